@@ -1,0 +1,154 @@
+"""The article's rules, as rows. A new rule is a new row and touches nothing else.
+
+The article: *The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024*,
+David Jenkins, 3 February 2024. The words are ours. What it does not say is marked "ours".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from guide.questions import UNSURE, Answers
+
+
+class When(NamedTuple):
+    """A test on one answer, kept as data: a page can print it, a test can stand on its edge."""
+
+    question: str
+    is_one_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    key: str  # in links and test names: never rename
+    factor: str  # "data", "compute" or "specificity": what the article weighs
+    when: tuple[When, ...]  # all must hold
+    vote: float  # -1 transfer learning … +1 fine-tuning; 0: it speaks, and pulls neither way
+    because: str  # shown to the visitor as it stands
+    source: str  # "article" or "ours"
+    but: str = ""  # where the article contradicts itself
+
+
+def holds(test: When, answers: Answers) -> bool:
+    return getattr(answers, test.question) in test.is_one_of
+
+
+def that_spoke(answers: Answers, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules whose tests all hold, in their order."""
+    return tuple(rule for rule in rules if all(holds(test, answers) for test in rule.when))
+
+
+RULES = (
+    Rule(
+        key="no-examples",
+        factor="data",
+        when=(When("data_volume", ("none",)),),
+        vote=-1,
+        because="Without examples there is nothing to adjust a model to. A pre-trained model "
+        "already does useful work with class names alone, or with a handful of examples.",
+        source="article",
+    ),
+    Rule(
+        key="few-examples",
+        factor="data",
+        when=(When("data_volume", ("limited",)),),
+        vote=-1,
+        because="With few examples, a model that may change everywhere learns them by heart. "
+        "Building on what it already knows needs fewer.",
+        source="article",
+        but="Elsewhere the article calls fine-tuning particularly valuable for organisations "
+        "with limited data. Its table of decision factors says the opposite; Thaw follows the "
+        "table, and lets you test it.",
+    ),
+    Rule(
+        key="good-moderate-data",
+        factor="data",
+        when=(When("data_volume", ("moderate",)), When("data_quality", ("good", UNSURE))),
+        vote=+1,
+        because="A moderate amount of good examples from your own field is enough to adjust the "
+        "model itself.",
+        source="article",
+    ),
+    Rule(
+        key="mixed-moderate-data",
+        factor="data",
+        when=(When("data_volume", ("moderate",)), When("data_quality", ("mixed",))),
+        vote=-1,
+        because="The article asks for high-quality data before fine-tuning. Mixed data counts as "
+        "little data here: a model that may change everywhere learns the mistakes too.",
+        source="ours",
+    ),
+    Rule(
+        key="large-data",
+        factor="data",
+        when=(When("data_volume", ("large",)),),
+        vote=+1,
+        because="With plenty of examples the whole model can adjust without learning them by "
+        "heart.",
+        source="ours",
+    ),
+    Rule(
+        key="minutes-of-compute",
+        factor="compute",
+        when=(When("compute", ("minutes",)),),
+        vote=+0.5,
+        because="With modern techniques such as LoRA, which trains a small add-on in place of "
+        "the whole model, fine-tuning can be the thriftier choice.",
+        source="article",
+        but="Elsewhere the article praises transfer learning for needing less computation, and "
+        "on most machines it does. So this rule has only half a vote.",
+    ),
+    Rule(
+        key="hours-of-compute",
+        factor="compute",
+        when=(When("compute", ("hours",)),),
+        vote=0,
+        because="Hours of computing are enough for either approach, so they settle nothing.",
+        source="ours",
+    ),
+    Rule(
+        key="ample-compute",
+        factor="compute",
+        when=(When("compute", ("ample",)),),
+        vote=-0.5,
+        because="Transfer learning asks for more computing at first and saves it in the long "
+        "run; you can afford the start.",
+        source="article",
+    ),
+    Rule(
+        key="reused-often",
+        factor="compute",
+        when=(When("reuse", ("many",)),),
+        vote=-0.5,
+        because="One frozen model can serve many tasks, each with a small last layer of its "
+        "own: the long-run saving that speaks for transfer learning.",
+        source="article",
+    ),
+    Rule(
+        key="everyday-task",
+        factor="specificity",
+        when=(When("specificity", ("common",)),),
+        vote=-1,
+        because="Your task has much in common with what the model was trained on, so what it "
+        "already sees can be used as it is.",
+        source="article",
+    ),
+    Rule(
+        key="somewhat-special-task",
+        factor="specificity",
+        when=(When("specificity", ("somewhat",)),),
+        vote=0,
+        because="Your task is neither close to what the model knows nor far from it, so this "
+        "settles nothing.",
+        source="ours",
+    ),
+    Rule(
+        key="special-task",
+        factor="specificity",
+        when=(When("specificity", ("specialised",)),),
+        vote=+1,
+        because="A highly special task needs a model that adapts precisely: what it sees in "
+        "everyday data misses what matters here.",
+        source="article",
+    ),
+)
