@@ -129,9 +129,7 @@ def _changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Ch
         if question.is_asked(answers)
         for option in question.options
         if option.key != getattr(answers, question.key)
-        and (
-            other := decide(that_spoke(replace(answers, **{question.key: option.key}), rules))
-        )
+        and (other := decide(that_spoke(replace(answers, **{question.key: option.key}), rules)))
         != approach
     )
 

@@ -30,9 +30,7 @@ class Answers:
             if answer not in known:
                 near = difflib.get_close_matches(str(answer), known, n=1)
                 hint = f"Did you mean {near[0]!r}? " if near else ""
-                raise BadAnswer(
-                    f"{key} cannot be {answer!r}. {hint}It can be {', '.join(known)}."
-                )
+                raise BadAnswer(f"{key} cannot be {answer!r}. {hint}It can be {', '.join(known)}.")
 
     @classmethod
     def of(cls, answers: Mapping[str, str | None]) -> "Answers":
@@ -91,9 +89,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
                 help="Examples whose right answer you know, for each class (each kind of thing "
                 "you want to tell apart). The article gives no numbers: these are ours.",
                 options=(
-                    Option(
-                        key="none", title="None yet", example="I know the classes, that is all"
-                    ),
+                    Option(key="none", title="None yet", example="I know the classes, that is all"),
                     Option(
                         key="limited",
                         title="A few",

@@ -1,18 +1,27 @@
 """Backbones for images: modules that turn pictures into features."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
+import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation
+
+from trainers.body import Body, Part, Pictures
+
+WEIGHTS = Path(__file__).parent / "weights"
 
 # Mean and spread of CIFAR-100's training images per channel, 0..1 (measured by pretrain.py's data).
 CIFAR100_MEAN = (0.5071, 0.4866, 0.4409)
 CIFAR100_STD = (0.2673, 0.2564, 0.2762)
 
 
-class SmallResNet(nn.Module):
+class SmallResNet(Body):
     """Our own residual network for 32x32 pictures: 1.4 M parameters, five parts, 224 features.
 
     Takes float32 (N, 3, 32, 32) in 0..1 and hands back float (N, 224), never negative: the mean
@@ -21,6 +30,7 @@ class SmallResNet(nn.Module):
     """
 
     features = 224
+    image_px = 32
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +48,43 @@ class SmallResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.parts((images - self.mean) / self.std).mean((2, 3))
+
+    @classmethod
+    def make(cls, *, pretrained: bool) -> Self:
+        body = cls()
+        if pretrained:
+            stored = load_file(WEIGHTS / "small_resnet.safetensors")
+            # Stored in half precision with its 100-class head ("1."), as pretrain.py writes it.
+            weights = {name[2:]: v.float() for name, v in stored.items() if name.startswith("0.")}
+            missing, unknown = body.load_state_dict(weights, strict=False)
+            if unknown or any("num_batches" not in name for name in missing):
+                raise ValueError(f"The weights do not fit: {missing=}, {unknown=}.")
+        return body.to(memory_format=torch.channels_last)
+
+    def prepare(self, inputs: Sequence) -> Pictures:
+        images = torch.from_numpy(np.ascontiguousarray(inputs)).permute(0, 3, 1, 2)
+        side = (self.image_px, self.image_px)
+        if images.shape[-2:] != side:
+            # A thousand at a time: float copies of a large set would fill the memory.
+            images = torch.cat([_resized(part, side) for part in images.split(1000)])
+        return Pictures(images.contiguous())
+
+    def named_parts(self) -> list[Part]:
+        return [Part(name, module) for name, module in self.parts.named_children()]
+
+    def add_lora(self, rank: int) -> None:
+        from peft import LoraConfig, inject_adapter_in_model  # seconds, and rarely needed here
+
+        convolutions = [n for n, m in self.named_modules() if isinstance(m, nn.Conv2d)]
+        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=convolutions)
+        inject_adapter_in_model(config, self)
+
+
+def _resized(images: Tensor, side: tuple[int, int]) -> Tensor:
+    resized = nn.functional.interpolate(
+        images.float(), side, mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized.round().clamp(0, 255).to(torch.uint8)
 
 
 def _conv(channels_in: int, channels_out: int) -> nn.Module:

@@ -1,0 +1,145 @@
+"""Thaw from a terminal: `python -m trainers run --data digits --approach hybrid`."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+
+from guide.approaches import APPROACHES
+from trainers import backbones, samples
+from trainers.events import (
+    Baseline,
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    PhaseDone,
+    PhaseStarted,
+    Stage,
+    Started,
+    Validated,
+)
+from trainers.plan import WHAT_LEARNS, BadPlan, Plan
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0; 1 when the run ended without a score; 2, and one line, when it could not be asked for."""
+    parser = argparse.ArgumentParser(prog="python -m trainers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run one approach on one sample")
+    run.add_argument("--data", required=True, metavar="|".join(samples.SAMPLES))
+    run.add_argument("--approach", required=True, metavar="|".join(APPROACHES))
+    run.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
+    run.add_argument("--per-class", type=int, help="examples of each class; all by default")
+    run.add_argument("--seconds", type=float, default=30, help="budget of wall time (30)")
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
+    run.add_argument("--json", action="store_true", help="one event a line")
+    commands.add_parser("samples", help="list the data that comes with Thaw")
+    commands.add_parser("backbones", help="list the pre-trained models")
+    work = commands.add_parser("work", help="work on the runs of the app until stdin closes")
+    work.add_argument("--name")
+    work.add_argument("--threads", type=int)
+    given = vars(parser.parse_args(arguments))
+    match given.pop("command"):
+        case "run":
+            return _run(as_json=given.pop("json"), **given)
+        case "work":
+            from trainers.engine.work import work as begin
+
+            begin(**given)
+        case "samples":
+            for sample in samples.SAMPLES.values():
+                print(f"{sample.key:10} {sample.modality:7} {sample.classes:3} classes  "
+                      f"up to {sample.train_per_class} each, {sample.test} to test  "
+                      f"{sample.about} ({sample.made})")  # fmt: skip
+        case "backbones":
+            for backbone in backbones.BACKBONES.values():
+                print(f"{backbone.key:13} {backbone.modality:7} {backbone.parameters:>11,} "
+                      f"parameters  {backbone.good_for} ({backbone.source})")  # fmt: skip
+    return 0
+
+
+def _run(*, as_json: bool, **settings: object) -> int:
+    try:
+        plan = Plan(**settings)
+    except BadPlan as error:
+        print(error, file=sys.stderr)
+        return 2
+    # Imported only now: a wrong option should not wait for torch.
+    from trainers.engine.execute import execute
+    from trainers.home import run_folder
+    from trainers.run import run
+    from trainers.store import store
+
+    runs = store()
+    name = "terminal"
+    key = runs.start(plan, visitor=name, worker=name)
+    stream = execute(runs, key, plan, run, run_folder(key))
+    try:
+        last = _as_lines(stream) if as_json else _drawn(stream, plan)
+    except KeyboardInterrupt:
+        stream.close()
+        print("\nCancelled.", file=sys.stderr)
+        return 130
+    return 0 if isinstance(last, Finished) else 1
+
+
+def _as_lines(stream: Iterable[Event]) -> Event:
+    for event in stream:
+        print(json.dumps(event.as_json()), flush=True)
+    return event
+
+
+def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
+    """The same run as text with a progress bar; hands back its last event."""
+    from tqdm import tqdm
+
+    bar = tqdm(total=plan.seconds, bar_format=BAR, leave=False, disable=None)
+    classes, shown = [], 0.0
+    for event in stream:
+        bar.n = min(event.seconds, plan.seconds) if hasattr(event, "seconds") else 0
+        bar.refresh()
+        match event:
+            case Started():
+                classes = event.classes
+                bar.write(
+                    f"{APPROACHES[event.approach].title} on {event.data}: "
+                    f"{event.train_examples:,} examples learn, {event.validation_examples:,} check, "
+                    f"{event.test_examples:,} test. {len(classes)} classes."
+                )
+            case Stage() | Notice():
+                bar.write(event.text)
+            case Baseline():
+                bar.write(f"  without any training ({event.method}): {event.accuracy:.0%}")
+            case PhaseStarted():
+                shown = 0.0
+                bar.write(f"  {event.learnable_parameters:,} numbers learn")
+            case Validated() if event.accuracy > shown:
+                shown = event.accuracy
+                bar.write(f"  {event.seconds:5.1f} s  epoch {event.epoch:5.1f}  "
+                          f"{event.accuracy:4.0%} of the checks right")  # fmt: skip
+            case PhaseDone():
+                bar.write(f"  {event.epochs:.1f} epochs, {event.why}")
+    bar.close()
+    match event:
+        case Finished():
+            print(
+                f"{event.test_right} of {event.test_examples} right: {event.test_accuracy:.1%} "
+                f"({event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}), "
+                f"macro-F1 {event.macro_f1:.2f}, {event.seconds:.1f} s"
+            )
+        case Failed():
+            print(event.text, file=sys.stderr)
+        case Cancelled():
+            print("Cancelled.", file=sys.stderr)
+    return event
+
+
+BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    sys.exit(main())

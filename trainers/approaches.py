@@ -1,0 +1,94 @@
+"""An approach is a tuple of phases: what learns, for how long, at what rate.
+
+Rates and lengths were chosen on validation examples of the bundled samples (README, Recipes);
+where a number comes from elsewhere its line says so.
+"""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stretch of training with one set of learning parts."""
+
+    title: str  # shown as it stands
+    learns: str  # "head" (on features computed once), "lora" or "all"
+    learning_rate: float  # peak, of the backbone's parts; the head's own where `learns` is "head"
+    head_learning_rate: float
+    batch: int
+    max_epochs: int
+    patience: int  # looks at the validation split without improvement before it stops
+    share: float = 1.0  # of the time that is left, at most
+    weight_decay: float = 0.01
+    augment: bool = False
+
+
+HEAD = Phase(
+    title="Teach the new last layer",
+    learns="head",
+    learning_rate=1e-2,
+    head_learning_rate=1e-2,
+    batch=64,
+    max_epochs=100,
+    patience=15,
+    weight_decay=0.05,
+)
+
+
+def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
+    """The phases of `approach` on `modality` ("images" or "text"); () where nothing is trained
+    by the loop. `what_learns` is "lora" or "all"."""
+    match approach:
+        case "transfer":
+            return (HEAD,)
+        case "fine_tune":
+            return (_everything(modality, what_learns, "Adjust the whole model"),)
+        case "hybrid":
+            return (
+                replace(HEAD, title="First the new last layer", share=0.25),
+                replace(
+                    _everything(modality, what_learns, "Then thaw the rest, gently"),
+                    learning_rate=HYBRID_RATE[modality, what_learns],
+                    head_learning_rate=1e-3,
+                ),
+            )
+        case "scratch":
+            return (
+                replace(
+                    _everything(modality, "all", "Learn everything from nothing"),
+                    learning_rate=SCRATCH_RATE[modality],
+                    max_epochs=100,
+                    patience=15,
+                ),
+            )
+    return ()
+
+
+LORA_RANK = 8  # Hu et al. 2021: 4 to 8 was enough in their tests
+
+FINE_TUNE_RATE = {
+    ("images", "all"): 1e-3,
+    ("images", "lora"): 3e-3,
+    ("text", "all"): 1e-4,
+    ("text", "lora"): 1e-3,
+}
+HYBRID_RATE = {
+    ("images", "all"): 3e-4,
+    ("images", "lora"): 1e-3,
+    ("text", "all"): 3e-5,
+    ("text", "lora"): 5e-4,
+}
+SCRATCH_RATE = {"images": 2e-3, "text": 2e-4}
+
+
+def _everything(modality: str, what_learns: str, title: str) -> Phase:
+    return Phase(
+        title=title,
+        learns=what_learns,
+        learning_rate=FINE_TUNE_RATE[modality, what_learns],
+        head_learning_rate=5e-3,
+        batch=32 if modality == "images" else 16,
+        max_epochs=40 if modality == "images" else 20,
+        patience=8,
+        augment=modality == "images",
+    )

@@ -1,0 +1,96 @@
+"""Worker processes on this machine: started with the app, replaced when they die, ended with it."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from trainers.store import Store
+
+ROOT = Path(__file__).parents[2]
+CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
+CHECK_SECONDS = 0.5
+QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is not replaced at once, again and again
+
+
+def how_many() -> int:
+    """Workers for this machine: `THAW_WORKERS`, by default one for every two cores."""
+    return int(os.environ.get("THAW_WORKERS") or max(1, (os.cpu_count() or 1) // CORES_PER_WORKER))
+
+
+class Workers:
+    """Keeps `count` workers alive. A context: they end with it."""
+
+    def __init__(self, store: Store, count: int | None = None) -> None:
+        self.store = store
+        self.count = how_many() if count is None else count
+        self.processes: dict[str, subprocess.Popen] = {}
+        self._started: dict[str, float] = {}
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._keep_alive, daemon=True)
+
+    def __enter__(self) -> "Workers":
+        self.store.bury_lost()
+        for _ in range(self.count):
+            self._start()
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._watch.is_alive():
+            self._watch.join()
+        for process in self.processes.values():
+            process.stdin.close()  # a worker ends when this closes, on every platform
+        for name, process in self.processes.items():
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            self.store.gone(name, "Thaw was closed while this ran. Start the run again.")
+
+    def _start(self) -> None:
+        name = secrets.token_hex(8)
+        threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
+        command = [sys.executable, "-m", "trainers", "work", "--name", name]
+        self.processes[name] = subprocess.Popen(
+            [*command, "--threads", str(threads)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
+        )
+        self._started[name] = time.monotonic()
+
+    def _keep_alive(self) -> None:
+        while not self._over.wait(CHECK_SECONDS):
+            for name, process in list(self.processes.items()):
+                if process.poll() is None:
+                    continue
+                lived = time.monotonic() - self._started[name]
+                del self.processes[name]
+                self.store.gone(name, died(process.returncode))
+                process.stdin.close()
+                if lived < QUICK_DEATH_SECONDS and self._over.wait(QUICK_DEATH_SECONDS - lived):
+                    return
+                self._start()
+            self.store.bury_lost()
+
+
+def died(code: int) -> str:
+    """What to tell a visitor whose worker ended with `code` (negative: a signal's number)."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        why = f"was ended by the system ({name})"
+        if name == "SIGKILL":
+            why += ", most likely because the memory was full"
+    else:
+        why = f"ended with code {code}"
+    return (
+        f"The process that trained {why}. A new one is ready. Start the run again; with fewer "
+        "examples or a smaller backbone if it happens twice."
+    )

@@ -1,0 +1,84 @@
+"""A worker: imports everything once, then claims run after run. `python -m trainers work`."""
+
+import os
+import secrets
+import sys
+import threading
+import time
+
+import psutil
+
+from trainers.home import run_folder
+from trainers.store import Store, store
+
+IDLE_SECONDS = 0.1  # between two looks at an empty queue: half of what a person could notice
+BEAT_SECONDS = 1.0
+
+
+def work(name: str | None = None, threads: int | None = None) -> None:
+    """Works until its standard input closes: a worker must not outlive what started it."""
+    name = name or secrets.token_hex(8)
+    _be_nice()
+    state = {"ready": False}
+    runs = store()
+    threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+
+    import torch
+
+    from trainers.engine.execute import execute
+    from trainers.run import run
+
+    if threads:
+        torch.set_num_threads(threads)
+    to_warm = [_warm_images, _warm_text]
+    to_warm.pop(0)()
+    state["ready"] = True
+    while True:
+        claimed = runs.claim(name)
+        if claimed:
+            for _ in execute(runs, claimed.id, claimed.plan, run, run_folder(claimed.id)):
+                pass
+        elif to_warm:  # only once nobody waits: the first visitor may want pictures
+            to_warm.pop(0)()
+        else:
+            time.sleep(IDLE_SECONDS)
+
+
+def _warm_images() -> None:
+    """Loads the bundled picture network and runs it once: the first run pays for its set-up."""
+    import torch
+
+    from trainers.run import fresh
+
+    body = fresh("small_resnet", pretrained=True)
+    with torch.inference_mode():
+        body(torch.zeros(2, 3, 32, 32, device=next(body.parameters()).device))
+
+
+def _warm_text() -> None:
+    import torch
+
+    from trainers.run import fresh
+
+    body = fresh("minilm", pretrained=True)
+    with torch.inference_mode():
+        body(body.prepare(["warming up"]).batch(torch.tensor([0])))
+
+
+def _be_nice() -> None:
+    """Lower priority than the pages: answers come back at once while a run trains."""
+    me = psutil.Process()
+    me.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else 10)
+
+
+def _beat(runs: Store, name: str, state: dict) -> None:
+    while True:
+        runs.beat(name, os.getpid(), ready=state["ready"])
+        time.sleep(BEAT_SECONDS)
+
+
+def _end_with_stdin() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(0)

@@ -1,0 +1,191 @@
+"""What happens in a run: frozen dataclasses of plain numbers and text, JSON both ways.
+
+`seconds` is wall time since the run's clock started: data and model in memory, imports done.
+Accuracies are shares, 0..1. Classes and examples are numbered from 0.
+"""
+
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact about a run."""
+
+    kinds: ClassVar[dict[str, type["Event"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Event.kinds[cls.kind()] = cls
+
+    @classmethod
+    def kind(cls) -> str:
+        return re.sub(r"(?<!^)([A-Z])", r"_\1", cls.__name__).lower()
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": self.kind(), **asdict(self)}
+
+
+def from_json(data: dict[str, Any]) -> Event:
+    """The event that `as_json` made `data` of; fields of a newer version are passed over."""
+    kind = Event.kinds[data["type"]]
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in known})
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    approach: str
+    data: str
+    backbone: str
+    modality: str
+    classes: list[str]
+    train_examples: int  # that learn
+    validation_examples: int  # held out of the training data to see when to stop
+    test_examples: int
+    parameters: int
+    budget_seconds: float
+    setup_seconds: float  # reading data and weights: not part of the budget
+    machine: str  # "cpu", "cuda" or "mps"
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """Something the visitor should know: a subsample, a missing class."""
+
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stage(Event):
+    """What is happening now, in words."""
+
+    key: str  # "features", "phase", "test"
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How far the present stage is."""
+
+    done: int
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Baseline(Event):
+    """What the pre-trained model can do without any training, on the validation examples."""
+
+    method: str  # in words
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Watched(Event):
+    """Examples of the validation split to watch: what they are, and the right answer of each."""
+
+    items: list[int]
+    inputs: list[str]  # the text, or a PNG as a data: URI
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class PhaseStarted(Event):
+    """One stretch of training with one set of learning parts."""
+
+    phase: int  # from 0
+    title: str
+    parts: list[dict]  # from input to answer: {"name", "parameters", "learnable"}
+    learnable_parameters: int
+    learning_rate: float  # at its peak
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Paced(Event):
+    """The loop has timed its first steps and set how many there will be."""
+
+    phase: int
+    steps: int
+    steps_per_epoch: int
+    step_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    phase: int
+    step: int  # from 1
+    epoch: float  # passes over the training data, done in this phase
+    loss: float  # of this batch
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """The validation split was looked at: before the first step of a phase, and along the way."""
+
+    phase: int
+    step: int
+    epoch: float
+    accuracy: float
+    loss: float
+    best: bool  # the best so far: these weights are kept
+    train_accuracy: float | None  # over the batches since the last look; None before the first
+    train_loss: float | None
+    watched: list[int]  # answer to each watched example
+    sureness: list[float]  # its probability, 0..1
+    points: list[list[float]]  # 2-D place of each mapped example; [] where nothing moved
+    point_labels: list[int]  # the right class of each point
+    point_answers: list[int]  # the class the model gives it
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PhaseDone(Event):
+    phase: int
+    steps: int
+    epochs: float
+    why: str  # "all steps done", "no longer improves", "time is up" or "stopped"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The end: the score on test examples that were looked at once, here."""
+
+    approach: str
+    data: str
+    backbone: str
+    classes: list[str]
+    train_examples: int
+    test_examples: int
+    test_right: int
+    test_accuracy: float
+    test_accuracy_low: float  # 95 % interval (Wilson)
+    test_accuracy_high: float
+    macro_f1: float
+    confusion: list[list[int]]  # rows: the right class; columns: the answer
+    seconds: float
+    learnable_parameters: int
+    parameters: int
+    epochs: float
+    stopped: bool  # by the visitor, before its end
+    repeat: dict  # the plan that repeats this run exactly, steps named
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The run ended without a score."""
+
+    text: str  # what was asked, what is wrong, what to do next
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    seconds: float

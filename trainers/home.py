@@ -1,0 +1,24 @@
+"""Where Thaw keeps what it must not lose: `THAW_HOME`, by default the platform's user data folder."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+
+def home() -> Path:
+    """The data folder, made if need be."""
+    chosen = os.environ.get("THAW_HOME")
+    folder = Path(chosen) if chosen else user_data_path("thaw", appauthor=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def database_url() -> str:
+    """The database of runs: `THAW_DATABASE_URL`, by default SQLite in the data folder."""
+    return os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{home() / 'thaw.db'}"
+
+
+def run_folder(run: str) -> Path:
+    """Where the weights of a run lie. `run` is an id that the store made, never a visitor's text."""
+    return home() / "runs" / run

@@ -1,0 +1,286 @@
+"""The one training loop: a generator of events. It knows no store, no page and no terminal."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainers.approaches import Phase
+from trainers.body import Examples, Inputs, device, reduced_precision
+from trainers.events import Event, Paced, PhaseDone, Step, Validated
+from trainers.view import View
+
+WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
+LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
+SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
+BATCH_WITHOUT_GRADIENT = 128
+
+
+class Diverged(ValueError):
+    """The loss stopped being a number."""
+
+
+class Clock:
+    """Wall time of a run against its budget."""
+
+    def __init__(self, budget_seconds: float) -> None:
+        self.budget_seconds = budget_seconds
+        self._started = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+class Head(nn.Module):
+    """The new last layer: features are centred and scaled (as they were at the start), then one
+    score a class. Starts at zero: every class is as likely, and a backbone gets no random push."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.register_buffer("centre", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(()))
+
+    def calibrate(self, features: Tensor) -> None:
+        """Takes centre and one common scale from `features`, float (N, F). One scale, since the
+        spread of single features cannot be told from a few examples."""
+        self.centre.copy_(features.mean(0))
+        self.scale.copy_((features - self.centre).square().mean().sqrt().clamp(min=1e-6))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear((features.float() - self.centre) / self.scale)
+
+
+class Model(nn.Module):
+    """A body and a head; a batch goes in, class scores come out, float32 (N, classes)."""
+
+    def __init__(self, body: nn.Module, head: Head) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, batch: Tensor | tuple[Tensor, ...]) -> Tensor:
+        return self.head(self.body(batch))
+
+
+def learning_mode(model: nn.Module) -> None:
+    """Training mode where something learns; frozen parts in eval: their BatchNorm would move
+    without a gradient, and their dropout would blur what they see."""
+    model.train(any(p.requires_grad for p in model.parameters()))
+    for child in model.children():
+        if any(True for _ in child.parameters()):
+            learning_mode(child)
+
+
+def computed(body: nn.Module, inputs: Inputs, items: Tensor) -> Iterator[Tensor]:
+    """Features of `items`, a batch at a time, float32 (n, F): the body in eval mode, no gradient."""
+    body.eval()
+    for part in items.split(BATCH_WITHOUT_GRADIENT):
+        with torch.inference_mode(), reduced_precision():
+            features = body(inputs.batch(part)).float()
+        yield features.clone()  # out of inference mode: a head must be able to learn on them
+
+
+def predicted(model: Model, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """Features (N, F) and class scores (N, classes) of all `inputs`, float32."""
+    features = torch.cat(list(computed(model.body, inputs, torch.arange(len(inputs)))))
+    model.head.eval()
+    with torch.inference_mode():
+        return features, model.head(features)
+
+
+def rate(step: int, steps: int | None) -> float:
+    """Share of the peak learning rate at `step` (from 0): up over the warm-up, then down in a
+    line. The warm-up does not depend on `steps`, which are set only when some were timed."""
+    if step < WARM_UP_STEPS:
+        return (step + 1) / WARM_UP_STEPS
+    if steps is None:
+        return 1.0
+    return max(0.0, 1 - (step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS))
+
+
+def train(
+    model: Model,
+    examples: Examples,
+    held_out: Examples,
+    phase: Phase,
+    *,
+    number: int,
+    clock: Clock,
+    until_seconds: float,
+    stop: Callable[[], bool],
+    view: View,
+    steps: tuple[int, int, int] | None = None,
+) -> Iterator[Event]:
+    """Train `model` in place and yield what happens; leaves it with the best weights it saw.
+
+    Only parameters that require a gradient learn. The loop times its first steps and plans as
+    many as fit before `until_seconds` on `clock`; `steps` (planned, done, timed) names them
+    instead, and then no clock is read. Closing the generator abandons the run after its last
+    whole step. Raises `Diverged` when the loss stops being a number.
+    """
+    started = clock.seconds()
+    optimizer = _optimizer(model, phase)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    per_epoch = math.ceil(len(examples) / phase.batch)
+    looks = _Looks(model, held_out, view, number, clock)
+    yield looks.look(0, 0.0)
+    planned, every = None, per_epoch
+    step, why, durations = 0, "all steps done", []
+    for batch in _endless(examples, phase.batch):
+        began = time.perf_counter()
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * rate(step, planned)
+        learning_mode(model)
+        labels = examples.labels[batch].to(device())
+        with reduced_precision():
+            scores = model(examples.inputs.batch(batch, augment=phase.augment))
+        loss = F.cross_entropy(scores, labels)
+        if not math.isfinite(loss.item()):
+            raise Diverged(
+                f"The loss became {loss.item()} at step {step + 1} of '{phase.title}', so there is "
+                f"nothing to learn from. Try a learning rate below {phase.learning_rate:g}, or "
+                "look for broken examples."
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step += 1
+        looks.saw(loss, scores, labels)
+        durations.append(time.perf_counter() - began)
+        now = clock.seconds()
+        yield Step(number, step, step / per_epoch, loss.item(), now)
+
+        if planned is None:
+            due = step >= WARM_UP_STEPS or now - started > 0.15 * (until_seconds - started)
+            if step == steps[2] if steps else due and step >= 2:
+                each = median(durations[1:]) if len(durations) > 1 else durations[0]
+                planned = (
+                    steps[0]
+                    if steps
+                    else _fitting(
+                        step, each, looks.seconds, SLACK * (until_seconds - now), per_epoch, phase
+                    )
+                )
+                every = min(per_epoch, max(1, planned // LOOKS))
+                looks.timed = step
+                yield Paced(number, planned, per_epoch, each, now)
+        over = planned is not None and step >= planned
+        if over or step % every == 0:
+            yield looks.look(step, step / per_epoch)
+            if looks.since_best >= phase.patience:
+                why = "no longer improves"
+                break
+        if over:
+            break
+        if step == steps[1] if steps else now >= until_seconds:
+            why = "time is up"
+            break
+        if stop():
+            why = "stopped"
+            break
+    if looks.last_step != step:
+        yield looks.look(step, step / per_epoch)
+    looks.restore_best()
+    looks.plan = (planned or step, step, looks.timed or step)
+    yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
+    return looks.plan
+
+
+def _endless(examples: Examples, size: int) -> Iterator[Tensor]:
+    while True:
+        mixed = torch.randperm(len(examples))
+        yield from examples.inputs.order(mixed, size)
+
+
+def _optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
+    head = [p for p in model.head.parameters() if p.requires_grad]
+    body = [p for p in model.body.parameters() if p.requires_grad]
+    groups = [{"params": head, "lr": phase.head_learning_rate}]
+    if body:
+        groups.append({"params": body, "lr": phase.learning_rate})
+    return torch.optim.AdamW(groups, weight_decay=phase.weight_decay, fused=True)
+
+
+def _fitting(done: int, each: float, look: float, left: float, per_epoch: int, phase: Phase) -> int:
+    """How many steps there will be, those `done` included: what fits in `left` seconds at `each`
+    a step and `look` a validation, and not more than the phase's epochs."""
+    more = left / (each + look / per_epoch)
+    if done + more < LOOKS * per_epoch:
+        more = (left - LOOKS * look) / each
+    return max(done, min(done + int(max(0, more)), phase.max_epochs * per_epoch))
+
+
+class _Looks:
+    """Looks at the validation split, and keeps the weights of the best look."""
+
+    def __init__(
+        self, model: Model, held_out: Examples, view: View, phase: int, clock: Clock
+    ) -> None:
+        self.model, self.held_out, self.view = model, held_out, view
+        self.phase, self.clock = phase, clock
+        self.best = (-1.0, -math.inf)
+        self.weights: dict[str, Tensor] = {}
+        self.since_best = 0
+        self.last_step = -1
+        self.seconds = math.inf  # the shortest look: the first pays for set-up
+        self.timed = 0
+        self._losses: list[float] = []
+        self._right = self._seen = 0
+
+    def saw(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+        self._losses.append(loss.item())
+        self._right += (scores.argmax(1) == labels).sum().item()
+        self._seen += len(labels)
+
+    def look(self, step: int, epoch: float) -> Validated:
+        began = time.perf_counter()
+        features, scores = predicted(self.model, self.held_out.inputs)
+        labels = self.held_out.labels.to(scores.device)
+        loss = F.cross_entropy(scores, labels).item()
+        accuracy = (scores.argmax(1) == labels).float().mean().item()
+        better = (accuracy, -loss) > self.best
+        if better:
+            self.best, self.since_best = (accuracy, -loss), 0
+            self.weights = {
+                name: value.detach().clone() for name, value in learned(self.model).items()
+            }
+        else:
+            self.since_best += 1
+        seen = self.view.of(features, scores)
+        event = Validated(
+            phase=self.phase,
+            step=step,
+            epoch=epoch,
+            accuracy=accuracy,
+            loss=loss,
+            best=better,
+            train_accuracy=self._right / self._seen if self._seen else None,
+            train_loss=sum(self._losses) / len(self._losses) if self._losses else None,
+            seconds=self.clock.seconds(),
+            **seen,
+        )
+        self._losses, self._right, self._seen = [], 0, 0
+        self.last_step = step
+        self.seconds = min(self.seconds, time.perf_counter() - began)
+        return event
+
+    def restore_best(self) -> None:
+        self.model.load_state_dict(self.weights, strict=False)
+
+
+def learned(model: nn.Module) -> dict[str, Tensor]:
+    """What a run changes: parameters that learn, and the buffers of modules that have any."""
+    names = {name for name, p in model.named_parameters() if p.requires_grad}
+    owners = {name.rpartition(".")[0] for name in names}
+    return {
+        name: value
+        for name, value in model.state_dict().items()
+        if name in names or name.rpartition(".")[0] in owners
+    }

@@ -1,0 +1,81 @@
+"""A plan: all that decides a run. Frozen, JSON both ways."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from guide.approaches import APPROACHES
+from trainers import backbones, samples
+from trainers.registry import UnknownKey, pick_from
+
+MAX_SECONDS = 24 * 3600
+WHAT_LEARNS = ("auto", "lora", "all")
+
+
+class BadPlan(ValueError):
+    """A plan that cannot be run; the text says what was asked, what is wrong, what to do next."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a clock decided in a run, named so that the run can be repeated without it."""
+
+    train: int  # training examples used
+    validation: int
+    test: int
+    steps: tuple[tuple[int, int], ...]  # per phase: steps planned, steps done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Raises `BadPlan` where it could never run."""
+
+    data: str
+    approach: str
+    backbone: str = ""  # "": the bundled one for this kind of data
+    per_class: int | None = None  # examples of each class; None: all there are
+    seconds: float = 30  # budget of wall time: a ceiling, never padded
+    seed: int = 0
+    what_learns: str = "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
+    pace: Pace | None = None  # None: the clock sets the steps
+
+    def __post_init__(self) -> None:
+        try:
+            sample = samples.pick(self.data)
+            if not self.backbone:
+                bundled = backbones.for_modality(sample.modality)[0].key
+                object.__setattr__(self, "backbone", bundled)
+            backbone = backbones.pick(self.backbone)
+            pick_from(APPROACHES, self.approach, "approach")
+        except UnknownKey as error:
+            raise BadPlan(str(error)) from None
+        if backbone.modality != sample.modality:
+            fitting = ", ".join(b.key for b in backbones.for_modality(sample.modality))
+            raise BadPlan(
+                f"{backbone.key} reads {backbone.modality}, but {sample.key} is {sample.modality}. "
+                f"Choose one of: {fitting}."
+            )
+        if self.what_learns not in WHAT_LEARNS:
+            raise BadPlan(f"what_learns is {self.what_learns!r}. It can be: {WHAT_LEARNS}.")
+        if not 0 < self.seconds <= MAX_SECONDS:
+            raise BadPlan(
+                f"The budget is {self.seconds:g} seconds. It must be above 0 and at most a day."
+            )
+        names_alone = self.approach == "none" and sample.modality == "text"
+        if self.per_class is not None and self.per_class < (0 if names_alone else 1):
+            raise BadPlan(
+                f"{self.per_class} examples of each class were asked for. Give 1 or more; "
+                "0 works only for texts without training."
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Plan":
+        """The plan that `as_json` made `data` of. Raises `BadPlan`."""
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in data.items() if name in known}
+        if given.get("pace"):
+            steps = tuple((planned, done) for planned, done in given["pace"]["steps"])
+            given["pace"] = Pace(**given["pace"] | {"steps": steps})
+        return cls(**given)

@@ -1,0 +1,30 @@
+"""Registries: read-only mappings in the order visitors see, that name what exists when asked wrong."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+
+class UnknownKey(KeyError):
+    """A key that the registry does not have; the text says which one is near."""
+
+    def __str__(self) -> str:
+        return self.args[0]  # KeyError would quote it
+
+
+def by_key(*rows: Any) -> Mapping[str, Any]:
+    """`rows` by their `key`. Raises ValueError when two rows have the same one."""
+    keys = [row.key for row in rows]
+    if repeated := {key for key in keys if keys.count(key) > 1}:
+        raise ValueError(f"Two rows are called {sorted(repeated)}.")
+    return MappingProxyType(dict(zip(keys, rows, strict=True)))
+
+
+def pick_from(registry: Mapping[str, Any], key: str, what: str) -> Any:
+    """The row called `key`. Raises `UnknownKey`, saying what `what` was asked and what exists."""
+    if key not in registry:
+        near = get_close_matches(str(key), registry, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise UnknownKey(f"No {what} {key!r}. {hint}There are: {', '.join(registry)}.")
+    return registry[key]

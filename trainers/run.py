@@ -1,0 +1,409 @@
+"""A plan, executed: `run(plan)` is the whole back end, a stream of events."""
+
+import copy
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from trainers import backbones, samples, simple
+from trainers.approaches import LORA_RANK, Phase, phases
+from trainers.body import Body, Examples, Features, Inputs, device
+from trainers.events import (
+    Baseline,
+    Event,
+    Finished,
+    Notice,
+    PhaseStarted,
+    Progress,
+    Stage,
+    Started,
+)
+from trainers.loop import Clock, Head, Model, computed, learned, predicted, train
+from trainers.measure import score
+from trainers.plan import Pace, Plan
+from trainers.samples import Data
+from trainers.view import View
+
+VALIDATION_SHARE = 0.2  # of the training examples
+MOST_VALIDATION = 300  # more would cost time at every look and tell little more
+CALIBRATION = 256  # training examples whose features set the scale of a head that learns with all
+PROBE = 32  # examples in the batch that is timed
+
+# Shares of the budget that may go into looking at examples without learning, per use.
+TEST_SHARE, LOOK_SHARE, FEATURES_SHARE = 0.2, 0.03, 0.4
+
+
+class BadData(ValueError):
+    """Data that cannot be learned from; the text says what is wrong and what to do next."""
+
+
+def never() -> bool:
+    return False
+
+
+def run(
+    plan: Plan, *, stop: Callable[[], bool] = never, folder: Path | None = None
+) -> Iterator[Event]:
+    """Execute `plan` and yield what happens; the last event is `Finished`.
+
+    `stop` is asked between steps: once true, the best weights so far are tested and that is the
+    end. Closing the generator abandons the run: no score. With `folder`, what was learned is left
+    there as model.safetensors. Raises `BadData`, `Diverged`, and what loading raises.
+    """
+    began = time.monotonic()
+    torch.manual_seed(plan.seed)
+    data = samples.pick(plan.data).data(plan.per_class, plan.seed)
+    check(data, plan)
+    if plan.approach == "simple":
+        yield from simple.run(plan, data, setup_seconds=time.monotonic() - began)
+        return
+    body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
+    yield from _Run(plan, data, body, time.monotonic() - began, stop, folder).events()
+
+
+def check(data: Data, plan: Plan) -> None:
+    """Raises `BadData` where a score would mean nothing."""
+    present = len(np.unique(data.train.labels))
+    if plan.approach == "none" and data.modality == "text" and plan.per_class == 0:
+        return
+    if present < 2:
+        raise BadData(
+            f"{plan.data} has training examples of {present} class. To tell things apart a model "
+            "needs at least two: add examples of another class."
+        )
+
+
+def fresh(key: str, *, pretrained: bool) -> Body:
+    """A body of one's own to change; the pre-trained weights are read once a process."""
+    if pretrained:
+        return copy.deepcopy(_loaded(key)).to(device())
+    return backbones.pick(key).body(pretrained=False).to(device())
+
+
+@cache
+def _loaded(key: str) -> Body:
+    return backbones.pick(key).body()
+
+
+def held_out(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places that learn and places that are held out: a fifth of each class, at least one of every
+    class that has two. `labels` are already in a mixed order; the last of each class are held."""
+    held = []
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        if len(places) > 1:
+            held.append(places[-max(1, round(VALIDATION_SHARE * len(places))) :])
+    held = np.sort(np.concatenate(held)) if held else np.array([], dtype=np.int64)
+    if len(held) > MOST_VALIDATION:
+        held = np.sort(np.random.default_rng(0).permutation(held)[:MOST_VALIDATION])
+    return np.setdiff1d(np.arange(len(labels)), held), held
+
+
+class _Run:
+    """One plan on its way: what the stages hand on to each other."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: Data,
+        body: Body,
+        setup_seconds: float,
+        stop: Callable[[], bool],
+        folder: Path | None,
+    ) -> None:
+        self.plan, self.data, self.body = plan, data, body
+        self.setup_seconds, self.stop, self.folder = setup_seconds, stop, folder
+        self.clock = Clock(plan.seconds)
+        self.notices: list[str] = []
+        self.pace_steps: list[tuple[int, int, int]] = []
+        self.epochs = 0.0
+
+    def events(self) -> Iterator[Event]:
+        plan, data, clock = self.plan, self.data, self.clock
+        learn, held = held_out(data.train.labels)
+        if plan.approach == "none":
+            learn, held = np.arange(len(data.train.labels)), np.array([], dtype=np.int64)
+        elif not len(held):
+            held = learn
+            self.notices.append(
+                "There is one example of each class, so none could be held out: progress is "
+                "measured on the very examples that are learned, and says little."
+            )
+        self.train_inputs = self.body.prepare(data.train.inputs)
+        self.test_inputs = self.body.prepare(data.test.inputs)
+        self.forward_seconds = self._timed_forward()
+        learn, held, test = self._limits(learn, held)
+        self.learn, self.held, self.test = learn, held, test
+        self.head = Head(self.body.features, len(data.classes)).to(device())
+        self.model = Model(self.body, self.head)
+        yield Started(
+            approach=plan.approach,
+            data=plan.data,
+            backbone=plan.backbone,
+            modality=data.modality,
+            classes=list(data.classes),
+            train_examples=len(learn),
+            validation_examples=len(held),
+            test_examples=len(test),
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            budget_seconds=plan.seconds,
+            setup_seconds=self.setup_seconds,
+            machine=device().type,
+        )
+        absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels]
+        if absent and len(learn):
+            self.notices.append(
+                f"No training examples of: {', '.join(absent[:5])}. The model cannot learn "
+                "to give this answer."
+            )
+        for text in self.notices:
+            yield Notice(text, clock.seconds())
+        if plan.approach == "none":
+            answers = yield from self._without_training()
+            yield from self._tested(answers)
+            return
+        yield from self._trained()
+        yield Stage("test", "Testing on examples never used so far", clock.seconds())
+        features = yield from self._features(self.test_inputs, test)
+        self.head.eval()
+        with torch.inference_mode():
+            answers = self.head(features).argmax(1)
+        yield from self._tested(answers)
+
+    def _trained(self) -> Iterator[Event]:
+        plan, data, clock = self.plan, self.data, self.clock
+        labels = torch.from_numpy(data.train.labels)
+        learn, held = torch.from_numpy(self.learn), torch.from_numpy(self.held)
+        to_play = phases(plan.approach, data.modality, self._what_learns())
+        on_features = any(phase.learns == "head" for phase in to_play)
+        view = View(labels[held])
+        yield view.watch(data.train.inputs, self.held, data.train.labels)
+
+        first = learn if on_features else learn[:CALIBRATION]
+        yield Stage("features", "Looking at every example once", clock.seconds())
+        features = yield from self._features(self.train_inputs, first)
+        held_features = yield from self._features(self.train_inputs, held)
+        self.head.calibrate(features)
+        if plan.approach != "scratch":
+            likeness = nearest_mean(features, labels[first], held_features, len(data.classes))
+            right = (likeness.cpu() == labels[held]).float().mean().item()
+            yield Baseline("nearest class mean", right, clock.seconds())
+
+        reserve = len(self.test) * self.forward_seconds * 1.2 + 0.02 * plan.seconds
+        end = plan.seconds - reserve
+        for number, phase in enumerate(to_play):
+            if self.stop():
+                break
+            model, examples, checks = self.model, *self._inputs(learn, held)
+            if phase.learns == "head":
+                model = Model(nn.Identity(), self.head)
+                examples = Examples(Features(features), labels[learn])
+                checks = Examples(Features(held_features), labels[held])
+            self._thaw(phase)
+            yield Stage("phase", phase.title, clock.seconds())
+            parts = self._parts()
+            yield PhaseStarted(
+                number,
+                phase.title,
+                parts,
+                sum(part["learnable"] for part in parts),
+                phase.learning_rate,
+                clock.seconds(),
+            )
+            until = clock.seconds() + phase.share * (end - clock.seconds())
+            done = yield from train(
+                model,
+                examples,
+                checks,
+                phase,
+                number=number,
+                clock=clock,
+                until_seconds=until,
+                stop=self.stop,
+                view=view,
+                steps=plan.pace.steps[number] if plan.pace else None,
+            )
+            self.pace_steps.append(done)
+            self.epochs += done[1] / -(-len(examples) // phase.batch)
+
+    def _inputs(self, learn: Tensor, held: Tensor) -> tuple[Examples, Examples]:
+        labels = torch.from_numpy(self.data.train.labels)
+        return tuple(
+            Examples(_Some(self.train_inputs, items), labels[items]) for items in (learn, held)
+        )
+
+    def _what_learns(self) -> str:
+        if self.plan.what_learns != "auto":
+            return self.plan.what_learns
+        return backbones.pick(self.plan.backbone).learns
+
+    def _thaw(self, phase: Phase) -> None:
+        """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
+        self.body.requires_grad_(phase.learns == "all")
+        if phase.learns == "lora":
+            self.body.add_lora(LORA_RANK)
+            self.body.to(device())
+            for name, parameter in self.body.named_parameters():
+                parameter.requires_grad_("lora_" in name)
+
+    def _parts(self) -> list[dict]:
+        named = [*self.body.named_parts(), ("answer", self.head)]
+        return [
+            {
+                "name": name,
+                "parameters": sum(p.numel() for p in part.parameters()),
+                "learnable": sum(p.numel() for p in part.parameters() if p.requires_grad),
+            }
+            for name, part in named
+        ]
+
+    def _timed_forward(self) -> float:
+        """Seconds a forward pass takes for one example, from the second of two timed batches."""
+        inputs = self.train_inputs if len(self.train_inputs) else self.test_inputs
+        some = torch.arange(min(PROBE, len(inputs)))
+        durations = []
+        for _ in range(3):  # the first pays for what is set up once; a shared machine hiccups
+            began = time.perf_counter()
+            next(computed(self.body, inputs, some))
+            durations.append(time.perf_counter() - began)
+        return min(durations) / len(some)
+
+    def _limits(
+        self, learn: np.ndarray, held: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As many examples as the budget can look at: fixed subsamples, and a notice of each."""
+        test = np.arange(len(self.data.test.labels))
+        if self.plan.pace:
+            pace = self.plan.pace
+            return learn[: pace.train], held[: pace.validation], test[: pace.test]
+
+        def fitting(share: float) -> int:
+            return max(2, int(share * self.plan.seconds / self.forward_seconds))
+
+        def limited(items: np.ndarray, most: int, what: str) -> np.ndarray:
+            if len(items) <= most:
+                return items
+            self.notices.append(
+                f"{self.plan.seconds:g} seconds are too short to look at all {len(items):,} "
+                f"{what} examples, so a fixed choice of {most:,} is used."
+            )
+            return items[:most]
+
+        test = limited(test, fitting(TEST_SHARE), "test")
+        held = limited(held, fitting(LOOK_SHARE), "validation")
+        if self.plan.approach in ("transfer", "hybrid", "none"):
+            learn = limited(learn, fitting(FEATURES_SHARE), "training")
+        return learn, held, test
+
+    def _features(self, inputs: Inputs, items: Tensor | np.ndarray) -> Iterator[Event]:
+        """Features of `items`, float32 (n, F), telling how far it is."""
+        items = torch.as_tensor(items)
+        found, told = [], 0.0
+        for part in computed(self.body, inputs, items):
+            found.append(part)
+            done = sum(map(len, found))
+            if self.clock.seconds() - told > 0.2 or done == len(items):
+                told = self.clock.seconds()
+                yield Progress(done, len(items), told)
+        return torch.cat(found)
+
+    def _without_training(self) -> Iterator[Event]:
+        """Answers to the test: nearest class mean, or nearest class name where no example is."""
+        data, clock = self.data, self.clock
+        yield Stage("features", "Looking at every example once", clock.seconds())
+        tested = yield from self._features(self.test_inputs, self.test)
+        if data.described:
+            names = self.body.prepare(data.described)
+            meant = yield from self._features(names, np.arange(len(names)))
+            by_name = nearest(meant, tested)
+            right = (by_name.cpu().numpy() == data.test.labels[self.test]).mean()
+            yield Baseline("class names alone (zero-shot)", float(right), clock.seconds())
+            if not len(self.learn):
+                return by_name
+        features = yield from self._features(self.train_inputs, self.learn)
+        labels = torch.from_numpy(data.train.labels[self.learn])
+        return nearest_mean(features, labels, tested, len(data.classes))
+
+    def _tested(self, answers: Tensor) -> Iterator[Event]:
+        plan, data = self.plan, self.data
+        result = score(data.test.labels[self.test], answers.cpu().numpy(), len(data.classes))
+        learnable = sum(part["learnable"] for part in self._parts())
+        if plan.approach == "none":
+            learnable = 0
+        elif self.folder:
+            keep(self.model, self.folder)
+        pace = Pace(len(self.learn), len(self.held), len(self.test), tuple(self.pace_steps))
+        yield Finished(
+            approach=plan.approach,
+            data=plan.data,
+            backbone=plan.backbone,
+            classes=list(data.classes),
+            train_examples=len(self.learn) + (plan.approach != "none") * len(self.held),
+            test_examples=len(self.test),
+            test_right=result.right,
+            test_accuracy=result.accuracy,
+            test_accuracy_low=result.low,
+            test_accuracy_high=result.high,
+            macro_f1=result.macro_f1,
+            confusion=result.confusion,
+            seconds=self.clock.seconds(),
+            learnable_parameters=learnable,
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            epochs=self.epochs,
+            stopped=self.stop(),
+            repeat=replace(plan, pace=pace).as_json(),
+        )
+
+
+class _Some(Inputs):
+    """Some of other inputs, renumbered from 0."""
+
+    def __init__(self, inputs: Inputs, items: Tensor) -> None:
+        self.inputs, self.items = inputs, items
+        if hasattr(inputs, "lengths"):
+            self.lengths = inputs.lengths[items]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def batch(self, items: Tensor, *, augment: bool = False):
+        return self.inputs.batch(self.items[items], augment=augment)
+
+    def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
+        return type(self.inputs).order(self, items, size)
+
+
+def nearest_mean(features: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
+    """The class, int64 (N,), whose mean feature points most the same way as each of `asked`."""
+    labels = labels.to(features.device)
+    means = torch.full((classes, features.shape[1]), torch.nan, device=features.device)
+    for label in labels.unique():
+        means[label] = features[labels == label].mean(0)
+    return nearest(means, asked, features.mean(0))
+
+
+def nearest(targets: Tensor, asked: Tensor, centre: Tensor | float = 0.0) -> Tensor:
+    """For each of `asked` (N, F) the row of `targets` nearest by angle seen from `centre`; rows
+    that are not numbers (classes without an example) are never it."""
+    towards = nn.functional.normalize(targets - centre, dim=1)
+    likeness = nn.functional.normalize(asked - centre, dim=1) @ towards.T
+    return likeness.nan_to_num(nan=-torch.inf).argmax(1)
+
+
+def keep(model: Model, folder: Path) -> None:
+    """Leaves what was learned in `folder`, whole or not at all: a cut cannot leave half a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = learned(model) | {f"head.{name}": v for name, v in model.head.state_dict().items()}
+    draft = folder / "model.safetensors.part"
+    save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft)
+    with open(draft, "rb+") as file:
+        os.fsync(file.fileno())
+    draft.replace(folder / "model.safetensors")

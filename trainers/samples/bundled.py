@@ -1,0 +1,169 @@
+"""The loaders of the bundled samples: each hands back `Data` for (per_class, seed)."""
+
+import csv
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from trainers.samples import Data, Split, pydocs as documentation, vehicles as drawings
+
+HERE = Path(__file__).parent
+TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "vehicles": 100}
+
+
+def chosen(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
+    """Positions of up to `per_class` examples of each class, mixed; the same seed, the same ones.
+
+    With more per class the smaller choice stays inside: learning curves then compare like with like.
+    """
+    mixed = np.random.default_rng(seed).permutation(len(labels))
+    if per_class is None:
+        return mixed
+    kept = [mixed[labels[mixed] == label][:per_class] for label in np.unique(labels)]
+    return np.random.default_rng(seed).permutation(np.concatenate(kept))
+
+
+def vehicles(per_class: int | None, seed: int) -> Data:
+    count = 500 if per_class is None else min(per_class, 500)
+    return Data(
+        "images",
+        drawings.CLASSES,
+        _drawn(count, first=1_000_000 * (1 + seed)),
+        _drawn(TEST_PER_CLASS["vehicles"], first=0),  # numbers that no training picture has
+    )
+
+
+@cache  # drawing takes longer than learning; a few hundred pictures are small
+def _drawn(per_class: int, first: int) -> Split:
+    pictures = [
+        drawings.draw(name, first + number)
+        for number in range(per_class)
+        for name in drawings.CLASSES
+    ]
+    labels = np.tile(np.arange(len(drawings.CLASSES)), per_class)
+    return Split(np.stack(pictures), labels)
+
+
+def digits(per_class: int | None, seed: int) -> Data:
+    images, labels = _digits()
+    return _split("digits", "images", tuple("0123456789"), images, labels, per_class, seed)
+
+
+@cache
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    # The file itself: importing scikit-learn takes longer than reading it, and pages read it too.
+    package = Path(find_spec("sklearn").submodule_search_locations[0])
+    table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    grey = (table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=3), table[:, -1].astype(np.int64)
+
+
+def messages(per_class: int | None, seed: int) -> Data:
+    return _written("messages", MESSAGES, per_class, seed)
+
+
+def triage(per_class: int | None, seed: int) -> Data:
+    return _written("triage", TRIAGE, per_class, seed)
+
+
+# Each class as a zero-shot model may compare a text with it.
+MESSAGES = {
+    "refund": "I want my money back",
+    "delivery": "Where is my parcel, when does it arrive",
+    "account access": "I cannot log in to my account",
+    "technical problem": "It does not work, there is an error",
+    "cancellation": "I want to cancel my subscription or booking",
+    "billing": "A question about a charge, an invoice or a payment",
+    "change of order": "I want to change my order before it ships",
+    "praise": "Thank you, I am very happy with it",
+}
+TRIAGE = {
+    "cardiology": "a heart problem",
+    "neurology": "a problem of the brain or the nerves",
+    "gastroenterology": "a problem of the stomach, bowel or liver",
+    "orthopaedics": "a problem of bones, joints or muscles",
+    "dermatology": "a problem of the skin",
+    "respiratory": "a problem of the lungs or of breathing",
+    "psychiatry": "a mental health problem",
+}
+
+
+def pydocs(per_class: int | None, seed: int) -> Data:
+    texts, topics = _sentences()
+    described = {topic: f"{topic} in Python" for topic in sorted(set(topics))}
+    return _texts("pydocs", texts, topics, described, per_class, seed)
+
+
+@cache
+def _sentences() -> tuple[list[str], list[str]]:
+    return documentation.sentences()
+
+
+def _written(name: str, described: dict[str, str], per_class: int | None, seed: int) -> Data:
+    texts, names = _rows(name)
+    return _texts(name, texts, names, described, per_class, seed)
+
+
+@cache
+def _rows(name: str) -> tuple[list[str], list[str]]:
+    with open(HERE / f"{name}.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row["text"] for row in rows], [row["label"] for row in rows]
+
+
+def _texts(
+    name: str,
+    texts: Sequence[str],
+    names: Sequence[str],
+    described: dict[str, str],
+    per_class: int | None,
+    seed: int,
+) -> Data:
+    classes = tuple(described)
+    labels = np.array([classes.index(label) for label in names])
+    return _split(
+        name, "text", classes, list(texts), labels, per_class, seed, tuple(described.values())
+    )
+
+
+def _split(
+    name: str,
+    modality: str,
+    classes: tuple[str, ...],
+    inputs: Sequence,
+    labels: np.ndarray,
+    per_class: int | None,
+    seed: int,
+    described: tuple[str, ...] = (),
+) -> Data:
+    """The first so many of each class, in the order of a hash of the example, are the test."""
+    by_class = defaultdict(list)
+    for item in sorted(range(len(labels)), key=lambda item: _hash(inputs[item])):
+        by_class[labels[item]].append(item)
+    count = TEST_PER_CLASS[name]
+    test = np.array([item for items in by_class.values() for item in items[:count]])
+    rest = np.array([item for items in by_class.values() for item in items[count:]])
+    random.Random(0).shuffle(test)  # a subsample of the test must not be one class
+    train = rest[chosen(labels[rest], per_class, seed)]
+    return Data(
+        modality,
+        classes,
+        Split(_take(inputs, train), labels[train]),
+        Split(_take(inputs, test), labels[test]),
+        described,
+    )
+
+
+def _take(inputs: Sequence, items: np.ndarray) -> Sequence:
+    return inputs[items] if isinstance(inputs, np.ndarray) else [inputs[item] for item in items]
+
+
+def _hash(example: str | np.ndarray) -> bytes:
+    raw = example.encode() if isinstance(example, str) else example.tobytes()
+    return hashlib.sha256(raw).digest()

@@ -1,0 +1,98 @@
+"""The baseline without a pre-trained model: logistic regression on pixels or on word counts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from trainers.events import Event, Finished, Notice, Stage, Started
+from trainers.loop import Clock
+from trainers.measure import score
+from trainers.plan import Plan
+from trainers.samples import Data
+
+SIDE_PX = 32  # pictures are reduced to this before their pixels are compared
+EXAMPLES_PER_SECOND = 500  # ours: a regression on 3,072 pixels does about twice that on two cores
+REGULARISATION = {
+    "images": 0.01,
+    "text": 10.0,
+}  # C of LogisticRegression; pixels are many and alike
+
+
+def run(plan: Plan, data: Data, *, setup_seconds: float) -> Iterator[Event]:
+    """The events of a run without a network. Its budget limits the number of examples: the fit
+    itself cannot be cut short."""
+    clock = Clock(plan.seconds)
+    most = plan.pace.train if plan.pace else max(50, int(EXAMPLES_PER_SECOND * plan.seconds))
+    inputs, labels = data.train.inputs[:most], data.train.labels[:most]
+    yield Started(
+        approach=plan.approach,
+        data=plan.data,
+        backbone="",
+        modality=data.modality,
+        classes=list(data.classes),
+        train_examples=len(labels),
+        validation_examples=0,
+        test_examples=len(data.test.labels),
+        parameters=0,
+        budget_seconds=plan.seconds,
+        setup_seconds=setup_seconds,
+        machine="cpu",
+    )
+    if len(labels) < len(data.train.labels):
+        yield Notice(
+            f"{plan.seconds:g} seconds are too short for all {len(data.train.labels):,} training "
+            f"examples, so a fixed choice of {len(labels):,} is used.",
+            clock.seconds(),
+        )
+    what = "words" if data.modality == "text" else "pixels"
+    yield Stage("phase", f"Comparing {what} directly, without a network", clock.seconds())
+    first = (
+        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
+        if data.modality == "text"
+        else StandardScaler()
+    )
+    model = make_pipeline(first, LogisticRegression(C=REGULARISATION[data.modality], max_iter=1000))
+    model.fit(_plain(data.modality, inputs), labels)
+    yield Stage("test", "Testing on examples never used so far", clock.seconds())
+    answers = model.predict(_plain(data.modality, data.test.inputs))
+    result = score(data.test.labels, answers, len(data.classes))
+    numbers = model[-1].coef_.size + model[-1].intercept_.size
+    yield Finished(
+        approach=plan.approach,
+        data=plan.data,
+        backbone="",
+        classes=list(data.classes),
+        train_examples=len(labels),
+        test_examples=len(answers),
+        test_right=result.right,
+        test_accuracy=result.accuracy,
+        test_accuracy_low=result.low,
+        test_accuracy_high=result.high,
+        macro_f1=result.macro_f1,
+        confusion=result.confusion,
+        seconds=clock.seconds(),
+        learnable_parameters=numbers,
+        parameters=numbers,
+        epochs=0.0,
+        stopped=False,
+        repeat=_named(plan, len(labels), len(answers)),
+    )
+
+
+def _named(plan: Plan, train: int, test: int) -> dict:
+    return plan.as_json() | {
+        "pace": {"train": train, "validation": 0, "test": test, "steps": ()},
+    }
+
+
+def _plain(modality: str, inputs) -> np.ndarray | list[str]:
+    """Texts as they are; pictures as rows of pixels, float32 (N, 3 * side * side) in 0..1."""
+    if modality == "text":
+        return inputs
+    small = [np.asarray(Image.fromarray(image).resize((SIDE_PX, SIDE_PX))) for image in inputs]
+    return np.stack(small).reshape(len(small), -1).astype(np.float32) / 255
