@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, BadAnswer, advise
+from guide.rules import as_table
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
             help=question.title,
         )
     parser.add_argument("--json", action="store_true", help="print the advice as JSON")
+    parser.add_argument("--rules", action="store_true", help="print the rules as a table")
     given = vars(parser.parse_args(arguments))
+    if given.pop("rules"):
+        print(as_table())
+        return 0
     as_json = given.pop("json")
     try:
         answers = Answers(**{key: UNSURE if word == "-" else word for key, word in given.items()})
@@ -34,6 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print(in_words(advice))
     return 0
+
+
+LEARNS = {
+    "head": "Only the new last layer learns",
+    "lora": "A small add-on in every layer (LoRA) learns",
+    "all": "All weights learn",
+}
 
 
 def in_words(advice: Advice) -> str:
@@ -68,6 +80,14 @@ def in_words(advice: Advice) -> str:
         )
     if not advice.changes:
         lines.append("  No single answer.")
+    settings = advice.settings
+    start = [
+        LEARNS[settings.what_learns],
+        *([f"on {settings.backbone}"] if settings.backbone else []),
+        f"{settings.seconds} seconds",
+        f"{settings.per_class or 'all'} examples of each class",
+    ]
+    lines += ["", "To begin with (ours):", wrapped(", ".join(start) + ".")]
     lines += ["", "Watch out for:"]
     lines += [
         wrapped(f"{challenge.title}: {challenge.why} Thaw: {challenge.thaw_checks}", "  - ")

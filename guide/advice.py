@@ -126,7 +126,7 @@ def _changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Ch
     return tuple(
         Change(question.key, option.key, other)
         for question in QUESTIONS.values()
-        if question.is_asked(answers)
+        if question.is_asked(answers) or getattr(answers, question.key) != UNSURE
         for option in question.options
         if option.key != getattr(answers, question.key)
         and (other := decide(that_spoke(replace(answers, **{question.key: option.key}), rules)))

@@ -152,3 +152,16 @@ RULES = (
         source="article",
     ),
 )
+
+
+def as_table(rules: Sequence[Rule] = RULES) -> str:
+    """The rules as a Markdown table: what the README shows and `python -m guide --rules` prints."""
+    rows = [
+        f"| {' and '.join(_said(test) for test in rule.when)} | {rule.vote:+g} | {rule.source} |"
+        for rule in rules
+    ]
+    return "\n".join(["| answer | vote | source |", "|---|---|---|", *rows])
+
+
+def _said(test: When) -> str:
+    return f"`{test.question}` {' or '.join(test.is_one_of)}"

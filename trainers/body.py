@@ -1,5 +1,6 @@
 """What the loop needs of a backbone: inputs made ready once, batches of them, and named parts."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -20,7 +21,8 @@ class Inputs:
 
     def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
         """`items` (already shuffled) cut into batches; kinds that gain from it sort a little."""
-        return iter(items.split(size))
+        # Alike in size: batch-norm cannot learn from a last batch of one.
+        return iter(items.tensor_split(math.ceil(len(items) / size)))
 
 
 class Pictures(Inputs):

@@ -22,7 +22,7 @@ class Pace:
     train: int  # training examples used
     validation: int
     test: int
-    steps: tuple[tuple[int, int], ...]  # per phase: steps planned, steps done
+    steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,6 @@ class Plan:
         known = {field.name for field in fields(cls)}
         given = {name: value for name, value in data.items() if name in known}
         if given.get("pace"):
-            steps = tuple((planned, done) for planned, done in given["pace"]["steps"])
+            steps = tuple(tuple(phase) for phase in given["pace"]["steps"])
             given["pace"] = Pace(**given["pace"] | {"steps": steps})
         return cls(**given)

@@ -72,7 +72,7 @@ def run(
 def check(data: Data, plan: Plan) -> None:
     """Raises `BadData` where a score would mean nothing."""
     present = len(np.unique(data.train.labels))
-    if plan.approach == "none" and data.modality == "text" and plan.per_class == 0:
+    if plan.approach == "none" and data.described and plan.per_class == 0:
         return
     if present < 2:
         raise BadData(
@@ -158,7 +158,7 @@ class _Run:
             setup_seconds=self.setup_seconds,
             machine=device().type,
         )
-        absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels]
+        absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
         if absent and len(learn):
             self.notices.append(
                 f"No training examples of: {', '.join(absent[:5])}. The model cannot learn "
@@ -183,6 +183,8 @@ class _Run:
         labels = torch.from_numpy(data.train.labels)
         learn, held = torch.from_numpy(self.learn), torch.from_numpy(self.held)
         to_play = phases(plan.approach, data.modality, self._what_learns())
+        if plan.pace:
+            to_play = to_play[: len(plan.pace.steps)]  # fewer where the run was stopped early
         on_features = any(phase.learns == "head" for phase in to_play)
         view = View(labels[held])
         yield view.watch(data.train.inputs, self.held, data.train.labels)
@@ -346,7 +348,7 @@ class _Run:
             data=plan.data,
             backbone=plan.backbone,
             classes=list(data.classes),
-            train_examples=len(self.learn) + (plan.approach != "none") * len(self.held),
+            train_examples=len(np.union1d(self.learn, self.held)),
             test_examples=len(self.test),
             test_right=result.right,
             test_accuracy=result.accuracy,

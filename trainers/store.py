@@ -159,6 +159,8 @@ class Store:
             self._append(sql, run, new)
 
     def _append(self, sql: Connection, run: str, new: Sequence[Event]) -> None:
+        ends = [number for number, event in enumerate(new, 1) if type(event) in ENDS]
+        new = new[: ends[0]] if ends else new
         # Writing first takes the lock: two writers cannot both find the run not over.
         alive = sql.execute(
             update(runs).where(runs.c.id == run, runs.c.state.not_in(OVER)).values(beat=time.time())

@@ -1,19 +1,16 @@
 """What a visitor sees of the validation examples: a few to watch, and a 2-D map of them."""
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from trainers.events import Watched
+from trainers.samples.show import shown
 
 WATCHED = 6
 MAPPED = 150  # more dots hide each other, and every look sends them all
-THUMB_PX = 64
 DECIMALS = 3
 
 
@@ -70,13 +67,3 @@ class View:
             [int(labels[item]) for item in chosen],
         )
 
-
-def shown(example: str | np.ndarray) -> str:
-    """The text as it is, or a picture as the data: URI of a PNG, `THUMB_PX` wide."""
-    if isinstance(example, str):
-        return example
-    image = Image.fromarray(np.asarray(example))
-    scale = Image.Resampling.NEAREST if image.width < THUMB_PX else Image.Resampling.LANCZOS
-    out = io.BytesIO()
-    image.resize((THUMB_PX, round(THUMB_PX * image.height / image.width)), scale).save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

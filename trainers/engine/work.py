@@ -69,7 +69,8 @@ def _warm_text() -> None:
 def _be_nice() -> None:
     """Lower priority than the pages: answers come back at once while a run trains."""
     me = psutil.Process()
-    me.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else 10)
+    # Never up: only an administrator may raise what was started nicer than this.
+    me.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else max(10, me.nice()))
 
 
 def _beat(runs: Store, name: str, state: dict) -> None:

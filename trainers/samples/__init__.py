@@ -47,6 +47,12 @@ class Sample:
         module, _, name = self.load.partition(":")
         return getattr(import_module(module), name)(per_class, seed)
 
+    def glimpse(self) -> list[tuple[str, str]]:
+        """An example of each class as (what a page can show, the class), without drawing or
+        reading more than that where it takes long."""
+        module, _, name = self.load.partition(":")
+        return import_module(module).glimpse(name)
+
 
 SAMPLES = by_key(
     Sample(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.samples import Data, Split, pydocs as documentation, vehicles as drawings
+from trainers.samples.show import shown
 
 HERE = Path(__file__).parent
 TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "vehicles": 100}
@@ -37,6 +38,15 @@ def vehicles(per_class: int | None, seed: int) -> Data:
         _drawn(count, first=1_000_000 * (1 + seed)),
         _drawn(TEST_PER_CLASS["vehicles"], first=0),  # numbers that no training picture has
     )
+
+
+def glimpse(name: str) -> list[tuple[str, str]]:
+    """An example of each class of the sample that `name` loads, ready to show."""
+    if name == "vehicles":  # its test split takes a second to draw
+        return [(shown(drawings.draw(kind, 2)), kind) for kind in drawings.CLASSES]
+    data = globals()[name](1, 0)
+    pairs = zip(data.train.inputs, data.train.labels, strict=True)
+    return [(shown(example), data.classes[label]) for example, label in pairs]
 
 
 @cache  # drawing takes longer than learning; a few hundred pictures are small

@@ -1,0 +1,76 @@
+"""Thaw: `streamlit run app.py`. The process around the pages: workers, routes, headers."""
+
+import sys
+from contextlib import asynccontextmanager
+from secrets import token_urlsafe
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.parts.live_plot import routes as plot_routes
+from pages.parts.visitor import COOKIE
+from trainers.engine.local import Workers
+from trainers.store import store
+
+HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
+A_YEAR_SECONDS = 365 * 24 * 3600
+
+
+@asynccontextmanager
+async def lifespan(_):
+    """The workers live as long as the app."""
+    with Workers(store()):
+        yield
+
+
+async def health(_: Request) -> JSONResponse:
+    """Whether runs can start, and that this process stays light."""
+    return JSONResponse(
+        {
+            "ready_workers": store().ready_workers(),
+            "heavy_modules": [name for name in HEAVY if name in sys.modules],
+        }
+    )
+
+
+class Headers:
+    """Gives a new visitor a key of their own, and tells browsers what pages may not do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        known = COOKIE in Request(scope).cookies
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *SAFETY_HEADERS]
+                if not known and scope["path"].rpartition("/")[2] in PAGES:
+                    cookie = f"{COOKIE}={token_urlsafe(16)}; Path=/; Max-Age={A_YEAR_SECONDS}"
+                    value = f"{cookie}; HttpOnly; SameSite=Lax"
+                    message["headers"].append((b"set-cookie", value.encode()))
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+SAFETY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"referrer-policy", b"same-origin"),  # a run's link is its key: do not hand it to others
+]
+PAGES = ("", "run")
+
+app = st.App(
+    "pages/frame.py",
+    lifespan=lifespan,
+    routes=[*plot_routes, Route("/health", health)],
+    middleware=[Middleware(Headers)],
+)

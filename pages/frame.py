@@ -1,0 +1,34 @@
+"""What surrounds every page: title, navigation, and the line at the foot."""
+
+import streamlit as st
+
+from pages.parts.drawings import LOGO
+
+st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
+st.logo(LOGO, size="large")
+
+page = st.navigation(
+    [
+        st.Page(
+            "guide.py",
+            title="Guide",
+            icon=":material/explore:",
+            help="Three questions, and which approach they point to.",
+            default=True,
+        ),
+        st.Page(
+            "run.py",
+            title="Run",
+            icon=":material/play_circle:",
+            help="Run an approach on real data and watch it learn.",
+        ),
+    ],
+    position="top",
+)
+page.run()
+st.space("large")
+st.caption(
+    "Thaw runs on this computer; nothing leaves it. The rules are restated from "
+    "*The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024* "
+    "(David Jenkins, 2024)."
+)

@@ -1,0 +1,166 @@
+"""The guide: questions, and the advice alive beside them."""
+
+import streamlit as st
+
+from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, advise
+from guide.questions import Question
+from pages.parts import drawings
+from pages.parts.look import LOOKS
+from pages.parts.picture import picture
+from trainers import samples
+
+NOT_SURE = "Not sure"
+
+
+def ask(question: Question, number: int | None = None) -> str:
+    """The visitor's answer, "not sure" until they give one; it lives in the page's address."""
+    titles = {option.key: option.title for option in question.options} | {UNSURE: NOT_SURE}
+    if question.key not in st.session_state and st.query_params.get(question.key) in titles:
+        # A link may name an answer by its key; the widget knows it by its title.
+        st.query_params[question.key] = titles[st.query_params[question.key]]
+    heading = f"{number}. {question.title}" if number else question.title
+    return st.radio(
+        f"**{heading}**",
+        list(titles),
+        index=len(titles) - 1,
+        format_func=titles.__getitem__,
+        captions=[*(option.example for option in question.options), ""],
+        help=question.help,
+        key=question.key,
+        bind="query-params",
+    )
+
+
+def questions() -> Answers:
+    """Four questions side by side, each with its follow-up below where it has one."""
+    given: dict[str, str] = {}
+    first = [question for question in QUESTIONS.values() if question.follows is None]
+    for number, (question, column) in enumerate(zip(first, st.columns(len(first)), strict=True), 1):
+        with column.container(border=True, height="stretch"):
+            given[question.key] = ask(question, number)
+            for more in QUESTIONS.values():
+                follows = more.follows and more.follows[0] == question.key
+                if follows and more.is_asked(Answers.of(given)):
+                    st.space("small")
+                    given[more.key] = ask(more)
+    return Answers.of(given)
+
+
+def verdict(advice: Advice) -> None:
+    approach, look = APPROACHES[advice.approach], LOOKS[advice.approach]
+    words, aside = st.columns([3, 1.3], vertical_alignment="center")
+    with words:
+        st.caption("The article's rules point to")
+        st.markdown(f"## :{look.badge}[{approach.title}]")
+    with aside:
+        picture(drawings.layers(advice.approach), key="advised")
+    st.markdown(approach.meaning)
+    st.caption(approach.picture)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(CLEARNESS[advice.clearness], color="gray")
+        st.markdown(advice.clearness_in_words)
+    if advice.first_step:
+        st.info(advice.first_step, icon=":material/flag:")
+
+
+CLEARNESS = {"clear": "Clear-cut", "leaning": "Leaning", "open": "Open"}
+
+
+def reasons(advice: Advice) -> None:
+    st.markdown("#### Why")
+    if not advice.spoke:
+        st.markdown("Answer a question, and the rule that it wakes is shown here.")
+    for rule in advice.spoke:
+        pull = "transfer" if rule.vote < 0 else "fine_tune" if rule.vote > 0 else None
+        source = "the article" if rule.source == "article" else "our addition"
+        towards = f":{LOOKS[pull].badge}[→ {APPROACHES[pull].title}]" if pull else ":gray[→ neither]"
+        weight = ", half a vote" if abs(rule.vote) == 0.5 else ""
+        st.markdown(f"{rule.because}  \n:small[{towards}{weight} · {source}]")
+        if rule.but:
+            st.caption(f"The article is not of one mind. {rule.but}")
+
+
+def changes(advice: Advice) -> None:
+    st.markdown("#### What would change it")
+    if not advice.changes:
+        st.markdown("No single answer.")
+    for change in advice.changes:
+        question = QUESTIONS[change.question]
+        option = next(option for option in question.options if option.key == change.answer)
+        look = LOOKS[change.approach]
+        st.markdown(
+            f'"{option.title}" for *{question.title[0].lower()}{question.title[1:]}* '
+            f"→ :{look.badge}[{APPROACHES[change.approach].title}]"
+        )
+    st.markdown(f"Runner-up: **{APPROACHES[advice.runner_up].title}**.")
+
+
+def run_it(advice: Advice, answers: Answers) -> None:
+    sample, unlike = samples.closest(answers)
+    settings = advice.settings
+    if st.button(
+        "Run it on a sample like yours", type="primary", icon=":material/play_arrow:", width="stretch"
+    ):
+        per_class = settings.per_class or sample.train_per_class
+        st.switch_page(
+            "run.py",
+            query_params={
+                "approach": advice.approach,
+                "data": sample.key,
+                "per_class": str(min(per_class, sample.train_per_class)),
+                "seconds": str(settings.seconds),
+                "what_learns": settings.what_learns,
+            },
+        )
+    st.caption(f"Closest sample: **{sample.title}**, {sample.made}. {sample.about}")
+    if unlike:
+        names = " and ".join(RESEMBLANCE[key] for key in unlike)
+        st.caption(f"It does not resemble your answer about {names}.")
+
+
+RESEMBLANCE = {"specificity": "how special the task is", "data_volume": "the number of examples"}
+LEARNS = {
+    "head": "only the new last layer learns",
+    "lora": "LoRA: small add-ons in every layer learn, the rest stays frozen",
+    "all": "all weights learn",
+}
+
+
+def settings_in_words(advice: Advice) -> None:
+    settings = advice.settings
+    st.markdown("#### The settings that follow")
+    st.markdown(
+        f"- What learns: {LEARNS[settings.what_learns]}\n"
+        f"- A first run of at most **{settings.seconds} seconds**\n"
+        f"- Examples of each class: **{settings.per_class or 'all there are'}**"
+    )
+    st.caption(
+        "Your answer about computing changes few recommendations; it sets what learns and how "
+        "long the first run may take."
+    )
+
+
+st.title("Freeze it, fine-tune it, or thaw it step by step?")
+st.markdown(
+    "You have a pre-trained model and a task of your own. A few questions, and Thaw says which "
+    "way to adapt the model. Then it runs that way in front of you, so that you can see whether "
+    "the advice holds."
+)
+answers = questions()
+advice = advise(answers)
+st.space("small")
+left, right = st.columns([1, 1.1], gap="large")
+with left:
+    with st.container(border=True):
+        verdict(advice)
+        run_it(advice, answers)
+    st.markdown("#### The rules on a map")
+    picture(drawings.rules_map(answers), key="rules-map")
+    st.caption("Across: how many examples of each class. Up: how special the task is.")
+with right:
+    reasons(advice)
+    changes(advice)
+    settings_in_words(advice)
+with st.expander("What to watch out for: five challenges", icon=":material/visibility:"):
+    for challenge in advice.watch_out:
+        st.markdown(f"**{challenge.title}.** {challenge.why}  \n:gray[Thaw: {challenge.thaw_checks}]")

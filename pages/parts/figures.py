@@ -1,0 +1,330 @@
+"""Events to Plotly, as plain dicts. Pure: tested without a browser."""
+
+from html import escape
+from typing import Any
+
+from pages.parts.look import LOOKS
+from pages.parts.story import Story
+from trainers.events import Finished
+
+Figure = dict[str, Any]
+CURVE_PX, LOSS_PX, MAP_PX = 300, 190, 330
+# Marks by class: on the map a class is told by shape as well as by colour.
+SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
+           "triangle-down", "pentagon")  # fmt: skip
+CLASS_COLOURS = ("#2A80CF", "#D9650D", "#0B9A72", "#8C62B8", "#C0445E", "#9A7327", "#3FA0A8",
+                 "#7C7F87", "#B8578F", "#6B8E23")  # fmt: skip
+
+
+def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
+    """Share right on the validation examples, and while learning, against "seconds" or "epoch"."""
+    looks = story.looks
+    colour = LOOKS[story.started.approach].colour if story.started else "#888"
+    x = _along(story, against)
+    data = [
+        {
+            "type": "scatter",
+            "name": "new examples (checks)",
+            "x": x,
+            "y": [100 * look.accuracy for look in looks],
+            "mode": "lines+markers",
+            "line": {"color": colour, "width": 3},
+            "marker": {"size": 5},
+            "hovertemplate": "%{y:.0f} % right<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "name": "examples it learns from",
+            "x": [at for at, look in zip(x, looks, strict=True) if look.train_accuracy is not None],
+            "y": [100 * look.train_accuracy for look in looks if look.train_accuracy is not None],
+            "mode": "lines",
+            "line": {"color": colour, "width": 1.5, "dash": "dot"},
+            "hovertemplate": "%{y:.0f} % right<extra></extra>",
+        },
+    ]
+    shapes, notes = _phase_marks(story, against)
+    if story.baseline:
+        level = 100 * story.baseline.accuracy
+        line = {"color": LOOKS["none"].colour, "width": 1.5, "dash": "dash"}
+        shapes.append(
+            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level}
+            | {"line": line}
+        )
+        notes.append(
+            _note(1, level, f"no training {level:.0f} %", xref="paper", xanchor="right")
+            | {"yanchor": "bottom" if level < 92 else "top"}
+        )
+    return {
+        "data": data,
+        "layout": _layout(CURVE_PX, against, shapes, notes)
+        | {
+            "yaxis": {"title": {"text": "right, %"}, "range": [0, 103], "fixedrange": False},
+            "legend": {"orientation": "h", "y": 1.14, "x": 0},
+        },
+    }
+
+
+def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
+    """Loss of the steps (faint) and of the validation examples."""
+    colour = LOOKS[story.started.approach].colour if story.started else "#888"
+    data = [
+        {
+            "type": "scatter",
+            "name": "each step",
+            "x": [_at(step, story, against) for step in story.steps],
+            "y": [step.loss for step in story.steps],
+            "mode": "lines",
+            "line": {"color": colour, "width": 1},
+            "opacity": 0.45,
+            "hovertemplate": "%{y:.2f}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "name": "new examples (checks)",
+            "x": _along(story, against),
+            "y": [look.loss for look in story.looks],
+            "mode": "lines",
+            "line": {"color": colour, "width": 2.5},
+            "hovertemplate": "%{y:.2f}<extra></extra>",
+        },
+    ]
+    shapes, _ = _phase_marks(story, against)
+    return {
+        "data": data,
+        "layout": _layout(LOSS_PX, against, shapes, [])
+        | {"yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"}, "showlegend": False},
+    }
+
+
+def example_map(story: Story) -> Figure:
+    """The validation examples where the model sees them; filled where its answer is right."""
+    places: list[list[float]] = []
+    for look in story.looks:
+        places = look.points or places  # [] where nothing moved
+    data = []
+    if places and story.started:
+        look, classes = story.looks[-1], story.started.classes
+        for label in sorted(set(look.point_labels)):
+            own = [n for n, other in enumerate(look.point_labels) if other == label]
+            right = [look.point_answers[n] == label for n in own]
+            colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": _plain(classes[label]),
+                    "x": [places[n][0] for n in own],
+                    "y": [places[n][1] for n in own],
+                    "text": [_plain(classes[look.point_answers[n]]) for n in own],
+                    "hovertemplate": f"{_plain(classes[label])}<br>answer: %{{text}}<extra></extra>",
+                    "marker": {
+                        "color": colour,
+                        "size": [9 if ok else 11 for ok in right],
+                        "opacity": [0.9 if ok else 0.55 for ok in right],
+                        "symbol": [
+                            SYMBOLS[label % len(SYMBOLS)] + ("" if ok else "-open") for ok in right
+                        ],
+                        "line": {"width": [0 if ok else 2 for ok in right], "color": colour},
+                    },
+                }
+            )
+    hidden = {"visible": False}
+    return {
+        "data": data,
+        "layout": {
+            "height": MAP_PX,
+            "uirevision": "map",
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "xaxis": hidden,
+            "yaxis": hidden,
+            "legend": {"orientation": "h", "y": -0.04, "font": {"size": 12}},
+            "transition": {"duration": 300, "easing": "cubic-in-out"},
+        },
+    }
+
+
+def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figure:
+    """Which class was taken for which: rows are the truth, columns the answer."""
+    names = [_plain(name) for name in classes]
+    many = len(names) > 12
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "z": [[value or None for value in row] for row in matrix],
+                "x": names,
+                "y": names,
+                "text": [[str(value) if value and not many else "" for value in r] for r in matrix],
+                "texttemplate": "%{text}",
+                "colorscale": [[0, _faint(accent, 0.12)], [1, accent]],
+                "showscale": False,
+                "xgap": 2,
+                "ygap": 2,
+                "hovertemplate": "%{y} taken for %{x}: %{z}<extra></extra>",
+            }
+        ],
+        "layout": {
+            "height": max(300, min(640, 120 + 34 * len(names))),
+            "uirevision": "confusion",
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "xaxis": {"title": {"text": "the model's answer"}, "automargin": True, "tickangle": -35,
+                      "showgrid": False, "type": "category"},
+            "yaxis": {"title": {"text": "the truth"}, "automargin": True, "autorange": "reversed",
+                      "showgrid": False, "type": "category"},
+        },
+    }  # fmt: skip
+
+
+def score_line(end: Finished, accent: str) -> Figure:
+    """The test score as a point on 0 to 100 %, with its 95 % interval, and chance as a mark."""
+    low, at, high = (
+        100 * share for share in (end.test_accuracy_low, end.test_accuracy, end.test_accuracy_high)
+    )
+    chance = 100 / len(end.classes)
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "x": [at],
+                "y": [0],
+                "mode": "markers",
+                "marker": {"size": 13, "color": accent},
+                "error_x": {"type": "data", "symmetric": False, "array": [high - at],
+                            "arrayminus": [at - low], "thickness": 3, "width": 8, "color": accent},
+                "hovertemplate": f"{at:.1f} % ({low:.1f} to {high:.1f})<extra></extra>",
+            }
+        ],
+        "layout": {
+            "height": 84,
+            "uirevision": "score",
+            "margin": {"l": 8, "r": 14, "t": 18, "b": 24},
+            "showlegend": False,
+            "xaxis": {"range": [0, 101], "ticksuffix": " %", "fixedrange": True},
+            "yaxis": {"visible": False, "range": [-1, 1], "fixedrange": True},
+            "shapes": [{"type": "line", "x0": chance, "x1": chance, "y0": -1, "y1": 1,
+                        "line": {"color": "#888", "dash": "dot", "width": 1.5}}],
+            "annotations": [_note(chance, 1.0, "guessing", yanchor="bottom")],
+        },
+    }  # fmt: skip
+
+
+def layer_bars(parts: list[dict], accent: str, frozen: str) -> Figure:
+    """Each part of the network, from input to answer: how many numbers it has, which learn."""
+    names = [_plain(part["name"]) for part in parts]
+    learn = [part["learnable"] for part in parts]
+    kept = [part["parameters"] - part["learnable"] for part in parts]
+    words = [
+        f"{_short(part['learnable'])} of {_short(part['parameters'])} learn"
+        if part["learnable"]
+        else f"{_short(part['parameters'])} frozen"
+        for part in parts
+    ]
+    most = max(part["parameters"] for part in parts)
+    # Bars by share, not by size: a last layer of 2,000 numbers beside 10 million would not be seen.
+    widths = [max(0.14, (part["parameters"] / most) ** 0.35) for part in parts]
+    shares = [
+        # A part that learns a little must show that it does.
+        max(0.12, part["learnable"] / part["parameters"]) if part["learnable"] else 0.0
+        for part in parts
+    ]
+    share = list(zip(widths, shares, strict=True))
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": "learning",
+                "y": names,
+                "x": [width * part for width, part in share],
+                "marker": {"color": accent},
+                "customdata": learn,
+                "hovertemplate": "%{customdata:,} numbers learn<extra></extra>",
+            },
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": "frozen",
+                "y": names,
+                "x": [width * (1 - part) for width, part in share],
+                "marker": {"color": frozen, "opacity": 0.55},
+                "customdata": kept,
+                "text": words,
+                "textposition": "outside",
+                "cliponaxis": False,
+                "hovertemplate": "%{customdata:,} numbers frozen<extra></extra>",
+            },
+        ],
+        "layout": {
+            "height": 60 + 30 * len(names),
+            "uirevision": "layers",
+            "barmode": "stack",
+            "bargap": 0.25,
+            "margin": {"l": 8, "r": 8, "t": 24, "b": 8},
+            "xaxis": {"visible": False, "range": [0, 1.65], "fixedrange": True},
+            "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True,
+                      "showgrid": False, "type": "category"},
+            "legend": {"orientation": "h", "y": 1.14, "traceorder": "normal"},
+        },
+    }  # fmt: skip
+
+
+def _layout(height_px: int, against: str, shapes: list[dict], notes: list[dict]) -> Figure:
+    title = "seconds" if against == "seconds" else "passes over the examples (epochs)"
+    return {
+        "height": height_px,
+        "uirevision": against,  # zoom is kept while points come, not when the axis means another
+        "margin": {"l": 52, "r": 12, "t": 30, "b": 42},
+        "hovermode": "x unified",
+        "xaxis": {"title": {"text": title}, "rangemode": "tozero"},
+        "shapes": shapes,
+        "annotations": notes,
+    }
+
+
+def _along(story: Story, against: str) -> list[float]:
+    return [_at(look, story, against) for look in story.looks]
+
+
+def _at(event: Any, story: Story, against: str) -> float:
+    if against == "seconds":
+        return event.seconds
+    before = sum(done.epochs for phase, done in story.done.items() if phase < event.phase)
+    return before + event.epoch
+
+
+def _phase_marks(story: Story, against: str) -> tuple[list[dict], list[dict]]:
+    """A line and a word where each phase but the first begins."""
+    shapes, notes = [], []
+    for phase in story.phases[1:]:
+        looks = [look for look in story.looks if look.phase == phase.phase]
+        if not looks:
+            continue
+        x = _at(looks[0], story, against)
+        line = {"color": "#888", "width": 1, "dash": "dot"}
+        shapes.append(
+            {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": x, "x1": x, "line": line}
+        )
+        notes.append(_note(x, 0.03, " the rest thaws", yref="paper", xanchor="left"))
+    return shapes, notes
+
+
+def _note(x: float, y: float, text: str, **more: str) -> dict:
+    return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 12}, **more}
+
+
+def _plain(name: str) -> str:
+    """A name that Plotly shows as it is: it would read `<b>` as markup."""
+    return escape(name, quote=False)
+
+
+def _faint(colour: str, opacity: float) -> str:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def _short(number: int) -> str:
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.1f} M"
+    if number >= 10_000:
+        return f"{number / 1000:.0f} k"
+    return f"{number:,}"

@@ -1,0 +1,174 @@
+"""A run as a page tells it: its events folded into what can be drawn. Pure."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from guide.approaches import APPROACHES
+from trainers.events import (
+    Baseline,
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Paced,
+    PhaseDone,
+    PhaseStarted,
+    Progress,
+    Stage,
+    Started,
+    Step,
+    Validated,
+    Watched,
+)
+from trainers.store import QUEUED, Run, Wait
+
+
+@dataclass
+class Story:
+    """Everything is None or empty until its event has come."""
+
+    started: Started | None = None
+    stage: Stage | None = None
+    progress: Progress | None = None
+    baseline: Baseline | None = None
+    watched: Watched | None = None
+    end: Finished | Failed | Cancelled | None = None
+    phases: list[PhaseStarted] = field(default_factory=list)
+    paces: dict[int, Paced] = field(default_factory=dict)
+    done: dict[int, PhaseDone] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    looks: list[Validated] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    seconds: float = 0.0  # of the last event
+
+
+def told(events: Sequence[Event]) -> Story:
+    """The story of a run so far."""
+    story = Story()
+    for event in events:
+        story.seconds = getattr(event, "seconds", story.seconds)
+        match event:
+            case Started():
+                story.started = event
+            case Stage():
+                story.stage, story.progress = event, None
+            case Progress():
+                story.progress = event
+            case Baseline():
+                story.baseline = event
+            case Watched():
+                story.watched = event
+            case PhaseStarted():
+                story.phases.append(event)
+            case Paced():
+                story.paces[event.phase] = event
+            case PhaseDone():
+                story.done[event.phase] = event
+            case Step():
+                story.steps.append(event)
+            case Validated():
+                story.looks.append(event)
+            case Notice():
+                story.notices.append(event)
+            case Finished() | Failed() | Cancelled():
+                story.end = event
+    return story
+
+
+def status(story: Story, run: Run, wait: Wait | None, ready: bool) -> str:
+    """One line that is always true: what is happening, and how long it may still take."""
+    match story.end:
+        case Finished():
+            early = " You stopped it early; the best so far was tested." if story.end.stopped else ""
+            return f"Finished in {story.end.seconds:.1f} seconds.{early}"
+        case Failed():
+            return "This run ended without a score."
+        case Cancelled():
+            return "Cancelled: no score."
+    if run.state == QUEUED:
+        if not ready:
+            return "Warming up: the training process is starting. This takes a few seconds, once."
+        if wait and wait.ahead:
+            return f"Waiting: {in_line(wait)}"
+        return "Waiting for a free training process."
+    if story.started is None:
+        return "Reading the data and the model."
+    left = max(0.0, story.started.budget_seconds - elapsed(story, run))
+    what = story.stage.text if story.stage else "Getting ready"
+    if story.phases and story.stage and story.stage.key == "phase":
+        number = len(story.phases)
+        if run_phases(story) > 1:
+            what = f"Part {number} of {run_phases(story)}: {what[0].lower()}{what[1:]}"
+        if story.looks:
+            what += f", pass {max(1, round(story.looks[-1].epoch))} over the examples"
+    elif story.progress:
+        what += f", {story.progress.done:,} of {story.progress.total:,}"
+    stopping = " Stopping…" if run.stop else ""
+    return f"{what}. At most {left:.0f} seconds left.{stopping}"
+
+
+def run_phases(story: Story) -> int:
+    """How many phases the approach has."""
+    return 2 if story.started and story.started.approach == "hybrid" else 1
+
+
+def elapsed(story: Story, run: Run) -> float:
+    """Seconds on the run's clock now, 0 before it starts; between events the wall clock runs on."""
+    if story.started is None:
+        return 0.0
+    if story.end:
+        return story.end.seconds
+    began = (run.claimed or time.time()) + story.started.setup_seconds
+    return max(story.seconds, min(time.time() - began, story.started.budget_seconds))
+
+
+def share_done(story: Story, run: Run) -> float:
+    """How much of the run is behind it, 0..1: never above what the clock and the steps say."""
+    if story.end:
+        return 1.0
+    if story.started is None:
+        return 0.0
+    return min(0.99, elapsed(story, run) / story.started.budget_seconds)
+
+
+def in_line(wait: Wait) -> str:
+    """The wait in words."""
+    runs = "one run goes" if wait.ahead == 1 else f"{wait.ahead} runs go"
+    return f"{runs} first, at most {duration(wait.seconds)}."
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes"
+
+
+def in_words(end: Finished) -> str:
+    """The score as a person would say it."""
+    return (
+        f"**{end.test_right} of {end.test_examples}** test examples right. With other test "
+        f"examples of the same kind it would most likely be between "
+        f"**{end.test_accuracy_low:.0%}** and **{end.test_accuracy_high:.0%}**."
+    )
+
+
+def against_baseline(story: Story) -> str:
+    """How the run stands against what needed no training, on the validation examples."""
+    if not (story.baseline and story.looks):
+        return ""
+    best = max(look.accuracy for look in story.looks)
+    gain = (best - story.baseline.accuracy) * 100
+    title = APPROACHES[story.started.approach].title.lower()
+    if abs(gain) < 0.5:
+        return f"On the checks, {title} is level with no training at all."
+    word = "above" if gain > 0 else "below"
+    return f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all."
+
+
+def count(number: int) -> str:
+    """A number of parameters, short: 1.3 million."""
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.1f} million"
+    return f"{number:,}"

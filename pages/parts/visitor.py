@@ -1,0 +1,16 @@
+"""Who is looking: an unguessable key that the app gave their browser."""
+
+import re
+from secrets import token_urlsafe
+
+import streamlit as st
+
+COOKIE = "thaw_visitor"
+
+
+def visitor() -> str:
+    """The key of this browser; of this session only, where it keeps no cookies."""
+    given = str(st.context.cookies.get(COOKIE))
+    if re.fullmatch(r"[\w-]{16,64}", given):  # a browser may send anything
+        return given
+    return st.session_state.setdefault("visitor", token_urlsafe(16))

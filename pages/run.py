@@ -1,0 +1,403 @@
+"""Run an approach and watch it learn. With a run in the address: that run, live or finished."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from guide.approaches import APPROACHES
+from pages.parts import drawings, figures, story as tell
+from pages.parts.examples import Card, examples
+from pages.parts.live_plot import live_plot
+from pages.parts.look import FROZEN, LOOKS
+from pages.parts.picture import picture
+from pages.parts.story import Story
+from pages.parts.visitor import visitor
+from trainers import backbones, samples
+from trainers.events import Event, Failed, Finished
+from trainers.plan import BadPlan, Plan
+from trainers.store import NoSuchRun, Run, store
+
+BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300, 600)
+POLL_SECONDS, QUEUE_POLL_SECONDS = 0.5, 1.0
+WHAT_LEARNS = {
+    "auto": "As suits the backbone",
+    "lora": "LoRA: small add-ons, the rest stays frozen",
+    "all": "All weights",
+}
+
+
+# --- before a run: what to run ------------------------------------------------------------------
+
+
+def ask() -> None:
+    st.title("Run an approach")
+    st.markdown("Everything is filled in already. Press Start, or change what you like.")
+    left, right = st.columns([1.1, 1], gap="large")
+    with left:
+        plan = settings()
+    with right, st.container(border=True):
+        preview(plan)
+        start(plan)
+    latest()
+
+
+def given(name: str, known: list, otherwise: object) -> object:
+    """What the address says about `name`, where it is one of `known`."""
+    word = st.query_params.get(name)
+    return next((value for value in known if str(value) == word), otherwise)
+
+
+def settings() -> Plan:
+    keys = list(APPROACHES)
+    approach = st.segmented_control(
+        "**Approach**",
+        keys,
+        default=given("approach", keys, "transfer"),
+        format_func=lambda key: APPROACHES[key].title,
+        required=True,
+        key="approach",
+        wrap=True,
+    )
+    st.caption(APPROACHES[approach].meaning)
+    keys = list(samples.SAMPLES)
+    data = st.selectbox(
+        "**Data**",
+        keys,
+        index=keys.index(given("data", keys, "digits")),
+        format_func=lambda key: samples.SAMPLES[key].title,
+        key="data",
+    )
+    sample = samples.pick(data)
+    st.caption(f"{sample.about} {sample.classes} classes; {sample.made}.")
+    most = sample.train_per_class
+    wanted = min(most, given("per_class", list(range(1, most + 1)), 50))
+    per_class = st.slider(
+        "**Examples of each class to learn from**", 1, most, wanted, key=f"per_class_{data}"
+    )
+    st.caption(
+        f"{per_class * sample.classes:,} in all; a fifth of them checks progress. "
+        f"{sample.test:,} others are kept for the test."
+    )
+    seconds = st.select_slider(
+        "**Time budget**",
+        BUDGETS_SECONDS,
+        value=given("seconds", list(BUDGETS_SECONDS), 30),
+        format_func=tell.duration,
+        key="seconds",
+        help="A ceiling: the run plans its steps to fit, and ends sooner when it no longer improves.",
+    )
+    with st.expander("Expert settings", icon=":material/tune:"):
+        keys = [backbone.key for backbone in backbones.for_modality(sample.modality)]
+        backbone = st.selectbox(
+            "Backbone (the pre-trained model)",
+            keys,
+            index=keys.index(given("backbone", keys, keys[0])),
+            format_func=lambda key: backbones.BACKBONES[key].title,
+            key=f"backbone_{sample.modality}",
+        )
+        about = backbones.pick(backbone)
+        st.caption(
+            f"{about.good_for} Reads {about.takes}; {tell.count(about.parameters)} numbers "
+            f"(parameters). {about.source}, {about.licence}."
+        )
+        keys = list(WHAT_LEARNS)
+        what_learns = st.radio(
+            "What learns in fine-tuning and hybrid",
+            keys,
+            index=keys.index(given("what_learns", keys, "auto")),
+            format_func=WHAT_LEARNS.__getitem__,
+            key="what_learns",
+        )
+        seed = st.number_input(
+            "Seed", 0, 10_000, 0, help="Another number: other examples, another start.", key="seed"
+        )
+    return Plan(
+        data=data,
+        approach=approach,
+        backbone=backbone,
+        per_class=per_class,
+        seconds=seconds,
+        seed=seed,
+        what_learns=what_learns,
+    )
+
+
+@st.cache_data(show_spinner=False)
+def glimpse(data: str) -> list[tuple[str, str]]:
+    """Examples of a bundled sample: the same for every visitor."""
+    return samples.pick(data).glimpse()
+
+
+def preview(plan: Plan) -> None:
+    look = LOOKS[plan.approach]
+    words, aside = st.columns([2, 1], vertical_alignment="center")
+    words.markdown(f"#### :{look.badge}[{APPROACHES[plan.approach].title}]")
+    words.markdown(f"on *{samples.pick(plan.data).title}*")
+    with aside:
+        picture(drawings.layers(plan.approach), key="preview-picture")
+    with st.skeleton(height=260):
+        cards: list[Card] = [{"example": e, "label": label} for e, label in glimpse(plan.data)[:6]]
+        examples(cards, key="preview", colour=look.colour)
+
+
+def start(plan: Plan) -> None:
+    wait = store().wait(visitor())
+    if wait.ahead:
+        st.caption(f":material/hourglass_empty: Busy: {tell.in_line(wait)}")
+    elif not store().ready_workers():
+        st.caption(":material/hourglass_empty: The training process is still warming up.")
+    else:
+        st.caption(":material/bolt: Ready to start at once.")
+    if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch"):
+        run = store().start(plan, visitor())
+        st.query_params.from_dict({"run": run})
+        st.rerun()
+
+
+def latest() -> None:
+    runs = store().of_visitor(visitor(), limit=5)
+    if not runs:
+        return
+    st.markdown("#### Your latest runs")
+    for run in runs:
+        score = run.result.get("test_accuracy") if run.result else None
+        ending = f"{score:.0%} right" if score is not None else run.state
+        title = f"{APPROACHES[run.plan.approach].title} on {samples.pick(run.plan.data).title}"
+        st.page_link("run.py", label=f"{title}: {ending}", query_params={"run": run.id})
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+def events_of(run: str) -> list[Event]:
+    """All events so far; only new ones are read from the store."""
+    kept: list[Event] = st.session_state.setdefault(f"events-{run}", [])
+    kept += [event for _, event in store().events(run, after=len(kept))]
+    return kept
+
+
+def show(key: str) -> None:
+    try:
+        run = store().find(key)
+    except NoSuchRun as error:
+        st.title("Run an approach")
+        st.warning(str(error), icon=":material/link_off:")
+        if st.button("Set up a new run"):
+            st.query_params.clear()
+            st.rerun()
+        return
+    look, approach = LOOKS[run.plan.approach], APPROACHES[run.plan.approach]
+    sample = samples.pick(run.plan.data)
+    words, aside = st.columns([5, 1], vertical_alignment="center")
+    words.markdown(f"# :{look.badge}[{approach.title}] on {sample.title}")
+    words.markdown(approach.meaning)
+    with aside:
+        picture(drawings.layers(run.plan.approach), key="run-picture")
+    poll = None if run.is_over else POLL_SECONDS if run.claimed else QUEUE_POLL_SECONDS
+    st.fragment(watch, run_every=poll)(run)
+
+
+def watch(run: Run) -> None:
+    """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
+    was_over, waited = run.is_over, not run.claimed
+    if not was_over:
+        run = store().find(run.id)
+    told = tell.told(events_of(run.id))
+    if (run.is_over and not was_over) or (run.claimed and waited):
+        st.rerun()  # a finished page polls no more; one that starts polls faster
+    wait = store().wait(run.visitor, run.id) if waited else None
+    ready = bool(run.claimed or store().ready_workers())
+    st.progress(tell.share_done(told, run), text=tell.status(told, run, wait, ready))
+    controls(run)
+    with st.container():
+        match told.end:
+            case Finished():
+                result(told, told.end)
+            case Failed():
+                st.error(told.end.text, icon=":material/error:")
+    for notice in told.notices:
+        st.caption(f":material/info: {notice.text}")
+    if run.plan.approach not in ("none", "simple"):
+        charts(told, run)
+    if isinstance(told.end, Finished):
+        after(told, told.end, run)
+
+
+def controls(run: Run) -> None:
+    mine = run.visitor == visitor()
+    with st.container(horizontal=True):
+        if not run.is_over:
+            st.button(
+                "Stop and test the best so far",
+                icon=":material/stop_circle:",
+                disabled=run.stop or not run.claimed or not mine,
+                on_click=store().stop,
+                args=(run.id,),
+            )
+            st.button(
+                "Cancel",
+                icon=":material/close:",
+                disabled=not mine,
+                on_click=store().cancel,
+                args=(run.id,),
+            )
+        else:
+            if st.button("Run again", icon=":material/replay:"):
+                again = store().start(replace(run.plan, pace=None), visitor())
+                st.query_params.from_dict({"run": again})
+                st.rerun(scope="app")
+            if st.button("Change the settings", icon=":material/tune:"):
+                wanted = run.plan.as_json()
+                names = ("approach", "data", "backbone", "per_class", "seconds", "what_learns")
+                st.query_params.from_dict({name: str(wanted[name]) for name in names})
+                st.rerun(scope="app")
+
+
+def result(told: Story, end: Finished) -> None:
+    look = LOOKS[end.approach]
+    with st.container(border=True):
+        score, words = st.columns([1, 2.4], gap="large", vertical_alignment="center")
+        with score:
+            st.markdown(f"Test score\n# :{look.badge}[{end.test_accuracy:.0%}]")
+        with words:
+            st.markdown(tell.in_words(end))
+            live_plot(
+                figures.score_line(end, look.colour),
+                key="score-line",
+                alt=f"{end.test_accuracy:.0%}, between {end.test_accuracy_low:.0%} and "
+                f"{end.test_accuracy_high:.0%} (95 % interval).",
+            )
+        if better := tell.against_baseline(told):
+            st.markdown(better)
+        with st.grid(4, min_column_width=150):
+            st.metric("Time", f"{end.seconds:.1f} s")
+            st.metric("Numbers that learned", tell.count(end.learnable_parameters))
+            st.metric("Passes over the examples", f"{end.epochs:.0f}")
+            st.metric(
+                "Macro-F1",
+                f"{end.macro_f1:.2f}",
+                help="From 0 to 1: precision and recall in one number, and every class counts "
+                "the same, however many examples it has.",
+            )
+
+
+def charts(told: Story, run: Run) -> None:
+    colour = LOOKS[run.plan.approach].colour
+    left, right = st.columns([1.4, 1], gap="medium")
+    with left:
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            st.markdown("##### How much is right")
+            against = st.segmented_control(
+                "Against",
+                ["seconds", "epoch"],
+                default="seconds",
+                format_func={"seconds": "by seconds", "epoch": "by passes"}.__getitem__,
+                required=True,
+                label_visibility="collapsed",
+                key="against",
+            )
+        last = told.looks[-1] if told.looks else None
+        live_plot(
+            figures.accuracy_curve(told, against=against),
+            key="accuracy",
+            alt=f"Share of checks right, now {last.accuracy:.0%}." if last else "No value yet.",
+        )
+    with right:
+        st.markdown(
+            "##### What the model sees",
+            help="Each mark is an example held out for checking. Close together: alike to the "
+            "model. Hollow marks are answered wrong. The two directions are those in which the "
+            "examples differ most at the start, and stay fixed.",
+        )
+        live_plot(
+            figures.example_map(told),
+            key="map",
+            alt="A map of the check examples in the model's feature space, by class.",
+        )
+    left, right = st.columns([1.4, 1], gap="medium")
+    with left:
+        st.markdown(
+            "##### How wrong it is (loss)",
+            help="The number that training makes smaller. It also counts how sure a wrong answer "
+            "was, so it can rise while more answers become right.",
+        )
+        live_plot(
+            figures.loss_curve(told, against=against),
+            key="loss",
+            alt=f"Loss on the checks, now {last.loss:.2f}." if last else "No value yet.",
+        )
+    with right:
+        st.markdown("##### Frozen and learning")
+        if told.phases:
+            phase = told.phases[-1]
+            share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
+            st.caption(
+                f"{tell.count(phase.learnable_parameters)} numbers learn, {share:.1%} of all."
+            )
+            live_plot(
+                figures.layer_bars(phase.parts, colour, FROZEN),
+                key="layers",
+                alt=f"{phase.learnable_parameters:,} numbers learn, layer by layer.",
+            )
+        else:
+            st.skeleton(height=220)
+    st.markdown("##### A few examples, and the answer now")
+    if told.watched and told.started:
+        examples(cards_of(told), key="watched", colour=colour)
+    else:
+        st.skeleton(height=150)
+
+
+def cards_of(told: Story) -> list[Card]:
+    classes, look = told.started.classes, told.looks[-1] if told.looks else None
+    cards: list[Card] = []
+    for place, (shown, label) in enumerate(
+        zip(told.watched.inputs, told.watched.labels, strict=True)
+    ):
+        answer = classes[look.watched[place]] if look else ""
+        sure = look.sureness[place] if look else 0.0
+        cards.append({"example": shown, "label": classes[label], "answer": answer, "sure": sure})
+    return cards
+
+
+def after(told: Story, end: Finished, run: Run) -> None:
+    left, right = st.columns([1.4, 1], gap="medium")
+    with left:
+        st.markdown("##### Which class was taken for which")
+        live_plot(
+            figures.confusion(end.classes, end.confusion, LOOKS[end.approach].colour),
+            key="confusion",
+            alt="Confusion matrix: rows are the truth, columns the model's answer.",
+        )
+    with right:
+        st.markdown("##### What was run")
+        st.markdown(
+            f"- {end.train_examples:,} training examples (those that check included), "
+            f"{end.test_examples:,} test examples, looked at once\n"
+            f"- Backbone: {backbones.pick(run.plan.backbone).title}\n"
+            f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
+            f"reading data and model took {told.started.setup_seconds:.1f} s more"
+        )
+        st.caption("The same from a terminal, in Thaw's folder:")
+        st.code(command(run.plan), language="bash", wrap_lines=True)
+
+
+def command(plan: Plan) -> str:
+    words = [
+        f"python -m trainers run --data {plan.data} --approach {plan.approach}",
+        f"--backbone {plan.backbone} --seconds {plan.seconds:g} --seed {plan.seed}",
+    ]
+    if plan.per_class is not None:
+        words.append(f"--per-class {plan.per_class}")
+    if plan.what_learns != "auto":
+        words.append(f"--what-learns {plan.what_learns}")
+    return " ".join(words)
+
+
+if key := st.query_params.get("run"):
+    show(key)
+else:
+    try:
+        ask()
+    except BadPlan as error:
+        st.warning(str(error), icon=":material/error:")

@@ -1,0 +1,75 @@
+"""The questions and what counts as an answer."""
+
+import pytest
+
+from guide import QUESTIONS, UNSURE, Answers, BadAnswer
+from guide.questions import LARGE_FROM_PER_CLASS, LIMITED_BELOW_PER_CLASS
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=lambda question: question.key)
+def test_every_question_has_an_example_with_every_answer(question):
+    assert question.title.endswith("?")
+    assert question.help
+    assert all(option.title and option.example for option in question.options)
+    assert len({option.key for option in question.options}) == len(question.options)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_not_sure_is_always_an_answer(question):
+    assert getattr(Answers(**{question: UNSURE}), question) == UNSURE
+
+
+def test_each_question_has_one_follow_up_at_most():
+    followed = [question.follows[0] for question in QUESTIONS.values() if question.follows]
+    assert sorted(followed) == ["compute", "data_volume"]
+
+
+def test_a_follow_up_is_asked_only_after_the_answers_it_follows():
+    for question in QUESTIONS.values():
+        if question.follows is None:
+            assert question.is_asked(Answers())
+            continue
+        first, after = question.follows
+        for option in QUESTIONS[first].options:
+            assert question.is_asked(Answers(**{first: option.key})) == (option.key in after)
+        assert not question.is_asked(Answers())
+
+
+def test_a_bad_answer_says_what_was_asked_and_what_exists():
+    with pytest.raises(BadAnswer) as caught:
+        Answers(data_volume="limitd")
+    text = str(caught.value)
+    assert "data_volume cannot be 'limitd'" in text
+    assert "Did you mean 'limited'?" in text
+    assert all(word in text for word in ("none", "moderate", "large", UNSURE))
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("word", ["", "MINUTES!", "42", None, 7])
+def test_what_is_no_answer_is_refused(word):
+    with pytest.raises(BadAnswer, match="compute cannot be"):
+        Answers(compute=word)
+
+
+def test_a_link_may_leave_answers_out_and_carry_other_things():
+    assert Answers.of({"compute": "hours", "reuse": None, "specificity": "", "run": "x"}) == Answers(
+        compute="hours"
+    )
+    with pytest.raises(BadAnswer):
+        Answers.of({"compute": "tomorrow"})
+
+
+def test_every_combination_of_answers_is_there_once():
+    every = list(Answers.every())
+    count = 1
+    for question in QUESTIONS.values():
+        count *= len(question.options) + 1
+    assert len(set(every)) == len(every) == count
+
+
+def test_the_numbers_per_class_are_said_and_marked_as_ours():
+    asked = QUESTIONS["data_volume"]
+    assert "ours" in asked.help
+    examples = " ".join(option.example for option in asked.options)
+    assert str(LIMITED_BELOW_PER_CLASS) in examples
+    assert str(LARGE_FROM_PER_CLASS) in examples

@@ -1,0 +1,314 @@
+"""Every page, driven without a browser."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from guide import QUESTIONS, Answers, advise
+from guide.approaches import APPROACHES
+from pages.parts import figures, story as tell
+from trainers import samples
+from trainers.events import (
+    Baseline,
+    Cancelled,
+    Failed,
+    Finished,
+    Paced,
+    PhaseDone,
+    PhaseStarted,
+    Stage,
+    Started,
+    Step,
+    Validated,
+    Watched,
+)
+from trainers.plan import Plan
+from trainers.store import Wait, store
+
+FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
+PARTS = [
+    {"name": "stem", "parameters": 100, "learnable": 0},
+    {"name": "answer", "parameters": 10, "learnable": 10},
+]
+
+
+def started(approach="hybrid", classes=("<b>cat</b>", "dog")):
+    return Started(
+        approach=approach,
+        data="digits",
+        backbone="small_resnet",
+        modality="images",
+        classes=list(classes),
+        train_examples=8,
+        validation_examples=2,
+        test_examples=10,
+        parameters=110,
+        budget_seconds=10,
+        setup_seconds=0.1,
+        machine="cpu",
+    )
+
+
+def look(phase=0, step=0, epoch=0.0, accuracy=0.5, seconds=1.0, points=((0, 0), (1, 1))):
+    return Validated(
+        phase=phase,
+        step=step,
+        epoch=epoch,
+        accuracy=accuracy,
+        loss=1 - accuracy,
+        best=True,
+        train_accuracy=accuracy if step else None,
+        train_loss=0.4 if step else None,
+        watched=[0, 1],
+        sureness=[0.9, 0.6],
+        points=[list(point) for point in points],
+        point_labels=[0, 1],
+        point_answers=[0, 0],
+        seconds=seconds,
+    )
+
+
+def finished(approach="hybrid", **changes):
+    facts = {
+        "approach": approach,
+        "data": "digits",
+        "backbone": "small_resnet",
+        "classes": ["<b>cat</b>", "dog"],
+        "train_examples": 10,
+        "test_examples": 10,
+        "test_right": 8,
+        "test_accuracy": 0.8,
+        "test_accuracy_low": 0.49,
+        "test_accuracy_high": 0.94,
+        "macro_f1": 0.79,
+        "confusion": [[4, 1], [1, 4]],
+        "seconds": 4.2,
+        "learnable_parameters": 10,
+        "parameters": 110,
+        "epochs": 12.0,
+        "stopped": False,
+        "repeat": {},
+    }
+    return Finished(**facts | changes)
+
+
+RUN = [
+    started(),
+    Watched([0, 1], ["data:image/png;base64,AAAA", "data:image/png;base64,AAAA"], [0, 1]),
+    Baseline("nearest class mean", 0.6, 0.2),
+    Stage("phase", "First the new last layer", 0.3),
+    PhaseStarted(0, "First the new last layer", PARTS, 10, 0.01, 0.3),
+    look(),
+    Step(0, 1, 1.0, 0.6, 1.1),
+    Paced(0, 2, 1, 0.1, 1.1),
+    look(step=1, epoch=1.0, accuracy=0.7, seconds=1.2, points=()),
+    PhaseDone(0, 2, 2.0, "all steps done", 1.3),
+    Stage("phase", "Then thaw the rest, gently", 1.4),
+    PhaseStarted(1, "Then thaw the rest, gently", PARTS, 110, 0.001, 1.4),
+    look(phase=1, accuracy=0.7, seconds=1.5),
+    look(phase=1, step=3, epoch=3.0, accuracy=0.9, seconds=2.5, points=((2, 2), (3, 3))),
+    PhaseDone(1, 3, 3.0, "time is up", 2.6),
+    Stage("test", "Testing on examples never used so far", 2.7),
+]
+
+
+def app(page="guide.py"):
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    return at if page == "guide.py" else at.switch_page(page).run()
+
+
+def words(at):
+    kinds = ("title", "markdown", "caption", "warning", "error", "info", "subheader")
+    return "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+
+
+# --- the guide ------------------------------------------------------------------------------------
+
+
+def test_guide_opens_with_every_main_question_unanswered():
+    at = app()
+    assert not at.exception
+    asked = {radio.key: radio.value for radio in at.radio}
+    assert asked == {key: "unsure" for key, q in QUESTIONS.items() if q.follows is None}
+
+
+def test_follow_up_is_asked_only_after_its_answer():
+    at = app()
+    at.radio(key="data_volume").set_value("moderate").run()
+    assert "data_quality" in {radio.key for radio in at.radio}
+    at.radio(key="data_volume").set_value("limited").run()
+    assert "data_quality" not in {radio.key for radio in at.radio}
+
+
+@pytest.mark.parametrize("specificity", ["common", "somewhat", "specialised"])
+def test_guide_shows_the_advice_and_its_reasons(specificity):
+    at = app()
+    at.radio(key="data_volume").set_value("limited").run()
+    at.radio(key="specificity").set_value(specificity).run()
+    advice = advise(Answers(data_volume="limited", specificity=specificity))
+    shown = words(at)
+    assert f"[{APPROACHES[advice.approach].title}]" in shown
+    assert all(rule.because in shown for rule in advice.spoke)
+
+
+def test_guide_hands_its_settings_to_the_run_page():
+    at = app()
+    at.radio(key="modality").set_value("text").run()
+    at.radio(key="data_volume").set_value("limited").run()
+    at.radio(key="specificity").set_value("specialised").run()
+    at.button[0].click().run()
+    assert at.title[0].value == "Run an approach"
+    assert at.selectbox(key="data").value == "triage"
+    assert at.get("button_group")[0].value == "hybrid"
+    assert at.slider[0].value == 10
+
+
+def test_guide_says_which_answer_the_sample_does_not_resemble():
+    at = app()
+    at.radio(key="modality").set_value("images").run()
+    at.radio(key="specificity").set_value("specialised").run()
+    assert "does not resemble your answer about how special the task is" in words(at)
+
+
+# --- the run page ---------------------------------------------------------------------------------
+
+
+def test_start_queues_the_plan_and_shows_its_run():
+    at = app("run.py")
+    at.selectbox(key="data").set_value("digits").run()
+    next(button for button in at.button if button.label == "Start").click().run()
+    assert not at.exception
+    assert "on Handwritten digits" in words(at)
+    assert "Cancel" in {button.label for button in at.button}
+
+
+@pytest.mark.parametrize("data", samples.SAMPLES)
+def test_every_sample_can_be_set_up(data):
+    at = app("run.py")
+    at.selectbox(key="data").set_value(data).run()
+    assert not at.exception
+    assert samples.pick(data).about in words(at)
+
+
+def shown_run(events, approach="hybrid"):
+    plan = Plan(data="digits", approach=approach, per_class=1)
+    run = store().start(plan, visitor="someone", worker="test")
+    store().append(run, events)
+    at = AppTest.from_file(FRAME, default_timeout=60)
+    at.run()
+    at.query_params["run"] = run
+    return at.switch_page("run.py").run()
+
+
+@pytest.mark.parametrize("until", range(len(RUN) + 1))
+def test_run_page_can_be_drawn_after_every_event(until):
+    at = shown_run(RUN[:until])
+    assert not at.exception
+    assert "Hybrid" in words(at)
+
+
+def test_finished_run_says_score_interval_and_cost():
+    at = shown_run([*RUN, finished()])
+    shown = words(at)
+    assert "**8 of 10** test examples right" in shown
+    assert "**49%** and **94%**" in shown
+    assert {metric.value for metric in at.metric} >= {"4.2 s", "10", "0.79"}
+
+
+def test_failed_run_says_why():
+    at = shown_run([*RUN, Failed("The disk is full. Make room and start again.", 3.0)])
+    assert "The disk is full" in words(at)
+    assert not at.exception
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_every_approach_has_a_page_of_its_run(approach):
+    at = shown_run([started(approach), finished(approach)], approach)
+    assert not at.exception
+    assert "80%" in words(at)
+
+
+def test_link_to_no_run_says_so():
+    at = app("run.py")
+    at.query_params["run"] = "nothing"
+    at.run()
+    assert "There is no such run" in words(at)
+
+
+# --- the story and the figures --------------------------------------------------------------------
+
+
+def test_status_is_true_at_every_moment():
+    plan = Plan(data="digits", approach="hybrid", per_class=1)
+    run = store().start(plan, visitor="someone")
+    queued = store().find(run)
+    nothing = tell.told([])
+    assert "Warming up" in tell.status(nothing, queued, Wait(0, 0), ready=False)
+    assert "2 runs go first, at most 60 seconds" in tell.status(
+        nothing, queued, Wait(2, 60), ready=True
+    )
+    store().claim("test")
+    running = store().find(run)
+    assert "Reading the data" in tell.status(nothing, running, None, ready=True)
+    assert "Part 2 of 2: then thaw the rest, gently, pass 3" in tell.status(
+        tell.told(RUN[:-2]), running, None, ready=True
+    )
+    assert tell.status(tell.told([*RUN, finished()]), running, None, True).startswith(
+        "Finished in 4.2 seconds"
+    )
+    assert "no score" in tell.status(tell.told([*RUN, Cancelled(1.0)]), running, None, True)
+
+
+def test_progress_only_reaches_the_end_at_the_end():
+    run = store().find(store().start(Plan(data="digits", approach="hybrid"), "someone"))
+    shares = [tell.share_done(tell.told(RUN[:until]), run) for until in range(len(RUN) + 1)]
+    assert max(shares) < 1 == tell.share_done(tell.told([*RUN, finished()]), run)
+
+
+def test_curve_has_a_point_a_look_and_marks_the_second_phase():
+    figure = figures.accuracy_curve(tell.told(RUN))
+    assert figure["data"][0]["y"] == pytest.approx([50, 70, 70, 90])
+    assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [1.5, 0]
+    assert "no training 60 %" in str(figure["layout"]["annotations"])
+
+
+def test_curve_by_epochs_counts_those_of_the_phase_before():
+    figure = figures.accuracy_curve(tell.told(RUN), against="epoch")
+    assert figure["data"][0]["x"] == [0, 1, 2, 5]
+
+
+def test_map_moves_with_the_model_and_keeps_its_place_when_nothing_moved():
+    still = figures.example_map(tell.told(RUN[:9]))
+    assert [trace["x"] for trace in still["data"]] == [[0], [1]]
+    moved = figures.example_map(tell.told(RUN))
+    assert [trace["x"] for trace in moved["data"]] == [[2], [3]]
+
+
+def test_names_of_classes_never_act_as_markup():
+    told = tell.told([*RUN, finished()])
+    drawn = str(figures.example_map(told)) + str(
+        figures.confusion(told.end.classes, told.end.confusion, "#112233")
+    )
+    assert "&lt;b&gt;cat" in drawn
+    assert "<b>cat" not in drawn
+
+
+def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
+    told = tell.told([*RUN, finished()])
+    drawn = [
+        figures.accuracy_curve(told),
+        figures.loss_curve(told),
+        figures.example_map(told),
+        figures.confusion(told.end.classes, told.end.confusion, "#112233"),
+        figures.layer_bars(PARTS, "#112233", "#445566"),
+        figures.score_line(told.end, "#112233"),
+    ]
+    for figure in drawn:
+        assert figure["layout"]["height"] > 0
+        assert figure["layout"]["uirevision"]
+
+
+def test_frozen_parts_show_no_learning_bar_and_learning_ones_do():
+    learning, _ = figures.layer_bars(PARTS, "#112233", "#445566")["data"]
+    assert [bar > 0 for bar in learning["x"]] == [False, True]

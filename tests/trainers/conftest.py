@@ -1,0 +1,39 @@
+"""Toy bodies and toy samples in the registries, and the data sets that are only read in tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+import toys
+
+from trainers import backbones, run, samples
+
+torch.set_num_threads(1)  # toys are small, and several test processes share the cores
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+    toys.forget()
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """The registries hold toys alone."""
+    monkeypatch.setattr(samples, "SAMPLES", toys.SAMPLES)
+    monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
+    run._loaded.cache_clear()
+    yield toys
+    run._loaded.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of data sets that tests only read. Missing under CI is an error."""
+    where = os.environ.get("THAW_TEST_DATA")
+    if where and Path(where).is_dir():
+        return Path(where)
+    if os.environ.get("CI"):
+        pytest.fail(f"THAW_TEST_DATA is {where!r}, and no folder is there.")
+    pytest.skip("THAW_TEST_DATA is not set")
