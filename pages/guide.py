@@ -12,12 +12,25 @@ from trainers import samples
 NOT_SURE = "Not sure"
 
 
+def titles_of(question: Question) -> dict[str, str]:
+    return {option.key: option.title for option in question.options} | {UNSURE: NOT_SURE}
+
+
+def understand_keys() -> None:
+    """A link may name answers by their keys, which never change; the widgets know their titles."""
+    named = {
+        key: titles_of(QUESTIONS[key])[answer]
+        for key, answer in st.query_params.items()
+        if key in QUESTIONS and answer in titles_of(QUESTIONS[key])
+    }
+    if named:
+        st.query_params.update(named)
+        st.rerun()
+
+
 def ask(question: Question, number: int | None = None) -> str:
     """The visitor's answer, "not sure" until they give one; it lives in the page's address."""
-    titles = {option.key: option.title for option in question.options} | {UNSURE: NOT_SURE}
-    if question.key not in st.session_state and st.query_params.get(question.key) in titles:
-        # A link may name an answer by its key; the widget knows it by its title.
-        st.query_params[question.key] = titles[st.query_params[question.key]]
+    titles = titles_of(question)
     heading = f"{number}. {question.title}" if number else question.title
     return st.radio(
         f"**{heading}**",
@@ -146,6 +159,7 @@ st.markdown(
     "way to adapt the model. Then it runs that way in front of you, so that you can see whether "
     "the advice holds."
 )
+understand_keys()
 answers = questions()
 advice = advise(answers)
 st.space("small")

@@ -149,7 +149,7 @@ def _sentences(count: int, seed: int) -> Split:
     labels = dice.permutation(np.repeat(np.arange(3), count))
     texts = [
         " ".join(
-            [*dice.choice(FILL, dice.integers(1, 3)), *dice.choice(WORDS[CLASSES[label]].split(), 2)]
+            [*dice.choice(FILL, dice.integers(1, 3)), *dice.choice(WORDS[CLASSES[label]].split(), 4)]
         )
         for label in labels
     ]

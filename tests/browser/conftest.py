@@ -1,0 +1,87 @@
+"""The app as the README starts it, and a real browser before it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+# The flags keep Chromium from looking up its maker's hosts: a test fails on any such request.
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory) -> str:
+    """The address of a running app with a data folder of its own; ended after the tests."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    log = open(home / "app.log", "w")  # noqa: SIM115 - the process writes to it until it ends
+    options = ["--server.headless", "true", "--server.port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+        cwd=ROOT,
+        env=os.environ | {"THAW_HOME": str(home)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://localhost:{port}"
+    try:
+        _wait_for(f"{address}/_stcore/health", process, home / "app.log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            assert process.poll() is None, f"The app ended: {log.read_text()}"
+            time.sleep(0.2)
+    raise AssertionError(f"The app did not come up: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("No chromium on this machine, and CI must not pass over the browser.")
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, app) -> Page:
+    """A visitor's first page; every request must stay on this machine, and no script may fail."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=app)
+    page = context.new_page()
+    strangers, errors = [], []
+    page.on("request", lambda request: _note_stranger(request.url, app, strangers))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not strangers
+    assert not errors
+
+
+def _note_stranger(url: str, app: str, strangers: list[str]) -> None:
+    if not url.startswith((app, "data:", "blob:", "about:", app.replace("http", "ws"))):
+        strangers.append(url)

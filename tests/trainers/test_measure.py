@@ -1,0 +1,46 @@
+"""Scores and their uncertainty."""
+
+import pytest
+
+from trainers.measure import score
+
+
+def test_the_interval_is_wilsons():
+    """81 of 263: the example of Newcombe 1998 (Statistics in Medicine 17), table I."""
+    found = score([1] * 263, [1] * 81 + [0] * 182, classes=2)
+    assert found.accuracy == pytest.approx(0.3080, abs=1e-4)
+    assert (found.low, found.high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
+
+
+@pytest.mark.parametrize("right", [0, 10])
+def test_none_or_all_right_is_not_certain(right):
+    found = score([0] * 10, [0] * right + [1] * (10 - right), classes=2)
+    assert 0 <= found.low <= found.accuracy <= found.high <= 1
+    assert found.high - found.low > 0.2
+
+
+def test_more_examples_narrow_the_interval():
+    few, many = (score([0, 1] * n, [0, 0] * n, classes=2) for n in (5, 500))
+    assert few.accuracy == many.accuracy == 0.5
+    assert many.high - many.low < few.high - few.low
+
+
+def test_every_class_counts_the_same_in_macro_f1():
+    found = score([0] * 98 + [1] * 2, [0] * 100, classes=2)
+    assert found.accuracy == 0.98
+    assert found.macro_f1 == pytest.approx((2 * 0.98 / 1.98 + 0) / 2)
+
+
+def test_a_class_that_the_test_lacks_does_not_count_in_macro_f1():
+    assert score([0, 1], [0, 1], classes=5).macro_f1 == 1
+
+
+def test_the_confusion_has_the_right_class_in_rows_and_every_class():
+    found = score([0, 0, 1], [0, 2, 1], classes=3)
+    assert found.confusion == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert found.right == 2
+
+
+def test_nothing_to_score_is_said():
+    with pytest.raises(ValueError, match="no test examples"):
+        score([], [], classes=2)

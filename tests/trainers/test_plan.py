@@ -1,0 +1,141 @@
+"""Plans and events: what they refuse, and JSON both ways."""
+
+import json
+from dataclasses import MISSING, FrozenInstanceError, fields
+
+import pytest
+
+from guide.approaches import APPROACHES
+from trainers import backbones, samples
+from trainers.events import Event, Finished, Notice, from_json
+from trainers.plan import MAX_SECONDS, BadPlan, Pace, Plan
+from trainers.registry import UnknownKey, by_key, pick_from
+
+
+def through_json(data):
+    return json.loads(json.dumps(data))
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("data", samples.SAMPLES)
+def test_a_plan_survives_json(approach, data):
+    plan = Plan(data=data, approach=approach, per_class=7, seconds=12.5, seed=3, what_learns="all")
+    assert Plan.from_json(through_json(plan.as_json())) == plan
+
+
+@pytest.mark.parametrize("steps", [(), ((30, 20, 10),), ((30, 20, 10), (5, 5, 5))])
+def test_a_plan_with_named_steps_survives_json(steps):
+    plan = Plan(data="digits", approach="hybrid", pace=Pace(80, 20, 100, steps))
+    assert Plan.from_json(through_json(plan.as_json())) == plan
+    assert hash(plan) == hash(Plan.from_json(through_json(plan.as_json())))
+
+
+def test_what_a_newer_version_added_is_passed_over():
+    plan = Plan(data="digits", approach="transfer")
+    assert Plan.from_json(plan.as_json() | {"colour": "red"}) == plan
+
+
+@pytest.mark.parametrize("sample", samples.SAMPLES.values(), ids=lambda sample: sample.key)
+def test_without_a_backbone_the_bundled_one_for_the_data_is_taken(sample):
+    plan = Plan(data=sample.key, approach="transfer")
+    assert backbones.pick(plan.backbone).modality == sample.modality
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"data": "digit"}, "No sample 'digit'. Did you mean 'digits'?"),
+        ({"approach": "finetune"}, "No approach 'finetune'. Did you mean 'fine_tune'?"),
+        ({"backbone": "minilmm"}, "No backbone 'minilmm'. Did you mean 'minilm'?"),
+        ({"backbone": "minilm"}, "minilm reads text, but digits is images. Choose one of: small_resnet"),
+        ({"what_learns": "some"}, "what_learns is 'some'. It can be"),
+        ({"seconds": 0}, "The budget is 0 seconds"),
+        ({"seconds": -1}, "The budget is -1 seconds"),
+        ({"seconds": float("nan")}, "The budget is nan seconds"),
+        ({"seconds": MAX_SECONDS + 1}, "at most a day"),
+        ({"per_class": 0}, "0 examples of each class were asked for"),
+        ({"per_class": -3, "data": "messages", "approach": "none"}, "-3 examples of each class"),
+    ],
+)
+def test_a_plan_that_could_never_run_is_refused_in_one_line(wrong, words):
+    with pytest.raises(BadPlan) as caught:
+        Plan(**{"data": "digits", "approach": "transfer", **wrong})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_texts_without_training_need_no_example():
+    assert Plan(data="messages", approach="none", per_class=0).per_class == 0
+
+
+def test_a_plan_is_frozen():
+    with pytest.raises(FrozenInstanceError):
+        Plan(data="digits", approach="transfer").seed = 1
+
+
+def made(kind: type[Event]) -> Event:
+    """An event of this kind, with a value of each field's type."""
+    values = {
+        "str": "word",
+        "int": 3,
+        "float": 0.25,
+        "bool": True,
+        "dict": {"data": "digits"},
+        "list[str]": ["a", "b"],
+        "list[int]": [1, 2],
+        "list[float]": [0.5],
+        "list[dict]": [{"name": "stem", "parameters": 2, "learnable": 0}],
+        "list[list[int]]": [[1, 0], [0, 1]],
+        "list[list[float]]": [[0.5, 1.5]],
+        "float | None": None,
+    }
+    names = {f.name: f.type if isinstance(f.type, str) else spelled(f.type) for f in fields(kind)}
+    return kind(**{name: values[spelling] for name, spelling in names.items()})
+
+
+def spelled(kind) -> str:
+    return kind.__name__ if type(kind) is type else str(kind)
+
+
+@pytest.mark.parametrize("kind", Event.kinds.values(), ids=lambda kind: kind.kind())
+def test_an_event_survives_json(kind):
+    event = made(kind)
+    data = through_json(event.as_json())
+    assert data["type"] == kind.kind()
+    assert from_json(data) == event
+    assert from_json(data | {"added_later": 1}) == event
+
+
+@pytest.mark.parametrize("kind", Event.kinds.values(), ids=lambda kind: kind.kind())
+def test_an_event_is_frozen_and_every_field_is_given(kind):
+    assert all(field.default is MISSING for field in fields(kind))
+    with pytest.raises(FrozenInstanceError):
+        made(kind).seconds = 1.0
+
+
+def test_kinds_are_named_in_snake_case():
+    assert "phase_started" in Event.kinds
+    assert Finished.kind() == "finished"
+    assert Notice.kind() == "notice"
+
+
+class Row:
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def test_a_registry_keeps_its_order_and_refuses_a_second_row_of_a_name():
+    assert list(by_key(Row("b"), Row("a"))) == ["b", "a"]
+    with pytest.raises(ValueError, match="'a'"):
+        by_key(Row("a"), Row("b"), Row("a"))
+
+
+def test_a_registry_cannot_be_written():
+    with pytest.raises(TypeError):
+        by_key(Row("a"))["b"] = Row("b")
+
+
+def test_an_unknown_key_names_what_exists():
+    with pytest.raises(UnknownKey) as caught:
+        pick_from(by_key(Row("apple"), Row("pear")), "aple", "fruit")
+    assert str(caught.value) == "No fruit 'aple'. Did you mean 'apple'? There are: apple, pear."

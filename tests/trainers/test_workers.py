@@ -1,0 +1,111 @@
+"""Real worker processes: a queued run is finished, a dead worker is replaced, none is left over."""
+
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from trainers.engine.local import Workers, died, how_many
+from trainers.events import Step
+from trainers.home import database_url
+from trainers.plan import Plan
+from trainers.store import FAILED, FINISHED, Store
+
+PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
+QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
+LONG = Plan(data="digits", approach="scratch", seconds=300)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    """One for the whole module, in place of one a test: a worker started late must find it."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THAW_HOME", str(folder))
+        patch.delenv("THAW_DATABASE_URL", raising=False)
+        yield folder
+
+
+@contextmanager
+def a_store():
+    made = Store(database_url())
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def crew(home):
+    with a_store() as runs, Workers(runs, 1) as workers:
+        until(lambda: runs.ready_workers() == 1)
+        yield runs, workers
+
+
+def until(condition) -> None:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < PATIENCE_SECONDS, "It took too long."
+        time.sleep(0.05)
+
+
+def ended(runs, key):
+    until(lambda: runs.find(key).is_over)
+    return runs.find(key)
+
+
+def test_a_queued_run_is_finished_and_its_weights_are_kept(crew, home):
+    runs, _ = crew
+    key = runs.start(QUICK, "ann")
+    over = ended(runs, key)
+    assert over.state == FINISHED, over.result
+    assert over.result["test_accuracy"] > 0.3
+    assert (home / "runs" / key / "model.safetensors").is_file()
+
+
+def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
+    runs, workers = crew
+    key = runs.start(LONG, "ann")
+    until(lambda: any(isinstance(event, Step) for _, event in runs.events(key)))
+    ((name, process),) = workers.processes.items()
+    psutil.Process(process.pid).kill()
+    over = ended(runs, key)
+    assert over.state == FAILED
+    assert "SIGKILL" in over.result["text"]
+    assert "Start the run again" in over.result["text"]
+    until(lambda: runs.ready_workers() == 1)
+    assert name not in workers.processes
+    assert ended(runs, runs.start(QUICK, "ann")).state == FINISHED
+
+
+def test_closing_ends_the_processes_and_their_runs():
+    with a_store() as runs:
+        with Workers(runs, 1) as workers:
+            ((_, process),) = workers.processes.items()
+            child = psutil.Process(process.pid)
+            assert child.is_running()
+        assert process.poll() is not None
+        assert not psutil.pid_exists(child.pid) or not child.is_running()
+        assert runs.ready_workers() == 0
+
+
+def test_a_worker_ends_when_the_app_dies():
+    """The app's end of the pipe closes with it, however it ended."""
+    with a_store() as runs, Workers(runs, 1) as workers:
+        ((_, process),) = workers.processes.items()
+        workers._over.set()  # it would be replaced
+        workers._watch.join()
+        process.stdin.close()
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
+
+
+def test_the_number_of_workers_can_be_set(monkeypatch):
+    monkeypatch.setenv("THAW_WORKERS", "3")
+    assert how_many() == 3
+    monkeypatch.delenv("THAW_WORKERS")
+    assert how_many() >= 1
+
+
+def test_how_a_worker_died_is_said_in_words():
+    assert "SIGKILL" in died(-9)
+    assert "memory" in died(-9)
+    assert "code 1" in died(1)
