@@ -1,4 +1,4 @@
-"""The decision guide: three questions, the article's rules, and the advice. Standard library only."""
+"""The decision guide: three questions, the article's rules, the advice. Standard library only."""
 
 from guide.advice import Advice, Change, advise
 from guide.approaches import APPROACHES, Approach

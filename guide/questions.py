@@ -15,7 +15,7 @@ class BadAnswer(ValueError):
 
 @dataclass(frozen=True)
 class Answers:
-    """What the visitor said. Every answer may be `UNSURE`. Raises `BadAnswer` for any other word."""
+    """What the visitor said; every answer may be `UNSURE`. Raises `BadAnswer` on another word."""
 
     modality: str = UNSURE
     data_volume: str = UNSURE

@@ -86,7 +86,9 @@ def reasons(advice: Advice) -> None:
     for rule in advice.spoke:
         pull = "transfer" if rule.vote < 0 else "fine_tune" if rule.vote > 0 else None
         source = "the article" if rule.source == "article" else "our addition"
-        towards = f":{LOOKS[pull].badge}[→ {APPROACHES[pull].title}]" if pull else ":gray[→ neither]"
+        towards = (
+            f":{LOOKS[pull].badge}[→ {APPROACHES[pull].title}]" if pull else ":gray[→ neither]"
+        )
         weight = ", half a vote" if abs(rule.vote) == 0.5 else ""
         st.markdown(f"{rule.because}  \n:small[{towards}{weight} · {source}]")
         if rule.but:
@@ -112,7 +114,10 @@ def run_it(advice: Advice, answers: Answers) -> None:
     sample, unlike = samples.closest(answers)
     settings = advice.settings
     if st.button(
-        "Run it on a sample like yours", type="primary", icon=":material/play_arrow:", width="stretch"
+        "Run it on a sample like yours",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
     ):
         per_class = settings.per_class or sample.train_per_class
         st.switch_page(
@@ -177,4 +182,6 @@ with right:
     settings_in_words(advice)
 with st.expander("What to watch out for: five challenges", icon=":material/visibility:"):
     for challenge in advice.watch_out:
-        st.markdown(f"**{challenge.title}.** {challenge.why}  \n:gray[Thaw: {challenge.thaw_checks}]")
+        st.markdown(
+            f"**{challenge.title}.** {challenge.why}  \n:gray[Thaw: {challenge.thaw_checks}]"
+        )

@@ -84,7 +84,7 @@ def settings() -> Plan:
         value=given("seconds", list(BUDGETS_SECONDS), 30),
         format_func=tell.duration,
         key="seconds",
-        help="A ceiling: the run plans its steps to fit, and ends sooner when it no longer improves.",
+        help="A ceiling: the run plans its steps to fit, and ends sooner when it stops improving.",
     )
     with st.expander("Expert settings", icon=":material/tune:"):
         keys = [backbone.key for backbone in backbones.for_modality(sample.modality)]

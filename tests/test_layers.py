@@ -69,15 +69,20 @@ def test_guide_imports_only_the_standard_library():
 
 
 def test_what_pages_read_brings_no_training_library():
-    read = {name for layer in ("pages", "app.py") for path in files(layer) for name in imported(path)}
+    read = {
+        name for layer in ("pages", "app.py") for path in files(layer) for name in imported(path)
+    }
     modules = sorted(LIGHT | {n for n in read if n.startswith("trainers") and is_module(n)})
     assert heavy_after("".join(f"import {name}\n" for name in modules)) == []
 
 
 def test_the_samples_are_read_without_a_training_library():
-    assert heavy_after(
-        "from trainers.samples import SAMPLES\nfor sample in SAMPLES.values(): sample.data(1)\n"
-    ) == []
+    assert (
+        heavy_after(
+            "from trainers.samples import SAMPLES\nfor sample in SAMPLES.values(): sample.data(1)\n"
+        )
+        == []
+    )
 
 
 def heavy_after(code: str) -> list[str]:

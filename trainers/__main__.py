@@ -107,7 +107,7 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
                 classes = event.classes
                 bar.write(
                     f"{APPROACHES[event.approach].title} on {event.data}: "
-                    f"{event.train_examples:,} examples learn, {event.validation_examples:,} check, "
+                    f"{event.train_examples:,} learn, {event.validation_examples:,} check, "
                     f"{event.test_examples:,} test. {len(classes)} classes."
                 )
             case Stage() | Notice():

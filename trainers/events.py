@@ -77,7 +77,8 @@ class Progress(Event):
 
 @dataclass(frozen=True)
 class Baseline(Event):
-    """What the pre-trained model can do without any training, on the validation examples."""
+    """What the pre-trained model can do without any training: on the validation examples, or on
+    the test where nothing is trained and so nothing can be fitted to it."""
 
     method: str  # in words
     accuracy: float

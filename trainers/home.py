@@ -1,4 +1,4 @@
-"""Where Thaw keeps what it must not lose: `THAW_HOME`, by default the platform's user data folder."""
+"""Where Thaw keeps what it must not lose: `THAW_HOME`, else the platform's user data folder."""
 
 import os
 from pathlib import Path
@@ -20,5 +20,5 @@ def database_url() -> str:
 
 
 def run_folder(run: str) -> Path:
-    """Where the weights of a run lie. `run` is an id that the store made, never a visitor's text."""
+    """Where the weights of a run lie. `run` is an id the store made, never a visitor's text."""
     return home() / "runs" / run

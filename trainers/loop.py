@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from statistics import median
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from trainers.approaches import Phase
 from trainers.body import Examples, Inputs, device, reduced_precision
-from trainers.events import Event, Paced, PhaseDone, Step, Validated
+from trainers.events import Event, Paced, PhaseDone, Progress, Step, Validated
 from trainers.view import View
 
 WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
@@ -35,6 +36,13 @@ class Clock:
         return time.monotonic() - self._started
 
 
+class Trained(NamedTuple):
+    """What a phase tells the one after it."""
+
+    steps: tuple[int, int, int]  # planned, done, and when they were planned
+    best_step: int  # whose weights were kept
+
+
 class Head(nn.Module):
     """The new last layer: features are centred and scaled (as they were at the start), then one
     score a class. Starts at zero: every class is as likely, and a backbone gets no random push."""
@@ -42,10 +50,14 @@ class Head(nn.Module):
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
         self.linear = nn.Linear(features, classes)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self.forget()
         self.register_buffer("centre", torch.zeros(features))
         self.register_buffer("scale", torch.ones(()))
+
+    def forget(self) -> None:
+        """Back to the start: no class is likelier than another."""
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
 
     def calibrate(self, features: Tensor) -> None:
         """Takes centre and one common scale from `features`, float (N, F). One scale, since the
@@ -79,7 +91,7 @@ def learning_mode(model: nn.Module) -> None:
 
 
 def computed(body: nn.Module, inputs: Inputs, items: Tensor) -> Iterator[Tensor]:
-    """Features of `items`, a batch at a time, float32 (n, F): the body in eval mode, no gradient."""
+    """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient."""
     body.eval()
     for part in items.split(BATCH_WITHOUT_GRADIENT):
         with torch.inference_mode(), reduced_precision():
@@ -117,7 +129,7 @@ def train(
     stop: Callable[[], bool],
     view: View,
     steps: tuple[int, int, int] | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, Trained]:
     """Train `model` in place and yield what happens; leaves it with the best weights it saw.
 
     Only parameters that require a gradient learn. The loop times its first steps and plans as
@@ -188,9 +200,30 @@ def train(
     if looks.last_step != step:
         yield looks.look(step, step / per_epoch)
     looks.restore_best()
-    looks.plan = (planned or step, step, looks.timed or step)
     yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
-    return looks.plan
+    return Trained((planned or step, step, looks.timed or step), looks.best_step)
+
+
+def refit(
+    head: Head, examples: Examples, phase: Phase, steps: int, clock: Clock
+) -> Iterator[Event]:
+    """Train `head` anew for `steps` steps on `examples` (features), at the rates of `phase`: how
+    long is known by now, so nothing need be held out."""
+    head.forget()
+    optimizer = _optimizer(Model(nn.Identity(), head), phase)
+    told = clock.seconds()
+    for step, batch in zip(range(steps), _endless(examples, phase.batch), strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = phase.head_learning_rate * rate(step, None)
+        loss = F.cross_entropy(
+            head(examples.inputs.batch(batch)), examples.labels[batch].to(device())
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if clock.seconds() - told > 0.2 or step == steps - 1:
+            told = clock.seconds()
+            yield Progress(step + 1, steps, told)
 
 
 def _endless(examples: Examples, size: int) -> Iterator[Tensor]:
@@ -205,6 +238,8 @@ def _optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
     groups = [{"params": head, "lr": phase.head_learning_rate}]
     if body:
         groups.append({"params": body, "lr": phase.learning_rate})
+    if phase.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, fused=True)
     return torch.optim.AdamW(groups, weight_decay=phase.weight_decay, fused=True)
 
 
@@ -227,7 +262,7 @@ class _Looks:
         self.phase, self.clock = phase, clock
         self.best = (-1.0, -math.inf)
         self.weights: dict[str, Tensor] = {}
-        self.since_best = 0
+        self.since_best = self.best_step = 0
         self.last_step = -1
         self.seconds = math.inf  # the shortest look: the first pays for set-up
         self.timed = 0
@@ -244,10 +279,12 @@ class _Looks:
         features, scores = predicted(self.model, self.held_out.inputs)
         labels = self.held_out.labels.to(scores.device)
         loss = F.cross_entropy(scores, labels).item()
+        if not math.isfinite(loss):
+            raise Diverged("The loss on the checks is no number any more. Try a lower rate.")
         accuracy = (scores.argmax(1) == labels).float().mean().item()
         better = (accuracy, -loss) > self.best
         if better:
-            self.best, self.since_best = (accuracy, -loss), 0
+            self.best, self.since_best, self.best_step = (accuracy, -loss), 0, step
             self.weights = {
                 name: value.detach().clone() for name, value in learned(self.model).items()
             }

@@ -20,7 +20,7 @@ class Score(NamedTuple):
 
 
 def score(labels: Sequence[int], answers: Sequence[int], classes: int) -> Score:
-    """The score of `answers` against `labels`. Raises ValueError where there is nothing to score."""
+    """The score of `answers` against `labels`. Raises ValueError where nothing is to be scored."""
     if len(labels) == 0:
         raise ValueError("There are no test examples, so there is nothing to score.")
     labels, answers = np.asarray(labels), np.asarray(answers)

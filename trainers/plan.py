@@ -23,6 +23,7 @@ class Pace:
     validation: int
     test: int
     steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
+    refit: int = 0  # steps on all examples in the end
 
 
 @dataclass(frozen=True, kw_only=True)

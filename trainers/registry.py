@@ -1,4 +1,4 @@
-"""Registries: read-only mappings in the order visitors see, that name what exists when asked wrong."""
+"""Registries: read-only, in the order visitors see, naming what exists when asked wrong."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches

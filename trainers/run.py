@@ -26,7 +26,7 @@ from trainers.events import (
     Stage,
     Started,
 )
-from trainers.loop import Clock, Head, Model, computed, learned, predicted, train
+from trainers.loop import Clock, Head, Model, Trained, computed, learned, refit, train
 from trainers.measure import score
 from trainers.plan import Pace, Plan
 from trainers.samples import Data
@@ -125,6 +125,8 @@ class _Run:
         self.notices: list[str] = []
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
+        self.refit_steps = 0
+        self.body.requires_grad_(False)  # until a phase says otherwise
 
     def events(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
@@ -220,8 +222,9 @@ class _Run:
                 phase.learning_rate,
                 clock.seconds(),
             )
-            until = clock.seconds() + phase.share * (end - clock.seconds())
-            done = yield from train(
+            started = clock.seconds()
+            until = started + phase.share * (end - started)
+            trained = yield from train(
                 model,
                 examples,
                 checks,
@@ -233,8 +236,30 @@ class _Run:
                 view=view,
                 steps=plan.pace.steps[number] if plan.pace else None,
             )
-            self.pace_steps.append(done)
-            self.epochs += done[1] / -(-len(examples) // phase.batch)
+            self.pace_steps.append(trained.steps)
+            self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
+            if phase.refit and not np.array_equal(self.learn, self.held) and not self.stop():
+                every = Examples(
+                    Features(torch.cat([features, held_features])),
+                    torch.cat([labels[learn], labels[held]]),
+                )
+                yield from self._refit(every, phase, trained, started, end)
+
+    def _refit(
+        self, every: Examples, phase: Phase, trained: Trained, started: float, end: float
+    ) -> Iterator[Event]:
+        """Once more on all examples, for as long as was found best, where that fits."""
+        clock = self.clock
+        if self.plan.pace:
+            steps = self.plan.pace.refit
+        else:
+            steps = round(trained.best_step * len(every) / len(self.learn))
+            each = (clock.seconds() - started) / trained.steps[1]
+            steps *= clock.seconds() + steps * each < end
+        if steps:
+            yield Stage("refit", "Learning once more, the checks included", clock.seconds())
+            yield from refit(self.head, every, phase, steps, clock)
+        self.refit_steps = steps
 
     def _inputs(self, learn: Tensor, held: Tensor) -> tuple[Examples, Examples]:
         labels = torch.from_numpy(self.data.train.labels)
@@ -342,7 +367,13 @@ class _Run:
             learnable = 0
         elif self.folder:
             keep(self.model, self.folder)
-        pace = Pace(len(self.learn), len(self.held), len(self.test), tuple(self.pace_steps))
+        pace = Pace(
+            train=len(self.learn),
+            validation=len(self.held),
+            test=len(self.test),
+            steps=tuple(self.pace_steps),
+            refit=self.refit_steps,
+        )
         yield Finished(
             approach=plan.approach,
             data=plan.data,

@@ -246,6 +246,8 @@ class Store:
             busy = sql.execute(select(runs).where(runs.c.state == RUNNING)).mappings().all()
             alive = workers.c.beat > now - LOST_AFTER_SECONDS
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
+        if run and all(row["id"] != run for row in order):
+            return Wait(0, 0.0)  # claimed by now, or over
         before = []
         for row in order:
             if row["id"] == run:

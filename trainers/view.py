@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,4 +65,3 @@ class View:
             [shown(inputs[item]) for item in chosen],
             [int(labels[item]) for item in chosen],
         )
-

@@ -37,8 +37,7 @@ def layers(approach: str, width_px: int = 132) -> str:
             )
         if approach == "hybrid" and 0 < share < 1:
             bars.append(
-                f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" '
-                f'fill="{FROZEN}"/>'
+                f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" fill="{FROZEN}"/>'
             )
     title = APPROACHES[approach].title
     return (

@@ -105,6 +105,7 @@ def example_map(story: Story) -> Figure:
     if places and story.started:
         look, classes = story.looks[-1], story.started.classes
         for label in sorted(set(look.point_labels)):
+            name = _plain(classes[label])
             own = [n for n, other in enumerate(look.point_labels) if other == label]
             right = [look.point_answers[n] == label for n in own]
             colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
@@ -112,11 +113,11 @@ def example_map(story: Story) -> Figure:
                 {
                     "type": "scatter",
                     "mode": "markers",
-                    "name": _plain(classes[label]),
+                    "name": name,
                     "x": [places[n][0] for n in own],
                     "y": [places[n][1] for n in own],
                     "text": [_plain(classes[look.point_answers[n]]) for n in own],
-                    "hovertemplate": f"{_plain(classes[label])}<br>answer: %{{text}}<extra></extra>",
+                    "hovertemplate": f"{name}<br>answer: %{{text}}<extra></extra>",
                     "marker": {
                         "color": colour,
                         "size": [9 if ok else 11 for ok in right],

@@ -25,7 +25,9 @@ async def _library(_: Request) -> FileResponse:
 
 
 async def _script(_: Request) -> FileResponse:
-    return FileResponse(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    return FileResponse(
+        _SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"}
+    )
 
 
 routes = [Route(f"/{_LIBRARY_URL}", _library), Route(f"/{_SCRIPT_URL}", _script)]

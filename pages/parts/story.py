@@ -81,7 +81,9 @@ def status(story: Story, run: Run, wait: Wait | None, ready: bool) -> str:
     """One line that is always true: what is happening, and how long it may still take."""
     match story.end:
         case Finished():
-            early = " You stopped it early; the best so far was tested." if story.end.stopped else ""
+            early = (
+                " You stopped it early; the best so far was tested." if story.end.stopped else ""
+            )
             return f"Finished in {story.end.seconds:.1f} seconds.{early}"
         case Failed():
             return "This run ended without a score."

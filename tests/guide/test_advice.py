@@ -35,7 +35,9 @@ def advice(answers: Answers) -> Advice:
     return advise(answers)
 
 
-@pytest.mark.parametrize("row", PERSONAS.strip().splitlines(), ids=lambda row: " ".join(row.split()))
+@pytest.mark.parametrize(
+    "row", PERSONAS.strip().splitlines(), ids=lambda row: " ".join(row.split())
+)
 @pytest.mark.parametrize("modality", ["images", "text", UNSURE])
 def test_each_persona_gets_its_advice(row, modality):
     *given, approach = row.split()
@@ -202,12 +204,16 @@ def test_settings_follow_from_approach_modality_and_compute():
     assert (transfer.what_learns, transfer.backbone, transfer.per_class) == ("head", "minilm", 10)
     special = {"data_volume": "large", "specificity": "specialised"}
     assert advise(Answers(modality="text", **special)).settings.what_learns == "lora"
-    assert advise(Answers(modality="text", compute="ample", **special)).settings.what_learns == "all"
+    assert (
+        advise(Answers(modality="text", compute="ample", **special)).settings.what_learns == "all"
+    )
     images = advise(Answers(modality="images", **special)).settings
     assert (images.what_learns, images.backbone, images.per_class) == ("all", "small_resnet", None)
 
 
 def test_the_five_challenges_each_say_what_thaw_checks():
     assert len({challenge.key for challenge in CHALLENGES}) == 5
-    assert all(challenge.title and challenge.why and challenge.thaw_checks for challenge in CHALLENGES)
+    assert all(
+        challenge.title and challenge.why and challenge.thaw_checks for challenge in CHALLENGES
+    )
     assert advise(Answers()).watch_out == CHALLENGES

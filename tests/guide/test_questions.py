@@ -52,9 +52,9 @@ def test_what_is_no_answer_is_refused(word):
 
 
 def test_a_link_may_leave_answers_out_and_carry_other_things():
-    assert Answers.of({"compute": "hours", "reuse": None, "specificity": "", "run": "x"}) == Answers(
-        compute="hours"
-    )
+    assert Answers.of(
+        {"compute": "hours", "reuse": None, "specificity": "", "run": "x"}
+    ) == Answers(compute="hours")
     with pytest.raises(BadAnswer):
         Answers.of({"compute": "tomorrow"})
 

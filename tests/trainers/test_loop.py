@@ -66,7 +66,7 @@ def played(model, phase=PHASE, **settings) -> tuple[list, tuple]:
         try:
             events.append(next(stream))
         except StopIteration as end:
-            return events, end.value
+            return events, end.value.steps
 
 
 def of(kind, events) -> list:
@@ -106,7 +106,10 @@ def test_beside_lora_the_body_keeps_every_bit_batch_norm_included():
 def test_a_body_half_frozen_keeps_the_frozen_half():
     model = toys.model()
     model.body.first.requires_grad_(False)
-    first, second = deepcopy(model.body.first.state_dict()), deepcopy(model.body.second.state_dict())
+    first, second = (
+        deepcopy(model.body.first.state_dict()),
+        deepcopy(model.body.second.state_dict()),
+    )
     played(model)
     assert all(same(model.body.first.state_dict(), first))
     assert not any(same(model.body.second.state_dict(), second))
@@ -161,9 +164,7 @@ def test_a_head_stands_features_that_are_all_alike():
 def test_the_best_weights_are_handed_back():
     model, held = toys.model(), toys.examples(10, seed=2)
     overfits = phase(max_epochs=15, learning_rate=0.05, head_learning_rate=0.05)
-    events, _ = played(
-        model, overfits, held=held, data=toys.examples(10, mislabelled=True)
-    )
+    events, _ = played(model, overfits, held=held, data=toys.examples(10, mislabelled=True))
     looks = of(Validated, events)
     best = max(looks, key=lambda look: (look.accuracy, -look.loss))
     assert best is not looks[-1]
@@ -285,9 +286,10 @@ def test_stop_ends_after_the_step_in_flight_with_the_best_so_far():
     looks = of(Validated, events)
     assert looks[-1].step == 7
     _, scores = predicted(model, held.inputs)
-    assert F.cross_entropy(scores, held.labels).item() == max(
-        looks, key=lambda look: (look.accuracy, -look.loss)
-    ).loss
+    assert (
+        F.cross_entropy(scores, held.labels).item()
+        == max(looks, key=lambda look: (look.accuracy, -look.loss)).loss
+    )
 
 
 def test_closing_the_generator_abandons_after_the_last_whole_step():

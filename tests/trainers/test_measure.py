@@ -9,7 +9,10 @@ def test_the_interval_is_wilsons():
     """81 of 263: the example of Newcombe 1998 (Statistics in Medicine 17), table I."""
     found = score([1] * 263, [1] * 81 + [0] * 182, classes=2)
     assert found.accuracy == pytest.approx(0.3080, abs=1e-4)
-    assert (found.low, found.high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
+    assert (found.low, found.high) == (
+        pytest.approx(0.2553, abs=1e-4),
+        pytest.approx(0.3662, abs=1e-4),
+    )
 
 
 @pytest.mark.parametrize("right", [0, 10])

@@ -47,7 +47,10 @@ def test_without_a_backbone_the_bundled_one_for_the_data_is_taken(sample):
         ({"data": "digit"}, "No sample 'digit'. Did you mean 'digits'?"),
         ({"approach": "finetune"}, "No approach 'finetune'. Did you mean 'fine_tune'?"),
         ({"backbone": "minilmm"}, "No backbone 'minilmm'. Did you mean 'minilm'?"),
-        ({"backbone": "minilm"}, "minilm reads text, but digits is images. Choose one of: small_resnet"),
+        (
+            {"backbone": "minilm"},
+            "minilm reads text, but digits is images. Choose one of: small_resnet",
+        ),
         ({"what_learns": "some"}, "what_learns is 'some'. It can be"),
         ({"seconds": 0}, "The budget is 0 seconds"),
         ({"seconds": -1}, "The budget is -1 seconds"),

@@ -1,7 +1,8 @@
-"""A plan, executed: every approach on every kind of data, the odd cases, and the test at the end."""
+"""A plan, executed: every approach on every kind of data, odd cases, and the test at the end."""
 
 import json
 import math
+import threading
 from collections import Counter
 
 import numpy as np
@@ -86,7 +87,9 @@ def test_a_trained_run_tells_its_story_in_order(approach, toy):
     phases = 2 if approach == "hybrid" else 1
     assert len(of(PhaseStarted, events)) == len(of(PhaseDone, events)) == phases
     assert [event.phase for event in of(PhaseStarted, events)] == list(range(phases))
-    assert [stage.key for stage in of(Stage, events)] == ["features", *["phase"] * phases, "test"]
+    once_more = ["refit"] if approach == "transfer" else []
+    stages = [stage.key for stage in of(Stage, events)]
+    assert stages == ["features", *["phase"] * phases, *once_more, "test"]
     assert len(of(Watched, events)) == 1
     assert len(of(Baseline, events)) == (approach != "scratch")
     times = [event.seconds for event in events if hasattr(event, "seconds")]
@@ -179,11 +182,12 @@ def test_where_the_test_would_not_fit_a_fixed_choice_is_used_and_said(toy):
 
 @pytest.mark.parametrize("approach", TRAINED)
 def test_stop_tests_the_best_so_far(approach, toy):
-    stopped = False
+    asked = threading.Event()
     events = []
-    for event in run(plan(approach), stop=lambda: stopped):
+    for event in run(plan(approach), stop=asked.is_set):
         events.append(event)
-        stopped = stopped or isinstance(event, Step) and event.step == 3
+        if isinstance(event, Step) and event.step == 3:
+            asked.set()
     assert len(of(Step, events)) == 3
     assert of(PhaseDone, events)[-1].why == "stopped"
     assert events[-1].stopped
@@ -220,12 +224,12 @@ def test_a_plan_with_the_named_steps_repeats_the_run_exactly(approach, modality,
 
 def test_a_stopped_run_can_be_repeated(toy):
     for after in (0, 4):  # before the first step, and in the first of two phases
-        stopped = False
+        asked = threading.Event()
         first = []
-        for event in run(plan("hybrid"), stop=lambda: stopped):  # noqa: B023
+        for event in run(plan("hybrid"), stop=asked.is_set):
             first.append(event)
-            steps = len(of(Step, first))
-            stopped = stopped or (isinstance(event, Watched) if not after else steps == after)
+            if (isinstance(event, Watched) and not after) or len(of(Step, first)) == after > 0:
+                asked.set()
         second = list(run(Plan.from_json(first[-1].repeat)))
         assert len(of(Step, second)) == len(of(Step, first)) == after
         assert second[-1].confusion == first[-1].confusion
@@ -257,7 +261,7 @@ def test_one_example_of_each_class_is_a_run_that_says_what_its_progress_is_worth
 
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_one_class_alone_is_refused_in_words(approach, toy):
-    with pytest.raises(BadData, match="examples of 1 class.*add examples of another class"):
+    with pytest.raises(BadData, match=r"examples of 1 class.*add examples of another class"):
         list(run(plan(approach, "one_class")))
 
 
@@ -349,3 +353,12 @@ def test_lora_on_minilm_learns_only_lora_and_head(tmp_path):
     assert all("lora_" in name or name.startswith("head.") for name in kept)
     assert any(value.any() for name, value in kept.items() if "lora_B" in name)
     assert events[-1].learnable_parameters < 0.05 * events[-1].parameters
+
+
+def test_transfer_learns_once_more_with_the_checks_included(toy):
+    events = list(run(plan("transfer")))
+    pace = events[-1].repeat["pace"]
+    assert [stage.key for stage in of(Stage, events)] == ["features", "phase", "refit", "test"]
+    best = [look.step for look in of(Validated, events) if look.best][-1]
+    share = (pace["train"] + pace["validation"]) / pace["train"]
+    assert pace["refit"] == round(best * share) > 0

@@ -65,9 +65,7 @@ def served(runs) -> list[str]:
 def aged(runs, table, name, seconds) -> None:
     """Moves the last heartbeat of a row into the past."""
     with runs.engine.begin() as sql:
-        sql.execute(
-            update(table).where(table.c.id == name).values(beat=time.time() - seconds)
-        )
+        sql.execute(update(table).where(table.c.id == name).values(beat=time.time() - seconds))
 
 
 # --- runs and their events --------------------------------------------------------------------

@@ -5,12 +5,20 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+from sqlalchemy import update
 
 from trainers.engine.local import Workers, died, how_many
 from trainers.events import Step
 from trainers.home import database_url
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, Store
+from trainers.store import (
+    FAILED,
+    FINISHED,
+    LOST_AFTER_SECONDS,
+    RUNNING,
+    Store,
+    runs as runs_table,
+)
 
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
 QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
@@ -25,6 +33,12 @@ def home(tmp_path_factory):
         patch.setenv("THAW_HOME", str(folder))
         patch.delenv("THAW_DATABASE_URL", raising=False)
         yield folder
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch):
+    """For a test that counts workers, and must not see those of the others."""
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "home"))
 
 
 @contextmanager
@@ -77,18 +91,31 @@ def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
     assert ended(runs, runs.start(QUICK, "ann")).state == FINISHED
 
 
-def test_closing_ends_the_processes_and_their_runs():
+def test_closing_ends_the_processes_and_their_runs(own_home):
     with a_store() as runs:
         with Workers(runs, 1) as workers:
             ((_, process),) = workers.processes.items()
             child = psutil.Process(process.pid)
-            assert child.is_running()
+            key = runs.start(LONG, "ann")
+            until(lambda: runs.find(key).state == RUNNING)
         assert process.poll() is not None
-        assert not psutil.pid_exists(child.pid) or not child.is_running()
+        assert not child.is_running()
+        assert runs.find(key).state == FAILED
+        assert "Thaw was closed" in runs.find(key).result["text"]
         assert runs.ready_workers() == 0
 
 
-def test_a_worker_ends_when_the_app_dies():
+def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_home):
+    with a_store() as runs:
+        key = runs.start(LONG, "ann")
+        runs.claim("a worker that is no more")
+        with runs.engine.begin() as sql:
+            sql.execute(update(runs_table).values(beat=time.time() - LOST_AFTER_SECONDS - 1))
+        with Workers(runs, 0):
+            assert runs.find(key).state == FAILED
+
+
+def test_a_worker_ends_when_the_app_dies(own_home):
     """The app's end of the pipe closes with it, however it ended."""
     with a_store() as runs, Workers(runs, 1) as workers:
         ((_, process),) = workers.processes.items()

@@ -1,4 +1,4 @@
-"""Toy bodies and toy samples: small enough to learn in a blink, and they tell what was asked of them."""
+"""Toy bodies and samples: they learn in a blink, and tell what was asked of them."""
 
 import time
 from collections.abc import Sequence
@@ -130,7 +130,7 @@ BACKBONES = by_key(
 
 CLASSES = ("red", "green", "blue")
 WORDS = {"red": "rose brick cherry", "green": "leaf moss frog", "blue": "sky sea ink"}
-FILL = "the a one this that some it is was near far".split()
+FILL = ["the", "a", "one", "this", "that", "some", "it", "is", "was", "near", "far"]
 VOCABULARY = [*FILL, *" ".join(WORDS.values()).split()]
 TRAIN_PER_CLASS, TEST_PER_CLASS = 30, 20
 
@@ -149,7 +149,10 @@ def _sentences(count: int, seed: int) -> Split:
     labels = dice.permutation(np.repeat(np.arange(3), count))
     texts = [
         " ".join(
-            [*dice.choice(FILL, dice.integers(1, 3)), *dice.choice(WORDS[CLASSES[label]].split(), 4)]
+            [
+                *dice.choice(FILL, dice.integers(1, 3)),
+                *dice.choice(WORDS[CLASSES[label]].split(), 4),
+            ]
         )
         for label in labels
     ]

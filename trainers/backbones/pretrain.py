@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def read(file: Path, split: str) -> tuple[Tensor, Tensor]:
         labels = data[f"{split}_labels"].astype(np.int64)
     pictures = [
         np.asarray(Image.open(io.BytesIO(packed[start:end])).convert("RGB"))
-        for start, end in zip(offsets[:-1], offsets[1:], strict=True)
+        for start, end in pairwise(offsets)
     ]
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), torch.from_numpy(labels)
 

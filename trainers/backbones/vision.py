@@ -16,7 +16,7 @@ from trainers.body import Body, Part, Pictures
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-# Mean and spread of CIFAR-100's training images per channel, 0..1 (measured by pretrain.py's data).
+# Mean and spread of CIFAR-100's training images per channel, 0..1 (measured).
 CIFAR100_MEAN = (0.5071, 0.4866, 0.4409)
 CIFAR100_STD = (0.2673, 0.2564, 0.2762)
 
@@ -26,7 +26,7 @@ class SmallResNet(Body):
 
     Takes float32 (N, 3, 32, 32) in 0..1 and hands back float (N, 224), never negative: the mean
     over the picture of the last part's channels. The parts are the shape of the fast CIFAR
-    networks of the DAWNBench contest (ResNet-9), narrowed to fit in 3 MB, from torchvision's blocks.
+    networks of the DAWNBench contest (ResNet-9), narrowed to 3 MB, from torchvision's blocks.
     """
 
     features = 224

@@ -5,7 +5,7 @@ import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +21,7 @@ TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "veh
 def chosen(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
     """Positions of up to `per_class` examples of each class, mixed; the same seed, the same ones.
 
-    With more per class the smaller choice stays inside: learning curves then compare like with like.
+    With more per class the smaller choice stays inside: learning curves compare like with like.
     """
     mixed = np.random.default_rng(seed).permutation(len(labels))
     if per_class is None:
@@ -49,7 +49,7 @@ def glimpse(name: str) -> list[tuple[str, str]]:
     return [(shown(example), data.classes[label]) for example, label in pairs]
 
 
-@cache  # drawing takes longer than learning; a few hundred pictures are small
+@lru_cache(16)  # drawing takes longer than learning, and the test split is always the same
 def _drawn(per_class: int, first: int) -> Split:
     pictures = [
         drawings.draw(name, first + number)

@@ -167,7 +167,7 @@ def is_english(text: str) -> bool:
         and text.count("(") == text.count(")")
         and text.count('"') % 2 == 0
         and sum(word.lower() in COMMON for word in words) >= max(2, len(words) / 6)
-        and len({word for word in re.findall("[a-z]{3,}", text.lower())} - ANYWHERE) >= TELLING
+        and len(set(re.findall("[a-z]{3,}", text.lower())) - ANYWHERE) >= TELLING
         and sum(bool(PLAIN_WORD.fullmatch(word)) for word in words) >= 0.7 * len(words)
     )
 

@@ -15,5 +15,7 @@ def shown(example: str | np.ndarray) -> str:
         return example
     image = Image.fromarray(np.asarray(example))
     out = io.BytesIO()
-    image.resize((THUMB_PX, round(THUMB_PX * image.height / image.width)), Image.Resampling.BICUBIC).save(out, "PNG")
+    image.resize(
+        (THUMB_PX, round(THUMB_PX * image.height / image.width)), Image.Resampling.BICUBIC
+    ).save(out, "PNG")
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -862,7 +863,7 @@ class Pen:
     def barrel(self, hoops: Sequence[Point3], colour: Colour, z: float, closed: bool) -> None:
         """A round body along x through hoops (x, y, radius), its middle at `z`."""
         turns = list(zip(CIRCLE, CIRCLE[-1:] + CIRCLE[:-1], strict=True))
-        for (ax, ay, ar), (bx, by, br) in zip(hoops, hoops[1:], strict=False):
+        for (ax, ay, ar), (bx, by, br) in pairwise(hoops):
             for (c, s), (d, t) in turns:
                 low = [(ax, ay + ar * t, z + ar * d), (bx, by + br * t, z + br * d)]
                 high = [(bx, by + br * s, z + br * c), (ax, ay + ar * s, z + ar * c)]

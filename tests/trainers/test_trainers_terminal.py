@@ -1,0 +1,124 @@
+"""`python -m trainers`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from trainers import backbones, samples
+from trainers.__main__ import main
+from trainers.events import from_json
+from trainers.store import FINISHED, store
+
+LAST = {
+    "type",
+    "approach",
+    "data",
+    "backbone",
+    "classes",
+    "train_examples",
+    "test_examples",
+    "test_accuracy",
+    "test_accuracy_low",
+    "test_accuracy_high",
+    "macro_f1",
+    "seconds",
+    "learnable_parameters",
+    "parameters",
+    "epochs",
+}
+
+
+def test_json_is_one_event_a_line_the_last_one_finished(root):
+    command = "run --data digits --approach hybrid --per-class 5 --seconds 4 --seed 1 --json"
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers", *command.split()],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [from_json(line).as_json() for line in lines] == lines
+    assert lines[0]["type"] == "started"
+    last = lines[-1]
+    assert last["type"] == "finished"
+    assert last.keys() >= LAST
+    assert (last["approach"], last["data"], last["backbone"]) == (
+        "hybrid",
+        "digits",
+        "small_resnet",
+    )
+    assert last["train_examples"] == lines[0]["train_examples"] + lines[0]["validation_examples"]
+    assert 40 <= last["train_examples"] <= 50  # a busy machine looks at fewer
+    assert last["repeat"]["seed"] == 1
+    assert {line["phase"] for line in lines if line["type"] == "phase_started"} == {0, 1}
+
+
+@pytest.mark.parametrize("approach", ["simple", "transfer"])
+def test_drawn_for_people_it_ends_with_the_score_in_words(approach, toy, capsys):
+    data = "colours"
+    assert main(["run", "--data", data, "--approach", approach, "--seconds", "3"]) == 0
+    out = capsys.readouterr().out
+    assert f"on {data}" in out
+    assert "of 60 right" in out
+    assert "macro-F1" in out
+
+
+def test_a_run_from_a_terminal_is_kept_like_any_other(toy, capsys):
+    assert main(["run", "--data", "colours", "--approach", "none", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (run,) = store().of_visitor("terminal")
+    assert run.state == FINISHED
+    assert run.result == lines[-1]
+
+
+@pytest.mark.parametrize("as_json", [["--json"], []], ids=["json", "drawn"])
+def test_data_that_cannot_be_learned_from_is_said_and_exit_1(as_json, toy, capsys):
+    assert main(["run", "--data", "one_class", "--approach", "transfer", *as_json]) == 1
+    told = capsys.readouterr()
+    assert "needs at least two" in told.out + told.err
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--data", "digit", "--approach", "transfer"], "Did you mean 'digits'?"),
+        (["--data", "digits", "--approach", "tranfer"], "Did you mean 'transfer'?"),
+        (["--data", "digits", "--approach", "transfer", "--backbone", "minilm"], "reads text"),
+        (["--data", "digits", "--approach", "transfer", "--seconds", "0"], "budget"),
+        (["--data", "digits", "--approach", "transfer", "--per-class", "0"], "Give 1 or more"),
+    ],
+    ids=["data", "approach", "backbone", "seconds", "per-class"],
+)
+def test_what_cannot_be_asked_for_is_one_line_and_exit_2(wrong, words, capsys):
+    assert main(["run", *wrong, "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("command", "registry"), [("samples", samples.SAMPLES), ("backbones", backbones.BACKBONES)]
+)
+def test_the_lists_have_every_row(command, registry, capsys):
+    assert main([command]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(registry)
+    for line, row in zip(lines, registry.values(), strict=True):
+        assert row.modality in line
+
+
+def test_lists_and_wrong_options_do_not_wait_for_torch(root):
+    code = (
+        "import sys\nfrom trainers.__main__ import main\n"
+        "main(['samples']); main(['backbones'])\n"
+        "assert main(['run', '--data', 'x', '--approach', 'none']) == 2\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
