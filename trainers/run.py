@@ -196,10 +196,15 @@ class _Run:
         features = yield from self._features(self.train_inputs, first)
         held_features = yield from self._features(self.train_inputs, held)
         self.head.calibrate(features)
-        if plan.approach != "scratch":
-            likeness = nearest_mean(features, labels[first], held_features, len(data.classes))
-            right = (likeness.cpu() == labels[held]).float().mean().item()
-            yield Baseline("nearest class mean", right, clock.seconds())
+        known, known_held = features, held_features
+        if plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
+            body = _loaded(plan.backbone).to(device())
+            known, known_held = (
+                torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
+            )
+        likeness = nearest_mean(known, labels[first], known_held, len(data.classes))
+        right = (likeness.cpu() == labels[held]).float().mean().item()
+        yield Baseline("nearest class mean", right, clock.seconds())
 
         reserve = len(self.test) * self.forward_seconds * 1.2 + 0.02 * plan.seconds
         end = plan.seconds - reserve
