@@ -61,6 +61,8 @@ def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
                     _everything(modality, what_learns, "Then thaw the rest, gently"),
                     learning_rate=HYBRID_RATE[modality, what_learns],
                     head_learning_rate=1e-3,
+                    # It starts near an optimum, so the first gains may take a while to show.
+                    patience=15,
                 ),
             )
         case "scratch":
@@ -78,15 +80,15 @@ def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
 LORA_RANK = 8  # Hu et al. 2021: 4 to 8 was enough in their tests
 
 FINE_TUNE_RATE = {
-    ("images", "all"): 1e-3,
+    ("images", "all"): 5e-4,
     ("images", "lora"): 3e-3,
     ("text", "all"): 1e-4,
     ("text", "lora"): 1e-3,
 }
 HYBRID_RATE = {
-    ("images", "all"): 3e-4,
+    ("images", "all"): 5e-4,
     ("images", "lora"): 1e-3,
-    ("text", "all"): 3e-5,
+    ("text", "all"): 5e-5,
     ("text", "lora"): 5e-4,
 }
 SCRATCH_RATE = {"images": 2e-3, "text": 2e-4}
@@ -100,6 +102,6 @@ def _everything(modality: str, what_learns: str, title: str) -> Phase:
         head_learning_rate=5e-3,
         batch=32 if modality == "images" else 16,
         max_epochs=40 if modality == "images" else 20,
-        patience=8,
+        patience=10,
         augment=modality == "images",
     )

@@ -105,43 +105,53 @@ def example_map(story: Story) -> Figure:
     if places and story.started:
         look, classes = story.looks[-1], story.started.classes
         for label in sorted(set(look.point_labels)):
-            name = _plain(classes[label])
             own = [n for n, other in enumerate(look.point_labels) if other == label]
-            right = [look.point_answers[n] == label for n in own]
-            colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": name,
-                    "x": [places[n][0] for n in own],
-                    "y": [places[n][1] for n in own],
-                    "text": [_plain(classes[look.point_answers[n]]) for n in own],
-                    "hovertemplate": f"{name}<br>answer: %{{text}}<extra></extra>",
-                    "marker": {
-                        "color": colour,
-                        "size": [9 if ok else 11 for ok in right],
-                        "opacity": [0.9 if ok else 0.55 for ok in right],
-                        "symbol": [
-                            SYMBOLS[label % len(SYMBOLS)] + ("" if ok else "-open") for ok in right
-                        ],
-                        "line": {"width": [0 if ok else 2 for ok in right], "color": colour},
-                    },
-                }
-            )
-    hidden = {"visible": False}
+            for right in (True, False):
+                these = [n for n in own if (look.point_answers[n] == label) == right]
+                answers = [_plain(classes[look.point_answers[n]]) for n in these]
+                data.append(_marks(label, _plain(classes[label]), right, places, these, answers))
     return {
         "data": data,
         "layout": {
             "height": MAP_PX,
             "uirevision": "map",
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "xaxis": hidden,
-            "yaxis": hidden,
+            "xaxis": {"visible": False, "range": _around([x for x, _ in places])},
+            "yaxis": {"visible": False, "range": _around([y for _, y in places])},
             "legend": {"orientation": "h", "y": -0.04, "font": {"size": 12}},
-            "transition": {"duration": 300, "easing": "cubic-in-out"},
         },
     }
+
+
+def _marks(
+    label: int, name: str, right: bool, places: list[list[float]], these: list[int], answers: list
+) -> dict:
+    """The examples of one class: filled marks where the answer is right, hollow where not."""
+    symbol = SYMBOLS[label % len(SYMBOLS)]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "legendgroup": name,
+        "showlegend": right,
+        "x": [places[n][0] for n in these],
+        "y": [places[n][1] for n in these],
+        "text": answers,
+        "hovertemplate": f"{name}<br>answer: %{{text}}<extra></extra>",
+        "marker": {
+            "color": CLASS_COLOURS[label % len(CLASS_COLOURS)],
+            "symbol": symbol if right else f"{symbol}-open",
+            "size": 9 if right else 11,
+            "line": {"width": 0 if right else 2},
+        },
+    }
+
+
+def _around(values: list[float]) -> list[float]:
+    """A range that holds all `values` with a little room."""
+    low, high = min(values, default=0), max(values, default=1)
+    room = 0.07 * (high - low) or 1
+    return [low - room, high + room]
 
 
 def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figure:
@@ -170,7 +180,7 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "xaxis": {"title": {"text": "the model's answer"}, "automargin": True, "tickangle": -35,
                       "showgrid": False, "type": "category"},
-            "yaxis": {"title": {"text": "the truth"}, "automargin": True, "autorange": "reversed",
+            "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True, "autorange": "reversed",
                       "showgrid": False, "type": "category"},
         },
     }  # fmt: skip

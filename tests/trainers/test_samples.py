@@ -76,7 +76,7 @@ def test_the_registry_tells_the_truth(sample):
 
 @every_sample
 def test_the_smallest_class_has_as_many_as_the_registry_says(sample, monkeypatch):
-    if sample.key == "vehicles":  # counting does not need 3,000 drawings
+    if sample.key in bundled.DRAWN:  # counting does not need 3,000 drawings
         monkeypatch.setattr(bundled, "_drawn", blank)
     counts = np.bincount(sample.data(None, 0).train.labels)
     if sample.key == "pydocs":  # the running Python's documentation: it grows
@@ -85,7 +85,7 @@ def test_the_smallest_class_has_as_many_as_the_registry_says(sample, monkeypatch
         assert counts.min() == sample.train_per_class
 
 
-def blank(per_class: int, first: int) -> Split:
+def blank(name: str, per_class: int, first: int) -> Split:
     return Split(np.zeros((5 * per_class, 1, 1, 3), np.uint8), np.arange(5 * per_class) % 5)
 
 
@@ -212,8 +212,5 @@ def test_every_sample_is_the_closest_to_some_answers(sample):
 
 
 def test_what_no_sample_resembles_is_said():
-    cells = Answers(modality="images", specificity="specialised", data_volume="large")
-    assert "specificity" in closest(cells)[1]
-    assert closest(Answers(modality="text", specificity="specialised", data_volume="large"))[1] == (
-        "data_volume",
-    )
+    many = Answers(modality="text", specificity="specialised", data_volume="large")
+    assert closest(many) == (SAMPLES["triage"], ("data_volume",))

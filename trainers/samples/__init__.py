@@ -80,6 +80,18 @@ SAMPLES = by_key(
         load="trainers.samples.bundled:digits",
     ),
     Sample(
+        key="cells",
+        title="Blood cells",
+        about="Stained cells under a microscope: healthy, three stages of a parasite, artefacts.",
+        made="drawn by code for Thaw, after textbook descriptions; no real patients",
+        modality="images",
+        classes=5,
+        train_per_class=500,
+        test=500,
+        resembles={"specificity": "specialised", "data_volume": "large"},
+        load="trainers.samples.bundled:cells",
+    ),
+    Sample(
         key="messages",
         title="Customer messages",
         about="Short messages to shops and services, by what the customer wants.",
@@ -102,6 +114,18 @@ SAMPLES = by_key(
         test=540,
         resembles={"specificity": "somewhat", "data_volume": "large"},
         load="trainers.samples.bundled:pydocs",
+    ),
+    Sample(
+        key="finance",
+        title="Market notes",
+        about="Short notes on companies and markets, by how good the news is.",
+        made="written by hand for Thaw; the companies are invented",
+        modality="text",
+        classes=6,
+        train_per_class=55,
+        test=270,
+        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        load="trainers.samples.bundled:finance",
     ),
     Sample(
         key="triage",
@@ -133,7 +157,7 @@ def closest(answers: Answers) -> tuple[Sample, tuple[str, ...]]:
     """
     modality = "text" if answers.modality == "text" else "images"
 
-    def distance(sample: Sample) -> tuple[int, bool]:
+    def unlike(sample: Sample) -> tuple[int, bool]:
         special = (
             0
             if answers.specificity == UNSURE
@@ -145,7 +169,10 @@ def closest(answers: Answers) -> tuple[Sample, tuple[str, ...]]:
         too_small = answers.data_volume == "large" != sample.resembles["data_volume"]
         return special, too_small
 
+    def distance(sample: Sample) -> tuple[int, bool, bool]:
+        other = answers.data_volume not in (UNSURE, sample.resembles["data_volume"])
+        return *unlike(sample), other  # of two that serve, the one of that very size
+
     sample = min((s for s in SAMPLES.values() if s.modality == modality), key=distance)
-    special, too_small = distance(sample)
-    unlike = ["specificity"] * bool(special) + ["data_volume"] * too_small
-    return sample, tuple(unlike)
+    special, too_small = unlike(sample)
+    return sample, tuple(["specificity"] * bool(special) + ["data_volume"] * too_small)

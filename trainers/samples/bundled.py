@@ -11,11 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.samples import Data, Split, pydocs as documentation, vehicles as drawings
+from trainers.samples import (
+    Data,
+    Split,
+    cells as cell_drawings,
+    pydocs as documentation,
+    vehicles as vehicle_drawings,
+)
 from trainers.samples.show import shown
 
 HERE = Path(__file__).parent
-TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "vehicles": 100}
+TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "finance": 45}
 
 
 def chosen(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
@@ -30,34 +36,47 @@ def chosen(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(np.concatenate(kept))
 
 
+MOST_DRAWN = 500  # of each class; there could be any number, but a run would wait for them
+
+
 def vehicles(per_class: int | None, seed: int) -> Data:
-    count = 500 if per_class is None else min(per_class, 500)
+    return _drawings("vehicles", per_class, seed)
+
+
+def cells(per_class: int | None, seed: int) -> Data:
+    return _drawings("cells", per_class, seed)
+
+
+def _drawings(name: str, per_class: int | None, seed: int) -> Data:
+    count = MOST_DRAWN if per_class is None else min(per_class, MOST_DRAWN)
     return Data(
         "images",
-        drawings.CLASSES,
-        _drawn(count, first=1_000_000 * (1 + seed)),
-        _drawn(TEST_PER_CLASS["vehicles"], first=0),  # numbers that no training picture has
+        DRAWN[name].CLASSES,
+        _drawn(name, count, first=1_000_000 * (1 + seed)),
+        _drawn(name, DRAWN_TEST, first=0),  # numbers that no training picture has
     )
+
+
+DRAWN = {"vehicles": vehicle_drawings, "cells": cell_drawings}
+DRAWN_TEST = 100  # of each class
 
 
 def glimpse(name: str) -> list[tuple[str, str]]:
     """An example of each class of the sample that `name` loads, ready to show."""
-    if name == "vehicles":  # its test split takes a second to draw
-        return [(shown(drawings.draw(kind, 2)), kind) for kind in drawings.CLASSES]
+    if name in DRAWN:  # the test split takes a second to draw
+        return [(shown(DRAWN[name].draw(kind, 2)), kind) for kind in DRAWN[name].CLASSES]
     data = globals()[name](1, 0)
     pairs = zip(data.train.inputs, data.train.labels, strict=True)
     return [(shown(example), data.classes[label]) for example, label in pairs]
 
 
 @lru_cache(16)  # drawing takes longer than learning, and the test split is always the same
-def _drawn(per_class: int, first: int) -> Split:
+def _drawn(name: str, per_class: int, first: int) -> Split:
+    module = DRAWN[name]
     pictures = [
-        drawings.draw(name, first + number)
-        for number in range(per_class)
-        for name in drawings.CLASSES
+        module.draw(kind, first + number) for number in range(per_class) for kind in module.CLASSES
     ]
-    labels = np.tile(np.arange(len(drawings.CLASSES)), per_class)
-    return Split(np.stack(pictures), labels)
+    return Split(np.stack(pictures), np.tile(np.arange(len(module.CLASSES)), per_class))
 
 
 def digits(per_class: int | None, seed: int) -> Data:
@@ -78,6 +97,10 @@ def messages(per_class: int | None, seed: int) -> Data:
     return _written("messages", MESSAGES, per_class, seed)
 
 
+def finance(per_class: int | None, seed: int) -> Data:
+    return _written("finance", FINANCE, per_class, seed)
+
+
 def triage(per_class: int | None, seed: int) -> Data:
     return _written("triage", TRIAGE, per_class, seed)
 
@@ -92,6 +115,14 @@ MESSAGES = {
     "billing": "A question about a charge, an invoice or a payment",
     "change of order": "I want to change my order before it ships",
     "praise": "Thank you, I am very happy with it",
+}
+FINANCE = {
+    "strongly positive": "very good news for the company",
+    "mildly positive": "slightly good news for the company",
+    "neutral": "a plain fact, neither good nor bad news",
+    "mildly negative": "slightly bad news for the company",
+    "strongly negative": "very bad news for the company",
+    "mixed": "both good and bad news for the company",
 }
 TRIAGE = {
     "cardiology": "a heart problem",

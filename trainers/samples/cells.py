@@ -14,9 +14,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
-from trainers.samples.scenes import PX, Colour, Dice, Point, mix, noise
+from trainers.samples.scenes import PX, Colour, Dice, Point, noise
 
 CLASSES = ("healthy", "ring stage", "late stage", "gametocyte", "artefact")
 IMAGE_PX = 64
@@ -73,8 +73,9 @@ class Spot(NamedTuple):
         """A spot `share` as large, at that point of this one."""
         return Spot(*self.at(u, v), self.r * share, self.turn + turn)
 
-    def dot(self, u: float, v: float, share: float) -> tuple[float, float, float]:
-        return (*self.at(u, v), self.r * share)
+    def aside(self, away: float, angle: float, share: float) -> Spot:
+        """A spot `share` as large, so many radii from the middle."""
+        return self.part(away * math.cos(angle), away * math.sin(angle), share)
 
     def blob(
         self, dice: Dice, wobble: float, squeeze: float = 1, waves: Sequence[int] = (2, 3, 5)
@@ -87,23 +88,38 @@ class Spot(NamedTuple):
         return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
+class Mask(NamedTuple):
+    """Part of a field, 0..1 in float32, and where in the field it is."""
+
+    rows: slice
+    columns: slice
+    part: np.ndarray
+
+
 class Field:
-    """A slide in progress: float32 layers of density, each (PX, PX), 1 for a fully stained thing."""
+    """A slide in progress: layers of density, float32 (PX, PX); 1 is as dense as its stain gets."""
 
     def __init__(self, dice: Dice):
         self.layers = np.zeros((5, PX, PX), np.float32)
         self.layers[CELL] = clouds(dice, 5) * dice.between(0.02, 0.14)  # plasma takes stain too
         self.grain = clouds(dice, 64)
 
-    def add(self, layer: int, amount: float, mask: np.ndarray, clear: float = 0) -> None:
-        """Put `mask` (0..1) on a layer; `clear` is the share of red cell that gives way to it."""
+    def add(
+        self, layer: int, amount: float, mask: Mask, clear: float = 0, rough: float = 0
+    ) -> None:
+        """Lay a mask on a layer, evenly or `rough` (0..2); `clear` is the share of red cell that
+        gives way to it."""
+        rows, columns, part = mask
         if clear:
-            self.layers[CELL] *= 1 - clear * mask
-        self.layers[layer] += amount * mask
+            self.layers[CELL, rows, columns] *= 1 - clear * part
+        if rough:
+            part = part * (1 - rough / 2 + rough * self.grain[rows, columns])
+        self.layers[layer, rows, columns] += amount * part
 
-    def rough(self, mask: np.ndarray, share: float = 0.6) -> np.ndarray:
-        """The same mask, as uneven as stained plasma is."""
-        return mask * (1 - share / 2 + share * self.grain)
+    def wipe(self, mask: Mask, share: float) -> None:
+        """Take that share of everything away."""
+        rows, columns, part = mask
+        self.layers[:, rows, columns] *= 1 - share * part
 
 
 def clouds(dice: Dice, cells: int) -> np.ndarray:
@@ -114,22 +130,30 @@ def clouds(dice: Dice, cells: int) -> np.ndarray:
 
 def drawn(
     outlines: Sequence[Sequence[Point]] = (),
-    dots: Sequence[tuple[float, float, float]] = (),
+    dots: Sequence[Spot] = (),
     lines: Sequence[tuple[Sequence[Point], float]] = (),
     soft: float = 0,
-) -> np.ndarray:
-    """float32 (PX, PX) in 0..1: filled outlines, dots (x, y, r) and lines (points, px), blurred."""
-    mask = Image.new("L", (PX, PX))
+) -> Mask:
+    """Filled outlines, round dots and lines (points, px wide), blurred by `soft` px."""
+    spots = [p for outline in outlines for p in outline] + [p for path, _ in lines for p in path]
+    spots += [(x + way * r, y + way * r) for x, y, r, _ in dots for way in (-1, 1)]
+    xs, ys = zip(*spots, strict=True)
+    pad = 3 * soft + max((px for _, px in lines), default=0) + 1
+    x0, x1 = (int(min(max(x, 0), PX - 1)) for x in (min(xs) - pad, max(xs) + pad))
+    y0, y1 = (int(min(max(y, 0), PX - 1)) for y in (min(ys) - pad, max(ys) + pad))
+    mask = Image.new("L", (x1 - x0 + 1, y1 - y0 + 1))
     ink = ImageDraw.Draw(mask)
     for outline in outlines:
-        ink.polygon(outline, fill=255)
-    for x, y, r in dots:
-        ink.ellipse((x - r, y - r, x + r, y + r), fill=255)
-    for points, px in lines:
-        ink.line(points, fill=255, width=max(1, round(px)), joint="curve")
+        ink.polygon([(x - x0, y - y0) for x, y in outline], fill=255)
+    for x, y, r, _ in dots:
+        ink.ellipse((x - r - x0, y - r - y0, x + r - x0, y + r - y0), fill=255)
+    for path, px in lines:
+        moved = [(x - x0, y - y0) for x, y in path]
+        ink.line(moved, fill=255, width=max(1, round(px)), joint="curve")
     if soft:
         mask = mask.filter(ImageFilter.BoxBlur(soft))
-    return np.asarray(mask, np.float32) / 255
+    part = np.asarray(mask, np.float32) / 255
+    return Mask(slice(y0, y1 + 1), slice(x0, x1 + 1), part)
 
 
 # What surrounds the cell in the middle, the same for all classes
@@ -155,31 +179,27 @@ def disc(depth: float, wide: float, abrupt: float, knob: float, slit: float) -> 
     v, u = np.mgrid[-1.25:1.25:80j, -1.25:1.25:80j]
     r, middle = np.hypot(u, v), np.hypot(u, v / slit)
     thick = 0.72 + 0.24 * np.exp(-(((r - 0.85) / 0.25) ** 2))
-    thick -= depth * np.exp(-((middle / wide) ** abrupt)) * 0.8
+    thick -= depth * np.exp(-((middle / wide) ** abrupt))
     thick += knob * np.exp(-((r / 0.25) ** 2))
     return Image.fromarray((thick.clip(0, 1) * 255).astype(np.uint8))
 
 
-def red_cell(field: Field, dice: Dice, spot: Spot, amount: float = 1) -> None:
+def red_cell(field: Field, dice: Dice, spot: Spot) -> None:
     """A healthy red cell; where cells overlap they are darker."""
     low, high, wobble, waves = dice.pick(OUTLINES)
     squeeze, thickness = dice.between(low, high), disc(*dice.pick(DISCS))
-    outline, amount = spot.blob(dice, wobble, squeeze, waves), amount * dice.between(0.85, 1.15)
-    reach, (x, y) = spot.r * 1.25, spot[:2]
-    x0, y0 = max(0, int(x - reach)), max(0, int(y - reach))
-    x1, y1 = min(PX, int(x + reach)), min(PX, int(y + reach))
-    if x1 <= x0 or y1 <= y0:
-        return
-    mask = Image.new("L", (x1 - x0, y1 - y0))
-    ImageDraw.Draw(mask).polygon([(a - x0, b - y0) for a, b in outline], fill=255)
-    k = thickness.width / 2 / reach  # from px of the field to px of the thickness
-    c, s, middle = k * math.cos(spot.turn), k * math.sin(spot.turn), thickness.width / 2
-    dx, dy = x0 - x, y0 - y
+    mask = drawn([spot.blob(dice, wobble, squeeze, waves)])
+    height, width = mask.part.shape
+    middle = thickness.width / 2
+    k = middle / spot.r / 1.25  # from px of the field to px of the thickness
+    c, s = k * math.cos(spot.turn), k * math.sin(spot.turn)
+    dx, dy = mask.columns.start - spot.x, mask.rows.start - spot.y
     matrix = (c, s, middle + c * dx + s * dy,
               -s / squeeze, c / squeeze, middle + (c * dy - s * dx) / squeeze)  # fmt: skip
-    seen = thickness.transform(mask.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    part = np.asarray(ImageChops.multiply(seen, mask), np.float32)
-    field.layers[CELL, y0:y1, x0:x1] += part * (amount / 255)
+    bilinear = Image.Resampling.BILINEAR
+    seen = thickness.transform((width, height), Image.Transform.AFFINE, matrix, bilinear)
+    part = mask.part * (np.asarray(seen, np.float32) / 255)
+    field.add(CELL, dice.between(0.85, 1.15), mask._replace(part=part), rough=0.15)
 
 
 def crowd(field: Field, dice: Dice, key: Spot) -> None:
@@ -211,7 +231,7 @@ def near(dice: Dice, cells: Sequence[Spot], r: float, apart: float) -> Spot | No
 
 def platelet(field: Field, dice: Dice, spot: Spot) -> None:
     mask = drawn([spot.blob(dice, 0.2, dice.between(0.6, 1))], soft=2)
-    field.add(CHROMATIN, dice.between(0.3, 0.7), field.rough(mask, 1.4))
+    field.add(CHROMATIN, dice.between(0.3, 0.7), mask, rough=1.4)
 
 
 NUCLEI = (  # lobes of a white cell's nucleus: x, y and radius of each, in radii of the cell
@@ -225,9 +245,9 @@ NUCLEI = (  # lobes of a white cell's nucleus: x, y and radius of each, in radii
 
 def white_cell(field: Field, dice: Dice, spot: Spot) -> None:
     plasma = drawn([spot.blob(dice, 0.06)], soft=2)
-    field.add(dice.pick((CELL, BODY)), dice.between(0.15, 0.45), field.rough(plasma, 1.2))
+    field.add(dice.pick((CELL, BODY)), dice.between(0.15, 0.45), plasma, rough=1.2)
     lobes = [spot.part(u, v, share).blob(dice, 0.12) for u, v, share in dice.pick(NUCLEI)]
-    field.add(CHROMATIN, dice.between(0.7, 1.1), field.rough(drawn(lobes, soft=2)))
+    field.add(CHROMATIN, dice.between(0.7, 1.1), drawn(lobes, soft=2), rough=0.6)
 
 
 # The cell in the middle: each function draws what makes the class
@@ -240,76 +260,77 @@ def ring_stage(field: Field, dice: Dice, key: Spot) -> None:
     for i in range(count):
         away, angle = dice.between(0.1, 0.45) if count == 1 else 0.48, way + i * math.pi
         share = dice.between(0.34, 0.48) if count == 1 else dice.between(0.3, 0.36)
-        spot = key.part(away * math.cos(angle), away * math.sin(angle), share, dice.between(0, 6.3))
-        loop, thin = spot.blob(dice, 0.12, dice.between(0.75, 1)), key.r * dice.between(0.1, 0.15)
-        field.add(BODY, -0.15, drawn([loop], soft=1), clear=0.35)  # the vacuole in it is pale
+        spot = key.aside(away, angle, share)._replace(turn=dice.between(0, 6.3))
+        loop = spot.blob(dice, 0.12, dice.between(0.75, 1), (2, 3))
+        field.wipe(drawn([loop], soft=1), dice.between(0.1, 0.4))  # the vacuole in it is pale
         gap = dice.pick((0, 0, 0, 6))  # some are not closed
         path = loop[gap:] if gap else [*loop, loop[0], loop[1]]
-        band = drawn(lines=[(path, thin)], soft=1)
+        band = drawn(lines=[(path, key.r * dice.between(0.09, 0.14))], soft=1)
         field.add(BODY, dice.between(0.6, 0.9), band, clear=0.4)
         field.add(CHROMATIN, 0.25, band)
-        beads = (dice.pick(((0,), (0,), (0, 18), (0, 7))))
+        beads = dice.pick(((0,), (0,), (0, 18), (0, 7)))
         size = key.r * dice.between(0.13, 0.17)
-        field.add(CHROMATIN, dice.between(0.8, 1.1), drawn(dots=[(*path[b], size) for b in beads]))
+        dots = [Spot(*path[bead], size, 0) for bead in beads]
+        field.add(CHROMATIN, dice.between(0.8, 1.1), drawn(dots=dots))
+
+
+BODIES = (  # size, unevenness and width of a body, how often it has a vacuole
+    (0.75, 0.28, 0.9, 0.6),  # sprawling
+    (0.75, 0.18, 0.8, 0.3),
+    (0.60, 0.12, 0.9, 0.2),  # compact
+    (0.85, 0.08, 0.5, 0.0),  # a band across the cell
+)
 
 
 def late_stage(field: Field, dice: Dice, key: Spot) -> None:
-    """A big body with pigment grains: grown, across the cell as a band, or split into many."""
+    """A big body with pigment grains, whole or split into many."""
     red_cell(field, dice, key)
-    u, v = dice.between(-0.15, 0.15), dice.between(-0.15, 0.15)
-    spot = key.part(u, v, dice.between(0.6, 0.8), dice.between(0, 6.3))
-    dice.pick((grown, grown, band, split, split))(field, dice, spot)
+    spot = key.part(dice.between(-0.15, 0.15), dice.between(-0.15, 0.15), 1, dice.between(0, 6.3))
+    dice.pick((grown, grown, split))(field, dice, spot)
 
 
-def grown(field: Field, dice: Dice, spot: Spot) -> None:
-    body = [spot.blob(dice, dice.between(0.1, 0.3), dice.between(0.7, 1), (2, 3, 4, 5))]
-    mask = field.rough(drawn(body, soft=2))
-    field.add(BODY, dice.between(0.75, 1.1), mask, clear=0.6)
-    if dice.chance(0.5):  # a vacuole
-        hole = drawn([spot.part(0.35, 0.2, 0.3).blob(dice, 0.2)], soft=2)
-        field.layers[BODY] *= 1 - 0.6 * hole
-    nucleus = spot.part(dice.between(-0.6, -0.3), dice.between(-0.3, 0.3), dice.between(0.22, 0.32))
-    field.add(CHROMATIN, dice.between(0.7, 1), drawn([nucleus.blob(dice, 0.2)], soft=1))
+def grown(field: Field, dice: Dice, cell: Spot) -> None:
+    share, wobble, squeeze, hollow = dice.pick(BODIES)
+    spot = cell.part(0, 0, share * dice.between(0.9, 1.1))
+    body = drawn([spot.blob(dice, wobble, squeeze * dice.between(0.85, 1.1), (2, 3, 4, 5))], soft=2)
+    field.add(BODY, dice.between(0.75, 1.1), body, clear=0.6, rough=0.8)
+    if dice.chance(hollow):
+        field.wipe(drawn([spot.part(0.35, 0.2, 0.3).blob(dice, 0.2)], soft=2), 0.5)
+    u, v = dice.between(-0.6, -0.3), dice.between(-0.5, 0.5) * squeeze
+    nucleus = spot.part(u, v, dice.between(0.22, 0.32)).blob(dice, 0.2)
+    field.add(CHROMATIN, dice.between(0.7, 1), drawn([nucleus], soft=1))
     pigment(field, dice, spot, 0.5, int(dice.between(4, 12)))
 
 
-def band(field: Field, dice: Dice, spot: Spot) -> None:
-    wide = dice.between(0.4, 0.6)
-    mask = field.rough(drawn([spot.part(0, 0, 1.15).blob(dice, 0.08, wide)], soft=2))
-    field.add(BODY, dice.between(0.8, 1.1), mask, clear=0.6)
-    nucleus = [spot.part(dice.between(-0.5, 0.5), 0.2, 0.28).blob(dice, 0.2, 0.6)]
-    field.add(CHROMATIN, dice.between(0.7, 1), drawn(nucleus, soft=1))
-    pigment(field, dice, spot, 0.4, int(dice.between(4, 10)))
-
-
-def split(field: Field, dice: Dice, spot: Spot) -> None:
+def split(field: Field, dice: Dice, cell: Spot) -> None:
     """A schizont: its nuclei in a rosette or a heap round a clump of pigment."""
+    spot = cell.part(0, 0, dice.between(0.6, 0.8))
     field.add(BODY, dice.between(0.3, 0.6), drawn([spot.blob(dice, 0.08)], soft=2), clear=0.5)
     count, size = int(dice.between(6, 13)), dice.between(0.17, 0.22)
     dots = []
     for i in range(count):
         a, away = (i + dice.between(-0.2, 0.2)) * 2 * math.pi / count, dice.between(0.6, 0.85)
-        dots.append(spot.dot(away * math.cos(a), away * math.sin(a), size))
+        dots.append(spot.aside(away, a, size * dice.between(0.8, 1.15)))
     if count < 9 or dice.chance(0.5):  # a heap
-        dots += [spot.dot(dice.between(-0.4, 0.4), dice.between(-0.4, 0.4), size) for _ in "abc"]
+        dots += [spot.part(dice.between(-0.4, 0.4), dice.between(-0.4, 0.4), size) for _ in "abc"]
     field.add(CHROMATIN, dice.between(0.75, 1.1), drawn(dots=dots, soft=1))
     pigment(field, dice, spot, 0.18, 4)
 
 
 def pigment(field: Field, dice: Dice, spot: Spot, spread: float, count: int) -> None:
-    """Grains of brown-black pigment, within `spread` radii along and half that across."""
+    """Brown-black grains, within `spread` radii along and less across."""
     grains = []
     for _ in range(count):
         u, v = dice.between(-1, 1) * spread, dice.between(-1, 1) * spread * 0.6
-        grains.append(spot.dot(u, v, dice.between(0.05, 0.1)))
+        grains.append(spot.part(u, v, dice.between(0.05, 0.1)))
     field.add(PIGMENT, dice.between(0.7, 1.1), drawn(dots=grains))
 
 
 def gametocyte(field: Field, dice: Dice, key: Spot) -> None:
     """A banana or a sausage, darker at its ends; what is left of its red cell hangs in the bend."""
-    long, wide = dice.between(1.1, 1.35), dice.between(0.26, 0.4)
+    long, wide = dice.between(1.05, 1.3), dice.between(0.28, 0.42)
     bend = dice.between(0.1, 0.55) * dice.pick((-1, 1))
-    blunt = dice.between(0.35, 0.6)  # below 0.5 the ends are round, above it they taper
+    blunt = dice.between(0.25, 0.5)  # the less, the rounder the ends
 
     def outline(grow: float, reach: float) -> list[Point]:
         edge = []
@@ -323,8 +344,8 @@ def gametocyte(field: Field, dice: Dice, key: Spot) -> None:
         ghost = key.part(0, bend * 0.4, dice.between(0.6, 0.8))
         field.add(CELL, dice.between(0.4, 0.8), drawn([ghost.blob(dice, 0.08, 0.8)], soft=2))
     body = drawn([outline(1, 1)], soft=1)
-    inside = drawn([outline(0.75, 0.75)], soft=4)
-    field.add(BODY, dice.between(0.8, 1.2), field.rough(body - 0.35 * inside), clear=0.85)
+    field.add(BODY, dice.between(0.8, 1.2), body, clear=0.85, rough=0.6)
+    field.add(BODY, -dice.between(0.1, 0.4), drawn([outline(0.75, 0.75)], soft=4))
     field.add(CHROMATIN, dice.between(0.1, 0.35), body)
     middle = key.part(dice.between(-0.15, 0.15), -0.35 * bend, dice.between(0.8, 1))
     nucleus = middle.part(0, 0, 0.3).blob(dice, 0.2, wide * 2)
@@ -344,9 +365,9 @@ def precipitate(field: Field, dice: Dice, spot: Spot) -> None:
     """Grains of dried stain, hard and dark, in a heap that heeds no cell's edge."""
     grains = []
     for _ in range(int(dice.between(12, 40))):
-        a, away = dice.between(0, 6.3), dice.random() * 1.1
-        size = dice.between(0.04, 0.16) * (1.2 - 0.6 * away)
-        grains.append(spot.dot(away * math.cos(a), 0.7 * away * math.sin(a), size))
+        a, away = dice.between(0, 6.3), dice.random() * 1.3
+        size = dice.between(0.04, 0.16) * (1.2 - 0.5 * away)
+        grains.append(spot.aside(away, a, size))
     field.add(CHROMATIN, dice.between(0.8, 1.2), drawn(dots=grains))
     field.add(PIGMENT, dice.between(0.3, 0.8), drawn(dots=grains[::2]))
 
@@ -366,34 +387,33 @@ def bubble(field: Field, dice: Dice, spot: Spot) -> None:
     """Air: a dark rim with a bright line inside; of the large ones only a part is seen."""
     size = dice.pick((0.5, 0.8, 0.8, 3.5))
     middle = spot.part(-size if size > 1 else 0, 0, size)
-    loop = middle.blob(dice, 0.04)
-    loop += loop[:2]
-    thick = spot.r * dice.between(0.14, 0.24)
-    field.add(INK, -0.1, drawn([loop]), clear=dice.between(0.2, 0.9))
-    field.add(INK, dice.between(0.5, 1), drawn(lines=[(loop, thick)], soft=2))
-    inner = [(middle.x + (x - middle.x) * 0.8, middle.y + (y - middle.y) * 0.8) for x, y in loop]
-    field.add(INK, -0.25, drawn(lines=[(inner, thick * 0.5)], soft=1))
+    thick, dark, glow = dice.between(0.14, 0.24) / size, dice.between(0.5, 1), 0.25
+    outer, inner, core = (
+        drawn([middle.part(0, 0, share).blob(dice, 0)], soft=1)
+        for share in (1, 1 - thick, 1 - 1.5 * thick)
+    )
+    field.wipe(inner, dice.between(0.2, 0.9))
+    for amount, mask in ((dark, outer), (-dark - glow, inner), (glow, core)):
+        field.add(INK, amount, mask)
 
 
 def scratch(field: Field, dice: Dice, spot: Spot) -> None:
     """Straight tears that lay the bare glass open, with a dark edge of pushed-up stain."""
     for _ in range(int(dice.between(1, 3.5))):
-        v, lean, thin = (dice.between(-0.5, 0.5) for _ in range(3))
+        v, lean, thin = (dice.between(-0.4, 0.4) for _ in range(3))
         ends = [spot.at(-dice.between(1, 4), v - lean), spot.at(dice.between(1, 4), v + lean)]
-        wide = spot.r * (0.12 + 0.12 * abs(thin))
-        field.add(CHROMATIN, dice.between(0.1, 0.5), drawn(lines=[(ends, wide + 5)], soft=1))
-        torn = drawn(lines=[(ends, wide)])
-        field.layers *= 1 - 0.95 * torn
+        wide = spot.r * (0.14 + 0.2 * abs(thin))
+        field.add(CHROMATIN, dice.between(0.1, 0.45), drawn(lines=[(ends, wide * 1.4)], soft=1))
+        field.wipe(drawn(lines=[(ends, wide)]), 0.95)
 
 
 def streaks(field: Field, dice: Dice, spot: Spot) -> None:
     """A smear far out of focus, drawn out one way."""
-    lines = []
-    for _ in range(int(dice.between(3, 7))):
-        v, t = dice.between(-0.6, 0.6), dice.between(-0.3, 0.3)
-        ends = [spot.at(t - dice.between(0.8, 2), v), spot.at(t + dice.between(0.8, 2), v)]
-        lines.append((ends, spot.r * dice.between(0.12, 0.4)))
-    mask = drawn(lines=lines, soft=dice.between(4, 8))
+    strokes = []
+    for _ in range(int(dice.between(2, 6))):
+        part = spot.part(dice.between(-0.4, 0.4), dice.between(-0.5, 0.5), dice.between(0.7, 1.8))
+        strokes.append(part.blob(dice, 0.1, dice.between(0.1, 0.3)))
+    mask = drawn(strokes, soft=dice.between(5, 10))
     field.add(dice.pick((CHROMATIN, BODY, INK)), dice.between(0.7, 1.1), mask)
 
 
@@ -407,13 +427,8 @@ def blot(field: Field, dice: Dice, spot: Spot) -> None:
     field.add(INK, dice.between(0.8, 1.3), drawn(drops))
 
 
-KEYS = {
-    "healthy": red_cell,
-    "ring stage": ring_stage,
-    "late stage": late_stage,
-    "gametocyte": gametocyte,
-    "artefact": artefact,
-}
+MIDDLES = (red_cell, ring_stage, late_stage, gametocyte, artefact)
+KEYS = dict(zip(CLASSES, MIDDLES, strict=True))
 
 
 # The microscope and its camera
@@ -422,6 +437,16 @@ KEYS = {
 def photograph(field: Field, dice: Dice) -> np.ndarray:
     """What a camera on the eyepiece makes of the slide: uint8 (64, 64, 3)."""
     empty, *stains = dice.pick(STAINS)
+    light = passed(field, dice, stains) * (np.array(vary(dice, empty, 6)) / 255) * lamp(dice)
+    exposure = dice.between(0.82, 1.05)
+    light *= [exposure * dice.between(0.93, 1.07) for _ in range(3)]  # and the white balance
+    light = (light - 0.6) * dice.between(0.8, 1.15) + 0.6 + dice.between(-0.1, 0.06)
+    light += (noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.09)
+    return (light.clip(0, 1) * 255).astype(np.uint8)
+
+
+def passed(field: Field, dice: Dice, stains: Sequence[Colour]) -> np.ndarray:
+    """The share of light that the slide and the lenses let through: float (64, 64, 3)."""
     stains = [*(vary(dice, stain, 14) for stain in stains), vary(dice, dice.pick(INKS), 20)]
     strength = np.array([dice.between(0.7, 1.3), *[dice.between(0.75, 1.2)] * 2, 1, 1])
     density = -np.log(np.array(stains) / 255) * strength[:, None]
@@ -429,23 +454,15 @@ def photograph(field: Field, dice: Dice) -> np.ndarray:
         cells = Image.fromarray((field.layers[CELL] * 100).clip(0, 255).astype(np.uint8))
         wide = np.asarray(cells.filter(ImageFilter.BoxBlur(5)), np.float32) / 100
         field.layers[CELL] += (field.layers[CELL] - wide) * dice.between(-0.3, 0.6)
-    passed = np.exp(-density.T.astype(np.float32) @ field.layers.reshape(5, -1))
-    channels, shift = (passed.clip(0, 1.2) * 212).astype(np.uint8), dice.between(-1.6, 1.6)
-    seen = []
-    for channel, tone, way in zip(channels, vary(dice, empty, 6), (-1, 0, 1), strict=True):
-        image, off = Image.fromarray(channel.reshape(PX, PX)), 2 + way * shift
-        box = (off, 2, PX - 4 + off, PX - 2)  # lenses do not bring all colours to one place
-        image = image.resize((IMAGE_PX, IMAGE_PX), Image.Resampling.BOX, box=box)
-        seen.append((image, tone))
-    blur = dice.between(0.1, 0.8) if dice.chance(0.7) else 0
-    images = [image.filter(ImageFilter.GaussianBlur(blur)) for image, _ in seen]
-    light = np.stack([np.asarray(image, np.float32) for image in images], axis=-1) / 212
-    light *= np.array([tone for _, tone in seen], np.float32) / 255
-    light *= lamp(dice)
-    light *= [dice.between(0.82, 1.04) * dice.between(0.94, 1.06) for _ in range(3)]
-    light = (light - 0.6) * dice.between(0.8, 1.15) + 0.6 + dice.between(-0.1, 0.06)
-    light += (noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.09)
-    return (light.clip(0, 1) * 255).astype(np.uint8)
+    blur = ImageFilter.GaussianBlur(dice.between(0.1, 0.8) if dice.chance(0.7) else 0)
+    shift, seen = dice.between(-1.6, 1.6), []  # lenses do not bring all colours to one place
+    for column, off in zip(density.T.tolist(), (2 - shift, 2, 2 + shift), strict=True):
+        # Not `@`: its threads would take longer to meet than to multiply.
+        thick = sum(layer * amount for layer, amount in zip(field.layers, column, strict=True))
+        image = Image.fromarray((np.exp(-thick).clip(0, 1.2) * 212).astype(np.uint8))
+        box, px = (off, 2, PX - 4 + off, PX - 2), (IMAGE_PX, IMAGE_PX)
+        seen.append(np.asarray(image.resize(px, Image.Resampling.BOX, box=box).filter(blur)))
+    return np.stack(seen, axis=-1) / 212
 
 
 def vary(dice: Dice, colour: Colour, most: int) -> Colour:
