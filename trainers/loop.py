@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainers.approaches import Phase
 from trainers.body import Examples, Inputs, device, reduced_precision
@@ -81,13 +82,15 @@ class Model(nn.Module):
         return self.head(self.body(batch))
 
 
-def learning_mode(model: nn.Module) -> None:
+def learning_mode(model: nn.Module, *, still_statistics: bool = False) -> None:
     """Training mode where something learns; frozen parts in eval: their BatchNorm would move
-    without a gradient, and their dropout would blur what they see."""
-    model.train(any(p.requires_grad for p in model.parameters()))
+    without a gradient, and their dropout would blur what they see. With `still_statistics` every
+    BatchNorm is in eval: its weights may learn, its statistics stay."""
+    learns = any(p.requires_grad for p in model.parameters())
+    model.train(learns and not (still_statistics and isinstance(model, _BatchNorm)))
     for child in model.children():
         if any(True for _ in child.parameters()):
-            learning_mode(child)
+            learning_mode(child, still_statistics=still_statistics)
 
 
 def computed(body: nn.Module, inputs: Inputs, items: Tensor) -> Iterator[Tensor]:
@@ -149,7 +152,7 @@ def train(
         began = time.perf_counter()
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, planned)
-        learning_mode(model)
+        learning_mode(model, still_statistics=phase.still_statistics)
         labels = examples.labels[batch].to(device())
         with reduced_precision():
             scores = model(examples.inputs.batch(batch, augment=phase.augment))

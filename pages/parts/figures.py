@@ -180,8 +180,8 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "xaxis": {"title": {"text": "the model's answer"}, "automargin": True, "tickangle": -35,
                       "showgrid": False, "type": "category"},
-            "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True, "autorange": "reversed",
-                      "showgrid": False, "type": "category"},
+            "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True,
+                      "autorange": "reversed", "showgrid": False, "type": "category"},
         },
     }  # fmt: skip
 

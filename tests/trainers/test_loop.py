@@ -330,3 +330,14 @@ def test_what_is_kept_of_a_run_is_what_learned():
     names = set(learned(model))
     assert {"head.linear.weight", "head.linear.bias", "body.second.1.running_mean"} <= names
     assert not any(name.startswith("body.first") for name in names)
+
+
+def test_still_statistics_stay_while_the_weights_of_batch_norm_learn():
+    model = toys.model()
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [(norm.running_mean.clone(), norm.weight.detach().clone()) for norm in norms]
+    assert norms
+    played(model, phase(still_statistics=True))
+    for norm, (mean, weight) in zip(norms, before, strict=True):
+        assert torch.equal(norm.running_mean, mean)
+        assert not torch.equal(norm.weight, weight)
