@@ -80,7 +80,7 @@ CLEARNESS = {"clear": "Clear-cut", "leaning": "Leaning", "open": "Open"}
 
 
 def reasons(advice: Advice) -> None:
-    st.markdown("#### Why")
+    st.markdown("### Why")
     if not advice.spoke:
         st.markdown("Answer a question, and the rule that it wakes is shown here.")
     for rule in advice.spoke:
@@ -96,7 +96,7 @@ def reasons(advice: Advice) -> None:
 
 
 def changes(advice: Advice) -> None:
-    st.markdown("#### What would change it")
+    st.markdown("### What would change it")
     if not advice.changes:
         st.markdown("No single answer.")
     for change in advice.changes:
@@ -148,7 +148,7 @@ def settings_in_words(advice: Advice) -> None:
     settings = advice.settings
     key = settings.backbone
     known = backbones.pick(key).title if key else "one for images, one for text"
-    st.markdown("#### The settings that follow")
+    st.markdown("### The settings that follow")
     st.markdown(
         f"- Backbone (the pre-trained model): {known}\n"
         f"- What learns: {LEARNS[settings.what_learns]}\n"
@@ -176,7 +176,7 @@ with left:
     with st.container(border=True):
         verdict(advice)
         run_it(advice, answers)
-    st.markdown("#### The rules on a map")
+    st.markdown("### The rules on a map")
     picture(drawings.rules_map(answers), key="rules-map")
     st.caption("Across: how many examples of each class. Up: how special the task is.")
 with right:

@@ -131,7 +131,7 @@ def glimpse(data: str) -> list[tuple[str, str]]:
 def preview(plan: Plan) -> None:
     look = LOOKS[plan.approach]
     words, aside = st.columns([2, 1], vertical_alignment="center")
-    words.markdown(f"#### :{look.badge}[{APPROACHES[plan.approach].title}]")
+    words.markdown(f"## :{look.badge}[{APPROACHES[plan.approach].title}]")
     words.markdown(f"on *{samples.pick(plan.data).title}*")
     with aside:
         picture(drawings.layers(plan.approach), key="preview-picture")
@@ -158,7 +158,7 @@ def latest() -> None:
     runs = store().of_visitor(visitor(), limit=5)
     if not runs:
         return
-    st.markdown("#### Your latest runs")
+    st.markdown("### Your latest runs")
     for run in runs:
         score = run.result.get("test_accuracy") if run.result else None
         ending = f"{score:.0%} right" if score is not None else run.state
@@ -171,7 +171,10 @@ def latest() -> None:
 
 def events_of(run: str) -> list[Event]:
     """All events so far; only new ones are read from the store."""
-    kept: list[Event] = st.session_state.setdefault(f"events-{run}", [])
+    mine = f"events-{run}"
+    for key in [key for key in st.session_state if str(key).startswith("events-") and key != mine]:
+        del st.session_state[key]  # one run at a time is looked at
+    kept: list[Event] = st.session_state.setdefault(mine, [])
     kept += [event for _, event in store().events(run, after=len(kept))]
     return kept
 
@@ -286,7 +289,7 @@ def charts(told: Story, run: Run) -> None:
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown("##### How much is right")
+            st.markdown("## How much is right")
             against = st.segmented_control(
                 "Against",
                 ["seconds", "epoch"],
@@ -304,7 +307,7 @@ def charts(told: Story, run: Run) -> None:
         )
     with right:
         st.markdown(
-            "##### What the model sees",
+            "## What the model sees",
             help="Each mark is an example held out for checking. Close together: alike to the "
             "model. Hollow marks are answered wrong. The two directions are those in which the "
             "examples differ most at the start, and stay fixed.",
@@ -317,7 +320,7 @@ def charts(told: Story, run: Run) -> None:
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         st.markdown(
-            "##### How wrong it is (loss)",
+            "## How wrong it is (loss)",
             help="The number that training makes smaller. It also counts how sure a wrong answer "
             "was, so it can rise while more answers become right.",
         )
@@ -327,7 +330,7 @@ def charts(told: Story, run: Run) -> None:
             alt=f"Loss on the checks, now {last.loss:.2f}." if last else "No value yet.",
         )
     with right:
-        st.markdown("##### Frozen and learning")
+        st.markdown("## Frozen and learning")
         if told.phases:
             phase = told.phases[-1]
             share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
@@ -341,7 +344,7 @@ def charts(told: Story, run: Run) -> None:
             )
         else:
             st.skeleton(height=220)
-    st.markdown("##### A few examples, and the answer now")
+    st.markdown("## A few examples, and the answer now")
     if told.watched and told.started:
         examples(cards_of(told), key="watched", colour=colour)
     else:
@@ -363,14 +366,14 @@ def cards_of(told: Story) -> list[Card]:
 def after(told: Story, end: Finished, run: Run) -> None:
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
-        st.markdown("##### Which class was taken for which")
+        st.markdown("## Which class was taken for which")
         live_plot(
             figures.confusion(end.classes, end.confusion, LOOKS[end.approach].colour),
             key="confusion",
             alt="Confusion matrix: rows are the truth, columns the model's answer.",
         )
     with right:
-        st.markdown("##### What was run")
+        st.markdown("## What was run")
         st.markdown(
             f"- {end.train_examples:,} training examples (those that check included), "
             f"{end.test_examples:,} test examples, looked at once\n"

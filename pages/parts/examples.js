@@ -20,7 +20,7 @@ export default function ({ data, parentElement }) {
     if (pictures) {
       const image = part(card, "picture", "img")
       if (image.src !== given.example) image.src = given.example
-      image.alt = given.label
+      image.alt = ""  // its label stands below
     } else {
       part(card, "text").textContent = given.example
     }

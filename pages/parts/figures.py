@@ -50,9 +50,12 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
             {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level}
             | {"line": line}
         )
+        above = looks and looks[-1].accuracy < story.baseline.accuracy
+        side = "bottom" if above and level < 92 else "top"  # where the curve is not
         notes.append(
-            _note(1, level, f"no training {level:.0f} %", xref="paper", xanchor="right")
-            | {"yanchor": "bottom" if level < 92 else "top"}
+            _note(
+                1, level, f"no training {level:.0f} %", xref="paper", xanchor="right", yanchor=side
+            )
         )
     return {
         "data": data,
