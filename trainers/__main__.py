@@ -3,8 +3,11 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
 
 from guide.approaches import APPROACHES
 from trainers import backbones, samples
@@ -22,6 +25,9 @@ from trainers.events import (
     Validated,
 )
 from trainers.plan import WHAT_LEARNS, BadPlan, Plan
+from trainers.registry import UnknownKey
+from trainers.samples import own
+from trainers.samples.own import BadUpload
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run one approach on one sample")
-    run.add_argument("--data", required=True, metavar="|".join(samples.SAMPLES))
+    run.add_argument("--data", required=True, metavar="|".join([*samples.SAMPLES, "PATH"]),
+                     help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    run.add_argument("--text-column", help="of your table, by name or number; guessed by default")
+    run.add_argument("--label-column", help="of your table, by name or number; guessed by default")
     run.add_argument("--approach", required=True, metavar="|".join(APPROACHES))
     run.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
     run.add_argument("--per-class", type=int, help="examples of each class; all by default")
@@ -39,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--json", action="store_true", help="one event a line")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
+    forget = commands.add_parser("forget", help="delete data of your own that was kept")
+    forget.add_argument("key", metavar="own-…")
     work = commands.add_parser("work", help="work on the runs of the app until stdin closes")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
@@ -46,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
+        case "forget":
+            return _forget(**given)
         case "work":
             from trainers.engine.work import work as begin
 
@@ -62,10 +75,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(*, as_json: bool, **settings: object) -> int:
+def _run(
+    *,
+    as_json: bool,
+    data: str,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    **settings: object,
+) -> int:
     try:
-        plan = Plan(**settings)
-    except BadPlan as error:
+        if not _is_path(data):
+            plan = Plan(data=data, **settings)
+        else:
+            Plan(data=next(iter(samples.SAMPLES)), **settings | {"backbone": "", "per_class": None})
+            data = _read(data, text_column, label_column, sys.stderr if as_json else sys.stdout)
+            plan = _plan_or_forget(data, settings)
+    except (BadPlan, BadUpload) as error:
         print(error, file=sys.stderr)
         return 2
     # Imported only now: a wrong option should not wait for torch.
@@ -85,6 +110,59 @@ def _run(*, as_json: bool, **settings: object) -> int:
         print("\nCancelled.", file=sys.stderr)
         return 130
     return 0 if isinstance(last, Finished) else 1
+
+
+def _is_path(data: str) -> bool:
+    """Whether `data` is meant as a file or folder; a sample of that name goes first."""
+    if data in samples.SAMPLES or data.startswith("own-"):
+        return False
+    return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
+
+
+def _read(path: str, text_column: str | None, label_column: str | None, told: TextIO) -> str:
+    """Reads and keeps data of one's own, tells what it holds, and hands back its key."""
+    from tqdm import tqdm
+
+    reading = own.read(Path(path), text_column=text_column, label_column=label_column)
+    with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
+        while True:
+            try:
+                progress = next(reading)
+            except StopIteration as end:
+                key = f"own-{end.value}"
+                break
+            bar.n = progress.share
+            bar.set_description(f"Reading: {progress.text}")
+    found = samples.pick(key)
+    print(f"{found.title}: {found.about}", file=told)
+    for name, learn, test in found.counts[:CLASSES_TOLD]:
+        print(f"  {name}: {learn:,} to learn from, {test:,} to test", file=told)
+    if len(found.counts) > CLASSES_TOLD:
+        print(f"  … and {len(found.counts) - CLASSES_TOLD:,} more classes", file=told)
+    for line in found.notices:
+        print(f"  {line}", file=told)
+    print(
+        f"  Kept on this computer as {key}; python -m trainers forget {key} deletes it.", file=told
+    )
+    return key
+
+
+def _plan_or_forget(data: str, settings: dict[str, object]) -> Plan:
+    try:
+        return Plan(data=data, **settings)
+    except BadPlan:
+        own.forget(data)
+        raise
+
+
+def _forget(key: str) -> int:
+    try:
+        own.forget(key)
+    except UnknownKey as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"Deleted {key}.")
+    return 0
 
 
 def _as_lines(stream: Iterable[Event]) -> Event:
@@ -138,6 +216,7 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
     return event
 
 
+CLASSES_TOLD = 12  # of one's own data, before the run
 BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
 
 if __name__ == "__main__":

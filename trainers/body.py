@@ -120,7 +120,8 @@ class Body(nn.Module):
         raise NotImplementedError
 
     def prepare(self, inputs: Sequence) -> Inputs:
-        """Raw examples (uint8 pictures N x H x W x 3, or texts) made ready, once."""
+        """Raw examples made ready, once: texts, or uint8 pictures N x H x W x 3 or a sequence of
+        H x W x 3 in differing sizes."""
         raise NotImplementedError
 
     def named_parts(self) -> list[Part]:

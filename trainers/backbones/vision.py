@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
@@ -62,6 +63,8 @@ class SmallResNet(Body):
         return body.to(memory_format=torch.channels_last)
 
     def prepare(self, inputs: Sequence) -> Pictures:
+        if not isinstance(inputs, np.ndarray):
+            return Pictures(_cropped(inputs, self.image_px))
         images = torch.from_numpy(np.ascontiguousarray(inputs)).permute(0, 3, 1, 2)
         side = (self.image_px, self.image_px)
         if images.shape[-2:] != side:
@@ -78,6 +81,17 @@ class SmallResNet(Body):
         convolutions = [n for n, m in self.named_modules() if isinstance(m, nn.Conv2d)]
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=convolutions)
         inject_adapter_in_model(config, self)
+
+
+def _cropped(inputs: Sequence[np.ndarray], side_px: int) -> Tensor:
+    """The middle square of each picture, uint8 (N, 3, side, side). They may differ in size and be
+    decoded when asked for: only one is held at a time."""
+    out = torch.empty(len(inputs), 3, side_px, side_px, dtype=torch.uint8)
+    for number, picture in enumerate(inputs):
+        image = Image.fromarray(picture)
+        small = ImageOps.fit(image, (side_px, side_px), Image.Resampling.BILINEAR)
+        out[number] = torch.from_numpy(np.array(small)).permute(2, 0, 1)
+    return out
 
 
 def _resized(images: Tensor, side: tuple[int, int]) -> Tensor:

@@ -16,6 +16,6 @@ def shown(example: str | np.ndarray) -> str:
     image = Image.fromarray(np.asarray(example))
     out = io.BytesIO()
     image.resize(
-        (THUMB_PX, round(THUMB_PX * image.height / image.width)), Image.Resampling.BICUBIC
+        (THUMB_PX, max(1, round(THUMB_PX * image.height / image.width))), Image.Resampling.BICUBIC
     ).save(out, "PNG")
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

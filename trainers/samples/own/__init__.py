@@ -1,0 +1,77 @@
+"""A visitor's own data: read in a stream, kept on this computer, used like a sample.
+
+`read` goes through `members` (what a zip or a folder holds), then `images` or `tables` and
+`texts`; `keep` has the form in which the examples lie and the sample that they make.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Generator
+from pathlib import Path
+
+from trainers.samples.own import images, tables, texts
+from trainers.samples.own.keep import Keeper, Own, forget, sample
+from trainers.samples.own.limits import BadUpload, Progress, plain, some
+from trainers.samples.own.members import members
+
+__all__ = ["BadUpload", "Own", "Progress", "forget", "read", "sample"]
+
+
+def read(
+    path: Path,
+    *,
+    title: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+) -> Generator[Progress, None, str]:
+    """Read a zip, a table, or a folder, and keep it: yields how far it is, ends with the id.
+
+    The sample is then called "own-<id>". Pictures lie in a folder for each class, with or without
+    train, val and test around them; texts in a table, or in tables called so. A column is given
+    by name or by number, from 1. Raises `BadUpload`; then, and when closed, nothing is kept.
+    """
+    path = Path(path)
+    title = title or path.resolve().name
+    if not path.exists():
+        raise BadUpload(f"There is no file or folder {plain(str(path))}. Check the name.")
+    if not (path.is_dir() or path.is_file()):
+        raise BadUpload(f"{plain(title)} is neither a file nor a folder, so it was not opened.")
+    try:
+        with members(path) as found:
+            pictures = sum(member.suffix in images.SUFFIXES for member in found.files)
+            written = sum(member.suffix in tables.SUFFIXES for member in found.files)
+            alone = path.is_file() and [m.parts for m in found.files] == [(path.name,)]
+            if not pictures and not written and not alone:  # what comes alone is looked at
+                raise BadUpload(_nothing(title, found.files, found.notices()))
+            if pictures and alone:
+                raise BadUpload(
+                    f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
+                    "of pictures for each class."
+                )
+            with Keeper("images" if pictures else "text") as keeper:
+                if pictures:
+                    yield from images.read(found, keeper)
+                    notices = []
+                else:
+                    notices = yield from texts.read(found, keeper, text_column, label_column)
+                key = keeper.finish(title, [*notices, *found.notices()])
+        yield Progress(1.0, "kept")
+        return key
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BadUpload(f"{plain(title)} is a damaged zip ({error}). Pack it again.") from None
+    except OSError as error:
+        raise BadUpload(
+            f"{plain(title)} could not be read or kept: {error.strerror or error}."
+        ) from None
+
+
+def _nothing(title: str, files: list, notices: list[str]) -> str:
+    seen = f" It holds {some([member.name for member in files])}." if files else ""
+    return " ".join(
+        [
+            f"{plain(title)} holds no pictures and no tables.{seen}",
+            "Bring a zip or a folder with a folder of pictures (JPEG, PNG, WebP, BMP, GIF) for "
+            "each class, or a table (CSV, TSV, XLSX, JSON lines, Parquet).",
+            *notices,
+        ]
+    )

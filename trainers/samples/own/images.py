@@ -1,0 +1,150 @@
+"""Pictures of an upload: which class a folder means, and each picture made small and RGB."""
+
+import hashlib
+import io
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from trainers.samples.own.keep import Keeper
+from trainers.samples.own.limits import (
+    MAX_IMAGE_BYTES,
+    MAX_STRETCH,
+    MB,
+    SHORT_SIDE_PX,
+    BadUpload,
+    Progress,
+)
+from trainers.samples.own.members import Member, Members
+
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"}
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # the rest of PIL's decoders are never tried
+TRAIN, TEST = {"train", "training", "val", "valid", "validation", "dev"}, {"test", "testing"}
+LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
+QUALITY = 95
+WHITE = (255, 255, 255)  # behind transparent pictures, as a page shows them
+
+
+class Placed(NamedTuple):
+    member: Member
+    label: str
+    test: bool
+
+
+def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
+    """Keeps the pictures of `found`, one at a time."""
+    placed = list(_placed(found))
+    for number, (member, label, test) in enumerate(placed):
+        if number % 20 == 0:
+            yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
+        if member.size > MAX_IMAGE_BYTES:
+            found.pass_over(f"files above {MAX_IMAGE_BYTES // MB} MB", member.name)
+            continue
+        try:
+            with member.open() as file:
+                raw = file.read(MAX_IMAGE_BYTES)
+            picture, lossless = opened(io.BytesIO(raw))
+        except Exception:  # decoders raise nearly everything at bytes that are no picture
+            found.pass_over("files that could not be read as pictures", member.name)
+            continue
+        keeper.add(
+            _packed(picture, lossless=lossless),
+            label,
+            same=hashlib.sha256(raw).digest(),
+            test=test,
+        )
+    if not len(keeper):
+        raise BadUpload(
+            f"None of the {len(placed):,} files named as pictures could be read: they are empty, "
+            "damaged, too large, or something else under a picture's name. Open one to see, and "
+            "save them as JPEG or PNG."
+        )
+
+
+def _placed(found: Members) -> Iterator[Placed]:
+    """Each picture with its class and its side, by the folders that it lies in."""
+    pictures = []
+    for member in found.files:
+        if member.suffix in SUFFIXES:
+            pictures.append(member)
+        else:
+            found.pass_over("files that are no pictures", member.name)
+    wrapper = 0  # folders around everything
+    inside = [member.parts[:-1] for member in pictures]
+    while len({parts[wrapper : wrapper + 1] for parts in inside if parts[wrapper:]}) == 1:
+        wrapper += 1
+    tops = {parts[wrapper].lower() for parts in inside if parts[wrapper:]}
+    if not tops and wrapper:
+        wrapper -= 1  # all lie in one folder: a single class, and that will be said
+    parted = bool(tops & TRAIN and tops & (TEST | TRAIN - {"train", "training"}))
+    any_class = False
+    for member in pictures:
+        parts = member.parts[wrapper:-1]
+        top = parts[0].lower() if parts else ""
+        if parted and top not in TRAIN | TEST:
+            found.pass_over("pictures outside train and test", member.name)
+        elif len(parts) > parted:
+            any_class = True
+            label = unicodedata.normalize("NFC", parts[parted]).strip()
+            yield Placed(member, label or "?", parted and top in TEST)
+        else:
+            found.pass_over("pictures outside a class's folder", member.name)
+    if not any_class:
+        raise BadUpload(
+            f"There are {len(pictures):,} pictures, but no folders that say what they show. Put "
+            "the pictures of each class in a folder with its name, and pack those."
+        )
+
+
+def opened(file: BinaryIO) -> tuple[Image.Image, bool]:
+    """The picture upright, RGB, at most `SHORT_SIDE_PX` on its short side; and whether its pixels
+    are still those of a file that loses nothing. Raises whatever PIL raises at bad bytes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image = Image.open(file, formats=FORMATS)
+        lossless = image.format in ("PNG", "BMP", "GIF")
+        # A JPEG is decoded at a fraction of its size; twice what is kept leaves it sharp.
+        image.draft("RGB", (2 * SHORT_SIDE_PX, 2 * SHORT_SIDE_PX))
+        image.load()
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF, sound picture
+        upright = image
+    if upright.mode.startswith("I"):  # 16 bits; PIL would cut them off at 255
+        values = np.asarray(upright, dtype=np.float64) / 257
+        upright = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    clear = "A" in upright.mode or "a" in upright.mode or "transparency" in upright.info
+    upright = upright.convert("RGBA" if clear else "RGB")
+    width, height = upright.size
+    side = min(width, height)
+    if max(width, height) > MAX_STRETCH * side:
+        upright = ImageOps.fit(
+            upright, (min(width, MAX_STRETCH * side), min(height, MAX_STRETCH * side))
+        )
+    if side > SHORT_SIDE_PX:
+        lossless = False
+        scale = SHORT_SIDE_PX / side
+        upright = upright.resize(
+            (round(upright.width * scale), round(upright.height * scale)),
+            Image.Resampling.BICUBIC,
+            reducing_gap=3,
+        )
+    if clear:
+        behind = Image.new("RGBA", upright.size, (*WHITE, 255))
+        upright = Image.alpha_composite(behind, upright).convert("RGB")
+    return upright, lossless
+
+
+def _packed(picture: Image.Image, *, lossless: bool) -> bytes:
+    """The bytes of the picture, without what its file told beside it (place, camera, name)."""
+    clean = Image.fromarray(np.asarray(picture))
+    out = io.BytesIO()
+    if lossless or clean.width * clean.height <= LOSSLESS_PX:
+        clean.save(out, "PNG", compress_level=3)
+    else:
+        clean.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()

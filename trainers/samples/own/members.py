@@ -1,0 +1,152 @@
+"""The files of an upload, of a zip or of a folder, opened one at a time and never unpacked."""
+
+import os
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from trainers.samples.own.limits import (
+    MAX_BYTES,
+    MAX_FILES,
+    MAX_RATIO,
+    MB,
+    RATIO_COUNTS_FROM,
+    BadUpload,
+    plain,
+    some,
+)
+
+JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
+PACKED = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file: its path as the parts of a name, its size, and how to open it."""
+
+    parts: tuple[str, ...]
+    size: int
+    open: Callable[[], BinaryIO]
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.parts)
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.parts[-1]).suffix.lower()
+
+
+@dataclass
+class Members:
+    """What an upload holds, and a word on all that was passed over."""
+
+    files: list[Member] = field(default_factory=list)
+    passed: dict[str, list[str]] = field(default_factory=dict)  # why -> names
+
+    def add(self, member: Member) -> None:
+        if any(part.lower() in JUNK or part.startswith(".") for part in member.parts):
+            self.pass_over("files that systems leave behind", member.name)
+        elif member.suffix in PACKED:
+            self.pass_over("packed files inside (unpack them first)", member.name)
+        else:
+            self.files.append(member)
+        if len(self.files) > MAX_FILES:
+            raise BadUpload(
+                f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred "
+                "of each class teach as much."
+            )
+
+    def pass_over(self, why: str, name: str) -> None:
+        self.passed.setdefault(why, []).append(name)
+
+    def notices(self) -> list[str]:
+        return [
+            f"Passed over: {len(names):,} {why}: {some(names)}."
+            for why, names in self.passed.items()
+        ]
+
+
+@contextmanager
+def members(path: Path) -> Iterator[Members]:
+    """The files of `path` (a folder, a zip, or a single file), open while the block lasts."""
+    found = Members()
+    if path.is_dir():
+        _of_folder(path, found)
+        yield found
+    elif zipfile.is_zipfile(path) and not _is_workbook(path):
+        with zipfile.ZipFile(path) as archive:
+            _of_zip(archive, path.stat().st_size, found)
+            yield found
+    elif path.suffix.lower() in PACKED:
+        raise BadUpload(
+            f"{plain(path.name)} cannot be opened as a zip: it is damaged or packed another "
+            "way. Pack the folder again, as a .zip."
+        )
+    else:
+        found.files.append(Member((path.name,), path.stat().st_size, partial(open, path, "rb")))
+        check_size(path.stat().st_size)
+        yield found
+
+
+def _is_workbook(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return "[Content_Types].xml" in archive.namelist()
+
+
+def _of_folder(path: Path, found: Members) -> None:
+    total = 0
+    for where, folders, files in os.walk(path):  # follows no links
+        for name in list(folders):
+            if os.path.islink(os.path.join(where, name)):
+                found.pass_over("links", name)
+        folders.sort()
+        for name in sorted(files):
+            file = Path(where, name)
+            about = file.lstat()
+            parts = file.relative_to(path).parts
+            if stat.S_ISLNK(about.st_mode):
+                found.pass_over("links", "/".join(parts))
+            elif not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for ever
+                found.pass_over("things that are no files", "/".join(parts))
+            else:
+                total += about.st_size
+                check_size(total)
+                found.add(Member(parts, about.st_size, partial(open, file, "rb")))
+
+
+def _of_zip(archive: zipfile.ZipFile, packed: int, found: Members) -> None:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise BadUpload("The zip is locked with a password. Pack it again without one.")
+    # zipfile reads no more of an entry than it declares, so the sum of the declared sizes holds.
+    total = sum(entry.file_size for entry in entries)
+    check_size(total)
+    if total > RATIO_COUNTS_FROM and total > MAX_RATIO * packed:
+        raise BadUpload(
+            f"The zip has {packed:,} bytes and would unpack to {total / MB:,.0f} MB: pictures and "
+            "texts never shrink that far, so it was not opened. Pack only pictures or tables."
+        )
+    for entry in entries:
+        parts = tuple(part for part in entry.filename.replace("\\", "/").split("/") if part)
+        if not parts:
+            continue
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            found.pass_over("links", entry.filename)
+        elif entry.filename[0] in "/\\" or ".." in parts or parts[0][1:2] == ":":
+            found.pass_over("files whose path leads out of the zip", entry.filename)
+        else:
+            found.add(Member(parts, entry.file_size, partial(archive.open, entry)))
+
+
+def check_size(total: int) -> None:
+    if total > MAX_BYTES:
+        raise BadUpload(
+            f"Unpacked, this is more than {MAX_BYTES // MB:,} MB. Make the pictures smaller "
+            f"(Thaw looks at 256 pixels at most) or choose fewer."
+        )
