@@ -25,6 +25,7 @@ LIGHT = {
     "trainers.plan",
     "trainers.registry",
     "trainers.samples",
+    "trainers.samples.own",
     "trainers.store",
 }
 

@@ -66,10 +66,7 @@ class Members:
         self.passed.setdefault(why, []).append(name)
 
     def notices(self) -> list[str]:
-        return [
-            f"Passed over: {len(names):,} {why}: {some(names)}."
-            for why, names in self.passed.items()
-        ]
+        return [f"Passed over, {why}: {some(names)}." for why, names in self.passed.items()]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
@@ -35,6 +36,7 @@ PARQUET = {".parquet", ".pq"}
 SUFFIXES = DELIMITED | JSON | EXCEL | PARQUET
 SEPARATORS = ",;\t|"
 LOOKED_AT = 1 << 16  # bytes from which kind and separator are guessed
+ODD_SHARE = 0.05  # of control characters: programs and pictures have more, damaged tables less
 END = "\0end"  # a last line of our own: if a cell swallows it, a quotation mark was never closed
 BOMS = (  # UTF-32 first: it begins as UTF-16 does
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -56,8 +58,14 @@ class Table(NamedTuple):
     notices: list[str]
 
 
-def opened(member: Member, file: BinaryIO) -> Table:
-    """The table in `file`. Raises `BadUpload`, here or while its rows are read."""
+@contextmanager
+def opened(member: Member) -> Iterator[Table]:
+    """The table in a file. Raises `BadUpload`, here or while its rows are read."""
+    with member.open() as file, ExitStack() as until_read:
+        yield _table(member, file, until_read)
+
+
+def _table(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
     if member.size > MAX_TABLE_BYTES:
         raise BadUpload(
             f"{plain(member.name)} has {member.size / MB:,.0f} MB; a table may have "
@@ -74,7 +82,7 @@ def opened(member: Member, file: BinaryIO) -> Table:
     if start.startswith(b"PAR1"):
         return _parquet(member, file)
     if start.startswith(b"PK\x03\x04"):
-        return _excel(member, file)
+        return _excel(member, file, until_read)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise BadUpload(
             f"{plain(member.name)} is an old Excel file, or one with a password. Save it as .xlsx "
@@ -88,6 +96,7 @@ def opened(member: Member, file: BinaryIO) -> Table:
     encoding, notices = _encoding(member, file, start)
     file.seek(0)
     text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+    until_read.enter_context(text)
     beginning = start.decode(encoding, "replace").lstrip("\ufeff \r\n\t")
     if member.suffix in JSON or beginning.startswith('{"'):
         rows = _json(member, text, whole=beginning.startswith("["))
@@ -101,14 +110,12 @@ def _encoding(member: Member, file: BinaryIO, start: bytes) -> tuple[str, list[s
     for bom, encoding in BOMS:
         if start.startswith(bom):
             return encoding, []
-    pairs = len(start) // 2 or 1
-    # UTF-16 without a mark: every other byte of mostly Western text is 0.
-    if start[1::2].count(0) > 0.4 * pairs > start[::2].count(0):
-        return "utf-16-le", []
-    if start[::2].count(0) > 0.4 * pairs > start[1::2].count(0):
-        return "utf-16-be", []
+    # UTF-16 without a mark: every other byte of mostly Western text is 0, and no other is.
+    for encoding, filled, zeros in (("utf-16-le", 0, 1), ("utf-16-be", 1, 0)):
+        if start[zeros::2].count(0) > 0.4 * len(start[zeros::2]) and not start[filled::2].count(0):
+            return encoding, []
     odd = sum(start.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\x1b")
-    if odd > 0.02 * len(start):
+    if odd > ODD_SHARE * len(start):
         raise BadUpload(
             f"{plain(member.name)} is not a table of text, whatever its name says. Bring CSV, "
             "TSV, XLSX, JSON lines or Parquet."
@@ -155,21 +162,21 @@ def _lines(member: Member, text: io.TextIOWrapper) -> Iterator[str]:
 def _delimited(member: Member, text: io.TextIOWrapper, separator: str) -> Iterator[Row]:
     ended = False
     reader = csv.reader(chain(_lines(member, text), [END]), delimiter=separator)
-    began = 1
+    began = following = 1  # lines: of the row that was read, of the one after it
     try:
         for cells in reader:
             if cells == [END]:
                 ended = True
                 break
-            began = reader.line_num + 1
+            began, following = following, reader.line_num + 1
             if cells:
                 _not_too_wide(member, cells)
                 yield Row(cells, _told(text, member))
     except csv.Error as error:
         if "field larger" not in str(error):
-            raise BadUpload(f"{plain(member.name)}, line {began}: {error}.") from None
+            raise BadUpload(f"{plain(member.name)}, line {following:,}: {error}.") from None
         raise BadUpload(
-            f"{plain(member.name)}: a cell that begins at line {began:,} has more than "
+            f"{plain(member.name)}: a cell that begins at line {following:,} has more than "
             f"{MAX_CELL_CHARS:,} characters. Probably a quotation mark is never closed; "
             "close it, or shorten that text."
         ) from None
@@ -255,7 +262,7 @@ def _cell(value: Any) -> str:
     return NESTED if isinstance(value, dict | list | tuple) else str(value)
 
 
-def _excel(member: Member, file: BinaryIO) -> Table:
+def _excel(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
     try:
         with zipfile.ZipFile(file) as parts:
             names = parts.namelist()
@@ -271,6 +278,7 @@ def _excel(member: Member, file: BinaryIO) -> Table:
 
         # Values only: no formula, macro or link is ever followed.
         book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        until_read.callback(book.close)
         sheets = book.worksheets
     except BadUpload:
         raise

@@ -36,8 +36,7 @@ def read(
     chosen = _chosen(found)
     notices: list[str] = []
     for number, (member, test) in enumerate(chosen):
-        with member.open() as file:
-            table = tables.opened(member, file)
+        with tables.opened(member) as table:
             notices += table.notices
             first = list(islice(table.rows, SAMPLED))
             columns = guessed(
@@ -102,12 +101,12 @@ class _Counted:
 
     def notices(self) -> list[str]:
         told = (
-            (self.ragged, "rows were passed over: they have more or fewer cells than columns"),
-            (self.no_text, "rows were passed over: their text is empty"),
-            (self.no_label, "rows were passed over: their label is empty"),
-            (self.cut, f"texts were cut at {KEPT_CHARS:,} characters"),
+            (self.ragged, "rows passed over, more or fewer cells than columns"),
+            (self.no_text, "rows passed over, text empty"),
+            (self.no_label, "rows passed over, label empty"),
+            (self.cut, f"texts cut at {KEPT_CHARS:,} characters"),
         )
-        return [f"{plain(self.member.name)}: {count:,} {what}." for count, what in told if count]
+        return [f"{plain(self.member.name)}: {what}: {count:,}." for count, what in told if count]
 
 
 def _chosen(found: Members) -> list[tuple[Member, bool]]:
