@@ -114,7 +114,7 @@ def _run(
 
 def _is_path(data: str) -> bool:
     """Whether `data` is meant as a file or folder; a sample of that name goes first."""
-    if data in samples.SAMPLES or data.startswith("own-"):
+    if data in samples.SAMPLES:
         return False
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 

@@ -447,7 +447,8 @@ REFUSED = {
     "no zip": (a_file("a.zip", b"PK\x03\x04 and then nothing"), "damaged"),
     "cut zip": (lambda tmp_path: cut(zipped(tmp_path / "c.zip", two_classes())), "damaged"),
     "rar": (a_file("a.rar", b"Rar!"), "as a .zip"),
-    "one class": (a_zip({f"red/{n}.png": picture(seed=n) for n in range(5)}), "only one class, 'red'"),
+    "one class": (a_zip({f"red/{n}.png": picture(seed=n) for n in range(5)}), 
+        "only one class, 'red'"),
     "no class": (a_zip({f"{n}.png": picture(seed=n) for n in range(5)}), "no folders that say"),
     "10,000 empty files": (
         a_zip({f"{'ab'[n % 2]}/{n}.jpg": b"" for n in range(10_000)}), "None of the 10,000"),
@@ -476,7 +477,8 @@ REFUSED = {
     "one label": (labelled("ham"), "only one class"),
     "no labels": (labelled(""), "no class"),
     "two tables": (
-        a_zip({"a.csv": delimited().encode(), "b.csv": delimited().encode()}), "2 tables: a.csv, b.csv"),
+        a_zip({"a.csv": delimited().encode(), "b.csv": delimited().encode()}), 
+        "2 tables: a.csv, b.csv"),
     "JSON cut": (a_file("a.jsonl", lines_of_json() + '{"text": "a'), "line 13 is not JSON"),
     "JSON of lists": (a_file("a.jsonl", "[1]\n[2]\n"), "sound JSON|should be an object"),
     "JSON nested for ever": (a_file("a.jsonl", '{"text":' + "[" * 200_000), "not JSON|too deeply"),
@@ -490,7 +492,8 @@ REFUSED = {
     "cut Parquet": (lambda tmp_path: cut(a_file("a.parquet", TABLES["columns.parquet"])(tmp_path)),
                     "damaged"),
     "Parquet of nested types": (
-        a_file("a.parquet", columns(text=[["a"]] * 9, label=[{"b": 1}] * 9)), "nested columns only"),
+        a_file("a.parquet", columns(text=[["a"]] * 9, label=[{"b": 1}] * 9)), 
+        "nested columns only"),
 }  # fmt: skip
 
 COLOURS, HAM = {"red", "blue"}, {"ham", "spam"}
@@ -516,6 +519,11 @@ READ = {
         beside("red/a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), 10,
         COLOURS, "red/a.png"),
     "empty picture": (beside("red/a.png", b""), 10, COLOURS, "red/a.png"),
+    "captions beside pictures": (
+        a_zip({**two_classes(), **{f"red/{n}.txt": b"" for n in range(10)}}), 10, COLOURS, "0.txt"),
+    "logo beside a table": (
+        a_zip({"logo.png": picture(), "a.csv": delimited().encode()}), 12, HAM, "logo.png"),
+    "hidden files": (beside("red/.b.png", picture()), 10, COLOURS, "hidden files"),
     "loose picture": (beside("a.png", picture()), 10, COLOURS, "outside a class's folder"),
     "file name with markup": (
         beside("red/<img src=x onerror=alert(1)>.md", b""), 10, COLOURS, "no pictures"),
@@ -523,12 +531,13 @@ READ = {
         beside("red/\u202egnp.exe", b""), 10, COLOURS, "red/ gnp.exe"),
     "class names with case": (
         a_zip({f"{c}/{n}.png": picture(v, seed=n) for n, (c, v) in enumerate(
-            [("Red", RED), ("red", RED), ("RED", RED), ("blue", BLUE)] * 4)}), 16, {"Red", "blue"}, ""),
+            [("Red", RED), ("red", RED), ("RED", RED), ("blue", BLUE)] * 4)}),
+        16, {"Red", "blue"}, ""),
     "markup for a class folder": (
         a_zip({f"{c}/{n}.png": picture(v, seed=n) for n in range(5)
                for c, v in (("<b>x", RED), ("**y**", BLUE))}), 10, {"<b>x", "**y**"}, ""),
     "labels that are numbers": (labelled(0, 1, 2.5), 30, {"0", "1", "2.5"}, ""),
-    "labels that are dates": (labelled("2024-01-01", "2024-02-01"), 20, {"2024-01-01", "2024-02-01"}, ""),
+    "labels that are dates": (labelled("2024-01-01", "1.2.24"), 20, {"2024-01-01", "1.2.24"}, ""),
     "labels some empty": (labelled("a", "b", "  "), 20, {"a", "b"}, "label empty: 10"),
     "labels of emoji": (labelled("👍🏽", "👎", "👩‍👩‍👧"), 30, {"👍🏽", "👎", "👩‍👩‍👧"}, ""),
     "labels from right to left": (labelled("مرحبا", "שלום"), 20, {"مرحبا", "שלום"}, ""),
@@ -553,8 +562,8 @@ READ = {
     "UTF-16 cut in a letter": (
         a_file("a.csv", delimited().encode("utf-16")[:-3]), 12, None, ""),
     "texts of 30,000 letters": (
-        a_file("a.csv", delimited(rows=[(f"{n} " + "x" * 30_000, "ab"[n % 2]) for n in range(8)])), 8,
-        {"a", "b"}, "texts cut at 10,000 characters: 8"),
+        a_file("a.csv", delimited(rows=[(f"{n} " + "x" * 30_000, "ab"[n % 2]) for n in range(8)])),
+        8, {"a", "b"}, "texts cut at 10,000 characters: 8"),
     "commas in a table of semicolons": (
         a_file("a.csv", delimited(";", [(f"a, b, c, {n}, d", "xy"[n % 2]) for n in range(9)])), 9,
         {"x", "y"}, ""),
@@ -631,6 +640,15 @@ def test_doubles_stay_on_one_side(tmp_path):
     assert not train & test
     assert len(data.train.labels) + len(data.test.labels) == 400
     assert np.bincount(data.test.labels).tolist() == [40, 40]
+
+
+def test_the_same_text_under_two_labels_stays_on_one_side(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        delimited(rows=[(f"text {n // 2}", "ab"[n % 2]) for n in range(200)])
+    )
+    data = upload(tmp_path / "t.csv").data()
+    assert not set(data.train.inputs) & set(data.test.inputs)
+    assert len(data.train.labels) + len(data.test.labels) == 200
 
 
 def test_what_is_in_the_users_test_is_not_learned(tmp_path):
@@ -735,7 +753,8 @@ def test_reading_brings_no_training_library(tmp_path, root):
     code = (
         "import sys\nfrom trainers import samples\nfrom trainers.samples import own\n"
         "reading = own.read(sys.argv[1])\n"
-        "while True:\n    try: next(reading)\n    except StopIteration as over:\n        key = 'own-' + over.value\n        break\n"
+        "while True:\n    try: next(reading)\n    except StopIteration as over:\n"
+        "        key = 'own-' + over.value\n        break\n"
         "samples.pick(key).data(1)\nassert 'torch' not in sys.modules"
     )
     done = subprocess.run(

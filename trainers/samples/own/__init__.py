@@ -40,6 +40,8 @@ def read(
         with members(path) as found:
             pictures = sum(member.suffix in images.SUFFIXES for member in found.files)
             written = sum(member.suffix in tables.SUFFIXES for member in found.files)
+            # Beside pictures may lie a table or a caption each; beside a table a logo.
+            as_pictures = pictures > 0 and (not written or 1 < pictures >= written)
             alone = path.is_file() and [m.parts for m in found.files] == [(path.name,)]
             if not pictures and not written and not alone:  # what comes alone is looked at
                 raise BadUpload(_nothing(title, found.files, found.notices()))
@@ -48,8 +50,8 @@ def read(
                     f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
                 )
-            with Keeper("images" if pictures else "text") as keeper:
-                if pictures:
+            with Keeper("images" if as_pictures else "text") as keeper:
+                if as_pictures:
                     yield from images.read(found, keeper)
                     notices = []
                 else:

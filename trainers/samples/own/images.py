@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import os
 import unicodedata
-import warnings
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # the rest of PIL's decoders ar
 TRAIN, TEST = {"train", "training", "val", "valid", "validation", "dev"}, {"test", "testing"}
 LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
 QUALITY = 95
+THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of PIL's limit, 270 MB
 WHITE = (255, 255, 255)  # behind transparent pictures, as a page shows them
 
 
@@ -36,33 +39,41 @@ class Placed(NamedTuple):
 
 
 def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
-    """Keeps the pictures of `found`, one at a time."""
-    placed = list(_placed(found))
-    for number, (member, label, test) in enumerate(placed):
-        if number % 20 == 0:
-            yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
-        if member.size > MAX_IMAGE_BYTES:
-            found.pass_over(f"files above {MAX_IMAGE_BYTES // MB} MB", member.name)
-            continue
-        try:
-            with member.open() as file:
-                raw = file.read(MAX_IMAGE_BYTES)
-            picture, lossless = opened(io.BytesIO(raw))
-        except Exception:  # decoders raise nearly everything at bytes that are no picture
-            found.pass_over("files that could not be read as pictures", member.name)
-            continue
-        keeper.add(
-            _packed(picture, lossless=lossless),
-            label,
-            same=hashlib.sha256(raw).digest(),
-            test=test,
-        )
+    """Keeps the pictures of `found`, in order, a few of them in memory at a time."""
+    placed = []
+    for place in _placed(found):
+        if place.member.size > MAX_IMAGE_BYTES:
+            found.pass_over(f"files above {MAX_IMAGE_BYTES // MB} MB", place.member.name)
+        else:
+            placed.append(place)
+    with ThreadPoolExecutor(THREADS) as pool:  # PIL lets other threads run while it decodes
+        ahead: deque[Future] = deque()
+        for number, (member, label, test) in enumerate(placed):
+            for later in placed[number + len(ahead) : number + 2 * THREADS]:
+                ahead.append(pool.submit(_made, later.member))
+            if number % 20 == 0:
+                yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
+            if made := ahead.popleft().result():
+                keeper.add(made[0], label, same=made[1], test=test)
+            else:
+                found.pass_over("files that could not be read as pictures", member.name)
     if not len(keeper):
         raise BadUpload(
             f"None of the {len(placed):,} files named as pictures could be read: they are empty, "
             "damaged, too large, or something else under a picture's name. Open one to see, and "
             "save them as JPEG or PNG."
         )
+
+
+def _made(member: Member) -> tuple[bytes, bytes] | None:
+    """The picture as it is kept, and the hash of its file; None where it cannot be read."""
+    try:
+        with member.open() as file:
+            raw = file.read()
+        picture, lossless = opened(io.BytesIO(raw))
+        return _packed(picture, lossless=lossless), hashlib.sha256(raw).digest()
+    except Exception:  # decoders raise nearly everything at bytes that are no picture
+        return None
 
 
 def _placed(found: Members) -> Iterator[Placed]:
@@ -103,13 +114,13 @@ def _placed(found: Members) -> Iterator[Placed]:
 def opened(file: BinaryIO) -> tuple[Image.Image, bool]:
     """The picture upright, RGB, at most `SHORT_SIDE_PX` on its short side; and whether its pixels
     are still those of a file that loses nothing. Raises whatever PIL raises at bad bytes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = Image.open(file, formats=FORMATS)
-        lossless = image.format in ("PNG", "BMP", "GIF")
-        # A JPEG is decoded at a fraction of its size; twice what is kept leaves it sharp.
-        image.draft("RGB", (2 * SHORT_SIDE_PX, 2 * SHORT_SIDE_PX))
-        image.load()
+    image = Image.open(file, formats=FORMATS)
+    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError  # from half as many on as PIL's own error
+    lossless = image.format in ("PNG", "BMP", "GIF")
+    # A JPEG is decoded at the fraction of its size that is still larger than what is kept.
+    image.draft("RGB", (SHORT_SIDE_PX, SHORT_SIDE_PX))
+    image.load()
     try:
         upright = ImageOps.exif_transpose(image)
     except Exception:  # broken EXIF, sound picture

@@ -10,6 +10,8 @@ import json
 import re
 import secrets
 import shutil
+import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +36,7 @@ from trainers.samples.own.limits import (
 from trainers.samples.show import shown
 
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
+LEFT_SECONDS = 24 * 3600  # no reading takes so long
 GLIMPSED = 20  # classes; a page need not show a thousand
 DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
 
@@ -58,9 +61,14 @@ class Keeper:
         self.modality = modality
         self.id = secrets.token_urlsafe(12)
         self.draft = home() / "data" / f"{self.id}.part"
+        for left in self.draft.parent.glob("*.part"):  # of a process that was killed
+            if left.stat().st_mtime < time.time() - LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         self.draft.mkdir(parents=True, mode=0o700)  # for nobody else on this computer
         self.file = open(self.draft / "examples.bin", "wb")  # noqa: SIM115, closed in __exit__
-        self.offsets, self.labels, self.tests, self.hashes = [0], [], [], []
+        # Arrays: a million rows take 25 MB.
+        self.offsets, self.labels, self.hashes = array("q", [0]), array("q"), array("q")
+        self.tests = bytearray()
         self.classes: dict[str, int] = {}  # by the name that tells them apart
         self.names: list[str] = []
 
@@ -104,9 +112,9 @@ class Keeper:
                 f"{plain(title)} has {len(self):,} usable {what} and {only}. To tell things apart "
                 "a model needs at least two classes: add examples of another."
             )
-        labels = np.array(self.labels, dtype=np.int32)
-        hashes = np.array(self.hashes, dtype=np.int64)
-        test = np.array(self.tests, dtype=bool)
+        labels = np.array(self.labels)
+        hashes = np.array(self.hashes)
+        test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
         if own_test:
@@ -137,7 +145,7 @@ class Keeper:
             )
         notices = [*notices, *self._few(counts, names)]
         rows = np.flatnonzero(kept)
-        starts = np.array(self.offsets, dtype=np.int64)
+        starts = np.array(self.offsets)
         np.savez(
             self.draft / "index.npz",
             starts=starts[:-1][rows],
@@ -198,23 +206,25 @@ def _in_order(names: list[str]) -> tuple[np.ndarray, list[str]]:
 def split(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """True for the fifth of each class that is the test, at least one of each that has three.
 
-    The order of a hash of the content decides, so the same example always falls on the same side,
-    and the same examples fall the same way whatever they were called.
+    The order of a hash of the content (int64, 0 or more) decides, so the split is always the same
+    and the same examples always fall on the same side.
     """
-    side: dict[int, bool] = {}
+    test = np.zeros(len(labels), dtype=bool)
+    order = np.lexsort((labels, hashes))
+    again = np.diff(hashes[order]) == 0
+    # The same example under two labels: its hash alone decides, or the classes would disagree.
+    torn = hashes[order][1:][again & (np.diff(labels[order]) != 0)]
     for label in np.unique(labels):
-        groups, counts = np.unique(hashes[labels == label], return_counts=True)
-        size = int(counts.sum())
-        target = max(1, round(TEST_SHARE * size)) if size >= 3 else 0
-        pairs = list(zip(groups.tolist(), counts.tolist(), strict=True))
-        tested = sum(count for group, count in pairs if side.get(group))
-        for group, count in pairs:
-            if group not in side and tested + count <= target:
-                side[group] = True
-                tested += count
-        for group, _ in pairs:
-            side.setdefault(group, False)
-    return np.array([side[value] for value in hashes.tolist()])
+        rows = np.flatnonzero(labels == label)
+        groups, group, counts = np.unique(hashes[rows], return_inverse=True, return_counts=True)
+        is_torn = np.isin(groups, torn)
+        tested = is_torn & (groups < TEST_SHARE * 2**63)
+        room = max(1, round(TEST_SHARE * len(rows))) if len(rows) >= 3 else 0
+        room -= counts[tested].sum()
+        fits = ~is_torn & (counts <= room)
+        tested |= fits & (np.cumsum(counts * fits) <= room)
+        test[rows] = tested[group]
+    return test
 
 
 @dataclass(frozen=True, eq=False)

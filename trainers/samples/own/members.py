@@ -22,6 +22,7 @@ from trainers.samples.own.limits import (
 )
 
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
+JUNK_IN_WORDS = "hidden files and those that systems leave behind"
 PACKED = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
 
 
@@ -48,15 +49,17 @@ class Members:
 
     files: list[Member] = field(default_factory=list)
     passed: dict[str, list[str]] = field(default_factory=dict)  # why -> names
+    seen: int = 0
 
     def add(self, member: Member) -> None:
-        if any(part.lower() in JUNK or part.startswith(".") for part in member.parts):
-            self.pass_over("files that systems leave behind", member.name)
+        self.seen += 1
+        if any(map(_is_junk, member.parts)):
+            self.pass_over(JUNK_IN_WORDS, member.name)
         elif member.suffix in PACKED:
             self.pass_over("packed files inside (unpack them first)", member.name)
         else:
             self.files.append(member)
-        if len(self.files) > MAX_FILES:
+        if self.seen > MAX_FILES:
             raise BadUpload(
                 f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred "
                 "of each class teach as much."
@@ -69,16 +72,24 @@ class Members:
         return [f"Passed over, {why}: {some(names)}." for why, names in self.passed.items()]
 
 
+def _is_junk(name: str) -> bool:
+    return name.lower() in JUNK or name.startswith(".")
+
+
 @contextmanager
 def members(path: Path) -> Iterator[Members]:
     """The files of `path` (a folder, a zip, or a single file), open while the block lasts."""
     found = Members()
+    alone = Member((path.name,), path.stat().st_size, partial(open, path, "rb"))
     if path.is_dir():
         _of_folder(path, found)
         yield found
-    elif zipfile.is_zipfile(path) and not _is_workbook(path):
+    elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            _of_zip(archive, path.stat().st_size, found)
+            if "[Content_Types].xml" in archive.NameToInfo:  # a workbook is a zip, too
+                found.files.append(alone)
+            else:
+                _of_zip(archive, alone.size, found)
             yield found
     elif path.suffix.lower() in PACKED:
         raise BadUpload(
@@ -86,14 +97,9 @@ def members(path: Path) -> Iterator[Members]:
             "way. Pack the folder again, as a .zip."
         )
     else:
-        found.files.append(Member((path.name,), path.stat().st_size, partial(open, path, "rb")))
-        check_size(path.stat().st_size)
+        check_size(alone.size)
+        found.files.append(alone)
         yield found
-
-
-def _is_workbook(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return "[Content_Types].xml" in archive.namelist()
 
 
 def _of_folder(path: Path, found: Members) -> None:
@@ -102,6 +108,9 @@ def _of_folder(path: Path, found: Members) -> None:
         for name in list(folders):
             if os.path.islink(os.path.join(where, name)):
                 found.pass_over("links", name)
+            elif _is_junk(name):
+                found.pass_over(JUNK_IN_WORDS, name)
+                folders.remove(name)
         folders.sort()
         for name in sorted(files):
             file = Path(where, name)
