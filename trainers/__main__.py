@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from guide.approaches import APPROACHES
 from trainers import backbones, samples
@@ -29,8 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run one approach on one sample")
-    run.add_argument("--data", required=True, metavar="|".join(samples.SAMPLES))
-    run.add_argument("--approach", required=True, metavar="|".join(APPROACHES))
+    run.add_argument("--data", metavar="|".join(samples.SAMPLES))
+    run.add_argument("--approach", metavar="|".join(APPROACHES))
+    run.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="a file with a plan (`repeat` of a run's last event), or -; in place of the others",
+    )
     run.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
     run.add_argument("--per-class", type=int, help="examples of each class; all by default")
     run.add_argument("--seconds", type=float, default=30, help="budget of wall time (30)")
@@ -39,9 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--json", action="store_true", help="one event a line")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
-    work = commands.add_parser("work", help="work on the runs of the app until stdin closes")
+    work = commands.add_parser("work", help="work on the runs of the app")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
+    work.add_argument("--parent", type=int, help="end when the process of this number ends")
     given = vars(parser.parse_args(arguments))
     match given.pop("command"):
         case "run":
@@ -62,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(*, as_json: bool, **settings: object) -> int:
+def _run(*, as_json: bool, plan: str | None = None, **settings: object) -> int:
     try:
-        plan = Plan(**settings)
+        plan = _planned(plan, settings)
     except BadPlan as error:
         print(error, file=sys.stderr)
         return 2
@@ -85,6 +92,22 @@ def _run(*, as_json: bool, **settings: object) -> int:
         print("\nCancelled.", file=sys.stderr)
         return 130
     return 0 if isinstance(last, Finished) else 1
+
+
+def _planned(file: str | None, settings: dict) -> Plan:
+    """The plan in `file`, or of `settings`. Raises `BadPlan`."""
+    if file is None:
+        for name in ("data", "approach"):
+            if settings[name] is None:
+                raise BadPlan(f"Nothing was said about --{name}. Give it, or a --plan.")
+        return Plan(**settings)
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return Plan.from_json(json.loads(text))
+    except BadPlan:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadPlan(f"{file} holds no plan ({error}). Save `repeat` of a run's end.") from None
 
 
 def _as_lines(stream: Iterable[Event]) -> Event:
