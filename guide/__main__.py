@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, BadAnswer, advise
+from guide.advice import LEARNS
 from guide.rules import as_table
 
 
@@ -39,13 +40,6 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print(in_words(advice))
     return 0
-
-
-LEARNS = {
-    "head": "Only the new last layer learns",
-    "lora": "A small add-on in every layer (LoRA) learns",
-    "all": "All weights learn",
-}
 
 
 def in_words(advice: Advice) -> str:

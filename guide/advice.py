@@ -115,7 +115,7 @@ def _clearness(spoke: Sequence[Rule], approach: str) -> tuple[str, str]:
     if approach == "hybrid":
         return "open", "The reasons cancel out or say nothing, so the middle way is a start."
     if size >= 1.5:
-        return "clear", "The reasons point the same way."
+        return "clear", "Most of the weight points one way."
     if size >= 1:
         return "leaning", "The reasons lean this way; one answer could turn it."
     return "open", "A close call: only half a vote decides it."
@@ -134,6 +134,11 @@ def _changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Ch
     )
 
 
+LEARNS = {  # `what_learns` in words
+    "head": "only the new last layer learns",
+    "lora": "LoRA: small add-ons in every layer learn, the rest stays frozen",
+    "all": "all weights learn",
+}
 # Seconds of a first run per answer about compute. Ours: short enough to watch.
 RUN_SECONDS = {"minutes": 30, "hours": 60, "ample": 120, UNSURE: 30}
 # Examples of each class that stand for an answer about volume. Ours.

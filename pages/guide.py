@@ -1,8 +1,11 @@
 """The guide: questions, and the advice alive beside them."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, advise
+from guide.advice import LEARNS, settings_for
 from guide.questions import Question
 from pages.parts import drawings
 from pages.parts.look import LOOKS
@@ -112,24 +115,20 @@ def changes(advice: Advice) -> None:
 
 def run_it(advice: Advice, answers: Answers) -> None:
     sample, unlike = samples.closest(answers)
-    settings = advice.settings
-    if st.button(
-        "Run it on a sample like yours",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-    ):
-        per_class = settings.per_class or sample.train_per_class
-        st.switch_page(
-            "run.py",
-            query_params={
-                "approach": advice.approach,
-                "data": sample.key,
-                "per_class": str(min(per_class, sample.train_per_class)),
-                "seconds": str(settings.seconds),
-                "what_learns": settings.what_learns,
-            },
-        )
+    # Where images or text was left open, the sample decides.
+    settings = settings_for(replace(answers, modality=sample.modality), advice.approach)
+    per_class = settings.per_class
+    wanted = {
+        "approach": advice.approach,
+        "data": sample.key,
+        "per_class": str(min(per_class if per_class else 10**6, sample.train_per_class)),
+        "seconds": str(settings.seconds),
+        "what_learns": settings.what_learns,
+    }
+    st.session_state["wanted"] = wanted  # for who goes to Run by the menu
+    label = "Run it on a sample like yours"
+    if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch"):
+        st.switch_page("run.py", query_params=wanted)
     st.caption(f"Closest sample: **{sample.title}**, {sample.made}. {sample.about}")
     if unlike:
         names = " and ".join(RESEMBLANCE[key] for key in unlike)
@@ -137,11 +136,6 @@ def run_it(advice: Advice, answers: Answers) -> None:
 
 
 RESEMBLANCE = {"specificity": "how special the task is", "data_volume": "the number of examples"}
-LEARNS = {
-    "head": "only the new last layer learns",
-    "lora": "LoRA: small add-ons in every layer learn, the rest stays frozen",
-    "all": "all weights learn",
-}
 
 
 def settings_in_words(advice: Advice) -> None:

@@ -18,7 +18,8 @@ from trainers.plan import BadPlan, Plan
 from trainers.store import NoSuchRun, Run, store
 
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300, 600)
-POLL_SECONDS, QUEUE_POLL_SECONDS = 0.5, 1.0
+# A run that nobody is ahead of starts at once: look again soon, the first point should not wait.
+POLL_SECONDS, STARTING_POLL_SECONDS, QUEUE_POLL_SECONDS = 0.5, 0.2, 1.0
 WHAT_LEARNS = {
     "auto": "As suits the backbone",
     "lora": "LoRA: small add-ons, the rest stays frozen",
@@ -43,7 +44,7 @@ def ask() -> None:
 
 def given(name: str, known: list, otherwise: object) -> object:
     """What the address says about `name`, where it is one of `known`."""
-    word = st.query_params.get(name)
+    word = st.query_params.get(name) or st.session_state.get("wanted", {}).get(name)
     return next((value for value in known if str(value) == word), otherwise)
 
 
@@ -70,9 +71,17 @@ def settings() -> Plan:
     sample = samples.pick(data)
     st.caption(f"{sample.about} {sample.classes} classes; {sample.made}.")
     most = sample.train_per_class
-    wanted = min(most, given("per_class", list(range(1, most + 1)), 50))
+    least = 0 if names_alone(approach, sample) else 1
+    wanted = min(most, given("per_class", list(range(least, most + 1)), 50))
     per_class = st.slider(
-        "**Examples of each class to learn from**", 1, most, wanted, key=f"per_class_{data}"
+        "**Examples of each class to learn from**",
+        least,
+        most,
+        wanted,
+        key=f"per_class_{data}_{least}",
+        help="With 0, texts are compared with the names of the classes (zero-shot)."
+        if least == 0
+        else None,
     )
     st.caption(
         f"{per_class * sample.classes:,} in all; a fifth of them checks progress. "
@@ -109,7 +118,13 @@ def settings() -> Plan:
             key="what_learns",
         )
         seed = st.number_input(
-            "Seed", 0, 10_000, 0, help="Another number: other examples, another start.", key="seed"
+            "Seed",
+            0,
+            10_000,
+            given("seed", list(range(10_001)), 0),
+            help="The number that chance starts from: another one, other examples and another "
+            "start; the same one, the same again.",
+            key="seed",
         )
     return Plan(
         data=data,
@@ -120,6 +135,11 @@ def settings() -> Plan:
         seed=seed,
         what_learns=what_learns,
     )
+
+
+def names_alone(approach: str, sample: samples.Sample) -> bool:
+    """Whether class names can do without any example."""
+    return approach == "none" and sample.modality == "text"
 
 
 @st.cache_data(show_spinner=False)
@@ -161,9 +181,18 @@ def latest() -> None:
     st.markdown("### Your latest runs")
     for run in runs:
         score = run.result.get("test_accuracy") if run.result else None
-        ending = f"{score:.0%} right" if score is not None else run.state
+        ending = f"{score:.0%} right" if score is not None else STATES[run.state]
         title = f"{APPROACHES[run.plan.approach].title} on {samples.pick(run.plan.data).title}"
         st.page_link("run.py", label=f"{title}: {ending}", query_params={"run": run.id})
+
+
+STATES = {
+    "queued": "waiting",
+    "running": "at work",
+    "finished": "finished",
+    "failed": "ended without a score",
+    "cancelled": "cancelled",
+}
 
 
 # --- a run ----------------------------------------------------------------------------------------
@@ -196,7 +225,12 @@ def show(key: str) -> None:
     words.markdown(approach.meaning)
     with aside:
         picture(drawings.layers(run.plan.approach), key="run-picture")
-    poll = None if run.is_over else POLL_SECONDS if run.claimed else QUEUE_POLL_SECONDS
+    if run.is_over:
+        poll = None
+    elif run.claimed:
+        poll = POLL_SECONDS
+    else:
+        poll = QUEUE_POLL_SECONDS if store().wait(run.visitor, key).ahead else STARTING_POLL_SECONDS
     st.fragment(watch, run_every=poll)(run)
 
 
@@ -228,6 +262,8 @@ def watch(run: Run) -> None:
 
 def controls(run: Run) -> None:
     mine = run.visitor == visitor()
+    if not mine and not run.is_over:
+        st.caption("This run was started in another browser: here it can be watched.")
     with st.container(horizontal=True):
         if not run.is_over:
             st.button(
@@ -251,8 +287,12 @@ def controls(run: Run) -> None:
                 st.rerun(scope="app")
             if st.button("Change the settings", icon=":material/tune:"):
                 wanted = run.plan.as_json()
-                names = ("approach", "data", "backbone", "per_class", "seconds", "what_learns")
-                st.query_params.from_dict({name: str(wanted[name]) for name in names})
+                names = ("approach", "data", "backbone", "what_learns")
+                numbers = ("per_class", "seconds", "seed")
+                st.query_params.from_dict(
+                    {name: wanted[name] for name in names}
+                    | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
+                )
                 st.rerun(scope="app")
 
 
@@ -272,6 +312,8 @@ def result(told: Story, end: Finished) -> None:
             )
         if better := tell.against_baseline(told):
             st.markdown(better)
+        elif told.baseline:
+            st.markdown(f"With {told.baseline.method}: {told.baseline.accuracy:.0%} right.")
         with st.grid(4, min_column_width=150):
             st.metric("Time", f"{end.seconds:.1f} s")
             st.metric("Numbers that learned", tell.count(end.learnable_parameters))
@@ -279,8 +321,9 @@ def result(told: Story, end: Finished) -> None:
             st.metric(
                 "Macro-F1",
                 f"{end.macro_f1:.2f}",
-                help="From 0 to 1: precision and recall in one number, and every class counts "
-                "the same, however many examples it has.",
+                help="From 0 to 1. Each class gets a score for how many of its examples are found "
+                "and how many found are really of it; this is the mean, so a rare class counts as "
+                "much as a common one.",
             )
 
 
@@ -291,7 +334,7 @@ def charts(told: Story, run: Run) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             st.markdown("## How much is right")
             against = st.segmented_control(
-                "Against",
+                "Draw the curves by seconds, or by passes over the examples",
                 ["seconds", "epoch"],
                 default="seconds",
                 format_func={"seconds": "by seconds", "epoch": "by passes"}.__getitem__,

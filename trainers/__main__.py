@@ -35,11 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run one approach on one sample")
-    run.add_argument("--data", required=True, metavar="|".join([*samples.SAMPLES, "PATH"]),
+    run.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
                      help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
     run.add_argument("--text-column", help="of your table, by name or number; guessed by default")
     run.add_argument("--label-column", help="of your table, by name or number; guessed by default")
-    run.add_argument("--approach", required=True, metavar="|".join(APPROACHES))
+    run.add_argument("--approach", metavar="|".join(APPROACHES))
+    run.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="a file with a plan (`repeat` of a run's last event), or -; in place of the others",
+    )
     run.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
     run.add_argument("--per-class", type=int, help="examples of each class; all by default")
     run.add_argument("--seconds", type=float, default=30, help="budget of wall time (30)")
@@ -50,9 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("backbones", help="list the pre-trained models")
     forget = commands.add_parser("forget", help="delete data of your own that was kept")
     forget.add_argument("key", metavar="own-…")
-    work = commands.add_parser("work", help="work on the runs of the app until stdin closes")
+    work = commands.add_parser("work", help="work on the runs of the app")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
+    work.add_argument("--parent", type=int, help="end when the process of this number ends")
     given = vars(parser.parse_args(arguments))
     match given.pop("command"):
         case "run":
@@ -78,18 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(
     *,
     as_json: bool,
-    data: str,
+    plan: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     **settings: object,
 ) -> int:
+    columns = (text_column, label_column)
     try:
-        if not _is_path(data):
-            plan = Plan(data=data, **settings)
-        else:
-            Plan(data=next(iter(samples.SAMPLES)), **settings | {"backbone": "", "per_class": None})
-            data = _read(data, text_column, label_column, sys.stderr if as_json else sys.stdout)
-            plan = _plan_or_forget(data, settings)
+        plan = _planned(plan, settings, columns, sys.stderr if as_json else sys.stdout)
     except (BadPlan, BadUpload) as error:
         print(error, file=sys.stderr)
         return 2
@@ -110,6 +112,30 @@ def _run(
         print("\nCancelled.", file=sys.stderr)
         return 130
     return 0 if isinstance(last, Finished) else 1
+
+
+def _planned(
+    file: str | None, settings: dict, columns: tuple[str | None, str | None], told: TextIO
+) -> Plan:
+    """The plan in `file`, or of `settings`; data of one's own is read, and `told` what it holds.
+    Raises `BadPlan` and `BadUpload`."""
+    if file is None:
+        for name in ("data", "approach"):
+            if settings[name] is None:
+                raise BadPlan(f"Nothing was said about --{name}. Give it, or a --plan.")
+        if not _is_path(settings["data"]):
+            return Plan(**settings)
+        # All else is checked before: reading may take a while.
+        Plan(**settings | {"data": next(iter(samples.SAMPLES)), "backbone": "", "per_class": None})
+        data = _read(settings["data"], *columns, told)
+        return _plan_or_forget(settings | {"data": data})
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return Plan.from_json(json.loads(text))
+    except BadPlan:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadPlan(f"{file} holds no plan ({error}). Save `repeat` of a run's end.") from None
 
 
 def _is_path(data: str) -> bool:
@@ -147,11 +173,11 @@ def _read(path: str, text_column: str | None, label_column: str | None, told: Te
     return key
 
 
-def _plan_or_forget(data: str, settings: dict[str, object]) -> Plan:
+def _plan_or_forget(settings: dict) -> Plan:
     try:
-        return Plan(data=data, **settings)
+        return Plan(**settings)
     except BadPlan:
-        own.forget(data)
+        own.forget(settings["data"])
         raise
 
 

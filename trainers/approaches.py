@@ -1,6 +1,6 @@
 """An approach is a tuple of phases: what learns, for how long, at what rate.
 
-Rates and lengths were chosen on validation examples of the bundled samples (README, Recipes);
+Rates and lengths were chosen on validation examples of the bundled samples and of public data sets;
 where a number comes from elsewhere its line says so.
 """
 

@@ -146,5 +146,6 @@ def reduced_precision() -> torch.autocast:
     if kind == "cuda":
         gains = torch.cuda.is_bf16_supported()
     else:
-        gains = kind == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        mkldnn = torch.backends.mkldnn.is_available()
+        gains = kind == "cpu" and mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast(kind if gains else "cpu", torch.bfloat16, enabled=gains)

@@ -57,6 +57,8 @@ class Plan:
             )
         if self.what_learns not in WHAT_LEARNS:
             raise BadPlan(f"what_learns is {self.what_learns!r}. It can be: {WHAT_LEARNS}.")
+        if self.seed < 0:
+            raise BadPlan(f"The seed is {self.seed}. It must be 0 or more.")
         if not 0 < self.seconds <= MAX_SECONDS:
             raise BadPlan(
                 f"The budget is {self.seconds:g} seconds. It must be above 0 and at most a day."

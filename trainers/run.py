@@ -63,7 +63,9 @@ def run(
     data = samples.pick(plan.data).data(plan.per_class, plan.seed)
     check(data, plan)
     if plan.approach == "simple":
-        yield from simple.run(plan, data, setup_seconds=time.monotonic() - began)
+        yield from simple.run(
+            plan, data, setup_seconds=time.monotonic() - began, notices=too_few(data, plan)
+        )
         return
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
     yield from _Run(plan, data, body, time.monotonic() - began, stop, folder).events()
@@ -81,6 +83,16 @@ def check(data: Data, plan: Plan) -> None:
         )
 
 
+def too_few(data: Data, plan: Plan) -> list[str]:
+    """What to say where there are fewer examples than the plan asks for."""
+    fewest = min(np.bincount(data.train.labels), default=0)
+    if not plan.per_class or fewest >= plan.per_class:
+        return []
+    return [
+        f"{plan.per_class:,} examples of each class were asked for; one class has only {fewest:,}."
+    ]
+
+
 def fresh(key: str, *, pretrained: bool) -> Body:
     """A body of one's own to change; the pre-trained weights are read once a process."""
     if pretrained:
@@ -90,7 +102,8 @@ def fresh(key: str, *, pretrained: bool) -> Body:
 
 @cache
 def _loaded(key: str) -> Body:
-    return backbones.pick(key).body()
+    with torch.random.fork_rng():  # a first run and a later one must throw the same dice
+        return backbones.pick(key).body()
 
 
 def held_out(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +139,7 @@ class _Run:
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
+        self.stopped = False
         self.body.requires_grad_(False)  # until a phase says otherwise
 
     def events(self) -> Iterator[Event]:
@@ -160,6 +174,7 @@ class _Run:
             setup_seconds=self.setup_seconds,
             machine=device().type,
         )
+        self.notices += too_few(data, plan)
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
         if absent and len(learn):
             self.notices.append(
@@ -173,6 +188,7 @@ class _Run:
             yield from self._tested(answers)
             return
         yield from self._trained()
+        self.stopped = self.stop()
         yield Stage("test", "Testing on examples never used so far", clock.seconds())
         features = yield from self._features(self.test_inputs, test)
         self.head.eval()
@@ -202,6 +218,8 @@ class _Run:
             known, known_held = (
                 torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
             )
+        # The same few for every approach, so that the line is the same in each of their charts.
+        known, first = known[:CALIBRATION], first[:CALIBRATION]
         likeness = nearest_mean(known, labels[first], known_held, len(data.classes))
         right = (likeness.cpu() == labels[held]).float().mean().item()
         yield Baseline("nearest class mean", right, clock.seconds())
@@ -287,7 +305,7 @@ class _Run:
                 parameter.requires_grad_("lora_" in name)
 
     def _parts(self) -> list[dict]:
-        named = [*self.body.named_parts(), ("answer", self.head)]
+        named = [*self.body.named_parts(), ("new last layer", self.head)]
         return [
             {
                 "name": name,
@@ -370,8 +388,6 @@ class _Run:
         learnable = sum(part["learnable"] for part in self._parts())
         if plan.approach == "none":
             learnable = 0
-        elif self.folder:
-            keep(self.model, self.folder)
         pace = Pace(
             train=len(self.learn),
             validation=len(self.held),
@@ -379,7 +395,7 @@ class _Run:
             steps=tuple(self.pace_steps),
             refit=self.refit_steps,
         )
-        yield Finished(
+        finished = Finished(
             approach=plan.approach,
             data=plan.data,
             backbone=plan.backbone,
@@ -396,9 +412,16 @@ class _Run:
             learnable_parameters=learnable,
             parameters=sum(p.numel() for p in self.model.parameters()),
             epochs=self.epochs,
-            stopped=self.stop(),
+            stopped=self.stopped,
             repeat=replace(plan, pace=pace).as_json(),
         )
+        if self.folder and plan.approach != "none":
+            try:
+                keep(self.model, self.folder)
+            except OSError as error:  # the score is there: it must not be lost with the weights
+                text = f"The trained model could not be kept on disk ({error.strerror})."
+                yield Notice(text, finished.seconds)
+        yield finished
 
 
 class _Some(Inputs):

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from trainers.events import Cancelled, Event, Failed, Finished, from_json
 from trainers.home import database_url
-from trainers.plan import Plan
+from trainers.plan import BadPlan, Plan
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
@@ -101,7 +101,7 @@ class Wait:
     """How long a run would wait for a worker."""
 
     ahead: int  # runs that go first, those running included
-    seconds: float  # at most: budgets are ceilings
+    seconds: float  # about: budgets are ceilings, but reading data is not in them
 
 
 class Store:
@@ -214,8 +214,12 @@ class Store:
                     .where(runs.c.id == run["id"], runs.c.state == QUEUED)
                     .values(state=RUNNING, worker=worker, claimed=now, beat=now)
                 )
-                if taken.rowcount:
+                if not taken.rowcount:
+                    continue
+                try:
                     return _run({**run, "state": RUNNING, "claimed": now})
+                except BadPlan as error:  # of an older version: it must not block the others
+                    self._append(sql, run["id"], [Failed(str(error), 0.0)])
         return None
 
     def _in_turn(self, sql: Connection, more: Iterable[dict] = ()) -> list[dict]:
@@ -243,7 +247,9 @@ class Store:
         new = {"id": None, "visitor": visitor, "created": now}
         with self.engine.connect() as sql:
             order = self._in_turn(sql, [] if run else [new])
-            busy = sql.execute(select(runs).where(runs.c.state == RUNNING)).mappings().all()
+            # A terminal executes its run itself: that keeps no worker of the app busy.
+            ours = runs.c.worker.in_(select(workers.c.id))
+            busy = sql.execute(select(runs).where(runs.c.state == RUNNING, ours)).mappings().all()
             alive = workers.c.beat > now - LOST_AFTER_SECONDS
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
         if run and all(row["id"] != run for row in order):

@@ -16,7 +16,7 @@ class Card(TypedDict, total=False):
     sure: float  # 0..1
 
 
-_SCRIPT = Path(__file__).with_name("examples.js").read_text()
+_SCRIPT = Path(__file__).with_name("examples.js").read_text(encoding="utf-8")
 _mount = st.components.v2.component(
     "examples",
     html='<ul class="cards"></ul>',

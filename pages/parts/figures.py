@@ -24,7 +24,7 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
     data = [
         {
             "type": "scatter",
-            "name": "new examples (checks)",
+            "name": "held-out examples (checks)",
             "x": x,
             "y": [100 * look.accuracy for look in looks],
             "mode": "lines+markers",
@@ -83,7 +83,7 @@ def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
         },
         {
             "type": "scatter",
-            "name": "new examples (checks)",
+            "name": "held-out examples (checks)",
             "x": _along(story, against),
             "y": [look.loss for look in story.looks],
             "mode": "lines",

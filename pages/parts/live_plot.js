@@ -40,7 +40,6 @@ export default async function ({ data, parentElement }) {
   const plot = root.querySelector(".thaw-plot")
   const words = root.querySelector("figcaption")
   plot.setAttribute("aria-label", data.alt)
-  words.textContent = data.summary
   plot.style.height = data.figure.layout.height + "px"
   let Plotly
   try { Plotly = await loadPlotly(data.library) }

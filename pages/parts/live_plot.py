@@ -45,10 +45,10 @@ _mount = st.components.v2.component(
 )
 
 
-def live_plot(figure: dict, *, key: str, alt: str, summary: str = "") -> None:
+def live_plot(figure: dict, *, key: str, alt: str) -> None:
     """Draw `figure` (plain Plotly JSON with a height) where it was drawn before under `key`.
 
-    `alt` says in words what it shows now, for those who do not see it; `summary` says more.
+    `alt` says in words what it shows now, for those who do not see it.
     """
-    data = {"figure": figure, "alt": alt, "summary": summary, "library": _LIBRARY_URL}
+    data = {"figure": figure, "alt": alt, "library": _LIBRARY_URL}
     _mount(key=key, data=data)

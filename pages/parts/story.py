@@ -12,7 +12,6 @@ from trainers.events import (
     Failed,
     Finished,
     Notice,
-    Paced,
     PhaseDone,
     PhaseStarted,
     Progress,
@@ -36,7 +35,6 @@ class Story:
     watched: Watched | None = None
     end: Finished | Failed | Cancelled | None = None
     phases: list[PhaseStarted] = field(default_factory=list)
-    paces: dict[int, Paced] = field(default_factory=dict)
     done: dict[int, PhaseDone] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     looks: list[Validated] = field(default_factory=list)
@@ -62,8 +60,6 @@ def told(events: Sequence[Event]) -> Story:
                 story.watched = event
             case PhaseStarted():
                 story.phases.append(event)
-            case Paced():
-                story.paces[event.phase] = event
             case PhaseDone():
                 story.done[event.phase] = event
             case Step():
@@ -138,7 +134,7 @@ def share_done(story: Story, run: Run) -> float:
 def in_line(wait: Wait) -> str:
     """The wait in words."""
     runs = "one run goes" if wait.ahead == 1 else f"{wait.ahead} runs go"
-    return f"{runs} first, at most {duration(wait.seconds)}."
+    return f"{runs} first, about {duration(wait.seconds)}."
 
 
 def duration(seconds: float) -> str:
@@ -160,13 +156,16 @@ def against_baseline(story: Story) -> str:
     """How the run stands against what needed no training, on the validation examples."""
     if not (story.baseline and story.looks):
         return ""
-    best = max(look.accuracy for look in story.looks)
-    gain = (best - story.baseline.accuracy) * 100
+    kept = [look for look in story.looks if look.best][-1]  # whose weights were tested
+    gain = (kept.accuracy - story.baseline.accuracy) * 100
     title = APPROACHES[story.started.approach].title.lower()
     if abs(gain) < 0.5:
         return f"On the checks, {title} is level with no training at all."
     word = "above" if gain > 0 else "below"
-    return f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all."
+    return (
+        f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all. (The checks "
+        "also chose when to stop, so this flatters a little; the test score does not.)"
+    )
 
 
 def count(number: int) -> str:

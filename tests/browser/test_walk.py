@@ -95,9 +95,26 @@ def test_nothing_is_cut_off_on_a_phone(page, address):
     assert wider <= 0
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_run_fits_on_a_phone_in_light_and_dark(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 400, "height": 800})
+    opened(page, "/run?approach=transfer&data=digits&per_class=20&seconds=10")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Finished in").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("Which class was taken for which")).to_be_visible()
+    wider = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.thaw-plot, .cards')]"
+        ".map(part => part.getBoundingClientRect().right - innerWidth))"
+    )
+    assert wider <= 0
+
+
 def test_app_process_never_imports_what_only_workers_need(page, app):
     opened(page, "/")
-    opened(page, "/run")
+    opened(page, "/run?approach=none&data=messages&per_class=5")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Finished in").first).to_be_visible(timeout=SLOW_MS)
     with urllib.request.urlopen(f"{app}/health", timeout=10) as answer:
         health = json.load(answer)
     assert health["heavy_modules"] == []

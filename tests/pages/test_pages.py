@@ -246,7 +246,7 @@ def test_status_is_true_at_every_moment():
     queued = store().find(run)
     nothing = tell.told([])
     assert "Warming up" in tell.status(nothing, queued, Wait(0, 0), ready=False)
-    assert "2 runs go first, at most 60 seconds" in tell.status(
+    assert "2 runs go first, about 60 seconds" in tell.status(
         nothing, queued, Wait(2, 60), ready=True
     )
     store().claim("test")

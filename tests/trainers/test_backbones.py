@@ -14,6 +14,7 @@ from trainers import run
 from trainers.backbones import BACKBONES, for_modality, pick, pretrain, text, vision
 from trainers.body import Part, Tokens
 from trainers.loop import computed
+from trainers.plan import Plan
 from trainers.registry import UnknownKey
 
 every_backbone = pytest.mark.parametrize("row", BACKBONES.values(), ids=lambda row: row.key)
@@ -234,3 +235,12 @@ def test_its_features_tell_new_pictures_apart_better_than_random_ones(cifar):
         answers = run.nearest_mean(made[:100], labels[:100], made[100:], 10)
         right[pretrained] = (answers == labels[100:]).float().mean().item()
     assert right[True] > right[False] + 0.2
+
+
+def test_on_drawn_vehicles_what_was_learned_elsewhere_is_worth_fifteen_points():
+    """The article's own picture must show: else the drawings are wrong."""
+    right = {
+        approach: [*run.run(Plan(data="vehicles", approach=approach, per_class=10, seconds=20))][-1]
+        for approach in ("transfer", "scratch")
+    }
+    assert right["transfer"].test_accuracy - right["scratch"].test_accuracy >= 0.15

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import trainers.run as trainers_run
 from guide.approaches import APPROACHES
 from trainers import backbones, loop
 from trainers.events import (
@@ -362,3 +363,26 @@ def test_transfer_learns_once_more_with_the_checks_included(toy):
     best = [look.step for look in of(Validated, events) if look.best][-1]
     share = (pace["train"] + pace["validation"]) / pace["train"]
     assert pace["refit"] == round(best * share) > 0
+
+
+def test_loading_a_backbone_does_not_move_the_dice():
+    """It is built with random weights first; a first run in a process must be as a later one."""
+    trainers_run._loaded.cache_clear()
+    before = torch.random.get_rng_state()
+    trainers_run.fresh("small_resnet", pretrained=True)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_fewer_examples_than_asked_for_are_said():
+    events = list(run(Plan(data="digits", approach="simple", per_class=10_000)))
+    assert "10,000 examples of each class were asked for" in of(Notice, events)[0].text
+
+
+def test_weights_that_cannot_be_kept_do_not_lose_the_score(toy, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trainers_run, "keep", full)
+    events = list(run(plan("transfer"), folder=tmp_path))
+    assert isinstance(events[-1], Finished)
+    assert "No space left on device" in events[-2].text

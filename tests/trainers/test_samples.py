@@ -201,14 +201,18 @@ def test_the_closest_sample_reads_what_the_visitor_sorts():
         sample, unlike = closest(answers)
         assert sample.modality == ("text" if answers.modality == "text" else "images")
         for question in unlike:
-            assert getattr(answers, question) != sample.resembles[question]
+            asked, enough = getattr(answers, question), sample.train_per_class
+            assert asked != sample.resembles[question] or (asked == "large" and enough < 500)
             assert question in QUESTIONS
 
 
 @every_sample
 def test_every_sample_is_the_closest_to_some_answers(sample):
     answers = Answers(modality=sample.modality, **sample.resembles)
-    assert closest(answers) == (sample, ())
+    found, unlike = closest(answers)
+    assert found == sample
+    # Python's documentation is the largest text sample, and still not quite "plenty".
+    assert unlike == (("data_volume",) if sample.key == "pydocs" else ())
 
 
 def test_what_no_sample_resembles_is_said():

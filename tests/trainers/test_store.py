@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from trainers.events import Cancelled, Failed, Finished, Notice, Stage, Step
 from trainers.plan import Plan
@@ -260,6 +260,7 @@ def test_an_empty_queue_is_no_wait(runs):
 
 
 def test_the_wait_is_what_lies_before_in_budgets(runs):
+    runs.beat("worker", 1, ready=True)
     runs.start(PLAN, "ann")
     runs.claim("worker")
     wait = runs.wait("bob")
@@ -274,9 +275,9 @@ def test_the_wait_is_what_lies_before_in_budgets(runs):
 def test_more_workers_shorten_the_wait(runs):
     for number in range(2):
         runs.beat(f"worker {number}", number, ready=True)
-    for _ in range(2):
+    for number in range(2):
         runs.start(PLAN, "ann")
-        runs.claim("worker")
+        runs.claim(f"worker {number}")
     wait = runs.wait("bob")
     assert wait.ahead == 2
     assert 9 < wait.seconds <= 10
@@ -369,3 +370,21 @@ def test_a_run_that_waits_is_never_lost(runs):
     key = runs.start(PLAN, "ann")
     runs.bury_lost()
     assert runs.find(key).state == QUEUED
+
+
+def test_a_run_in_a_terminal_keeps_nobody_waiting(runs):
+    runs.beat("worker", 1, ready=True)
+    runs.start(PLAN, "terminal", worker="terminal")
+    assert runs.wait("bob") == Wait(0, 0.0)
+
+
+def test_a_plan_that_cannot_be_read_any_more_fails_and_blocks_nobody(runs):
+    broken = runs.start(PLAN, "ann")
+    with runs.engine.begin() as sql:
+        plan = PLAN.as_json() | {"data": "gone"}
+        sql.execute(update(runs_table).where(runs_table.c.id == broken).values(plan=plan))
+    following = runs.start(PLAN, "bob")
+    assert runs.claim("worker").id == following
+    with runs.engine.connect() as sql:
+        states = dict(sql.execute(select(runs_table.c.id, runs_table.c.state)).all())
+    assert states == {broken: FAILED, following: RUNNING}

@@ -122,3 +122,27 @@ def test_lists_and_wrong_options_do_not_wait_for_torch(root):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_plan_from_a_file_repeats_the_run(toy, tmp_path, capsys):
+    asked = "run --data colours --approach transfer --per-class 6 --seconds 5 --json"
+    assert main(asked.split()) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(first["repeat"]))
+    assert main(["run", "--plan", str(file), "--json"]) == 0
+    second = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert second["confusion"] == first["confusion"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": "digits"}', '{"data": 1}'])
+def test_a_file_that_is_no_plan_is_refused_in_a_line(text, tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    assert main(["run", "--plan", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_run_without_data_is_refused_in_a_line(capsys):
+    assert main(["run", "--approach", "transfer"]) == 2
+    assert "--data" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """Real worker processes: a queued run is finished, a dead worker is replaced, none is left over."""
 
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -7,7 +9,7 @@ import psutil
 import pytest
 from sqlalchemy import update
 
-from trainers.engine.local import Workers, died, how_many
+from trainers.engine.local import ROOT, Workers, died, how_many
 from trainers.events import Step
 from trainers.home import database_url
 from trainers.plan import Plan
@@ -116,13 +118,19 @@ def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_ho
 
 
 def test_a_worker_ends_when_the_app_dies(own_home):
-    """The app's end of the pipe closes with it, however it ended."""
-    with a_store() as runs, Workers(runs, 1) as workers:
-        ((_, process),) = workers.processes.items()
-        workers._over.set()  # it would be replaced
-        workers._watch.join()
-        process.stdin.close()
-        assert process.wait(timeout=PATIENCE_SECONDS) == 0
+    """However it ended: here it is killed, and can say nothing."""
+    app = (
+        "import time\nfrom trainers.engine.local import Workers\nfrom trainers.store import store\n"
+        "with Workers(store(), 1) as workers:\n"
+        "    print(*(process.pid for process in workers.processes.values()), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", app], cwd=ROOT, stdout=subprocess.PIPE)
+    worker = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_number_of_workers_can_be_set(monkeypatch):

@@ -22,8 +22,17 @@ CIFAR100_MEAN = (0.5071, 0.4866, 0.4409)
 CIFAR100_STD = (0.2673, 0.2564, 0.2762)
 
 
+PLAIN = {  # the parts as a page names them
+    "stem": "first layers",
+    "stage1": "layers 2",
+    "stage2": "layers 3",
+    "stage3": "layers 4",
+    "stage4": "last layers",
+}
+
+
 class SmallResNet(Body):
-    """Our own residual network for 32x32 pictures: 1.4 M parameters, five parts, 224 features.
+    """Our own residual network for 32x32 pictures: 1.33 M parameters, five parts, 224 features.
 
     Takes float32 (N, 3, 32, 32) in 0..1 and hands back float (N, 224), never negative: the mean
     over the picture of the last part's channels. The parts are the shape of the fast CIFAR
@@ -73,7 +82,7 @@ class SmallResNet(Body):
         return Pictures(images.contiguous())
 
     def named_parts(self) -> list[Part]:
-        return [Part(name, module) for name, module in self.parts.named_children()]
+        return [Part(PLAIN[name], module) for name, module in self.parts.named_children()]
 
     def add_lora(self, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model  # seconds, and rarely needed here

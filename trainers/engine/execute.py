@@ -1,9 +1,12 @@
 """One run, executed into the store: from a worker, or from a terminal."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.events import Cancelled, Event, Failed, Step, Validated
 from trainers.plan import Plan
@@ -42,7 +45,7 @@ def execute(
             heart.write(failed)
             yield failed
             return
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             heart.write(Cancelled(time.monotonic() - began))
             raise
         finally:
@@ -56,7 +59,7 @@ def reason(error: Exception) -> str:
     """What to tell the visitor: our own errors are written for them, others are named."""
     if type(error).__module__.startswith("trainers"):
         return str(error)
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if isinstance(error, MemoryError) or "memory" in str(error):
         return (
             "The memory of this computer was not enough for this run. Use fewer examples or a "
             "smaller backbone."
@@ -94,20 +97,26 @@ class _Heart(threading.Thread):
 
     def flush(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-            self.store.append(self.run_id, waiting)
+            self.store.append(self.run_id, self._waiting)
+            self._waiting = []  # only now: what could not be written waits for the next time
             self._flushed = time.monotonic()
 
     def run(self) -> None:
         while not self._over.wait(HEART_SECONDS):
-            stop, cancel = self.store.asked(self.run_id)
-            if stop:
-                self.stop.set()
-            if cancel and not self.cancel.is_set():
-                self.cancel.set()
-                # Said here, not when the step in flight ends: that may take a while.
-                self.write(Cancelled(time.monotonic() - self._began))
-            self.flush()
+            try:
+                self._beat()
+            except SQLAlchemyError:  # locked, or the disk is full: that passes
+                logging.exception("The run's heart missed a beat.")
+
+    def _beat(self) -> None:
+        stop, cancel = self.store.asked(self.run_id)
+        if stop:
+            self.stop.set()
+        if cancel and not self.cancel.is_set():
+            self.cancel.set()
+            # Said here, not when the step in flight ends: that may take a while.
+            self.write(Cancelled(time.monotonic() - self._began))
+        self.flush()
 
     def __enter__(self) -> None:
         self.start()

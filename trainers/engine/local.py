@@ -1,5 +1,6 @@
 """Worker processes on this machine: started with the app, replaced when they die, ended with it."""
 
+import logging
 import os
 import secrets
 import signal
@@ -9,12 +10,14 @@ import threading
 import time
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from trainers.store import Store
 
 ROOT = Path(__file__).parents[2]
 CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
 CHECK_SECONDS = 0.5
-QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is not replaced at once, again and again
+QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
 
 
 def how_many() -> int:
@@ -45,7 +48,7 @@ class Workers:
         if self._watch.is_alive():
             self._watch.join()
         for process in self.processes.values():
-            process.stdin.close()  # a worker ends when this closes, on every platform
+            process.terminate()
         for name, process in self.processes.items():
             try:
                 process.wait(timeout=5)
@@ -59,26 +62,29 @@ class Workers:
         threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
         command = [sys.executable, "-m", "trainers", "work", "--name", name]
         self.processes[name] = subprocess.Popen(
-            [*command, "--threads", str(threads)],
+            [*command, "--threads", str(threads), "--parent", str(os.getpid())],
             cwd=ROOT,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
         )
         self._started[name] = time.monotonic()
 
     def _keep_alive(self) -> None:
         while not self._over.wait(CHECK_SECONDS):
-            for name, process in list(self.processes.items()):
-                if process.poll() is None:
-                    continue
-                lived = time.monotonic() - self._started[name]
+            try:
+                self._replace_dead()
+                self.store.bury_lost()
+            except SQLAlchemyError:  # locked, or the disk is full: that passes, and we go on
+                logging.exception("The workers could not be looked after.")
+
+    def _replace_dead(self) -> None:
+        for name, process in list(self.processes.items()):
+            if process.poll() is None:
+                continue
+            self.store.gone(name, died(process.returncode))
+            if time.monotonic() - self._started[name] > QUICK_DEATH_SECONDS:
                 del self.processes[name]
-                self.store.gone(name, died(process.returncode))
-                process.stdin.close()
-                if lived < QUICK_DEATH_SECONDS and self._over.wait(QUICK_DEATH_SECONDS - lived):
-                    return
                 self._start()
-            self.store.bury_lost()
 
 
 def died(code: int) -> str:
@@ -91,6 +97,6 @@ def died(code: int) -> str:
     else:
         why = f"ended with code {code}"
     return (
-        f"The process that trained {why}. A new one is ready. Start the run again; with fewer "
+        f"The process that trained {why}. Another takes its place. Start the run again; with fewer "
         "examples or a smaller backbone if it happens twice."
     )

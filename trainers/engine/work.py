@@ -1,12 +1,14 @@
 """A worker: imports everything once, then claims run after run. `python -m trainers work`."""
 
+import logging
 import os
 import secrets
-import sys
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
+from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.home import run_folder
 from trainers.store import Store, store
@@ -15,14 +17,14 @@ IDLE_SECONDS = 0.1  # between two looks at an empty queue: half of what a person
 BEAT_SECONDS = 1.0
 
 
-def work(name: str | None = None, threads: int | None = None) -> None:
-    """Works until its standard input closes: a worker must not outlive what started it."""
+def work(name: str | None = None, threads: int | None = None, parent: int | None = None) -> None:
+    """Works until the process numbered `parent` is gone: a worker must not outlive its app."""
     name = name or secrets.token_hex(8)
     _be_nice()
     state = {"ready": False}
     runs = store()
     threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     import torch
 
@@ -32,17 +34,25 @@ def work(name: str | None = None, threads: int | None = None) -> None:
     if threads:
         torch.set_num_threads(threads)
     to_warm = [_warm_images, _warm_text]
-    to_warm.pop(0)()
-    state["ready"] = True
+    _warm(to_warm.pop(0))
     while True:
         claimed = runs.claim(name)
         if claimed:
             for _ in execute(runs, claimed.id, claimed.plan, run, run_folder(claimed.id)):
                 pass
         elif to_warm:  # only once nobody waits: the first visitor may want pictures
-            to_warm.pop(0)()
+            _warm(to_warm.pop(0))
         else:
+            state["ready"] = True
             time.sleep(IDLE_SECONDS)
+
+
+def _warm(load: Callable[[], None]) -> None:
+    """A head start, no more: what is broken is said by the run that needs it."""
+    try:
+        load()
+    except Exception:
+        logging.exception("A backbone could not be warmed up.")
 
 
 def _warm_images() -> None:
@@ -75,11 +85,15 @@ def _be_nice() -> None:
 
 def _beat(runs: Store, name: str, state: dict) -> None:
     while True:
-        runs.beat(name, os.getpid(), ready=state["ready"])
+        try:
+            runs.beat(name, os.getpid(), ready=state["ready"])
+        except SQLAlchemyError:  # locked, or the disk is full: that passes
+            logging.exception("The worker could not say that it lives.")
         time.sleep(BEAT_SECONDS)
 
 
-def _end_with_stdin() -> None:
-    while sys.stdin.buffer.read(1):
-        pass
+def _end_with(parent: int | None) -> None:
+    # Not by a closing standard input: on Windows a read that waits blocks numpy's import.
+    while parent is None or psutil.pid_exists(parent):
+        time.sleep(BEAT_SECONDS)
     os._exit(0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from guide.questions import UNSURE, Answers
+from guide.questions import LARGE_FROM_PER_CLASS, UNSURE, Answers
 from trainers.registry import by_key, pick_from
 
 
@@ -170,7 +170,7 @@ def closest(answers: Answers) -> tuple[Sample, tuple[str, ...]]:
                 - SPECIFICITIES.index(answers.specificity)
             )
         )
-        too_small = answers.data_volume == "large" != sample.resembles["data_volume"]
+        too_small = answers.data_volume == "large" and sample.train_per_class < LARGE_FROM_PER_CLASS
         return special, too_small
 
     def distance(sample: Sample) -> tuple[int, bool, bool]:

@@ -36,7 +36,7 @@ def chosen(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(np.concatenate(kept))
 
 
-MOST_DRAWN = 500  # of each class; there could be any number, but a run would wait for them
+MOST_DRAWN = 500  # of each class, unless more are asked for: a run would wait for them
 
 
 def vehicles(per_class: int | None, seed: int) -> Data:
@@ -48,7 +48,7 @@ def cells(per_class: int | None, seed: int) -> Data:
 
 
 def _drawings(name: str, per_class: int | None, seed: int) -> Data:
-    count = MOST_DRAWN if per_class is None else min(per_class, MOST_DRAWN)
+    count = MOST_DRAWN if per_class is None else per_class
     return Data(
         "images",
         DRAWN[name].CLASSES,
@@ -70,7 +70,7 @@ def glimpse(name: str) -> list[tuple[str, str]]:
     return [(shown(example), data.classes[label]) for example, label in pairs]
 
 
-@lru_cache(16)  # drawing takes longer than learning, and the test split is always the same
+@lru_cache(4)  # drawing takes longer than learning, and the test split is always the same
 def _drawn(name: str, per_class: int, first: int) -> Split:
     module = DRAWN[name]
     pictures = [
