@@ -240,9 +240,9 @@ def watch(run: Run) -> None:
     if not was_over:
         run = store().find(run.id)
     told = tell.told(events_of(run.id))
-    if (run.is_over and not was_over) or (run.claimed and waited):
-        st.rerun()  # a finished page polls no more; one that starts polls faster
-    wait = store().wait(run.visitor, run.id) if waited else None
+    if (run.is_over and not was_over) or (waited and told.looks):
+        st.rerun()  # a finished page polls no more; one that starts looks often till it sees a value
+    wait = None if run.claimed else store().wait(run.visitor, run.id)
     ready = bool(run.claimed or store().ready_workers())
     st.progress(tell.share_done(told, run), text=tell.status(told, run, wait, ready))
     controls(run)

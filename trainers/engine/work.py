@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainers.home import run_folder
 from trainers.store import Store, store
 
-IDLE_SECONDS = 0.1  # between two looks at an empty queue: half of what a person could notice
+IDLE_SECONDS = 0.05  # between two looks at an empty queue
 BEAT_SECONDS = 1.0
 
 
