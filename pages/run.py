@@ -241,7 +241,7 @@ def watch(run: Run) -> None:
         run = store().find(run.id)
     told = tell.told(events_of(run.id))
     if (run.is_over and not was_over) or (waited and told.looks):
-        st.rerun()  # a finished page polls no more; one that starts looks often till it sees a value
+        st.rerun()  # a finished page polls no more; one that starts looks often until a value
     wait = None if run.claimed else store().wait(run.visitor, run.id)
     ready = bool(run.claimed or store().ready_workers())
     st.progress(tell.share_done(told, run), text=tell.status(told, run, wait, ready))
