@@ -156,7 +156,10 @@ def preview(plan: Plan) -> None:
     with aside:
         picture(drawings.layers(plan.approach), key="preview-picture")
     with st.skeleton(height=260):
-        cards: list[Card] = [{"example": e, "label": label} for e, label in glimpse(plan.data)[:6]]
+        some = 6 if samples.pick(plan.data).modality == "images" else 3  # Start stays in sight
+        cards: list[Card] = [
+            {"example": shown, "label": label} for shown, label in glimpse(plan.data)[:some]
+        ]
         examples(cards, key="preview", colour=look.colour)
 
 
