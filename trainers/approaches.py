@@ -29,7 +29,7 @@ class Phase:
 def _head(modality: str, title: str) -> Phase:
     """The last layer alone. Plain gradient steps from zero set out towards the class means and
     end, early, as a well regularised regression; with few examples Adam's equal steps in every
-    direction cost 2 to 4 points (messages and triage, 10 of each class, 4 seeds)."""
+    direction cost 1 to 4 points (messages and triage, 10 of each class, 4 seeds)."""
     return Phase(
         title=title,
         learns="head",
@@ -51,7 +51,7 @@ def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
     by the loop. `what_learns` is "lora" or "all"."""
     match approach:
         case "transfer":
-            # With a fifth held out, few examples are fewer still: 1 to 4 points (as above).
+            # With a fifth held out, few examples are fewer still: up to 3 points (as above).
             return (replace(_head(modality, "Teach the new last layer"), refit=True),)
         case "fine_tune":
             return (_everything(modality, what_learns, "Adjust the whole model"),)
