@@ -8,7 +8,7 @@ from pages.parts.story import Story
 from trainers.events import Finished
 
 Figure = dict[str, Any]
-CURVE_PX, LOSS_PX, MAP_PX = 300, 190, 330
+CURVE_PX, LOSS_PX, MAP_PX = 324, 190, 330
 # Marks by class: on the map a class is told by shape as well as by colour.
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
            "triangle-down", "pentagon")  # fmt: skip
@@ -62,7 +62,9 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
         "layout": _layout(CURVE_PX, against, shapes, notes)
         | {
             "yaxis": {"title": {"text": "right, %"}, "range": [0, 103], "fixedrange": False},
-            "legend": {"orientation": "h", "y": 1.14, "x": 0},
+            # Above the plot, with room for two lines: on a phone the names do not fit in one.
+            "margin": {"l": 52, "r": 12, "t": 54, "b": 42},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         },
     }
 
