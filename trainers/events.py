@@ -73,6 +73,7 @@ class Progress(Event):
     done: int
     total: int
     seconds: float
+    unit: str = "examples"  # or "bytes", "pictures", "rows"
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,16 @@ class Finished(Event):
 
 
 @dataclass(frozen=True)
+class Done(Event):
+    """The end of a job that is no run: see trainers/jobs.py."""
+
+    found: dict  # plain values; each kind of job says which
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Failed(Event):
-    """The run ended without a score."""
+    """The run ended without a score, or the job without a result."""
 
     text: str  # what was asked, what is wrong, what to do next
     seconds: float

@@ -96,12 +96,13 @@ def too_few(data: Data, plan: Plan) -> list[str]:
 def fresh(key: str, *, pretrained: bool) -> Body:
     """A body of one's own to change; the pre-trained weights are read once a process."""
     if pretrained:
-        return copy.deepcopy(_loaded(key)).to(device())
+        return copy.deepcopy(loaded(key)).to(device())
     return backbones.pick(key).body(pretrained=False).to(device())
 
 
 @cache
-def _loaded(key: str) -> Body:
+def loaded(key: str) -> Body:
+    """The pre-trained body that this process shares: not to be changed."""
     with torch.random.fork_rng():  # a first run and a later one must throw the same dice
         return backbones.pick(key).body()
 
@@ -214,7 +215,7 @@ class _Run:
         self.head.calibrate(features)
         known, known_held = features, held_features
         if plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
-            body = _loaded(plan.backbone).to(device())
+            body = loaded(plan.backbone).to(device())
             known, known_held = (
                 torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
             )

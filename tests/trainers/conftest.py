@@ -23,9 +23,9 @@ def toy(monkeypatch):
     """The registries hold toys alone."""
     monkeypatch.setattr(samples, "SAMPLES", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
-    run._loaded.cache_clear()
+    run.loaded.cache_clear()
     yield toys
-    run._loaded.cache_clear()
+    run.loaded.cache_clear()
 
 
 @pytest.fixture(scope="session")

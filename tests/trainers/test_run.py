@@ -367,7 +367,7 @@ def test_transfer_learns_once_more_with_the_checks_included(toy):
 
 def test_loading_a_backbone_does_not_move_the_dice():
     """It is built with random weights first; a first run in a process must be as a later one."""
-    trainers_run._loaded.cache_clear()
+    trainers_run.loaded.cache_clear()
     before = torch.random.get_rng_state()
     trainers_run.fresh("small_resnet", pretrained=True)
     assert torch.equal(torch.random.get_rng_state(), before)

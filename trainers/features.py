@@ -1,0 +1,32 @@
+"""Frozen features of examples, computed once: what a backbone makes of them as it came."""
+
+import time
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+import torch
+
+from trainers.body import Body
+from trainers.events import Progress
+from trainers.loop import computed
+
+
+def frozen(
+    body: Body, inputs: Sequence, *, seconds: float, stop: Callable[[], bool] = lambda: False
+) -> Generator[Progress, None, np.ndarray]:
+    """Features of `inputs` (texts, or pictures H x W x 3), float32 (n, F), telling how far it is.
+
+    Ends after `seconds`, or when `stop` says so, with those of the first n; at least one batch.
+    """
+    began = time.monotonic()
+    ready = body.prepare(inputs)
+    found: list[np.ndarray] = []
+    done = 0
+    for part in computed(body, ready, torch.arange(len(ready))):
+        found.append(part.cpu().numpy())
+        done += len(part)
+        spent = time.monotonic() - began
+        yield Progress(done, len(ready), spent)
+        if spent > seconds or stop():
+            break
+    return np.concatenate(found)

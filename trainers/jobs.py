@@ -1,0 +1,87 @@
+"""What workers do: runs, and beside them reading data, looking it over, and downloads.
+
+A job is a frozen dataclass of plain values, JSON both ways, and a generator of events that
+executes it: `runner(job, *, stop, folder)`. The last event of a run is `Finished`, of any other
+job `Done`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trainers.events import Event
+from trainers.plan import Plan
+from trainers.registry import pick_from
+
+Runner = Callable[..., Iterator[Event]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """Fields as JSON; those of a newer version are passed over."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Any:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(_Job):
+    """Data of a visitor's own, read from where it was put. `Done.found` is {"data": "own-…"}."""
+
+    path: str  # a folder or file that Thaw made under its home, never a visitor's text
+    title: str
+    visitor: str
+    text_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup(_Job):
+    """A data set looked over: is it fit, and what are the answers to the guide's questions?
+    `Done.found` is {"findings": […], "answers": {…}, "evidence": {…}}."""
+
+    data: str
+    seconds: float = 60  # the budget that a run would have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch(_Job):
+    """A backbone or a data set, downloaded. `Done.found` is {}."""
+
+    key: str  # in trainers.backbones or in trainers.samples
+
+
+class Kind(NamedTuple):
+    job: type
+    load: str  # "module:function", the runner: importing this file brings no torch
+    heavy: bool  # needs torch, so a worker that has it
+
+
+KINDS = {
+    "run": Kind(Plan, "trainers.run:run", heavy=True),
+    "read": Kind(Reading, "trainers.reading:read", heavy=False),
+    "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True),
+    "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False),
+}
+
+
+def kind_of(job: Any) -> str:
+    return next(name for name, kind in KINDS.items() if type(job) is kind.job)
+
+
+def from_json(kind: str, data: dict[str, Any]) -> Any:
+    """The job that `as_json` made `data` of. Raises `BadPlan` for a plan that cannot be run."""
+    return pick_from(KINDS, kind, "kind of job").job.from_json(data)
+
+
+def perform(job: Any, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+    """The events of `job`, whichever kind it is."""
+    module, _, name = KINDS[kind_of(job)].load.partition(":")
+    yield from getattr(import_module(module), name)(job, stop=stop, folder=folder)
