@@ -42,10 +42,9 @@ def read(
             written = sum(member.suffix in tables.SUFFIXES for member in found.files)
             # Beside pictures may lie a table or a caption each; beside a table a logo.
             as_pictures = pictures > 0 and (not written or 1 < pictures >= written)
-            alone = path.is_file() and [m.parts for m in found.files] == [(path.name,)]
-            if not pictures and not written and not alone:  # what comes alone is looked at
+            if not pictures and not written and not found.alone:  # what comes alone is looked at
                 raise BadUpload(_nothing(title, found.files, found.notices()))
-            if pictures and alone:
+            if pictures and found.alone:
                 raise BadUpload(
                     f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
