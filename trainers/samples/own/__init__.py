@@ -10,11 +10,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 from trainers.samples.own import images, tables, texts
-from trainers.samples.own.keep import Keeper, Own, forget, sample
+from trainers.samples.own.keep import TERMINAL, Keeper, Own, forget, of, sample
 from trainers.samples.own.limits import BadUpload, Progress, plain, some
 from trainers.samples.own.members import members
 
-__all__ = ["BadUpload", "Own", "Progress", "forget", "read", "sample"]
+__all__ = ["BadUpload", "Own", "Progress", "forget", "of", "read", "sample"]
 
 
 def read(
@@ -23,12 +23,14 @@ def read(
     title: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    visitor: str = TERMINAL,
 ) -> Generator[Progress, None, str]:
     """Read a zip, a table, or a folder, and keep it: yields how far it is, ends with the id.
 
     The sample is then called "own-<id>". Pictures lie in a folder for each class, with or without
     train, val and test around them; texts in a table, or in tables called so. A column is given
-    by name or by number, from 1. Raises `BadUpload`; then, and when closed, nothing is kept.
+    by name or by number, from 1. `of(visitor)` finds it again. Raises `BadUpload`; then, and when
+    closed, nothing is kept.
     """
     path = Path(path)
     title = title or path.resolve().name
@@ -49,7 +51,7 @@ def read(
                     f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
                 )
-            with Keeper("images" if as_pictures else "text") as keeper:
+            with Keeper("images" if as_pictures else "text", visitor) as keeper:
                 if as_pictures:
                     yield from images.read(found, keeper)
                     notices = []

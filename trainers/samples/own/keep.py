@@ -13,6 +13,7 @@ import shutil
 import time
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ from trainers.samples.show import shown
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
 GLIMPSED = 20  # classes; a page need not show a thousand
+TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
 
 
@@ -57,8 +59,8 @@ class Keeper:
     context: what is not finished is removed.
     """
 
-    def __init__(self, modality: str) -> None:
-        self.modality = modality
+    def __init__(self, modality: str, visitor: str = TERMINAL) -> None:
+        self.modality, self.visitor = modality, visitor
         self.id = secrets.token_urlsafe(12)
         self.draft = home() / "data" / f"{self.id}.part"
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
@@ -161,6 +163,9 @@ class Keeper:
             "test": counts["test"],
             "own_test": own_test,
             "notices": notices,
+            "visitor": self.visitor,
+            "created": time.time(),
+            "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
         }
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
         self.draft.rename(home() / "data" / self.id)
@@ -258,6 +263,9 @@ class Own(Sample):
 
     notices: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
+    visitor: str  # whose it is: nobody else is shown it
+    created: float  # seconds since 1970
+    bytes: int  # that it takes on the disk
 
     def data(self, per_class: int | None = None, seed: int = 0) -> Data:
         from trainers.samples.bundled import chosen  # it imports what draws the samples
@@ -291,7 +299,16 @@ class Own(Sample):
 
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    about = _about(folder(key))
+    place = folder(key)
+    try:
+        return _own(key, _about(place))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise UnknownKey(
+            f"What is kept of the data {key!r} is damaged. Delete it, and add it again."
+        ) from None
+
+
+def _own(key: str, about: dict[str, Any]) -> Own:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -312,14 +329,31 @@ def sample(key: str) -> Own:
         load="",
         notices=tuple(about["notices"]),
         counts=tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        visitor=about.get("visitor", TERMINAL),
+        created=about.get("created", 0.0),
+        bytes=about.get("bytes", 0),
     )
+
+
+def of(visitor: str) -> list[Own]:
+    """The uploads of `visitor` that are still kept, the newest first; none that is damaged."""
+    found = []
+    for place in (home() / "data").glob("*/about.json"):
+        with suppress(UnknownKey):
+            found.append(sample(f"own-{place.parent.name}"))
+    mine = [own for own in found if own.visitor == visitor and own.classes]  # else: deleted
+    return sorted(mine, key=lambda own: own.created, reverse=True)
 
 
 def forget(key: str) -> None:
     """Deletes the upload. Of it stays only that it was pictures or texts: the runs on it, which
     are kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
-    stone = {"modality": _about(place)["modality"], "deleted": True}
+    try:
+        stone = {"modality": sample(key).modality, "deleted": True}
+    except UnknownKey:  # damaged: nobody can say what it was
+        shutil.rmtree(place)
+        return
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz"):
         (place / name).unlink(missing_ok=True)
