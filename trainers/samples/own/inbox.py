@@ -1,10 +1,10 @@
-"""What a browser brought, before it is read: files under names of our own, and what each is called.
+"""What a browser brought, before it is read: files under names of our own, and their names.
 
-A draft is one gathering of files by one visitor: `home()/inbox/<hash of both>`. No name that a
-visitor gave ever becomes a path; names.json has them, as [file, [part, part, …]] each.
+A draft is one gathering of files: a folder `home()/inbox/<key>`, whose key nobody can guess, so
+that whoever has it may add to it. No name that a visitor gave ever becomes a path; names.json has
+them, as [file, [part, part, …]] each.
 """
 
-import hashlib
 import json
 import re
 import secrets
@@ -17,20 +17,25 @@ from typing import Any
 from trainers.home import home
 from trainers.samples.own.limits import MAX_BYTES, MAX_FILES, MB, BadUpload
 
+KEY = re.compile(r"[0-9a-f]{32}")
 FILE = re.compile(r"[0-9a-f]{24}")
 LEFT_SECONDS = 24 * 3600  # the files stay for a while, so that other columns can be read from them
 SPARE_BYTES = 1024 * MB  # stay free on the disk, for runs and for the rest of the computer
 NAME_PARTS, NAME_CHARS = 20, 255
 
 
-def draft(visitor: str, key: str) -> Path:
-    """The folder of the draft that this visitor calls `key`, made if need be."""
-    name = hashlib.sha256(f"{visitor}\0{key}".encode()).hexdigest()[:32]
-    place = home() / "inbox" / name
-    if not place.is_dir():
-        clean()
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return place
+def new_draft() -> str:
+    """The key of a new draft."""
+    clean()
+    key = secrets.token_hex(16)
+    (home() / "inbox" / key).mkdir(parents=True, mode=0o700)
+    return key
+
+
+def draft(key: str) -> Path | None:
+    """The folder of the draft called `key`; None where there is none."""
+    place = home() / "inbox" / key
+    return place if KEY.fullmatch(key) and place.is_dir() else None
 
 
 def new_file(place: Path, size: int) -> Path:
