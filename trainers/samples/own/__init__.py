@@ -10,11 +10,20 @@ from collections.abc import Generator
 from pathlib import Path
 
 from trainers.samples.own import images, tables, texts
-from trainers.samples.own.keep import Keeper, Own, forget, sample
+from trainers.samples.own.keep import Keeper, Own, checked, forget, keep_check, sample
 from trainers.samples.own.limits import BadUpload, Progress, plain, some
 from trainers.samples.own.members import members
 
-__all__ = ["BadUpload", "Own", "Progress", "forget", "read", "sample"]
+__all__ = [
+    "BadUpload",
+    "Own",
+    "Progress",
+    "checked",
+    "forget",
+    "keep_check",
+    "read",
+    "sample",
+]
 
 
 def read(
@@ -56,6 +65,7 @@ def read(
                     notices = []
                 else:
                     notices = yield from texts.read(found, keeper, text_column, label_column)
+                yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")
         return key

@@ -62,6 +62,9 @@ def read(
                     same = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
                     keeper.add(text.encode(), label, same=same.encode(), test=test)
             notices += counted.notices()
+            for why, count in (("no text", counted.no_text), ("no label", counted.no_label)):
+                before, _ = keeper.unusable.get(why, (0, []))
+                keeper.unusable[why] = before + count, []
     return notices
 
 
