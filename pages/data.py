@@ -249,6 +249,7 @@ def forget(sample: Own) -> None:
     )
     if st.button("Delete it for good", type="primary"):
         own.forget(sample.key)
+        inbox.forget(sample.draft)
         store().forget_examples(sample.key)
         start_anew()
 
@@ -267,10 +268,43 @@ def holds(sample: Sample) -> None:
         {"example": example, "label": label} for example, label in sample.glimpse()[:SHOWN]
     ]
     examples(cards, key="glimpse", colour=LOOKS["transfer"].colour)
+    if isinstance(sample, Own) and sample.columns and inbox.draft(sample.draft):
+        other_columns(sample)
     if isinstance(sample, Own) and sample.notices:
         with st.expander("What was noticed while reading", icon=":material/info:"):
             for notice in sample.notices:
                 st.markdown(f"- {plain(notice)}")
+
+
+def other_columns(sample: Own) -> None:
+    """The guess of the columns can be changed as long as the files are still in the inbox."""
+    with st.expander("Other columns", icon=":material/view_column:"):
+        places = range(len(sample.columns))
+        text, label = (
+            column.selectbox(
+                f"Column of the {what}",
+                places,
+                index=place,
+                format_func=sample.columns.__getitem__,
+                key=f"{what}-{sample.key}",
+            )
+            for column, what, place in zip(
+                st.columns(2), ("texts", "labels"), sample.text_and_label, strict=True
+            )
+        )
+        wanted = (text, label)
+        if st.button(
+            "Read again with these columns",
+            disabled=wanted == sample.text_and_label or text == label,
+        ):
+            start_reading(
+                str(inbox.draft(sample.draft)),
+                sample.title,
+                text_column=f"#{text + 1}",
+                label_column=f"#{label + 1}",
+                replaces=sample.key,
+            )
+        st.caption("The files that came are kept for a day for this, then deleted.")
 
 
 def latest_check(sample: Sample) -> Run:

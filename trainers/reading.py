@@ -30,7 +30,12 @@ def read(job: Reading, *, stop: Callable[[], bool], folder: Path | None = None) 
         try:
             progress = next(reading)
         except StopIteration as end:
-            yield Done({"data": f"own-{end.value}"}, time.monotonic() - began)
+            key = f"own-{end.value}"
+            if job.replaces:
+                own.forget(job.replaces)
+            if not own.sample(key).columns:  # else other columns may be asked for
+                own.inbox.forget(Path(job.path).name)
+            yield Done({"data": key}, time.monotonic() - began)
             return
         seconds = time.monotonic() - began
         if stop():

@@ -9,12 +9,31 @@ import zlib
 from collections.abc import Generator
 from pathlib import Path
 
-from trainers.samples.own import images, tables, texts
-from trainers.samples.own.keep import TERMINAL, Keeper, Own, forget, of, sample
+from trainers.samples.own import images, inbox, tables, texts
+from trainers.samples.own.keep import (
+    TERMINAL,
+    Keeper,
+    Own,
+    checked,
+    forget,
+    keep_check,
+    of,
+    sample,
+)
 from trainers.samples.own.limits import BadUpload, Progress, plain, some
 from trainers.samples.own.members import members
 
-__all__ = ["BadUpload", "Own", "Progress", "forget", "of", "read", "sample"]
+__all__ = [
+    "BadUpload",
+    "Own",
+    "Progress",
+    "checked",
+    "forget",
+    "keep_check",
+    "of",
+    "read",
+    "sample",
+]
 
 
 def read(
@@ -57,6 +76,9 @@ def read(
                     notices = []
                 else:
                     notices = yield from texts.read(found, keeper, text_column, label_column)
+                if inbox.listing(path):
+                    keeper.facts["draft"] = path.name
+                yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")
         return key

@@ -89,6 +89,12 @@ def listing(path: Path) -> list[tuple[Path, tuple[str, ...]]] | None:
     return [(path / file, tuple(parts)) for file, parts in entries]
 
 
+def forget(key: str) -> None:
+    """Deletes the draft called `key`, if it is there."""
+    if place := draft(key):
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def clean() -> None:
     """Deletes drafts that are a day old."""
     for place in (home() / "inbox").glob("*"):
