@@ -89,6 +89,7 @@ class Sample:
     test: int  # examples
     resembles: dict[str, str] = field(hash=False)  # answers that it is like
     load: str  # "module:function", called with (per_class, seed)
+    facts: Facts | None = None  # what `facts_of` finds; None where nobody looked
 
     def data(self, per_class: int | None = None, seed: int = 0) -> Data:
         """`per_class` training examples of each class (None: all), chosen by `seed`; the test
@@ -115,6 +116,7 @@ SAMPLES = by_key(
         test=500,
         resembles={"specificity": "common", "data_volume": "large"},
         load="trainers.samples.bundled:vehicles",
+        facts=Facts("images", side_px=64),
     ),
     Sample(
         key="digits",
@@ -127,6 +129,7 @@ SAMPLES = by_key(
         test=600,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         load="trainers.samples.bundled:digits",
+        facts=Facts("images", side_px=8, grey=True),
     ),
     Sample(
         key="cells",
@@ -139,6 +142,7 @@ SAMPLES = by_key(
         test=500,
         resembles={"specificity": "specialised", "data_volume": "large"},
         load="trainers.samples.bundled:cells",
+        facts=Facts("images", side_px=64),
     ),
     Sample(
         key="messages",
@@ -151,6 +155,7 @@ SAMPLES = by_key(
         test=360,
         resembles={"specificity": "common", "data_volume": "moderate"},
         load="trainers.samples.bundled:messages",
+        facts=Facts("text", language="en", words=25),
     ),
     Sample(
         key="pydocs",
@@ -163,6 +168,7 @@ SAMPLES = by_key(
         test=540,
         resembles={"specificity": "somewhat", "data_volume": "large"},
         load="trainers.samples.bundled:pydocs",
+        facts=Facts("text", language="en", words=28),
     ),
     Sample(
         key="finance",
@@ -175,6 +181,7 @@ SAMPLES = by_key(
         test=270,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         load="trainers.samples.bundled:finance",
+        facts=Facts("text", language="en", words=28),
     ),
     Sample(
         key="triage",
@@ -187,6 +194,7 @@ SAMPLES = by_key(
         test=315,
         resembles={"specificity": "specialised", "data_volume": "moderate"},
         load="trainers.samples.bundled:triage",
+        facts=Facts("text", language="en", words=30),
     ),
 )
 

@@ -18,7 +18,7 @@ import time
 from array import array
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from PIL import Image
 
 from trainers.home import home
 from trainers.registry import UnknownKey
-from trainers.samples import Data, Sample, Split
+from trainers.samples import Data, Facts, Sample, Split, facts_of
 from trainers.samples.own import near
 from trainers.samples.own.limits import (
     CLASS_CHARS,
@@ -232,9 +232,18 @@ class Keeper:
             "created": time.time(),
             "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
         }
+        about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
         self.draft.rename(home() / "data" / self.id)
         return self.id
+
+    def _facts(self) -> Facts:
+        """What a page and a run hold against a backbone."""
+        with np.load(self.draft / "index.npz") as index:
+            rows = np.flatnonzero(~index["test"])
+            starts, ends, labels = (index[name][rows] for name in ("starts", "ends", "labels"))
+        kept = Split(Kept(self.modality, self.draft / "examples.bin", starts, ends), labels)
+        return facts_of(Data(self.modality, (), kept, kept))
 
     def _near(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """For each of `rows` the number, int64, that it shares with its near-duplicates; of what
@@ -497,6 +506,7 @@ def _own(key: str, about: dict[str, Any]) -> Own:
         columns=tuple(about.get("columns", ())),
         text_and_label=tuple(about.get("text_and_label", (0, 1))),
         draft=about.get("draft", ""),
+        facts=Facts(**about["facts"]) if "facts" in about else None,
     )
 
 
