@@ -1,22 +1,27 @@
 """Uploads as they are kept: one blob of examples, an index, and a JSON that tells about them.
 
 `home()/data/<id>` holds examples.bin (pictures as JPEG or PNG, texts as UTF-8, end to end),
-index.npz (starts and ends int64 (N,), labels int64 (N,), test bool (N,)) and about.json.
+index.npz, about.json and, once the data was looked over, check.json. The index has a row for each
+example that a run can use: starts and ends int64 (N,), labels int64 (N,), test bool (N,); same and
+near int64 (N,), which doubles and near-duplicates share; of pictures also the widths and heights
+that they came with int32 (N,), kinds (places in `images.FORMATS`) and marks (`Seen`) uint8 (N,).
 """
 
 import hashlib
 import io
 import json
+import os
 import re
 import secrets
 import shutil
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -24,6 +29,7 @@ from PIL import Image
 from trainers.home import home
 from trainers.registry import UnknownKey
 from trainers.samples import Data, Sample, Split
+from trainers.samples.own import near
 from trainers.samples.own.limits import (
     CLASS_CHARS,
     MAX_CLASSES,
@@ -37,7 +43,11 @@ from trainers.samples.show import shown
 
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
+UNUSABLE_NAMED = 100  # files of an upload that could not be used
+TWINS_SHOWN = 12
 GLIMPSED = 20  # classes; a page need not show a thousand
+TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
+HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
 DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
 
 
@@ -50,6 +60,19 @@ def folder(key: str) -> Path:
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
 
 
+class Seen(NamedTuple):
+    """What a picture's file was before it was made small."""
+
+    looks: bytes  # for near-duplicates
+    width: int
+    height: int
+    kind: int
+    marks: int  # BLANK and CUT, added up
+
+
+BLANK, CUT = 1, 2  # hardly anything in it; its lower part was lost and is grey
+
+
 class Keeper:
     """Takes examples one at a time; `finish` splits them and hands back the id.
 
@@ -57,8 +80,8 @@ class Keeper:
     context: what is not finished is removed.
     """
 
-    def __init__(self, modality: str) -> None:
-        self.modality = modality
+    def __init__(self, modality: str, visitor: str = TERMINAL) -> None:
+        self.modality, self.visitor = modality, visitor
         self.id = secrets.token_urlsafe(12)
         self.draft = home() / "data" / f"{self.id}.part"
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
@@ -68,9 +91,11 @@ class Keeper:
         self.file = open(self.draft / "examples.bin", "wb")  # noqa: SIM115, closed in __exit__
         # Arrays: a million rows take 25 MB.
         self.offsets, self.labels, self.hashes = array("q", [0]), array("q"), array("q")
-        self.tests = bytearray()
+        self.tests, self.looks, self.seen = bytearray(), bytearray(), array("l")
+        self.unusable: dict[str, tuple[int, list[str]]] = {}  # why -> how many, names of files
         self.classes: dict[str, int] = {}  # by the name that tells them apart
         self.names: list[str] = []
+        self.facts: dict[str, Any] = {}  # more for about.json
 
     def __enter__(self) -> "Keeper":
         return self
@@ -82,7 +107,15 @@ class Keeper:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def add(self, example: bytes, label: str, *, same: bytes, test: bool = False) -> None:
+    def add(
+        self,
+        example: bytes,
+        label: str,
+        *,
+        same: bytes,
+        test: bool = False,
+        seen: Seen | None = None,  # of every picture
+    ) -> None:
         """`same` is what makes two examples the same one; `label` is not empty."""
         known = " ".join(label.split())
         if self.modality == "images":
@@ -101,6 +134,9 @@ class Keeper:
         self.tests.append(test)
         digest = hashlib.blake2b(same, digest_size=8).digest()
         self.hashes.append(int.from_bytes(digest, "big") >> 1)
+        if seen:
+            self.looks += seen.looks
+            self.seen.extend(seen[1:])
 
     def finish(self, title: str, notices: list[str]) -> str:
         """Splits and keeps what came. Raises `BadUpload` where a score would mean nothing."""
@@ -117,9 +153,11 @@ class Keeper:
         test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
+        twins = []  # test examples that were also there to learn from
         if own_test:
             kept = test | ~np.isin(hashes, hashes[test])
             if twice := int((~kept).sum()):
+                twins = np.flatnonzero(test & np.isin(hashes, hashes[~kept]))
                 notices = [
                     *notices,
                     f"{twice:,} training examples are also in the test: they were left out of "
@@ -127,6 +165,28 @@ class Keeper:
                 ]
         else:
             test = split(labels, hashes)
+        rows = used(labels, hashes, test, kept, USED[self.modality])
+        groups = self._near(hashes, rows)
+        if not own_test and len(rows) == len(labels):
+            test, alike = _split_near(labels, hashes, test, groups)
+            if len(alike):
+                alike = [self.names[label] for label in alike]
+                notices = [
+                    *notices,
+                    f"Nearly all alike: the {what} of {some(alike)}. So some in the test are "
+                    "nearly the same as some in training, and the score will flatter. Bring more "
+                    "varied ones.",
+                ]
+        else:
+            learned = ~test[rows] & np.isin(groups, groups[test[rows]])
+            if own_test and learned.any():
+                kept[rows[learned]] = False
+                notices = [
+                    *notices,
+                    f"{learned.sum():,} training examples are nearly the same as one in the test: "
+                    "they were left out of training as well.",
+                ]
+            rows, groups = rows[~learned], groups[~learned]
         order, names = _in_order(self.names)
         labels = order[labels]
         counts = {
@@ -143,16 +203,16 @@ class Keeper:
                 f"{plain(title)} leaves fewer than two classes to learn from. Put examples of "
                 "each class in train, and others in test."
             )
-        notices = [*notices, *self._few(counts, names)]
-        rows = np.flatnonzero(kept)
-        starts = np.array(self.offsets)
-        np.savez(
-            self.draft / "index.npz",
-            starts=starts[:-1][rows],
-            ends=starts[1:][rows],
-            labels=labels[rows],
-            test=test[rows],
-        )
+        tested = int(test[rows].sum())
+        notices = [*notices, *self._few(counts, names, (len(rows) - tested, tested))]
+        index = {"labels": labels[rows], "test": test[rows], "same": hashes[rows], "near": groups}
+        offsets = np.array(self.offsets)
+        index |= {"starts": offsets[:-1][rows], "ends": offsets[1:][rows]}
+        if self.seen:
+            seen = np.array(self.seen).reshape(-1, 4)[rows].T
+            index |= {"widths": seen[0].astype(np.int32), "heights": seen[1].astype(np.int32)}
+            index |= {"kinds": seen[2].astype(np.uint8), "marks": seen[3].astype(np.uint8)}
+        np.savez(self.draft / "index.npz", **index)
         about = {
             "modality": self.modality,
             "title": plain(title),
@@ -160,27 +220,58 @@ class Keeper:
             "train": counts["train"],
             "test": counts["test"],
             "own_test": own_test,
+            "twins": int((~kept).sum()),
+            "twins_shown": np.flatnonzero(np.isin(rows, twins))[:TWINS_SHOWN].tolist(),
+            "unusable": {
+                why: {"count": count, "names": [plain(file) for file in files[:UNUSABLE_NAMED]]}
+                for why, (count, files) in self.unusable.items()
+            },
             "notices": notices,
+            **self.facts,
+            "visitor": self.visitor,
+            "created": time.time(),
+            "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
         }
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
         self.draft.rename(home() / "data" / self.id)
         return self.id
 
-    def _few(self, counts: dict[str, list[int]], names: list[str]) -> list[str]:
+    def _near(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """For each of `rows` the number, int64, that it shares with its near-duplicates; of what
+        has none its hash."""
+        same, first, back = np.unique(hashes[rows], return_index=True, return_inverse=True)
+        which = rows[first]
+        if self.modality == "images":
+            looks = np.frombuffer(self.looks, dtype=np.uint8).reshape(-1, near.LOOKS)
+            group = near.alike_pictures(looks[which])
+        else:
+            starts = np.array(self.offsets)
+            group = near.alike_texts(
+                Kept("text", self.draft / "examples.bin", starts[which], starts[which + 1])
+            )
+        shared = same[group]
+        many = np.bincount(group, minlength=len(group))[group] > 1
+        # The first of a group has its smallest hash, and small ones go into the test.
+        shared[many] = (shared[many] * ODD) & HASHES
+        return shared[back]
+
+    def _few(
+        self, counts: dict[str, list[int]], names: list[str], used: tuple[int, int]
+    ) -> list[str]:
         told = []
         for side, doing in (("train", "learn from"), ("test", "test on")):
             none = [n for n, count in zip(names, counts[side], strict=True) if not count]
             if none:
                 told.append(f"No examples to {doing} of: {some(none)}.")
-        for count, most, doing in zip(
+        for count, taken, doing in zip(
             (sum(counts["train"]), sum(counts["test"])),
-            USED[self.modality],
+            used,
             ("learn from", "test on"),
             strict=True,
         ):
-            if count > most:
+            if count > taken:
                 told.append(
-                    f"Of {count:,} examples to {doing}, a fixed choice of {most:,} is used."
+                    f"Of {count:,} examples to {doing}, a fixed choice of {taken:,} is used."
                 )
         return told
 
@@ -227,6 +318,33 @@ def split(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     return test
 
 
+def _split_near(
+    labels: np.ndarray, hashes: np.ndarray, test: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The split with near-duplicates on one side, and the classes for which there is none such:
+    they are so alike that nothing would be left to test, and keep the split `test` by hashes."""
+    apart = split(labels, groups)
+    alike = np.setdiff1d(labels[test], labels[apart])
+    return np.where(np.isin(labels, alike), test, apart), alike
+
+
+def used(
+    labels: np.ndarray, hashes: np.ndarray, test: np.ndarray, kept: np.ndarray, most: tuple
+) -> np.ndarray:
+    """The rows that runs can use, in order: of training and test at most so many, of each class
+    its share and at least one, by the order of a hash of the content."""
+    found = []
+    for side, limit in zip((kept & ~test, kept & test), most, strict=True):
+        rows = np.flatnonzero(side)
+        if len(rows) > limit:
+            rows = rows[np.lexsort((hashes[rows], labels[rows]))]
+            counts = np.bincount(labels[rows])
+            rank = np.arange(len(rows)) - (np.cumsum(counts) - counts)[labels[rows]]
+            rows = rows[np.argsort(rank / counts[labels[rows]], kind="stable")[:limit]]
+        found.append(rows)
+    return np.sort(np.concatenate(found))
+
+
 @dataclass(frozen=True, eq=False)
 class Kept(Sequence):
     """Pictures (uint8 H x W x 3, of differing sizes) or texts, read when they are asked for."""
@@ -258,22 +376,25 @@ class Own(Sample):
 
     notices: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
+    visitor: str  # whose it is: nobody else is shown it
+    created: float  # seconds since 1970
+    bytes: int  # that it takes on the disk
+    columns: tuple[str, ...]  # of the table that it came in; () for pictures
+    text_and_label: tuple[int, int]  # which of them were read
+    draft: str  # where its files may still lie in the inbox; "" where none are
 
-    def data(self, per_class: int | None = None, seed: int = 0) -> Data:
-        from trainers.samples.bundled import chosen  # it imports what draws the samples
-
+    def data(
+        self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
+    ) -> Data:
         place = folder(self.key)
         about = _about(place)
         if about.get("deleted"):
             raise BadUpload(DELETED)
         index = np.load(place / "index.npz")
-        labels, test = index["labels"].astype(np.int64), index["test"]
+        labels = index["labels"].astype(np.int64)
         inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
-        most_train, most_test = USED[self.modality]
-        train = np.flatnonzero(~test)
-        train = train[chosen(labels[train], per_class, seed)][:most_train]
-        # Mixed, and always the same: a subsample of the test must not be one class.
-        test = np.random.default_rng(0).permutation(np.flatnonzero(test))[:most_test]
+        without = np.array([row for rows in self.mended(mends).values() for row in rows], dtype=int)
+        train, test = _sides(index, without, per_class, seed)
 
         def taken(items: np.ndarray) -> Split:
             some = inputs[items]
@@ -283,15 +404,73 @@ class Own(Sample):
         speaking = self.modality == "text" and all(re.search(r"[^\W\d_]{3}", c) for c in classes)
         return Data(self.modality, classes, taken(train), taken(test), classes if speaking else ())
 
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of the index, int64, that `data()` has in training and in the test, in order."""
+        with np.load(folder(self.key) / "index.npz") as index:
+            return _sides(index, np.array([], dtype=int), None, 0)
+
+    def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
+        `BadUpload` where what was found is not known any more."""
+        found = (checked(self.key) or {}).get("findings", []) if mends else []
+        rows = {one["key"]: tuple(one["mend"]["rows"]) for one in found if one.get("mend")}
+        if missing := [key for key in mends if key not in rows]:
+            raise BadUpload(
+                f"{self.title} was to be used with {some(missing)} mended, but no look at this "
+                "data found that. Look the data over again, then choose the mends anew."
+            )
+        return {key: rows[key] for key in mends}
+
     def glimpse(self) -> list[tuple[str, str]]:
         data = self.data(1)
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
         return [(shown(example), data.classes[label]) for example, label in pairs]
 
 
+def _sides(
+    index: Any, without: np.ndarray, per_class: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the index to train and to test on, mixed."""
+    from trainers.samples.bundled import chosen  # it imports what draws the samples
+
+    labels, test = index["labels"], index["test"]
+    left = np.isin(np.arange(len(labels)), without)
+    train = np.flatnonzero(~test)
+    train = train[chosen(labels[train], per_class, seed, left[train])]
+    # Mixed, and always the same: a subsample of the test must not be one class.
+    test = np.random.default_rng(0).permutation(np.flatnonzero(test))
+    return train, test[~left[test]]
+
+
+def keep_check(key: str, found: dict[str, Any]) -> None:
+    """Keeps what looking the upload over has found: {"findings": [`Finding.as_json()`, …], …}.
+    Whole or not at all. Raises `UnknownKey`."""
+    place = folder(key)
+    draft = place / f"check.{os.getpid()}.part"
+    draft.write_text(json.dumps(found, ensure_ascii=False), "utf-8")
+    draft.replace(place / "check.json")
+
+
+def checked(key: str) -> dict[str, Any] | None:
+    """What `keep_check` kept; None where the upload was not looked over. Raises `UnknownKey`."""
+    try:
+        return json.loads((folder(key) / "check.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+
+
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    about = _about(folder(key))
+    place = folder(key)
+    try:
+        return _own(key, _about(place))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise UnknownKey(
+            f"What is kept of the data {key!r} is damaged. Delete it, and add it again."
+        ) from None
+
+
+def _own(key: str, about: dict[str, Any]) -> Own:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -312,16 +491,36 @@ def sample(key: str) -> Own:
         load="",
         notices=tuple(about["notices"]),
         counts=tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        visitor=about.get("visitor", TERMINAL),
+        created=about.get("created", 0.0),
+        bytes=about.get("bytes", 0),
+        columns=tuple(about.get("columns", ())),
+        text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        draft=about.get("draft", ""),
     )
+
+
+def of(visitor: str) -> list[Own]:
+    """The uploads of `visitor` that are still kept, the newest first; none that is damaged."""
+    found = []
+    for place in (home() / "data").glob("*/about.json"):
+        with suppress(UnknownKey):
+            found.append(sample(f"own-{place.parent.name}"))
+    mine = [own for own in found if own.visitor == visitor and own.classes]  # else: deleted
+    return sorted(mine, key=lambda own: own.created, reverse=True)
 
 
 def forget(key: str) -> None:
     """Deletes the upload. Of it stays only that it was pictures or texts: the runs on it, which
     are kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
-    stone = {"modality": _about(place)["modality"], "deleted": True}
+    try:
+        stone = {"modality": sample(key).modality, "deleted": True}
+    except UnknownKey:  # damaged: nobody can say what it was
+        shutil.rmtree(place)
+        return
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
-    for name in ("examples.bin", "index.npz"):
+    for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
 
 
