@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import drawings, figures, story as tell
+from pages.parts import drawings, fetch, figures, story as tell
 from pages.parts.examples import Card, examples
 from pages.parts.live_plot import live_plot
 from pages.parts.look import FROZEN, LOOKS
@@ -14,6 +14,7 @@ from pages.parts.plain import plain
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from trainers import backbones, samples
+from trainers.backbones.fit import remarks
 from trainers.events import Event, Failed, Finished
 from trainers.findings import Finding
 from trainers.plan import BadPlan, Plan
@@ -91,19 +92,7 @@ def settings() -> Plan:
         help="A ceiling: the run plans its steps to fit, and ends sooner when it stops improving.",
     )
     with st.expander("Expert settings", icon=":material/tune:"):
-        keys = [backbone.key for backbone in backbones.for_modality(sample.modality)]
-        backbone = st.selectbox(
-            "Backbone (the pre-trained model)",
-            keys,
-            index=keys.index(given("backbone", keys, keys[0])),
-            format_func=lambda key: backbones.BACKBONES[key].title,
-            key=f"backbone_{sample.modality}",
-        )
-        about = backbones.pick(backbone)
-        st.caption(
-            f"{about.good_for} Reads {about.takes}; {tell.count(about.parameters)} numbers "
-            f"(parameters). {about.source}, {about.licence}."
-        )
+        backbone = backbone_for(sample)
         keys = list(WHAT_LEARNS)
         what_learns = st.radio(
             "What learns in fine-tuning and hybrid",
@@ -131,6 +120,47 @@ def settings() -> Plan:
         what_learns=what_learns,
         mends=mends,
     )
+
+
+OTHER = "hf:"
+
+
+def backbone_for(sample: samples.Sample) -> str:
+    """The backbone that the visitor chose: its key, also of one that is still to be downloaded."""
+    rows = {row.key: row for row in backbones.for_modality(sample.modality)}
+    wanted = st.query_params.get("backbone", "")
+    other = sample.modality == "text"
+    keys = [*rows, *([OTHER] if other else [])]
+    named = OTHER if other and wanted.startswith(OTHER) else wanted
+    backbone = st.selectbox(
+        "Backbone (the pre-trained model)",
+        keys,
+        index=keys.index(named) if named in keys else 0,
+        format_func=lambda key: in_the_list(rows[key]) if key in rows else "Another, by its name …",
+        key=f"backbone_{sample.modality}",
+    )
+    if backbone == OTHER:
+        name = st.text_input(
+            "Name of an encoder at Hugging Face",
+            wanted.removeprefix(OTHER) if named == OTHER else "",
+            placeholder="organisation/model, or organisation/model@revision",
+            key="hub_name",
+            help="Any text encoder with weights as safetensors. No code of its own is ever run.",
+        )
+        backbone = OTHER + name.strip() if name.strip() else backbones.bundled("text").key
+    try:
+        about = backbones.pick(backbone)
+    except UnknownKey as error:
+        raise BadPlan(str(error)) from None
+    numbers = f"; {tell.count(about.parameters)} numbers (parameters)" if about.parameters else ""
+    st.caption(
+        f"{about.good_for} Reads {about.takes}{numbers}. {plain(about.source)}, {about.licence}."
+    )
+    return backbone
+
+
+def in_the_list(row: backbones.Backbone) -> str:
+    return row.title if backbones.is_here(row) else f"{row.title} · {row.size} to download"
 
 
 def usable_data() -> list[samples.Sample]:
@@ -222,6 +252,19 @@ def preview(plan: Plan) -> None:
 
 
 def start(plan: Plan) -> None:
+    backbone = backbones.pick(plan.backbone)
+    facts = samples.pick(plan.data).facts
+    if plan.approach != "simple":
+        for remark in remarks(backbone, facts) if facts else ():
+            st.caption(f":material/info: {plain(remark)}")
+        if not backbones.is_here(backbone):
+            fetch.offer(
+                plan.backbone,
+                f"**{plain(backbone.title)}** is not on this computer yet: {backbone.size} from "
+                f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
+                f"`{backbones.place(backbone)}`. Nothing else is sent or loaded.",
+            )
+            return
     wait = store().wait(visitor())
     if wait.ahead:
         st.caption(f":material/hourglass_empty: Busy: {tell.in_line(wait)}")
