@@ -157,6 +157,16 @@ class PhaseDone(Event):
 
 
 @dataclass(frozen=True)
+class Answered(Event):
+    """The answer to every test example, in the order of the test split."""
+
+    labels: list[int]  # the right ones
+    answers: list[int]
+    sureness: list[float]  # probability of the answer, 0..1; [] where there is none
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The end: the score on test examples that were looked at once, here."""
 
@@ -178,6 +188,8 @@ class Finished(Event):
     epochs: float
     stopped: bool  # by the visitor, before its end
     repeat: dict  # the plan that repeats this run exactly, steps named
+    peak_memory_bytes: int = 0  # of the process that trained, or of its graphics card; 0: unknown
+    stored_bytes: int = 0  # of what was learned, as it is kept
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class Clock:
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
+    def charge(self, seconds: float) -> None:
+        """As if so much more time had passed: what another run has computed is not free."""
+        self._started -= seconds
+
 
 class Trained(NamedTuple):
     """What a phase tells the one after it."""

@@ -3,10 +3,11 @@
 import copy
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Features, Inputs, device
 from trainers.events import (
+    Answered,
     Baseline,
     Event,
     Finished,
@@ -29,6 +31,7 @@ from trainers.events import (
 )
 from trainers.loop import Clock, Head, Model, Trained, computed, learned, refit, train
 from trainers.measure import score
+from trainers.memory import Peak
 from trainers.plan import Pace, Plan
 from trainers.samples import Data
 from trainers.view import View
@@ -51,14 +54,37 @@ def never() -> bool:
     return False
 
 
+class Shared:
+    """What runs on the same data, backbone and seed have in common: prepared examples, frozen
+    features, and how many examples the budget can look at. Computed by the first run that needs
+    it, charged to each."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Hashable, tuple[Any, float]] = {}
+
+    def get(self, key: Hashable, clock: Clock) -> Any:
+        """What was kept under `key`, its time charged to the clock; None where nothing was."""
+        value, seconds = self.kept.get(key, (None, 0.0))
+        clock.charge(seconds)
+        return value
+
+    def keep(self, key: Hashable, value: Any, seconds: float) -> None:
+        self.kept[key] = value, seconds
+
+
 def run(
-    plan: Plan, *, stop: Callable[[], bool] = never, folder: Path | None = None
+    plan: Plan,
+    *,
+    stop: Callable[[], bool] = never,
+    folder: Path | None = None,
+    shared: Shared | None = None,
 ) -> Iterator[Event]:
     """Execute `plan` and yield what happens; the last event is `Finished`.
 
     `stop` is asked between steps: once true, the best weights so far are tested and that is the
     end. Closing the generator abandons the run: no score. With `folder`, what was learned is left
-    there as model.safetensors. Raises `BadData`, `Diverged`, and what loading raises.
+    there as model.safetensors. Runs that differ in nothing but the approach may hand on what is
+    `shared`. Raises `BadData`, `Diverged`, and what loading raises.
     """
     began = time.monotonic()
     plan = replace(plan, backbone=backbones.pinned(plan.backbone))
@@ -76,7 +102,10 @@ def run(
     remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
     spent = time.monotonic() - began
-    yield from _Run(plan, data, body, remarks, spent, stop, folder).events()
+    with Peak() as memory:
+        yield from _Run(
+            plan, data, body, remarks, spent, stop, folder, shared or Shared(), memory
+        ).events()
 
 
 def check(data: Data, plan: Plan) -> None:
@@ -141,15 +170,18 @@ class _Run:
         setup_seconds: float,
         stop: Callable[[], bool],
         folder: Path | None,
+        shared: Shared,
+        memory: Peak,
     ) -> None:
         self.plan, self.data, self.body = plan, data, body
         self.setup_seconds, self.stop, self.folder = setup_seconds, stop, folder
+        self.shared, self.memory = shared, memory
         self.clock = Clock(plan.seconds)
         self.notices = list(remarks)
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
-        self.stopped = False
+        self.stopped = self.body_changed = False
         self.body.requires_grad_(False)  # until a phase says otherwise
 
     def events(self) -> Iterator[Event]:
@@ -163,9 +195,9 @@ class _Run:
                 "There is one example of each class, so none could be held out: progress is "
                 "measured on the very examples that are learned, and says little."
             )
-        self.train_inputs = self.body.prepare(data.train.inputs)
-        self.test_inputs = self.body.prepare(data.test.inputs)
-        self.forward_seconds = self._timed_forward()
+        self.train_inputs = self._shared("train", self.body.prepare, data.train.inputs)
+        self.test_inputs = self._shared("test", self.body.prepare, data.test.inputs)
+        self.forward_seconds = self._shared("forward", self._timed_forward)
         learn, held, test = self._limits(learn, held)
         self.learn, self.held, self.test = learn, held, test
         self.head = Head(self.body.features, len(data.classes)).to(device())
@@ -203,8 +235,8 @@ class _Run:
         features = yield from self._features(self.test_inputs, test)
         self.head.eval()
         with torch.inference_mode():
-            answers = self.head(features).argmax(1)
-        yield from self._tested(answers)
+            sureness, answers = self.head(features).softmax(1).max(1)
+        yield from self._tested(answers, sureness)
 
     def _trained(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
@@ -309,6 +341,7 @@ class _Run:
 
     def _thaw(self, phase: Phase) -> None:
         """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
+        self.body_changed = phase.learns != "head"
         self.body.requires_grad_(phase.learns == "all")
         if phase.learns == "lora":
             self.body.add_lora(LORA_RANK)
@@ -326,6 +359,15 @@ class _Run:
             }
             for name, part in named
         ]
+
+    def _shared(self, key: Hashable, make: Callable[..., Any], *given: Any) -> Any:
+        """What `make` makes, or another run has made of the same."""
+        if (known := self.shared.get(key, self.clock)) is not None:
+            return known
+        began = time.monotonic()
+        made = make(*given)
+        self.shared.keep(key, made, time.monotonic() - began)
+        return made
 
     def _timed_forward(self) -> float:
         """Seconds one example takes: to be made ready, and a forward pass."""
@@ -368,14 +410,21 @@ class _Run:
     def _features(self, inputs: Inputs, items: Tensor | np.ndarray) -> Iterator[Event]:
         """Features of `items`, float32 (n, F), telling how far it is."""
         items = torch.as_tensor(items)
-        found, told = [], 0.0
+        as_it_came = self.plan.approach != "scratch" and not self.body_changed
+        key = ("features", id(inputs), items.numpy().tobytes())
+        if as_it_came and (known := self.shared.get(key, self.clock)) is not None:
+            return known
+        found, told, began = [], 0.0, time.monotonic()
         for part in computed(self.body, inputs, items):
             found.append(part)
             done = sum(map(len, found))
             if self.clock.seconds() - told > 0.2 or done == len(items):
                 told = self.clock.seconds()
                 yield Progress(done, len(items), told)
-        return torch.cat(found)
+        features = torch.cat(found)
+        if as_it_came:
+            self.shared.keep(key, features, time.monotonic() - began)
+        return features
 
     def _without_training(self) -> Iterator[Event]:
         """Answers to the test: nearest class mean, or nearest class name where no example is."""
@@ -394,9 +443,16 @@ class _Run:
         labels = torch.from_numpy(data.train.labels[self.learn])
         return nearest_mean(features, labels, tested, len(data.classes))
 
-    def _tested(self, answers: Tensor) -> Iterator[Event]:
+    def _tested(self, answers: Tensor, sureness: Tensor | None = None) -> Iterator[Event]:
         plan, data = self.plan, self.data
-        result = score(data.test.labels[self.test], answers.cpu().numpy(), len(data.classes))
+        labels = data.test.labels[self.test]
+        result = score(labels, answers.cpu().numpy(), len(data.classes))
+        yield Answered(
+            labels.tolist(),
+            answers.tolist(),
+            [] if sureness is None else [round(sure, 3) for sure in sureness.tolist()],
+            self.clock.seconds(),
+        )
         learnable = sum(part["learnable"] for part in self._parts())
         if plan.approach == "none":
             learnable = 0
@@ -426,6 +482,8 @@ class _Run:
             epochs=self.epochs,
             stopped=self.stopped,
             repeat=replace(plan, pace=pace).as_json(),
+            peak_memory_bytes=self.memory.now(),
+            stored_bytes=0 if plan.approach == "none" else stored_bytes(self.model),
         )
         if self.folder and plan.approach != "none":
             try:
@@ -471,10 +529,19 @@ def nearest(targets: Tensor, asked: Tensor, centre: Tensor | float = 0.0) -> Ten
     return likeness.nan_to_num(nan=-torch.inf).argmax(1)
 
 
+def to_keep(model: Model) -> dict[str, Tensor]:
+    """What a run leaves of its model: all that is not as the backbone came."""
+    return learned(model) | {f"head.{name}": v for name, v in model.head.state_dict().items()}
+
+
+def stored_bytes(model: Model) -> int:
+    return sum(value.numel() * value.element_size() for value in to_keep(model).values())
+
+
 def keep(model: Model, folder: Path) -> None:
     """Leaves what was learned in `folder`, whole or not at all: a cut cannot leave half a file."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = learned(model) | {f"head.{name}": v for name, v in model.head.state_dict().items()}
+    weights = to_keep(model)
     draft = folder / "model.safetensors.part"
     save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft)
     with open(draft, "rb+") as file:

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from trainers.events import Event, Finished, Notice, Stage, Started
+from trainers.events import Answered, Event, Finished, Notice, Stage, Started
 from trainers.loop import Clock
 from trainers.measure import score
 from trainers.plan import Plan
@@ -63,8 +63,15 @@ def run(
     model = make_pipeline(first, LogisticRegression(C=REGULARISATION[data.modality], max_iter=1000))
     model.fit(_plain(data.modality, inputs), labels)
     yield Stage("test", "Testing on examples never used so far", clock.seconds())
-    answers = model.predict(_plain(data.modality, data.test.inputs))
+    tested = _plain(data.modality, data.test.inputs)
+    answers = model.predict(tested)
     result = score(data.test.labels, answers, len(data.classes))
+    yield Answered(
+        data.test.labels.tolist(),
+        answers.tolist(),
+        model.predict_proba(tested).max(1).round(3).tolist(),
+        clock.seconds(),
+    )
     numbers = model[-1].coef_.size + model[-1].intercept_.size
     yield Finished(
         approach=plan.approach,
@@ -85,6 +92,7 @@ def run(
         epochs=0.0,
         stopped=False,
         repeat=_named(plan, len(labels), len(answers)),
+        stored_bytes=numbers * 8,  # its coefficients are float64
     )
 
 
