@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -59,10 +59,13 @@ class Keeper:
     context: what is not finished is removed.
     """
 
-    def __init__(self, modality: str, visitor: str = TERMINAL) -> None:
+    def __init__(
+        self, modality: str, visitor: str = TERMINAL, place: Path | None = None
+    ) -> None:  # `place`: of a download, which has one of its own
         self.modality, self.visitor = modality, visitor
-        self.id = secrets.token_urlsafe(12)
-        self.draft = home() / "data" / f"{self.id}.part"
+        self.place = place or home() / "data" / secrets.token_urlsafe(12)
+        self.id = self.place.name
+        self.draft = self.place.with_name(f"{self.id}.part")
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
             if left.stat().st_mtime < time.time() - LEFT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
@@ -168,7 +171,9 @@ class Keeper:
             "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
         }
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
-        self.draft.rename(home() / "data" / self.id)
+        if self.place.exists():  # what is left of a download that was deleted
+            shutil.rmtree(self.place)
+        self.draft.rename(self.place)
         return self.id
 
     def _few(self, counts: dict[str, list[int]], names: list[str]) -> list[str]:
@@ -266,14 +271,18 @@ class Own(Sample):
     visitor: str  # whose it is: nobody else is shown it
     created: float  # seconds since 1970
     bytes: int  # that it takes on the disk
+    deleted: ClassVar[str] = DELETED
+
+    def place(self) -> Path:
+        return folder(self.key)
 
     def data(self, per_class: int | None = None, seed: int = 0) -> Data:
         from trainers.samples.bundled import chosen  # it imports what draws the samples
 
-        place = folder(self.key)
+        place = self.place()
         about = _about(place)
         if about.get("deleted"):
-            raise BadUpload(DELETED)
+            raise BadUpload(self.deleted)
         index = np.load(place / "index.npz")
         labels, test = index["labels"].astype(np.int64), index["test"]
         inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
@@ -299,7 +308,11 @@ class Own(Sample):
 
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    place = folder(key)
+    return lying(folder(key), key)
+
+
+def lying(place: Path, key: str) -> Own:
+    """What is kept in `place`. Raises `UnknownKey` where that is nothing, or damaged."""
     try:
         return _own(key, _about(place))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -350,10 +363,16 @@ def forget(key: str) -> None:
     are kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
     try:
-        stone = {"modality": sample(key).modality, "deleted": True}
+        modality = sample(key).modality
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
-        return
+    else:
+        emptied(place, modality)
+
+
+def emptied(place: Path, modality: str) -> None:
+    """Leaves nothing in `place` but that it was pictures or texts, and is gone."""
+    stone = {"modality": modality, "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz"):
         (place / name).unlink(missing_ok=True)
