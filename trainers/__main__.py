@@ -30,7 +30,7 @@ from trainers.events import (
 )
 from trainers.plan import WHAT_LEARNS, BadPlan, Plan
 from trainers.registry import UnknownKey
-from trainers.samples import own
+from trainers.samples import online, own
 from trainers.samples.own import BadUpload
 
 
@@ -61,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     fetch.add_argument("key", help="of `backbones` or `samples`, or hf:organisation/model")
     fetch.add_argument("--json", action="store_true", help="one event a line")
     fetch.add_argument("--parent", type=int, help="end when the process of this number ends")
-    forget = commands.add_parser("forget", help="delete data of your own that was kept")
-    forget.add_argument("key", metavar="own-…")
+    forget = commands.add_parser("forget", help="delete data of your own, or that was downloaded")
+    forget.add_argument("key", metavar="|".join(["own-…", *online.ONLINE]))
     work = commands.add_parser("work", help="work on the runs of the app")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
@@ -82,9 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
             begin(**given)
         case "samples":
             for sample in samples.SAMPLES.values():
-                print(f"{sample.key:10} {sample.modality:7} {sample.classes:3} classes  "
+                print(f"{sample.key:17} {sample.modality:7} {sample.classes:3} classes  "
                       f"up to {sample.train_per_class} each, {sample.test} to test  "
                       f"{sample.about} ({sample.made})")  # fmt: skip
+            for row in online.ONLINE.values():
+                here = "downloaded" if online.is_here(row.key) else online.size(row.download_bytes)
+                print(f"{row.key:17} {row.modality:7} {row.classes:3} classes  {here:>10}  "
+                      f"{row.about} ({row.source}; licence: {row.licence})")  # fmt: skip
         case "backbones":
             for backbone in backbones.BACKBONES.values():
                 here = "here" if backbones.is_here(backbone) else "not here"
@@ -153,7 +157,7 @@ def _planned(
 
 def _is_path(data: str) -> bool:
     """Whether `data` is meant as a file or folder; a sample of that name goes first."""
-    if data in samples.SAMPLES:
+    if data in samples.SAMPLES or (data in online.ONLINE and online.is_here(data)):
         return False
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 
@@ -196,7 +200,7 @@ def _plan_or_forget(settings: dict) -> Plan:
 
 def _forget(key: str) -> int:
     try:
-        own.forget(key)
+        (online if key in online.ONLINE else own).forget(key)
     except UnknownKey as error:
         print(error, file=sys.stderr)
         return 2

@@ -299,8 +299,8 @@ def _no_endless_wait() -> Iterator[None]:
 
 
 GATED = (
-    "{repo} is only for those who have accepted its terms. Accept them on its page at Hugging Face, "
-    "set HF_TOKEN to a token of your account, and try again."
+    "{repo} is only for those who have accepted its terms. Accept them on its page at Hugging "
+    "Face, set HF_TOKEN to a token of your account, and try again."
 )
 
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -52,11 +52,15 @@ DELETED = "This data was deleted, so nothing can be run on it any more. Add it a
 
 
 def folder(key: str) -> Path:
-    """Where the upload called `key` lies. Raises `UnknownKey`."""
+    """Where the upload or downloaded data set called `key` lies. Raises `UnknownKey`."""
     if match := KEY.fullmatch(key):
         place = home() / "data" / match[1]
         if (place / "about.json").is_file():
             return place
+    from trainers.samples import online  # it needs what stands here
+
+    if key in online.ONLINE and online.is_here(key):
+        return online.place(key)
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
 
 
@@ -80,10 +84,13 @@ class Keeper:
     context: what is not finished is removed.
     """
 
-    def __init__(self, modality: str, visitor: str = TERMINAL) -> None:
+    def __init__(
+        self, modality: str, visitor: str = TERMINAL, place: Path | None = None
+    ) -> None:  # `place`: of a download, which has one of its own
         self.modality, self.visitor = modality, visitor
-        self.id = secrets.token_urlsafe(12)
-        self.draft = home() / "data" / f"{self.id}.part"
+        self.place = place or home() / "data" / secrets.token_urlsafe(12)
+        self.id = self.place.name
+        self.draft = self.place.with_name(f"{self.id}.part")
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
             if left.stat().st_mtime < time.time() - LEFT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
@@ -234,7 +241,9 @@ class Keeper:
         }
         about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
-        self.draft.rename(home() / "data" / self.id)
+        if self.place.exists():  # what is left of a download that was deleted
+            shutil.rmtree(self.place)
+        self.draft.rename(self.place)
         return self.id
 
     def _facts(self) -> Facts:
@@ -391,14 +400,18 @@ class Own(Sample):
     columns: tuple[str, ...]  # of the table that it came in; () for pictures
     text_and_label: tuple[int, int]  # which of them were read
     draft: str  # where its files may still lie in the inbox; "" where none are
+    deleted: ClassVar[str] = DELETED
+
+    def place(self) -> Path:
+        return folder(self.key)
 
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
     ) -> Data:
-        place = folder(self.key)
+        place = self.place()
         about = _about(place)
         if about.get("deleted"):
-            raise BadUpload(DELETED)
+            raise BadUpload(self.deleted)
         index = np.load(place / "index.npz")
         labels = index["labels"].astype(np.int64)
         inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
@@ -415,7 +428,7 @@ class Own(Sample):
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the index, int64, that `data()` has in training and in the test, in order."""
-        with np.load(folder(self.key) / "index.npz") as index:
+        with np.load(self.place() / "index.npz") as index:
             return _sides(index, np.array([], dtype=int), None, 0)
 
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -470,7 +483,11 @@ def checked(key: str) -> dict[str, Any] | None:
 
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    place = folder(key)
+    return lying(folder(key), key)
+
+
+def lying(place: Path, key: str) -> Own:
+    """What is kept in `place`. Raises `UnknownKey` where that is nothing, or damaged."""
     try:
         return _own(key, _about(place))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -525,10 +542,16 @@ def forget(key: str) -> None:
     are kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
     try:
-        stone = {"modality": sample(key).modality, "deleted": True}
+        modality = sample(key).modality
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
-        return
+    else:
+        emptied(place, modality)
+
+
+def emptied(place: Path, modality: str) -> None:
+    """Leaves nothing in `place` but that it was pictures or texts, and is gone."""
+    stone = {"modality": modality, "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
