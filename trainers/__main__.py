@@ -58,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     work = commands.add_parser("work", help="work on the runs of the app")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
+    work.add_argument("--light", action="store_true", help="no training: read and download")
     work.add_argument("--parent", type=int, help="end when the process of this number ends")
     given = vars(parser.parse_args(arguments))
     match given.pop("command"):

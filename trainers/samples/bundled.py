@@ -24,12 +24,17 @@ HERE = Path(__file__).parent
 TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "finance": 45}
 
 
-def chosen(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
+def chosen(
+    labels: np.ndarray, per_class: int | None, seed: int, left_out: np.ndarray | None = None
+) -> np.ndarray:
     """Positions of up to `per_class` examples of each class, mixed; the same seed, the same ones.
 
     With more per class the smaller choice stays inside: learning curves compare like with like.
+    Those marked in `left_out`, bool (N,), are replaced by the next; the others stay chosen.
     """
     mixed = np.random.default_rng(seed).permutation(len(labels))
+    if left_out is not None:
+        mixed = mixed[~left_out[mixed]]
     if per_class is None:
         return mixed
     kept = [mixed[labels[mixed] == label][:per_class] for label in np.unique(labels)]

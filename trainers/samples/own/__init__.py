@@ -9,12 +9,31 @@ import zlib
 from collections.abc import Generator
 from pathlib import Path
 
-from trainers.samples.own import images, tables, texts
-from trainers.samples.own.keep import TERMINAL, Keeper, Own, forget, of, sample
+from trainers.samples.own import images, inbox, tables, texts
+from trainers.samples.own.keep import (
+    TERMINAL,
+    Keeper,
+    Own,
+    checked,
+    forget,
+    keep_check,
+    of,
+    sample,
+)
 from trainers.samples.own.limits import BadUpload, Progress, plain, some
 from trainers.samples.own.members import members
 
-__all__ = ["BadUpload", "Own", "Progress", "forget", "of", "read", "sample"]
+__all__ = [
+    "BadUpload",
+    "Own",
+    "Progress",
+    "checked",
+    "forget",
+    "keep_check",
+    "of",
+    "read",
+    "sample",
+]
 
 
 def read(
@@ -44,10 +63,9 @@ def read(
             written = sum(member.suffix in tables.SUFFIXES for member in found.files)
             # Beside pictures may lie a table or a caption each; beside a table a logo.
             as_pictures = pictures > 0 and (not written or 1 < pictures >= written)
-            alone = path.is_file() and [m.parts for m in found.files] == [(path.name,)]
-            if not pictures and not written and not alone:  # what comes alone is looked at
+            if not pictures and not written and not found.alone:  # what comes alone is looked at
                 raise BadUpload(_nothing(title, found.files, found.notices()))
-            if pictures and alone:
+            if pictures and found.alone:
                 raise BadUpload(
                     f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
@@ -58,6 +76,9 @@ def read(
                     notices = []
                 else:
                     notices = yield from texts.read(found, keeper, text_column, label_column)
+                if inbox.listing(path):
+                    keeper.facts["draft"] = path.name
+                yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")
         return key

@@ -12,7 +12,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from trainers.samples.own.keep import Keeper
+from trainers.samples.own import near
+from trainers.samples.own.keep import BLANK, CUT, Keeper, Seen
 from trainers.samples.own.limits import (
     MAX_IMAGE_BYTES,
     MAX_STRETCH,
@@ -29,6 +30,10 @@ TRAIN, TEST = {"train", "training", "val", "valid", "validation", "dev"}, {"test
 LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
 QUALITY = 95
 THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of PIL's limit, 270 MB
+UNREADABLE = "files that could not be read as pictures"
+BLANK_STD = 2.5  # of 255, in the liveliest colour; the flattest picture of our 7 sets has 5.9
+MAYBE_BLANK = 64  # between the darkest and lightest of every 64th pixel: spares the look at all
+GREY, CUT_SHARE = 128, 10  # with which decoders fill what is lost; a tenth of the height at least
 WHITE = (255, 255, 255)  # behind transparent pictures, as a page shows them
 
 
@@ -54,9 +59,11 @@ def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
             if number % 20 == 0:
                 yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
             if made := ahead.popleft().result():
-                keeper.add(made[0], label, same=made[1], test=test)
+                keeper.add(made[0], label, same=made[1], test=test, seen=made[2])
             else:
-                found.pass_over("files that could not be read as pictures", member.name)
+                found.pass_over(UNREADABLE, member.name)
+    if unreadable := found.passed.get(UNREADABLE):
+        keeper.unusable["unreadable"] = len(unreadable), unreadable
     if not len(keeper):
         raise BadUpload(
             f"None of the {len(placed):,} files named as pictures could be read: they are empty, "
@@ -65,15 +72,38 @@ def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
         )
 
 
-def _made(member: Member) -> tuple[bytes, bytes] | None:
-    """The picture as it is kept, and the hash of its file; None where it cannot be read."""
+def _made(member: Member) -> tuple[bytes, bytes, Seen] | None:
+    """The picture as it is kept, the hash of its file, and what it looked like; None where it
+    cannot be read."""
     try:
         with member.open() as file:
             raw = file.read()
         picture, lossless = opened(io.BytesIO(raw))
-        return _packed(picture, lossless=lossless), hashlib.sha256(raw).digest()
+        packed = _packed(picture, lossless=lossless)
+        return packed, hashlib.sha256(raw).digest(), _seen(raw, picture)
     except Exception:  # decoders raise nearly everything at bytes that are no picture
         return None
+
+
+def _seen(raw: bytes, picture: Image.Image) -> Seen:
+    with Image.open(io.BytesIO(raw), formats=FORMATS) as head:  # reads no pixels
+        width, height = head.size
+        kind = FORMATS.index(head.format)
+    if (width > height) != (picture.width > picture.height) and picture.width != picture.height:
+        width, height = height, width  # turned, as its camera said
+    return Seen(near.looks(picture), width, height, kind, marks(np.asarray(picture)))
+
+
+def marks(pixels: np.ndarray) -> int:
+    """BLANK and CUT, added up, of a picture, uint8 (H, W, 3)."""
+    found = 0
+    span = np.ptp(pixels[::8, ::8], (0, 1)).max()
+    if span < MAYBE_BLANK and pixels.std((0, 1)).max() < BLANK_STD:
+        found += BLANK
+    lost = len(pixels) // CUT_SHARE
+    if lost and (pixels[-lost:] == GREY).all() and not (pixels[:lost] == GREY).all():
+        found += CUT
+    return found
 
 
 def _placed(found: Members) -> Iterator[Placed]:

@@ -1,30 +1,35 @@
 """Uploads as they are kept: one blob of examples, an index, and a JSON that tells about them.
 
 `home()/data/<id>` holds examples.bin (pictures as JPEG or PNG, texts as UTF-8, end to end),
-index.npz (starts and ends int64 (N,), labels int64 (N,), test bool (N,)) and about.json.
+index.npz, about.json and, once the data was looked over, check.json. The index has a row for each
+example that a run can use: starts and ends int64 (N,), labels int64 (N,), test bool (N,); same and
+near int64 (N,), which doubles and near-duplicates share; of pictures also the widths and heights
+that they came with int32 (N,), kinds (places in `images.FORMATS`) and marks (`Seen`) uint8 (N,).
 """
 
 import hashlib
 import io
 import json
+import os
 import re
 import secrets
 import shutil
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from trainers.home import home
 from trainers.registry import UnknownKey
-from trainers.samples import Data, Sample, Split
+from trainers.samples import Data, Facts, Sample, Split, facts_of
+from trainers.samples.own import near
 from trainers.samples.own.limits import (
     CLASS_CHARS,
     MAX_CLASSES,
@@ -37,19 +42,40 @@ from trainers.samples.own.limits import (
 from trainers.samples.show import shown
 
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
+ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; nor does this
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
+UNUSABLE_NAMED = 100  # files of an upload that could not be used
+TWINS_SHOWN = 12
 GLIMPSED = 20  # classes; a page need not show a thousand
 TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
-DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
+HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
+DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError)  # what about.json can do
 
 
 def folder(key: str) -> Path:
-    """Where the upload called `key` lies. Raises `UnknownKey`."""
+    """Where the upload, or the downloaded data set, called `key` lies. Raises `UnknownKey`."""
+    place = None
     if match := KEY.fullmatch(key):
         place = home() / "data" / match[1]
-        if (place / "about.json").is_file():
-            return place
+    elif ONLINE.fullmatch(key):
+        place = home() / "online" / key
+    if place and (place / "about.json").is_file():
+        return place
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
+
+
+class Seen(NamedTuple):
+    """What a picture's file was before it was made small."""
+
+    looks: bytes  # for near-duplicates
+    width: int
+    height: int
+    kind: int
+    marks: int  # BLANK and CUT, added up
+
+
+BLANK, CUT = 1, 2  # hardly anything in it; its lower part was lost and is grey
 
 
 class Keeper:
@@ -73,9 +99,11 @@ class Keeper:
         self.file = open(self.draft / "examples.bin", "wb")  # noqa: SIM115, closed in __exit__
         # Arrays: a million rows take 25 MB.
         self.offsets, self.labels, self.hashes = array("q", [0]), array("q"), array("q")
-        self.tests = bytearray()
+        self.tests, self.looks, self.seen = bytearray(), bytearray(), array("l")
+        self.unusable: dict[str, tuple[int, list[str]]] = {}  # why -> how many, names of files
         self.classes: dict[str, int] = {}  # by the name that tells them apart
         self.names: list[str] = []
+        self.facts: dict[str, Any] = {}  # more for about.json
 
     def __enter__(self) -> "Keeper":
         return self
@@ -87,7 +115,15 @@ class Keeper:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def add(self, example: bytes, label: str, *, same: bytes, test: bool = False) -> None:
+    def add(
+        self,
+        example: bytes,
+        label: str,
+        *,
+        same: bytes,
+        test: bool = False,
+        seen: Seen | None = None,  # of every picture
+    ) -> None:
         """`same` is what makes two examples the same one; `label` is not empty."""
         known = " ".join(label.split())
         if self.modality == "images":
@@ -106,6 +142,9 @@ class Keeper:
         self.tests.append(test)
         digest = hashlib.blake2b(same, digest_size=8).digest()
         self.hashes.append(int.from_bytes(digest, "big") >> 1)
+        if seen:
+            self.looks += seen.looks
+            self.seen.extend(seen[1:])
 
     def finish(self, title: str, notices: list[str]) -> str:
         """Splits and keeps what came. Raises `BadUpload` where a score would mean nothing."""
@@ -122,9 +161,11 @@ class Keeper:
         test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
+        twins = []  # test examples that were also there to learn from
         if own_test:
             kept = test | ~np.isin(hashes, hashes[test])
             if twice := int((~kept).sum()):
+                twins = np.flatnonzero(test & np.isin(hashes, hashes[~kept]))
                 notices = [
                     *notices,
                     f"{twice:,} training examples are also in the test: they were left out of "
@@ -132,6 +173,28 @@ class Keeper:
                 ]
         else:
             test = split(labels, hashes)
+        rows = used(labels, hashes, test, kept, USED[self.modality])
+        groups = self._near(hashes, rows)
+        if not own_test and len(rows) == len(labels):
+            test, alike = _split_near(labels, hashes, test, groups)
+            if len(alike):
+                alike = [self.names[label] for label in alike]
+                notices = [
+                    *notices,
+                    f"Nearly all alike: the {what} of {some(alike)}. So some in the test are "
+                    "nearly the same as some in training, and the score will flatter. Bring more "
+                    "varied ones.",
+                ]
+        else:
+            learned = ~test[rows] & np.isin(groups, groups[test[rows]])
+            if own_test and learned.any():
+                kept[rows[learned]] = False
+                notices = [
+                    *notices,
+                    f"{learned.sum():,} training examples are nearly the same as one in the test: "
+                    "they were left out of training as well.",
+                ]
+            rows, groups = rows[~learned], groups[~learned]
         order, names = _in_order(self.names)
         labels = order[labels]
         counts = {
@@ -148,16 +211,16 @@ class Keeper:
                 f"{plain(title)} leaves fewer than two classes to learn from. Put examples of "
                 "each class in train, and others in test."
             )
-        notices = [*notices, *self._few(counts, names)]
-        rows = np.flatnonzero(kept)
-        starts = np.array(self.offsets)
-        np.savez(
-            self.draft / "index.npz",
-            starts=starts[:-1][rows],
-            ends=starts[1:][rows],
-            labels=labels[rows],
-            test=test[rows],
-        )
+        tested = int(test[rows].sum())
+        notices = [*notices, *self._few(counts, names, (len(rows) - tested, tested))]
+        index = {"labels": labels[rows], "test": test[rows], "same": hashes[rows], "near": groups}
+        offsets = np.array(self.offsets)
+        index |= {"starts": offsets[:-1][rows], "ends": offsets[1:][rows]}
+        if self.seen:
+            seen = np.array(self.seen).reshape(-1, 4)[rows].T
+            index |= {"widths": seen[0].astype(np.int32), "heights": seen[1].astype(np.int32)}
+            index |= {"kinds": seen[2].astype(np.uint8), "marks": seen[3].astype(np.uint8)}
+        np.savez(self.draft / "index.npz", **index)
         about = {
             "modality": self.modality,
             "title": plain(title),
@@ -165,32 +228,69 @@ class Keeper:
             "train": counts["train"],
             "test": counts["test"],
             "own_test": own_test,
+            "twins": int((~kept).sum()),
+            "twins_shown": np.flatnonzero(np.isin(rows, twins))[:TWINS_SHOWN].tolist(),
+            "unusable": {
+                why: {"count": count, "names": [plain(file) for file in files[:UNUSABLE_NAMED]]}
+                for why, (count, files) in self.unusable.items()
+            },
             "notices": notices,
+            **self.facts,
             "visitor": self.visitor,
             "created": time.time(),
             "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
         }
+        about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
         if self.place.exists():  # what is left of a download that was deleted
             shutil.rmtree(self.place)
         self.draft.rename(self.place)
         return self.id
 
-    def _few(self, counts: dict[str, list[int]], names: list[str]) -> list[str]:
+    def _facts(self) -> Facts:
+        """What a page and a run hold against a backbone."""
+        with np.load(self.draft / "index.npz") as index:
+            rows = np.flatnonzero(~index["test"])
+            starts, ends, labels = (index[name][rows] for name in ("starts", "ends", "labels"))
+        kept = Split(Kept(self.modality, self.draft / "examples.bin", starts, ends), labels)
+        return facts_of(Data(self.modality, (), kept, kept))
+
+    def _near(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """For each of `rows` the number, int64, that it shares with its near-duplicates; of what
+        has none its hash."""
+        same, first, back = np.unique(hashes[rows], return_index=True, return_inverse=True)
+        which = rows[first]
+        if self.modality == "images":
+            looks = np.frombuffer(self.looks, dtype=np.uint8).reshape(-1, near.LOOKS)
+            group = near.alike_pictures(looks[which])
+        else:
+            starts = np.array(self.offsets)
+            group = near.alike_texts(
+                Kept("text", self.draft / "examples.bin", starts[which], starts[which + 1])
+            )
+        shared = same[group]
+        many = np.bincount(group, minlength=len(group))[group] > 1
+        # The first of a group has its smallest hash, and small ones go into the test.
+        shared[many] = (shared[many] * ODD) & HASHES
+        return shared[back]
+
+    def _few(
+        self, counts: dict[str, list[int]], names: list[str], used: tuple[int, int]
+    ) -> list[str]:
         told = []
         for side, doing in (("train", "learn from"), ("test", "test on")):
             none = [n for n, count in zip(names, counts[side], strict=True) if not count]
             if none:
                 told.append(f"No examples to {doing} of: {some(none)}.")
-        for count, most, doing in zip(
+        for count, taken, doing in zip(
             (sum(counts["train"]), sum(counts["test"])),
-            USED[self.modality],
+            used,
             ("learn from", "test on"),
             strict=True,
         ):
-            if count > most:
+            if count > taken:
                 told.append(
-                    f"Of {count:,} examples to {doing}, a fixed choice of {most:,} is used."
+                    f"Of {count:,} examples to {doing}, a fixed choice of {taken:,} is used."
                 )
         return told
 
@@ -237,6 +337,33 @@ def split(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     return test
 
 
+def _split_near(
+    labels: np.ndarray, hashes: np.ndarray, test: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The split with near-duplicates on one side, and the classes for which there is none such:
+    they are so alike that nothing would be left to test, and keep the split `test` by hashes."""
+    apart = split(labels, groups)
+    alike = np.setdiff1d(labels[test], labels[apart])
+    return np.where(np.isin(labels, alike), test, apart), alike
+
+
+def used(
+    labels: np.ndarray, hashes: np.ndarray, test: np.ndarray, kept: np.ndarray, most: tuple
+) -> np.ndarray:
+    """The rows that runs can use, in order: of training and test at most so many, of each class
+    its share and at least one, by the order of a hash of the content."""
+    found = []
+    for side, limit in zip((kept & ~test, kept & test), most, strict=True):
+        rows = np.flatnonzero(side)
+        if len(rows) > limit:
+            rows = rows[np.lexsort((hashes[rows], labels[rows]))]
+            counts = np.bincount(labels[rows])
+            rank = np.arange(len(rows)) - (np.cumsum(counts) - counts)[labels[rows]]
+            rows = rows[np.argsort(rank / counts[labels[rows]], kind="stable")[:limit]]
+        found.append(rows)
+    return np.sort(np.concatenate(found))
+
+
 @dataclass(frozen=True, eq=False)
 class Kept(Sequence):
     """Pictures (uint8 H x W x 3, of differing sizes) or texts, read when they are asked for."""
@@ -263,34 +390,26 @@ class Kept(Sequence):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own(Sample):
-    """An upload as a sample, and what was said when it was read."""
+class Stored(Sample):
+    """What is kept as a sample, and what was said when it was read."""
 
     notices: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
-    visitor: str  # whose it is: nobody else is shown it
     created: float  # seconds since 1970
     bytes: int  # that it takes on the disk
-    deleted: ClassVar[str] = DELETED
 
-    def place(self) -> Path:
-        return folder(self.key)
-
-    def data(self, per_class: int | None = None, seed: int = 0) -> Data:
-        from trainers.samples.bundled import chosen  # it imports what draws the samples
-
-        place = self.place()
+    def data(
+        self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
+    ) -> Data:
+        place = folder(self.key)
         about = _about(place)
         if about.get("deleted"):
-            raise BadUpload(self.deleted)
+            raise BadUpload(DELETED)
         index = np.load(place / "index.npz")
-        labels, test = index["labels"].astype(np.int64), index["test"]
+        labels = index["labels"].astype(np.int64)
         inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
-        most_train, most_test = USED[self.modality]
-        train = np.flatnonzero(~test)
-        train = train[chosen(labels[train], per_class, seed)][:most_train]
-        # Mixed, and always the same: a subsample of the test must not be one class.
-        test = np.random.default_rng(0).permutation(np.flatnonzero(test))[:most_test]
+        without = np.array([row for rows in self.mended(mends).values() for row in rows], dtype=int)
+        train, test = _sides(index, without, per_class, seed)
 
         def taken(items: np.ndarray) -> Split:
             some = inputs[items]
@@ -300,28 +419,97 @@ class Own(Sample):
         speaking = self.modality == "text" and all(re.search(r"[^\W\d_]{3}", c) for c in classes)
         return Data(self.modality, classes, taken(train), taken(test), classes if speaking else ())
 
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of the index, int64, that `data()` has in training and in the test, in order."""
+        with np.load(folder(self.key) / "index.npz") as index:
+            return _sides(index, np.array([], dtype=int), None, 0)
+
+    def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
+        `BadUpload` where what was found is not known any more."""
+        found = (checked(self.key) or {}).get("findings", []) if mends else []
+        rows = {one["key"]: tuple(one["mend"]["rows"]) for one in found if one.get("mend")}
+        if missing := [key for key in mends if key not in rows]:
+            raise BadUpload(
+                f"{self.title} was to be used with {some(missing)} mended, but no look at this "
+                "data found that. Look the data over again, then choose the mends anew."
+            )
+        return {key: rows[key] for key in mends}
+
     def glimpse(self) -> list[tuple[str, str]]:
         data = self.data(1)
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
         return [(shown(example), data.classes[label]) for example, label in pairs]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Own(Stored):
+    """An upload."""
+
+    visitor: str  # whose it is: nobody else is shown it
+    columns: tuple[str, ...]  # of the table that it came in; () for pictures
+    text_and_label: tuple[int, int]  # which of them were read
+    draft: str  # where its files may still lie in the inbox; "" where none are
+
+
+def _sides(
+    index: Any, without: np.ndarray, per_class: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the index to train and to test on, mixed."""
+    from trainers.samples.bundled import chosen  # it imports what draws the samples
+
+    labels, test = index["labels"], index["test"]
+    left = np.isin(np.arange(len(labels)), without)
+    train = np.flatnonzero(~test)
+    train = train[chosen(labels[train], per_class, seed, left[train])]
+    # Mixed, and always the same: a subsample of the test must not be one class.
+    test = np.random.default_rng(0).permutation(np.flatnonzero(test))
+    return train, test[~left[test]]
+
+
+def keep_check(key: str, found: dict[str, Any]) -> None:
+    """Keeps what looking the upload over has found: {"findings": [`Finding.as_json()`, …], …}.
+    Whole or not at all. Raises `UnknownKey`."""
+    place = folder(key)
+    draft = place / f"check.{os.getpid()}.part"
+    draft.write_text(json.dumps(found, ensure_ascii=False), "utf-8")
+    draft.replace(place / "check.json")
+
+
+def checked(key: str) -> dict[str, Any] | None:
+    """What `keep_check` kept; None where the upload was not looked over. Raises `UnknownKey`."""
+    try:
+        return json.loads((folder(key) / "check.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+
+
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    return lying(folder(key), key)
+    about, fields = stored(key)
+    return Own(
+        **fields,
+        visitor=about.get("visitor", TERMINAL),
+        columns=tuple(about.get("columns", ())),
+        text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        draft=about.get("draft", ""),
+    )
 
 
-def lying(place: Path, key: str) -> Own:
-    """What is kept in `place`. Raises `UnknownKey` where that is nothing, or damaged."""
+def stored(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """about.json of the data called `key`, and the fields of its `Stored`. Raises `UnknownKey`
+    where nothing is kept, or it is damaged."""
+    place = folder(key)
     try:
-        return _own(key, _about(place))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        about = _about(place)
+        return about, _fields(key, about)
+    except DAMAGE:
         raise UnknownKey(
-            f"What is kept of the data {key!r} is damaged. Delete it, and add it again."
+            f"What is kept of the data {key!r} is damaged. Delete it, and bring it again."
         ) from None
 
 
-def _own(key: str, about: dict[str, Any]) -> Own:
+def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -329,23 +517,24 @@ def _own(key: str, about: dict[str, Any]) -> Own:
     what = "pictures" if modality == "images" else "texts"
     learn, test = sum(about["train"]), sum(about["test"])
     split_by = "your own split" if about["own_test"] else "a fifth of each class, held back"
-    return Own(
-        key=key,
-        title=about["title"],
-        about=f"{learn + test:,} {what} of your own: {test:,} of them for the test ({split_by}).",
-        made="yours; it lies on the computer that Thaw runs on and nowhere else",
-        modality=modality,
-        classes=len(about["classes"]),
-        train_per_class=min(filter(None, about["train"]), default=0),
-        test=min(test, USED[modality][1]),
-        resembles={},
-        load="",
-        notices=tuple(about["notices"]),
-        counts=tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
-        visitor=about.get("visitor", TERMINAL),
-        created=about.get("created", 0.0),
-        bytes=about.get("bytes", 0),
-    )
+    return {
+        "key": key,
+        "title": about["title"],
+        "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
+        f"({split_by}).",
+        "made": "yours; it lies on the computer that Thaw runs on and nowhere else",
+        "modality": modality,
+        "classes": len(about["classes"]),
+        "train_per_class": min(filter(None, about["train"]), default=0),
+        "test": min(test, USED[modality][1]),
+        "resembles": {},
+        "load": "",
+        "notices": tuple(about["notices"]),
+        "counts": tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        "created": about.get("created", 0.0),
+        "bytes": about.get("bytes", 0),
+        "facts": Facts(**about["facts"]) if "facts" in about else None,
+    }
 
 
 def of(visitor: str) -> list[Own]:
@@ -359,22 +548,17 @@ def of(visitor: str) -> list[Own]:
 
 
 def forget(key: str) -> None:
-    """Deletes the upload. Of it stays only that it was pictures or texts: the runs on it, which
-    are kept, can still be read. Raises `UnknownKey`."""
+    """Deletes the data. Of it stays only that it was pictures or texts: the runs on it, which are
+    kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
     try:
-        modality = sample(key).modality
+        about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
-    else:
-        emptied(place, modality)
-
-
-def emptied(place: Path, modality: str) -> None:
-    """Leaves nothing in `place` but that it was pictures or texts, and is gone."""
-    stone = {"modality": modality, "deleted": True}
+        return
+    stone = {"modality": about["modality"], "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
-    for name in ("examples.bin", "index.npz"):
+    for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
 
 
