@@ -20,7 +20,7 @@ from trainers.home import home
 from trainers.jobs import Checkup, Reading
 from trainers.registry import UnknownKey
 from trainers.samples import Sample, own
-from trainers.samples.own import BadUpload, Own, inbox
+from trainers.samples.own import BadUpload, Own, Stored, inbox
 from trainers.store import NoSuchRun, Run, store
 
 POLL_SECONDS = 0.5
@@ -255,7 +255,7 @@ def forget(sample: Own) -> None:
 
 
 def holds(sample: Sample) -> None:
-    if isinstance(sample, Own):
+    if isinstance(sample, Stored):
         live_plot(
             figures.class_counts(sample.counts),
             key="counts",
@@ -270,7 +270,7 @@ def holds(sample: Sample) -> None:
     examples(cards, key="glimpse", colour=LOOKS["transfer"].colour)
     if isinstance(sample, Own) and sample.columns and inbox.draft(sample.draft):
         other_columns(sample)
-    if isinstance(sample, Own) and sample.notices:
+    if isinstance(sample, Stored) and sample.notices:
         with st.expander("What was noticed while reading", icon=":material/info:"):
             for notice in sample.notices:
                 st.markdown(f"- {plain(notice)}")
@@ -346,7 +346,7 @@ def fit(sample: Sample, check: Run) -> None:
         with st.container(border=True, gap="xsmall"):
             st.markdown(f"{SIGNS[finding.weight]} **{plain(finding.title)}**")
             st.markdown(plain(finding.effect))
-            if finding.mend and isinstance(sample, Own):
+            if finding.mend and isinstance(sample, Stored):
                 st.toggle(plain(finding.mend.title), key=f"mend-{sample.key}-{finding.key}")
             if finding.shown or finding.names:
                 with st.expander("Show me"):

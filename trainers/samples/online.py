@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from trainers.events import Done, Event, Progress, Stage
 from trainers.home import home
@@ -227,19 +227,15 @@ def place(key: str) -> Path:
 
 
 def is_here(key: str) -> bool:
-    return (place(key) / "index.npz").is_file()
+    try:
+        _, fields = keep.stored(key)
+    except UnknownKey:
+        return False
+    return key in ONLINE and bool(fields["classes"])  # one that was deleted has none
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fetched(keep.Own):
-    """A data set that was downloaded, as a sample."""
-
-    deleted: ClassVar[str] = (
-        "This data set was deleted, so nothing can be run on it any more. Download it again."
-    )
-
-    def place(self) -> Path:
-        return place(self.key)
+class Fetched(keep.Stored):
+    """A data set that was downloaded: everybody's, not a visitor's own."""
 
 
 def sample(key: str) -> Fetched:
@@ -249,18 +245,11 @@ def sample(key: str) -> Fetched:
     """
     row = pick_from(ONLINE, key, "data set")
     try:
-        found = vars(keep.lying(place(key), key))
+        _, fields = keep.stored(key)
     except UnknownKey:
         raise NotHere(how_to(row)) from None
-    return Fetched(
-        **found
-        | {
-            "title": row.title,
-            "about": row.about,
-            "made": f"real: {row.source} (licence: {row.licence})",
-            "resembles": row.resembles,
-        }
-    )
+    fields |= {"title": row.title, "about": row.about, "resembles": row.resembles}
+    return Fetched(**fields | {"made": f"real: {row.source} (licence: {row.licence})"})
 
 
 def how_to(row: Published) -> str:
@@ -274,7 +263,7 @@ def forget(key: str) -> None:
     """Deletes what was downloaded. Raises `NotHere`."""
     if not is_here(key):
         raise NotHere(how_to(pick_from(ONLINE, key, "data set")))
-    keep.emptied(place(key), ONLINE[key].modality)
+    keep.forget(key)
 
 
 def fetch(key: str) -> Iterator[Event]:
@@ -331,6 +320,7 @@ def _fetched(row: Published, raw: Path, clock: _Clock) -> Iterator[Event]:
         reading = images.read(found, keeper) if pictures else texts.read(found, keeper, *COLUMNS)
         for progress in reading:
             yield Progress(round(progress.share * count), count, clock(), what)
+        yield Stage("sides", "Keeping near-duplicates on one side of the split", clock())
         keeper.finish(row.title, [*notices, *found.notices()])
     shutil.rmtree(raw, ignore_errors=True)
     yield Stage("clean", f"Kept in {place(row.key)}; the download itself was deleted", clock())
@@ -364,7 +354,7 @@ def _meanwhile(work: Callable[[], T], told: Callable[[], Event]) -> Generator[Ev
     return outcome.result()
 
 
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, BadUpload)
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
 GONE = (404, 410)
 
 
@@ -374,7 +364,7 @@ def _in_words(row: Published, raw: Path) -> Iterator[None]:
     needs_none = ", ".join(s.key for s in SAMPLES.values() if s.modality == row.modality)
     try:
         yield
-    except BadFetch as error:
+    except (BadFetch, BadUpload) as error:
         said = str(error)
     except (OSError, http.client.HTTPException, RuntimeError, *DAMAGED) as error:
         said = _said(row, error)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -42,25 +42,26 @@ from trainers.samples.own.limits import (
 from trainers.samples.show import shown
 
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
+ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; nor does this
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
 UNUSABLE_NAMED = 100  # files of an upload that could not be used
 TWINS_SHOWN = 12
 GLIMPSED = 20  # classes; a page need not show a thousand
 TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
-DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
+DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError)  # what about.json can do
 
 
 def folder(key: str) -> Path:
-    """Where the upload or downloaded data set called `key` lies. Raises `UnknownKey`."""
+    """Where the upload, or the downloaded data set, called `key` lies. Raises `UnknownKey`."""
+    place = None
     if match := KEY.fullmatch(key):
         place = home() / "data" / match[1]
-        if (place / "about.json").is_file():
-            return place
-    from trainers.samples import online  # it needs what stands here
-
-    if key in online.ONLINE and online.is_here(key):
-        return online.place(key)
+    elif ONLINE.fullmatch(key):
+        place = home() / "online" / key
+    if place and (place / "about.json").is_file():
+        return place
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
 
 
@@ -389,29 +390,21 @@ class Kept(Sequence):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own(Sample):
-    """An upload as a sample, and what was said when it was read."""
+class Stored(Sample):
+    """What is kept as a sample, and what was said when it was read."""
 
     notices: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
-    visitor: str  # whose it is: nobody else is shown it
     created: float  # seconds since 1970
     bytes: int  # that it takes on the disk
-    columns: tuple[str, ...]  # of the table that it came in; () for pictures
-    text_and_label: tuple[int, int]  # which of them were read
-    draft: str  # where its files may still lie in the inbox; "" where none are
-    deleted: ClassVar[str] = DELETED
-
-    def place(self) -> Path:
-        return folder(self.key)
 
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
     ) -> Data:
-        place = self.place()
+        place = folder(self.key)
         about = _about(place)
         if about.get("deleted"):
-            raise BadUpload(self.deleted)
+            raise BadUpload(DELETED)
         index = np.load(place / "index.npz")
         labels = index["labels"].astype(np.int64)
         inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
@@ -428,7 +421,7 @@ class Own(Sample):
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the index, int64, that `data()` has in training and in the test, in order."""
-        with np.load(self.place() / "index.npz") as index:
+        with np.load(folder(self.key) / "index.npz") as index:
             return _sides(index, np.array([], dtype=int), None, 0)
 
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -447,6 +440,16 @@ class Own(Sample):
         data = self.data(1)
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
         return [(shown(example), data.classes[label]) for example, label in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Stored):
+    """An upload."""
+
+    visitor: str  # whose it is: nobody else is shown it
+    columns: tuple[str, ...]  # of the table that it came in; () for pictures
+    text_and_label: tuple[int, int]  # which of them were read
+    draft: str  # where its files may still lie in the inbox; "" where none are
 
 
 def _sides(
@@ -483,20 +486,30 @@ def checked(key: str) -> dict[str, Any] | None:
 
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    return lying(folder(key), key)
+    about, fields = stored(key)
+    return Own(
+        **fields,
+        visitor=about.get("visitor", TERMINAL),
+        columns=tuple(about.get("columns", ())),
+        text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        draft=about.get("draft", ""),
+    )
 
 
-def lying(place: Path, key: str) -> Own:
-    """What is kept in `place`. Raises `UnknownKey` where that is nothing, or damaged."""
+def stored(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """about.json of the data called `key`, and the fields of its `Stored`. Raises `UnknownKey`
+    where nothing is kept, or it is damaged."""
+    place = folder(key)
     try:
-        return _own(key, _about(place))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        about = _about(place)
+        return about, _fields(key, about)
+    except DAMAGE:
         raise UnknownKey(
-            f"What is kept of the data {key!r} is damaged. Delete it, and add it again."
+            f"What is kept of the data {key!r} is damaged. Delete it, and bring it again."
         ) from None
 
 
-def _own(key: str, about: dict[str, Any]) -> Own:
+def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -504,27 +517,24 @@ def _own(key: str, about: dict[str, Any]) -> Own:
     what = "pictures" if modality == "images" else "texts"
     learn, test = sum(about["train"]), sum(about["test"])
     split_by = "your own split" if about["own_test"] else "a fifth of each class, held back"
-    return Own(
-        key=key,
-        title=about["title"],
-        about=f"{learn + test:,} {what} of your own: {test:,} of them for the test ({split_by}).",
-        made="yours; it lies on the computer that Thaw runs on and nowhere else",
-        modality=modality,
-        classes=len(about["classes"]),
-        train_per_class=min(filter(None, about["train"]), default=0),
-        test=min(test, USED[modality][1]),
-        resembles={},
-        load="",
-        notices=tuple(about["notices"]),
-        counts=tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
-        visitor=about.get("visitor", TERMINAL),
-        created=about.get("created", 0.0),
-        bytes=about.get("bytes", 0),
-        columns=tuple(about.get("columns", ())),
-        text_and_label=tuple(about.get("text_and_label", (0, 1))),
-        draft=about.get("draft", ""),
-        facts=Facts(**about["facts"]) if "facts" in about else None,
-    )
+    return {
+        "key": key,
+        "title": about["title"],
+        "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
+        f"({split_by}).",
+        "made": "yours; it lies on the computer that Thaw runs on and nowhere else",
+        "modality": modality,
+        "classes": len(about["classes"]),
+        "train_per_class": min(filter(None, about["train"]), default=0),
+        "test": min(test, USED[modality][1]),
+        "resembles": {},
+        "load": "",
+        "notices": tuple(about["notices"]),
+        "counts": tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        "created": about.get("created", 0.0),
+        "bytes": about.get("bytes", 0),
+        "facts": Facts(**about["facts"]) if "facts" in about else None,
+    }
 
 
 def of(visitor: str) -> list[Own]:
@@ -538,20 +548,15 @@ def of(visitor: str) -> list[Own]:
 
 
 def forget(key: str) -> None:
-    """Deletes the upload. Of it stays only that it was pictures or texts: the runs on it, which
-    are kept, can still be read. Raises `UnknownKey`."""
+    """Deletes the data. Of it stays only that it was pictures or texts: the runs on it, which are
+    kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
     try:
-        modality = sample(key).modality
+        about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
-    else:
-        emptied(place, modality)
-
-
-def emptied(place: Path, modality: str) -> None:
-    """Leaves nothing in `place` but that it was pictures or texts, and is gone."""
-    stone = {"modality": modality, "deleted": True}
+        return
+    stone = {"modality": about["modality"], "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
