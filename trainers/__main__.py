@@ -55,6 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0)
     run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     run.add_argument("--json", action="store_true", help="one event a line")
+    advise = commands.add_parser("advise", help="look a data set over and say what suits it")
+    advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
+                        help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    advise.add_argument("--text-column", help="of your table; guessed by default")
+    advise.add_argument("--label-column", help="of your table; guessed by default")
+    advise.add_argument("--backbone", default="", help="that a run would use; its speed is timed")
+    advise.add_argument("--seconds", type=float, default=60, help="budget of a run (60)")
+    advise.add_argument("--json", action="store_true", help="print the advice as JSON")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -72,6 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
+        case "advise":
+            return _advise(as_json=given.pop("json"), **given)
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -129,6 +139,29 @@ def _run(
         print("\nCancelled.", file=sys.stderr)
         return 130
     return 0 if isinstance(last, Finished) else 1
+
+
+def _advise(
+    *, as_json: bool, text_column: str | None, label_column: str | None, **settings: object
+) -> int:
+    """Answers from the data with their evidence, and the advice that follows from them."""
+    try:
+        told = sys.stderr if as_json else sys.stdout
+        settings |= {"approach": "transfer"}  # any: what cannot be run cannot be advised on
+        plan = _planned(None, settings, (text_column, label_column), told)
+        backbones.pick(plan.backbone).check_here()
+        # Imported only now: a wrong option should not wait for torch.
+        from trainers.advise import as_document, as_page, look
+
+        found = look(plan.data, plan.backbone, plan.seconds)
+    except (BadPlan, BadUpload, backbones.NotHere) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nCancelled.", file=sys.stderr)
+        return 130
+    print(json.dumps(as_document(found), indent=2) if as_json else as_page(found))
+    return 0
 
 
 def _planned(
