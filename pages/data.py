@@ -421,7 +421,7 @@ def mends(sample: Sample) -> tuple[str, ...]:
 
 
 def questions(sample: Sample, found: dict) -> None:
-    st.markdown("## What it says to the questions")
+    st.markdown("## The questions, answered by your data")
     st.caption("Measured where it can be. Every answer is yours to change.")
     suggested, evidence = found["answers"], found["evidence"]
     given = {"modality": sample.modality}

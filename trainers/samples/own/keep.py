@@ -46,7 +46,7 @@ ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; no
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
 UNUSABLE_NAMED = 100  # files of an upload that could not be used
 TWINS_SHOWN = 12
-GLIMPSED = 20  # classes; a page need not show a thousand
+FEW, GLIMPSED = 6, 20  # examples shown of a data set, more of one with more classes
 TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
 DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
@@ -437,7 +437,7 @@ class Stored(Sample):
         return {key: rows[key] for key in mends}
 
     def glimpse(self) -> list[tuple[str, str]]:
-        data = self.data(1)
+        data = self.data(max(1, FEW // max(1, self.classes)))
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
         return [(shown(example), data.classes[label]) for example, label in pairs]
 
