@@ -193,6 +193,42 @@ class Finished(Event):
 
 
 @dataclass(frozen=True)
+class LaneStarted(Event):
+    """A comparison begins with its next run."""
+
+    approach: str
+    run: str  # its id: it tells its own events
+    lane: int  # from 0
+    lanes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LaneDone(Event):
+    """A run of a comparison is over; whether with a score, it says itself."""
+
+    approach: str
+    run: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Compared(Event):
+    """The end of a comparison: see trainers/verdict.py for its words."""
+
+    runs: list[dict]  # the last event of each run that has a score, and "run", its id
+    failed: dict[str, str]  # approach -> why it has none
+    advised_article: str  # by the article's rules; "" where no answer was known
+    advised: str  # what Thaw advises in the end
+    best: str  # of the approaches that can be advised, by test accuracy
+    outcome: str  # of the advice: "right", "wrong", "cannot tell", or "" where there was none
+    verdict: str  # in words
+    against_advised: dict[str, dict]  # approach -> the paired difference, see trainers.measure
+    visible: float  # differences below this share cannot be seen with so many test examples
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Done(Event):
     """The end of a job that is no run: see trainers/jobs.py."""
 

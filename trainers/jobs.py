@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainers.events import Event
-from trainers.plan import Plan
+from trainers.plan import BadPlan, Plan
 from trainers.registry import pick_from
 
 Runner = Callable[..., Iterator[Event]]
@@ -46,10 +46,12 @@ class Reading(_Job):
 @dataclass(frozen=True, kw_only=True)
 class Checkup(_Job):
     """A data set looked over: is it fit, and what are the answers to the guide's questions?
-    `Done.found` is {"findings": […], "answers": {…}, "evidence": {…}}."""
+    `Done.found` is {"findings": […], "checked": […], "answers": {…}, "evidence": {…},
+    "facts": {…}}."""
 
     data: str
     seconds: float = 60  # the budget that a run would have
+    backbone: str = ""  # that a run would use: its speed is timed. "": the bundled one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,47 @@ class Fetch(_Job):
     """A backbone or a data set, downloaded. `Done.found` is {}."""
 
     key: str  # in trainers.backbones or in trainers.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(_Job):
+    """Several approaches on the same split, with the same backbone and budget each. The last event
+    is `Compared`."""
+
+    data: str
+    visitor: str
+    approaches: tuple[str, ...] = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
+    backbone: str = ""
+    per_class: int | None = None
+    seconds: float = 30  # of each run
+    seed: int = 0
+    what_learns: str = "auto"
+    mends: tuple[str, ...] = ()
+    advised_article: str = ""  # by the article's rules; "" where nothing was answered
+    advised: str = ""  # what Thaw advises in the end; "": the same
+
+    def __post_init__(self) -> None:
+        # Lists, where it comes out of JSON.
+        object.__setattr__(self, "approaches", tuple(self.approaches))
+        object.__setattr__(self, "mends", tuple(self.mends))
+
+    def plans(self) -> list[Plan]:
+        """Its runs, in order. Raises `BadPlan`."""
+        if not self.approaches:
+            raise BadPlan("A comparison needs at least one approach.")
+        return [
+            Plan(
+                data=self.data,
+                approach=approach,
+                backbone=self.backbone,
+                per_class=self.per_class,
+                seconds=self.seconds,
+                seed=self.seed,
+                what_learns=self.what_learns,
+                mends=self.mends,
+            )
+            for approach in dict.fromkeys(self.approaches)
+        ]
 
 
 class Kind(NamedTuple):
@@ -70,6 +113,7 @@ KINDS = {
     "run": Kind(Plan, "trainers.run:run", heavy=True),
     "read": Kind(Reading, "trainers.reading:read", heavy=False, seconds=20),
     "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
+    "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

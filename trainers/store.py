@@ -35,14 +35,14 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from trainers import jobs
-from trainers.events import Cancelled, Done, Event, Failed, Finished, Watched, from_json
+from trainers.events import Cancelled, Compared, Done, Event, Failed, Finished, Watched, from_json
 from trainers.home import database_url
 from trainers.plan import BadPlan
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
 OVER = (FINISHED, FAILED, CANCELLED)
-ENDS = {Finished: FINISHED, Done: FINISHED, Failed: FAILED, Cancelled: CANCELLED}
+ENDS = {Finished: FINISHED, Compared: FINISHED, Done: FINISHED, Failed: FAILED, Cancelled: CANCELLED}
 LOST_AFTER_SECONDS = 15  # without a heartbeat (they come every second)
 
 tables = MetaData()
