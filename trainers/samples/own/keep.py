@@ -396,6 +396,12 @@ class Own(Sample):
         with np.load(folder(self.key) / "index.npz") as index:
             return _sides(index, np.array([], dtype=int), None, 0)
 
+    def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What was noted when it was read: about.json, and the columns of the index."""
+        place = folder(self.key)
+        with np.load(place / "index.npz") as index:
+            return _about(place), dict(index)
+
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
         """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
         `BadUpload` where what was found is not known any more."""
