@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
 from trainers.engine.local import Workers
@@ -66,11 +67,11 @@ SAFETY_HEADERS = [
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"same-origin"),  # a run's link is its key: do not hand it to others
 ]
-PAGES = ("", "run")
+PAGES = ("", "run", "data")
 
 app = st.App(
     "pages/frame.py",
     lifespan=lifespan,
-    routes=[*plot_routes, Route("/health", health)],
+    routes=[*plot_routes, *upload_routes, Route("/health", health)],
     middleware=[Middleware(Headers)],
 )

@@ -16,21 +16,23 @@ CHALLENGES = (
         key="data-quality",
         title="Data quality and consistency",
         why="A model learns the mistakes in its examples too.",
-        thaw_checks="Says how many examples of each class learn, check and test, keeps the three "
-        "apart, and refuses data that cannot be learned from.",
+        thaw_checks="Looks your data over: doubles, blanks, labels that look wrong, an answer that "
+        "gives itself away; shows them, and leaves them out at a click. Keeps what is nearly the "
+        "same on one side of the test.",
     ),
     Challenge(
         key="architecture",
         title="Compatibility of the model",
         why="A model for photos cannot read, and one for everyday English may not know yours.",
-        thaw_checks="Offers only models that fit images or text, and shows which layers learn.",
+        thaw_checks="Holds the model against your data before a run: size and colour of pictures, "
+        "language and length of texts. Shows which layers learn.",
     ),
     Challenge(
         key="resources",
         title="Computing resources",
         why="Training that does not end in time is no training.",
-        thaw_checks="Keeps your time budget: it times the first steps, sets the rest to fit, and "
-        "shows what was spent.",
+        thaw_checks="Says how long each approach would take on this computer, from a few timed "
+        "steps; then keeps your time budget, and shows what was spent.",
     ),
     Challenge(
         key="monitoring",

@@ -17,6 +17,12 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
+            "data.py",
+            title="Data",
+            icon=":material/folder_open:",
+            help="Bring your own pictures or texts, and see whether they are fit.",
+        ),
+        st.Page(
             "run.py",
             title="Run",
             icon=":material/play_circle:",

@@ -161,6 +161,11 @@ st.markdown(
     "way to adapt the model. Then it runs that way in front of you, so that you can see whether "
     "the advice holds."
 )
+st.page_link(
+    "data.py",
+    label="Have your data at hand? Let it answer the questions",
+    icon=":material/folder_open:",
+)
 understand_keys()
 answers = questions()
 advice = advise(answers)

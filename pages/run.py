@@ -5,16 +5,21 @@ from dataclasses import replace
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import drawings, figures, story as tell
+from pages.parts import drawings, fetch, figures, story as tell
 from pages.parts.examples import Card, examples
 from pages.parts.live_plot import live_plot
 from pages.parts.look import FROZEN, LOOKS
 from pages.parts.picture import picture
+from pages.parts.plain import plain
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from trainers import backbones, samples
+from trainers.backbones.fit import remarks
 from trainers.events import Event, Failed, Finished
+from trainers.findings import Finding
 from trainers.plan import BadPlan, Plan
+from trainers.registry import UnknownKey
+from trainers.samples import own
 from trainers.store import NoSuchRun, Run, store
 
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300, 600)
@@ -60,33 +65,24 @@ def settings() -> Plan:
         wrap=True,
     )
     st.caption(APPROACHES[approach].meaning)
-    keys = list(samples.SAMPLES)
+    usable = {found.key: found for found in usable_data()}
     data = st.selectbox(
         "**Data**",
-        keys,
-        index=keys.index(given("data", keys, "digits")),
-        format_func=lambda key: samples.SAMPLES[key].title,
+        list(usable),
+        index=list(usable).index(given("data", list(usable), "digits")),
+        format_func=lambda key: usable[key].title,
         key="data",
     )
-    sample = samples.pick(data)
-    st.caption(f"{sample.about} {sample.classes} classes; {sample.made}.")
-    most = sample.train_per_class
-    least = 0 if names_alone(approach, sample) else 1
-    wanted = min(most, given("per_class", list(range(least, most + 1)), 50))
-    per_class = st.slider(
-        "**Examples of each class to learn from**",
-        least,
-        most,
-        wanted,
-        key=f"per_class_{data}_{least}",
-        help="With 0, texts are compared with the names of the classes (zero-shot)."
-        if least == 0
-        else None,
+    sample = usable[data]
+    st.caption(f"{plain(sample.about)} {sample.classes} classes; {sample.made}.")
+    st.page_link(
+        "data.py",
+        label="Look this data over, or bring your own",
+        icon=":material/folder_open:",
+        query_params={"data": data},
     )
-    st.caption(
-        f"{per_class * sample.classes:,} in all; a fifth of them checks progress. "
-        f"{sample.test:,} others are kept for the test."
-    )
+    per_class = how_many(approach, sample)
+    mends = chosen_mends(sample)
     seconds = st.select_slider(
         "**Time budget**",
         BUDGETS_SECONDS,
@@ -96,19 +92,7 @@ def settings() -> Plan:
         help="A ceiling: the run plans its steps to fit, and ends sooner when it stops improving.",
     )
     with st.expander("Expert settings", icon=":material/tune:"):
-        keys = [backbone.key for backbone in backbones.for_modality(sample.modality)]
-        backbone = st.selectbox(
-            "Backbone (the pre-trained model)",
-            keys,
-            index=keys.index(given("backbone", keys, keys[0])),
-            format_func=lambda key: backbones.BACKBONES[key].title,
-            key=f"backbone_{sample.modality}",
-        )
-        about = backbones.pick(backbone)
-        st.caption(
-            f"{about.good_for} Reads {about.takes}; {tell.count(about.parameters)} numbers "
-            f"(parameters). {about.source}, {about.licence}."
-        )
+        backbone = backbone_for(sample)
         keys = list(WHAT_LEARNS)
         what_learns = st.radio(
             "What learns in fine-tuning and hybrid",
@@ -134,7 +118,106 @@ def settings() -> Plan:
         seconds=seconds,
         seed=seed,
         what_learns=what_learns,
+        mends=mends,
     )
+
+
+OTHER = "hf:"
+
+
+def backbone_for(sample: samples.Sample) -> str:
+    """The backbone that the visitor chose: its key, also of one that is still to be downloaded."""
+    rows = {row.key: row for row in backbones.for_modality(sample.modality)}
+    wanted = st.query_params.get("backbone", "")
+    other = sample.modality == "text"
+    keys = [*rows, *([OTHER] if other else [])]
+    named = OTHER if other and wanted.startswith(OTHER) else wanted
+    backbone = st.selectbox(
+        "Backbone (the pre-trained model)",
+        keys,
+        index=keys.index(named) if named in keys else 0,
+        format_func=lambda key: in_the_list(rows[key]) if key in rows else "Another, by its name …",
+        key=f"backbone_{sample.modality}",
+    )
+    if backbone == OTHER:
+        name = st.text_input(
+            "Name of an encoder at Hugging Face",
+            wanted.removeprefix(OTHER) if named == OTHER else "",
+            placeholder="organisation/model, or organisation/model@revision",
+            key="hub_name",
+            help="Any text encoder with weights as safetensors. No code of its own is ever run.",
+        )
+        backbone = OTHER + name.strip() if name.strip() else backbones.bundled("text").key
+    try:
+        about = backbones.pick(backbone)
+    except UnknownKey as error:
+        raise BadPlan(str(error)) from None
+    numbers = f"; {tell.count(about.parameters)} numbers (parameters)" if about.parameters else ""
+    st.caption(
+        f"{about.good_for} Reads {about.takes}{numbers}. {plain(about.source)}, {about.licence}."
+    )
+    return backbone
+
+
+def in_the_list(row: backbones.Backbone) -> str:
+    return row.title if backbones.is_here(row) else f"{row.title} · {row.size} to download"
+
+
+def usable_data() -> list[samples.Sample]:
+    """What this visitor can run on: what comes with Thaw, what was downloaded, and their own."""
+    return [*own.of(visitor()), *samples.here()]
+
+
+def how_many(approach: str, sample: samples.Sample) -> int | None:
+    """Examples of each class; None for all of the visitor's own."""
+    most = max((learn for _, learn, _ in getattr(sample, "counts", ())), default=0)
+    if most:  # classes of differing sizes
+        wanted = given("per_class", list(range(1, most + 1)), None)
+        every = st.toggle("**Learn from all examples**", wanted is None, key=f"all_{sample.key}")
+        if every:
+            learn = sum(learn for _, learn, _ in sample.counts)
+            st.caption(
+                f"{learn:,} in all; a fifth of them checks progress. "
+                f"{sample.test:,} others are kept for the test."
+            )
+            return None
+    else:
+        most = sample.train_per_class
+        wanted = given("per_class", list(range(most + 1)), 50)
+    least = 0 if names_alone(approach, sample) else 1
+    per_class = st.slider(
+        "**Examples of each class to learn from**",
+        least,
+        most,
+        max(least, min(most, wanted or 50)),
+        key=f"per_class_{sample.key}_{least}",
+        help="With 0, texts are compared with the names of the classes (zero-shot)."
+        if least == 0
+        else None,
+    )
+    st.caption(
+        f"At most {per_class * sample.classes:,} in all; a fifth of them checks progress. "
+        f"{sample.test:,} others are kept for the test."
+    )
+    return per_class
+
+
+def chosen_mends(sample: samples.Sample) -> tuple[str, ...]:
+    """The mends of the visitor's own data that the address names, and that exist."""
+    found = own.checked(sample.key) if isinstance(sample, own.Own) else None
+    if not found:
+        return ()
+    findings = [Finding.from_json(one) for one in found["findings"]]
+    titles = {finding.key: finding.mend.title for finding in findings if finding.mend}
+    if not titles:
+        return ()
+    named = st.query_params.get("mends", "").split(",")
+    with st.container(gap="xsmall"):
+        return tuple(
+            key
+            for key, title in titles.items()
+            if st.checkbox(plain(title), key in named, key=f"mend_{sample.key}_{key}")
+        )
 
 
 def names_alone(approach: str, sample: samples.Sample) -> bool:
@@ -143,16 +226,21 @@ def names_alone(approach: str, sample: samples.Sample) -> bool:
 
 
 @st.cache_data(show_spinner=False)
-def glimpse(data: str) -> list[tuple[str, str]]:
+def bundled_glimpse(data: str) -> list[tuple[str, str]]:
     """Examples of a bundled sample: the same for every visitor."""
     return samples.pick(data).glimpse()
+
+
+def glimpse(data: str) -> list[tuple[str, str]]:
+    """Examples of a data set; a visitor's own go into no cache that others share."""
+    return bundled_glimpse(data) if data in samples.SAMPLES else samples.pick(data).glimpse()
 
 
 def preview(plan: Plan) -> None:
     look = LOOKS[plan.approach]
     words, aside = st.columns([2, 1], vertical_alignment="center")
     words.markdown(f"## :{look.badge}[{APPROACHES[plan.approach].title}]")
-    words.markdown(f"on *{samples.pick(plan.data).title}*")
+    words.markdown(f"on *{plain(samples.pick(plan.data).title)}*")
     with aside:
         picture(drawings.layers(plan.approach), key="preview-picture")
     with st.skeleton(height=260):
@@ -164,6 +252,19 @@ def preview(plan: Plan) -> None:
 
 
 def start(plan: Plan) -> None:
+    backbone = backbones.pick(plan.backbone)
+    facts = samples.pick(plan.data).facts
+    if plan.approach != "simple":
+        for remark in remarks(backbone, facts) if facts else ():
+            st.caption(f":material/info: {plain(remark)}")
+        if not backbones.is_here(backbone):
+            fetch.offer(
+                plan.backbone,
+                f"**{plain(backbone.title)}** is not on this computer yet: {backbone.size} from "
+                f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
+                f"`{backbones.place(backbone)}`. Nothing else is sent or loaded.",
+            )
+            return
     wait = store().wait(visitor())
     if wait.ahead:
         st.caption(f":material/hourglass_empty: Busy: {tell.in_line(wait)}")
@@ -185,8 +286,16 @@ def latest() -> None:
     for run in runs:
         score = run.result.get("test_accuracy") if run.result else None
         ending = f"{score:.0%} right" if score is not None else STATES[run.state]
-        title = f"{APPROACHES[run.plan.approach].title} on {samples.pick(run.plan.data).title}"
+        title = f"{APPROACHES[run.plan.approach].title} on {title_of(run.plan.data)}"
         st.page_link("run.py", label=f"{title}: {ending}", query_params={"run": run.id})
+
+
+def title_of(data: str) -> str:
+    """What the data is called, also when it was deleted. As Markdown."""
+    try:
+        return plain(samples.pick(data).title)
+    except UnknownKey:
+        return "data that is gone"
 
 
 STATES = {
@@ -222,9 +331,8 @@ def show(key: str) -> None:
             st.rerun()
         return
     look, approach = LOOKS[run.plan.approach], APPROACHES[run.plan.approach]
-    sample = samples.pick(run.plan.data)
     words, aside = st.columns([5, 1], vertical_alignment="center")
-    words.markdown(f"# :{look.badge}[{approach.title}] on {sample.title}")
+    words.markdown(f"# :{look.badge}[{approach.title}] on {title_of(run.plan.data)}")
     words.markdown(approach.meaning)
     with aside:
         picture(drawings.layers(run.plan.approach), key="run-picture")
@@ -254,9 +362,9 @@ def watch(run: Run) -> None:
             case Finished():
                 result(told, told.end)
             case Failed():
-                st.error(told.end.text, icon=":material/error:")
+                st.error(plain(told.end.text), icon=":material/error:")
     for notice in told.notices:
-        st.caption(f":material/info: {notice.text}")
+        st.caption(f":material/info: {plain(notice.text)}")
     if run.plan.approach not in ("none", "simple"):
         charts(told, run)
     if isinstance(told.end, Finished):
@@ -294,6 +402,7 @@ def controls(run: Run) -> None:
                 numbers = ("per_class", "seconds", "seed")
                 st.query_params.from_dict(
                     {name: wanted[name] for name in names}
+                    | {"mends": ",".join(run.plan.mends)}
                     | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
                 )
                 st.rerun(scope="app")
@@ -438,6 +547,8 @@ def command(plan: Plan) -> str:
     ]
     if plan.per_class is not None:
         words.append(f"--per-class {plan.per_class}")
+    if plan.mends:
+        words.append(f"--mends {','.join(plan.mends)}")
     if plan.what_learns != "auto":
         words.append(f"--what-learns {plan.what_learns}")
     return " ".join(words)
@@ -449,4 +560,4 @@ else:
     try:
         ask()
     except BadPlan as error:
-        st.warning(str(error), icon=":material/error:")
+        st.warning(plain(str(error)), icon=":material/error:")

@@ -3,14 +3,20 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from trainers.backbones import Backbone
 
 
 class Inputs:
     """Examples made ready for a network, of any kind: pictures, token lists, features."""
+
+    seconds_each = 0.0  # to make one ready, where that waits until it is asked for
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -109,14 +115,25 @@ class Part(NamedTuple):
     module: nn.Module
 
 
+def parts_of(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[Part]:
+    """`blocks`, in order, as parts with these names; those without parameters are passed over."""
+    able = [block for block in blocks if any(True for _ in block.parameters())]
+    places = np.array_split(np.arange(len(able)), len(names))
+    return [
+        Part(name, nn.ModuleList(able[place] for place in some))
+        for name, some in zip(names, places, strict=True)
+    ]
+
+
 class Body(nn.Module):
     """A backbone: takes batches of its `Inputs`, hands back features, float (N, `features`)."""
 
     features: int
 
     @classmethod
-    def make(cls, *, pretrained: bool) -> Self:
-        """The network with its pre-trained or with random weights."""
+    def make(cls, *, pretrained: bool, backbone: "Backbone | None" = None) -> Self:
+        """The network with its pre-trained or with random weights. `backbone` is its row: one class
+        may serve several."""
         raise NotImplementedError
 
     def prepare(self, inputs: Sequence) -> Inputs:

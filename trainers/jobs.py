@@ -40,6 +40,7 @@ class Reading(_Job):
     visitor: str
     text_column: str | None = None
     label_column: str | None = None
+    replaces: str = ""  # data read from the same files before: deleted once this is there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +63,24 @@ class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
     heavy: bool  # needs torch, so a worker that has it
+    seconds: float | None = None  # about; None where the job itself says
 
 
 KINDS = {
     "run": Kind(Plan, "trainers.run:run", heavy=True),
-    "read": Kind(Reading, "trainers.reading:read", heavy=False),
-    "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True),
-    "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False),
+    "read": Kind(Reading, "trainers.reading:read", heavy=False, seconds=20),
+    "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
+    "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 
 
 def kind_of(job: Any) -> str:
     return next(name for name, kind in KINDS.items() if type(job) is kind.job)
+
+
+def subject(job: Any) -> str:
+    """What the job is about: a data set, or what is read or fetched."""
+    return next(getattr(job, name) for name in ("data", "key", "path") if hasattr(job, name))
 
 
 def from_json(kind: str, data: dict[str, Any]) -> Any:

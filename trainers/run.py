@@ -3,9 +3,9 @@
 import copy
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from trainers import backbones, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
+from trainers.backbones import fit
 from trainers.body import Body, Examples, Features, Inputs, device
 from trainers.events import (
     Baseline,
@@ -35,6 +36,7 @@ from trainers.view import View
 VALIDATION_SHARE = 0.2  # of the training examples
 MOST_VALIDATION = 300  # more would cost time at every look and tell little more
 CALIBRATION = 256  # training examples whose features set the scale of a head that learns with all
+LOOKED_AT = 60  # examples that are held against the backbone: decoding more takes time
 PROBE = 32  # examples in the batch that is timed
 
 # Shares of the budget that may go into looking at examples without learning, per use.
@@ -59,6 +61,10 @@ def run(
     there as model.safetensors. Raises `BadData`, `Diverged`, and what loading raises.
     """
     began = time.monotonic()
+    plan = replace(plan, backbone=backbones.pinned(plan.backbone))
+    row = backbones.pick(plan.backbone)
+    if plan.approach != "simple":
+        row.check_here()
     torch.manual_seed(plan.seed)
     data = samples.pick(plan.data).data(plan.per_class, plan.seed)
     check(data, plan)
@@ -67,8 +73,10 @@ def run(
             plan, data, setup_seconds=time.monotonic() - began, notices=too_few(data, plan)
         )
         return
+    remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
-    yield from _Run(plan, data, body, time.monotonic() - began, stop, folder).events()
+    spent = time.monotonic() - began
+    yield from _Run(plan, data, body, remarks, spent, stop, folder).events()
 
 
 def check(data: Data, plan: Plan) -> None:
@@ -100,7 +108,7 @@ def fresh(key: str, *, pretrained: bool) -> Body:
     return backbones.pick(key).body(pretrained=False).to(device())
 
 
-@cache
+@lru_cache(maxsize=4)  # the bundled ones and two downloaded: each may take half a gigabyte
 def loaded(key: str) -> Body:
     """The pre-trained body that this process shares: not to be changed."""
     with torch.random.fork_rng():  # a first run and a later one must throw the same dice
@@ -129,6 +137,7 @@ class _Run:
         plan: Plan,
         data: Data,
         body: Body,
+        remarks: Sequence[str],
         setup_seconds: float,
         stop: Callable[[], bool],
         folder: Path | None,
@@ -136,7 +145,7 @@ class _Run:
         self.plan, self.data, self.body = plan, data, body
         self.setup_seconds, self.stop, self.folder = setup_seconds, stop, folder
         self.clock = Clock(plan.seconds)
-        self.notices: list[str] = []
+        self.notices = list(remarks)
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
@@ -319,7 +328,7 @@ class _Run:
         ]
 
     def _timed_forward(self) -> float:
-        """Seconds a forward pass takes for one example, from the second of two timed batches."""
+        """Seconds one example takes: to be made ready, and a forward pass."""
         inputs = self.train_inputs if len(self.train_inputs) else self.test_inputs
         some = torch.arange(min(PROBE, len(inputs)))
         durations = []
@@ -327,7 +336,7 @@ class _Run:
             began = time.perf_counter()
             next(computed(self.body, inputs, some))
             durations.append(time.perf_counter() - began)
-        return min(durations) / len(some)
+        return min(durations) / len(some) + inputs.seconds_each
 
     def _limits(
         self, learn: np.ndarray, held: np.ndarray

@@ -1,4 +1,8 @@
-"""Runs, their events and the workers, in a database. The queue is a few queries on it."""
+"""Runs and other jobs, their events and the workers, in a database; the queue is a few queries.
+
+What holds for a run holds for every job (trainers/jobs.py): it waits, is claimed, tells its events,
+ends. So all are rows of one table, and `Run.plan` is the job.
+"""
 
 import json
 import secrets
@@ -23,18 +27,22 @@ from sqlalchemy import (
     event as sql_event,
     func,
     insert,
+    inspect,
     select,
+    text,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
-from trainers.events import Cancelled, Event, Failed, Finished, from_json
+from trainers import jobs
+from trainers.events import Cancelled, Done, Event, Failed, Finished, Watched, from_json
 from trainers.home import database_url
-from trainers.plan import BadPlan, Plan
+from trainers.plan import BadPlan
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
 OVER = (FINISHED, FAILED, CANCELLED)
-ENDS = {Finished: FINISHED, Failed: FAILED, Cancelled: CANCELLED}
+ENDS = {Finished: FINISHED, Done: FINISHED, Failed: FAILED, Cancelled: CANCELLED}
 LOST_AFTER_SECONDS = 15  # without a heartbeat (they come every second)
 
 tables = MetaData()
@@ -53,6 +61,8 @@ runs = Table(
     Column("stop", Boolean, nullable=False, default=False),
     Column("cancel", Boolean, nullable=False, default=False),
     Column("result", JSON),
+    Column("kind", String(16), nullable=False, server_default="run"),
+    Column("subject", String(128), index=True),  # the data that it is about
 )
 events = Table(
     "events",
@@ -68,6 +78,7 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("ready", Boolean, nullable=False, default=False),
     Column("beat", Float, nullable=False),
+    Column("heavy", Boolean, nullable=False, server_default="1"),  # has torch: can train
 )
 
 
@@ -82,7 +93,8 @@ class NoSuchRun(KeyError):
 class Run:
     id: str
     visitor: str
-    plan: Plan
+    kind: str  # in trainers.jobs.KINDS
+    plan: Any  # a Plan, or the job of another kind
     state: str  # "queued", "running", "finished", "failed" or "cancelled"
     created: float  # seconds since 1970, as all times here
     claimed: float | None
@@ -113,14 +125,26 @@ class Store:
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
         tables.create_all(self.engine)
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        """To a database that an older version made."""
+        for table in tables.tables.values():
+            known = {column["name"] for column in inspect(self.engine).get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in known:
+                    described = CreateColumn(column).compile(self.engine)
+                    with self.engine.begin() as sql:
+                        sql.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
 
     # --- runs -----------------------------------------------------------------------------
 
-    def start(self, plan: Plan, visitor: str, *, worker: str | None = None) -> str:
-        """Queues a run and hands back its id, which cannot be guessed; with `worker` the run is
-        that worker's at once (a terminal that runs it itself)."""
+    def start(self, plan: Any, visitor: str, *, worker: str | None = None) -> str:
+        """Queues a run, or another job, and hands back its id, which cannot be guessed; with
+        `worker` it is that worker's at once (a terminal that runs it itself)."""
         run, now = secrets.token_urlsafe(16), time.time()
         row = {"id": run, "visitor": visitor, "plan": plan.as_json(), "created": now}
+        row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject(plan)}
         row |= {"state": QUEUED, "stop": False, "cancel": False}
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
@@ -137,11 +161,39 @@ class Store:
         return _run(row)
 
     def of_visitor(self, visitor: str, limit: int = 50) -> list[Run]:
-        """The visitor's runs, the newest first."""
-        mine = select(runs).where(runs.c.visitor == visitor)
+        """The visitor's runs, the newest first; no other jobs."""
+        mine = select(runs).where(runs.c.visitor == visitor, runs.c.kind == "run")
         with self.engine.connect() as sql:
             rows = sql.execute(mine.order_by(runs.c.created.desc()).limit(limit)).mappings().all()
         return [_run(row) for row in rows]
+
+    def latest(self, kind: str, subject: str) -> Run | None:
+        """The newest job of this kind about `subject`."""
+        those = select(runs).where(runs.c.kind == kind, runs.c.subject == subject)
+        with self.engine.connect() as sql:
+            row = sql.execute(those.order_by(runs.c.created.desc())).mappings().first()
+        return row and _run(row)
+
+    def forget_examples(self, subject: str) -> None:
+        """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
+        with self.engine.begin() as sql:
+            about = select(runs.c.id, runs.c.kind).where(runs.c.subject == subject)
+            for run, kind in sql.execute(about).all():
+                if kind != "run":
+                    sql.execute(events.delete().where(events.c.run == run))
+                    sql.execute(runs.delete().where(runs.c.id == run))
+                    continue
+                shown = select(events).where(
+                    events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
+                )
+                for row in sql.execute(shown).mappings().all():
+                    kept = json.loads(row["event"])
+                    kept["inputs"] = [""] * len(kept["inputs"])
+                    sql.execute(
+                        update(events)
+                        .where(events.c.run == run, events.c.number == row["number"])
+                        .values(event=json.dumps(kept))
+                    )
 
     def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
         """The run's events with numbers above `after`, which count from 1, in order."""
@@ -204,10 +256,11 @@ class Store:
 
     # --- the queue ------------------------------------------------------------------------
 
-    def claim(self, worker: str) -> Run | None:
-        """The next run, now this worker's; None where none waits. One visitor after the other."""
+    def claim(self, worker: str, *, heavy: bool = True) -> Run | None:
+        """The next job that needs torch, or with `heavy=False` the next that does not, now this
+        worker's; None where none waits. One visitor after the other."""
         with self.engine.begin() as sql:
-            for run in self._in_turn(sql):
+            for run in self._in_turn(sql, heavy=heavy):
                 now = time.time()
                 taken = sql.execute(
                     update(runs)
@@ -222,10 +275,13 @@ class Store:
                     self._append(sql, run["id"], [Failed(str(error), 0.0)])
         return None
 
-    def _in_turn(self, sql: Connection, more: Iterable[dict] = ()) -> list[dict]:
-        """The waiting runs in the order in which they are served: always a run of the visitor
+    def _in_turn(
+        self, sql: Connection, more: Iterable[dict] = (), *, heavy: bool = True
+    ) -> list[dict]:
+        """The waiting jobs in the order in which they are served: always a run of the visitor
         who was served the longest ago; a visitor's own in the order they came."""
-        waiting = select(runs).where(runs.c.state == QUEUED).order_by(runs.c.created)
+        waiting = select(runs).where(runs.c.state == QUEUED, _kinds(heavy))
+        waiting = waiting.order_by(runs.c.created)
         rows = [dict(row) for row in sql.execute(waiting).mappings()] + list(more)
         if len(rows) < 2:
             return rows
@@ -249,8 +305,9 @@ class Store:
             order = self._in_turn(sql, [] if run else [new])
             # A terminal executes its run itself: that keeps no worker of the app busy.
             ours = runs.c.worker.in_(select(workers.c.id))
-            busy = sql.execute(select(runs).where(runs.c.state == RUNNING, ours)).mappings().all()
-            alive = workers.c.beat > now - LOST_AFTER_SECONDS
+            training = (runs.c.state == RUNNING) & ours & _kinds(heavy=True)
+            busy = sql.execute(select(runs).where(training)).mappings().all()
+            alive = workers.c.heavy & (workers.c.beat > now - LOST_AFTER_SECONDS)
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
         if run and all(row["id"] != run for row in order):
             return Wait(0, 0.0)  # claimed by now, or over
@@ -261,23 +318,24 @@ class Store:
             before.append(row)
         if len(busy) < count and not before:
             return Wait(0, 0.0)
-        left = [max(0.0, row["plan"]["seconds"] - (now - row["claimed"])) for row in busy]
-        left += [row["plan"]["seconds"] for row in before]
+        left = [max(0.0, _seconds(row) - (now - row["claimed"])) for row in busy]
+        left += [_seconds(row) for row in before]
         return Wait(len(left), sum(left) / count)
 
     # --- workers --------------------------------------------------------------------------
 
-    def beat(self, worker: str, pid: int, *, ready: bool) -> None:
-        """Says that the worker lives, and whether it can take runs."""
-        values = {"pid": pid, "ready": ready, "beat": time.time()}
+    def beat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
+        """Says that the worker lives, and whether it can take jobs; `heavy` where it can train."""
+        values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": time.time()}
         with self.engine.begin() as sql:
             known = sql.execute(update(workers).where(workers.c.id == worker).values(values))
             if not known.rowcount:
                 sql.execute(insert(workers).values(id=worker, **values))
 
     def ready_workers(self) -> int:
-        """Workers that live and have warmed up."""
+        """Workers that live, can train, and have warmed up."""
         alive = (workers.c.beat > time.time() - LOST_AFTER_SECONDS) & workers.c.ready
+        alive &= workers.c.heavy
         with self.engine.connect() as sql:
             return sql.scalar(select(func.count()).select_from(workers).where(alive)) or 0
 
@@ -320,6 +378,15 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
         connection.execute(f"PRAGMA {setting}").close()
 
 
+def _kinds(heavy: bool) -> Any:
+    return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy == heavy])
+
+
+def _seconds(row: Any) -> float:
+    return jobs.KINDS[row["kind"]].seconds or row["plan"]["seconds"]
+
+
 def _run(row: Any) -> Run:
     known = Run.__dataclass_fields__.keys()
-    return Run(**{k: row[k] for k in known if k != "plan"}, plan=Plan.from_json(row["plan"]))
+    plan = jobs.from_json(row["kind"], row["plan"])
+    return Run(**{name: row[name] for name in known if name != "plan"}, plan=plan)

@@ -25,6 +25,7 @@ export default function ({ data, parentElement }) {
       part(card, "text").textContent = given.example
     }
     part(card, "label").textContent = given.label
+    if (given.note) part(card, "note").textContent = given.note
     if (given.answer === undefined) return
     const right = given.answer === given.label
     const percent = Math.round(100 * (given.sure ?? 0))

@@ -14,6 +14,7 @@ class Card(TypedDict, total=False):
     label: str  # the right answer
     answer: str  # the model's, "" before it gave one
     sure: float  # 0..1
+    note: str  # a word more, under the label
 
 
 _SCRIPT = Path(__file__).with_name("examples.js").read_text(encoding="utf-8")
@@ -33,6 +34,8 @@ _mount = st.components.v2.component(
   overflow: hidden; overflow-wrap: anywhere; min-height: 4.2em }
 .card .picture + .label { text-align: center }
 .card .label { font-weight: 600; overflow-wrap: anywhere }
+.card .note { font-size: 13px; opacity: .8; overflow-wrap: anywhere }
+.card .picture ~ .note { text-align: center }
 .card .answer { overflow-wrap: anywhere }
 .card .track { height: 6px; border-radius: 3px; background: var(--st-secondary-background-color) }
 .card .bar { height: 6px; border-radius: 3px; transition: width .3s }

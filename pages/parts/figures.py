@@ -1,10 +1,12 @@
 """Events to Plotly, as plain dicts. Pure: tested without a browser."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from pages.parts.look import LOOKS
-from pages.parts.story import Story
+from guide.approaches import APPROACHES
+from pages.parts.look import FROZEN, LOOKS
+from pages.parts.story import Story, in_short
 from trainers.events import Finished
 
 Figure = dict[str, Any]
@@ -189,6 +191,69 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
                       "autorange": "reversed", "showgrid": False, "type": "category"},
         },
     }  # fmt: skip
+
+
+def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
+    """Examples of each class, to learn from and to test; the largest classes where many."""
+    shown = sorted(counts, key=lambda one: one[1] + one[2], reverse=True)[:MOST_BARS][::-1]
+    sides = ((1, "to learn from", LOOKS["transfer"].colour), (2, "to test", FROZEN))
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": name,
+                "x": [one[place] for one in shown],
+                "y": list(range(len(shown))),
+                "marker": {"color": colour},
+                "hovertemplate": f"%{{x:,}} {name}<extra></extra>",
+            }
+            for place, name, colour in sides
+        ],
+        "layout": {
+            "height": 70 + 26 * len(shown),
+            "barmode": "stack",
+            "bargap": 0.3,
+            "margin": {"l": 8, "r": 12, "t": 30, "b": 24},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "xaxis": {"rangemode": "tozero"},
+            "yaxis": {
+                "tickvals": list(range(len(shown))),
+                "ticktext": [_plain(one[0]) for one in shown],
+                "automargin": True,
+            },
+            "uirevision": "fixed",
+        },
+    }
+
+
+MOST_BARS = 20
+
+
+def predicted_times(seconds: dict[str, float]) -> Figure:
+    """Seconds that each approach would take, the shortest on top."""
+    keys = sorted(seconds, key=seconds.__getitem__, reverse=True)
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": [seconds[key] for key in keys],
+                "y": [APPROACHES[key].title for key in keys],
+                "marker": {"color": [LOOKS[key].colour for key in keys]},
+                "text": [in_short(seconds[key]) for key in keys],
+                "textposition": "auto",
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+        ],
+        "layout": {
+            "height": 60 + 34 * len(keys),
+            "margin": {"l": 8, "r": 12, "t": 8, "b": 36},
+            "xaxis": {"title": {"text": "seconds"}, "rangemode": "tozero"},
+            "yaxis": {"automargin": True},
+            "uirevision": "fixed",
+        },
+    }
 
 
 def score_line(end: Finished, accent: str) -> Figure:

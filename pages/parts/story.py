@@ -143,6 +143,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
 
 
+def in_short(seconds: float) -> str:
+    """A time in as few signs as it takes: 4 s, 2 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def in_words(end: Finished) -> str:
     """The score as a person would say it."""
     return (

@@ -5,6 +5,9 @@ from secrets import token_urlsafe
 
 import streamlit as st
 
+from trainers.registry import UnknownKey
+from trainers.samples import Sample
+
 COOKIE = "thaw_visitor"
 
 
@@ -14,3 +17,10 @@ def visitor() -> str:
     if re.fullmatch(r"[\w-]{16,64}", given):  # a browser may send anything
         return given
     return st.session_state.setdefault("visitor", token_urlsafe(16))
+
+
+def mine(sample: Sample) -> Sample:
+    """The sample, where it is for everyone or this visitor's own. Raises `UnknownKey`."""
+    if getattr(sample, "visitor", None) in (None, visitor()):
+        return sample
+    raise UnknownKey("This data belongs to another browser: only who added it can use it.")

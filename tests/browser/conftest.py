@@ -56,16 +56,30 @@ def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def browsers():
+    """Starts Chromium with more flags."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("No chromium on this machine, and CI must not pass over the browser.")
         pytest.skip("no chromium on this machine")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+        yield lambda *more: playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
+
+
+@pytest.fixture(scope="session")
+def chromium(browsers):
+    browser = browsers()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def chromium_with_camera(browsers):
+    """Its camera shows a moving drawing, and it is allowed without asking."""
+    browser = browsers("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

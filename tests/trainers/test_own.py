@@ -86,6 +86,7 @@ def foldered(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+PAIR = two_classes()
 ROWS = [(f"{kind} number {n} said something", kind) for n in range(6) for kind in ("ham", "spam")]
 
 
@@ -697,6 +698,43 @@ def test_an_upload_can_be_deleted_and_runs_on_it_still_be_read(tmp_path, home):
     assert Plan.from_json(plan.as_json()) == plan
     with pytest.raises(BadUpload, match="deleted"):
         samples.pick(key).data()
+
+
+def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
+    table, pictures = a_file("t.csv", delimited())(tmp_path), zipped(tmp_path / "up.zip", PAIR)
+    began = time.time()
+    first, others, last = (
+        upload(path, visitor=visitor)
+        for path, visitor in ((table, "anna"), (table, "ben"), (pictures, "anna"))
+    )
+    assert [found.key for found in own.of("anna")] == [last.key, first.key]
+    assert own.of("ben") == [others]
+    assert began <= first.created <= last.created <= time.time()
+    taken = sum(f.stat().st_size for f in keep.folder(last.key).iterdir() if f.suffix != ".json")
+    assert (last.visitor, last.bytes) == ("anna", taken)
+    own.forget(last.key)
+    assert own.of("anna") == [first]
+    assert own.of("") == own.of("carl") == []
+    assert upload(table).visitor == "terminal"
+
+
+def test_the_beginning_of_a_reading_is_nobodys(tmp_path):
+    reading = own.read(a_file("t.csv", delimited())(tmp_path), visitor="anna")
+    next(reading)
+    assert own.of("anna") == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"null", b'{"modality": 1}', b"\xff"])
+def test_damaged_data_is_passed_over_and_can_be_deleted(damage, tmp_path, home):
+    table = a_file("t.csv", delimited())(tmp_path)
+    good, bad = (upload(table, visitor="anna") for _ in range(2))
+    about = keep.folder(bad.key) / "about.json"
+    about.write_bytes(damage)
+    assert own.of("anna") == [good]
+    with pytest.raises(UnknownKey, match="damaged"):
+        samples.pick(bad.key)
+    own.forget(bad.key)
+    assert not about.parent.exists()
 
 
 @pytest.mark.parametrize("key", ["own-", "own-../../x", "own-nothing-here", "own-" + "x" * 999])

@@ -1,6 +1,7 @@
 """The data sets: the same every time, tested on what was never learned, as the registry says."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from guide import Answers
 from guide.questions import QUESTIONS
 from trainers.plan import Plan
 from trainers.run import run
-from trainers.samples import SAMPLES, Data, Split, bundled, closest, pick
+from trainers.samples import SAMPLES, Data, Split, bundled, closest, facts_of, pick
 from trainers.samples.bundled import chosen
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=lambda sample: sample.key)
@@ -218,3 +219,10 @@ def test_every_sample_is_the_closest_to_some_answers(sample):
 def test_what_no_sample_resembles_is_said():
     many = Answers(modality="text", specificity="specialised", data_volume="large")
     assert closest(many) == (SAMPLES["triage"], ("data_volume",))
+
+
+@every_sample
+def test_the_facts_of_a_sample_are_those_of_its_examples(sample):
+    found = facts_of(sample.data(20))
+    assert found.words == pytest.approx(sample.facts.words, abs=2)  # Pythons differ in pydocs
+    assert replace(found, words=0) == replace(sample.facts, words=0)

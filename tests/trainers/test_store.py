@@ -4,9 +4,10 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from trainers.events import Cancelled, Failed, Finished, Notice, Stage, Step
+from trainers.events import Cancelled, Done, Failed, Finished, Notice, Stage, Step, Watched
+from trainers.jobs import Checkup, Fetch, Reading, kind_of
 from trainers.plan import Plan
 from trainers.store import (
     CANCELLED,
@@ -388,3 +389,97 @@ def test_a_plan_that_cannot_be_read_any_more_fails_and_blocks_nobody(runs):
     with runs.engine.connect() as sql:
         states = dict(sql.execute(select(runs_table.c.id, runs_table.c.state)).all())
     assert states == {broken: FAILED, following: RUNNING}
+
+
+# --- other jobs -----------------------------------------------------------------------------------
+
+
+READING = Reading(path="inbox", title="photos.zip", visitor="ann")
+OTHERS = [READING, Checkup(data="digits", seconds=60), Fetch(key="mobilenet_v2")]
+
+
+@pytest.mark.parametrize("job", [PLAN, *OTHERS], ids=kind_of)
+def test_every_kind_of_job_comes_back_as_it_went_in(runs, job):
+    found = runs.find(runs.start(job, "ann"))
+    assert found.plan == job
+    assert found.kind == kind_of(job)
+
+
+def test_a_light_worker_takes_no_run_and_a_heavy_one_reads_nothing(runs):
+    for job in (PLAN, *OTHERS):
+        runs.start(job, "ann")
+    light = {runs.claim("light", heavy=False).kind for _ in range(2)}
+    heavy = {runs.claim("heavy").kind for _ in range(2)}
+    assert (light, heavy) == ({"read", "fetch"}, {"run", "check"})
+    assert runs.claim("light", heavy=False) is runs.claim("heavy") is None
+
+
+def test_other_jobs_are_no_runs_in_the_history(runs):
+    runs.start(READING, "ann")
+    run = runs.start(PLAN, "ann")
+    assert [one.id for one in runs.of_visitor("ann")] == [run]
+
+
+def test_what_a_job_found_is_its_result(runs):
+    key = runs.start(READING, "ann")
+    runs.append(key, [Done({"data": "own-x"}, 1.0)])
+    assert runs.find(key).state == FINISHED
+    assert runs.find(key).result["found"] == {"data": "own-x"}
+
+
+def test_the_newest_job_about_something_is_found(runs):
+    assert runs.latest("check", "digits") is None
+    for _ in range(2):
+        newest = runs.start(OTHERS[1], "ann")
+    runs.start(PLAN, "ann")
+    assert runs.latest("check", "digits").id == newest
+
+
+def test_reading_and_downloads_make_nobody_wait_for_a_run(runs):
+    runs.beat("heavy", 1, ready=True)
+    runs.beat("light", 2, ready=True, heavy=False)
+    runs.start(READING, "ann")
+    runs.claim("light", heavy=False)
+    assert runs.wait("bob") == Wait(0, 0.0)
+    assert runs.ready_workers() == 1
+
+
+def test_a_look_at_data_is_waited_for(runs):
+    runs.beat("heavy", 1, ready=True)
+    runs.start(OTHERS[1], "ann")
+    runs.claim("heavy")
+    wait = runs.wait("bob")
+    assert wait.ahead == 1
+    assert 0 < wait.seconds <= 15
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path):
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    old = Store(url)
+    run = old.start(PLAN, "ann")
+    with old.engine.begin() as sql:
+        sql.execute(text("DROP INDEX ix_runs_subject"))
+        for column in ("kind", "subject"):
+            sql.execute(text(f"ALTER TABLE runs DROP COLUMN {column}"))
+        sql.execute(text("ALTER TABLE workers DROP COLUMN heavy"))
+    old.engine.dispose()
+    new = Store(url)
+    assert new.find(run).kind == "run"
+    assert new.find(run).plan == PLAN
+    assert new.claim("worker").id == run
+    new.engine.dispose()
+
+
+def test_forgetting_examples_keeps_scores(runs):
+    run = runs.start(PLAN, "ann", worker="w")
+    check = runs.start(OTHERS[1], "ann", worker="w")
+    runs.append(run, [Watched(items=[1], inputs=["private"], labels=[0]), FINISH])
+    runs.append(check, [Done({"findings": ["private"]}, 1.0)])
+    other = runs.start(Plan(data="vehicles", approach="transfer"), "ann", worker="w")
+    runs.append(other, [Watched(items=[1], inputs=["kept"], labels=[0])])
+    runs.forget_examples("digits")
+    assert runs.events(run)[0][1].inputs == [""]
+    assert runs.find(run).result["test_accuracy"] == 0.5
+    assert [event.inputs for _, event in runs.events(other)] == [["kept"]]
+    with pytest.raises(NoSuchRun):
+        runs.find(check)

@@ -82,7 +82,8 @@ def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
     runs, workers = crew
     key = runs.start(LONG, "ann")
     until(lambda: any(isinstance(event, Step) for _, event in runs.events(key)))
-    ((name, process),) = workers.processes.items()
+    (name,) = (name for name in workers.processes if not name.startswith("light-"))
+    process = workers.processes[name]
     psutil.Process(process.pid).kill()
     over = ended(runs, key)
     assert over.state == FAILED
@@ -96,12 +97,13 @@ def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
 def test_closing_ends_the_processes_and_their_runs(own_home):
     with a_store() as runs:
         with Workers(runs, 1) as workers:
-            ((_, process),) = workers.processes.items()
-            child = psutil.Process(process.pid)
+            processes = list(workers.processes.values())
+            children = [psutil.Process(process.pid) for process in processes]
             key = runs.start(LONG, "ann")
             until(lambda: runs.find(key).state == RUNNING)
-        assert process.poll() is not None
-        assert not child.is_running()
+        assert len(processes) == 2  # one that trains, one that reads
+        assert all(process.poll() is not None for process in processes)
+        assert not any(child.is_running() for child in children)
         assert runs.find(key).state == FAILED
         assert "Thaw was closed" in runs.find(key).result["text"]
         assert runs.ready_workers() == 0
@@ -126,11 +128,19 @@ def test_a_worker_ends_when_the_app_dies(own_home):
         "    time.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", app], cwd=ROOT, stdout=subprocess.PIPE)
-    worker = psutil.Process(int(process.stdout.readline()))
+    crew = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    assert crew
     process.kill()
     process.wait()
     process.stdout.close()
-    until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not any(map(is_alive, crew)))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_the_number_of_workers_can_be_set(monkeypatch):

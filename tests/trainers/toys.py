@@ -46,7 +46,7 @@ class Toy(Body):
     features = 8
 
     @classmethod
-    def make(cls, *, pretrained: bool):
+    def make(cls, *, pretrained: bool, backbone: Backbone | None = None):
         with torch.random.fork_rng():
             torch.manual_seed(1 if pretrained else 2)
             return cls()

@@ -1,13 +1,22 @@
 """The pre-trained bodies, as a registry that can be read without torch."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from trainers.registry import by_key, pick_from
+from trainers.backbones import places
+from trainers.backbones.places import is_here, place
+from trainers.registry import UnknownKey, by_key, pick_from
 
 if TYPE_CHECKING:
     from trainers.body import Body
+
+__all__ = ["BACKBONES", "Backbone", "NotHere", "for_modality", "is_here", "pick", "place"]
+
+
+class NotHere(ValueError):
+    """A backbone that would have to be downloaded first; the text says how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +28,65 @@ class Backbone:
     good_for: str  # one line, shown as it stands
     modality: str  # "images" or "text"
     takes: str  # what it reads of an example, in words
-    features: int  # numbers it makes of one example
-    parameters: int  # how many numbers it has learned
+    features: int | None  # numbers it makes of one example; None: not known before a download
+    parameters: int  # how many numbers it has learned; 0: not known before a download
     learns: str  # what fine-tuning lets learn by default: "lora" or "all"
     licence: str
     source: str
     load: str  # "module:class", resolved in the worker: importing this file brings no torch
+    image_px: int | None = None  # side of the square picture it looks at; None for texts
+    max_tokens: int | None = None  # word pieces it reads; None for pictures, or not known yet
+    languages: tuple[str, ...] = ()  # ISO 639 codes of the texts it learned from; (): any
+    download_bytes: int | None = 0  # 0: comes with Thaw; None: not known
+    file: str = ""  # of torchvision's weights
+    repo: str = ""  # at Hugging Face
+    revision: str = ""  # there: a commit; "": the latest, noted when it is downloaded
+    prefix: str = ""  # put before each text, as the model was trained
 
     def body(self, *, pretrained: bool = True) -> "Body":
-        """The network itself; with `pretrained=False` the same shape with random weights."""
+        """The network itself; with `pretrained=False` the same shape with random weights.
+        Nothing is downloaded. Raises `NotHere`."""
         module, _, name = self.load.partition(":")
-        return getattr(import_module(module), name).make(pretrained=pretrained)
+        return getattr(import_module(module), name).make(pretrained=pretrained, backbone=self)
+
+    @property
+    def is_bundled(self) -> bool:
+        return not (self.file or self.repo)
+
+    @property
+    def size(self) -> str:
+        """Of the download, in words."""
+        if self.is_bundled:
+            return "comes with Thaw"
+        return f"{self.download_bytes / 1e6:,.0f} MB" if self.download_bytes else "size not known"
+
+    def check_here(self) -> None:
+        """Raises `NotHere`, saying how to fetch it and what can be used at once."""
+        if not is_here(self):
+            raise NotHere(
+                f"The backbone {self.key} is not on this computer, and a run downloads nothing. "
+                f"Fetch it first ({self.size}): python -m trainers fetch {self.key}. "
+                f"Or use {bundled(self.modality).key}, which comes with Thaw."
+            )
+
+
+def _torchvision(**row: object) -> Backbone:
+    """A row of torchvision's: ImageNet weights, version 1 of each, 224 x 224 pixels."""
+    return Backbone(
+        modality="images",
+        takes="the middle 224 x 224 pixels, in colour",
+        image_px=224,
+        licence="BSD-3-Clause",
+        load="trainers.backbones.torchvision_nets:Net",
+        **row,
+    )
+
+
+def _encoder(**row: object) -> Backbone:
+    """A row of Hugging Face's: an encoder whose word vectors are averaged."""
+    return Backbone(
+        modality="text", learns="lora", load="trainers.backbones.encoders:Encoder", **row
+    )
 
 
 BACKBONES = by_key(
@@ -45,6 +102,74 @@ BACKBONES = by_key(
         licence="Apache-2.0",
         source="ours, pre-trained on CIFAR-100",
         load="trainers.backbones.vision:SmallResNet",
+        image_px=32,
+    ),
+    # Parameters are those of the whole network less its last layer; sizes are torchvision's own.
+    _torchvision(
+        key="mobilenet_v3_small",
+        title="MobileNet V3 small: photos on a slow computer",
+        good_for="Photos, when every second counts. The quickest of those that see detail.",
+        features=1024,
+        parameters=1_517_856,
+        learns="all",
+        source="torchvision, pre-trained on ImageNet (67.7 % top-1)",
+        download_bytes=10_306_000,
+        file="mobilenet_v3_small-047dcff4.pth",
+    ),
+    _torchvision(
+        key="squeezenet1_0",
+        title="SqueezeNet 1.0: photos, the smallest download",
+        good_for="Photos, when the network is slow: 5 MB. Less exact than the others.",
+        features=512,
+        parameters=735_424,
+        learns="all",
+        source="torchvision, pre-trained on ImageNet (58.1 % top-1)",
+        download_bytes=5_010_000,
+        file="squeezenet1_0-b66bff10.pth",
+    ),
+    _torchvision(
+        key="mobilenet_v2",
+        title="MobileNet V2: photos, a good all-rounder",
+        good_for="Photos of things, animals, scenes: small, and exact enough for most uses.",
+        features=1280,
+        parameters=2_223_872,
+        learns="all",
+        source="torchvision, pre-trained on ImageNet (71.9 % top-1)",
+        download_bytes=14_213_000,
+        file="mobilenet_v2-b0353104.pth",
+    ),
+    _torchvision(
+        key="resnet18",
+        title="ResNet-18: the classic",
+        good_for="Photos and drawings. Forgiving to fine-tune; most tutorials use it.",
+        features=512,
+        parameters=11_176_512,
+        learns="all",
+        source="torchvision, pre-trained on ImageNet (69.8 % top-1)",
+        download_bytes=46_830_000,
+        file="resnet18-f37072fd.pth",
+    ),
+    _torchvision(
+        key="efficientnet_b0",
+        title="EfficientNet B0: more exact, still small",
+        good_for="Photos whose classes differ in detail, when some seconds more are fine.",
+        features=1280,
+        parameters=4_007_548,
+        learns="all",
+        source="torchvision, pre-trained on ImageNet (77.7 % top-1)",
+        download_bytes=21_444_000,
+        file="efficientnet_b0_rwightman-7f5810bc.pth",
+    ),
+    _torchvision(
+        key="convnext_tiny",
+        title="ConvNeXt tiny: the most exact, and the slowest",
+        good_for="Photos, when exactness matters more than time. Wants a graphics card.",
+        features=768,
+        parameters=27_820_128,
+        learns="lora",
+        source="torchvision, pre-trained on ImageNet (82.5 % top-1)",
+        download_bytes=114_419_000,
+        file="convnext_tiny-983f1562.pth",
     ),
     Backbone(
         key="minilm",
@@ -58,15 +183,109 @@ BACKBONES = by_key(
         licence="Apache-2.0",
         source="sentence-transformers/all-MiniLM-L6-v2",
         load="trainers.backbones.text:MiniLM",
+        max_tokens=256,
+        languages=("en",),
     ),
+    # Bytes: model.safetensors and tokenizer.json of the revision.
+    _encoder(
+        key="minilm_l12",
+        title="MiniLM L12: twice as deep",
+        good_for="Short English texts whose meanings lie close together.",
+        takes="the first 128 word pieces, English",
+        features=384,
+        parameters=33_212_160,
+        licence="Apache-2.0",
+        source="sentence-transformers/all-MiniLM-L12-v2",
+        max_tokens=128,
+        languages=("en",),
+        download_bytes=133_933_000,
+        repo="sentence-transformers/all-MiniLM-L12-v2",
+        revision="c004d8e3e901237d8fa7e9fff12774962e391ce5",
+    ),
+    _encoder(
+        key="distilbert",
+        title="DistilBERT: the one to fine-tune",
+        good_for="English texts up to a page, when it may learn; weaker while frozen.",
+        takes="the first 512 word pieces, English",
+        features=768,
+        parameters=66_362_880,
+        licence="Apache-2.0",
+        source="distilbert/distilbert-base-uncased",
+        max_tokens=512,
+        languages=("en",),
+        download_bytes=268_421_000,
+        repo="distilbert/distilbert-base-uncased",
+        revision="12040accade4e8a0f71eabdb258fecc2e7e948be",
+    ),
+    _encoder(
+        key="e5_small",
+        title="E5 small: a hundred languages",
+        good_for="Texts that are not English, or in several languages.",
+        takes="the first 512 word pieces, about a hundred languages",
+        features=384,
+        parameters=117_505_920,
+        licence="MIT",
+        source="intfloat/multilingual-e5-small",
+        max_tokens=512,
+        download_bytes=487_726_000,
+        repo="intfloat/multilingual-e5-small",
+        revision="fd1525a9fd15316a2d503bf26ab031a61d056e98",
+        prefix="query: ",
+    ),
+)
+
+# Any encoder by its hub name: "hf:org/name", "hf:org/name@revision". Names as the hub allows them.
+HUB = re.compile(
+    r"(?!.*(?:--|\.\.))hf:(?P<repo>[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95})"
+    r"(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._-]{0,63}))?"
 )
 
 
 def pick(key: str) -> Backbone:
     """The backbone called `key`. Raises `UnknownKey`, naming one that exists."""
+    if match := HUB.fullmatch(key):
+        return _from_hub(key, match["repo"], match["revision"] or "")
+    if key.startswith("hf:"):
+        raise UnknownKey(
+            f"{key!r} is no name at Hugging Face. It looks like hf:organisation/model, or "
+            "hf:organisation/model@revision."
+        )
     return pick_from(BACKBONES, key, "backbone")
+
+
+def pinned(key: str) -> str:
+    """`key` with the commit that is on this computer, so that a run can be repeated exactly."""
+    row = pick(key)
+    commit = places.commit(row) if key.startswith("hf:") else None
+    return f"hf:{row.repo}@{commit}" if commit else key
 
 
 def for_modality(modality: str) -> list[Backbone]:
     """The backbones that read `modality`, the bundled one first."""
     return [backbone for backbone in BACKBONES.values() if backbone.modality == modality]
+
+
+def bundled(modality: str) -> Backbone:
+    """The backbone for `modality` that needs no download."""
+    return for_modality(modality)[0]
+
+
+def _from_hub(key: str, repo: str, revision: str) -> Backbone:
+    row = _encoder(
+        key=key,
+        title=repo,
+        good_for="Your own choice: see its page at Hugging Face.",
+        takes="texts, as many word pieces as its files say",
+        features=None,
+        parameters=0,
+        licence="see its page at Hugging Face",
+        source=repo,
+        download_bytes=None,
+        repo=repo,
+        revision=revision,
+    )
+    folder = places.snapshot(row)
+    if folder is None:
+        return row
+    known = places.described(folder)
+    return replace(row, takes=f"the first {known['max_tokens']} word pieces", **known)

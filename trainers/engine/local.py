@@ -1,4 +1,7 @@
-"""Worker processes on this machine: started with the app, replaced when they die, ended with it."""
+"""Worker processes on this machine: started with the app, replaced when they die, ended with it.
+
+Beside those that train there is a light one, which reads data and downloads while they are busy.
+"""
 
 import logging
 import os
@@ -40,6 +43,7 @@ class Workers:
         self.store.bury_lost()
         for _ in range(self.count):
             self._start()
+        self._start(light=True)
         self._watch.start()
         return self
 
@@ -57,12 +61,13 @@ class Workers:
                 process.wait()
             self.store.gone(name, "Thaw was closed while this ran. Start the run again.")
 
-    def _start(self) -> None:
-        name = secrets.token_hex(8)
+    def _start(self, *, light: bool = False) -> None:
+        name = ("light-" if light else "") + secrets.token_hex(8)
         threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
         command = [sys.executable, "-m", "trainers", "work", "--name", name]
+        command += ["--light"] if light else ["--threads", str(threads)]
         self.processes[name] = subprocess.Popen(
-            [*command, "--threads", str(threads), "--parent", str(os.getpid())],
+            [*command, "--parent", str(os.getpid())],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
@@ -84,7 +89,7 @@ class Workers:
             self.store.gone(name, died(process.returncode))
             if time.monotonic() - self._started[name] > QUICK_DEATH_SECONDS:
                 del self.processes[name]
-                self._start()
+                self._start(light=name.startswith("light-"))
 
 
 def died(code: int) -> str:

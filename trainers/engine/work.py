@@ -1,4 +1,4 @@
-"""A worker: imports everything once, then claims run after run. `python -m trainers work`."""
+"""A worker: imports everything once, then claims job after job. `python -m trainers work`."""
 
 import logging
 import os
@@ -6,45 +6,79 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers import jobs
+from trainers.engine.execute import execute
 from trainers.home import run_folder
 from trainers.store import Store, store
 
 IDLE_SECONDS = 0.05  # between two looks at an empty queue
+IDLE_LIGHT_SECONDS = 0.2  # no run waits for these
+LIGHT_AT_ONCE = 2  # a long download should not keep a small table waiting
 BEAT_SECONDS = 1.0
 
 
-def work(name: str | None = None, threads: int | None = None, parent: int | None = None) -> None:
-    """Works until the process numbered `parent` is gone: a worker must not outlive its app."""
+def work(
+    name: str | None = None,
+    threads: int | None = None,
+    parent: int | None = None,
+    light: bool = False,
+) -> None:
+    """Works until the process numbered `parent` is gone: a worker must not outlive its app.
+
+    A `light` one never imports torch: it reads and downloads while the others train.
+    """
     name = name or secrets.token_hex(8)
     _be_nice()
-    state = {"ready": False}
+    state = {"ready": light, "heavy": not light}
     runs = store()
     threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if light:
+        for _ in range(LIGHT_AT_ONCE - 1):
+            threading.Thread(target=_serve, args=(runs, name), daemon=True).start()
+        _serve(runs, name)
 
     import torch
 
-    from trainers.engine.execute import execute
-    from trainers.run import run
+    import trainers.run  # noqa: F401, what the first run would wait for
 
     if threads:
         torch.set_num_threads(threads)
     to_warm = [_warm_images, _warm_text]
     _warm(to_warm.pop(0))
     while True:
-        claimed = runs.claim(name)
-        if claimed:
-            for _ in execute(runs, claimed.id, claimed.plan, run, run_folder(claimed.id)):
-                pass
-        elif to_warm:  # only once nobody waits: the first visitor may want pictures
+        if _one(runs, name, heavy=True):
+            continue
+        if to_warm:  # only once nobody waits: the first visitor may want pictures
             _warm(to_warm.pop(0))
         else:
             state["ready"] = True
             time.sleep(IDLE_SECONDS)
+
+
+def _one(runs: Store, name: str, *, heavy: bool) -> bool:
+    """Executes the next job, if there is one."""
+    claimed = runs.claim(name, heavy=heavy)
+    if claimed:
+        for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
+            pass
+    return claimed is not None
+
+
+def _serve(runs: Store, name: str) -> NoReturn:
+    while True:
+        try:
+            idle = not _one(runs, name, heavy=False)
+        except SQLAlchemyError:  # locked, or the disk is full: that passes
+            logging.exception("A job could not be claimed or written.")
+            idle = True
+        if idle:
+            time.sleep(IDLE_LIGHT_SECONDS)
 
 
 def _warm(load: Callable[[], None]) -> None:
@@ -86,7 +120,7 @@ def _be_nice() -> None:
 def _beat(runs: Store, name: str, state: dict) -> None:
     while True:
         try:
-            runs.beat(name, os.getpid(), ready=state["ready"])
+            runs.beat(name, os.getpid(), **state)
         except SQLAlchemyError:  # locked, or the disk is full: that passes
             logging.exception("The worker could not say that it lives.")
         time.sleep(BEAT_SECONDS)

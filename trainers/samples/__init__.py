@@ -1,9 +1,11 @@
 """The data sets that come with Thaw, as a registry; nothing here needs torch or a network."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +30,53 @@ class Data:
     described: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a backbone has to cope with; pictures as they are kept: an upload's are made smaller."""
+
+    modality: str
+    side_px: int | None = None  # median of the pictures' shorter sides; None for texts
+    grey: bool = False  # nearly all pictures
+    language: str = ""  # ISO 639 code of the texts; "" where it cannot be told
+    words: int = 0  # in a long text: 95 of 100 are no longer; 0 for pictures
+
+
+def facts_of(data: Data, most: int = 200) -> Facts:
+    """Facts about `data`, from at most `most` examples spread over all of them."""
+    inputs = data.train.inputs if len(data.train.inputs) else data.test.inputs
+    places = np.unique(np.linspace(0, len(inputs) - 1, min(most, len(inputs))).astype(int))
+    some = [inputs[place] for place in places]
+    if data.modality == "text":
+        words = np.percentile([len(WORD.findall(text)) for text in some] or [0], 95)
+        return Facts("text", language=language_of(some), words=round(words))
+    sides = [min(picture.shape[:2]) for picture in some]
+    grey = np.mean([np.ptp(picture, axis=2).mean() < GREY for picture in some] or [0])
+    return Facts("images", int(np.median(sides)) if sides else None, grey=bool(grey > 0.95))
+
+
+# Scripts without spaces between words: each character counts as one.
+WORD = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]|[^\s\u2e80-\u9fff\uf900-\ufaff]+")
+GREY = 4  # spread of the channels, of 255: JPEG leaves a little colour in a scanned grey page
+SURE = 0.99  # of a language; ours
+LETTERS = 20  # with fewer, a name decides; ours
+
+
+def language_of(texts: Sequence[str]) -> str:
+    """ISO 639 code of the language that most of `texts` are in; "" where that is not sure."""
+    joined = " ".join(text[:500] for text in texts)[:20_000]
+    if sum(character.isalpha() for character in joined) < LETTERS:
+        return ""
+    language, sureness = _identifier().classify(joined)
+    return language if sureness > SURE and language != "zxx" else ""  # zxx: not a language
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # half a second
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     key: str  # in links and plans: never rename
@@ -40,6 +89,7 @@ class Sample:
     test: int  # examples
     resembles: dict[str, str] = field(hash=False)  # answers that it is like
     load: str  # "module:function", called with (per_class, seed)
+    facts: Facts | None = None  # what `facts_of` finds; None where nobody looked
 
     def data(self, per_class: int | None = None, seed: int = 0) -> Data:
         """`per_class` training examples of each class (None: all), chosen by `seed`; the test
@@ -66,6 +116,7 @@ SAMPLES = by_key(
         test=500,
         resembles={"specificity": "common", "data_volume": "large"},
         load="trainers.samples.bundled:vehicles",
+        facts=Facts("images", side_px=64),
     ),
     Sample(
         key="digits",
@@ -78,6 +129,7 @@ SAMPLES = by_key(
         test=600,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         load="trainers.samples.bundled:digits",
+        facts=Facts("images", side_px=8, grey=True),
     ),
     Sample(
         key="cells",
@@ -90,6 +142,7 @@ SAMPLES = by_key(
         test=500,
         resembles={"specificity": "specialised", "data_volume": "large"},
         load="trainers.samples.bundled:cells",
+        facts=Facts("images", side_px=64),
     ),
     Sample(
         key="messages",
@@ -102,6 +155,7 @@ SAMPLES = by_key(
         test=360,
         resembles={"specificity": "common", "data_volume": "moderate"},
         load="trainers.samples.bundled:messages",
+        facts=Facts("text", language="en", words=25),
     ),
     Sample(
         key="pydocs",
@@ -114,6 +168,7 @@ SAMPLES = by_key(
         test=540,
         resembles={"specificity": "somewhat", "data_volume": "large"},
         load="trainers.samples.bundled:pydocs",
+        facts=Facts("text", language="en", words=28),
     ),
     Sample(
         key="finance",
@@ -126,6 +181,7 @@ SAMPLES = by_key(
         test=270,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         load="trainers.samples.bundled:finance",
+        facts=Facts("text", language="en", words=28),
     ),
     Sample(
         key="triage",
@@ -138,6 +194,7 @@ SAMPLES = by_key(
         test=315,
         resembles={"specificity": "specialised", "data_volume": "moderate"},
         load="trainers.samples.bundled:triage",
+        facts=Facts("text", language="en", words=30),
     ),
 )
 

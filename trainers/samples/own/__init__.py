@@ -9,8 +9,17 @@ import zlib
 from collections.abc import Generator
 from pathlib import Path
 
-from trainers.samples.own import images, tables, texts
-from trainers.samples.own.keep import Keeper, Own, checked, forget, keep_check, sample
+from trainers.samples.own import images, inbox, tables, texts
+from trainers.samples.own.keep import (
+    TERMINAL,
+    Keeper,
+    Own,
+    checked,
+    forget,
+    keep_check,
+    of,
+    sample,
+)
 from trainers.samples.own.limits import BadUpload, Progress, plain, some
 from trainers.samples.own.members import members
 
@@ -21,6 +30,7 @@ __all__ = [
     "checked",
     "forget",
     "keep_check",
+    "of",
     "read",
     "sample",
 ]
@@ -32,12 +42,14 @@ def read(
     title: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    visitor: str = TERMINAL,
 ) -> Generator[Progress, None, str]:
     """Read a zip, a table, or a folder, and keep it: yields how far it is, ends with the id.
 
     The sample is then called "own-<id>". Pictures lie in a folder for each class, with or without
     train, val and test around them; texts in a table, or in tables called so. A column is given
-    by name or by number, from 1. Raises `BadUpload`; then, and when closed, nothing is kept.
+    by name or by number, from 1. `of(visitor)` finds it again. Raises `BadUpload`; then, and when
+    closed, nothing is kept.
     """
     path = Path(path)
     title = title or path.resolve().name
@@ -51,20 +63,21 @@ def read(
             written = sum(member.suffix in tables.SUFFIXES for member in found.files)
             # Beside pictures may lie a table or a caption each; beside a table a logo.
             as_pictures = pictures > 0 and (not written or 1 < pictures >= written)
-            alone = path.is_file() and [m.parts for m in found.files] == [(path.name,)]
-            if not pictures and not written and not alone:  # what comes alone is looked at
+            if not pictures and not written and not found.alone:  # what comes alone is looked at
                 raise BadUpload(_nothing(title, found.files, found.notices()))
-            if pictures and alone:
+            if pictures and found.alone:
                 raise BadUpload(
                     f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
                 )
-            with Keeper("images" if as_pictures else "text") as keeper:
+            with Keeper("images" if as_pictures else "text", visitor) as keeper:
                 if as_pictures:
                     yield from images.read(found, keeper)
                     notices = []
                 else:
                     notices = yield from texts.read(found, keeper, text_column, label_column)
+                if inbox.listing(path):
+                    keeper.facts["draft"] = path.name
                 yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")

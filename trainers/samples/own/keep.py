@@ -17,7 +17,8 @@ import shutil
 import time
 from array import array
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ from PIL import Image
 
 from trainers.home import home
 from trainers.registry import UnknownKey
-from trainers.samples import Data, Sample, Split
+from trainers.samples import Data, Facts, Sample, Split, facts_of
 from trainers.samples.own import near
 from trainers.samples.own.limits import (
     CLASS_CHARS,
@@ -45,6 +46,7 @@ LEFT_SECONDS = 24 * 3600  # no reading takes so long
 UNUSABLE_NAMED = 100  # files of an upload that could not be used
 TWINS_SHOWN = 12
 GLIMPSED = 20  # classes; a page need not show a thousand
+TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
 DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
 
@@ -78,8 +80,8 @@ class Keeper:
     context: what is not finished is removed.
     """
 
-    def __init__(self, modality: str) -> None:
-        self.modality = modality
+    def __init__(self, modality: str, visitor: str = TERMINAL) -> None:
+        self.modality, self.visitor = modality, visitor
         self.id = secrets.token_urlsafe(12)
         self.draft = home() / "data" / f"{self.id}.part"
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
@@ -93,6 +95,7 @@ class Keeper:
         self.unusable: dict[str, tuple[int, list[str]]] = {}  # why -> how many, names of files
         self.classes: dict[str, int] = {}  # by the name that tells them apart
         self.names: list[str] = []
+        self.facts: dict[str, Any] = {}  # more for about.json
 
     def __enter__(self) -> "Keeper":
         return self
@@ -224,10 +227,23 @@ class Keeper:
                 for why, (count, files) in self.unusable.items()
             },
             "notices": notices,
+            **self.facts,
+            "visitor": self.visitor,
+            "created": time.time(),
+            "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
         }
+        about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
         self.draft.rename(home() / "data" / self.id)
         return self.id
+
+    def _facts(self) -> Facts:
+        """What a page and a run hold against a backbone."""
+        with np.load(self.draft / "index.npz") as index:
+            rows = np.flatnonzero(~index["test"])
+            starts, ends, labels = (index[name][rows] for name in ("starts", "ends", "labels"))
+        kept = Split(Kept(self.modality, self.draft / "examples.bin", starts, ends), labels)
+        return facts_of(Data(self.modality, (), kept, kept))
 
     def _near(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """For each of `rows` the number, int64, that it shares with its near-duplicates; of what
@@ -369,6 +385,12 @@ class Own(Sample):
 
     notices: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
+    visitor: str  # whose it is: nobody else is shown it
+    created: float  # seconds since 1970
+    bytes: int  # that it takes on the disk
+    columns: tuple[str, ...]  # of the table that it came in; () for pictures
+    text_and_label: tuple[int, int]  # which of them were read
+    draft: str  # where its files may still lie in the inbox; "" where none are
 
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
@@ -454,7 +476,16 @@ def checked(key: str) -> dict[str, Any] | None:
 
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    about = _about(folder(key))
+    place = folder(key)
+    try:
+        return _own(key, _about(place))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise UnknownKey(
+            f"What is kept of the data {key!r} is damaged. Delete it, and add it again."
+        ) from None
+
+
+def _own(key: str, about: dict[str, Any]) -> Own:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -475,14 +506,35 @@ def sample(key: str) -> Own:
         load="",
         notices=tuple(about["notices"]),
         counts=tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        visitor=about.get("visitor", TERMINAL),
+        created=about.get("created", 0.0),
+        bytes=about.get("bytes", 0),
+        columns=tuple(about.get("columns", ())),
+        text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        draft=about.get("draft", ""),
+        facts=Facts(**about["facts"]) if "facts" in about else None,
     )
+
+
+def of(visitor: str) -> list[Own]:
+    """The uploads of `visitor` that are still kept, the newest first; none that is damaged."""
+    found = []
+    for place in (home() / "data").glob("*/about.json"):
+        with suppress(UnknownKey):
+            found.append(sample(f"own-{place.parent.name}"))
+    mine = [own for own in found if own.visitor == visitor and own.classes]  # else: deleted
+    return sorted(mine, key=lambda own: own.created, reverse=True)
 
 
 def forget(key: str) -> None:
     """Deletes the upload. Of it stays only that it was pictures or texts: the runs on it, which
     are kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
-    stone = {"modality": _about(place)["modality"], "deleted": True}
+    try:
+        stone = {"modality": sample(key).modality, "deleted": True}
+    except UnknownKey:  # damaged: nobody can say what it was
+        shutil.rmtree(place)
+        return
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)

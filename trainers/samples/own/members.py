@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from trainers.samples.own import inbox
 from trainers.samples.own.limits import (
     MAX_BYTES,
     MAX_FILES,
@@ -50,6 +51,7 @@ class Members:
     files: list[Member] = field(default_factory=list)
     passed: dict[str, list[str]] = field(default_factory=dict)  # why -> names
     seen: int = 0
+    alone: bool = False  # one file, not a zip or a folder of them
 
     def add(self, member: Member) -> None:
         self.seen += 1
@@ -78,22 +80,36 @@ def _is_junk(name: str) -> bool:
 
 @contextmanager
 def members(path: Path) -> Iterator[Members]:
-    """The files of `path` (a folder, a zip, or a single file), open while the block lasts."""
+    """The files of `path` (a folder, a zip, a single file, or what a browser brought), open while
+    the block lasts."""
     found = Members()
-    alone = Member((path.name,), path.stat().st_size, partial(open, path, "rb"))
-    if path.is_dir():
+    brought = inbox.listing(path)
+    if brought is None:
+        brought = [(path, (path.name,))] if path.is_file() else []
+    if len(brought) > 1 or (brought and len(brought[0][1]) > 1):
+        for file, parts in brought:
+            found.add(Member(parts, file.stat().st_size, partial(open, file, "rb")))
+        check_size(sum(member.size for member in found.files))
+        yield found
+        return
+    if not brought:
         _of_folder(path, found)
         yield found
-    elif zipfile.is_zipfile(path):
+        return
+    path, parts = brought[0]
+    alone = Member(parts, path.stat().st_size, partial(open, path, "rb"))
+    found.alone = True
+    if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if "[Content_Types].xml" in archive.NameToInfo:  # a workbook is a zip, too
                 found.files.append(alone)
             else:
+                found.alone = False
                 _of_zip(archive, alone.size, found)
             yield found
-    elif path.suffix.lower() in PACKED:
+    elif alone.suffix in PACKED:
         raise BadUpload(
-            f"{plain(path.name)} cannot be opened as a zip: it is damaged or packed another "
+            f"{plain(alone.name)} cannot be opened as a zip: it is damaged or packed another "
             "way. Pack the folder again, as a .zip."
         )
     else:

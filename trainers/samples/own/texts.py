@@ -47,6 +47,9 @@ def read(
                 f"from column {_named(columns, columns.label)}"
                 + ("." if columns.header else "; its first row was taken for an example.")
             )
+            names = columns.names if columns.header else [f"column {n}" for n in columns.names]
+            keeper.facts["columns"] = [plain(name) for name in names]
+            keeper.facts["text_and_label"] = [columns.text, columns.label]
             rows = chain(first[columns.header :], table.rows)
             counted = _Counted(member, columns)
             for at, row in enumerate(rows):
@@ -210,9 +213,12 @@ def _is_header(first: list[str], rest: list[list[str]]) -> bool:
 
 
 def _asked(member: Member, names: list[str], wanted: str | None, what: str) -> int | None:
-    """The place of the column called `wanted`; its number, from 1, is understood as well."""
+    """The place of the column called `wanted`; its number, from 1, is understood as well, and as
+    #1 where a column may be called so."""
     if wanted is None:
         return None
+    if wanted[:1] == "#" and wanted[1:].isdecimal() and 1 <= int(wanted[1:]) <= len(names):
+        return int(wanted[1:]) - 1
     for at, name in enumerate(names):
         if name == wanted:
             return at

@@ -1,0 +1,467 @@
+"""Data of one's own: bring it, see whether it is fit, and what it says to the three questions."""
+
+import time
+
+import streamlit as st
+
+from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
+from guide.questions import Question
+from pages.parts import drawings, figures, story as tell
+from pages.parts.add_data import Brought, add_data
+from pages.parts.examples import Card, examples
+from pages.parts.live_plot import live_plot
+from pages.parts.look import LOOKS
+from pages.parts.picture import picture
+from pages.parts.plain import plain
+from pages.parts.visitor import mine, visitor
+from trainers import samples
+from trainers.findings import Finding
+from trainers.home import home
+from trainers.jobs import Checkup, Reading
+from trainers.registry import UnknownKey
+from trainers.samples import Sample, own
+from trainers.samples.own import BadUpload, Own, inbox
+from trainers.store import NoSuchRun, Run, store
+
+POLL_SECONDS = 0.5
+PASTED_CHARS = 2_000_000
+WAYS = {
+    "files": "A file or a folder",
+    "classes": "Class by class, or the camera",
+    "paste": "Paste rows",
+}
+BUDGET_SECONDS = 60
+SHOWN = 6
+
+
+# --- bringing it --------------------------------------------------------------------------------
+
+
+def bring() -> None:
+    st.title("Your own data")
+    st.markdown(
+        "Bring pictures or texts whose right answer you know. Thaw looks them over, answers its "
+        "questions from them as far as that can be measured, and trains on them."
+    )
+    st.caption(
+        ":material/lock: What you add stays on the computer that Thaw runs on, in its folder "
+        f"`{home()}`. Nothing is sent anywhere else, no other visitor is shown it, and you can "
+        "delete it at any time."
+    )
+    way = st.segmented_control(
+        "How do you bring it?",
+        list(WAYS),
+        default="files",
+        format_func=WAYS.__getitem__,
+        required=True,
+        key="way",
+        wrap=True,
+    )
+    if way == "paste":
+        paste()
+    elif brought := add_data(way, draft=draft(), key=f"add-{way}"):
+        read(brought)
+    kept()
+
+
+def draft() -> str:
+    """Where this visitor's files gather until they are read."""
+    key = st.session_state.get("draft")
+    if key is None or inbox.draft(key) is None:
+        key = st.session_state["draft"] = inbox.new_draft()
+    return key
+
+
+def paste() -> None:
+    text = st.text_area(
+        "One example a line: the text, a tab, its label. Rows copied from a spreadsheet have that "
+        "form.",
+        height=220,
+        max_chars=PASTED_CHARS,
+        placeholder="Where is my parcel?\tdelivery\nI want my money back\trefund",
+        key="pasted",
+    )
+    if st.button("Read these rows", type="primary", disabled=not text.strip()):
+        place = inbox.draft(draft())
+        file = inbox.new_file(place, len(text))
+        file.write_text(text, "utf-8")
+        read(Brought([[file.name, ["pasted rows.txt"]]], "Pasted rows"))
+
+
+def read(brought: Brought) -> None:
+    """Has a worker read what came, and shows how far it is."""
+    try:
+        place = inbox.named(inbox.draft(draft()), brought.files)
+    except BadUpload as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    del st.session_state["draft"]
+    start_reading(str(place), brought.title)
+
+
+def start_reading(path: str, title: str, **columns: str) -> None:
+    job = Reading(path=path, title=title, visitor=visitor(), **columns)
+    st.query_params.from_dict({"reading": store().start(job, visitor())})
+    st.rerun()
+
+
+def kept() -> None:
+    st.markdown("### What you have here")
+    uploads = own.of(visitor())
+    if not uploads:
+        st.caption("Nothing yet. The samples that come with Thaw can be looked over as well:")
+    for upload in uploads:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(
+                "data.py",
+                label=plain(upload.title),
+                icon=ICONS[upload.modality],
+                query_params={"data": upload.key},
+            )
+            st.caption(f"{plain(upload.about)} {size(upload.bytes)}, {when(upload.created)}.")
+    if uploads:
+        st.caption("The samples that come with Thaw can be looked over as well:")
+    with st.container(horizontal=True):
+        for sample in samples.SAMPLES.values():
+            st.page_link(
+                "data.py",
+                label=sample.title,
+                icon=ICONS[sample.modality],
+                query_params={"data": sample.key},
+            )
+
+
+ICONS = {"images": ":material/image:", "text": ":material/notes:"}
+
+
+def size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+
+
+def when(moment: float) -> str:
+    return time.strftime("added %d %b, %H:%M", time.localtime(moment))
+
+
+# --- while it is read -----------------------------------------------------------------------------
+
+
+def reading(key: str) -> None:
+    try:
+        job = store().find(key)
+    except NoSuchRun:
+        job = None
+    if job is None or job.kind != "read" or job.visitor != visitor():
+        start_anew()
+    st.title(f"Reading {plain(job.plan.title)}")
+    st.fragment(watch_reading, run_every=None if job.is_over else POLL_SECONDS)(job)
+
+
+def start_anew() -> None:
+    st.query_params.clear()
+    st.rerun()
+
+
+def watch_reading(job: Run) -> None:
+    was_over = job.is_over
+    job = store().find(job.id)
+    progress(job, "Waiting for a free moment.")
+    if job.is_over and not was_over:
+        st.rerun()
+    if not job.is_over:
+        st.button("Cancel", icon=":material/close:", on_click=store().cancel, args=(job.id,))
+        return
+    match job.result:
+        case {"found": {"data": str(data)}}:
+            st.query_params.from_dict({"data": data})
+            st.rerun(scope="app")
+        case {"type": "failed", "text": str(text)}:
+            st.error(plain(text), icon=":material/error:")
+            choose_columns(job)
+    if st.button("Add something else", icon=":material/arrow_back:"):
+        start_anew()
+
+
+def progress(job: Run, waiting: str) -> None:
+    """One line on how far a job is."""
+    told = tell.told([event for _, event in store().events(job.id)])
+    if told.stage is None:
+        st.progress(0.0, text=waiting)
+        return
+    share = told.progress.done / max(1, told.progress.total) if told.progress else 0.0
+    st.progress(1.0 if job.is_over else min(share, 1.0), text=plain(told.stage.text))
+
+
+def choose_columns(job: Run) -> None:
+    """Another try with columns named, as long as what came is still in the inbox."""
+    if "column" not in job.result["text"] or inbox.draft(job.plan.path.rpartition("/")[2]) is None:
+        return
+    with st.form("columns"):
+        left, right = st.columns(2)
+        text = left.text_input("Column of the texts", help="Its name, or its number from 1.")
+        label = right.text_input("Column of the labels", help="Its name, or its number from 1.")
+        if st.form_submit_button("Read again with these columns"):
+            start_reading(
+                job.plan.path,
+                job.plan.title,
+                text_column=text or None,
+                label_column=label or None,
+            )
+
+
+# --- a data set -----------------------------------------------------------------------------------
+
+
+def show(key: str) -> None:
+    try:
+        sample = mine(samples.pick(key))
+    except UnknownKey as error:
+        st.title("Your own data")
+        st.warning(plain(str(error)), icon=":material/link_off:")
+        if st.button("Add data"):
+            start_anew()
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.page_link("data.py", label="All data", icon=":material/arrow_back:")
+        if isinstance(sample, Own):
+            with st.popover("Delete", icon=":material/delete:"):
+                forget(sample)
+    st.markdown(f"# {plain(sample.title)}")
+    st.markdown(f"{plain(sample.about)} {sample.classes} classes.")
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        st.markdown("## What it holds")
+        holds(sample)
+    check = latest_check(sample)
+    with right:
+        st.markdown("## Is it fit?")
+        if check.is_over:
+            fit(sample, check)
+        else:
+            st.fragment(watch_check, run_every=POLL_SECONDS)(check)
+    if check.is_over and "found" in (check.result or {}):
+        questions(sample, check.result["found"])
+
+
+def forget(sample: Own) -> None:
+    st.markdown(
+        "The copy that Thaw keeps is deleted, and the examples that runs on it show. The scores "
+        "of those runs stay. Your own files are not touched."
+    )
+    if st.button("Delete it for good", type="primary"):
+        own.forget(sample.key)
+        inbox.forget(sample.draft)
+        store().forget_examples(sample.key)
+        start_anew()
+
+
+def holds(sample: Sample) -> None:
+    if isinstance(sample, Own):
+        live_plot(
+            figures.class_counts(sample.counts),
+            key="counts",
+            alt="; ".join(
+                f"{name}: {learn:,} to learn from, {test:,} to test"
+                for name, learn, test in sample.counts[:20]
+            ),
+        )
+    cards: list[Card] = [
+        {"example": example, "label": label} for example, label in sample.glimpse()[:SHOWN]
+    ]
+    examples(cards, key="glimpse", colour=LOOKS["transfer"].colour)
+    if isinstance(sample, Own) and sample.columns and inbox.draft(sample.draft):
+        other_columns(sample)
+    if isinstance(sample, Own) and sample.notices:
+        with st.expander("What was noticed while reading", icon=":material/info:"):
+            for notice in sample.notices:
+                st.markdown(f"- {plain(notice)}")
+
+
+def other_columns(sample: Own) -> None:
+    """The guess of the columns can be changed as long as the files are still in the inbox."""
+    with st.expander("Other columns", icon=":material/view_column:"):
+        places = range(len(sample.columns))
+        text, label = (
+            column.selectbox(
+                f"Column of the {what}",
+                places,
+                index=place,
+                format_func=sample.columns.__getitem__,
+                key=f"{what}-{sample.key}",
+            )
+            for column, what, place in zip(
+                st.columns(2), ("texts", "labels"), sample.text_and_label, strict=True
+            )
+        )
+        wanted = (text, label)
+        if st.button(
+            "Read again with these columns",
+            disabled=wanted == sample.text_and_label or text == label,
+        ):
+            start_reading(
+                str(inbox.draft(sample.draft)),
+                sample.title,
+                text_column=f"#{text + 1}",
+                label_column=f"#{label + 1}",
+                replaces=sample.key,
+            )
+        st.caption("The files that came are kept for a day for this, then deleted.")
+
+
+def latest_check(sample: Sample) -> Run:
+    """The newest look at the data; the first is started without being asked for."""
+    check = store().latest("check", sample.key)
+    if check is None or st.session_state.pop("look-again", False):
+        job = Checkup(data=sample.key, seconds=BUDGET_SECONDS)
+        check = store().find(store().start(job, visitor()))
+    return check
+
+
+def watch_check(check: Run) -> None:
+    check = store().find(check.id)
+    if check.is_over:
+        st.rerun(scope="app")
+    wait = store().wait(check.visitor, check.id)
+    progress(check, f"Busy: {tell.in_line(wait)}" if wait.ahead else "About to look it over.")
+    st.caption("A look of some seconds: doubles, blanks, odd labels, and how special the task is.")
+
+
+SIGNS = {
+    "problem": ":red[:material/error:]",
+    "warning": ":orange[:material/warning:]",
+    "note": ":gray[:material/info:]",
+}
+
+
+def fit(sample: Sample, check: Run) -> None:
+    if "found" not in (check.result or {}):
+        text = check.result["text"] if check.result and "text" in check.result else "Cancelled."
+        st.error(plain(text), icon=":material/error:")
+        look_again()
+        return
+    found = check.result["found"]
+    findings = [Finding.from_json(one) for one in found["findings"]]
+    if not findings:
+        st.success("Nothing is wrong that Thaw can see.", icon=":material/check_circle:")
+    for finding in findings:
+        with st.container(border=True, gap="xsmall"):
+            st.markdown(f"{SIGNS[finding.weight]} **{plain(finding.title)}**")
+            st.markdown(plain(finding.effect))
+            if finding.mend and isinstance(sample, Own):
+                st.toggle(plain(finding.mend.title), key=f"mend-{sample.key}-{finding.key}")
+            if finding.shown or finding.names:
+                with st.expander("Show me"):
+                    show_me(finding)
+    with st.expander("What was looked at", icon=":material/checklist:"):
+        st.markdown("\n".join(f"- {plain(one)}" for one in found.get("checked", [])))
+        look_again()
+
+
+def show_me(finding: Finding) -> None:
+    cards: list[Card] = [
+        {"example": one.example, "label": one.label, "note": one.note} for one in finding.shown
+    ]
+    if cards:
+        examples(cards, key=f"shown-{finding.key}", colour=LOOKS["transfer"].colour)
+    if finding.names:
+        st.markdown("\n".join(f"- {plain(name)}" for name in finding.names))
+
+
+def look_again() -> None:
+    if st.button("Look again", icon=":material/refresh:"):
+        st.session_state["look-again"] = True
+        st.rerun(scope="app")
+
+
+def mends(sample: Sample) -> tuple[str, ...]:
+    """The mends that are switched on."""
+    start = f"mend-{sample.key}-"
+    return tuple(
+        str(key).removeprefix(start)
+        for key, on in st.session_state.items()
+        if on and str(key).startswith(start)
+    )
+
+
+# --- the questions, answered ----------------------------------------------------------------------
+
+
+def questions(sample: Sample, found: dict) -> None:
+    st.markdown("## What it says to the questions")
+    st.caption("Measured where it can be. Every answer is yours to change.")
+    suggested, evidence = found["answers"], found["evidence"]
+    given = {"modality": sample.modality}
+    asked = [QUESTIONS[key] for key in ("data_volume", "data_quality", "specificity", "compute")]
+    left, right = st.columns([1.2, 1], gap="large")
+    with left:
+        for question in asked:
+            given[question.key] = answer(sample, question, suggested, evidence)
+    answers = Answers.of(given)
+    with right:
+        verdict(sample, answers, found)
+
+
+def answer(sample: Sample, question: Question, suggested: dict, evidence: dict) -> str:
+    titles = {option.key: option.title for option in question.options} | {UNSURE: "Not sure"}
+    with st.container(border=True, gap="xsmall"):
+        chosen = st.radio(
+            f"**{question.title}**",
+            list(titles),
+            index=list(titles).index(suggested.get(question.key, UNSURE)),
+            format_func=titles.__getitem__,
+            horizontal=True,
+            key=f"{question.key}-{sample.key}",
+        )
+        says = evidence.get(question.key, {}).get("says", "")
+        if chosen != suggested.get(question.key, UNSURE):
+            says += f" (Measured: {titles[suggested.get(question.key, UNSURE)]}.)"
+        st.caption(plain(says))
+    return chosen
+
+
+def verdict(sample: Sample, answers: Answers, found: dict) -> None:
+    advice = advise(answers)
+    approach, look = APPROACHES[advice.approach], LOOKS[advice.approach]
+    with st.container(border=True):
+        words, aside = st.columns([2, 1], vertical_alignment="center")
+        words.caption("The article's rules then point to")
+        words.markdown(f"## :{look.badge}[{approach.title}]")
+        with aside:
+            picture(drawings.layers(advice.approach), key="advised")
+        for rule in advice.spoke:
+            st.markdown(f"- {rule.because}")
+        st.caption(advice.clearness_in_words)
+        on = mends(sample)
+        settings = {"approach": advice.approach, "data": sample.key, "seconds": str(BUDGET_SECONDS)}
+        if on:
+            settings["mends"] = ",".join(on)
+        label = "Run it on this data"
+        if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch"):
+            st.switch_page("run.py", query_params=settings)
+        if on:
+            st.caption(f"With {len(on)} of the mends above.")
+        st.page_link(
+            "guide.py",
+            label="Take these answers to the guide",
+            icon=":material/explore:",
+            query_params={key: value for key, value in vars(answers).items() if value != UNSURE},
+        )
+    times = found["evidence"].get("compute", {}).get("per_approach", {})
+    if times:
+        st.markdown("### How long each would take here")
+        live_plot(
+            figures.predicted_times({key: one["seconds"] for key, one in times.items()}),
+            key="times",
+            alt="; ".join(
+                f"{APPROACHES[key].title}: {one['seconds']:.0f} seconds"
+                for key, one in times.items()
+            ),
+        )
+        st.caption("From a few timed steps on this computer; runs often end sooner.")
+
+
+if key := st.query_params.get("reading"):
+    reading(key)
+elif key := st.query_params.get("data"):
+    show(key)
+else:
+    bring()

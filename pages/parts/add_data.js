@@ -1,0 +1,337 @@
+// Files and camera pictures go to the app's upload route one by one; Python then hears their names.
+// Every visitor's text is set as text or value, never as markup.
+const AT_ONCE = 4          // files on their way
+const SHOT_EVERY_MS = 250  // while the camera's button is held
+const SHOT_PX = 480        // short side of a shot: more than any backbone looks at
+const THUMBS = 12          // shown of a class
+const forms = new WeakMap()  // parentElement -> Form
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties)
+  made.append(...children)
+  return made
+}
+
+function size(bytes) {
+  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${Math.round(bytes / 1e6)} MB`
+}
+
+// Sends one file; resolves to the name it got. A connection that breaks is tried once more.
+function send(draft, file, told, again = true) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest()
+    request.open("PUT", new URL(`upload/${draft}`, document.baseURI))
+    request.upload.onprogress = event => told(event.loaded)
+    request.onerror = () => again
+      ? resolve(send(draft, file, told, false))
+      : reject(Error("The connection to Thaw broke off. Add the files again."))
+    request.onload = () => {
+      let answer = {}
+      try { answer = JSON.parse(request.responseText) } catch { /* said below */ }
+      if (request.status === 200) return resolve(answer.file)
+      reject(Error(answer.error ?? `Thaw did not take the file (${request.status}).`))
+    }
+    request.send(file)
+  })
+}
+
+// All files of what was dropped, folders opened: [file, path] each.
+async function dropped(transfer) {
+  const entries = [...transfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean)
+  if (!entries.length) return [...transfer.files].map(file => [file, file.name])
+  const found = []
+  async function open(entry, path) {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject))
+      found.push([file, path + file.name])
+      return
+    }
+    const reader = entry.createReader()
+    for (;;) {  // a reader hands out a hundred at a time
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))
+      if (!some.length) return
+      for (const inner of some) await open(inner, `${path}${entry.name}/`)
+    }
+  }
+  for (const entry of entries) await open(entry, "")
+  return found
+}
+
+const chosen = input => [...input.files].map(file => [file, file.webkitRelativePath || file.name])
+
+class Form {
+  constructor(root, data) {
+    this.root = root
+    this.draft = data.draft
+    this.mode = data.mode
+    this.queue = []
+    this.busy = 0
+    this.sent = this.total = 0       // bytes
+    this.done = this.count = 0       // files
+    this.files = []                  // {id, parts, label} that have arrived
+    this.stopped = false
+    this.status = element("p", { className: "status", role: "status" })
+    this.bar = element("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Sent so far" })
+    root.replaceChildren()
+    if (this.mode === "files") this.drawDrop()
+    else this.drawClasses()
+  }
+
+  say(text, bad = false) {
+    this.status.textContent = text
+    this.status.className = bad ? "status bad" : "status"
+  }
+
+  add(pairs, label = null, arrived = () => {}) {
+    for (const [file, path] of pairs) {
+      this.queue.push({ file, path, label, arrived })
+      this.count += 1
+      this.total += file.size
+    }
+    this.bar.hidden = false
+    this.next()
+  }
+
+  next() {
+    while (this.busy < AT_ONCE && this.queue.length && !this.stopped) this.one(this.queue.shift())
+    if (!this.busy && !this.queue.length && !this.stopped) this.whenAllSent?.()
+  }
+
+  async one({ file, path, label, arrived }) {
+    this.busy += 1
+    let before = 0
+    const told = loaded => {
+      this.sent += loaded - before
+      before = loaded
+      this.bar.value = this.total ? this.sent / this.total : 0
+      const part = this.count > 1 ? `${this.done} of ${this.count} files` : file.name
+      this.say(`Sending ${part}: ${size(this.sent)} of ${size(this.total)}`)
+    }
+    try {
+      const id = await send(this.draft, file, told)
+      told(file.size)
+      this.done += 1
+      const kept = { id, parts: path.split("/").filter(Boolean), label }
+      this.files.push(kept)
+      arrived(kept, file)
+    } catch (error) {
+      this.stopped = true
+      this.queue = []
+      this.say(error.message, true)
+    }
+    this.busy -= 1
+    this.next()
+  }
+
+  picker(text, input, take, className = "") {
+    input.type = "file"
+    input.hidden = true
+    input.onchange = () => { if (input.files.length) take(chosen(input)); input.value = "" }
+    return element("span", {}, element("button",
+      { type: "button", textContent: text, className, onclick: () => input.click() }), input)
+  }
+
+  droppable(target, take) {
+    const on = over => event => { event.preventDefault(); target.classList.toggle("over", over) }
+    target.ondragover = on(true)
+    target.ondragleave = on(false)
+    target.ondrop = async event => {
+      on(false)(event)
+      const pairs = await dropped(event.dataTransfer)
+      if (pairs.length) take(pairs)
+    }
+  }
+
+  // --- one file or folder ---------------------------------------------------------------------
+
+  drawDrop() {
+    const take = pairs => {
+      this.stopped = false
+      this.files = []
+      this.sent = this.total = this.done = this.count = 0
+      const [file, path] = pairs[0]
+      const top = path.split("/")[0]
+      this.title = pairs.length === 1 ? file.name : path.includes("/") ? top : `${pairs.length} files`
+      this.add(pairs)
+    }
+    this.whenAllSent = () => {
+      if (!this.files.length) return
+      this.say("All sent.")
+      this.finish(this.files, this.title)
+    }
+    const folder = element("input")
+    folder.webkitdirectory = true
+    const several = element("input", { multiple: true })
+    several.setAttribute("aria-label", "Files to add")
+    folder.setAttribute("aria-label", "Folder to add")
+    const drop = element("div", { className: "drop" },
+      element("strong", { textContent: "Drop a zip, a table or a folder here" }),
+      element("div", { className: "row" },
+        this.picker("Choose a file", several, take, "primary"),
+        this.picker("Choose a folder", folder, take)),
+      element("small", { textContent:
+        "Pictures: a folder for each class, zipped or not. Texts: CSV, TSV, Excel (.xlsx), JSON lines or "
+        + "Parquet, with a column of texts and one of labels." }))
+    this.droppable(drop, take)
+    this.root.append(drop, this.bar, this.status)
+  }
+
+  // --- class by class -------------------------------------------------------------------------
+
+  drawClasses() {
+    this.classes = []
+    this.cards = element("div", { className: "cards" })
+    this.ready = element("button", { type: "button", className: "primary", disabled: true,
+      onclick: () => this.finishClasses() })
+    const more = element("button", { type: "button", textContent: "Add a class",
+      onclick: () => this.addClass().name.focus() })
+    this.root.append(this.cards, element("div", { className: "foot" }, more, this.ready),
+      this.bar, this.status)
+    this.addClass()
+    this.addClass()
+    this.whenAllSent = () => { this.bar.hidden = true; this.say(""); this.count_() }
+    this.count_()
+  }
+
+  addClass() {
+    const number = this.classes.length + 1
+    const made = { files: [], shots: 0 }
+    const id = `class-${this.draft}-${number}`
+    made.name = element("input", { type: "text", id, maxLength: 80, value: `Class ${number}`,
+      oninput: () => this.count_() })
+    made.words = element("small")
+    made.thumbs = element("div", { className: "thumbs" })
+    made.camera = element("div", { className: "camera", hidden: true })
+    const take = pairs => this.add(pairs.map(([file]) => [file, file.name]), made, kept)
+    const kept = (entry, file) => {
+      made.files.push(entry)
+      if (made.thumbs.children.length < THUMBS && file.type.startsWith("image/")) {
+        const url = URL.createObjectURL(file)
+        const thumb = element("button", { type: "button", title: "Take this picture out",
+          onclick: () => {
+            made.files = made.files.filter(other => other !== entry)
+            thumb.remove()
+            URL.revokeObjectURL(url)
+            this.count_()
+          } }, element("img", { src: url, alt: "" }))
+        thumb.setAttribute("aria-label", `Take out picture ${file.name}`)
+        made.thumbs.append(thumb)
+      }
+      this.count_()
+    }
+    const several = element("input", { multiple: true, accept: "image/*,.heic,.heif" })
+    several.setAttribute("aria-label", `Pictures of class ${number}`)
+    const camera = element("button", { type: "button", textContent: "Camera",
+      onclick: () => this.toggleCamera(made, camera, take) })
+    const out = element("button", { type: "button", textContent: "✕", title: "Remove this class",
+      onclick: () => {
+        this.closeCamera(made)
+        this.classes = this.classes.filter(other => other !== made)
+        made.card.remove()
+        this.count_()
+      } })
+    out.setAttribute("aria-label", `Remove class ${number}`)
+    made.card = element("div", { className: "card", role: "group" },
+      element("label", { htmlFor: id, textContent: "Name of the class" }),
+      element("div", { className: "head" }, made.name, out),
+      element("div", { className: "row" }, this.picker("Add pictures", several, take), camera),
+      made.camera, made.words, made.thumbs)
+    made.card.setAttribute("aria-label", `Class ${number}`)
+    this.droppable(made.card, take)
+    this.classes.push(made)
+    this.cards.append(made.card)
+    this.count_()
+    return made
+  }
+
+  count_() {
+    const filled = this.classes.filter(one => one.files.length && one.name.value.trim())
+    const all = filled.reduce((sum, one) => sum + one.files.length, 0)
+    for (const one of this.classes) {
+      const count = one.files.length
+      one.words.textContent = count
+        ? `${count} ${count === 1 ? "picture" : "pictures"}` + (count < 5 ? "; 10 or more teach better" : "")
+        : "Drop pictures here, choose some, or take them with the camera."
+    }
+    this.ready.textContent = all ? `Use these ${all} pictures` : "Use these pictures"
+    this.ready.disabled = filled.length < 2 || this.busy > 0
+  }
+
+  async toggleCamera(made, button, take) {
+    if (made.stream) return this.closeCamera(made)
+    for (const other of this.classes) this.closeCamera(other)
+    try {
+      made.stream = await navigator.mediaDevices.getUserMedia(
+        { video: { width: 640, height: 480, facingMode: "environment" } })
+    } catch {
+      return this.say("The camera could not be opened. Allow it for this page in the browser (it works "
+        + "on this computer's own address and over https), or choose files instead.", true)
+    }
+    const video = element("video", { autoplay: true, muted: true, playsInline: true,
+      srcObject: made.stream })
+    const shoot = () => {
+      if (!video.videoWidth) return
+      const scale = SHOT_PX / Math.min(video.videoWidth, video.videoHeight)
+      const canvas = element("canvas", { width: video.videoWidth * scale,
+        height: video.videoHeight * scale })
+      canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height)
+      canvas.toBlob(blob => {
+        made.shots += 1
+        take([[new File([blob], `camera-${made.shots}.jpg`, { type: "image/jpeg" }), ""]])
+      }, "image/jpeg", .9)
+    }
+    let timer = null
+    const stop = () => { clearInterval(timer); timer = null }
+    const shutter = element("button", { type: "button", className: "primary",
+      textContent: "Take pictures (hold)",
+      onpointerdown: () => { shoot(); stop(); timer = setInterval(shoot, SHOT_EVERY_MS) },
+      onpointerup: stop, onpointerleave: stop, onpointercancel: stop,
+      onkeydown: event => { if (event.key === "Enter" || event.key === " ") shoot() } })
+    made.stop = stop
+    made.camera.replaceChildren(video, element("div", { className: "row" }, shutter))
+    made.camera.hidden = false
+    button.textContent = "Close camera"
+    made.cameraButton = button
+  }
+
+  closeCamera(made) {
+    made.stop?.()
+    made.stream?.getTracks().forEach(track => track.stop())
+    made.stream = null
+    made.camera.replaceChildren()
+    made.camera.hidden = true
+    if (made.cameraButton) made.cameraButton.textContent = "Camera"
+  }
+
+  finishClasses() {
+    const names = this.classes.map(one => one.name.value.trim()).filter(Boolean)
+    for (const one of this.classes) this.closeCamera(one)
+    const files = this.classes.flatMap(one => one.files.map(
+      file => ({ ...file, parts: [one.name.value.trim(), file.parts.at(-1)] }))
+      .filter(file => file.parts[0]))
+    this.finish(files, names.slice(0, 3).join(", ") + (names.length > 3 ? " …" : ""))
+  }
+
+  finish(files, title) {
+    this.trigger({ title, files: files.map(({ id, parts }) => [id, parts]) })
+  }
+
+  close() {
+    this.stopped = true
+    for (const one of this.classes ?? []) this.closeCamera(one)
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let form = forms.get(parentElement)
+  if (!form || form.draft !== data.draft || form.mode !== data.mode) {
+    form?.close()
+    form = new Form(parentElement.querySelector(".add"), data)
+    forms.set(parentElement, form)
+  }
+  form.trigger = value => setTriggerValue("ready", value)
+  return () => {
+    form.close()
+    forms.delete(parentElement)
+  }
+}

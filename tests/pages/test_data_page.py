@@ -1,0 +1,287 @@
+"""The page of one's own data, driven without a browser."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.parts.plain import plain
+from trainers import jobs, samples
+from trainers.engine.execute import execute
+from trainers.events import Cancelled, Done, Failed, Finished, Watched
+from trainers.findings import WEIGHTS, Finding, Mend, Shown
+from trainers.jobs import Checkup
+from trainers.plan import Plan
+from trainers.samples import own
+from trainers.store import store
+
+FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
+ROWS = "".join(f"this is text {n} of its kind\t{'ab'[n % 2]}\n" for n in range(40))
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "**bold** and _more_",
+    ":red[x] :material/home: :smile:",
+    "$x^2$",
+    "[a](http://example.com) ![i](http://example.com/i.png)",
+    "# heading",
+    "`code` ~~gone~~ | cell |",
+    "https://example.com www.example.com a@example.com",
+]
+
+
+def app(**query) -> AppTest:
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at.switch_page("data.py").run()
+
+
+def words(at) -> str:
+    kinds = ("title", "markdown", "caption", "warning", "error", "info", "success")
+    return "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+
+
+def visitor_of(at) -> str:
+    return at.session_state["visitor"]
+
+
+def work() -> None:
+    """What the light worker does."""
+    while claimed := store().claim("test", heavy=False):
+        for _ in execute(store(), claimed.id, claimed.plan, jobs.perform):
+            pass
+
+
+def pressed(at, label):
+    return next(button for button in at.button if button.label == label).click().run()
+
+
+def pasted(at, rows: str):
+    at.button_group(key="way").set_value("paste").run()
+    at.text_area(key="pasted").set_value(rows).run()
+    return pressed(at, "Read these rows")
+
+
+def with_data(rows: str = ROWS):
+    """The page of data that was just pasted and read; its look is queued."""
+    at = pasted(app(), rows)
+    assert not at.exception
+    work()
+    return at.run()
+
+
+def my_data(at) -> own.Own:
+    (mine,) = own.of(visitor_of(at))
+    return mine
+
+
+def looked_over(at, findings=(), **found):
+    """The same page after its look, with these findings."""
+    check = store().latest("check", my_data(at).key)
+    result = {
+        "findings": [finding.as_json() for finding in findings],
+        "checked": ["doubles", "blanks"],
+        "answers": {"data_volume": "limited", "specificity": "specialised"},
+        "evidence": {
+            "data_volume": {"says": "16 examples in the smallest class."},
+            "compute": {"per_approach": {"transfer": {"seconds": 2.0}}},
+        },
+    } | found
+    store().append(check.id, [Done(result, 1.0)])
+    return at.run()
+
+
+def a_finding(weight="warning", **changes) -> Finding:
+    facts = {
+        "key": f"exact-{weight}",
+        "title": f"4 texts are there twice ({weight})",
+        "count": 4,
+        "effect": "They count double.",
+        "weight": weight,
+        "shown": (Shown(example="the double", label="a", note="in the test"),),
+        "mend": Mend(title="Leave the doubles out", rows=(1, 2)),
+    }
+    return Finding(**facts | changes)
+
+
+def test_the_page_says_where_data_is_kept_and_that_it_stays_there(home):
+    shown = words(app())
+    assert str(home) in shown
+    assert "Nothing is sent anywhere else" in shown
+    assert "delete it at any time" in shown
+
+
+def test_pasted_rows_become_data_of_this_visitor_and_are_looked_over():
+    at = with_data()
+    mine = my_data(at)
+    assert "Pasted rows" in words(at)
+    assert store().latest("check", mine.key).plan == Checkup(data=mine.key, seconds=60)
+    assert "About to look it over" in str(at.get("progress")[0].proto)
+
+
+def test_what_cannot_be_read_says_why_and_takes_columns():
+    at = with_data("one column only\nno label anywhere\n")
+    assert "single column" in words(at)
+    assert not at.exception
+    at.text_input[0].set_value("1")
+    at.text_input[1].set_value("2")
+    pressed(at, "Read again with these columns")
+    waiting = store().claim("test", heavy=False)
+    assert (waiting.plan.text_column, waiting.plan.label_column) == ("1", "2")
+
+
+def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
+    rows = "first\tsecond\tkind\n" + "".join(
+        f"the first text {n}\tanother, longer text that was guessed {n}\t{'ab'[n % 2]}\n"
+        for n in range(30)
+    )
+    at = with_data(rows)
+    assert [box.value for box in at.selectbox] == ["second", "kind"]
+    at.selectbox[0].set_value("first").run()
+    pressed(at, "Read again with these columns")
+    work()
+    at.run()
+    newest = own.of(visitor_of(at))[0]
+    assert newest.data().train.inputs[0].startswith("the first text")
+    assert len(own.of(visitor_of(at))) == 1  # the first reading makes room for the second
+
+
+def test_nobody_else_is_shown_it():
+    key = my_data(with_data()).key
+    stranger = app(data=key)
+    assert "belongs to another browser" in words(stranger)
+    assert "Pasted rows" not in words(stranger)
+
+
+def test_a_reading_of_another_visitor_is_not_shown():
+    at = pasted(app(), ROWS)
+    (reading,) = at.query_params["reading"]
+    assert app(reading=reading).title[0].value == "Your own data"
+
+
+def test_deleting_takes_the_data_and_what_runs_kept_of_it():
+    at = with_data()
+    mine = my_data(at)
+    run = store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
+    store().append(run, [Watched(items=[0], inputs=["this is text 0"], labels=[0])])
+    looked_over(at)
+    pressed(at, "Delete it for good")
+    assert own.of(visitor_of(at)) == []
+    assert store().latest("check", mine.key) is None
+    assert [event.inputs for _, event in store().events(run)] == [[""]]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_a_finding_says_what_how_many_and_shows_it(weight):
+    at = looked_over(with_data(), [a_finding(weight)])
+    assert not at.exception
+    assert plain(f"4 texts are there twice ({weight})") in words(at)
+    assert plain("They count double.") in words(at)
+    assert "the double" in str([one.proto.json for one in at.get("bidi_component")])
+
+
+def test_nothing_found_is_said_as_well():
+    at = looked_over(with_data())
+    assert "Nothing is wrong that Thaw can see" in words(at)
+    assert "doubles" in words(at)
+
+
+def test_a_mend_that_is_switched_on_goes_into_the_run():
+    at = looked_over(with_data(), [a_finding()])
+    at.toggle[0].set_value(True).run()
+    pressed(at, "Run it on this data")
+    assert not at.exception
+    assert at.title[0].value == "Run an approach"
+    assert at.selectbox(key="data").value == my_data(at).key
+
+
+def test_the_answers_are_suggested_and_can_be_overruled():
+    at = looked_over(with_data())
+    key = my_data(at).key
+    assert at.radio(key=f"data_volume-{key}").value == "limited"
+    assert "Hybrid" in words(at)
+    at.radio(key=f"specificity-{key}").set_value("common").run()
+    assert "Transfer learning" in words(at)
+    assert "Measured" in words(at)
+
+
+def test_a_look_that_failed_says_why_and_can_be_repeated():
+    at = with_data()
+    first = store().latest("check", my_data(at).key)
+    store().append(first.id, [Failed("The memory was not enough.", 1.0)])
+    at.run()
+    assert plain("The memory was not enough.") in words(at)
+    pressed(at, "Look again")
+    assert store().latest("check", my_data(at).key).id != first.id
+
+
+@pytest.mark.parametrize("data", samples.SAMPLES)
+def test_every_sample_can_be_looked_over(data):
+    at = app(data=data)
+    assert not at.exception
+    assert store().latest("check", data).plan.data == data
+
+
+@pytest.mark.parametrize("data", ["nothing", "own-doesnotexist", "own-../../x", ""])
+def test_data_that_is_not_here_gets_a_word(data):
+    at = app(data=data)
+    assert not at.exception
+
+
+@pytest.mark.parametrize("reading", ["nothing", ""])
+def test_a_reading_that_is_not_here_leads_to_the_start(reading):
+    assert app(reading=reading).title[0].value == "Your own data"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_never_act_as_markup(name):
+    """Every mark that Markdown or Streamlit would act on is escaped."""
+    shown = plain(name)
+    marks = "\\`*_{}[]()#+-.!|<>~$&^="
+    bare = [
+        c for place, c in enumerate(shown) if c in marks and c != "\\" and shown[place - 1] != "\\"
+    ]
+    assert bare == []
+    assert ":red" not in shown
+    assert "://" not in shown.replace("\\", "")
+    assert shown.replace("\\", "").replace("\u2060", "") == name.replace("\\", "")
+
+
+def test_hostile_labels_are_shown_as_they_are():
+    rows = "".join(f"a text that says {n}\t{HOSTILE[n % len(HOSTILE)]}\n" for n in range(80))
+    at = looked_over(with_data(rows), [a_finding(title=HOSTILE[1], names=tuple(HOSTILE))])
+    assert not at.exception
+    shown = words(at)
+    assert "<script>" not in shown
+    assert "**bold** and" not in shown
+    figure = json.dumps([one.proto.json for one in at.get("bidi_component")])
+    assert "<b>" not in figure
+    assert not [markdown for markdown in at.markdown if markdown.allow_html]
+
+
+def test_the_run_page_offers_own_data_and_says_how_many_it_learns_from():
+    at = with_data()
+    mine = my_data(at)
+    at.query_params.clear()
+    at.query_params["data"] = mine.key
+    at.switch_page("run.py").run()
+    assert not at.exception
+    assert at.selectbox(key="data").value == mine.key
+    assert "32 in all" in words(at)
+    pressed(at, "Start")
+    assert store().of_visitor(visitor_of(at))[0].plan.per_class is None
+
+
+@pytest.mark.parametrize("end", [Failed("It broke.", 1.0), Cancelled(1.0)])
+def test_a_run_on_data_that_was_deleted_can_still_be_looked_at(end):
+    at = with_data()
+    mine = my_data(at)
+    run = store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
+    store().append(run, [end])
+    assert not isinstance(end, Finished)
+    own.forget(mine.key)
+    at.query_params.clear()
+    at.query_params["run"] = run
+    at.switch_page("run.py").run()
+    assert not at.exception

@@ -1,0 +1,48 @@
+"""Data of a visitor's own, read by a worker: from the inbox into the form that trains fast."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trainers.events import Cancelled, Done, Event, Progress, Stage
+from trainers.jobs import Reading
+from trainers.samples import own
+
+TOLD_SECONDS = 0.2  # between two words on how far it is
+WHOLE = 1000
+
+
+def read(job: Reading, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+    """The events of a reading; the last is `Done`, with the key of the data.
+
+    Raises `BadUpload`. Stopped or closed, nothing is kept.
+    """
+    began, told = time.monotonic(), 0.0
+    reading = own.read(
+        Path(job.path),
+        title=job.title,
+        visitor=job.visitor,
+        text_column=job.text_column,
+        label_column=job.label_column,
+    )
+    yield Stage("read", "Opening it", 0.0)
+    while True:
+        try:
+            progress = next(reading)
+        except StopIteration as end:
+            key = f"own-{end.value}"
+            if job.replaces:
+                own.forget(job.replaces)
+            if not own.sample(key).columns:  # else other columns may be asked for
+                own.inbox.forget(Path(job.path).name)
+            yield Done({"data": key}, time.monotonic() - began)
+            return
+        seconds = time.monotonic() - began
+        if stop():
+            reading.close()
+            yield Cancelled(seconds)
+            return
+        if seconds - told > TOLD_SECONDS:
+            told = seconds
+            yield Stage("read", f"Reading: {progress.text}", seconds)
+            yield Progress(round(WHOLE * progress.share), WHOLE, seconds, unit="share")
