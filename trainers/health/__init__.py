@@ -25,7 +25,7 @@ class Finder:
     looks_at: str  # shown where nothing was found, after "Looked at: "
     find: Callable[[Known], Finding | None]
     modality: str = ""  # "": of any kind
-    mends: bool = False  # its finding may carry a mend
+    mends: str = ""  # what its mend leaves out, in words; "": it has none
 
 
 FINDERS = by_key(
@@ -38,10 +38,10 @@ FINDERS = by_key(
         key="two-labels",
         looks_at="the same item under two labels",
         find=doubles.two_labels,
-        mends=True,
+        mends="under two labels",
     ),
-    Finder(key="doubles", looks_at="copies", find=doubles.exact, mends=True),
-    Finder(key="near-doubles", looks_at="near-copies", find=doubles.nearly, mends=True),
+    Finder(key="doubles", looks_at="copies", find=doubles.exact, mends="copies"),
+    Finder(key="near-doubles", looks_at="near-copies", find=doubles.nearly, mends="near-copies"),
     Finder(
         key="in-both", looks_at="items in training and in the test as well", find=doubles.in_both
     ),
@@ -50,7 +50,7 @@ FINDERS = by_key(
         looks_at="blank pictures",
         find=pictures.blank,
         modality="images",
-        mends=True,
+        mends="blank",
     ),
     Finder(key="cut-off", looks_at="cut-off pictures", find=pictures.cut_off, modality="images"),
     Finder(key="odd-sizes", looks_at="odd sizes", find=pictures.odd_sizes, modality="images"),
@@ -86,7 +86,7 @@ FINDERS = by_key(
         key="suspicious-labels",
         looks_at="labels that look wrong",
         find=labels.suspicious,
-        mends=True,
+        mends="of training, unlike their label",
     ),
 )
 CHECKED = tuple(finder.looks_at for finder in FINDERS.values())

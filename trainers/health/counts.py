@@ -57,24 +57,22 @@ def unmatched(known: Known) -> Finding | None:
     untested = np.flatnonzero((tested == 0) & (learned > 0))
     if not len(never) and not len(untested):
         return None
-    which = never if len(never) else untested
-    names = tuple(known.data.classes[label] for label in which)
+    which, doing = (never, "learn from") if len(never) else (untested, "test on")
+    some = f"{len(which):,} classes" if len(which) > 1 else repr(known.data.classes[which[0]])
     if len(never):
-        title = f"{known.many(len(never), 'class').replace('classs', 'classes')} with nothing to learn from"
         effect = (
-            "The model can never give this answer, so each of them in the test counts as wrong. "
-            "Move some of their examples into training, or leave the class out."
+            "The model cannot learn this answer, so each such example in the test will count as "
+            "wrong. Move some of them into training, or leave the class out."
         )
     else:
-        title = f"{known.many(len(untested), 'class').replace('classs', 'classes')} with nothing to test on"
         effect = "The score says nothing about them. With three examples or more, one is tested."
     return Finding(
         key="unmatched",
-        title=title,
+        title=f"There are no examples of {some} to {doing}",
         count=len(which),
         effect=effect,
         weight="problem" if len(never) else "note",
-        names=names,
+        names=tuple(known.data.classes[label] for label in which),
     )
 
 
@@ -86,10 +84,13 @@ def few(known: Known) -> Finding | None:
     least = counts[small].min()
     limit = HANDFUL if least < HANDFUL else LIMITED_BELOW_PER_CLASS
     small = small[counts[small] < limit]
-    which = "Every class has" if len(small) == np.count_nonzero(counts) else (
-        f"{len(small):,} classes have" if len(small) > 1 else
-        f"The class {known.data.classes[small[0]]!r} has"
+    which = (
+        f"{len(small):,} classes have"
+        if len(small) > 1
+        else f"{known.data.classes[small[0]]!r} has"
     )
+    if len(small) == np.count_nonzero(counts):
+        which = "Every class has"
     return Finding(
         key="few-examples",
         title=f"{which} fewer than {limit} examples to learn from",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainers.findings import Finding
+from trainers.findings import SHOWN, Finding
 from trainers.health.known import Known
 
 MANY = 0.05  # of all examples; ours. Copies that come by accident are a handful
@@ -27,7 +27,7 @@ def _together(known: Known, number: np.ndarray, extra: np.ndarray) -> tuple[list
         for at, place in enumerate(members[:3]):
             places.append(place)
             notes.append(f"{len(members):,} alike" if at == 0 else "")
-        if len(places) >= 12:
+        if len(places) >= SHOWN:
             break
     return places, notes
 

@@ -41,7 +41,7 @@ class Known:
         return "picture" if self.data.modality == "images" else "text"
 
     def many(self, count: int, what: str = "") -> str:
-        """"1 picture", "12 pictures"."""
+        """ "1 picture", "12 pictures"."""
         return f"{count:,} {what or self.what}{'' if count == 1 else 's'}"
 
     def counts(self, *, test: bool = False) -> np.ndarray:

@@ -37,19 +37,17 @@ def suspicious(known: Known) -> Finding | None:
     if not len(doubtful):
         return None
     places = usable[doubtful]
-    notes = [
-        f"looks like {known.data.classes[answer[one]]} ({sure[one]:.0%})" for one in doubtful
-    ]
+    notes = [f"looks like {known.data.classes[answer[one]]} ({sure[one]:.0%})" for one in doubtful]
     share = len(places) / len(usable)
-    may = "may have the wrong label" if len(places) > 1 else "may have a wrong label"
-    looked = "" if len(usable) == (~known.test).sum() else f" of the {len(usable):,} looked at"
+    looked = "" if len(usable) == (~known.test).sum() else f" of {len(usable):,} looked at"
+    looks = "looks" if len(places) == 1 else "look"
     return Finding(
         key="suspicious-labels",
-        title=f"{known.many(len(places))}{looked} {may}",
+        title=f"{known.many(len(places))}{looked} {looks} more like another class",
         count=len(places),
-        effect="They resemble another class far more than their own. Some will be mistakes, some "
-        "just hard: read them and correct what is wrong in your data. Leaving them out is the "
-        "short way, and takes them out of training only.",
+        effect="Some may have a wrong label, others are just hard: look at them, and correct what "
+        "is wrong in your data. Leaving them out is the short way; it concerns the training alone, "
+        "the test keeps its hard ones.",
         weight="warning" if share >= MANY else "note",
         lowers_quality=share >= MANY,
         shown=known.shown(places, notes),
@@ -68,9 +66,7 @@ def answers(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-2)
-    )
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-2))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     # Threads wait for each other longer than they compute: one is up to 100 times as fast here.
     with threadpool_limits(1), warnings.catch_warnings():

@@ -104,8 +104,8 @@ def language(known: Known) -> Finding | None:
         return None
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    asked = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
-    asked.set_languages(list(LANGUAGES) + ["en"])
+    asked = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    asked.set_languages([*LANGUAGES, "en"])
     told = [asked.classify(texts[place][:1000]) for place in chosen]
     foreign = {
         int(place): code
@@ -144,7 +144,9 @@ def label_in_text(known: Known) -> Finding | None:
     if not told:
         return None
     names = known.data.classes
-    which = f"{len(told):,} labels stand" if len(told) > 1 else f"The label {names[min(told)]!r} stands"
+    which = (
+        f"{len(told):,} labels stand" if len(told) > 1 else f"The label {names[min(told)]!r} stands"
+    )
     return Finding(
         key="label-in-text",
         title=f"{which} in the texts themselves",
@@ -155,7 +157,9 @@ def label_in_text(known: Known) -> Finding | None:
         weight="problem",
         lowers_quality=True,
         shown=known.shown(place for _, some in told.values() for place in some),
-        names=tuple(f"{names[label]}: in {share:.0%} of its texts" for label, (share, _) in told.items()),
+        names=tuple(
+            f"{names[label]}: in {share:.0%} of its texts" for label, (share, _) in told.items()
+        ),
     )
 
 

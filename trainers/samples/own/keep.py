@@ -153,7 +153,7 @@ class Keeper:
         test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
-        twins = []  # test examples that were also there to learn from
+        twins = np.array([], dtype=int)  # test examples that were also there to learn from
         if own_test:
             kept = test | ~np.isin(hashes, hashes[test])
             if twice := int((~kept).sum()):
@@ -186,6 +186,8 @@ class Keeper:
                     f"{learned.sum():,} training examples are nearly the same as one in the test: "
                     "they were left out of training as well.",
                 ]
+                again = test[rows] & np.isin(groups, groups[learned])
+                twins = np.union1d(twins, rows[again])
             rows, groups = rows[~learned], groups[~learned]
         order, names = _in_order(self.names)
         labels = order[labels]
