@@ -25,6 +25,7 @@ LIGHT = {
     "trainers.plan",
     "trainers.registry",
     "trainers.samples",
+    "trainers.samples.online",
     "trainers.samples.own",
     "trainers.store",
 }

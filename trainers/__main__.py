@@ -30,7 +30,7 @@ from trainers.events import (
 )
 from trainers.plan import WHAT_LEARNS, BadPlan, Plan
 from trainers.registry import UnknownKey
-from trainers.samples import own
+from trainers.samples import online, own
 from trainers.samples.own import BadUpload
 
 
@@ -55,14 +55,22 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0)
     run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     run.add_argument("--json", action="store_true", help="one event a line")
+    advise = commands.add_parser("advise", help="look a data set over and say what suits it")
+    advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
+                        help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    advise.add_argument("--text-column", help="of your table; guessed by default")
+    advise.add_argument("--label-column", help="of your table; guessed by default")
+    advise.add_argument("--backbone", default="", help="that a run would use; its speed is timed")
+    advise.add_argument("--seconds", type=float, default=60, help="budget of a run (60)")
+    advise.add_argument("--json", action="store_true", help="print the advice as JSON")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
     fetch.add_argument("key", help="of `backbones` or `samples`, or hf:organisation/model")
     fetch.add_argument("--json", action="store_true", help="one event a line")
     fetch.add_argument("--parent", type=int, help="end when the process of this number ends")
-    forget = commands.add_parser("forget", help="delete data of your own that was kept")
-    forget.add_argument("key", metavar="own-…")
+    forget = commands.add_parser("forget", help="delete data of your own, or that was downloaded")
+    forget.add_argument("key", metavar="|".join(["own-…", *online.ONLINE]))
     work = commands.add_parser("work", help="work on the runs of the app")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
@@ -72,6 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
+        case "advise":
+            return _advise(as_json=given.pop("json"), **given)
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -82,9 +92,13 @@ def main(arguments: list[str] | None = None) -> int:
             begin(**given)
         case "samples":
             for sample in samples.SAMPLES.values():
-                print(f"{sample.key:10} {sample.modality:7} {sample.classes:3} classes  "
+                print(f"{sample.key:17} {sample.modality:7} {sample.classes:3} classes  "
                       f"up to {sample.train_per_class} each, {sample.test} to test  "
                       f"{sample.about} ({sample.made})")  # fmt: skip
+            for row in online.ONLINE.values():
+                here = "downloaded" if online.is_here(row.key) else online.size(row.download_bytes)
+                print(f"{row.key:17} {row.modality:7} {row.classes:3} classes  {here:>10}  "
+                      f"{row.about} ({row.source}; licence: {row.licence})")  # fmt: skip
         case "backbones":
             for backbone in backbones.BACKBONES.values():
                 here = "here" if backbones.is_here(backbone) else "not here"
@@ -127,6 +141,29 @@ def _run(
     return 0 if isinstance(last, Finished) else 1
 
 
+def _advise(
+    *, as_json: bool, text_column: str | None, label_column: str | None, **settings: object
+) -> int:
+    """Answers from the data with their evidence, and the advice that follows from them."""
+    try:
+        told = sys.stderr if as_json else sys.stdout
+        settings |= {"approach": "transfer"}  # any: what cannot be run cannot be advised on
+        plan = _planned(None, settings, (text_column, label_column), told)
+        backbones.pick(plan.backbone).check_here()
+        # Imported only now: a wrong option should not wait for torch.
+        from trainers.advise import as_document, as_page, look
+
+        found = look(plan.data, plan.backbone, plan.seconds)
+    except (BadPlan, BadUpload, backbones.NotHere) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nCancelled.", file=sys.stderr)
+        return 130
+    print(json.dumps(as_document(found), indent=2) if as_json else as_page(found))
+    return 0
+
+
 def _planned(
     file: str | None, settings: dict, columns: tuple[str | None, str | None], told: TextIO
 ) -> Plan:
@@ -153,7 +190,7 @@ def _planned(
 
 def _is_path(data: str) -> bool:
     """Whether `data` is meant as a file or folder; a sample of that name goes first."""
-    if data in samples.SAMPLES:
+    if data in samples.SAMPLES or (data in online.ONLINE and online.is_here(data)):
         return False
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 
@@ -196,7 +233,7 @@ def _plan_or_forget(settings: dict) -> Plan:
 
 def _forget(key: str) -> int:
     try:
-        own.forget(key)
+        (online if key in online.ONLINE else own).forget(key)
     except UnknownKey as error:
         print(error, file=sys.stderr)
         return 2

@@ -137,6 +137,16 @@ def held_out(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.setdiff1d(np.arange(len(labels)), held), held
 
 
+def thaw(body: Body, phase: Phase) -> None:
+    """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
+    body.requires_grad_(phase.learns == "all")
+    if phase.learns == "lora":
+        body.add_lora(LORA_RANK)
+        body.to(device())
+        for name, parameter in body.named_parameters():
+            parameter.requires_grad_("lora_" in name)
+
+
 class _Run:
     """One plan on its way: what the stages hand on to each other."""
 
@@ -254,7 +264,7 @@ class _Run:
                 model = Model(nn.Identity(), self.head)
                 examples = Examples(Features(features), labels[learn])
                 checks = Examples(Features(held_features), labels[held])
-            self._thaw(phase)
+            thaw(self.body, phase)
             yield Stage("phase", phase.title, clock.seconds())
             parts = self._parts()
             yield PhaseStarted(
@@ -307,22 +317,13 @@ class _Run:
     def _inputs(self, learn: Tensor, held: Tensor) -> tuple[Examples, Examples]:
         labels = torch.from_numpy(self.data.train.labels)
         return tuple(
-            Examples(_Some(self.train_inputs, items), labels[items]) for items in (learn, held)
+            Examples(Some(self.train_inputs, items), labels[items]) for items in (learn, held)
         )
 
     def _what_learns(self) -> str:
         if self.plan.what_learns != "auto":
             return self.plan.what_learns
         return backbones.pick(self.plan.backbone).learns
-
-    def _thaw(self, phase: Phase) -> None:
-        """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
-        self.body.requires_grad_(phase.learns == "all")
-        if phase.learns == "lora":
-            self.body.add_lora(LORA_RANK)
-            self.body.to(device())
-            for name, parameter in self.body.named_parameters():
-                parameter.requires_grad_("lora_" in name)
 
     def _parts(self) -> list[dict]:
         named = [*self.body.named_parts(), ("new last layer", self.head)]
@@ -444,7 +445,7 @@ class _Run:
         yield finished
 
 
-class _Some(Inputs):
+class Some(Inputs):
     """Some of other inputs, renumbered from 0."""
 
     def __init__(self, inputs: Inputs, items: Tensor) -> None:

@@ -9,6 +9,7 @@ import pytest
 from trainers import backbones, samples
 from trainers.__main__ import main
 from trainers.events import from_json
+from trainers.samples import online
 from trainers.store import FINISHED, store
 
 LAST = {
@@ -103,7 +104,8 @@ def test_what_cannot_be_asked_for_is_one_line_and_exit_2(wrong, words, capsys):
 
 
 @pytest.mark.parametrize(
-    ("command", "registry"), [("samples", samples.SAMPLES), ("backbones", backbones.BACKBONES)]
+    ("command", "registry"),
+    [("samples", samples.SAMPLES | online.ONLINE), ("backbones", backbones.BACKBONES)],
 )
 def test_the_lists_have_every_row(command, registry, capsys):
     assert main([command]) == 0

@@ -202,12 +202,22 @@ SAMPLES = by_key(
 
 
 def pick(key: str) -> Sample:
-    """The sample called `key`, or the upload. Raises `UnknownKey`, naming one that exists."""
-    if key.startswith("own-"):
-        from trainers.samples import own  # it needs what stands here
+    """The sample, the upload or the downloaded data set called `key`. Raises `UnknownKey`, naming
+    one that exists, or saying how to download it."""
+    from trainers.samples import online, own  # they need what stands here
 
+    if key.startswith("own-"):
         return own.sample(key)
+    if key in online.ONLINE:
+        return online.sample(key)
     return pick_from(SAMPLES, key, "sample")
+
+
+def here() -> list[Sample]:
+    """What comes with Thaw, and what was downloaded."""
+    from trainers.samples import online
+
+    return [*SAMPLES.values(), *(online.sample(k) for k in online.ONLINE if online.is_here(k))]
 
 
 SPECIFICITIES = ("common", "somewhat", "specialised")  # from near to far: for distances

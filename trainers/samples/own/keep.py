@@ -42,21 +42,26 @@ from trainers.samples.own.limits import (
 from trainers.samples.show import shown
 
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
+ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; nor does this
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
 UNUSABLE_NAMED = 100  # files of an upload that could not be used
 TWINS_SHOWN = 12
-GLIMPSED = 20  # classes; a page need not show a thousand
+FEW, GLIMPSED = 6, 20  # examples shown of a data set, more of one with more classes
 TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
-DELETED = "This data was deleted, so nothing can be run on it any more. Add it again."
+DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError)  # what about.json can do
 
 
 def folder(key: str) -> Path:
-    """Where the upload called `key` lies. Raises `UnknownKey`."""
+    """Where the upload, or the downloaded data set, called `key` lies. Raises `UnknownKey`."""
+    place = None
     if match := KEY.fullmatch(key):
         place = home() / "data" / match[1]
-        if (place / "about.json").is_file():
-            return place
+    elif ONLINE.fullmatch(key):
+        place = home() / "online" / key
+    if place and (place / "about.json").is_file():
+        return place
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
 
 
@@ -80,10 +85,13 @@ class Keeper:
     context: what is not finished is removed.
     """
 
-    def __init__(self, modality: str, visitor: str = TERMINAL) -> None:
+    def __init__(
+        self, modality: str, visitor: str = TERMINAL, place: Path | None = None
+    ) -> None:  # `place`: of a download, which has one of its own
         self.modality, self.visitor = modality, visitor
-        self.id = secrets.token_urlsafe(12)
-        self.draft = home() / "data" / f"{self.id}.part"
+        self.place = place or home() / "data" / secrets.token_urlsafe(12)
+        self.id = self.place.name
+        self.draft = self.place.with_name(f"{self.id}.part")
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
             if left.stat().st_mtime < time.time() - LEFT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
@@ -236,7 +244,9 @@ class Keeper:
         }
         about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
-        self.draft.rename(home() / "data" / self.id)
+        if self.place.exists():  # what is left of a download that was deleted
+            shutil.rmtree(self.place)
+        self.draft.rename(self.place)
         return self.id
 
     def _facts(self) -> Facts:
@@ -382,17 +392,13 @@ class Kept(Sequence):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own(Sample):
-    """An upload as a sample, and what was said when it was read."""
+class Stored(Sample):
+    """What is kept as a sample, and what was said when it was read."""
 
     notices: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
-    visitor: str  # whose it is: nobody else is shown it
     created: float  # seconds since 1970
     bytes: int  # that it takes on the disk
-    columns: tuple[str, ...]  # of the table that it came in; () for pictures
-    text_and_label: tuple[int, int]  # which of them were read
-    draft: str  # where its files may still lie in the inbox; "" where none are
 
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
@@ -439,9 +445,19 @@ class Own(Sample):
         return {key: rows[key] for key in mends}
 
     def glimpse(self) -> list[tuple[str, str]]:
-        data = self.data(1)
+        data = self.data(max(1, FEW // max(1, self.classes)))
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
         return [(shown(example), data.classes[label]) for example, label in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Stored):
+    """An upload."""
+
+    visitor: str  # whose it is: nobody else is shown it
+    columns: tuple[str, ...]  # of the table that it came in; () for pictures
+    text_and_label: tuple[int, int]  # which of them were read
+    draft: str  # where its files may still lie in the inbox; "" where none are
 
 
 def _sides(
@@ -478,16 +494,30 @@ def checked(key: str) -> dict[str, Any] | None:
 
 def sample(key: str) -> Own:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
+    about, fields = stored(key)
+    return Own(
+        **fields,
+        visitor=about.get("visitor", TERMINAL),
+        columns=tuple(about.get("columns", ())),
+        text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        draft=about.get("draft", ""),
+    )
+
+
+def stored(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """about.json of the data called `key`, and the fields of its `Stored`. Raises `UnknownKey`
+    where nothing is kept, or it is damaged."""
     place = folder(key)
     try:
-        return _own(key, _about(place))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        about = _about(place)
+        return about, _fields(key, about)
+    except DAMAGE:
         raise UnknownKey(
-            f"What is kept of the data {key!r} is damaged. Delete it, and add it again."
+            f"What is kept of the data {key!r} is damaged. Delete it, and bring it again."
         ) from None
 
 
-def _own(key: str, about: dict[str, Any]) -> Own:
+def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -495,27 +525,24 @@ def _own(key: str, about: dict[str, Any]) -> Own:
     what = "pictures" if modality == "images" else "texts"
     learn, test = sum(about["train"]), sum(about["test"])
     split_by = "your own split" if about["own_test"] else "a fifth of each class, held back"
-    return Own(
-        key=key,
-        title=about["title"],
-        about=f"{learn + test:,} {what} of your own: {test:,} of them for the test ({split_by}).",
-        made="yours; it lies on the computer that Thaw runs on and nowhere else",
-        modality=modality,
-        classes=len(about["classes"]),
-        train_per_class=min(filter(None, about["train"]), default=0),
-        test=min(test, USED[modality][1]),
-        resembles={},
-        load="",
-        notices=tuple(about["notices"]),
-        counts=tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
-        visitor=about.get("visitor", TERMINAL),
-        created=about.get("created", 0.0),
-        bytes=about.get("bytes", 0),
-        columns=tuple(about.get("columns", ())),
-        text_and_label=tuple(about.get("text_and_label", (0, 1))),
-        draft=about.get("draft", ""),
-        facts=Facts(**about["facts"]) if "facts" in about else None,
-    )
+    return {
+        "key": key,
+        "title": about["title"],
+        "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
+        f"({split_by}).",
+        "made": "yours; it lies on the computer that Thaw runs on and nowhere else",
+        "modality": modality,
+        "classes": len(about["classes"]),
+        "train_per_class": min(filter(None, about["train"]), default=0),
+        "test": min(test, USED[modality][1]),
+        "resembles": {},
+        "load": "",
+        "notices": tuple(about["notices"]),
+        "counts": tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        "created": about.get("created", 0.0),
+        "bytes": about.get("bytes", 0),
+        "facts": Facts(**about["facts"]) if "facts" in about else None,
+    }
 
 
 def of(visitor: str) -> list[Own]:
@@ -529,14 +556,15 @@ def of(visitor: str) -> list[Own]:
 
 
 def forget(key: str) -> None:
-    """Deletes the upload. Of it stays only that it was pictures or texts: the runs on it, which
-    are kept, can still be read. Raises `UnknownKey`."""
+    """Deletes the data. Of it stays only that it was pictures or texts: the runs on it, which are
+    kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
     try:
-        stone = {"modality": sample(key).modality, "deleted": True}
+        about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
         return
+    stone = {"modality": about["modality"], "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
