@@ -204,7 +204,7 @@ def how_many(approach: str, sample: samples.Sample) -> int | None:
 
 def chosen_mends(sample: samples.Sample) -> tuple[str, ...]:
     """The mends of the visitor's own data that the address names, and that exist."""
-    found = own.checked(sample.key) if isinstance(sample, own.Own) else None
+    found = own.checked(sample.key) if isinstance(sample, own.Stored) else None
     if not found:
         return ()
     findings = [Finding.from_json(one) for one in found["findings"]]

@@ -4,8 +4,11 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +23,7 @@ from trainers.events import (
     Notice,
     PhaseDone,
     PhaseStarted,
+    Progress,
     Stage,
     Started,
     Validated,
@@ -51,8 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0)
     run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     run.add_argument("--json", action="store_true", help="one event a line")
+    advise = commands.add_parser("advise", help="look a data set over and say what suits it")
+    advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
+                        help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    advise.add_argument("--text-column", help="of your table; guessed by default")
+    advise.add_argument("--label-column", help="of your table; guessed by default")
+    advise.add_argument("--backbone", default="", help="that a run would use; its speed is timed")
+    advise.add_argument("--seconds", type=float, default=60, help="budget of a run (60)")
+    advise.add_argument("--json", action="store_true", help="print the advice as JSON")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
+    fetch = commands.add_parser("fetch", help="download a backbone or a data set")
+    fetch.add_argument("key", help="of `backbones` or `samples`, or hf:organisation/model")
+    fetch.add_argument("--json", action="store_true", help="one event a line")
+    fetch.add_argument("--parent", type=int, help="end when the process of this number ends")
     forget = commands.add_parser("forget", help="delete data of your own, or that was downloaded")
     forget.add_argument("key", metavar="|".join(["own-…", *online.ONLINE]))
     work = commands.add_parser("work", help="work on the runs of the app")
@@ -64,8 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
+        case "advise":
+            return _advise(as_json=given.pop("json"), **given)
         case "forget":
             return _forget(**given)
+        case "fetch":
+            return _fetch(as_json=given.pop("json"), **given)
         case "work":
             from trainers.engine.work import work as begin
 
@@ -81,8 +101,10 @@ def main(arguments: list[str] | None = None) -> int:
                       f"{row.about} ({row.source}; licence: {row.licence})")  # fmt: skip
         case "backbones":
             for backbone in backbones.BACKBONES.values():
-                print(f"{backbone.key:13} {backbone.modality:7} {backbone.parameters:>11,} "
-                      f"parameters  {backbone.good_for} ({backbone.source})")  # fmt: skip
+                here = "here" if backbones.is_here(backbone) else "not here"
+                print(f"{backbone.key:18} {backbone.modality:7} {backbone.parameters:>11,} "
+                      f"parameters  {backbone.size:15} {here:9} {backbone.good_for} "
+                      f"({backbone.source})")  # fmt: skip
     return 0
 
 
@@ -117,6 +139,29 @@ def _run(
         print("\nCancelled.", file=sys.stderr)
         return 130
     return 0 if isinstance(last, Finished) else 1
+
+
+def _advise(
+    *, as_json: bool, text_column: str | None, label_column: str | None, **settings: object
+) -> int:
+    """Answers from the data with their evidence, and the advice that follows from them."""
+    try:
+        told = sys.stderr if as_json else sys.stdout
+        settings |= {"approach": "transfer"}  # any: what cannot be run cannot be advised on
+        plan = _planned(None, settings, (text_column, label_column), told)
+        backbones.pick(plan.backbone).check_here()
+        # Imported only now: a wrong option should not wait for torch.
+        from trainers.advise import as_document, as_page, look
+
+        found = look(plan.data, plan.backbone, plan.seconds)
+    except (BadPlan, BadUpload, backbones.NotHere) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nCancelled.", file=sys.stderr)
+        return 130
+    print(json.dumps(as_document(found), indent=2) if as_json else as_page(found))
+    return 0
 
 
 def _planned(
@@ -194,6 +239,56 @@ def _forget(key: str) -> int:
         return 2
     print(f"Deleted {key}.")
     return 0
+
+
+def _fetch(*, key: str, as_json: bool, parent: int | None) -> int:
+    from trainers.engine.execute import reason
+    from trainers.fetch import end_with, found
+
+    # A download's own threads would hold the process: ended from outside, it clears up and goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if parent:
+        threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    out = sys.stdout
+    try:
+        stream = found(key)()
+    except UnknownKey as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        with redirect_stdout(sys.stderr):  # torch.hub prints as it downloads
+            for event in stream if as_json else _with_bar(stream):
+                if as_json:
+                    print(json.dumps(event.as_json()), file=out, flush=True)
+    except KeyboardInterrupt:
+        stream.close()
+        print("\nCancelled; nothing half was kept.", file=sys.stderr, flush=True)
+        os._exit(130)
+    except Exception as error:  # it must end with a word, whatever happened in it
+        if as_json:
+            print(json.dumps(Failed(reason(error), 0.0).as_json()), file=out, flush=True)
+        else:
+            print(reason(error), file=sys.stderr)
+        return 1
+    if not as_json:
+        print(f"{key} is here.")
+    return 0
+
+
+def _with_bar(stream: Iterator[Event]) -> Iterator[Event]:
+    """The events of a download, drawn as they pass."""
+    from tqdm import tqdm
+
+    with tqdm(unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        for event in stream:
+            match event:
+                case Stage() | Notice():
+                    bar.write(event.text, file=sys.stderr)
+                case Progress():
+                    bar.unit = "B" if event.unit == "bytes" else f" {event.unit}"
+                    bar.total, bar.n = event.total, event.done
+                    bar.refresh()
+            yield event
 
 
 def _as_lines(stream: Iterable[Event]) -> Event:

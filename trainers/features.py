@@ -10,6 +10,8 @@ from trainers.body import Body
 from trainers.events import Progress
 from trainers.loop import computed
 
+BATCH = 32  # of long texts on a slow computer that is a second; the least that is always done
+
 
 def frozen(
     body: Body, inputs: Sequence, *, seconds: float, stop: Callable[[], bool] = lambda: False
@@ -19,14 +21,14 @@ def frozen(
     Ends after `seconds`, or when `stop` says so, with those of the first n; at least one batch.
     """
     began = time.monotonic()
-    ready = body.prepare(inputs)
     found: list[np.ndarray] = []
     done = 0
-    for part in computed(body, ready, torch.arange(len(ready))):
-        found.append(part.cpu().numpy())
-        done += len(part)
+    for start in range(0, len(inputs), BATCH):
+        ready = body.prepare(inputs[start : start + BATCH])  # decoding photos takes longest
+        found += [part.cpu().numpy() for part in computed(body, ready, torch.arange(len(ready)))]
+        done += len(ready)
         spent = time.monotonic() - began
-        yield Progress(done, len(ready), spent)
+        yield Progress(done, len(inputs), spent)
         if spent > seconds or stop():
             break
     return np.concatenate(found)

@@ -46,10 +46,12 @@ class Reading(_Job):
 @dataclass(frozen=True, kw_only=True)
 class Checkup(_Job):
     """A data set looked over: is it fit, and what are the answers to the guide's questions?
-    `Done.found` is {"findings": […], "answers": {…}, "evidence": {…}}."""
+    `Done.found` is {"findings": […], "checked": […], "answers": {…}, "evidence": {…},
+    "facts": {…}}."""
 
     data: str
     seconds: float = 60  # the budget that a run would have
+    backbone: str = ""  # that a run would use: its speed is timed. "": the bundled one
 
 
 @dataclass(frozen=True, kw_only=True)

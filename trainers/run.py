@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trainers import backbones, samples, simple
+from trainers import backbones, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Features, Inputs, device
@@ -66,12 +66,11 @@ def run(
     if plan.approach != "simple":
         row.check_here()
     torch.manual_seed(plan.seed)
-    data = samples.pick(plan.data).data(plan.per_class, plan.seed)
+    data = samples.pick(plan.data).data(plan.per_class, plan.seed, plan.mends)
     check(data, plan)
     if plan.approach == "simple":
-        yield from simple.run(
-            plan, data, setup_seconds=time.monotonic() - began, notices=too_few(data, plan)
-        )
+        notices = [*left_out(plan), *too_few(data, plan)]
+        yield from simple.run(plan, data, setup_seconds=time.monotonic() - began, notices=notices)
         return
     remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
@@ -101,6 +100,15 @@ def too_few(data: Data, plan: Plan) -> list[str]:
     ]
 
 
+def left_out(plan: Plan) -> list[str]:
+    """What to say of examples that a mend leaves out."""
+    if not plan.mends:
+        return []
+    rows = samples.pick(plan.data).mended(plan.mends)
+    told = ", ".join(f"{len(some):,} {health.FINDERS[key].mends}" for key, some in rows.items())
+    return [f"Left out, as chosen when the data was looked over: {told}."]
+
+
 def fresh(key: str, *, pretrained: bool) -> Body:
     """A body of one's own to change; the pre-trained weights are read once a process."""
     if pretrained:
@@ -127,6 +135,16 @@ def held_out(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(held) > MOST_VALIDATION:
         held = np.sort(np.random.default_rng(0).permutation(held)[:MOST_VALIDATION])
     return np.setdiff1d(np.arange(len(labels)), held), held
+
+
+def thaw(body: Body, phase: Phase) -> None:
+    """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
+    body.requires_grad_(phase.learns == "all")
+    if phase.learns == "lora":
+        body.add_lora(LORA_RANK)
+        body.to(device())
+        for name, parameter in body.named_parameters():
+            parameter.requires_grad_("lora_" in name)
 
 
 class _Run:
@@ -184,7 +202,7 @@ class _Run:
             setup_seconds=self.setup_seconds,
             machine=device().type,
         )
-        self.notices += too_few(data, plan)
+        self.notices += [*left_out(plan), *too_few(data, plan)]
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
         if absent and len(learn):
             self.notices.append(
@@ -246,7 +264,7 @@ class _Run:
                 model = Model(nn.Identity(), self.head)
                 examples = Examples(Features(features), labels[learn])
                 checks = Examples(Features(held_features), labels[held])
-            self._thaw(phase)
+            thaw(self.body, phase)
             yield Stage("phase", phase.title, clock.seconds())
             parts = self._parts()
             yield PhaseStarted(
@@ -299,22 +317,13 @@ class _Run:
     def _inputs(self, learn: Tensor, held: Tensor) -> tuple[Examples, Examples]:
         labels = torch.from_numpy(self.data.train.labels)
         return tuple(
-            Examples(_Some(self.train_inputs, items), labels[items]) for items in (learn, held)
+            Examples(Some(self.train_inputs, items), labels[items]) for items in (learn, held)
         )
 
     def _what_learns(self) -> str:
         if self.plan.what_learns != "auto":
             return self.plan.what_learns
         return backbones.pick(self.plan.backbone).learns
-
-    def _thaw(self, phase: Phase) -> None:
-        """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
-        self.body.requires_grad_(phase.learns == "all")
-        if phase.learns == "lora":
-            self.body.add_lora(LORA_RANK)
-            self.body.to(device())
-            for name, parameter in self.body.named_parameters():
-                parameter.requires_grad_("lora_" in name)
 
     def _parts(self) -> list[dict]:
         named = [*self.body.named_parts(), ("new last layer", self.head)]
@@ -436,7 +445,7 @@ class _Run:
         yield finished
 
 
-class _Some(Inputs):
+class Some(Inputs):
     """Some of other inputs, renumbered from 0."""
 
     def __init__(self, inputs: Inputs, items: Tensor) -> None:
