@@ -1,12 +1,14 @@
-"""Backbones that are downloaded: rows that tell the truth, bodies that learn, and data that fits."""
+"""Backbones to download: rows that tell the truth, bodies that learn, and data that fits."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from transformers import (
     AlbertConfig,
     AutoModel,
@@ -20,6 +22,7 @@ from trainers import backbones, run as trainers_run
 from trainers.backbones import BACKBONES, NotHere, encoders, is_here, pick, place, places
 from trainers.backbones.fit import remarks
 from trainers.backbones.torchvision_nets import weights_of
+from trainers.body import Pictures, Tokens
 from trainers.events import Finished, Notice, PhaseStarted, Started
 from trainers.loop import Head, Model, computed
 from trainers.plan import Plan
@@ -71,12 +74,8 @@ def test_a_torchvision_row_says_what_torchvision_says(row):
     assert row.download_bytes == pytest.approx(weights.meta["_file_size"] * 2**20, rel=1e-3)
     assert f"{weights.meta['_metrics']['ImageNet-1K']['acc@1']:.1f} %" in row.source
     assert weights.transforms().crop_size == [row.image_px]
-    network = sum(p.numel() for p in torch.hub.torch.nn.ModuleList(body_of(row)).parameters())
+    network = sum(p.numel() for p in row.body(pretrained=False).parameters())
     assert network == row.parameters < weights.meta["num_params"]
-
-
-def body_of(row):
-    return [row.body(pretrained=False)]
 
 
 @pytest.mark.parametrize(
@@ -120,17 +119,17 @@ def test_files_of_other_programs_count_as_here(homes):
     assert is_here(row)
 
 
-@pytest.mark.parametrize(
-    "missing", ["config.json", "vocab.txt", "model-00002-of-00002.safetensors"]
-)
+SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+
+
+@pytest.mark.parametrize("missing", ["config.json", "vocab.txt", SHARDS[1]])
 def test_a_snapshot_is_here_only_when_it_is_whole(missing, homes):
     row = pick("distilbert")
     folder = place(row) / "snapshots" / row.revision
     folder.mkdir(parents=True)
-    shards = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-    index = {"weight_map": {"a": shards[0], "b": shards[1]}}
+    index = {"weight_map": {"a": SHARDS[0], "b": SHARDS[1]}}
     (folder / places.INDEX).write_text(json.dumps(index))
-    for name in ("config.json", "vocab.txt", *shards):
+    for name in ("config.json", "vocab.txt", *SHARDS):
         (folder / name).touch()
     assert is_here(row)
     (folder / missing).unlink()
@@ -206,8 +205,6 @@ def test_a_network_of_torchvision_without_its_last_layer(row):
 def test_lora_on_a_network_of_torchvision_learns_and_nothing_else_does(row):
     body = row.body(pretrained=False)
     images = body.prepare(PICTURES).images[:, :, :64, :64].clone()
-    from trainers.body import Pictures
-
     changed = trained_a_step(body.train(), Pictures(images))
     assert changed
     assert all("lora_" in name for name in changed)
@@ -229,8 +226,6 @@ def test_pictures_are_made_ready_as_torchvision_does_and_only_when_asked_for():
     ready.batch(torch.tensor([2]))
     assert asked == [2]
     assert ready.seconds_each > 0
-    from PIL import Image
-
     expected = weights_of(pick("mobilenet_v2")).transforms()(Image.fromarray(PICTURES[2]))
     assert torch.allclose((batch[0] - body.mean) / body.std, expected, atol=1e-5)
     assert batch.is_contiguous(memory_format=torch.channels_last)
@@ -245,7 +240,7 @@ def test_the_shared_weights_tell_ants_from_bees(key, real_data, monkeypatch):
         try:
             next(reading)
         except StopIteration as end:
-            data = backbones_data(end.value)
+            data = own.sample(f"own-{end.value}").data()
             break
     body = loaded(key)
     made = {}
@@ -257,10 +252,6 @@ def test_the_shared_weights_tell_ants_from_bees(key, real_data, monkeypatch):
     assert (answers.numpy() == data.test.labels[:40]).mean() > 0.75
     random = pick(key).body(pretrained=False)
     assert not torch.equal(next(random.parameters()), next(body.parameters()))
-
-
-def backbones_data(key: str):
-    return own.sample(f"own-{key}").data()
 
 
 # --- encoders -----------------------------------------------------------------------------------
@@ -283,8 +274,6 @@ def encoder(family: str) -> encoders.Encoder:
 
 
 def tokens():
-    from trainers.body import Tokens
-
     return Tokens([[2, 7, 9, 3], [2, 8, 3]], pad=0)
 
 
@@ -330,7 +319,7 @@ ENGLISH = Facts("text", language="en", words=30)
 )
 def test_what_does_not_fit_is_said(key, facts, words):
     (told,) = remarks(pick(key), facts)
-    assert __import__("re").search(words, told)
+    assert re.search(words, told)
 
 
 @pytest.mark.parametrize(
