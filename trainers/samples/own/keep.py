@@ -161,7 +161,7 @@ class Keeper:
         test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
-        twins = []  # test examples that were also there to learn from
+        twins = np.array([], dtype=int)  # test examples that were also there to learn from
         if own_test:
             kept = test | ~np.isin(hashes, hashes[test])
             if twice := int((~kept).sum()):
@@ -194,6 +194,8 @@ class Keeper:
                     f"{learned.sum():,} training examples are nearly the same as one in the test: "
                     "they were left out of training as well.",
                 ]
+                again = test[rows] & np.isin(groups, groups[learned])
+                twins = np.union1d(twins, rows[again])
             rows, groups = rows[~learned], groups[~learned]
         order, names = _in_order(self.names)
         labels = order[labels]
@@ -423,6 +425,12 @@ class Stored(Sample):
         """The rows of the index, int64, that `data()` has in training and in the test, in order."""
         with np.load(folder(self.key) / "index.npz") as index:
             return _sides(index, np.array([], dtype=int), None, 0)
+
+    def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What was noted when it was read: about.json, and the columns of the index."""
+        place = folder(self.key)
+        with np.load(place / "index.npz") as index:
+            return _about(place), dict(index)
 
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
         """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
