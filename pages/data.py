@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
-from pages.parts import drawings, figures, story as tell
+from pages.parts import drawings, fetch, figures, story as tell
 from pages.parts.add_data import Brought, add_data
 from pages.parts.examples import Card, examples
 from pages.parts.live_plot import live_plot
@@ -19,7 +19,7 @@ from trainers.findings import Finding
 from trainers.home import home
 from trainers.jobs import Checkup, Reading
 from trainers.registry import UnknownKey
-from trainers.samples import Sample, own
+from trainers.samples import Sample, online, own
 from trainers.samples.own import BadUpload, Own, Stored, inbox
 from trainers.store import NoSuchRun, Run, store
 
@@ -29,6 +29,7 @@ WAYS = {
     "files": "A file or a folder",
     "classes": "Class by class, or the camera",
     "paste": "Paste rows",
+    "download": "Download a data set",
 }
 BUDGET_SECONDS = 60
 SHOWN = 6
@@ -59,6 +60,8 @@ def bring() -> None:
     )
     if way == "paste":
         paste()
+    elif way == "download":
+        download()
     elif brought := add_data(way, draft=draft(), key=f"add-{way}"):
         read(brought)
     kept()
@@ -86,6 +89,38 @@ def paste() -> None:
         file = inbox.new_file(place, len(text))
         file.write_text(text, "utf-8")
         read(Brought([[file.name, ["pasted rows.txt"]]], "Pasted rows"))
+
+
+def download() -> None:
+    """A well-known data set, fetched when asked for."""
+    key = st.selectbox(
+        "Data set",
+        list(online.ONLINE),
+        format_func=lambda key: in_the_list(online.ONLINE[key]),
+        key="online",
+    )
+    row = online.ONLINE[key]
+    what = "pictures" if row.modality == "images" else "texts"
+    st.markdown(
+        f"{row.about} {row.classes} classes; {row.train:,} {what} to learn from and {row.test:,} "
+        f"to test ({row.part})."
+    )
+    st.caption(f"Source: {row.source}. Licence: {row.licence}.")
+    if online.is_here(key):
+        st.page_link(
+            "data.py", label="Look it over", icon=ICONS[row.modality], query_params={"data": key}
+        )
+        return
+    fetch.offer(
+        key,
+        f"{online.size(row.download_bytes)} to download, kept in `{online.place(key)}`. Nothing "
+        "else is sent or loaded; from then on it works without a network.",
+    )
+
+
+def in_the_list(row: online.Published) -> str:
+    here = "here" if online.is_here(row.key) else online.size(row.download_bytes)
+    return f"{row.title} ({'pictures' if row.modality == 'images' else 'texts'}, {here})"
 
 
 def read(brought: Brought) -> None:
@@ -122,7 +157,7 @@ def kept() -> None:
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")
     with st.container(horizontal=True):
-        for sample in samples.SAMPLES.values():
+        for sample in samples.here():
             st.page_link(
                 "data.py",
                 label=sample.title,
@@ -386,7 +421,7 @@ def mends(sample: Sample) -> tuple[str, ...]:
 
 
 def questions(sample: Sample, found: dict) -> None:
-    st.markdown("## What it says to the questions")
+    st.markdown("## The questions, answered by your data")
     st.caption("Measured where it can be. Every answer is yours to change.")
     suggested, evidence = found["answers"], found["evidence"]
     given = {"modality": sample.modality}

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trainers import backbones, samples, simple
+from trainers import backbones, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Features, Inputs, device
@@ -66,12 +66,11 @@ def run(
     if plan.approach != "simple":
         row.check_here()
     torch.manual_seed(plan.seed)
-    data = samples.pick(plan.data).data(plan.per_class, plan.seed)
+    data = samples.pick(plan.data).data(plan.per_class, plan.seed, plan.mends)
     check(data, plan)
     if plan.approach == "simple":
-        yield from simple.run(
-            plan, data, setup_seconds=time.monotonic() - began, notices=too_few(data, plan)
-        )
+        notices = [*left_out(plan), *too_few(data, plan)]
+        yield from simple.run(plan, data, setup_seconds=time.monotonic() - began, notices=notices)
         return
     remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
@@ -99,6 +98,15 @@ def too_few(data: Data, plan: Plan) -> list[str]:
     return [
         f"{plan.per_class:,} examples of each class were asked for; one class has only {fewest:,}."
     ]
+
+
+def left_out(plan: Plan) -> list[str]:
+    """What to say of examples that a mend leaves out."""
+    if not plan.mends:
+        return []
+    rows = samples.pick(plan.data).mended(plan.mends)
+    told = ", ".join(f"{len(some):,} {health.FINDERS[key].mends}" for key, some in rows.items())
+    return [f"Left out, as chosen when the data was looked over: {told}."]
 
 
 def fresh(key: str, *, pretrained: bool) -> Body:
@@ -194,7 +202,7 @@ class _Run:
             setup_seconds=self.setup_seconds,
             machine=device().type,
         )
-        self.notices += too_few(data, plan)
+        self.notices += [*left_out(plan), *too_few(data, plan)]
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
         if absent and len(learn):
             self.notices.append(

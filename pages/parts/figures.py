@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from math import log10
 from typing import Any
 
 from guide.approaches import APPROACHES
@@ -238,7 +239,7 @@ def predicted_times(seconds: dict[str, float]) -> Figure:
             {
                 "type": "bar",
                 "orientation": "h",
-                "x": [seconds[key] for key in keys],
+                "x": [max(1.0, seconds[key]) for key in keys],
                 "y": [APPROACHES[key].title for key in keys],
                 "marker": {"color": [LOOKS[key].colour for key in keys]},
                 "text": [in_short(seconds[key]) for key in keys],
@@ -249,11 +250,20 @@ def predicted_times(seconds: dict[str, float]) -> Figure:
         "layout": {
             "height": 60 + 34 * len(keys),
             "margin": {"l": 8, "r": 12, "t": 8, "b": 36},
-            "xaxis": {"title": {"text": "seconds"}, "rangemode": "tozero"},
+            # From a second to a day: on an even scale all but the longest would be a hair.
+            "xaxis": {
+                "type": "log",
+                "range": [-0.3, log10(max(60.0, *seconds.values()) * 1.3)],
+                "tickvals": list(MARKS),
+                "ticktext": list(MARKS.values()),
+            },
             "yaxis": {"automargin": True},
             "uirevision": "fixed",
         },
     }
+
+
+MARKS = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
 
 
 def score_line(end: Finished, accent: str) -> Figure:

@@ -55,7 +55,7 @@ def test_a_zip_is_read_looked_over_and_trained_on(page):
     page.get_by_label("Files to add").set_input_files(zipped())
     expect(page.get_by_role("heading", name="shapes.zip")).to_be_visible(timeout=SLOW_MS)
     assert "data=own-" in page.url
-    expect(page.get_by_role("heading", name="What it says to the questions")).to_be_visible(
+    expect(page.get_by_role("heading", name="The questions, answered by your data")).to_be_visible(
         timeout=SLOW_MS
     )
     page.get_by_role("button", name="Run it on this data").click()
@@ -97,7 +97,7 @@ def test_hostile_names_are_shown_as_they_are_everywhere(page):
     opened(page, "/data")
     page.get_by_label("Files to add").set_input_files(table(HOSTILE))
     expect(page.get_by_role("heading", name="texts.jsonl")).to_be_visible(timeout=SLOW_MS)
-    expect(page.get_by_role("heading", name="What it says to the questions")).to_be_visible(
+    expect(page.get_by_role("heading", name="The questions, answered by your data")).to_be_visible(
         timeout=SLOW_MS
     )
     page.get_by_role("button", name="Run it on this data").click()

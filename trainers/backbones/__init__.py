@@ -54,6 +54,11 @@ class Backbone:
         return not (self.file or self.repo)
 
     @property
+    def name(self) -> str:
+        """The title without what it says of the backbone."""
+        return self.title.partition(":")[0]
+
+    @property
     def size(self) -> str:
         """Of the download, in words."""
         if self.is_bundled:

@@ -3,6 +3,8 @@ events. What needs torch or transformers is imported once the network is known t
 
 import errno
 import hashlib
+import os
+import pickle
 import re
 import shutil
 import socket
@@ -23,7 +25,7 @@ from filelock import FileLock, Timeout
 from trainers.backbones import Backbone, bundled, places
 from trainers.events import Done, Event, Progress, Stage
 
-REACH_SECONDS = 4.0  # to hear from a host at all; a name that is looked up can take for ever
+REACH_SECONDS = 3.0  # to hear from a host at all; a name that is looked up can take for ever
 STALL_SECONDS = 30.0  # without a byte
 TOLD_SECONDS = 0.2  # between two events
 LEFT_SECONDS = 600.0  # a part that nobody has written to for so long is of a process that died
@@ -73,7 +75,7 @@ Steps = Iterator[str | tuple[int, int]]  # what happens now, or (bytes done, byt
 
 def _from_torchvision(backbone: Backbone) -> Steps:
     url = address(backbone)
-    yield f"Asking {urlsplit(url).hostname} for {backbone.title}"
+    yield f"Asking {urlsplit(url).hostname} for {backbone.name}"
     total = _reached(lambda: _length(url)) or backbone.download_bytes
     folder = places.checkpoints()
     drafts = folder / ".thaw"  # what lies in here is ours alone, and half
@@ -84,7 +86,7 @@ def _from_torchvision(backbone: Backbone) -> Steps:
             return
         draft = drafts / backbone.key
         shutil.rmtree(draft, ignore_errors=True)  # of one that died
-        yield f"Downloading {backbone.title}"
+        yield f"Downloading {backbone.name}"
 
         def fetched() -> None:
             from trainers.backbones.torchvision_nets import weights_of
@@ -126,16 +128,18 @@ def _length(url: str) -> int:
 
 def _from_hub(backbone: Backbone) -> Steps:
     from huggingface_hub import HfApi, constants, get_session, snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
 
     if constants.HF_HUB_OFFLINE:
         raise NotFetched(
             "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set, so nothing is downloaded from Hugging "
             f"Face. Unset it, or use {bundled(backbone.modality).key}, which comes with Thaw."
         )
-    api = HfApi()
-    yield f"Asking {urlsplit(api.endpoint).hostname} for {backbone.title}"
-    _reached(lambda: get_session().head(api.endpoint, timeout=REACH_SECONDS))
-    about = api.model_info(
+    disable_progress_bars()  # events tell it
+    endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+    yield f"Asking {urlsplit(endpoint).hostname} for {backbone.name}"
+    _reached(lambda: get_session().head(endpoint, timeout=REACH_SECONDS))
+    about = HfApi(endpoint=endpoint).model_info(
         backbone.repo,
         revision=backbone.revision or None,
         files_metadata=True,
@@ -148,7 +152,12 @@ def _from_hub(backbone: Backbone) -> Steps:
     total = sum(wanted[name].size or 0 for name in names)
     folder = places.place(backbone)
     _check_room(folder, total)
-    cache = {"repo_id": backbone.repo, "revision": about.sha, "cache_dir": places.hub_cache()}
+    source = {
+        "repo_id": backbone.repo,
+        "revision": about.sha,
+        "endpoint": endpoint,
+        "cache_dir": places.hub_cache(),
+    }
     blobs = folder / "blobs"
     parts = set(blobs.glob("*.incomplete"))
     for part in [*parts]:
@@ -158,15 +167,15 @@ def _from_hub(backbone: Backbone) -> Steps:
     def fetched() -> None:
         from trainers.backbones.encoders import configured
 
-        place = snapshot_download(allow_patterns=["config.json"], **cache)
+        place = snapshot_download(allow_patterns=["config.json"], **source)
         configured(Path(place), backbone.key)  # before the weights: it may be no encoder
-        snapshot_download(allow_patterns=names, **cache)
+        snapshot_download(allow_patterns=names, **source)
 
     def done() -> int:
         here = (folder / "snapshots" / about.sha / name for name in names)
         return _bytes(here) + _bytes(set(blobs.glob("*.incomplete")) - parts)
 
-    yield f"Downloading {backbone.title}"
+    yield f"Downloading {backbone.name}"
     try:
         yield from _watched(fetched, done, total)
     finally:
@@ -314,10 +323,13 @@ def _in_words(backbone: Backbone) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.startswith("trainers"):  # written for visitors already
             raise
-        raise NotFetched(_said(error, backbone)) from error
+        if said := _said(error, backbone):
+            raise NotFetched(said) from error
+        raise
 
 
-def _said(error: Exception, backbone: Backbone) -> str:
+def _said(error: Exception, backbone: Backbone) -> str | None:
+    """None for what no download should raise: a fault of ours is called that elsewhere."""
     from huggingface_hub import errors
 
     instead = f"Or use {bundled(backbone.modality).key}, which comes with Thaw."
@@ -331,15 +343,16 @@ def _said(error: Exception, backbone: Backbone) -> str:
             f"There is no model {name} at Hugging Face, or it is private. Check the name: "
             "organisation/model, as in the address of its page."
         )
-    code = error.code if isinstance(error, HTTPError) else None
+    code = None
+    if isinstance(error, HTTPError):
+        code = error.code
+        error.close()
     if isinstance(error, errors.HfHubHTTPError):
         code = error.response.status_code
     if code in (404, 410):
         return f"The publisher no longer has {name}. Choose another backbone. {instead}"
     if code:
-        return (
-            f"The publisher's computer answered with error {code} for {name}. Try later. {instead}"
-        )
+        return f"The publisher answered with error {code} for {name}. Try later. {instead}"
     if "hash value" in str(error) or "Consistency check" in str(error):
         return (
             f"{name} did not arrive as it was published: its checksum or size differs, so it was "
@@ -352,13 +365,14 @@ def _said(error: Exception, backbone: Backbone) -> str:
             f"Nothing may be written to {places.place(backbone)}. Set TORCH_HOME or HF_HOME to a "
             "folder of your own."
         )
-    network = type(error).__module__.startswith("httpx") or isinstance(error, OSError)
-    if network or isinstance(error, TimeoutError):
+    if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
         return (
             f"{name} could not be downloaded: there is no network, or something blocks the way "
             f"({_short(error)}). Check the connection and try again. {instead}"
         )
-    return f"{name} could not be used ({_short(error)}). Choose another backbone. {instead}"
+    if isinstance(error, pickle.UnpicklingError):
+        return f"{name} holds more than numbers, so it was not opened. {instead}"
+    return None
 
 
 def _short(error: Exception) -> str:

@@ -11,6 +11,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from trainers.backbones import Backbone, places
 from trainers.body import Body, Part, Tokens, parts_of
@@ -56,6 +57,7 @@ class Encoder(Body):
         settings = {"config": config, "attn_implementation": "sdpa", "dtype": torch.float32}
         if not pretrained:
             return cls(backbone, folder, AutoModel.from_config(trust_remote_code=False, **settings))
+        transformers_logging.disable_progress_bar()  # a worker has no one to show it to
         model, told = AutoModel.from_pretrained(
             folder, use_safetensors=True, output_loading_info=True, **LOCAL, **settings
         )
@@ -82,7 +84,7 @@ class Encoder(Body):
         inside = set(layers.modules())
         # Modules with numbers of their own, outside the layers: the words, and what ends it all.
         own = [
-            m for m in self.model.modules() if m not in inside and any(m.parameters(recurse=False))
+            m for m in self.model.modules() if m not in inside and [*m.parameters(recurse=False)]
         ]
         order = list(self.model.modules())
         first = order.index(layers)

@@ -46,7 +46,7 @@ ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; no
 LEFT_SECONDS = 24 * 3600  # no reading takes so long
 UNUSABLE_NAMED = 100  # files of an upload that could not be used
 TWINS_SHOWN = 12
-GLIMPSED = 20  # classes; a page need not show a thousand
+FEW, GLIMPSED = 6, 20  # examples shown of a data set, more of one with more classes
 TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
 DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
@@ -161,7 +161,7 @@ class Keeper:
         test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
-        twins = []  # test examples that were also there to learn from
+        twins = np.array([], dtype=int)  # test examples that were also there to learn from
         if own_test:
             kept = test | ~np.isin(hashes, hashes[test])
             if twice := int((~kept).sum()):
@@ -194,6 +194,8 @@ class Keeper:
                     f"{learned.sum():,} training examples are nearly the same as one in the test: "
                     "they were left out of training as well.",
                 ]
+                again = test[rows] & np.isin(groups, groups[learned])
+                twins = np.union1d(twins, rows[again])
             rows, groups = rows[~learned], groups[~learned]
         order, names = _in_order(self.names)
         labels = order[labels]
@@ -424,6 +426,12 @@ class Stored(Sample):
         with np.load(folder(self.key) / "index.npz") as index:
             return _sides(index, np.array([], dtype=int), None, 0)
 
+    def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What was noted when it was read: about.json, and the columns of the index."""
+        place = folder(self.key)
+        with np.load(place / "index.npz") as index:
+            return _about(place), dict(index)
+
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
         """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
         `BadUpload` where what was found is not known any more."""
@@ -437,7 +445,7 @@ class Stored(Sample):
         return {key: rows[key] for key in mends}
 
     def glimpse(self) -> list[tuple[str, str]]:
-        data = self.data(1)
+        data = self.data(max(1, FEW // max(1, self.classes)))
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
         return [(shown(example), data.classes[label]) for example, label in pairs]
 
