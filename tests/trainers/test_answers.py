@@ -74,7 +74,6 @@ def finding(**changes) -> Finding:
 
 
 def test_quality_is_mixed_where_a_finding_speaks_against_it_and_says_which():
-    assert answers.data_quality(None).answer == UNSURE
     assert answers.data_quality([]).answer == "good"
     assert answers.data_quality([finding()]).answer == "good"
     mixed = answers.data_quality([finding(), finding(key="m", title="9.", lowers_quality=True)])

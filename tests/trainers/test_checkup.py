@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from guide import QUESTIONS, UNSURE, Answers, advise
-from trainers import checkup as checkups, jobs
+from trainers import checkup as checkups, health as health_check, jobs
 from trainers.__main__ import main
 from trainers.advise import as_document, as_page
 from trainers.backbones import NotHere
@@ -37,12 +37,13 @@ def health(monkeypatch):
     """The health check is a toy that finds what it is given."""
     found: list[Finding] = []
 
-    def given(sample, data, seen):
+    def given(sample, data, seen, seconds):
         assert len(seen) <= len(data.train.labels)
         yield Progress(1, 1, 0.0, "checks")
-        return found, ("doubles", "blanks")
+        return found
 
-    monkeypatch.setattr(checkups, "_findings", given)
+    monkeypatch.setattr(health_check, "findings", given)
+    monkeypatch.setattr(health_check, "checked", lambda modality: ("doubles", "blanks"))
     return found
 
 
@@ -166,9 +167,7 @@ def test_json_is_one_document_with_advice_answers_and_evidence(photos, root):
     assert "dark: " in done.stderr  # what was read is told, beside the document
 
 
-def test_what_was_found_in_an_upload_is_kept_with_it(photos, monkeypatch):
-    kept = {}
-    monkeypatch.setattr(own, "keep_check", kept.__setitem__, raising=False)
+def test_what_was_found_in_an_upload_is_kept_with_it(photos):
     reading = own.read(photos)
     while True:
         try:
@@ -176,8 +175,10 @@ def test_what_was_found_in_an_upload_is_kept_with_it(photos, monkeypatch):
         except StopIteration as end:
             key = f"own-{end.value}"
             break
+    assert own.checked(key) is None
     done = looked(key)[-1]
-    assert kept == {key: done.found}
+    assert own.checked(key) == json.loads(json.dumps(done.found))
+    assert done.found["checked"] == list(health_check.checked("images"))
 
 
 def test_an_upload_is_not_kept_for_a_backbone_that_does_not_exist(photos, home, capsys):
