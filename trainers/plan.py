@@ -24,6 +24,7 @@ class Pace:
     test: int
     steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
     refit: int = 0  # steps on all examples in the end
+    calibration: int = 256  # examples that set the scale of a head that learns with all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Plan:
     seed: int = 0
     what_learns: str = "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
     pace: Pace | None = None  # None: the clock sets the steps
+    mends: tuple[str, ...] = ()  # keys of findings: what they name of own data is left out
 
     def __post_init__(self) -> None:
         try:
@@ -70,6 +72,20 @@ class Plan:
                 "0 works only for texts without training."
             )
 
+        if self.mends:
+            self._check_mends()
+
+    def _check_mends(self) -> None:
+        from trainers.health import MENDS  # it needs the samples, which take a while
+
+        if not self.data.startswith("own-"):
+            raise BadPlan(
+                f"Mends were asked for ({', '.join(self.mends)}), but {self.data} is not data of "
+                "your own. Leave them out."
+            )
+        if unknown := [key for key in self.mends if key not in MENDS]:
+            raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(MENDS)}.")
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -81,4 +97,5 @@ class Plan:
         if given.get("pace"):
             steps = tuple(tuple(phase) for phase in given["pace"]["steps"])
             given["pace"] = Pace(**given["pace"] | {"steps": steps})
+        given["mends"] = tuple(given.get("mends", ()))
         return cls(**given)

@@ -1,7 +1,7 @@
 """The data sets that come with Thaw, as a registry; nothing here needs torch or a network."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -91,9 +91,11 @@ class Sample:
     load: str  # "module:function", called with (per_class, seed)
     facts: Facts | None = None  # what `facts_of` finds; None where nobody looked
 
-    def data(self, per_class: int | None = None, seed: int = 0) -> Data:
-        """`per_class` training examples of each class (None: all), chosen by `seed`; the test
-        split never changes."""
+    def data(
+        self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
+    ) -> Data:
+        """`per_class` training examples of each class (None: all), chosen by `seed`; the split
+        never changes. `mends`: keys of findings, what they name is left out; of own data only."""
         module, _, name = self.load.partition(":")
         return getattr(import_module(module), name)(per_class, seed)
 

@@ -161,7 +161,7 @@ class Keeper:
         test = np.frombuffer(self.tests, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
-        twins = []  # test examples that were also there to learn from
+        twins = np.array([], dtype=int)  # test examples that were also there to learn from
         if own_test:
             kept = test | ~np.isin(hashes, hashes[test])
             if twice := int((~kept).sum()):
@@ -194,6 +194,8 @@ class Keeper:
                     f"{learned.sum():,} training examples are nearly the same as one in the test: "
                     "they were left out of training as well.",
                 ]
+                again = test[rows] & np.isin(groups, groups[learned])
+                twins = np.union1d(twins, rows[again])
             rows, groups = rows[~learned], groups[~learned]
         order, names = _in_order(self.names)
         labels = order[labels]
@@ -424,6 +426,12 @@ class Stored(Sample):
         with np.load(folder(self.key) / "index.npz") as index:
             return _sides(index, np.array([], dtype=int), None, 0)
 
+    def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What was noted when it was read: about.json, and the columns of the index."""
+        place = folder(self.key)
+        with np.load(place / "index.npz") as index:
+            return _about(place), dict(index)
+
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
         """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
         `BadUpload` where what was found is not known any more."""
@@ -450,6 +458,7 @@ class Own(Stored):
     columns: tuple[str, ...]  # of the table that it came in; () for pictures
     text_and_label: tuple[int, int]  # which of them were read
     draft: str  # where its files may still lie in the inbox; "" where none are
+    stamp: str  # of the files that it was read from: see `trainers.samples.own.stamp`
 
 
 def _sides(
@@ -493,6 +502,7 @@ def sample(key: str) -> Own:
         columns=tuple(about.get("columns", ())),
         text_and_label=tuple(about.get("text_and_label", (0, 1))),
         draft=about.get("draft", ""),
+        stamp=about.get("stamp", ""),
     )
 
 
