@@ -17,6 +17,7 @@ from trainers import backbones, samples
 from trainers.events import (
     Baseline,
     Cancelled,
+    Compared,
     Event,
     Failed,
     Finished,
@@ -28,6 +29,7 @@ from trainers.events import (
     Started,
     Validated,
 )
+from trainers.jobs import Comparison
 from trainers.plan import WHAT_LEARNS, BadPlan, Plan
 from trainers.registry import UnknownKey
 from trainers.samples import online, own
@@ -57,6 +59,18 @@ def main(arguments: list[str] | None = None) -> int:
                      help="of own-… data: findings whose mends are made, see `advise`")  # fmt: skip
     run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     run.add_argument("--json", action="store_true", help="one event a line")
+    compare = commands.add_parser("compare", help="run several approaches on the same split")
+    compare.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
+                         help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    compare.add_argument("--text-column", help="of your table; guessed by default")
+    compare.add_argument("--label-column", help="of your table; guessed by default")
+    compare.add_argument("--approaches", type=_keys, default=Comparison.approaches,
+                         metavar=",".join(APPROACHES), help="all by default")  # fmt: skip
+    compare.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
+    compare.add_argument("--per-class", type=int, help="examples of each class; all by default")
+    compare.add_argument("--seconds", type=float, default=30, help="budget of each run (30)")
+    compare.add_argument("--seed", type=int, default=0)
+    compare.add_argument("--json", action="store_true", help="one event a line")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
     advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
                         help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
@@ -82,6 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
+        case "compare":
+            return _compare(as_json=given.pop("json"), **given)
         case "advise":
             return _advise(as_json=given.pop("json"), **given)
         case "forget":
@@ -141,6 +157,56 @@ def _run(
         print("\nCancelled.", file=sys.stderr)
         return 130
     return 0 if isinstance(last, Finished) else 1
+
+
+def _compare(
+    *,
+    as_json: bool,
+    approaches: tuple[str, ...],
+    text_column: str | None,
+    label_column: str | None,
+    **settings: object,
+) -> int:
+    try:
+        told = sys.stderr if as_json else sys.stdout
+        first = settings | {"approach": approaches[0] if approaches else None}
+        plan = _planned(None, first, (text_column, label_column), told)
+        job = Comparison(
+            **settings | {"data": plan.data}, approaches=approaches, visitor="terminal"
+        )
+        for plan in job.plans():
+            backbones.pick(plan.backbone).check_here()
+    except (BadPlan, BadUpload, backbones.NotHere) as error:
+        print(error, file=sys.stderr)
+        return 2
+    from trainers.compare import lanes
+
+    stream = lanes(job, stop=lambda: False)
+    try:
+        last = _as_lines(stream) if as_json else _race(stream)
+    except KeyboardInterrupt:
+        stream.close()
+        print("\nCancelled.", file=sys.stderr)
+        return 130
+    return 0 if isinstance(last, Compared) else 1
+
+
+def _race(stream: Iterator[Event]) -> Event:
+    """A comparison as a table, a line for each run as it ends; hands back its last event."""
+    print(f"{'':22}{'right':>12}  {'95 % interval':16}{'macro-F1':>8}{'time':>9}{'learned':>13}")
+    for event in stream:
+        match event:
+            case Finished():
+                interval = f"{event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}"
+                print(f"{APPROACHES[event.approach].title:22}{event.test_accuracy:>12.1%}  "
+                      f"{interval:16}{event.macro_f1:>8.2f}{event.seconds:>8.1f}s"
+                      f"{event.learnable_parameters:>13,}", flush=True)  # fmt: skip
+            case Failed():
+                print(event.text, file=sys.stderr)
+            case Compared():
+                print(f"\nThe article's rules, on answers measured from the data: "
+                      f"{APPROACHES[event.advised_article].title}.\n{event.verdict}")  # fmt: skip
+    return event
 
 
 def _advise(

@@ -1,12 +1,18 @@
 """Every approach on the same split, backbone and budget, one after another."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from guide import Answers, advise
-from guide.questions import UNSURE
+from trainers import answers, backbones, samples
+from trainers.answers import pace
+from trainers.answers.specificity import LOOKED_AT, specificity
+from trainers.body import device
 from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
@@ -19,13 +25,17 @@ from trainers.events import (
     LaneStarted,
     Stage,
 )
+from trainers.features import frozen
 from trainers.home import run_folder
 from trainers.jobs import Comparison
-from trainers.run import Shared, run
+from trainers.plan import Plan
+from trainers.run import Shared, loaded, run
+from trainers.samples import Data
 from trainers.store import Store, store
 from trainers.verdict import judge
 
-OURS = (LaneStarted, LaneDone, Stage, Compared, Cancelled)
+LOOK_SECONDS = 3.0
+OURS = (LaneStarted, LaneDone, Compared)
 
 
 def compare(
@@ -35,15 +45,23 @@ def compare(
 
     `stop` ends the present run early, with a score, and starts no other. Raises `BadPlan`.
     """
+    event = None
     for event in lanes(job, stop=stop):
-        if isinstance(event, OURS) and not isinstance(event, Stage):
+        if isinstance(event, OURS):
             yield event
+    if isinstance(event, Cancelled):  # of the whole: a run's own is not the last
+        yield event
 
 
 def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows."""
     began, runs, shared = time.monotonic(), store(), Shared()
     plans = job.plans()
+    if not job.advised_article:
+        yield Stage("answers", "Answering the guide's questions from the data", 0.0)
+        data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
+        advice = advise(Answers(**measured(data, job.seconds)))
+        job = replace(job, advised_article=advice.approach)
     summaries: list[dict] = []
     failed: dict[str, str] = {}
     right: dict[str, list[bool]] = {}
@@ -86,20 +104,34 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
 
 
 def _lane(
-    runs: Store, key: str, plan, shared: Shared, stop: Callable[[], bool]
+    runs: Store, key: str, plan: Plan, shared: Shared, stop: Callable[[], bool]
 ) -> Iterator[Event]:
-    def runner(plan, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
+    def runner(plan: Plan, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
         return run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
 
     whole = stop
     yield from execute(runs, key, plan, runner, run_folder(key))
 
 
-def advised_by(answers: dict[str, str]) -> str:
-    """What the article's rules say to these answers; "" where none was given."""
-    given = Answers.of(answers)
-    return advise(given).approach if any(one != UNSURE for one in asdict(given).values()) else ""
+def measured(data: Data, seconds: float) -> dict[str, str]:
+    """The guide's answers as far as a few seconds tell them: how many examples, how special the
+    task is to the bundled backbone, and what the budget amounts to."""
+    row = backbones.bundled(data.modality)
+    inputs = data.train.inputs[:LOOKED_AT]
+    looking = frozen(loaded(row.key).to(device()), inputs, seconds=LOOK_SECONDS)
+    features = _last(looking) if len(inputs) else np.empty((0, row.features), np.float32)
+    given = {
+        "modality": answers.modality(data),
+        "data_volume": answers.data_volume(data),
+        "specificity": specificity(data, features, samples.facts_of(data)),
+        "compute": pace.compute(seconds, device().type, {}),
+    }
+    return {key: one.answer for key, one in given.items()}
 
 
-def with_advice(job: Comparison, answers: dict[str, str]) -> Comparison:
-    return replace(job, advised_article=advised_by(answers))
+def _last(stream: Generator[Event, None, Any]) -> Any:
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return end.value

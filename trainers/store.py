@@ -42,7 +42,13 @@ from trainers.plan import BadPlan
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
 OVER = (FINISHED, FAILED, CANCELLED)
-ENDS = {Finished: FINISHED, Compared: FINISHED, Done: FINISHED, Failed: FAILED, Cancelled: CANCELLED}
+ENDS = {
+    Finished: FINISHED,
+    Compared: FINISHED,
+    Done: FINISHED,
+    Failed: FAILED,
+    Cancelled: CANCELLED,
+}
 LOST_AFTER_SECONDS = 15  # without a heartbeat (they come every second)
 
 tables = MetaData()
@@ -383,7 +389,8 @@ def _kinds(heavy: bool) -> Any:
 
 
 def _seconds(row: Any) -> float:
-    return jobs.KINDS[row["kind"]].seconds or row["plan"]["seconds"]
+    told = jobs.KINDS[row["kind"]].seconds
+    return told or row["plan"]["seconds"] * len(row["plan"].get("approaches", [""]))
 
 
 def _run(row: Any) -> Run:

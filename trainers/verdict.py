@@ -45,11 +45,7 @@ def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
     told += f"{_named(rival).lower()}: "
     if loss.high <= TOLERATED:
         outcome = "right"
-        told += (
-            "the advice was right. " + _span(loss)
-            if loss.high > 0 or loss.low > 0
-            else "the advice was right, a clear win. " + _span(loss)
-        )
+        told += f"the advice was right{', a clear win' if loss.high <= 0 else ''}. {_span(loss)}"
     elif loss.low > 0:
         outcome = "wrong"
         told += f"the advice was wrong. {_span(loss)}"
@@ -60,7 +56,9 @@ def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
             f"below about {100 * visible:.0f} points are invisible; four times as many would halve "
             "that."
         )
-    return Verdict(best, outcome, f"{told} {_untrained(best, right, count)}".strip(), against, visible)
+    return Verdict(
+        best, outcome, f"{told} {_untrained(best, right, count)}".strip(), against, visible
+    )
 
 
 def _span(loss: Paired) -> str:
@@ -70,22 +68,22 @@ def _span(loss: Paired) -> str:
         return f"It is ahead by {-behind:.1f} to {ahead:.1f} points (95 % interval)."
     if ahead <= 0:
         return f"It is behind by {-ahead:.1f} to {behind:.1f} points (95 % interval)."
-    return (
-        f"It is between {behind:.1f} points behind and {ahead:.1f} ahead (95 % interval)."
-    )
+    return f"It is between {behind:.1f} points behind and {ahead:.1f} ahead (95 % interval)."
 
 
 def _untrained(best: str, right: Mapping[str, Sequence[bool]], count: int) -> str:
     """Whether what needs no training does as well as the best that does."""
-    for key in UNTRAINED:
-        if key in right and key != best:
-            behind = paired(right[best], right[key])
-            if behind.high <= TOLERATED:
-                return (
-                    f"{_named(key)} has {sum(right[key])} of {count:,} right and is as good: no "
-                    "network need be trained for this."
-                )
-    return ""
+    there = [key for key in UNTRAINED if key in right and key != best]
+    if not there:
+        return ""
+    key = max(there, key=lambda key: sum(right[key]))
+    if paired(right[best], right[key]).high > TOLERATED:
+        return ""
+    than = "better" if paired(right[key], right[best]).low > 0 else "as good"
+    return (
+        f"{_named(key)} has {sum(right[key])} of {count:,} right and is {than}: no network need be "
+        "trained for this."
+    )
 
 
 def _named(approach: str) -> str:
