@@ -63,6 +63,16 @@ class Publisher(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
 
 
+class _Always:
+    """Every address is that of the stand-in."""
+
+    def __init__(self, server: Publisher) -> None:
+        self.server = server
+
+    def __getitem__(self, _: str) -> str:
+        return self.server.address
+
+
 class _Answer(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answered()
@@ -107,6 +117,7 @@ def publisher(monkeypatch):
     small = {k: dataclasses.replace(v, download_bytes=20_000) for k, v in online.ONLINE.items()}
     monkeypatch.setattr(online, "ONLINE", MappingProxyType(small))
     server = Publisher()
+    monkeypatch.setattr(publishers, "ADDRESSES", _Always(server))
     yield server
     server.shutdown()
     server.server_close()
@@ -202,7 +213,6 @@ def serve_eurosat(publisher, monkeypatch):
         )
 
     monkeypatch.setattr(module, "download_and_extract_archive", redirected)
-    monkeypatch.setattr(publishers, "EUROSAT", publisher.address)
     return {"Forest", "River"}, 8, 2
 
 
@@ -518,6 +528,23 @@ def test_a_name_that_is_looked_up_for_ever_is_no_network(publisher, monkeypatch)
         publishers._must_answer("http://nowhere.example/")
     assert time.monotonic() - began < 2
     found.set()
+
+
+def test_that_there_is_no_network_is_known_before_torch_is_imported(root):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    code = (
+        "import sys\nfrom trainers.samples import online, publishers\n"
+        f"publishers.ADDRESSES['pets'] = {address!r}\n"
+        "try: list(online.fetch('pets'))\n"
+        "except online.BadFetch as error: print(error)\n"
+        "assert not {'torch', 'torchvision'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "does not answer" in done.stdout
 
 
 def test_a_small_disk_is_told_before_anything_is_asked_for(publisher, monkeypatch):
