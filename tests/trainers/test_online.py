@@ -35,7 +35,10 @@ from scipy.io import savemat
 from guide import Answers
 from trainers import samples
 from trainers.__main__ import main
+from trainers.backbones.download import NotFetched
 from trainers.events import Done, Progress, Stage
+from trainers.fetch import fetch
+from trainers.jobs import Fetch
 from trainers.plan import BadPlan, Plan
 from trainers.registry import UnknownKey
 from trainers.run import run
@@ -423,6 +426,23 @@ def test_the_hubs_variables_are_honoured(publisher, monkeypatch, home, root):
     assert done.returncode == 0, done.stderr
     assert len(publisher.asked) == 3
     assert online.is_here("emotion")
+
+
+def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monkeypatch, home):
+    SERVED["emotion"](publisher, monkeypatch)
+    monkeypatch.setenv("HF_ENDPOINT", publisher.address)
+    monkeypatch.setenv("HF_HOME", str(home / "hf"))
+    path = next(path for path in publisher.files if "validation" in path)
+    publisher.hangs = {path}
+    job = Fetch(key="emotion")
+    with pytest.raises(NotFetched, match="stopped"):
+        for _ in fetch(job, stop=lambda: path in publisher.asked):
+            pass
+    assert not online.is_here("emotion")
+    publisher.hangs = set()
+    events = list(fetch(job, stop=lambda: False))
+    assert isinstance(events[-1], Done)
+    assert len(samples.pick("emotion").data().test.labels) == 4
 
 
 # --- or not at all ----------------------------------------------------------------------------
