@@ -67,7 +67,7 @@ SAFETY_HEADERS = [
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"same-origin"),  # a run's link is its key: do not hand it to others
 ]
-PAGES = ("", "run", "data")
+PAGES = ("", "data", "run", "compare")
 
 app = st.App(
     "pages/frame.py",

@@ -28,6 +28,12 @@ page = st.navigation(
             icon=":material/play_circle:",
             help="Run an approach on real data and watch it learn.",
         ),
+        st.Page(
+            "compare.py",
+            title="Compare",
+            icon=":material/stacked_line_chart:",
+            help="Every approach on the same examples, and whether the advice was right.",
+        ),
     ],
     position="top",
 )

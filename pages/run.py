@@ -7,16 +7,18 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from pages.parts import drawings, fetch, figures, story as tell
 from pages.parts.examples import Card, examples
+from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.look import FROZEN, LOOKS
 from pages.parts.picture import picture
-from pages.parts.plain import plain
+from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from trainers import backbones, samples
 from trainers.backbones.fit import remarks
-from trainers.events import Event, Failed, Finished
+from trainers.events import Failed, Finished
 from trainers.findings import Finding
+from trainers.jobs import Comparison
 from trainers.plan import BadPlan, Plan
 from trainers.registry import UnknownKey
 from trainers.samples import own
@@ -276,6 +278,22 @@ def start(plan: Plan) -> None:
         run = store().start(plan, visitor())
         st.query_params.from_dict({"run": run})
         st.rerun()
+    compare_button(plan, "Compare all approaches instead", width="stretch")
+
+
+def compare_button(plan: Plan, label: str, **look: str) -> None:
+    """Starts every approach with the settings of `plan`, one after another."""
+    most = len(Comparison.approaches) * plan.seconds
+    if st.button(
+        label,
+        icon=":material/stacked_line_chart:",
+        help=f"The same examples, the same test, one after another: at most {tell.duration(most)}.",
+        **look,
+    ):
+        settings = plan.as_json()
+        names = ("data", "backbone", "per_class", "seconds", "seed", "what_learns", "mends")
+        job = Comparison(visitor=visitor(), **{name: settings[name] for name in names})
+        st.switch_page("compare.py", query_params={"compare": store().start(job, visitor())})
 
 
 def latest() -> None:
@@ -285,39 +303,12 @@ def latest() -> None:
     st.markdown("### Your latest runs")
     for run in runs:
         score = run.result.get("test_accuracy") if run.result else None
-        ending = f"{score:.0%} right" if score is not None else STATES[run.state]
+        ending = f"{score:.0%} right" if score is not None else tell.STATES[run.state]
         title = f"{APPROACHES[run.plan.approach].title} on {title_of(run.plan.data)}"
         st.page_link("run.py", label=f"{title}: {ending}", query_params={"run": run.id})
 
 
-def title_of(data: str) -> str:
-    """What the data is called, also when it was deleted. As Markdown."""
-    try:
-        return plain(samples.pick(data).title)
-    except UnknownKey:
-        return "data that is gone"
-
-
-STATES = {
-    "queued": "waiting",
-    "running": "at work",
-    "finished": "finished",
-    "failed": "ended without a score",
-    "cancelled": "cancelled",
-}
-
-
 # --- a run ----------------------------------------------------------------------------------------
-
-
-def events_of(run: str) -> list[Event]:
-    """All events so far; only new ones are read from the store."""
-    mine = f"events-{run}"
-    for key in [key for key in st.session_state if str(key).startswith("events-") and key != mine]:
-        del st.session_state[key]  # one run at a time is looked at
-    kept: list[Event] = st.session_state.setdefault(mine, [])
-    kept += [event for _, event in store().events(run, after=len(kept))]
-    return kept
 
 
 def show(key: str) -> None:
@@ -396,6 +387,7 @@ def controls(run: Run) -> None:
                 again = store().start(replace(run.plan, pace=None), visitor())
                 st.query_params.from_dict({"run": again})
                 st.rerun(scope="app")
+            compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
                 wanted = run.plan.as_json()
                 names = ("approach", "data", "backbone", "what_learns")

@@ -166,9 +166,9 @@ class Store:
             raise NoSuchRun(run)
         return _run(row)
 
-    def of_visitor(self, visitor: str, limit: int = 50) -> list[Run]:
-        """The visitor's runs, the newest first; no other jobs."""
-        mine = select(runs).where(runs.c.visitor == visitor, runs.c.kind == "run")
+    def of_visitor(self, visitor: str, limit: int = 50, kind: str = "run") -> list[Run]:
+        """The visitor's runs, or jobs of another kind, the newest first."""
+        mine = select(runs).where(runs.c.visitor == visitor, runs.c.kind == kind)
         with self.engine.connect() as sql:
             rows = sql.execute(mine.order_by(runs.c.created.desc()).limit(limit)).mappings().all()
         return [_run(row) for row in rows]

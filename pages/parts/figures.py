@@ -194,6 +194,103 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
     }  # fmt: skip
 
 
+def race(stories: dict[str, Story]) -> Figure:
+    """Every approach's share right on the checks, each against its own seconds. What has no curve
+    is a line across at its test score; so the charts of a race fill in from the left."""
+    data, last = [], 1.0
+    for key, story in stories.items():
+        look = LOOKS[key]
+        last = max(last, story.seconds)
+        line = {"color": look.colour, "width": 3, "dash": look.dash}
+        common = {"type": "scatter", "name": APPROACHES[key].title, "line": line}
+        if story.looks:
+            data.append(
+                common
+                | {
+                    "x": [one.seconds for one in story.looks],
+                    "y": [100 * one.accuracy for one in story.looks],
+                    "mode": "lines+markers",
+                    "marker": {"size": 4},
+                    "hovertemplate": "%{y:.0f} % right<extra></extra>",
+                }
+            )
+        elif isinstance(story.end, Finished):
+            level = 100 * story.end.test_accuracy
+            data.append(
+                common
+                | {"x": [0, story.end.seconds, None], "y": [level, level, None]}
+                | {
+                    "mode": "lines+markers",
+                    "hovertemplate": "%{y:.0f} % in the test<extra></extra>",
+                }
+            )
+    return {
+        "data": data,
+        "layout": _layout(CURVE_PX + 40, "seconds", [], [])
+        | {
+            "yaxis": {"title": {"text": "right, %"}, "range": [0, 103]},
+            "margin": {"l": 52, "r": 12, "t": 84, "b": 42},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
+    }
+
+
+def accuracy_against_cost(runs: list[dict]) -> Figure:
+    """Test score with its interval against seconds; large where no cheaper one is as good."""
+    sensible = sensible_choices(runs)
+    data = []
+    for run in runs:
+        look, right = LOOKS[run["approach"]], 100 * run["test_accuracy"]
+        data.append(
+            {
+                "type": "scatter",
+                "name": APPROACHES[run["approach"]].title,
+                "x": [max(0.1, run["seconds"])],
+                "y": [right],
+                "mode": "markers",
+                "marker": {
+                    "color": look.colour,
+                    "size": 16 if run["approach"] in sensible else 9,
+                    "symbol": "star" if run["approach"] in sensible else "circle-open",
+                },
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [100 * run["test_accuracy_high"] - right],
+                    "arrayminus": [right - 100 * run["test_accuracy_low"]],
+                    "color": look.colour,
+                    "thickness": 1.5,
+                },
+                "hovertemplate": "%{y:.0f} % in %{x:.1f} s<extra>%{fullData.name}</extra>",
+            }
+        )
+    return {
+        "data": data,
+        "layout": {
+            "height": CURVE_PX,
+            "margin": {"l": 52, "r": 12, "t": 70, "b": 48},
+            "xaxis": {"type": "log", "tickvals": list(MARKS), "ticktext": list(MARKS.values())},
+            "yaxis": {"title": {"text": "right in the test, %"}},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "uirevision": "fixed",
+        },
+    }
+
+
+def sensible_choices(runs: list[dict]) -> set[str]:
+    """Approaches for which no cheaper one has as good a score."""
+    return {
+        run["approach"]
+        for run in runs
+        if not any(
+            other["seconds"] <= run["seconds"]
+            and other["test_accuracy"] >= run["test_accuracy"]
+            and other is not run
+            for other in runs
+        )
+    }
+
+
 def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
     """Examples of each class, to learn from and to test; the largest classes where many."""
     shown = sorted(counts, key=lambda one: one[1] + one[2], reverse=True)[:MOST_BARS][::-1]

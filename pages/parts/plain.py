@@ -2,6 +2,9 @@
 
 import re
 
+from trainers import samples
+from trainers.registry import UnknownKey
+
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&^=])")
 _NO_BREAK = "\u2060"  # word joiner: not to be seen
 
@@ -13,3 +16,11 @@ def plain(text: str) -> str:
     # stop them; addresses become links by their "://" and "www.".
     line = line.replace(":", f":{_NO_BREAK}").replace("www.", f"www{_NO_BREAK}.")
     return _MARKS.sub(r"\\\1", line).replace("@", f"@{_NO_BREAK}")
+
+
+def title_of(data: str) -> str:
+    """What a data set is called, also when it was deleted. As Markdown."""
+    try:
+        return plain(samples.pick(data).title)
+    except UnknownKey:
+        return "data that is gone"

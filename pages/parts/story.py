@@ -175,6 +175,15 @@ def against_baseline(story: Story) -> str:
     )
 
 
+STATES = {
+    "queued": "waiting",
+    "running": "at work",
+    "finished": "finished",
+    "failed": "ended without a score",
+    "cancelled": "cancelled",
+}
+
+
 def count(number: int) -> str:
     """A number of parameters, short: 1.3 million."""
     if number >= 1_000_000:

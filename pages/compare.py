@@ -1,0 +1,233 @@
+"""Every approach on the same examples: the race, the result, and whether the advice was right."""
+
+import streamlit as st
+
+from guide.approaches import APPROACHES
+from pages.parts import figures, story as tell
+from pages.parts.feed import events_of
+from pages.parts.live_plot import live_plot
+from pages.parts.look import LOOKS
+from pages.parts.plain import plain, title_of
+from pages.parts.story import Story
+from pages.parts.visitor import visitor
+from trainers.events import Finished, LaneStarted
+from trainers.store import NoSuchRun, Run, store
+
+POLL_SECONDS = 0.5
+OUTCOMES = {
+    "right": ("green", ":material/check_circle:", "The advice was right"),
+    "wrong": ("red", ":material/cancel:", "The advice was wrong"),
+    "cannot tell": ("gray", ":material/help:", "It cannot be told"),
+    "": ("gray", ":material/help:", "Nothing was advised"),
+}
+
+
+def explain() -> None:
+    st.title("Compare the approaches")
+    st.markdown(
+        "Transfer learning, fine-tuning and hybrid on the same examples, with the same budget and "
+        "the same test, one after another; beside them the same network from nothing, no training "
+        "at all, and a method without any pre-trained model. In the end: was the advice right?"
+    )
+    st.page_link("run.py", label="Set it up on the Run page", icon=":material/play_circle:")
+    mine = store().of_visitor(visitor(), limit=10, kind="compare")
+    if mine:
+        st.markdown("### Your latest comparisons")
+    for job in mine:
+        ending = OUTCOMES[job.result["outcome"]][2] if _compared(job) else tell.STATES[job.state]
+        st.page_link(
+            "compare.py",
+            label=f"{title_of(job.plan.data)}: {ending}",
+            query_params={"compare": job.id},
+        )
+
+
+def show(key: str) -> None:
+    try:
+        job = store().find(key)
+    except NoSuchRun as error:
+        job = None
+        text = str(error)
+    if job is None or job.kind != "compare":
+        st.title("Compare the approaches")
+        st.warning(text if job is None else "This is no comparison.", icon=":material/link_off:")
+        if st.button("Back to the start"):
+            st.query_params.clear()
+            st.rerun()
+        return
+    st.markdown(f"# Every approach on {title_of(job.plan.data)}")
+    budget = tell.duration(job.plan.seconds)
+    st.markdown(f"The same examples and the same test for all; at most {budget} each.")
+    st.fragment(watch, run_every=None if job.is_over else POLL_SECONDS)(job)
+
+
+def watch(job: Run) -> None:
+    was_over = job.is_over
+    job = store().find(job.id)
+    if job.is_over and not was_over:
+        st.rerun()
+    lanes = [event for event in events_of(job.id, None) if isinstance(event, LaneStarted)]
+    runs = {lane.approach: store().find(lane.run) for lane in lanes}
+    ids = [job.id, *(run.id for run in runs.values())]
+    stories = {key: tell.told(events_of(run.id, ids)) for key, run in runs.items()}
+    st.progress(share_done(job, stories), text=status(job, runs, stories))
+    controls(job)
+    if _compared(job):
+        verdict(job.result)
+    left, right = st.columns([1.6, 1], gap="medium")
+    with left:
+        st.markdown("## The race: how much is right")
+        live_plot(
+            figures.race(stories),
+            key="race",
+            alt="; ".join(f"{APPROACHES[key].title}: {word(s)}" for key, s in stories.items())
+            or "Nothing has started yet.",
+        )
+        st.caption("On the checks, each on its own clock. What has no curve: its test score.")
+    with right:
+        st.markdown("## The lanes")
+        for key in dict.fromkeys(job.plan.approaches):
+            lane(key, job, runs.get(key), stories.get(key))
+    if _compared(job):
+        result(job.result)
+
+
+def _compared(job: Run) -> bool:
+    return bool(job.result and job.result["type"] == "compared")
+
+
+def status(job: Run, runs: dict[str, Run], stories: dict[str, Story]) -> str:
+    """One line that is always true."""
+    if _compared(job):
+        return f"Finished in {tell.duration(job.result['seconds'])}."
+    if job.is_over:
+        text = (job.result or {}).get("text", "")
+        return plain(f"This comparison ended without a result. {text}")
+    if not job.claimed:
+        wait = store().wait(job.visitor, job.id)
+        return f"Waiting: {tell.in_line(wait)}" if wait.ahead else "Waiting for a free process."
+    if not runs:
+        return "Answering the guide's questions from the data."
+    key = list(runs)[-1]
+    left = (len(set(job.plan.approaches)) - len(runs)) * job.plan.seconds
+    lane = f"{len(runs)} of {len(set(job.plan.approaches))}"
+    told = tell.status(stories[key], runs[key], None, ready=True)
+    more = f" Then the others, at most {tell.duration(left)}." if left else ""
+    return f"{lane}, {APPROACHES[key].title.lower()}: {told}{more}"
+
+
+def share_done(job: Run, stories: dict[str, Story]) -> float:
+    if job.is_over:
+        return 1.0
+    done = sum(1.0 if s.end else 0.5 for s in stories.values())
+    return min(0.99, done / max(1, len(set(job.plan.approaches))))
+
+
+def word(story: Story | None) -> str:
+    """How a lane stands, in a few words."""
+    if story is None:
+        return "waiting"
+    if isinstance(story.end, Finished):
+        return f"{story.end.test_accuracy:.0%} right in the test, {story.end.seconds:.1f} s"
+    if story.end:
+        return "ended without a score"
+    if story.looks:
+        return f"{story.looks[-1].accuracy:.0%} of the checks right"
+    return "starting"
+
+
+def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
+    look = LOOKS[key]
+    share = tell.share_done(story, run) if run else 0.0
+    mark = "" if run is None else " ✓" if run.is_over else " …"
+    st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{word(story)}")
+    st.progress(1.0 if run and run.is_over else share)
+
+
+def controls(job: Run) -> None:
+    if job.is_over:
+        return
+    mine = job.visitor == visitor()
+    with st.container(horizontal=True):
+        st.button(
+            "Stop here and compare what there is",
+            icon=":material/stop_circle:",
+            disabled=job.stop or not job.claimed or not mine,
+            on_click=store().stop,
+            args=(job.id,),
+        )
+        st.button(
+            "Cancel",
+            icon=":material/close:",
+            disabled=not mine,
+            on_click=store().cancel,
+            args=(job.id,),
+        )
+
+
+def verdict(found: dict) -> None:
+    colour, icon, title = OUTCOMES[found["outcome"]]
+    with st.container(border=True):
+        st.markdown(f"## :{colour}[{icon} {title}]")
+        advised = found["advised"]
+        st.markdown(
+            f"On answers measured from the data, the article's rules point to "
+            f":{LOOKS[advised].badge}[**{APPROACHES[advised].title}**]."
+        )
+        st.markdown(plain(found["verdict"]))
+
+
+def result(found: dict) -> None:
+    st.markdown("## What came out")
+    st.markdown("\n".join(table(found)))
+    for key, text in found["failed"].items():
+        st.warning(f"{APPROACHES[key].title}: {plain(text)}", icon=":material/error:")
+    st.markdown("### Worth its time?")
+    live_plot(
+        figures.accuracy_against_cost(found["runs"]),
+        key="cost",
+        alt="; ".join(
+            f"{APPROACHES[run['approach']].title}: {run['test_accuracy']:.0%} in "
+            f"{run['seconds']:.1f} s"
+            for run in found["runs"]
+        ),
+    )
+    st.caption("A star: no cheaper approach has as good a test score. The bars are 95 % intervals.")
+
+
+def table(found: dict) -> list[str]:
+    rows = [
+        "| approach | right in the test | 95 % interval | against the advised | macro-F1 | time | "
+        "numbers that learned | memory at most | to be stored |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for run in sorted(found["runs"], key=lambda run: -run["test_accuracy"]):
+        key = run["approach"]
+        rows.append(
+            f"| :{LOOKS[key].badge}[**{APPROACHES[key].title}**]"
+            f" | {run['test_right']:,} of {run['test_examples']:,}, {run['test_accuracy']:.1%}"
+            f" | {run['test_accuracy_low']:.0%} to {run['test_accuracy_high']:.0%}"
+            f" | {difference(found['against_advised'].get(key))}"
+            f" | {run['macro_f1']:.2f} | {run['seconds']:.1f} s"
+            f" | {tell.count(run['learnable_parameters'])}"
+            f" | {size(run['peak_memory_bytes'])} | {size(run['stored_bytes'])} |"
+        )
+    return rows
+
+
+def difference(paired: dict | None) -> str:
+    """How far a run is from the advised one, in points with their interval."""
+    if paired is None:
+        return "the advised one"
+    low, high = 100 * paired["low"], 100 * paired["high"]
+    return f"{100 * paired['difference']:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count else "–"
+
+
+if key := st.query_params.get("compare"):
+    show(key)
+else:
+    explain()
