@@ -1,6 +1,6 @@
 """Events to Plotly, as plain dicts. Pure: tested without a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from math import log10
 from typing import Any
@@ -269,7 +269,7 @@ def accuracy_against_cost(runs: list[dict]) -> Figure:
         "layout": {
             "height": CURVE_PX,
             "margin": {"l": 52, "r": 12, "t": 70, "b": 48},
-            "xaxis": {"type": "log", "tickvals": list(MARKS), "ticktext": list(MARKS.values())},
+            "xaxis": _time_axis([run["seconds"] for run in runs]),
             "yaxis": {"title": {"text": "right in the test, %"}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "uirevision": "fixed",
@@ -347,20 +347,24 @@ def predicted_times(seconds: dict[str, float]) -> Figure:
         "layout": {
             "height": 60 + 34 * len(keys),
             "margin": {"l": 8, "r": 12, "t": 8, "b": 36},
-            # From a second to a day: on an even scale all but the longest would be a hair.
-            "xaxis": {
-                "type": "log",
-                "range": [-0.3, log10(max(60.0, *seconds.values()) * 1.3)],
-                "tickvals": list(MARKS),
-                "ticktext": list(MARKS.values()),
-            },
+            "xaxis": _time_axis(seconds.values()),
             "yaxis": {"automargin": True},
             "uirevision": "fixed",
         },
     }
 
 
-MARKS = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
+def _time_axis(seconds: Iterable[float]) -> dict:
+    """From a second to a day: on an even scale all but the longest would be a hair."""
+    return {
+        "type": "log",
+        "range": [-0.5, log10(max(60.0, *seconds) * 1.3)],
+        "tickvals": list(MARKS),
+        "ticktext": list(MARKS.values()),
+    }
+
+
+MARKS = {0.5: "½ s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
 
 
 def score_line(end: Finished, accent: str) -> Figure:
