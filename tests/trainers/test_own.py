@@ -1057,7 +1057,19 @@ def test_bad_data_at_a_terminal_is_one_line_and_exit_2(wrong, words, tmp_path, c
     told = capsys.readouterr()
     assert told.out == ""
     assert words in told.err.splitlines()[-1]
-    assert not list(home.rglob("*.bin"))
+    read = list(home.rglob("*.bin"))  # what was read in vain is not read again
+    assert len(read) == ("reads images" in words)
+
+
+def test_a_terminal_reads_the_same_table_once(tmp_path, capsys):
+    table = a_file("t.csv", delimited())(tmp_path)
+    keys = []
+    for approach in ("simple", "none"):
+        assert main(["run", "--data", str(table), "--approach", approach, "--json"]) == 0
+        told = capsys.readouterr()
+        keys.append(json.loads(told.out.splitlines()[-1])["data"])
+    assert keys[0] == keys[1]
+    assert f"read before, as {keys[0]}" in told.err
 
 
 def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
