@@ -14,12 +14,6 @@ from trainers.events import Finished, LaneStarted
 from trainers.store import NoSuchRun, Run, store
 
 POLL_SECONDS = 0.5
-OUTCOMES = {
-    "right": ("green", ":material/check_circle:", "The advice was right"),
-    "wrong": ("red", ":material/cancel:", "The advice was wrong"),
-    "cannot tell": ("gray", ":material/help:", "It cannot be told"),
-    "": ("gray", ":material/help:", "Nothing was advised"),
-}
 
 
 def explain() -> None:
@@ -34,7 +28,9 @@ def explain() -> None:
     if mine:
         st.markdown("### Your latest comparisons")
     for job in mine:
-        ending = OUTCOMES[job.result["outcome"]][2] if _compared(job) else tell.STATES[job.state]
+        ending = (
+            tell.OUTCOMES[job.result["outcome"]][2] if _compared(job) else tell.STATES[job.state]
+        )
         st.page_link(
             "compare.py",
             label=f"{title_of(job.plan.data)}: {ending}",
@@ -166,7 +162,7 @@ def controls(job: Run) -> None:
 
 
 def verdict(found: dict) -> None:
-    colour, icon, title = OUTCOMES[found["outcome"]]
+    colour, icon, title = tell.OUTCOMES[found["outcome"]]
     with st.container(border=True):
         st.markdown(f"## :{colour}[{icon} {title}]")
         advised = found["advised"]

@@ -175,6 +175,13 @@ def against_baseline(story: Story) -> str:
     )
 
 
+OUTCOMES = {
+    "right": ("green", ":material/check_circle:", "The advice was right"),
+    "wrong": ("red", ":material/cancel:", "The advice was wrong"),
+    "cannot tell": ("gray", ":material/help:", "It cannot be told"),
+    "": ("gray", ":material/help:", "Nothing was advised"),
+}
+
 STATES = {
     "queued": "waiting",
     "running": "at work",

@@ -120,3 +120,13 @@ def test_app_process_never_imports_what_only_workers_need(page, app):
     with urllib.request.urlopen(f"{app}/health", timeout=10) as answer:
         health = json.load(answer)
     assert health["heavy_modules"] == []
+
+
+def test_a_comparison_ends_with_a_verdict_and_survives_a_reload(page):
+    opened(page, "/run?data=digits&per_class=10&seconds=5")
+    page.get_by_role("button", name="Compare all approaches instead").click()
+    expect(page.get_by_role("heading", name="The lanes")).to_be_visible(timeout=SLOW_MS)
+    page.reload()
+    expect(page.get_by_role("heading", name="What came out")).to_be_visible(timeout=2 * SLOW_MS)
+    expect(page.get_by_text("the article's rules point to")).to_be_visible()
+    assert page.evaluate(POINTS) >= 2
