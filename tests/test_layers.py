@@ -21,6 +21,7 @@ LIGHT = {
     "trainers.backbones",
     "trainers.engine.local",
     "trainers.events",
+    "trainers.health",
     "trainers.home",
     "trainers.plan",
     "trainers.registry",
