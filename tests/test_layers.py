@@ -19,8 +19,12 @@ FORBIDDEN = {
 LIGHT = {
     "trainers.approaches",
     "trainers.backbones",
+    "trainers.backbones.download",
+    "trainers.backbones.fit",
+    "trainers.backbones.places",
     "trainers.engine.local",
     "trainers.events",
+    "trainers.fetch",
     "trainers.health",
     "trainers.home",
     "trainers.plan",

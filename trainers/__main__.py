@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--per-class", type=int, help="examples of each class; all by default")
     run.add_argument("--seconds", type=float, default=30, help="budget of wall time (30)")
     run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--mends", type=_keys, default=(), metavar="KEY,KEY",
+                     help="of own-… data: findings whose mends are made, see `advise`")  # fmt: skip
     run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     run.add_argument("--json", action="store_true", help="one event a line")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
@@ -176,9 +178,10 @@ def _planned(
         if not _is_path(settings["data"]):
             return Plan(**settings)
         # All else is checked before: reading may take a while.
-        Plan(**settings | {"data": next(iter(samples.SAMPLES)), "backbone": "", "per_class": None})
+        unknown = {"backbone": "", "per_class": None, "mends": ()}
+        Plan(**settings | unknown | {"data": next(iter(samples.SAMPLES))})
         data = _read(settings["data"], *columns, told)
-        return _plan_or_forget(settings | {"data": data})
+        return Plan(**settings | {"data": data})
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return Plan.from_json(json.loads(text))
@@ -186,6 +189,10 @@ def _planned(
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadPlan(f"{file} holds no plan ({error}). Save `repeat` of a run's end.") from None
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
 
 
 def _is_path(data: str) -> bool:
@@ -196,9 +203,14 @@ def _is_path(data: str) -> bool:
 
 
 def _read(path: str, text_column: str | None, label_column: str | None, told: TextIO) -> str:
-    """Reads and keeps data of one's own, tells what it holds, and hands back its key."""
+    """Reads and keeps data of one's own, tells what it holds, and hands back its key. What was
+    read before and has not changed is not read again."""
     from tqdm import tqdm
 
+    columns = text_column, label_column
+    if Path(path).exists() and (known := own.again(Path(path), *columns)):
+        print(f"{known.title}: read before, as {known.key}. {known.about}", file=told)
+        return known.key
     reading = own.read(Path(path), text_column=text_column, label_column=label_column)
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
         while True:
@@ -221,14 +233,6 @@ def _read(path: str, text_column: str | None, label_column: str | None, told: Te
         f"  Kept on this computer as {key}; python -m trainers forget {key} deletes it.", file=told
     )
     return key
-
-
-def _plan_or_forget(settings: dict) -> Plan:
-    try:
-        return Plan(**settings)
-    except BadPlan:
-        own.forget(settings["data"])
-        raise
 
 
 def _forget(key: str) -> int:

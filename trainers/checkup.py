@@ -3,25 +3,22 @@
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from guide.questions import UNSURE
-from trainers import answers, backbones, features, samples
+from trainers import answers, backbones, features, health, samples
 from trainers.answers import pace
 from trainers.answers.specificity import specificity
 from trainers.backbones import fit
 from trainers.body import device
 from trainers.events import Cancelled, Done, Event, Notice, Progress, Stage
-from trainers.findings import Finding
 from trainers.jobs import Checkup
 from trainers.plan import Plan
 from trainers.run import loaded
-from trainers.samples import Data, Sample, own
+from trainers.samples import Data, own
 
 LOOKED_AT = 2000  # training examples whose features are computed, at most
 FEATURE_SECONDS = 6.0
@@ -92,7 +89,7 @@ class _Look:
                 self.seconds(),
             )
         yield self.stage("findings", "Looking for faults")
-        found, checked = yield from self.following(_findings(sample, data, seen))
+        found = yield from self.following(health.findings(sample, data, seen, HEALTH_SECONDS))
 
         yield self.stage("specificity", "Measuring how special the task is")
         special = specificity(data, seen, facts)
@@ -106,13 +103,13 @@ class _Look:
             "specificity": special,
         }
         result = {
-            "findings": [one.as_json() for one in found or ()],
-            "checked": list(checked),
+            "findings": [one.as_json() for one in found],
+            "checked": list(health.checked(data.modality)),
             "answers": {key: one.answer for key, one in given.items()} | {"reuse": UNSURE},
             "evidence": {key: one.evidence for key, one in given.items()},
             "facts": asdict(facts) | {"remarks": list(fit.remarks(backbone, facts))},
         }
-        if hasattr(own, "keep_check") and isinstance(sample, own.Own):
+        if isinstance(sample, own.Own):
             own.keep_check(job.data, result)
         yield Done(result, self.seconds())
 
@@ -125,14 +122,3 @@ def _frozen(data: Data) -> Generator[Progress, None, np.ndarray]:
         return np.empty((0, row.features), np.float32)
     return (yield from features.frozen(loaded(row.key).to(device()), inputs,
                                        seconds=FEATURE_SECONDS))  # fmt: skip
-
-
-def _findings(
-    sample: Sample, data: Data, seen: np.ndarray
-) -> Generator[Progress, None, tuple[list[Finding] | None, tuple[str, ...]]]:
-    """What the health check finds, and what it looked at; None where there is no such check."""
-    if find_spec("trainers.health") is None:
-        return None, ()
-    health = import_module("trainers.health")
-    found = yield from health.findings(sample, data, seen, HEALTH_SECONDS)
-    return found, health.checked(data.modality)

@@ -24,6 +24,7 @@ class Pace:
     test: int
     steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
     refit: int = 0  # steps on all examples in the end
+    calibration: int = 256  # examples that set the scale of a head that learns with all
 
 
 @dataclass(frozen=True, kw_only=True)

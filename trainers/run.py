@@ -1,6 +1,7 @@
 """A plan, executed: `run(plan)` is the whole back end, a stream of events."""
 
 import copy
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,12 +36,18 @@ from trainers.view import View
 
 VALIDATION_SHARE = 0.2  # of the training examples
 MOST_VALIDATION = 300  # more would cost time at every look and tell little more
-CALIBRATION = 256  # training examples whose features set the scale of a head that learns with all
 LOOKED_AT = 60  # examples that are held against the backbone: decoding more takes time
-PROBE = 32  # examples in the batch that is timed
+CALIBRATION = Pace.calibration  # training examples that set the scale of a head that learns
+# with all; fewer where the budget is short
+FEW, PROBE = 4, 32  # examples in the batches that are timed
 
 # Shares of the budget that may go into looking at examples without learning, per use.
-TEST_SHARE, LOOK_SHARE, FEATURES_SHARE = 0.2, 0.03, 0.4
+TEST_SHARE, LOOK_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.2, 0.03, 0.4, 0.1
+# Where the looks go by features that are computed once, and where a head is to be scaled.
+LOOK_ONCE_SHARE, CALIBRATION_SHARE = 0.1, 0.1
+# What remains to be looked at takes longer than was timed: the timed texts may be shorter than
+# those of the test; of pictures all are alike.
+SLOWER = {"text": 1.5, "images": 1.2}
 
 
 class BadData(ValueError):
@@ -235,7 +242,7 @@ class _Run:
         view = View(labels[held])
         yield view.watch(data.train.inputs, self.held, data.train.labels)
 
-        first = learn if on_features else learn[:CALIBRATION]
+        first = learn if on_features else learn[: self.calibration]
         yield Stage("features", "Looking at every example once", clock.seconds())
         features = yield from self._features(self.train_inputs, first)
         held_features = yield from self._features(self.train_inputs, held)
@@ -247,17 +254,20 @@ class _Run:
                 torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
             )
         # The same few for every approach, so that the line is the same in each of their charts.
-        known, first = known[:CALIBRATION], first[:CALIBRATION]
+        known, first = known[: self.calibration], first[: self.calibration]
         likeness = nearest_mean(known, labels[first], known_held, len(data.classes))
         right = (likeness.cpu() == labels[held]).float().mean().item()
         yield Baseline("nearest class mean", right, clock.seconds())
 
-        # Half as much again: the timed batch may hold shorter texts than the test does.
         looks_left = len(self.test) + len(self.held)
-        reserve = 1.5 * looks_left * self.forward_seconds + 0.02 * plan.seconds
+        reserve = SLOWER[data.modality] * looks_left * self.forward_seconds + 0.02 * plan.seconds
         end = plan.seconds - reserve
         for number, phase in enumerate(to_play):
             if self.stop():
+                break
+            if number and not plan.pace and clock.seconds() + self._least(phase) > end:
+                text = f"There was no time left for '{phase.title}'. Give it more seconds."
+                yield Notice(text, clock.seconds())
                 break
             model, examples, checks = self.model, *self._inputs(learn, held)
             if phase.learns == "head":
@@ -297,6 +307,11 @@ class _Run:
                     torch.cat([labels[learn], labels[held]]),
                 )
                 yield from self._refit(every, phase, trained, started, end)
+
+    def _least(self, phase: Phase) -> float:
+        """Seconds that a phase on all weights takes at the least: a step (the way back costs twice
+        the way there) and a look before it and after it."""
+        return (3 * phase.batch + 2 * len(self.held)) * self.forward_seconds
 
     def _refit(
         self, every: Examples, phase: Phase, trained: Trained, started: float, end: float
@@ -339,13 +354,18 @@ class _Run:
     def _timed_forward(self) -> float:
         """Seconds one example takes: to be made ready, and a forward pass."""
         inputs = self.train_inputs if len(self.train_inputs) else self.test_inputs
-        some = torch.arange(min(PROBE, len(inputs)))
-        durations = []
-        for _ in range(3):  # the first pays for what is set up once; a shared machine hiccups
+        most = PROBE_SHARE * self.plan.seconds
+        each, spent = math.inf, 0.0
+        # The first pays for what is set up once, and any may meet a hiccup of a shared machine.
+        for probe in (FEW, FEW, PROBE, PROBE):
+            some = torch.arange(min(probe, len(inputs)))
+            if probe == PROBE and spent + each * len(some) > most:
+                break  # a slow network: the few must do
             began = time.perf_counter()
             next(computed(self.body, inputs, some))
-            durations.append(time.perf_counter() - began)
-        return min(durations) / len(some) + inputs.seconds_each
+            took = time.perf_counter() - began
+            each, spent = min(each, took / len(some)), spent + took
+        return each + inputs.seconds_each
 
     def _limits(
         self, learn: np.ndarray, held: np.ndarray
@@ -354,6 +374,7 @@ class _Run:
         test = np.arange(len(self.data.test.labels))
         if self.plan.pace:
             pace = self.plan.pace
+            self.calibration = pace.calibration
             return learn[: pace.train], held[: pace.validation], test[: pace.test]
 
         def fitting(share: float) -> int:
@@ -369,7 +390,9 @@ class _Run:
             return items[:most]
 
         test = limited(test, fitting(TEST_SHARE), "test")
-        held = limited(held, fitting(LOOK_SHARE), "validation")
+        once = self.plan.approach == "transfer"
+        held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "validation")
+        self.calibration = min(CALIBRATION, fitting(CALIBRATION_SHARE))
         if self.plan.approach in ("transfer", "hybrid", "none"):
             learn = limited(learn, fitting(FEATURES_SHARE), "training")
         return learn, held, test
@@ -415,6 +438,7 @@ class _Run:
             test=len(self.test),
             steps=tuple(self.pace_steps),
             refit=self.refit_steps,
+            calibration=self.calibration,
         )
         finished = Finished(
             approach=plan.approach,

@@ -166,3 +166,57 @@ def test_drafts_of_yesterday_are_cleared_away(place):
 def test_a_folder_of_a_terminal_is_no_draft(tmp_path):
     (tmp_path / "names.json").write_text("[]")
     assert inbox.listing(tmp_path) is None
+
+
+# --- the same again -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notes(tmp_path):
+    path = tmp_path / "notes.csv"
+    words = ("refund", "parcel", "invoice", "login", "praise", "order", "meter", "lamp")
+    rows = [f"{one} and {other},{'ab'[len(one) % 2]}" for one in words for other in words]
+    path.write_text("\n".join(["text,label", *rows]))
+    return path
+
+
+def kept(path, **columns) -> str:
+    reading = own.read(path, **columns)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return f"own-{end.value}"
+
+
+def test_what_has_not_changed_is_known_again(notes):
+    assert own.again(notes, None, None) is None
+    key = kept(notes)
+    assert own.again(notes, None, None).key == key
+
+
+@pytest.mark.parametrize("change", ["longer", "newer", "other columns", "deleted"])
+def test_what_has_changed_is_read_anew(notes, change):
+    key, columns = kept(notes), (None, None)
+    match change:
+        case "longer":
+            with open(notes, "a") as file:
+                file.write("\none more,a")
+        case "newer":
+            os.utime(notes, (1, 1))
+        case "other columns":
+            columns = ("label", None)
+        case "deleted":
+            own.forget(key)
+    assert own.again(notes, *columns) is None
+
+
+def test_a_file_in_a_folder_that_changes_is_noticed(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(5):
+            (tmp_path / "photos" / name / f"{number}.png").write_bytes(png(20 * number))
+    before = own.stamp(tmp_path / "photos")
+    assert own.stamp(tmp_path / "photos") == before
+    (tmp_path / "photos" / "a" / "0.png").write_bytes(png(250) + b"more")
+    assert own.stamp(tmp_path / "photos") != before

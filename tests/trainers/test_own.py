@@ -622,7 +622,7 @@ def test_what_is_odd_is_read_sensibly(name, tmp_path):
     assert re.search(words, " ".join(found.notices))
     assert all(map(str.isprintable, found.notices))
     assert len(everything(found)) == count
-    assert len(found.glimpse()) == len(found.counts)
+    assert {label for _, label in found.glimpse()} == {name for name, _, _ in found.counts}
 
 
 def test_a_cell_at_the_end_of_the_sheet_takes_no_time(tmp_path):
@@ -778,7 +778,19 @@ def test_bad_data_at_a_terminal_is_one_line_and_exit_2(wrong, words, tmp_path, c
     told = capsys.readouterr()
     assert told.out == ""
     assert words in told.err.splitlines()[-1]
-    assert not list(home.rglob("*.bin"))
+    read = list(home.rglob("*.bin"))  # what was read in vain is not read again
+    assert len(read) == ("reads images" in words)
+
+
+def test_a_terminal_reads_the_same_table_once(tmp_path, capsys):
+    table = a_file("t.csv", delimited())(tmp_path)
+    keys = []
+    for approach in ("simple", "none"):
+        assert main(["run", "--data", str(table), "--approach", approach, "--json"]) == 0
+        told = capsys.readouterr()
+        keys.append(json.loads(told.out.splitlines()[-1])["data"])
+    assert keys[0] == keys[1]
+    assert f"read before, as {keys[0]}" in told.err
 
 
 def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):

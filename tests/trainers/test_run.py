@@ -119,7 +119,7 @@ def test_hybrid_starts_its_second_phase_from_the_first_ones_head(toy):
 def test_transfer_computes_the_features_once(toy):
     finished = list(run(plan("transfer")))[-1]
     assert finished.epochs > 10
-    probes = 3 * 32  # timed at the start
+    probes = 2 * 4 + 2 * 32  # timed at the start
     assert sum(toy.SEEN) == probes + finished.train_examples + finished.test_examples
 
 

@@ -148,3 +148,16 @@ def test_a_file_that_is_no_plan_is_refused_in_a_line(text, tmp_path, capsys):
 def test_a_run_without_data_is_refused_in_a_line(capsys):
     assert main(["run", "--approach", "transfer"]) == 2
     assert "--data" in capsys.readouterr().err
+
+
+def test_the_list_says_what_is_here_and_how_large_the_rest_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / backbones.pick("resnet18").file).touch()
+    main(["backbones"])
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "47 MB" in lines["resnet18"]
+    assert "not here" not in lines["resnet18"]
+    assert "14 MB           not here" in lines["mobilenet_v2"]
+    assert "comes with Thaw here" in lines["minilm"]

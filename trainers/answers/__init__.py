@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from guide.questions import LARGE_FROM_PER_CLASS, LIMITED_BELOW_PER_CLASS, UNSURE
+from guide.questions import LARGE_FROM_PER_CLASS, LIMITED_BELOW_PER_CLASS
 from trainers.findings import Finding
 from trainers.samples import Data
 
@@ -57,10 +57,8 @@ def data_volume(data: Data) -> Answer:
     return Answer(answer, evidence)
 
 
-def data_quality(found: Sequence[Finding] | None) -> Answer:
-    """From what looking the data over found; None where nobody looked."""
-    if found is None:
-        return Answer(UNSURE, {"says": "The data was not looked over.", "because": []})
+def data_quality(found: Sequence[Finding]) -> Answer:
+    """From what looking the data over found: `trainers.health`."""
     because = [one for one in found if one.lowers_quality]
     if because:
         titles = "; ".join(one.title.rstrip(".") for one in because)

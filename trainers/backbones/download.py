@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from trainers.backbones import Backbone, bundled, places
 from trainers.events import Done, Event, Progress, Stage
 
-REACH_SECONDS = 3.0  # to hear from a host at all; a name that is looked up can take for ever
+REACH_SECONDS = 2.5  # to hear from a host at all; a name that is looked up can take for ever
 STALL_SECONDS = 30.0  # without a byte
 TOLD_SECONDS = 0.2  # between two events
 LEFT_SECONDS = 600.0  # a part that nobody has written to for so long is of a process that died

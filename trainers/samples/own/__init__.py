@@ -4,6 +4,8 @@
 `texts`; `keep` has the form in which the examples lie and the sample that they make.
 """
 
+import hashlib
+import os
 import zipfile
 import zlib
 from collections.abc import Generator
@@ -29,12 +31,14 @@ __all__ = [
     "Own",
     "Progress",
     "Stored",
+    "again",
     "checked",
     "forget",
     "keep_check",
     "of",
     "read",
     "sample",
+    "stamp",
 ]
 
 
@@ -80,6 +84,7 @@ def read(
                     notices = yield from texts.read(found, keeper, text_column, label_column)
                 if inbox.listing(path):
                     keeper.facts["draft"] = path.name
+                keeper.facts["stamp"] = stamp(path, text_column, label_column)
                 yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")
@@ -90,6 +95,29 @@ def read(
         raise BadUpload(
             f"{plain(title)} could not be read or kept: {error.strerror or error}."
         ) from None
+
+
+def stamp(path: Path, *columns: str | None) -> str:
+    """What tells whether `path` is still what was read, with the same columns: names, sizes and
+    times of its files, not what is in them."""
+    told = hashlib.sha256(repr((FORM, str(path.resolve()), columns)).encode())
+    for where, folders, files in (
+        os.walk(path) if path.is_dir() else [(path.parent, [], [path.name])]
+    ):
+        folders.sort()
+        for name in sorted(files):
+            about = os.lstat(os.path.join(where, name))
+            told.update(repr((str(where), name, about.st_size, about.st_mtime_ns)).encode())
+    return told.hexdigest()
+
+
+FORM = 1  # of what is kept: a newer one is read anew
+
+
+def again(path: Path, *columns: str | None) -> Own | None:
+    """What the terminal has read of `path` before, where nothing about it has changed since."""
+    now = stamp(path, *columns)
+    return next((own for own in of(TERMINAL) if own.stamp == now), None)
 
 
 def _nothing(title: str, files: list, notices: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
+from pillow_heif import register_heif_opener
 
 from trainers.samples.own import near
 from trainers.samples.own.keep import BLANK, CUT, Keeper, Seen
@@ -24,12 +25,15 @@ from trainers.samples.own.limits import (
 )
 from trainers.samples.own.members import Member, Members
 
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"}
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # the rest of PIL's decoders are never tried
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".heic", ".heif",
+            ".hif"}  # fmt: skip
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "HEIF")  # PIL's other decoders are never tried
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+MAX_HEIF_PX = 50_000_000  # the largest telephones make 49; one takes 7 bytes a pixel to decode
 TRAIN, TEST = {"train", "training", "val", "valid", "validation", "dev"}, {"test", "testing"}
 LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
 QUALITY = 95
-THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of PIL's limit, 270 MB
+THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of its limit, 350 MB
 UNREADABLE = "files that could not be read as pictures"
 BLANK_STD = 2.5  # of 255, in the liveliest colour; the flattest picture of our 7 sets has 5.9
 MAYBE_BLANK = 64  # between the darkest and lightest of every 64th pixel: spares the look at all
@@ -145,7 +149,8 @@ def opened(file: BinaryIO) -> tuple[Image.Image, bool]:
     """The picture upright, RGB, at most `SHORT_SIDE_PX` on its short side; and whether its pixels
     are still those of a file that loses nothing. Raises whatever PIL raises at bad bytes."""
     image = Image.open(file, formats=FORMATS)
-    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+    most = MAX_HEIF_PX if image.format == "HEIF" else Image.MAX_IMAGE_PIXELS
+    if image.width * image.height > most:
         raise Image.DecompressionBombError  # from half as many on as PIL's own error
     lossless = image.format in ("PNG", "BMP", "GIF")
     # A JPEG is decoded at the fraction of its size that is still larger than what is kept.

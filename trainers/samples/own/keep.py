@@ -458,6 +458,7 @@ class Own(Stored):
     columns: tuple[str, ...]  # of the table that it came in; () for pictures
     text_and_label: tuple[int, int]  # which of them were read
     draft: str  # where its files may still lie in the inbox; "" where none are
+    stamp: str  # of the files that it was read from: see `trainers.samples.own.stamp`
 
 
 def _sides(
@@ -501,6 +502,7 @@ def sample(key: str) -> Own:
         columns=tuple(about.get("columns", ())),
         text_and_label=tuple(about.get("text_and_label", (0, 1))),
         draft=about.get("draft", ""),
+        stamp=about.get("stamp", ""),
     )
 
 

@@ -13,7 +13,6 @@ SHORT_SIDE_PX = 256  # kept of a picture: what the largest backbones look at
 MAX_STRETCH = 4  # long side to short; the ends of longer pictures are cut: no backbone sees them
 MAX_TABLE_BYTES = 1024 * MB  # a table of 1,000,000 rows has about 200 MB
 MAX_UNPACKED_XLSX = 300 * MB  # openpyxl holds the shared texts of a workbook in memory
-MAX_JSON_LIST_BYTES = 64 * MB  # a .json is read whole; .jsonl is not
 MAX_LINE_CHARS = 4_000_000  # one line of a table; a longer one is no table
 MAX_CELL_CHARS = 131_072  # csv's own limit: longer cells come of a quotation mark never closed
 KEPT_CHARS = 10_000  # of one text; the backbones read 1,000 to 2,000

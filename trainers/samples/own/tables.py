@@ -8,22 +8,26 @@ import codecs
 import csv
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
+from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from trainers.samples.own.limits import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
-    MAX_JSON_LIST_BYTES,
     MAX_LINE_CHARS,
+    MAX_RATIO,
+    MAX_ROWS,
     MAX_TABLE_BYTES,
     MAX_UNPACKED_XLSX,
     MB,
+    RATIO_COUNTS_FROM,
     BadUpload,
     plain,
 )
@@ -217,12 +221,7 @@ def _json(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterator[Ro
 def _items(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterator[Any]:
     try:
         if whole:
-            if member.size > MAX_JSON_LIST_BYTES:
-                raise BadUpload(
-                    f"{plain(member.name)} is one JSON list of {member.size / MB:,.0f} MB. Save it "
-                    "as JSON lines: one object a line, without the brackets around them."
-                )
-            yield from json.load(text)
+            yield from _listed(text)
             return
         for number, line in enumerate(_lines(member, text), 1):
             if line.strip():
@@ -243,6 +242,27 @@ def _items(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterator[A
         raise BadUpload(f"{plain(member.name)} is not sound JSON ({error}).") from None
 
 
+def _listed(text: io.TextIOWrapper) -> Iterator[Any]:
+    """The items of one JSON list, without holding it: small as a file, it may be vast as objects.
+    Raises `ValueError`."""
+    decode = json.JSONDecoder().raw_decode
+    ahead, at = text.read(MB).lstrip("\ufeff \r\n\t").removeprefix("["), 0
+    while True:
+        at = BETWEEN.match(ahead, at).end()
+        try:
+            if ahead.startswith("]", at):
+                return
+            item, at = decode(ahead, at)
+        except ValueError:  # no JSON, or not all of it yet
+            more = text.read(MB)
+            if not more or len(ahead) - at > MAX_LINE_CHARS:
+                raise
+            ahead, at = ahead[at:] + more, 0
+            continue
+        yield item
+
+
+BETWEEN = re.compile(r"[\s,]*")
 NESTED = "\0nested"  # stands for a cell that is no plain value; no text holds it
 
 
@@ -267,10 +287,17 @@ def _excel(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
         with zipfile.ZipFile(file) as parts:
             names = parts.namelist()
             size = sum(entry.file_size for entry in parts.infolist())
+            held = sum(_tags(parts, name, size) for name in names if SHEET not in name)
         if size > MAX_UNPACKED_XLSX:
             raise BadUpload(
                 f"{plain(member.name)} would unpack to {size / MB:,.0f} MB; a workbook may have "
                 f"{MAX_UNPACKED_XLSX // MB} MB. Save the sheet as CSV."
+            )
+        _not_a_bomb(member, size)
+        if held > MAX_TAGS:
+            raise BadUpload(
+                f"{plain(member.name)} holds too many texts to be read as a workbook. Save the "
+                "sheet as CSV: that is read row by row."
             )
         if "xl/workbook.xml" not in names:
             raise BadUpload(f"{plain(member.name)} is no Excel workbook. Save it as .xlsx or CSV.")
@@ -298,6 +325,26 @@ def _excel(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
     return Table(False, _sheet_rows(member, filled[0]), notices)
 
 
+SHEET = "xl/worksheets/"  # these are read row by row, all else is held in memory
+MAX_TAGS = 4 * MAX_ROWS  # a shared text has four: 6 s and 150 MB for a million of them
+
+
+def _tags(parts: zipfile.ZipFile, name: str, size: int) -> int:
+    if size > MAX_UNPACKED_XLSX:
+        return 0  # will be refused; why unpack it
+    with parts.open(name) as file:
+        return sum(part.count(b"<") for part in iter(partial(file.read, MB), b""))
+
+
+def _not_a_bomb(member: Member, size: int) -> None:
+    if size > RATIO_COUNTS_FROM and size > MAX_RATIO * member.size:
+        raise BadUpload(
+            f"{plain(member.name)} has {member.size:,} bytes and would unpack to "
+            f"{size / MB:,.0f} MB: tables never shrink that far, so it was not opened. Save it as "
+            "CSV."
+        )
+
+
 def _sheet_rows(member: Member, sheet: Any) -> Iterator[Row]:
     try:
         for values in sheet.iter_rows(values_only=True):
@@ -322,7 +369,15 @@ def _damaged(member: Member, error: Exception) -> BadUpload:
 
 
 def _parquet(member: Member, file: BinaryIO) -> Table:
-    from pyarrow import ArrowException, parquet, types
+    from pyarrow import ArrowException, compute, parquet, types
+
+    def short(column: Any) -> Any:
+        """The column with its long cells cut: a cell may be vast, and many the same one."""
+        if not types.is_dictionary(column.type):
+            return column
+        said = column.dictionary
+        cut = compute.utf8_slice_codeunits if types.is_string(said.type) else compute.binary_slice
+        return type(column).from_arrays(column.indices, cut(said, 0, MAX_CELL_CHARS))
 
     def rows() -> Iterator[Row]:
         yield Row(names, 0.0)
@@ -330,15 +385,23 @@ def _parquet(member: Member, file: BinaryIO) -> Table:
         try:
             for batch in table.iter_batches(batch_size=256, columns=names):
                 done += len(batch)
-                columns = [column.to_pylist() for column in batch.columns]
+                columns = [short(column).to_pylist() for column in batch.columns]
                 for values in zip(*columns, strict=True):
                     yield Row([_cell(value) for value in values], done / table.metadata.num_rows)
         except (ArrowException, OSError, ValueError) as error:
             raise _damaged(member, error) from None
 
     try:
-        table = parquet.ParquetFile(file)
+        told = parquet.read_metadata(file)
+        groups = [told.row_group(n) for n in range(told.num_row_groups)]
+        _not_a_bomb(member, sum(group.total_byte_size for group in groups))
+        columns = map(told.schema.column, range(told.num_columns))
+        texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+        file.seek(0)
+        table = parquet.ParquetFile(file, read_dictionary=texts)
         schema = table.schema_arrow
+    except BadUpload:
+        raise
     except (ArrowException, OSError, ValueError) as error:
         raise _damaged(member, error) from None
     _not_too_wide(member, schema.names)

@@ -236,8 +236,8 @@ def _text(values: list[list[str]], names: list[str], label: int | None) -> int |
     for known in TEXTS:
         if known in names and names.index(known) != label:
             return names.index(known)
-    lengths = {
-        at: mean(map(len, column))
+    lengths = {  # a text rarely repeats; of columns that do not, the longest
+        at: (len(set(column)) > len(column) / 2, mean(map(len, column)))
         for at, column in enumerate(values)
         if at != label and not all(map(_is_number, column))
     }
