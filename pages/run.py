@@ -208,7 +208,7 @@ def chosen_mends(sample: samples.Sample) -> tuple[str, ...]:
     if not found:
         return ()
     findings = [Finding.from_json(one) for one in found["findings"]]
-    titles = {finding.key: finding.mend.title for finding in findings if finding.mend}
+    titles = {one.key: f"{one.mend.title}: {one.title}" for one in findings if one.mend}
     if not titles:
         return ()
     named = st.query_params.get("mends", "").split(",")

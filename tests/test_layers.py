@@ -17,6 +17,7 @@ FORBIDDEN = {
 }
 # What pages may need of the back end, whether or not one does today.
 LIGHT = {
+    "trainers.answers",
     "trainers.approaches",
     "trainers.backbones",
     "trainers.backbones.download",

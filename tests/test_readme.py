@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 
 from guide import approaches, rules
-from trainers import __main__ as terminal
+from trainers import __main__ as terminal, backbones
+from trainers.samples import online
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMANDS = re.findall(r"^```sh\n(.*?)\n```$", README, re.M | re.S)
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("rules", rules.as_table()), ("approaches", approaches.as_table())]
+    ("name", "rows"),
+    [
+        ("rules", rules.as_table()),
+        ("approaches", approaches.as_table()),
+        ("backbones", backbones.as_table()),
+        ("online", online.as_table()),
+    ],
 )
 def test_tables_are_written_from_the_rows(name, rows):
     shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.S)
@@ -46,7 +53,8 @@ def test_links_lead_to_files(target):
 )
 def test_terminal_lines_are_understood(line, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(terminal, "_run", lambda **settings: asked.append(settings) or 0)
+    for name in ("_run", "_advise", "_fetch"):
+        monkeypatch.setattr(terminal, name, lambda **settings: asked.append(settings) or 0)
     words = shlex.split(re.split(r"\s{2,}", line)[0])
     assert terminal.main(words[3:]) == 0
     assert asked or capsys.readouterr().out

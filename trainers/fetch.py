@@ -10,8 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +19,8 @@ from trainers import backbones
 from trainers.backbones.download import NotFetched, download
 from trainers.events import Done, Event, Failed, from_json
 from trainers.jobs import Fetch
+from trainers.registry import pick_from
+from trainers.samples import online
 
 ROOT = Path(__file__).parents[1]
 ASKED_SECONDS = 0.1  # between two looks at `stop`, and at whether the parent lives
@@ -30,10 +30,10 @@ END_SECONDS = 5.0  # that the child has to clear up
 def found(key: str) -> Callable[[], Iterator[Event]]:
     """What downloads the backbone or the data set called `key`, in the process that calls it.
     Raises `UnknownKey`; when it is called, `NotFetched`."""
-    if find_spec("trainers.samples.online"):
-        online = import_module("trainers.samples.online")
-        if key in online.ONLINE:
-            return partial(online.fetch, key)
+    if key in online.ONLINE:
+        return partial(online.fetch, key)
+    if not key.startswith("hf:"):
+        pick_from({**backbones.BACKBONES, **online.ONLINE}, key, "backbone or data set")
     return partial(download, backbones.pick(key))
 
 

@@ -87,7 +87,7 @@ class Plan:
             raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(MENDS)}.")
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"mends": list(self.mends)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":

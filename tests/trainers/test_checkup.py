@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import toys
 from PIL import Image
 
 from guide import QUESTIONS, UNSURE, Answers, advise
@@ -181,10 +182,17 @@ def test_what_was_found_in_an_upload_is_kept_with_it(photos):
     assert done.found["checked"] == list(health_check.checked("images"))
 
 
-def test_an_upload_is_not_kept_for_a_backbone_that_does_not_exist(photos, home, capsys):
-    assert main(["advise", "--data", str(photos), "--backbone", "nonsense"]) == 2
-    assert "No backbone 'nonsense'" in capsys.readouterr().err
-    assert not list(home.rglob("examples.bin"))
+def test_a_table_is_read_by_the_columns_that_were_named(toy, health, tmp_path, capsys):
+    split = toys.words(8, 0).train
+    rows = [f"{n},{text},{label}" for n, (text, label) in enumerate(zip(*split, strict=True))]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["nr,said,kind", *rows]))
+    columns = ["--text-column", "said", "--label-column", "kind"]
+    assert main(["advise", "--data", str(table), *columns, "--json"]) == 0
+    evidence = json.loads(capsys.readouterr().out)["evidence"]
+    assert evidence["data_volume"]["examples"] < 24  # some are for the test
+    assert main(["advise", "--data", str(table), "--label-column", "colour", "--json"]) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_the_page_says_what_the_document_says(toy, health, capsys):

@@ -22,7 +22,8 @@ from torchvision.transforms._presets import ImageClassification
 
 from trainers import backbones, fetch as trainers_fetch
 from trainers.__main__ import main
-from trainers.backbones import download as downloads, encoders, pick, places, torchvision_nets
+from trainers.backbones import download as downloads, pick, places, torchvision_nets
+from trainers.backbones.configs import NoEncoder
 from trainers.backbones.download import NotFetched, download
 from trainers.events import Done, Finished, Progress, Stage
 from trainers.fetch import fetch
@@ -369,7 +370,7 @@ def test_code_that_comes_with_a_model_never_runs(publisher, tiny_bert, homes):
     }
     files = tiny_bert | {"code.py": code.encode(), "config.json": json.dumps(config).encode()}
     hub.publish(publisher, "tiny/bert", files)
-    with pytest.raises(encoders.NoEncoder, match="code of its own, which Thaw never runs"):
+    with pytest.raises(NoEncoder, match="code of its own, which Thaw never runs"):
         list(download(pick(TINY)))
     assert not (homes / "ran").exists()
     paths = {path.rpartition("/")[2] for _, path, _ in publisher.asked}
@@ -422,10 +423,10 @@ def test_a_job_brings_a_backbone_and_relays_what_its_child_says(publisher, tiny_
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_a_job_that_is_stopped_ends_its_child_and_leaves_nothing(how, publisher, tiny_bert, homes):
     hub.publish(publisher, "tiny/bert", tiny_bert)
-    publisher.slow_seconds = 0.5
+    publisher.slow_seconds = 1.0
     stopped = threading.Event()
     stream = fetch(Fetch(key=TINY), stop=stopped.is_set)
-    next(stream)
+    next(event for event in stream if left_over(homes))  # in the middle of a file
     (child,) = psutil.Process().children()
     if how == "stop":
         stopped.set()
@@ -448,6 +449,8 @@ def test_the_child_ends_with_its_parent(root, publisher, tiny_bert, homes):
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE)
     child = psutil.Process(int(parent.stdout.readline()))
+    while not left_over(homes):
+        time.sleep(0.05)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()

@@ -46,8 +46,9 @@ def test_the_bundled_samples_are_what_they_look_like(sample):
         (("12 345 67,8", "???", "") * 20, ""),
         ((), ""),
         (("def f(x): return x + 1",), ""),
+        (("pizza margherita, sushi, burger, kebab",), ""),
     ],
-    ids=["german", "japanese", "codes", "no letters", "nothing", "program"],
+    ids=["german", "japanese", "codes", "no letters", "nothing", "program", "words of many"],
 )
 def test_a_language_is_named_only_where_it_is_sure(some, language):
     assert facts_of(texts(*some)).language == language

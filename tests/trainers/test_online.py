@@ -35,7 +35,10 @@ from scipy.io import savemat
 from guide import Answers
 from trainers import samples
 from trainers.__main__ import main
+from trainers.backbones.download import NotFetched
 from trainers.events import Done, Progress, Stage
+from trainers.fetch import fetch
+from trainers.jobs import Fetch
 from trainers.plan import BadPlan, Plan
 from trainers.registry import UnknownKey
 from trainers.run import run
@@ -61,6 +64,16 @@ class Publisher(ThreadingHTTPServer):
         self.status = 404  # of what is not there
         self.address = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+
+
+class _Always:
+    """Every address is that of the stand-in."""
+
+    def __init__(self, server: Publisher) -> None:
+        self.server = server
+
+    def __getitem__(self, _: str) -> str:
+        return self.server.address
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -107,6 +120,7 @@ def publisher(monkeypatch):
     small = {k: dataclasses.replace(v, download_bytes=20_000) for k, v in online.ONLINE.items()}
     monkeypatch.setattr(online, "ONLINE", MappingProxyType(small))
     server = Publisher()
+    monkeypatch.setattr(publishers, "ADDRESSES", _Always(server))
     yield server
     server.shutdown()
     server.server_close()
@@ -202,7 +216,6 @@ def serve_eurosat(publisher, monkeypatch):
         )
 
     monkeypatch.setattr(module, "download_and_extract_archive", redirected)
-    monkeypatch.setattr(publishers, "EUROSAT", publisher.address)
     return {"Forest", "River"}, 8, 2
 
 
@@ -415,6 +428,23 @@ def test_the_hubs_variables_are_honoured(publisher, monkeypatch, home, root):
     assert online.is_here("emotion")
 
 
+def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monkeypatch, home):
+    SERVED["emotion"](publisher, monkeypatch)
+    monkeypatch.setenv("HF_ENDPOINT", publisher.address)
+    monkeypatch.setenv("HF_HOME", str(home / "hf"))
+    path = next(path for path in publisher.files if "validation" in path)
+    publisher.hangs = {path}
+    job = Fetch(key="emotion")
+    with pytest.raises(NotFetched, match="stopped"):
+        for _ in fetch(job, stop=lambda: path in publisher.asked):
+            pass
+    assert not online.is_here("emotion")
+    publisher.hangs = set()
+    events = list(fetch(job, stop=lambda: False))
+    assert isinstance(events[-1], Done)
+    assert len(samples.pick("emotion").data().test.labels) == 4
+
+
 # --- or not at all ----------------------------------------------------------------------------
 
 
@@ -518,6 +548,23 @@ def test_a_name_that_is_looked_up_for_ever_is_no_network(publisher, monkeypatch)
         publishers._must_answer("http://nowhere.example/")
     assert time.monotonic() - began < 2
     found.set()
+
+
+def test_that_there_is_no_network_is_known_before_torch_is_imported(root):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    code = (
+        "import sys\nfrom trainers.samples import online, publishers\n"
+        f"publishers.ADDRESSES['pets'] = {address!r}\n"
+        "try: list(online.fetch('pets'))\n"
+        "except online.BadFetch as error: print(error)\n"
+        "assert not {'torch', 'torchvision'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "does not answer" in done.stdout
 
 
 def test_a_small_disk_is_told_before_anything_is_asked_for(publisher, monkeypatch):

@@ -13,6 +13,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.run import run
 from trainers.samples import own
-from trainers.samples.own import BadUpload, keep
+from trainers.samples.own import BadUpload, images, keep
 
 SECONDS = 5  # of computing: what anything bad may take
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -261,13 +262,16 @@ KINDS = {
     "webp": picture(kind="WEBP", lossless=True),
     "bmp": picture(kind="BMP"),
     "gif": picture(kind="GIF"),
+    "heic": picture(kind="HEIF", quality=90),
+    "upper.HEIF": picture(kind="HEIF", quality=90),
+    "alpha.heic": picture(kind="HEIF", mode="RGBA", quality=90),
     "palette": picture(mode="P"),
     "cmyk": picture(kind="JPEG", mode="CMYK", quality=95),
     "alpha": picture(mode="RGBA"),
     "large": picture(size=(1200, 800), kind="JPEG", quality=95),
 }
-SUFFIX = {"upper.JPEG": "JPEG", "palette": "png", "cmyk": "jpg", "alpha": "png",
-          "large": "jpg"}  # fmt: skip
+SUFFIX = {"upper.JPEG": "JPEG", "upper.HEIF": "HEIF", "alpha.heic": "heic", "palette": "png",
+          "cmyk": "jpg", "alpha": "png", "large": "jpg"}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -289,10 +293,47 @@ def kept_of(raw: bytes, name: str, tmp_path: Path) -> np.ndarray:
     return image
 
 
-def test_a_photo_is_turned_as_the_camera_says(tmp_path):
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("HEIF", "heic")])
+def test_a_photo_is_turned_as_the_camera_says(kind, suffix, tmp_path):
+    image = Image.new("RGB", (40, 30), BLUE)
+    image.paste(RED, (0, 0, 40, 15))  # the upper half
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter
-    assert kept_of(picture(kind="JPEG", exif=exif), "a.jpg", tmp_path).shape == (40, 30, 3)
+    exif[0x0112] = 6  # to be turned by a quarter: up becomes right
+    out = io.BytesIO()
+    image.save(out, kind, exif=exif.tobytes(), quality=95)
+    kept = kept_of(out.getvalue(), f"a.{suffix}", tmp_path)
+    assert kept.shape == (40, 30, 3)
+    assert abs(kept[20, 25].astype(int) - RED).max() < 12
+    assert abs(kept[20, 5].astype(int) - BLUE).max() < 12
+
+
+def test_a_photo_of_a_telephone_is_made_small_and_loses_what_it_tells(tmp_path, home):
+    noise = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
+    image = Image.fromarray(noise).resize((1000, 750))
+    exif = Image.Exif()
+    exif[0x010E] = "at my house"
+    out = io.BytesIO()
+    image.save(out, "HEIF", exif=exif, quality=90)
+    assert b"at my house" in out.getvalue()
+    kept = kept_of(out.getvalue(), "a.heic", tmp_path)
+    assert kept.shape == (256, 341, 3)
+    there = np.asarray(image.resize((341, 256), Image.Resampling.BICUBIC)).astype(int)
+    assert abs(kept.astype(int) - there).mean() < 8
+    (blob,) = home.rglob("examples.bin")
+    assert b"at my house" not in blob.read_bytes()
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1200, 11), (1199, 10)])
+def test_heic_has_a_limit_of_its_own(most, kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_HEIF_PX", most)
+    found = upload(beside("red/a.heic", picture(kind="HEIF", size=(40, 30)))(tmp_path))
+    assert sum(learn + test for _, learn, test in found.counts) == kept
+
+
+def test_no_other_of_pils_decoders_is_ever_tried():
+    for kind in ("TIFF", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "SGI"):
+        with pytest.raises(Image.UnidentifiedImageError):
+            images.opened(io.BytesIO(picture(kind=kind)))
 
 
 def test_sixteen_bits_are_scaled_not_cut(tmp_path):
@@ -307,11 +348,13 @@ def test_behind_what_is_transparent_is_white(tmp_path):
     assert set(kept_of(out.getvalue(), "a.png", tmp_path).ravel()) == {255}
 
 
-def test_of_an_animation_the_first_frame_is_taken(tmp_path):
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "HEIF"])
+def test_of_an_animation_the_first_frame_is_taken(kind, tmp_path):
     frames = [Image.new("RGB", (20, 20), colour) for colour in (RED, BLUE)]
     out = io.BytesIO()
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
-    assert abs(kept_of(out.getvalue(), "a.gif", tmp_path)[5, 5].astype(int) - RED).max() < 12
+    frames[0].save(out, kind, save_all=True, append_images=frames[1:], quality=95)
+    kept = kept_of(out.getvalue(), f"a.{kind}", tmp_path)
+    assert abs(kept[5, 5].astype(int) - RED).max() < 12
 
 
 def test_what_a_photo_tells_about_its_place_is_not_kept(tmp_path, home):
@@ -377,6 +420,19 @@ def folder_with_links(tmp_path: Path) -> Path:
     return path
 
 
+def sixteen_bits() -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 160).save(out, "PNG")
+    return out.getvalue()
+
+
+def twice_named(tmp_path: Path) -> Path:
+    path = zipped(tmp_path / "twice.zip", two_classes())
+    raw = path.read_bytes().replace(b"red/1.png", b"red/0.png")
+    path.write_bytes(raw)
+    return path
+
+
 def declared(width: int, height: int) -> bytes:
     """A PNG that says it is so large."""
 
@@ -388,6 +444,53 @@ def declared(width: int, height: int) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = zlib.compress(bytes(1000))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def patched(raw: bytes, mark: bytes, offset: int, form: str, *sides: int) -> bytes:
+    """A picture that says it is so large, where its format says it."""
+    at = raw.index(mark) + offset
+    return raw[:at] + struct.pack(form, *sides) + raw[at + struct.calcsize(form) :]
+
+
+def heic(declared_px: int, size=(64, 64)) -> bytes:
+    return patched(picture(kind="HEIF", size=size), b"ispe", 8, ">II", declared_px, declared_px)
+
+
+BIG = 30_000
+VAST = {
+    "png": declared(BIG, BIG),
+    "jpg": patched(picture(kind="JPEG"), b"\xff\xc0", 5, ">HH", BIG, BIG),
+    "gif": patched(picture(kind="GIF"), b"GIF8", 6, "<HH", BIG, BIG),
+    "bmp": patched(picture(kind="BMP"), b"BM", 18, "<ii", BIG, BIG),
+    "heic": heic(BIG),
+}
+
+
+def overlapping(tmp_path: Path) -> Path:
+    """A zip of which 2,000 entries are the same megabyte of zeros."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("red/0000.png", bytes(1024**2))
+    raw = inner.getvalue()
+    at, end = raw.index(b"PK\x01\x02"), raw.index(b"PK\x05\x06")
+    entries = [raw[at:end].replace(b"red/0000", b"red/%04d" % n) for n in range(2000)]
+    told = b"".join(entries)
+    tail = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2000, 2000, len(told), at, 0)
+    (tmp_path / "overlap.zip").write_bytes(raw[:at] + told + tail)
+    return tmp_path / "overlap.zip"
+
+
+def nested(tmp_path: Path) -> Path:
+    """Zips in zips: four layers of ten each, 10 TB in all, were they opened."""
+    layer = bomb(tmp_path).read_bytes()
+    for _ in range(4):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number in range(10):
+                archive.writestr(f"red/{number}.zip", layer)
+        layer = out.getvalue()
+    (tmp_path / "nested.zip").write_bytes(layer)
+    return tmp_path / "nested.zip"
 
 
 def a_zip(files: dict, **more) -> Callable[[Path], Path]:
@@ -424,6 +527,74 @@ def macro_book(tmp_path: Path) -> Path:
     return path
 
 
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+PARTS = {  # openpyxl writes each text where it stands, Excel all of them in a part of their own
+    "[Content_Types].xml": '<Override PartName="/xl/sharedStrings.xml" ContentType="application/'
+    'vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/></Types>',
+    "xl/_rels/workbook.xml.rels": f'<Relationship Id="shared" Type="{OFFICE}/sharedStrings" '
+    'Target="sharedStrings.xml"/></Relationships>',
+}
+
+
+def shared_book(extra: str = "", times: int = 1, doctype: str = "") -> Callable[[Path], Path]:
+    """A workbook whose shared texts are those of ROWS and `extra`, so many times."""
+    rows = [("text", "label"), *ROWS]
+    sheet = "".join(
+        f'<row r="{n}"><c r="A{n}" t="s"><v>{2 * n - 2}</v></c>'
+        f'<c r="B{n}" t="s"><v>{2 * n - 1}</v></c></row>'
+        for n in range(1, len(rows) + 1)
+    )
+    texts = "".join(f"<si><t>{cell}</t></si>" for row in rows for cell in row)
+
+    def made(tmp_path: Path) -> Path:
+        path = tmp_path / "shared.xlsx"
+        with (
+            zipfile.ZipFile(io.BytesIO(workbook())) as book,
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out,
+        ):
+            for name in book.namelist():
+                raw = book.read(name).decode()
+                if name == "xl/worksheets/sheet1.xml":
+                    raw = f'<worksheet xmlns="{SHEETS}"><sheetData>{sheet}</sheetData></worksheet>'
+                elif more := PARTS.get(name):
+                    raw = raw[: raw.rindex("</")] + more
+                out.writestr(name, raw)
+            with out.open("xl/sharedStrings.xml", "w") as file:
+                file.write(f'{doctype}<sst xmlns="{SHEETS}">{texts}'.encode())
+                for _ in range(times):
+                    file.write(extra.encode())
+                file.write(b"</sst>")
+        return path
+
+    return made
+
+
+LAUGHS = '<!ENTITY a "ha">' + "".join(
+    f'<!ENTITY {name} "{f"&{before};" * 10}">'
+    for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+def vast_cells(tmp_path: Path) -> Path:
+    """Parquet of 2 MB whose 2,000 texts are 50 MB each: all the same one."""
+    texts = pyarrow.array(["x" * 50_000_000]).dictionary_encode()
+    path = tmp_path / "vast.parquet"
+    parquet.write_table(
+        pyarrow.table({"text": texts.take(pyarrow.array([0] * 2000)), "label": ["a", "b"] * 1000}),
+        path,
+    )
+    return path
+
+
+def packed_cells(tmp_path: Path) -> Path:
+    """Parquet of 40 KB that would unpack to 300 MB."""
+    path = tmp_path / "packed.parquet"
+    table = pyarrow.table({"text": ["x" * 1_000_000] * 300, "label": ["a", "b"] * 150})
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+    return path
+
+
 def book_bomb(tmp_path: Path) -> Path:
     path = tmp_path / "bomb.xlsx"
     path.write_bytes(workbook())
@@ -446,6 +617,8 @@ def far_cell(tmp_path: Path) -> Path:
 REFUSED = {
     "zip bomb": (bomb, "would unpack to 300 MB"),
     "zip that lies about sizes": (lying, r"more than 4,096 MB"),
+    "zip bombs in zips": (nested, "unpack them first"),
+    "zip of overlapping entries": (overlapping, "would unpack to 2,000 MB"),
     "locked zip": (locked, "password"),
     "nothing there": (lambda tmp_path: tmp_path / "none.zip", "no file or folder"),
     "empty file": (a_file("a.csv", ""), "is empty"),
@@ -496,6 +669,26 @@ REFUSED = {
     "old Excel": (a_file("a.xls", b"\xd0\xcf\x11\xe0" + bytes(600)), "Save it as .xlsx"),
     "no Excel": (a_file("a.xlsx", b"hello, this is not Excel"), "damaged"),
     "Excel bomb": (book_bomb, "would unpack to 320 MB"),
+    "Excel of one text many times": (shared_book("<si><t/></si>" * 10_000, 500), "never shrink"),
+    "Excel of too many texts": (
+        shared_book("".join(f"<si><t>{n}</t></si>" for n in range(100_000)), 11), "row by row"),
+    "Excel with a billion laughs": (
+        shared_book("<si><t>&j;</t></si>", doctype=f"<!DOCTYPE x [{LAUGHS}]>"), "damaged"),
+    "2,000 columns in Excel": (
+        a_file("a.xlsx", workbook([[f"v{n}" for n in range(2000)]] * 3)), "2,000 columns"),
+    "2,000 columns in Parquet": (
+        a_file("a.parquet", columns(**{f"c{n}": ["x"] for n in range(2000)})), "2,000 columns"),
+    "2,000 columns in JSON": (
+        a_file("a.jsonl", json.dumps({f"c{n}": "x" for n in range(2000)})), "2,000 columns"),
+    "JSON list of millions of nothings": (
+        a_file("a.json", "[" + "{}," * 5_000_000 + "{}]"), "single column"),
+    "JSON list cut": (a_file("a.json", '[{"text": "a", "label": "b"}, {"te'), "not sound JSON"),
+    "50 MB in one cell of JSON": (
+        a_file("a.jsonl", '{"label": "x", "text": "' + "x" * 50_000_000 + '"}'), "characters"),
+    "50 MB in one cell of a JSON list": (
+        a_file("a.json", '[{"label": "x", "text": "' + "x" * 50_000_000 + '"}]'), "sound JSON"),
+    "Parquet of vast cells, all one": (vast_cells, "too few to keep any for a test"),
+    "Parquet that unpacks to much more": (packed_cells, "never shrink"),
     "cut Excel": (lambda tmp_path: cut(a_file("a.xlsx", workbook())(tmp_path)), "damaged"),
     "cut Parquet": (lambda tmp_path: cut(a_file("a.parquet", TABLES["columns.parquet"])(tmp_path)),
                     "damaged"),
@@ -515,8 +708,33 @@ READ = {
     "links and pipes in a folder": (folder_with_links, 10, COLOURS, "things that are no files"),
     "1 x 1": (beside("red/a.png", picture(size=(1, 1))), 11, COLOURS, ""),
     "1 x 9,000": (beside("red/a.png", picture(size=(1, 9000))), 11, COLOURS, ""),
-    "30,000 x 30,000": (
-        beside("red/a.png", declared(30_000, 30_000)), 10, COLOURS, "could not be read"),
+    **{f"30,000 x 30,000 as {kind}": (
+        beside(f"red/a.{kind}", raw), 10, COLOURS, f"could not be read as pictures: red/a.{kind}")
+       for kind, raw in VAST.items()},
+    "HEIC that is larger than it says": (
+        beside("red/a.heic", heic(64, (2000, 2000))), 10, COLOURS, "could not be read"),
+    "truncated HEIC": (
+        beside("red/a.heic", picture(kind="HEIF", size=(300, 300))[:-40]), 10, COLOURS,
+        "could not be read as pictures: red/a.heic"),
+    "HEIC of its name only": (
+        beside("red/a.heic", picture(kind="HEIF")[:40]), 10, COLOURS, "red/a.heic"),
+    "EXE named heic": (beside("red/a.heic", b"MZ\x90\0"), 10, COLOURS, "red/a.heic"),
+    "HEIC named jpg": (beside("red/a.jpg", picture(kind="HEIF")), 11, COLOURS, ""),
+    "JPEG named heic": (beside("red/a.heic", picture(kind="JPEG")), 11, COLOURS, ""),
+    "TIFF named jpg": (beside("red/a.jpg", picture(kind="TIFF")), 10, COLOURS, "red/a.jpg"),
+    "EXE named jpg": (beside("red/a.jpg", b"MZ\x90\0" + bytes(500)), 10, COLOURS, "red/a.jpg"),
+    "SVG named heic": (beside("red/a.heic", b"<svg onload='x()'/>"), 10, COLOURS, "red/a.heic"),
+    "16 bits": (beside("red/a.png", sixteen_bits()), 11, COLOURS, ""),
+    "CMYK": (beside("red/a.jpg", picture(kind="JPEG", mode="CMYK")), 11, COLOURS, ""),
+    "one bit": (beside("red/a.png", picture(mode="1")), 11, COLOURS, ""),
+    "broken EXIF": (
+        beside("red/a.jpg", picture(kind="JPEG", exif=b"Exif\0\0" + b"\xff" * 300)), 11, COLOURS,
+        ""),
+    "some empty files": (
+        a_zip({**two_classes(), **{f"red/e{n}.jpg": b"" for n in range(2000)}}), 10, COLOURS,
+        "and 1,995 more"),
+    "picture 300 folders deep": (beside("red/" + "d/" * 300 + "a.png", picture()), 11, COLOURS, ""),
+    "the same name twice": (twice_named, 10, COLOURS, ""),
     "truncated JPEG": (
         beside("red/a.jpg", picture(kind="JPEG", size=(300, 300))[:1500]), 10, COLOURS,
         "could not be read as pictures: red/a.jpg"),
@@ -552,6 +770,16 @@ READ = {
     "labels with a turning mark": (labelled("a\u202ebc", "d"), 20, {"a bc", "d"}, ""),
     "labels of script": (labelled("<script>alert(1)</script>", "b"), 20,
                          {"<script>alert(1)</script>", "b"}, ""),
+    "labels that look like dates in Excel": (
+        a_file("a.xlsx", workbook([(f"text {n}", date(2024, 1 + n % 2, 1)) for n in range(10)])),
+        10, {"2024-01-01", "2024-02-01"}, ""),
+    "labels that are true and false": (
+        a_file("a.jsonl", lines_of_json([(f"text {n}", n % 2 == 0) for n in range(10)])), 10,
+        {"True", "False"}, ""),
+    "labels that no table has": (
+        a_file("a.jsonl", lines_of_json(
+            [(f"text {n}", ["a", "b", None][n % 3]) for n in range(15)])),
+        10, {"a", "b"}, "label empty: 5"),
     "labels of Markdown and LaTeX": (labelled("[a](http://x)", "$\\frac12$"), 20,
                                      {"[a](http://x)", "$\\frac12$"}, ""),
     "labels of formulas": (labelled("=cmd()", "+1"), 20, {"=cmd()", "+1"}, ""),
@@ -578,6 +806,12 @@ READ = {
     "formulas in Excel": (
         a_file("a.xlsx", workbook([*ROWS, ("=cmd|'/c calc'!A1", "ham")])), 12, HAM, "empty"),
     "macros and links in Excel": (macro_book, 12, HAM, ""),
+    "shared texts in Excel": (shared_book(), 12, HAM, ""),
+    "50 MB in one cell of Excel": (shared_book("<si><t>" + "x" * 50_000_000 + "</t></si>"), 12, HAM,
+                                   ""),
+    "nested columns beside plain ones in Parquet": (
+        a_file("a.parquet", columns(text=TEXT, label=LABEL, odd=[[{"a": ["b"]}]] * len(ROWS))), 12,
+        HAM, "nested columns were passed over: odd"),
     "two sheets": (a_file("a.xlsx", workbook(Other=["x", "y"])), 12, HAM, "not Other"),
     "numbers and dates for labels in Excel": (
         a_file("a.xlsx", workbook([(f"text {n}", n % 2) for n in range(10)])), 10, {"0", "1"}, ""),
@@ -622,7 +856,52 @@ def test_what_is_odd_is_read_sensibly(name, tmp_path):
     assert re.search(words, " ".join(found.notices))
     assert all(map(str.isprintable, found.notices))
     assert len(everything(found)) == count
-    assert {label for _, label in found.glimpse()} == {name for name, _, _ in found.counts}
+    assert {label for _, label in found.glimpse()} == {kind for kind, _, _ in found.counts}
+
+
+BOMBS = (
+    "zip bomb",
+    "zip bombs in zips",
+    "zip of overlapping entries",
+    "50 MB in one quoted cell",
+    "50 MB in one cell of a JSON list",
+    "JSON list of millions of nothings",
+    "Excel bomb",
+    "Excel of too many texts",
+    "Excel with a billion laughs",
+    "Parquet of vast cells, all one",
+    "Parquet that unpacks to much more",
+    "50 MB in one cell of Excel",
+    *(name for name in READ if "30,000 x" in name or "HEIC" in name),
+)
+MEMORY_MB = 800  # measured: 500, for Parquet's cell of 50 MB; the next is 150
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak")
+def test_bombs_do_not_fill_the_memory(tmp_path, root):
+    paths = []
+    for number, name in enumerate(BOMBS):
+        (tmp_path / str(number)).mkdir()
+        paths.append(str((REFUSED.get(name) or READ[name])[0](tmp_path / str(number))))
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *paths], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < MEMORY_MB
+
+
+PEAK = """
+import re, sys
+from trainers.samples import own
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+before = peak()
+for path in sys.argv[1:]:
+    try:
+        list(own.read(path))
+    except own.BadUpload:
+        pass
+print((peak() - before) / 1024)
+"""
 
 
 def test_a_cell_at_the_end_of_the_sheet_takes_no_time(tmp_path):
@@ -714,7 +993,7 @@ def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
     assert (last.visitor, last.bytes) == ("anna", taken)
     own.forget(last.key)
     assert own.of("anna") == [first]
-    assert own.of("") == own.of("carl") == []
+    assert own.of("") == own.of("carl") == own.of("terminal") == []
     assert upload(table).visitor == "terminal"
 
 

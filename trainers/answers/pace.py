@@ -99,10 +99,12 @@ def courses(
     if len(np.unique(labels)) < 2:
         return {}
     learn, held = map(len, held_out(labels))
+    body = loaded(key).to(device())
+    body.prepare(data.train.inputs[:1])  # reads a vocabulary, where there is one
     began = time.perf_counter()
-    ready = loaded(key).to(device()).prepare(data.train.inputs[:SOME])
+    ready = body.prepare(data.train.inputs[:SOME])
     each_ready = (time.perf_counter() - began) / len(ready)
-    each, features = _looked_at(loaded(key), ready)
+    each, features = _looked_at(body, ready)
     examples = Examples(ready, torch.from_numpy(labels[:SOME]))
 
     timed: dict[tuple[str, bool], Timed] = {}
@@ -123,9 +125,9 @@ def courses(
                 if phase.learns == "head":
                     timed[of] = _head(features.shape[1], learn, max(held, 1), data, phase)
                 else:
-                    body = fresh(key, pretrained=of[1])
-                    thaw(body, phase)
-                    timed[of] = _timed(body, examples, features, len(data.classes), phase)
+                    own = fresh(key, pretrained=of[1])
+                    thaw(own, phase)
+                    timed[of] = _timed(own, examples, features, len(data.classes), phase)
             look = timed["head", True].look + (phase.learns != "head") * held * each
             an_epoch = math.ceil(learn / phase.batch) * timed[of].step + look
             seconds += passes * an_epoch

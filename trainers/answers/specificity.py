@@ -93,8 +93,8 @@ def judged(apart: Share | None, far: Far | None, per_class: int) -> tuple[str, s
             return "somewhat", "So little is missed although they are unlike what it knows."
         if per_class < LIMITED_BELOW_PER_CLASS:
             return UNSURE, (
-                "They are unlike what it knows; whether it misses what matters, too few examples "
-                "of each class can tell."
+                "They are unlike what it knows. To say whether it misses what matters, too few "
+                "of each class were looked at."
             )
         if apart.high < WELL:
             return "specialised", ""

@@ -275,6 +275,20 @@ def bundled(modality: str) -> Backbone:
     return for_modality(modality)[0]
 
 
+def as_table() -> str:
+    """The backbones as a Markdown table, for the README."""
+    rows = [
+        "| `--backbone` | download | parameters | good for | licence |",
+        "|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| `{row.key}` | {row.size} | {row.parameters / 1e6:.1f} M | {row.good_for} "
+        f"| {row.licence} |"
+        for row in BACKBONES.values()
+    ]
+    return "\n".join(rows)
+
+
 def _from_hub(key: str, repo: str, revision: str) -> Backbone:
     row = _encoder(
         key=key,

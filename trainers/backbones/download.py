@@ -165,7 +165,7 @@ def _from_hub(backbone: Backbone) -> Steps:
             part.unlink(missing_ok=True)
 
     def fetched() -> None:
-        from trainers.backbones.encoders import configured
+        from trainers.backbones.configs import configured
 
         place = snapshot_download(allow_patterns=["config.json"], **source)
         configured(Path(place), backbone.key)  # before the weights: it may be no encoder

@@ -1,6 +1,5 @@
 """Backbones of Hugging Face: text encoders, read from files on this computer."""
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,14 +9,14 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from trainers.backbones import Backbone, places
+from trainers.backbones.configs import LOCAL, NoEncoder, configured
 from trainers.body import Body, Part, Tokens, parts_of
 
 GROUPS = 6  # that the layers are shown in
-LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 # Which layers take LoRA, per family as its model_type says; for others they are found.
 LORA_TARGETS = {
@@ -27,10 +26,6 @@ LORA_TARGETS = {
     },
     "distilbert": ["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"],
 }
-
-
-class NoEncoder(ValueError):
-    """A model of the hub that cannot be used here; the text says why."""
 
 
 class Encoder(Body):
@@ -109,25 +104,6 @@ class Encoder(Body):
         ]
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
         inject_adapter_in_model(config, self.model)
-
-
-def configured(folder: Path, name: str) -> PretrainedConfig:
-    """What config.json says. Raises `NoEncoder` for what is no encoder of texts, or would run
-    code that comes with the model."""
-    try:
-        config = AutoConfig.from_pretrained(folder, **LOCAL)
-    except (ValueError, OSError, KeyError) as error:
-        logging.info("%s: %s", name, error)
-        raise NoEncoder(
-            f"{name} is a kind of model that the installed transformers does not know by itself; "
-            "it may bring code of its own, which Thaw never runs. Choose another one."
-        ) from None
-    if config.is_encoder_decoder or not hasattr(config, "hidden_size"):
-        raise NoEncoder(
-            f"{name} is a {config.model_type}, not an encoder that turns a text into numbers. "
-            "Choose one such as BERT, RoBERTa or DistilBERT."
-        )
-    return config
 
 
 @cache  # beside the network, not in it: copying a network should not copy a vocabulary

@@ -47,21 +47,24 @@ def _pictures(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
     told = []
     if facts.grey:
         told.append(
-            "These pictures are grey, and the backbone learned from colour pictures. That works; "
-            "it cannot use what it knows of colours."
+            "These pictures are grey, and the pre-trained model learned from colour pictures. "
+            "That works; it cannot use what it knows of colours."
         )
     if facts.side_px and backbone.image_px:
         times = facts.side_px / backbone.image_px
-        sizes = f"about {facts.side_px} pixels wide, and the backbone looks at {backbone.image_px}"
+        sizes = (
+            f"about {facts.side_px} pixels wide, and the pre-trained model looks at "
+            f"{backbone.image_px}"
+        )
         if times * ENLARGED <= 1 and not backbone.is_bundled:
             told.append(
                 f"These pictures are {sizes}: they are enlarged, which costs time and adds no "
-                "detail. The bundled backbone, made for small pictures, may do as well sooner."
+                "detail. The bundled model, made for small pictures, may do as well sooner."
             )
         elif times >= SHRUNK:
             told.append(
-                f"These pictures are {sizes}: small details are lost. A backbone that looks at "
-                "224 pixels sees them, and takes longer."
+                f"These pictures are {sizes}: small details are lost. A model (backbone) that "
+                "looks at 224 pixels sees them, and takes longer."
             )
     return tuple(told)
 
@@ -70,14 +73,14 @@ def _texts(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
     told = []
     if facts.language and backbone.languages and facts.language not in backbone.languages:
         told.append(
-            f"These texts seem to be {_named(facts.language)}, and the backbone was trained on "
-            f"{' and '.join(map(_named, backbone.languages))}: it knows few of the words. The "
-            "backbone e5_small reads about a hundred languages."
+            f"These texts seem to be {_named(facts.language)}, and the pre-trained model was "
+            f"trained on {' and '.join(map(_named, backbone.languages))}: it knows few of the "
+            "words. The backbone e5_small reads about a hundred languages."
         )
     if backbone.max_tokens and facts.words > backbone.max_tokens * WORDS_A_TOKEN:
         told.append(
-            f"Some texts have {facts.words:,} words or more, and the backbone reads about the "
-            f"first {backbone.max_tokens * WORDS_A_TOKEN:.0f}. What comes later is not seen."
+            f"Some texts have {facts.words:,} words or more, and the pre-trained model reads about "
+            f"the first {backbone.max_tokens * WORDS_A_TOKEN:.0f}. What comes later is not seen."
         )
     return tuple(told)
 

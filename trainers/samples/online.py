@@ -221,6 +221,17 @@ def size(count: int) -> str:
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.1f} MB"
 
 
+def as_table() -> str:
+    """The data sets as a Markdown table, for the README."""
+    rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{row.key}` | {size(row.download_bytes)} | {row.about} {row.classes} classes "
+        f"| {row.source} | {row.licence} |"
+        for row in ONLINE.values()
+    ]
+    return "\n".join(rows)
+
+
 def place(key: str) -> Path:
     """Where the data set lies, or would."""
     return home() / "online" / pick_from(ONLINE, key, "data set").key

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,14 @@ from trainers.samples.own.members import Member, Members
 
 ANSWER_SECONDS = 4  # a visitor is told within five
 STALLED_SECONDS = 30  # without a byte
-EUROSAT = "https://huggingface.co/datasets/torchgeo/eurosat"  # where torchvision fetches it
+VGG = "https://www.robots.ox.ac.uk/~vgg/data/"
+ADDRESSES = {  # where torchvision fetches: asked before it is imported, which takes seconds
+    "flowers102": f"{VGG}flowers/102/",
+    "pets": f"{VGG}pets/",
+    "eurosat": "https://huggingface.co/datasets/torchgeo/eurosat",
+    "fashion_mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "dtd": f"{VGG}dtd/",
+}
 
 Came = tuple[Members, list[str]]
 
@@ -43,11 +51,9 @@ class Picture(NamedTuple):
 
 
 def flowers102(raw: Path) -> Came:
-    from torchvision.datasets import Flowers102
-
-    with _torchvision(Flowers102._download_url_prefix, raw):
+    with _torchvision(raw) as datasets:
         sides = {
-            side: Flowers102(raw, split=side, download=True, loader=Path)
+            side: datasets.Flowers102(raw, split=side, download=True, loader=Path)
             for side in ("train", "val", "test")
         }
     return _pictures(
@@ -58,11 +64,9 @@ def flowers102(raw: Path) -> Came:
 
 
 def pets(raw: Path) -> Came:
-    from torchvision.datasets import OxfordIIITPet
-
-    with _torchvision(OxfordIIITPet._RESOURCES[0][0], raw):
+    with _torchvision(raw) as datasets:
         sides = {
-            side: OxfordIIITPet(raw, split=split, download=True)
+            side: datasets.OxfordIIITPet(raw, split=split, download=True)
             for side, split in (("train", "trainval"), ("test", "test"))
         }
     return _pictures(  # its pictures themselves would come decoded
@@ -73,19 +77,15 @@ def pets(raw: Path) -> Came:
 
 
 def eurosat(raw: Path) -> Came:
-    from torchvision.datasets import EuroSAT
-
-    with _torchvision(EUROSAT, raw):
-        found = EuroSAT(raw, download=True)
+    with _torchvision(raw) as datasets:
+        found = datasets.EuroSAT(raw, download=True)
     return _pictures(Picture("", found.classes[label], Path(file)) for file, label in found.samples)
 
 
 def dtd(raw: Path) -> Came:
-    from torchvision.datasets import DTD
-
-    with _torchvision(DTD._URL, raw):
+    with _torchvision(raw) as datasets:
         sides = {
-            side: DTD(raw, split=side, download=True, loader=Path)
+            side: datasets.DTD(raw, split=side, download=True, loader=Path)
             for side in ("train", "val", "test")
         }
     return _pictures(
@@ -96,11 +96,9 @@ def dtd(raw: Path) -> Came:
 
 
 def fashion_mnist(raw: Path) -> Came:
-    from torchvision.datasets import FashionMNIST
-
-    with _torchvision(FashionMNIST.mirrors[0], raw):
+    with _torchvision(raw) as datasets:
         sides = {
-            side: FashionMNIST(raw, train=side == "train", download=True)
+            side: datasets.FashionMNIST(raw, train=side == "train", download=True)
             for side in ("train", "test")
         }
     most_train, most_test = USED["images"]
@@ -127,11 +125,12 @@ def _pairs(found: Sequence) -> Iterator[tuple[Path, int]]:
 
 
 @contextmanager
-def _torchvision(address: str, raw: Path) -> Iterator[None]:
-    """Its datasets, downloaded: somebody answers there, nothing stalls, nothing half is used."""
+def _torchvision(raw: Path) -> Iterator[ModuleType]:
+    """Its datasets: somebody answers there, nothing stalls, nothing half is used."""
+    _must_answer(ADDRESSES[raw.name])
+    from torchvision import datasets
     from torchvision.datasets import utils
 
-    _must_answer(address)
     # What was being unpacked when it was cut would pass for whole; an archive has its checksum.
     for place in raw.glob("*/*"):
         if place.is_dir():
@@ -141,7 +140,7 @@ def _torchvision(address: str, raw: Path) -> Iterator[None]:
     socket.setdefaulttimeout(STALLED_SECONDS)  # urllib's own is never
     utils.tqdm = partial(bar, disable=True)  # the events tell how far it is
     try:
-        yield
+        yield datasets
     finally:
         socket.setdefaulttimeout(before)
         utils.tqdm = bar
@@ -252,7 +251,6 @@ def hub(raw: Path) -> Came:
     from pyarrow import json, parquet
 
     table = TABLES[raw.name]
-    raw.mkdir(parents=True, exist_ok=True)
     found, notices = Members(), []
     for (side, names), most in zip(table.files.items(), USED["text"], strict=True):
         parts = []
@@ -267,6 +265,7 @@ def hub(raw: Path) -> Came:
         if table.names:
             labels = [table.names[label - table.first] for label in labels]
         labels = [label.replace("_", " ") for label in labels]
+        raw.mkdir(exist_ok=True)
         lying = raw / f"{side}.parquet"
         parquet.write_table(pyarrow.table({"text": texts, "label": labels}), lying)
         found.add(Member((lying.name,), lying.stat().st_size, partial(open, lying, "rb")))

@@ -125,8 +125,8 @@ def _nothing(title: str, files: list, notices: list[str]) -> str:
     return " ".join(
         [
             f"{plain(title)} holds no pictures and no tables.{seen}",
-            "Bring a zip or a folder with a folder of pictures (JPEG, PNG, WebP, BMP, GIF) for "
-            "each class, or a table (CSV, TSV, XLSX, JSON lines, Parquet).",
+            "Bring a zip or a folder with a folder of pictures (JPEG, PNG, WebP, BMP, GIF, HEIC) "
+            "for each class, or a table (CSV, TSV, XLSX, JSON lines, Parquet).",
             *notices,
         ]
     )

@@ -40,13 +40,13 @@ def draft(key: str) -> Path | None:
 
 def new_file(place: Path, size: int) -> Path:
     """Where a file of `size` bytes may be written. Raises `BadUpload` where there is no room."""
-    files = [file.stat().st_size for file in place.iterdir()]
-    if len(files) >= MAX_FILES:
+    count, total = _holds(place)
+    if count >= MAX_FILES:
         raise BadUpload(
             f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred of "
             "each class teach as much."
         )
-    if sum(files) + size > MAX_BYTES:
+    if total + size > MAX_BYTES:
         raise BadUpload(
             f"All files together have more than {MAX_BYTES // MB:,} MB. Bring fewer, or make the "
             "pictures smaller: Thaw looks at 256 pixels at most."
@@ -55,7 +55,20 @@ def new_file(place: Path, size: int) -> Path:
         raise BadUpload(
             "The disk of the computer that Thaw runs on is nearly full. Bring less, or make room."
         )
+    _counted[place] = count + 1, total + size
     return place / secrets.token_hex(12)
+
+
+_counted: dict[Path, tuple[int, int]] = {}  # files and bytes: looking each time would take long
+
+
+def _holds(place: Path) -> tuple[int, int]:
+    """How many files this process has let into a draft, and their bytes; those that it did not
+    see come are counted once."""
+    if place not in _counted:
+        sizes = [file.stat().st_size for file in place.iterdir()]
+        _counted[place] = len(sizes), sum(sizes)
+    return _counted[place]
 
 
 def named(place: Path, files: Iterable[Any]) -> Path:
@@ -93,6 +106,7 @@ def forget(key: str) -> None:
     """Deletes the draft called `key`, if it is there."""
     if place := draft(key):
         shutil.rmtree(place, ignore_errors=True)
+        _counted.pop(place, None)
 
 
 def clean() -> None:
@@ -100,3 +114,4 @@ def clean() -> None:
     for place in (home() / "inbox").glob("*"):
         if place.stat().st_mtime < time.time() - LEFT_SECONDS:
             shutil.rmtree(place, ignore_errors=True)
+            _counted.pop(place, None)

@@ -19,6 +19,7 @@ from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from trainers.samples.own.limits import (
+    KEPT_CHARS,
     MAX_CELL_CHARS,
     MAX_COLUMNS,
     MAX_LINE_CHARS,
@@ -377,7 +378,7 @@ def _parquet(member: Member, file: BinaryIO) -> Table:
             return column
         said = column.dictionary
         cut = compute.utf8_slice_codeunits if types.is_string(said.type) else compute.binary_slice
-        return type(column).from_arrays(column.indices, cut(said, 0, MAX_CELL_CHARS))
+        return type(column).from_arrays(column.indices, cut(said, 0, 2 * KEPT_CHARS))
 
     def rows() -> Iterator[Row]:
         yield Row(names, 0.0)

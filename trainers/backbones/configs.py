@@ -1,0 +1,32 @@
+"""Which models of Hugging Face are encoders that can be used: by their config.json alone, so that a
+download can ask before the weights come."""
+
+import logging
+from pathlib import Path
+
+from transformers import AutoConfig, PretrainedConfig
+
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+class NoEncoder(ValueError):
+    """A model of the hub that cannot be used here; the text says why."""
+
+
+def configured(folder: Path, name: str) -> PretrainedConfig:
+    """What config.json says. Raises `NoEncoder` for what is no encoder of texts, or would run
+    code that comes with the model."""
+    try:
+        config = AutoConfig.from_pretrained(folder, **LOCAL)
+    except (ValueError, OSError, KeyError) as error:
+        logging.info("%s: %s", name, error)
+        raise NoEncoder(
+            f"{name} is a kind of model that the installed transformers does not know by itself; "
+            "it may bring code of its own, which Thaw never runs. Choose another one."
+        ) from None
+    if config.is_encoder_decoder or not hasattr(config, "hidden_size"):
+        raise NoEncoder(
+            f"{name} is a {config.model_type}, not an encoder that turns a text into numbers. "
+            "Choose one such as BERT, RoBERTa or DistilBERT."
+        )
+    return config
