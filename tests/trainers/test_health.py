@@ -267,6 +267,22 @@ def test_labels_that_look_wrong_are_named_and_sound_ones_are_not():
     assert all(one.note.startswith("looks like ") for one in finding.shown)
 
 
+def test_a_label_that_its_neighbours_share_is_not_doubted():
+    """The regression is sure that the first is a bee; but it was taken where fifteen ants were."""
+    labels = np.arange(180) % 3
+    features = 3 * cloudy(labels)
+    places = np.random.default_rng(1).integers(2, 12, 180)
+    places[[0, *range(3, 48, 3)]] = 1
+    features = np.hstack([features, 300 * np.eye(12, dtype=np.float32)[places]])
+    features[0, :512] = features[1, :512]
+    _, sure = health.labels.answers(features, labels)
+    assert sure[0] == 0
+    features[:, 512:] = 0  # the places told nothing apart
+    answer, sure = health.labels.answers(features, labels)
+    assert answer[0] == labels[1]
+    assert sure[0] >= health.labels.SURE
+
+
 def test_where_classes_cannot_be_told_apart_no_label_is_doubted():
     data, features, _ = clusters(wrong=8)
     noise = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)

@@ -87,6 +87,9 @@ ALIKE = {
     "wide letters": STORY.replace("M", "\uff2d"),
 }
 UNALIKE = {
+    "three words changed": STORY.replace("parcel", "letter")
+    .replace("Monday", "Friday")
+    .replace("nobody", "no one"),
     "half of it": STORY[: len(STORY) // 2],
     "another end": STORY[:90] + " and so I would very much like to have my money back, please",
     "another text": "My phone shows nothing but a black screen since the update last night.",

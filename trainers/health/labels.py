@@ -40,7 +40,7 @@ def suspicious(known: Known) -> Finding | None:
     places = usable[doubtful]
     notes = [f"looks like {known.data.classes[answer[one]]} ({sure[one]:.0%})" for one in doubtful]
     share = len(places) / len(usable)
-    looked = "" if len(usable) == (~known.test).sum() else f" of {len(usable):,} looked at"
+    looked = "" if len(usable) == (~known.test).sum() else f" (of {len(usable):,} looked at)"
     looks = "looks" if len(places) == 1 else "look"
     return Finding(
         key="suspicious-labels",
