@@ -26,6 +26,7 @@ LIGHT = {
     "trainers.engine.local",
     "trainers.events",
     "trainers.fetch",
+    "trainers.health",
     "trainers.home",
     "trainers.plan",
     "trainers.registry",

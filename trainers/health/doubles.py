@@ -9,14 +9,14 @@ MANY = 0.05  # of all examples; ours. Copies that come by accident are a handful
 
 
 def _again(known: Known, number: np.ndarray) -> np.ndarray:
-    """The places of all but the first that share a number and a label; of own data the first in
-    the order of its index, so that a check finds the same ones again."""
+    """The places of all but the first that share a number, a label and a side of the split; of
+    what is kept the first in the order of its index, so that a check finds the same ones again."""
     order = np.argsort(known.rows, kind="stable") if known.rows is not None else slice(None)
-    pairs = np.column_stack([number, known.labels])[order]
-    _, first = np.unique(pairs, axis=0, return_index=True)
-    later = np.ones(len(pairs), dtype=bool)
+    alike = np.column_stack([number, known.labels, known.test])[order]
+    _, first = np.unique(alike, axis=0, return_index=True)
+    later = np.ones(len(alike), dtype=bool)
     later[first] = False
-    return np.sort(np.arange(len(pairs))[order][later])
+    return np.sort(np.arange(len(alike))[order][later])
 
 
 def _together(known: Known, number: np.ndarray, extra: np.ndarray) -> tuple[list[int], list[str]]:
@@ -127,7 +127,7 @@ def in_both(known: Known) -> Finding | None:
         twin = np.flatnonzero((known.near == known.near[place]) & ~known.test)[0]
         places += [twin, place]
         notes += ["in training", "in the test"]
-    share = count / known.test.sum()
+    share = count / int(known.test.sum())
     is_are = "is" if count == 1 else "are"
     return Finding(
         key="in-both",

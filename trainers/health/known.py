@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from trainers.findings import SHOWN, Mend, Shown
-from trainers.samples import Data, Sample, own
+from trainers.samples import Data, Sample
 from trainers.samples.own import images, near
+from trainers.samples.own.keep import Own, Stored
 from trainers.samples.show import shown
 
 TEXT_CHARS = 300  # shown of a text
-THUMB_BYTES = 60_000  # a picture that is shown is at most about so large
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class Known:
     heights: np.ndarray
     kinds: np.ndarray  # of their files; empty where there are none
     features: np.ndarray | None  # of the first training examples
-    rows: np.ndarray | None  # places in the index of own data; None: no mends
+    rows: np.ndarray | None  # places in the index of what is kept; None: it is not
+    own: bool  # a visitor's data, which can be mended
     about: dict[str, Any]  # what was noted when own data was read
 
     @property
@@ -70,7 +71,7 @@ class Known:
         )
 
     def mend(self, title: str, places: np.ndarray) -> Mend | None:
-        if self.rows is None or not len(places):
+        if not self.own or not len(places):
             return None
         return Mend(title=title, rows=tuple(np.sort(self.rows[places]).tolist()))
 
@@ -82,15 +83,15 @@ def brief(example: str | np.ndarray) -> str:
 
 
 def gather(sample: Sample, data: Data, features: np.ndarray | None, seconds: float) -> Known:
-    """What was noted when own data was read; of other data it is found out now."""
+    """What was noted when kept data was read; of other data it is found out now."""
     labels = np.concatenate([data.train.labels, data.test.labels]).astype(np.int64)
     test = np.arange(len(labels)) >= len(data.train.labels)
     rows, about, noted = None, {}, {}
-    if isinstance(sample, own.Own):
+    if isinstance(sample, Stored):
         rows = np.concatenate(sample.rows())
         about, index = sample.noted()
         noted = {name: values[rows] for name, values in index.items()}
-    if "near" not in noted:  # not own data, or read by an earlier version
+    if "near" not in noted:  # not kept, or read by an earlier version
         noted = _looked_at(data, seconds)
     none = np.array([], dtype=np.int64)
     return Known(
@@ -99,6 +100,7 @@ def gather(sample: Sample, data: Data, features: np.ndarray | None, seconds: flo
         test=test,
         features=features,
         rows=rows,
+        own=isinstance(sample, Own),
         about=about,
         **{
             name: noted.get(name, none)
