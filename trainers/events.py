@@ -73,7 +73,7 @@ class Progress(Event):
     done: int
     total: int
     seconds: float
-    unit: str = "examples"  # or "bytes", "pictures", "rows"
+    unit: str = "examples"  # or "bytes", "pictures", "rows", "runs"
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,51 @@ class Compared(Event):
     verdict: str  # in words
     against_advised: dict[str, dict]  # approach -> the paired difference, see trainers.measure
     visible: float  # differences below this share cannot be seen with so many test examples
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrialStarted(Event):
+    """The test of a claim begins with its next run."""
+
+    data: str
+    approach: str
+    per_class: int
+    seed: int
+    trial: int  # from 0
+    trials: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrialDone(Event):
+    """A run of the test of a claim has its score."""
+
+    data: str
+    approach: str
+    per_class: int
+    seed: int
+    trial: int
+    trials: int
+    right: int
+    tests: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Judged(Event):
+    """The end of the test of a claim: see trainers/claims/judge.py."""
+
+    claim: str
+    outcome: str  # "holds", "holds partly", "does not hold here" or "cannot tell yet"
+    words: str  # a sentence, then a line for each thing found
+    numbers: dict  # "scores" and "found"
+    runs: list[dict]  # what each run left: see trainers.claims.Measured
+    whole: bool  # all runs of the experiment were made
+    budget_seconds: float  # for all runs together
+    machine: str
+    versions: dict[str, str]
+    date: str  # ISO
     seconds: float
 
 

@@ -102,6 +102,14 @@ class Comparison(_Job):
         ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClaimTest(_Job):
+    """The experiment that tests one of the article's claims. The last event is `Judged`."""
+
+    key: str  # in guide.claims
+    seconds: float  # for all its runs together, at most
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -114,6 +122,7 @@ KINDS = {
     "read": Kind(Reading, "trainers.reading:read", heavy=False, seconds=20),
     "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
     "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),
+    "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

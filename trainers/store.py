@@ -35,7 +35,17 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from trainers import jobs
-from trainers.events import Cancelled, Compared, Done, Event, Failed, Finished, Watched, from_json
+from trainers.events import (
+    Cancelled,
+    Compared,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Judged,
+    Watched,
+    from_json,
+)
 from trainers.home import database_url
 from trainers.plan import BadPlan
 
@@ -45,6 +55,7 @@ OVER = (FINISHED, FAILED, CANCELLED)
 ENDS = {
     Finished: FINISHED,
     Compared: FINISHED,
+    Judged: FINISHED,
     Done: FINISHED,
     Failed: FAILED,
     Cancelled: CANCELLED,

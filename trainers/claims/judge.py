@@ -1,0 +1,342 @@
+"""Does a claim hold? Pure: from what its runs left to a verdict with its numbers.
+
+Each data set (or count) speaks "for" or "against" the claim, or stays "open"; what was not
+measured is open. Guide/claims.py says in words what is asked here.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from math import sqrt
+from statistics import mean
+
+from scipy.stats import binomtest
+
+from guide.approaches import APPROACHES
+from trainers import samples
+from trainers.claims import (
+    FAILS,
+    HOLDS,
+    PARTLY,
+    UNKNOWN,
+    Arm,
+    Measured,
+    Trial,
+    Verdict,
+    trials,
+)
+from trainers.measure import Gap, over_draws
+from trainers.verdict import TOLERATED
+
+FOR, AGAINST, OPEN = "for", "against", "open"
+MARKS = {FOR: "[for]", AGAINST: "[against]", OPEN: "[open]"}
+SAVED = 0.75  # the article's
+USEFUL = 2  # times as good as guessing; ours
+
+
+def judge(claim: str, results: Sequence[Measured]) -> Verdict:
+    """The verdict on `claim`, in words and numbers. `numbers` holds "scores" (a row for each data
+    set, approach and number of examples: test score with interval, seconds) and "found" (a row for
+    each thing that speaks for or against). Raises `UnknownKey`."""
+    found = JUDGES[claim](trials(claim), results)
+    outcome = _outcome([row["speaks"] for row in found])
+    if claim == "training-time" and outcome == HOLDS and not _both_kinds(found):
+        outcome = PARTLY
+    lines = [_summary(outcome, found), *(f"{MARKS[row['speaks']]} {row['words']}" for row in found)]
+    return Verdict(outcome, "\n".join(lines), {"scores": scores(results), "found": found})
+
+
+def _outcome(speak: Sequence[str]) -> str:
+    those_for, against = speak.count(FOR), speak.count(AGAINST)
+    if those_for:
+        return HOLDS if not against and 2 * those_for > len(speak) else PARTLY
+    return FAILS if against else UNKNOWN
+
+
+def _both_kinds(found: Sequence[dict]) -> bool:
+    kinds = {samples.SAMPLES[row["data"]].modality for row in found if row["speaks"] == FOR}
+    return len(kinds) == 2
+
+
+def _summary(outcome: str, found: Sequence[dict]) -> str:
+    speak = [row["speaks"] for row in found]
+    told = f"{speak.count(FOR)} of {len(speak)} counts speak for it, {speak.count(AGAINST)} against"
+    if left := speak.count(OPEN):
+        told += f", and {left} cannot be told" if left > 1 else ", and 1 cannot be told"
+    words = {
+        HOLDS: "It holds",
+        PARTLY: "It holds partly",
+        FAILS: "It does not hold here",
+        UNKNOWN: "It cannot be told yet",
+    }
+    return f"{words[outcome]}: {told}."
+
+
+def scores(results: Sequence[Measured]) -> list[dict]:
+    """The mean test score of each way on each data set, over its draws. The interval is Wilson's
+    for as many tests as there are examples: more draws do not make more of them."""
+    rows = []
+    for key in dict.fromkeys((one.data, one.approach, one.per_class) for one in results):
+        those = [one for one in results if (one.data, one.approach, one.per_class) == key]
+        tests = min(len(one.right) for one in those)
+        right = mean(mean(one.right[:tests]) for one in those)
+        interval = binomtest(round(right * tests), tests).proportion_ci(0.95, method="wilson")
+        rows.append(
+            {
+                "data": key[0],
+                "approach": key[1],
+                "per_class": key[2],
+                "right": right,
+                "low": min(float(interval.low), right),
+                "high": max(float(interval.high), right),
+                "tests": tests,
+                "seconds": mean(one.seconds for one in those),
+                "runs": len(those),
+            }
+        )
+    return rows
+
+
+# --- what the results have of a trial -------------------------------------------------------------
+
+
+def _draws(trial: Trial, arm: Arm, results: Iterable[Measured]) -> dict[int, Measured]:
+    """The runs of an arm, by seed."""
+    wanted = (trial.data, arm.approach, arm.per_class)
+    return {one.seed: one for one in results if (one.data, one.approach, one.per_class) == wanted}
+
+
+def _pairs(
+    trial: Trial, first: Arm, second: Arm, results: Iterable[Measured]
+) -> list[tuple[Measured, Measured]]:
+    """The runs of two arms on the same choice of examples, and on the test examples that all were
+    asked: a short budget looks at the first of them only."""
+    one, other = _draws(trial, first, results), _draws(trial, second, results)
+    both = [(one[seed], other[seed]) for seed in trial.seeds if seed in one and seed in other]
+    tests = min((len(run.right) for pair in both for run in pair), default=0)
+    return [tuple(replace(run, right=run.right[:tests]) for run in pair) for pair in both]
+
+
+def _gap(pairs: Sequence[tuple[Measured, Measured]]) -> Gap:
+    """How far the first are ahead."""
+    return over_draws([run.right for run, _ in pairs], [run.right for _, run in pairs])
+
+
+def _row(data: str, speaks: str, words: str, **numbers: object) -> dict:
+    return {"data": data, "speaks": speaks, "words": f"{_title(data)}: {words}", **numbers}
+
+
+def _missing(data: str, what: str = "") -> dict:
+    return _row(data, OPEN, f"{what}not measured.")
+
+
+def _title(data: str) -> str:
+    return samples.pick(data).title
+
+
+def _named(arm: Arm) -> str:
+    return APPROACHES[arm.approach].title.lower()
+
+
+def _right(pairs: Sequence[tuple[Measured, Measured]]) -> str:
+    one, other = (mean(mean(pair[place].right) for pair in pairs) for place in (0, 1))
+    return f"{one:.0%} against {other:.0%} right"
+
+
+def _span(gap: Gap) -> str:
+    return f"{100 * gap.difference:+.1f} points, {100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
+
+
+# --- the claims -----------------------------------------------------------------------------------
+
+
+def _better(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+    """For: the first arm is certainly better than the second. Against: certainly worse."""
+    first, second = trial.arms
+    pairs = _pairs(trial, first, second, results)
+    if not pairs:
+        return [_missing(trial.data)]
+    gap = _gap(pairs)
+    speaks = FOR if gap.low > 0 else AGAINST if gap.high < 0 else OPEN
+    word = {FOR: "certainly better", AGAINST: "certainly worse", OPEN: "no certain difference"}
+    words = f"{_named(first)} {_right(pairs)} for {_named(second)}, {word[speaks]} ({_span(gap)})."
+    return [_row(trial.data, speaks, words, **gap._asdict())]
+
+
+def _time_saved(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+    """For: three quarters of the time to what scratch reaches are saved, whichever the choice of
+    examples. Against: none is."""
+    pairs = _pairs(trial, *trial.arms, results)
+    if not pairs:
+        return [_missing(trial.data)]
+    if why := _no_level(pairs):
+        return [_row(trial.data, OPEN, why)]
+    runs = []
+    for transfer, scratch in pairs:
+        level = best(scratch)
+        took, other = reached(transfer, level), reached(scratch, level)
+        runs.append({"seed": scratch.seed, "level": level, "first": took, "second": other})
+    saved = [1 - run["first"] / run["second"] if run["first"] else 0.0 for run in runs]
+    speaks = FOR if min(saved) >= SAVED else AGAINST if max(saved) <= 0 else OPEN
+    told = [
+        f"{run['level']:.0%} of the checks after {run['second']:.1f} s from scratch, "
+        + (f"{run['first']:.1f} s by transfer learning" if run["first"] else "never by transfer "
+           "learning")
+        for run in runs
+    ]  # fmt: skip
+    words = f"{'; '.join(told)}. Saved: {_range(saved)}."
+    return [_row(trial.data, speaks, words, saved=saved, times=runs, ways=_ways(trial))]
+
+
+def reached(run: Measured, level: float) -> float | None:
+    """Seconds until a run first had `level` of the checks right; None where it never had."""
+    return next((seconds for seconds, share in run.looks if share >= level), None)
+
+
+def best(run: Measured) -> float:
+    """The most that a run ever had right of the checks."""
+    return max(share for _, share in run.looks)
+
+
+def _no_level(pairs: Sequence[tuple[Measured, Measured]]) -> str:
+    """Why the times of these runs to a common level would say nothing; "" where they do."""
+    if any(one.checks != other.checks for one, other in pairs):
+        return "not the same checks, since the time was too short for all. Give it more seconds."
+    for run in (run for pair in pairs for run in pair):
+        right = round(best(run) * run.checks)
+        interval = binomtest(right, run.checks).proportion_ci(0.95, method="wilson")
+        if interval.low <= 1 / run.classes:
+            named = APPROACHES[run.approach].title.lower()
+            return f"{named} is no better than guessing ({best(run):.0%} of the checks)."
+    return ""
+
+
+def _range(shares: Sequence[float]) -> str:
+    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _ways(trial: Trial) -> list[str]:
+    return [arm.approach for arm in trial.arms]
+
+
+def _at_first_and_later(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+    """Two counts: at first fine-tuning is quicker, later transfer learning is; to a level that
+    both reach, every time."""
+    pairs = _pairs(trial, *trial.arms, results)
+    if not pairs:
+        return [_missing(trial.data, "at first, "), _missing(trial.data, "later, ")]
+    if why := _no_level(pairs):
+        return [_row(trial.data, OPEN, f"{what}, {why}") for what in ("at first", "later")]
+    at_first, later = [], []
+    for transfer, tuned in pairs:
+        level = min(best(transfer), best(tuned))
+        took, other = reached(transfer, level), reached(tuned, level)
+        common = {"seed": tuned.seed, "level": level, "second": other}
+        at_first.append(common | {"first": took})
+        # The features are there: what remains is the new last layer.
+        later.append(common | {"first": took - transfer.first_seconds})
+    rows = []
+    for what, runs, dearer in (("at first", at_first, True), ("later", later, False)):
+        as_claimed = [(run["first"] > run["second"]) == dearer for run in runs]
+        speaks = FOR if all(as_claimed) else OPEN if any(as_claimed) else AGAINST
+        told = [
+            f"{run['first']:.1f} s by transfer learning, {run['second']:.1f} s by fine-tuning, "
+            f"to {run['level']:.0%} of the checks"
+            for run in runs
+        ]
+        words = f"{what}, {'; '.join(told)}."
+        more = {"part": what, "times": runs, "ways": _ways(trial)}
+        rows.append(_row(trial.data, speaks, words, **more))
+    return rows
+
+
+def _special(given: Sequence[Trial], results: Sequence[Measured]) -> list[dict]:
+    """For pictures and for texts: does fine-tuning gain more on the special task?"""
+    rows = []
+    for modality in ("images", "text"):
+        those = [trial for trial in given if samples.SAMPLES[trial.data].modality == modality]
+        kinds = {samples.SAMPLES[t.data].resembles["specificity"]: t for t in those}
+        near, far = kinds["common"], kinds["specialised"]
+        pairs = {trial.data: _pairs(trial, *trial.arms, results) for trial in (near, far)}
+        if not all(pairs.values()):
+            rows.append(_missing(far.data))
+            continue
+        usual, special = _gap(pairs[near.data]), _gap(pairs[far.data])
+        middle = special.difference - usual.difference
+        # Different tests, so their errors are independent: the half widths add as squares do.
+        half = sqrt(((special.high - special.low) ** 2 + (usual.high - usual.low) ** 2) / 4)
+        low, high = middle - half, middle + half
+        speaks = FOR if low > 0 else AGAINST if high < 0 else OPEN
+        words = (
+            f"fine-tuning gains {100 * special.difference:+.1f} points over transfer learning, and "
+            f"{100 * usual.difference:+.1f} on {_title(near.data).lower()}: "
+            f"{100 * middle:+.1f} more ({100 * low:+.1f} to {100 * high:+.1f})."
+        )
+        gap = {"difference": middle, "low": low, "high": high}
+        rows.append(_row(far.data, speaks, words, against=near.data, **gap))
+    return rows
+
+
+def _as_good_and_sooner(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+    """For: as good as the second, and sooner done every time. Against: worse, or later."""
+    first, second = trial.arms
+    pairs = _pairs(trial, first, second, results)
+    if not pairs:
+        return [_missing(trial.data)]
+    gap = _gap(pairs)
+    sooner = [one.seconds < other.seconds for one, other in pairs]
+    if gap.low >= -TOLERATED and all(sooner):
+        speaks = FOR
+    elif gap.high < 0 or not any(sooner):
+        speaks = AGAINST
+    else:
+        speaks = OPEN
+    took = [mean(pair[place].seconds for pair in pairs) for place in (0, 1)]
+    words = (
+        f"{_named(first)} {_right(pairs)} for {_named(second)} ({_span(gap)}), "
+        f"in {took[0]:.1f} against {took[1]:.1f} s."
+    )
+    return [_row(trial.data, speaks, words, **gap._asdict(), seconds=took)]
+
+
+def _useful(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+    """For: certainly twice as good as guessing, and no worse than a classic method with all."""
+    *few, classic = trial.arms
+    rows = []
+    for arm in few:
+        what = f"{arm.per_class} of each" if arm.per_class else "names alone"
+        pairs = _pairs(trial, arm, classic, results)
+        if not pairs:
+            rows.append(_missing(trial.data, f"{what}, "))
+            continue
+        (score,) = scores([run for run, _ in pairs])
+        gap, enough = _gap(pairs), USEFUL / pairs[0][0].classes
+        if score["high"] < enough:
+            speaks = AGAINST
+        elif score["low"] > enough and gap.low >= -TOLERATED:
+            speaks = FOR
+        else:
+            speaks = OPEN
+        words = (
+            f"{what}, {_right(pairs)} for a classic method with {classic.per_class} of each "
+            f"({_span(gap)}); guessing would have {1 / pairs[0][0].classes:.0%}."
+        )
+        rows.append(_row(trial.data, speaks, words, per_class=arm.per_class, **gap._asdict()))
+    return rows
+
+
+def _each(judged: Callable[..., list[dict]]) -> Callable[..., list[dict]]:
+    """Every trial by itself."""
+    return lambda given, results: [row for trial in given for row in judged(trial, results)]
+
+
+JUDGES = {
+    "training-time": _each(_time_saved),
+    "minimal-data": _each(_better),
+    "limited-data": _each(_better),
+    "moderate-data": _each(_better),
+    "compute": _each(_at_first_and_later),
+    "specificity": _special,
+    "hybrid": _each(_as_good_and_sooner),
+    "few-shot": _each(_useful),
+}
