@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from guide.claims import CLAIMS
+from trainers import samples
 from trainers.plan import BadPlan, Plan
 from trainers.registry import pick_from
 
@@ -43,7 +44,7 @@ def _trials(data: str, *arms: Arm) -> tuple[Trial, ...]:
     return tuple(Trial(key, arms) for key in data.split())
 
 
-# Budgets are ceilings, about twice what two cores took; few and small, since somebody waits.
+# Budgets are ceilings. Few and small runs, since somebody waits: sizes, seeds and seconds are ours.
 # The first arm of two is the one that the claim speaks for.
 EXPERIMENTS: Mapping[str, tuple[Trial, ...]] = {
     "training-time": _trials(
@@ -141,6 +142,11 @@ class Verdict(NamedTuple):
     outcome: str  # of OUTCOMES
     words: str  # a sentence, then a line for each thing found
     numbers: dict[str, list[dict]]  # "scores" and "found": see judge.py
+
+
+def title(data: str) -> str:
+    """What a data set of an experiment is called."""
+    return samples.pick(data).title
 
 
 RESULTS = Path(__file__).with_name("results.json")

@@ -22,6 +22,7 @@ from trainers.claims import (
     Measured,
     Trial,
     Verdict,
+    title,
     trials,
 )
 from trainers.measure import Gap, over_draws
@@ -122,15 +123,11 @@ def _gap(pairs: Sequence[tuple[Measured, Measured]]) -> Gap:
 
 
 def _row(data: str, speaks: str, words: str, **numbers: object) -> dict:
-    return {"data": data, "speaks": speaks, "words": f"{_title(data)}: {words}", **numbers}
+    return {"data": data, "speaks": speaks, "words": f"{title(data)}: {words}", **numbers}
 
 
 def _missing(data: str, what: str = "") -> dict:
     return _row(data, OPEN, f"{what}not measured.")
-
-
-def _title(data: str) -> str:
-    return samples.pick(data).title
 
 
 def _named(arm: Arm) -> str:
@@ -269,7 +266,7 @@ def _special(given: Sequence[Trial], results: Sequence[Measured]) -> list[dict]:
         speaks = FOR if low > 0 else AGAINST if high < 0 else OPEN
         words = (
             f"fine-tuning gains {100 * special.difference:+.1f} points over transfer learning, and "
-            f"{100 * usual.difference:+.1f} on {_title(near.data).lower()}: "
+            f"{100 * usual.difference:+.1f} on {title(near.data).lower()}: "
             f"{100 * middle:+.1f} more ({100 * low:+.1f} to {100 * high:+.1f})."
         )
         gap = {"difference": middle, "low": low, "high": high}
