@@ -129,7 +129,8 @@ class Measured:
     looks: tuple[tuple[float, float], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"right": "".join(str(int(one)) for one in self.right)}
+        right = "".join(str(int(one)) for one in self.right)
+        return asdict(self) | {"right": right, "looks": [list(look) for look in self.looks]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Measured":
