@@ -416,5 +416,8 @@ CLASSES_TOLD = 12  # of one's own data, before the run
 BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
 
 if __name__ == "__main__":
+    # Read when torch is loaded. OpenMP's threads spin while they wait for each other: beside other
+    # work, and an app's browser is that, one step then took up to 40 times as long (two cores).
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     logging.captureWarnings(True)
     sys.exit(main())
