@@ -10,7 +10,7 @@ from pages.parts.live_plot import live_plot
 from pages.parts.plain import plain, title_of
 from pages.parts.visitor import visitor
 from trainers import claims
-from trainers.events import TrialDone, TrialStarted
+from trainers.events import ClaimRunDone, ClaimRunStarted
 from trainers.jobs import ClaimTest
 from trainers.store import Run, store
 
@@ -85,9 +85,9 @@ def watch(job: Run) -> None:
     if job.is_over:
         st.rerun()
     events = events_of(job.id, None)
-    begun = [event for event in events if isinstance(event, TrialStarted)]
-    done = [event for event in events if isinstance(event, TrialDone)]
-    share = len(done) / begun[-1].trials if begun else 0.0
+    begun = [event for event in events if isinstance(event, ClaimRunStarted)]
+    done = [event for event in events if isinstance(event, ClaimRunDone)]
+    share = len(done) / begun[-1].total if begun else 0.0
     st.progress(share, text=status(job, begun[-1] if begun else None))
     for event in done[-3:]:
         st.caption(f"{in_words(event)}: {event.right} of {event.tests} right")
@@ -109,18 +109,18 @@ def watch(job: Run) -> None:
         )
 
 
-def status(job: Run, now: TrialStarted | None) -> str:
+def status(job: Run, now: ClaimRunStarted | None) -> str:
     """One line that is always true."""
     if now:
         stopping = " Stopping…" if job.stop else ""
-        return f"Run {now.trial + 1} of {now.trials}: {in_words(now)}.{stopping}"
+        return f"Run {now.number + 1} of {now.total}: {in_words(now)}.{stopping}"
     if job.claimed:
         return "Reading the data and the model."
     wait = store().wait(job.visitor, job.id)
     return f"Waiting: {tell.in_line(wait)}" if wait.ahead else "Waiting for a free process."
 
 
-def in_words(run: TrialStarted | TrialDone) -> str:
+def in_words(run: ClaimRunStarted | ClaimRunDone) -> str:
     many = f"{run.per_class} of each class" if run.per_class else "names of the classes alone"
     return f"{APPROACHES[run.approach].title} on {title_of(run.data)}, {many}"
 

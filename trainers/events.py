@@ -213,6 +213,18 @@ class LaneDone(Event):
 
 
 @dataclass(frozen=True)
+class Tried(Event):
+    """A short trial on parts of the training examples is over: see trainers/trial.py."""
+
+    right: dict[str, int]  # approach -> left-out examples that it had right
+    asked: int  # left-out examples
+    article: str  # what the article's rules advise
+    trusted: str  # what Thaw advises after the trial
+    words: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Compared(Event):
     """The end of a comparison: see trainers/verdict.py for its words."""
 
@@ -229,28 +241,28 @@ class Compared(Event):
 
 
 @dataclass(frozen=True)
-class TrialStarted(Event):
+class ClaimRunStarted(Event):
     """The test of a claim begins with its next run."""
 
     data: str
     approach: str
     per_class: int
     seed: int
-    trial: int  # from 0
-    trials: int
+    number: int  # from 0
+    total: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class TrialDone(Event):
+class ClaimRunDone(Event):
     """A run of the test of a claim has its score."""
 
     data: str
     approach: str
     per_class: int
     seed: int
-    trial: int
-    trials: int
+    number: int
+    total: int
     right: int
     tests: int
     seconds: float

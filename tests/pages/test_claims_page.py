@@ -13,7 +13,7 @@ from pages.parts.plain import plain
 from trainers import claims
 from trainers.claims import FAILS, HOLDS, OUTCOMES, PARTLY
 from trainers.claims.judge import judge
-from trainers.events import Cancelled, Failed, Judged, TrialDone, TrialStarted
+from trainers.events import Cancelled, ClaimRunDone, ClaimRunStarted, Failed, Judged
 from trainers.jobs import ClaimTest
 from trainers.store import QUEUED, store
 
@@ -94,10 +94,10 @@ def at_work(claim: str, *events) -> str:
     return key
 
 
-def trial(number=0, **done):
+def a_run(number=0, **done):
     facts = {"data": "cells", "approach": "transfer", "per_class": 10, "seed": 0}
-    facts |= {"trial": number, "trials": 4, "seconds": 1.0}
-    return TrialDone(**facts, **done) if done else TrialStarted(**facts)
+    facts |= {"number": number, "total": 4, "seconds": 1.0}
+    return ClaimRunDone(**facts, **done) if done else ClaimRunStarted(**facts)
 
 
 def test_what_nobody_measured_is_said_and_no_number_is_shown(ships):
@@ -153,7 +153,7 @@ def test_a_click_queues_the_test_of_that_claim(ships):
 
 @pytest.mark.parametrize("until", range(4))
 def test_a_test_can_be_drawn_after_every_event(until, ships):
-    told = [trial(), trial(right=350, tests=500), trial(1)]
+    told = [a_run(), a_run(right=350, tests=500), a_run(1)]
     at_work("limited-data", *told[:until])
     at = page()
     (bar,) = at.get("progress")

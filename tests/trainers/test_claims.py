@@ -17,18 +17,18 @@ from trainers.claims import (
     PARTLY,
     UNKNOWN,
     Arm,
+    Contest,
     Measured,
-    Trial,
 )
 from trainers.claims.judge import judge
 from trainers.claims.run import measured, try_claim
 from trainers.engine.execute import execute
 from trainers.events import (
     Cancelled,
+    ClaimRunDone,
+    ClaimRunStarted,
     Finished,
     Judged,
-    TrialDone,
-    TrialStarted,
     from_json,
 )
 from trainers.jobs import ClaimTest, perform
@@ -285,13 +285,13 @@ def test_a_shipped_verdict_follows_from_its_runs(claim):
 def small(toy, monkeypatch):
     """One claim, on toys."""
     arms = Arm("transfer", 10, 2), Arm("fine_tune", 10, 2)
-    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Trial("colours", arms),))
+    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Contest("colours", arms),))
     return ClaimTest(key="limited-data", seconds=8)
 
 
 def test_a_claim_is_tested_by_its_runs_and_the_last_word_is_the_verdict(small):
     events = list(try_claim(small, stop=never))
-    done = [event for event in events if isinstance(event, TrialDone)]
+    done = [event for event in events if isinstance(event, ClaimRunDone)]
     assert [(e.approach, e.seed) for e in done] == [
         ("transfer", 0),
         ("fine_tune", 0),
@@ -327,7 +327,7 @@ def test_stop_judges_what_was_measured_whole(small):
     events = []
     for event in try_claim(small, stop=stop):
         events.append(event)
-        done += [event] if isinstance(event, TrialDone) else []
+        done += [event] if isinstance(event, ClaimRunDone) else []
     assert len(done) == len(events[-1].runs) == 1
     assert not events[-1].whole
     assert events[-1].outcome == UNKNOWN
@@ -341,7 +341,7 @@ def test_a_run_that_was_stopped_half_way_does_not_count(small):
 
     stream = try_claim(small, stop=stop)
     for event in stream:
-        begun += [event] if isinstance(event, TrialStarted) else []
+        begun += [event] if isinstance(event, ClaimRunStarted) else []
     assert isinstance(event, Cancelled)
 
 
@@ -350,7 +350,7 @@ def test_cancel_is_heard_while_a_run_lasts(small, monkeypatch):
 
     monkeypatch.setattr(testing, "BREATH_SECONDS", 0.0)
     kinds = [type(event) for event in try_claim(small, stop=never)]
-    first, second = [n for n, kind in enumerate(kinds) if kind is TrialStarted][:2]
+    first, second = [n for n, kind in enumerate(kinds) if kind is ClaimRunStarted][:2]
     assert second - first > 3
 
 
@@ -413,6 +413,6 @@ def test_what_cannot_be_asked_for_is_one_line_and_exit_2(wrong, words, capsys):
 
 def test_a_claim_whose_run_fails_is_said_and_exit_1(small, toy, monkeypatch, capsys):
     arms = Arm("transfer", 10, 2), Arm("fine_tune", 10, 2)
-    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Trial("one_class", arms),))
+    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Contest("one_class", arms),))
     assert main(["claims", "limited-data"]) == 1
     assert "needs at least two" in capsys.readouterr().err

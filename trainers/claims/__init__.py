@@ -32,7 +32,7 @@ class Arm(NamedTuple):
     what_learns: str = "auto"
 
 
-class Trial(NamedTuple):
+class Contest(NamedTuple):
     """Ways held against each other on one data set; with each seed another choice of examples."""
 
     data: str
@@ -40,51 +40,53 @@ class Trial(NamedTuple):
     seeds: tuple[int, ...] = (0, 1)
 
 
-def _trials(data: str, *arms: Arm) -> tuple[Trial, ...]:
-    return tuple(Trial(key, arms) for key in data.split())
+def _contests(data: str, *arms: Arm) -> tuple[Contest, ...]:
+    return tuple(Contest(key, arms) for key in data.split())
 
 
 # Budgets are ceilings. Few and small runs, since somebody waits: sizes, seeds and seconds are ours.
 # The first arm of two is the one that the claim speaks for.
-EXPERIMENTS: Mapping[str, tuple[Trial, ...]] = {
-    "training-time": _trials(
+EXPERIMENTS: Mapping[str, tuple[Contest, ...]] = {
+    "training-time": _contests(
         # Transfer learning goes first: what a process sets up once counts against it.
         "digits cells messages pydocs",
         Arm("transfer", 50, 12),
         Arm("scratch", 50, 15),
     ),
-    "minimal-data": _trials(
+    "minimal-data": _contests(
         "cells messages finance triage", Arm("fine_tune", 10, 15, "lora"), Arm("none", 10, 12)
     ),
-    "limited-data": _trials(
+    "limited-data": _contests(
         "digits cells messages triage", Arm("transfer", 10, 12), Arm("fine_tune", 10, 15)
     ),
-    "moderate-data": _trials(
+    "moderate-data": _contests(
         "digits cells messages triage", Arm("fine_tune", 50, 20), Arm("transfer", 50, 12)
     ),
-    "compute": _trials("digits messages", Arm("transfer", 50, 12), Arm("fine_tune", 50, 20)),
-    "specificity": _trials(
+    "compute": _contests("digits messages", Arm("transfer", 50, 12), Arm("fine_tune", 50, 20)),
+    "specificity": _contests(
         "vehicles cells messages triage", Arm("fine_tune", 20, 15), Arm("transfer", 20, 12)
     ),
     "hybrid": (
-        *_trials("vehicles cells", Arm("hybrid", 50, 20), Arm("fine_tune", 50, 20)),
-        *_trials("messages", Arm("hybrid", 20, 20), Arm("fine_tune", 20, 20)),
+        *_contests("vehicles cells", Arm("hybrid", 50, 20), Arm("fine_tune", 50, 20)),
+        *_contests("messages", Arm("hybrid", 20, 20), Arm("fine_tune", 20, 20)),
     ),
     "few-shot": (
-        *_trials("digits cells", Arm("none", 5, 12), Arm("simple", 50, 8)),
-        *_trials("messages triage", Arm("none", 0, 12), Arm("none", 5, 12), Arm("simple", 50, 8)),
+        *_contests("digits cells", Arm("none", 5, 12), Arm("simple", 50, 8)),
+        *_contests("messages triage", Arm("none", 0, 12), Arm("none", 5, 12), Arm("simple", 50, 8)),
     ),
 }
 
 
-def trials(claim: str) -> tuple[Trial, ...]:
-    """The trials of a claim. Raises `UnknownKey`, naming one that exists."""
+def contests(claim: str) -> tuple[Contest, ...]:
+    """The contests of a claim. Raises `UnknownKey`, naming one that exists."""
     return EXPERIMENTS[pick_from(CLAIMS, claim, "claim").key]
 
 
 def ceiling(claim: str) -> float:
     """The seconds that its runs take at most, together."""
-    return sum(arm.seconds * len(trial.seeds) for trial in trials(claim) for arm in trial.arms)
+    return sum(
+        arm.seconds * len(contest.seeds) for contest in contests(claim) for arm in contest.arms
+    )
 
 
 def plans(claim: str, seconds: float | None = None) -> list[Plan]:
@@ -97,16 +99,16 @@ def plans(claim: str, seconds: float | None = None) -> list[Plan]:
         share = min(1.0, seconds / ceiling(claim))
     given = [
         Plan(
-            data=trial.data,
+            data=contest.data,
             approach=arm.approach,
             per_class=arm.per_class,
             seconds=arm.seconds * share,
             seed=seed,
             what_learns=arm.what_learns,
         )
-        for trial in trials(claim)
-        for seed in trial.seeds
-        for arm in trial.arms
+        for contest in contests(claim)
+        for seed in contest.seeds
+        for arm in contest.arms
     ]
     # What needs no examples is the same every time.
     return [plan for plan in given if plan.per_class or plan.seed == 0]

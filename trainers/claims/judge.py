@@ -19,11 +19,11 @@ from trainers.claims import (
     PARTLY,
     UNKNOWN,
     Arm,
+    Contest,
     Measured,
-    Trial,
     Verdict,
+    contests,
     title,
-    trials,
 )
 from trainers.measure import Gap, over_draws
 from trainers.verdict import TOLERATED
@@ -38,7 +38,7 @@ def judge(claim: str, results: Sequence[Measured]) -> Verdict:
     """The verdict on `claim`, in words and numbers. `numbers` holds "scores" (a row for each data
     set, approach and number of examples: test score with interval, seconds) and "found" (a row for
     each thing that speaks for or against). Raises `UnknownKey`."""
-    found = JUDGES[claim](trials(claim), results)
+    found = JUDGES[claim](contests(claim), results)
     outcome = _outcome([row["speaks"] for row in found])
     if claim == "training-time" and outcome == HOLDS and not _both_kinds(found):
         outcome = PARTLY
@@ -97,22 +97,22 @@ def scores(results: Sequence[Measured]) -> list[dict]:
     return rows
 
 
-# --- what the results have of a trial -------------------------------------------------------------
+# --- what the results have of a contest -----------------------------------------------------------
 
 
-def _draws(trial: Trial, arm: Arm, results: Iterable[Measured]) -> dict[int, Measured]:
+def _draws(contest: Contest, arm: Arm, results: Iterable[Measured]) -> dict[int, Measured]:
     """The runs of an arm, by seed."""
-    wanted = (trial.data, arm.approach, arm.per_class)
+    wanted = (contest.data, arm.approach, arm.per_class)
     return {one.seed: one for one in results if (one.data, one.approach, one.per_class) == wanted}
 
 
 def _pairs(
-    trial: Trial, first: Arm, second: Arm, results: Iterable[Measured]
+    contest: Contest, first: Arm, second: Arm, results: Iterable[Measured]
 ) -> list[tuple[Measured, Measured]]:
     """The runs of two arms on the same choice of examples, and on the test examples that all were
     asked: a short budget looks at the first of them only."""
-    one, other = _draws(trial, first, results), _draws(trial, second, results)
-    both = [(one[seed], other[seed]) for seed in trial.seeds if seed in one and seed in other]
+    one, other = _draws(contest, first, results), _draws(contest, second, results)
+    both = [(one[seed], other[seed]) for seed in contest.seeds if seed in one and seed in other]
     tests = min((len(run.right) for pair in both for run in pair), default=0)
     return [tuple(replace(run, right=run.right[:tests]) for run in pair) for pair in both]
 
@@ -146,27 +146,27 @@ def _span(gap: Gap) -> str:
 # --- the claims -----------------------------------------------------------------------------------
 
 
-def _better(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+def _better(contest: Contest, results: Sequence[Measured]) -> list[dict]:
     """For: the first arm is certainly better than the second. Against: certainly worse."""
-    first, second = trial.arms
-    pairs = _pairs(trial, first, second, results)
+    first, second = contest.arms
+    pairs = _pairs(contest, first, second, results)
     if not pairs:
-        return [_missing(trial.data)]
+        return [_missing(contest.data)]
     gap = _gap(pairs)
     speaks = FOR if gap.low > 0 else AGAINST if gap.high < 0 else OPEN
     word = {FOR: "certainly better", AGAINST: "certainly worse", OPEN: "no certain difference"}
     words = f"{_named(first)} {_right(pairs)} for {_named(second)}, {word[speaks]} ({_span(gap)})."
-    return [_row(trial.data, speaks, words, **gap._asdict())]
+    return [_row(contest.data, speaks, words, **gap._asdict())]
 
 
-def _time_saved(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+def _time_saved(contest: Contest, results: Sequence[Measured]) -> list[dict]:
     """For: three quarters of the time to what scratch reaches are saved, whichever the choice of
     examples. Against: none is."""
-    pairs = _pairs(trial, *trial.arms, results)
+    pairs = _pairs(contest, *contest.arms, results)
     if not pairs:
-        return [_missing(trial.data)]
+        return [_missing(contest.data)]
     if why := _no_level(pairs):
-        return [_row(trial.data, OPEN, why)]
+        return [_row(contest.data, OPEN, why)]
     runs = []
     for transfer, scratch in pairs:
         runs.append(_times(transfer, scratch, best(scratch)))
@@ -179,7 +179,7 @@ def _time_saved(trial: Trial, results: Sequence[Measured]) -> list[dict]:
         for run in runs
     ]
     words = f"{'; '.join(told)}. Saved: {_range(saved)}."
-    return [_row(trial.data, speaks, words, saved=saved, times=runs, ways=_ways(trial))]
+    return [_row(contest.data, speaks, words, saved=saved, times=runs, ways=_ways(contest))]
 
 
 def reached(run: Measured, level: float) -> float | None:
@@ -210,18 +210,18 @@ def _range(shares: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _ways(trial: Trial) -> list[str]:
-    return [arm.approach for arm in trial.arms]
+def _ways(contest: Contest) -> list[str]:
+    return [arm.approach for arm in contest.arms]
 
 
-def _at_first_and_later(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+def _at_first_and_later(contest: Contest, results: Sequence[Measured]) -> list[dict]:
     """Two counts. At first fine-tuning is quicker, to a level that both reach; later, when only a
     new last layer need learn, transfer learning is, and nearly as good as fine-tuning gets."""
-    pairs = _pairs(trial, *trial.arms, results)
+    pairs = _pairs(contest, *contest.arms, results)
     if not pairs:
-        return [_missing(trial.data, "at first, "), _missing(trial.data, "later, ")]
+        return [_missing(contest.data, "at first, "), _missing(contest.data, "later, ")]
     if why := _no_level(pairs):
-        return [_row(trial.data, OPEN, f"{what}, {why}") for what in ("at first", "later")]
+        return [_row(contest.data, OPEN, f"{what}, {why}") for what in ("at first", "later")]
     at_first, later = [], []
     for transfer, tuned in pairs:
         both, near = min(best(transfer), best(tuned)), best(tuned) - TOLERATED
@@ -230,8 +230,8 @@ def _at_first_and_later(trial: Trial, results: Sequence[Measured]) -> list[dict]
     dearer = [run["first"] > run["second"] for run in at_first]
     saves = [run["first"] is not None and run["first"] < run["second"] for run in later]
     return [
-        _count(trial, "at first", at_first, dearer),
-        _count(trial, "later", later, saves),
+        _count(contest, "at first", at_first, dearer),
+        _count(contest, "later", later, saves),
     ]
 
 
@@ -246,7 +246,7 @@ def _times(transfer: Measured, tuned: Measured, level: float, known_seconds: flo
     }
 
 
-def _count(trial: Trial, what: str, runs: list[dict], as_claimed: Sequence[bool]) -> dict:
+def _count(contest: Contest, what: str, runs: list[dict], as_claimed: Sequence[bool]) -> dict:
     speaks = FOR if all(as_claimed) else OPEN if any(as_claimed) else AGAINST
     told = [
         ("never" if run["first"] is None else f"{run['first']:.1f} s")
@@ -255,17 +255,17 @@ def _count(trial: Trial, what: str, runs: list[dict], as_claimed: Sequence[bool]
         for run in runs
     ]
     words = f"{what}, {'; '.join(told)}."
-    return _row(trial.data, speaks, words, part=what, times=runs, ways=_ways(trial))
+    return _row(contest.data, speaks, words, part=what, times=runs, ways=_ways(contest))
 
 
-def _special(given: Sequence[Trial], results: Sequence[Measured]) -> list[dict]:
+def _special(given: Sequence[Contest], results: Sequence[Measured]) -> list[dict]:
     """For pictures and for texts: does fine-tuning gain more on the special task?"""
     rows = []
     for modality in ("images", "text"):
-        those = [trial for trial in given if samples.SAMPLES[trial.data].modality == modality]
+        those = [contest for contest in given if samples.SAMPLES[contest.data].modality == modality]
         kinds = {samples.SAMPLES[t.data].resembles["specificity"]: t for t in those}
         near, far = kinds["common"], kinds["specialised"]
-        pairs = {trial.data: _pairs(trial, *trial.arms, results) for trial in (near, far)}
+        pairs = {contest.data: _pairs(contest, *contest.arms, results) for contest in (near, far)}
         if not all(pairs.values()):
             rows.append(_missing(far.data))
             continue
@@ -285,12 +285,12 @@ def _special(given: Sequence[Trial], results: Sequence[Measured]) -> list[dict]:
     return rows
 
 
-def _as_good_and_sooner(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+def _as_good_and_sooner(contest: Contest, results: Sequence[Measured]) -> list[dict]:
     """For: as good as the second, and sooner done every time. Against: worse, or later."""
-    first, second = trial.arms
-    pairs = _pairs(trial, first, second, results)
+    first, second = contest.arms
+    pairs = _pairs(contest, first, second, results)
     if not pairs:
-        return [_missing(trial.data)]
+        return [_missing(contest.data)]
     gap = _gap(pairs)
     sooner = [one.seconds < other.seconds for one, other in pairs]
     if gap.low >= -TOLERATED and all(sooner):
@@ -304,18 +304,18 @@ def _as_good_and_sooner(trial: Trial, results: Sequence[Measured]) -> list[dict]
         f"{_named(first)} {_right(pairs)} for {_named(second)} ({_span(gap)}), "
         f"in {took[0]:.1f} against {took[1]:.1f} s."
     )
-    return [_row(trial.data, speaks, words, **gap._asdict(), seconds=took)]
+    return [_row(contest.data, speaks, words, **gap._asdict(), seconds=took)]
 
 
-def _useful(trial: Trial, results: Sequence[Measured]) -> list[dict]:
+def _useful(contest: Contest, results: Sequence[Measured]) -> list[dict]:
     """For: certainly twice as good as guessing, and no worse than a classic method with all."""
-    *few, classic = trial.arms
+    *few, classic = contest.arms
     rows = []
     for arm in few:
         what = f"{arm.per_class} of each" if arm.per_class else "names alone"
-        pairs = _pairs(trial, arm, classic, results)
+        pairs = _pairs(contest, arm, classic, results)
         if not pairs:
-            rows.append(_missing(trial.data, f"{what}, "))
+            rows.append(_missing(contest.data, f"{what}, "))
             continue
         (score,) = scores([run for run, _ in pairs])
         gap, enough = _gap(pairs), USEFUL / pairs[0][0].classes
@@ -329,13 +329,13 @@ def _useful(trial: Trial, results: Sequence[Measured]) -> list[dict]:
             f"{what}, {_right(pairs)} for a classic method with {classic.per_class} of each "
             f"({_span(gap)}); guessing would have {1 / pairs[0][0].classes:.0%}."
         )
-        rows.append(_row(trial.data, speaks, words, per_class=arm.per_class, **gap._asdict()))
+        rows.append(_row(contest.data, speaks, words, per_class=arm.per_class, **gap._asdict()))
     return rows
 
 
 def _each(judged: Callable[..., list[dict]]) -> Callable[..., list[dict]]:
-    """Every trial by itself."""
-    return lambda given, results: [row for trial in given for row in judged(trial, results)]
+    """Every contest by itself."""
+    return lambda given, results: [row for contest in given for row in judged(contest, results)]
 
 
 JUDGES = {

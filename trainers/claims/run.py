@@ -15,14 +15,14 @@ from trainers.events import (
     Answered,
     Baseline,
     Cancelled,
+    ClaimRunDone,
+    ClaimRunStarted,
     Event,
     Finished,
     Judged,
     PhaseStarted,
     Progress,
     Started,
-    TrialDone,
-    TrialStarted,
     Validated,
 )
 from trainers.jobs import ClaimTest
@@ -47,8 +47,8 @@ def try_claim(
         if stop():
             break
         facts = {"data": plan.data, "approach": plan.approach, "per_class": plan.per_class}
-        facts |= {"seed": plan.seed, "trial": number, "trials": len(to_run)}
-        yield TrialStarted(**facts, seconds=time.monotonic() - began)
+        facts |= {"seed": plan.seed, "number": number, "total": len(to_run)}
+        yield ClaimRunStarted(**facts, seconds=time.monotonic() - began)
         events, told = [], time.monotonic()
         for event in run(plan, stop=stop):
             events.append(event)
@@ -59,7 +59,7 @@ def try_claim(
             break
         results.append(measured(plan, events))
         right = results[-1].right
-        yield TrialDone(
+        yield ClaimRunDone(
             **facts, right=sum(right), tests=len(right), seconds=time.monotonic() - began
         )
     if not results:
