@@ -247,6 +247,13 @@ def test_a_saving_that_is_not_there_with_every_choice_is_open():
     assert row["saved"] == pytest.approx([0.9, 0.1])
 
 
+def test_it_is_said_when_training_from_scratch_was_cut_short():
+    told = reaches(1.0)
+    for ended, said in (("all steps done", True), ("no longer improves", False)):
+        left = results("training-time", lambda plan, ended=ended: told(plan) | {"ended": ended})
+        assert ("when its time was up" in judge("training-time", left).words) == said
+
+
 def test_only_tests_that_all_were_asked_are_compared():
     left = [
         Measured(**{**vars(one), "right": one.right[: TESTS // 2]})

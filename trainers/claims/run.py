@@ -20,6 +20,7 @@ from trainers.events import (
     Event,
     Finished,
     Judged,
+    PhaseDone,
     PhaseStarted,
     Progress,
     Started,
@@ -95,6 +96,8 @@ def measured(plan: Plan, events: list[Event]) -> Measured:
                 first = event.seconds - drawing
             case Validated() if not looks or event.accuracy > looks[-1][1]:
                 looks.append((round(event.seconds - drawing, 3), event.accuracy))
+            case PhaseDone():
+                facts["ended"] = event.why
             case Answered():
                 pairs = zip(event.labels, event.answers, strict=True)
                 facts["right"] = tuple(label == answer for label, answer in pairs)
