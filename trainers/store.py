@@ -35,7 +35,17 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from trainers import jobs
-from trainers.events import Cancelled, Compared, Done, Event, Failed, Finished, Watched, from_json
+from trainers.events import (
+    Cancelled,
+    Compared,
+    Curved,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Watched,
+    from_json,
+)
 from trainers.home import database_url
 from trainers.plan import BadPlan
 
@@ -45,6 +55,7 @@ OVER = (FINISHED, FAILED, CANCELLED)
 ENDS = {
     Finished: FINISHED,
     Compared: FINISHED,
+    Curved: FINISHED,
     Done: FINISHED,
     Failed: FAILED,
     Cancelled: CANCELLED,
@@ -390,7 +401,8 @@ def _kinds(heavy: bool) -> Any:
 
 def _seconds(row: Any) -> float:
     told = jobs.KINDS[row["kind"]].seconds
-    return told or row["plan"]["seconds"] * len(row["plan"].get("approaches", [""]))
+    runs = len(row["plan"]["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
+    return told or row["plan"]["seconds"] * runs
 
 
 def _run(row: Any) -> Run:

@@ -1,0 +1,283 @@
+"""What learning curves say: where they cross, and what more data would bring. Pure.
+
+`right` holds, for each (approach, examples of each class, draw), which test examples were answered
+right, bool (tests,). The test is the same for all; a draw is one choice of training examples, the
+same for every approach.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from scipy.stats import t as students_t
+
+from guide.approaches import APPROACHES
+
+Right = Mapping[tuple[str, int, int], NDArray[np.bool_]]
+
+LEAST_SIZES = 3  # two points fit any line
+BOOTSTRAPS = 200
+WIDE = 0.05  # a forecast no more exact than this is none; ours
+LITTLE = 0.01  # not worth collecting twice the data for; ours
+POWERS = np.geomspace(0.1, 2.0, 8)  # of the inverse power law; measured ones lie between: Hestness
+# et al. 2017, "Deep Learning Scaling is Predictable, Empirically", found 0.07 to 0.5
+
+
+class Told(NamedTuple):
+    words: str
+    crossing: list[dict]  # of each pair of approaches, see `crossing`
+    forecast: list[dict]  # of each approach, see `forecast`
+
+
+def told(right: Right, cut_short: Mapping[str, int] | None = None) -> Told:
+    """The words for all curves; `cut_short`: the smallest number of examples of each class for
+    which an approach had no time to see them all."""
+    approaches = list(dict.fromkeys(approach for approach, _, _ in right))
+    # What trains less is the one that the others have to beat.
+    if "transfer" in approaches:
+        approaches = ["transfer", *(key for key in approaches if key != "transfer")]
+    pairs = [
+        crossing(second, first, right)
+        for place, first in enumerate(approaches)
+        for second in approaches[place + 1 :]
+    ]
+    pairs = [pair for pair in pairs if pair["gaps"]]
+    futures = [forecast(key, right, (cut_short or {}).get(key)) for key in approaches]
+    futures.sort(key=lambda one: -one["accuracy"])
+    lines = [_scores(futures, right)]
+    base = approaches[0]
+    lines += [
+        _of_pair(pair) for pair in pairs if pair["second"] == base or pair["outcome"] == "crosses"
+    ]
+    lines += [_of_future(one) for one in futures]
+    if not any(draw for _, _, draw in right):
+        lines.append(
+            "Each size was tried with one choice of examples; another choice could come out "
+            "differently."
+        )
+    return Told(" ".join(lines), pairs, futures)
+
+
+class Gap(NamedTuple):
+    """One approach minus another, in shares of the test, at one size."""
+
+    per_class: int
+    difference: float
+    low: float
+    high: float
+
+
+def gaps(first: str, second: str, right: Right) -> list[Gap]:
+    """`first` minus `second` at each size that both were tried with.
+
+    Together the intervals hold in 95 % of cases (Bonferroni). They count the test examples, as
+    `trainers.measure.paired` does, and how much the draws differ, pooled over the sizes.
+    """
+    apart: dict[int, Any] = {}
+    for approach, size, draw in sorted(right, key=lambda key: key[1:]):
+        if approach == first and (second, size, draw) in right:
+            one = right[first, size, draw].astype(float) - right[second, size, draw]
+            apart.setdefault(size, []).append(one)
+    between, freedom = spread([[one.mean() for one in draws] for draws in apart.values()])
+    found = []
+    for size, draws in apart.items():
+        each, count = np.mean(draws, axis=0), len(draws[0]) + 2
+        middle = each.sum() / count
+        by_test = (((each**2).sum() + 1) / count - middle**2) / count
+        by_draw = between / len(draws)
+        # Welch and Satterthwaite: few draws tell little about how far draws differ.
+        both = (by_test + by_draw) ** 2
+        sure = both / (by_test**2 / (count - 1) + (by_draw**2 / freedom if freedom else 0.0))
+        reach = students_t.ppf(1 - 0.025 / len(apart), sure) * sqrt(by_test + by_draw)
+        found.append(Gap(size, float(each.mean()), float(middle - reach), float(middle + reach)))
+    return found
+
+
+def spread(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The variance within groups, pooled, and how many degrees of freedom it has."""
+    told = [group for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in told)
+    squares = sum(float(np.var(group)) * len(group) for group in told)
+    return (squares / freedom, freedom) if freedom else (0.0, 0)
+
+
+def crossing(first: str, second: str, right: Right) -> dict:
+    """How `first` stands against `second` along the sizes.
+
+    "outcome": "crosses" (once, "between" two sizes: behind at one and ahead at the other, or the
+    other way round, neither by chance), "ahead" or "behind" (where it can be told), "cannot tell".
+    "ahead" and "behind": sizes at which the interval leaves no doubt.
+    """
+    found = gaps(first, second, right)
+    ahead = [gap.per_class for gap in found if gap.low > 0]
+    behind = [gap.per_class for gap in found if gap.high < 0]
+    sure = sorted([(size, 1) for size in ahead] + [(size, -1) for size in behind])
+    turns = [(one[0], two[0]) for one, two in pairwise(sure) if one[1] != two[1]]
+    outcome = "cannot tell"
+    if len(turns) == 1:
+        outcome = "crosses"
+    elif sure and not turns:
+        outcome = "ahead" if ahead else "behind"
+    return {
+        "first": first,
+        "second": second,
+        "outcome": outcome,
+        "between": list(turns[0]) if outcome == "crosses" else [],
+        "ahead": ahead,
+        "behind": behind,
+        "gaps": [gap._asdict() for gap in found],
+    }
+
+
+def forecast(approach: str, right: Right, cut_short: int | None = None) -> dict:
+    """What twice the largest number of examples would probably bring `approach`.
+
+    "low" and "high": the gain in shares of the test, the middle 95 % of forecasts over resampled
+    test examples and draws, half of them by an inverse power law of the error with a floor, half
+    by a line against the logarithm. "outcome": "yes", "no" (at most `LITTLE`), "perhaps" (a narrow
+    range that holds no gain, too), "cannot tell"; then "why".
+    """
+    keys = sorted((key for key in right if key[0] == approach), key=lambda key: key[1:])
+    sizes = np.array([size for _, size, _ in keys], dtype=float)
+    answers = np.stack([right[key] for key in keys]).astype(float)
+    most = int(sizes.max())
+    found = {
+        "approach": approach,
+        "per_class": most,
+        "accuracy": float(answers[sizes == most].mean()),
+        "outcome": "cannot tell",
+        "low": None,
+        "high": None,
+        "why": "",
+    }
+    if cut_short is not None:
+        why = f"there was no time to learn from all of {cut_short:,} of each class"
+        return found | {"why": f"{why}, so more examples need more seconds first"}
+    if len(set(sizes)) < LEAST_SIZES:
+        return found | {"why": f"a forecast needs at least {LEAST_SIZES} sizes"}
+    gains = _gains(sizes, answers, most)
+    low, high = (float(edge) for edge in np.quantile(gains, (0.025, 0.975)))
+    if high <= LITTLE and high - low <= WIDE:
+        outcome = "no"
+    elif low > LITTLE or (low > 0 and high - low <= WIDE):
+        outcome = "yes"
+    else:
+        outcome = "perhaps" if high - low <= WIDE else "cannot tell"
+    why = "" if outcome != "cannot tell" else f"it may bring {_range(low, high)}"
+    return found | {"outcome": outcome, "low": low, "high": high, "why": why}
+
+
+def _gains(sizes: NDArray, answers: NDArray, most: int) -> list[float]:
+    """How much more would be right at twice `most`, once for each resampling and kind of curve."""
+    dice = np.random.default_rng(0)
+    means = answers.mean(1)
+    variance, _ = spread([means[sizes == size] for size in set(sizes)])
+    gains = []
+    for _ in range(BOOTSTRAPS):
+        asked = dice.integers(0, answers.shape[1], answers.shape[1])
+        error = 1 - answers[:, asked].mean(1) + dice.normal(0, sqrt(variance), len(sizes))
+        for fit in (power_law, log_line):
+            now, then = np.clip(fit(sizes, error, np.array([most, 2.0 * most])), 0, 1)
+            gains.append(now - then)
+    return gains
+
+
+def power_law(sizes: NDArray, error: NDArray, at: NDArray) -> NDArray:
+    """a * n ** -b + c with a, c >= 0, fitted to `error` and read `at` other sizes."""
+    best, least = np.zeros(len(at)), np.inf
+    for power in POWERS:
+        (height, floor), residue = nnls(_columns(sizes**-power), error)
+        if residue < least:
+            best, least = height * at**-power + floor, residue
+    return best
+
+
+def log_line(sizes: NDArray, error: NDArray, at: NDArray) -> NDArray:
+    """A straight line against the logarithm: it does not flatten out, as the power law does."""
+    line, *_ = np.linalg.lstsq(_columns(np.log(sizes)), error)
+    return _columns(np.log(at)) @ line
+
+
+def _columns(values: NDArray) -> NDArray:
+    return np.column_stack([values, np.ones(len(values))])
+
+
+def _scores(futures: list[dict], right: Right) -> str:
+    most = max(one["per_class"] for one in futures)
+    there = [one for one in futures if one["per_class"] == most]
+    tests = len(next(iter(right.values())))
+    scores = ", ".join(f"{_named(one['approach'])} {one['accuracy']:.1%}" for one in there)
+    return f"With {most:,} of each class, of {tests:,} test examples right: {scores}."
+
+
+def _of_pair(pair: dict) -> str:
+    """Where `first` begins to pay, as a person would say it."""
+    first, second = _named(pair["first"]), _named(pair["second"])
+    sizes = [gap["per_class"] for gap in pair["gaps"]]
+    match pair["outcome"]:
+        case "crosses":
+            few, many = pair["between"]
+            if many in pair["ahead"]:
+                return (
+                    f"{_first(first)} pays from somewhere between {few:,} and {many:,} examples of "
+                    f"each class: with {few:,} {second} is ahead, with {many:,} {first} is."
+                )
+            return (
+                f"{_first(first)} is ahead of {second} with {few:,} examples of each class, and "
+                f"behind it with {many:,}: the curves cross in between."
+            )
+        case "ahead":
+            few, many = pair["ahead"][0], pair["ahead"][-1]
+            told = f"{_first(first)} pays with {few:,} examples of each class: it is ahead of "
+            told += second
+            told += ", and fewer were not tried." if few == sizes[0] else "."
+            if few != sizes[0]:
+                told += " Whether it does with fewer cannot be told."
+            if many != sizes[-1]:
+                told += f" With more than {many:,} the two cannot be told apart."
+            return told
+        case "behind":
+            many = pair["behind"][-1]
+            told = f"{_first(first)} does not pay with {many:,} examples of each class: "
+            told += f"{second} is ahead."
+            return told + (
+                " More were not tried."
+                if many == sizes[-1]
+                else " Whether it does with more cannot be told."
+            )
+    unseen = 100 * max((gap["high"] - gap["low"]) / 2 for gap in pair["gaps"])
+    return (
+        f"From how many examples on {first} pays against {second} cannot be told: differences "
+        f"below about {unseen:.0f} points are invisible here."
+    )
+
+
+def _of_future(one: dict) -> str:
+    name, twice = _named(one["approach"]), 2 * one["per_class"]
+    if one["outcome"] == "cannot tell":
+        return f"What {twice:,} of each class would bring {name} cannot be told: {one['why']}."
+    if one["outcome"] == "no":
+        return (
+            f"{_first(name)} has levelled off: {twice:,} of each class would hardly bring anything "
+            f"(at most {max(0.0, 100 * one['high']):.1f} points)."
+        )
+    brings = _range(one["low"], one["high"])
+    return f"{twice:,} of each class would probably bring {name} {brings}, if its curve goes on so."
+
+
+def _range(low: float, high: float) -> str:
+    if low < 0:
+        return f"between {-100 * low:.1f} points less and {max(0.0, 100 * high):.1f} more"
+    return f"between {100 * low:.1f} and {100 * high:.1f} points"
+
+
+def _named(approach: str) -> str:
+    return APPROACHES[approach].title.lower()
+
+
+def _first(text: str) -> str:
+    return text[0].upper() + text[1:]
