@@ -34,10 +34,10 @@ from trainers.trend import told
 
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the training examples
 LEAST = 2  # of each class: one learns, one is held out
-MOST_DRAWS = 3  # choices of examples, where more remain than are chosen
-FIRST_SHARE = 0.75  # of the budget, for the first draw of every size. Ours: the rest buys two more
-# draws of the smaller sizes, which take little time and differ most
-SLOWER = 1.2  # a draw may take longer than the one before; ours
+MOST_DRAWS = 3  # choices of examples
+FIRST_SHARE = 0.5  # of the budget, for the first draw of every size. Ours: further draws of the
+# smaller sizes take about as long, and without any nothing can be told (trainers/trend.py)
+SLOWER = 1.1  # a draw may take longer than the one before; ours
 TOLD_SECONDS = 0.5  # between two words in a run: only then can the job be cancelled
 
 
@@ -52,6 +52,8 @@ def sizes(counts: NDArray[np.int64]) -> tuple[Size, ...]:
     class has. A rare class is not thinned out before the others: all are cut at one number."""
     found: dict[int, Size] = {}
     present = counts[counts > 0]
+    if not len(present):
+        return ()
     for share in SHARES:
         at_most = LEAST
         while np.minimum(present, at_most).sum() < share * present.sum():
@@ -62,9 +64,7 @@ def sizes(counts: NDArray[np.int64]) -> tuple[Size, ...]:
     return tuple(found.values())
 
 
-def curve(
-    job: Curve, *, stop: Callable[[], bool], folder: Path | None = None
-) -> Iterator[Event]:
+def curve(job: Curve, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
     """Learning curves: a `Point` for each run, then `Curved`.
 
     `stop` ends them with the points there are; the run in flight is no point. `seconds` of the job
@@ -75,9 +75,10 @@ def curve(
     data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
     to_try = sizes(np.bincount(data.train.labels))
     if len(to_try) < 2:
+        there = to_try[0].per_class if to_try else 0
         raise BadData(
-            f"{job.data} has about {to_try[0].per_class if to_try else 0} training examples of each "
-            f"class. Learning curves need some {2 * LEAST} or more: add examples."
+            f"{job.data} has about {there} training examples of each class. Learning "
+            f"curves need some {2 * LEAST} or more: add examples."
         )
     if set(job.approaches) != {"simple"}:
         row.check_here()
@@ -122,17 +123,21 @@ class _Curves:
         Then once more, and again, with other examples, as far as time allows."""
         took = {}
         for place, size in enumerate(self.to_try):
-            left = FIRST_SHARE * self.job.seconds - self.clock()
+            # Where the first ones were too short already, all the time goes to seeing it through.
+            share = FIRST_SHARE if all(point.whole for point in self.points) else 1.0
+            left = share * self.job.seconds - self.clock()
             weights = [self._weight(other) for other in self.to_try[place:]]
             share = weights[0] / sum(weights) / len(self.job.approaches)
             self.ceiling[size] = max(left * share, MIN_SECONDS)
             began = self.clock()
             yield from self._all(size, 0)
             took[size] = self.clock() - began
-        for draw in range(1, MOST_DRAWS):
-            for size in self.to_try[:-1]:  # of all there are, there is but one choice
-                if self.clock() + SLOWER * took[size] <= self.job.seconds:
-                    yield from self._all(size, draw)
+        # Of all there are, there is one choice: other dice and other checks come last.
+        for some in (self.to_try[:-1], self.to_try[-1:]):
+            for draw in range(1, MOST_DRAWS):
+                for size in some:
+                    if self.clock() + SLOWER * took[size] <= self.job.seconds:
+                        yield from self._all(size, draw)
 
     def _weight(self, size: Size) -> float:
         """Its part of the time: the test takes as long at every size, learning longer with more."""
@@ -149,7 +154,7 @@ class _Curves:
             if self.stop():
                 return
             title = APPROACHES[plan.approach].title
-            more = ", other examples" if draw else ""
+            more = f", choice {draw + 1}" if draw else ""
             text = f"{title} with {size.per_class:,} of each class{more}"
             yield Stage("curve", text, self.clock())
             try:
@@ -191,20 +196,21 @@ class _Curves:
             whole=every_phase and _whole(event, size) and all(number >= 1 for number in epochs),
         )
         self.points.append(point)
-        self.right[plan.approach, size.per_class, draw] = labels == answers
+        if point.whole:
+            self.right[plan.approach, size.per_class, draw] = labels == answers
         yield point
 
     def _total(self) -> int:
         """Points, if time allows them all."""
-        draws = MOST_DRAWS * (len(self.to_try) - 1) + 1
-        return draws * len(self.job.approaches)
+        return MOST_DRAWS * len(self.to_try) * len(self.job.approaches)
 
     def _end(self) -> Curved:
+        # What had no time to learn from its examples says nothing about more of them.
+        whole = {(one.approach, one.per_class) for one in self.points if one.whole}
         cut_short: dict[str, int] = {}
-        for point in self.points:
-            if not point.whole:
-                least = cut_short.get(point.approach, point.per_class)
-                cut_short[point.approach] = min(least, point.per_class)
+        for one in sorted(self.points, key=lambda one: one.per_class):
+            if (one.approach, one.per_class) not in whole:
+                cut_short.setdefault(one.approach, one.per_class)
         found = told(self.right, cut_short)
         return Curved(
             points=[point.as_json() for point in self.points],

@@ -123,7 +123,7 @@ class Curve(_Job):
         object.__setattr__(self, "mends", tuple(self.mends))
 
     def plans(self, **changes: Any) -> list[Plan]:
-        """A run of each approach, with `changes` of per_class, seconds or seed. Raises `BadPlan`."""
+        """A run of each approach, with `changes` of per_class, seconds, seed. Raises `BadPlan`."""
         if not self.approaches:
             raise BadPlan("Learning curves need at least one approach.")
         settings = self.as_json() | changes

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import log10
+from statistics import fmean
 from typing import Any
 
 from guide.approaches import APPROACHES
 from pages.parts.look import FROZEN, LOOKS
 from pages.parts.story import Story, in_short
-from trainers.events import Finished
+from trainers.events import Finished, Point
 
 Figure = dict[str, Any]
 CURVE_PX, LOSS_PX, MAP_PX = 324, 190, 330
@@ -231,6 +232,94 @@ def race(stories: dict[str, Story]) -> Figure:
             "yaxis": {"title": {"text": "right, %"}, "range": [0, 103]},
             "margin": {"l": 52, "r": 12, "t": 84, "b": 42},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
+    }
+
+
+def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> Figure:
+    """Share right in the test against examples of each class, on a log axis: the mean of the
+    choices of examples as a curve, each choice as a mark (hollow where time was too short), the
+    95 % interval as a band; and at twice the examples what is forecast."""
+    data = []
+    for key in dict.fromkeys(point.approach for point in points):
+        look, own = LOOKS[key], [point for point in points if point.approach == key]
+        sizes = sorted({point.per_class for point in own})
+        at = [[point for point in own if point.per_class == size] for size in sizes]
+        middle = [fmean(100 * point.right / point.tests for point in some) for some in at]
+        low = [fmean(100 * point.low for point in some) for some in at]
+        high = [fmean(100 * point.high for point in some) for some in at]
+        common = {"type": "scatter", "legendgroup": key}
+        aside = common | {"showlegend": False, "hoverinfo": "skip"}
+        data += [
+            aside
+            | {"x": sizes + sizes[::-1], "y": high + low[::-1], "mode": "lines", "fill": "toself"}
+            | {"fillcolor": _faint(look.colour, 0.13), "line": {"width": 0}},
+            aside
+            | {
+                "x": [point.per_class for point in own],
+                "y": [100 * point.right / point.tests for point in own],
+                "mode": "markers",
+                "marker": {
+                    "color": look.colour,
+                    "size": 5,
+                    "symbol": ["circle" if one.whole else "circle-open" for one in own],
+                },
+            },
+            common
+            | {
+                "name": APPROACHES[key].title,
+                "x": sizes,
+                "y": middle,
+                "mode": "lines+markers",
+                "marker": {"size": 7, "symbol": CURVE_MARKS.get(key, "circle")},
+                "line": {"color": look.colour, "width": 3, "dash": look.dash},
+                "hovertemplate": "%{y:.1f} % with %{x} of each class<extra></extra>",
+            },
+        ]
+        data += [
+            aside | _forecast(one, 100 * one["accuracy"], look.colour)
+            for one in forecast
+            if one["approach"] == key and one["low"] is not None
+        ]
+    sizes = sorted({point.per_class for point in points})
+    marks = [*sizes, 2 * sizes[-1]] if forecast else sizes
+    return {
+        "data": data,
+        "layout": {
+            "height": CURVE_PX + 40,
+            "margin": {"l": 52, "r": 12, "t": 54, "b": 48},
+            "xaxis": {
+                "type": "log",
+                "title": {"text": "training examples of each class"},
+                "tickvals": marks,
+                "ticktext": [f"{mark:,}" for mark in marks],
+            },
+            "yaxis": {"title": {"text": "right in the test, %"}},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "uirevision": "curves",
+        },
+    }
+
+
+CURVE_MARKS = {"transfer": "circle", "fine_tune": "square", "hybrid": "diamond"}
+
+
+def _forecast(one: dict, now: float, colour: str) -> dict:
+    """A dotted line to the middle of the range at twice the examples, and the range."""
+    low, high = now + 100 * one["low"], min(100.0, now + 100 * one["high"])
+    then = (low + high) / 2
+    return {
+        "x": [one["per_class"], 2 * one["per_class"]],
+        "y": [now, then],
+        "mode": "lines",
+        "line": {"color": colour, "width": 2, "dash": "dot"},
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [0, max(0.0, high - then)],
+            "arrayminus": [0, max(0.0, then - low)],
+            "color": colour,
+            "thickness": 1.5,
         },
     }
 
