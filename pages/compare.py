@@ -13,7 +13,7 @@ from pages.parts.look import LOOKS
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
-from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage
+from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
 from trainers.jobs import SETTINGS, Curve
 from trainers.store import CANCELLED, NoSuchRun, Run, store
 
@@ -75,7 +75,8 @@ def watch(job: Run) -> None:
     st.progress(share_done(job, stories), text=status(job, runs, stories))
     controls(job)
     if _compared(job):
-        verdict(job.result)
+        tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
+        verdict(job.result, tried[0] if tried else None)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         st.markdown("## The race: how much is right")
@@ -109,7 +110,8 @@ def status(job: Run, runs: dict[str, Run], stories: dict[str, Story]) -> str:
         wait = store().wait(job.visitor, job.id)
         return f"Waiting: {tell.in_line(wait)}" if wait.ahead else "Waiting for a free process."
     if not runs:
-        return "Answering the guide's questions from the data."
+        told = tell.told(events_of(job.id, None)).stage
+        return f"{told.text}." if told else "Getting ready."
     key = list(runs)[-1]
     left = (len(set(job.plan.approaches)) - len(runs)) * job.plan.seconds
     lane = f"{len(runs)} of {len(set(job.plan.approaches))}"
@@ -167,16 +169,21 @@ def controls(job: Run, stop: str = "Stop here and compare what there is") -> Non
         )
 
 
-def verdict(found: dict) -> None:
+def verdict(found: dict, tried: Tried | None) -> None:
     colour, icon, title = tell.OUTCOMES[found["outcome"]]
     with st.container(border=True):
         st.markdown(f"## :{colour}[{icon} {title}]")
-        advised = found["advised"]
         st.markdown(
             f"On answers measured from the data, the article's rules point to "
-            f":{LOOKS[advised].badge}[**{APPROACHES[advised].title}**]."
+            f"{_badge(found['advised_article'])}."
         )
+        if tried:
+            st.markdown(f"{plain(tried.words)} So the advice was {_badge(found['advised'])}.")
         st.markdown(plain(found["verdict"]))
+
+
+def _badge(approach: str) -> str:
+    return f":{LOOKS[approach].badge}[**{APPROACHES[approach].title}**]"
 
 
 def result(found: dict) -> None:

@@ -375,7 +375,8 @@ def fit(sample: Sample, check: Run) -> None:
         return
     found = check.result["found"]
     findings = [Finding.from_json(one) for one in found["findings"]]
-    if not findings:
+    remarks = found.get("facts", {}).get("remarks", [])
+    if not findings and not remarks:
         st.success("Nothing is wrong that Thaw can see.", icon=":material/check_circle:")
     for finding in findings:
         with st.container(border=True, gap="xsmall"):
@@ -386,6 +387,9 @@ def fit(sample: Sample, check: Run) -> None:
             if finding.shown or finding.names:
                 with st.expander("Show me"):
                     show_me(finding)
+    for remark in remarks:
+        with st.container(border=True):
+            st.markdown(f"{SIGNS['note']} {plain(remark)}")
     with st.expander("What was looked at", icon=":material/checklist:"):
         st.markdown("\n".join(f"- {plain(one)}" for one in found.get("checked", [])))
         look_again()

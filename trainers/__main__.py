@@ -29,6 +29,7 @@ from trainers.events import (
     Progress,
     Stage,
     Started,
+    Tried,
     Validated,
 )
 from trainers.jobs import Comparison, Curve
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     compare.add_argument("--per-class", type=int, help="examples of each class; all by default")
     compare.add_argument("--seconds", type=float, default=30, help="budget of each run (30)")
     compare.add_argument("--seed", type=int, default=0)
+    compare.add_argument("--trial-seconds", type=float, default=20,
+                         help="of a trial on parts of the training (20); 0: none")  # fmt: skip
     compare.add_argument("--json", action="store_true", help="one event a line")
     curve = commands.add_parser("curve", help="learning curves: would more data help?")
     curve.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
@@ -86,6 +89,15 @@ def main(arguments: list[str] | None = None) -> int:
     curve.add_argument("--seconds", type=float, default=60, help="budget in all (60)")
     curve.add_argument("--seed", type=int, default=0)
     curve.add_argument("--json", action="store_true", help="one event a line")
+    bench = commands.add_parser("bench-advice", help="how often is the advice right?")
+    bench.add_argument("--data", action="append", metavar="SAMPLE|PATH",
+                       help="again for each more; all bundled samples by default")  # fmt: skip
+    bench.add_argument("--volumes", type=_numbers, default=(10, 50), metavar="10,50",
+                       help="examples of each class")  # fmt: skip
+    bench.add_argument("--seeds", type=_numbers, default=(0, 1), metavar="0,1")
+    bench.add_argument("--seconds", type=float, default=20, help="budget of each run (20)")
+    bench.add_argument("--trial-seconds", type=float, default=20, help="of each trial (20)")
+    bench.add_argument("--table", action="store_true", help="print what is known, run nothing")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
     advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
                         help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
@@ -115,6 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _compare(as_json=given.pop("json"), **given)
         case "curve":
             return _curve(as_json=given.pop("json"), **given)
+        case "bench-advice":
+            return _bench_advice(**given)
         case "advise":
             return _advise(as_json=given.pop("json"), **given)
         case "forget":
@@ -186,11 +200,11 @@ def _compare(
 ) -> int:
     try:
         told = sys.stderr if as_json else sys.stdout
+        trial_seconds = settings.pop("trial_seconds")
         first = settings | {"approach": approaches[0] if approaches else None}
         plan = _planned(None, first, (text_column, label_column), told)
-        job = Comparison(
-            **settings | {"data": plan.data}, approaches=approaches, visitor="terminal"
-        )
+        settings |= {"data": plan.data, "trial_seconds": trial_seconds}
+        job = Comparison(**settings, approaches=approaches, visitor="terminal")
         for plan in job.plans():
             backbones.pick(plan.backbone).check_here()
     except (BadPlan, BadUpload, backbones.NotHere) as error:
@@ -208,6 +222,24 @@ def _compare(
     return 0 if isinstance(last, Compared) else 1
 
 
+def _bench_advice(*, data: list[str] | None, table: bool, **grid: object) -> int:
+    try:
+        keys = [
+            _read(one, None, None, sys.stderr) if _is_path(one) else samples.pick(one).key
+            for one in data or samples.SAMPLES
+        ]
+    except (UnknownKey, BadUpload) as error:
+        print(error, file=sys.stderr)
+        return 2
+    from trainers.bench_advice import as_table, cells, known
+
+    if not table:
+        for told in cells(keys, **grid):
+            print(told, flush=True)
+    print(as_table(known(keys, **grid)))
+    return 0
+
+
 def _race(stream: Iterator[Event]) -> Event:
     """A comparison as a table, a line for each run as it ends; hands back its last event."""
     print(f"{'':22}{'right':>12}  {'95 % interval':16}{'macro-F1':>8}{'time':>9}{'learned':>13}")
@@ -220,9 +252,12 @@ def _race(stream: Iterator[Event]) -> Event:
                       f"{event.learnable_parameters:>13,}", flush=True)  # fmt: skip
             case Failed():
                 print(event.text, file=sys.stderr)
+            case Tried():
+                print(event.words)
             case Compared():
                 print(f"\nThe article's rules, on answers measured from the data: "
-                      f"{APPROACHES[event.advised_article].title}.\n{event.verdict}")  # fmt: skip
+                      f"{APPROACHES[event.advised_article].title}.")  # fmt: skip
+                print(f"Advised: {APPROACHES[event.advised].title}. {event.verdict}")
     return event
 
 
@@ -329,6 +364,10 @@ def _planned(
 
 def _keys(text: str) -> tuple[str, ...]:
     return tuple(filter(None, text.split(",")))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))
 
 
 def _is_path(data: str) -> bool:
@@ -486,5 +525,8 @@ CLASSES_TOLD = 12  # of one's own data, before the run
 BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
 
 if __name__ == "__main__":
+    # Read when torch is loaded. OpenMP's threads spin while they wait for each other: beside other
+    # work, and an app's browser is that, one step then took up to 40 times as long (two cores).
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     logging.captureWarnings(True)
     sys.exit(main())

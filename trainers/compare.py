@@ -24,6 +24,7 @@ from trainers.events import (
     LaneDone,
     LaneStarted,
     Stage,
+    Tried,
 )
 from trainers.features import frozen
 from trainers.home import run_folder
@@ -32,10 +33,12 @@ from trainers.plan import Plan
 from trainers.run import Shared, loaded, run
 from trainers.samples import Data
 from trainers.store import Store, store
+from trainers.trial import trial
 from trainers.verdict import judge
 
 LOOK_SECONDS = 3.0
-OURS = (LaneStarted, LaneDone, Compared)
+BEFORE = ("answers", "trial")  # stages before the first run
+OURS = (Tried, LaneStarted, LaneDone, Compared)
 
 
 def compare(
@@ -47,7 +50,7 @@ def compare(
     """
     event = None
     for event in lanes(job, stop=stop):
-        if isinstance(event, OURS):
+        if isinstance(event, OURS) or (isinstance(event, Stage) and event.key in BEFORE):
             yield event
     if isinstance(event, Cancelled):  # of the whole: a run's own is not the last
         yield event
@@ -57,11 +60,24 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows."""
     began, runs, shared = time.monotonic(), store(), Shared()
     plans = job.plans()
+    data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
     if not job.advised_article:
         yield Stage("answers", "Answering the guide's questions from the data", 0.0)
-        data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
         advice = advise(Answers(**measured(data, job.seconds)))
         job = replace(job, advised_article=advice.approach)
+    if not job.advised and job.trial_seconds:
+        tried = yield from trial(
+            plans[0], data, job.advised_article, seconds=job.trial_seconds, stop=stop
+        )
+        job = replace(job, advised=tried.trusted)
+        yield Tried(
+            right={key: sum(right) for key, right in tried.right.items()},
+            asked=min(map(len, tried.right.values())),
+            article=tried.article,
+            trusted=tried.trusted,
+            words=tried.words,
+            seconds=time.monotonic() - began,
+        )
     summaries: list[dict] = []
     failed: dict[str, str] = {}
     right: dict[str, list[bool]] = {}

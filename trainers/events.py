@@ -213,6 +213,18 @@ class LaneDone(Event):
 
 
 @dataclass(frozen=True)
+class Tried(Event):
+    """A short trial on parts of the training examples is over: see trainers/trial.py."""
+
+    right: dict[str, int]  # approach -> left-out examples that it had right
+    asked: int  # left-out examples
+    article: str  # what the article's rules advise
+    trusted: str  # what Thaw advises after the trial
+    words: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Compared(Event):
     """The end of a comparison: see trainers/verdict.py for its words."""
 

@@ -75,8 +75,9 @@ class Comparison(_Job):
     seed: int = 0
     what_learns: str = "auto"
     mends: tuple[str, ...] = ()
-    advised_article: str = ""  # by the article's rules; "" where nothing was answered
-    advised: str = ""  # what Thaw advises in the end; "": the same
+    trial_seconds: float = 20  # of the trial on the training examples, before the runs; 0: none
+    advised_article: str = ""  # by the article's rules; "": the data answers the questions
+    advised: str = ""  # what Thaw advises in the end; "": what the trial says, else the same
 
     def __post_init__(self) -> None:
         # Lists, where it comes out of JSON.

@@ -99,13 +99,15 @@ def run(
     stop: Callable[[], bool] = never,
     folder: Path | None = None,
     shared: Shared | None = None,
+    data: Data | None = None,
 ) -> Iterator[Event]:
     """Execute `plan` and yield what happens; the last event is `Finished`.
 
     `stop` is asked between steps: once true, the best weights so far are tested and that is the
     end. Closing the generator abandons the run: no score. With `folder`, what was learned is left
     there as model.safetensors. Runs that differ in nothing but the approach may hand on what is
-    `shared`. Raises `BadData`, `Diverged`, and what loading raises.
+    `shared`. `data` stands in for what the plan names: a part of it, say. Raises `BadData`,
+    `Diverged`, and what loading raises.
     """
     began = time.monotonic()
     plan = replace(plan, backbone=backbones.pinned(plan.backbone))
@@ -113,7 +115,7 @@ def run(
     if plan.approach != "simple":
         row.check_here()
     torch.manual_seed(plan.seed)
-    data = samples.pick(plan.data).data(plan.per_class, plan.seed, plan.mends)
+    data = data or samples.pick(plan.data).data(plan.per_class, plan.seed, plan.mends)
     check(data, plan)
     if plan.approach == "simple":
         notices = [*left_out(plan), *too_few(data, plan)]

@@ -74,7 +74,7 @@ def test_a_race_can_be_drawn_after_every_lane(until):
     at = shown(until)
     assert not at.exception
     shares = [bar.proto.text for bar in at.get("progress")]
-    assert any("from the data" in text or f"{until} of 3" in text for text in shares)
+    assert any("Getting ready" in text or f"{until} of 3" in text for text in shares)
     assert words(at).count("waiting") == len(APPROACHES) - until
 
 

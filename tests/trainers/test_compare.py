@@ -4,7 +4,16 @@ import pytest
 import toys
 
 from trainers.compare import compare, lanes
-from trainers.events import Answered, Cancelled, Compared, Finished, LaneDone, LaneStarted, Started
+from trainers.events import (
+    Answered,
+    Cancelled,
+    Compared,
+    Finished,
+    LaneDone,
+    LaneStarted,
+    Started,
+    Tried,
+)
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan
 from trainers.store import FINISHED, store
@@ -18,7 +27,7 @@ def never() -> bool:
 
 def comparison(**changes) -> Comparison:
     given = {"data": "colours", "visitor": "ann", "seconds": 5, "advised_article": "transfer"}
-    return Comparison(**given | changes)
+    return Comparison(**given | {"trial_seconds": 0} | changes)
 
 
 def of(kind, events) -> list:
@@ -97,7 +106,12 @@ def test_without_advice_the_data_answers_the_questions():
     events = list(
         lanes(
             Comparison(
-                data="digits", visitor="ann", seconds=2, per_class=10, approaches=("transfer",)
+                data="digits",
+                visitor="ann",
+                seconds=2,
+                per_class=10,
+                approaches=("transfer",),
+                trial_seconds=0,
             ),
             stop=never,
         )
@@ -109,3 +123,14 @@ def test_without_advice_the_data_answers_the_questions():
 def test_what_cannot_be_run_is_refused(wrong):
     with pytest.raises(BadPlan):
         comparison(data="digits", **wrong).plans()
+
+
+def test_a_trial_before_decides_what_is_advised(toy):
+    events = list(compare(comparison(trial_seconds=3, approaches=("transfer",)), stop=never))
+    (tried,) = of(Tried, events)
+    last = events[-1]
+    assert last.advised == tried.trusted
+    assert last.advised_article == tried.article == "transfer"
+    assert tried.asked > 0
+    assert set(tried.right) == {"transfer", "fine_tune", "hybrid"}
+    assert events.index(tried) < events.index(of(LaneStarted, events)[0])

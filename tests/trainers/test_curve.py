@@ -115,8 +115,14 @@ def test_the_budget_is_a_ceiling(toy):
 def test_where_time_is_short_that_is_no_word_about_data(toy):
     toys.SLOW["seconds"] = 0.05
     events = list(curve(job(seconds=3), stop=never))
-    assert not all(point.whole for point in of(Point, events))
+    points = of(Point, events)
+    assert not all(point.whole for point in points)
     assert "more seconds" in events[-1].words
+    whole = {(point.approach, point.per_class) for point in points if point.whole}
+    for pair in events[-1].crossing:
+        for gap in pair["gaps"]:
+            assert {(pair["first"], gap["per_class"]), (pair["second"], gap["per_class"])} <= whole
+    assert {one["approach"] for one in events[-1].forecast} == {key for key, _ in whole}
 
 
 def test_stop_ends_with_the_points_there_are(toy):

@@ -40,8 +40,8 @@ def data_volume(data: Data) -> Answer:
         says = f"There are {typical:,} examples of each class to learn from."
     else:
         says = (
-            f"The typical class has {typical:,} examples to learn from; {data.classes[fewest]} "
-            f"has the fewest, {min(counts):,}."
+            f"The typical class has {typical:,} examples to learn from; "
+            f"{data.classes[fewest]!r} has the fewest, {min(counts):,}."
         )
     says += (
         f" We count under {LIMITED_BELOW_PER_CLASS} as few, and from {LARGE_FROM_PER_CLASS} on as "

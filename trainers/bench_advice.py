@@ -1,0 +1,205 @@
+"""How good is the advice? Every approach on many data sets, and what following it would have cost.
+
+A cell is a data set at a volume and a seed. Its result is written as soon as it is there, so that
+a bench that was cut off goes on where it was.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean
+from typing import Any
+
+from guide import Answers, advise
+from trainers import samples
+from trainers.compare import measured
+from trainers.events import Answered, Finished
+from trainers.home import home
+from trainers.measure import paired
+from trainers.plan import Plan
+from trainers.run import BadData, Shared, run
+from trainers.trial import trial
+from trainers.verdict import ADVISABLE
+
+NEAR = 0.01  # of the best, in shares: as good
+# What CS231n's notes say: a linear head on few examples, else fine-tuning. (Its third advice for
+# few and unlike ones, a head on earlier layers, is none of our approaches.)
+CS231N = {"limited": "transfer", "moderate": "fine_tune", "large": "fine_tune"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One data set at one volume and seed, and all that was found."""
+
+    data: str
+    title: str
+    per_class: int
+    seed: int
+    seconds: float  # budget of each run
+    trial_seconds: float
+    answers: dict[str, str]
+    article: str  # advised by the article's rules
+    trusted: str  # ... and after the trial
+    trial_took: float
+    right: dict[str, list[int]]  # approach -> 1 for each test example that it had right
+    took: dict[str, float]  # seconds
+
+    @property
+    def policies(self) -> dict[str, tuple[str, float]]:
+        """Whose advice -> the approach, and what it costs in seconds."""
+        advised = {
+            "rules alone": (self.article, 0.0),
+            "rules and trial": (self.trusted, self.trial_took),
+            "CS231n": (CS231N.get(self.answers["data_volume"], "transfer"), 0.0),
+        }
+        advised |= {f"always {key}": (key, 0.0) for key in ADVISABLE}
+        return {whose: (key, more + self.took[key]) for whose, (key, more) in advised.items()}
+
+    def accuracy(self, approach: str) -> float:
+        return mean(self.right[approach])
+
+    @property
+    def best(self) -> str:
+        return max(ADVISABLE, key=lambda key: (self.accuracy(key), -self.took[key]))
+
+    def regret(self, approach: str) -> float:
+        """Share of the test that the best had right beyond this one: 0 or more."""
+        return self.accuracy(self.best) - self.accuracy(approach)
+
+    def as_good(self, approach: str) -> bool:
+        """Within a point of the best, or inside the noise of the test."""
+        behind = paired(self.right[self.best], self.right[approach])
+        return self.regret(approach) <= NEAR or behind.low <= 0
+
+
+def _place(data: str, per_class: int, seed: int, seconds: float, trial_seconds: float):
+    name = f"{data}-{per_class}-{seed}-{seconds:g}-{trial_seconds:g}.json"
+    return home() / "bench" / name
+
+
+def _grid(keys: Sequence[str], volumes: Sequence[int], seeds: Sequence[int]) -> Iterator[tuple]:
+    return ((key, per_class, seed) for key in keys for per_class in volumes for seed in seeds)
+
+
+def known(
+    keys: Sequence[str],
+    *,
+    volumes: Sequence[int],
+    seeds: Sequence[int],
+    seconds: float,
+    trial_seconds: float,
+) -> list[Cell]:
+    """The cells of the grid that were measured on this computer."""
+    places = [_place(*cell, seconds, trial_seconds) for cell in _grid(keys, volumes, seeds)]
+    return [Cell(**json.loads(place.read_text("utf-8"))) for place in places if place.exists()]
+
+
+def cells(
+    keys: Sequence[str],
+    *,
+    volumes: Sequence[int],
+    seeds: Sequence[int],
+    seconds: float,
+    trial_seconds: float,
+) -> Iterator[str]:
+    """Measures what is missing of the grid, and says so, a line a cell."""
+    for key, per_class, seed in _grid(keys, volumes, seeds):
+        place = _place(key, per_class, seed, seconds, trial_seconds)
+        if place.exists():
+            continue
+        try:
+            cell = measure(key, per_class, seed, seconds, trial_seconds)
+        except BadData as error:
+            yield str(error)
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_suffix(".part")
+        draft.write_text(json.dumps(asdict(cell)), "utf-8")
+        draft.replace(place)
+        yield in_words(cell)
+
+
+def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> Cell:
+    plan = Plan(data=key, approach="transfer", per_class=per_class, seed=seed, seconds=seconds)
+    data = samples.pick(key).data(per_class, seed)
+    answers = measured(data, seconds)
+    article = advise(Answers(**answers)).approach
+    began = time.monotonic()
+    stream = trial(plan, data, article, seconds=trial_seconds, stop=lambda: False)
+    tried = _last(stream)
+    trial_took = time.monotonic() - began
+    right: dict[str, list[int]] = {}
+    took: dict[str, float] = {}
+    shared = Shared()
+    for approach in ADVISABLE:
+        own = Plan(data=key, approach=approach, per_class=per_class, seed=seed, seconds=seconds)
+        for event in run(own, shared=shared):
+            if isinstance(event, Answered):
+                pairs = zip(event.labels, event.answers, strict=True)
+                right[approach] = [int(label == answer) for label, answer in pairs]
+            elif isinstance(event, Finished):
+                took[approach] = event.seconds
+    asked = min(map(len, right.values()))
+    return Cell(
+        data=key,
+        title=samples.pick(key).title,
+        per_class=per_class,
+        seed=seed,
+        seconds=seconds,
+        trial_seconds=trial_seconds,
+        answers=answers,
+        article=article,
+        trusted=tried.trusted,
+        trial_took=trial_took,
+        right={approach: one[:asked] for approach, one in right.items()},
+        took=took,
+    )
+
+
+def _last(stream: Any) -> Any:
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return end.value
+
+
+def in_words(cell: Cell) -> str:
+    scores = ", ".join(f"{key} {cell.accuracy(key):.1%}" for key in ADVISABLE)
+    return (
+        f"{cell.title}, {cell.per_class} each, seed {cell.seed}: {scores}; rules say "
+        f"{cell.article}, with the trial {cell.trusted}"
+    )
+
+
+def as_table(found: Sequence[Cell]) -> str:
+    """All cells, and what each policy would have lost; Markdown."""
+    if not found:
+        return "Nothing was measured yet."
+    rows = [
+        "| data | each | seed | transfer | fine-tuning | hybrid | best | rules | regret "
+        "| and trial | regret |",
+        "|" + "---|" * 11,
+    ]
+    for cell in found:
+        scores = " | ".join(f"{100 * cell.accuracy(key):.1f}" for key in ADVISABLE)
+        rows.append(
+            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {cell.best} "
+            f"| {cell.article} | {100 * cell.regret(cell.article):.1f} "
+            f"| {cell.trusted} | {100 * cell.regret(cell.trusted):.1f} |"
+        )
+    rows += [
+        "",
+        "| advice | mean regret, points | worst | within 1 point or the noise | mean seconds |",
+        "|" + "---|" * 5,
+    ]
+    for whose in found[0].policies:
+        followed = [cell.policies[whose] for cell in found]
+        regrets = [cell.regret(key) for cell, (key, _) in zip(found, followed, strict=True)]
+        good = mean(cell.as_good(key) for cell, (key, _) in zip(found, followed, strict=True))
+        rows.append(
+            f"| {whose} | {100 * mean(regrets):.2f} | {100 * max(regrets):.1f} | {good:.0%} "
+            f"| {mean(cost for _, cost in followed):.1f} |"
+        )
+    return "\n".join(rows)
