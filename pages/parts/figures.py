@@ -13,6 +13,7 @@ from trainers.events import Finished, Point
 
 Figure = dict[str, Any]
 CURVE_PX, LOSS_PX, MAP_PX = 324, 190, 330
+AXIS_CHARS = 22
 # Marks by class: on the map a class is told by shape as well as by colour.
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
            "triangle-down", "pentagon")  # fmt: skip
@@ -167,6 +168,9 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
     """Which class was taken for which: rows are the truth, columns the answer."""
     names = [_plain(name) for name in classes]
     many = len(names) > 12
+    step = 1 + len(names) // 25  # more names than that find no room
+    ticks = {"tickmode": "array", "tickvals": names[::step],
+             "ticktext": [_plain(_cut(name)) for name in classes[::step]]}  # fmt: skip
     return {
         "data": [
             {
@@ -188,9 +192,9 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
             "uirevision": "confusion",
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "xaxis": {"title": {"text": "the model's answer"}, "automargin": True, "tickangle": -35,
-                      "showgrid": False, "type": "category"},
+                      "showgrid": False, "type": "category"} | ticks,
             "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True,
-                      "autorange": "reversed", "showgrid": False, "type": "category"},
+                      "autorange": "reversed", "showgrid": False, "type": "category"} | ticks,
         },
     }  # fmt: skip
 
@@ -531,7 +535,8 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
                 "x": [one[place] for one in shown],
                 "y": list(range(len(shown))),
                 "marker": {"color": colour},
-                "hovertemplate": f"%{{x:,}} {name}<extra></extra>",
+                "customdata": [_plain(one[0]) for one in shown],
+                "hovertemplate": f"%{{customdata}}: %{{x:,}} {name}<extra></extra>",
             }
             for place, name, colour in sides
         ],
@@ -544,7 +549,7 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
             "xaxis": {"rangemode": "tozero"},
             "yaxis": {
                 "tickvals": list(range(len(shown))),
-                "ticktext": [_plain(one[0]) for one in shown],
+                "ticktext": [_plain(_cut(one[0])) for one in shown],
                 "automargin": True,
             },
             "uirevision": "fixed",
@@ -729,6 +734,11 @@ def _phase_marks(story: Story, against: str) -> tuple[list[dict], list[dict]]:
 
 def _note(x: float, y: float, text: str, **more: str) -> dict:
     return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 12}, **more}
+
+
+def _cut(name: str) -> str:
+    """A name beside an axis: a long one would leave no room for what is drawn."""
+    return name if len(name) <= AXIS_CHARS else f"{name[: AXIS_CHARS - 1]}…"
 
 
 def _plain(name: str) -> str:
