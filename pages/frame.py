@@ -34,6 +34,12 @@ page = st.navigation(
             icon=":material/stacked_line_chart:",
             help="Every approach on the same examples, and whether the advice was right.",
         ),
+        st.Page(
+            "claims.py",
+            title="Claims",
+            icon=":material/fact_check:",
+            help="What the article says, put to the test.",
+        ),
     ],
     position="top",
 )

@@ -23,6 +23,7 @@ LIGHT = {
     "trainers.backbones.download",
     "trainers.backbones.fit",
     "trainers.backbones.places",
+    "trainers.claims",
     "trainers.engine.local",
     "trainers.events",
     "trainers.fetch",

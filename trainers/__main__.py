@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import TextIO
 
 from guide.approaches import APPROACHES
-from trainers import backbones, samples
+from guide.claims import CLAIMS
+from trainers import backbones, claims, samples
 from trainers.events import (
     Baseline,
     Cancelled,
+    ClaimRunDone,
     Compared,
     Curved,
     Event,
     Failed,
     Finished,
+    Judged,
     Notice,
     PhaseDone,
     PhaseStarted,
@@ -32,7 +35,7 @@ from trainers.events import (
     Tried,
     Validated,
 )
-from trainers.jobs import Comparison, Curve
+from trainers.jobs import ClaimTest, Comparison, Curve
 from trainers.plan import WHAT_LEARNS, BadPlan, Plan
 from trainers.registry import UnknownKey
 from trainers.samples import online, own
@@ -106,6 +109,12 @@ def main(arguments: list[str] | None = None) -> int:
     advise.add_argument("--backbone", default="", help="that a run would use; its speed is timed")
     advise.add_argument("--seconds", type=float, default=60, help="budget of a run (60)")
     advise.add_argument("--json", action="store_true", help="print the advice as JSON")
+    claim = commands.add_parser("claims", help="put the article's claims to the test")
+    claim.add_argument("keys", nargs="*", metavar="|".join(CLAIMS), help="all by default")
+    claim.add_argument("--seconds", type=float, help="for all runs of a claim together, at most; "
+                        "by default what its experiment asks for")  # fmt: skip
+    claim.add_argument("--json", action="store_true", help="one event a line")
+    claim.add_argument("--write", action="store_true", help="make them the results that ship")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -131,6 +140,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _bench_advice(**given)
         case "advise":
             return _advise(as_json=given.pop("json"), **given)
+        case "claims":
+            return _claims(as_json=given.pop("json"), **given)
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -335,6 +346,54 @@ def _advise(
         return 130
     print(json.dumps(as_document(found), indent=2) if as_json else as_page(found))
     return 0
+
+
+def _claims(*, keys: list[str], seconds: float | None, as_json: bool, write: bool) -> int:
+    try:
+        for key in keys:
+            claims.plans(key, seconds)
+    except (UnknownKey, BadPlan) as error:
+        print(error, file=sys.stderr)
+        return 2
+    # Imported only now: a wrong option should not wait for torch.
+    from trainers.engine.execute import execute
+    from trainers.jobs import perform
+    from trainers.store import store
+
+    runs, failed = store(), False
+    for key in keys or CLAIMS:
+        job = ClaimTest(key=key, seconds=seconds or claims.ceiling(key))
+        run = runs.start(job, visitor="terminal", worker="terminal")
+        stream = execute(runs, run, job, perform)
+        try:
+            last = _as_lines(stream) if as_json else _tested(stream, key)
+        except KeyboardInterrupt:
+            stream.close()
+            print("\nCancelled.", file=sys.stderr)
+            return 130
+        if not isinstance(last, Judged):
+            failed = True
+        elif write:
+            given = ["claims", key, *(["--seconds", f"{seconds:g}"] if seconds else []), "--write"]
+            claims.ship(last.as_json() | {"command": " ".join(["python -m trainers", *given])})
+    return int(failed)
+
+
+def _tested(stream: Iterable[Event], key: str) -> Event:
+    """The test of a claim as text, a line for each run as it ends; hands back its last event."""
+    print(f"{CLAIMS[key].title}\n{CLAIMS[key].experiment}", flush=True)
+    for event in stream:
+        match event:
+            case ClaimRunDone():
+                print(f"  {event.number + 1:2} of {event.total}  {event.data:10}"
+                      f"{APPROACHES[event.approach].title:22}{event.per_class:3} of each"
+                      f"{event.right / event.tests:>8.1%} of {event.tests}"
+                      f"{event.seconds:>8.1f} s", flush=True)  # fmt: skip
+            case Judged():
+                print(f"{event.words}\n")
+            case Failed():
+                print(event.text, file=sys.stderr)
+    return event
 
 
 def _planned(

@@ -269,6 +269,51 @@ class Curved(Event):
 
 
 @dataclass(frozen=True)
+class ClaimRunStarted(Event):
+    """The test of a claim begins with its next run."""
+
+    data: str
+    approach: str
+    per_class: int
+    seed: int
+    number: int  # from 0
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClaimRunDone(Event):
+    """A run of the test of a claim has its score."""
+
+    data: str
+    approach: str
+    per_class: int
+    seed: int
+    number: int
+    total: int
+    right: int
+    tests: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Judged(Event):
+    """The end of the test of a claim: see trainers/claims/judge.py."""
+
+    claim: str
+    outcome: str  # "holds", "holds partly", "does not hold here" or "cannot tell yet"
+    words: str  # a sentence, then a line for each thing found
+    numbers: dict  # "scores" and "found"
+    runs: list[dict]  # what each run left: see trainers.claims.Measured
+    whole: bool  # all runs of the experiment were made
+    budget_seconds: float  # for all runs together
+    machine: str
+    versions: dict[str, str]
+    date: str  # ISO
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Done(Event):
     """The end of a job that is no run: see trainers/jobs.py."""
 

@@ -135,6 +135,14 @@ class Curve(_Job):
 SETTINGS = ("data", "backbone", "per_class", "seconds", "seed", "what_learns")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClaimTest(_Job):
+    """The experiment that tests one of the article's claims. The last event is `Judged`."""
+
+    key: str  # in guide.claims
+    seconds: float  # for all its runs together, at most
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -148,6 +156,7 @@ KINDS = {
     "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
     "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),
     "curve": Kind(Curve, "trainers.curve:curve", heavy=True),
+    "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

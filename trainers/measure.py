@@ -73,3 +73,24 @@ def paired(first: Sequence[bool], second: Sequence[bool]) -> Paired:
         min(1.0, float(middle + spread)),
         float(p),
     )
+
+
+class Gap(NamedTuple):
+    """How far two approaches are apart, in shares of the tests, with its 95 % interval."""
+
+    tests: int
+    difference: float  # first minus second
+    low: float
+    high: float
+
+
+def over_draws(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]) -> Gap:
+    """As `paired`, over several draws of training examples: for each draw, which test examples
+    the first and the second had right. Every test example counts once, by its mean over the draws,
+    since the answers to one example resemble each other; with one draw this is `paired`."""
+    gap = np.mean(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), axis=0)
+    count = len(gap) + 2
+    middle = gap.sum() / count
+    spread = 1.96 * np.sqrt(((gap**2).sum() + 1) / count - middle**2) / np.sqrt(count)
+    low, high = max(-1.0, float(middle - spread)), min(1.0, float(middle + spread))
+    return Gap(len(gap), float(gap.mean()), low, high)

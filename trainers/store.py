@@ -43,6 +43,7 @@ from trainers.events import (
     Event,
     Failed,
     Finished,
+    Judged,
     Watched,
     from_json,
 )
@@ -56,6 +57,7 @@ ENDS = {
     Finished: FINISHED,
     Compared: FINISHED,
     Curved: FINISHED,
+    Judged: FINISHED,
     Done: FINISHED,
     Failed: FAILED,
     Cancelled: CANCELLED,

@@ -380,6 +380,144 @@ def sensible_choices(runs: list[dict]) -> set[str]:
     }
 
 
+def claim_scores(scores: list[dict]) -> Figure:
+    """Test scores with their 95 % intervals: a line for each data set, a mark for each approach.
+    `scores` as trainers.claims.judge makes them, each with the "title" of its data."""
+    lines = list(dict.fromkeys(row["title"] for row in scores))[::-1]
+    ways = list(dict.fromkeys((row["approach"], row["per_class"]) for row in scores))
+    several = len({per_class for _, per_class in ways}) > 1  # then a name must say which
+    data = []
+    for place, (approach, per_class) in enumerate(ways):
+        rows = [
+            row for row in scores if (row["approach"], row["per_class"]) == (approach, per_class)
+        ]
+        # Marks of one line lie beside each other, so that intervals can be told apart.
+        lift = 0.3 * (place / max(1, len(ways) - 1) - 0.5)
+        data.append(
+            _claim_marks(approach, named=per_class if several else None)
+            | {
+                "x": [100 * row["right"] for row in rows],
+                "y": [lines.index(row["title"]) - lift for row in rows],
+                "error_x": _interval(rows, LOOKS[approach].colour),
+                "hovertemplate": "%{x:.0f} % right<extra>%{fullData.name}</extra>",
+            }
+        )
+    return {
+        "data": data,
+        "layout": _claim_layout(len(lines), lines)
+        | {"xaxis": {"title": {"text": "right in the test, %"}, "range": [0, 101]}},
+    }
+
+
+def claim_times(found: list[dict]) -> Figure:
+    """Seconds to a common level: a line for each data set and way. A cross where it was never
+    reached. `found` as trainers.claims.judge makes them, each with a "title"."""
+    lines = [row["title"] for row in found][::-1]
+    runs = [(row["title"], run, place) for row in found for place, run in enumerate(row["times"])]
+    most = max(run[way] or 0 for _, run, _ in runs for way in ("first", "second"))
+    data = []
+    for number, way in enumerate(("first", "second")):
+        approach, lift = found[0]["ways"][number], (0.24, -0.06)[number]
+        x, y = [], []
+        for title, run, place in runs:
+            at = lines.index(title) + lift - 0.1 * place  # one line a run, none on another
+            x += [0, most if run[way] is None else run[way], None]
+            y += [at, at, None]
+        marks = [mark for _, run, _ in runs for mark in (False, run[way] is None, False)]
+        data.append(
+            _claim_marks(approach)
+            | {
+                "x": x,
+                "y": y,
+                "mode": "lines+markers",
+                "line": {"color": LOOKS[approach].colour, "dash": LOOKS[approach].dash},
+                "hovertemplate": "%{x:.1f} s<extra>%{fullData.name}</extra>",
+            }
+        )
+        data[-1]["marker"] |= {
+            "size": [0, 11, 0] * len(runs),
+            "symbol": ["x" if never else _symbol(approach) for never in marks],
+        }
+    return {
+        "data": data,
+        "layout": _claim_layout(len(lines), lines)
+        | {"xaxis": {"title": {"text": "seconds"}, "rangemode": "tozero"}},
+    }
+
+
+def claim_cost(scores: list[dict]) -> Figure:
+    """Test score against seconds, a mark for each approach and data set."""
+    data = []
+    for approach in dict.fromkeys(row["approach"] for row in scores):
+        rows = [row for row in scores if row["approach"] == approach]
+        data.append(
+            _claim_marks(approach)
+            | {
+                "x": [max(0.1, row["seconds"]) for row in rows],
+                "y": [100 * row["right"] for row in rows],
+                "mode": "markers+text",
+                "text": [row["title"] for row in rows],
+                "textposition": "bottom center",
+                "error_y": _interval(rows, LOOKS[approach].colour),
+                "hovertemplate": "%{y:.0f} % in %{x:.1f} s<extra>%{fullData.name}</extra>",
+            }
+        )
+    return {
+        "data": data,
+        "layout": {
+            "height": CURVE_PX,
+            "margin": {"l": 52, "r": 12, "t": 44, "b": 42},
+            "xaxis": _time_axis([row["seconds"] for row in scores]),
+            "yaxis": {"title": {"text": "right in the test, %"}},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "uirevision": "fixed",
+        },
+    }
+
+
+def _claim_marks(approach: str, named: int | None = None) -> dict:
+    """What the marks of one approach have in common: told by shape as well as by colour."""
+    many = "" if named is None else f", {named} of each" if named else ", names alone"
+    return {
+        "type": "scatter",
+        "name": APPROACHES[approach].title + many,
+        "mode": "markers",
+        "marker": {"color": LOOKS[approach].colour, "size": 11, "symbol": _symbol(approach, named)},
+    }
+
+
+def _symbol(approach: str, named: int | None = None) -> str:
+    return SYMBOLS[list(LOOKS).index(approach)] + ("-open" if named == 0 else "")
+
+
+def _interval(rows: list[dict], colour: str) -> dict:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * (row["high"] - row["right"]) for row in rows],
+        "arrayminus": [100 * (row["right"] - row["low"]) for row in rows],
+        "color": colour,
+        "thickness": 1.5,
+    }
+
+
+def _claim_layout(count: int, lines: list[str]) -> dict:
+    return {
+        "height": 130 + 52 * count,
+        "margin": {"l": 8, "r": 12, "t": 60, "b": 42},
+        "yaxis": {
+            "tickvals": list(range(count)),
+            "ticktext": [_plain(line) for line in lines],
+            "range": [-0.6, count - 0.4],
+            "automargin": True,
+            "showgrid": False,
+            "zeroline": False,
+        },
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "uirevision": "fixed",
+    }
+
+
 def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
     """Examples of each class, to learn from and to test; the largest classes where many."""
     shown = sorted(counts, key=lambda one: one[1] + one[2], reverse=True)[:MOST_BARS][::-1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.measure import paired, score
+from trainers.measure import over_draws, paired, score
 
 
 def test_the_interval_is_wilsons():
@@ -85,3 +85,20 @@ def test_turned_around_the_difference_changes_its_sign():
 def test_what_cannot_be_paired_is_said(first, second):
     with pytest.raises(ValueError, match="cannot be paired"):
         paired(first, second)
+
+
+def test_over_one_draw_the_difference_is_that_of_the_pairs():
+    first, second = [True] * 7 + [False] * 3, [True] * 4 + [False] * 5 + [True]
+    one, other = over_draws([first], [second]), paired(first, second)
+    assert tuple(one) == pytest.approx((10, other.difference, other.low, other.high))
+
+
+def test_more_draws_of_the_same_do_not_make_more_tests():
+    first, second = [True] * 7 + [False] * 3, [True] * 4 + [False] * 6
+    assert over_draws([first] * 5, [second] * 5) == over_draws([first], [second])
+
+
+def test_draws_that_disagree_are_averaged_for_each_test():
+    gap = over_draws([[True, True], [False, True]], [[False, True], [True, True]])
+    assert gap.difference == 0
+    assert gap.low == -gap.high < 0

@@ -1,0 +1,232 @@
+"""The page of the article's claims, driven without a browser."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from guide.claims import CLAIMS
+from pages.parts import figures
+from pages.parts.look import LOOKS
+from pages.parts.plain import plain
+from trainers import claims
+from trainers.claims import FAILS, HOLDS, OUTCOMES, PARTLY
+from trainers.claims.judge import judge
+from trainers.events import Cancelled, ClaimRunDone, ClaimRunStarted, Failed, Judged
+from trainers.jobs import ClaimTest
+from trainers.store import QUEUED, store
+
+FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
+VISITOR = "someone-who-tests-claims"
+WORDS = {
+    "holds": "Holds",
+    "holds partly": "Holds partly",
+    "does not hold here": "Does not hold here",
+    "cannot tell yet": "Cannot tell yet",
+}
+ROW = {"data": "cells", "approach": "transfer", "per_class": 10, "right": 0.7, "low": 0.65}
+ROW |= {"high": 0.75, "tests": 500, "seconds": 2.0, "runs": 2}
+TIMES = [
+    {"seed": 0, "level": 0.8, "first": 1.0, "second": 9.0},
+    {"seed": 1, "level": 0.8, "first": None, "second": 7.0},
+]
+FOUND = {"data": "cells", "speaks": "for", "words": "Blood cells: 70% against 50% right."}
+TIMED = FOUND | {"times": TIMES, "ways": ["transfer", "scratch"]}
+
+
+def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> Judged:
+    facts = {
+        "claim": claim,
+        "outcome": outcome,
+        "words": f"It is so: 1 of 1 counts speak for it, 0 against.\n[for] {found['words']}",
+        "numbers": {"scores": [ROW, ROW | {"approach": "fine_tune"}], "found": [found]},
+        "runs": [],
+        "whole": True,
+        "budget_seconds": 100.0,
+        "machine": "A processor, 2 cores, cpu, Linux",
+        "versions": {"python": "3.11", "torch": "2.15"},
+        "date": "2026-11-23",
+        "seconds": 110.0,
+    }
+    return Judged(**facts | changes)
+
+
+@pytest.fixture(autouse=True)
+def visitor(monkeypatch):
+    """The visitor of the page is known, so that a test can have tested claims for them."""
+    from pages.parts import visitor as who
+
+    monkeypatch.setattr(who, "visitor", lambda: VISITOR)
+
+
+@pytest.fixture
+def ships(tmp_path, monkeypatch):
+    """Results that ship: none, until the test writes some."""
+    monkeypatch.setattr(claims, "RESULTS", tmp_path / "results.json")
+
+    def write(*events: Judged) -> None:
+        for event in events:
+            claims.ship(event.as_json() | {"command": "python -m trainers claims"})
+
+    return write
+
+
+def page() -> AppTest:
+    at = AppTest.from_file(FRAME, default_timeout=60).run().switch_page("claims.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = ("title", "markdown", "caption", "warning", "error", "info")
+    return "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+
+
+def labels(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def at_work(claim: str, *events) -> str:
+    """A test of a claim by this visitor that has told so much."""
+    key = store().start(ClaimTest(key=claim, seconds=100), VISITOR, worker="test")
+    store().append(key, list(events))
+    return key
+
+
+def a_run(number=0, **done):
+    facts = {"data": "cells", "approach": "transfer", "per_class": 10, "seed": 0}
+    facts |= {"number": number, "total": 4, "seconds": 1.0}
+    return ClaimRunDone(**facts, **done) if done else ClaimRunStarted(**facts)
+
+
+def test_what_nobody_measured_is_said_and_no_number_is_shown(ships):
+    at = page()
+    assert words(at).count("Not measured yet") == len(CLAIMS)
+    assert not any(word in words(at) for word in ("speak for it", "For it:", "2026"))
+    assert not at.get("bidi_component")
+
+
+def test_every_claim_has_a_card_with_its_experiment_and_can_be_run(ships):
+    at = page()
+    for claim in CLAIMS.values():
+        assert claim.title in words(at)
+        assert claim.experiment in words(at)
+    assert sum(label.startswith("Run it here (at most ") for label in labels(at)) == len(CLAIMS)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_shipped_verdict_is_told_by_word_with_machine_date_and_command(outcome, ships):
+    ships(*(judged(claim, outcome) for claim in CLAIMS))
+    told = words(page())
+    assert told.count(f"{WORDS[outcome]}]") == len(CLAIMS)
+    assert "Not measured yet" not in told
+    assert told.count("made by `python -m trainers claims`") == len(CLAIMS)
+    assert told.count("2026-11-23") == len(CLAIMS)
+    assert "A processor, 2 cores" in told
+
+
+def test_a_shipped_result_says_about_how_long_it_takes(ships):
+    ships(judged("hybrid"))
+    assert "Run it here (about 2 minutes)" in labels(page())
+
+
+def test_what_the_visitor_measured_goes_first_and_what_ships_is_named(ships):
+    ships(judged("hybrid", HOLDS))
+    at_work("hybrid", judged("hybrid", FAILS, date="2026-12-01"))
+    told = words(page())
+    assert "Does not hold here]" in told
+    assert "2026-12-01, measured here, by you" in told
+    assert "ships with Thaw (2026-11-23): holds." in told
+
+
+def test_a_click_queues_the_test_of_that_claim(ships):
+    at = page()
+    at.button(key="run-hybrid").click().run()
+    assert not at.exception
+    (job,) = store().of_visitor(VISITOR, kind="claim")
+    assert (job.plan.key, job.state) == ("hybrid", QUEUED)
+    assert job.plan.seconds == claims.ceiling("hybrid")
+    assert "run-hybrid" not in {button.key for button in at.button}
+    assert any("Waiting" in bar.proto.text for bar in at.get("progress"))
+
+
+@pytest.mark.parametrize("until", range(4))
+def test_a_test_can_be_drawn_after_every_event(until, ships):
+    told = [a_run(), a_run(right=350, tests=500), a_run(1)]
+    at_work("limited-data", *told[:until])
+    at = page()
+    (bar,) = at.get("progress")
+    expected = ["Reading the data", "Run 1 of 4", "Run 1 of 4", "Run 2 of 4"]
+    assert expected[until] in bar.proto.text
+    assert ("350 of 500 right" in words(at)) == (until > 1)
+    assert {"Cancel", "Stop here and judge what there is"} <= set(labels(at))
+
+
+@pytest.mark.parametrize(
+    "end", [Cancelled(3.0), Failed("The disk is full.", 3.0)], ids=["cancelled", "failed"]
+)
+def test_a_test_without_a_verdict_is_said_and_what_ships_stays(end, ships):
+    ships(judged("hybrid", PARTLY))
+    at_work("hybrid", end)
+    told = words(page())
+    assert "ended without a verdict" in told
+    assert "Holds partly]" in told
+
+
+def test_a_verdict_on_a_part_is_said_to_be_one(ships):
+    at_work("hybrid", judged("hybrid", whole=False))
+    assert "stopped early" in words(page())
+
+
+def test_times_are_drawn_in_the_looks_of_the_approaches_and_never_reached_is_a_cross():
+    drawn = figures.claim_times([TIMED | {"title": "<b>Cells"}])
+    transfer, scratch = drawn["data"]
+    assert transfer["line"] == {"color": LOOKS["transfer"].colour, "dash": LOOKS["transfer"].dash}
+    assert scratch["line"]["dash"] == LOOKS["scratch"].dash
+    assert transfer["x"] == [0, 1.0, None, 0, 9.0, None]
+    assert [transfer["marker"]["symbol"][place] == "x" for place in (1, 4)] == [False, True]
+    assert len(set(transfer["y"] + scratch["y"])) == 5  # each line its own height, and None
+    assert drawn["layout"]["yaxis"]["ticktext"] == ["&lt;b&gt;Cells"]
+
+
+def test_scores_are_told_by_shape_and_by_number_of_examples():
+    rows = [ROW, ROW | {"approach": "none", "per_class": 0}, ROW | {"approach": "none"}]
+    drawn = figures.claim_scores([row | {"title": "Blood cells"} for row in rows])["data"]
+    assert [line["name"] for line in drawn] == [
+        "Transfer learning, 10 of each",
+        "No training, names alone",
+        "No training, 10 of each",
+    ]
+    assert len({line["marker"]["symbol"] for line in drawn}) == 3
+    assert drawn[0]["error_x"]["array"] == [pytest.approx(5)]
+
+
+def test_a_claim_about_score_and_time_shows_both():
+    rows = [ROW | {"title": "Blood cells"}, ROW | {"title": "Blood cells", "approach": "hybrid"}]
+    drawn = figures.claim_cost(rows)
+    assert [(line["x"], line["y"]) for line in drawn["data"]] == [([2.0], [70.0])] * 2
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_claim_can_be_drawn_from_its_own_judge(claim, ships):
+    runs = [
+        claims.Measured(
+            data=plan.data,
+            approach=plan.approach,
+            per_class=plan.per_class,
+            seed=plan.seed,
+            classes=5,
+            right=tuple(n % 10 < 7 for n in range(100)),
+            seconds=3.0,
+            checks=50,
+            looks=((1.0, 0.3), (2.0, 0.8)),
+        )
+        for plan in claims.plans(claim)
+    ]
+    verdict = judge(claim, runs)
+    numbers = json.loads(json.dumps(verdict.numbers))
+    ships(judged(claim, verdict.outcome, words=verdict.words, numbers=numbers))
+    at = page()
+    assert len(at.get("bidi_component")) == 1
+    assert all(plain(row["words"]) in words(at) for row in numbers["found"])

@@ -1,0 +1,168 @@
+"""The article's claims (guide/claims.py), as runs: which are made, what each leaves, and the
+results that ship. Light: pages read this.
+
+`python -m trainers claims --write` makes results.json anew.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from guide.claims import CLAIMS
+from trainers import samples
+from trainers.plan import BadPlan, Plan
+from trainers.registry import pick_from
+
+HOLDS, PARTLY, FAILS, UNKNOWN = OUTCOMES = (
+    "holds",
+    "holds partly",
+    "does not hold here",
+    "cannot tell yet",
+)
+
+
+class Arm(NamedTuple):
+    """One of the ways that are held against each other."""
+
+    approach: str
+    per_class: int
+    seconds: float  # its budget
+    what_learns: str = "auto"
+
+
+class Contest(NamedTuple):
+    """Ways held against each other on one data set; with each seed another choice of examples."""
+
+    data: str
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...] = (0, 1)
+
+
+def _contests(data: str, *arms: Arm) -> tuple[Contest, ...]:
+    return tuple(Contest(key, arms) for key in data.split())
+
+
+# Budgets are ceilings. Few and small runs, since somebody waits: sizes, seeds and seconds are ours.
+# The first arm of two is the one that the claim speaks for.
+EXPERIMENTS: Mapping[str, tuple[Contest, ...]] = {
+    "training-time": _contests(
+        # Transfer learning goes first: what a process sets up once counts against it.
+        "digits cells messages pydocs",
+        Arm("transfer", 50, 12),
+        Arm("scratch", 50, 15),
+    ),
+    "minimal-data": _contests(
+        "cells messages finance triage", Arm("fine_tune", 10, 15, "lora"), Arm("none", 10, 12)
+    ),
+    "limited-data": _contests(
+        "digits cells messages triage", Arm("transfer", 10, 12), Arm("fine_tune", 10, 15)
+    ),
+    "moderate-data": _contests(
+        "digits cells messages triage", Arm("fine_tune", 50, 20), Arm("transfer", 50, 12)
+    ),
+    "compute": _contests("digits messages", Arm("transfer", 50, 12), Arm("fine_tune", 50, 20)),
+    "specificity": _contests(
+        "vehicles cells messages triage", Arm("fine_tune", 20, 15), Arm("transfer", 20, 12)
+    ),
+    "hybrid": (
+        *_contests("vehicles cells", Arm("hybrid", 50, 20), Arm("fine_tune", 50, 20)),
+        *_contests("messages", Arm("hybrid", 20, 20), Arm("fine_tune", 20, 20)),
+    ),
+    "few-shot": (
+        *_contests("digits cells", Arm("none", 5, 12), Arm("simple", 50, 8)),
+        *_contests("messages triage", Arm("none", 0, 12), Arm("none", 5, 12), Arm("simple", 50, 8)),
+    ),
+}
+
+
+def contests(claim: str) -> tuple[Contest, ...]:
+    """The contests of a claim. Raises `UnknownKey`, naming one that exists."""
+    return EXPERIMENTS[pick_from(CLAIMS, claim, "claim").key]
+
+
+def ceiling(claim: str) -> float:
+    """The seconds that its runs take at most, together."""
+    return sum(
+        arm.seconds * len(contest.seeds) for contest in contests(claim) for arm in contest.arms
+    )
+
+
+def plans(claim: str, seconds: float | None = None) -> list[Plan]:
+    """The runs that test `claim`, those that are compared one after the other. With `seconds` for
+    all together each gets the same share less; never more. Raises `BadPlan` and `UnknownKey`."""
+    share = 1.0
+    if seconds is not None:
+        if seconds <= 0:
+            raise BadPlan(f"The budget is {seconds:g} seconds. It must be above 0.")
+        share = min(1.0, seconds / ceiling(claim))
+    given = [
+        Plan(
+            data=contest.data,
+            approach=arm.approach,
+            per_class=arm.per_class,
+            seconds=arm.seconds * share,
+            seed=seed,
+            what_learns=arm.what_learns,
+        )
+        for contest in contests(claim)
+        for seed in contest.seeds
+        for arm in contest.arms
+    ]
+    # What needs no examples is the same every time.
+    return [plan for plan in given if plan.per_class or plan.seed == 0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What one run of an experiment leaves, JSON both ways."""
+
+    data: str
+    approach: str
+    per_class: int
+    seed: int
+    classes: int
+    right: tuple[bool, ...]  # of each test example, in the order of the test
+    seconds: float
+    checks: int  # examples held out to see when to stop
+    first_seconds: float = 0.0  # until the first step: all examples looked at once
+    # The looks at the checks that were better than all before: (seconds, share right).
+    looks: tuple[tuple[float, float], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        right = "".join(str(int(one)) for one in self.right)
+        return asdict(self) | {"right": right, "looks": [list(look) for look in self.looks]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Measured":
+        right = tuple(one == "1" for one in data["right"])
+        looks = tuple((seconds, share) for seconds, share in data["looks"])
+        return replace(cls(**data), right=right, looks=looks)
+
+
+class Verdict(NamedTuple):
+    outcome: str  # of OUTCOMES
+    words: str  # a sentence, then a line for each thing found
+    numbers: dict[str, list[dict]]  # "scores" and "found": see judge.py
+
+
+def title(data: str) -> str:
+    """What a data set of an experiment is called."""
+    return samples.pick(data).title
+
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def shipped() -> dict[str, dict]:
+    """The results that come with Thaw: claim -> its `Judged` event as JSON, and "command"."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
+def ship(result: dict) -> None:
+    """Makes `result` the one of its claim that comes with Thaw; the others stay."""
+    every = shipped() | {result["claim"]: result}
+    ordered = {key: every[key] for key in CLAIMS if key in every}
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in ordered.items())
+    RESULTS.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
