@@ -73,7 +73,7 @@ def told(
     if slow := [_named(key) for key in hurried if key in approaches]:
         lines.append(
             f"Most runs of {' and '.join(slow)} ended because time was up, not because they no "
-            "longer improved: with more seconds they may do better, and the curves cross elsewhere."
+            "longer improved: with more seconds they may do better, and the curves may cross elsewhere."
         )
     return Told("\n".join(lines), pairs, futures)
 
@@ -283,7 +283,7 @@ def _of_pair(pair: dict, sizes: list[int]) -> str:
             if few != sizes[0]:
                 told += " Whether it does with fewer cannot be told."
             if many != sizes[-1]:
-                told += f" With more than {many:,} the two cannot be told apart."
+                told += f" Whether it still does with more than {many:,} cannot be told."
             return told
         case "behind":
             many = pair["behind"][-1]
