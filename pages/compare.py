@@ -290,7 +290,7 @@ def watch_curves(job: Run) -> None:
     points = [event for event in events if isinstance(event, Point)]
     end = events[-1] if events and isinstance(events[-1], Curved) else None
     if end:
-        st.markdown(plain(end.words))
+        st.markdown("\n".join(f"- {plain(line)}" for line in end.words.splitlines()))
     else:
         st.progress(*how_far(job, events))
         controls(job, "Stop here and show what there is")

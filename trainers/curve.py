@@ -166,14 +166,14 @@ class _Curves:
                 yield Notice(self.failed, self.clock())
 
     def _one(self, plan: Plan, size: Size, draw: int) -> Iterator[Event]:
-        answered, epochs = None, []
+        answered, done = None, []
         with closing(run(plan, stop=self.stop, shared=self.shared)) as events:
             for event in events:
                 match event:
                     case Answered():
                         answered = event
                     case PhaseDone():
-                        epochs.append(event.epochs)
+                        done.append(event)
                 if self.stop():
                     return
                 if time.monotonic() - self.spoken > TOLD_SECONDS:
@@ -182,7 +182,8 @@ class _Curves:
         self.shared.tests = len(answered.labels)
         labels, answers = np.array(answered.labels), np.array(answered.answers)
         result = score(labels, answers, self.classes)
-        every_phase = len(epochs) == len(phases(plan.approach, self.modality, "all"))
+        planned = phases(plan.approach, self.modality, "all")
+        whole = len(done) == len(planned) and all(phase.epochs >= 1 for phase in done)
         point = Point(
             approach=plan.approach,
             per_class=size.per_class,
@@ -193,7 +194,12 @@ class _Curves:
             high=result.high,
             seconds=event.seconds,
             budget_seconds=plan.seconds,
-            whole=every_phase and _whole(event, size) and all(number >= 1 for number in epochs),
+            whole=whole and _whole(event, size),
+            settled=whole
+            and all(
+                phase.why == "no longer improves" or phase.epochs >= other.max_epochs
+                for phase, other in zip(done, planned, strict=True)
+            ),
         )
         self.points.append(point)
         if point.whole:
@@ -211,7 +217,11 @@ class _Curves:
         for one in sorted(self.points, key=lambda one: one.per_class):
             if (one.approach, one.per_class) not in whole:
                 cut_short.setdefault(one.approach, one.per_class)
-        found = told(self.right, cut_short)
+        settled: dict[str, list[bool]] = {}
+        for one in self.points:
+            settled.setdefault(one.approach, []).append(one.settled)
+        hurried = [key for key, some in settled.items() if sum(some) < len(some) / 2]
+        found = told(self.right, cut_short, hurried)
         return Curved(
             points=[point.as_json() for point in self.points],
             words=found.words,

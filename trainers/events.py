@@ -254,6 +254,7 @@ class Point(Event):
     seconds: float  # that this run took, on its own clock
     budget_seconds: float  # that it had, as every approach had at this size
     whole: bool  # there was time to learn from every example
+    settled: bool  # it ended because it no longer improved, not because time was up
 
 
 @dataclass(frozen=True)

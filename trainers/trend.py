@@ -5,7 +5,7 @@ right, bool (tests,). The test is the same for all; a draw is one choice of trai
 same for every approach.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from math import sqrt
 from typing import Any, NamedTuple
@@ -33,10 +33,14 @@ class Told(NamedTuple):
     forecast: list[dict]  # of each approach, see `forecast`
 
 
-def told(right: Right, cut_short: Mapping[str, int] | None = None) -> Told:
-    """The words for all curves. `right` holds the runs that had time to learn from every example;
-    `cut_short`: the smallest number of each class for which an approach never had."""
+def told(
+    right: Right, cut_short: Mapping[str, int] | None = None, hurried: Collection[str] = ()
+) -> Told:
+    """The words for all curves, a line each. `right` holds the runs that had time to learn from
+    every example; `cut_short`: the smallest number of each class for which an approach never had;
+    `hurried`: approaches that mostly ended by the clock."""
     cut_short = cut_short or {}
+    tried = sorted({size for _, size, _ in right} | set(cut_short.values()))
     approaches = list(dict.fromkeys(approach for approach, _, _ in right))
     # What trains least is the one that the others have to beat.
     approaches.sort(key=lambda key: key != "transfer")
@@ -50,7 +54,7 @@ def told(right: Right, cut_short: Mapping[str, int] | None = None) -> Told:
     futures.sort(key=lambda one: (-one["per_class"], -one["accuracy"]))
     lines = [_scores(futures, right)] if futures else []
     lines += [
-        _of_pair(pair)
+        _of_pair(pair, tried)
         for pair in pairs
         if pair["second"] == approaches[0] or pair["outcome"] == "crosses"
     ]
@@ -66,7 +70,12 @@ def told(right: Right, cut_short: Mapping[str, int] | None = None) -> Told:
             "Each size was tried with one choice of examples alone, and another could come out "
             "differently: more seconds would buy more choices."
         )
-    return Told(" ".join(lines), pairs, futures)
+    if slow := [_named(key) for key in hurried if key in approaches]:
+        lines.append(
+            f"Most runs of {' and '.join(slow)} ended because time was up, not because they no "
+            "longer improved: with more seconds they may do better, and the curves may cross elsewhere."
+        )
+    return Told("\n".join(lines), pairs, futures)
 
 
 class Gap(NamedTuple):
@@ -187,8 +196,10 @@ def forecast(approach: str, right: Right, cut_short: int | None = None) -> dict:
         "why": "",
     }
     if cut_short is not None:
-        why = f"there was no time to learn from all of {cut_short:,} of each class"
-        return found | {"why": f"{why}, so more examples need more seconds first"}
+        return found | {
+            "why": f"there was no time to learn from all of {cut_short:,} of each class, so it "
+            "needs more seconds first"
+        }
     if len(set(sizes)) < LEAST_SIZES:
         return found | {"why": f"a forecast needs at least {LEAST_SIZES} sizes"}
     if not several(right):
@@ -201,7 +212,7 @@ def forecast(approach: str, right: Right, cut_short: int | None = None) -> dict:
         outcome = "yes"
     else:
         outcome = "perhaps" if high - low <= WIDE else "cannot tell"
-    why = "" if outcome != "cannot tell" else f"it may bring {_range(low, high)}"
+    why = "" if outcome != "cannot tell" else f"twice as many may bring {_range(low, high)}"
     return found | {"outcome": outcome, "low": low, "high": high, "why": why}
 
 
@@ -249,10 +260,9 @@ def _scores(futures: list[dict], right: Right) -> str:
     return f"With {most:,} of each class, of {tests:,} test examples right: {scores}."
 
 
-def _of_pair(pair: dict) -> str:
-    """Where `first` begins to pay, as a person would say it."""
+def _of_pair(pair: dict, sizes: list[int]) -> str:
+    """Where `first` begins to pay, as a person would say it; `sizes`: all that were tried."""
     first, second = _named(pair["first"]), _named(pair["second"])
-    sizes = [gap["per_class"] for gap in pair["gaps"]]
     match pair["outcome"]:
         case "crosses":
             few, many = pair["between"]
@@ -273,7 +283,7 @@ def _of_pair(pair: dict) -> str:
             if few != sizes[0]:
                 told += " Whether it does with fewer cannot be told."
             if many != sizes[-1]:
-                told += f" With more than {many:,} the two cannot be told apart."
+                told += f" Whether it still does with more than {many:,} cannot be told."
             return told
         case "behind":
             many = pair["behind"][-1]
@@ -294,7 +304,7 @@ def _of_pair(pair: dict) -> str:
 def _of_future(one: dict) -> str:
     name, twice = _named(one["approach"]), 2 * one["per_class"]
     if one["outcome"] == "cannot tell":
-        return f"What {twice:,} of each class would bring {name} cannot be told: {one['why']}."
+        return f"What more examples would bring {name} cannot be told: {one['why']}."
     if one["outcome"] == "no":
         return (
             f"{_first(name)} has levelled off: {twice:,} of each class would hardly bring anything "

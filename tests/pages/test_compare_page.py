@@ -159,7 +159,9 @@ def test_every_lane_has_a_line_in_the_race():
 
 def point(approach="transfer", per_class=5, draw=0, right=40, whole=True) -> Point:
     share = right / 60
-    return Point(approach, per_class, draw, right, 60, share - 0.1, share + 0.1, 1.0, 2.0, whole)
+    return Point(
+        approach, per_class, draw, right, 60, share - 0.1, share + 0.1, 1.0, 2.0, whole, True
+    )
 
 
 POINTS = [
@@ -226,9 +228,11 @@ def test_waiting_curves_say_so():
 
 def test_curves_end_with_words():
     points = [one.as_json() for one in POINTS]
-    at = asked_for_curves([*POINTS, Curved(points, "It pays from 12.", [], FORECAST, 50.0)])
+    at = asked_for_curves(
+        [*POINTS, Curved(points, "It pays from 12.\nMore would help.", [], FORECAST, 50.0)]
+    )
     assert not at.exception
-    assert "It pays from 12" in words(at)
+    assert words(at).replace("\\", "").count("- It pays from 12.\n- More would help.") == 1
     assert not [button for button in at.button if "more data" in button.label]
 
 

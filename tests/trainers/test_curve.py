@@ -69,6 +69,7 @@ def test_every_approach_at_every_size_and_the_small_ones_again(toy):
     assert {one["approach"] for one in last.forecast} == set(job().approaches)
     assert "of each class" in last.words
     assert from_json(last.as_json()) == last
+    assert any(point.settled for point in points)
     assert store().of_visitor("ann") == []  # the single runs are no rows
 
 
@@ -112,8 +113,10 @@ def test_the_budget_is_a_ceiling(toy):
     assert last.seconds < 4 * 1.25
 
 
-def test_where_time_is_short_that_is_no_word_about_data(toy):
+def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     toys.SLOW["seconds"] = 0.05
+    hurried, told = [], module.told
+    monkeypatch.setattr(module, "told", lambda *some: hurried.extend(some[2]) or told(*some))
     events = list(curve(job(seconds=3), stop=never))
     points = of(Point, events)
     assert not all(point.whole for point in points)
@@ -123,6 +126,8 @@ def test_where_time_is_short_that_is_no_word_about_data(toy):
         for gap in pair["gaps"]:
             assert {(pair["first"], gap["per_class"]), (pair["second"], gap["per_class"])} <= whole
     assert {one["approach"] for one in events[-1].forecast} == {key for key, _ in whole}
+    assert "fine_tune" in hurried
+    assert not any(point.settled for point in points if point.approach == "fine_tune")
 
 
 def test_stop_ends_with_the_points_there_are(toy):

@@ -133,7 +133,7 @@ def test_a_flat_curve_has_levelled_off():
 def test_few_test_examples_make_no_forecast():
     right = curve("transfer", [0.5, 0.4, 0.35, 0.3], tests=20)
     assert forecast("transfer", right)["outcome"] == "cannot tell"
-    assert "would bring transfer learning cannot be told: it may bring" in told(right).words
+    assert "bring transfer learning cannot be told: twice as many may bring" in told(right).words
 
 
 def test_two_sizes_make_no_forecast():
@@ -146,3 +146,18 @@ def test_what_had_no_time_for_its_examples_is_not_held_against_the_data():
     said = told(right | curve("hybrid", (0.3, 0.2, 0.1, 0.1)), {"fine_tune": 5, "hybrid": 50}).words
     assert "Fine-tuning had no time to learn from all of even 5" in said
     assert "would bring hybrid cannot be told: there was no time" in said
+
+
+def test_what_was_tried_but_not_in_time_is_not_called_untried():
+    right = both((0.3, 0.2, 0.1, 0.05), (0.6, 0.5, 0.4, 0.35))
+    right = {key: a for key, a in right.items() if key[:2] != ("fine_tune", 50)}
+    said = told(right, {"fine_tune": 50}).words
+    assert "does not pay with 25 examples of each class" in said
+    assert "Whether it does with more cannot be told" in said
+
+
+def test_curves_that_the_clock_ended_say_so():
+    assert "time was up" not in told(CROSSING).words
+    assert "Most runs of fine-tuning ended because time was up" in told(
+        CROSSING, {}, ["fine_tune"]
+    ).words.replace("\n", " ")
