@@ -1,5 +1,8 @@
 """Every approach on the same examples: the race, the result, and whether the advice was right."""
 
+from dataclasses import replace
+from math import ceil
+
 import streamlit as st
 
 from guide.approaches import APPROACHES
@@ -10,8 +13,9 @@ from pages.parts.look import LOOKS
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
-from trainers.events import Finished, LaneStarted, Tried
-from trainers.store import NoSuchRun, Run, store
+from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
+from trainers.jobs import SETTINGS, Curve
+from trainers.store import CANCELLED, NoSuchRun, Run, store
 
 POLL_SECONDS = 0.5
 
@@ -55,6 +59,8 @@ def show(key: str) -> None:
     budget = tell.duration(job.plan.seconds)
     st.markdown(f"The same examples and the same test for all; at most {budget} each.")
     st.fragment(watch, run_every=None if job.is_over else POLL_SECONDS)(job)
+    if _compared(job):
+        more_data(job)
 
 
 def watch(job: Run) -> None:
@@ -142,13 +148,13 @@ def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
     st.progress(1.0 if run and run.is_over else share)
 
 
-def controls(job: Run) -> None:
+def controls(job: Run, stop: str = "Stop here and compare what there is") -> None:
     if job.is_over:
         return
     mine = job.visitor == visitor()
     with st.container(horizontal=True):
         st.button(
-            "Stop here and compare what there is",
+            stop,
             icon=":material/stop_circle:",
             disabled=job.stop or not job.claimed or not mine,
             on_click=store().stop,
@@ -228,6 +234,109 @@ def difference(paired: dict | None) -> str:
 
 def size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count else "–"
+
+
+def more_data(job: Run) -> None:
+    """Learning curves with the settings of a comparison: offered, or as far as they are."""
+    st.markdown("## Would more data help?")
+    wanted = curve_like(job)
+    found = started_before(job, wanted)
+    if found is None or (found.is_over and not _curved(found)):
+        if found:
+            st.warning(ended(found), icon=":material/error:")
+        offer(job, wanted)
+    else:
+        st.fragment(watch_curves, run_every=None if found.is_over else POLL_SECONDS)(found)
+
+
+def curve_like(job: Run) -> Curve:
+    settings = {name: getattr(job.plan, name) for name in (*SETTINGS, "mends")}
+    took = sum(run["seconds"] for run in job.result["runs"] if run["approach"] in Curve.approaches)
+    seconds = max(LEAST_CURVE_SECONDS, 10 * ceil(CURVE_RUNS * took / 10))
+    return Curve(**settings | {"visitor": job.visitor, "seconds": seconds})
+
+
+LEAST_CURVE_SECONDS = 60
+CURVE_RUNS = 4  # times what the approaches took with all examples. Ours: 10, 25, 50 and 100 % take
+# nearly twice as long as all alone, and two more choices of the smaller sizes nearly as much again
+
+
+def started_before(job: Run, wanted: Curve) -> Run | None:
+    """The newest curves with these settings; what a reload, or a link, shows again."""
+    mine = store().of_visitor(job.visitor, kind="curve")
+    return next((one for one in mine if replace(one.plan, seconds=wanted.seconds) == wanted), None)
+
+
+def offer(job: Run, wanted: Curve) -> None:
+    budget = tell.duration(wanted.seconds)
+    st.markdown(
+        f"{', '.join(APPROACHES[key].title for key in wanted.approaches)}, each with a tenth, a "
+        "quarter, half and all of the training examples, and with several choices of them where "
+        "time allows: where does one overtake the other, and what would twice the examples bring?"
+    )
+    if job.visitor != visitor():
+        st.caption("Only who started this comparison can start that.")
+    elif st.button(f"Would more data help? At most {budget}", icon=":material/show_chart:"):
+        store().start(wanted, visitor())
+        st.rerun()
+
+
+def watch_curves(job: Run) -> None:
+    was_over = job.is_over
+    job = store().find(job.id)
+    if job.is_over and not was_over:
+        st.rerun()
+    events = events_of(job.id, None)
+    points = [event for event in events if isinstance(event, Point)]
+    end = events[-1] if events and isinstance(events[-1], Curved) else None
+    if end:
+        st.markdown("\n".join(f"- {plain(line)}" for line in end.words.splitlines()))
+    else:
+        st.progress(*how_far(job, events))
+        controls(job, "Stop here and show what there is")
+    if not points:
+        return
+    live_plot(
+        figures.learning_curves(points, end.forecast if end else ()),
+        key="curves",
+        alt=end.words if end else "; ".join(point_in_words(point) for point in points),
+    )
+    st.caption(
+        "All on the same test. A small mark is one choice of examples (hollow: there was no time "
+        "to learn from all of them), the curve is their mean, the band its 95 % interval."
+    )
+
+
+def how_far(job: Run, events: list[Event]) -> tuple[float, str]:
+    """How much of the curves' time is over, 0..1, and a line that is always true."""
+    if not job.claimed:
+        wait = store().wait(job.visitor, job.id)
+        ahead = tell.in_line(wait) if wait.ahead else "for a free process."
+        return 0.0, f"Waiting: {ahead}"
+    now = [event for event in events if isinstance(event, Stage | Progress)]
+    if not now:
+        return 0.0, "Reading the data and the model."
+    stage = next(event for event in reversed(now) if isinstance(event, Stage))
+    left = tell.duration(max(0.0, job.plan.seconds - now[-1].seconds))
+    done = sum(isinstance(event, Point) for event in events)
+    stopping = " Stopping…" if job.stop else ""
+    share = min(0.99, now[-1].seconds / job.plan.seconds)
+    return share, f"{stage.text}. Runs done: {done}. At most {left} left.{stopping}"
+
+
+def point_in_words(point: Point) -> str:
+    title = APPROACHES[point.approach].title
+    return f"{title} with {point.per_class} of each class: {point.right / point.tests:.0%}"
+
+
+def _curved(job: Run) -> bool:
+    return bool(job.result and job.result["type"] == "curved")
+
+
+def ended(job: Run) -> str:
+    if job.state == CANCELLED:
+        return "The curves were cancelled."
+    return plain(f"The curves ended without a result. {(job.result or {}).get('text', '')}")
 
 
 if key := st.query_params.get("compare"):

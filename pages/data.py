@@ -76,7 +76,9 @@ def draft() -> str:
 
 
 def paste() -> None:
-    text = st.text_area(
+    # A widget that is not drawn forgets its value; what was pasted stays until it has been read.
+    st.session_state.setdefault("pasted", st.session_state.get("pasted-kept", ""))
+    text = st.session_state["pasted-kept"] = st.text_area(
         "One example a line: the text, a tab, its label. Rows copied from a spreadsheet have that "
         "form.",
         height=220,
@@ -84,7 +86,11 @@ def paste() -> None:
         placeholder="Where is my parcel?\tdelivery\nI want my money back\trefund",
         key="pasted",
     )
-    if st.button("Read these rows", type="primary", disabled=not text.strip()):
+    # Never switched off: the text arrives with the click, so a button that waits for it takes two.
+    if st.button("Read these rows", type="primary"):
+        if not text.strip():
+            st.warning("There is nothing to read yet. Paste some rows first.")
+            return
         place = inbox.draft(draft())
         file = inbox.new_file(place, len(text))
         file.write_text(text, "utf-8")
@@ -207,6 +213,7 @@ def watch_reading(job: Run) -> None:
         return
     match job.result:
         case {"found": {"data": str(data)}}:
+            st.session_state.pop("pasted-kept", None)
             st.query_params.from_dict({"data": data})
             st.rerun(scope="app")
         case {"type": "failed", "text": str(text)}:
@@ -227,8 +234,10 @@ def progress(job: Run, waiting: str) -> None:
 
 
 def choose_columns(job: Run) -> None:
-    """Another try with columns named, as long as what came is still in the inbox."""
-    if "column" not in job.result["text"] or inbox.draft(job.plan.path.rpartition("/")[2]) is None:
+    """Another try with columns named, where there is a choice and what came is still here."""
+    text = job.result["text"]
+    choice = "column" in text and "single column" not in text
+    if not choice or inbox.draft(job.plan.path.rpartition("/")[2]) is None:
         return
     with st.form("columns"):
         left, right = st.columns(2)

@@ -382,6 +382,10 @@ def controls(run: Run) -> None:
                 on_click=store().cancel,
                 args=(run.id,),
             )
+        elif not may_use(run.plan.data):
+            st.caption(
+                "It cannot be run again here: its data was deleted, or belongs to another browser."
+            )
         else:
             if st.button("Run again", icon=":material/replay:"):
                 again = store().start(replace(run.plan, pace=None), visitor())
@@ -398,6 +402,11 @@ def controls(run: Run) -> None:
                     | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
                 )
                 st.rerun(scope="app")
+
+
+def may_use(data: str) -> bool:
+    """Whether this visitor may run on `data`: who was handed a run's link sees that run only."""
+    return not data.startswith("own-") or data in {mine.key for mine in own.of(visitor())}
 
 
 def result(told: Story, end: Finished) -> None:

@@ -20,6 +20,7 @@ from trainers.events import (
     Cancelled,
     ClaimRunDone,
     Compared,
+    Curved,
     Event,
     Failed,
     Finished,
@@ -27,13 +28,14 @@ from trainers.events import (
     Notice,
     PhaseDone,
     PhaseStarted,
+    Point,
     Progress,
     Stage,
     Started,
     Tried,
     Validated,
 )
-from trainers.jobs import ClaimTest, Comparison
+from trainers.jobs import ClaimTest, Comparison, Curve
 from trainers.plan import WHAT_LEARNS, BadPlan, Plan
 from trainers.registry import UnknownKey
 from trainers.samples import online, own
@@ -77,6 +79,19 @@ def main(arguments: list[str] | None = None) -> int:
     compare.add_argument("--trial-seconds", type=float, default=20,
                          help="of a trial on parts of the training (20); 0: none")  # fmt: skip
     compare.add_argument("--json", action="store_true", help="one event a line")
+    curve = commands.add_parser("curve", help="learning curves: would more data help?")
+    curve.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
+                       help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    curve.add_argument("--text-column", help="of your table; guessed by default")
+    curve.add_argument("--label-column", help="of your table; guessed by default")
+    curve.add_argument("--approaches", type=_keys, default=Curve.approaches,
+                       metavar=",".join(APPROACHES),
+                       help=f"{','.join(Curve.approaches)} by default")  # fmt: skip
+    curve.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
+    curve.add_argument("--per-class", type=int, help="examples of each class; all by default")
+    curve.add_argument("--seconds", type=float, default=60, help="budget in all (60)")
+    curve.add_argument("--seed", type=int, default=0)
+    curve.add_argument("--json", action="store_true", help="one event a line")
     bench = commands.add_parser("bench-advice", help="how often is the advice right?")
     bench.add_argument("--data", action="append", metavar="SAMPLE|PATH",
                        help="again for each more; all bundled samples by default")  # fmt: skip
@@ -119,6 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _run(as_json=given.pop("json"), **given)
         case "compare":
             return _compare(as_json=given.pop("json"), **given)
+        case "curve":
+            return _curve(as_json=given.pop("json"), **given)
         case "bench-advice":
             return _bench_advice(**given)
         case "advise":
@@ -252,6 +269,59 @@ def _race(stream: Iterator[Event]) -> Event:
                 print(f"\nThe article's rules, on answers measured from the data: "
                       f"{APPROACHES[event.advised_article].title}.")  # fmt: skip
                 print(f"Advised: {APPROACHES[event.advised].title}. {event.verdict}")
+    return event
+
+
+def _curve(
+    *,
+    as_json: bool,
+    approaches: tuple[str, ...],
+    text_column: str | None,
+    label_column: str | None,
+    **settings: object,
+) -> int:
+    try:
+        told = sys.stderr if as_json else sys.stdout
+        first = settings | {"approach": approaches[0] if approaches else None}
+        plan = _planned(None, first, (text_column, label_column), told)
+        job = Curve(**settings | {"data": plan.data}, approaches=approaches, visitor="terminal")
+        for plan in job.plans():
+            backbones.pick(plan.backbone).check_here()
+        # Imported only now: a wrong option should not wait for torch.
+        from trainers.curve import curve
+        from trainers.engine.execute import reason
+    except (BadPlan, BadUpload, backbones.NotHere) as error:
+        print(error, file=sys.stderr)
+        return 2
+    stream = curve(job, stop=lambda: False)
+    try:
+        last = _as_lines(stream) if as_json else _points(stream)
+    except KeyboardInterrupt:
+        stream.close()
+        print("\nCancelled.", file=sys.stderr)
+        return 130
+    except Exception as error:  # it must end with a word, whatever happened in it
+        last = Failed(reason(error), 0.0)
+        print(json.dumps(last.as_json()) if as_json else last.text,
+              file=sys.stdout if as_json else sys.stderr)  # fmt: skip
+    return 0 if isinstance(last, Curved) else 1
+
+
+def _points(stream: Iterator[Event]) -> Event:
+    """Learning curves as a table, a line for each run as it ends; hands back the last event."""
+    print(f"{'':22}{'of each class':>14}{'choice':>8}{'right':>8}  {'95 % interval':16}{'time':>8}")
+    for event in stream:
+        match event:
+            case Point():
+                interval = f"{event.low:.1%} to {event.high:.1%}"
+                mark = "" if event.whole else "  (too short a time for all of them)"
+                print(f"{APPROACHES[event.approach].title:22}{event.per_class:>14,}"
+                      f"{event.draw + 1:>8}{event.right / event.tests:>8.1%}  {interval:16}"
+                      f"{event.seconds:>7.1f}s{mark}", flush=True)  # fmt: skip
+            case Notice() | Failed():
+                print(event.text, file=sys.stderr)
+            case Curved():
+                print(f"\n{event.words}")
     return event
 
 

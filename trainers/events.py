@@ -241,6 +241,34 @@ class Compared(Event):
 
 
 @dataclass(frozen=True)
+class Point(Event):
+    """One run of a learning curve."""
+
+    approach: str
+    per_class: int  # examples of each class that it was given; the mean, where they differ
+    draw: int  # from 0: which choice of examples
+    right: int  # in the test, the same for all points
+    tests: int
+    low: float  # 95 % interval of the share (Wilson)
+    high: float
+    seconds: float  # that this run took, on its own clock
+    budget_seconds: float  # that it had, as every approach had at this size
+    whole: bool  # there was time to learn from every example
+    settled: bool  # it ended because it no longer improved, not because time was up
+
+
+@dataclass(frozen=True)
+class Curved(Event):
+    """The end of the learning curves: see trainers/trend.py for its words."""
+
+    points: list[dict]
+    words: str
+    crossing: list[dict]  # of each pair of approaches
+    forecast: list[dict]  # of each approach: what twice the data would bring
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ClaimRunStarted(Event):
     """The test of a claim begins with its next run."""
 

@@ -1,8 +1,8 @@
 """What workers do: runs, and beside them reading data, looking it over, and downloads.
 
 A job is a frozen dataclass of plain values, JSON both ways, and a generator of events that
-executes it: `runner(job, *, stop, folder)`. The last event of a run is `Finished`, of any other
-job `Done`.
+executes it: `runner(job, *, stop, folder)`. The last event of a run is `Finished`, of a comparison
+`Compared`, of learning curves `Curved`, of any other job `Done`.
 """
 
 from collections.abc import Callable, Iterator
@@ -104,6 +104,38 @@ class Comparison(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Curve(_Job):
+    """Some approaches with ever more of the training examples: would more data help? The last event
+    is `Curved`."""
+
+    data: str
+    visitor: str
+    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")
+    backbone: str = ""
+    per_class: int | None = None  # at the right end of the curves; None: all there are
+    seconds: float = 60  # in all
+    seed: int = 0
+    what_learns: str = "auto"
+    mends: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Lists, where it comes out of JSON; a repeated approach would be run twice.
+        object.__setattr__(self, "approaches", tuple(dict.fromkeys(self.approaches)))
+        object.__setattr__(self, "mends", tuple(self.mends))
+
+    def plans(self, **changes: Any) -> list[Plan]:
+        """A run of each approach, with `changes` of per_class, seconds, seed. Raises `BadPlan`."""
+        if not self.approaches:
+            raise BadPlan("Learning curves need at least one approach.")
+        settings = self.as_json() | changes
+        settings = {name: settings[name] for name in SETTINGS} | {"mends": self.mends}
+        return [Plan(approach=approach, **settings) for approach in self.approaches]
+
+
+SETTINGS = ("data", "backbone", "per_class", "seconds", "seed", "what_learns")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClaimTest(_Job):
     """The experiment that tests one of the article's claims. The last event is `Judged`."""
 
@@ -123,6 +155,7 @@ KINDS = {
     "read": Kind(Reading, "trainers.reading:read", heavy=False, seconds=20),
     "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
     "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),
+    "curve": Kind(Curve, "trainers.curve:curve", heavy=True),
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }

@@ -69,6 +69,19 @@ class Shared:
 
     def __init__(self) -> None:
         self.kept: dict[Hashable, tuple[Any, float]] = {}
+        self.tests: int | None = None  # test examples that all are asked; None: what a budget fits
+
+    def with_other_training(self) -> "Shared":
+        """What remains in common with runs that learn from other examples: the test."""
+        other = Shared()
+        other.tests = self.tests
+        test, _ = self.kept.get("test", (None, 0.0))
+        other.kept = {
+            key: value
+            for key, value in self.kept.items()
+            if key in ("test", "forward") or key[:2] == ("features", id(test))
+        }
+        return other
 
     def get(self, key: Hashable, clock: Clock) -> Any:
         """What was kept under `key`, its time charged to the clock; None where nothing was."""
@@ -434,7 +447,10 @@ class _Run:
             )
             return items[:most]
 
-        test = limited(test, fitting(TEST_SHARE), "test")
+        if self.shared.tests is None:
+            test = limited(test, fitting(TEST_SHARE), "test")
+        else:
+            test = test[: self.shared.tests]
         once = self.plan.approach == "transfer"
         held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "validation")
         self.calibration = min(CALIBRATION, fitting(CALIBRATION_SHARE))

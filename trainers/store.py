@@ -38,6 +38,7 @@ from trainers import jobs
 from trainers.events import (
     Cancelled,
     Compared,
+    Curved,
     Done,
     Event,
     Failed,
@@ -55,6 +56,7 @@ OVER = (FINISHED, FAILED, CANCELLED)
 ENDS = {
     Finished: FINISHED,
     Compared: FINISHED,
+    Curved: FINISHED,
     Judged: FINISHED,
     Done: FINISHED,
     Failed: FAILED,
@@ -401,7 +403,8 @@ def _kinds(heavy: bool) -> Any:
 
 def _seconds(row: Any) -> float:
     told = jobs.KINDS[row["kind"]].seconds
-    return told or row["plan"]["seconds"] * len(row["plan"].get("approaches", [""]))
+    runs = len(row["plan"]["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
+    return told or row["plan"]["seconds"] * runs
 
 
 def _run(row: Any) -> Run:

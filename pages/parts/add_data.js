@@ -194,7 +194,7 @@ class Form {
   }
 
   addClass() {
-    const number = this.classes.length + 1
+    const number = this.numbered = (this.numbered ?? 0) + 1  // never twice, also where one was removed
     const made = { files: [], shots: 0 }
     const id = `class-${this.draft}-${number}`
     made.name = element("input", { type: "text", id, maxLength: 80, value: `Class ${number}`,
@@ -202,7 +202,10 @@ class Form {
     made.words = element("small")
     made.thumbs = element("div", { className: "thumbs" })
     made.camera = element("div", { className: "camera", hidden: true })
-    const take = pairs => this.add(pairs.map(([file]) => [file, file.name]), made, kept)
+    const take = pairs => {
+      this.stopped = false  // what could not be sent before is no reason to send no more
+      this.add(pairs.map(([file]) => [file, file.name]), made, kept)
+    }
     const kept = (entry, file) => {
       made.files.push(entry)
       if (made.thumbs.children.length < THUMBS && file.type.startsWith("image/")) {
@@ -254,7 +257,9 @@ class Form {
         : "Drop pictures here, choose some, or take them with the camera."
     }
     this.ready.textContent = all ? `Use these ${all} pictures` : "Use these pictures"
-    this.ready.disabled = filled.length < 2 || this.busy > 0
+    // Classes of one name are one class.
+    const names = new Set(filled.map(one => one.name.value.trim()))
+    this.ready.disabled = names.size < 2 || this.busy > 0
   }
 
   async toggleCamera(made, button, take) {

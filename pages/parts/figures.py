@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import log10
+from statistics import fmean
 from typing import Any
 
 from guide.approaches import APPROACHES
 from pages.parts.look import FROZEN, LOOKS
 from pages.parts.story import Story, in_short
-from trainers.events import Finished
+from trainers.events import Finished, Point
 
 Figure = dict[str, Any]
 CURVE_PX, LOSS_PX, MAP_PX = 324, 190, 330
+AXIS_CHARS = 22
 # Marks by class: on the map a class is told by shape as well as by colour.
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
            "triangle-down", "pentagon")  # fmt: skip
@@ -166,6 +168,9 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
     """Which class was taken for which: rows are the truth, columns the answer."""
     names = [_plain(name) for name in classes]
     many = len(names) > 12
+    step = 1 + len(names) // 25  # more names than that find no room
+    ticks = {"tickmode": "array", "tickvals": names[::step],
+             "ticktext": [_plain(_cut(name)) for name in classes[::step]]}  # fmt: skip
     return {
         "data": [
             {
@@ -187,9 +192,9 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
             "uirevision": "confusion",
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "xaxis": {"title": {"text": "the model's answer"}, "automargin": True, "tickangle": -35,
-                      "showgrid": False, "type": "category"},
+                      "showgrid": False, "type": "category"} | ticks,
             "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True,
-                      "autorange": "reversed", "showgrid": False, "type": "category"},
+                      "autorange": "reversed", "showgrid": False, "type": "category"} | ticks,
         },
     }  # fmt: skip
 
@@ -231,6 +236,94 @@ def race(stories: dict[str, Story]) -> Figure:
             "yaxis": {"title": {"text": "right, %"}, "range": [0, 103]},
             "margin": {"l": 52, "r": 12, "t": 84, "b": 42},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
+    }
+
+
+def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> Figure:
+    """Share right in the test against examples of each class, on a log axis: the mean of the
+    choices of examples as a curve, each choice as a mark (hollow where time was too short), the
+    95 % interval as a band; and at twice the examples what is forecast."""
+    data = []
+    for key in dict.fromkeys(point.approach for point in points):
+        look, own = LOOKS[key], [point for point in points if point.approach == key]
+        sizes = sorted({point.per_class for point in own})
+        at = [[point for point in own if point.per_class == size] for size in sizes]
+        middle = [fmean(100 * point.right / point.tests for point in some) for some in at]
+        low = [fmean(100 * point.low for point in some) for some in at]
+        high = [fmean(100 * point.high for point in some) for some in at]
+        common = {"type": "scatter", "legendgroup": key}
+        aside = common | {"showlegend": False, "hoverinfo": "skip"}
+        data += [
+            aside
+            | {"x": sizes + sizes[::-1], "y": high + low[::-1], "mode": "lines", "fill": "toself"}
+            | {"fillcolor": _faint(look.colour, 0.13), "line": {"width": 0}},
+            aside
+            | {
+                "x": [point.per_class for point in own],
+                "y": [100 * point.right / point.tests for point in own],
+                "mode": "markers",
+                "marker": {
+                    "color": look.colour,
+                    "size": 5,
+                    "symbol": ["circle" if one.whole else "circle-open" for one in own],
+                },
+            },
+            common
+            | {
+                "name": APPROACHES[key].title,
+                "x": sizes,
+                "y": middle,
+                "mode": "lines+markers",
+                "marker": {"size": 7, "symbol": CURVE_MARKS.get(key, "circle")},
+                "line": {"color": look.colour, "width": 3, "dash": look.dash},
+                "hovertemplate": "%{y:.1f} % with %{x} of each class<extra></extra>",
+            },
+        ]
+        data += [
+            aside | _forecast(one, 100 * one["accuracy"], look.colour)
+            for one in forecast
+            if one["approach"] == key and one["low"] is not None
+        ]
+    sizes = sorted({point.per_class for point in points})
+    marks = [*sizes, 2 * sizes[-1]] if forecast else sizes
+    return {
+        "data": data,
+        "layout": {
+            "height": CURVE_PX + 40,
+            "margin": {"l": 52, "r": 12, "t": 54, "b": 48},
+            "xaxis": {
+                "type": "log",
+                "title": {"text": "training examples of each class"},
+                "tickvals": marks,
+                "ticktext": [f"{mark:,}" for mark in marks],
+            },
+            "yaxis": {"title": {"text": "right in the test, %"}},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "uirevision": "curves",
+        },
+    }
+
+
+CURVE_MARKS = {"transfer": "circle", "fine_tune": "square", "hybrid": "diamond"}
+
+
+def _forecast(one: dict, now: float, colour: str) -> dict:
+    """A dotted line to the middle of the range at twice the examples, and the range."""
+    low, high = now + 100 * one["low"], min(100.0, now + 100 * one["high"])
+    then = (low + high) / 2
+    return {
+        "x": [one["per_class"], 2 * one["per_class"]],
+        "y": [now, then],
+        "mode": "lines",
+        "line": {"color": colour, "width": 2, "dash": "dot"},
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [0, max(0.0, high - then)],
+            "arrayminus": [0, max(0.0, then - low)],
+            "color": colour,
+            "thickness": 1.5,
         },
     }
 
@@ -442,7 +535,8 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
                 "x": [one[place] for one in shown],
                 "y": list(range(len(shown))),
                 "marker": {"color": colour},
-                "hovertemplate": f"%{{x:,}} {name}<extra></extra>",
+                "customdata": [_plain(one[0]) for one in shown],
+                "hovertemplate": f"%{{customdata}}: %{{x:,}} {name}<extra></extra>",
             }
             for place, name, colour in sides
         ],
@@ -455,7 +549,7 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
             "xaxis": {"rangemode": "tozero"},
             "yaxis": {
                 "tickvals": list(range(len(shown))),
-                "ticktext": [_plain(one[0]) for one in shown],
+                "ticktext": [_plain(_cut(one[0])) for one in shown],
                 "automargin": True,
             },
             "uirevision": "fixed",
@@ -640,6 +734,11 @@ def _phase_marks(story: Story, against: str) -> tuple[list[dict], list[dict]]:
 
 def _note(x: float, y: float, text: str, **more: str) -> dict:
     return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 12}, **more}
+
+
+def _cut(name: str) -> str:
+    """A name beside an axis: a long one would leave no room for what is drawn."""
+    return name if len(name) <= AXIS_CHARS else f"{name[: AXIS_CHARS - 1]}…"
 
 
 def _plain(name: str) -> str:

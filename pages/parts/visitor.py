@@ -23,4 +23,6 @@ def mine(sample: Sample) -> Sample:
     """The sample, where it is for everyone or this visitor's own. Raises `UnknownKey`."""
     if getattr(sample, "visitor", "") in ("", visitor()):  # "": downloaded, for all
         return sample
+    if not sample.classes:
+        raise UnknownKey("This data was deleted.")
     raise UnknownKey("This data belongs to another browser: only who added it can use it.")

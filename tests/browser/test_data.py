@@ -93,6 +93,26 @@ def test_two_classes_are_taken_with_the_camera_and_from_files(chromium_with_came
     context.close()
 
 
+def test_classes_keep_names_of_their_own(page):
+    opened(page, "/data")
+    page.get_by_text("Class by class, or the camera").click()
+    page.get_by_role("button", name="Remove class 1").click()
+    page.get_by_role("button", name="Add a class").click()
+    names = page.get_by_label("Name of the class")
+    expect(names.nth(0)).to_have_value("Class 2")
+    expect(names.nth(1)).to_have_value("Class 3")
+    for number in (2, 3):
+        pictures = [
+            {"name": f"{n}.png", "mimeType": "image/png", "buffer": picture(number, n)}
+            for n in range(3)
+        ]
+        page.get_by_label(f"Pictures of class {number}").set_input_files(pictures)
+    use = page.get_by_role("button", name="Use these 6 pictures")
+    expect(use).to_be_enabled()
+    names.nth(1).fill("Class 2")  # classes of one name are one class
+    expect(use).to_be_disabled()
+
+
 def test_hostile_names_are_shown_as_they_are_everywhere(page):
     opened(page, "/data")
     page.get_by_label("Files to add").set_input_files(table(HOSTILE))

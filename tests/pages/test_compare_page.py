@@ -2,13 +2,23 @@
 
 from pathlib import Path
 
+import plotly.graph_objects
 import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import finished, look, started
 
 from pages.parts import figures, story as tell
-from trainers.events import Cancelled, Compared, Failed, LaneDone, LaneStarted
-from trainers.jobs import Comparison
+from trainers.events import (
+    Cancelled,
+    Compared,
+    Curved,
+    Failed,
+    LaneDone,
+    LaneStarted,
+    Point,
+    Stage,
+)
+from trainers.jobs import Comparison, Curve
 from trainers.plan import Plan
 from trainers.store import store
 
@@ -145,3 +155,107 @@ def test_every_lane_has_a_line_in_the_race():
     drawn = figures.race(stories)["data"]
     assert [line["name"] for line in drawn] == ["Transfer learning", "No training"]
     assert drawn[1]["y"][:2] == [80, 80]
+
+
+def point(approach="transfer", per_class=5, draw=0, right=40, whole=True) -> Point:
+    share = right / 60
+    return Point(
+        approach, per_class, draw, right, 60, share - 0.1, share + 0.1, 1.0, 2.0, whole, True
+    )
+
+
+POINTS = [
+    point(key, size, draw, 20 + size // 2 + draw)
+    for key in ("transfer", "fine_tune")
+    for size in (5, 12, 25, 50)
+    for draw in (0, 1)
+]
+FORECAST = [
+    {"approach": "transfer", "per_class": 50, "accuracy": 0.75, "low": 0.01, "high": 0.03},
+    {"approach": "fine_tune", "per_class": 50, "accuracy": 0.75, "low": None, "high": None},
+]
+
+
+def asked_for_curves(events=(), *, claimed=True) -> AppTest:
+    """The page of a comparison, after the click that asks for curves; they have told `events`."""
+    at = shown(3, compared())
+    at.session_state["visitor"] = "someone"
+    at.run()
+    next(button for button in at.button if "more data" in button.label).click().run()
+    runs = store()
+    if claimed:
+        runs.append(runs.claim("test").id, list(events))
+    return at.run()
+
+
+def test_after_the_result_curves_are_offered_with_their_time_said_before():
+    at = shown(3, compared())
+    at.session_state["visitor"] = "someone"
+    at.run()
+    (button,) = (button for button in at.button if "more data" in button.label)
+    # The two that learned took as long as `finished` says: four times that is under a minute.
+    assert "At most 60 seconds" in button.label
+    button.click().run()
+    assert not at.exception
+    job = store().claim("test").plan
+    assert isinstance(job, Curve)
+    assert (job.data, job.seconds, job.approaches) == ("digits", 60, Curve.approaches)
+
+
+def test_another_visitor_cannot_start_curves():
+    at = shown(3, compared())
+    assert not [button for button in at.button if "more data" in button.label]
+
+
+def test_without_a_result_no_curves_are_offered():
+    assert "Would more data help" not in words(shown(2))
+
+
+@pytest.mark.parametrize("until", [0, 1, 5, len(POINTS)])
+def test_curves_can_be_drawn_after_every_point(until):
+    stage = Stage("curve", "Fine-tuning with 12 of each class", 3.0)
+    at = asked_for_curves([stage, *POINTS[:until]])
+    assert not at.exception
+    said = [bar.proto.text for bar in at.get("progress")]
+    assert any(f"with 12 of each class. Runs done: {until}." in text for text in said)
+
+
+def test_waiting_curves_say_so():
+    at = asked_for_curves(claimed=False)
+    assert not at.exception
+    assert any("Waiting" in bar.proto.text for bar in at.get("progress"))
+
+
+def test_curves_end_with_words():
+    points = [one.as_json() for one in POINTS]
+    at = asked_for_curves(
+        [*POINTS, Curved(points, "It pays from 12.\nMore would help.", [], FORECAST, 50.0)]
+    )
+    assert not at.exception
+    assert words(at).replace("\\", "").count("- It pays from 12.\n- More would help.") == 1
+    assert not [button for button in at.button if "more data" in button.label]
+
+
+@pytest.mark.parametrize("end", [Cancelled(3.0), Failed("It broke.", 3.0)])
+def test_curves_without_a_result_can_be_asked_for_again(end):
+    at = asked_for_curves([end])
+    assert not at.exception
+    assert ("cancelled" if isinstance(end, Cancelled) else "It broke") in words(at)
+    assert [button for button in at.button if "more data" in button.label]
+
+
+def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
+    drawn = figures.learning_curves([*POINTS, point("hybrid", whole=False)], FORECAST)
+    assert drawn["layout"]["xaxis"]["type"] == "log"
+    assert drawn["layout"]["xaxis"]["tickvals"] == [5, 12, 25, 50, 100]
+    named = {line["name"]: line for line in drawn["data"] if "name" in line}
+    assert list(named) == ["Transfer learning", "Fine-tuning", "Hybrid"]
+    curve = named["Transfer learning"]
+    assert curve["x"] == [5, 12, 25, 50]
+    assert curve["y"][0] == pytest.approx(100 * 22.5 / 60)
+    band = next(line for line in drawn["data"] if line.get("fill"))
+    assert min(band["y"]) < min(curve["y"]) < max(curve["y"]) < max(band["y"])
+    (ahead,) = (line for line in drawn["data"] if "error_y" in line)
+    assert (ahead["x"], ahead["y"]) == ([50, 100], [75, 77])
+    assert "circle-open" in str(drawn["data"])
+    plotly.graph_objects.Figure(drawn)  # every name in it is one that Plotly knows

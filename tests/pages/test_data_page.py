@@ -128,9 +128,35 @@ def test_pasted_rows_become_data_of_this_visitor_and_are_looked_over():
     assert "About to look it over" in str(at.get("progress")[0].proto)
 
 
-def test_what_cannot_be_read_says_why_and_takes_columns():
+def test_a_single_column_leaves_no_choice_of_columns():
     at = with_data("one column only\nno label anywhere\n")
     assert "single column" in words(at)
+    assert not at.text_input
+
+
+def test_what_was_pasted_stays_until_it_could_be_read():
+    at = pressed(with_data("one column only\nno label anywhere\n"), "Add something else")
+    at.button_group(key="way").set_value("paste").run()
+    assert at.text_area(key="pasted").value.startswith("one column only")
+    at.text_area(key="pasted").set_value(ROWS).run()
+    pressed(at, "Read these rows")
+    work()
+    at = at.run()
+    del at.query_params["data"]
+    at.run().button_group(key="way").set_value("paste").run()
+    assert at.text_area(key="pasted").value == ""
+
+
+def test_the_button_waits_for_no_text_and_says_when_there_is_none():
+    at = app()
+    at.button_group(key="way").set_value("paste").run()
+    assert not next(b for b in at.button if b.label == "Read these rows").disabled
+    assert "nothing to read" in words(pressed(at, "Read these rows"))
+
+
+def test_what_cannot_be_read_says_why_and_takes_columns():
+    at = with_data("".join(f"{n}.5\t{n}\n" for n in range(40)))
+    assert "looks like the text" in words(at)
     assert not at.exception
     at.text_input[0].set_value("1")
     at.text_input[1].set_value("2")
@@ -160,6 +186,31 @@ def test_nobody_else_is_shown_it():
     stranger = app(data=key)
     assert "belongs to another browser" in words(stranger)
     assert "Pasted rows" not in words(stranger)
+
+
+def test_data_that_was_deleted_is_said_to_be():
+    at = with_data()
+    key = my_data(at).key
+    own.forget(key)
+    assert "was deleted" in words(at.run())
+
+
+def test_who_was_handed_a_link_to_a_run_cannot_run_on_its_data():
+    at = with_data()
+    key = my_data(at).key
+    run = store().start(Plan(data=key, approach="simple"), visitor_of(at))
+    store().cancel(run)
+    mine, stranger = (shown_run(who, run) for who in (at, app()))
+    assert "Run again" in mine
+    assert stranger == []
+
+
+def shown_run(at, run: str) -> list[str]:
+    """The buttons of the page of a run."""
+    for name in list(at.query_params):
+        del at.query_params[name]
+    at.query_params["run"] = run
+    return [button.label for button in at.switch_page("run.py").run().button]
 
 
 def test_a_reading_of_another_visitor_is_not_shown():
@@ -194,6 +245,11 @@ def test_nothing_found_is_said_as_well():
     at = looked_over(with_data())
     assert "Nothing is wrong that Thaw can see" in words(at)
     assert "doubles" in words(at)
+
+
+def test_the_look_says_what_the_backbone_cannot_see():
+    at = looked_over(with_data(), facts={"remarks": ["Small details are lost."]})
+    assert plain("Small details are lost.") in words(at)
 
 
 def test_a_mend_that_is_switched_on_goes_into_the_run():

@@ -296,6 +296,13 @@ def test_names_of_classes_never_act_as_markup():
     assert "<b>cat" not in drawn
 
 
+def test_long_names_of_classes_leave_room_for_the_figure():
+    long = "what a customer writes who wants the money back"
+    drawn = figures.confusion([long, "b"], [[1, 0], [0, 1]], "#112233")
+    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == figures.AXIS_CHARS
+    assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
+
+
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
     told = tell.told([*RUN, finished()])
     drawn = [

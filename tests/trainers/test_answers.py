@@ -68,6 +68,12 @@ def test_volume_is_that_of_the_typical_class(counts, answer):
     assert f"{min(counts):,}" in found.evidence["says"]
 
 
+def test_volume_of_two_classes_names_the_smaller_only():
+    says = answers.data_volume(counted(90, 300)).evidence["says"]
+    assert says.startswith("The smaller class, ")
+    assert "Half of" not in says
+
+
 def finding(**changes) -> Finding:
     fields = {"key": "k", "title": "5 are twice", "count": 5, "effect": "e", "weight": "warning"}
     return Finding(**fields | changes)
@@ -76,6 +82,7 @@ def finding(**changes) -> Finding:
 def test_quality_is_mixed_where_a_finding_speaks_against_it_and_says_which():
     assert answers.data_quality([]).answer == "good"
     assert answers.data_quality([finding()]).answer == "good"
+    assert "nothing grave" in answers.data_quality([finding()]).evidence["says"]
     mixed = answers.data_quality([finding(), finding(key="m", title="9.", lowers_quality=True)])
     assert mixed.answer == "mixed"
     assert mixed.evidence["because"] == ["m"]

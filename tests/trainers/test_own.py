@@ -647,6 +647,7 @@ REFUSED = {
     "50 MB in one quoted cell": (
         a_file("a.csv", 'text,label\nfine,ham\n"' + "x" * 50_000_000), "never closed|characters"),
     "50 MB in one line": (a_file("a.csv", "x" * 50_000_000), "single column|characters"),
+    "a document": (a_file("notes.pdf", "%PDF-1.4 some notes\n"), "is no table that Thaw can read"),
     "single column": (a_file("a.csv", "text\n" + "hello\nyou\n" * 20), "single column"),
     "header only": (a_file("a.csv", "text,label\n"), "no rows below"),
     "2,000 columns": (

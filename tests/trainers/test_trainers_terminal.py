@@ -161,3 +161,30 @@ def test_the_list_says_what_is_here_and_how_large_the_rest_is(tmp_path, monkeypa
     assert "not here" not in lines["resnet18"]
     assert "14 MB           not here" in lines["mobilenet_v2"]
     assert "comes with Thaw here" in lines["minilm"]
+
+
+@pytest.mark.parametrize("as_json", [["--json"], []], ids=["json", "drawn"])
+def test_curves_end_with_what_more_data_would_bring(as_json, toy, capsys):
+    command = "curve --data colours --seconds 4 --approaches transfer,none --per-class 20"
+    assert main([*command.split(), *as_json]) == 0
+    out = capsys.readouterr().out
+    if as_json:
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert [from_json(line).as_json() for line in lines] == lines
+        assert lines[-1]["type"] == "curved"
+        assert lines[-1]["points"] == [line for line in lines if line["type"] == "point"]
+    else:
+        assert "of 60 test examples right" in out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "word"),
+    [
+        ("--approaches nun", 2, "No approach 'nun'"),
+        ("--seconds -1", 2, "The budget is -1"),
+        ("--per-class 2", 1, "add examples"),
+    ],
+)
+def test_curves_that_cannot_be_drawn_say_why(wrong, code, word, toy, capsys):
+    assert main(["curve", "--data", "colours", *wrong.split()]) == code
+    assert word in capsys.readouterr().err

@@ -40,8 +40,10 @@ def data_volume(data: Data) -> Answer:
         says = f"There are {typical:,} examples of each class to learn from."
     else:
         says = (
-            f"The typical class has {typical:,} examples to learn from; "
-            f"{data.classes[fewest]!r} has the fewest, {min(counts):,}."
+            f"The smaller class, {data.classes[fewest]}, has {typical:,} examples to learn from."
+            if len(counts) == 2
+            else f"Half of the classes have {typical:,} examples to learn from, or fewer; "
+            f"{data.classes[fewest]} has the fewest, {min(counts):,}."
         )
     says += (
         f" We count under {LIMITED_BELOW_PER_CLASS} as few, and from {LARGE_FROM_PER_CLASS} on as "
@@ -64,9 +66,10 @@ def data_quality(found: Sequence[Finding]) -> Answer:
         titles = "; ".join(one.title.rstrip(".") for one in because)
         says = f"Looking it over found: {titles}."
     else:
+        nothing = "nothing grave" if found else "nothing that speaks against it"
         says = (
-            "Looking it over found nothing that speaks against it. Whether it is like what the "
-            "model will meet later, only you can say."
+            f"Looking it over found {nothing}. Whether it is like what the model will meet later, "
+            "only you can say."
         )
     evidence = {"says": says, "because": [one.key for one in because]}
     return Answer("mixed" if because else "good", evidence)

@@ -157,6 +157,11 @@ def guessed(
     usual = sorted(len(row) for row in rows)[len(rows) // 2]
     first = [cell.strip() for cell in rows[0]]
     width = len(first) if len(first) >= usual else min(width, usual)
+    if width < 2 and member.suffix not in tables.SUFFIXES:
+        raise BadUpload(
+            f"{plain(member.name)} is no table that Thaw can read. Bring texts as CSV, TSV, XLSX, "
+            "JSON lines or Parquet, with a column of texts and one of labels; pictures as a zip."
+        )
     if width < 2:
         raise BadUpload(
             f"{plain(member.name)} has a single column. Two are needed: one with the text and "
@@ -185,7 +190,7 @@ def guessed(
         which = "text" if text is None else "label"
         raise BadUpload(
             f"{plain(member.name)}: none of its columns ({some(names)}) looks like the {which}. "
-            f"Name it: in a terminal with --{which}-column. A label repeats from row to row; "
+            f"Name it (in a terminal with --{which}-column). A label repeats from row to row; "
             "a text rarely does."
         )
     return Columns(names, text, label, header)
