@@ -5,6 +5,7 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS, Claim
 from pages.parts import figures, story as tell
+from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.plain import plain, title_of
@@ -91,22 +92,7 @@ def watch(job: Run) -> None:
     st.progress(share, text=status(job, begun[-1] if begun else None))
     for event in done[-3:]:
         st.caption(f"{in_words(event)}: {event.right} of {event.tests} right")
-    with st.container(horizontal=True):
-        st.button(
-            "Stop here and judge what there is",
-            icon=":material/stop_circle:",
-            key=f"stop-{job.id}",
-            disabled=job.stop or not job.claimed,
-            on_click=store().stop,
-            args=(job.id,),
-        )
-        st.button(
-            "Cancel",
-            icon=":material/close:",
-            key=f"cancel-{job.id}",
-            on_click=store().cancel,
-            args=(job.id,),
-        )
+    stop_and_cancel(job, "Stop here and judge what there is")
 
 
 def status(job: Run, now: ClaimRunStarted | None) -> str:

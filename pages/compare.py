@@ -7,6 +7,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import figures, story as tell
+from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
@@ -73,7 +74,7 @@ def watch(job: Run) -> None:
     ids = [job.id, *(run.id for run in runs.values())]
     stories = {key: tell.told(events_of(run.id, ids)) for key, run in runs.items()}
     st.progress(share_done(job, stories), text=status(job, runs, stories))
-    controls(job)
+    stop_and_cancel(job, "Stop here and compare what there is")
     if _compared(job):
         tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
         verdict(job.result, tried[0] if tried else None)
@@ -146,27 +147,6 @@ def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
     mark = "" if run is None else " ✓" if run.is_over else " …"
     st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{word(story)}")
     st.progress(1.0 if run and run.is_over else share)
-
-
-def controls(job: Run, stop: str = "Stop here and compare what there is") -> None:
-    if job.is_over:
-        return
-    mine = job.visitor == visitor()
-    with st.container(horizontal=True):
-        st.button(
-            stop,
-            icon=":material/stop_circle:",
-            disabled=job.stop or not job.claimed or not mine,
-            on_click=store().stop,
-            args=(job.id,),
-        )
-        st.button(
-            "Cancel",
-            icon=":material/close:",
-            disabled=not mine,
-            on_click=store().cancel,
-            args=(job.id,),
-        )
 
 
 def verdict(found: dict, tried: Tried | None) -> None:
@@ -293,7 +273,7 @@ def watch_curves(job: Run) -> None:
         st.markdown("\n".join(f"- {plain(line)}" for line in end.words.splitlines()))
     else:
         st.progress(*how_far(job, events))
-        controls(job, "Stop here and show what there is")
+        stop_and_cancel(job, "Stop here and show what there is")
     if not points:
         return
     live_plot(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import drawings, fetch, figures, story as tell
+from pages.parts.controls import stop_and_cancel
 from pages.parts.examples import Card, examples
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
@@ -363,26 +364,11 @@ def watch(run: Run) -> None:
 
 
 def controls(run: Run) -> None:
-    mine = run.visitor == visitor()
-    if not mine and not run.is_over:
-        st.caption("This run was started in another browser: here it can be watched.")
+    stop_and_cancel(run, "Stop and test the best so far")
+    if not run.is_over:
+        return
     with st.container(horizontal=True):
-        if not run.is_over:
-            st.button(
-                "Stop and test the best so far",
-                icon=":material/stop_circle:",
-                disabled=run.stop or not run.claimed or not mine,
-                on_click=store().stop,
-                args=(run.id,),
-            )
-            st.button(
-                "Cancel",
-                icon=":material/close:",
-                disabled=not mine,
-                on_click=store().cancel,
-                args=(run.id,),
-            )
-        elif not may_use(run.plan.data):
+        if not may_use(run.plan.data):
             st.caption(
                 "It cannot be run again here: its data was deleted, or belongs to another browser."
             )
