@@ -47,7 +47,7 @@ def bring() -> None:
     st.caption(
         ":material/lock: What you add stays on the computer that Thaw runs on, in its folder "
         f"`{home()}`. Nothing is sent anywhere else, no other visitor is shown it, and you can "
-        "delete it at any time."
+        "delete it at any time. Who gets a run's link from you sees that run, not your examples."
     )
     way = st.segmented_control(
         "How do you bring it?",

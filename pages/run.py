@@ -267,6 +267,13 @@ def start(plan: Plan) -> None:
                 f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
                 f"`{backbones.place(backbone)}`. Nothing else is sent or loaded.",
             )
+            bundled = backbones.bundled(backbone.modality)
+            st.button(
+                f"Use {bundled.title.partition(':')[0]} instead: it comes with Thaw",
+                on_click=use_backbone,
+                args=(bundled,),
+                width="stretch",
+            )
             return
     wait = store().wait(visitor())
     if wait.ahead:
@@ -280,6 +287,12 @@ def start(plan: Plan) -> None:
         st.query_params.from_dict({"run": run})
         st.rerun()
     compare_button(plan, "Compare all approaches instead", width="stretch")
+
+
+def use_backbone(row: backbones.Backbone) -> None:
+    """Chooses a backbone in the form."""
+    st.session_state[f"backbone_{row.modality}"] = row.key
+    st.query_params["backbone"] = row.key
 
 
 def compare_button(plan: Plan, label: str, **look: str) -> None:
@@ -487,7 +500,9 @@ def charts(told: Story, run: Run) -> None:
         else:
             st.skeleton(height=220)
     st.markdown("## A few examples, and the answer now")
-    if told.watched and told.started:
+    if run.plan.data.startswith("own-") and run.visitor != visitor():
+        st.caption("The examples are shown only in the browser of who added them.")
+    elif told.watched and told.started:
         examples(cards_of(told), key="watched", colour=colour)
     else:
         st.skeleton(height=150)

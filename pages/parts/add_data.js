@@ -4,7 +4,7 @@ const AT_ONCE = 4          // files on their way
 const SHOT_EVERY_MS = 250  // while the camera's button is held
 const SHOT_PX = 480        // short side of a shot: more than any backbone looks at
 const THUMBS = 12          // shown of a class
-const forms = new WeakMap()  // parentElement -> Form
+const forms = new Map()  // "mode draft" -> Form: for as long as the tab is open
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties)
@@ -321,22 +321,30 @@ class Form {
     this.trigger({ title, files: files.map(({ id, parts }) => [id, parts]) })
   }
 
-  close() {
-    this.stopped = true
+  // Drawn elsewhere from now on: what was gathered stays while another way is looked at.
+  moveTo(root) {
+    if (root === this.root) return
+    root.replaceChildren(...this.root.childNodes)
+    this.root = root
+  }
+
+  rest() {
     for (const one of this.classes ?? []) this.closeCamera(one)
   }
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  let form = forms.get(parentElement)
-  if (!form || form.draft !== data.draft || form.mode !== data.mode) {
-    form?.close()
-    form = new Form(parentElement.querySelector(".add"), data)
-    forms.set(parentElement, form)
+  const name = `${data.mode} ${data.draft}`
+  const root = parentElement.querySelector(".add")
+  let form = forms.get(name)
+  if (form) form.moveTo(root)
+  else {
+    for (const [other, old] of forms) {
+      if (!other.endsWith(data.draft)) { old.rest(); forms.delete(other) }  // was read
+    }
+    form = new Form(root, data)
+    forms.set(name, form)
   }
   form.trigger = value => setTriggerValue("ready", value)
-  return () => {
-    form.close()
-    forms.delete(parentElement)
-  }
+  return () => form.rest()
 }

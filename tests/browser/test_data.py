@@ -86,6 +86,10 @@ def test_two_classes_are_taken_with_the_camera_and_from_files(chromium_with_came
     second.get_by_label("Pictures of class 2").set_input_files(pictures)
     second.get_by_role("button", name="Take out picture 5.png").click()
     expect(second.get_by_text("5 pictures")).to_be_visible()
+    page.get_by_text("Paste rows").click()
+    expect(page.get_by_label("One example a line")).to_be_visible()
+    page.get_by_text("Class by class, or the camera").click()
+    expect(second.get_by_text("5 pictures")).to_be_visible()  # nothing is lost by looking around
     page.get_by_role("button", name=re.compile("Use these")).click()
     expect(page.get_by_role("heading", name="cup, Class 2", exact=True)).to_be_visible(
         timeout=SLOW_MS

@@ -140,9 +140,8 @@ def far_pictures(data: Data, features: np.ndarray) -> Far | None:
     value, error = known.distance(features, marks)
     near, far = float(marks["near"].item()), float(marks["far"].item())
     says = (
-        f"pictures lie {value:.1f} steps from the middle of everyday photos, as the bundled model "
-        f"sees them (19 of 20 pairs of everyday things lie within {near:.1f}, 19 of 20 single "
-        f"ones within {far:.1f})"
+        f"pictures are {value:.1f} away from everyday photos, as the bundled model sees them (up "
+        f"to {near:.1f} is everyday; beyond {far:.1f}, unlike anything everyday)"
     )
     return Far(Share(value, value - error, value + error), near, far, says)
 
