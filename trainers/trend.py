@@ -73,7 +73,8 @@ def told(
     if slow := [_named(key) for key in hurried if key in approaches]:
         lines.append(
             f"Most runs of {' and '.join(slow)} ended because time was up, not because they no "
-            "longer improved: with more seconds they may do better, and the curves may cross elsewhere."
+            "longer improved: with more seconds they may do better, and the curves may cross "
+            "elsewhere."
         )
     return Told("\n".join(lines), pairs, futures)
 
