@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -192,13 +193,7 @@ def _run(
     name = "terminal"
     key = runs.start(plan, visitor=name, worker=name)
     stream = execute(runs, key, plan, run, run_folder(key))
-    try:
-        last = _as_lines(stream) if as_json else _drawn(stream, plan)
-    except KeyboardInterrupt:
-        stream.close()
-        print("\nCancelled.", file=sys.stderr)
-        return 130
-    return 0 if isinstance(last, Finished) else 1
+    return _played(stream, Finished, None if as_json else partial(_drawn, plan=plan))
 
 
 def _compare(
@@ -223,14 +218,28 @@ def _compare(
         return 2
     from trainers.compare import lanes
 
-    stream = lanes(job, stop=lambda: False)
+    return _played(lanes(job, stop=lambda: False), Compared, None if as_json else _race)
+
+
+def _played(
+    stream: Iterator[Event], end: type[Event], drawn: Callable[[Iterator[Event]], Event] | None
+) -> int:
+    """0 where the stream ends with an `end`; one event a line, or as `drawn` shows it."""
+    from trainers.engine.execute import reason
+
     try:
-        last = _as_lines(stream) if as_json else _race(stream)
+        last = drawn(stream) if drawn else _as_lines(stream)
     except KeyboardInterrupt:
         stream.close()
         print("\nCancelled.", file=sys.stderr)
         return 130
-    return 0 if isinstance(last, Compared) else 1
+    except Exception as error:  # it must end with a word, whatever happened in it
+        last = Failed(reason(error), 0.0)
+        if drawn:
+            print(last.text, file=sys.stderr)
+        else:
+            print(json.dumps(last.as_json()))
+    return 0 if isinstance(last, end) else 1
 
 
 def _bench_advice(*, data: list[str] | None, table: bool, **grid: object) -> int:
@@ -289,22 +298,10 @@ def _curve(
             backbones.pick(plan.backbone).check_here()
         # Imported only now: a wrong option should not wait for torch.
         from trainers.curve import curve
-        from trainers.engine.execute import reason
     except (BadPlan, BadUpload, backbones.NotHere) as error:
         print(error, file=sys.stderr)
         return 2
-    stream = curve(job, stop=lambda: False)
-    try:
-        last = _as_lines(stream) if as_json else _points(stream)
-    except KeyboardInterrupt:
-        stream.close()
-        print("\nCancelled.", file=sys.stderr)
-        return 130
-    except Exception as error:  # it must end with a word, whatever happened in it
-        last = Failed(reason(error), 0.0)
-        print(json.dumps(last.as_json()) if as_json else last.text,
-              file=sys.stdout if as_json else sys.stderr)  # fmt: skip
-    return 0 if isinstance(last, Curved) else 1
+    return _played(curve(job, stop=lambda: False), Curved, None if as_json else _points)
 
 
 def _points(stream: Iterator[Event]) -> Event:
@@ -585,7 +582,7 @@ BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
 
 if __name__ == "__main__":
     # Read when torch is loaded. OpenMP's threads spin while they wait for each other: beside other
-    # work, and an app's browser is that, one step then took up to 40 times as long (two cores).
+    # work, and an app's browser is that, one step then took over 20 times as long (two cores).
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     logging.captureWarnings(True)
     sys.exit(main())
