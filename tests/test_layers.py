@@ -29,6 +29,7 @@ LIGHT = {
     "trainers.fetch",
     "trainers.health",
     "trainers.home",
+    "trainers.misled",
     "trainers.plan",
     "trainers.registry",
     "trainers.samples",

@@ -278,6 +278,9 @@ def _race(stream: Iterator[Event]) -> Event:
                 print(f"\nThe article's rules, on answers measured from the data: "
                       f"{APPROACHES[event.advised_article].title}.")  # fmt: skip
                 print(f"Advised: {APPROACHES[event.advised].title}. {event.verdict}")
+                for title, text in ("What misled", event.why_wrong), ("What to do", event.to_do):
+                    if text:
+                        print("\n  - ".join([f"\n{title}:", *text.splitlines()]))
     return event
 
 

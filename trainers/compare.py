@@ -29,6 +29,7 @@ from trainers.events import (
 from trainers.features import frozen
 from trainers.home import run_folder
 from trainers.jobs import Comparison
+from trainers.misled import explained
 from trainers.plan import Plan
 from trainers.run import Shared, loaded, run
 from trainers.samples import Data
@@ -61,10 +62,14 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
     began, runs, shared = time.monotonic(), store(), Shared()
     plans = job.plans()
     data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
+    known: dict[str, answers.Answer] = {}
+    given: dict[str, str] = {}
     if not job.advised_article:
         yield Stage("answers", "Answering the guide's questions from the data", 0.0)
-        advice = advise(Answers(**measured(data, job.seconds)))
-        job = replace(job, advised_article=advice.approach)
+        known = answered(data, job.seconds)
+        given = job.answers or {key: one.answer for key, one in known.items()}
+        job = replace(job, advised_article=advise(Answers.of(given)).approach)
+    tried = None
     if not job.advised and job.trial_seconds:
         tried = yield from trial(
             plans[0], data, job.advised_article, seconds=job.trial_seconds, stop=stop
@@ -104,18 +109,39 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
     if not right:
         yield Cancelled(time.monotonic() - began)
         return
-    verdict = judge(job.advised or job.advised_article, right)
+    advised = job.advised or job.advised_article
+    verdict, article = judge(advised, right), judge(job.advised_article, right)
+    why = explained(
+        verdict,
+        article,
+        advised=advised,
+        advised_article=job.advised_article,
+        answers=given,
+        measured={key: one.answer for key, one in known.items()},
+        says={key: one.evidence["says"] for key, one in known.items()},
+        tried=min(map(len, tried.right.values())) if tried else 0,
+    )
     yield Compared(
         runs=summaries,
         failed=failed,
         advised_article=job.advised_article,
-        advised=job.advised or job.advised_article,
+        advised=advised,
         best=verdict.best,
         outcome=verdict.outcome,
         verdict=verdict.words,
         against_advised={key: found._asdict() for key, found in verdict.against_advised.items()},
         visible=verdict.visible,
         seconds=time.monotonic() - began,
+        settled_at=verdict.settled_at,
+        answers=given,
+        answers_from="guide" if job.answers else "data" if given else "",
+        measured={
+            key: {"answer": one.answer, "says": one.evidence["says"]} for key, one in known.items()
+        },
+        outcome_article=article.outcome,
+        misled=why.found,
+        why_wrong=why.why,
+        to_do=why.to_do,
     )
 
 
@@ -130,19 +156,23 @@ def _lane(
 
 
 def measured(data: Data, seconds: float) -> dict[str, str]:
+    """The answers of `answered`, without what they rest on."""
+    return {key: one.answer for key, one in answered(data, seconds).items()}
+
+
+def answered(data: Data, seconds: float) -> dict[str, answers.Answer]:
     """The guide's answers as far as a few seconds tell them: how many examples, how special the
     task is to the bundled backbone, and what the budget amounts to."""
     row = backbones.bundled(data.modality)
     inputs = data.train.inputs[:LOOKED_AT]
     looking = frozen(loaded(row.key).to(device()), inputs, seconds=LOOK_SECONDS)
     features = _last(looking) if len(inputs) else np.empty((0, row.features), np.float32)
-    given = {
+    return {
         "modality": answers.modality(data),
         "data_volume": answers.data_volume(data),
         "specificity": specificity(data, features, samples.facts_of(data)),
         "compute": pace.compute(seconds, device().type, {}),
     }
-    return {key: one.answer for key, one in given.items()}
 
 
 def _last(stream: Generator[Event, None, Any]) -> Any:

@@ -5,7 +5,7 @@ Accuracies are shares, 0..1. Classes and examples are numbered from 0.
 """
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 
@@ -238,6 +238,14 @@ class Compared(Event):
     against_advised: dict[str, dict]  # approach -> the paired difference, see trainers.measure
     visible: float  # differences below this share cannot be seen with so many test examples
     seconds: float
+    settled_at: int | None = None  # test examples, about, that would settle what cannot be told
+    answers: dict[str, str] = field(default_factory=dict)  # that the article's rules went by
+    answers_from: str = ""  # "guide": the visitor gave them; "data": measured; "": not known
+    measured: dict[str, dict] = field(default_factory=dict)  # question -> {"answer", "says"}
+    outcome_article: str = ""  # as `outcome`, of what the article's rules alone advised
+    misled: dict = field(default_factory=dict)  # which answer or rule was wrong: guide/misled.py
+    why_wrong: str = ""  # the same in words, a line for each thing: trainers/misled.py
+    to_do: str = ""  # likewise; "" where no advice was wrong
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ executes it: `runner(job, *, stop, folder)`. The last event of a run is `Finishe
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +76,8 @@ class Comparison(_Job):
     what_learns: str = "auto"
     mends: tuple[str, ...] = ()
     trial_seconds: float = 20  # of the trial on the training examples, before the runs; 0: none
-    advised_article: str = ""  # by the article's rules; "": the data answers the questions
+    answers: dict[str, str] = field(default_factory=dict)  # given in the guide; {}: the data's
+    advised_article: str = ""  # by the article's rules; "": from the answers
     advised: str = ""  # what Thaw advises in the end; "": what the trial says, else the same
 
     def __post_init__(self) -> None:

@@ -60,19 +60,17 @@ def paired(first: Sequence[bool], second: Sequence[bool]) -> Paired:
     if not len(first) or len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} answers cannot be paired.")
     alone, other = int((first & ~second).sum()), int((second & ~first).sum())
-    count = len(first) + 2
+    p = binomtest(alone, alone + other).pvalue if alone + other else 1.0
+    low, high = interval(alone, other, len(first))
+    return Paired(alone, other, len(first), (alone - other) / len(first), low, high, float(p))
+
+
+def interval(alone: float, other: float, tests: float) -> tuple[float, float]:
+    """The interval of `paired`, given how many of the tests each model alone has right."""
+    count = tests + 2
     middle = (alone - other) / count
     spread = 1.96 * np.sqrt((alone + other + 1) / count - middle**2) / np.sqrt(count)
-    p = binomtest(alone, alone + other).pvalue if alone + other else 1.0
-    return Paired(
-        alone,
-        other,
-        len(first),
-        (alone - other) / len(first),
-        max(-1.0, float(middle - spread)),
-        min(1.0, float(middle + spread)),
-        float(p),
-    )
+    return max(-1.0, float(middle - spread)), min(1.0, float(middle + spread))
 
 
 class Gap(NamedTuple):
