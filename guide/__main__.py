@@ -78,7 +78,7 @@ def in_words(advice: Advice) -> str:
     start = [
         LEARNS[settings.what_learns],
         *([f"on {settings.backbone}"] if settings.backbone else []),
-        f"{settings.seconds} seconds",
+        f"{settings.seconds:g} seconds",
         f"{settings.per_class or 'all'} examples of each class",
     ]
     lines += ["", "To begin with (ours):", wrapped(", ".join(start) + ".")]

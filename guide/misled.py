@@ -18,7 +18,7 @@ SIDE = {"transfer": -1, "hybrid": 0, "fine_tune": +1}  # where an approach lies,
 
 @dataclass(frozen=True)
 class Correction:
-    """An answer that is not what was measured."""
+    """An answer that is not what was measured, where another rule speaks for that."""
 
     question: str
     given: str  # `UNSURE` where it was left open
@@ -62,12 +62,12 @@ def misled(
     advised = decide(that_spoke(answers, rules))
     if advised == better:
         return None
-    differing = {
-        question: answer
-        for question, answer in (measured or {}).items()
-        if question in OF_THE_DATA and answer not in (UNSURE, getattr(answers, question))
-    }
-    right = replace(answers, **differing)
+    right, differing = answers, {}
+    for question in OF_THE_DATA:  # a follow-up after its question
+        answer = (measured or {}).get(question, UNSURE)
+        put_right = replace(right, **{question: answer})
+        if answer != UNSURE and that_spoke(put_right, rules) != that_spoke(right, rules):
+            right, differing[question] = put_right, answer
     corrected = decide(that_spoke(right, rules))
     untrue = () if corrected == better else _away(right, better, rules)
     base = answers if corrected == better else right

@@ -78,6 +78,7 @@ def watch(job: Run) -> None:
     if _compared(job):
         tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
         verdict(job.result, tried[0] if tried else None)
+        misled(job.result)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         st.markdown("## The race: how much is right")
@@ -153,13 +154,36 @@ def verdict(found: dict, tried: Tried | None) -> None:
     colour, icon, title = tell.OUTCOMES[found["outcome"]]
     with st.container(border=True):
         st.markdown(f"## :{colour}[{icon} {title}]")
+        answers = (
+            "the answers that were given"
+            if found.get("answers_from") == "visitor"
+            else "answers measured from the data"
+        )
         st.markdown(
-            f"On answers measured from the data, the article's rules point to "
-            f"{_badge(found['advised_article'])}."
+            f"On {answers}, the article's rules point to {_badge(found['advised_article'])}."
         )
         if tried:
             st.markdown(f"{plain(tried.words)} So the advice was {_badge(found['advised'])}.")
         st.markdown(plain(found["verdict"]))
+
+
+def misled(found: dict) -> None:
+    """Where the advice was wrong: which answer or rule led there, and what to do."""
+    why, to_do = found.get("why_wrong"), found.get("to_do")  # a comparison may be older than they
+    if not to_do:
+        return
+    with st.container(border=True):
+        left, right = st.columns([1.6, 1], gap="large") if why else (None, st.container())
+        if why:
+            who = "the advice" if found["outcome"] == "wrong" else "the article's rules"
+            left.markdown(f"### What misled {who}")
+            left.markdown(_bullets(why))
+        right.markdown("### What to do")
+        right.markdown(_bullets(to_do))
+
+
+def _bullets(lines: str) -> str:
+    return "\n".join(f"- {plain(line)}" for line in lines.splitlines())
 
 
 def _badge(approach: str) -> str:
@@ -270,7 +294,7 @@ def watch_curves(job: Run) -> None:
     points = [event for event in events if isinstance(event, Point)]
     end = events[-1] if events and isinstance(events[-1], Curved) else None
     if end:
-        st.markdown("\n".join(f"- {plain(line)}" for line in end.words.splitlines()))
+        st.markdown(_bullets(end.words))
     else:
         st.progress(*how_far(job, events))
         stop_and_cancel(job, "Stop here and show what there is")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
-from pages.parts import drawings, fetch, figures, story as tell
+from pages.parts import drawings, fetch, figures, said, story as tell
 from pages.parts.add_data import Brought, add_data
 from pages.parts.examples import Card, examples
 from pages.parts.live_plot import live_plot
@@ -480,6 +480,7 @@ def verdict(sample: Sample, answers: Answers, found: dict) -> None:
         st.caption(advice.clearness_in_words)
         on = mends(sample)
         settings = {"approach": advice.approach, "data": sample.key, "seconds": str(BUDGET_SECONDS)}
+        settings[said.NAME] = said.written(answers)
         if on:
             settings["mends"] = ",".join(on)
         label = "Run it on this data"

@@ -7,7 +7,7 @@ import streamlit as st
 from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, advise
 from guide.advice import LEARNS, settings_for
 from guide.questions import Question
-from pages.parts import drawings
+from pages.parts import drawings, said
 from pages.parts.look import LOOKS
 from pages.parts.picture import picture
 from trainers import backbones, samples
@@ -124,6 +124,7 @@ def run_it(advice: Advice, answers: Answers) -> None:
         "per_class": str(min(per_class if per_class else 10**6, sample.train_per_class)),
         "seconds": str(settings.seconds),
         "what_learns": settings.what_learns,
+        said.NAME: said.written(answers),
     }
     st.session_state["wanted"] = wanted  # for who goes to Run by the menu
     label = "Run it on a sample like yours"

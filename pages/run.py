@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import drawings, fetch, figures, story as tell
+from pages.parts import drawings, fetch, figures, said, story as tell
 from pages.parts.controls import stop_and_cancel
 from pages.parts.examples import Card, examples
 from pages.parts.feed import events_of
@@ -283,8 +283,8 @@ def start(plan: Plan) -> None:
     else:
         st.caption(":material/bolt: Ready to start at once.")
     if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch"):
-        run = store().start(plan, visitor())
-        st.query_params.from_dict({"run": run})
+        address = {"run": store().start(plan, visitor())} | in_address(plan)
+        st.query_params.from_dict(address)
         st.rerun()
     compare_button(plan, "Compare all approaches instead", width="stretch")
 
@@ -306,8 +306,20 @@ def compare_button(plan: Plan, label: str, **look: str) -> None:
     ):
         settings = plan.as_json()
         names = ("data", "backbone", "per_class", "seconds", "seed", "what_learns", "mends")
-        job = Comparison(visitor=visitor(), **{name: settings[name] for name in names})
+        answers = said.read(in_address(plan).get(said.NAME, ""))
+        job = Comparison(
+            visitor=visitor(), answers=answers, **{name: settings[name] for name in names}
+        )
         st.switch_page("compare.py", query_params={"compare": store().start(job, visitor())})
+
+
+def in_address(plan: Plan) -> dict[str, str]:
+    """What the guide was told, for the address, where it was told of the data of `plan`."""
+    known = st.query_params
+    if said.NAME not in known and "run" not in known:  # who went to Run by the menu
+        known = st.session_state.get("wanted", {})
+    text = known.get(said.NAME, "")
+    return {said.NAME: text} if text and known.get("data", plan.data) == plan.data else {}
 
 
 def latest() -> None:
@@ -388,7 +400,7 @@ def controls(run: Run) -> None:
         else:
             if st.button("Run again", icon=":material/replay:"):
                 again = store().start(replace(run.plan, pace=None), visitor())
-                st.query_params.from_dict({"run": again})
+                st.query_params.from_dict({"run": again} | in_address(run.plan))
                 st.rerun(scope="app")
             compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
@@ -399,6 +411,7 @@ def controls(run: Run) -> None:
                     {name: wanted[name] for name in names}
                     | {"mends": ",".join(run.plan.mends)}
                     | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
+                    | in_address(run.plan)
                 )
                 st.rerun(scope="app")
 

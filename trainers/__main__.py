@@ -344,7 +344,8 @@ def _advise(
     except KeyboardInterrupt:
         print("\nCancelled.", file=sys.stderr)
         return 130
-    print(json.dumps(as_document(found), indent=2) if as_json else as_page(found))
+    document = as_json and json.dumps(as_document(found), indent=2)
+    print(document or as_page(found, plan.backbone))
     return 0
 
 

@@ -2,9 +2,9 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from guide import QUESTIONS, UNSURE, Answers, advise
+from guide import QUESTIONS, UNSURE, Advice, Answers, advise
 from guide.__main__ import in_words
 from trainers.checkup import checkup
 from trainers.events import Done, Progress, Stage
@@ -38,10 +38,28 @@ def as_document(found: dict) -> dict:
     return advise(answers).as_json() | {"answers": asdict(answers)} | beside
 
 
-def as_page(found: dict) -> str:
-    """The answers with their evidence, what was found, and the advice; 88 columns wide."""
-    advice = in_words(advise(Answers(**found["answers"])))
+def as_page(found: dict, backbone: str = "") -> str:
+    """The answers with their evidence, what was found, and the advice, with `backbone` where one
+    was asked for; 88 columns wide."""
+    advice = in_words(for_this(found, backbone))
     return "\n".join([*_answers(found), *_faults(found), "", advice])
+
+
+def for_this(found: dict, backbone: str = "") -> Advice:
+    """The advice, with settings for this data and budget in place of the guide's for any."""
+    advice, evidence = advise(Answers(**found["answers"])), found["evidence"]
+    counts = evidence["data_volume"]
+    # All of them, as a run without --per-class takes; the same of each class is a number to say.
+    even = counts["most"] if counts["fewest"] == counts["most"] else None
+    return replace(
+        advice,
+        settings=replace(
+            advice.settings,
+            backbone=backbone or advice.settings.backbone,
+            seconds=evidence["compute"]["budget_seconds"],
+            per_class=even if counts["examples"] else advice.settings.per_class,
+        ),
+    )
 
 
 def _answers(found: dict) -> Iterator[str]:

@@ -32,7 +32,7 @@ from trainers.jobs import Comparison
 from trainers.misled import explained
 from trainers.plan import Plan
 from trainers.run import Shared, loaded, run
-from trainers.samples import Data
+from trainers.samples import Data, own
 from trainers.store import Store, store
 from trainers.trial import trial
 from trainers.verdict import judge
@@ -68,6 +68,7 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
         yield Stage("answers", "Answering the guide's questions from the data", 0.0)
         known = answered(data, job.seconds)
         given = job.answers or {key: one.answer for key, one in known.items()}
+        known |= looked_over(job)
         job = replace(job, advised_article=advise(Answers.of(given)).approach)
     tried = None
     if not job.advised and job.trial_seconds:
@@ -134,7 +135,7 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
         seconds=time.monotonic() - began,
         settled_at=verdict.settled_at,
         answers=given,
-        answers_from="guide" if job.answers else "data" if given else "",
+        answers_from="visitor" if job.answers else "data" if given else "",
         measured={
             key: {"answer": one.answer, "says": one.evidence["says"]} for key, one in known.items()
         },
@@ -173,6 +174,15 @@ def answered(data: Data, seconds: float) -> dict[str, answers.Answer]:
         "specificity": specificity(data, features, samples.facts_of(data)),
         "compute": pace.compute(seconds, device().type, {}),
     }
+
+
+def looked_over(job: Comparison) -> dict[str, answers.Answer]:
+    """How clean data of one's own is, where it was looked over and is used as it is."""
+    own_data = isinstance(samples.pick(job.data), own.Own) and not job.mends
+    if not own_data or not (found := own.checked(job.data)):
+        return {}
+    key = "data_quality"
+    return {key: answers.Answer(found["answers"][key], found["evidence"][key])}
 
 
 def _last(stream: Generator[Event, None, Any]) -> Any:

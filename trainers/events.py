@@ -240,7 +240,7 @@ class Compared(Event):
     seconds: float
     settled_at: int | None = None  # test examples, about, that would settle what cannot be told
     answers: dict[str, str] = field(default_factory=dict)  # that the article's rules went by
-    answers_from: str = ""  # "guide": the visitor gave them; "data": measured; "": not known
+    answers_from: str = ""  # "visitor": they gave them; "data": measured; "": not known
     measured: dict[str, dict] = field(default_factory=dict)  # question -> {"answer", "says"}
     outcome_article: str = ""  # as `outcome`, of what the article's rules alone advised
     misled: dict = field(default_factory=dict)  # which answer or rule was wrong: guide/misled.py

@@ -103,6 +103,20 @@ def test_a_measurement_that_is_unsure_contradicts_nothing():
     assert misled(LITTLE_EVERYDAY, "hybrid", {"specificity": UNSURE}).corrections == ()
 
 
+def test_an_answer_that_wakes_no_other_rule_is_left_as_it_was_given():
+    plenty = Answers(data_volume="large", data_quality="good", specificity="somewhat")
+    assert misled(plenty, "transfer", {"data_quality": "mixed"}).corrections == ()
+    moderate = Answers(data_volume="moderate", specificity="somewhat")
+    assert misled(moderate, "transfer", {"data_quality": "good"}).corrections == ()
+
+
+def test_a_follow_up_is_put_right_after_its_question():
+    said = Answers(data_volume="large", data_quality="good", specificity="somewhat")
+    found = misled(said, "transfer", {"data_quality": "mixed", "data_volume": "moderate"})
+    assert [one.question for one in found.corrections] == ["data_volume", "data_quality"]
+    assert (found.by, found.corrected) == ("answers", "transfer")
+
+
 def test_it_takes_other_rules():
     toy = Rule(
         key="toy",

@@ -7,7 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import finished, look, started
 
-from pages.parts import figures, story as tell
+from guide import Answers
+from pages.parts import figures, said, story as tell
 from trainers.events import (
     Cancelled,
     Compared,
@@ -87,6 +88,50 @@ def test_a_verdict_says_whether_the_advice_was_right(outcome):
     assert "8 against 8 right of 10" in said.replace("\\", "")
 
 
+MISLED = {
+    "outcome_article": "wrong",
+    "answers_from": "visitor",
+    "why_wrong": 'To "How special?" the answer was "Everyday".\nThe rule *does* not hold.',
+    "to_do": "Use hybrid here.\nNext time, look again.",
+}
+
+
+def test_what_misled_and_what_to_do_stand_below_a_verdict_of_wrong():
+    said = words(shown(3, compared("wrong", **MISLED))).replace("\\", "")
+    assert "On the answers that were given, the article's rules point to" in said
+    assert "What misled the advice" in said
+    assert '- To "How special?" the answer was "Everyday".\n- The rule *does* not hold.' in said
+    assert "- Use hybrid here.\n- Next time, look again." in said
+    assert said.index("8 against 8 right") < said.index("What misled") < said.index("The race")
+
+
+def test_where_only_the_articles_advice_was_wrong_it_says_so():
+    assert "What misled the article's rules" in words(shown(3, compared("right", **MISLED)))
+
+
+def test_what_to_do_is_said_also_where_no_answers_are_known():
+    said = words(shown(3, compared("wrong", to_do="Use hybrid here.")))
+    assert "Use hybrid here" in said
+    assert "What misled" not in said
+
+
+def test_of_advice_that_was_right_nothing_is_explained():
+    said = words(shown(3, compared("right")))
+    assert "What to do" not in said
+    assert "On answers measured from the data" in said
+
+
+def test_a_comparison_from_before_is_shown_as_it_was(monkeypatch):
+    old = compared("wrong", **MISLED).as_json()
+    for name in (*MISLED, "misled", "answers", "measured", "settled_at"):
+        del old[name]
+    monkeypatch.setattr(Compared, "as_json", lambda event: old)
+    at = shown(3, compared("wrong", **MISLED))
+    assert not at.exception
+    assert "8 against 8 right" in words(at)
+    assert "What to do" not in words(at)
+
+
 def test_the_table_has_a_row_an_approach_and_the_difference_to_the_advised():
     said = words(shown(3, compared()))
     table = next(block for block in said.split("\n\n") if "95 % interval" in block)
@@ -131,6 +176,54 @@ def test_a_run_offers_to_be_compared_with_the_same_settings():
     assert isinstance(job, Comparison)
     assert (job.data, job.per_class, job.seconds) == ("digits", 50, 30)
     assert "Every approach on Handwritten digits" in words(at)
+
+
+def started_from(query: dict, data: str = "digits") -> Comparison:
+    """The comparison that a click on the Run page starts, with so much in the address."""
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    at.query_params.update(query)
+    at.switch_page("run.py").run()
+    at.selectbox(key="data").set_value(data).run()
+    label = "Compare all approaches instead"
+    next(button for button in at.button if button.label == label).click().run()
+    assert not at.exception
+    return store().claim("test").plan
+
+
+def test_what_the_guide_was_told_goes_with_a_comparison_of_the_same_data():
+    told = {"data": "digits", "answers": "data_volume:limited,specificity:common"}
+    assert started_from(told).answers == {"data_volume": "limited", "specificity": "common"}
+    assert started_from(told, "cells").answers == {}
+    assert started_from(told | {"answers": "specificity:very"}).answers == {}
+    assert started_from({}).answers == {}
+
+
+def test_answers_given_in_the_guide_reach_the_comparison_by_way_of_a_run():
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    at.radio(key="modality").set_value("images").run()
+    at.radio(key="data_volume").set_value("limited").run()
+    at.button[0].click().run()
+    next(button for button in at.button if button.label == "Start").click().run()
+    assert at.query_params["answers"] == "modality:images,data_volume:limited"
+    runs = store()
+    run = runs.claim("test")
+    runs.append(run.id, [started(run.plan.approach), finished(run.plan.approach)])
+    at.run()
+    label = "Compare with the others"
+    next(button for button in at.button if button.label == label).click().run()
+    assert not at.exception
+    answers = runs.claim("test").plan.answers
+    assert answers == {"modality": "images", "data_volume": "limited"}
+
+
+@pytest.mark.parametrize("answers", list(Answers.every())[::97])
+def test_answers_survive_an_address(answers):
+    assert Answers.of(said.read(said.written(answers))) == answers
+
+
+@pytest.mark.parametrize("text", ["", "x", "specificity", "specificity:very", ":,:", "a:b,c"])
+def test_an_address_without_answers_has_none(text):
+    assert said.read(text) == {}
 
 
 def test_only_choices_that_nothing_cheaper_equals_are_marked():

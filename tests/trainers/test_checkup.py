@@ -211,6 +211,25 @@ def test_the_page_says_what_the_document_says(toy, health, capsys):
     assert advise(Answers(**found["answers"])).clearness_in_words in page
 
 
+@pytest.mark.parametrize(
+    ("counts", "examples"),
+    [((40, 40), "40 examples"), ((10, 200), "all examples"), ((0, 0), "5 examples")],
+)
+def test_the_page_begins_with_the_data_and_the_budget_that_were_looked_at(counts, examples):
+    volume = {"fewest": min(counts), "most": max(counts), "examples": sum(counts), "says": "So."}
+    found = {
+        "answers": {"data_volume": "moderate" if sum(counts) else "none", "modality": "text"},
+        "evidence": {"data_volume": volume, "compute": {"budget_seconds": 90.0, "says": "90 s."}},
+        "findings": [],
+        "checked": [],
+        "facts": {"remarks": []},
+    }
+    found["answers"] |= {"compute": "minutes"}
+    (start,) = (line for line in as_page(found).splitlines() if "seconds" in line)
+    assert f"on minilm, 90 seconds, {examples} of each class." in start
+    assert "on distilbert, 90 seconds" in as_page(found, "distilbert")
+
+
 def test_where_nothing_is_wrong_the_page_says_what_was_looked_at(toy, health):
     found = looked("words")[-1].found
     assert "No faults found. Looked at: doubles, blanks." in as_page(found)

@@ -1,9 +1,12 @@
 """Several approaches on one split: the same examples, what is common computed once."""
 
+import json
+
 import pytest
 import toys
 
-from trainers.compare import compare, lanes
+from trainers.answers import Answer
+from trainers.compare import compare, lanes, looked_over
 from trainers.events import (
     Answered,
     Cancelled,
@@ -13,10 +16,13 @@ from trainers.events import (
     LaneStarted,
     Started,
     Tried,
+    from_json,
 )
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan
+from trainers.samples import own
 from trainers.store import FINISHED, store
+from trainers.verdict import judge
 
 ALL = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
 
@@ -116,7 +122,83 @@ def test_without_advice_the_data_answers_the_questions():
             stop=never,
         )
     )
-    assert events[-1].advised_article in ("transfer", "hybrid", "fine_tune")
+    last = events[-1]
+    assert last.advised_article in ("transfer", "hybrid", "fine_tune")
+    assert last.answers_from == "data"
+    assert last.answers == {key: one["answer"] for key, one in last.measured.items()}
+    assert last.answers["data_volume"] == "limited"
+    assert "There are 10 examples of each class" in last.measured["data_volume"]["says"]
+
+
+SEEN = {
+    "data_volume": Answer("limited", {"says": "There are 5 of each class."}),
+    "specificity": Answer("specialised", {"says": "It is far from everyday."}),
+}
+
+
+def judged_badly(monkeypatch, **right: int) -> None:
+    """The test finds so many of 400 right, whatever was learned."""
+    from trainers import compare as module
+
+    made = {key: [True] * n + [False] * (400 - n) for key, n in right.items()}
+    monkeypatch.setattr(module, "judge", lambda advised, _: judge(advised, made))
+    monkeypatch.setattr(module, "answered", lambda data, seconds: dict(SEEN))
+
+
+def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_right(
+    toy, monkeypatch
+):
+    judged_badly(monkeypatch, transfer=300, hybrid=380)
+    given = {"data_volume": "limited", "specificity": "common"}
+    job = comparison(advised_article="", answers=given, approaches=("transfer",))
+    assert Comparison.from_json(job.as_json()) == job
+    last = list(lanes(job, stop=never))[-1]
+    assert (last.answers, last.answers_from) == (given, "visitor")
+    assert (last.advised_article, last.outcome, last.outcome_article) == (
+        "transfer",
+        "wrong",
+        "wrong",
+    )
+    assert last.misled["by"] == "answers"
+    assert "It is far from everyday." in last.why_wrong
+    assert last.to_do.startswith("Use hybrid here.")
+    again = from_json(json.loads(json.dumps(last.as_json())))
+    assert (again.misled, again.measured) == (last.misled, last.measured)
+
+
+def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):
+    judged_badly(monkeypatch, transfer=300, hybrid=380)
+    last = list(lanes(comparison(advised_article="", approaches=("hybrid",)), stop=never))[-1]
+    assert (last.answers_from, last.advised, last.outcome) == ("data", "hybrid", "right")
+    assert (last.misled, last.why_wrong, last.to_do) == ({}, "", "")
+
+
+def test_a_comparison_from_before_still_reads(toy):
+    told = list(compare(comparison(approaches=("transfer",)), stop=never))[-1].as_json()
+    since = ("settled_at", "answers", "answers_from", "measured", "outcome_article", "misled")
+    old = {key: value for key, value in told.items() if key not in (*since, "why_wrong", "to_do")}
+    assert from_json(old).verdict == told["verdict"]
+
+
+def test_how_clean_ones_own_data_is_comes_from_looking_it_over(tmp_path):
+    table = tmp_path / "table.csv"
+    rows = (f"{word} number {n},{word}" for n in range(20) for word in ("red", "blue"))
+    table.write_text("\n".join(["said,kind", *rows]))
+    reading = own.read(table)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            key = f"own-{end.value}"
+            break
+    job = comparison(data=key)
+    assert looked_over(job) == {}
+    clean = {"says": "Nothing was found.", "because": []}
+    found = {"answers": {"data_quality": "good"}, "evidence": {"data_quality": clean}}
+    own.keep_check(key, found)
+    assert looked_over(job) == {"data_quality": Answer("good", clean)}
+    assert looked_over(comparison(data=key, mends=("doubles",))) == {}  # mended, it is another
+    assert looked_over(comparison(data="digits")) == {}
 
 
 @pytest.mark.parametrize("wrong", [{"approaches": ()}, {"approaches": ("nun",)}, {"seconds": -1}])
