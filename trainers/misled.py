@@ -81,6 +81,12 @@ def _why(found: Misled, says: Mapping[str, str]) -> list[str]:
         told.append("No rule took a side, so the middle way was a place to start, no more.")
     if found.by != "answers":
         told.append(_others(found))
+        told += [
+            f'"{_question(question)}" was left open: {says[question]}'
+            for question in dict.fromkeys(change.question for change in found.changes)
+            if question in OF_THE_DATA and question in says
+            if getattr(found.answers, question) == UNSURE
+        ]
     return told
 
 

@@ -217,8 +217,9 @@ def test_the_page_says_what_the_document_says(toy, health, capsys):
 )
 def test_the_page_begins_with_the_data_and_the_budget_that_were_looked_at(counts, examples):
     volume = {"fewest": min(counts), "most": max(counts), "examples": sum(counts), "says": "So."}
+    answer = "moderate" if sum(counts) else "none"
     found = {
-        "answers": {"data_volume": "moderate" if sum(counts) else "none", "modality": "text"},
+        "answers": {"modality": "text", "data_volume": answer, "compute": "minutes"},
         "evidence": {"data_volume": volume, "compute": {"budget_seconds": 90.0, "says": "90 s."}},
         "findings": [],
         "checked": [],

@@ -120,6 +120,19 @@ def test_a_trial_that_misled_alone_is_said_and_given_more_time():
     assert "--trial-seconds 60" in told.to_do
 
 
+def test_rules_that_were_as_good_as_the_best_did_not_mislead():
+    scores = {"transfer": 300, "fine_tune": 380, "hybrid": 379}
+    told = of(SPECIAL, advised="transfer", tried=40, scores=scores)
+    assert told.found == {}
+    assert "hybrid: they did not mislead" in told.why
+
+
+def test_what_could_not_be_measured_is_said_with_the_answer_that_was_missing():
+    told = of({"data_volume": "limited", "specificity": "unsure"})
+    assert '"How special is your task?" was left open: Your pictures are 9.0 away' in told.why
+    assert "was left open" not in of().why
+
+
 def test_a_trial_that_agreed_misled_too():
     assert "The trial misled too" in of(tried=40).why
 
