@@ -5,6 +5,7 @@ import json
 import pytest
 import toys
 
+from trainers.__main__ import _race
 from trainers.answers import Answer
 from trainers.compare import compare, lanes, looked_over
 from trainers.events import (
@@ -171,6 +172,22 @@ def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):
     last = list(lanes(comparison(advised_article="", approaches=("hybrid",)), stop=never))[-1]
     assert (last.answers_from, last.advised, last.outcome) == ("data", "hybrid", "right")
     assert (last.misled, last.why_wrong, last.to_do) == ({}, "", "")
+
+
+def test_a_terminal_says_what_misled_and_what_to_do_only_where_the_advice_was_wrong(
+    toy, monkeypatch, capsys
+):
+    judged_badly(monkeypatch, transfer=300, hybrid=380)
+    given = {"data_volume": "limited", "specificity": "common"}
+    job = comparison(advised_article="", answers=given, approaches=("transfer",))
+    wrong = _race(lanes(job, stop=never))
+    told = capsys.readouterr().out
+    assert all(f"\n  - {line}\n" in told for line in wrong.why_wrong.splitlines())
+    assert "What to do:\n  - Use hybrid here.\n" in told
+    _race(lanes(comparison(advised_article="hybrid", approaches=("hybrid",)), stop=never))
+    told = capsys.readouterr().out
+    assert "the advice was right" in told
+    assert "What to do" not in told
 
 
 def test_a_comparison_from_before_still_reads(toy):
