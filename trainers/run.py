@@ -1,10 +1,10 @@
 """A plan, executed: `run(plan)` is the whole back end, a stream of events."""
 
-import copy
 import math
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,30 +18,33 @@ from torch import Tensor, nn
 from trainers import backbones, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
-from trainers.body import Body, Examples, Features, Inputs, device
+from trainers.body import Body, Examples, Inputs, device
 from trainers.events import (
     Answered,
     Baseline,
     Event,
     Finished,
     Notice,
+    PhaseDone,
     PhaseStarted,
     Progress,
     Stage,
     Started,
+    Step,
 )
-from trainers.loop import Clock, Head, Model, Trained, computed, learned, refit, train
+from trainers.loop import Clock, Head, Model, by_length, computed, learned, train
 from trainers.measure import score
 from trainers.memory import Peak
 from trainers.plan import Pace, Plan
 from trainers.samples import Data
+from trainers.teach import Taught, parts_of, teach
 from trainers.view import View
 
-VALIDATION_SHARE = 0.2  # of the training examples
 MOST_VALIDATION = 300  # more would cost time at every look and tell little more
 LOOKED_AT = 60  # examples that are held against the backbone: decoding more takes time
 CALIBRATION = Pace.calibration  # training examples that set the scale of a head that learns
 # with all; fewer where the budget is short
+TOGETHER = 256  # texts that are sorted by length before they are cut into batches
 STEP = 5  # forward passes that a step takes: 4.2 to 4.4 on MobileNet V2 and ResNet-18, bf16
 FEW, PROBE = 4, 32  # examples in the batches that are timed
 
@@ -100,13 +103,15 @@ def run(
     folder: Path | None = None,
     shared: Shared | None = None,
     data: Data | None = None,
+    checks: bool = True,
 ) -> Iterator[Event]:
     """Execute `plan` and yield what happens; the last event is `Finished`.
 
     `stop` is asked between steps: once true, the best weights so far are tested and that is the
     end. Closing the generator abandons the run: no score. With `folder`, what was learned is left
     there as model.safetensors. Runs that differ in nothing but the approach may hand on what is
-    `shared`. `data` stands in for what the plan names: a part of it, say. Raises `BadData`,
+    `shared`. `data` stands in for what the plan names: a part of it, say. Without `checks`
+    nothing is held out to see how it goes: all examples learn at once. Raises `BadData`,
     `Diverged`, and what loading raises.
     """
     began = time.monotonic()
@@ -126,7 +131,7 @@ def run(
     spent = time.monotonic() - began
     with Peak() as memory:
         yield from _Run(
-            plan, data, body, remarks, spent, stop, folder, shared or Shared(), memory
+            plan, data, body, remarks, spent, stop, folder, shared or Shared(), memory, checks
         ).events()
 
 
@@ -164,7 +169,7 @@ def left_out(plan: Plan) -> list[str]:
 def fresh(key: str, *, pretrained: bool) -> Body:
     """A body of one's own to change; the pre-trained weights are read once a process."""
     if pretrained:
-        return copy.deepcopy(loaded(key)).to(device())
+        return deepcopy(loaded(key)).to(device())
     return backbones.pick(key).body(pretrained=False).to(device())
 
 
@@ -175,18 +180,13 @@ def loaded(key: str) -> Body:
         return backbones.pick(key).body()
 
 
-def held_out(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places that learn and places that are held out: a fifth of each class, at least one of every
-    class that has two. `labels` are already in a mixed order; the last of each class are held."""
-    held = []
-    for label in np.unique(labels):
-        places = np.flatnonzero(labels == label)
-        if len(places) > 1:
-            held.append(places[-max(1, round(VALIDATION_SHARE * len(places))) :])
-    held = np.sort(np.concatenate(held)) if held else np.array([], dtype=np.int64)
+def held_out(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places that learn and places that are held out: part 0 of cross-validation, a fifth of each
+    class and at least one of every class that has two, if it is not too many."""
+    held = np.flatnonzero(parts == 0)
     if len(held) > MOST_VALIDATION:
         held = np.sort(np.random.default_rng(0).permutation(held)[:MOST_VALIDATION])
-    return np.setdiff1d(np.arange(len(labels)), held), held
+    return np.setdiff1d(np.arange(len(parts)), held), held
 
 
 def thaw(body: Body, phase: Phase) -> None:
@@ -213,10 +213,11 @@ class _Run:
         folder: Path | None,
         shared: Shared,
         memory: Peak,
+        checks: bool,
     ) -> None:
         self.plan, self.data, self.body = plan, data, body
         self.setup_seconds, self.stop, self.folder = setup_seconds, stop, folder
-        self.shared, self.memory = shared, memory
+        self.shared, self.memory, self.checks = shared, memory, checks
         self.clock = Clock(plan.seconds)
         self.notices = list(remarks)
         self.pace_steps: list[tuple[int, int, int]] = []
@@ -227,8 +228,9 @@ class _Run:
 
     def events(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
-        learn, held = held_out(data.train.labels)
-        if plan.approach == "none":
+        self.parts = parts_of(data.train.labels)
+        learn, held = held_out(self.parts)
+        if plan.approach == "none" or not self.checks:
             learn, held = np.arange(len(data.train.labels)), np.array([], dtype=np.int64)
         elif not len(held):
             held = learn
@@ -292,24 +294,21 @@ class _Run:
 
         first = learn if on_features else learn[: self.calibration]
         yield Stage("features", "Looking at every example once", clock.seconds())
-        features = yield from self._features(self.train_inputs, first)
+        most = None if plan.pace else clock.seconds() + 1.5 * FEATURES_SHARE * plan.seconds
+        features = yield from self._features(self.train_inputs, first, until_seconds=most)
+        if len(features) < len(first):
+            self.learn, learn, first = self.learn[: len(features)], *2 * (first[: len(features)],)
+            text = f"It goes more slowly than was timed, so {len(features):,} examples must do."
+            yield Notice(text, clock.seconds())
         held_features = yield from self._features(self.train_inputs, held)
         self.head.calibrate(features)
-        known, known_held = features, held_features
-        if plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
-            body = loaded(plan.backbone).to(device())
-            known, known_held = (
-                torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
-            )
-        # The same few for every approach, so that the line is the same in each of their charts.
-        known, first = known[: self.calibration], first[: self.calibration]
-        likeness = nearest_mean(known, labels[first], known_held, len(data.classes))
-        right = (likeness.cpu() == labels[held]).float().mean().item()
-        yield Baseline("nearest class mean", right, clock.seconds())
+        if len(held):
+            yield from self._line_without_training(first, features, held_features)
 
         looks_left = len(self.test) + len(self.held)
         reserve = SLOWER[data.modality] * looks_left * self.forward_seconds + 0.02 * plan.seconds
         end = plan.seconds - reserve
+        taught = None
         for number, phase in enumerate(to_play):
             if self.stop():
                 break
@@ -317,11 +316,6 @@ class _Run:
                 text = f"There was no time left for '{phase.title}'. Give it more seconds."
                 yield Notice(text, clock.seconds())
                 break
-            model, examples, checks = self.model, *self._inputs(learn, held)
-            if phase.learns == "head":
-                model = Model(nn.Identity(), self.head)
-                examples = Examples(Features(features), labels[learn])
-                checks = Examples(Features(held_features), labels[held])
             thaw(self.body, phase)
             self.body_changed = phase.learns != "head"
             yield Stage("phase", phase.title, clock.seconds())
@@ -334,55 +328,117 @@ class _Run:
                 phase.learning_rate,
                 clock.seconds(),
             )
-            started = clock.seconds()
-            until = started + phase.share * (end - started)
-            trained = yield from train(
-                model,
-                examples,
-                checks,
-                phase,
+            left = end - clock.seconds()
+            until = clock.seconds() + phase.share * left
+            steps = plan.pace.steps[number] if plan.pace else None
+            if phase.learns != "head":
+                yield from self._adjusted(phase, number, view, until, steps, taught)
+                continue
+            places = torch.cat([learn, held])
+            taught = yield from teach(
+                self.head,
+                torch.cat([features, held_features]),
+                labels[places],
+                self.parts[places],
                 number=number,
                 clock=clock,
                 until_seconds=until,
                 stop=self.stop,
                 view=view,
-                steps=plan.pace.steps[number] if plan.pace else None,
+                viewed=range(len(learn), len(places)),
+                steps=steps and steps[1],
             )
-            self.pace_steps.append(trained.steps)
-            self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
-            if phase.refit and not np.array_equal(self.learn, self.held) and not self.stop():
-                every = Examples(
-                    Features(torch.cat([features, held_features])),
-                    torch.cat([labels[learn], labels[held]]),
-                )
-                yield from self._refit(every, phase, trained, started, end)
+            self.pace_steps.append((taught.steps, taught.steps, 0))
+            self.epochs += taught.steps
+
+    def _line_without_training(
+        self, first: Tensor, known: Tensor, known_held: Tensor
+    ) -> Iterator[Event]:
+        """What the backbone can do as it came: the line that training has to beat."""
+        labels = torch.from_numpy(self.data.train.labels)
+        held = torch.from_numpy(self.held)
+        if self.plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
+            body = loaded(self.plan.backbone).to(device())
+            known, known_held = (
+                torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
+            )
+        # The same few for every approach, so that the line is the same in each of their charts.
+        known, first = known[: self.calibration], first[: self.calibration]
+        likeness = nearest_mean(known, labels[first], known_held, len(self.data.classes))
+        right = (likeness.cpu() == labels[held]).float().mean().item()
+        yield Baseline("nearest class mean", right, self.clock.seconds())
+
+    def _adjusted(
+        self,
+        phase: Phase,
+        number: int,
+        view: View,
+        until: float,
+        steps: tuple[int, int, int] | None,
+        taught: Taught | None,
+    ) -> Iterator[Event]:
+        """The body learns, and the head with it, on the examples that are not held out; then once
+        more on all, for as long as was best, where that fits.
+
+        A head that was taught before has seen all: its twin, which has not seen those held out,
+        stands in for it while they are looked at."""
+        if taught:
+            _soften(self.head, phase.head_sureness)
+        clock, start = self.clock, deepcopy(learned(self.model))
+        if taught and len(self.held):
+            self.head.load_state_dict(self.head.state_dict() | taught.twin)
+            _soften(self.head, phase.head_sureness)
+        examples, checks = self._inputs(self.learn), self._inputs(self.held)
+        began = clock.seconds()
+        playing = {"number": number, "clock": clock, "until_seconds": until, "stop": self.stop}
+        trained = yield from train(
+            self.model, examples, checks, phase, view=view, steps=steps, **playing
+        )
+        self.pace_steps.append(trained.steps)
+        self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
+        if np.array_equal(self.learn, self.held) or not len(self.held) or self.stop():
+            return
+        every = self._inputs(np.concatenate([self.learn, self.held]))
+        if self.plan.pace:
+            again = self.plan.pace.refit
+        else:
+            again = round(trained.best_step * math.sqrt(len(every) / len(examples)))
+            each = (clock.seconds() - began) / trained.steps[1]
+            if trained.steps[1] < trained.steps[0] or clock.seconds() + again * each > until:
+                again = 0
+        if not again:
+            return
+        yield Stage("refit", "Once more, with the checks to learn from as well", clock.seconds())
+        found, told = deepcopy(learned(self.model)), 0.0
+        self.model.load_state_dict(start, strict=False)
+        once_more = train(
+            self.model,
+            every,
+            self._inputs([]),
+            phase,
+            view=view,
+            planned=again,
+            steps=(again, again, 0) if self.plan.pace else None,
+            **playing,
+        )
+        for event in once_more:
+            if isinstance(event, Step) and (event.seconds > told + 0.2 or event.step == again):
+                told = event.seconds
+                yield Progress(event.step, again, told)
+            elif isinstance(event, PhaseDone) and event.steps == again:
+                self.refit_steps = again
+        if not self.refit_steps:  # cut short: what was found before is whole
+            self.model.load_state_dict(found, strict=False)
 
     def _least(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and
         after it."""
         return (STEP * phase.batch + 2 * len(self.held)) * self.forward_seconds
 
-    def _refit(
-        self, every: Examples, phase: Phase, trained: Trained, started: float, end: float
-    ) -> Iterator[Event]:
-        """Once more on all examples, for as long as was found best, where that fits."""
-        clock = self.clock
-        if self.plan.pace:
-            steps = self.plan.pace.refit
-        else:
-            steps = round(trained.best_step * len(every) / len(self.learn))
-            each = (clock.seconds() - started) / trained.steps[1]
-            steps *= clock.seconds() + steps * each < end
-        if steps:
-            yield Stage("refit", "Learning once more, the checks included", clock.seconds())
-            yield from refit(self.head, every, phase, steps, clock)
-        self.refit_steps = steps
-
-    def _inputs(self, learn: Tensor, held: Tensor) -> tuple[Examples, Examples]:
+    def _inputs(self, items: np.ndarray | Sequence[int]) -> Examples:
+        items = torch.as_tensor(items, dtype=torch.int64)
         labels = torch.from_numpy(self.data.train.labels)
-        return tuple(
-            Examples(Some(self.train_inputs, items), labels[items]) for items in (learn, held)
-        )
+        return Examples(Some(self.train_inputs, items), labels[items])
 
     def _what_learns(self) -> str:
         if self.plan.what_learns != "auto":
@@ -458,21 +514,32 @@ class _Run:
             learn = limited(learn, fitting(FEATURES_SHARE), "training")
         return learn, held, test
 
-    def _features(self, inputs: Inputs, items: Tensor | np.ndarray) -> Iterator[Event]:
-        """Features of `items`, float32 (n, F), telling how far it is."""
+    def _features(
+        self, inputs: Inputs, items: Tensor | np.ndarray, *, until_seconds: float | None = None
+    ) -> Iterator[Event]:
+        """Features of `items`, float32 (n, F), telling how far it is; of the first of them alone
+        where `until_seconds` on the clock is past."""
         items = torch.as_tensor(items)
         as_it_came = self.plan.approach != "scratch" and not self.body_changed
         key = ("features", id(inputs), items.numpy().tobytes())
         if as_it_came and (known := self.shared.get(key, self.clock)) is not None:
             return known
-        found, told, began = [], 0.0, time.monotonic()
-        for part in computed(self.body, inputs, items):
-            found.append(part)
-            done = sum(map(len, found))
-            if self.clock.seconds() - told > 0.2 or done == len(items):
-                told = self.clock.seconds()
-                yield Progress(done, len(items), told)
-        features = torch.cat(found)
+        found, told, began, done = [], 0.0, time.monotonic(), 0
+        for some in items.split(TOGETHER):
+            order = by_length(inputs, some)
+            computing, place = [], torch.arange(len(some))
+            if order is not some:
+                place = inputs.lengths[some].argsort(stable=True).argsort()
+            for part in computed(self.body, inputs, order):
+                computing.append(part)
+                done += len(part)
+                if self.clock.seconds() - told > 0.2 or done == len(items):
+                    told = self.clock.seconds()
+                    yield Progress(done, len(items), told)
+            found.append(torch.cat(computing)[place])
+            if until_seconds and self.clock.seconds() > until_seconds:
+                break
+        features = torch.cat(found) if found else torch.empty(0, self.body.features)
         if as_it_came:
             self.shared.keep(key, features, time.monotonic() - began)
         return features
@@ -544,6 +611,13 @@ class _Run:
                 text = f"The trained model could not be kept on disk ({error.strerror})."
                 yield Notice(text, finished.seconds)
         yield finished
+
+
+def _soften(head: Head, sureness: float) -> None:
+    """The same answers, less surely given."""
+    with torch.no_grad():
+        head.linear.weight.mul_(sureness)
+        head.linear.bias.mul_(sureness)
 
 
 class Some(Inputs):

@@ -36,6 +36,11 @@ class View:
 
     def of(self, features: Tensor, scores: Tensor) -> dict:
         """The fields of `Validated` that a page draws; `points` is [] where nothing moved."""
+        if not self.labels:
+            return {"watched": [], "sureness": [], "points": []} | {
+                "point_labels": [],
+                "point_answers": [],
+            }
         sure, answers = scores.softmax(1).max(1)
         points = self._places(features)
         moved, self._last = points != self._last, points
