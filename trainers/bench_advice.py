@@ -7,7 +7,7 @@ a bench that was cut off goes on where it was.
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import mean
 from typing import Any
 
@@ -44,6 +44,7 @@ class Cell:
     trial_took: float
     right: dict[str, list[int]]  # approach -> 1 for each test example that it had right
     took: dict[str, float]  # seconds
+    tried: dict[str, list[int]] = field(default_factory=dict)  # `right`, in the trial
 
     @property
     def policies(self) -> dict[str, tuple[str, float]]:
@@ -154,6 +155,7 @@ def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: 
         trial_took=trial_took,
         right={approach: one[:asked] for approach, one in right.items()},
         took=took,
+        tried={key: [int(one) for one in answers] for key, answers in tried.right.items()},
     )
 
 

@@ -4,6 +4,7 @@ The training examples are cut into parts; each approach learns on the others and
 part left out, just as a run does, only shorter. The test is never touched.
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from trainers.samples import Data, Split
 from trainers.verdict import ADVISABLE
 
 PARTS = 3  # as large as leaves most to learn from: seldom is there time for all of them; ours
+ENOUGH = 30  # left-out examples to answer for; where one part has fewer, time is set aside for more
 LEAST_EACH = 2  # examples of a class, or a part could leave it without any
 
 
@@ -39,17 +41,19 @@ def trial(
     began = time.monotonic()
     right: dict[str, list[bool]] = {key: [] for key in ADVISABLE}
     spent: list[float] = []  # seconds of each round
+    rounds = min(PARTS, math.ceil(ENOUGH * PARTS / max(1, len(data.train.labels))))
     for number, part in enumerate(parts(data)):
         left = seconds - (time.monotonic() - began)
         if stop() or (spent and left < max(spent)):
             break
         round_began, shared = time.monotonic(), Shared()
+        until = began + seconds * min(1.0, (number + 1) / rounds)
         answers: dict[str, list[bool]] = {}
         for place, approach in enumerate(ADVISABLE):
             told = f"Trying {APPROACHES[approach].title.lower()}, round {number + 1}"
             yield Stage("trial", told, time.monotonic() - began)
             # What is left is shared among those still to come, a round at a time.
-            each = (seconds - (time.monotonic() - began)) / (len(ADVISABLE) - place)
+            each = (until - time.monotonic()) / (len(ADVISABLE) - place)
             short = replace(plan, approach=approach, pace=None, seconds=max(1.0, each))
             try:
                 for event in run(short, data=part, shared=shared, stop=stop, checks=False):
@@ -68,25 +72,42 @@ def trial(
 
 
 def judged(right: dict[str, Sequence[bool]], article: str) -> tuple[str, str]:
-    """Which approach to trust, and why: the trial's best; of equals, the article's."""
+    """Which approach to trust, and why: what the trial shows to be best."""
     asked = min(map(len, right.values()))
     if not asked:
         return article, "There were too few examples, or too little time, for a trial."
     scores = {key: sum(answers) for key, answers in right.items()}
-    best = max(scores, key=lambda key: (scores[key], key == article))
+    chosen = _chosen(right, article)
     told = "A trial on parts of your training examples: " + ", ".join(
         f"{APPROACHES[key].title.lower()} {scores[key]} of {asked:,} right" for key in scores
     )
-    if article not in scores or best == article:
-        return best, f"{told}. That agrees with the article's rules."
-    lead = paired(right[best], right[article])
+    if article not in scores:
+        return chosen, f"{told}."
+    if scores[article] == max(scores.values()):
+        return chosen, f"{told}. That agrees with the article's rules."
+    if chosen == article:
+        return chosen, f"{told}. The lead is no larger than chance makes it: the rules stand."
     doubt = (
         "So clear a lead is seldom chance."
-        if lead.low > 0
+        if paired(right[chosen], right[article]).low > 0
         else "With so few examples that may be chance; we follow the trial all the same, since "
         "it is about your data."
     )
-    return best, f"{told}. The article's rules say {APPROACHES[article].title.lower()}. {doubt}"
+    says = f"The article's rules say {APPROACHES[article].title.lower()}"
+    return chosen, f"{told}. {says}. {doubt}"
+
+
+def _chosen(right: dict[str, Sequence[bool]], article: str) -> str:
+    """Hybrid or transfer learning, whichever is ahead: thawing must pay. Fine-tuning, where it is
+    ahead of that by more than chance often makes it (one standard error), or as good and advised:
+    with little time hybrid, which starts from a taught head, loses less. Of equals the article's.
+    """
+    scores = {key: sum(answers) for key, answers in right.items()}
+    first = max(("transfer", "hybrid"), key=lambda key: (scores[key], key == article))
+    lead = paired(right["fine_tune"], right[first])
+    error = (lead.high - lead.low) / (2 * 1.96)
+    ahead = lead.difference >= 0 if article == "fine_tune" else lead.difference > error
+    return "fine_tune" if ahead else first
 
 
 def parts(data: Data) -> Generator[Data, None, None]:
