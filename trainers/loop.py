@@ -243,7 +243,7 @@ def _fitting(
         more = left / (each + look / per_epoch)
     if done + more < LOOKS * per_epoch:
         more = (left - LOOKS * look) / each
-    return max(done, min(done + int(max(0, more)), phase.most_steps(examples)))
+    return max(done, int(min(done + max(0, more), phase.most_steps(examples))))
 
 
 class _Looks:

@@ -11,13 +11,14 @@ from guide.questions import (
     UNSURE,
     Answers,
 )
-from trainers import answers, approaches, backbones, features, run, samples
+from trainers import answers, backbones, features, run, samples
 from trainers.answers import pace, specificity as special
 from trainers.answers.pace import Course, compute, courses, in_words
 from trainers.answers.specificity import Far, Share, judged, separation, specificity
 from trainers.backbones import known, pretrain
 from trainers.findings import Finding
 from trainers.samples import Data, Facts, Split, own
+from trainers.teach import parts_of
 
 
 def counted(*counts: int) -> Data:
@@ -311,18 +312,6 @@ def test_times_in_words(seconds, words):
     assert in_words(seconds) == words
 
 
-def test_every_phase_has_its_typical_passes_within_its_ceiling():
-    for (approach, modality), passes in pace.EPOCHS.items():
-        for what_learns in ("all", "lora"):
-            played = approaches.phases(approach, modality, what_learns)
-            assert len(played) == len(passes)
-            assert all(
-                phase.patience < n <= phase.max_epochs
-                for phase, n in zip(played, passes, strict=True)
-            )
-    assert {key for key, _ in pace.EPOCHS} == set(pace.APPROACHES)
-
-
 @pytest.mark.parametrize(("key", "backbone"), [("colours", "eye"), ("words", "reader")])
 def test_every_approach_is_timed_and_what_was_rehearsed_is_thrown_away(key, backbone, toy):
     data = samples.pick(key).data()
@@ -340,7 +329,7 @@ def test_a_slow_backbone_is_predicted_to_be_slow_where_it_is_used(toy):
     quick = ended(courses(data, "eye"))
     toys.SLOW["seconds"] = 0.05
     slow = ended(courses(data, "eye"))
-    learn = len(run.held_out(data.train.labels)[0])
+    learn = len(run.held_out(parts_of(data.train.labels))[0])
     batches = -(-learn // 32)
     added = slow["fine_tune"].seconds_per_epoch - quick["fine_tune"].seconds_per_epoch
     # A forward pass a step, and one a look; the toy is asked for 32 at a time when it is timed.
