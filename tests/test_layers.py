@@ -29,6 +29,8 @@ LIGHT = {
     "trainers.fetch",
     "trainers.health",
     "trainers.home",
+    "trainers.lessons",
+    "trainers.lessons.live",
     "trainers.plan",
     "trainers.registry",
     "trainers.samples",
