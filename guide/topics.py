@@ -17,6 +17,11 @@ class Topic:
     see: Mapping[str, str]  # settings that the page Run fills in
     watch: str  # what to look at in that run
 
+    @property
+    def address(self) -> dict[str, str]:
+        """What the link to Run says: `see`, and plainly so what the guide may have set."""
+        return {"what_learns": "auto"} | dict(self.see)
+
 
 TOPICS: Mapping[str, Topic] = MappingProxyType(
     {
@@ -175,8 +180,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 title="Reading an interval",
                 heading="Reading an interval",
                 text="A [[test]] with 20 examples can be lucky. Suppose that a model really gets "
-                "80 % right. Tested again and again, on other examples each time, it scores 75 %, "
-                "then 90 %, then 80 %: each line below is one such test.\n\n"
+                "80 % right. Tested again and again, on other examples each time, it scores, say, "
+                "75 %, then 90 %, then 80 %: each line below is one such test.\n\n"
                 "The bar around a score is its 95 % [[interval]]: made this way, about 95 of 100 "
                 "bars hold the truth, and some miss it. Nobody knows which.\n\n"
                 "More examples make the bars shorter, but slowly: for half the length it takes "

@@ -68,11 +68,11 @@ def see_it(topic: Topic) -> None:
     with st.container(border=True):
         st.page_link(
             "run.py",
-            label=f"**See it on data**: {title} on {data}",
+            label="**See it on data**",
             icon=":material/play_circle:",
-            query_params=dict(topic.see),
+            query_params=topic.address,
         )
-        st.caption(f"What to look at: {topic.watch}")
+        st.markdown(f"{title} on *{data}*. :gray[{topic.watch}]")
 
 
 # --- one picture or control a topic -------------------------------------------------------------
@@ -351,7 +351,7 @@ def glossary() -> None:
 
 
 st.title("Learn")
-st.markdown("What happens in a run, one idea at a time. Everything here can be moved.")
+st.markdown("What happens in a run, one idea at a time, each with something to try.")
 chosen = topics()
 if chosen == WORDS:
     glossary()

@@ -14,7 +14,7 @@ def svg(wide: int, high: int, alt: str, *parts: str, most_px: int | None = None)
     """A drawing as wide as its place, at most `most_px`."""
     return (
         f'<svg viewBox="0 0 {wide} {high}" width="100%" style="max-width:{most_px or wide}px" '
-        f'role="img" fill="currentColor" font-size="14" aria-label="{alt}">{"".join(parts)}</svg>'
+        f'role="img" fill="currentColor" font-size="16" aria-label="{alt}">{"".join(parts)}</svg>'
     )
 
 
@@ -86,7 +86,7 @@ def _motorcycle(colour: str) -> str:
 
 
 def _tag(x: float, y: float, name: str, colour: str) -> str:
-    wide = 18 + 8 * len(name)
+    wide = 18 + 9 * len(name)
     return _box(x - wide / 2, y, wide, 26, colour, rx=13, fill_opacity=0.22) + _text(
         x, y + 18, name, font_weight=600
     )
@@ -223,13 +223,13 @@ def lora(rank: int, size: int) -> str:
         _path("M79 64v70M49 82l60 34M109 82l-60 34", "#FFFFFF", stroke_width=3,
               stroke_opacity=0.8),
         _text(79, 196, "frozen"),
-        _text(79, 213, f"{whole:,} numbers", font_size=13),
+        _text(79, 213, f"{whole:,} numbers", font_size=15),
         _text(182, 107, "+", font_size=30),
         _box(212, 24, thin, side, ORANGE, rx=1),
         _text(212 + thin + 20, 107, "×", font_size=24),
         _box(212 + thin + 40, 24, side, thin, ORANGE, rx=1),
         _text(300, 196, "learns"),
-        _text(300, 213, f"{learn:,} numbers, {learn / whole:.1%}", font_size=13),
+        _text(300, 213, f"{learn:,} numbers, {learn / whole:.1%}", font_size=15),
     )  # fmt: skip
 
 
@@ -269,8 +269,8 @@ def thawing() -> str:
         "the answer most, those near the input least.",
         style,
         *bars,
-        _text(31, 176, "input", font_size=13),
-        _text(215, 176, "answer", font_size=13),
+        _text(31, 176, "input", font_size=15),
+        _text(215, 176, "answer", font_size=15),
         most_px=320,
     )
 
@@ -286,13 +286,13 @@ def reads_or_writes() -> str:
             0, y,
             _text(0, 12, name, text_anchor="start", font_weight=700),
             _box(0, 24, 150, 44, GREY, rx=8, fill_opacity=0.2),
-            _text(75, 51, "“Where is my parcel?”", font_size=13),
+            _text(75, 51, "“Where is my parcel?”", font_size=15),
             _arrow(156, 46, 26),
             *(_box(196 + 18 * n, 30 - 4 * n, 13, 32 + 8 * n, FROZEN, fill_opacity=0.6)
               for n in range(4)),
             _arrow(276, 46, 26),
             _box(312, 24, out_wide, 44, colour, rx=8, fill_opacity=0.25),
-            _text(312 + out_wide / 2, 51, out, font_size=13),
+            _text(312 + out_wide / 2, 51, out, font_size=15),
         )  # fmt: skip
 
     return svg(
@@ -302,5 +302,5 @@ def reads_or_writes() -> str:
         row(4, "An encoder reads (Thaw)", BLUE, "class: delivery", 150),
         row(112, "A chat model writes", ORANGE, "It · left · us · on …", 150),
         _path("M322 186q-20 18 -76 4m10 -9l-10 9l12 7", ORANGE, stroke_width=2.5),
-        _text(330, 204, "each word goes back in", font_size=13, text_anchor="start"),
+        _text(330, 204, "each word goes back in", font_size=15, text_anchor="start"),
     )  # fmt: skip

@@ -46,6 +46,7 @@ def border(case: dict[str, Any], thawed: int, side: float) -> Figure:
             "contours": {"start": 0.5, "end": 0.5, "size": 1, "coloring": "none"},
             "line": {"width": 2, "color": GREY},
             "showscale": False,
+            "showlegend": False,
             "hoverinfo": "skip",
         },
     ]
@@ -154,7 +155,7 @@ def errors(found: Fits) -> Figure:
 
 
 def three_ways(found: dict[str, Any]) -> Figure:
-    """The share of new points right along the steps, for each way; a line where the hybrid thaws."""
+    """New points right along the steps, for each way; a line where the hybrid thaws."""
     data = []
     for key, shares in found["right"].items():
         at = [found["every"] * place for place in range(len(shares))]

@@ -29,7 +29,7 @@ from trainers.run import nearest, nearest_mean
 
 PICTURES = ("vehicles", "cells", "digits")
 EACH = 40  # pictures of each class among which neighbours are looked for
-QUERIES, NEIGHBOURS = 4, 4
+QUERIES, NEIGHBOURS = 4, 3
 FILTERS = 6  # of 32: the strongest
 THUMB_PX = 48
 FEW, MANY = 24, 300  # points to learn from
