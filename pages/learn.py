@@ -72,7 +72,7 @@ def see_it(topic: Topic) -> None:
             icon=":material/play_circle:",
             query_params=topic.address,
         )
-        st.markdown(f"{title} on *{data}*. :gray[{topic.watch}]")
+        st.markdown(f"{title} on *{data}*. :gray[What to see: {topic.watch}]")
 
 
 # --- one picture or control a topic -------------------------------------------------------------

@@ -302,5 +302,5 @@ def reads_or_writes() -> str:
         row(4, "An encoder reads (Thaw)", BLUE, "class: delivery", 150),
         row(112, "A chat model writes", ORANGE, "It · left · us · on …", 150),
         _path("M322 186q-20 18 -76 4m10 -9l-10 9l12 7", ORANGE, stroke_width=2.5),
-        _text(330, 204, "each word goes back in", font_size=15, text_anchor="start"),
+        _text(464, 204, "each word goes back in", font_size=15, text_anchor="end"),
     )  # fmt: skip
