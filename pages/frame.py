@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts.drawings import LOGO
+from pages.parts.words import explain_words
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
@@ -40,10 +41,17 @@ page = st.navigation(
             icon=":material/fact_check:",
             help="What the article says, put to the test.",
         ),
+        st.Page(
+            "learn.py",
+            title="Learn",
+            icon=":material/school:",
+            help="The ideas, with pictures that move, and the words.",
+        ),
     ],
     position="top",
 )
 page.run()
+explain_words()
 st.space("large")
 st.caption(
     "Thaw runs on this computer; nothing leaves it. The rules are restated from "

@@ -10,6 +10,7 @@ from guide.questions import Question
 from pages.parts import drawings, said
 from pages.parts.look import LOOKS
 from pages.parts.picture import picture
+from pages.parts.words import word
 from trainers import backbones, samples
 
 NOT_SURE = "Not sure"
@@ -145,7 +146,7 @@ def settings_in_words(advice: Advice) -> None:
     known = backbones.pick(key).title if key else "one for images, one for text"
     st.markdown("### The settings that follow")
     st.markdown(
-        f"- Backbone (the pre-trained model): {known}\n"
+        f"- {word('backbone', 'Backbone')} (the pre-trained model): {known}\n"
         f"- What learns: {LEARNS[settings.what_learns]}\n"
         f"- A first run of at most **{settings.seconds} seconds**\n"
         f"- Examples of each class: **{settings.per_class or 'all there are'}**"

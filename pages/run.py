@@ -192,7 +192,7 @@ def how_many(approach: str, sample: samples.Sample) -> int | None:
         "**Examples of each class to learn from**",
         least,
         most,
-        max(least, min(most, wanted or 50)),
+        max(least, min(most, 50 if wanted is None else wanted)),
         key=f"per_class_{sample.key}_{least}",
         help="With 0, texts are compared with the names of the classes (zero-shot)."
         if least == 0

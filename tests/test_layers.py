@@ -29,6 +29,8 @@ LIGHT = {
     "trainers.fetch",
     "trainers.health",
     "trainers.home",
+    "trainers.lessons",
+    "trainers.lessons.live",
     "trainers.misled",
     "trainers.plan",
     "trainers.registry",

@@ -1,0 +1,45 @@
+"""The words, and the topics that use them."""
+
+import re
+
+import pytest
+
+from guide.approaches import APPROACHES
+from guide.glossary import GLOSSARY, found
+from guide.topics import TOPICS
+
+
+@pytest.mark.parametrize("term", GLOSSARY.values(), ids=GLOSSARY)
+def test_a_word_is_explained_in_at_most_30_others(term):
+    assert 5 <= len(term.means.split()) <= 30
+    assert term.means[0].isupper()
+    assert term.means.endswith(".")
+    assert '"' not in term.means  # it stands in a link's title
+    assert set(term.see) <= set(GLOSSARY) - {term.key}
+
+
+def test_words_are_in_the_order_of_a_dictionary():
+    titles = [term.title.lower() for term in GLOSSARY.values()]
+    assert titles == sorted(titles)
+
+
+def test_search_looks_in_title_and_meaning_and_puts_titles_first():
+    hits = [term.key for term in found("FROZEN")]
+    assert hits[0] == "frozen"
+    assert {"lora", "transfer-learning"} <= set(hits)
+    assert found("no such word") == ()
+    assert len(found("")) == len(GLOSSARY)
+
+
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
+def test_a_topic_takes_at_most_120_words_and_knows_its_terms(topic):
+    used = re.findall(r"\[\[([^\]|]+)", topic.text)
+    assert used
+    assert set(used) <= set(GLOSSARY)
+    assert len(re.sub(r"\[\[([^\]|]+\|)?|\]\]", "", topic.text).split()) <= 120
+    assert topic.watch.endswith(".")
+
+
+def test_the_three_likenesses_are_those_of_the_advised_approaches():
+    advised = [approach.title for approach in APPROACHES.values() if approach.advised]
+    assert [f"**{title}.**" in TOPICS["ways"].text for title in advised] == [True] * 3

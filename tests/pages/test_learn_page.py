@@ -1,0 +1,250 @@
+"""The page Learn, its figures and drawings, and the words in the pages' texts."""
+
+import ast
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from guide.approaches import APPROACHES
+from guide.glossary import GLOSSARY
+from guide.topics import TOPICS
+from pages.parts import drawings_learn as drawn, figures_learn as figures
+from pages.parts.words import explained, word
+from trainers import samples
+from trainers.lessons import SIDE, lessons, live
+from trainers.plan import Plan
+from trainers.registry import UnknownKey
+
+ROOT = Path(__file__).parents[2]
+FRAME = ROOT / "pages" / "frame.py"
+
+
+def learn(**address):
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    for name, value in address.items():
+        at.query_params[name] = value
+    return at.switch_page("learn.py").run()
+
+
+def words(at):
+    return "\n".join(
+        element.value for kind in ("markdown", "caption") for element in getattr(at, kind)
+    )
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
+def test_every_topic_is_shown_by_its_address(topic):
+    at = learn(topic=topic.key)
+    assert not at.exception
+    shown = words(at)
+    assert f"## {topic.heading}" in shown
+    assert topic.watch in shown
+    assert "[[" not in shown
+    assert "{" not in shown
+
+
+def test_the_first_topic_is_shown_where_none_or_no_such_is_named():
+    for at in (learn(), learn(topic="nothing")):
+        assert TOPICS["ways"].heading in words(at)
+
+
+def test_choosing_a_topic_changes_the_address():
+    at = learn(topic="lora")
+    at.get("button_group")[0].set_value("hybrid").run()
+    assert TOPICS["hybrid"].heading in words(at)
+    assert at.query_params["topic"] in ("hybrid", ["hybrid"])
+
+
+def test_what_thaws_follows_the_slider():
+    at = learn(topic="thaw")
+    case = lessons()["thaw"][0]
+    at.slider(key="thawed").set_value(4).run()
+    assert f"The head and 4 layers learn: **{case['unseen'][4]:.0%}** of new points" in words(at)
+
+
+def test_other_marks_and_another_test_are_others():
+    for topic, button in (("few", "marks-button"), ("interval", "tests-button")):
+        at = learn(topic=topic)
+        before = words(at)
+        at.button(key=button).click().run()
+        assert not at.exception
+        assert words(at) != before
+
+
+def test_the_glossary_is_searched():
+    at = learn(topic="words")
+    assert all(f"**{term.title}**" in words(at) for term in GLOSSARY.values())
+    at.text_input(key="asked").set_value("macro").run()
+    assert "**macro-F1**" in words(at)
+    assert "**seed**" not in words(at)
+    at.text_input(key="asked").set_value("xyzzy").run()
+    assert "No such word" in words(at)
+
+
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
+def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
+    see = topic.address
+    per_class, seconds = int(see.pop("per_class")), int(see.pop("seconds"))
+    Plan(**see, per_class=per_class, seconds=seconds)
+    assert per_class <= samples.pick(see["data"]).train_per_class
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    for name, value in topic.address.items():
+        at.query_params[name] = value
+    at = at.switch_page("run.py").run()
+    assert not at.exception
+    assert at.get("button_group")[0].value == see["approach"]
+    assert at.selectbox(key="data").value == see["data"]
+    assert at.slider[0].value == per_class
+    assert at.select_slider(key="seconds").value == seconds
+    assert at.radio(key="what_learns").value == see["what_learns"]
+
+
+# --- figures and drawings -------------------------------------------------------------------------
+
+
+def test_the_border_is_drawn_of_what_was_measured():
+    case = lessons()["thaw"][0]
+    surface, _, *marks = figures.border(case, 0, SIDE)["data"]
+    assert len(surface["z"]) == len(surface["z"][0]) == len(surface["x"])
+    assert surface["x"][0] == pytest.approx(-SIDE)
+    assert surface["x"][-1] == pytest.approx(SIDE)
+    assert {0 <= value <= 1 for row in surface["z"] for value in row} == {True}
+    assert sum(len(trace["x"]) for trace in marks) == case["examples"]
+    assert len({trace["marker"]["symbol"] for trace in marks}) == 2
+    assert figures.border(case, 4, SIDE)["data"][0]["z"] != surface["z"]
+
+
+def test_a_test_that_misses_the_truth_has_another_mark():
+    tested = [live.Tested(0.8, 0.7, 0.9), live.Tested(0.5, 0.4, 0.6)]
+    holds, misses = figures.many_tests(tested, 0.8)["data"]
+    assert holds["x"] == [80]
+    assert misses["x"] == [50]
+    assert holds["marker"]["symbol"] != misses["marker"]["symbol"]
+
+
+def test_the_answer_is_told_from_the_truth_in_words():
+    bars = figures.likeness(["a", "b", "c"], [0.1, 0.5, 0.2], 2)["data"][0]
+    assert bars["text"] == ["", "answer, wrong", "the truth"]
+    assert figures.likeness(["a", "b"], [0.1, 0.5], 1)["data"][0]["text"] == ["", "answer, right"]
+
+
+def test_every_figure_has_a_height_and_keeps_its_place():
+    case = lessons()["thaw"][0]
+    made = live.fits(12, 0)
+    drawings = [
+        figures.border(case, 0, SIDE),
+        figures.by_layers(case, 2),
+        figures.fits(made),
+        figures.errors(made),
+        figures.three_ways(lessons()["hybrid"]),
+        figures.likeness(["a", "b"], [0.1, 0.5], 1),
+        figures.by_shots(lessons()["shots"]),
+        figures.run_curve(lessons()["curves"]["well"]),
+        figures.many_tests(live.tests(20, 0.8, 20, 0), 0.8),
+    ]
+    for figure in drawings:
+        assert figure["layout"]["height"] > 0
+        assert figure["layout"]["uirevision"]
+
+
+DRAWINGS = {
+    **{f"likeness-{key}": drawn.likeness(key) for key, row in APPROACHES.items() if row.advised},
+    "filters": drawn.filters(lessons()["filters"], 0),
+    "lora": drawn.lora(8, 384),
+    "thawing": drawn.thawing(),
+    "chat": drawn.reads_or_writes(),
+}
+
+
+@pytest.mark.parametrize("svg", DRAWINGS.values(), ids=DRAWINGS)
+def test_every_drawing_is_whole_and_says_what_it_shows(svg):
+    root = ET.fromstring(svg)  # noqa: S314 - our own
+    assert root.attrib["role"] == "img"
+    assert len(root.attrib["aria-label"].split()) > 10
+
+
+def test_drawings_move_only_where_less_motion_was_not_asked_for():
+    moving = [svg for svg in DRAWINGS.values() if "animation" in svg]
+    assert moving
+    for svg in moving:
+        style = ET.fromstring(svg).find("style").text  # noqa: S314 - our own
+        assert style.startswith("@media (prefers-reduced-motion: no-preference) {")
+        assert svg.count("animation:") == style.count("animation:")
+
+
+def test_lora_is_drawn_with_its_numbers():
+    assert "6,144 numbers, 4.2%" in drawn.lora(8, 384)
+
+
+# --- the words ------------------------------------------------------------------------------------
+
+
+def test_a_word_is_a_link_that_explains_itself():
+    means = GLOSSARY["backbone"].means
+    assert word("backbone") == f'[backbone](#word-backbone "{means}")'
+    assert explained("A [[backbone|body]].") == f'A [body](#word-backbone "{means}").'
+    with pytest.raises(UnknownKey, match="backbone"):
+        word("backbon")
+
+
+def test_the_guide_explains_a_word_in_its_advice():
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    assert "(#word-backbone " in words(at)
+
+
+# What a visitor may not know, and where the glossary has it.
+WATCHED = {
+    r"backbone": "backbone",
+    r"\bhead\b": "head",
+    r"frozen|\bfreez": "frozen",
+    r"\bthaws?\b": "thaw",
+    r"\bLoRA\b": "lora",
+    r"epochs?\b": "epoch",
+    r"validation|\bchecks\b": "validation",
+    r"overfitting|by heart|memoris": "overfitting",
+    r"\bintervals?\b": "interval",
+    r"macro-F1": "macro-f1",
+    r"\bloss\b": "loss",
+    r"\bseeds?\b": "seed",
+    r"confusion": "confusion-matrix",
+    r"learning curves?": "learning-curve",
+    r"learning rate": "learning-rate",
+    r"zero-shot": "zero-shot",
+    r"few-shot": "few-shot",
+    r"fine-tun": "fine-tuning",
+    r"transfer learning": "transfer-learning",
+    r"hybrid": "hybrid",
+    r"from scratch": "from-scratch",
+    r"pre-trained": "pre-trained",
+    r"features?\b": "features",
+    r"\bweights\b": "weights",
+    r"encoders?\b": "encoder",
+    r"baseline": "baseline",
+    r"\blabels?\b": "label",
+    r"training examples": "training-examples",
+}
+
+
+@pytest.fixture(scope="module")
+def own_texts():
+    """The sentences that pages and guide show: every literal with a space in it."""
+    files = [*(ROOT / "pages").rglob("*.py"), *(ROOT / "guide").glob("*.py")]
+    return [
+        node.value
+        for path in files
+        if path.name not in ("glossary.py", "__main__.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+    ]
+
+
+@pytest.mark.parametrize(("pattern", "key"), WATCHED.items(), ids=WATCHED.values())
+def test_a_term_of_the_pages_is_in_the_glossary(pattern, key, own_texts):
+    if any(re.search(pattern, text, re.IGNORECASE) for text in own_texts):
+        assert key in GLOSSARY

@@ -1,0 +1,312 @@
+"""Measures what the page Learn shows and writes lessons.json: `python -m trainers.lessons.make`.
+
+Nothing here is picked for its looks: pictures are the first of their class, runs those of seed 0,
+and every share is the mean over all draws.
+"""
+
+import argparse
+import base64
+import io
+import json
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainers import samples
+from trainers.backbones.text import MiniLM
+from trainers.backbones.vision import SmallResNet
+from trainers.body import Body
+from trainers.lessons import RESULTS, toy
+from trainers.loop import computed
+from trainers.run import nearest, nearest_mean
+
+PICTURES = ("vehicles", "cells", "digits")
+EACH = 40  # pictures of each class among which neighbours are looked for
+QUERIES, NEIGHBOURS = 4, 3
+FILTERS = 6  # of 32: the strongest
+THUMB_PX = 48
+FEW, MANY = 24, 300  # points to learn from
+DRAWS, TESTS = 20, 3000
+CELLS = 36  # of the toy's plane, a side
+SHOTS = (1, 2, 5, 10, 20, 40)
+EVERY = 5  # steps between two looks
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m trainers.lessons.make", description=__doc__)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    out = parser.parse_args(arguments).out
+    torch.set_num_threads(1)  # the same numbers on any machine of this kind
+    net = toy.pretrained(seed=0)
+    body = SmallResNet.make(pretrained=True).eval()
+    found = {
+        "torch": torch.__version__,
+        "filters": filters(body),
+        "neighbours": {key: neighbours(body, key) for key in PICTURES},
+        "thaw": thaw(net),
+        "hybrid": hybrid(net),
+        "curves": curves(net),
+        "shots": shots(),
+    }
+    out.write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="utf-8")
+    print(f"{out}: {out.stat().st_size / 1000:.0f} kB")
+
+
+# --- what a backbone knows ------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def filters(body: SmallResNet) -> dict[str, Any]:
+    """`weights`: the strongest filters of the first layer, each 3 x 3 colours (0..255, grey is 0);
+    `answers`: for a picture of each sample, where each filter answers, as pictures."""
+    first = body.parts.stem[0]
+    weights = first[0].weight
+    strongest = weights.flatten(1).norm(dim=1).argsort(descending=True)[:FILTERS]
+    kernels = weights[strongest]
+    scaled = 127.5 + 127.5 * kernels / kernels.abs().amax((1, 2, 3), keepdim=True)
+    answers = []
+    for key in PICTURES:
+        data = samples.pick(key).data(1, 0)
+        ready = body.prepare(data.train.inputs[:1])
+        maps = first((ready.batch(torch.arange(1)) - body.mean) / body.std)[0, strongest]
+        maps = 255 * maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-6)
+        answers.append(
+            {
+                "key": key,
+                "picture": _thumb(data.train.inputs[0]),
+                "label": data.classes[int(data.train.labels[0])],
+                "maps": [_uri(one.round().to(torch.uint8).numpy(), "PNG") for one in maps],
+            }
+        )
+    return {
+        "weights": scaled.permute(0, 2, 3, 1).round().int().tolist(),
+        "answers": answers,
+        "all": len(weights),
+    }
+
+
+def neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
+    """For some pictures, those most like them: by the features, and by the plain pixels; and the
+    share of all pictures whose nearest is of the same class."""
+    data = samples.pick(key).data(EACH, 0)
+    labels = torch.as_tensor(np.asarray(data.train.labels))
+    pixels = torch.from_numpy(np.stack(list(data.train.inputs))).float().flatten(1)
+    order = {
+        "features": _by_likeness(_features(body, data.train.inputs)),
+        "pixels": _by_likeness(pixels),
+    }
+    places = [int((labels == label).nonzero()[0]) for label in range(QUERIES)]
+    shown = set(places)
+    for by in order.values():
+        shown |= {int(item) for place in places for item in by[place, :NEIGHBOURS]}
+    return {
+        "pictures": len(labels),
+        "same": {
+            name: round((labels[by[:, 0]] == labels).float().mean().item(), 4)
+            for name, by in order.items()
+        },
+        "guessing": round(((labels[:, None] == labels).sum(1) - 1).float().mean().item()
+                          / (len(labels) - 1), 4),
+        "shown": {
+            str(item): {
+                "picture": _thumb(data.train.inputs[item]),
+                "label": data.classes[int(labels[item])],
+            }
+            for item in sorted(shown)
+        },
+        "queries": [
+            {"picture": place}
+            | {name: by[place, :NEIGHBOURS].tolist() for name, by in order.items()}
+            for place in places
+        ],
+    }  # fmt: skip
+
+
+def _by_likeness(values: Tensor) -> Tensor:
+    """For each row the others, the most alike first: by angle, seen from the mean."""
+    towards = F.normalize(values - values.mean(0), dim=1)
+    return (towards @ towards.T).fill_diagonal_(-2).argsort(1, descending=True)
+
+
+def _features(body: Body, inputs: Sequence) -> Tensor:
+    ready = body.prepare(inputs)
+    return torch.cat(list(computed(body, ready, torch.arange(len(ready))))).float()
+
+
+def _thumb(picture: np.ndarray) -> str:
+    image = Image.fromarray(np.asarray(picture)).resize(
+        (THUMB_PX, THUMB_PX), Image.Resampling.BICUBIC
+    )
+    return _uri(np.asarray(image), "WEBP")
+
+
+def _uri(picture: np.ndarray, kind: str) -> str:
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, kind, quality=80, optimize=True)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+# --- the toy --------------------------------------------------------------------------------------
+
+
+def thaw(net: nn.Sequential) -> list[dict[str, Any]]:
+    """For every task and number of examples, and for 0 to all layers thawed: the share right among
+    the examples and in the test (means over the draws), and of the first draw the answer all over
+    the plane (`surface`, base64 of uint8)."""
+    found = []
+    for task, draw in toy.TASKS.items():
+        tests = draw(TESTS, np.random.default_rng(10**6))
+        for count in (FEW, MANY):
+            seen, unseen, surfaces = [], [], []
+            for thawed in range(toy.LAYERS + 1):
+                shares = []
+                for seed in range(DRAWS):
+                    points = draw(count, np.random.default_rng(1000 + seed))
+                    made = toy.with_new_head(net, seed)
+                    _play(toy.steps(made, points, thawed=thawed, count=toy.STEPS, rate=toy.RATE))
+                    shares.append((toy.right(made, points), toy.right(made, tests)))
+                    if seed == 0:
+                        surfaces.append(_packed(toy.surface(made, CELLS)))
+                mean = np.mean(shares, axis=0)
+                seen.append(round(float(mean[0]), 4))
+                unseen.append(round(float(mean[1]), 4))
+            points = draw(count, np.random.default_rng(1000))
+            found.append(
+                {
+                    "task": task,
+                    "examples": count,
+                    "seen": seen,
+                    "unseen": unseen,
+                    "surfaces": surfaces,
+                    "points": [[round(x, 2) for x in place] for place in points.places.tolist()],
+                    "labels": points.labels.tolist(),
+                }
+            )
+    return found
+
+
+def hybrid(net: nn.Sequential) -> dict[str, Any]:
+    """Three ways on the task that is further off: share right in the test along the steps, and how
+    far the hidden layers went; means over the draws."""
+    examples = 60
+    tests = toy.further(TESTS, np.random.default_rng(10**6))
+    shares: dict[str, list] = {}
+    moved: dict[str, list] = {}
+    head = {"thawed": 0, "rate": toy.RATE}
+    everything = {"thawed": toy.LAYERS, "rate": toy.GENTLE_RATE}  # also the best for fine-tuning
+    ways = {
+        "transfer": [head | {"count": toy.STEPS}],
+        "fine_tune": [everything | {"count": toy.STEPS}],
+        "hybrid": [
+            head | {"count": toy.HEAD_STEPS},
+            everything | {"count": toy.STEPS - toy.HEAD_STEPS},
+        ],
+    }
+    for seed in range(DRAWS):
+        points = toy.further(examples, np.random.default_rng(1000 + seed))
+        for name, phases in ways.items():
+            made = toy.with_new_head(net, seed)
+            play = chain.from_iterable(toy.steps(made, points, **phase) for phase in phases)
+            line = [toy.right(made, tests)]
+            line += [toy.right(made, tests) for n, _ in enumerate(play, 1) if n % EVERY == 0]
+            shares.setdefault(name, []).append(line)
+            moved.setdefault(name, []).append(toy.moved(made, net))
+    return {
+        "examples": examples,
+        "every": EVERY,
+        "head_steps": toy.HEAD_STEPS,
+        "right": {name: np.mean(lines, axis=0).round(4).tolist() for name, lines in shares.items()},
+        "moved": {name: round(float(np.mean(some)), 4) for name, some in moved.items()},
+    }
+
+
+# key: examples, steps, rate, of the task "special" with all layers thawed
+CURVES = {
+    "well": (MANY, 200, 0.005),
+    "by-heart": (FEW, 200, 0.01),
+    "too-short": (MANY, 30, 0.002),
+    "too-fast": (MANY, 200, 0.2),
+}
+
+
+def curves(net: nn.Sequential) -> dict[str, Any]:
+    """Single runs as a visitor meets them: share right among the examples and among 200 checks."""
+    checks = toy.special(200, np.random.default_rng(10**6))
+    found = {}
+    for key, (count, length, rate) in CURVES.items():
+        points = toy.special(count, np.random.default_rng(1000))
+        made = toy.with_new_head(net, 0)
+        looks = [(0, toy.right(made, points), toy.right(made, checks))]
+        for number in toy.steps(made, points, thawed=toy.LAYERS, count=length, rate=rate):
+            if number % EVERY == 0:
+                looks.append((number, toy.right(made, points), toy.right(made, checks)))
+        at, seen, unseen = zip(*looks, strict=True)
+        found[key] = {
+            "examples": count,
+            "rate": rate,
+            "steps": at,
+            "seen": [round(share, 4) for share in seen],
+            "unseen": [round(share, 4) for share in unseen],
+        }
+    return found
+
+
+def _play(steps: Any) -> None:
+    for _ in steps:
+        pass
+
+
+def _packed(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+# --- zero- and few-shot ---------------------------------------------------------------------------
+
+
+def shots() -> dict[str, Any]:
+    """Customer messages without any training: the share right by the names of the classes alone,
+    and by the mean of a few examples of each (over the draws); and for a test message of each
+    class, how like it is to each name."""
+    body = MiniLM.make(pretrained=True).eval()
+    data = samples.pick("messages").data(None, 0)
+    names = _features(body, data.described)
+    known, asked = (_features(body, split.inputs) for split in (data.train, data.test))
+    labels, truth = (torch.as_tensor(np.asarray(s.labels)) for s in (data.train, data.test))
+    classes = len(data.classes)
+    few = {}
+    for shot in SHOTS:
+        shares = []
+        for seed in range(DRAWS):
+            mixed = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels)))
+            some = torch.cat([mixed[labels[mixed] == label][:shot] for label in range(classes)])
+            answers = nearest_mean(known[some], labels[some], asked, classes)
+            shares.append((answers == truth).float().mean().item())
+        few[str(shot)] = round(float(np.mean(shares)), 4)
+    first = [int((truth == label).nonzero()[0]) for label in range(classes)]
+    likeness = asked[first] @ names.T
+    return {
+        "classes": data.classes,
+        "described": data.described,
+        "tests": len(truth),
+        "zero": round((nearest(names, asked) == truth).float().mean().item(), 4),
+        "few": few,
+        "messages": [
+            {
+                "text": data.test.inputs[item],
+                "label": int(truth[item]),
+                "likeness": [round(value, 3) for value in row],
+            }
+            for item, row in zip(first, likeness.tolist(), strict=True)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()
