@@ -40,6 +40,12 @@ page = st.navigation(
             icon=":material/fact_check:",
             help="What the article says, put to the test.",
         ),
+        st.Page(
+            "runs.py",
+            title="Runs",
+            icon=":material/history:",
+            help="Everything that you ran: look it up, compare it, take it along.",
+        ),
     ],
     position="top",
 )

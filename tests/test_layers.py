@@ -31,6 +31,7 @@ LIGHT = {
     "trainers.home",
     "trainers.plan",
     "trainers.registry",
+    "trainers.run_file",
     "trainers.samples",
     "trainers.samples.online",
     "trainers.samples.own",

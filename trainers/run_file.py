@@ -35,7 +35,7 @@ from trainers.events import (
 )
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
-from trainers.samples.own.keep import may_be_remembered, remember
+from trainers.samples.own.keep import KEY, remember
 from trainers.store import ENDS, NAME_CHARS, NOTE_CHARS, NoSuchRun, Store
 
 FORM = 1  # of the file
@@ -217,7 +217,7 @@ def _planned(file: _File, events: list[Event]) -> Any:
         samples.pick(data)
     except UnknownKey as error:
         modality = _modality(file, events)
-        if not may_be_remembered(data) or not modality:
+        if not KEY.fullmatch(data) or not modality:
             raise _refused(str(error)) from None
         like = next(one for one in samples.SAMPLES.values() if one.modality == modality)
         settings |= {"data": like.key, "mends": []}

@@ -572,16 +572,10 @@ def forget(key: str) -> None:
         (place / name).unlink(missing_ok=True)
 
 
-def may_be_remembered(key: str) -> bool:
-    """Whether `key` could be that of an upload, or of a downloaded data set."""
-    return bool(KEY.fullmatch(key) or ONLINE.fullmatch(key))
-
-
 def remember(key: str, modality: str) -> None:
-    """Of data that lies on another computer, what `forget` would leave of it: so runs on it, which
-    came here as files, can be read."""
-    match = KEY.fullmatch(key)
-    place = home() / "data" / match[1] if match else home() / "online" / key
+    """Of an upload that lies on another computer, what `forget` would leave of it: so runs on it,
+    which came here as files, can be read. `key` must be like `KEY`."""
+    place = home() / "data" / KEY.fullmatch(key)[1]
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "about.json").exists():
         (place / "about.json").write_text(json.dumps({"modality": modality, "deleted": True}))
