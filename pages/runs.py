@@ -35,9 +35,17 @@ from trainers.store import (
 )
 
 PAGE = 20
+SCORE_PX = 84  # as wide as "100% to 100%"
 MOST_COMPARED = 12  # more curves cannot be told apart. Ours
 ORDERS = {"newest": "Newest first", "score": "Best score first", "longest": "Longest first"}
+WHAT_LEARNS = {"auto": "as suits the model", "lora": "LoRA", "all": "all weights"}
 CHOSEN = "chosen-"  # the keys of the boxes at the rows
+# A link's label is one line, cut off: on a phone no title would be whole.
+WHOLE_TITLES = """<style>
+[class*="st-key-title-"] [data-testid="stPageLink"] a { padding-left: 0 }
+[class*="st-key-title-"] [data-testid="stPageLink"] a * {
+  white-space: normal; overflow: visible; overflow-wrap: anywhere }
+</style>"""
 
 
 # --- the list -------------------------------------------------------------------------------------
@@ -57,11 +65,9 @@ def listing() -> None:
         st.session_state["page"] = ceil(total / PAGE)
         st.rerun()
     undo()
-    chosen = chosen_runs()
-    if chosen:
-        actions(chosen)
-    elif total:
-        st.caption(f"{total:,} in all.")
+    if total:
+        st.caption(f"{total:,} in all")
+    st.html(WHOLE_TITLES)
     for past in page:
         row(past)
     if not total:
@@ -69,6 +75,9 @@ def listing() -> None:
     if total > PAGE:
         st.pagination(ceil(total / PAGE), key="page")
     from_file()
+    if chosen := chosen_runs():
+        with st.bottom:  # always in sight, and no row moves away from under the pointer
+            actions(chosen)
 
 
 def asked() -> tuple[str, str, bool]:
@@ -96,14 +105,16 @@ def first_page() -> None:
 
 def row(past: Past) -> None:
     title = plain(past.title)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
             f"Choose {title}",
             key=f"{CHOSEN}{past.id}",
             label_visibility="collapsed",
             persist_state="page",
         )
-        with st.container(gap=None, width="stretch"):
+        with st.container(gap=None, width=SCORE_PX):
+            score(past)
+        with st.container(gap=None, width="stretch", key=f"title-{past.id}"):
             address = {"run": past.id} if past.kind == "run" else {"compare": past.id}
             pin = ":material/keep: " if past.pinned else ""
             st.page_link(
@@ -111,23 +122,24 @@ def row(past: Past) -> None:
                 label=f"{pin}**{title}**",
                 query_params=address,
             )
-            st.caption(f"{result(past)} · {facts(past)}")
+            st.caption(facts(past))
 
 
-def result(past: Past) -> str:
-    """How it ended, in a few words: Markdown."""
-    if past.kind == "compare" and past.outcome is not None:
-        colour, _, words = tell.OUTCOMES[past.outcome]
-        return f":{colour}[**{words}**] · best {past.score:.0%}"
-    if past.score is None or past.low is None:
-        return tell.STATES[past.state]
-    badge = LOOKS[past.approach].badge
-    return f":{badge}[**{past.score:.0%}**] ({100 * past.low:.0f}–{100 * past.high:.0f})"
+def score(past: Past) -> None:
+    """The test score and what other test examples would most likely give; or that there is none."""
+    if past.score is None:
+        st.caption(tell.STATES[past.state])
+        return
+    badge = LOOKS[past.approach].badge if past.approach in LOOKS else "gray"
+    st.markdown(f":{badge}[**{past.score:.0%}**]")
+    st.caption("the best" if past.low is None else f"{past.low:.0%} to {past.high:.0%}")
 
 
 def facts(past: Past) -> str:
     """When it was, how long it took, and what was noted: Markdown."""
     words = [when(past.created)]
+    if past.outcome is not None:
+        words.append(tell.OUTCOMES[past.outcome][2])
     if past.seconds is not None:
         words.append(tell.in_short(past.seconds))
     if past.name:  # which no longer says what it is
@@ -172,7 +184,7 @@ def nothing(search: str) -> None:
 
 
 def chosen_runs() -> list[Past]:
-    """Those whose box is ticked, on whatever page, in the order they were ticked."""
+    """Those whose box is ticked, on whatever page, the oldest first."""
     found = []
     for key in [str(key) for key in st.session_state if str(key).startswith(CHOSEN)]:
         if not st.session_state[key]:
@@ -181,35 +193,33 @@ def chosen_runs() -> list[Past]:
             found.append(store().past(key.removeprefix(CHOSEN)))
         except NoSuchRun:  # deleted in another tab
             del st.session_state[key]
-    return found
+    return sorted(found, key=lambda past: past.created)
 
 
 def actions(chosen: list[Past]) -> None:
     keys = [past.id for past in chosen]
-    with st.container(border=True):
+    title = plain(chosen[0].title) if len(chosen) == 1 else f"{len(chosen)} chosen"
+    st.markdown(f"**{title}**")
+    with st.container(horizontal=True, gap="small"):
         if len(chosen) == 1:
-            st.markdown(f"**{plain(chosen[0].title)}**")
+            one(chosen[0])
         else:
-            st.markdown(f"**{len(chosen)} chosen**")
-        with st.container(horizontal=True, gap="small"):
-            if len(chosen) == 1:
-                one(chosen[0])
-            else:
-                st.page_link(
-                    "runs.py",
-                    label="Lay them side by side",
-                    icon=":material/stacked_line_chart:",
-                    query_params={"runs": ",".join(keys)},
-                )
-            all_pinned = all(past.pinned for past in chosen)
             st.button(
-                "Unpin" if all_pinned else "Pin to the top",
-                icon=":material/keep_off:" if all_pinned else ":material/keep:",
-                on_click=store().pin,
-                args=(keys, visitor(), not all_pinned),
+                "Lay them side by side",
+                type="primary",
+                icon=":material/stacked_line_chart:",
+                on_click=st.query_params.from_dict,
+                args=({"runs": ",".join(keys)},),
             )
-            st.button("Delete", icon=":material/delete:", on_click=delete, args=(keys,))
-            st.button("Choose none", icon=":material/close:", on_click=choose_none)
+        all_pinned = all(past.pinned for past in chosen)
+        st.button(
+            "Unpin" if all_pinned else "Pin to the top",
+            icon=":material/keep_off:" if all_pinned else ":material/keep:",
+            on_click=store().pin,
+            args=(keys, visitor(), not all_pinned),
+        )
+        st.button("Delete", icon=":material/delete:", on_click=delete, args=(keys,))
+        st.button("Choose none", icon=":material/close:", on_click=choose_none)
 
 
 def one(past: Past) -> None:
@@ -220,12 +230,8 @@ def one(past: Past) -> None:
         st.button("Keep this", type="primary", on_click=describe, args=(past.id,), key="describe")
     if may_use(past.data):
         plan = store().find(past.id).plan
-        st.page_link(
-            "run.py",
-            label="Repeat with changes",
-            icon=":material/tune:",
-            query_params=in_address(plan),
-        )
+        if st.button("Repeat with changes", icon=":material/tune:"):
+            st.switch_page("run.py", query_params=in_address(plan))
     if past.state in OVER:
         runs, key = store(), past.id  # the callable runs without a page
         st.download_button(
@@ -313,7 +319,7 @@ def take() -> None:
 
 def compare(keys: Sequence[str]) -> None:
     st.title("Side by side")
-    st.page_link("runs.py", label="Back to all runs", icon=":material/arrow_back:")
+    st.button("Back to all runs", icon=":material/arrow_back:", on_click=st.query_params.clear)
     found, missing = gathered(keys)
     if missing:
         st.warning(
@@ -341,11 +347,12 @@ def compare(keys: Sequence[str]) -> None:
     st.markdown("## Scores")
     st.markdown("\n".join(scores(found, stories, names)))
     st.caption(
-        "“Against 1” counts example by example, which sees smaller differences than two "
-        "intervals laid beside each other. Where it holds zero, chance could be all there is."
+        "“Against 1” counts example by example, where both were asked: that sees smaller "
+        "differences than two intervals laid beside each other. Where it holds zero, chance could "
+        "be all there is."
     )
     st.markdown("## What was set differently")
-    st.markdown("\n".join(differences(found, names)))
+    st.markdown("\n".join(differences(found)))
 
 
 def gathered(keys: Sequence[str]) -> tuple[list[Run], int]:
@@ -388,14 +395,13 @@ def scores(found: list[Run], stories: list[Story], names: list[str]) -> list[str
 
     tests = [asked_in(run, story) for run, story in zip(found, stories, strict=True)]
     rows = [
-        "| run | right in the test | 95 % interval | against 1 | macro-F1 | time | "
-        "numbers that learned |",
-        "|---|---|---|---|---|---|---|",
+        "| run | right in the test (95 % interval) | against 1 | time |",
+        "|---|---|---|---|",
     ]
     for number, (run, story, name) in enumerate(zip(found, stories, names, strict=True)):
         end, named = story.end, f":{LOOKS[run.plan.approach].badge}[**{plain(name)}**]"
         if not isinstance(end, Finished):
-            rows.append(f"| {named} | {tell.STATES[run.state]} | | | | | |")
+            rows.append(f"| {named} | {tell.STATES[run.state]} | | |")
             continue
         if number == 0:
             against = "–"
@@ -405,10 +411,9 @@ def scores(found: list[Run], stories: list[Story], names: list[str]) -> list[str
         else:
             against = "another test"
         rows.append(
-            f"| {named} | {end.test_right:,} of {end.test_examples:,}, {end.test_accuracy:.1%}"
-            f" | {end.test_accuracy_low:.0%} to {end.test_accuracy_high:.0%} | {against}"
-            f" | {end.macro_f1:.2f} | {end.seconds:.1f} s"
-            f" | {tell.count(end.learnable_parameters)} |"
+            f"| {named} | {end.test_accuracy:.1%} ({end.test_accuracy_low:.0%} to "
+            f"{end.test_accuracy_high:.0%}) of {end.test_examples:,}"
+            f" | {against} | {end.seconds:.1f} s |"
         )
     return rows
 
@@ -424,16 +429,15 @@ def asked_in(run: Run, story: Story) -> Any:
     return Asked(test, answered[-1].labels, answered[-1].answers)
 
 
-def differences(found: list[Run], names: list[str]) -> list[str]:
+def differences(found: list[Run]) -> list[str]:
     """A table of the settings that are not the same in all runs."""
     told = [settings(run) for run in found]
     differing = [name for name in told[0] if len({one[name] for one in told}) > 1]
     if not differing:
         return ["Nothing: all settings are the same. What differs, the clock or chance has done."]
-    heads = [plain(name.partition(" · ")[0]) for name in names]
-    rows = [f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(found)}"]
-    for name in differing:
-        rows.append(f"| {name} | {' | '.join(plain(one[name]) for one in told)} |")
+    rows = [f"| run | {' | '.join(differing).lower()} |", f"|---|{'---|' * len(differing)}"]
+    for number, one in enumerate(told, 1):  # a row a run: on a phone there is no room for columns
+        rows.append(f"| {number} | {' | '.join(plain(one[name]) for name in differing)} |")
     if same := [f"{name.lower()} {one}" for name, one in told[0].items() if name not in differing]:
         rows += ["", f"The same in all: {plain('; '.join(same))}."]
     return rows
@@ -449,7 +453,7 @@ def settings(run: Run) -> dict[str, str]:
         "Examples of each class": per_class,
         "Time budget": tell.duration(plan.seconds),
         "Pre-trained model": backbone_title(plan.backbone),
-        "What learns": plan.what_learns,
+        "What learns": WHAT_LEARNS[plan.what_learns],
         "Seed": str(plan.seed),
         "Left out": ", ".join(plan.mends) or "nothing",
     }

@@ -163,10 +163,7 @@ def _keep(store: Store, read: _Read, visitor: str, part_of: str | None = None) -
 
 def _read(content: bytes) -> _Read:
     if len(content) > MAX_BYTES:
-        raise BadFile(
-            f"The file has {len(content) / 1e6:.0f} MB, and a run takes at most "
-            f"{MAX_BYTES / 1e6:.0f} MB. Choose a file that was downloaded from Runs."
-        )
+        raise _refused(f"It has more than {MAX_BYTES / 1e6:.0f} MB, and no run takes so much")
     try:
         found = json.loads(
             content, parse_constant=_no_number, parse_float=_finite, parse_int=_countable
