@@ -479,9 +479,7 @@ def _read(path: str, text_column: str | None, label_column: str | None, told: Te
     return key
 
 
-def _runs(
-    *, as_json: bool, search: str, limit: int, what: str | None = None, **given: str
-) -> int:
+def _runs(*, as_json: bool, search: str, limit: int, what: str | None = None, **given: str) -> int:
     """The runs of everyone on this computer, or one of them from or to a file."""
     from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
     from trainers.store import NoSuchRun, store

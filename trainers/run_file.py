@@ -39,7 +39,7 @@ from trainers.samples.own.keep import KEY, remember
 from trainers.store import ENDS, NAME_CHARS, NOTE_CHARS, NoSuchRun, Store
 
 FORM = 1  # of the file
-MAX_BYTES = 32_000_000  # a run of ten minutes takes about 3. Ours
+MAX_BYTES = 32_000_000  # a run of 3 seconds takes about 30,000. Ours
 MAX_PARTS = 20  # runs of a comparison. Ours
 
 
@@ -198,7 +198,7 @@ def _checked(file: _File, *, part: bool = False) -> _Read:
 
 
 def _event(data: dict[str, Any], number: int) -> Event:
-    kind = Event.kinds.get(data.get("type"))
+    kind = Event.kinds.get(str(data.get("type")))
     if kind is None:
         raise _refused(f"Event {number} is of no kind that this version of Thaw knows")
     try:
