@@ -1,5 +1,6 @@
 """Everything that this visitor ran: found again, named, compared, taken along."""
 
+import re
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -65,6 +66,7 @@ def listing() -> None:
         st.session_state["page"] = ceil(total / PAGE)
         st.rerun()
     undo()
+    brought()
     if total:
         st.caption(f"{total:,} in all")
     st.html(WHOLE_TITLES)
@@ -107,7 +109,7 @@ def row(past: Past) -> None:
     title = plain(past.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
-            f"Choose {title}",
+            f"Choose {spoken(past.title)}, {when(past.created)}",
             key=f"{CHOSEN}{past.id}",
             label_visibility="collapsed",
             persist_state="page",
@@ -123,6 +125,11 @@ def row(past: Past) -> None:
                 query_params=address,
             )
             st.caption(facts(past))
+
+
+def spoken(title: str) -> str:
+    """A title without any mark: what is read out is the label as we write it, escapes included."""
+    return " ".join(re.sub(r"[^\w\s-]|_", " ", title).split())
 
 
 def score(past: Past) -> None:
@@ -290,15 +297,19 @@ def from_file() -> None:
             key=f"file-{st.session_state.get('files', 0)}",
             on_change=take,
         )
-        match st.session_state.get("brought"):
-            case Past() as past:
-                st.success(
-                    f"{plain(past.title)} is among your runs now, at the time when it was made: "
-                    f"{when(past.created)}.",
-                    icon=":material/check:",
-                )
-            case str() as why:
-                st.warning(plain(why), icon=":material/error:")
+
+
+def brought() -> None:
+    """Says, once, what became of a file."""
+    match st.session_state.pop("brought", None):
+        case Past() as past:
+            st.success(
+                f"{plain(past.title)} is among your runs now, at the time when it was made: "
+                f"{when(past.created)}.",
+                icon=":material/check:",
+            )
+        case str() as why:
+            st.warning(plain(why), icon=":material/error:")
 
 
 def take() -> None:

@@ -16,7 +16,7 @@ def ran(page: Page, approach: str) -> None:
 
 
 def ticked(page: Page, title: str) -> None:
-    page.get_by_role("checkbox", name=f"Choose {title}").focus()
+    page.get_by_role("checkbox", name=f"Choose {title}").first.focus()
     page.keyboard.press("Space")
     settled(page)
 

@@ -42,7 +42,8 @@ def page(**query) -> AppTest:
 
 
 def titles(at) -> list[str]:
-    return [box.label.removeprefix("Choose ") for box in boxes(at)]
+    labels = [link.proto.label for link in at.get("page_link")]
+    return [label.rpartition("**")[0].partition("**")[2] for label in labels if "**" in label]
 
 
 def boxes(at) -> list:
@@ -97,6 +98,9 @@ def test_a_name_is_shown_as_it_was_typed_and_never_acts():
     assert not at.exception
     assert titles(at) == [plain(HOSTILE)]
     assert plain(HOSTILE) in "\n".join(caption.value for caption in at.caption)
+    assert [box.label.rpartition(",")[0] for box in boxes(at)] == [
+        "Choose b x b y http z red hot x 2 star"
+    ]
     said = [*words(at).splitlines(), *titles(at)]
     assert not any("<b>" in line or ":red[hot]" in line for line in said)
 
