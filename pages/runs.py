@@ -410,7 +410,7 @@ def scores(found: list[Run], stories: list[Story], names: list[str]) -> list[str
         "|---|---|---|---|",
     ]
     for number, (run, story, name) in enumerate(zip(found, stories, names, strict=True)):
-        end, named = story.end, f":{LOOKS[run.plan.approach].badge}[**{plain(name)}**]"
+        end, named = story.end, f"**{plain(name)}**"  # no colour: in the figure it may be another
         if not isinstance(end, Finished):
             rows.append(f"| {named} | {tell.STATES[run.state]} | | |")
             continue
