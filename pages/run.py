@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import drawings, fetch, figures, story as tell
-from pages.parts.controls import in_address, may_use, stop_and_cancel
+from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
@@ -392,7 +392,7 @@ def controls(run: Run) -> None:
                 st.rerun(scope="app")
             compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
-                st.query_params.from_dict(in_address(run.plan))
+                st.query_params.from_dict(filled_in(run.plan))
                 st.rerun(scope="app")
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import figures, story as tell
-from pages.parts.controls import in_address, may_use
+from pages.parts.controls import filled_in, may_use
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
@@ -238,7 +238,7 @@ def one(past: Past) -> None:
     if may_use(past.data):
         plan = store().find(past.id).plan
         if st.button("Repeat with changes", icon=":material/tune:"):
-            st.switch_page("run.py", query_params=in_address(plan))
+            st.switch_page("run.py", query_params=filled_in(plan))
     if past.state in OVER:
         runs, key = store(), past.id  # the callable runs without a page
         st.download_button(

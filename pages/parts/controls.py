@@ -36,7 +36,7 @@ def stop_and_cancel(job: Run, stop: str) -> None:
         )
 
 
-def in_address(plan: Any) -> dict[str, str]:
+def filled_in(plan: Any) -> dict[str, str]:
     """What fills in the Run page with the settings of a run or a comparison."""
     wanted = plan.as_json()
     names = [name for name in ("approach", "data", "backbone", "what_learns") if name in wanted]
