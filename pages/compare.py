@@ -1,5 +1,6 @@
 """Every approach on the same examples: the race, the result, and whether the advice was right."""
 
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 
@@ -70,7 +71,10 @@ def watch(job: Run) -> None:
     if job.is_over and not was_over:
         st.rerun()
     lanes = [event for event in events_of(job.id, None) if isinstance(event, LaneStarted)]
-    runs = {lane.approach: store().find(lane.run) for lane in lanes}
+    runs = {}
+    for lane_started in lanes:
+        with suppress(NoSuchRun):  # deleted by itself: its score is in the result
+            runs[lane_started.approach] = store().find(lane_started.run)
     ids = [job.id, *(run.id for run in runs.values())]
     stories = {key: tell.told(events_of(run.id, ids)) for key, run in runs.items()}
     st.progress(share_done(job, stories), text=status(job, runs, stories))

@@ -42,6 +42,12 @@ page = st.navigation(
             help="What the article says, put to the test.",
         ),
         st.Page(
+            "runs.py",
+            title="Runs",
+            icon=":material/history:",
+            help="Everything that you ran: look it up, compare it, take it along.",
+        ),
+        st.Page(
             "learn.py",
             title="Learn",
             icon=":material/school:",

@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import drawings, fetch, figures, said, story as tell
-from pages.parts.controls import stop_and_cancel
+from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
@@ -404,21 +404,8 @@ def controls(run: Run) -> None:
                 st.rerun(scope="app")
             compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
-                wanted = run.plan.as_json()
-                names = ("approach", "data", "backbone", "what_learns")
-                numbers = ("per_class", "seconds", "seed")
-                st.query_params.from_dict(
-                    {name: wanted[name] for name in names}
-                    | {"mends": ",".join(run.plan.mends)}
-                    | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
-                    | in_address(run.plan)
-                )
+                st.query_params.from_dict(filled_in(run.plan) | in_address(run.plan))
                 st.rerun(scope="app")
-
-
-def may_use(data: str) -> bool:
-    """Whether this visitor may run on `data`: who was handed a run's link sees that run only."""
-    return not data.startswith("own-") or data in {mine.key for mine in own.of(visitor())}
 
 
 def result(told: Story, end: Finished) -> None:

@@ -34,6 +34,7 @@ LIGHT = {
     "trainers.misled",
     "trainers.plan",
     "trainers.registry",
+    "trainers.run_file",
     "trainers.samples",
     "trainers.samples.online",
     "trainers.samples.own",

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
+from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -116,6 +118,15 @@ def main(arguments: list[str] | None = None) -> int:
                         "by default what its experiment asks for")  # fmt: skip
     claim.add_argument("--json", action="store_true", help="one event a line")
     claim.add_argument("--write", action="store_true", help="make them the results that ship")
+    runs = commands.add_parser("runs", help="list what was run, or take runs along as files")
+    runs.add_argument("--search", default="", metavar="WORDS", help="in name, note, approach, data")
+    runs.add_argument("--limit", type=int, default=20, help="how many (20), the newest first")
+    runs.add_argument("--json", action="store_true", help="one run a line")
+    files = runs.add_subparsers(dest="what")
+    export = files.add_parser("export", help="write a run to a file")
+    export.add_argument("id", help="as `runs` lists it, or out of a page's address")
+    export.add_argument("--to", metavar="FILE", default="-", help="- (default): print it")
+    files.add_parser("import", help="keep the run in a file").add_argument("file", help="or -")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -143,6 +154,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _advise(as_json=given.pop("json"), **given)
         case "claims":
             return _claims(as_json=given.pop("json"), **given)
+        case "runs":
+            return _runs(as_json=given.pop("json"), **given)
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -468,6 +481,52 @@ def _read(path: str, text_column: str | None, label_column: str | None, told: Te
         f"  Kept on this computer as {key}; python -m trainers forget {key} deletes it.", file=told
     )
     return key
+
+
+def _runs(*, as_json: bool, search: str, limit: int, what: str | None = None, **given: str) -> int:
+    """The runs of everyone on this computer, or one of them from or to a file."""
+    from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
+    from trainers.store import NoSuchRun, store
+
+    try:
+        if what == "export":
+            text = as_text(store(), given["id"])
+            if given["to"] == "-":
+                print(text)
+            else:
+                Path(given["to"]).write_text(text, encoding="utf-8")
+                print(f"Written to {given['to']}, {len(text) / 1e6:.1f} MB.")
+            return 0
+        if what == "import":
+            with sys.stdin.buffer if given["file"] == "-" else open(given["file"], "rb") as file:
+                content = file.read(MAX_BYTES + 1)  # of more, that it is too much is all we need
+            key = bring_in(store(), content, visitor="terminal")
+            past = store().past(key)
+            kind = "run" if past.kind == "run" else "compare"
+            print(f"{past.title} is kept as {key}. In the app: /{kind}?{kind}={key}")
+            return 0
+    except (NoSuchRun, BadFile, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    page, total = store().history(None, search=search, limit=max(1, limit))
+    for past in page:
+        if as_json:
+            print(json.dumps(asdict(past) | {"title": past.title}))
+            continue
+        score = "" if past.score is None else f"{past.score:.0%} right"
+        took = "" if past.seconds is None else f"{past.seconds:.0f} s"
+        when = f"{datetime.fromtimestamp(past.created):%Y-%m-%d %H:%M}"
+        print(f"{past.id}  {when}  {past.state:9}  {score:>10}  {took:>6}  {_one_line(past.title)}")
+    if not total:
+        print("Nothing is found." if search else "Nothing was run yet.", file=sys.stderr)
+    if not as_json and total > len(page):
+        print(f"… and {total - len(page):,} more: --limit {total}, or --search WORDS")
+    return 0
+
+
+def _one_line(text: str) -> str:
+    """A visitor's words such that they cannot steer the terminal."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
 def _forget(key: str) -> int:

@@ -50,15 +50,18 @@ def compare(
     `stop` ends the present run early, with a score, and starts no other. Raises `BadPlan`.
     """
     event = None
-    for event in lanes(job, stop=stop):
+    for event in lanes(job, stop=stop, part_of=folder and folder.name):
         if isinstance(event, OURS) or (isinstance(event, Stage) and event.key in BEFORE):
             yield event
     if isinstance(event, Cancelled):  # of the whole: a run's own is not the last
         yield event
 
 
-def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
-    """The same, with the events of each run in its place: what a terminal shows."""
+def lanes(
+    job: Comparison, *, stop: Callable[[], bool], part_of: str | None = None
+) -> Iterator[Event]:
+    """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
+    comparison's id, where it has one."""
     began, runs, shared = time.monotonic(), store(), Shared()
     plans = job.plans()
     data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
@@ -90,7 +93,7 @@ def lanes(job: Comparison, *, stop: Callable[[], bool]) -> Iterator[Event]:
     for lane, plan in enumerate(plans):
         if stop():
             break
-        key = runs.start(plan, job.visitor, worker="comparison")
+        key = runs.start(plan, job.visitor, worker="comparison", part_of=part_of)
         yield LaneStarted(plan.approach, key, lane, len(plans), time.monotonic() - began)
         for event in _lane(runs, key, plan, shared, stop):
             yield event

@@ -73,6 +73,24 @@ def interval(alone: float, other: float, tests: float) -> tuple[float, float]:
     return max(-1.0, float(middle - spread)), min(1.0, float(middle + spread))
 
 
+class Asked(NamedTuple):
+    """A test, and one model's answers to it."""
+
+    test: object  # two are the same where this is equal
+    labels: Sequence[int]
+    answers: Sequence[int]
+
+
+def between(first: Asked, second: Asked) -> Paired | None:
+    """`paired` for the examples that both were asked; None where the tests are not the same. Where
+    time was short a model was asked the first of the examples only."""
+    count = min(len(first.labels), len(second.labels))
+    if not count or first.test != second.test or first.labels[:count] != second.labels[:count]:
+        return None
+    labels = np.asarray(first.labels[:count])
+    return paired(*(labels == np.asarray(one.answers[:count]) for one in (first, second)))
+
+
 class Gap(NamedTuple):
     """How far two approaches are apart, in shares of the tests, with its 95 % interval."""
 

@@ -6,8 +6,9 @@ ends. So all are rows of one table, and `Run.plan` is the job.
 
 import json
 import secrets
+import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
@@ -34,7 +36,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from trainers import jobs
+from guide.approaches import APPROACHES
+from trainers import jobs, samples
 from trainers.events import (
     Cancelled,
     Compared,
@@ -47,8 +50,9 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import database_url
+from trainers.home import database_url, run_folder
 from trainers.plan import BadPlan
+from trainers.registry import UnknownKey
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
@@ -63,6 +67,10 @@ ENDS = {
     Cancelled: CANCELLED,
 }
 LOST_AFTER_SECONDS = 15  # without a heartbeat (they come every second)
+LISTED = ("run", "compare")  # kinds of job in the history
+UNDO_SECONDS = 3600  # a deleted run can be brought back for so long. Ours
+NAME_CHARS, NOTE_CHARS = 80, 2000  # ours
+SEARCH_CHARS = 100  # of what is searched for: more narrows nothing. Ours
 
 tables = MetaData()
 runs = Table(
@@ -82,6 +90,21 @@ runs = Table(
     Column("result", JSON),
     Column("kind", String(16), nullable=False, server_default="run"),
     Column("subject", String(128), index=True),  # the data that it is about
+    Column("approach", String(16)),  # of a run; None for other jobs
+    Column("part_of", String(32), index=True),  # the comparison that started it
+    Column("name", Text, nullable=False, server_default=""),  # as its visitor calls it
+    Column("note", Text, nullable=False, server_default=""),
+    Column("pinned", Boolean, nullable=False, server_default="0"),
+    Column("deleted", Float, index=True),  # when; its row goes `UNDO_SECONDS` later
+    Column("score", Float),  # test accuracy; of a comparison, its best
+    Column("seconds", Float),  # that it took, on its own clock
+    Column("words", Text),  # what a search looks through, case folded; None: not in the history
+)
+# All that chooses and orders a page of the history, so that no plan or result is read for it.
+Index(
+    "ix_runs_history",
+    *(runs.c[name] for name in ("visitor", "deleted", "part_of", "kind", "pinned", "created")),
+    *(runs.c[name] for name in ("score", "seconds", "id")),
 )
 events = Table(
     "events",
@@ -128,6 +151,48 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Past:
+    """A line of the history. Neither plan nor events are read for it."""
+
+    id: str
+    kind: str  # in LISTED
+    name: str  # "": its visitor gave it none
+    note: str
+    pinned: bool
+    data: str
+    approach: str | None  # of a run
+    state: str
+    created: float
+    score: float | None  # test accuracy, 0..1; of a comparison, its best
+    low: float | None  # 95 % interval; of a run
+    high: float | None
+    outcome: str | None  # of a comparison: of the advice
+    seconds: float | None  # that it took; None while it is not over
+
+    @property
+    def title(self) -> str:
+        """Its name, or else what it is."""
+        return self.name or called(self.kind, self.approach, self.data)
+
+
+def called(kind: str, approach: str | None, data: str) -> str:
+    """What a run or a comparison is called where nobody gave it a name."""
+    if kind == "compare":
+        what = "Every approach"
+    else:  # an approach of a newer version, in a database that both use, is no reason to fail
+        what = APPROACHES[approach].title if approach in APPROACHES else "A run"
+    return f"{what} on {data_title(data)}"
+
+
+def data_title(data: str) -> str:
+    """What a data set is called, also when it was deleted."""
+    try:
+        return samples.pick(data).title
+    except UnknownKey:
+        return "data that is gone"
+
+
+@dataclass(frozen=True)
 class Wait:
     """How long a run would wait for a worker."""
 
@@ -148,23 +213,29 @@ class Store:
 
     def _add_columns(self) -> None:
         """To a database that an older version made."""
-        for table in tables.tables.values():
-            known = {column["name"] for column in inspect(self.engine).get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in known:
+        with self.engine.begin() as sql:
+            about = inspect(sql)
+            for table in tables.tables.values():
+                known = {column["name"] for column in about.get_columns(table.name)}
+                new = [column for column in table.columns if column.name not in known]
+                for column in new:
                     described = CreateColumn(column).compile(self.engine)
-                    with self.engine.begin() as sql:
-                        sql.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
+                    sql.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
+                for index in table.indexes if new else ():
+                    index.create(sql, checkfirst=True)
+                if runs.c.words in new:
+                    _tell_old(sql)
 
     # --- runs -----------------------------------------------------------------------------
 
-    def start(self, plan: Any, visitor: str, *, worker: str | None = None) -> str:
+    def start(
+        self, plan: Any, visitor: str, *, worker: str | None = None, part_of: str | None = None
+    ) -> str:
         """Queues a run, or another job, and hands back its id, which cannot be guessed; with
-        `worker` it is that worker's at once (a terminal that runs it itself)."""
-        run, now = secrets.token_urlsafe(16), time.time()
-        row = {"id": run, "visitor": visitor, "plan": plan.as_json(), "created": now}
-        row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject(plan)}
-        row |= {"state": QUEUED, "stop": False, "cancel": False}
+        `worker` it is that worker's at once (a terminal that runs it itself). `part_of`: the
+        comparison that it belongs to."""
+        row, now = _row(plan, visitor, part_of), time.time()
+        run = row["id"]
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
         with self.engine.begin() as sql:
@@ -174,14 +245,17 @@ class Store:
     def find(self, run: str) -> Run:
         """The run called `run`. Raises `NoSuchRun`."""
         with self.engine.connect() as sql:
-            row = sql.execute(select(runs).where(runs.c.id == run)).mappings().first()
+            kept = select(runs).where(runs.c.id == run, runs.c.deleted.is_(None))
+            row = sql.execute(kept).mappings().first()
         if row is None:
             raise NoSuchRun(run)
         return _run(row)
 
     def of_visitor(self, visitor: str, limit: int = 50, kind: str = "run") -> list[Run]:
         """The visitor's runs, or jobs of another kind, the newest first."""
-        mine = select(runs).where(runs.c.visitor == visitor, runs.c.kind == kind)
+        mine = select(runs).where(
+            runs.c.visitor == visitor, runs.c.kind == kind, runs.c.deleted.is_(None)
+        )
         with self.engine.connect() as sql:
             rows = sql.execute(mine.order_by(runs.c.created.desc()).limit(limit)).mappings().all()
         return [_run(row) for row in rows]
@@ -249,6 +323,7 @@ class Store:
                 update(runs)
                 .where(runs.c.id == run)
                 .values(state=state, ended=time.time(), result=new[-1].as_json())
+                .values(_result(new[-1].as_json()))
             )
 
     def stop(self, run: str) -> None:
@@ -272,6 +347,123 @@ class Store:
         with self.engine.connect() as sql:
             row = sql.execute(flags).first()
         return (False, True) if row is None else (row.stop, row.cancel or row.state in OVER)
+
+    # --- the history ----------------------------------------------------------------------
+
+    def history(
+        self,
+        visitor: str | None,
+        *,
+        search: str = "",
+        sort: str = "newest",
+        parts: bool = False,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> tuple[list[Past], int]:
+        """A page of the visitor's runs and comparisons (None: everyone's), those pinned first, and
+        how many there are in all. Every word of `search` is looked for in name, note, approach and
+        data. `sort` is in SORTS. With `parts`, the runs that belong to a comparison are there too.
+        """
+        wanted = runs.c.deleted.is_(None) & runs.c.kind.in_(LISTED)
+        if visitor is not None:
+            wanted &= runs.c.visitor == visitor
+        if not parts:
+            wanted &= runs.c.part_of.is_(None)
+        for word in search[:SEARCH_CHARS].casefold().split():
+            wanted &= runs.c.words.contains(word, autoescape=True)
+        order = (runs.c.pinned.desc(), *SORTS[sort], runs.c.created.desc(), runs.c.id)
+        page = select(runs.c.id).where(wanted).order_by(*order).limit(limit).offset(offset)
+        with self.engine.connect() as sql:
+            total = sql.scalar(select(func.count()).select_from(runs).where(wanted)) or 0
+            ids = sql.scalars(page).all()
+            rows = {
+                row["id"]: row
+                for row in sql.execute(select(*_PAST).where(runs.c.id.in_(ids))).mappings()
+            }
+        return [Past(**rows[key]) for key in ids if key in rows], total
+
+    def past(self, run: str) -> Past:
+        """The line of one run or comparison. Raises `NoSuchRun`."""
+        one = select(*_PAST).where(
+            runs.c.id == run, runs.c.deleted.is_(None), runs.c.kind.in_(LISTED)
+        )
+        with self.engine.connect() as sql:
+            row = sql.execute(one).mappings().first()
+        if row is None:
+            raise NoSuchRun(run)
+        return Past(**row)
+
+    def describe(self, run: str, visitor: str, *, name: str, note: str) -> None:
+        """Gives the visitor's run a name and a note, cut to what is kept of them."""
+        mine = (runs.c.id == run) & (runs.c.visitor == visitor)
+        told = {"name": _clean(" ".join(name.split()), NAME_CHARS)}
+        told["note"] = _clean(note.strip(), NOTE_CHARS)
+        with self.engine.begin() as sql:
+            row = sql.execute(select(runs.c.kind, runs.c.plan).where(mine)).mappings().first()
+            if row:
+                told |= _told(row["kind"], row["plan"], **told)
+                sql.execute(update(runs).where(mine).values(told))
+
+    def pin(self, keys: Collection[str], visitor: str, pinned: bool = True) -> None:
+        """Pins the visitor's runs, or no longer."""
+        mine = runs.c.id.in_(keys) & (runs.c.visitor == visitor)
+        with self.engine.begin() as sql:
+            sql.execute(update(runs).where(mine).values(pinned=pinned))
+
+    def delete(self, keys: Collection[str], visitor: str) -> float:
+        """Takes the visitor's runs out of the history, with a comparison its runs, and cancels what
+        is not over. For `UNDO_SECONDS` the number handed back brings them back: see `restore`."""
+        now = time.time()
+        mine = (runs.c.id.in_(keys) | runs.c.part_of.in_(keys)) & (runs.c.visitor == visitor)
+        mine &= runs.c.deleted.is_(None)
+        with self.engine.begin() as sql:
+            waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state == QUEUED)).all()
+            sql.execute(update(runs).where(mine, runs.c.state.not_in(OVER)).values(cancel=True))
+            for run in waiting:
+                self._append(sql, run, [Cancelled(0.0)])
+            sql.execute(update(runs).where(mine).values(deleted=now))
+        return now
+
+    def restore(self, deleted: float, visitor: str) -> int:
+        """Brings back what `delete` took away then, and says how many that are."""
+        those = (runs.c.deleted == deleted) & (runs.c.visitor == visitor)
+        with self.engine.begin() as sql:
+            return sql.execute(update(runs).where(those).values(deleted=None)).rowcount
+
+    def sweep(self) -> None:
+        """Ends what was deleted too long ago to be brought back: weights, events and row."""
+        gone = select(runs.c.id).where(runs.c.deleted < time.time() - UNDO_SECONDS)
+        with self.engine.connect() as sql:
+            keys = sql.scalars(gone).all()
+        for run in keys:
+            # First: what is interrupted here is found again by its row.
+            shutil.rmtree(run_folder(run), ignore_errors=True)
+            with self.engine.begin() as sql:
+                sql.execute(events.delete().where(events.c.run == run))
+                sql.execute(runs.delete().where(runs.c.id == run))
+
+    def keep(
+        self,
+        run: str,
+        plan: Any,
+        visitor: str,
+        told: Sequence[Event],
+        *,
+        name: str = "",
+        note: str = "",
+        created: float,
+        ended: float,
+        part_of: str | None = None,
+    ) -> None:
+        """Adds a run that was made elsewhere and is over, with an id that cannot be guessed."""
+        row = _row(plan, visitor, part_of) | {"id": run, "created": created, "claimed": created}
+        row |= {"state": RUNNING, "worker": "file", "beat": time.time()}
+        row |= {"name": _clean(name, NAME_CHARS), "note": _clean(note, NOTE_CHARS)}
+        row |= _told(row["kind"], row["plan"], row["name"], row["note"])
+        with self.engine.begin() as sql:
+            sql.execute(insert(runs).values(row))
+            self._append(sql, run, told)
+            sql.execute(update(runs).where(runs.c.id == run).values(ended=ended))
 
     # --- the queue ------------------------------------------------------------------------
 
@@ -411,3 +603,58 @@ def _run(row: Any) -> Run:
     known = Run.__dataclass_fields__.keys()
     plan = jobs.from_json(row["kind"], row["plan"])
     return Run(**{name: row[name] for name in known if name != "plan"}, plan=plan)
+
+
+SORTS = {
+    "newest": (),
+    "score": (runs.c.score.desc().nulls_last(),),
+    "longest": (runs.c.seconds.desc().nulls_last(),),
+}
+_PAST = (
+    *(runs.c[name] for name in ("id", "kind", "name", "note", "pinned", "approach", "state")),
+    *(runs.c[name] for name in ("created", "score", "seconds")),
+    runs.c.subject.label("data"),
+    runs.c.result["test_accuracy_low"].as_float().label("low"),
+    runs.c.result["test_accuracy_high"].as_float().label("high"),
+    runs.c.result["outcome"].as_string().label("outcome"),
+)
+
+
+def _tell_old(sql: Connection) -> None:
+    """Fills in what the history needs of runs that an older version kept."""
+    old = select(runs.c["id", "kind", "plan", "result"]).where(runs.c.kind.in_(LISTED))
+    for row in sql.execute(old).mappings().all():
+        values = _told(row["kind"], row["plan"]) | _result(row["result"])
+        sql.execute(update(runs).where(runs.c.id == row["id"]).values(values))
+
+
+def _row(plan: Any, visitor: str, part_of: str | None) -> dict[str, Any]:
+    """A new row of `runs`, queued."""
+    row = {"id": secrets.token_urlsafe(16), "visitor": visitor, "plan": plan.as_json()}
+    row |= {"created": time.time(), "state": QUEUED, "stop": False, "cancel": False}
+    row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject(plan), "part_of": part_of}
+    return row | _told(row["kind"], row["plan"])
+
+
+def _told(kind: str, plan: dict[str, Any], name: str = "", note: str = "") -> dict[str, Any]:
+    """What the history shows and finds of a job; plain values, of a plan that may be outdated."""
+    if kind not in LISTED:
+        return {}
+    approach, data = plan.get("approach"), plan["data"]
+    words = [name, note, called(kind, approach, data), data]
+    return {"approach": approach, "words": " ".join(words).casefold()}
+
+
+def _result(last: dict[str, Any] | None) -> dict[str, Any]:
+    """What the history sorts by, of the last event of a run that is over."""
+    if not last:
+        return {}
+    scores = [run["test_accuracy"] for run in last.get("runs", ()) if "test_accuracy" in run]
+    return {
+        "seconds": last["seconds"],
+        "score": last.get("test_accuracy", max(scores, default=None)),
+    }
+
+
+def _clean(text: str, most: int) -> str:
+    return text.replace("\0", "")[:most]  # Postgres keeps no zero

@@ -1,8 +1,11 @@
-"""Stop and Cancel, for whoever started what is running."""
+"""What several pages let a visitor do with a run."""
+
+from typing import Any
 
 import streamlit as st
 
 from pages.parts.visitor import visitor
+from trainers.samples import own
 from trainers.store import Run, store
 
 
@@ -31,3 +34,20 @@ def stop_and_cancel(job: Run, stop: str) -> None:
             on_click=store().cancel,
             args=(job.id,),
         )
+
+
+def filled_in(plan: Any) -> dict[str, str]:
+    """What fills in the Run page with the settings of a run or a comparison."""
+    wanted = plan.as_json()
+    names = [name for name in ("approach", "data", "backbone", "what_learns") if name in wanted]
+    numbers = ("per_class", "seconds", "seed")
+    return (
+        {name: wanted[name] for name in names}
+        | {"mends": ",".join(plan.mends)}
+        | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
+    )
+
+
+def may_use(data: str) -> bool:
+    """Whether this visitor may run on `data`: who was handed a run's link sees that run only."""
+    return not data.startswith("own-") or data in {mine.key for mine in own.of(visitor())}

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from guide.approaches import APPROACHES
-from pages.parts.look import FROZEN, LOOKS
+from pages.parts.look import FROZEN, LOOKS, Look
 from pages.parts.story import Story, in_short
 from trainers.events import Finished, Point
 
@@ -202,12 +202,30 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
 def race(stories: dict[str, Story]) -> Figure:
     """Every approach's share right on the checks, each against its own seconds. What has no curve
     is a line across at its test score; so the charts of a race fill in from the left."""
-    data, last = [], 1.0
-    for key, story in stories.items():
-        look = LOOKS[key]
-        last = max(last, story.seconds)
+    return _curves([(APPROACHES[key].title, LOOKS[key], one) for key, one in stories.items()])
+
+
+def side_by_side(named: Sequence[tuple[str, Story]]) -> Figure:
+    """As `race`, of any runs, each with what to call it. An approach has its own colour, unless
+    it is there twice."""
+    approaches = [story.started.approach if story.started else "" for _, story in named]
+    looks = [LOOKS.get(approach, Look("#888", "gray", "solid")) for approach in approaches]
+    if len(set(approaches)) < len(approaches):
+        dashes = [look.dash for look in LOOKS.values()]
+        looks = [
+            Look(CLASS_COLOURS[n % len(CLASS_COLOURS)], "", dashes[n % len(dashes)])
+            for n in range(len(named))
+        ]
+    return _curves(
+        [(_plain(name), look, story) for (name, story), look in zip(named, looks, strict=True)]
+    )
+
+
+def _curves(lines: Sequence[tuple[str, Look, Story]]) -> Figure:
+    data = []
+    for name, look, story in lines:
         line = {"color": look.colour, "width": 3, "dash": look.dash}
-        common = {"type": "scatter", "name": APPROACHES[key].title, "line": line}
+        common = {"type": "scatter", "name": name, "line": line}
         if story.looks:
             data.append(
                 common

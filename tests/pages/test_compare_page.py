@@ -352,3 +352,12 @@ def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
     assert (ahead["x"], ahead["y"]) == ([50, 100], [75, 77])
     assert "circle-open" in str(drawn["data"])
     plotly.graph_objects.Figure(drawn)  # every name in it is one that Plotly knows
+
+
+def test_a_run_that_was_deleted_by_itself_leaves_its_score_behind():
+    at = shown(3, compared())
+    part = next(run for run in store().of_visitor("someone") if run.plan.approach == "hybrid")
+    store().delete([part.id], "someone")
+    at.run()
+    assert not at.exception
+    assert words(at).count("8 of 10, 80.0%") == len(APPROACHES)

@@ -19,6 +19,7 @@ from trainers.events import (
     Tried,
     from_json,
 )
+from trainers.home import run_folder
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan
 from trainers.samples import own
@@ -52,6 +53,15 @@ def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy)
     assert last.advised == last.advised_article == "transfer"
     assert last.outcome in ("right", "wrong", "cannot tell")
     assert set(last.against_advised) == set(ALL) - {"transfer"}
+
+
+def test_its_runs_know_that_they_belong_to_it(toy):
+    job = comparison(approaches=("none", "simple"))
+    key = store().start(job, "ann", worker="w")
+    last = list(compare(job, stop=never, folder=run_folder(key)))[-1]
+    listed, whole = (store().history("ann", parts=parts)[0] for parts in (False, True))
+    assert [past.id for past in listed] == [key]
+    assert {past.id for past in whole} == {key, *(run["run"] for run in last.runs)}
 
 
 def test_all_see_the_same_examples(toy):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.measure import over_draws, paired, score
+from trainers.measure import Asked, between, over_draws, paired, score
 
 
 def test_the_interval_is_wilsons():
@@ -102,3 +102,18 @@ def test_draws_that_disagree_are_averaged_for_each_test():
     gap = over_draws([[True, True], [False, True]], [[False, True], [True, True]])
     assert gap.difference == 0
     assert gap.low == -gap.high < 0
+
+
+def test_two_are_compared_on_the_examples_that_both_were_asked():
+    whole = Asked("digits", [0, 1, 1, 0], [0, 1, 0, 0])
+    part = Asked("digits", [0, 1, 1], [1, 1, 1])
+    assert between(whole, part) == paired([True, True, False], [False, True, True])
+    assert between(whole, part).tests == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Asked("cells", [0, 1], [0, 1]), Asked("digits", [1, 1], [0, 1]), Asked("digits", [], [])],
+)
+def test_answers_to_another_test_are_not_compared(other):
+    assert between(Asked("digits", [0, 1], [0, 1]), other) is None

@@ -2,12 +2,14 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, inspect, select, text, update
 
 from trainers.events import Cancelled, Done, Failed, Finished, Notice, Stage, Step, Watched
-from trainers.jobs import Checkup, Fetch, Reading, kind_of
+from trainers.home import run_folder
+from trainers.jobs import Checkup, Comparison, Fetch, Reading, kind_of
 from trainers.plan import Plan
 from trainers.store import (
     CANCELLED,
@@ -16,6 +18,8 @@ from trainers.store import (
     LOST_AFTER_SECONDS,
     QUEUED,
     RUNNING,
+    SORTS,
+    UNDO_SECONDS,
     NoSuchRun,
     Store,
     Wait,
@@ -457,9 +461,13 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path):
     url = f"sqlite:///{tmp_path / 'old.db'}"
     old = Store(url)
     run = old.start(PLAN, "ann")
+    over = old.start(PLAN, "ann", worker="w")
+    old.append(over, [FINISH])
     with old.engine.begin() as sql:
-        sql.execute(text("DROP INDEX ix_runs_subject"))
-        for column in ("kind", "subject"):
+        for index in ("subject", "history", "deleted", "part_of"):
+            sql.execute(text(f"DROP INDEX ix_runs_{index}"))
+        of_history = ("approach", "part_of", "name", "note", "pinned", "deleted", "score")
+        for column in ("kind", "subject", *of_history, "seconds", "words"):
             sql.execute(text(f"ALTER TABLE runs DROP COLUMN {column}"))
         sql.execute(text("ALTER TABLE workers DROP COLUMN heavy"))
     old.engine.dispose()
@@ -467,6 +475,10 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path):
     assert new.find(run).kind == "run"
     assert new.find(run).plan == PLAN
     assert new.claim("worker").id == run
+    (scored, _), total = new.history("ann", search="digits", sort="score")
+    assert (scored.id, scored.score, scored.approach, total) == (over, 0.5, "transfer", 2)
+    made = {index["name"] for index in inspect(new.engine).get_indexes("runs")}
+    assert made >= {"ix_runs_history", "ix_runs_deleted", "ix_runs_part_of"}
     new.engine.dispose()
 
 
@@ -483,3 +495,142 @@ def test_forgetting_examples_keeps_scores(runs):
     assert [event.inputs for _, event in runs.events(other)] == [["kept"]]
     with pytest.raises(NoSuchRun):
         runs.find(check)
+
+
+# --- the history ----------------------------------------------------------------------------------
+
+
+def over(runs, visitor="ann", right=0.5, seconds=1.0, plan=PLAN, **more) -> str:
+    key = runs.start(plan, visitor, worker="w", **more)
+    runs.append(key, [replace(FINISH, test_accuracy=right, seconds=seconds)])
+    return key
+
+
+def ids(runs, visitor="ann", **options) -> list[str]:
+    return [past.id for past in runs.history(visitor, **options)[0]]
+
+
+ORDERS = {"newest": [3, 2, 1, 0], "score": [1, 2, 0, 3], "longest": [2, 0, 1, 3]}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_order_is_the_one_asked_for_and_what_has_no_value_comes_last(runs, sort):
+    keys = [over(runs, right=r, seconds=s) for r, s in ((0.2, 5), (0.9, 1), (0.4, 9))]
+    keys.append(runs.start(PLAN, "ann"))
+    assert ids(runs, sort=sort) == [keys[place] for place in ORDERS[sort]]
+
+
+def test_pages_follow_each_other_without_a_gap(runs):
+    keys = [over(runs) for _ in range(7)]
+    pages = [runs.history("ann", limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+    assert [past.id for page, _ in pages for past in page] == keys[::-1]
+    assert {total for _, total in pages} == {7}
+
+
+def test_a_pinned_run_leads_every_order(runs):
+    worst = over(runs, right=0.1)
+    best = over(runs, right=0.9)
+    runs.pin([worst], "ann")
+    assert ids(runs, sort="score") == [worst, best]
+    runs.pin([worst], "ann", False)
+    assert ids(runs, sort="score") == [best, worst]
+
+
+@pytest.mark.parametrize(
+    "search", ["LAMP", "straße lamp", "Transfer", "handwritten DIGITS", "STRASSE", "lamp 100%", ""]
+)
+def test_every_word_is_looked_for_in_name_note_approach_and_data(runs, search):
+    key = over(runs)
+    runs.describe(key, "ann", name="the  new\nlamp", note="100% in the Straße")
+    assert ids(runs, search=search) == [key]
+    assert runs.past(key).name == "the new lamp"
+
+
+@pytest.mark.parametrize("search", ["%", "_", "lamp ladder", "\\", "' or 1=1 --", "x" * 10_000])
+def test_what_is_not_there_is_not_found_and_nothing_is_a_wildcard(runs, search):
+    runs.describe(over(runs), "ann", name="lamp", note="")
+    assert runs.history("ann", search=search) == ([], 0)
+
+
+def test_only_whose_run_it_is_can_change_it(runs):
+    key = over(runs)
+    runs.describe(key, "eve", name="mine now", note="")
+    runs.pin([key], "eve")
+    stamp = runs.delete([key], "eve")
+    assert runs.past(key).name == ""
+    assert not runs.past(key).pinned
+    runs.restore(runs.delete([key], "ann"), "eve")
+    assert runs.restore(stamp, "ann") == 0
+    assert ids(runs) == []
+
+
+def test_names_and_notes_are_cut_to_what_is_kept(runs):
+    key = over(runs)
+    runs.describe(key, "ann", name="n\0" * 1000, note="m" * 10_000)
+    assert runs.past(key).name == "n" * 80
+    assert len(runs.past(key).note) == 2000
+
+
+def test_a_deleted_run_is_nowhere_until_it_is_brought_back(runs):
+    key, other = over(runs), over(runs)
+    stamp = runs.delete([key], "ann")
+    assert ids(runs) == [other]
+    assert [run.id for run in runs.of_visitor("ann")] == [other]
+    for find in (runs.find, runs.past):
+        with pytest.raises(NoSuchRun):
+            find(key)
+    assert runs.restore(stamp, "ann") == 1
+    assert runs.find(key).result["test_accuracy"] == 0.5
+    assert runs.restore(stamp, "ann") == 0
+
+
+def test_deleting_what_is_not_over_cancels_it(runs):
+    waiting, running = runs.start(PLAN, "ann"), runs.start(PLAN, "ann", worker="w")
+    stamp = runs.delete([waiting, running], "ann")
+    assert runs.claim("worker") is None
+    assert runs.asked(running) == (False, True)
+    runs.restore(stamp, "ann")
+    assert runs.find(waiting).state == CANCELLED
+
+
+def test_the_runs_of_a_comparison_are_shown_on_demand_and_go_and_come_with_it(runs):
+    whole = runs.start(Comparison(data="digits", visitor="ann"), "ann", worker="w")
+    part, alone = over(runs, part_of=whole), over(runs)
+    assert ids(runs) == [alone, whole]
+    assert ids(runs, parts=True) == [alone, part, whole]
+    stamp = runs.delete([whole], "ann")
+    assert ids(runs, parts=True) == [alone]
+    assert runs.restore(stamp, "ann") == 2
+    assert ids(runs, parts=True) == [alone, part, whole]
+
+
+def test_what_was_deleted_is_gone_for_good_after_a_while_with_its_weights(runs):
+    key, kept = over(runs), over(runs)
+    for run in (key, kept):
+        run_folder(run).mkdir(parents=True)
+        (run_folder(run) / "head.safetensors").write_bytes(b"weights")
+    stamp = runs.delete([key, kept], "ann")
+    runs.sweep()
+    assert runs.restore(stamp, "ann") == 2  # not yet
+    runs.delete([key], "ann")
+    with runs.engine.begin() as sql:
+        gone = update(runs_table).where(runs_table.c.id == key)
+        sql.execute(gone.values(deleted=time.time() - UNDO_SECONDS - 1))
+    runs.sweep()
+    assert runs.events(key) == []
+    assert not run_folder(key).exists()
+    assert ids(runs) == [kept]
+    assert (run_folder(kept) / "head.safetensors").exists()
+
+
+def test_a_page_of_ten_thousand_needs_no_sort_of_whole_rows(runs):
+    """The time itself is measured by tests/bench/list_runs.py: see there."""
+    told = []
+    event.listen(runs.engine, "before_cursor_execute", lambda *call: told.append(call[2]))
+    for sort in SORTS:
+        runs.history("ann", sort=sort)
+        chosen = [one for one in told if "LIMIT" in one][-1]
+        with runs.engine.connect() as sql:
+            marks = ("x",) * chosen.count("?")
+            how = sql.exec_driver_sql(f"EXPLAIN QUERY PLAN {chosen}", marks).all()
+        assert "COVERING INDEX ix_runs_history" in str(how)

@@ -8,7 +8,8 @@ import pytest
 
 from trainers import backbones, samples
 from trainers.__main__ import main
-from trainers.events import from_json
+from trainers.events import Failed, from_json
+from trainers.plan import Plan
 from trainers.samples import online
 from trainers.store import FINISHED, store
 
@@ -188,3 +189,35 @@ def test_curves_end_with_what_more_data_would_bring(as_json, toy, capsys):
 def test_curves_that_cannot_be_drawn_say_why(wrong, code, word, toy, capsys):
     assert main(["curve", "--data", "colours", *wrong.split()]) == code
     assert word in capsys.readouterr().err
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_exported_and_imported(capsys, tmp_path):
+    runs = store()
+    key = runs.start(Plan(data="digits", approach="transfer"), "ann", worker="w")
+    runs.append(key, [Failed("It broke.", 2.0)])
+    runs.describe(key, "ann", name="bad \x1b[2J name", note="")
+    assert main(["runs"]) == 0
+    listed = capsys.readouterr().out
+    assert key in listed
+    assert "\x1b" not in listed
+    assert main(["runs", "--json", "--search", "digits", "--limit", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == key
+    assert main(["runs", "--search", "nothing"]) == 0
+    assert capsys.readouterr().out == ""
+    file = tmp_path / "run.json"
+    assert main(["runs", "export", key, "--to", str(file)]) == 0
+    assert main(["runs", "import", str(file)]) == 0
+    back = capsys.readouterr().out.rpartition("run=")[2].strip()
+    assert runs.events(back) == runs.events(key)
+    assert runs.find(back).visitor == "terminal"
+
+
+@pytest.mark.parametrize("words", ["export nothing", "import nothing.json", "import README.md"])
+def test_a_run_that_is_not_there_is_one_line(words, capsys, root, monkeypatch):
+    monkeypatch.chdir(root)
+    assert main(["runs", *words.split()]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)

@@ -79,6 +79,7 @@ class Workers:
             try:
                 self._replace_dead()
                 self.store.bury_lost()
+                self.store.sweep()
             except SQLAlchemyError:  # locked, or the disk is full: that passes, and we go on
                 logging.exception("The workers could not be looked after.")
 

@@ -572,5 +572,14 @@ def forget(key: str) -> None:
         (place / name).unlink(missing_ok=True)
 
 
+def remember(key: str, modality: str) -> None:
+    """Of an upload that lies on another computer, what `forget` would leave of it: so runs on it,
+    which came here as files, can be read. `key` must be like `KEY`."""
+    place = home() / "data" / KEY.fullmatch(key)[1]
+    place.mkdir(parents=True, exist_ok=True)
+    if not (place / "about.json").exists():
+        (place / "about.json").write_text(json.dumps({"modality": modality, "deleted": True}))
+
+
 def _about(place: Path) -> dict[str, Any]:
     return json.loads((place / "about.json").read_text("utf-8"))

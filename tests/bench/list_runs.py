@@ -1,0 +1,81 @@
+"""How long a page of the history takes: `python tests/bench/list_runs.py --runs 10000`.
+
+Fills a store in a temporary folder with runs of one visitor, each with a result as long as a real
+one and some events, then lists them in every order, searches, and turns to the last page. Prints
+the median and the slowest of several tries in milliseconds.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from sqlalchemy import insert
+
+from guide.approaches import APPROACHES
+from trainers import samples
+from trainers.events import Finished, Step
+from trainers.plan import Plan
+from trainers.store import FINISHED, SORTS, Store, _result, _row, events, runs
+
+TRIES = 9
+EVENTS = 20  # of each run
+PAGE = 20
+
+
+def filled(store: Store, count: int) -> None:
+    plans = [Plan(data=data, approach=key) for data in samples.SAMPLES for key in APPROACHES]
+    classes = [f"class {number}" for number in range(10)]
+    told = [{"event": '{"type": "step"}' + " " * 150, "number": n} for n in range(1, EVENTS + 1)]
+    rows, facts = [], []
+    for number in range(count):
+        plan = replace(plans[number % len(plans)], seed=number)
+        share = number * 7919 % 600 / 600
+        last = Finished(
+            approach=plan.approach, data=plan.data, backbone=plan.backbone, classes=classes,
+            train_examples=500, test_examples=600, test_right=round(600 * share),
+            test_accuracy=share, test_accuracy_low=share, test_accuracy_high=share, macro_f1=share,
+            confusion=[[60] * 10] * 10, seconds=number % 97, learnable_parameters=5130,
+            parameters=700_000, epochs=12.0, stopped=False, repeat=plan.as_json(),
+        )  # fmt: skip
+        row = _row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
+        row |= {"created": time.time() - count + number, "claimed": 0.0, "ended": 1.0}
+        rows.append(row | _result(last.as_json()))
+        facts += [one | {"run": row["id"]} for one in told]
+    with store.engine.begin() as sql:
+        sql.execute(insert(runs), rows)
+        sql.execute(insert(events), facts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=10_000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(f"sqlite:///{Path(folder) / 'thaw.db'}")
+        filled(store, given.runs)
+        megabytes = (Path(folder) / "thaw.db").stat().st_size / 1e6
+        print(f"{given.runs:,} runs, {megabytes:.0f} MB, {Step.kind()}s in each: {EVENTS}")
+        asked = {f"sorted by {sort}": {"sort": sort} for sort in SORTS}
+        asked |= {"last page": {"offset": given.runs - PAGE}, "with parts": {"parts": True}}
+        asked |= {"search, some found": {"search": "fine vehicles"}}
+        asked |= {"search, nothing found": {"search": "100% of no_thing"}}
+        print("| list | median | slowest | found |\n|---|---|---|---|")
+        for what, options in asked.items():
+            took = []
+            for _ in range(TRIES):
+                began = time.perf_counter()
+                page, total = store.history("visitor", limit=PAGE, **options)
+                assert all(one.title for one in page)
+                took.append(1000 * (time.perf_counter() - began))
+            print(f"| {what} | {median(took):.0f} ms | {max(took):.0f} ms | {total:,} |")
+        store.engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
