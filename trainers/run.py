@@ -520,6 +520,8 @@ class _Run:
         """Features of `items`, float32 (n, F), telling how far it is; of the first of them alone
         where `until_seconds` on the clock is past."""
         items = torch.as_tensor(items)
+        if not len(items):
+            return torch.empty(0, self.body.features, device=device())
         as_it_came = self.plan.approach != "scratch" and not self.body_changed
         key = ("features", id(inputs), items.numpy().tobytes())
         if as_it_came and (known := self.shared.get(key, self.clock)) is not None:
@@ -539,7 +541,7 @@ class _Run:
             found.append(torch.cat(computing)[place])
             if until_seconds and self.clock.seconds() > until_seconds:
                 break
-        features = torch.cat(found) if found else torch.empty(0, self.body.features)
+        features = torch.cat(found)
         if as_it_came:
             self.shared.keep(key, features, time.monotonic() - began)
         return features

@@ -377,8 +377,10 @@ def test_a_second_helping_that_would_not_fit_is_left_out(toy):
     assert finished.seconds < 3.5
 
 
-def test_without_checks_every_example_learns_at_once(toy):
-    events = list(run(plan("hybrid"), checks=False))
+@pytest.mark.parametrize("modality", KINDS)
+@pytest.mark.parametrize("approach", ["transfer", "fine_tune", "hybrid"])
+def test_without_checks_every_example_learns_at_once(approach, modality, toy):
+    events = list(run(plan(approach, KINDS[modality]), checks=False))
     assert of(Started, events)[0].train_examples == 90
     assert of(Started, events)[0].validation_examples == 0
     assert "refit" not in [stage.key for stage in of(Stage, events)]
