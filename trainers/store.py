@@ -47,7 +47,7 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import database_url
+from trainers.home import database_url, zip_of
 from trainers.plan import BadPlan
 
 QUEUED, RUNNING = "queued", "running"
@@ -202,6 +202,7 @@ class Store:
                     sql.execute(events.delete().where(events.c.run == run))
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
+                zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
                 )
