@@ -77,13 +77,14 @@ def _summary(run: Run, plan: Plan) -> str:
     result, row = run.result, backbones.pick(plan.backbone)
     what = "pictures" if row.modality == "images" else "texts"
     labels = ", ".join(map(_plain, result["classes"][:CLASSES_TOLD]))
+    right = _share(result["test_right"], result["test_examples"])
     more = len(result["classes"]) - CLASSES_TOLD
     return (
         f"# {_plain(_title(run, plan))}\n\n"
         f"Sorts {what} into {len(result['classes'])} classes: {labels}"
         f"{f', and {more:,} more' if more > 0 else ''}. On {result['test_examples']:,} examples "
-        f"that it had never seen it was right {_share(result['test_right'], result['test_examples'])}."
-    )  # fmt: skip
+        f"that it had never seen it was right {right}."
+    )
 
 
 def _use(plan: Plan) -> str:
@@ -100,7 +101,7 @@ def _use(plan: Plan) -> str:
         f"The table's first line names its columns; the one called `{column}` is answered, or "
         "`--column NAME`. `--check` asks the questions in proof.json again and says by how much "
         "the answers differ from those that the model gave when it was made. "
-        "With `\"not_sure_below\": 0.7` in config.json, answers less sure than that become "
+        'With `"not_sure_below": 0.7` in config.json, answers less sure than that become '
         '"not sure".',
     ]
     if row.modality == "images":
@@ -191,7 +192,9 @@ def _scores(run: Run) -> str:
             told.append(f"| {_plain(name)} | 0 | not tested | |")
             continue
         low, high = _interval(good, count)
-        told.append(f"| {_plain(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |")
+        told.append(
+            f"| {_plain(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |"
+        )
     told += [
         "",
         "A class whose interval lies wholly below another's is served worse by this model. "
@@ -201,20 +204,20 @@ def _scores(run: Run) -> str:
 
 
 def _limits(run: Run, plan: Plan, events: Sequence[Event]) -> str:
-    row, what = backbones.pick(plan.backbone), "examples"
+    row = backbones.pick(plan.backbone)
     told = [
         "- It knows these classes and nothing else: whatever it is given, it answers with one of "
         "them, and can be sure and wrong.",
         "- The scores hold for examples like those of the test. On others, from another camera, "
         "place, time or writer, they may be lower.",
-        f"- {run.result['test_examples']:,} test {what} allow no finer statement than the interval "
+        f"- {run.result['test_examples']:,} test examples allow no finer word than the interval "
         "above.",
         "- It was made to try an approach out. Before it decides anything about people, health, "
         "money or safety it needs tests of its own.",
     ]
     if plan.approach != "simple":
         told.insert(2, f"- It reads {row.takes}.")
-    if plan.approach not in ("none",):
+    if plan.approach != "none":
         told.append("- Its probabilities are as they came out of training, not corrected.")
     told += [f"- {event.text}" for event in events if isinstance(event, Notice)]
     return "\n".join(told)
@@ -238,12 +241,13 @@ def _files(plan: Plan) -> str:
             "- `config.json`: labels, how examples are made ready, and which pre-trained model "
             "lies underneath, by SHA-256",
             "- `predict.py`, `network.py`: the answers, without Thaw",
-            "- `proof.json`: a few test examples and the model's answers. They come from your data: "
-            "mind that when you pass this zip on",
-            "- `plan.json`, `result.json`, `train.py`: the run, what came of it, and how to repeat it",
+            "- `proof.json`: a few test examples and the model's answers. They come from your "
+            "data: mind that when you pass this zip on",
+            "- `plan.json`, `result.json`, `train.py`: the run, what came of it, and how to "
+            "repeat it",
             "- `requirements.txt`: the versions it was made with",
         ]
-    )  # fmt: skip
+    )
 
 
 def _share(right: int, count: int) -> str:

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from peft.tuners.lora import LoraLayer
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 

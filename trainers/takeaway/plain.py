@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Network:
     def _of_text(self, text: str) -> np.ndarray:
         """TF-IDF of words and pairs of words: 1 + log of the count, by how rare each is."""
         words = re.findall(r"\b\w\w+\b", text.lower())
-        pairs = [" ".join(pair) for pair in zip(words, words[1:], strict=False)]
+        pairs = [" ".join(pair) for pair in pairwise(words)]
         counts = Counter(self.places[w] for w in (*words, *pairs) if w in self.places)
         places = np.fromiter(counts, int, len(counts))
         values = 1 + np.log(np.fromiter(counts.values(), float, len(counts)))

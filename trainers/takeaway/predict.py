@@ -1,4 +1,4 @@
-"""Ask the model that lies beside this file. README.md says what it is; requirements.txt what it needs.
+"""Ask the model that lies beside this file; README.md says what it is.
 
 python predict.py FILE_OR_TEXT…          its answers, the likeliest first
 python predict.py --csv in.csv out.csv   an answer for every row
