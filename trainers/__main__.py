@@ -119,6 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     take = commands.add_parser("export", help="pack a finished run's model, to use without Thaw")
     take.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     take.add_argument("--to", type=Path, required=True, metavar="FILE.zip")
+    take.add_argument("--onnx", action="store_true", help="the model as ONNX, too")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -474,7 +475,7 @@ def _read(path: str, text_column: str | None, label_column: str | None, told: Te
     return key
 
 
-def _export(run: str, to: Path) -> int:
+def _export(run: str, to: Path, onnx: bool) -> int:
     from trainers.store import FINISHED, NoSuchRun, store
 
     if run == "last":
@@ -494,7 +495,7 @@ def _export(run: str, to: Path) -> int:
     from trainers.export import export
 
     try:
-        export(run, to)
+        export(run, to, onnx=onnx)
     except Exception as error:  # it must end with a word, whatever happened in it
         print(reason(error), file=sys.stderr)
         return 1

@@ -15,9 +15,25 @@ from trainers.store import Run
 CLASSES_TOLD = 100
 ASKS = {"images": "python predict.py photo.jpg", "text": 'python predict.py "your text"'}
 
+ONNX = {
+    "images": "- `model.onnx`: the whole model for programs that are not written in Python. Takes "
+    "`pictures`, float32 (n, 3, side, side), red, green, blue in 0 to 1, resized and cropped as "
+    "config.json says; the means are taken off inside. It was held to proof.json",
+    "text": "- `model.onnx`: the whole model for programs that are not written in Python. Takes "
+    "`ids`, int64 (n, length), of the tokenizer in encoder/, and `mask`, bool, true where there is "
+    "a word piece and false where a shorter text was filled up. It was held to proof.json",
+}
 
-def card(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | None) -> str:
-    """The card of a finished run. `comparison` is the last event of one that it was part of."""
+
+def card(
+    run: Run,
+    events: Sequence[Event],
+    comparison: Mapping[str, Any] | None,
+    *,
+    onnx: bool = False,
+) -> str:
+    """The card of a finished run. `comparison` is the last event of one that it was part of;
+    `onnx`: the model lies there in that form, too."""
     plan = Plan.from_json(run.result["repeat"])
     parts = {
         "": _summary(run, plan),
@@ -28,7 +44,7 @@ def card(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | None
         "Scores": _scores(run),
         "Limits": _limits(run, plan, events),
         "Licence": _licence(plan),
-        "Files": _files(plan),
+        "Files": _files(plan, onnx=onnx),
     }
     told = [f"## {title}\n\n{text}" if title else text for title, text in parts.items()]
     return f"---\n{_head(run, plan)}\n---\n\n" + "\n\n".join(told) + "\n"
@@ -234,7 +250,7 @@ def _licence(plan: Plan) -> str:
     )
 
 
-def _files(plan: Plan) -> str:
+def _files(plan: Plan, *, onnx: bool) -> str:
     return "\n".join(
         [
             "- `model.safetensors`: what was learned, and no more than that",
@@ -246,6 +262,7 @@ def _files(plan: Plan) -> str:
             "- `plan.json`, `result.json`, `train.py`: the run, what came of it, and how to "
             "repeat it",
             "- `requirements.txt`: the versions it was made with",
+            *([ONNX[backbones.pick(plan.backbone).modality]] if onnx else []),
         ]
     )
 

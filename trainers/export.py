@@ -240,10 +240,10 @@ TRAVELS = {  # by what loads a backbone
 # --- the zip ------------------------------------------------------------------------------------
 
 
-def export(run: str, to: Path) -> Path:
-    """Writes the zip of the run called `run` to `to`, whole or not at all. Raises `NoSuchRun`,
-    `NotKept`, `NotExported`."""
-    for _ in packed(store().find(run), to):
+def export(run: str, to: Path, *, onnx: bool = False) -> Path:
+    """Writes the zip of the run called `run` to `to`, whole or not at all; `onnx`: with the model
+    in that form too. Raises `NoSuchRun`, `NotKept`, `NotExported`, `NotOnnx`."""
+    for _ in packed(store().find(run), to, onnx=onnx):
         pass
     return to
 
@@ -254,7 +254,7 @@ def take_away(
     """The events of an export, for a page to hand out what lies at `zip_of`; the last is `Done`.
     Raises as `export` does."""
     began = time.monotonic()
-    for told in packed(store().find(job.key), zip_of(job.key)):
+    for told in packed(store().find(job.key), zip_of(job.key), onnx=job.onnx):
         if stop():
             yield Cancelled(time.monotonic() - began)
             return
@@ -262,7 +262,7 @@ def take_away(
     yield Done({"bytes": zip_of(job.key).stat().st_size}, time.monotonic() - began)
 
 
-def packed(run: Run, to: Path) -> Iterator[str]:
+def packed(run: Run, to: Path, *, onnx: bool = False) -> Iterator[str]:
     """Makes the zip and yields what happens, in words."""
     yield "Reading the model"
     plan, kept = _repeat(run), model_of(run)
@@ -272,16 +272,23 @@ def packed(run: Run, to: Path) -> Iterator[str]:
         folder.mkdir()
         needs = _weights(run, plan, kept, folder)
         yield "Storing a few questions with their answers"
-        _write(folder / "proof.json", _proof(plan, kept))
+        proof = _proof(plan, kept)
+        _write(folder / "proof.json", proof)
         _write(folder / "plan.json", run.result["repeat"])
         _write(folder / "result.json", run.result)
         for name in ("predict.py", "train.py"):
             (folder / name).write_bytes((FILES / name).read_bytes())
         pinned = [f"{name}=={version(name).partition('+')[0]}\n" for name in needs]
         (folder / "requirements.txt").write_text("".join(pinned), "utf-8")
-        (folder / "README.md").write_text(card(run, _events(run), _comparison(run)), "utf-8")
+        about = card(run, _events(run), _comparison(run), onnx=onnx)
+        (folder / "README.md").write_text(about, "utf-8")
         yield "Checking that it answers without Thaw"
         _check(folder)
+        if onnx:
+            from trainers import as_onnx
+
+            yield "Writing it as ONNX, too"
+            as_onnx.add(folder, proof)
         yield "Packing"
         try:
             to.parent.mkdir(parents=True, exist_ok=True)

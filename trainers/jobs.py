@@ -150,6 +150,7 @@ class Export(_Job):
 
     key: str  # the run's id
     visitor: str
+    onnx: bool = False  # with the model in that form too: larger, and some seconds more
 
 
 class Kind(NamedTuple):

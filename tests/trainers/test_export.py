@@ -13,6 +13,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -27,6 +28,7 @@ from transformers import BertConfig, BertModel
 from guide.approaches import APPROACHES
 from trainers import backbones, export, jobs, run as trainers_run, samples
 from trainers.__main__ import main
+from trainers.as_onnx import NotOnnx
 from trainers.backbones import BACKBONES, places
 from trainers.card import card
 from trainers.engine.execute import execute
@@ -157,6 +159,12 @@ class Alone:
                 if not (self.packages / top).exists():
                     (self.packages / top).symlink_to(found.locate_file(top))
 
+    def lacks(self, *modules: str) -> bool:
+        code = f"from importlib.util import find_spec\nprint([*map(find_spec, {modules})])"
+        command = [self.python, "-I", "-c", code]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return told.strip() == str([None] * len(modules))
+
     def __call__(self, folder: Path, *arguments: str, **environment: str):
         return subprocess.run(
             [self.python, "-I", "-B", folder / "predict.py", *arguments],
@@ -188,6 +196,9 @@ def downloads(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
+    # Read when the library was imported; and what is not here must not be asked for.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(places.hub_cache()))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     row = backbones.pick("squeezenet1_0")
     places.checkpoints().mkdir(parents=True)
     torch.save(models.squeezenet1_0(weights=None).state_dict(), places.checkpoints() / row.file)
@@ -204,17 +215,15 @@ def downloads(tmp_path, monkeypatch):
     trainers_run.loaded.cache_clear()
 
 
-LORA = {"what_learns": "lora"}
+LORA, TINY = {"what_learns": "lora"}, {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}
 CASES = [
     *(("digits", approach, {}) for approach in APPROACHES),
     ("digits", "hybrid", LORA),
-    *(("messages", approach, {}) for approach in APPROACHES),
-    ("messages", "hybrid", {"what_learns": "all"}),
-    ("digits", "transfer", {"backbone": "squeezenet1_0"}),
-    ("digits", "fine_tune", {"backbone": "squeezenet1_0"} | LORA),
-    ("messages", "none", {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}),
-    ("messages", "fine_tune", {"backbone": f"hf:org/tiny@{'0123456789' * 4}"} | LORA),
-    ("messages", "scratch", {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}),
+    ("digits", "fine_tune", LORA | {"backbone": "squeezenet1_0"}),
+    *(("messages", approach, TINY) for approach in APPROACHES),
+    ("messages", "fine_tune", TINY | LORA),
+    ("messages", "fine_tune", LORA),  # of the bundled encoder, as by default
+    ("messages", "scratch", {}),
 ]
 
 
@@ -224,8 +233,7 @@ def test_the_zip_answers_alone_as_the_model_did(
 ):
     folder = unpacked(finished(data, approach, per_class=3, **settings), tmp_path)
     alone.install(folder / "requirements.txt")
-    for missing in ("trainers", "guide", "streamlit", "sklearn"):
-        assert not (alone.packages / missing).exists() or missing == "sklearn"
+    assert alone.lacks("trainers", "guide", "pages", "streamlit")
     done = alone(folder, "--check")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("pass: 6 examples")
@@ -280,6 +288,38 @@ def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
     with pytest.raises(NotExported, match=r"FAIL: probability differs by up to 0\.1"):
         export.export(key, to)
     assert list(tmp_path.glob("model.zip*")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "approach", "settings"),
+    [("digits", "hybrid", LORA), ("digits", "none", {}), ("messages", "fine_tune", TINY | LORA)],
+)
+def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, downloads, tmp_path):
+    key = finished(data, approach, per_class=3, **settings)
+    export.export(key, tmp_path / "model.zip", onnx=True)
+    with zipfile.ZipFile(tmp_path / "model.zip") as packed_:
+        names = {name.rpartition("/")[2]: name for name in packed_.namelist()}
+        session = onnxruntime.InferenceSession(packed_.read(names["model.onnx"]))
+        assert b"`model.onnx`" in packed_.read(names["README.md"])
+    (output,) = session.get_outputs()
+    assert output.name == ("likeness" if approach == "none" else "probability")
+    kept, test = model_of(store().find(key)), samples.pick(data).data().test
+    for some in (test.inputs[:7], test.inputs[7:8]):  # other sizes than those of the proof
+        expected = kept.sureness(some, exact=True)
+        given = kept.body.prepare(list(some)).batch(torch.arange(len(some)))
+        given = given if isinstance(given, tuple) else (given,)
+        feed = {i.name: v.numpy() for i, v in zip(session.get_inputs(), given, strict=True)}
+        assert session.run(None, feed)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_cannot_be_onnx_or_differs_there_says_so(trusting, tmp_path, monkeypatch):
+    with pytest.raises(NotOnnx, match="no network"):
+        export.export(finished("digits", "simple", per_class=3), tmp_path / "a.zip", onnx=True)
+    key = finished("digits", "transfer", per_class=3)
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(NotOnnx, match="answers otherwise"):
+        export.export(key, tmp_path / "a.zip", onnx=True)
+    assert not (tmp_path / "a.zip").exists()
 
 
 # --- asking it ----------------------------------------------------------------------------------
