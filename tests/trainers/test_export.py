@@ -36,6 +36,7 @@ from trainers.events import Answered, Cancelled, Done, Finished
 from trainers.export import NotExported, NotKept, model_of, packed
 from trainers.home import run_folder, zip_of
 from trainers.jobs import Export
+from trainers.loop import computed
 from trainers.plan import Plan
 from trainers.run import run
 from trainers.samples import own
@@ -86,8 +87,27 @@ def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, sett
     if told.sureness:
         assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.002)
         assert found.sum(1) == pytest.approx(np.ones(len(found)), abs=1e-5)
-    else:
-        assert np.abs(found[:, np.unique(told.answers)]).max() <= 1 + 1e-5
+
+
+def test_without_training_it_says_how_like_each_class_an_example_is(toy):
+    key = finished("crowd", "none")
+    kept, data = model_of(store().find(key)), samples.pick("crowd").data()
+    found = kept.sureness(data.test.inputs, exact=True)
+
+    learned = torch.cat(
+        [*computed(kept.body, kept.body.prepare(data.train.inputs), torch.arange(6))]
+    )
+    learned = learned.numpy()  # as the run did, in bf16 where that is faster
+    asked = kept.body(kept.body.prepare(data.test.inputs).batch(torch.arange(60))).numpy()
+    centre = learned.mean(0)
+    for label in range(len(data.classes)):
+        if label not in data.train.labels:
+            assert (found[:, label] < -1).all()  # below the least likeness there is
+            continue
+        mean = learned[data.train.labels == label].mean(0) - centre
+        away = asked - centre
+        cosine = away @ mean / np.linalg.norm(away, axis=1) / np.linalg.norm(mean)
+        assert found[:, label] == pytest.approx(cosine, abs=1e-5)
 
 
 def test_two_classes_are_kept_by_the_regression_too(toy, monkeypatch):
