@@ -235,6 +235,11 @@ def _limits(run: Run, plan: Plan, events: Sequence[Event]) -> str:
         told.insert(2, f"- It reads {row.takes}.")
     if plan.approach != "none":
         told.append("- Its probabilities are as they came out of training, not corrected.")
+    if plan.approach != "simple":
+        told.append(
+            "- The scores were measured with the numbers that are quickest on the computer that "
+            "trained it; predict.py computes in float32, so answers close to a tie can differ."
+        )
     told += [f"- {event.text}" for event in events if isinstance(event, Notice)]
     return "\n".join(told)
 

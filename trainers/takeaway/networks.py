@@ -87,15 +87,19 @@ class Pictures(nn.Module):
 
     def ready(self, pictures: Sequence[Any]) -> Tensor:
         from PIL import Image, ImageOps
-
-        side, resized = self.how["side_px"], self.how["resized_px"]
-        if resized is None:  # the middle square of each, at once
-            fit = Image.Resampling.BILINEAR
-            small = [ImageOps.fit(picture, (side, side), fit) for picture in pictures]
-            pixels = torch.from_numpy(np.stack([np.array(picture) for picture in small]))
-            return pixels.permute(0, 3, 1, 2).float() / 255
         from torchvision.transforms import InterpolationMode, functional
 
+        side, resized = self.how["side_px"], self.how["resized_px"]
+        if self.how["interpolation"] == "tensor":  # the middle square of each, by torch
+            squares = [functional.center_crop(picture, [min(picture.size)]) for picture in pictures]
+            pixels = [functional.pil_to_tensor(square)[None].float() for square in squares]
+            how = {"mode": "bilinear", "antialias": True, "align_corners": False}
+            small = [F.interpolate(one, (side, side), **how) for one in pixels]
+            return torch.cat(small).round().clamp(0, 255) / 255
+        if resized is None:  # the middle square of each, by PIL
+            fit = Image.Resampling.BILINEAR
+            small = [ImageOps.fit(picture, (side, side), fit) for picture in pictures]
+            return torch.stack([functional.pil_to_tensor(p) for p in small]).float() / 255
         mode = InterpolationMode(self.how["interpolation"])
         small = [functional.resize(picture, [resized], mode) for picture in pictures]
         small = [functional.pil_to_tensor(functional.center_crop(p, [side])) for p in small]
