@@ -81,6 +81,13 @@ def test_guide_imports_only_the_standard_library():
     assert tops <= {"guide", *sys.stdlib_module_names}
 
 
+@pytest.mark.parametrize("name", ["predict.py", "networks.py", "plain.py"])
+def test_what_travels_in_a_zip_imports_nothing_of_thaw(name):
+    file = ROOT / "trainers" / "takeaway" / name
+    tops = {imported_.partition(".")[0] for imported_ in imported(file)}
+    assert not tops & {"trainers", "guide", "pages", "app", "streamlit"}
+
+
 def test_what_pages_read_brings_no_training_library():
     read = {
         name for layer in ("pages", "app.py") for path in files(layer) for name in imported(path)

@@ -127,6 +127,10 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("id", help="as `runs` lists it, or out of a page's address")
     export.add_argument("--to", metavar="FILE", default="-", help="- (default): print it")
     files.add_parser("import", help="keep the run in a file").add_argument("file", help="or -")
+    take = commands.add_parser("export", help="pack a finished run's model, to use without Thaw")
+    take.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    take.add_argument("--to", type=Path, required=True, metavar="FILE.zip")
+    take.add_argument("--onnx", action="store_true", help="the model as ONNX, too")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -156,6 +160,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _claims(as_json=given.pop("json"), **given)
         case "runs":
             return _runs(as_json=given.pop("json"), **given)
+        case "export":
+            return _export(**given)
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -206,7 +212,10 @@ def _run(
     name = "terminal"
     key = runs.start(plan, visitor=name, worker=name)
     stream = execute(runs, key, plan, run, run_folder(key))
-    return _played(stream, Finished, None if as_json else partial(_drawn, plan=plan))
+    code = _played(stream, Finished, None if as_json else partial(_drawn, plan=plan))
+    if not code and not as_json:
+        print(f"Take it away: python -m trainers export {key} --to model.zip")
+    return code
 
 
 def _compare(
@@ -527,6 +536,34 @@ def _runs(*, as_json: bool, search: str, limit: int, what: str | None = None, **
 def _one_line(text: str) -> str:
     """A visitor's words such that they cannot steer the terminal."""
     return "".join(sign if sign.isprintable() else "�" for sign in text)
+
+
+def _export(run: str, to: Path, onnx: bool) -> int:
+    from trainers.store import FINISHED, NoSuchRun, store
+
+    if run == "last":
+        done = [one for one in store().of_visitor("terminal") if one.state == FINISHED]
+        if not done:
+            print("No run was finished in this terminal yet. Start one: python -m trainers run",
+                  file=sys.stderr)  # fmt: skip
+            return 2
+        run = done[0].id
+    try:
+        store().find(run)
+    except NoSuchRun as error:
+        print(error, file=sys.stderr)
+        return 2
+    # Imported only now: a wrong name should not wait for torch.
+    from trainers.engine.execute import reason
+    from trainers.export import export
+
+    try:
+        export(run, to, onnx=onnx)
+    except Exception as error:  # it must end with a word, whatever happened in it
+        print(reason(error), file=sys.stderr)
+        return 1
+    print(f"{to}: {to.stat().st_size / 1e6:,.1f} MB. Unpack it; its README.md says how to use it.")
+    return 0
 
 
 def _forget(key: str) -> int:

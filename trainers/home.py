@@ -22,3 +22,8 @@ def database_url() -> str:
 def run_folder(run: str) -> Path:
     """Where the weights of a run lie. `run` is an id the store made, never a visitor's text."""
     return home() / "runs" / run
+
+
+def zip_of(run: str) -> Path:
+    """Where a page's export of a run lies; it goes with the run, and with its data."""
+    return run_folder(run) / "take-away.zip"

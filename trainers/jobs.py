@@ -144,6 +144,16 @@ class ClaimTest(_Job):
     seconds: float  # for all its runs together, at most
 
 
+@dataclass(frozen=True, kw_only=True)
+class Export(_Job):
+    """A finished run, packed into a zip to take away: it lies at `trainers.home.zip_of(key)`.
+    `Done.found` is {"bytes": …}."""
+
+    key: str  # the run's id
+    visitor: str
+    onnx: bool = False  # with the model in that form too: larger, and some seconds more
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -158,6 +168,7 @@ KINDS = {
     "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),
     "curve": Kind(Curve, "trainers.curve:curve", heavy=True),
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
+    "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

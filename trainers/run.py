@@ -124,7 +124,8 @@ def run(
     check(data, plan)
     if plan.approach == "simple":
         notices = [*left_out(plan), *too_few(data, plan)]
-        yield from simple.run(plan, data, setup_seconds=time.monotonic() - began, notices=notices)
+        spent = time.monotonic() - began
+        yield from simple.run(plan, data, setup_seconds=spent, notices=notices, folder=folder)
         return
     remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
@@ -558,10 +559,13 @@ class _Run:
             right = (by_name.cpu().numpy() == data.test.labels[self.test]).mean()
             yield Baseline("class names alone (zero-shot)", float(right), clock.seconds())
             if not len(self.learn):
+                point(self.head, meant)
                 return by_name
         features = yield from self._features(self.train_inputs, self.learn)
         labels = torch.from_numpy(data.train.labels[self.learn])
-        return nearest_mean(features, labels, tested, len(data.classes))
+        means, centre = class_means(features, labels, len(data.classes)), features.mean(0)
+        point(self.head, means, centre)
+        return nearest(means, tested, centre)
 
     def _tested(self, answers: Tensor, sureness: Tensor | None = None) -> Iterator[Event]:
         plan, data = self.plan, self.data
@@ -606,7 +610,7 @@ class _Run:
             peak_memory_bytes=self.memory.now(),
             stored_bytes=0 if plan.approach == "none" else stored_bytes(self.model),
         )
-        if self.folder and plan.approach != "none":
+        if self.folder:
             try:
                 keep(self.model, self.folder)
             except OSError as error:  # the score is there: it must not be lost with the weights
@@ -642,11 +646,16 @@ class Some(Inputs):
 
 def nearest_mean(features: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
     """The class, int64 (N,), whose mean feature points most the same way as each of `asked`."""
+    return nearest(class_means(features, labels, classes), asked, features.mean(0))
+
+
+def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """The mean feature of each class, float (classes, F); not numbers where it has no example."""
     labels = labels.to(features.device)
     means = torch.full((classes, features.shape[1]), torch.nan, device=features.device)
     for label in labels.unique():
         means[label] = features[labels == label].mean(0)
-    return nearest(means, asked, features.mean(0))
+    return means
 
 
 def nearest(targets: Tensor, asked: Tensor, centre: Tensor | float = 0.0) -> Tensor:
@@ -655,6 +664,21 @@ def nearest(targets: Tensor, asked: Tensor, centre: Tensor | float = 0.0) -> Ten
     towards = nn.functional.normalize(targets - centre, dim=1)
     likeness = nn.functional.normalize(asked - centre, dim=1) @ towards.T
     return likeness.nan_to_num(nan=-torch.inf).argmax(1)
+
+
+@torch.no_grad()
+def point(head: Head, targets: Tensor, centre: Tensor | float = 0.0) -> None:
+    """Sets `head` to what `nearest` compares with, so that it is kept like one that has learned:
+    its weights are directions. One that is no direction (a class without an example) gets a bias
+    below every likeness."""
+    towards = nn.functional.normalize(targets - centre, dim=1)
+    absent = towards.isnan().any(1)
+    head.linear.weight.copy_(towards.nan_to_num(nan=0.0))
+    head.linear.bias.copy_(NO_LIKENESS * absent)
+    head.centre.copy_(torch.as_tensor(centre))
+
+
+NO_LIKENESS = -2.0  # a likeness is a cosine: -1 is the least
 
 
 def to_keep(model: Model) -> dict[str, Tensor]:

@@ -1,12 +1,16 @@
 """The baseline without a pre-trained model: logistic regression on pixels or on word counts."""
 
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import load_file, save_file
+from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from trainers.events import Answered, Event, Finished, Notice, Stage, Started
@@ -21,13 +25,20 @@ REGULARISATION = {
     "images": 0.01,
     "text": 10.0,
 }  # C of LogisticRegression; pixels are many and alike
+WORDS = {"sublinear_tf": True, "ngram_range": (1, 2)}
+NEVER = -1e4  # the score of a class without an example: its probability is 0
 
 
 def run(
-    plan: Plan, data: Data, *, setup_seconds: float, notices: Sequence[str] = ()
+    plan: Plan,
+    data: Data,
+    *,
+    setup_seconds: float,
+    notices: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Iterator[Event]:
     """The events of a run without a network. Its budget limits the number of examples: the fit
-    itself cannot be cut short."""
+    itself cannot be cut short. With `folder`, what was learned is left there."""
     clock = Clock(plan.seconds)
     most = plan.pace.train if plan.pace else max(50, int(EXAMPLES_PER_SECOND * plan.seconds))
     inputs, labels = data.train.inputs[:most], data.train.labels[:most]
@@ -55,11 +66,7 @@ def run(
         )
     what = "words" if data.modality == "text" else "pixels"
     yield Stage("phase", f"Comparing {what} directly, without a network", clock.seconds())
-    first = (
-        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
-        if data.modality == "text"
-        else StandardScaler()
-    )
+    first = TfidfVectorizer(**WORDS) if data.modality == "text" else StandardScaler()
     model = make_pipeline(first, LogisticRegression(C=REGULARISATION[data.modality], max_iter=1000))
     model.fit(_plain(data.modality, inputs), labels)
     yield Stage("test", "Testing on examples never used so far", clock.seconds())
@@ -72,6 +79,12 @@ def run(
         model.predict_proba(tested).max(1).round(3).tolist(),
         clock.seconds(),
     )
+    if folder:
+        try:
+            keep(model, len(data.classes), folder)
+        except OSError as error:  # the score is there: it must not be lost with the weights
+            text = f"The trained model could not be kept on disk ({error.strerror})."
+            yield Notice(text, clock.seconds())
     numbers = model[-1].coef_.size + model[-1].intercept_.size
     yield Finished(
         approach=plan.approach,
@@ -108,3 +121,44 @@ def _plain(modality: str, inputs) -> np.ndarray | list[str]:
         return inputs
     small = [np.asarray(Image.fromarray(image).resize((SIDE_PX, SIDE_PX))) for image in inputs]
     return np.stack(small).reshape(len(small), -1).astype(np.float32) / 255
+
+
+def keep(model: Pipeline, classes: int, folder: Path) -> None:
+    """Leaves the regression in `folder` as numbers: scores are `inputs @ weight.T + bias`. Those
+    of words are TF-IDF: `idf` of each, and the words beside it as words.json."""
+    first, regression = model
+    weight, bias = np.zeros((classes, regression.coef_.shape[1])), np.full(classes, NEVER)
+    # Of two classes scikit-learn keeps one row: how much likelier the second is.
+    known = regression.classes_ if len(regression.coef_) > 1 else regression.classes_[1:]
+    bias[regression.classes_] = 0.0
+    weight[known], bias[known] = regression.coef_, regression.intercept_
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {}
+    if isinstance(first, TfidfVectorizer):
+        words = first.get_feature_names_out().tolist()
+        (folder / "words.json").write_text(json.dumps(words), "utf-8")
+        kept["idf"] = first.idf_
+    else:
+        weight /= first.scale_
+        bias -= weight @ first.mean_
+    draft = folder / "model.safetensors.part"
+    save_file({"weight": weight, "bias": bias, **kept}, draft)
+    draft.replace(folder / "model.safetensors")
+
+
+class Kept:
+    """What `keep` left, read again."""
+
+    def __init__(self, folder: Path, modality: str) -> None:
+        self.modality, self.numbers = modality, load_file(folder / "model.safetensors")
+        if modality == "text":
+            words = json.loads((folder / "words.json").read_text("utf-8"))
+            self.words = TfidfVectorizer(**WORDS, vocabulary=words)
+            self.words.idf_ = self.numbers["idf"]
+
+    def sureness(self, inputs: Sequence) -> np.ndarray:
+        """Probabilities, float (n, classes)."""
+        plain = _plain(self.modality, inputs)
+        if self.modality == "text":
+            plain = self.words.transform(plain)
+        return softmax(plain @ self.numbers["weight"].T + self.numbers["bias"], axis=1)

@@ -50,7 +50,7 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import database_url, run_folder
+from trainers.home import database_url, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
 
@@ -276,6 +276,7 @@ class Store:
                     sql.execute(events.delete().where(events.c.run == run))
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
+                zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
                 )

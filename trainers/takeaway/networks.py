@@ -1,0 +1,232 @@
+"""The model: a pre-trained body, what it learned since, and the last layer that answers."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BATCH = 32
+
+
+class BadFiles(ValueError):
+    """A file beside this one, or of the pre-trained model, is not what it should be."""
+
+
+class Network:
+    """Takes RGB pictures (PIL) or texts, hands back how sure it is of each label, float32 (n,
+    labels)."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        kind = {"images": Pictures, "text": Texts}[config["modality"]]
+        body = kind(folder, config)
+        if config["lora"]:
+            add_lora(body.net, config["lora"])
+        learned = load_file(folder / "model.safetensors")
+        inside, outside = body.net.state_dict(), Last(config, learned)
+        names = {name.removeprefix("body.") for name in learned if name.startswith("body.")}
+        # Without a pre-trained model underneath, all must be there; with LoRA all of LoRA.
+        needed = {name for name in inside if config["base"] is None or "lora_" in name}
+        if names - set(inside) or needed - names:
+            raise BadFiles("model.safetensors does not belong to config.json. Unpack the zip anew.")
+        body.net.load_state_dict({name: learned[f"body.{name}"] for name in names}, strict=False)
+        self.ready, self.model = body.ready, nn.Sequential(body, outside).eval()
+
+    def __call__(self, examples: list) -> np.ndarray:
+        with torch.inference_mode():
+            some = [examples[start : start + BATCH] for start in range(0, len(examples), BATCH)]
+            return torch.cat([self.model(self.ready(part)) for part in some]).numpy()
+
+
+class Last(nn.Module):
+    """The layer that learned the labels; without training, the likeness to each."""
+
+    def __init__(self, config: dict[str, Any], learned: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.alike = config["output"] == "likeness"
+        for name in ("linear.weight", "linear.bias", "centre", "scale"):
+            self.register_buffer(name.replace(".", "_"), learned[f"head.{name}"])
+
+    def forward(self, features: Tensor) -> Tensor:
+        away = features - self.centre
+        if self.alike:
+            return F.linear(F.normalize(away, dim=1), self.linear_weight, self.linear_bias)
+        return F.linear(away / self.scale, self.linear_weight, self.linear_bias).softmax(1)
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+class Pictures(nn.Module):
+    """Takes float32 (N, 3, side, side) in 0..1, hands back features, float32 (N, F)."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.how, base = config["preprocessing"], config["base"]
+        if config["network"] == "small_resnet":
+            self.net = small_resnet()
+            if base:
+                files(folder, base)
+                stored = load_file(folder / "base.safetensors")
+                inside = {n.removeprefix("0.parts."): v for n, v in stored.items()}
+                self.net.load_state_dict(inside, strict=False)  # its own last layer is left out
+        else:
+            self.net = torchvision_net(config["network"], base)
+        for name in ("mean", "std"):
+            self.register_buffer(name, torch.tensor(self.how[name]).view(3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net((images - self.mean) / self.std)
+
+    def ready(self, pictures: Sequence[Any]) -> Tensor:
+        from PIL import Image, ImageOps
+        from torchvision.transforms import InterpolationMode, functional
+
+        side, resized = self.how["side_px"], self.how["resized_px"]
+        if self.how["interpolation"] == "tensor":  # the middle square of each, by torch
+            squares = [functional.center_crop(picture, [min(picture.size)]) for picture in pictures]
+            pixels = [functional.pil_to_tensor(square)[None].float() for square in squares]
+            how = {"mode": "bilinear", "antialias": True, "align_corners": False}
+            small = [F.interpolate(one, (side, side), **how) for one in pixels]
+            return torch.cat(small).round().clamp(0, 255) / 255
+        if resized is None:  # the middle square of each, by PIL
+            fit = Image.Resampling.BILINEAR
+            small = [ImageOps.fit(picture, (side, side), fit) for picture in pictures]
+            return torch.stack([functional.pil_to_tensor(p) for p in small]).float() / 255
+        mode = InterpolationMode(self.how["interpolation"])
+        small = [functional.resize(picture, [resized], mode) for picture in pictures]
+        small = [functional.pil_to_tensor(functional.center_crop(p, [side])) for p in small]
+        return torch.stack(small).float() / 255
+
+
+def small_resnet() -> nn.Module:
+    """Thaw's own small network for pictures of 32 x 32 pixels."""
+    from torchvision.models.resnet import BasicBlock
+    from torchvision.ops import Conv2dNormActivation
+
+    def conv(channels_in: int, channels_out: int) -> nn.Module:
+        return Conv2dNormActivation(channels_in, channels_out, kernel_size=3)
+
+    return nn.Sequential(
+        OrderedDict(
+            stem=nn.Sequential(conv(3, 32), conv(32, 64), nn.MaxPool2d(2)),
+            stage1=BasicBlock(64, 64),
+            stage2=nn.Sequential(conv(64, 128), nn.MaxPool2d(2)),
+            stage3=nn.Sequential(conv(128, 224), nn.MaxPool2d(2)),
+            stage4=BasicBlock(224, 224),
+            mean=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        )
+    )
+
+
+def torchvision_net(name: str, base: dict[str, Any] | None) -> nn.Module:
+    """A network of torchvision without the layer that answers."""
+    from torchvision import models
+
+    net = models.get_model(name, weights=None)
+    if base:
+        weights = models.get_model_weights(name)[base["weights"]]
+        net.load_state_dict(weights.get_state_dict(check_hash=True, weights_only=True))
+        files(Path(torch.hub.get_dir()) / "checkpoints", base)
+    *_, last = [n for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    net.set_submodule(last, nn.Identity())
+    return net
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+class Texts(nn.Module):
+    """Takes (ids, mask), int64 and bool (N, length), hands back features, float32 (N, F): the mean
+    over a text's word pieces, of length one."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        super().__init__()
+        from transformers import AutoConfig, AutoModel
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.how, base = config["preprocessing"], config["base"]
+        settings = {"attn_implementation": "sdpa", "dtype": torch.float32}
+        if base:
+            self.net = AutoModel.from_pretrained(
+                base_of_text(base), use_safetensors=True, local_files_only=True, **settings
+            )
+        else:
+            shape = AutoConfig.from_pretrained(folder / "encoder", local_files_only=True)
+            self.net = AutoModel.from_config(shape, **settings)
+        if getattr(self.net, "pooler", None) is not None:
+            self.net.pooler = None  # an answering layer: the mean does not need it
+        self.pieces = pieces(folder / "encoder", self.how["max_tokens"])
+
+    def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        ids, mask = batch
+        states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask[:, :, None].to(states.dtype)
+        return F.normalize((states * weight).sum(1) / weight.sum(1), dim=1)
+
+    def ready(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        rows = [torch.tensor(row) for row in self.pieces([self.how["prefix"] + t for t in texts])]
+        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.how["pad"])
+        lengths = torch.tensor([len(row) for row in rows])
+        return ids, torch.arange(ids.shape[1])[None] < lengths[:, None]
+
+
+def pieces(folder: Path, most: int) -> Any:
+    """A function from texts to the numbers of their word pieces, at most `most` each."""
+    if (folder / "tokenizer.json").is_file():
+        from tokenizers import Tokenizer
+
+        found = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        found.no_padding()
+        found.enable_truncation(most)
+        return lambda texts: [row.ids for row in found.encode_batch(texts)]
+    from transformers import AutoTokenizer
+
+    slower = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return lambda texts: slower(texts, truncation=True, max_length=most)["input_ids"]
+
+
+def base_of_text(base: dict[str, Any]) -> Path:
+    """The folder with the pre-trained model: of a package, or downloaded once."""
+    if base["from"] == "package":
+        if (spec := find_spec(base["package"])) is None:
+            raise BadFiles(
+                f"The package {base['package']} with the pre-trained model is missing. Install "
+                "what requirements.txt names."
+            )
+        return files(Path(spec.submodule_search_locations[0]) / base["folder"], base)
+    from huggingface_hub import hf_hub_download
+
+    for name in base["files"]:
+        got = hf_hub_download(base["repo"], name, revision=base["revision"])
+    return files(Path(got).parent, base)
+
+
+# --- both ---------------------------------------------------------------------------------------
+
+
+def add_lora(net: nn.Module, settings: dict[str, Any]) -> None:
+    """Adds the small matrices that learned beside the frozen ones."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    inject_adapter_in_model(LoraConfig(**settings), net)
+
+
+def files(folder: Path, base: dict[str, Any]) -> Path:
+    """`folder`, where it holds the very files that the model was trained from."""
+    for name, expected in base["files"].items():
+        with open(folder / name, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                raise BadFiles(
+                    f"{folder / name} is not the file that this model was trained from. Install "
+                    "what requirements.txt names, or unpack the zip anew."
+                )
+    return folder

@@ -1,0 +1,200 @@
+"""Ask the model that lies beside this file; README.md says what it is.
+
+python predict.py FILE_OR_TEXT…          its answers, the likeliest first
+python predict.py --csv in.csv out.csv   an answer for every row
+python predict.py --check                does it answer as it did when it was made?
+"""
+
+import argparse
+import base64
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+CONFIG = json.loads((HERE / "config.json").read_text("utf-8"))
+LABELS: list[str] = CONFIG["labels"]
+PICTURES = CONFIG["modality"] == "images"
+TOP = 3
+AT_ONCE = 256  # rows of a table: pictures take memory
+
+
+class BadInput(ValueError):
+    """What was given cannot be answered; the text says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0; 1 where the check does not pass; 2, and one line, for what cannot be answered."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("ask", nargs="*", metavar="FILE_OR_TEXT")
+    parser.add_argument("--csv", nargs=2, metavar=("IN", "OUT"), help="answer each row of a table")
+    parser.add_argument("--column", help="of the table; by default text or file, else the first")
+    parser.add_argument("--check", action="store_true", help="re-compute proof.json")
+    given = parser.parse_args(arguments)
+    if not (given.ask or given.csv or given.check):
+        parser.print_help()
+        return 2
+    try:
+        if given.ask:
+            tell(given.ask)
+        if given.csv:
+            answer_table(*given.csv, given.column)
+        return check() if given.check else 0
+    except (BadInput, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def tell(asked: Sequence[str]) -> None:
+    for one, sureness in zip(asked, ask([read(one) for one in asked]), strict=True):
+        best = ", ".join(f"{name} {shown(sure)}" for name, sure in ranked(sureness)[:TOP])
+        told = best if answer(sureness) else f"not sure ({best})"
+        print(f"{one}: {told}" if len(asked) > 1 else told)
+
+
+def answer_table(source: str, target: str, column: str | None) -> None:
+    """Copies the table, with an answer and how sure it is in each row."""
+    with open(source, encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file)
+        rows, names = list(table), list(table.fieldnames or [])
+    if not names:
+        raise BadInput(f"{source} is empty. Its first line holds the names of its columns.")
+    column = column or next((name for name in ("text", "file") if name in names), names[0])
+    if column not in names:
+        raise BadInput(f"{source} has no column {column!r}. It has: {', '.join(names)}.")
+    asked = [row[column] or "" for row in rows]
+    if PICTURES:  # named as seen from the table
+        asked = [str(Path(source).resolve().parent / name) for name in asked]
+    added = [name if name not in names else f"{name} (model)" for name in ("answer", MEASURE)]
+    with open(target, "w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow([*names, *added])
+        for start in range(0, len(rows), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            found = ask([read(one) for one in asked[some]])
+            for row, sureness in zip(rows[some], found, strict=True):
+                told = [answer(sureness) or "not sure", f"{sureness.max():.4f}"]
+                out.writerow([*(row[name] for name in names), *told])
+    print(f"{len(rows):,} rows answered: {target}")
+
+
+def check() -> int:
+    """Re-computes the stored outputs, and says by how much they differ."""
+    proof = json.loads((HERE / "proof.json").read_text("utf-8"))
+    examples = proof["examples"]
+    stored = np.array([example["output"] for example in examples])
+    found = ask([stored_input(example) for example in examples])
+    apart = np.abs(found - stored).max(1)
+    largest = apart.max()
+    if largest <= proof["tolerance"]:  # not so where one is no number
+        print(f"pass: {len(examples)} examples, {MEASURE} differs by at most {largest:.1e}")
+        return 0
+    worst = int(apart.argmax())
+    place = int(stored[worst].argmax())
+    print(
+        f"FAIL: {MEASURE} differs by up to {largest:.2g} (allowed: {proof['tolerance']:g}). "
+        f"In example {worst + 1}, {LABELS[place]!r} was {stored[worst, place]:.3f} and is "
+        f"{found[worst, place]:.3f}. A file was changed, or other versions are installed than "
+        "requirements.txt names."
+    )
+    return 1
+
+
+# --- questions and answers ----------------------------------------------------------------------
+
+# Without training there are no probabilities: how alike an example and a class are, -1 to 1.
+MEASURE = CONFIG["output"]
+
+
+@cache
+def network() -> Any:
+    sys.path.insert(0, str(HERE))  # python -I and -P leave it out
+    from network import BadFiles, Network  # takes seconds: not before the question is understood
+
+    try:
+        return Network(HERE, CONFIG)
+    except BadFiles as error:
+        raise BadInput(str(error)) from None
+
+
+def ask(examples: Sequence[Any]) -> np.ndarray:
+    """How sure the model is of each label, float (n, labels): of texts, or of PIL pictures."""
+    return network()(list(examples)) if len(examples) else np.empty((0, len(LABELS)))
+
+
+def answer(sureness: np.ndarray) -> str | None:
+    """The label, or None below `not_sure_below` in config.json, where that is set."""
+    if sureness.max() < CONFIG.get("not_sure_below", -np.inf):
+        return None
+    return LABELS[int(sureness.argmax())]
+
+
+def ranked(sureness: np.ndarray) -> list[tuple[str, float]]:
+    return [(LABELS[place], float(sureness[place])) for place in np.argsort(-sureness)]
+
+
+def shown(sure: float) -> str:
+    return f"{sure:.1%}" if MEASURE == "probability" else f"{sure:.2f}"
+
+
+# --- examples -----------------------------------------------------------------------------------
+
+
+def read(given: str) -> Any:
+    """The picture in a file; a text, or the one that a file holds."""
+    if PICTURES:
+        return picture(given)
+    try:
+        is_file = Path(given).is_file()
+    except (OSError, ValueError):  # too long for a name
+        is_file = False
+    return Path(given).read_text("utf-8") if is_file else given
+
+
+def picture(file: str) -> Any:
+    """Upright, RGB, white behind what is transparent, and made smaller as in training."""
+    from PIL import Image, ImageOps
+
+    most = CONFIG["preprocessing"]["shorter_side_px"]
+    try:
+        with Image.open(file) as image:
+            image.draft("RGB", (most, most))
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise BadInput(f"There is no file {file}. This model reads pictures: name one.") from None
+    except Exception as error:  # decoders raise nearly everything at bytes that are no picture
+        raise BadInput(f"{file} could not be read as a picture ({error}).") from None
+    if upright.mode.startswith("I"):  # 16 bits; PIL would cut them off at 255
+        values = np.asarray(upright, dtype=np.float64) / 257
+        upright = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    if upright.has_transparency_data:
+        clear = upright.convert("RGBA")
+        behind = Image.new("RGBA", clear.size, (255, 255, 255, 255))
+        upright = Image.alpha_composite(behind, clear)
+    upright = upright.convert("RGB")
+    if (side := min(upright.size)) > most:
+        size = [round(px * most / side) for px in upright.size]
+        upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=3)
+    return upright
+
+
+def stored_input(example: dict) -> Any:
+    if not PICTURES:
+        return example["text"]
+    from PIL import Image
+
+    return Image.open(io.BytesIO(base64.b64decode(example["picture"]))).convert("RGB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
