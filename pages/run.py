@@ -14,6 +14,7 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
+from pages.parts.take import take_away
 from pages.parts.visitor import visitor
 from trainers import backbones, samples
 from trainers.backbones.fit import remarks
@@ -540,6 +541,13 @@ def after(told: Story, end: Finished, run: Run) -> None:
         )
         st.caption("The same from a terminal, in Thaw's folder:")
         st.code(command(run.plan), language="bash", wrap_lines=True)
+        if run.visitor == visitor():
+            st.markdown("## Take it away")
+            st.markdown(
+                "The model as a zip that works without Thaw: `predict.py` answers for new examples "
+                "and checks that it answers as it did here; a card says what it can and cannot do."
+            )
+            take_away(run)
 
 
 def command(plan: Plan) -> str:

@@ -13,6 +13,7 @@ from trainers import samples
 from trainers.events import (
     Baseline,
     Cancelled,
+    Done,
     Failed,
     Finished,
     Paced,
@@ -24,6 +25,8 @@ from trainers.events import (
     Validated,
     Watched,
 )
+from trainers.home import zip_of
+from trainers.jobs import Export
 from trainers.plan import Plan
 from trainers.store import Wait, store
 
@@ -321,3 +324,51 @@ def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
 def test_frozen_parts_show_no_learning_bar_and_learning_ones_do():
     learning, _ = figures.layer_bars(PARTS, "#112233", "#445566")["data"]
     assert [bar > 0 for bar in learning["x"]] == [False, True]
+
+
+# --- take it away ---------------------------------------------------------------------------------
+
+
+def mine():
+    """The page of a finished run of one's own."""
+    at = shown_run([*RUN, finished()])
+    at.session_state["visitor"] = "someone"
+    (run,) = store().of_visitor("someone")
+    return at.run(), run.id
+
+
+def buttons(at) -> set[str]:
+    return {button.label for button in at.button}
+
+
+def test_a_model_is_packed_when_its_own_visitor_asks():
+    at, run = mine()
+    next(button for button in at.button if button.label == "Pack the model").click()
+    at.run()
+    job = store().latest("export", run)
+    assert (job.visitor, job.plan.onnx) == ("someone", False)
+    assert "Pack the model" not in buttons(at)
+    assert "Waiting for a free process" in words(at)
+
+
+def test_what_is_packed_can_be_downloaded():
+    at, run = mine()
+    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    zip_of(run).parent.mkdir(parents=True)
+    zip_of(run).write_bytes(b"PK" + bytes(1_200_000))
+    store().append(job, [Done({"bytes": 1_200_002}, 3.0)])
+    at.run()
+    assert [one.label for one in at.get("download_button")] == ["Download the model (1.2 MB)"]
+
+
+def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
+    at, run = mine()
+    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    store().append(job, [Failed("The disk is full.", 3.0)])
+    at.run()
+    assert "The disk is full" in words(at)
+    assert "Pack the model" in buttons(at)
+
+
+def test_another_visitor_cannot_take_the_model():
+    assert "Pack the model" not in buttons(shown_run([*RUN, finished()]))

@@ -94,6 +94,7 @@ def made(kind: type[Event]) -> Event:
         "list[list[int]]": [[1, 0], [0, 1]],
         "list[list[float]]": [[0.5, 1.5]],
         "float | None": None,
+        "int | None": None,
     }
     names = {f.name: f.type if isinstance(f.type, str) else spelled(f.type) for f in fields(kind)}
     return kind(**{name: values[spelling] for name, spelling in names.items()})
