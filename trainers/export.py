@@ -45,8 +45,8 @@ from trainers.store import FINISHED, Run, store
 
 FILES = Path(__file__).parent / "takeaway"
 PROVEN = 6  # examples in the proof
-# Of probabilities; ours. Both sides compute in float32; other processors and versions add up in
-# another order, which was seen to move the last digits only.
+# Of probabilities; ours. Both sides compute in float32, but other processors and versions may add
+# up in another order.
 TOLERANCE = 1e-3
 CHECK_SECONDS = 300
 
