@@ -55,7 +55,8 @@ def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> Judged:
 @pytest.fixture(autouse=True)
 def visitor(monkeypatch):
     """The visitor of the page is known, so that a test can have tested claims for them."""
-    from pages.parts import visitor as who
+    # Imported before: what is first imported meanwhile would keep this visitor for good.
+    from pages.parts import add_data, controls, fetch, take, visitor as who  # noqa: F401
 
     monkeypatch.setattr(who, "visitor", lambda: VISITOR)
 

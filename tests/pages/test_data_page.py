@@ -210,7 +210,9 @@ def shown_run(at, run: str) -> list[str]:
     for name in list(at.query_params):
         del at.query_params[name]
     at.query_params["run"] = run
-    return [button.label for button in at.switch_page("run.py").run().button]
+    at.switch_page("run.py").run()
+    assert not at.exception, at.exception
+    return [button.label for button in at.button]
 
 
 def test_a_reading_of_another_visitor_is_not_shown():
