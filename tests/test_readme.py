@@ -53,7 +53,7 @@ def test_links_lead_to_files(target):
 )
 def test_terminal_lines_are_understood(line, monkeypatch, capsys):
     asked = []
-    for name in ("_run", "_compare", "_curve", "_advise", "_claims", "_fetch"):
+    for name in ("_run", "_compare", "_curve", "_advise", "_claims", "_fetch", "_runs", "_export"):
         monkeypatch.setattr(terminal, name, lambda **settings: asked.append(settings) or 0)
     words = shlex.split(re.split(r"\s{2,}", line)[0])
     assert terminal.main(words[3:]) == 0
