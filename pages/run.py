@@ -6,6 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import drawings, fetch, figures, said, story as tell
+from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
 from pages.parts.feed import events_of
@@ -14,7 +15,6 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
-from pages.parts.take import take_away
 from pages.parts.visitor import visitor
 from trainers import backbones, samples
 from trainers.backbones.fit import remarks
@@ -386,7 +386,7 @@ def watch(run: Run) -> None:
     if run.plan.approach not in ("none", "simple"):
         charts(told, run)
     if isinstance(told.end, Finished):
-        after(told, told.end, run)
+        closer(told, told.end, run)
 
 
 def controls(run: Run) -> None:
@@ -519,49 +519,6 @@ def cards_of(told: Story) -> list[Card]:
         sure = look.sureness[place] if look else 0.0
         cards.append({"example": shown, "label": classes[label], "answer": answer, "sure": sure})
     return cards
-
-
-def after(told: Story, end: Finished, run: Run) -> None:
-    left, right = st.columns([1.4, 1], gap="medium")
-    with left:
-        st.markdown("## Which class was taken for which")
-        live_plot(
-            figures.confusion(end.classes, end.confusion, LOOKS[end.approach].colour),
-            key="confusion",
-            alt="Confusion matrix: rows are the truth, columns the model's answer.",
-        )
-    with right:
-        st.markdown("## What was run")
-        st.markdown(
-            f"- {end.train_examples:,} training examples (those that check included), "
-            f"{end.test_examples:,} test examples, looked at once\n"
-            f"- Backbone: {backbones.pick(run.plan.backbone).title}\n"
-            f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
-            f"reading data and model took {told.started.setup_seconds:.1f} s more"
-        )
-        st.caption("The same from a terminal, in Thaw's folder:")
-        st.code(command(run.plan), language="bash", wrap_lines=True)
-        if run.visitor == visitor():
-            st.markdown("## Take it away")
-            st.markdown(
-                "The model as a zip that works without Thaw: `predict.py` answers for new examples "
-                "and checks that it answers as it did here; a card says what it can and cannot do."
-            )
-            take_away(run)
-
-
-def command(plan: Plan) -> str:
-    words = [
-        f"python -m trainers run --data {plan.data} --approach {plan.approach}",
-        f"--backbone {plan.backbone} --seconds {plan.seconds:g} --seed {plan.seed}",
-    ]
-    if plan.per_class is not None:
-        words.append(f"--per-class {plan.per_class}")
-    if plan.mends:
-        words.append(f"--mends {','.join(plan.mends)}")
-    if plan.what_learns != "auto":
-        words.append(f"--what-learns {plan.what_learns}")
-    return " ".join(words)
 
 
 if key := st.query_params.get("run"):

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from guide import QUESTIONS, Answers, advise
 from guide.approaches import APPROACHES
 from pages.parts import figures, story as tell
+from pages.parts.closer import SECTIONS
 from pages.parts.plain import plain
 from trainers import samples
 from trainers.events import (
@@ -330,8 +331,9 @@ def test_frozen_parts_show_no_learning_bar_and_learning_ones_do():
 
 
 def mine():
-    """The page of a finished run of one's own."""
+    """The page of a finished run of one's own, where it is taken away."""
     at = shown_run([*RUN, finished()])
+    at.session_state["section"] = "take"
     at.session_state["visitor"] = "someone"
     (run,) = store().of_visitor("someone")
     return at.run(), run.id
@@ -371,4 +373,15 @@ def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
 
 
 def test_another_visitor_cannot_take_the_model():
-    assert "Pack the model" not in buttons(shown_run([*RUN, finished()]))
+    at, _ = mine()
+    assert "Pack the model" in buttons(at)
+    at.session_state["visitor"] = "another"
+    assert "Pack the model" not in buttons(at.run())
+
+
+def test_each_way_to_look_closer_at_a_run_can_be_drawn():
+    at = shown_run([*RUN, finished()])
+    for section in SECTIONS:
+        at.session_state["section"] = section
+        at.run()
+        assert not at.exception, section

@@ -2,22 +2,32 @@
 
 import streamlit as st
 
-from pages.parts import story as tell
 from pages.parts.plain import plain
+from pages.parts.story import Story
 from pages.parts.visitor import visitor
-from trainers.events import Done, Failed
+from pages.parts.waiting import waiting
+from trainers.events import Done, Failed, Finished
 from trainers.home import zip_of
 from trainers.jobs import Export
 from trainers.store import Run, store
 
-POLL_SECONDS = 0.5
+
+def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown(
+        "The model as a zip that works without Thaw: `predict.py` answers for new examples "
+        "and checks that it answers as it did here; a card says what it can and cannot do."
+    )
+    if run.visitor != visitor():
+        st.caption("It is handed out in the browser of who started the run.")
+        return
+    _pack(run)
 
 
-def take_away(run: Run) -> None:
-    """The offer, how far the packing is, or the file. For whoever started the run."""
+def _pack(run: Run) -> None:
+    """The offer, how far the packing is, or the file."""
     job = store().latest("export", run.id)
     if job and not job.is_over:
-        st.fragment(_watch, run_every=POLL_SECONDS)(job)
+        waiting(job)
         return
     packed = zip_of(run.id)
     if job and job.result and job.result["type"] == Done.kind() and packed.exists():
@@ -36,12 +46,3 @@ def take_away(run: Run) -> None:
     if st.button("Pack the model", icon=":material/inventory_2:"):
         store().start(Export(key=run.id, visitor=visitor()), visitor())
         st.rerun()
-
-
-def _watch(job: Run) -> None:
-    job = store().find(job.id)
-    if job.is_over:
-        st.rerun(scope="app")
-    told = tell.told([event for _, event in store().events(job.id)])
-    text = plain(told.stage.text) if told.stage else "Waiting for a free process."
-    st.markdown(f":material/hourglass_top: {text}")

@@ -1,0 +1,43 @@
+"""A finished run, looked at more closely: one section at a time, the rest is not computed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import streamlit as st
+
+from pages.parts.closer import mistakes, settings, take
+from pages.parts.story import Story
+from trainers.events import Finished
+from trainers.registry import by_key
+from trainers.store import Run
+
+
+class Section(NamedTuple):
+    key: str  # in links: never rename
+    title: str
+    icon: str
+    show: Callable[[Story, Finished, Run], None]
+
+
+SECTIONS = by_key(
+    Section("mistakes", "Right and wrong", ":material/grid_on:", mistakes.show),
+    Section("settings", "What was run", ":material/tune:", settings.show),
+    Section("take", "Take it away", ":material/inventory_2:", take.show),
+)
+
+
+def closer(told: Story, end: Finished, run: Run) -> None:
+    """The choice of sections, and the chosen one. `section` in the address opens one."""
+    st.markdown("## Look closer")
+    asked = st.query_params.get("section", "")
+    chosen = st.segmented_control(
+        "What to look at",
+        list(SECTIONS),
+        default=asked if asked in SECTIONS else next(iter(SECTIONS)),
+        format_func=lambda key: f"{SECTIONS[key].icon} {SECTIONS[key].title}",
+        required=True,
+        label_visibility="collapsed",
+        key="section",
+        wrap=True,
+    )
+    SECTIONS[chosen].show(told, end, run)

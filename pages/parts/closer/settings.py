@@ -1,0 +1,35 @@
+"""What was run, and how to run it again from a terminal."""
+
+import streamlit as st
+
+from pages.parts.story import Story
+from trainers import backbones
+from trainers.events import Finished
+from trainers.plan import Plan
+from trainers.store import Run
+
+
+def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown(
+        f"- {end.train_examples:,} training examples (those that check included), "
+        f"{end.test_examples:,} test examples, looked at once\n"
+        f"- Backbone: {backbones.pick(run.plan.backbone).title}\n"
+        f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
+        f"reading data and model took {told.started.setup_seconds:.1f} s more"
+    )
+    st.caption("The same from a terminal, in Thaw's folder:")
+    st.code(command(run.plan), language="bash", wrap_lines=True)
+
+
+def command(plan: Plan) -> str:
+    words = [
+        f"python -m trainers run --data {plan.data} --approach {plan.approach}",
+        f"--backbone {plan.backbone} --seconds {plan.seconds:g} --seed {plan.seed}",
+    ]
+    if plan.per_class is not None:
+        words.append(f"--per-class {plan.per_class}")
+    if plan.mends:
+        words.append(f"--mends {','.join(plan.mends)}")
+    if plan.what_learns != "auto":
+        words.append(f"--what-learns {plan.what_learns}")
+    return " ".join(words)
