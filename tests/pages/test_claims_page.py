@@ -56,7 +56,7 @@ def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> Judged:
 def visitor(monkeypatch):
     """The visitor of the page is known, so that a test can have tested claims for them."""
     # Imported before: what is first imported meanwhile would keep this visitor for good.
-    from pages.parts import add_data, controls, fetch, take, visitor as who  # noqa: F401
+    from pages.parts import add_data, closer, controls, fetch, visitor as who  # noqa: F401
 
     monkeypatch.setattr(who, "visitor", lambda: VISITOR)
 
