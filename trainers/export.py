@@ -30,7 +30,7 @@ from torch import nn
 
 from trainers import backbones, samples, simple
 from trainers.backbones import Backbone, places, text, torchvision_nets, vision
-from trainers.body import Body, device, reduced_precision
+from trainers.body import Body, device, mirror, reduced_precision
 from trainers.card import card
 from trainers.events import Cancelled, Done, Event, Stage
 from trainers.home import run_folder, zip_of
@@ -75,6 +75,7 @@ class Kept:
 
     model: Model
     row: Backbone
+    mirrored: bool = False  # features are the mean of a picture's and of its mirror image's
 
     @property
     def body(self) -> Body:
@@ -91,6 +92,8 @@ class Kept:
             with torch.inference_mode():
                 with torch.autocast(where.type, enabled=False) if exact else reduced_precision():
                     features = self.body(batch).float()
+                    if self.mirrored:
+                        features = (features + self.body(mirror(batch)).float()) / 2
                 scores = self.model.head(features)
                 found.append(scores if isinstance(self.model.head, Alike) else scores.softmax(1))
         return torch.cat(found).cpu().numpy()
@@ -130,7 +133,8 @@ def model_of(run: Run) -> Kept | simple.Kept:
             f"What run {run.id} left does not fit {plan.backbone} ({unknown[0]}): it was made by "
             "another version. Run it again."
         )
-    return Kept(model.eval().requires_grad_(False), row)
+    mirrored = bool(plan.pace and plan.pace.mirrored)
+    return Kept(model.eval().requires_grad_(False), row, mirrored)
 
 
 def _repeat(run: Run) -> Plan:
@@ -344,6 +348,7 @@ def _weights(
         config |= {
             "network": travel.network(kept.row),
             "preprocessing": travel.preprocessing(kept, inputs),
+            "mirrored": kept.mirrored,
             "base": None if whole else travel.base(kept),
             "lora": _lora(net),
         }
