@@ -152,8 +152,14 @@ class PhaseDone(Event):
     phase: int
     steps: int
     epochs: float
-    why: str  # "all steps done", "no longer improves", "time is up" or "stopped"
+    # "all steps done" (that the examples are worth), "no longer improves", "time is up", "stopped".
+    why: str
     seconds: float
+
+    @property
+    def whole(self) -> bool:
+        """More time would have changed nothing."""
+        return self.why in ("all steps done", "no longer improves")
 
 
 @dataclass(frozen=True)
@@ -262,7 +268,7 @@ class Point(Event):
     seconds: float  # that this run took, on its own clock
     budget_seconds: float  # that it had, as every approach had at this size
     whole: bool  # there was time to learn from every example
-    settled: bool  # it ended because it no longer improved, not because time was up
+    settled: bool  # more time would have changed nothing
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,7 @@ def train(
     optimizer = _optimizer(model, phase)
     peaks = [group["lr"] for group in optimizer.param_groups]
     per_epoch = math.ceil(len(examples) / phase.batch)
+    worth = planned or phase.most_steps(len(examples))
     looks = _Looks(model, held_out, view, number, clock)
     yield from looks.look(0, 0.0)
     every, timed = per_epoch, 0
@@ -209,6 +210,8 @@ def train(
                 why = "no longer improves"
                 break
         if over:
+            if planned < worth:  # the clock allowed no more
+                why = "time is up"
             break
         if step == steps[1] if steps else now >= until_seconds:
             why = "time is up"
