@@ -646,7 +646,8 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
                 classes = event.classes
                 bar.write(
                     f"{APPROACHES[event.approach].title} on {event.data}: "
-                    f"{event.train_examples:,} learn, {event.validation_examples:,} check, "
+                    f"{event.train_examples + event.validation_examples:,} to learn from, "
+                    f"{event.validation_examples:,} of them to check by first, "
                     f"{event.test_examples:,} test. {len(classes)} classes."
                 )
             case Stage() | Notice():

@@ -12,6 +12,7 @@ from statistics import mean
 from typing import Any
 
 from guide import Answers, advise
+from guide.approaches import APPROACHES
 from trainers import samples
 from trainers.compare import measured
 from trainers.events import Answered, Finished
@@ -187,9 +188,9 @@ def as_table(found: Sequence[Cell]) -> str:
     for cell in found:
         scores = " | ".join(f"{100 * cell.accuracy(key):.1f}" for key in ADVISABLE)
         rows.append(
-            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {cell.best} "
-            f"| {cell.article} | {100 * cell.regret(cell.article):.1f} "
-            f"| {cell.trusted} | {100 * cell.regret(cell.trusted):.1f} |"
+            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {_named(cell.best)} "
+            f"| {_named(cell.article)} | {100 * cell.regret(cell.article):.1f} "
+            f"| {_named(cell.trusted)} | {100 * cell.regret(cell.trusted):.1f} |"
         )
     rows += [
         "",
@@ -205,3 +206,7 @@ def as_table(found: Sequence[Cell]) -> str:
             f"| {mean(cost for _, cost in followed):.1f} |"
         )
     return "\n".join(rows)
+
+
+def _named(approach: str) -> str:
+    return APPROACHES[approach].title.lower()
