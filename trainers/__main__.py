@@ -103,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     bench.add_argument("--seeds", type=_numbers, default=(0, 1), metavar="0,1")
     bench.add_argument("--seconds", type=float, default=20, help="budget of each run (20)")
     bench.add_argument("--trial-seconds", type=float, default=20, help="of each trial (20)")
+    bench.add_argument("--full", action="store_true",
+                       help="5, 20 and 100 of each class, three seeds, 60 seconds each: hours")  # fmt: skip
     bench.add_argument("--table", action="store_true", help="print what is known, run nothing")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
     advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
@@ -264,7 +266,7 @@ def _played(
     return 0 if isinstance(last, end) else 1
 
 
-def _bench_advice(*, data: list[str] | None, table: bool, **grid: object) -> int:
+def _bench_advice(*, data: list[str] | None, full: bool, table: bool, **grid: object) -> int:
     try:
         keys = [
             _read(one, None, None, sys.stderr) if _is_path(one) else samples.pick(one).key
@@ -273,8 +275,9 @@ def _bench_advice(*, data: list[str] | None, table: bool, **grid: object) -> int
     except (UnknownKey, BadUpload) as error:
         print(error, file=sys.stderr)
         return 2
-    from trainers.bench_advice import as_table, cells, known
+    from trainers.bench_advice import FULL, as_table, cells, known
 
+    grid |= FULL if full else {}
     if not table:
         for told in cells(keys, **grid):
             print(told, flush=True)

@@ -24,6 +24,7 @@ from trainers.trial import trial
 from trainers.verdict import ADVISABLE
 
 NEAR = 0.01  # of the best, in shares: as good
+FULL = {"volumes": (5, 20, 100), "seeds": (0, 1, 2), "seconds": 60.0}  # the grid on request
 # What CS231n's notes say: a linear head on few examples, else fine-tuning. (Its third advice for
 # few and unlike ones, a head on earlier layers, is none of our approaches.)
 CS231N = {"limited": "transfer", "moderate": "fine_tune", "large": "fine_tune"}
