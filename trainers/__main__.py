@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     bench.add_argument("--seconds", type=float, default=20, help="budget of each run (20)")
     bench.add_argument("--trial-seconds", type=float, default=20, help="of each trial (20)")
     bench.add_argument("--full", action="store_true",
-                       help="5, 20 and 100 of each class, three seeds, 60 seconds each: hours")  # fmt: skip
+                       help="5, 20, 100 of each class, 3 seeds, 60 s each: hours")  # fmt: skip
     bench.add_argument("--table", action="store_true", help="print what is known, run nothing")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
     advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
