@@ -27,13 +27,14 @@ from trainers.registry import UnknownKey
 from trainers.run import fresh
 from trainers.samples import Data
 from trainers.samples.own import BadUpload
-from trainers.samples.show import shown
+from trainers.samples.show import THUMB_PX, shown
 from trainers.store import Run, store
 from trainers.threshold import calibrated, tempered
 
 MOST_KNOWN = 1000  # training examples that an input is held against
 KNOWN_SECONDS = 15.0  # that looking at them may take, with a large network; then those must do
 STARTERS = 6
+SHOWN_PX = 160
 MOST_JUDGES = 3
 
 CANNOT = "Whether it is unlike what the model learned from cannot be told"
@@ -209,7 +210,7 @@ def answers(opened: Opened, inputs: Sequence[str | np.ndarray]) -> list[dict[str
     """An answer to each."""
     found = opened.judged(inputs) if inputs else []
     return [
-        one if isinstance(given, str) else one | {"shown": shown(given)}
+        one if isinstance(given, str) else one | {"shown": _thumb(given)}
         for one, given in zip(found, inputs, strict=True)
     ]
 
@@ -228,6 +229,15 @@ def starters(opened: Opened, inputs: Sequence) -> list[dict[str, Any]]:
         what = {"text": one} if isinstance(one, str) else {"picture": _png(one)}
         found.append({"label": data.classes[labels[item]], **what})
     return found
+
+
+def _thumb(picture: np.ndarray) -> str:
+    """As `shown` has it, but larger where there is more to see."""
+    if min(picture.shape[:2]) <= THUMB_PX:
+        return shown(picture)
+    small = Image.fromarray(picture)
+    small.thumbnail((SHOWN_PX, SHOWN_PX))
+    return f"data:image/png;base64,{_png(np.asarray(small))}"
 
 
 def _png(picture: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""A finished run's model, tried on inputs of one's own; beside a second one where that is wanted."""
+"""A finished run's model, tried on inputs of one's own; beside a second one where wanted."""
 
 import base64
 from collections.abc import Sequence
@@ -33,6 +33,7 @@ REMEMBERED = 3000  # answers of this visitor: moving a slider must not ask again
 ALWAYS = 0
 PRECISIONS = (ALWAYS, 70, 75, 80, 85, 90, 95, 97, 99)
 USUAL = 90
+NOT_SURE, UNLIKE, NO_ANSWER = "Not sure", "Unlike what it learned from", "No answer"
 
 
 @dataclass(frozen=True)
@@ -304,10 +305,10 @@ def _given(one: Given, answer: Answer) -> None:
     if isinstance(one.content, str):
         st.markdown(f"> {plain(one.content[:600])}" + (f"\n\n{name}" if one.label else ""))
     elif answer.shown:
-        picture, words = st.columns([1, 3], vertical_alignment="center")
-        raw = base64.b64decode(answer.shown.partition(",")[2])
-        picture.image(raw, width=120, alt=f"What was given: {one.name}")
-        words.markdown(name)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            raw = base64.b64decode(answer.shown.partition(",")[2])
+            st.image(raw, width=120, alt=f"What was given: {one.name}")
+            st.markdown(name, width="content")
     else:
         st.markdown(name)
 
@@ -319,13 +320,15 @@ def card(model: Tried, answer: Answer) -> None:
         return
     best = plain(model.classes[answer.best])
     if answer.unlike:
-        st.markdown(":orange-badge[:material/visibility_off: Unlike what it learned from]")
+        st.markdown(
+            ":orange-badge[:material/visibility_off: " + UNLIKE + "]",
+            help="Judged by the pre-trained backbone. About one in twenty inputs of the right kind "
+            "is taken for unlike, too; and something new can still look familiar.",
+        )
         st.markdown(
             f"It is farther from all that the model learned from than "
             f"{100 - 100 * answer.rarer:.0f} % of that is from the rest. If it had to choose, it "
-            f"would say {best}; how sure it is means nothing here.",
-            help="Judged by the pre-trained backbone. About one in twenty inputs of the right kind "
-            "is taken for unlike, too; and something new can still look familiar.",
+            f"would say {best}; how sure it is means nothing here."
         )
         return
     if model.unsure(answer):
@@ -354,10 +357,10 @@ def _percent(sure: float) -> str:
 def in_words(model: Tried, answer: Answer) -> str:
     """The answer in a table's cell."""
     if answer.error:
-        return "No answer"
+        return NO_ANSWER
     if answer.unlike:
-        return "Unlike what it learned from"
-    return "Not sure" if model.unsure(answer) else model.classes[answer.best]
+        return UNLIKE
+    return NOT_SURE if model.unsure(answer) else model.classes[answer.best]
 
 
 def as_table(
@@ -373,11 +376,12 @@ def as_table(
         told = [in_words(model, one) for one in found]
         columns[f"Answer{mark}"] = told
         columns[f"Likeliest{mark}"] = [
-            "" if one.error else model.classes[one.best] for one in found
+            model.classes[one.best] if word == NOT_SURE else ""
+            for one, word in zip(found, told, strict=True)
         ]
         measure = "Likeness" if model.likeness else "Probability"
         columns[f"{measure}{mark}"] = [
-            None if one.error else round(one.sureness[one.best], 4) for one in found
+            None if one.error or one.unlike else round(one.sureness[one.best], 4) for one in found
         ]
         columns[f"Note{mark}"] = [one.error for one in found]
         st.markdown(_counted(model, found, told))
@@ -399,8 +403,8 @@ def as_table(
 
 
 def _counted(model: Tried, found: Sequence[Answer], told: Sequence[str]) -> str:
-    unlike, unsure = (told.count(word) for word in ("Unlike what it learned from", "Not sure"))
-    given = len(found) - unlike - unsure - told.count("No answer")
+    unlike, unsure = told.count(UNLIKE), told.count(NOT_SURE)
+    given = len(found) - unlike - unsure - told.count(NO_ANSWER)
     return (
         f"{model.title}: {given:,} of {len(found):,} answered, {unsure:,} not sure, {unlike:,} "
         "unlike what it learned from."
