@@ -40,6 +40,8 @@ def try_it(
         names = [plain(one) for one in text] + [plain(str(one)) for one in file]
         inputs: list[Input] = [*text, *(_content(one, modality) for one in file)]
         table = read(csv.name, csv.read_bytes()) if csv else None
+        for notice in table.notices if table else ():
+            print(notice, file=sys.stderr)
         place = _place(table.names, column, table.guessed) if table else 0
     except (CannotTry, NoSuchRun, BadUpload, OSError) as error:
         print(error, file=sys.stderr)
