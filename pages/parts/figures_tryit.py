@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pages.parts.figures import Figure
 from trainers.threshold import Threshold
 
-HEIGHT_PX = 230
+HEIGHT_PX = 280
 
 
 def trade_off(steps: Sequence[Threshold], chosen: Threshold, accent: str) -> Figure:

@@ -1,11 +1,16 @@
 """A trained model is asked: in this process with toys, in the real one with a bundled sample, and
 with real photos where they are at hand."""
 
+import base64
 import io
 import json
 import os
+import struct
+import subprocess
+import sys
 import threading
 import time
+from zlib import compress, crc32
 
 import numpy as np
 import psutil
@@ -151,13 +156,15 @@ def test_starters_are_test_examples_of_every_class(toy):
 
 # --- hostile inputs -----------------------------------------------------------------------------
 
-BOMB = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xff\xff\x00\x00\xff\xff\x08\x02\x00\x00\x00"  # 65,535 x 65,535
-
 
 def bomb() -> bytes:
-    import zlib
+    """A PNG of a few bytes that says it has 65,535 x 65,535 px."""
 
-    return BOMB + zlib.crc32(BOMB[12:]).to_bytes(4, "big")
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 65_535, 65_535, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", compress(bytes(99)))
 
 
 @pytest.mark.parametrize("raw", [b"", b"hello", b"GIF89a", b"<svg/>", b"\xff\xd8\xff" + bytes(99)])
@@ -320,8 +327,6 @@ def test_the_process_answers_survives_its_death_and_ends(process):
     texts = until_open(key)
     assert texts[0].startswith("Starting")
     (starter, *_) = answering.call("starters", key)
-    import base64
-
     picture = base64.b64decode(starter["picture"])
     (answer, broken) = answering.ask(key, [picture, b"no picture"], 60)
     assert answer.unlike is not None
@@ -346,9 +351,6 @@ def test_an_answer_that_takes_too_long_is_given_up_in_words(process):
 
 
 def test_the_process_ends_when_the_app_is_killed(tmp_path):
-    import subprocess
-    import sys
-
     app = (
         "import time\nfrom trainers.answering.process import answerer\n"
         "answerer().opening('x')\nprint(answerer().process.pid, flush=True)\ntime.sleep(600)\n"

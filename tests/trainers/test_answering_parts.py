@@ -104,7 +104,7 @@ def test_columns_of_the_same_name_are_told_apart():
     assert read("a.csv", b"text,text\nx y z,b\n").names == ["text", "text (2)"]
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x00\x01\x02\x03" * 50, b'text\n"never closed\n'])
+@pytest.mark.parametrize("raw", [b"", b"\x01\x02\x03" * 50, b'text\n"never closed\n'])
 def test_what_is_no_table_is_refused_in_words(raw):
     with pytest.raises(BadUpload):
         read("../../a.csv", raw)

@@ -235,15 +235,22 @@ def promised(least: Threshold) -> str:
         f"({least.share:.0%}), {least.right:,} of them rightly "
         f"({least.right / least.answered:.0%})."
     )
-    if least.sure == 0:
+    if least.sure == 0 and least.promised:
         return f"It may answer always. {given}"
-    line = f'Below **{least.sure:.0%}** it says "not sure". {given}'
+    line = (
+        given if least.sure == 0 else f'Below **{_line(least.sure)}** it says "not sure". {given}'
+    )
     if least.promised:
         return line
     return (
         f"{least.checks:,} checks are too few, or it errs too often, to promise "
         f"{least.wanted:.0%}: at best {least.low:.0%}. {line}"
     )
+
+
+def _line(sure: float) -> str:
+    """A threshold: near certainty it is told more exactly, and 100 % is not reached."""
+    return f"{sure:.0%}" if sure < 0.985 else f"{min(sure, 0.999):.1%}"
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -335,7 +342,7 @@ def card(model: Tried, answer: Answer) -> None:
         st.markdown(":gray-badge[:material/help: Not sure]")
         st.caption(
             f"The likeliest is {best}, at {answer.sureness[answer.best]:.0%}; below "
-            f"{model.least.sure:.0%} too few such answers are right."
+            f"{_line(model.least.sure)} too few such answers are right."
         )
     else:
         st.markdown(f"**{best}**")
