@@ -17,6 +17,9 @@ FORBIDDEN = {
 }
 # What pages may need of the back end, whether or not one does today.
 LIGHT = {
+    "trainers.answering",
+    "trainers.answering.tables",
+    "trainers.answering.terminal",
     "trainers.answers",
     "trainers.approaches",
     "trainers.backbones",
@@ -39,6 +42,7 @@ LIGHT = {
     "trainers.samples.online",
     "trainers.samples.own",
     "trainers.store",
+    "trainers.threshold",
 }
 
 

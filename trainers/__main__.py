@@ -133,6 +133,16 @@ def main(arguments: list[str] | None = None) -> int:
     take.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     take.add_argument("--to", type=Path, required=True, metavar="FILE.zip")
     take.add_argument("--onnx", action="store_true", help="the model as ONNX, too")
+    ask = commands.add_parser("try", help="ask a finished run's model")
+    ask.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    ask.add_argument("--text", action="append", default=[], help="again for each more")
+    ask.add_argument("--file", action="append", default=[], type=Path, help="a picture, or a text")
+    ask.add_argument("--csv", type=Path, metavar="IN", help="a table with a column of texts")
+    ask.add_argument("--column", help="of the table; guessed by default")
+    ask.add_argument("--to", type=Path, metavar="OUT", help="where the answered table goes")
+    ask.add_argument("--precision", type=float, default=90,
+                     help="percent of the answers that should be right (90), else: not sure; "
+                     "0: answer always")  # fmt: skip
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -164,6 +174,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _runs(as_json=given.pop("json"), **given)
         case "export":
             return _export(**given)
+        case "try":
+            from trainers.answering.terminal import try_it
+
+            return try_it(**given)
         case "forget":
             return _forget(**given)
         case "fetch":

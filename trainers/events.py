@@ -173,6 +173,16 @@ class Answered(Event):
 
 
 @dataclass(frozen=True)
+class Calibrated(Event):
+    """How sure the model may be, measured on examples that it did not learn from."""
+
+    temperature: float  # scores are divided by it before they become probabilities
+    sureness: list[float]  # calibrated probability of the answer to each such example, 0..1
+    right: list[bool]  # whether that answer was right
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The end: the score on test examples that were looked at once, here."""
 

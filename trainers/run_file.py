@@ -20,6 +20,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from guide.approaches import APPROACHES
 from trainers import jobs, samples
 from trainers.events import (
+    Calibrated,
     Cancelled,
     Compared,
     Event,
@@ -250,6 +251,7 @@ EQUALLY_LONG = (
     ("labels", "answers"),
     ("watched", "sureness"),
     ("point_labels", "point_answers"),
+    ("sureness", "right"),
 )
 PICTURE = re.compile(r"(data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/=]*)?")
 
@@ -287,6 +289,9 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
                 pictures = any(shown.startswith("data:") for shown in event.inputs)
                 if pictures and not all(map(PICTURE.fullmatch, event.inputs)):
                     yield f"{where} has a picture that is none"
+            case Calibrated():
+                if event.temperature <= 0 or any(not 0 <= sure <= 1 for sure in event.sureness):
+                    yield f"{where} is no measurement of how sure to be"
             case PhaseStarted():
                 for part in event.parts:
                     _typed(_Part, part)
