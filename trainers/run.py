@@ -19,9 +19,11 @@ from trainers import backbones, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Inputs, device
+from trainers.changed import changed
 from trainers.events import (
     Answered,
     Baseline,
+    Changed,
     Event,
     Finished,
     Notice,
@@ -616,6 +618,9 @@ class _Run:
             except OSError as error:  # the score is there: it must not be lost with the weights
                 text = f"The trained model could not be kept on disk ({error.strerror})."
                 yield Notice(text, finished.seconds)
+        if plan.approach != "none":
+            before = None if plan.approach == "scratch" else loaded(plan.backbone)
+            yield Changed(changed(self.body, before, self._parts()), finished.seconds)
         yield finished
 
 

@@ -99,6 +99,26 @@ class Sample:
         module, _, name = self.load.partition(":")
         return getattr(import_module(module), name)(per_class, seed)
 
+    def some(
+        self,
+        items: Sequence[int],
+        per_class: int | None = None,
+        seed: int = 0,
+        mends: Collection[str] = (),
+    ) -> Split:
+        """The training examples numbered `items` of what `data` hands back for the same; numbers
+        that there are not are passed over. It takes no longer than they need."""
+        if self.load.startswith("trainers.samples.bundled:"):
+            from trainers.samples import bundled
+
+            if (drawn := bundled.some(self.key, items, per_class, seed)) is not None:
+                return drawn
+        train = self.data(per_class, seed, mends).train
+        items = [item for item in items if 0 <= item < len(train.labels)]
+        if isinstance(train.inputs, np.ndarray):
+            return Split(train.inputs[items], train.labels[items])
+        return Split([train.inputs[item] for item in items], train.labels[items])
+
     def glimpse(self) -> list[tuple[str, str]]:
         """An example of each class as (what a page can show, the class), without drawing or
         reading more than that where it takes long."""
