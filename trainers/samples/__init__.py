@@ -30,6 +30,9 @@ class Data:
     described: tuple[str, ...] = ()
 
 
+NOTHING = Split((), np.array([], dtype=np.int64))
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a backbone has to cope with; pictures as they are kept: an upload's are made smaller."""
@@ -105,19 +108,20 @@ class Sample:
         per_class: int | None = None,
         seed: int = 0,
         mends: Collection[str] = (),
-    ) -> Split:
-        """The training examples numbered `items` of what `data` hands back for the same; numbers
-        that there are not are passed over. It takes no longer than they need."""
+    ) -> Data:
+        """Of what `data` hands back for the same, the training examples numbered `items` alone, and
+        no test. Numbers that there are not are passed over; what is drawn, is drawn for these."""
         if self.load.startswith("trainers.samples.bundled:"):
             from trainers.samples import bundled
 
             if (drawn := bundled.some(self.key, items, per_class, seed)) is not None:
                 return drawn
-        train = self.data(per_class, seed, mends).train
-        items = [item for item in items if 0 <= item < len(train.labels)]
-        if isinstance(train.inputs, np.ndarray):
-            return Split(train.inputs[items], train.labels[items])
-        return Split([train.inputs[item] for item in items], train.labels[items])
+        data = self.data(per_class, seed, mends)
+        inputs, labels = data.train
+        items = [item for item in items if 0 <= item < len(labels)]
+        one_array = isinstance(inputs, np.ndarray)
+        chosen = inputs[items] if one_array else [inputs[item] for item in items]
+        return Data(data.modality, data.classes, Split(chosen, labels[items]), NOTHING)
 
     def glimpse(self) -> list[tuple[str, str]]:
         """An example of each class as (what a page can show, the class), without drawing or

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.samples import (
+    NOTHING,
     Data,
     Split,
     cells as cell_drawings,
@@ -67,9 +68,9 @@ def _first(seed: int) -> int:
     return 1_000_000 * (1 + seed)
 
 
-def some(name: str, items: Sequence[int], per_class: int | None, seed: int) -> Split | None:
-    """The training pictures numbered `items` of a sample that is drawn, and no others drawn; None
-    for any other sample."""
+def some(name: str, items: Sequence[int], per_class: int | None, seed: int) -> Data | None:
+    """The training pictures numbered `items` of a sample that is drawn, and no test; None for any
+    other sample."""
     if name not in DRAWN:
         return None
     module = DRAWN[name]
@@ -78,7 +79,8 @@ def some(name: str, items: Sequence[int], per_class: int | None, seed: int) -> S
     pictures = [module.draw(module.CLASSES[kind], _first(seed) + n) for n, kind in places]
     empty = np.empty((0, 1, 1, 3), np.uint8)
     labels = np.array([kind for _, kind in places], dtype=np.int64)
-    return Split(np.stack(pictures) if pictures else empty, labels)
+    train = Split(np.stack(pictures) if pictures else empty, labels)
+    return Data("images", module.CLASSES, train, NOTHING)
 
 
 DRAWN = {"vehicles": vehicle_drawings, "cells": cell_drawings}
