@@ -224,4 +224,3 @@ def in_words(found: dict[str, Any]) -> str:
 
 def _points(share: float) -> str:
     return f"{max(0.0, 100 * share):.0f}"
-

@@ -39,7 +39,7 @@ def tell(run: str, *, as_json: bool) -> int:
     match event:
         case Done() if not as_json:
             print(as_text(event.found))
-        case (Failed() | Cancelled()) if not as_json:
+        case Failed() | Cancelled() if not as_json:
             print(getattr(event, "text", "Cancelled."), file=sys.stderr)
     return 0 if isinstance(event, Done) else 1
 
