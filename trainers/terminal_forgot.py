@@ -11,8 +11,10 @@ from trainers.store import FINISHED, NoSuchRun, store
 def tell(run: str, *, as_json: bool) -> int:
     """0; 1 when it could not be found out; 2, and one line, where there is no such run."""
     try:
-        if run == "last":
-            run = _last()
+        if run == "last" and not (run := _last()):
+            print("No run was finished in this terminal yet. Start one: python -m trainers run",
+                  file=sys.stderr)  # fmt: skip
+            return 2
         store().find(run)
     except NoSuchRun as error:
         print(error, file=sys.stderr)
@@ -45,11 +47,9 @@ def tell(run: str, *, as_json: bool) -> int:
 
 
 def _last() -> str:
-    """The newest run that this terminal finished. Raises `NoSuchRun`."""
-    for run in store().of_visitor("terminal"):
-        if run.state == FINISHED:
-            return run.id
-    raise NoSuchRun("last")
+    """The newest run that this terminal finished; "" where there is none."""
+    runs = store().of_visitor("terminal")
+    return next((run.id for run in runs if run.state == FINISHED), "")
 
 
 def as_text(found: dict) -> str:
