@@ -83,29 +83,30 @@ def with_own_kind(places: Places, labels: Sequence[int]) -> float:
 
 def in_words(film: Reel) -> str:
     """What can be seen in the film, as Markdown of our own."""
-    flips = sum(a != b for a, b in zip(film.first.point_answers, film.last.point_answers,
-                                       strict=True))  # fmt: skip
-    changed = f"{flips:,} of {len(film.first.point_labels):,} answers"
+    count = len(film.first.point_labels)
+    right = f"Right were {_right(film.first):,} of {count:,} at the start, {_right(film.last):,} at"
+    right += " the end."
     begins = next((n for n, frame in enumerate(film.frames) if frame.moved > MOVED), None)
     if begins is None:
+        why = "The backbone stays as it was, so it sees every example where it saw it before"
+        if any(frame.moved for frame in film.frames):
+            why = "The backbone hardly changed, so it sees every example about where it did before"
         return (
-            "**Nothing moves.** The backbone stays as it was, so it sees every example where it "
-            f"saw it before; only the new last layer learns, and draws other borders: {changed} "
-            "are others at the end."
+            f"**Nothing moves.** {why}; the new last layer learns, and draws other borders between "
+            f"them. {right}"
         )
-    end, seconds = film.frames[-1], film.frames[begins - 1].look.seconds
-    still = seconds > film.first.seconds and film.frames[begins - 1].look.phase > film.first.phase
-    opening = "**The marks move** from the beginning on"
-    if still:
+    before, end = film.frames[begins - 1].look, film.frames[-1]
+    opening = "**The marks move** from the beginning on."
+    if before.phase > film.first.phase:
         opening = (
-            f"**They stand still, then they move.** For the first {seconds:.1f} seconds only the "
-            "new last layer learns; then the backbone thaws"
+            f"**They stand still, then they move.** For the first {before.seconds:.1f} seconds "
+            "only the new last layer learns; then the backbone thaws."
         )
     near = [with_own_kind(film.places[n], film.first.point_labels) for n in (0, end.place)]
     return (
-        f"{opening}. In the end a mark is {end.moved:.1f} times as far from where it began as the "
-        f"marks lay from their middle. Next to a mark of their own class were {near[0]:.0%} of "
-        f"them at the start and {near[1]:.0%} at the end; {changed} are others."
+        f"{opening} In the end a mark is {end.moved:.1f} times as far from where it began as the "
+        f"marks lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of "
+        f"them at the start, {near[1]:.0%} at the end. {right}"
     )
 
 
