@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import plotly.graph_objects
 import pytest
+from streamlit.testing.v1 import AppTest
 from test_compare_page import compared
 from test_pages import FRAME, PARTS, finished, look, started
-from streamlit.testing.v1 import AppTest
 
 from pages.parts import figures_film, mapped
 from pages.parts.closer.changed import in_words as change_in_words
@@ -326,9 +326,7 @@ def test_a_comparison_shows_the_films_only_once_they_are_asked_for(monkeypatch):
     runs = store()
     job = Comparison(data="digits", visitor="someone", approaches=("transfer", "hybrid", "none"))
     key = runs.start(job, "someone", worker="test")
-    for lane, (approach, looks) in enumerate(
-        [("transfer", STILL), ("hybrid", LATE), ("none", ())]
-    ):
+    for lane, (approach, looks) in enumerate([("transfer", STILL), ("hybrid", LATE), ("none", ())]):
         run = runs.start(Plan(data="digits", approach=approach), "someone", worker="test")
         runs.append(key, [LaneStarted(approach, run, lane, 3, 1.0)])
         runs.append(run, [started(approach), *looks, finished(approach)])

@@ -146,9 +146,12 @@ def test_a_fine_tuned_run_is_asked_before_and_after(toy, what_learns):
 def test_before_is_the_backbone_as_it_came_and_after_is_what_the_run_left(toy, monkeypatch):
     key, bodies = finished("colours", "fine_tune"), []
     real = forgot.frozen
-    monkeypatch.setattr(
-        forgot, "frozen", lambda body, *given, **more: bodies.append(body) or real(body, *given, **more)
-    )  # fmt: skip
+
+    def spied(body, *given, **more):
+        bodies.append(body)
+        return real(body, *given, **more)
+
+    monkeypatch.setattr(forgot, "frozen", spied)
     asked(key)
     first, last = bodies[0], bodies[-1]
     assert first is loaded("eye")
