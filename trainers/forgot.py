@@ -213,12 +213,12 @@ def in_words(found: dict[str, Any]) -> str:
     if not points:
         return (
             f"No forgetting to be seen: {scores}. So few questions could hide a loss of up to "
-            f"{low} points."
+            f"{low} of 100."
         )
     word = "fewer" if found["difference"] < 0 else "more"
     return (
         f"It cannot be told: {scores}, {points} {unit} {word}, and so small a difference may be "
-        f"chance. In truth it may be up to {low} points worse, or up to {high} better."
+        f"chance. In truth it may be up to {low} of 100 worse, or up to {high} better."
     )
 
 
