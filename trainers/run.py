@@ -612,15 +612,15 @@ class _Run:
             peak_memory_bytes=self.memory.now(),
             stored_bytes=0 if plan.approach == "none" else stored_bytes(self.model),
         )
+        if plan.approach != "none":
+            before = None if plan.approach == "scratch" else loaded(plan.backbone)
+            yield Changed(changed(self.body, before, self._parts()), finished.seconds)
         if self.folder:
             try:
                 keep(self.model, self.folder)
             except OSError as error:  # the score is there: it must not be lost with the weights
                 text = f"The trained model could not be kept on disk ({error.strerror})."
                 yield Notice(text, finished.seconds)
-        if plan.approach != "none":
-            before = None if plan.approach == "scratch" else loaded(plan.backbone)
-            yield Changed(changed(self.body, before, self._parts()), finished.seconds)
         yield finished
 
 
