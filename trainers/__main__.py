@@ -143,6 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("--precision", type=float, default=90,
                      help="percent of the answers that should be right (90), else: not sure; "
                      "0: answer always")  # fmt: skip
+    told = commands.add_parser("forgot", help="what the backbone of a finished run forgot")
+    told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    told.add_argument("--json", action="store_true", help="one event a line")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -178,6 +181,10 @@ def main(arguments: list[str] | None = None) -> int:
             from trainers.answering.terminal import try_it
 
             return try_it(**given)
+        case "forgot":
+            from trainers.terminal_forgot import tell
+
+            return tell(given["run"], as_json=given["json"])
         case "forget":
             return _forget(**given)
         case "fetch":

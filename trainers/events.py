@@ -93,6 +93,8 @@ class Watched(Event):
     items: list[int]
     inputs: list[str]  # the text, or a PNG as a data: URI
     labels: list[int]
+    # The examples on the map, in its order: numbers into the training data, as `items` are.
+    mapped: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,16 @@ class Calibrated(Event):
     temperature: float  # scores are divided by it before they become probabilities
     sureness: list[float]  # calibrated probability of the answer to each such example, 0..1
     right: list[bool]  # whether that answer was right
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Changed(Event):
+    """How far the weights are from where they started: see trainers/changed.py."""
+
+    # From input to answer: {"name", "parameters", "learnable" (at the end), "change"}. The last is
+    # a share of the part's size, 0 where it is as it came; None where nothing was there before.
+    parts: list[dict]
     seconds: float
 
 

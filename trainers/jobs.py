@@ -154,6 +154,15 @@ class Export(_Job):
     onnx: bool = False  # with the model in that form too: larger, and some seconds more
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forgot(_Job):
+    """The backbone of a finished run, asked before and after about what it did not learn here.
+    `Done.found` is what trainers/forgot.py says."""
+
+    key: str  # the run's id
+    visitor: str
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -169,6 +178,7 @@ KINDS = {
     "curve": Kind(Curve, "trainers.curve:curve", heavy=True),
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
+    "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

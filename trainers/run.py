@@ -19,9 +19,11 @@ from trainers import backbones, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Inputs, device
+from trainers.changed import changed
 from trainers.events import (
     Answered,
     Baseline,
+    Changed,
     Event,
     Finished,
     Notice,
@@ -656,6 +658,9 @@ class _Run:
             peak_memory_bytes=self.memory.now(),
             stored_bytes=0 if plan.approach == "none" else stored_bytes(self.model),
         )
+        if plan.approach != "none":
+            before = None if plan.approach == "scratch" else loaded(plan.backbone)
+            yield Changed(changed(self.body, before, self._parts()), finished.seconds)
         if self.folder:
             try:
                 keep(self.model, self.folder)

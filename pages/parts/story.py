@@ -8,6 +8,7 @@ from guide.approaches import APPROACHES
 from trainers.events import (
     Baseline,
     Cancelled,
+    Changed,
     Event,
     Failed,
     Finished,
@@ -39,6 +40,7 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     looks: list[Validated] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    changed: Changed | None = None
     seconds: float = 0.0  # of the last event
 
 
@@ -68,6 +70,8 @@ def told(events: Sequence[Event]) -> Story:
                 story.looks.append(event)
             case Notice():
                 story.notices.append(event)
+            case Changed():
+                story.changed = event
             case Finished() | Failed() | Cancelled():
                 story.end = event
     return story

@@ -12,6 +12,7 @@ from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
     Cancelled,
+    Changed,
     Compared,
     Failed,
     Finished,
@@ -40,7 +41,15 @@ LOOK = Validated(
     point_labels=[0, 1], point_answers=[0, 0], seconds=1.0,
 )  # fmt: skip
 PICTURE = "data:image/png;base64,AAAA"
-EVENTS = [STARTED, Watched([4], [PICTURE], [1]), LOOK, Answered([0, 1], [0, 0], [], 1.0), FINISH]
+PART = {"name": "stem", "parameters": 2, "learnable": 1}
+EVENTS = [
+    STARTED,
+    Watched([4], [PICTURE], [1], [4, 5]),
+    LOOK,
+    Answered([0, 1], [0, 0], [], 1.0),
+    Changed([PART | {"change": 0.1}, PART | {"change": None}], 1.0),
+    FINISH,
+]
 
 
 @pytest.fixture
@@ -268,6 +277,11 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:3], replace(FINISH, approach="hybrid")],
         [STARTED, Watched([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]), FINISH],
         [STARTED, Watched([4], ["data:text/html;base64,AAAA"], [1]), FINISH],
+        [STARTED, Watched([4], [PICTURE], [1], [4]), LOOK, FINISH],
+        [STARTED, Watched([4], [PICTURE], [1], [4, -1]), LOOK, FINISH],
+        [*EVENTS[:3], Changed([PART | {"change": "far"}], 1.0), FINISH],
+        [*EVENTS[:3], Changed([PART | {"change": -0.1}], 1.0), FINISH],
+        [*EVENTS[:3], Changed([{"name": "stem", "change": None}], 1.0), FINISH],
         [STARTED, Watched([4], ["data:image/svg+xml,<svg onload='x()'>"], [1]), FINISH],
     ],
 )
