@@ -20,6 +20,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from guide.approaches import APPROACHES
 from trainers import jobs, samples
 from trainers.events import (
+    Answered,
     Cancelled,
     Compared,
     Event,
@@ -287,6 +288,11 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
                 pictures = any(shown.startswith("data:") for shown in event.inputs)
                 if pictures and not all(map(PICTURE.fullmatch, event.inputs)):
                     yield f"{where} has a picture that is none"
+            case Answered():
+                if len(event.sureness) not in (0, len(event.answers)):
+                    yield f"{where} has lists of different lengths"
+                if any(not 0 <= sure <= 1 for sure in event.sureness):
+                    yield f"{where} has a share that is not between 0 and 1"
             case PhaseStarted():
                 for part in event.parts:
                     _typed(_Part, part)

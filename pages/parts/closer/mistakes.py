@@ -44,7 +44,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         st.markdown("### The mistakes it was surest of")
         surest(end, run, answered)
     except Gone as why:
-        st.info(plain(f"No examples are shown. {why}"), icon=":material/visibility_off:")
+        st.info(f"No examples are shown. {plain(str(why))}", icon=":material/visibility_off:")
 
 
 def in_words(classes: Sequence[str], kinds: Sequence[tuple[int, int, int]]) -> str:
@@ -166,14 +166,11 @@ def surest(end: Finished, run: Run, answered: Answered) -> None:
 
 
 def labels_in_words(doubts: int, mistakes: int) -> str:
-    which = "one" if doubts == 1 else f"{doubts:,}"
+    which = "this" if mistakes == 1 else f"{doubts:,} of these {mistakes:,}"
     return (
-        f"**The label may be wrong, or the model is**: of {which} of these {mistakes:,} it was as "
-        "sure as it mostly is when it is right. Only a person who looks can tell. The score stands "
-        "as it is: correct a wrong label in your data, and a later run is measured by it."
-        if mistakes > 1
-        else "**The label may be wrong, or the model is**: it was as sure of this as it mostly is "
-        "when it is right. Only a person who looks can tell. The score stands as it is."
+        f"**The label may be wrong, or the model is**: it was as sure of {which} as it mostly is "
+        "when it is right. Only a person who looks can tell. Nothing in the test is changed for "
+        "it, and the score stands; a label that you correct in your data counts in later runs."
     )
 
 
