@@ -58,7 +58,7 @@ def per_class(answered: Answered, classes: Sequence[str]) -> list[Part]:
 def per_group(answered: Answered, groups: Sequence[int], names: Sequence[str]) -> list[Part]:
     """The score of each group, in order; `groups` has the group of each test example, as a place
     in `names`."""
-    labels, groups = np.asarray(answered.labels), np.asarray(groups)[: len(answered.labels)]
+    labels, groups = np.asarray(answered.labels), np.asarray(groups)
     hits = labels == np.asarray(answered.answers)
     of_class = np.bincount(labels, weights=hits) / np.bincount(labels).clip(1)
     found = []

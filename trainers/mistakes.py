@@ -43,7 +43,10 @@ def asked(plan: Plan, answered: Answered, classes: Sequence[str]) -> Split:
             "The test examples are others by now than those that this run was asked, so they are "
             "not shown. Run it again to see examples."
         )
-    return data.test._replace(inputs=data.test.inputs[:count], labels=data.test.labels[:count])
+    inputs, labels, groups, names = data.test
+    return Split(
+        inputs[:count], labels[:count], groups if groups is None else groups[:count], names
+    )
 
 
 def in_cell(answered: Answered, truth: int, answer: int) -> list[int]:
