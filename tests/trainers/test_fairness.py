@@ -52,11 +52,6 @@ def test_a_group_has_its_own_score_and_what_its_classes_alone_would_give():
     assert by_its_classes(town._replace(expected=0.51), 0.5) == by_its_classes(none, 0.5) == ""
 
 
-def test_where_time_was_short_groups_are_those_of_the_examples_that_were_asked():
-    (only,) = per_group(answered([0, 0], [0, 1]), [0, 0, 0, 0], ["all"])
-    assert (only.right, only.tests) == (1, 2)
-
-
 def test_a_large_gap_is_clear_and_said():
     parts = [part("a", 95, 100), part("b", 60, 100)]
     (gap,) = gaps(parts)
