@@ -144,8 +144,8 @@ def in_words(parts: Sequence[Part], found: Sequence[Gap], what: str) -> list[str
             if len(there) == 2:
                 rest = next(part.name for part in there if part.name != gap.name)
             told.append(
-                f"{gap.name}: {more} are right than of {rest}, {gap.share:.0%} against "
-                f"{gap.others:.0%}. So large a gap is hardly chance."
+                f"{what.capitalize()} {gap.name}: {more} are right than of {rest}, "
+                f"{gap.share:.0%} against {gap.others:.0%}. So large a gap is hardly chance."
             )
         if len(clear) > TOLD:
             told.append(f"And {len(clear) - TOLD:,} more where clearly {more} are right.")
@@ -154,14 +154,12 @@ def in_words(parts: Sequence[Part], found: Sequence[Gap], what: str) -> list[str
     least = min(there, key=lambda part: part.tests)
     limit = unseen(least, parts)
     count = "1 example" if least.tests == 1 else f"{least.tests:,} examples"
+    has = f"{what.capitalize()} {least.name} has {count} in the test"
     if limit is None:
-        told.append(
-            f"{least.name} has {count} in the test: with so few, any gap below the others could be "
-            "chance."
-        )
+        told.append(f"{has}: with so few, any gap below the others could be chance.")
     elif limit >= 0.01:
         told.append(
-            f"{least.name} has {count} in the test: there a gap of up to {100 * limit:.0f} points "
+            f"{has}: there a gap of up to {100 * limit:.0f} points "
             "below the others could still be chance."
         )
     return told
@@ -173,8 +171,8 @@ def by_its_classes(part: Part, overall: float) -> str:
         return ""
     harder = "harder" if part.expected < overall else "easier"
     return (
-        f"{part.name} holds more of the {harder} classes: by them alone {part.expected:.0%} would "
-        f"be right of it, and {overall:.0%} of all."
+        f"Group {part.name} holds more of the {harder} classes: by them alone {part.expected:.0%} "
+        f"would be right of it, and {overall:.0%} of all."
     )
 
 

@@ -33,7 +33,7 @@ def scores(parts: Sequence[Part], clear: Collection[str], overall: float, accent
                 },
                 "marker": {
                     "color": accent,
-                    "size": [13 if one else 10 for one in apart],
+                    "size": [15 if one else 10 for one in apart],
                     "symbol": ["diamond" if one else "circle-open" for one in apart],
                     "line": {"width": 2},
                 },
@@ -56,6 +56,7 @@ def scores(parts: Sequence[Part], clear: Collection[str], overall: float, accent
                 "automargin": True,
                 "fixedrange": True,
                 "showgrid": False,
+                "zeroline": False,
             },
             "shapes": [
                 {"type": "line", "x0": 100 * overall, "x1": 100 * overall, "yref": "paper"}

@@ -57,7 +57,7 @@ def test_a_large_gap_is_clear_and_said():
     (gap,) = gaps(parts)
     assert (gap.name, gap.clear) == ("b", True)
     assert in_words(parts, [gap], "class")[0].startswith(
-        "b: fewer are right than of a, 60% against 95%."
+        "Class b: fewer are right than of a, 60% against 95%."
     )
 
 
@@ -67,7 +67,7 @@ def test_nearly_the_same_gap_among_few_is_not_claimed():
     assert not gap.clear
     said = in_words(parts, [gap], "group")
     assert said[0] == "No group is clearly apart from the others."
-    assert "a has 9 examples in the test" in said[1]
+    assert "Group a has 9 examples in the test" in said[1]
 
 
 @pytest.mark.parametrize(("tests", "others"), [(9, (11, 12)), (30, (180, 200)), (200, (95, 100))])

@@ -91,26 +91,26 @@ def draw(parts: Sequence[Part], what: str, end: Finished) -> None:
     )
     with st.expander("As a table", icon=":material/table:"):
         st.markdown(table(parts, {gap.name for gap in found if gap.clear}, what))
+        st.caption("In brackets the 95 % interval.")
 
 
 def table(parts: Sequence[Part], clear: set[str], what: str) -> str:
-    """All parts as Markdown, in their own order."""
-    precision = what == "class"
+    """All parts as Markdown, in their own order; few columns, since a phone has no room."""
+    precise = what == "class"
     rows = [
-        f"| {what} | right | 95 % interval | clearly apart |"
-        + (" right when it says so |" if precision else ""),
-        "|---|---|---|---|" + ("---|" if precision else ""),
+        f"| {what} | right |" + (" right when it says so |" if precise else ""),
+        "|---|---|" + ("---|" if precise else ""),
     ]
     for part in parts:
-        row = f"| {plain(part.name)} | none in the test | | |"
+        right = "none in the test"
         if part.tests:
-            row = (
-                f"| {plain(part.name)} | {part.share:.0%} ({part.right:,} of {part.tests:,})"
-                f" | {part.low:.0%} to {part.high:.0%} | {'yes' if part.name in clear else 'no'} |"
-            )
-        if precision and part.said:
-            row += f" {part.said_right / part.said:.0%} ({part.said_right:,} of {part.said:,}) |"
-        elif precision:
+            right = f"**{part.share:.0%}**, {part.right:,} of {part.tests:,} "
+            right += f"({part.low:.0%} to {part.high:.0%})"
+            right += " ◆ clearly apart" if part.name in clear else ""
+        row = f"| {plain(part.name)} | {right} |"
+        if precise and part.said:
+            row += f" {part.said_right / part.said:.0%}, {part.said_right:,} of {part.said:,} |"
+        elif precise:
             row += " never says so |"
         rows.append(row)
     return "\n".join(rows)
