@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
                      help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
     run.add_argument("--text-column", help="of your table, by name or number; guessed by default")
     run.add_argument("--label-column", help="of your table, by name or number; guessed by default")
+    run.add_argument("--group-column", help="of your table: scores are compared by it afterwards")
     run.add_argument("--approach", metavar="|".join(APPROACHES))
     run.add_argument(
         "--plan",
@@ -146,6 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     told = commands.add_parser("forgot", help="what the backbone of a finished run forgot")
     told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     told.add_argument("--json", action="store_true", help="one event a line")
+    fair = commands.add_parser("fairness", help="a finished run's score for each class and group")
+    fair.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    fair.add_argument("--json", action="store_true", help="print the scores as JSON")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -185,6 +189,10 @@ def main(arguments: list[str] | None = None) -> int:
             from trainers.terminal_forgot import tell
 
             return tell(given["run"], as_json=given["json"])
+        case "fairness":
+            from trainers.fairness_told import tell
+
+            return tell(given["run"], as_json=given["json"])
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -217,9 +225,10 @@ def _run(
     plan: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     **settings: object,
 ) -> int:
-    columns = (text_column, label_column)
+    columns = (text_column, label_column, *([group_column] if group_column else []))
     try:
         plan = _planned(plan, settings, columns, sys.stderr if as_json else sys.stdout)
     except (BadPlan, BadUpload) as error:
@@ -290,7 +299,7 @@ def _played(
 def _bench_advice(*, data: list[str] | None, full: bool, table: bool, **grid: object) -> int:
     try:
         keys = [
-            _read(one, None, None, sys.stderr) if _is_path(one) else samples.pick(one).key
+            _read(one, (None, None), sys.stderr) if _is_path(one) else samples.pick(one).key
             for one in data or samples.SAMPLES
         ]
     except (UnknownKey, BadUpload) as error:
@@ -444,7 +453,7 @@ def _tested(stream: Iterable[Event], key: str) -> Event:
 
 
 def _planned(
-    file: str | None, settings: dict, columns: tuple[str | None, str | None], told: TextIO
+    file: str | None, settings: dict, columns: tuple[str | None, ...], told: TextIO
 ) -> Plan:
     """The plan in `file`, or of `settings`; data of one's own is read, and `told` what it holds.
     Raises `BadPlan` and `BadUpload`."""
@@ -457,7 +466,7 @@ def _planned(
         # All else is checked before: reading may take a while.
         unknown = {"backbone": "", "per_class": None, "mends": ()}
         Plan(**settings | unknown | {"data": next(iter(samples.SAMPLES))})
-        data = _read(settings["data"], *columns, told)
+        data = _read(settings["data"], columns, told)
         return Plan(**settings | {"data": data})
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
@@ -483,16 +492,17 @@ def _is_path(data: str) -> bool:
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 
 
-def _read(path: str, text_column: str | None, label_column: str | None, told: TextIO) -> str:
-    """Reads and keeps data of one's own, tells what it holds, and hands back its key. What was
-    read before and has not changed is not read again."""
+def _read(path: str, columns: tuple[str | None, ...], told: TextIO) -> str:
+    """Reads and keeps data of one's own, tells what it holds, and hands back its key. `columns`:
+    of text, label and, perhaps, group. What was read before and has not changed is not read again.
+    """
     from tqdm import tqdm
 
-    columns = text_column, label_column
     if Path(path).exists() and (known := own.again(Path(path), *columns)):
         print(f"{known.title}: read before, as {known.key}. {known.about}", file=told)
         return known.key
-    reading = own.read(Path(path), text_column=text_column, label_column=label_column)
+    names = ("text_column", "label_column", "group_column")
+    reading = own.read(Path(path), **dict(zip(names, columns, strict=False)))
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
         while True:
             try:

@@ -40,6 +40,7 @@ class Reading(_Job):
     visitor: str
     text_column: str | None = None
     label_column: str | None = None
+    group_column: str | None = None  # among which scores are compared
     replaces: str = ""  # data read from the same files before: deleted once this is there
 
 

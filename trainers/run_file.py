@@ -20,6 +20,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from guide.approaches import APPROACHES
 from trainers import jobs, samples
 from trainers.events import (
+    Answered,
     Calibrated,
     Cancelled,
     Changed,
@@ -296,6 +297,11 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
             case Calibrated():
                 if event.temperature <= 0 or any(not 0 <= sure <= 1 for sure in event.sureness):
                     yield f"{where} is no measurement of how sure to be"
+            case Answered():
+                if len(event.sureness) not in (0, len(event.answers)):
+                    yield f"{where} has lists of different lengths"
+                if any(not 0 <= sure <= 1 for sure in event.sureness):
+                    yield f"{where} has a share that is not between 0 and 1"
             case PhaseStarted():
                 for part in event.parts:
                     _typed(_Part, part)

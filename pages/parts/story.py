@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from guide.approaches import APPROACHES
 from trainers.events import (
+    Answered,
     Baseline,
     Cancelled,
     Changed,
@@ -34,6 +35,7 @@ class Story:
     progress: Progress | None = None
     baseline: Baseline | None = None
     watched: Watched | None = None
+    answered: Answered | None = None
     end: Finished | Failed | Cancelled | None = None
     phases: list[PhaseStarted] = field(default_factory=list)
     done: dict[int, PhaseDone] = field(default_factory=dict)
@@ -60,6 +62,8 @@ def told(events: Sequence[Event]) -> Story:
                 story.baseline = event
             case Watched():
                 story.watched = event
+            case Answered():
+                story.answered = event
             case PhaseStarted():
                 story.phases.append(event)
             case PhaseDone():

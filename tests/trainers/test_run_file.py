@@ -272,6 +272,8 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:2], replace(LOOK, points=[[0.0], [1.0]]), FINISH],
         [*EVENTS[:2], replace(LOOK, point_labels=[0, -1]), FINISH],
         [*EVENTS[:3], Answered([0, 1], [0], [], 1.0), FINISH],
+        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5], 1.0), FINISH],
+        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
         [*EVENTS[:3], replace(FINISH, confusion=[[1]])],
         [*EVENTS[:3], replace(FINISH, classes=["x", "y"])],
         [*EVENTS[:3], replace(FINISH, approach="hybrid")],

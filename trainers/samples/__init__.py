@@ -18,6 +18,9 @@ class Split(NamedTuple):
 
     inputs: Sequence  # pictures of one's own: of differing sizes, decoded when asked for
     labels: np.ndarray
+    # Of one's own data, where they were named: the group of each, a place in `group_names`.
+    groups: np.ndarray | None = None
+    group_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

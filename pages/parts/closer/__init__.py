@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages.parts.closer import changed, film, forgot, mistakes, settings, take, tryit
+from pages.parts.closer import changed, fairness, film, forgot, mistakes, settings, take, tryit
 from pages.parts.story import Story
 from trainers.events import Finished
 from trainers.registry import by_key
@@ -21,6 +21,7 @@ class Section(NamedTuple):
 
 SECTIONS = by_key(
     Section("mistakes", "Right and wrong", ":material/grid_on:", mistakes.show),
+    Section("fair", "Score per class and group", ":material/balance:", fairness.show),
     Section("film", "How it saw them", ":material/movie:", film.show),
     Section("changed", "What changed inside", ":material/layers:", changed.show),
     Section("forgot", "What it forgot", ":material/psychology_alt:", forgot.show),
