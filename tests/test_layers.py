@@ -19,6 +19,7 @@ FORBIDDEN = {
 LIGHT = {
     "trainers.answers",
     "trainers.approaches",
+    "trainers.attribution",
     "trainers.backbones",
     "trainers.backbones.download",
     "trainers.backbones.fit",
