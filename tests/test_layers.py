@@ -35,6 +35,7 @@ LIGHT = {
     "trainers.misled",
     "trainers.plan",
     "trainers.registry",
+    "trainers.report",
     "trainers.run_file",
     "trainers.samples",
     "trainers.samples.online",

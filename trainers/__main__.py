@@ -131,6 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
     take.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     take.add_argument("--to", type=Path, required=True, metavar="FILE.zip")
     take.add_argument("--onnx", action="store_true", help="the model as ONNX, too")
+    told = commands.add_parser("report", help="write a finished run as one page, to print or send")
+    told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    told.add_argument("--to", type=Path, required=True, metavar="FILE.html")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -162,6 +165,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _runs(as_json=given.pop("json"), **given)
         case "export":
             return _export(**given)
+        case "report":
+            from trainers.report import write
+
+            return write(**given)
         case "forget":
             return _forget(**given)
         case "fetch":
