@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from trainers.card import CLASSES_TOLD, interval, limits
 from trainers.events import Baseline, Event, Finished, PhaseDone, PhaseStarted, Started, Validated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.verdict import UNTRAINED
 
 MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
 MISTAKES = 8  # most frequent ones told
@@ -84,7 +86,7 @@ def _template() -> Template:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{share:.0%}"
 
 
 # --- its parts ----------------------------------------------------------------------------------
@@ -209,9 +211,10 @@ def _made(run: Run, started: Started, end: Finished, events: Sequence[Event]) ->
     where = {"cpu": "the processor", "cuda": "a graphics card", "mps": "Apple's graphics"}
     lines += [
         f"{says.count(end.learnable_parameters)} of {says.count(end.parameters)} numbers learned "
-        f"({share:.1%}).",
+        f"({share:.2%}).",
         f"{end.seconds:.0f} of at most {run.plan.seconds:g} seconds were used, on "
-        f"{where.get(started.machine, started.machine)}; chance began at {run.plan.seed}.",
+        f"{where.get(started.machine, started.machine)}; seed {run.plan.seed} (the number that "
+        "chance starts from).",
     ]
     if end.stopped:
         lines.append("It was stopped early by hand; the best so far was tested.")
@@ -322,6 +325,12 @@ def next_steps(
             "do better."
         )
     else:
+        for lane in comparison["runs"]:
+            if lane["approach"] in UNTRAINED and lane["test_accuracy_low"] > end.test_accuracy_high:
+                told.append(
+                    f"{APPROACHES[lane['approach']].title} has {percent(lane['test_accuracy'])} "
+                    "right, clearly more: no network need be trained for this. Use it."
+                )
         told += comparison.get("to_do", "").splitlines()
         better = comparison["best"] if comparison.get("outcome") == "wrong" else ""
         better = better or (comparison.get("outcome") == "right" and comparison["advised"])
@@ -405,7 +414,10 @@ def _curve(
         ],
         "along": [{"at": place(at, 0)[0], "says": f"{at:g}"} for at in _ticks(most)],
         "checks": line([place(look.seconds, look.accuracy) for look in looks]),
-        "learning": line([place(look.seconds, look.train_accuracy) for look in learning]),
+        "learning": [  # of each phase: each begins to count anew
+            line([place(look.seconds, look.train_accuracy) for look in some])
+            for _, some in groupby(learning, key=lambda look: look.phase)
+        ],
         "baseline": place(0, baseline.accuracy)[1] if baseline else None,
         "method": baseline.method if baseline else "",
         "points": [
