@@ -328,8 +328,9 @@ def next_steps(
         for lane in comparison["runs"]:
             if lane["approach"] in UNTRAINED and lane["test_accuracy_low"] > end.test_accuracy_high:
                 told.append(
-                    f"{APPROACHES[lane['approach']].title} has {percent(lane['test_accuracy'])} "
-                    "right, clearly more: no network need be trained for this. Use it."
+                    f"Use “{APPROACHES[lane['approach']].title}”: it has "
+                    f"{percent(lane['test_accuracy'])} right, clearly more: no network need be "
+                    "trained for this."
                 )
         told += comparison.get("to_do", "").splitlines()
         better = comparison["best"] if comparison.get("outcome") == "wrong" else ""
