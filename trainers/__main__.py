@@ -150,6 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
     fair = commands.add_parser("fairness", help="a finished run's score for each class and group")
     fair.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     fair.add_argument("--json", action="store_true", help="print the scores as JSON")
+    told = commands.add_parser("report", help="write a finished run as one page, to print or send")
+    told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    told.add_argument("--to", type=Path, required=True, metavar="FILE.html")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -193,6 +196,10 @@ def main(arguments: list[str] | None = None) -> int:
             from trainers.fairness_told import tell
 
             return tell(given["run"], as_json=given["json"])
+        case "report":
+            from trainers.report import write
+
+            return write(**given)
         case "forget":
             return _forget(**given)
         case "fetch":

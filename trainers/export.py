@@ -38,6 +38,7 @@ from trainers.jobs import Export
 from trainers.loop import BATCH_WITHOUT_GRADIENT, Head, Model
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
+from trainers.report import comparison_of, report
 from trainers.run import fresh
 from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import SHORT_SIDE_PX
@@ -289,8 +290,9 @@ def packed(run: Run, to: Path, *, onnx: bool = False) -> Iterator[str]:
             (folder / name).write_bytes((FILES / name).read_bytes())
         pinned = [f"{name}=={version(name).partition('+')[0]}\n" for name in needs]
         (folder / "requirements.txt").write_text("".join(pinned), "utf-8")
-        about = card(run, _events(run), _comparison(run), onnx=onnx)
-        (folder / "README.md").write_text(about, "utf-8")
+        told = _events(run), comparison_of(run)
+        (folder / "README.md").write_text(card(run, *told, onnx=onnx), "utf-8")
+        (folder / "report.html").write_text(report(run, *told), "utf-8")
         yield "Checking that it answers without Thaw"
         _check(folder)
         if onnx:
@@ -458,14 +460,6 @@ def _name(run: Run) -> str:
 
 def _events(run: Run) -> list[Event]:
     return [event for _, event in store().events(run.id)]
-
-
-def _comparison(run: Run) -> dict[str, Any] | None:
-    """The end of the newest comparison that the run was part of."""
-    for one in store().of_visitor(run.visitor, kind="compare"):
-        if one.state == FINISHED and run.id in [lane.get("run") for lane in one.result["runs"]]:
-            return one.result
-    return None
 
 
 def _made_by() -> str:
