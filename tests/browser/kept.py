@@ -19,6 +19,7 @@ from trainers.events import (
     Validated,
     Watched,
 )
+from trainers.findings import Finding, Shown
 from trainers.jobs import Checkup, Comparison, Curve
 from trainers.plan import Plan
 from trainers.store import Store
@@ -105,17 +106,18 @@ def comparison(store: Store) -> str:
 
 def look_over(store: Store) -> None:
     """The data set that the page Data shows has been looked over."""
-    finding = {
-        "key": "blank",
-        "title": "Two are blank",
-        "weight": "warning",
-        "effect": "Nothing can be learned from them.",
-        "shown": [],
-        "names": ["a.png"],
-    }
+    finding = Finding(
+        key="blank",
+        title="Two are blank",
+        count=2,
+        effect="Nothing can be learned from them.",
+        weight="warning",
+        shown=(Shown(example=DOT, label="happy", note="in the test"),),
+        names=("a.png",),
+    )
     times = {"transfer": {"seconds": 4.0}, "scratch": {"seconds": 400.0}}
     found = {
-        "findings": [finding],
+        "findings": [finding.as_json()],
         "checked": ["doubles"],
         "answers": {"specificity": "common"},
         "evidence": {"compute": {"says": "The budget is 30 s.", "per_approach": times}},
