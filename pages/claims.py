@@ -10,6 +10,7 @@ from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.plain import plain, title_of
 from pages.parts.visitor import visitor
+from pages.parts.words import Words
 from trainers import claims
 from trainers.events import ClaimRunDone, ClaimRunStarted
 from trainers.jobs import ClaimTest
@@ -28,6 +29,8 @@ SPEAKS = {
     "against": ":red[:material/thumb_down:] Against it:",
     "open": ":gray[:material/help:] Open:",
 }
+TERMS = ("transfer-learning", "fine-tuning", "hybrid", "lora", "pre-trained", "from-scratch")
+TERMS += ("accuracy", "zero-shot")
 LATEST = 100  # tests of this visitor that are looked through for the newest of each claim
 
 
@@ -40,8 +43,8 @@ def card(claim: Claim, ships: dict | None, jobs: list[Run]) -> None:
         st.badge(word, icon=icon, color=colour)
         left, right = st.columns([1, 1.2], gap="large")
         with left:
-            st.markdown(f"**The article says:** {claim.article}")
-            st.markdown(f"**The experiment:** {claim.experiment}")
+            st.markdown(f"**The article says:** {explain(claim.article)}")
+            st.markdown(f"**The experiment:** {explain(claim.experiment)}")
             with st.expander("When does it hold?", icon=":material/balance:"):
                 st.markdown(
                     f"- **Holds:** {claim.holds}\n- **Holds partly:** {claim.partly}\n"
@@ -152,6 +155,7 @@ def source(result: dict, ships: dict | None) -> None:
         st.caption(f"The result that ships with Thaw ({ships['date']}): {word}.")
 
 
+explain = Words(*TERMS)
 st.title("The article's claims, put to the test")
 st.markdown(
     "The article makes eight claims that can be tested. Here is each with an experiment on the "

@@ -18,6 +18,7 @@ from pages.parts.mapped import mapped_of
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
+from pages.parts.words import Words, word
 from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
 from trainers.jobs import SETTINGS, Curve
 from trainers.store import CANCELLED, NoSuchRun, Run, store
@@ -27,15 +28,19 @@ POLL_SECONDS = 0.5
 
 def explain() -> None:
     st.title("Compare the approaches")
+    explain = Words("transfer-learning", "fine-tuning", "hybrid", "test", "pre-trained")
     st.markdown(
-        "Transfer learning, fine-tuning and hybrid on the same examples, with the same budget and "
-        "the same test, one after another; beside them the same network from nothing, no training "
-        "at all, and a method without any pre-trained model. In the end: was the advice right?"
+        explain(
+            "Transfer learning, fine-tuning and hybrid on the same examples, with the same budget "
+            "and the same test, one after another; beside them the same network "
+            f"{word('from-scratch', 'from nothing')}, no training at all, and a method without any "
+            "pre-trained model. In the end: was the advice right?"
+        )
     )
     st.page_link("run.py", label="Set it up on the Run page", icon=":material/play_circle:")
     mine = store().of_visitor(visitor(), limit=10, kind="compare")
     if mine:
-        st.markdown("### Your latest comparisons")
+        st.markdown("## Your latest comparisons")
     for job in mine:
         ending = (
             tell.OUTCOMES[job.result["outcome"]][2] if _compared(job) else tell.STATES[job.state]
@@ -62,7 +67,7 @@ def show(key: str) -> None:
         return
     st.markdown(f"# Every approach on {title_of(job.plan.data)}")
     budget = tell.duration(job.plan.seconds)
-    st.markdown(f"The same examples and the same test for all; at most {budget} each.")
+    st.markdown(f"The same examples and the same {word('test')} for all; at most {budget} each.")
     st.fragment(watch, run_every=None if job.is_over else POLL_SECONDS)(job)
     if _compared(job):
         more_data(job)
@@ -92,10 +97,13 @@ def watch(job: Run) -> None:
         live_plot(
             figures.race(stories),
             key="race",
-            alt="; ".join(f"{APPROACHES[key].title}: {word(s)}" for key, s in stories.items())
+            alt="; ".join(f"{APPROACHES[key].title}: {standing(s)}" for key, s in stories.items())
             or "Nothing has started yet.",
         )
-        st.caption("On the checks, each on its own clock. What has no curve: its test score.")
+        st.caption(
+            f"On the {word('validation', 'checks')}, each on its own clock. What has no curve: its "
+            "test score."
+        )
     with right:
         st.markdown("## The lanes")
         for key in dict.fromkeys(job.plan.approaches):
@@ -137,7 +145,7 @@ def share_done(job: Run, stories: dict[str, Story]) -> float:
     return min(0.99, done / max(1, len(set(job.plan.approaches))))
 
 
-def word(story: Story | None) -> str:
+def standing(story: Story | None) -> str:
     """How a lane stands, in a few words."""
     if story is None:
         return "waiting"
@@ -154,7 +162,7 @@ def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
     look = LOOKS[key]
     share = tell.share_done(story, run) if run else 0.0
     mark = "" if run is None else " ✓" if run.is_over else " …"
-    st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{word(story)}")
+    st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{standing(story)}")
     st.progress(1.0 if run and run.is_over else share)
 
 
@@ -213,7 +221,10 @@ def result(found: dict) -> None:
             for run in found["runs"]
         ),
     )
-    st.caption("A star: no cheaper approach has as good a test score. The bars are 95 % intervals.")
+    st.caption(
+        "A filled mark: no cheaper approach has as good a test score. The bars are 95 % intervals."
+    )
+    st.markdown("\n".join(costs(found)))
 
 
 FILMS = ("transfer", "fine_tune", "hybrid")  # whose maps tell them apart
@@ -242,23 +253,40 @@ def how_each_saw(runs: dict[str, Run], stories: dict[str, Story]) -> None:
 
 
 def table(found: dict) -> list[str]:
+    """Two tables, this and `costs`: on a phone there is room for five columns."""
     rows = [
-        "| approach | right in the test | 95 % interval | against the advised | macro-F1 | time | "
-        "numbers that learned | memory at most | to be stored |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| approach | right in the test | {word('interval', '95 % interval')} "
+        f"| against the advised | {word('macro-f1')} |",
+        "|---|---|---|---|---|",
     ]
-    for run in sorted(found["runs"], key=lambda run: -run["test_accuracy"]):
-        key = run["approach"]
+    for run in best_first(found):
         rows.append(
-            f"| :{LOOKS[key].badge}[**{APPROACHES[key].title}**]"
+            f"| {_badge(run['approach'])}"
             f" | {run['test_right']:,} of {run['test_examples']:,}, {run['test_accuracy']:.1%}"
             f" | {run['test_accuracy_low']:.0%} to {run['test_accuracy_high']:.0%}"
-            f" | {difference(found['against_advised'].get(key))}"
-            f" | {run['macro_f1']:.2f} | {run['seconds']:.1f} s"
+            f" | {difference(found['against_advised'].get(run['approach']))}"
+            f" | {run['macro_f1']:.2f} |"
+        )
+    return rows
+
+
+def costs(found: dict) -> list[str]:
+    rows = [
+        f"| approach | time | {word('weights', 'numbers')} that learned | memory at most "
+        "| to be stored |",
+        "|---|---|---|---|---|",
+    ]
+    for run in best_first(found):
+        rows.append(
+            f"| {_badge(run['approach'])} | {run['seconds']:.1f} s"
             f" | {tell.count(run['learnable_parameters'])}"
             f" | {size(run['peak_memory_bytes'])} | {size(run['stored_bytes'])} |"
         )
     return rows
+
+
+def best_first(found: dict) -> list[dict]:
+    return sorted(found["runs"], key=lambda run: -run["test_accuracy"])
 
 
 def difference(paired: dict | None) -> str:
@@ -270,7 +298,9 @@ def difference(paired: dict | None) -> str:
 
 
 def size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count else "–"
+    if not count:
+        return "–"
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
 def more_data(job: Run) -> None:

@@ -14,6 +14,7 @@ from pages.parts.look import LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain
 from pages.parts.visitor import mine, visitor
+from pages.parts.words import Words, explained
 from trainers import samples
 from trainers.findings import Finding
 from trainers.home import home
@@ -41,8 +42,11 @@ SHOWN = 6
 def bring() -> None:
     st.title("Your own data")
     st.markdown(
-        "Bring pictures or texts whose right answer you know. Thaw looks them over, answers its "
-        "questions from them as far as that can be measured, and trains on them."
+        explained(
+            "Bring pictures or texts whose right answer (the [[label]]) you know. Thaw looks them "
+            "over, answers its questions from them as far as that can be measured, and trains on "
+            "them."
+        )
     )
     st.caption(
         ":material/lock: What you add stays on the computer that Thaw runs on, in its folder "
@@ -160,7 +164,7 @@ def start_reading(path: str, title: str, **columns: str | None) -> None:
 
 
 def kept() -> None:
-    st.markdown("### What you have here")
+    st.markdown("## What you have here")
     uploads = own.of(visitor())
     if not uploads:
         st.caption("Nothing yet. The samples that come with Thaw can be looked over as well:")
@@ -283,7 +287,7 @@ def show(key: str) -> None:
             with st.popover("Delete", icon=":material/delete:"):
                 forget(sample)
     st.markdown(f"# {plain(sample.title)}")
-    st.markdown(f"{plain(sample.about)} {sample.classes} classes.")
+    st.markdown(explained(f"{plain(sample.about)} {sample.classes} [[class|classes]]."))
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.markdown("## What it holds")
@@ -475,7 +479,7 @@ def answer(sample: Sample, question: Question, suggested: dict, evidence: dict) 
     titles = {option.key: option.title for option in question.options} | {UNSURE: "Not sure"}
     with st.container(border=True, gap="xsmall"):
         chosen = st.radio(
-            f"**{question.title}**",
+            question.title,
             list(titles),
             index=list(titles).index(suggested.get(question.key, UNSURE)),
             format_func=titles.__getitem__,
@@ -498,8 +502,9 @@ def verdict(sample: Sample, answers: Answers, found: dict) -> None:
         words.markdown(f"## :{look.badge}[{approach.title}]")
         with aside:
             picture(drawings.layers(advice.approach), key="advised")
+        explain = Words("lora", "pre-trained", "overfitting")
         for rule in advice.spoke:
-            st.markdown(f"- {rule.because}")
+            st.markdown(f"- {explain(rule.because)}")
         st.caption(advice.clearness_in_words)
         on = mends(sample)
         settings = {"approach": advice.approach, "data": sample.key, "seconds": str(BUDGET_SECONDS)}

@@ -1,5 +1,7 @@
 """What surrounds every page: title, navigation, and the line at the foot."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.parts.drawings import LOGO
@@ -7,6 +9,7 @@ from pages.parts.words import explain_words
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
+st.html(Path(__file__).parent / "parts" / "page.css")
 
 page = st.navigation(
     [

@@ -10,10 +10,12 @@ from guide.questions import Question
 from pages.parts import drawings, said
 from pages.parts.look import LOOKS
 from pages.parts.picture import picture
-from pages.parts.words import word
+from pages.parts.words import Words, word
 from trainers import backbones, samples
 
 NOT_SURE = "Not sure"
+TERMS = ("pre-trained", "frozen", "lora", "weights", "overfitting", "zero-shot", "few-shot")
+WAYS = {"transfer": "transfer-learning", "fine_tune": "fine-tuning", "hybrid": "hybrid"}
 
 
 def titles_of(question: Question) -> dict[str, str]:
@@ -37,7 +39,7 @@ def ask(question: Question, number: int | None = None) -> str:
     titles = titles_of(question)
     heading = f"{number}. {question.title}" if number else question.title
     return st.radio(
-        f"**{heading}**",
+        heading,
         list(titles),
         index=len(titles) - 1,
         format_func=titles.__getitem__,
@@ -71,7 +73,7 @@ def verdict(advice: Advice) -> None:
         st.markdown(f"## :{look.badge}[{approach.title}]")
     with aside:
         picture(drawings.layers(advice.approach), key="advised")
-    st.markdown(approach.meaning)
+    st.markdown(explain(approach.meaning))
     st.caption(approach.picture)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(CLEARNESS[advice.clearness], color="gray")
@@ -94,7 +96,7 @@ def reasons(advice: Advice) -> None:
             f":{LOOKS[pull].badge}[→ {APPROACHES[pull].title}]" if pull else ":gray[→ neither]"
         )
         weight = ", half a vote" if abs(rule.vote) == 0.5 else ""
-        st.markdown(f"{rule.because}  \n:small[{towards}{weight} · {source}]")
+        st.markdown(f"{explain(rule.because)}  \n:small[{towards}{weight} · {source}]")
         if rule.but:
             st.caption(f"The article is not of one mind. {rule.but}")
 
@@ -111,7 +113,8 @@ def changes(advice: Advice) -> None:
             f'"{option.title}" for *{question.title[0].lower()}{question.title[1:]}* '
             f"→ :{look.badge}[{APPROACHES[change.approach].title}]"
         )
-    st.markdown(f"Runner-up: **{APPROACHES[advice.runner_up].title}**.")
+    runner_up = advice.runner_up
+    st.markdown(f"Runner-up: {word(WAYS[runner_up], f'**{APPROACHES[runner_up].title}**')}.")
 
 
 def run_it(advice: Advice, answers: Answers) -> None:
@@ -147,7 +150,7 @@ def settings_in_words(advice: Advice) -> None:
     st.markdown("### The settings that follow")
     st.markdown(
         f"- {word('backbone', 'Backbone')} (the pre-trained model): {known}\n"
-        f"- What learns: {LEARNS[settings.what_learns]}\n"
+        f"- What learns: {explain(LEARNS[settings.what_learns])}\n"
         f"- A first run of at most **{settings.seconds} seconds**\n"
         f"- Examples of each class: **{settings.per_class or 'all there are'}**"
     )
@@ -157,11 +160,14 @@ def settings_in_words(advice: Advice) -> None:
     )
 
 
+explain = Words(*TERMS)
 st.title("Freeze it, fine-tune it, or thaw it step by step?")
 st.markdown(
-    "You have a pre-trained model and a task of your own. A few questions, and Thaw says which "
-    "way to adapt the model. Then it runs that way in front of you, so that you can see whether "
-    "the advice holds."
+    explain(
+        "You have a pre-trained model and a task of your own. A few questions, and Thaw says "
+        "which way to adapt the model. Then it runs that way in front of you, so that you can see "
+        "whether the advice holds."
+    )
 )
 st.page_link(
     "data.py",

@@ -5,7 +5,8 @@ from dataclasses import replace
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import drawings, fetch, figures, said, story as tell
+from guide.glossary import GLOSSARY
+from pages.parts import curves, drawings, fetch, figures, said, story as tell
 from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
@@ -16,6 +17,7 @@ from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
+from pages.parts.words import Words, explained, word
 from trainers import backbones, samples
 from trainers.backbones.fit import remarks
 from trainers.events import Failed, Finished
@@ -34,6 +36,7 @@ WHAT_LEARNS = {
     "lora": "LoRA: small add-ons, the rest stays frozen",
     "all": "All weights",
 }
+TERMS = ("pre-trained", "frozen", "lora", "weights")  # of what an approach means
 
 CHECKED = (
     "The checks are training examples that were held back. While the last layer learns, five "
@@ -67,7 +70,7 @@ def given(name: str, known: list, otherwise: object) -> object:
 def settings() -> Plan:
     keys = list(APPROACHES)
     approach = st.segmented_control(
-        "**Approach**",
+        "Approach",
         keys,
         default=given("approach", keys, "transfer"),
         format_func=lambda key: APPROACHES[key].title,
@@ -75,10 +78,10 @@ def settings() -> Plan:
         key="approach",
         wrap=True,
     )
-    st.caption(APPROACHES[approach].meaning)
+    st.caption(Words(*TERMS)(APPROACHES[approach].meaning))
     usable = {found.key: found for found in usable_data()}
     data = st.selectbox(
-        "**Data**",
+        "Data",
         list(usable),
         index=list(usable).index(given("data", list(usable), "digits")),
         format_func=lambda key: usable[key].title,
@@ -95,7 +98,7 @@ def settings() -> Plan:
     per_class = how_many(approach, sample)
     mends = chosen_mends(sample)
     seconds = st.select_slider(
-        "**Time budget**",
+        "Time budget",
         BUDGETS_SECONDS,
         value=given("seconds", list(BUDGETS_SECONDS), 30),
         format_func=tell.duration,
@@ -163,7 +166,8 @@ def backbone_for(sample: samples.Sample) -> str:
         about = backbones.pick(backbone)
     except UnknownKey as error:
         raise BadPlan(str(error)) from None
-    numbers = f"; {tell.count(about.parameters)} numbers (parameters)" if about.parameters else ""
+    named = word("weights", "numbers (parameters)")
+    numbers = f"; {tell.count(about.parameters)} {named}" if about.parameters else ""
     st.caption(
         f"{about.good_for} Reads {about.takes}{numbers}. {plain(about.source)}, {about.licence}."
     )
@@ -184,20 +188,17 @@ def how_many(approach: str, sample: samples.Sample) -> int | None:
     most = max((learn for _, learn, _ in getattr(sample, "counts", ())), default=0)
     if most:  # classes of differing sizes
         wanted = given("per_class", list(range(1, most + 1)), None)
-        every = st.toggle("**Learn from all examples**", wanted is None, key=f"all_{sample.key}")
+        every = st.toggle("Learn from all examples", wanted is None, key=f"all_{sample.key}")
         if every:
             learn = sum(learn for _, learn, _ in sample.counts)
-            st.caption(
-                f"{learn:,} in all; a fifth of them checks progress. "
-                f"{sample.test:,} others are kept for the test."
-            )
+            st.caption(f"{learn:,} in all; {kept_aside(sample)}")
             return None
     else:
         most = sample.train_per_class
         wanted = given("per_class", list(range(most + 1)), 50)
     least = 0 if names_alone(approach, sample) else 1
     per_class = st.slider(
-        "**Examples of each class to learn from**",
+        "Examples of each class to learn from",
         least,
         most,
         max(least, min(most, 50 if wanted is None else wanted)),
@@ -206,11 +207,15 @@ def how_many(approach: str, sample: samples.Sample) -> int | None:
         if least == 0
         else None,
     )
-    st.caption(
-        f"At most {per_class * sample.classes:,} in all; a fifth of them checks progress. "
-        f"{sample.test:,} others are kept for the test."
-    )
+    st.caption(f"At most {per_class * sample.classes:,} in all; {kept_aside(sample)}")
     return per_class
+
+
+def kept_aside(sample: samples.Sample) -> str:
+    return explained(
+        f"a fifth of them [[validation|checks progress]]. {sample.test:,} others are kept for the "
+        "[[test]]."
+    )
 
 
 def chosen_mends(sample: samples.Sample) -> tuple[str, ...]:
@@ -358,7 +363,7 @@ def show(key: str) -> None:
     look, approach = LOOKS[run.plan.approach], APPROACHES[run.plan.approach]
     words, aside = st.columns([5, 1], vertical_alignment="center")
     words.markdown(f"# :{look.badge}[{approach.title}] on {title_of(run.plan.data)}")
-    words.markdown(approach.meaning)
+    words.markdown(Words(*TERMS)(approach.meaning))
     with aside:
         picture(drawings.layers(run.plan.approach), key="run-picture")
     if run.is_over:
@@ -423,7 +428,7 @@ def result(told: Story, end: Finished) -> None:
         with score:
             st.markdown(f"Test score\n# :{look.badge}[{end.test_accuracy:.0%}]")
         with words:
-            st.markdown(tell.in_words(end))
+            st.markdown(Words("test")(tell.in_words(end)))
             live_plot(
                 figures.score_line(end, look.colour),
                 key="score-line",
@@ -431,13 +436,17 @@ def result(told: Story, end: Finished) -> None:
                 f"{end.test_accuracy_high:.0%} (95 % interval).",
             )
         if better := tell.against_baseline(told):
-            st.markdown(better)
+            st.markdown(Words("validation|checks")(better))
         elif told.baseline:
             st.markdown(f"With {told.baseline.method}: {told.baseline.accuracy:.0%} right.")
         with st.grid(4, min_column_width=150):
             st.metric("Time", f"{end.seconds:.1f} s")
-            st.metric("Numbers that learned", tell.count(end.learnable_parameters))
-            st.metric("Passes over the examples", f"{end.epochs:.0f}")
+            st.metric(
+                "Numbers that learned",
+                tell.count(end.learnable_parameters),
+                help=GLOSSARY["weights"].means,
+            )
+            st.metric("Passes (epochs)", f"{end.epochs:.0f}", help=GLOSSARY["epoch"].means)
             st.metric(
                 "Macro-F1",
                 f"{end.macro_f1:.2f}",
@@ -462,11 +471,10 @@ def charts(told: Story, run: Run) -> None:
                 label_visibility="collapsed",
                 key="against",
             )
-        last = told.looks[-1] if told.looks else None
         live_plot(
             figures.accuracy_curve(told, against=against),
             key="accuracy",
-            alt=f"Share of checks right, now {last.accuracy:.0%}." if last else "No value yet.",
+            alt=curves.share_right(told),
         )
     with right:
         st.markdown(
@@ -478,8 +486,9 @@ def charts(told: Story, run: Run) -> None:
         live_plot(
             figures.example_map(told),
             key="map",
-            alt="A map of the check examples in the model's feature space, by class.",
+            alt=curves.on_the_map(told),
         )
+        st.caption(curves.on_the_map(told))
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         st.markdown(
@@ -490,20 +499,24 @@ def charts(told: Story, run: Run) -> None:
         live_plot(
             figures.loss_curve(told, against=against),
             key="loss",
-            alt=f"Loss on the checks, now {last.loss:.2f}." if last else "No value yet.",
+            alt=curves.loss(told),
         )
+        if told.end and told.looks:
+            with st.expander("The curves as a table", icon=":material/table:"):
+                st.markdown("\n".join(curves.table(told)))
     with right:
         st.markdown("## Frozen and learning")
         if told.phases:
             phase = told.phases[-1]
             share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
             st.caption(
-                f"{tell.count(phase.learnable_parameters)} numbers learn, {share:.1%} of all."
+                f"{tell.count(phase.learnable_parameters)} {word('weights', 'numbers')} learn, "
+                f"{share:.1%} of all."
             )
             live_plot(
                 figures.layer_bars(phase.parts, colour, FROZEN),
                 key="layers",
-                alt=f"{phase.learnable_parameters:,} numbers learn, layer by layer.",
+                alt=curves.layers(phase),
             )
         else:
             st.skeleton(height=220)

@@ -19,6 +19,7 @@ from pages.parts.look import LOOKS
 from pages.parts.plain import plain
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
+from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
 from trainers.registry import UnknownKey
@@ -55,8 +56,9 @@ WHOLE_TITLES = """<style>
 def listing() -> None:
     st.title("Runs")
     st.markdown(
-        "Everything that you ran in this browser. Choose one to name it, repeat it or take it "
-        "along; choose several to lay them side by side."
+        "Everything that you ran in this browser, with its score and its "
+        f"{word('interval')}. Choose one to name it, repeat it or take it along; choose several to "
+        "lay them side by side."
     )
     search, order, parts = asked()
     settings = {"search": search, "sort": order, "parts": parts, "limit": PAGE}
@@ -354,7 +356,10 @@ def compare(keys: Sequence[str]) -> None:
         key="side-by-side",
         alt="; ".join(f"{name}: {ending(run)}" for name, run in zip(names, found, strict=True)),
     )
-    st.caption("On the checks, each on its own clock. What has no curve: its test score.")
+    st.caption(
+        f"On the {word('validation', 'checks')}, each on its own clock. What has no curve: its "
+        "test score."
+    )
     st.markdown("## Scores")
     st.markdown("\n".join(scores(found, stories, names)))
     st.caption(
@@ -406,7 +411,7 @@ def scores(found: list[Run], stories: list[Story], names: list[str]) -> list[str
 
     tests = [asked_in(run, story) for run, story in zip(found, stories, strict=True)]
     rows = [
-        "| run | right in the test (95 % interval) | against 1 | time |",
+        f"| run | right in the {word('test')} (95 % {word('interval')}) | against 1 | time |",
         "|---|---|---|---|",
     ]
     for number, (run, story, name) in enumerate(zip(found, stories, names, strict=True)):
@@ -446,12 +451,23 @@ def differences(found: list[Run]) -> list[str]:
     differing = [name for name in told[0] if len({one[name] for one in told}) > 1]
     if not differing:
         return ["Nothing: all settings are the same. What differs, the clock or chance has done."]
-    rows = [f"| run | {' | '.join(differing).lower()} |", f"|---|{'---|' * len(differing)}"]
-    for number, one in enumerate(told, 1):  # a row a run: on a phone there is no room for columns
-        rows.append(f"| {number} | {' | '.join(plain(one[name]) for name in differing)} |")
+    rows = ["| setting | in which runs |", "|---|---|"]  # on a phone there is no room for more
+    for name in differing:
+        values = [one[name] for one in told]
+        parts = [
+            f"{plain(value)} ({', '.join(str(n) for n, v in enumerate(values, 1) if v == value)})"
+            for value in dict.fromkeys(values)
+        ]
+        rows.append(f"| {SETTINGS.get(name, name)} | {'; '.join(parts)} |")
     if same := [f"{name.lower()} {one}" for name, one in told[0].items() if name not in differing]:
         rows += ["", f"The same in all: {plain('; '.join(same))}."]
     return rows
+
+
+SETTINGS = {
+    "Pre-trained model": word("backbone", "Pre-trained model"),
+    "Seed": word("seed", "Seed"),
+}
 
 
 def settings(run: Run) -> dict[str, str]:

@@ -40,9 +40,15 @@ def layers(approach: str, width_px: int = 132) -> str:
                 f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" fill="{FROZEN}"/>'
             )
     title = APPROACHES[approach].title
+    frozen = "absent" if approach == "simple" else "frozen"
+    states = [
+        frozen if share == 0 else "learns" if share == 1 else "thaws"
+        for share in LEARNING[approach]
+    ]
     return (
         f'<svg viewBox="0 0 132 106" width="{width_px}" role="img" '
-        f'aria-label="{title}: which of five layers learn">{"".join(bars)}</svg>'
+        f'aria-label="{title}. Five layers, from input to answer: {", ".join(states)}">'
+        f"{''.join(bars)}</svg>"
     )
 
 
@@ -67,7 +73,7 @@ def rules_map(answers: Answers) -> str:
         for option in QUESTIONS[question].options
     }
     cell_w, cell_h, left, top = 84, 44, 122, 8
-    parts = []
+    parts, words = [], []
     for r, specificity in enumerate(rows):
         y = top + r * (cell_h + 5)
         parts.append(
@@ -86,6 +92,10 @@ def rules_map(answers: Answers) -> str:
             )
             approach = advise(here).approach
             you = volume == answers.data_volume and specificity == answers.specificity
+            words.append(
+                f"{titles['specificity', specificity]}, {titles['data_volume', volume]}: "
+                f"{SHORT[approach]}{' (you)' if you else ''}"
+            )
             ring = 'stroke="currentColor" stroke-width="2.5"' if you else ""
             parts.append(
                 f'<rect x="{x}" y="{y}" width="{cell_w}" height="{cell_h}" rx="8" '
@@ -102,8 +112,9 @@ def rules_map(answers: Answers) -> str:
     ]
     return (
         f'<svg viewBox="0 0 480 {foot + 8}" width="100%" style="max-width:480px" role="img" '
-        'fill="currentColor" font-size="13" aria-label="Which approach the rules advise, by '
-        f'number of examples and by how special the task is">{"".join(parts)}</svg>'
+        'fill="currentColor" font-size="13" aria-label="Which approach the rules advise, by how '
+        f'special the task is and the number of examples. {"; ".join(words)}.">'
+        f"{''.join(parts)}</svg>"
     )
 
 

@@ -1,6 +1,6 @@
 """Events to Plotly, as plain dicts. Pure: tested without a browser."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from math import log10
 from statistics import fmean
@@ -12,8 +12,9 @@ from pages.parts.story import Story, in_short
 from trainers.events import Finished, Point
 
 Figure = dict[str, Any]
-CURVE_PX, LOSS_PX, MAP_PX = 324, 190, 330
+CURVE_PX, LOSS_PX, MAP_PX = 324, 220, 330
 AXIS_CHARS = 22
+LEAST_SECONDS = 0.1  # shorter times stand there on an axis of time
 # Marks by class: on the map a class is told by shape as well as by colour.
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
            "triangle-down", "pentagon")  # fmt: skip
@@ -75,7 +76,7 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
 
 
 def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
-    """Loss of the steps (faint) and of the validation examples."""
+    """Loss of the steps (thin, dotted) and of the validation examples."""
     colour = LOOKS[story.started.approach].colour if story.started else "#888"
     data = [
         {
@@ -84,8 +85,7 @@ def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
             "x": [_at(step, story, against) for step in story.steps],
             "y": [step.loss for step in story.steps],
             "mode": "lines",
-            "line": {"color": colour, "width": 1},
-            "opacity": 0.45,
+            "line": {"color": colour, "width": 1.5, "dash": "dot"},
             "hovertemplate": "%{y:.2f}<extra></extra>",
         },
         {
@@ -102,7 +102,10 @@ def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
     return {
         "data": data,
         "layout": _layout(LOSS_PX, against, shapes, [])
-        | {"yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"}, "showlegend": False},
+        | {
+            "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
     }
 
 
@@ -180,7 +183,8 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
                 "y": names,
                 "text": [[str(value) if value and not many else "" for value in r] for r in matrix],
                 "texttemplate": "%{text}",
-                "colorscale": [[0, _faint(accent, 0.12)], [1, accent]],
+                # Never so full that the page's text colour could not be read on it.
+                "colorscale": [[0, _faint(accent, 0.12)], [1, _faint(accent, 0.6)]],
                 "showscale": False,
                 "xgap": 2,
                 "ygap": 2,
@@ -209,11 +213,17 @@ def side_by_side(named: Sequence[tuple[str, Story]]) -> Figure:
     """As `race`, of any runs, each with what to call it. An approach has its own colour, unless
     it is there twice."""
     approaches = [story.started.approach if story.started else "" for _, story in named]
-    looks = [LOOKS.get(approach, Look("#888", "gray", "solid")) for approach in approaches]
+    unknown = Look("#888", "gray", "solid", "circle")
+    looks = [LOOKS.get(approach, unknown) for approach in approaches]
     if len(set(approaches)) < len(approaches):
         dashes = [look.dash for look in LOOKS.values()]
         looks = [
-            Look(CLASS_COLOURS[n % len(CLASS_COLOURS)], "", dashes[n % len(dashes)])
+            Look(
+                CLASS_COLOURS[n % len(CLASS_COLOURS)],
+                "",
+                dashes[n % len(dashes)],
+                SYMBOLS[n % len(SYMBOLS)],
+            )
             for n in range(len(named))
         ]
     return _curves(
@@ -225,7 +235,9 @@ def _curves(lines: Sequence[tuple[str, Look, Story]]) -> Figure:
     data = []
     for name, look, story in lines:
         line = {"color": look.colour, "width": 3, "dash": look.dash}
-        common = {"type": "scatter", "name": name, "line": line}
+        # Some marks, not one a look: a curve of a hundred would be a band.
+        marker = {"symbol": look.mark, "size": 8, "maxdisplayed": 8}
+        common = {"type": "scatter", "name": name, "line": line, "marker": marker}
         if story.looks:
             data.append(
                 common
@@ -233,7 +245,6 @@ def _curves(lines: Sequence[tuple[str, Look, Story]]) -> Figure:
                     "x": [one.seconds for one in story.looks],
                     "y": [100 * one.accuracy for one in story.looks],
                     "mode": "lines+markers",
-                    "marker": {"size": 4},
                     "hovertemplate": "%{y:.0f} % right<extra></extra>",
                 }
             )
@@ -293,7 +304,7 @@ def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> F
                 "x": sizes,
                 "y": middle,
                 "mode": "lines+markers",
-                "marker": {"size": 7, "symbol": CURVE_MARKS.get(key, "circle")},
+                "marker": {"size": 7, "symbol": look.mark},
                 "line": {"color": look.colour, "width": 3, "dash": look.dash},
                 "hovertemplate": "%{y:.1f} % with %{x} of each class<extra></extra>",
             },
@@ -323,9 +334,6 @@ def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> F
     }
 
 
-CURVE_MARKS = {"transfer": "circle", "fine_tune": "square", "hybrid": "diamond"}
-
-
 def _forecast(one: dict, now: float, colour: str) -> dict:
     """A dotted line to the middle of the range at twice the examples, and the range."""
     low, high = now + 100 * one["low"], min(100.0, now + 100 * one["high"])
@@ -347,7 +355,7 @@ def _forecast(one: dict, now: float, colour: str) -> dict:
 
 
 def accuracy_against_cost(runs: list[dict]) -> Figure:
-    """Test score with its interval against seconds; large where no cheaper one is as good."""
+    """Test score with its interval against seconds; filled where no cheaper one is as good."""
     sensible = sensible_choices(runs)
     data = []
     for run in runs:
@@ -356,13 +364,14 @@ def accuracy_against_cost(runs: list[dict]) -> Figure:
             {
                 "type": "scatter",
                 "name": APPROACHES[run["approach"]].title,
-                "x": [max(0.1, run["seconds"])],
+                "x": [max(LEAST_SECONDS, run["seconds"])],
                 "y": [right],
                 "mode": "markers",
                 "marker": {
                     "color": look.colour,
-                    "size": 16 if run["approach"] in sensible else 9,
-                    "symbol": "star" if run["approach"] in sensible else "circle-open",
+                    "size": 13,
+                    "symbol": look.mark + ("" if run["approach"] in sensible else "-open"),
+                    "line": {"width": 0 if run["approach"] in sensible else 2},
                 },
                 "error_y": {
                     "type": "data",
@@ -468,18 +477,32 @@ def claim_times(found: list[dict]) -> Figure:
 
 
 def claim_cost(scores: list[dict]) -> Figure:
-    """Test score against seconds, a mark for each approach and data set."""
-    data = []
+    """Test score against seconds, a mark for each approach and data set; a line joins those of one
+    data set."""
+    joined: dict[str, list[dict]] = {}
+    for row in sorted(scores, key=lambda row: row["seconds"]):
+        joined.setdefault(row["title"], []).append(row)
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines+text",
+            "x": [max(LEAST_SECONDS, row["seconds"]) for row in rows],
+            "y": [100 * row["right"] for row in rows],
+            "text": [f"{_plain(title)}  "],  # beside the first, where time has left room
+            "textposition": "middle left",
+            "line": {"color": "#888", "width": 1.5, "dash": "dot"},
+            "showlegend": False,
+            "hoverinfo": "skip",
+        }
+        for title, rows in joined.items()
+    ]
     for approach in dict.fromkeys(row["approach"] for row in scores):
         rows = [row for row in scores if row["approach"] == approach]
         data.append(
             _claim_marks(approach)
             | {
-                "x": [max(0.1, row["seconds"]) for row in rows],
+                "x": [max(LEAST_SECONDS, row["seconds"]) for row in rows],
                 "y": [100 * row["right"] for row in rows],
-                "mode": "markers+text",
-                "text": [row["title"] for row in rows],
-                "textposition": "bottom center",
                 "error_y": _interval(rows, LOOKS[approach].colour),
                 "hovertemplate": "%{y:.0f} % in %{x:.1f} s<extra>%{fullData.name}</extra>",
             }
@@ -509,7 +532,7 @@ def _claim_marks(approach: str, named: int | None = None) -> dict:
 
 
 def _symbol(approach: str, named: int | None = None) -> str:
-    return SYMBOLS[list(LOOKS).index(approach)] + ("-open" if named == 0 else "")
+    return LOOKS[approach].mark + ("-open" if named == 0 else "")
 
 
 def _interval(rows: list[dict], colour: str) -> dict:
@@ -543,7 +566,7 @@ def _claim_layout(count: int, lines: list[str]) -> dict:
 def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
     """Examples of each class, to learn from and to test; the largest classes where many."""
     shown = sorted(counts, key=lambda one: one[1] + one[2], reverse=True)[:MOST_BARS][::-1]
-    sides = ((1, "to learn from", LOOKS["transfer"].colour), (2, "to test", FROZEN))
+    sides = ((1, "to learn from", LOOKS["transfer"].colour, ""), (2, "to test", FROZEN, "/"))
     return {
         "data": [
             {
@@ -552,11 +575,11 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
                 "name": name,
                 "x": [one[place] for one in shown],
                 "y": list(range(len(shown))),
-                "marker": {"color": colour},
+                "marker": {"color": colour, "pattern": {"shape": pattern}},
                 "customdata": [_plain(one[0]) for one in shown],
                 "hovertemplate": f"%{{customdata}}: %{{x:,}} {name}<extra></extra>",
             }
-            for place, name, colour in sides
+            for place, name, colour, pattern in sides
         ],
         "layout": {
             "height": 70 + 26 * len(shown),
@@ -590,31 +613,34 @@ def predicted_times(seconds: dict[str, float]) -> Figure:
                 "y": [APPROACHES[key].title for key in keys],
                 "marker": {"color": [LOOKS[key].colour for key in keys]},
                 "text": [in_short(seconds[key]) for key in keys],
-                "textposition": "auto",
+                "textposition": "outside",  # in the page's own colour: white would be faint on it
+                "cliponaxis": False,
                 "hovertemplate": "%{text}<extra></extra>",
             }
         ],
         "layout": {
             "height": 60 + 34 * len(keys),
-            "margin": {"l": 8, "r": 12, "t": 8, "b": 36},
-            "xaxis": _time_axis(seconds.values()),
+            "margin": {"l": 8, "r": 48, "t": 8, "b": 36},
+            "xaxis": _time_axis(seconds.values(), least=0.5),
             "yaxis": {"automargin": True},
             "uirevision": "fixed",
         },
     }
 
 
-def _time_axis(seconds: Iterable[float]) -> dict:
-    """From a second to a day: on an even scale all but the longest would be a hair."""
+def _time_axis(seconds: Collection[float], least: float = LEAST_SECONDS) -> dict:
+    """From less than a second to a day: on an even scale all but the longest would be a hair."""
+    low = max(least, min(1.0, *seconds))
     return {
         "type": "log",
-        "range": [-0.5, log10(max(60.0, *seconds) * 1.3)],
+        "range": [log10(low / 1.6), log10(max(60.0, *seconds) * 1.3)],
         "tickvals": list(MARKS),
         "ticktext": list(MARKS.values()),
+        "tickangle": 0,
     }
 
 
-MARKS = {0.5: "½ s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
+MARKS = {0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
 
 
 def score_line(end: Finished, accent: str) -> Figure:

@@ -14,6 +14,13 @@ function loadPlotly(path) {
   return library
 }
 
+// Words on the fields of a heatmap in the page's colour: Plotly picks its own by fields that it takes for
+// opaque, and in the dark those on faint ones could not be read.
+function worded(traces, root) {
+  const color = getComputedStyle(root).getPropertyValue("--st-text-color").trim()
+  return traces.map(one => one.type === "heatmap" ? { ...one, textfont: { color, ...one.textfont } } : one)
+}
+
 // Colours and fonts of the page's theme, so that one figure fits light and dark.
 function themed(layout, root) {
   const css = getComputedStyle(root)
@@ -51,7 +58,7 @@ export default async function ({ data, parentElement, setTriggerValue }) {
   }
   if (!plot.isConnected) return
   const options = { displayModeBar: false, displaylogo: false }
-  await Plotly.react(plot, data.figure.data, themed(data.figure.layout, root), options)
+  await Plotly.react(plot, worded(data.figure.data, root), themed(data.figure.layout, root), options)
   let chart = charts.get(parentElement)
   if (!chart) {
     chart = { observer: new ResizeObserver(() => plot.offsetWidth && Plotly.Plots.resize(plot)) }

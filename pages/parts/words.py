@@ -27,6 +27,36 @@ def explained(text: str) -> str:
     return _LINK.sub(lambda found: word(found[1], found[2] or ""), text)
 
 
+class Words:
+    """Called on our own Markdown, makes a word of the first mention of each term: once for all the
+    texts that it is called on, so a page is not full of lines. A term is named by its key, or as
+    "key|what it is called there"."""
+
+    def __init__(self, *terms: str) -> None:
+        named = [term.partition("|") for term in terms]
+        self.left = {
+            key: shown or pick_from(GLOSSARY, key, "word").title for key, _, shown in named
+        }
+
+    def __call__(self, text: str) -> str:
+        for key, title in list(self.left.items()):
+            # A link's text stays as it is: no link may be inside another.
+            parts = re.split(r"(\[[^\]]*\]\([^)]*\))", text)
+            for place in range(0, len(parts), 2):
+                made, count = re.subn(
+                    rf"(?i)(?<![\w-]){re.escape(title)}(?![\w-])",
+                    lambda found, key=key: word(key, found[0]),
+                    parts[place],
+                    count=1,
+                )
+                if count:
+                    parts[place] = made
+                    del self.left[key]
+                    break
+            text = "".join(parts)
+        return text
+
+
 _mount = st.components.v2.component(
     "words",
     css=Path(__file__).with_name("words.css").read_text(encoding="utf-8"),

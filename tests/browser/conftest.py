@@ -18,24 +18,29 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory) -> str:
+def app_home(tmp_path_factory) -> Path:
+    """The data folder of the app."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def app(app_home) -> str:
     """The address of a running app with a data folder of its own; ended after the tests."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("home")
-    log = open(home / "app.log", "w")  # noqa: SIM115 - the process writes to it until it ends
+    log = open(app_home / "app.log", "w")  # noqa: SIM115 - the process writes to it until it ends
     options = ["--server.headless", "true", "--server.port", str(port)]
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", *options],
         cwd=ROOT,
-        env=os.environ | {"THAW_HOME": str(home)},
+        env=os.environ | {"THAW_HOME": str(app_home)},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
     address = f"http://localhost:{port}"
     try:
-        _wait_for(f"{address}/_stcore/health", process, home / "app.log")
+        _wait_for(f"{address}/_stcore/health", process, app_home / "app.log")
         yield address
     finally:
         process.terminate()

@@ -1,6 +1,7 @@
 """The page of the article's claims, driven without a browser."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,8 @@ def page() -> AppTest:
 
 def words(at: AppTest) -> str:
     kinds = ("title", "markdown", "caption", "warning", "error", "info")
-    return "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+    shown = "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+    return re.sub(r"\[([^]]*)]\(#word-[^)]*\)", r"\1", shown)  # as it is read: no explanations
 
 
 def labels(at: AppTest) -> list[str]:
@@ -211,7 +213,11 @@ def test_scores_are_told_by_shape_and_by_number_of_examples():
 def test_a_claim_about_score_and_time_shows_both():
     rows = [ROW | {"title": "Blood cells"}, ROW | {"title": "Blood cells", "approach": "hybrid"}]
     drawn = figures.claim_cost(rows)
-    assert [(line["x"], line["y"]) for line in drawn["data"]] == [([2.0], [70.0])] * 2
+    marks = [line for line in drawn["data"] if line["mode"] == "markers"]
+    assert [(line["x"], line["y"]) for line in marks] == [([2.0], [70.0])] * 2
+    assert len({line["marker"]["symbol"] for line in marks}) == 2
+    (joined,) = (line for line in drawn["data"] if line["mode"] != "markers")
+    assert joined["text"] == ["Blood cells  "]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -1,5 +1,6 @@
 """Every page, driven without a browser."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,8 @@ def app(page="guide.py"):
 
 def words(at):
     kinds = ("title", "markdown", "caption", "warning", "error", "info", "subheader")
-    return "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+    shown = "\n".join(element.value for kind in kinds for element in getattr(at, kind))
+    return re.sub(r"\[([^]]*)]\(#word-[^)]*\)", r"\1", shown)  # as it is read: no explanations
 
 
 # --- the guide ------------------------------------------------------------------------------------

@@ -191,8 +191,10 @@ def test_several_are_laid_side_by_side():
 def test_only_settings_that_differ_are_in_the_table():
     keys = [ran("transfer", seed=1), ran("transfer", seed=2)]
     said = words(page(runs=",".join(keys)))
-    assert "| run | seed |" in said
-    assert "| 2 | 2 |" in said
+    table = next(block for block in said.split("\n\n") if "| setting |" in block)
+    assert "Seed" in table
+    assert "| 1 (1); 2 (2) |" in table
+    assert "Data" not in table
     assert "The same in all: approach Transfer learning" in said.replace("\\", "")
 
 
