@@ -120,7 +120,7 @@ class Sample:
             if (drawn := bundled.some(self.key, items, per_class, seed)) is not None:
                 return drawn
         data = self.data(per_class, seed, mends)
-        inputs, labels = data.train
+        inputs, labels = data.train.inputs, data.train.labels
         items = [item for item in items if 0 <= item < len(labels)]
         one_array = isinstance(inputs, np.ndarray)
         chosen = inputs[items] if one_array else [inputs[item] for item in items]
