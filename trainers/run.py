@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trainers import backbones, health, samples, simple
+from trainers import backbones, calibration, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Inputs, device
 from trainers.events import (
     Answered,
     Baseline,
+    Calibrated,
     Event,
     Finished,
     Notice,
@@ -32,7 +33,7 @@ from trainers.events import (
     Started,
     Step,
 )
-from trainers.loop import Clock, Head, Model, by_length, computed, learned, train
+from trainers.loop import Checked, Clock, Head, Model, by_length, computed, learned, train
 from trainers.measure import score
 from trainers.memory import Peak
 from trainers.plan import Pace, Plan
@@ -224,6 +225,8 @@ class _Run:
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
+        self.checked: Checked | None = None
+        self.temperature: float | None = None
         self.stopped = self.body_changed = False
         self.body.requires_grad_(False)  # until a phase says otherwise
 
@@ -274,13 +277,15 @@ class _Run:
             yield from self._tested(answers)
             return
         yield from self._trained()
+        yield from self._calibrated()
         self.stopped = self.stop()
         yield Stage("test", "Testing on examples never used so far", clock.seconds())
         features = yield from self._features(self.test_inputs, test)
         self.head.eval()
         with torch.inference_mode():
-            sureness, answers = self.head(features).softmax(1).max(1)
-        yield from self._tested(answers, sureness)
+            scores = self.head(features)
+            sureness, answers = scores.softmax(1).max(1)
+        yield from self._tested(answers, sureness, scores)
 
     def _trained(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
@@ -351,6 +356,7 @@ class _Run:
             )
             self.pace_steps.append((taught.steps, taught.steps, 0))
             self.epochs += taught.steps
+            self.checked = taught.checked
 
     def _line_without_training(
         self, first: Tensor, known: Tensor, known_held: Tensor
@@ -396,6 +402,7 @@ class _Run:
             self.model, examples, checks, phase, view=view, steps=steps, **playing
         )
         self.pace_steps.append(trained.steps)
+        self.checked = None if np.array_equal(self.learn, self.held) else trained.checked
         self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
         if np.array_equal(self.learn, self.held) or not len(self.held) or self.stop():
             return
@@ -430,6 +437,17 @@ class _Run:
                 self.refit_steps = again
         if not self.refit_steps:  # cut short: what was found before is whole
             self.model.load_state_dict(found, strict=False)
+
+    def _calibrated(self) -> Iterator[Event]:
+        """How sure the model may be, by what it had not learned from when it answered."""
+        if not self.checked:
+            return
+        some = calibration.spread_over(len(self.checked.labels))
+        scores, labels = (part.cpu().numpy()[some] for part in self.checked)
+        self.temperature = calibration.temperature(scores, labels)
+        sure = calibration.sureness(scores, self.temperature).round(4).tolist()
+        right = (scores.argmax(1) == labels).tolist()
+        yield Calibrated(self.temperature, sure, right, self.clock.seconds())
 
     def _least(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and
@@ -567,8 +585,14 @@ class _Run:
         point(self.head, means, centre)
         return nearest(means, tested, centre)
 
-    def _tested(self, answers: Tensor, sureness: Tensor | None = None) -> Iterator[Event]:
+    def _tested(
+        self, answers: Tensor, sureness: Tensor | None = None, scores: Tensor | None = None
+    ) -> Iterator[Event]:
         plan, data = self.plan, self.data
+        calibrated = []
+        if self.temperature:
+            calibrated = calibration.sureness(scores.cpu().numpy(), self.temperature)
+            calibrated = calibrated.round(3).tolist()
         labels = data.test.labels[self.test]
         result = score(labels, answers.cpu().numpy(), len(data.classes))
         yield Answered(
@@ -576,6 +600,7 @@ class _Run:
             answers.tolist(),
             [] if sureness is None else [round(sure, 3) for sure in sureness.tolist()],
             self.clock.seconds(),
+            calibrated,
         )
         learnable = sum(part["learnable"] for part in self._parts())
         if plan.approach == "none":
