@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trainers import backbones, calibration, health, samples, simple
+from trainers import backbones, calibration, forecast, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Inputs, device
@@ -244,7 +244,7 @@ class _Run:
             )
         self.train_inputs = self._shared("train", self.body.prepare, data.train.inputs)
         self.test_inputs = self._shared("test", self.body.prepare, data.test.inputs)
-        self.forward_seconds = self._shared("forward", self._timed_forward)
+        self.forward_seconds, self.footprint = self._shared("forward", self._timed_forward)
         learn, held, test = self._limits(learn, held)
         self.learn, self.held, self.test = learn, held, test
         self.head = Head(self.body.features, len(data.classes)).to(device())
@@ -262,6 +262,7 @@ class _Run:
             budget_seconds=plan.seconds,
             setup_seconds=self.setup_seconds,
             machine=device().type,
+            **self._forecast(),
         )
         self.notices += [*left_out(plan), *too_few(data, plan)]
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
@@ -484,8 +485,38 @@ class _Run:
         self.shared.keep(key, made, time.monotonic() - began)
         return made
 
-    def _timed_forward(self) -> float:
-        """Seconds one example takes: to be made ready, and a forward pass."""
+    def _forecast(self) -> dict[str, Any]:
+        """What the run will take, as `Started` tells it."""
+        plan, numbers = self.plan, sum(p.numel() for p in self.body.parameters())
+        what_learns = self._what_learns()
+        ahead = forecast.Ahead(
+            approach=plan.approach,
+            phases=phases(plan.approach, self.data.modality, what_learns),
+            learn=len(self.learn),
+            held=len(self.held),
+            test=len(self.test),
+            calibration=self.calibration,
+            features=self.body.features,
+            classes=len(self.data.classes),
+            forward_seconds=self.forward_seconds,
+            spent=self.clock.seconds(),
+            budget=plan.seconds,
+            pace=plan.pace,
+            parameters=numbers,
+            lora=forecast.lora_numbers(self.body, LORA_RANK),
+            footprint=self.footprint.of(forecast.longest(self.train_inputs, self.test_inputs)),
+            waiting=forecast.waiting(self.train_inputs, len(self.learn) + len(self.held))
+            + forecast.waiting(self.test_inputs, len(self.test)),
+        )
+        peak = forecast.peak_bytes(ahead, forecast.taken_now())
+        return {
+            "predicted_seconds": forecast.seconds(ahead),
+            "predicted_memory_bytes": max(peak, self.memory.now()),
+        }
+
+    def _timed_forward(self) -> tuple[float, forecast.Footprint]:
+        """Seconds one example takes: to be made ready, and a forward pass; and what its layers
+        hand on."""
         inputs = self.train_inputs if len(self.train_inputs) else self.test_inputs
         most = PROBE_SHARE * self.plan.seconds
         each, spent = math.inf, 0.0
@@ -495,10 +526,15 @@ class _Run:
             if probe == PROBE and spent + each * len(some) > most:
                 break  # a slow network: the few must do
             began = time.perf_counter()
-            next(computed(self.body, inputs, some))
+            if not spent:  # the first is never the shortest: it may count, too
+                tokens = forecast.longest(Some(inputs, some))
+                with forecast.footprint(self.body, max(1, len(some)), tokens) as footprint:
+                    next(computed(self.body, inputs, some))
+            else:
+                next(computed(self.body, inputs, some))
             took = time.perf_counter() - began
             each, spent = min(each, took / len(some)), spent + took
-        return each + inputs.seconds_each
+        return each + inputs.seconds_each, footprint
 
     def _limits(
         self, learn: np.ndarray, held: np.ndarray
