@@ -72,7 +72,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "mistakes": "See which class was taken for which",
         "sure": "See how sure it may be",
         "take": "Take the model away",
-        "others": "Set up the other approaches on the same examples",
+        "others": "Set up a comparison with the other approaches",
     }
 )
 
@@ -150,7 +150,7 @@ END = (
         key="stopped",
         kind="learning",
         when=(Is("stopped", 1),),
-        says="You stopped it early, so this is the best so far and not the best it can do.",
+        says="You stopped it early: this is the best that it had found by then.",
         do="again",
     ),
     Row(

@@ -76,13 +76,15 @@ def bins(sureness: Sequence[float], right: Sequence[bool]) -> list[Bin]:
     wanted = min(MOST_BINS, max(1, len(said) // LEAST_IN_BIN))
     edges = np.quantile(said, np.arange(1, wanted) / wanted, method="lower")
     place = np.searchsorted(edges, said, side="left")
-    return [_bin(said[place == one], right[place == one]) for one in np.unique(place)]
+    return [together(said[place == one], right[place == one]) for one in np.unique(place)]
 
 
-def _bin(said: np.ndarray, right: np.ndarray) -> Bin:
-    count, good = len(said), int(right.sum())
+def together(sureness: Sequence[float], right: Sequence[bool]) -> Bin:
+    """All of them, at least one, in one bin."""
+    said, count, good = np.asarray(sureness), len(right), int(np.sum(right))
     low, high = binomtest(good, count).proportion_ci(0.95, method="wilson")
-    return Bin(said[0].item(), said[-1].item(), said.mean().item(), count, good, low, high)
+    ends = said.min().item(), said.max().item()
+    return Bin(*ends, said.mean().item(), count, good, float(low), float(high))
 
 
 def error(found: Sequence[Bin]) -> float:

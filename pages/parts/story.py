@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from guide.approaches import APPROACHES
 from trainers.events import (
+    Answered,
     Baseline,
+    Calibrated,
     Cancelled,
     Event,
     Failed,
@@ -39,6 +41,8 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     looks: list[Validated] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    calibrated: Calibrated | None = None
+    answered: Answered | None = None
     seconds: float = 0.0  # of the last event
 
 
@@ -68,6 +72,10 @@ def told(events: Sequence[Event]) -> Story:
                 story.looks.append(event)
             case Notice():
                 story.notices.append(event)
+            case Calibrated():
+                story.calibrated = event
+            case Answered():
+                story.answered = event
             case Finished() | Failed() | Cancelled():
                 story.end = event
     return story
@@ -181,6 +189,22 @@ OUTCOMES = {
     "cannot tell": ("gray", ":material/help:", "It cannot be told"),
     "": ("gray", ":material/help:", "Nothing was advised"),
 }
+
+def foretold(story: Story) -> str:
+    """What the run was to take and what it took, "" where nothing was foretold."""
+    started, end = story.started, story.end
+    if not (started and isinstance(end, Finished)):
+        return ""
+    told = []
+    if started.predicted_seconds:
+        told.append(f"time {started.predicted_seconds:.1f} s, took {end.seconds:.1f} s")
+    if started.predicted_memory_bytes and end.peak_memory_bytes:
+        told.append(
+            f"memory {started.predicted_memory_bytes / 1e6:,.0f} MB, "
+            f"used {end.peak_memory_bytes / 1e6:,.0f} MB"
+        )
+    return f"Predicted before it began: {'; '.join(told)}" if told else ""
+
 
 STATES = {
     "queued": "waiting",

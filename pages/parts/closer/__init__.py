@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages.parts.closer import mistakes, settings, take
+from pages.parts.closer import mistakes, settings, sureness, take
 from pages.parts.story import Story
 from trainers.events import Finished
 from trainers.registry import by_key
@@ -21,6 +21,7 @@ class Section(NamedTuple):
 
 SECTIONS = by_key(
     Section("mistakes", "Right and wrong", ":material/grid_on:", mistakes.show),
+    Section("sure", "How sure it is", ":material/balance:", sureness.show),
     Section("settings", "What was run", ":material/tune:", settings.show),
     Section("take", "Take it away", ":material/inventory_2:", take.show),
 )
