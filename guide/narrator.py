@@ -110,7 +110,7 @@ def holds(test: Is, facts: Facts) -> bool:
 
 
 def narrate(facts: Facts, rows: Sequence[Row], *, live: bool = False) -> Told:
-    """What `rows` (`ROWS`) say of a run, the first of each kind in their order, two of them at most; the
+    """What `rows` say of a run, the first of each kind in their order, two of them at most; the
     first that knows something to do says what. While it is `live`, one of them."""
     spoke: dict[str, Row] = {}
     for row in rows:
@@ -172,8 +172,12 @@ END = (
     Row(
         key="thaw-did-not-help",
         kind="learning",
-        when=(Is("phases", 2), Is("best_pass", most=0), Is("flat", 3),
-              Is("checks", TRUSTED_CHECKS)),
+        when=(
+            Is("phases", 2),
+            Is("best_pass", most=0),
+            Is("flat", 3),
+            Is("checks", TRUSTED_CHECKS),
+        ),
         says="On the {checks:,} checks nothing after the first part was better: letting the whole "
         "model learn did not help here.",
         do="frozen",
@@ -181,8 +185,12 @@ END = (
     Row(
         key="memorising",
         kind="learning",
-        when=(Is("train_share", least=0.98), Is("gap_low", least=MUCH), Is("flat", least=1),
-              Is("best_pass", least=0.5)),
+        when=(
+            Is("train_share", least=0.98),
+            Is("gap_low", least=MUCH),
+            Is("flat", least=1),
+            Is("best_pass", least=0.5),
+        ),
         says="Training accuracy is {train_share:.0%}, but new examples ({check_share:.0%} right) "
         "stopped improving at pass {best_pass:.0f}: it is memorising. More examples would help "
         "more than more training.",

@@ -19,7 +19,8 @@ from trainers.events import (
     Validated,
 )
 
-ONE_PART_FROM, PARTS = 2000, 5  # as in trainers/teach.py, which needs torch; a test holds them equal
+# As in trainers/teach.py, which needs torch; a test holds them equal.
+ONE_PART_FROM, PARTS = 2000, 5
 
 
 def narrated(events: Sequence[Event]) -> Told:
@@ -93,7 +94,7 @@ def _checks(started: Started, *, head: bool) -> int:
 
 
 def _interval(share: float, count: int) -> tuple[float, float]:
-    if not count:
+    if count < 1:
         return 0.0, 1.0
     found = binomtest(round(share * count), count).proportion_ci(0.95, method="wilson")
     return found.low, found.high
@@ -133,8 +134,9 @@ def _tested(end: Finished, answered: Answered | None) -> dict[str, Any]:
 def _time(end: Finished, started: Started, done: PhaseDone | None) -> dict[str, Any]:
     asked = len(phases(end.approach, started.modality, "all"))
     played = done.phase + 1 if done else 0
+    budget = started.budget_seconds
     return {
-        "budget": started.budget_seconds,
-        "budget_used": end.seconds / started.budget_seconds,
+        "budget": budget,
+        "budget_used": end.seconds / budget if budget > 0 else None,
         "skipped": not end.stopped and played < asked,
     }

@@ -19,7 +19,10 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from guide.approaches import APPROACHES
 from trainers import jobs, samples
+from trainers.calibration import LEAST, MOST
 from trainers.events import (
+    Answered,
+    Calibrated,
     Cancelled,
     Compared,
     Event,
@@ -249,6 +252,7 @@ EQUALLY_LONG = (
     ("items", "inputs", "labels"),
     ("labels", "answers"),
     ("watched", "sureness"),
+    ("right", "sureness"),
     ("point_labels", "point_answers"),
 )
 PICTURE = re.compile(r"(data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/=]*)?")
@@ -283,6 +287,13 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
                 about = (event.approach, event.data, event.classes)
                 if about != (plan.approach, file.plan["data"], classes) or not classes:
                     yield f"{where} is about something else than the plan"
+            case Answered():
+                for said in (event.sureness, event.calibrated):
+                    if len(said) not in (0, len(event.answers)) or not _shares(said):
+                        yield f"{where} is sure in a way that does not fit its answers"
+            case Calibrated():
+                if not _shares(event.sureness) or not LEAST <= event.temperature <= MOST:
+                    yield f"{where} has a sureness or a temperature that cannot be"
             case Watched():
                 pictures = any(shown.startswith("data:") for shown in event.inputs)
                 if pictures and not all(map(PICTURE.fullmatch, event.inputs)):
@@ -299,6 +310,10 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
         rows = [len(row) for row in last.confusion]
         if rows != [len(classes)] * len(classes) or last.test_examples < 1:
             yield "Its score does not fit its classes"
+
+
+def _shares(values: list[float]) -> bool:
+    return all(0 <= value <= 1 for value in values)
 
 
 def _check_comparison(file: _File, _: Any, events: list[Event]) -> Iterator[str]:

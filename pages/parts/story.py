@@ -190,6 +190,7 @@ OUTCOMES = {
     "": ("gray", ":material/help:", "Nothing was advised"),
 }
 
+
 def foretold(story: Story) -> str:
     """What the run was to take and what it took, "" where nothing was foretold."""
     started, end = story.started, story.end

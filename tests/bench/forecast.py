@@ -11,14 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from trainers import forecast, samples
 from trainers.events import Paced, PhaseDone
 from trainers.plan import Plan
 from trainers.run import run
 
+ROOT = Path(__file__).parents[2]
 APPROACHES = ("none", "transfer", "hybrid", "fine_tune", "scratch")
 
 
@@ -68,7 +68,8 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        return one(json.loads(given.one))
+        one(json.loads(given.one))
+        return
     if not given.parts:
         print("| data | approach | foretold | took | ratio | foretold | used | ratio |")
         print("|---|---|---|---|---|---|---|---|")

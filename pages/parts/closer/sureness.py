@@ -33,22 +33,22 @@ def show(told: Story, end: Finished, run: Run) -> None:
     right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
     came = bins(answered.sureness, right)
     after = bins(answered.calibrated, right) if answered.calibrated else []
-    best = answered.calibrated or answered.sureness
+    best, shown = answered.calibrated or answered.sureness, after or came
+    groups = "1 group" if len(shown) == 1 else f"{len(shown)} groups"
     st.markdown(
         explained(
             "Each answer comes with a [[probability]]: how sure the model says it is. One that is "
             "[[calibration|well calibrated]] is right 8 of 10 times where it says 80 %. Here are "
-            f"the {len(right):,} test answers, sorted by how sure they are, in {len(after or came)} "
-            f"{'group' if len(after or came) == 1 else 'groups'}."
+            f"the {len(right):,} test answers, sorted by how sure they are, in {groups}."
         )
     )
     live_plot(
         reliability(came, after, LOOKS[end.approach].colour),
         key="reliability",
-        alt=" ".join(map(_in_words, after or came)),
+        alt=" ".join(map(_in_words, shown)),
     )
-    st.markdown(f"{sure_words.first(after or came)} {sure_words.verdict(best, right)}")
-    st.markdown(sure_words.off(after or came))
+    st.markdown(f"{sure_words.first(shown)} {sure_words.verdict(best, right)}")
+    st.markdown(sure_words.off(shown))
     if calibrated:
         st.markdown(explained(f"**[[temperature|Temperature]].** {_tempered(told)}"))
     else:
