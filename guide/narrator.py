@@ -199,7 +199,7 @@ END = (
     Row(
         key="gap",
         kind="learning",
-        when=(Is("gap_low", least=MUCH),),
+        when=(Is("gap_low", least=MUCH), Is("train_share")),
         says="It has {train_share:.0%} of the examples it learns from right and {check_share:.0%} "
         "of new ones: part of what it learned holds for its own examples only.",
         do="more-examples",
@@ -255,7 +255,7 @@ END = (
     Row(
         key="carries-over",
         kind="learning",
-        when=(Is("gap_high", most=MUCH), Is("check_share", least=0.5)),
+        when=(Is("gap_high", most=MUCH), Is("check_share", least=0.5), Is("train_share")),
         says="New examples are answered nearly as well ({check_share:.0%}) as those it learned "
         "from ({train_share:.0%}): what it learned carries over.",
         do="others",

@@ -31,8 +31,12 @@ HEAD_STEP_SECONDS, HEAD_SPEED = 0.004, 1e10
 # weights need no gradient of their own.
 STEP = {"all": 3.5, "lora": 3.0}
 NUMBER = 4  # bytes; gradients, averages and copies are float32
+HALF = 2  # bytes of each number of the body, as it is cast for bf16 (see `reduced_precision`)
 STATES = 3  # of each number that learns: its gradient and two averages
 COPIES = 3  # as it started, at its best, and while it learns once more
+# What is kept beside what the layers hand on: their inputs cast, sums, masks, and what flows back.
+# LoRA casts the input of every layer that it adapts. Ours, by the same script.
+TRAINING, ANSWERING = {"all": 2.0, "lora": 4.0}, 2.5
 
 
 @dataclass
@@ -139,7 +143,9 @@ def peak_bytes(run: Ahead, now: int) -> int:
     """At its most, where `now` bytes are taken already."""
     examples = run.learn + run.held if _looks_at_all(run) else run.held + run.calibration
     features = NUMBER * run.features * (examples + run.test)
-    answering = run.footprint.widest * min(BATCH_WITHOUT_GRADIENT, max(run.learn, run.test))
+    answering = (
+        ANSWERING * run.footprint.widest * min(BATCH_WITHOUT_GRADIENT, max(run.learn, run.test))
+    )
     most = answering
     for phase in run.phases:
         if phase.learns == "head":
@@ -148,8 +154,8 @@ def peak_bytes(run: Ahead, now: int) -> int:
         else:
             learns = run.parameters if phase.learns == "all" else run.lora
             copies = COPIES - (run.held < TRUSTED_CHECKS)
-            kept = run.footprint.kept * min(phase.batch, run.learn)
-            taken = NUMBER * (STATES + copies) * learns + kept
+            kept = TRAINING[phase.learns] * run.footprint.kept * min(phase.batch, run.learn)
+            taken = NUMBER * (STATES + copies) * learns + HALF * run.parameters + kept
         most = max(most, taken)
     return round(now + run.waiting + features + most)
 

@@ -138,5 +138,5 @@ def _time(end: Finished, started: Started, done: PhaseDone | None) -> dict[str, 
     return {
         "budget": budget,
         "budget_used": end.seconds / budget if budget > 0 else None,
-        "skipped": not end.stopped and played < asked,
+        "skipped": not end.stopped and 0 < played < asked,
     }

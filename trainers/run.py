@@ -441,7 +441,7 @@ class _Run:
 
     def _calibrated(self) -> Iterator[Event]:
         """How sure the model may be, by what it had not learned from when it answered."""
-        if not self.checked:
+        if not self.checked or not self.checks:
             return
         some = calibration.spread_over(len(self.checked.labels))
         scores, labels = (part.cpu().numpy()[some] for part in self.checked)

@@ -29,7 +29,7 @@ def verdict(said: Sequence[float], right: Sequence[bool]) -> str:
     if whole.said > whole.right_high:
         return f"{told}it is too sure of itself."
     if whole.said < whole.right_low:
-        return f"{told}it is surer than it says."
+        return f"{told}it is right more often than it says."
     return f"{told}as far as {whole.count:,} test examples can tell, it is as sure as it is right."
 
 

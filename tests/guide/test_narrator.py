@@ -1,4 +1,4 @@
-"""The narrator: every row speaks where it should, is silent beyond its edge, and never overclaims."""
+"""The narrator: every row speaks where it should and is silent beyond its edges."""
 
 from dataclasses import fields, replace
 from math import isfinite, nextafter
