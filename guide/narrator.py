@@ -39,7 +39,7 @@ class Facts:
     gain_high: float | None = None  # ... at the most
     stopped: bool | None = None  # by the visitor
     budget: float | None = None  # seconds
-    budget_used: float | None = None  # share of it
+    cut: bool | None = None  # it allowed fewer steps than the examples are worth
     right: int | None = None  # in the test; none of what follows before the end
     tests: int | None = None
     test_share: float | None = None
@@ -164,9 +164,9 @@ END = (
     Row(
         key="time-was-short",
         kind="learning",
-        when=(Is("budget_used", least=0.85), Is("falling", 1), Is("looks", least=3)),
-        says="Its loss on new examples was still falling when its {budget:g} seconds were nearly "
-        "over: it had not learned all that it can.",
+        when=(Is("cut", 1), Is("falling", 1), Is("looks", least=3)),
+        says="Its loss on new examples was still falling at the last step, and {budget:g} seconds "
+        "allowed no more: it had not learned all that it can.",
         do="more-seconds",
     ),
     Row(

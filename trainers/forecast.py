@@ -27,14 +27,14 @@ HEAD_STEPS = 46
 # Seconds of such a step, whatever its size, with its share of the looks; and multiplications a
 # second in it. Ours, measured with tests/bench/forecast.py (two cores, shared).
 HEAD_STEP_SECONDS, HEAD_SPEED = 0.004, 1e10
-# Forward passes that a step takes, by what learns. Ours, by the same script: of LoRA the frozen
-# weights need no gradient of their own.
-STEP = {"all": 3.5, "lora": 3.0}
+# Forward passes that a step takes, by what learns. Ours, by the same script: 2.5 to 4.7, and of LoRA
+# 2.8 to 15 (its small matrices cost more in casts than they save in gradients).
+STEP = {"all": 3.0, "lora": 5.0}
 NUMBER = 4  # bytes; gradients, averages and copies are float32
 HALF = 2  # bytes of each number of the body, as it is cast for bf16 (see `reduced_precision`)
 STATES = 3  # of each number that learns: its gradient and two averages
 COPIES = 3  # as it started, at its best, and while it learns once more
-# What is kept beside what the layers hand on: their inputs cast, sums, masks, and what flows back.
+# Times what the layers hand on: beside it are kept inputs cast, sums, masks, and what flows back;
 # LoRA casts the input of every layer that it adapts. Ours, by the same script.
 TRAINING, ANSWERING = {"all": 2.0, "lora": 4.0}, 2.5
 

@@ -13,6 +13,7 @@ from trainers.events import (
     Calibrated,
     Event,
     Finished,
+    Paced,
     PhaseDone,
     PhaseStarted,
     Started,
@@ -46,7 +47,7 @@ def facts_of(events: Sequence[Event]) -> Facts:
     if end := last.get(Finished):
         facts |= _tested(end, last.get(Answered))
         if started:
-            facts |= _time(end, started, last.get(PhaseDone))
+            facts |= _time(end, started, last.get(PhaseDone), last.get(Paced))
     return Facts(**facts)
 
 
@@ -131,12 +132,18 @@ def _tested(end: Finished, answered: Answered | None) -> dict[str, Any]:
     return facts
 
 
-def _time(end: Finished, started: Started, done: PhaseDone | None) -> dict[str, Any]:
-    asked = len(phases(end.approach, started.modality, "all"))
+def _time(
+    end: Finished, started: Started, done: PhaseDone | None, paced: Paced | None
+) -> dict[str, Any]:
+    asked = phases(end.approach, started.modality, "all")  # as many with LoRA, and as long
     played = done.phase + 1 if done else 0
-    budget = started.budget_seconds
-    return {
-        "budget": budget,
-        "budget_used": end.seconds / budget if budget > 0 else None,
-        "skipped": not end.stopped and 0 < played < asked,
+    facts = {
+        "budget": started.budget_seconds,
+        "skipped": not end.stopped and 0 < played < len(asked),
     }
+    if done and played <= len(asked):
+        fewer = paced is not None and paced.phase == done.phase
+        if fewer and started.train_examples > 0:
+            fewer = paced.steps < asked[done.phase].most_steps(started.train_examples)
+        facts["cut"] = done.why == "time is up" or fewer
+    return facts

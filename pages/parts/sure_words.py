@@ -10,15 +10,24 @@ NEAR = 0.05  # a temperature so near 1 changes no one's mind; ours
 FEW_CHECKS = 30  # a temperature from fewer is held near 1; ours
 
 
-def first(found: Sequence[Bin]) -> str:
-    """The surest answers, as a person would say it."""
-    if not found:
-        return ""
-    one = found[-1]
-    said = f"**{one.said:.0%}** sure"
-    if one.high - one.low > 0.005:
-        said += f" ({one.low:.0%} to {one.high:.0%})"
-    return f"Where it says it is {said}, it was right **{one.right:,} of {one.count:,}** times."
+def ends(found: Sequence[Bin]) -> str:
+    """The surest and the least sure answers, as a person would say it."""
+    told = [f"Where it is surest ({_said(one)}), it was right {_right(one)}." for one in found[-1:]]
+    told += [
+        f"Where it is least sure ({_said(one)}), {_right(one)}."
+        for one in found[:1] * (len(found) > 1)
+    ]
+    return " ".join(told)
+
+
+def _said(one: Bin) -> str:
+    if one.said >= 0.995:
+        return "it says over 99%"
+    return f"it says {one.said:.0%} on average"
+
+
+def _right(one: Bin) -> str:
+    return f"**{one.right:,} of {one.count:,}** times"
 
 
 def verdict(said: Sequence[float], right: Sequence[bool]) -> str:

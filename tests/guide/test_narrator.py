@@ -11,7 +11,7 @@ PLAIN = Facts(
     looks=8, checks=200, check_share=0.9, check_low=0.85, check_high=0.93, train_share=1.0,
     gap_low=0.05, gap_high=0.14, best_pass=4.0, flat=0, rise=1.0, falling=False, phases=1,
     skipped=False, baseline=0.5, gain=0.4, gain_high=0.43, stopped=False, budget=30.0,
-    budget_used=0.3, right=180, tests=200, test_share=0.9, test_low=0.85, test_high=0.93,
+    cut=False, right=180, tests=200, test_share=0.9, test_low=0.85, test_high=0.93,
     width=0.08, commonest="cat", commonest_share=0.2, above_commonest=0.65, macro_f1=0.9,
     flatters=0.0, sure=100, sure_right=95, sure_high=0.98,
 )  # fmt: skip
@@ -20,7 +20,7 @@ SPEAKS = {  # what makes each row speak, beside `PLAIN`
     "few-tests": {"width": 0.3},
     "stopped": {"stopped": True},
     "skipped": {"skipped": True},
-    "time-was-short": {"budget_used": 0.95, "falling": True},
+    "time-was-short": {"cut": True, "falling": True},
     "thaw-did-not-help": {"phases": 2, "best_pass": 0.0, "flat": 7},
     "memorising": {"gap_low": 0.2, "flat": 3},
     "gap": {"gap_low": 0.2, "train_share": 0.9},

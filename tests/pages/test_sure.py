@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_pages import RUN, finished, shown_run, started, words
+from streamlit.testing.v1 import AppTest
+from test_pages import FRAME, RUN, finished, shown_run, started, words
 
 from pages.parts import story as tell
 from pages.parts.figures_sure import reliability
 from pages.parts.narration import link
-from pages.parts.sure_words import first, off, tempered, verdict
+from pages.parts.sure_words import ends, off, tempered, verdict
 from trainers.calibration import bins
 from trainers.events import Answered, Calibrated
 from trainers.plan import Plan
+from trainers.store import store
 
 LABELS, ANSWERS = [0, 1] * 50, [0, 1] * 40 + [1, 0] * 10  # 80 of 100 right
 RIGHT = [a == b for a, b in zip(LABELS, ANSWERS, strict=True)]
@@ -25,11 +27,17 @@ END = finished(
 )  # fmt: skip
 
 
-def opened(events, approach="hybrid"):
-    """The page of a run, with the section on sureness open."""
-    at = shown_run(events, approach)
-    at.query_params["section"] = "sure"
-    return at.run()
+def opened(events, approach="hybrid", section="sure"):
+    """The page of a run, with a section open."""
+    run = store().start(Plan(data="digits", approach=approach, per_class=1), "ann", worker="test")
+    store().append(run, events)
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    at.query_params["run"], at.query_params["section"] = run, section
+    return at.switch_page("run.py").run()
+
+
+def unescaped(at) -> str:
+    return words(at).replace("\\", "").replace("\u2060", "")
 
 
 def table(at) -> str:
@@ -40,7 +48,7 @@ def test_the_section_says_what_it_says_and_how_often_it_is_right():
     at = opened([*RUN, CALIBRATED, ANSWERED, END])
     assert not at.exception
     shown = words(at)
-    assert "Where it says it is **81%** sure, it was right **80 of 100** times." in shown
+    assert "surest (it says 81% on average), it was right **80 of 100** times." in shown
     assert "toned down by a temperature of **2.40**" in shown
     assert "from 97% sure on average to 81%" in shown
     assert "Before it: on average it says 97%, and 80% are right" in shown
@@ -72,7 +80,10 @@ def test_what_the_counts_do_not_carry_is_not_said():
     assert off(bins([0.9] * 10, [True] * 10)).startswith("10 test examples are too few")
     assert "shows no fault" in off(bins([0.8] * 100, RIGHT))
     assert "shows no fault" not in off(bins(SURE, RIGHT))
-    assert first([]) == ""
+    assert ends([]) == ""
+    two = ends(bins([0.5] * 25 + [0.999] * 25, [True] * 12 + [False] * 13 + [True] * 25))
+    assert "surest (it says over 99%), it was right **25 of 25** times." in two
+    assert "least sure (it says 50% on average), **12 of 25** times." in two
 
 
 @pytest.mark.parametrize(
@@ -108,12 +119,15 @@ def test_the_curve_draws_both_with_their_intervals():
 
 def test_a_finished_run_is_told_in_short_with_one_thing_to_do():
     at = shown_run([*RUN, CALIBRATED, ANSWERED, END])
-    assert "**In short.**" in words(at)
-    assert "Only 2 examples checked" in words(at).replace("\\", "") or "says little" in words(at)
+    assert "**In short.** It is too sure of itself: of 100 answers" in unescaped(at)
+    assert "Is it right as often" not in words(at)
+    at.button(key="do-sure").click().run()
+    assert not at.exception
+    assert "Is it right as often" in words(at)
 
 
 def test_a_live_run_is_told_what_can_be_said_so_far():
-    assert "So far" in words(shown_run(RUN[:6]))
+    assert "So far 50% of new examples (the checks) are right." in unescaped(shown_run(RUN[:6]))
     assert "In short" not in words(shown_run(RUN))
 
 
@@ -157,6 +171,4 @@ def test_what_was_foretold_is_said_beside_what_came():
         "Predicted before it began: time 4.0 s, took 4.2 s; memory 310 MB, used 290 MB"
     )
     assert tell.foretold(tell.told([*RUN, END])) == ""
-    at = shown_run([before, *RUN[1:], end])
-    at.query_params["section"] = "settings"
-    assert "took 4.2 s" in words(at.run())
+    assert "took 4.2 s" in words(opened([before, *RUN[1:], end], section="settings"))

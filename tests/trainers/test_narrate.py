@@ -7,11 +7,13 @@ import pytest
 
 from guide.approaches import APPROACHES
 from trainers import narrate, teach
+from trainers.approaches import phases
 from trainers.events import (
     Answered,
     Baseline,
     Calibrated,
     Finished,
+    Paced,
     PhaseDone,
     PhaseStarted,
     Started,
@@ -95,10 +97,16 @@ def test_live_only_what_can_be_said_so_far():
 
 def test_a_budget_that_was_over_while_it_still_learned():
     looks = [look(n, 0.5 + n / 40, 1 - n / 20, best=True, train=0.6) for n in range(5)]
+    end = ended(LABELS, MOSTLY, seconds=29.0)
     done = PhaseDone(0, 5, 5.0, "time is up", 28.0)
-    told = narrated([STARTED, PHASE, *looks, done, ended(LABELS, MOSTLY, seconds=29.0)])
+    told = narrated([STARTED, PHASE, *looks, done, end])
     assert [row.key for row in told.rows] == ["time-was-short"]
-    assert "30 seconds" in told.words
+    assert "30 seconds allowed no more" in told.words
+    done = replace(done, why="all steps done")
+    worth = phases("fine_tune", "images", "all")[0].most_steps(STARTED.train_examples)
+    for steps, cut in ((worth - 1, True), (worth, False)):
+        paced = Paced(0, steps, 13, 0.1, 2.0)
+        assert facts_of([STARTED, PHASE, paced, *looks, done, end]).cut is cut
 
 
 def test_a_hybrid_without_time_for_its_second_part():

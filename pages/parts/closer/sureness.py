@@ -47,7 +47,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         key="reliability",
         alt=" ".join(map(_in_words, shown)),
     )
-    st.markdown(f"{sure_words.first(shown)} {sure_words.verdict(best, right)}")
+    st.markdown(f"{sure_words.ends(shown)} {sure_words.verdict(best, right)}")
     st.markdown(sure_words.off(shown))
     if calibrated:
         st.markdown(explained(f"**[[temperature|Temperature]].** {_tempered(told)}"))
