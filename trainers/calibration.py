@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 from scipy.stats import binomtest
 
 LEAST, MOST = 0.05, 20.0
@@ -30,11 +30,13 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     scores = np.asarray(scores, dtype=np.float64)
     if not len(scores):
         return 1.0
-    right = scores[np.arange(len(scores)), labels]
+    scores = scores - scores.max(1, keepdims=True)  # so that no power is too large
+    right = scores[np.arange(len(scores)), labels].sum()
 
     def loss(logarithm: float) -> float:
-        each = logsumexp(scores / math.exp(logarithm), axis=1) - right / math.exp(logarithm)
-        return each.sum() + (logarithm / SPREAD) ** 2 / 2
+        by = math.exp(-logarithm)
+        each = np.log(np.exp(by * scores).sum(1))
+        return each.sum() - by * right + (logarithm / SPREAD) ** 2 / 2
 
     bounds = (math.log(LEAST), math.log(MOST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)

@@ -27,8 +27,8 @@ HEAD_STEPS = 46
 # Seconds of such a step, whatever its size, with its share of the looks; and multiplications a
 # second in it. Ours, measured with tests/bench/forecast.py (two cores, shared).
 HEAD_STEP_SECONDS, HEAD_SPEED = 0.004, 1e10
-# Forward passes that a step takes, by what learns. Ours, by the same script: 2.5 to 4.7, and of LoRA
-# 2.8 to 15 (its small matrices cost more in casts than they save in gradients).
+# Forward passes that a step takes, by what learns. Ours, by the same script: 2.5 to 4.7, and of
+# LoRA 2.8 to 15 (its small matrices cost more in casts than they save in gradients).
 STEP = {"all": 3.0, "lora": 5.0}
 NUMBER = 4  # bytes; gradients, averages and copies are float32
 HALF = 2  # bytes of each number of the body, as it is cast for bf16 (see `reduced_precision`)
