@@ -79,6 +79,18 @@ def test_the_example_of_the_issue():
     assert told.do == "more-examples"
 
 
+@pytest.mark.parametrize("change", [{"flat": 0}, {"train_share": 0.95}, {"best_pass": 0.0}])
+def test_what_still_improves_or_is_not_known_by_heart_is_not_called_memorising(change):
+    facts = replace(PLAIN, **{"gap_low": 0.2, "flat": 5} | change)
+    assert [row.key for row in narrate(facts, ROWS).rows] == ["gap"]
+
+
+@pytest.mark.parametrize("key", ["chance", "few-tests", "too-sure", "unanswered", "no-gain"])
+def test_what_is_held_against_a_run_is_not_said_of_a_good_one(key):
+    good = replace(PLAIN, above_commonest=0.01, width=0.2, sure_high=0.91, unanswered_tests=4)
+    assert key not in [row.key for row in narrate(replace(good, gain=0.01), ROWS).rows]
+
+
 def test_a_gap_that_so_few_checks_do_not_carry_is_not_claimed():
     few = replace(PLAIN, checks=12, check_share=0.75, gap_low=-0.01, gap_high=0.53, flat=5)
     assert [row.key for row in narrate(few, ROWS).rows] == ["few-checks"]

@@ -90,10 +90,10 @@ def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, sett
 
 
 def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
-    found = store().find(finished("colours", "hybrid"))
+    found = store().find(finished("words", "transfer", per_class=4))
     (told,) = [event for _, event in store().events(found.id) if isinstance(event, Answered)]
     kept = export.tempered(model_of(found), export.temperature_of(found))
-    sure = kept.sureness(samples.pick("colours").data().test.inputs[: len(told.answers)])
+    sure = kept.sureness(samples.pick("words").data().test.inputs[: len(told.answers)])
     assert sure.argmax(1).tolist() == told.answers
     assert sure.max(1) == pytest.approx(np.array(told.calibrated), abs=0.002)
     assert np.abs(sure.max(1) - told.sureness).max() > 0.01  # there was something to correct
