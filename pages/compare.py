@@ -10,8 +10,11 @@ from guide.approaches import APPROACHES
 from pages.parts import figures, story as tell
 from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
+from pages.parts.figures_film import HOW_TO_READ, in_words as film_in_words, reel
+from pages.parts.film import film
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
+from pages.parts.mapped import mapped_of
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
@@ -99,6 +102,7 @@ def watch(job: Run) -> None:
             lane(key, job, runs.get(key), stories.get(key))
     if _compared(job):
         result(job.result)
+        how_each_saw(runs, stories)
 
 
 def _compared(job: Run) -> bool:
@@ -210,6 +214,31 @@ def result(found: dict) -> None:
         ),
     )
     st.caption("A star: no cheaper approach has as good a test score. The bars are 95 % intervals.")
+
+
+FILMS = ("transfer", "fine_tune", "hybrid")  # whose maps tell them apart
+
+
+def how_each_saw(runs: dict[str, Run], stories: dict[str, Story]) -> None:
+    """The maps of the approaches as films, side by side on one slider."""
+    made = {key: reel(stories[key]) for key in FILMS if key in stories}
+    reels = {key: found for key, found in made.items() if found}
+    if not reels:
+        return
+    title = "How each model saw the examples"
+    with st.expander(title, icon=":material/movie:", on_change="rerun", key="films") as opened:
+        if not opened.open:
+            return
+        found = [mapped_of(stories[key], runs[key]) for key in reels]
+        # The same examples for all; of several whys the first will do.
+        film([*reels.values()], {item: one for some, _ in found for item, one in some.items()},
+             key="films-side-by-side")  # fmt: skip
+        if whys := [why for _, why in found if why]:
+            st.caption(f":material/visibility_off: {plain(whys[0])}")
+        st.markdown(
+            "\n".join(f"- {_badge(key)}: {film_in_words(one)}" for key, one in reels.items())
+        )
+        st.caption(HOW_TO_READ + " Each map has its own scale and its own clock.")
 
 
 def table(found: dict) -> list[str]:

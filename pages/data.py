@@ -64,7 +64,20 @@ def bring() -> None:
         download()
     elif brought := add_data(way, draft=draft(), key=f"add-{way}"):
         read(brought)
+    with st.expander("Groups: is it as good for everyone?", icon=":material/balance:"):
+        st.markdown(GROUPS)
     kept()
+
+
+GROUPS = (
+    "Where your examples come from different groups (places, devices, dialects, ages), a finished "
+    "run can say how good the model is for each, and whether a gap is more than chance.\n"
+    "- Pictures: call the folders `class@group`, such as `ants@day`, `ants@night`, `bees@day`. The "
+    "class is what stands before the @.\n"
+    "- Texts: a further column of the table says the group. Choose it under *Other columns*, once "
+    "the table was read.\n\n"
+    "The model is never told the group: it is used to look at the scores, for nothing else."
+)
 
 
 def draft() -> str:
@@ -140,7 +153,7 @@ def read(brought: Brought) -> None:
     start_reading(str(place), brought.title)
 
 
-def start_reading(path: str, title: str, **columns: str) -> None:
+def start_reading(path: str, title: str, **columns: str | None) -> None:
     job = Reading(path=path, title=title, visitor=visitor(), **columns)
     st.query_params.from_dict({"reading": store().start(job, visitor())})
     st.rerun()
@@ -336,16 +349,26 @@ def other_columns(sample: Own) -> None:
                 st.columns(2), ("texts", "labels"), sample.text_and_label, strict=True
             )
         )
-        wanted = (text, label)
+        group = st.selectbox(
+            "Column of the groups, where there is one",
+            [None, *places],
+            index=0 if sample.group_column is None else 1 + sample.group_column,
+            format_func=lambda place: "No groups" if place is None else sample.columns[place],
+            key=f"groups-{sample.key}",
+            help="A finished run then says how good the model is for each group. The model is "
+            "never told it.",
+        )
+        wanted, was = (text, label, group), (*sample.text_and_label, sample.group_column)
         if st.button(
             "Read again with these columns",
-            disabled=wanted == sample.text_and_label or text == label,
+            disabled=wanted == was or len(set(wanted)) < len(wanted),
         ):
             start_reading(
                 str(inbox.draft(sample.draft)),
                 sample.title,
                 text_column=f"#{text + 1}",
                 label_column=f"#{label + 1}",
+                group_column=None if group is None else f"#{group + 1}",
                 replaces=sample.key,
             )
         st.caption("The files that came are kept for a day for this, then deleted.")

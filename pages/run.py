@@ -36,6 +36,13 @@ WHAT_LEARNS = {
     "all": "All weights",
 }
 
+CHECKED = (
+    "The checks are training examples that were held back. While the last layer learns, five "
+    "copies of it each go without a fifth of the examples, and are asked about those "
+    "(cross-validation). While the whole model learns, a fifth is held back. In the end all are "
+    "learned from, where there is time. The test asks about examples that nobody looked at before."
+)
+
 
 # --- before a run: what to run ------------------------------------------------------------------
 
@@ -450,7 +457,7 @@ def charts(told: Story, run: Run) -> None:
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown("## How much is right")
+            st.markdown("## How much is right", help=CHECKED)
             against = st.segmented_control(
                 "Draw the curves by seconds, or by passes over the examples",
                 ["seconds", "epoch"],

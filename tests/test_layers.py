@@ -17,8 +17,12 @@ FORBIDDEN = {
 }
 # What pages may need of the back end, whether or not one does today.
 LIGHT = {
+    "trainers.answering",
+    "trainers.answering.tables",
+    "trainers.answering.terminal",
     "trainers.answers",
     "trainers.approaches",
+    "trainers.attribution",
     "trainers.backbones",
     "trainers.backbones.download",
     "trainers.backbones.fit",
@@ -27,20 +31,24 @@ LIGHT = {
     "trainers.claims",
     "trainers.engine.local",
     "trainers.events",
+    "trainers.fairness",
     "trainers.fetch",
     "trainers.health",
     "trainers.home",
     "trainers.lessons",
     "trainers.lessons.live",
     "trainers.misled",
+    "trainers.mistakes",
     "trainers.narrate",
     "trainers.plan",
     "trainers.registry",
+    "trainers.report",
     "trainers.run_file",
     "trainers.samples",
     "trainers.samples.online",
     "trainers.samples.own",
     "trainers.store",
+    "trainers.threshold",
 }
 
 

@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
                      help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
     run.add_argument("--text-column", help="of your table, by name or number; guessed by default")
     run.add_argument("--label-column", help="of your table, by name or number; guessed by default")
+    run.add_argument("--group-column", help="of your table: scores are compared by it afterwards")
     run.add_argument("--approach", metavar="|".join(APPROACHES))
     run.add_argument(
         "--plan",
@@ -103,6 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
     bench.add_argument("--seeds", type=_numbers, default=(0, 1), metavar="0,1")
     bench.add_argument("--seconds", type=float, default=20, help="budget of each run (20)")
     bench.add_argument("--trial-seconds", type=float, default=20, help="of each trial (20)")
+    bench.add_argument("--full", action="store_true",
+                       help="5, 20, 100 of each class, 3 seeds, 60 s each: hours")  # fmt: skip
     bench.add_argument("--table", action="store_true", help="print what is known, run nothing")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
     advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
@@ -131,6 +134,25 @@ def main(arguments: list[str] | None = None) -> int:
     take.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     take.add_argument("--to", type=Path, required=True, metavar="FILE.zip")
     take.add_argument("--onnx", action="store_true", help="the model as ONNX, too")
+    ask = commands.add_parser("try", help="ask a finished run's model")
+    ask.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    ask.add_argument("--text", action="append", default=[], help="again for each more")
+    ask.add_argument("--file", action="append", default=[], type=Path, help="a picture, or a text")
+    ask.add_argument("--csv", type=Path, metavar="IN", help="a table with a column of texts")
+    ask.add_argument("--column", help="of the table; guessed by default")
+    ask.add_argument("--to", type=Path, metavar="OUT", help="where the answered table goes")
+    ask.add_argument("--precision", type=float, default=90,
+                     help="percent of the answers that should be right (90), else: not sure; "
+                     "0: answer always")  # fmt: skip
+    told = commands.add_parser("forgot", help="what the backbone of a finished run forgot")
+    told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    told.add_argument("--json", action="store_true", help="one event a line")
+    fair = commands.add_parser("fairness", help="a finished run's score for each class and group")
+    fair.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    fair.add_argument("--json", action="store_true", help="print the scores as JSON")
+    told = commands.add_parser("report", help="write a finished run as one page, to print or send")
+    told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+    told.add_argument("--to", type=Path, required=True, metavar="FILE.html")
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -162,6 +184,22 @@ def main(arguments: list[str] | None = None) -> int:
             return _runs(as_json=given.pop("json"), **given)
         case "export":
             return _export(**given)
+        case "try":
+            from trainers.answering.terminal import try_it
+
+            return try_it(**given)
+        case "forgot":
+            from trainers.terminal_forgot import tell
+
+            return tell(given["run"], as_json=given["json"])
+        case "fairness":
+            from trainers.fairness_told import tell
+
+            return tell(given["run"], as_json=given["json"])
+        case "report":
+            from trainers.report import write
+
+            return write(**given)
         case "forget":
             return _forget(**given)
         case "fetch":
@@ -194,9 +232,10 @@ def _run(
     plan: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     **settings: object,
 ) -> int:
-    columns = (text_column, label_column)
+    columns = (text_column, label_column, *([group_column] if group_column else []))
     try:
         plan = _planned(plan, settings, columns, sys.stderr if as_json else sys.stdout)
     except (BadPlan, BadUpload) as error:
@@ -264,17 +303,18 @@ def _played(
     return 0 if isinstance(last, end) else 1
 
 
-def _bench_advice(*, data: list[str] | None, table: bool, **grid: object) -> int:
+def _bench_advice(*, data: list[str] | None, full: bool, table: bool, **grid: object) -> int:
     try:
         keys = [
-            _read(one, None, None, sys.stderr) if _is_path(one) else samples.pick(one).key
+            _read(one, (None, None), sys.stderr) if _is_path(one) else samples.pick(one).key
             for one in data or samples.SAMPLES
         ]
     except (UnknownKey, BadUpload) as error:
         print(error, file=sys.stderr)
         return 2
-    from trainers.bench_advice import as_table, cells, known
+    from trainers.bench_advice import FULL, as_table, cells, known
 
+    grid |= FULL if full else {}
     if not table:
         for told in cells(keys, **grid):
             print(told, flush=True)
@@ -420,7 +460,7 @@ def _tested(stream: Iterable[Event], key: str) -> Event:
 
 
 def _planned(
-    file: str | None, settings: dict, columns: tuple[str | None, str | None], told: TextIO
+    file: str | None, settings: dict, columns: tuple[str | None, ...], told: TextIO
 ) -> Plan:
     """The plan in `file`, or of `settings`; data of one's own is read, and `told` what it holds.
     Raises `BadPlan` and `BadUpload`."""
@@ -433,7 +473,7 @@ def _planned(
         # All else is checked before: reading may take a while.
         unknown = {"backbone": "", "per_class": None, "mends": ()}
         Plan(**settings | unknown | {"data": next(iter(samples.SAMPLES))})
-        data = _read(settings["data"], *columns, told)
+        data = _read(settings["data"], columns, told)
         return Plan(**settings | {"data": data})
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
@@ -459,16 +499,17 @@ def _is_path(data: str) -> bool:
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 
 
-def _read(path: str, text_column: str | None, label_column: str | None, told: TextIO) -> str:
-    """Reads and keeps data of one's own, tells what it holds, and hands back its key. What was
-    read before and has not changed is not read again."""
+def _read(path: str, columns: tuple[str | None, ...], told: TextIO) -> str:
+    """Reads and keeps data of one's own, tells what it holds, and hands back its key. `columns`:
+    of text, label and, perhaps, group. What was read before and has not changed is not read again.
+    """
     from tqdm import tqdm
 
-    columns = text_column, label_column
     if Path(path).exists() and (known := own.again(Path(path), *columns)):
         print(f"{known.title}: read before, as {known.key}. {known.about}", file=told)
         return known.key
-    reading = own.read(Path(path), text_column=text_column, label_column=label_column)
+    names = ("text_column", "label_column", "group_column")
+    reading = own.read(Path(path), **dict(zip(names, columns, strict=False)))
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
         while True:
             try:
@@ -650,7 +691,8 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
                 classes = event.classes
                 bar.write(
                     f"{APPROACHES[event.approach].title} on {event.data}: "
-                    f"{event.train_examples:,} learn, {event.validation_examples:,} check, "
+                    f"{event.train_examples + event.validation_examples:,} to learn from, "
+                    f"{event.validation_examples:,} of them to check by first, "
                     f"{event.test_examples:,} test. {len(classes)} classes."
                 )
             case Stage() | Notice():

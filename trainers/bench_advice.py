@@ -12,6 +12,7 @@ from statistics import mean
 from typing import Any
 
 from guide import Answers, advise
+from guide.approaches import APPROACHES
 from trainers import samples
 from trainers.compare import measured
 from trainers.events import Answered, Finished
@@ -23,6 +24,7 @@ from trainers.trial import trial
 from trainers.verdict import ADVISABLE
 
 NEAR = 0.01  # of the best, in shares: as good
+FULL = {"volumes": (5, 20, 100), "seeds": (0, 1, 2), "seconds": 60.0}  # the grid on request
 # What CS231n's notes say: a linear head on few examples, else fine-tuning. (Its third advice for
 # few and unlike ones, a head on earlier layers, is none of our approaches.)
 CS231N = {"limited": "transfer", "moderate": "fine_tune", "large": "fine_tune"}
@@ -187,9 +189,9 @@ def as_table(found: Sequence[Cell]) -> str:
     for cell in found:
         scores = " | ".join(f"{100 * cell.accuracy(key):.1f}" for key in ADVISABLE)
         rows.append(
-            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {cell.best} "
-            f"| {cell.article} | {100 * cell.regret(cell.article):.1f} "
-            f"| {cell.trusted} | {100 * cell.regret(cell.trusted):.1f} |"
+            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {_named(cell.best)} "
+            f"| {_named(cell.article)} | {100 * cell.regret(cell.article):.1f} "
+            f"| {_named(cell.trusted)} | {100 * cell.regret(cell.trusted):.1f} |"
         )
     rows += [
         "",
@@ -205,3 +207,7 @@ def as_table(found: Sequence[Cell]) -> str:
             f"| {mean(cost for _, cost in followed):.1f} |"
         )
     return "\n".join(rows)
+
+
+def _named(approach: str) -> str:
+    return APPROACHES[approach].title.lower()

@@ -49,6 +49,11 @@ class Pictures(Inputs):
         return images.to(device(), memory_format=torch.channels_last)
 
 
+def mirror(images: Tensor) -> Tensor:
+    """Left and right exchanged, of (N, 3, H, W)."""
+    return images.flip(-1)
+
+
 def _shifted(images: Tensor, most_px: int) -> Tensor:
     count, _, height, width = images.shape
     padded = nn.functional.pad(images, [most_px] * 4, mode="replicate")

@@ -207,7 +207,7 @@ def _scores(run: Run) -> str:
         if not count:
             told.append(f"| {_plain(name)} | 0 | not tested | |")
             continue
-        low, high = _interval(good, count)
+        low, high = interval(good, count)
         told.append(
             f"| {_plain(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |"
         )
@@ -220,36 +220,40 @@ def _scores(run: Run) -> str:
 
 
 def _limits(run: Run, plan: Plan, events: Sequence[Event]) -> str:
-    row = backbones.pick(plan.backbone)
+    told = limits(run, plan, events)
+    if plan.approach != "simple":
+        told.append(
+            "The scores were measured with the numbers that are quickest on the computer that "
+            "trained it; predict.py computes in float32, so answers close to a tie can differ."
+        )
+    return "\n".join(f"- {line}" for line in told)
+
+
+def limits(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
+    """What the model of a finished run cannot do, and what its score does not say."""
     told = [
-        "- It knows these classes and nothing else: whatever it is given, it answers with one of "
+        "It knows these classes and nothing else: whatever it is given, it answers with one of "
         "them, and can be sure and wrong.",
-        "- The scores hold for examples like those of the test. On others, from another camera, "
+        "The scores hold for examples like those of the test. On others, from another camera, "
         "place, time or writer, they may be lower.",
-        f"- {run.result['test_examples']:,} test examples allow no finer word than the interval "
+        f"{run.result['test_examples']:,} test examples allow no finer word than the interval "
         "above.",
-        "- It was made to try an approach out. Before it decides anything about people, health, "
+        "It was made to try an approach out. Before it decides anything about people, health, "
         "money or safety it needs tests of its own.",
     ]
     if plan.approach != "simple":
-        told.insert(2, f"- It reads {row.takes}.")
+        told.insert(2, f"It reads {backbones.pick(plan.backbone).takes}.")
     if plan.approach != "none":
         told.append(_sure(events))
-    if plan.approach != "simple":
-        told.append(
-            "- The scores were measured with the numbers that are quickest on the computer that "
-            "trained it; predict.py computes in float32, so answers close to a tie can differ."
-        )
-    told += [f"- {event.text}" for event in events if isinstance(event, Notice)]
-    return "\n".join(told)
+    return told + [event.text for event in events if isinstance(event, Notice)]
 
 
 def _sure(events: Sequence[Event]) -> str:
     fitted = next((event for event in events if isinstance(event, Calibrated)), None)
     if fitted is None:
-        return "- Its probabilities are as they came out of training, not corrected."
+        return "Its probabilities are as they came out of training, not corrected."
     return (
-        f"- Its probabilities are calibrated: its scores are divided by {fitted.temperature:.3g} "
+        f"Its probabilities are calibrated: its scores are divided by {fitted.temperature:.3g} "
         f"(Guo et al. 2017), fitted on {len(fitted.right):,} examples that it had not learned from."
     )
 
@@ -276,6 +280,7 @@ def _files(plan: Plan, *, onnx: bool) -> str:
             "data: mind that when you pass this zip on",
             "- `plan.json`, `result.json`, `train.py`: the run, what came of it, and how to "
             "repeat it",
+            "- `report.html`: the run on one page, to read, print or send; no example is in it",
             "- `requirements.txt`: the versions it was made with",
             *([ONNX[backbones.pick(plan.backbone).modality]] if onnx else []),
         ]
@@ -283,11 +288,11 @@ def _files(plan: Plan, *, onnx: bool) -> str:
 
 
 def _share(right: int, count: int) -> str:
-    low, high = _interval(right, count)
+    low, high = interval(right, count)
     return f"{right / count:.1%} of the time ({right:,} of {count:,}; {low:.1%} to {high:.1%})"
 
 
-def _interval(right: int, count: int) -> tuple[float, float]:
+def interval(right: int, count: int) -> tuple[float, float]:
     found = binomtest(right, count).proportion_ci(0.95, method="wilson")
     return found.low, found.high
 

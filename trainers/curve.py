@@ -195,11 +195,7 @@ class _Curves:
             seconds=event.seconds,
             budget_seconds=plan.seconds,
             whole=whole and _whole(event, size),
-            settled=whole
-            and all(
-                phase.why == "no longer improves" or phase.epochs >= other.max_epochs
-                for phase, other in zip(done, planned, strict=True)
-            ),
+            settled=whole and all(phase.whole for phase in done),
         )
         self.points.append(point)
         if point.whole:

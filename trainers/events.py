@@ -96,6 +96,8 @@ class Watched(Event):
     items: list[int]
     inputs: list[str]  # the text, or a PNG as a data: URI
     labels: list[int]
+    # The examples on the map, in its order: numbers into the training data, as `items` are.
+    mapped: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,14 @@ class PhaseDone(Event):
     phase: int
     steps: int
     epochs: float
-    why: str  # "all steps done", "no longer improves", "time is up" or "stopped"
+    # "all steps done" (that the examples are worth), "no longer improves", "time is up", "stopped".
+    why: str
     seconds: float
+
+    @property
+    def whole(self) -> bool:
+        """More time would have changed nothing."""
+        return self.why in ("all steps done", "no longer improves")
 
 
 @dataclass(frozen=True)
@@ -179,6 +187,16 @@ class Answered(Event):
     sureness: list[float]  # probability of the answer, 0..1, as it came; [] where there is none
     seconds: float
     calibrated: list[float] = field(default_factory=list)  # the same by the run's temperature
+
+
+@dataclass(frozen=True)
+class Changed(Event):
+    """How far the weights are from where they started: see trainers/changed.py."""
+
+    # From input to answer: {"name", "parameters", "learnable" (at the end), "change"}. The last is
+    # a share of the part's size, 0 where it is as it came; None where nothing was there before.
+    parts: list[dict]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -277,7 +295,7 @@ class Point(Event):
     seconds: float  # that this run took, on its own clock
     budget_seconds: float  # that it had, as every approach had at this size
     whole: bool  # there was time to learn from every example
-    settled: bool  # it ended because it no longer improved, not because time was up
+    settled: bool  # more time would have changed nothing
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from torch import nn
 
 from trainers import backbones, samples, simple
 from trainers.backbones import Backbone, places, text, torchvision_nets, vision
-from trainers.body import Body, device, reduced_precision
+from trainers.body import Body, device, mirror, reduced_precision
 from trainers.card import card
 from trainers.events import Calibrated, Cancelled, Done, Event, Stage
 from trainers.home import run_folder, zip_of
@@ -38,6 +38,7 @@ from trainers.jobs import Export
 from trainers.loop import BATCH_WITHOUT_GRADIENT, Head, Model
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
+from trainers.report import comparison_of, report
 from trainers.run import fresh
 from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import SHORT_SIDE_PX
@@ -75,6 +76,7 @@ class Kept:
 
     model: Model
     row: Backbone
+    mirrored: bool = False  # features are the mean of a picture's and of its mirror image's
 
     @property
     def body(self) -> Body:
@@ -91,6 +93,8 @@ class Kept:
             with torch.inference_mode():
                 with torch.autocast(where.type, enabled=False) if exact else reduced_precision():
                     features = self.body(batch).float()
+                    if self.mirrored:
+                        features = (features + self.body(mirror(batch)).float()) / 2
                 scores = self.model.head(features)
                 found.append(scores if isinstance(self.model.head, Alike) else scores.softmax(1))
         return torch.cat(found).cpu().numpy()
@@ -130,7 +134,8 @@ def model_of(run: Run) -> Kept | simple.Kept:
             f"What run {run.id} left does not fit {plan.backbone} ({unknown[0]}): it was made by "
             "another version. Run it again."
         )
-    return Kept(model.eval().requires_grad_(False), row)
+    mirrored = bool(plan.pace and plan.pace.mirrored)
+    return Kept(model.eval().requires_grad_(False), row, mirrored)
 
 
 def temperature_of(run: Run) -> float:
@@ -302,8 +307,9 @@ def packed(run: Run, to: Path, *, onnx: bool = False) -> Iterator[str]:
             (folder / name).write_bytes((FILES / name).read_bytes())
         pinned = [f"{name}=={version(name).partition('+')[0]}\n" for name in needs]
         (folder / "requirements.txt").write_text("".join(pinned), "utf-8")
-        about = card(run, _events(run), _comparison(run), onnx=onnx)
-        (folder / "README.md").write_text(about, "utf-8")
+        told = _events(run), comparison_of(run)
+        (folder / "README.md").write_text(card(run, *told, onnx=onnx), "utf-8")
+        (folder / "report.html").write_text(report(run, *told), "utf-8")
         yield "Checking that it answers without Thaw"
         _check(folder)
         if onnx:
@@ -367,6 +373,7 @@ def _weights(
         config |= {
             "network": travel.network(kept.row),
             "preprocessing": travel.preprocessing(kept, inputs),
+            "mirrored": kept.mirrored,
             "base": None if whole else travel.base(kept),
             "lora": _lora(net),
         }
@@ -476,14 +483,6 @@ def _name(run: Run) -> str:
 
 def _events(run: Run) -> list[Event]:
     return [event for _, event in store().events(run.id)]
-
-
-def _comparison(run: Run) -> dict[str, Any] | None:
-    """The end of the newest comparison that the run was part of."""
-    for one in store().of_visitor(run.visitor, kind="compare"):
-        if one.state == FINISHED and run.id in [lane.get("run") for lane in one.result["runs"]]:
-            return one.result
-    return None
 
 
 def _made_by() -> str:

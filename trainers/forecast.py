@@ -22,8 +22,8 @@ from trainers.plan import Pace
 from trainers.teach import PARTS
 
 # Steps of the last layer before it stops. Ours: the median over 15 data sets with 5, 10 and 50 of
-# each class, from 26 to 850; tests/bench/pace.py measures it.
-HEAD_STEPS = 46
+# each class; nine in ten took 29 to 462. tests/bench/pace.py measures it.
+HEAD_STEPS = 60
 # Seconds of such a step, whatever its size, with its share of the looks; and multiplications a
 # second in it. Ours, measured with tests/bench/forecast.py (two cores, shared).
 HEAD_STEP_SECONDS, HEAD_SPEED = 0.004, 1e10
@@ -92,6 +92,7 @@ class Ahead:
     parameters: int = 0  # of the body
     lora: int = 0  # numbers that LoRA would add, where it does
     footprint: Footprint = field(default_factory=Footprint)
+    mirror: bool = False  # pictures are looked at in a mirror, too
     waiting: int = 0  # bytes of examples that are made ready only when they are asked for
 
     @property
@@ -106,6 +107,10 @@ def seconds(run: Ahead) -> float:
     again = min(run.learn, run.calibration) + run.held if run.approach == "scratch" else 0
     before = run.spent + each * (once + run.held + again)
     after = each * run.test
+    if run.mirror and (run.pace is None or run.pace.mirrored):
+        before += each * (run.learn + run.held)  # whether the test is, too, the look itself decides
+    if run.pace and run.pace.mirrored:
+        after += each * run.test
     at = before
     for number, phase in enumerate(run.phases):
         left = max(0.0, phase.share * (run.budget - after - at))

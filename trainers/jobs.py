@@ -40,6 +40,7 @@ class Reading(_Job):
     visitor: str
     text_column: str | None = None
     label_column: str | None = None
+    group_column: str | None = None  # among which scores are compared
     replaces: str = ""  # data read from the same files before: deleted once this is there
 
 
@@ -154,6 +155,27 @@ class Export(_Job):
     onnx: bool = False  # with the model in that form too: larger, and some seconds more
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forgot(_Job):
+    """The backbone of a finished run, asked before and after about what it did not learn here.
+    `Done.found` is what trainers/forgot.py says."""
+
+    key: str  # the run's id
+    visitor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explain(_Job):
+    """What an answer of a finished run's model rests on. `Done.found` is what
+    `trainers.attribution.explain` hands back: it holds the example."""
+
+    key: str  # the run's id
+    visitor: str
+    item: int | None = None  # of the test, in the order of `Answered`; None: `text`
+    text: str = ""
+    label: int | None = None  # the class that is asked about; None: the answer
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -169,6 +191,8 @@ KINDS = {
     "curve": Kind(Curve, "trainers.curve:curve", heavy=True),
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
+    "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
+    "explain": Kind(Explain, "trainers.attribution:explained", heavy=True, seconds=5),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainers.approaches import Phase
-from trainers.body import Examples, Inputs, device, reduced_precision
+from trainers.body import Examples, Inputs, device, mirror, reduced_precision
 from trainers.events import Event, Paced, PhaseDone, Step, Validated
 from trainers.view import View
 
@@ -19,7 +19,7 @@ WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that ar
 LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
 MOST_LOOKS = 20  # and when there are more: each takes time, and fewer examples move slowly
 TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
-# kept. With 8 of each class held out early stopping cost 5 to 15 points (vehicles, digits, cells).
+# kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
 SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
 BATCH_WITHOUT_GRADIENT = 128
 
@@ -105,20 +105,25 @@ def learning_mode(model: nn.Module) -> None:
             learning_mode(child)
 
 
-def computed(body: nn.Module, inputs: Inputs, items: Tensor) -> Iterator[Tensor]:
-    """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient."""
+def computed(
+    body: nn.Module, inputs: Inputs, items: Tensor, *, mirrored: bool = False
+) -> Iterator[Tensor]:
+    """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient.
+    `mirrored`: of the mirror images of pictures."""
     body.eval()
     for part in items.split(BATCH_WITHOUT_GRADIENT):
+        batch = inputs.batch(part)
         with torch.inference_mode(), reduced_precision():
-            features = body(inputs.batch(part)).float()
+            features = body(mirror(batch) if mirrored else batch).float()
         yield features.clone()  # out of inference mode: a head must be able to learn on them
 
 
 def by_length(inputs: Inputs, items: Tensor) -> Tensor:
-    """`items` with the shortest texts first, so that little is padded; pictures as they are."""
+    """The places of `items`, those of the shortest texts first, so that little is padded; of
+    pictures as they are."""
     if not hasattr(inputs, "lengths"):
-        return items
-    return items[inputs.lengths[items].argsort(stable=True)]
+        return torch.arange(len(items))
+    return inputs.lengths[items].argsort(stable=True)
 
 
 def predicted(model: Model, inputs: Inputs) -> tuple[Tensor, Tensor]:
@@ -167,6 +172,7 @@ def train(
     optimizer = _optimizer(model, phase)
     peaks = [group["lr"] for group in optimizer.param_groups]
     per_epoch = math.ceil(len(examples) / phase.batch)
+    worth = planned or phase.most_steps(len(examples))
     looks = _Looks(model, held_out, view, number, clock)
     yield from looks.look(0, 0.0)
     every, timed = per_epoch, 0
@@ -212,6 +218,8 @@ def train(
                 why = "no longer improves"
                 break
         if over:
+            if planned < worth:  # the clock allowed no more
+                why = "time is up"
             break
         if step == steps[1] if steps else now >= until_seconds:
             why = "time is up"

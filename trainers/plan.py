@@ -25,6 +25,7 @@ class Pace:
     steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
     refit: int = 0  # steps on all examples in the end
     calibration: int = 256  # examples that set the scale of a head that learns with all
+    mirrored: bool = False  # the last layer saw each picture and its mirror image
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ def read(job: Reading, *, stop: Callable[[], bool], folder: Path | None = None) 
         visitor=job.visitor,
         text_column=job.text_column,
         label_column=job.label_column,
+        group_column=job.group_column,
     )
     yield Stage("read", "Opening it", 0.0)
     while True:

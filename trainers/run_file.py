@@ -24,6 +24,7 @@ from trainers.events import (
     Answered,
     Calibrated,
     Cancelled,
+    Changed,
     Compared,
     Event,
     Failed,
@@ -252,8 +253,8 @@ EQUALLY_LONG = (
     ("items", "inputs", "labels"),
     ("labels", "answers"),
     ("watched", "sureness"),
-    ("right", "sureness"),
     ("point_labels", "point_answers"),
+    ("sureness", "right"),
 )
 PICTURE = re.compile(r"(data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/=]*)?")
 
@@ -267,7 +268,8 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
             yield "It ends without having started"
         return
     classes, last = starts[0].classes, events[-1]
-    watched = next((len(event.labels) for event in events if isinstance(event, Watched)), 0)
+    watching = next((event for event in events if isinstance(event, Watched)), None)
+    watched = len(watching.labels) if watching else 0
     looks = [event for event in events if isinstance(event, Validated)]
     mapped = next((len(look.points) for look in looks if look.points), 0)
     if looks and not any(look.best for look in looks):
@@ -298,9 +300,16 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
                 pictures = any(shown.startswith("data:") for shown in event.inputs)
                 if pictures and not all(map(PICTURE.fullmatch, event.inputs)):
                     yield f"{where} has a picture that is none"
+                if len(event.mapped) not in (0, mapped) or min(event.mapped, default=0) < 0:
+                    yield f"{where} has a map that does not fit"
             case PhaseStarted():
                 for part in event.parts:
                     _typed(_Part, part)
+            case Changed():
+                for part in event.parts:
+                    _typed(_ChangedPart, part)
+                    if (part["change"] or 0) < 0:
+                        yield f"{where} has a change below zero"
             case Validated():
                 if len(event.watched) != watched or len(event.point_labels) not in (0, mapped):
                     yield f"{where} does not fit what was watched before"
@@ -352,6 +361,10 @@ class _Part(TypedDict):
     name: str
     parameters: int
     learnable: int
+
+
+class _ChangedPart(_Part):
+    change: float | None
 
 
 class _Difference(TypedDict):

@@ -277,6 +277,7 @@ class Store:
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
                 zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
+                _forget_explained(sql, run)
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
                 )
@@ -440,6 +441,7 @@ class Store:
             # First: what is interrupted here is found again by its row.
             shutil.rmtree(run_folder(run), ignore_errors=True)
             with self.engine.begin() as sql:
+                _forget_explained(sql, run)
                 sql.execute(events.delete().where(events.c.run == run))
                 sql.execute(runs.delete().where(runs.c.id == run))
 
@@ -588,6 +590,13 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
     # WAL: pages read while a worker writes. NORMAL: a power cut may lose the last moment, no more.
     for setting in ("journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {setting}").close()
+
+
+def _forget_explained(sql: Connection, run: str) -> None:
+    """Ends the explanations of answers of `run`: each holds an example."""
+    those = select(runs.c.id).where(runs.c.kind == "explain", runs.c.subject == run)
+    sql.execute(events.delete().where(events.c.run.in_(those)))
+    sql.execute(runs.delete().where(runs.c.kind == "explain", runs.c.subject == run))
 
 
 def _kinds(heavy: bool) -> Any:

@@ -123,10 +123,13 @@ def parts(data: Data) -> Generator[Data, None, None]:
         rank[places] = np.arange(len(places))
     for part in range(count):
         left_out = rank % count == part
-        yield replace(data, train=_some(data.train, ~left_out), test=_some(data.train, left_out))
+        yield replace(
+            data, train=some_of(data.train, ~left_out), test=some_of(data.train, left_out)
+        )
 
 
-def _some(split: Split, which: np.ndarray) -> Split:
+def some_of(split: Split, which: np.ndarray) -> Split:
+    """The examples of `split` where `which`, bool (N,), is true."""
     places = np.flatnonzero(which)
     inputs = split.inputs
     kept = [inputs[place] for place in places] if isinstance(inputs, list) else inputs[places]

@@ -69,4 +69,5 @@ class View:
             [int(item) for item in chosen],
             [shown(inputs[item]) for item in chosen],
             [int(labels[item]) for item in chosen],
+            [int(items[place]) for place in self.mapped],
         )

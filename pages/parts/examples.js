@@ -26,9 +26,15 @@ export default function ({ data, parentElement }) {
     }
     part(card, "label").textContent = given.label
     if (given.note) part(card, "note").textContent = given.note
+    else card.querySelector(".note")?.remove()
     if (given.answer === undefined) return
     const right = given.answer === given.label
-    const percent = Math.round(100 * (given.sure ?? 0))
+    if (given.sure === undefined) {
+      part(card, "answer").textContent = right ? "✓ right" : `✗ says ${given.answer}`
+      card.querySelector(".track")?.remove()
+      return
+    }
+    const percent = Math.round(100 * given.sure)
     part(card, "answer").textContent =
       given.answer === "" ? "no answer yet"
         : right ? `✓ ${percent} % sure` : `✗ says ${given.answer}, ${percent} %`

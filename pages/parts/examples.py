@@ -13,7 +13,7 @@ class Card(TypedDict, total=False):
     example: str  # a text, or a picture as a data: URI
     label: str  # the right answer
     answer: str  # the model's, "" before it gave one
-    sure: float  # 0..1
+    sure: float  # 0..1; left out where the model gives no probability
     note: str  # a word more, under the label
 
 
@@ -28,13 +28,13 @@ _mount = st.components.v2.component(
 .cards.wide { grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)) }
 .card { border: 1px solid var(--st-border-color); border-radius: 10px; padding: 10px;
   display: flex; flex-direction: column; gap: 6px; min-width: 0 }
-.card img { width: 72px; height: 72px; border-radius: 8px; align-self: center;
+.card img { width: 72px; height: 72px; border-radius: 8px; align-self: center; object-fit: contain;
   image-rendering: auto }
 .card .text { display: -webkit-box; -webkit-line-clamp: 4; -webkit-box-orient: vertical;
   overflow: hidden; overflow-wrap: anywhere; min-height: 4.2em }
 .card .picture + .label { text-align: center }
 .card .label { font-weight: 600; overflow-wrap: anywhere }
-.card .note { font-size: 13px; opacity: .8; overflow-wrap: anywhere }
+.card .note { order: 1; font-size: 13px; opacity: .8; overflow-wrap: anywhere }
 .card .picture ~ .note { text-align: center }
 .card .answer { overflow-wrap: anywhere }
 .card .track { height: 6px; border-radius: 3px; background: var(--st-secondary-background-color) }

@@ -1,5 +1,5 @@
 // One persistent <div> a chart; Plotly.react on every update. See live_plot.py.
-const charts = new WeakMap()  // parentElement -> { observer }
+const charts = new WeakMap()  // parentElement -> { observer, clicked }
 let library                   // one <script> a tab, kept across pages
 
 function loadPlotly(path) {
@@ -35,11 +35,12 @@ function themed(layout, root) {
   }
 }
 
-export default async function ({ data, parentElement }) {
+export default async function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector("figure")
   const plot = root.querySelector(".thaw-plot")
   const words = root.querySelector("figcaption")
   plot.setAttribute("aria-label", data.alt)
+  plot.classList.toggle("clickable", data.clickable)
   plot.style.height = data.figure.layout.height + "px"
   let Plotly
   try { Plotly = await loadPlotly(data.library) }
@@ -55,8 +56,10 @@ export default async function ({ data, parentElement }) {
   if (!chart) {
     chart = { observer: new ResizeObserver(() => plot.offsetWidth && Plotly.Plots.resize(plot)) }
     chart.observer.observe(plot)
+    plot.on("plotly_click", ({ points }) => chart.clicked?.(points[0].pointNumber))
     charts.set(parentElement, chart)
   }
+  chart.clicked = data.clickable && (mark => setTriggerValue("clicked", mark))
   return () => {
     chart.observer.disconnect()
     charts.delete(parentElement)

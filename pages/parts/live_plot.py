@@ -4,7 +4,9 @@
 keeps one element and calls `Plotly.react`. plotly.js comes from the installed package.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import plotly
 import streamlit as st
@@ -37,7 +39,8 @@ _mount = st.components.v2.component(
     html='<figure style="margin:0"><div class="thaw-plot" role="img"></div>'
     '<figcaption class="thaw-words"></figcaption></figure>',
     css=".thaw-words { position:absolute; width:1px; height:1px; overflow:hidden;\n"
-    " clip-path: inset(50%); white-space:nowrap }",
+    " clip-path: inset(50%); white-space:nowrap }\n"
+    ".thaw-plot.clickable .nsewdrag { cursor:pointer }",
     # One line, since it is sent with every update; the line break keeps it from being a path.
     js=f"export default async component =>\n"
     f'  (await import(new URL("{_SCRIPT_URL}", document.baseURI))).default(component)',
@@ -45,10 +48,21 @@ _mount = st.components.v2.component(
 )
 
 
-def live_plot(figure: dict, *, key: str, alt: str) -> None:
+def live_plot(
+    figure: dict, *, key: str, alt: str, on_click: Callable[[Any], None] | None = None
+) -> None:
     """Draw `figure` (plain Plotly JSON with a height) where it was drawn before under `key`.
 
-    `alt` says in words what it shows now, for those who do not see it.
+    `alt` says in words what it shows now, for those who do not see it. `on_click` is called with
+    Plotly's number of the mark that was clicked ([row, column] in a heatmap), before the page runs
+    again. It is what a browser sent: to be checked. What it does must also work by keyboard.
     """
-    data = {"figure": figure, "alt": alt, "library": _LIBRARY_URL}
-    _mount(key=key, data=data)
+    data = {"figure": figure, "alt": alt, "library": _LIBRARY_URL, "clickable": bool(on_click)}
+    if on_click is None:
+        _mount(key=key, data=data)
+        return
+    _mount(
+        key=key,
+        data=data,
+        on_clicked_change=lambda: on_click(st.session_state[key].get("clicked")),
+    )

@@ -4,12 +4,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from guide.approaches import APPROACHES
+from trainers import says
 from trainers.events import (
     Answered,
     Baseline,
     Calibrated,
     Cancelled,
+    Changed,
     Event,
     Failed,
     Finished,
@@ -23,6 +24,7 @@ from trainers.events import (
     Validated,
     Watched,
 )
+from trainers.says import count as count, duration
 from trainers.store import QUEUED, Run, Wait
 
 
@@ -35,6 +37,7 @@ class Story:
     progress: Progress | None = None
     baseline: Baseline | None = None
     watched: Watched | None = None
+    answered: Answered | None = None
     end: Finished | Failed | Cancelled | None = None
     phases: list[PhaseStarted] = field(default_factory=list)
     done: dict[int, PhaseDone] = field(default_factory=dict)
@@ -42,7 +45,7 @@ class Story:
     looks: list[Validated] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     calibrated: Calibrated | None = None
-    answered: Answered | None = None
+    changed: Changed | None = None
     seconds: float = 0.0  # of the last event
 
 
@@ -62,6 +65,8 @@ def told(events: Sequence[Event]) -> Story:
                 story.baseline = event
             case Watched():
                 story.watched = event
+            case Answered():
+                story.answered = event
             case PhaseStarted():
                 story.phases.append(event)
             case PhaseDone():
@@ -74,8 +79,8 @@ def told(events: Sequence[Event]) -> Story:
                 story.notices.append(event)
             case Calibrated():
                 story.calibrated = event
-            case Answered():
-                story.answered = event
+            case Changed():
+                story.changed = event
             case Finished() | Failed() | Cancelled():
                 story.end = event
     return story
@@ -145,12 +150,6 @@ def in_line(wait: Wait) -> str:
     return f"{runs} first, about {duration(wait.seconds)}."
 
 
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes"
-
-
 def in_short(seconds: float) -> str:
     """A time in as few signs as it takes: 4 s, 2 min."""
     if seconds < 90:
@@ -159,28 +158,14 @@ def in_short(seconds: float) -> str:
 
 
 def in_words(end: Finished) -> str:
-    """The score as a person would say it."""
-    return (
-        f"**{end.test_right} of {end.test_examples}** test examples right. With other test "
-        f"examples of the same kind it would most likely be between "
-        f"**{end.test_accuracy_low:.0%}** and **{end.test_accuracy_high:.0%}**."
-    )
+    """The score as a person would say it, as Markdown."""
+    return says.score(end, mark="**")
 
 
 def against_baseline(story: Story) -> str:
     """How the run stands against what needed no training, on the validation examples."""
-    if not (story.baseline and story.looks):
-        return ""
-    kept = [look for look in story.looks if look.best][-1]  # whose weights were tested
-    gain = (kept.accuracy - story.baseline.accuracy) * 100
-    title = APPROACHES[story.started.approach].title.lower()
-    if abs(gain) < 0.5:
-        return f"On the checks, {title} is level with no training at all."
-    word = "above" if gain > 0 else "below"
-    return (
-        f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all. (The checks "
-        "also chose when to stop, so this flatters a little; the test score does not.)"
-    )
+    approach = story.started.approach if story.started else ""
+    return says.against_baseline(approach, story.baseline, story.looks)
 
 
 OUTCOMES = {
@@ -214,10 +199,3 @@ STATES = {
     "failed": "ended without a score",
     "cancelled": "cancelled",
 }
-
-
-def count(number: int) -> str:
-    """A number of parameters, short: 1.3 million."""
-    if number >= 1_000_000:
-        return f"{number / 1_000_000:.1f} million"
-    return f"{number:,}"

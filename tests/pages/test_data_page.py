@@ -171,7 +171,7 @@ def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
         for n in range(30)
     )
     at = with_data(rows)
-    assert [box.options[box.value] for box in at.selectbox] == ["second", "kind"]
+    assert [box.options[box.value] for box in at.selectbox[:2]] == ["second", "kind"]
     at.selectbox[0].set_value(0).run()
     pressed(at, "Read again with these columns")
     work()
@@ -179,6 +179,23 @@ def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
     newest = own.of(visitor_of(at))[0]
     assert newest.data().train.inputs[0].startswith("the first")
     assert len(own.of(visitor_of(at))) == 1  # the first reading makes room for the second
+
+
+def test_a_column_can_be_chosen_as_the_groups():
+    rows = "words\tkind\tplace\n" + "".join(
+        f"{unlike(n)}\t{'ab'[n % 2]}\t{'ABC'[n % 3]}\n" for n in range(40)
+    )
+    at = with_data(rows)
+    assert my_data(at).groups == ()
+    groups = at.selectbox[2]
+    assert (groups.value, groups.options) == (None, ["No groups", "words", "kind", "place"])
+    groups.set_value(2).run()
+    pressed(at, "Read again with these columns")
+    work()
+    at.run()
+    (mine,) = own.of(visitor_of(at))
+    assert (mine.groups, mine.group_column) == (("A", "B", "C"), 2)
+    assert at.selectbox[2].value == 2
 
 
 def test_nobody_else_is_shown_it():

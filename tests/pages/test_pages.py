@@ -29,6 +29,7 @@ from trainers.events import (
 from trainers.home import zip_of
 from trainers.jobs import Export
 from trainers.plan import Plan
+from trainers.report import report_of
 from trainers.store import Wait, store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
@@ -360,7 +361,8 @@ def test_what_is_packed_can_be_downloaded():
     zip_of(run).write_bytes(b"PK" + bytes(1_200_000))
     store().append(job, [Done({"bytes": 1_200_002}, 3.0)])
     at.run()
-    assert [one.label for one in at.get("download_button")] == ["Download the model (1.2 MB)"]
+    (_, model) = at.get("download_button")  # after the report
+    assert model.label == "Download the model (1.2 MB)"
 
 
 def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
@@ -370,6 +372,15 @@ def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
     at.run()
     assert "The disk is full" in words(at)
     assert "Pack the model" in buttons(at)
+
+
+def test_the_report_is_there_at_once_for_whoever_sees_the_run():
+    at, run = mine()
+    for who in ("someone", "another"):
+        at.session_state["visitor"] = who
+        at.run()
+        assert "Download the report" in [one.label for one in at.get("download_button")]
+    assert "8 of 10 test examples right" in report_of(store().find(run))
 
 
 def test_another_visitor_cannot_take_the_model():

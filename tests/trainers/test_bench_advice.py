@@ -3,6 +3,7 @@
 import pytest
 
 from trainers import bench_advice
+from trainers.__main__ import main
 from trainers.bench_advice import Cell, as_table, cells, known
 
 GRID = {"volumes": (5,), "seeds": (0, 1), "seconds": 2.0, "trial_seconds": 1.0}
@@ -69,3 +70,13 @@ def test_a_bench_that_was_cut_off_goes_on_where_it_was(toy, monkeypatch):
     assert {one.seed for one in found} == {0, 1}
     assert all(len(set(map(len, one.right.values()))) == 1 for one in found)
     assert "colours" in as_table(found).lower()
+
+
+def test_the_full_grid_is_measured_on_request(monkeypatch, capsys):
+    asked = {}
+    monkeypatch.setattr(bench_advice, "cells", lambda keys, **grid: asked.update(grid) or [])
+    monkeypatch.setattr(bench_advice, "known", lambda keys, **grid: [])
+    assert main(["bench-advice", "--data", "digits", "--full"]) == 0
+    assert (asked["volumes"], asked["seeds"], asked["seconds"]) == ((5, 20, 100), (0, 1, 2), 60)
+    assert main(["bench-advice", "--data", "digits"]) == 0
+    assert (asked["volumes"], asked["seeds"], asked["seconds"]) == ((10, 50), (0, 1), 20)

@@ -262,9 +262,9 @@ def test_time_to_what_is_hardly_better_than_guessing_says_nothing(level, speaks)
 
 def test_it_is_said_when_training_from_scratch_was_cut_short():
     told = reaches(1.0)
-    for ended, said in (("all steps done", True), ("no longer improves", False)):
-        left = results("training-time", lambda plan, ended=ended: told(plan) | {"ended": ended})
-        assert ("when its time was up" in judge("training-time", left).words) == said
+    for cut in (True, False):
+        left = results("training-time", lambda plan, cut=cut: told(plan) | {"cut_short": cut})
+        assert ("when its time was up" in judge("training-time", left).words) == cut
 
 
 def test_only_tests_that_all_were_asked_are_compared():

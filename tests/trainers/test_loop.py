@@ -256,6 +256,7 @@ def test_the_budget_is_kept_when_steps_are_slow():
     (paced,) = of(Paced, events)
     assert paced.step_seconds >= 0.05
     assert paced.steps < 40
+    assert (events[-1].why, events[-1].whole) == ("time is up", False)
 
 
 def test_one_step_longer_than_the_budget_is_still_a_step_and_a_look():
@@ -276,7 +277,7 @@ def test_no_batch_is_a_single_example():
 def test_a_long_budget_is_not_padded():
     events, steps = played(toys.model(), seconds=3600)
     assert events[-1].seconds < 30
-    assert events[-1].why == "all steps done"
+    assert (events[-1].why, events[-1].whole) == ("all steps done", True)
     assert steps[1] == 5 * math.ceil(30 / 8)
 
 

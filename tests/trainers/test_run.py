@@ -117,7 +117,7 @@ def test_hybrid_starts_its_second_phase_from_a_head_that_knows_but_has_not_seen_
 
 
 def test_transfer_computes_the_features_once(toy):
-    finished = list(run(plan("transfer")))[-1]
+    finished = list(run(plan("transfer", "words")))[-1]
     assert finished.epochs > 10
     probes = 2 * 4 + 2 * 32  # timed at the start
     assert sum(toy.SEEN) == probes + finished.train_examples + finished.test_examples

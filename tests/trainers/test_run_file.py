@@ -13,6 +13,7 @@ from trainers.events import (
     Answered,
     Calibrated,
     Cancelled,
+    Changed,
     Compared,
     Failed,
     Finished,
@@ -41,7 +42,15 @@ LOOK = Validated(
     point_labels=[0, 1], point_answers=[0, 0], seconds=1.0,
 )  # fmt: skip
 PICTURE = "data:image/png;base64,AAAA"
-EVENTS = [STARTED, Watched([4], [PICTURE], [1]), LOOK, Answered([0, 1], [0, 0], [], 1.0), FINISH]
+PART = {"name": "stem", "parameters": 2, "learnable": 1}
+EVENTS = [
+    STARTED,
+    Watched([4], [PICTURE], [1], [4, 5]),
+    LOOK,
+    Answered([0, 1], [0, 0], [], 1.0),
+    Changed([PART | {"change": 0.1}, PART | {"change": None}], 1.0),
+    FINISH,
+]
 
 
 @pytest.fixture
@@ -270,11 +279,17 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:3], Calibrated(1.0, [0.5], [True, False], 1.0), FINISH],
         [*EVENTS[:3], Calibrated(1.0, [-0.5], [True], 1.0), FINISH],
         [*EVENTS[:3], Calibrated(0.0, [0.5], [True], 1.0), FINISH],
+        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
         [*EVENTS[:3], replace(FINISH, confusion=[[1]])],
         [*EVENTS[:3], replace(FINISH, classes=["x", "y"])],
         [*EVENTS[:3], replace(FINISH, approach="hybrid")],
         [STARTED, Watched([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]), FINISH],
         [STARTED, Watched([4], ["data:text/html;base64,AAAA"], [1]), FINISH],
+        [STARTED, Watched([4], [PICTURE], [1], [4]), LOOK, FINISH],
+        [STARTED, Watched([4], [PICTURE], [1], [4, -1]), LOOK, FINISH],
+        [*EVENTS[:3], Changed([PART | {"change": "far"}], 1.0), FINISH],
+        [*EVENTS[:3], Changed([PART | {"change": -0.1}], 1.0), FINISH],
+        [*EVENTS[:3], Changed([{"name": "stem", "change": None}], 1.0), FINISH],
         [STARTED, Watched([4], ["data:image/svg+xml,<svg onload='x()'>"], [1]), FINISH],
     ],
 )

@@ -53,6 +53,19 @@ def test_there_are_as_many_of_each_class_as_were_asked_for(sample):
 
 
 @every_sample
+def test_some_examples_are_those_of_these_numbers_and_no_others_are_drawn(sample, monkeypatch):
+    whole = few(sample.key, 1)
+    monkeypatch.setattr(bundled, "_drawn", lambda *_, **__: pytest.fail("more than those is drawn"))
+    some = sample.some([3, 0, 10**9, -1], FEW, 1)
+    assert (some.classes, some.modality) == (whole.classes, whole.modality)
+    assert some.train.labels.tolist() == [int(whole.train.labels[item]) for item in (3, 0)]
+    assert len(some.train.inputs) == 2
+    for one, item in zip(some.train.inputs, (3, 0), strict=True):
+        assert same(one, whole.train.inputs[item])
+    assert len(some.test.labels) == len(sample.some([], FEW, 1).train.inputs) == 0
+
+
+@every_sample
 def test_fewer_examples_keep_the_test_split(sample):
     assert same(sample.data(3, 0).test.labels, few(sample.key).test.labels)
 

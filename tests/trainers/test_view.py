@@ -26,6 +26,15 @@ def test_watched_examples_are_named_by_their_place_in_the_training_data():
     assert (seen.items, seen.inputs, seen.labels) == ([2, 3], ["c", "d"], [0, 1])
 
 
+def test_examples_on_the_map_are_named_in_its_order():
+    view = View(torch.tensor([0, 0, 1]))
+    looked = view.of(torch.randn(3, 4), torch.zeros(3, 2))
+    labels = [9, 0, 9, 0, 9, 1]
+    seen = view.watch(["-"] * 6, [1, 3, 5], labels)
+    assert seen.mapped == [1, 5, 3]
+    assert [labels[item] for item in seen.mapped] == looked["point_labels"]
+
+
 def test_answers_and_how_sure_they_are():
     view = View(torch.tensor([0, 1]))
     seen = view.of(torch.randn(2, 4), torch.tensor([[5.0, 0], [0, 0.1]]))

@@ -100,9 +100,10 @@ def courses(
     for number, approach in enumerate(APPROACHES):
         yield Progress(number, len(APPROACHES), time.perf_counter() - began, unit="approaches")
         to_play = phases(approach, data.modality, what_learns)
+        in_mirror = approach == "transfer" and data.modality == "images"
         first = learn if approach in ("transfer", "hybrid") else min(learn, CALIBRATION)
         seconds = each_ready * (learn + held + len(data.test.labels))
-        seconds += each * (first + held + len(data.test.labels))
+        seconds += each * (first + held + len(data.test.labels)) * (1 + in_mirror)
         epochs, longest = 0.0, 0.0
         for phase in to_play:
             if stop():

@@ -132,7 +132,7 @@ class Measured:
     right: tuple[bool, ...]  # of each test example, in the order of the test
     seconds: float
     checks: int  # examples held out to see when to stop
-    ended: str = ""  # why its last phase did: see `PhaseDone`
+    cut_short: bool = False  # with more time it might have come further
     first_seconds: float = 0.0  # until the first step: all examples looked at once
     # The looks at the checks that were better than all before: (seconds, share right).
     looks: tuple[tuple[float, float], ...] = ()

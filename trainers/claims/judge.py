@@ -31,7 +31,6 @@ from trainers.verdict import TOLERATED
 FOR, AGAINST, OPEN = "for", "against", "open"
 MARKS = {FOR: "[for]", AGAINST: "[against]", OPEN: "[open]"}
 SAVED = 0.75  # the article's
-NO_MORE = "no longer improves"  # of `PhaseDone.why`: what was reached is all there is
 USEFUL = 2  # times as good as guessing; ours
 
 
@@ -173,7 +172,7 @@ def _time_saved(contest: Contest, results: Sequence[Measured]) -> list[dict]:
         for run in runs
     ]
     words = f"{'; '.join(told)}. Saved: {_range(saved)}."
-    if any(scratch.ended not in ("", NO_MORE) for _, scratch in pairs):
+    if any(scratch.cut_short for _, scratch in pairs):
         words += " From scratch was still improving, or might have been, when its time was up."
     return [_row(contest.data, speaks, words, saved=saved, times=runs, ways=_ways(contest))]
 

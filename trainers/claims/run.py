@@ -97,7 +97,7 @@ def measured(plan: Plan, events: list[Event]) -> Measured:
             case Validated() if not looks or event.accuracy > looks[-1][1]:
                 looks.append((round(event.seconds - drawing, 3), event.accuracy))
             case PhaseDone():
-                facts["ended"] = event.why
+                facts["cut_short"] = not event.whole
             case Answered():
                 pairs = zip(event.labels, event.answers, strict=True)
                 facts["right"] = tuple(label == answer for label, answer in pairs)

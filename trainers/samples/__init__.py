@@ -18,6 +18,9 @@ class Split(NamedTuple):
 
     inputs: Sequence  # pictures of one's own: of differing sizes, decoded when asked for
     labels: np.ndarray
+    # Of one's own data, where they were named: the group of each, a place in `group_names`.
+    groups: np.ndarray | None = None
+    group_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class Data:
     test: Split
     # Each class in words, as a text may be compared with it when there is no example (zero-shot).
     described: tuple[str, ...] = ()
+
+
+NOTHING = Split((), np.array([], dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,27 @@ class Sample:
         never changes. `mends`: keys of findings, what they name is left out; of own data only."""
         module, _, name = self.load.partition(":")
         return getattr(import_module(module), name)(per_class, seed)
+
+    def some(
+        self,
+        items: Sequence[int],
+        per_class: int | None = None,
+        seed: int = 0,
+        mends: Collection[str] = (),
+    ) -> Data:
+        """Of what `data` hands back for the same, the training examples numbered `items` alone, and
+        no test. Numbers that there are not are passed over; what is drawn, is drawn for these."""
+        if self.load.startswith("trainers.samples.bundled:"):
+            from trainers.samples import bundled
+
+            if (drawn := bundled.some(self.key, items, per_class, seed)) is not None:
+                return drawn
+        data = self.data(per_class, seed, mends)
+        inputs, labels = data.train
+        items = [item for item in items if 0 <= item < len(labels)]
+        one_array = isinstance(inputs, np.ndarray)
+        chosen = inputs[items] if one_array else [inputs[item] for item in items]
+        return Data(data.modality, data.classes, Split(chosen, labels[items]), NOTHING)
 
     def glimpse(self) -> list[tuple[str, str]]:
         """An example of each class as (what a page can show, the class), without drawing or

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.samples import (
+    NOTHING,
     Data,
     Split,
     cells as cell_drawings,
@@ -57,9 +58,29 @@ def _drawings(name: str, per_class: int | None, seed: int) -> Data:
     return Data(
         "images",
         DRAWN[name].CLASSES,
-        _drawn(name, count, first=1_000_000 * (1 + seed)),
+        _drawn(name, count, first=_first(seed)),
         _drawn(name, DRAWN_TEST, first=0),  # numbers that no training picture has
     )
+
+
+def _first(seed: int) -> int:
+    """The number of the first training picture."""
+    return 1_000_000 * (1 + seed)
+
+
+def some(name: str, items: Sequence[int], per_class: int | None, seed: int) -> Data | None:
+    """The training pictures numbered `items` of a sample that is drawn, and no test; None for any
+    other sample."""
+    if name not in DRAWN:
+        return None
+    module = DRAWN[name]
+    count = len(module.CLASSES) * (MOST_DRAWN if per_class is None else per_class)
+    places = [divmod(item, len(module.CLASSES)) for item in items if 0 <= item < count]
+    pictures = [module.draw(module.CLASSES[kind], _first(seed) + n) for n, kind in places]
+    empty = np.empty((0, 1, 1, 3), np.uint8)
+    labels = np.array([kind for _, kind in places], dtype=np.int64)
+    train = Split(np.stack(pictures) if pictures else empty, labels)
+    return Data("images", module.CLASSES, train, NOTHING)
 
 
 DRAWN = {"vehicles": vehicle_drawings, "cells": cell_drawings}

@@ -70,6 +70,7 @@ class Pictures(nn.Module):
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         super().__init__()
         self.how, base = config["preprocessing"], config["base"]
+        self.mirrored = config.get("mirrored", False)
         if config["network"] == "small_resnet":
             self.net = small_resnet()
             if base:
@@ -83,7 +84,9 @@ class Pictures(nn.Module):
             self.register_buffer(name, torch.tensor(self.how[name]).view(3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net((images - self.mean) / self.std)
+        images = (images - self.mean) / self.std
+        features = self.net(images)
+        return (features + self.net(images.flip(-1))) / 2 if self.mirrored else features
 
     def ready(self, pictures: Sequence[Any]) -> Tensor:
         from PIL import Image, ImageOps

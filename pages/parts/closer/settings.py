@@ -5,7 +5,7 @@ import streamlit as st
 from pages.parts.story import Story, foretold
 from trainers import backbones
 from trainers.events import Finished
-from trainers.plan import Plan
+from trainers.says import command
 from trainers.store import Run
 
 
@@ -29,17 +29,3 @@ BEFORE = (
     "the run early; it may stop early because it no longer improves. The memory is that of the "
     "whole process, or of the graphics card: what was taken before the run began counts, too."
 )
-
-
-def command(plan: Plan) -> str:
-    words = [
-        f"python -m trainers run --data {plan.data} --approach {plan.approach}",
-        f"--backbone {plan.backbone} --seconds {plan.seconds:g} --seed {plan.seed}",
-    ]
-    if plan.per_class is not None:
-        words.append(f"--per-class {plan.per_class}")
-    if plan.mends:
-        words.append(f"--mends {','.join(plan.mends)}")
-    if plan.what_learns != "auto":
-        words.append(f"--what-learns {plan.what_learns}")
-    return " ".join(words)

@@ -9,10 +9,24 @@ from pages.parts.waiting import waiting
 from trainers.events import Done, Failed, Finished
 from trainers.home import zip_of
 from trainers.jobs import Export
+from trainers.report import report_of
 from trainers.store import Run, store
 
 
 def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown(
+        "The run on one page, for whoever decides with you: what was asked, advised and run, what "
+        "came of it and how sure that is, what to do next. It opens in any browser, prints, and "
+        "holds no example of the data."
+    )
+    st.download_button(
+        "Download the report",
+        lambda: report_of(run),
+        f"thaw-report-{run.plan.approach}-{run.id[:6]}.html",
+        "text/html",
+        on_click="ignore",
+        icon=":material/description:",
+    )
     st.markdown(
         "The model as a zip that works without Thaw: `predict.py` answers for new examples "
         "and checks that it answers as it did here; a card says what it can and cannot do."

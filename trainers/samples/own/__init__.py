@@ -48,16 +48,19 @@ def read(
     title: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     visitor: str = TERMINAL,
 ) -> Generator[Progress, None, str]:
     """Read a zip, a table, or a folder, and keep it: yields how far it is, ends with the id.
 
     The sample is then called "own-<id>". Pictures lie in a folder for each class, with or without
     train, val and test around them; texts in a table, or in tables called so. A column is given
-    by name or by number, from 1. `of(visitor)` finds it again. Raises `BadUpload`; then, and when
-    closed, nothing is kept.
+    by name or by number, from 1; that of the groups, among which scores are compared, is read only
+    where it is named (of pictures: folders called class@group). `of(visitor)` finds it again.
+    Raises `BadUpload`; then, and when closed, nothing is kept.
     """
     path = Path(path)
+    columns = (text_column, label_column, *([group_column] if group_column else []))
     title = title or path.resolve().name
     if not path.exists():
         raise BadUpload(f"There is no file or folder {plain(str(path))}. Check the name.")
@@ -78,13 +81,12 @@ def read(
                 )
             with Keeper("images" if as_pictures else "text", visitor) as keeper:
                 if as_pictures:
-                    yield from images.read(found, keeper)
-                    notices = []
+                    notices = yield from images.read(found, keeper)
                 else:
-                    notices = yield from texts.read(found, keeper, text_column, label_column)
+                    notices = yield from texts.read(found, keeper, *columns)
                 if inbox.listing(path):
                     keeper.facts["draft"] = path.name
-                keeper.facts["stamp"] = stamp(path, text_column, label_column)
+                keeper.facts["stamp"] = stamp(path, *columns)
                 yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")

@@ -5,7 +5,7 @@ import io
 import os
 import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
 
@@ -22,6 +22,7 @@ from trainers.samples.own.limits import (
     SHORT_SIDE_PX,
     BadUpload,
     Progress,
+    some,
 )
 from trainers.samples.own.members import Member, Members
 
@@ -35,6 +36,7 @@ LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
 QUALITY = 95
 THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of its limit, 350 MB
 UNREADABLE = "files that could not be read as pictures"
+GROUP = "@"  # in the name of a folder: ants@night is the class ants, the group night
 BLANK_STD = 2.5  # of 255, in the liveliest colour; the flattest picture of our 7 sets has 5.9
 MAYBE_BLANK = 64  # between the darkest and lightest of every 64th pixel: spares the look at all
 GREY, CUT_SHARE = 128, 10  # with which decoders fill what is lost; a tenth of the height at least
@@ -45,10 +47,12 @@ class Placed(NamedTuple):
     member: Member
     label: str
     test: bool
+    group: str = ""
 
 
-def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
-    """Keeps the pictures of `found`, in order, a few of them in memory at a time."""
+def read(found: Members, keeper: Keeper) -> Generator[Progress, None, list[str]]:
+    """Keeps the pictures of `found`, in order, a few of them in memory at a time. Ends with what
+    was noticed."""
     placed = []
     for place in _placed(found):
         if place.member.size > MAX_IMAGE_BYTES:
@@ -57,13 +61,13 @@ def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
             placed.append(place)
     with ThreadPoolExecutor(THREADS) as pool:  # PIL lets other threads run while it decodes
         ahead: deque[Future] = deque()
-        for number, (member, label, test) in enumerate(placed):
+        for number, (member, label, test, group) in enumerate(placed):
             for later in placed[number + len(ahead) : number + 2 * THREADS]:
                 ahead.append(pool.submit(_made, later.member))
             if number % 20 == 0:
                 yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
             if made := ahead.popleft().result():
-                keeper.add(made[0], label, same=made[1], test=test, seen=made[2])
+                keeper.add(made[0], label, same=made[1], test=test, seen=made[2], group=group)
             else:
                 found.pass_over(UNREADABLE, member.name)
     if unreadable := found.passed.get(UNREADABLE):
@@ -74,6 +78,12 @@ def read(found: Members, keeper: Keeper) -> Iterator[Progress]:
             "damaged, too large, or something else under a picture's name. Open one to see, and "
             "save them as JPEG or PNG."
         )
+    if named := [name for name in keeper.groups if name]:
+        return [
+            f"Folders are called class{GROUP}group: what follows the {GROUP} was taken for a group "
+            f"({some(named)}), among which scores are compared, and not for a class of its own."
+        ]
+    return []
 
 
 def _made(member: Member) -> tuple[bytes, bytes, Seen] | None:
@@ -135,7 +145,10 @@ def _placed(found: Members) -> Iterator[Placed]:
         elif len(parts) > parted:
             any_class = True
             label = unicodedata.normalize("NFC", parts[parted]).strip()
-            yield Placed(member, label or "?", parted and top in TEST)
+            named, _, group = (part.strip() for part in label.rpartition(GROUP))
+            if not (named and group):
+                named, group = label, ""
+            yield Placed(member, named or "?", parted and top in TEST, group)
         else:
             found.pass_over("pictures outside a class's folder", member.name)
     if not any_class:

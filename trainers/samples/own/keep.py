@@ -3,8 +3,9 @@
 `home()/data/<id>` holds examples.bin (pictures as JPEG or PNG, texts as UTF-8, end to end),
 index.npz, about.json and, once the data was looked over, check.json. The index has a row for each
 example that a run can use: starts and ends int64 (N,), labels int64 (N,), test bool (N,); same and
-near int64 (N,), which doubles and near-duplicates share; of pictures also the widths and heights
-that they came with int32 (N,), kinds (places in `images.FORMATS`) and marks (`Seen`) uint8 (N,).
+near int64 (N,), which doubles and near-duplicates share; groups int64 (N,), where any were named;
+of pictures also the widths and heights that they came with int32 (N,), kinds (places in
+`images.FORMATS`) and marks (`Seen`) uint8 (N,).
 """
 
 import hashlib
@@ -33,6 +34,7 @@ from trainers.samples.own import near
 from trainers.samples.own.limits import (
     CLASS_CHARS,
     MAX_CLASSES,
+    MAX_GROUPS,
     TEST_SHARE,
     USED,
     BadUpload,
@@ -47,6 +49,7 @@ LEFT_SECONDS = 24 * 3600  # no reading takes so long
 UNUSABLE_NAMED = 100  # files of an upload that could not be used
 TWINS_SHOWN = 12
 FEW, GLIMPSED = 6, 20  # examples shown of a data set, more of one with more classes
+NO_GROUP = "not given"
 TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
 HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
 DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
@@ -103,6 +106,8 @@ class Keeper:
         self.unusable: dict[str, tuple[int, list[str]]] = {}  # why -> how many, names of files
         self.classes: dict[str, int] = {}  # by the name that tells them apart
         self.names: list[str] = []
+        self.groups: dict[str, int] = {}  # by the name that tells them apart
+        self.group_of, self.group_names = array("q"), []
         self.facts: dict[str, Any] = {}  # more for about.json
 
     def __enter__(self) -> "Keeper":
@@ -123,6 +128,7 @@ class Keeper:
         same: bytes,
         test: bool = False,
         seen: Seen | None = None,  # of every picture
+        group: str = "",  # among which scores are compared; "": none was named
     ) -> None:
         """`same` is what makes two examples the same one; `label` is not empty."""
         known = " ".join(label.split())
@@ -145,6 +151,22 @@ class Keeper:
         if seen:
             self.looks += seen.looks
             self.seen.extend(seen[1:])
+        self.group_of.append(self._group(group))
+
+    def _group(self, name: str) -> int:
+        known = " ".join(name.split())
+        if self.modality == "images":
+            known = known.casefold()
+        if known not in self.groups:
+            if len(self.groups) == MAX_GROUPS:
+                raise BadUpload(
+                    f"There are more than {MAX_GROUPS} different groups, so each would have too "
+                    "few examples to be compared. Choose a column whose values repeat more often, "
+                    "or put rare ones together."
+                )
+            self.groups[known] = len(self.group_names)
+            self.group_names.append(name or NO_GROUP)
+        return self.groups[known]
 
     def finish(self, title: str, notices: list[str]) -> str:
         """Splits and keeps what came. Raises `BadUpload` where a score would mean nothing."""
@@ -222,6 +244,10 @@ class Keeper:
             seen = np.array(self.seen).reshape(-1, 4)[rows].T
             index |= {"widths": seen[0].astype(np.int32), "heights": seen[1].astype(np.int32)}
             index |= {"kinds": seen[2].astype(np.uint8), "marks": seen[3].astype(np.uint8)}
+        if any(self.groups):  # one was named
+            order, group_names = _in_order(self.group_names)
+            index["groups"] = order[np.array(self.group_of)[rows]]
+            self.facts["groups"] = group_names
         np.savez(self.draft / "index.npz", **index)
         about = {
             "modality": self.modality,
@@ -415,7 +441,9 @@ class Stored(Sample):
 
         def taken(items: np.ndarray) -> Split:
             some = inputs[items]
-            return Split(list(some) if self.modality == "text" else some, labels[items])
+            groups = index["groups"][items] if "groups" in index else None
+            some = list(some) if self.modality == "text" else some
+            return Split(some, labels[items], groups, tuple(about.get("groups", ())))
 
         classes = tuple(about["classes"])
         speaking = self.modality == "text" and all(re.search(r"[^\W\d_]{3}", c) for c in classes)
@@ -457,6 +485,8 @@ class Own(Stored):
     visitor: str  # whose it is: nobody else is shown it
     columns: tuple[str, ...]  # of the table that it came in; () for pictures
     text_and_label: tuple[int, int]  # which of them were read
+    group_column: int | None  # and which names the groups
+    groups: tuple[str, ...]  # () where none were named
     draft: str  # where its files may still lie in the inbox; "" where none are
     stamp: str  # of the files that it was read from: see `trainers.samples.own.stamp`
 
@@ -501,6 +531,8 @@ def sample(key: str) -> Own:
         visitor=about.get("visitor", TERMINAL),
         columns=tuple(about.get("columns", ())),
         text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        group_column=about.get("group_column"),
+        groups=tuple(about.get("groups", ())),
         draft=about.get("draft", ""),
         stamp=about.get("stamp", ""),
     )

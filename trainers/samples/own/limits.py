@@ -19,6 +19,7 @@ KEPT_CHARS = 10_000  # of one text; the backbones read 1,000 to 2,000
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 500  # texts and labels are two; measurements by the thousand are another matter
 MAX_CLASSES = 1_000  # more are names or numbers rather than classes
+MAX_GROUPS = 50  # among which scores are compared; of more none has enough examples. Ours
 CLASS_CHARS = 80  # shown of a class's name
 NAMED = 5  # files named in one notice
 

@@ -27,10 +27,15 @@ class Columns(NamedTuple):
     text: int
     label: int
     header: bool  # the first row is names
+    group: int | None = None  # where one was asked for
 
 
 def read(
-    found: Members, keeper: Keeper, text_column: str | None, label_column: str | None
+    found: Members,
+    keeper: Keeper,
+    text_column: str | None,
+    label_column: str | None,
+    group_column: str | None = None,
 ) -> Iterator[Progress]:
     """Keeps the rows of the tables in `found`, one at a time. Ends with what was noticed."""
     chosen = _chosen(found)
@@ -39,17 +44,22 @@ def read(
         with tables.opened(member) as table:
             notices += table.notices
             first = list(islice(table.rows, SAMPLED))
-            columns = guessed(
-                member, [row.cells for row in first], table.named, text_column, label_column
-            )
+            asked = text_column, label_column, group_column
+            columns = guessed(member, [row.cells for row in first], table.named, *asked)
             notices.append(
                 f"{plain(member.name)}: text from column {_named(columns, columns.text)}, label "
                 f"from column {_named(columns, columns.label)}"
+                + (
+                    ""
+                    if columns.group is None
+                    else f", group from {_named(columns, columns.group)}"
+                )
                 + ("." if columns.header else "; its first row was taken for an example.")
             )
             names = columns.names if columns.header else [f"column {n}" for n in columns.names]
             keeper.facts["columns"] = [plain(name) for name in names]
             keeper.facts["text_and_label"] = [columns.text, columns.label]
+            keeper.facts["group_column"] = columns.group
             rows = chain(first[columns.header :], table.rows)
             counted = _Counted(member, columns)
             for at, row in enumerate(rows):
@@ -61,9 +71,9 @@ def read(
                 if at % 2000 == 0:
                     yield Progress((number + row.share) / len(chosen), f"{len(keeper):,} rows")
                 if example := counted.taken(row.cells):
-                    text, label = example
+                    text, label, group = example
                     same = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-                    keeper.add(text.encode(), label, same=same.encode(), test=test)
+                    keeper.add(text.encode(), label, same=same.encode(), test=test, group=group)
             notices += counted.notices()
             for why, count in (("no text", counted.no_text), ("no label", counted.no_label)):
                 before, _ = keeper.unusable.get(why, (0, []))
@@ -82,27 +92,29 @@ class _Counted:
     def passed(self) -> int:
         return self.ragged + self.no_text + self.no_label
 
-    def taken(self, cells: list[str]) -> tuple[str, str] | None:
-        _, text, label, _ = self.columns
+    def taken(self, cells: list[str]) -> tuple[str, str, str] | None:
+        """Text, label and group of a row."""
+        _, text, label, _, group = self.columns
         if any(map(str.strip, cells[len(self.columns.names) :])) or len(cells) <= min(text, label):
             self.ragged += 1
             return None
-        found = [cells[at].strip() if at < len(cells) else "" for at in (text, label)]
-        for at, value in zip((text, label), found, strict=True):
+        asked = (text, label) if group is None else (text, label, group)
+        found = [cells[at].strip() if at < len(cells) else "" for at in asked]
+        for at, value in zip(asked, found, strict=True):
             if value == tables.NESTED:
                 raise BadUpload(
                     f"{plain(self.member.name)}: column {_named(self.columns, at)} holds lists or "
                     "objects. Bring plain texts and labels, or choose another column."
                 )
         # Halves of characters, which JSON can spell, are no text.
-        words, name = (v.encode("utf-8", "replace").decode() for v in found)
+        words, name, *rest = (v.encode("utf-8", "replace").decode() for v in found)
         if not words:
             self.no_text += 1
         elif not plain(name):
             self.no_label += 1
         else:
             self.cut += len(words) > KEPT_CHARS
-            return words[:KEPT_CHARS], name
+            return words[:KEPT_CHARS], name, plain(rest[0]) if rest else ""
         return None
 
     def notices(self) -> list[str]:
@@ -149,6 +161,7 @@ def guessed(
     named: bool,
     text_column: str | None,
     label_column: str | None,
+    group_column: str | None = None,
 ) -> Columns:
     """The columns of a table by its first rows; `named` where the first are surely names."""
     if not rows:
@@ -169,7 +182,8 @@ def guessed(
         )
     first += [""] * (width - len(first))
     lower = [cell.casefold() for cell in first]
-    wanted = [name for name in (text_column, label_column) if name and not name.isdecimal()]
+    asked = (text_column, label_column, group_column)
+    wanted = [name for name in asked if name and not name.isdecimal()]
     header = (
         named
         or any(name in first or name.casefold() in lower for name in wanted)
@@ -181,7 +195,15 @@ def guessed(
         raise BadUpload(f"{plain(member.name)} has the names of columns, but no rows below them.")
     text = _asked(member, names, text_column, "text")
     label = _asked(member, names, label_column, "label")
+    group = _asked(member, names, group_column, "group")
     values = [[row[at].strip() if at < len(row) else "" for row in examples] for at in range(width)]
+    if group is not None:  # then it is guessed to be neither of the others
+        values[group], lower[group] = [""] * len(examples), ""
+        if group in (text, label):
+            raise BadUpload(
+                f"{plain(member.name)}: the group is to be another column than the text and the "
+                f"label. There are: {some(names)}."
+            )
     if text is None:
         text = _text(values, lower if header else [], label)
     if label is None:
@@ -193,7 +215,7 @@ def guessed(
             f"Name it (in a terminal with --{which}-column). A label repeats from row to row; "
             "a text rarely does."
         )
-    return Columns(names, text, label, header)
+    return Columns(names, text, label, header, group)
 
 
 def _is_header(first: list[str], rest: list[list[str]]) -> bool:

@@ -1,0 +1,151 @@
+"""Why this answer: where on a picture the model looks, which words of a text mattered."""
+
+from collections.abc import Hashable
+
+import streamlit as st
+
+from pages.parts.feed import events_of
+from pages.parts.plain import plain
+from pages.parts.rests_on import heat, marked
+from pages.parts.story import Story
+from pages.parts.visitor import visitor
+from pages.parts.waiting import waiting
+from trainers.attribution import LIMITS, amount, in_words
+from trainers.events import Answered, Done, Finished
+from trainers.home import run_folder
+from trainers.jobs import Explain
+from trainers.samples.own.limits import KEPT_CHARS
+from trainers.store import NoSuchRun, Run, store
+
+MISTAKES, RIGHT = 8, 4  # examples to choose from
+OWN = -1  # a text of the visitor's own
+
+
+def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown("### What an answer rests on")
+    if run.plan.data.startswith("own-") and run.visitor != visitor():
+        st.caption("The examples are shown only in the browser of who added them.")
+        return
+    answered = next((one for one in events_of(run.id) if isinstance(one, Answered)), None)
+    if answered is None or not (run_folder(run.id) / "model.safetensors").is_file():
+        st.caption("This run left no model here to ask. Run it again to look at its answers.")
+        return
+    is_text = told.started.modality == "text"
+    st.markdown(
+        f"Choose an answer of the test. The model is asked again and again, each time "
+        f"{'without one word' if is_text else 'with one place of the picture blurred'}: where it "
+        "then becomes less sure, that is what the answer rests on."
+    )
+    item = st.selectbox(
+        "Answer to look at",
+        [*to_choose(answered), *([OWN] if is_text else [])],
+        format_func=lambda item: called(item, answered, end.classes),
+        key="why_item",
+    )
+    job = question(item, answered, end, run)
+    if job is None:
+        return
+    asked = asked_before((run.id, job.item, job.text, job.label))
+    if asked is None or (asked.is_over and not asked.result):
+        if st.button("Show what it rests on", type="primary", icon=":material/search:"):
+            key = store().start(job, visitor())
+            _asked()[run.id, job.item, job.text, job.label] = key
+            st.rerun()
+    elif not asked.is_over:
+        waiting(asked)
+    elif asked.result["type"] == Done.kind():
+        drawn(asked.result["found"], end.classes)
+    else:
+        st.warning(plain(asked.result.get("text", "It was cancelled.")), icon=":material/error:")
+
+
+def question(item: int, answered: Answered, end: Finished, run: Run) -> Explain | None:
+    """What the visitor wants to know; None before they have said it."""
+    if item == OWN:
+        text = st.text_area("Your text", max_chars=KEPT_CHARS, key="why_text").strip()
+        return Explain(key=run.id, visitor=visitor(), text=text) if text else None
+    says, truth = answered.answers[item], answered.labels[item]
+    label = says
+    if says != truth:
+        label = st.segmented_control(
+            "What speaks for",
+            [says, truth],
+            default=says,
+            format_func=lambda label: (
+                f"{plain(end.classes[label])} ({'the answer' if label == says else 'the truth'})"
+            ),
+            required=True,
+            key=f"why_label_{item}",
+        )
+    return Explain(key=run.id, visitor=visitor(), item=item, label=label)
+
+
+def to_choose(answered: Answered) -> list[int]:
+    """Test examples: the surest mistakes first, then a few right answers of different classes."""
+    sure = answered.sureness or [0.0] * len(answered.answers)
+    order = sorted(range(len(answered.answers)), key=lambda item: -sure[item])
+    wrong = [item for item in order if answered.answers[item] != answered.labels[item]]
+    right: dict[int, int] = {}
+    for item in order:
+        if answered.answers[item] == answered.labels[item]:
+            right.setdefault(answered.labels[item], item)
+    return wrong[:MISTAKES] + list(right.values())[:RIGHT]
+
+
+def called(item: int, answered: Answered, classes: list[str]) -> str:
+    """As the list names it; a list shows no Markdown."""
+    if item == OWN:
+        return "A text of your own …"
+    says, truth = answered.answers[item], answered.labels[item]
+    sure = f", {answered.sureness[item]:.0%} sure" if answered.sureness else ""
+    if says == truth:
+        return f"Right: {classes[says]}{sure} (test example {item + 1})"
+    return f"Wrong: says {classes[says]}{sure}; it is {classes[truth]} (test example {item + 1})"
+
+
+def _asked() -> dict[Hashable, str]:
+    return st.session_state.setdefault("explained", {})
+
+
+def asked_before(question: Hashable) -> Run | None:
+    """The job that this browser tab asked it with."""
+    key = _asked().get(question)
+    try:
+        return store().find(key) if key else None
+    except NoSuchRun:  # its data was deleted
+        return None
+
+
+def drawn(found: dict, classes: list[str]) -> None:
+    """An explanation, as trainers/attribution.py makes it."""
+    measure, answer = found["measure"], classes[found["answer"]]
+    gives = f"{found['sureness']:.0%} probability"
+    if measure == "likeness":
+        gives = f"a likeness of {found['sureness']:.2f} (from -1 to 1)"
+    st.markdown(f"The model gives **{plain(answer)}** {gives}.")
+    st.markdown(plain(in_words(found, answer)))
+    if found["what"] == "picture":
+        heat(found["picture"], found["change"], alt=in_words(found, answer), key="why-picture")
+        table = {f"column {n + 1}": column for n, column in enumerate(zip(*found["change"]))}  # noqa: B905 - rows are equally long
+        told = f"By how much the {measure} falls with each place blurred, row by row"
+    else:
+        marked(found["words"], measure, key="why-text")
+        st.caption(
+            "Orange and solid: the answer rests on it, the thicker the more. Blue and dashed: it "
+            "speaks against the answer. Point at a word for its number."
+        )
+        table = {
+            "words": [word.strip() for word, _ in found["words"]],
+            f"{measure} falls by": [change for _, change in found["words"]],
+        }
+        told = f"By how much the {measure} falls without each word"
+    with st.expander("The numbers", icon=":material/table:"):
+        st.caption(f"{told}. Below 0: it rises. The most that it changes: {largest(found)}.")
+        st.dataframe(table, hide_index=True)
+    st.caption(f":material/info: {LIMITS}")
+
+
+def largest(found: dict) -> str:
+    changes = [change for row in found.get("change", ()) for change in row]
+    changes += [change for _, change in found.get("words", ())]
+    return amount(max(changes, key=abs), found["measure"])

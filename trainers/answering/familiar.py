@@ -1,0 +1,46 @@
+"""Is an input like anything that the model learned from? By distance among features.
+
+The method of Sun et al. 2022 ("Out-of-distribution detection with deep nearest neighbors"):
+features of length one, the distance to the nearest training examples, and a threshold that 95 % of
+what is of the right kind stays below. Ours: the features are those of the backbone as it came, also
+where it was fine-tuned, and the threshold comes from the training examples, each against all the
+others. Measured with ants against bees, 244 photos (share flagged of 150 shoes; of the 153 photos
+of the test): features as they came 87 %, 7 %; fine-tuned 14 %, 20 %; hybrid 15 %, 23 %; learned
+from scratch 6 %, 7 %. What a network learned to tell two kinds apart makes all else look like one
+of them.
+"""
+
+import numpy as np
+
+NEAREST = 5  # of which the mean distance counts: single ones may be doubles. Ours
+INSIDE = 0.95  # share of the training examples that are within the limit, as Sun et al. have it
+FEWEST = 20  # training examples; from fewer a limit would be a guess. Ours
+
+
+class Familiar:
+    """What was learned from, as features float (N, F), N at least `FEWEST`."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        self.known = _one_long(features)
+        apart = 1 - self.known @ self.known.T
+        np.fill_diagonal(apart, np.inf)
+        self.usual = np.sort(_nearest(apart))
+        self.limit = float(np.quantile(self.usual, INSIDE))
+
+    def distances(self, features: np.ndarray) -> np.ndarray:
+        """Of each of `features` (n, F) to its nearest training examples: 0, the same direction, to
+        2; float (n,)."""
+        return _nearest(1 - _one_long(features) @ self.known.T)
+
+    def rarer(self, distance: float) -> float:
+        """Share of the training examples that lie at least as far from the others."""
+        return float((self.usual >= distance).mean())
+
+
+def _one_long(features: np.ndarray) -> np.ndarray:
+    return features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
+
+
+def _nearest(apart: np.ndarray) -> np.ndarray:
+    few = min(NEAREST, apart.shape[1])
+    return np.partition(apart, few - 1, axis=1)[:, :few].mean(1)

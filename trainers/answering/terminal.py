@@ -1,0 +1,149 @@
+"""A trained model, asked from a terminal: `python -m trainers try last --text "Where is it?"`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainers.answering import Answer, Input, in_parts, packed
+from trainers.answering.tables import read, written
+from trainers.samples.own import BadUpload
+from trainers.samples.own.limits import MAX_IMAGE_BYTES, plain
+from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.threshold import calibrated, threshold
+
+TOP = 3
+
+
+class CannotTry(ValueError):
+    """What was asked for cannot be tried; the text says why."""
+
+
+def try_it(
+    run: str,
+    text: Sequence[str] = (),
+    file: Sequence[Path] = (),
+    csv: Path | None = None,
+    column: str | None = None,
+    to: Path | None = None,
+    precision: float = 90,
+) -> int:
+    """0; 2, and one line, for what could not be asked for; 1 where there is no answer."""
+    try:
+        found = _run(run)
+        modality = _modality(found)
+        if not (text or file or csv) or (csv is None) != (to is None):
+            raise CannotTry("Give --text or --file, or --csv with --to.")
+        if not 0 <= precision < 100:
+            raise CannotTry(f"--precision is {precision:g}. It must be from 0 to below 100.")
+        if modality == "images" and (text or csv):
+            raise CannotTry("This model reads pictures: give --file.")
+        names = [plain(one) for one in text] + [plain(str(one)) for one in file]
+        inputs: list[Input] = [*text, *(_content(one, modality) for one in file)]
+        table = read(csv.name, csv.read_bytes()) if csv else None
+        for notice in table.notices if table else ():
+            print(notice, file=sys.stderr)
+        place = _place(table.names, column, table.guessed) if table else 0
+    except (CannotTry, NoSuchRun, BadUpload, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    # Imported only now: a wrong option should not wait for torch.
+    from trainers.engine.execute import reason
+
+    try:
+        asked = [*inputs, *(row[place] for row in table.rows)] if table else inputs
+        answers = _answers(found.id, asked)
+    except Exception as error:  # it must end with a word, whatever happened in it
+        print(reason(error), file=sys.stderr)
+        return 1
+    classes, least = found.result["classes"], _least(found, precision)
+    for name, answer in zip(names, answers[: len(names)], strict=True):
+        print(f"{name}: {told(answer, classes, least)}" if len(names) > 1 else
+              told(answer, classes, least))  # fmt: skip
+    if table:
+        rows = [
+            [*row, *_cells(answer, classes, least)]
+            for row, answer in zip(table.rows, answers[len(names) :], strict=True)
+        ]
+        to.write_text(written([*table.names, "answer", "likeliest", "sureness"], rows), "utf-8")
+        print(f"{len(rows):,} rows answered: {to}")
+    return 0
+
+
+def told(answer: Answer, classes: Sequence[str], least: float) -> str:
+    """The answer on a line."""
+    if answer.error:
+        return answer.error
+    order = sorted(range(len(classes)), key=lambda place: -answer.sureness[place])
+    best = ", ".join(f"{plain(classes[at])} {answer.sureness[at]:.2f}" for at in order[:TOP])
+    if answer.unlike:
+        return f"unlike what it learned from (it would say {plain(classes[order[0]])})"
+    return f"not sure ({best})" if answer.sureness[order[0]] < least else best
+
+
+def _cells(answer: Answer, classes: Sequence[str], least: float) -> list[str | float]:
+    if answer.error:
+        return ["", "", ""]
+    best, sure = classes[answer.best], answer.sureness[answer.best]
+    if answer.unlike:
+        return ["unlike what it learned from", best, ""]
+    return ["not sure" if sure < least else best, best, round(sure, 4)]
+
+
+def _run(key: str) -> Run:
+    if key != "last":
+        return _finished(store().find(key))
+    done = [one for one in store().of_visitor("terminal") if one.state == FINISHED]
+    if not done:
+        raise CannotTry(
+            "No run was finished in this terminal yet. Start one: python -m trainers run"
+        )
+    return done[0]
+
+
+def _finished(run: Run) -> Run:
+    if run.kind != "run" or run.state != FINISHED:
+        raise CannotTry(f"{run.id} is no finished run ({run.kind}, {run.state}).")
+    return run
+
+
+def _modality(run: Run) -> str:
+    from trainers import backbones
+
+    return backbones.pick(run.plan.backbone).modality
+
+
+def _content(file: Path, modality: str) -> Input:
+    if modality == "text":
+        return file.read_text("utf-8", "replace")
+    with file.open("rb") as opened:
+        content = opened.read(MAX_IMAGE_BYTES + 1)
+    if len(content) > MAX_IMAGE_BYTES:
+        raise CannotTry(f"{plain(str(file))} is too large for a picture. Save it smaller.")
+    return content
+
+
+def _place(names: Sequence[str], column: str | None, guessed: int) -> int:
+    if column is None:
+        return guessed
+    if column not in names:
+        raise CannotTry(f"The table has no column {plain(column)!r}. It has: {', '.join(names)}.")
+    return list(names).index(column)
+
+
+def _least(run: Run, precision: float) -> float:
+    """Below it: not sure. -1 where that was not measured, or all should be answered."""
+    measured = calibrated([event for _, event in store().events(run.id)])
+    if not (precision and measured and measured.sureness) or run.plan.approach == "none":
+        return -1.0
+    return threshold(measured.sureness, measured.right, precision / 100).sure
+
+
+def _answers(run: str, inputs: Sequence[Input]) -> list[Answer]:
+    from trainers.answering.serve import Warm, found
+
+    warm, answers = Warm(), []
+    for part in in_parts(inputs):
+        given, blobs = packed(part)
+        question = {"verb": "answer", "run": run, "inputs": given, "options": {}}
+        answers += map(Answer.of, found(warm, question, blobs, lambda text, share: None))
+    return answers

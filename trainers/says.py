@@ -1,0 +1,61 @@
+"""Sentences about a run that pages, reports and cards share. Plain text; no library is needed."""
+
+from collections.abc import Sequence
+
+from guide.approaches import APPROACHES
+from trainers.events import Baseline, Finished, Validated
+from trainers.plan import Plan
+
+
+def score(end: Finished, mark: str = "") -> str:
+    """The score as a person would say it; `mark` goes round the numbers (Markdown's **)."""
+    return (
+        f"{mark}{end.test_right} of {end.test_examples}{mark} test examples right. With other test "
+        f"examples of the same kind it would most likely be between "
+        f"{mark}{end.test_accuracy_low:.0%}{mark} and {mark}{end.test_accuracy_high:.0%}{mark}."
+    )
+
+
+def against_baseline(approach: str, baseline: Baseline | None, looks: Sequence[Validated]) -> str:
+    """How the run stands against what needed no training, on the validation examples; "" where
+    that was not measured."""
+    if not (baseline and looks):
+        return ""
+    kept = [look for look in looks if look.best][-1]  # whose weights were tested
+    gain = (kept.accuracy - baseline.accuracy) * 100
+    title = APPROACHES[approach].title.lower()
+    if abs(gain) < 0.5:
+        return f"On the checks, {title} is level with no training at all."
+    word = "above" if gain > 0 else "below"
+    return (
+        f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all. (The checks "
+        "also chose when to stop, so this flatters a little; the test score does not.)"
+    )
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes"
+
+
+def count(number: int) -> str:
+    """A number of parameters, short: 1.3 million."""
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.1f} million"
+    return f"{number:,}"
+
+
+def command(plan: Plan) -> str:
+    """The run from a terminal."""
+    words = [
+        f"python -m trainers run --data {plan.data} --approach {plan.approach}",
+        f"--backbone {plan.backbone} --seconds {plan.seconds:g} --seed {plan.seed}",
+    ]
+    if plan.per_class is not None:
+        words.append(f"--per-class {plan.per_class}")
+    if plan.mends:
+        words.append(f"--mends {','.join(plan.mends)}")
+    if plan.what_learns != "auto":
+        words.append(f"--what-learns {plan.what_learns}")
+    return " ".join(words)

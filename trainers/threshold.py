@@ -1,0 +1,94 @@
+"""When to say "not sure": how sure an answer must be for a wanted share of answers to be right.
+
+From the checks alone, of which a run keeps how sure it was and whether it was right. Pure.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainers.events import Calibrated, Event
+
+# One-sided 90 % bound; ours. Bounds for choosing a threshold by risk are usual since Geifman and
+# El-Yaniv 2017 ("Selective classification for deep neural networks"); theirs is stricter, and
+# would promise next to nothing with the some dozens of checks that most runs here have.
+Z = 1.2816
+PROMISES_IN_TEN = 9
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Answers at least `sure` are given, others are "not sure"; and what the checks say of it."""
+
+    wanted: float  # share right among those answered
+    sure: float  # 0..1
+    promised: bool  # the checks carry it; else this is where they promise most
+    right: int
+    answered: int
+    checks: int
+    low: float  # share right that can be promised, nine times in ten
+
+    @property
+    def share(self) -> float:
+        """Share of the checks that would still be answered."""
+        return self.answered / self.checks
+
+
+def threshold(sureness: Sequence[float], right: Sequence[bool], wanted: float) -> Threshold:
+    """The smallest threshold at which the share right, with its lower bound, reaches `wanted`.
+
+    Where none does, the one with the highest lower bound, not `promised`: with few checks even
+    all of them right prove little. Raises ValueError without a check.
+    """
+    steps = trade(sureness, right)
+    reached = [one for one in steps if one.low >= wanted]
+    best = reached[0] if reached else max(steps, key=lambda one: one.low)
+    return Threshold(
+        wanted, best.sure, bool(reached), best.right, best.answered, best.checks, best.low
+    )
+
+
+def trade(sureness: Sequence[float], right: Sequence[bool]) -> list[Threshold]:
+    """Every threshold that makes a difference, from 0 (all are answered) upwards. `wanted` of each
+    is what it promises. Raises ValueError without a check."""
+    sure, hits = np.asarray(sureness, dtype=float), np.asarray(right, dtype=bool)
+    if not len(sure) or len(sure) != len(hits):
+        raise ValueError("A threshold needs checks, each with whether it was right.")
+    order = np.argsort(-sure, kind="stable")
+    sure, counted = sure[order], np.cumsum(hits[order])
+    # Equally sure answers are given together: a cut lies only where the sureness changes.
+    ends = np.flatnonzero(np.append(np.diff(sure) < 0, True))
+    steps = []
+    for end in ends[::-1]:
+        answered, good = int(end) + 1, int(counted[end])
+        low = lower_bound(good, answered)
+        at = 0.0 if answered == len(sure) else float(sure[end])
+        steps.append(Threshold(low, at, True, good, answered, len(sure), low))
+    return steps
+
+
+def lower_bound(right: int, answered: int, z: float = Z) -> float:
+    """The lower end of Wilson's interval for `right` of `answered`: below it the true share lies
+    once in ten times (one-sided)."""
+    share, square = right / answered, z * z / answered
+    middle, spread = (
+        share + square / 2,
+        z * math.sqrt(share * (1 - share) / answered + square / (4 * answered)),
+    )
+    return max(0.0, (middle - spread) / (1 + square))
+
+
+def calibrated(events: Sequence[Event]) -> Calibrated | None:
+    """The last measurement of how sure the run may be, or None: older runs have none."""
+    return next((event for event in reversed(events) if isinstance(event, Calibrated)), None)
+
+
+def tempered(sureness: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (n, classes) as of scores divided by `temperature` (Guo et al. 2017)."""
+    if temperature == 1 or not np.isfinite(temperature) or temperature <= 0:
+        return sureness
+    scores = np.log(np.clip(sureness, 1e-38, None)) / temperature
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
