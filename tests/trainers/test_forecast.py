@@ -32,9 +32,11 @@ RUN = Ahead(
 FINE_TUNE = replace(RUN, approach="fine_tune", phases=phases("fine_tune", "images", "all"))
 
 
-def test_a_frozen_model_looks_once_at_every_example():
+def test_a_frozen_model_looks_once_at_every_example_and_at_its_mirror_image():
     once = 0.5 + 200 * 0.01
     assert once < seconds(RUN) < once + 1
+    mirrored = seconds(replace(RUN, mirror=True)) - seconds(RUN)
+    assert mirrored == pytest.approx(100 * 0.01)  # those that learn and check
     slower = replace(RUN, forward_seconds=0.02)
     assert seconds(slower) - seconds(RUN) == pytest.approx(200 * 0.01)
 
