@@ -39,6 +39,13 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
                     see=("few-shot", "accuracy"),
                 ),
                 Term(
+                    key="calibration",
+                    title="calibration",
+                    means="Whether a model is right as often as it says it is sure: of the answers "
+                    "given with 80 %, eight of ten should be right.",
+                    see=("probability", "temperature"),
+                ),
+                Term(
                     key="chat-model",
                     title="chat model",
                     means="A large language model that answers in sentences, one word after the "
@@ -190,6 +197,13 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
                     see=("backbone", "from-scratch"),
                 ),
                 Term(
+                    key="probability",
+                    title="probability",
+                    means="How sure a model says it is of an answer, from 0 to 100 %. Over all "
+                    "classes it adds up to 100 %.",
+                    see=("calibration", "class"),
+                ),
+                Term(
                     key="rank",
                     title="rank",
                     means="How many columns a LoRA add-on has. More can learn more, and cost more.",
@@ -214,6 +228,13 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
                     title="step",
                     means="One small change of the weights, after a look at a few examples.",
                     see=("epoch", "learning-rate", "loss"),
+                ),
+                Term(
+                    key="temperature",
+                    title="temperature",
+                    means="One number that makes all answers of a model less sure (above 1) or "
+                    "surer (below 1). It changes no answer.",
+                    see=("calibration", "probability"),
                 ),
                 Term(
                     key="test",

@@ -13,6 +13,7 @@ from pages.parts.examples import Card, examples
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.look import FROZEN, LOOKS
+from pages.parts.narration import narration
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
@@ -380,7 +381,8 @@ def watch(run: Run) -> None:
     was_over, waited = run.is_over, not run.claimed
     if not was_over:
         run = store().find(run.id)
-    told = tell.told(events_of(run.id))
+    events = events_of(run.id)
+    told = tell.told(events)
     if (run.is_over and not was_over) or (waited and told.looks):
         st.rerun()  # a finished page polls no more; one that starts looks often until a value
     wait = None if run.claimed else store().wait(run.visitor, run.id)
@@ -391,8 +393,11 @@ def watch(run: Run) -> None:
         match told.end:
             case Finished():
                 result(told, told.end)
+                narration(events, run)
             case Failed():
                 st.error(plain(told.end.text), icon=":material/error:")
+            case None if run.plan.approach not in ("none", "simple"):
+                narration(events, run)
     for notice in told.notices:
         st.caption(f":material/info: {plain(notice.text)}")
     if run.plan.approach not in ("none", "simple"):

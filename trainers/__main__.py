@@ -677,9 +677,13 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
     """The same run as text with a progress bar; hands back its last event."""
     from tqdm import tqdm
 
+    from guide.narrator import ACTIONS
+    from trainers.narrate import narrated
+
     bar = tqdm(total=plan.seconds, bar_format=BAR, leave=False, disable=None)
-    classes, shown = [], 0.0
+    classes, shown, events = [], 0.0, []
     for event in stream:
+        events.append(event)
         bar.n = min(event.seconds, plan.seconds) if hasattr(event, "seconds") else 0
         bar.refresh()
         match event:
@@ -712,6 +716,10 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
                 f"({event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}), "
                 f"macro-F1 {event.macro_f1:.2f}, {event.seconds:.1f} s"
             )
+            told = narrated(events)
+            print(_one_line(told.words))
+            if told.do:
+                print(f"What to do: {ACTIONS[told.do]}.")
         case Failed():
             print(event.text, file=sys.stderr)
         case Cancelled():

@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from guide.approaches import APPROACHES
 from trainers import backbones, samples
-from trainers.events import Event, Notice, PhaseDone, PhaseStarted, Started
+from trainers.events import Calibrated, Event, Notice, PhaseDone, PhaseStarted, Started
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.store import Run
@@ -244,8 +244,18 @@ def limits(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
     if plan.approach != "simple":
         told.insert(2, f"It reads {backbones.pick(plan.backbone).takes}.")
     if plan.approach != "none":
-        told.append("Its probabilities are as they came out of training, not corrected.")
+        told.append(_sure(events))
     return told + [event.text for event in events if isinstance(event, Notice)]
+
+
+def _sure(events: Sequence[Event]) -> str:
+    fitted = next((event for event in events if isinstance(event, Calibrated)), None)
+    if fitted is None:
+        return "Its probabilities are as they came out of training, not corrected."
+    return (
+        f"Its probabilities are calibrated: its scores are divided by {fitted.temperature:.3g} "
+        f"(Guo et al. 2017), fitted on {len(fitted.right):,} examples that it had not learned from."
+    )
 
 
 def _licence(plan: Plan) -> str:

@@ -47,6 +47,9 @@ class Started(Event):
     budget_seconds: float
     setup_seconds: float  # reading data and weights: not part of the budget
     machine: str  # "cpu", "cuda" or "mps"
+    # Foretold by trainers/forecast.py before anything learns; None: cannot be told.
+    predicted_seconds: float | None = None  # of the run's clock, unless it stops improving
+    predicted_memory_bytes: int | None = None  # as Finished.peak_memory_bytes counts
 
 
 @dataclass(frozen=True)
@@ -165,23 +168,25 @@ class PhaseDone(Event):
 
 
 @dataclass(frozen=True)
+class Calibrated(Event):
+    """How sure the model is and may be, from examples that it had not learned from: see
+    trainers/calibration.py. Not there where nothing was held out."""
+
+    temperature: float  # its scores are to be divided by it; above 1: it was too sure
+    sureness: list[float]  # calibrated probability of the answer to each check, 0..1
+    right: list[bool]  # whether that answer was right; 2,000 at most
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Answered(Event):
     """The answer to every test example, in the order of the test split."""
 
     labels: list[int]  # the right ones
     answers: list[int]
-    sureness: list[float]  # probability of the answer, 0..1; [] where there is none
+    sureness: list[float]  # probability of the answer, 0..1, as it came; [] where there is none
     seconds: float
-
-
-@dataclass(frozen=True)
-class Calibrated(Event):
-    """How sure the model may be, measured on examples that it did not learn from."""
-
-    temperature: float  # scores are divided by it before they become probabilities
-    sureness: list[float]  # calibrated probability of the answer to each such example, 0..1
-    right: list[bool]  # whether that answer was right
-    seconds: float
+    calibrated: list[float] = field(default_factory=list)  # the same by the run's temperature
 
 
 @dataclass(frozen=True)

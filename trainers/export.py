@@ -32,7 +32,7 @@ from trainers import backbones, samples, simple
 from trainers.backbones import Backbone, places, text, torchvision_nets, vision
 from trainers.body import Body, device, mirror, reduced_precision
 from trainers.card import card
-from trainers.events import Cancelled, Done, Event, Stage
+from trainers.events import Calibrated, Cancelled, Done, Event, Stage
 from trainers.home import run_folder, zip_of
 from trainers.jobs import Export
 from trainers.loop import BATCH_WITHOUT_GRADIENT, Head, Model
@@ -136,6 +136,21 @@ def model_of(run: Run) -> Kept | simple.Kept:
         )
     mirrored = bool(plan.pace and plan.pace.mirrored)
     return Kept(model.eval().requires_grad_(False), row, mirrored)
+
+
+def temperature_of(run: Run) -> float:
+    """What the scores of its model are to be divided by to be as sure as they are right; 1 where
+    none was fitted."""
+    fitted = (event.temperature for event in _events(run) if isinstance(event, Calibrated))
+    return next(fitted, 1.0)
+
+
+@torch.no_grad()
+def tempered(kept: Kept, by: float) -> Kept:
+    """The same model, its probabilities calibrated: the temperature goes into its last layer."""
+    kept.model.head.linear.weight.div_(by)
+    kept.model.head.linear.bias.div_(by)
+    return kept
 
 
 def _repeat(run: Run) -> Plan:
@@ -275,6 +290,8 @@ def packed(run: Run, to: Path, *, onnx: bool = False) -> Iterator[str]:
     """Makes the zip and yields what happens, in words."""
     yield "Reading the model"
     plan, kept = _repeat(run), model_of(run)
+    if isinstance(kept, Kept):
+        kept = tempered(kept, temperature_of(run))
     asked = _questions(plan)
     draft = to.with_name(f"{to.name}.part")
     with tempfile.TemporaryDirectory() as place:
@@ -323,6 +340,7 @@ def _weights(
         "modality": backbones.pick(plan.backbone).modality,
         "labels": run.result["classes"],
         "output": "likeness" if plan.approach == "none" else "probability",
+        "temperature": temperature_of(run),  # it is in the weights already
         "network": "",
         "preprocessing": {},
         "base": None,
@@ -343,6 +361,11 @@ def _weights(
         learned = {
             name.replace(inside, "body.", 1) if name.startswith(inside) else name: value
             for name, value in load_file(source / "model.safetensors").items()
+        }
+        learned |= {
+            name: value.cpu().contiguous()
+            for name, value in kept.model.state_dict().items()
+            if name.startswith("head.linear.")  # by its temperature
         }
         save_file(learned, folder / "model.safetensors")
         net = getattr(kept.body, travel.inside)

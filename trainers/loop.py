@@ -43,11 +43,19 @@ class Clock:
         self._started -= seconds
 
 
+class Checked(NamedTuple):
+    """What was answered to examples that were not learned from."""
+
+    scores: Tensor  # float (N, classes)
+    labels: Tensor  # int64 (N,)
+
+
 class Trained(NamedTuple):
     """What a phase tells the one after it."""
 
     steps: tuple[int, int, int]  # planned, done, and when they were planned
     best_step: int  # whose weights were kept
+    checked: Checked | None = None  # with those weights; None where nothing was held out
 
 
 class Head(nn.Module):
@@ -223,7 +231,7 @@ def train(
         yield from looks.look(step, step / per_epoch)
     looks.restore_best()
     yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
-    return Trained((planned or step, step, timed or step), looks.best_step)
+    return Trained((planned or step, step, timed or step), looks.best_step, looks.checked)
 
 
 def _endless(examples: Examples, size: int) -> Iterator[Tensor]:
@@ -265,6 +273,7 @@ class _Looks:
         self.phase, self.clock = phase, clock
         self.best = (-1.0, -math.inf)
         self.weights: dict[str, Tensor] = {}
+        self.checked: Checked | None = None  # at the best look
         self.since_best = self.best_step = 0
         self.last_step = -1
         self.seconds = math.inf if len(held_out) else 0.0  # the shortest: the first pays for set-up
@@ -293,6 +302,7 @@ class _Looks:
         better = not self.tells or (accuracy, -loss) > self.best
         if better:
             self.best, self.since_best, self.best_step = (accuracy, -loss), 0, step
+            self.checked = Checked(scores, labels)
         else:
             self.since_best += 1
         if better and self.tells:

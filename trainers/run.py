@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trainers import backbones, health, samples, simple
+from trainers import backbones, calibration, forecast, health, samples, simple
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Inputs, device
@@ -23,6 +23,7 @@ from trainers.changed import changed
 from trainers.events import (
     Answered,
     Baseline,
+    Calibrated,
     Changed,
     Event,
     Finished,
@@ -34,7 +35,7 @@ from trainers.events import (
     Started,
     Step,
 )
-from trainers.loop import Clock, Head, Model, by_length, computed, learned, train
+from trainers.loop import Checked, Clock, Head, Model, by_length, computed, learned, train
 from trainers.measure import score
 from trainers.memory import Peak
 from trainers.plan import Pace, Plan
@@ -229,6 +230,8 @@ class _Run:
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
+        self.checked: Checked | None = None
+        self.temperature: float | None = None
         self.stopped = self.body_changed = self.mirrored = False
         self.body.requires_grad_(False)  # until a phase says otherwise
 
@@ -246,7 +249,7 @@ class _Run:
             )
         self.train_inputs = self._shared("train", self.body.prepare, data.train.inputs)
         self.test_inputs = self._shared("test", self.body.prepare, data.test.inputs)
-        self.forward_seconds = self._shared("forward", self._timed_forward)
+        self.forward_seconds, self.footprint = self._shared("forward", self._timed_forward)
         learn, held, test = self._limits(learn, held)
         self.learn, self.held, self.test = learn, held, test
         self.head = Head(self.body.features, len(data.classes)).to(device())
@@ -264,6 +267,7 @@ class _Run:
             budget_seconds=plan.seconds,
             setup_seconds=self.setup_seconds,
             machine=device().type,
+            **self._forecast(),
         )
         self.notices += [*left_out(plan), *too_few(data, plan)]
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
@@ -279,6 +283,7 @@ class _Run:
             yield from self._tested(answers)
             return
         yield from self._trained()
+        yield from self._calibrated()
         self.stopped = self.stop()
         yield Stage("test", "Testing on examples never used so far", clock.seconds())
         features = yield from self._features(self.test_inputs, test)
@@ -287,8 +292,9 @@ class _Run:
             features = (features + of_mirrors) / 2
         self.head.eval()
         with torch.inference_mode():
-            sureness, answers = self.head(features).softmax(1).max(1)
-        yield from self._tested(answers, sureness)
+            scores = self.head(features)
+            sureness, answers = scores.softmax(1).max(1)
+        yield from self._tested(answers, sureness, scores)
 
     def _trained(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
@@ -364,6 +370,7 @@ class _Run:
             )
             self.pace_steps.append((taught.steps, taught.steps, 0))
             self.epochs += taught.steps
+            self.checked = taught.checked
 
     def _seen_in_mirror(self, features: Tensor, items: Tensor) -> Iterator[Event]:
         """The mean of `features` of the training examples `items` and of those of their mirror
@@ -441,6 +448,7 @@ class _Run:
             self.model, examples, checks, phase, view=view, steps=steps, **playing
         )
         self.pace_steps.append(trained.steps)
+        self.checked = None if np.array_equal(self.learn, self.held) else trained.checked
         self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
         if np.array_equal(self.learn, self.held) or not len(self.held) or self.stop():
             return
@@ -475,6 +483,17 @@ class _Run:
                 self.refit_steps = again
         if not self.refit_steps:  # cut short: what was found before is whole
             self.model.load_state_dict(found, strict=False)
+
+    def _calibrated(self) -> Iterator[Event]:
+        """How sure the model may be, by what it had not learned from when it answered."""
+        if not self.checked or not self.checks:
+            return
+        some = calibration.spread_over(len(self.checked.labels))
+        scores, labels = (part.cpu().numpy()[some] for part in self.checked)
+        self.temperature = calibration.temperature(scores, labels)
+        sure = calibration.sureness(scores, self.temperature).round(4).tolist()
+        right = (scores.argmax(1) == labels).tolist()
+        yield Calibrated(self.temperature, sure, right, self.clock.seconds())
 
     def _least(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and
@@ -511,8 +530,39 @@ class _Run:
         self.shared.keep(key, made, time.monotonic() - began)
         return made
 
-    def _timed_forward(self) -> float:
-        """Seconds one example takes: to be made ready, and a forward pass."""
+    def _forecast(self) -> dict[str, Any]:
+        """What the run will take, as `Started` tells it."""
+        plan, numbers = self.plan, sum(p.numel() for p in self.body.parameters())
+        what_learns = self._what_learns()
+        ahead = forecast.Ahead(
+            approach=plan.approach,
+            phases=phases(plan.approach, self.data.modality, what_learns),
+            learn=len(self.learn),
+            held=len(self.held),
+            test=len(self.test),
+            calibration=self.calibration,
+            features=self.body.features,
+            classes=len(self.data.classes),
+            forward_seconds=self.forward_seconds,
+            spent=self.clock.seconds(),
+            budget=plan.seconds,
+            pace=plan.pace,
+            parameters=numbers,
+            lora=forecast.lora_numbers(self.body, LORA_RANK),
+            footprint=self.footprint.of(forecast.longest(self.train_inputs, self.test_inputs)),
+            mirror=plan.approach == "transfer" and self.data.modality == "images",
+            waiting=forecast.waiting(self.train_inputs, len(self.learn) + len(self.held))
+            + forecast.waiting(self.test_inputs, len(self.test)),
+        )
+        peak = forecast.peak_bytes(ahead, forecast.taken_now())
+        return {
+            "predicted_seconds": forecast.seconds(ahead),
+            "predicted_memory_bytes": max(peak, self.memory.now()),
+        }
+
+    def _timed_forward(self) -> tuple[float, forecast.Footprint]:
+        """Seconds one example takes: to be made ready, and a forward pass; and what its layers
+        hand on."""
         inputs = self.train_inputs if len(self.train_inputs) else self.test_inputs
         most = PROBE_SHARE * self.plan.seconds
         each, spent = math.inf, 0.0
@@ -522,10 +572,15 @@ class _Run:
             if probe == PROBE and spent + each * len(some) > most:
                 break  # a slow network: the few must do
             began = time.perf_counter()
-            next(computed(self.body, inputs, some))
+            if not spent:  # the first is never the shortest: it may count, too
+                tokens = forecast.longest(Some(inputs, some))
+                with forecast.footprint(self.body, max(1, len(some)), tokens) as footprint:
+                    next(computed(self.body, inputs, some))
+            else:
+                next(computed(self.body, inputs, some))
             took = time.perf_counter() - began
             each, spent = min(each, took / len(some)), spent + took
-        return each + inputs.seconds_each
+        return each + inputs.seconds_each, footprint
 
     def _limits(
         self, learn: np.ndarray, held: np.ndarray
@@ -614,8 +669,14 @@ class _Run:
         point(self.head, means, centre)
         return nearest(means, tested, centre)
 
-    def _tested(self, answers: Tensor, sureness: Tensor | None = None) -> Iterator[Event]:
+    def _tested(
+        self, answers: Tensor, sureness: Tensor | None = None, scores: Tensor | None = None
+    ) -> Iterator[Event]:
         plan, data = self.plan, self.data
+        calibrated = []
+        if self.temperature:
+            calibrated = calibration.sureness(scores.cpu().numpy(), self.temperature)
+            calibrated = calibrated.round(3).tolist()
         labels = data.test.labels[self.test]
         result = score(labels, answers.cpu().numpy(), len(data.classes))
         yield Answered(
@@ -623,6 +684,7 @@ class _Run:
             answers.tolist(),
             [] if sureness is None else [round(sure, 3) for sure in sureness.tolist()],
             self.clock.seconds(),
+            calibrated,
         )
         learnable = sum(part["learnable"] for part in self._parts())
         if plan.approach == "none":

@@ -19,6 +19,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from guide.approaches import APPROACHES
 from trainers import jobs, samples
+from trainers.calibration import LEAST, MOST
 from trainers.events import (
     Answered,
     Calibrated,
@@ -288,20 +289,19 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
                 about = (event.approach, event.data, event.classes)
                 if about != (plan.approach, file.plan["data"], classes) or not classes:
                     yield f"{where} is about something else than the plan"
+            case Answered():
+                for said in (event.sureness, event.calibrated):
+                    if len(said) not in (0, len(event.answers)) or not _shares(said):
+                        yield f"{where} is sure in a way that does not fit its answers"
+            case Calibrated():
+                if not _shares(event.sureness) or not LEAST <= event.temperature <= MOST:
+                    yield f"{where} has a sureness or a temperature that cannot be"
             case Watched():
                 pictures = any(shown.startswith("data:") for shown in event.inputs)
                 if pictures and not all(map(PICTURE.fullmatch, event.inputs)):
                     yield f"{where} has a picture that is none"
                 if len(event.mapped) not in (0, mapped) or min(event.mapped, default=0) < 0:
                     yield f"{where} has a map that does not fit"
-            case Calibrated():
-                if event.temperature <= 0 or any(not 0 <= sure <= 1 for sure in event.sureness):
-                    yield f"{where} is no measurement of how sure to be"
-            case Answered():
-                if len(event.sureness) not in (0, len(event.answers)):
-                    yield f"{where} has lists of different lengths"
-                if any(not 0 <= sure <= 1 for sure in event.sureness):
-                    yield f"{where} has a share that is not between 0 and 1"
             case PhaseStarted():
                 for part in event.parts:
                     _typed(_Part, part)
@@ -319,6 +319,10 @@ def _check_run(file: _File, plan: Any, events: list[Event]) -> Iterator[str]:
         rows = [len(row) for row in last.confusion]
         if rows != [len(classes)] * len(classes) or last.test_examples < 1:
             yield "Its score does not fit its classes"
+
+
+def _shares(values: list[float]) -> bool:
+    return all(0 <= value <= 1 for value in values)
 
 
 def _check_comparison(file: _File, _: Any, events: list[Event]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainers.events import Event, PhaseDone, Step, Validated
-from trainers.loop import Clock, Diverged, Head
+from trainers.loop import Checked, Clock, Diverged, Head
 from trainers.view import View
 
 PARTS = 5  # as is usual for cross-validation
@@ -36,6 +36,7 @@ class Taught(NamedTuple):
     steps: int  # done
     best_step: int  # whose weights the head has now
     twin: dict[str, Tensor]  # weights of the head's twin that never saw part 0
+    checked: Checked | None = None  # the twins' answers then; None where no example was left out
 
 
 def parts_of(labels: np.ndarray) -> np.ndarray:
@@ -87,7 +88,7 @@ def teach(
 
     wanted = F.one_hot(labels, head.linear.out_features).float()
     weights = torch.zeros(len(learns), rows.shape[1], wanted.shape[1], device=rows.device)
-    before, best = weights, (float("inf"), 0, weights)
+    before, best, told = weights, (float("inf"), 0, weights), None
     # The loss bends at most half as much as the features spread in their longest direction.
     rate = 2 / _longest(rows)
     began, step, look_at = clock.seconds(), 0, 0
@@ -110,6 +111,7 @@ def teach(
             better = loss < best[0] or not twins
             if better:
                 best = (loss, step, weights)
+                told = Checked(answers[checked], labels[checked]) if twins else None
             if why in ("", "all steps done") and step >= 2 * best[1] + NO_BETTER:
                 why = "no longer improves"
             yield Validated(
@@ -137,7 +139,7 @@ def teach(
     yield PhaseDone(number, step, float(step), why, clock.seconds())
     _, best_step, weights = best
     head.load_state_dict(head.state_dict() | _named(weights[-1]))
-    return Taught(step, best_step, _named(weights[0]))
+    return Taught(step, best_step, _named(weights[0]), told)
 
 
 def least_loss(features: Tensor, labels: Tensor, parts: np.ndarray, classes: int) -> float:

@@ -8,6 +8,7 @@ from trainers import says
 from trainers.events import (
     Answered,
     Baseline,
+    Calibrated,
     Cancelled,
     Changed,
     Event,
@@ -43,6 +44,7 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     looks: list[Validated] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    calibrated: Calibrated | None = None
     changed: Changed | None = None
     seconds: float = 0.0  # of the last event
 
@@ -75,6 +77,8 @@ def told(events: Sequence[Event]) -> Story:
                 story.looks.append(event)
             case Notice():
                 story.notices.append(event)
+            case Calibrated():
+                story.calibrated = event
             case Changed():
                 story.changed = event
             case Finished() | Failed() | Cancelled():
@@ -170,6 +174,23 @@ OUTCOMES = {
     "cannot tell": ("gray", ":material/help:", "It cannot be told"),
     "": ("gray", ":material/help:", "Nothing was advised"),
 }
+
+
+def foretold(story: Story) -> str:
+    """What the run was to take and what it took, "" where nothing was foretold."""
+    started, end = story.started, story.end
+    if not (started and isinstance(end, Finished)):
+        return ""
+    told = []
+    if started.predicted_seconds:
+        told.append(f"time {started.predicted_seconds:.1f} s, took {end.seconds:.1f} s")
+    if started.predicted_memory_bytes and end.peak_memory_bytes:
+        told.append(
+            f"memory {started.predicted_memory_bytes / 1e6:,.0f} MB, "
+            f"used {end.peak_memory_bytes / 1e6:,.0f} MB"
+        )
+    return f"Predicted before it began: {'; '.join(told)}" if told else ""
+
 
 STATES = {
     "queued": "waiting",

@@ -2,7 +2,7 @@
 
 Predicts what each approach takes on each data set (a sample, or own-… as the terminal named it),
 then lets it run to its end. Prints a table, and the steps of the last layer, from which the
-constant in trainers/answers/pace.py comes. Wants a computer that does nothing else.
+constant in trainers/forecast.py comes. Wants a computer that does nothing else.
 """
 
 import argparse

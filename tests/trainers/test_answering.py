@@ -273,7 +273,7 @@ def test_a_terminal_asks_the_last_run(toy, capsys, tmp_path):
     key = finished("words", "transfer")
     text = "the rose brick cherry rose"
     assert main(["try", "last", "--text", text]) == 0
-    assert capsys.readouterr().out.startswith("red 0.")
+    assert capsys.readouterr().out.startswith("red ")
     table, to = tmp_path / "in.csv", tmp_path / "out.csv"
     table.write_text("id,text\n=1+1,the rose brick cherry rose\n2,a sky sea ink sky\n")
     assert main(["try", key, "--csv", str(table), "--to", str(to), "--precision", "0"]) == 0

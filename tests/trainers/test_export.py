@@ -89,6 +89,16 @@ def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, sett
         assert found.sum(1) == pytest.approx(np.ones(len(found)), abs=1e-5)
 
 
+def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
+    found = store().find(finished("words", "transfer", per_class=4))
+    (told,) = [event for _, event in store().events(found.id) if isinstance(event, Answered)]
+    kept = export.tempered(model_of(found), export.temperature_of(found))
+    sure = kept.sureness(samples.pick("words").data().test.inputs[: len(told.answers)])
+    assert sure.argmax(1).tolist() == told.answers
+    assert sure.max(1) == pytest.approx(np.array(told.calibrated), abs=0.002)
+    assert np.abs(sure.max(1) - told.sureness).max() > 0.01  # there was something to correct
+
+
 def test_without_training_it_says_how_like_each_class_an_example_is(toy):
     key = finished("crowd", "none")
     kept, data = model_of(store().find(key)), samples.pick("crowd").data()
@@ -343,7 +353,8 @@ def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, do
         assert b"`model.onnx`" in packed_.read(names["README.md"])
     (output,) = session.get_outputs()
     assert output.name == ("likeness" if approach == "none" else "probability")
-    kept, test = model_of(store().find(key)), samples.pick(data).data().test
+    found, test = store().find(key), samples.pick(data).data().test
+    kept = export.tempered(model_of(found), export.temperature_of(found))
     for some in (test.inputs[:7], test.inputs[7:8]):  # other sizes than those of the proof
         expected = kept.sureness(some, exact=True)
         given = kept.body.prepare(some).batch(torch.arange(len(some)))

@@ -46,6 +46,7 @@ def of(kind, events) -> list:
 def timeless(events) -> list[dict]:
     """The events without what a clock says."""
     clock = {"seconds", "setup_seconds", "step_seconds", "budget_seconds", "peak_memory_bytes"}
+    clock |= {"predicted_seconds", "predicted_memory_bytes"}
     return [{k: v for k, v in event.as_json().items() if k not in clock} for event in events]
 
 

@@ -11,6 +11,7 @@ from guide.approaches import APPROACHES
 from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
+    Calibrated,
     Cancelled,
     Changed,
     Compared,
@@ -273,6 +274,11 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:2], replace(LOOK, point_labels=[0, -1]), FINISH],
         [*EVENTS[:3], Answered([0, 1], [0], [], 1.0), FINISH],
         [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5], 1.0), FINISH],
+        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 1.5], 1.0), FINISH],
+        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 0.5], 1.0, [0.5]), FINISH],
+        [*EVENTS[:3], Calibrated(1.0, [0.5], [True, False], 1.0), FINISH],
+        [*EVENTS[:3], Calibrated(1.0, [-0.5], [True], 1.0), FINISH],
+        [*EVENTS[:3], Calibrated(0.0, [0.5], [True], 1.0), FINISH],
         [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
         [*EVENTS[:3], replace(FINISH, confusion=[[1]])],
         [*EVENTS[:3], replace(FINISH, classes=["x", "y"])],

@@ -15,6 +15,7 @@ from trainers.answers import Answer
 from trainers.approaches import Phase, phases
 from trainers.body import Body, Examples, Inputs, device
 from trainers.events import Event, Progress, Step, Validated
+from trainers.forecast import HEAD_STEPS
 from trainers.loop import LOOKS, MOST_LOOKS, Clock, Head, Model, computed, train
 from trainers.run import CALIBRATION, PROBE, Some, fresh, held_out, loaded, never, thaw
 from trainers.samples import Data
@@ -26,10 +27,6 @@ SOME = 96  # examples that are rehearsed with
 CHECKS = 8  # ... and held out: only the steps are timed
 TIMED = 12  # steps, at most; the first is thrown away, it pays for what is set up once
 TIMED_SECONDS = 1.0  # that they and the passes without learning take, about
-
-# Steps of the last layer before it stops. Ours: the median over 15 data sets with 5, 10 and 50 of
-# each class; nine in ten took 29 to 462. tests/bench/pace.py measures it with the rest.
-HEAD_STEPS = 60
 
 # What the guide means by minutes and hours of computing, in seconds of budget. Ours.
 MINUTES_BELOW, HOURS_BELOW = 3600, 24 * 3600

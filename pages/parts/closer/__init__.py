@@ -5,7 +5,18 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages.parts.closer import changed, fairness, film, forgot, mistakes, settings, take, tryit, why
+from pages.parts.closer import (
+    changed,
+    fairness,
+    film,
+    forgot,
+    mistakes,
+    settings,
+    sureness,
+    take,
+    tryit,
+    why,
+)
 from pages.parts.story import Story
 from trainers.events import Finished
 from trainers.registry import by_key
@@ -23,6 +34,7 @@ SECTIONS = by_key(
     Section("mistakes", "Right and wrong", ":material/grid_on:", mistakes.show),
     Section("try", "Try it", ":material/science:", tryit.show),
     Section("why", "Why this answer", ":material/center_focus_strong:", why.show),
+    Section("sure", "How sure it is", ":material/speed:", sureness.show),
     Section("fair", "Score per class and group", ":material/balance:", fairness.show),
     Section("film", "How it saw them", ":material/movie:", film.show),
     Section("changed", "What changed inside", ":material/layers:", changed.show),

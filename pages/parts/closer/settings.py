@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.story import Story
+from pages.parts.story import Story, foretold
 from trainers import backbones
 from trainers.events import Finished
 from trainers.says import command
@@ -17,5 +17,15 @@ def show(told: Story, end: Finished, run: Run) -> None:
         f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
         f"reading data and model took {told.started.setup_seconds:.1f} s more"
     )
+    if told_before := foretold(told):
+        st.markdown(f"- {told_before}")
+        st.caption(BEFORE)
     st.caption("The same from a terminal, in Thaw's folder:")
     st.code(command(run.plan), language="bash", wrap_lines=True)
+
+
+BEFORE = (
+    "The time is foretold from how fast a few examples pass through the model, should nothing stop "
+    "the run early; it may stop early because it no longer improves. The memory is that of the "
+    "whole process, or of the graphics card: what was taken before the run began counts, too."
+)

@@ -1,0 +1,318 @@
+"""What happened in a run, in plain words, and what to do next. Rules as rows: of each kind the
+first that holds speaks. All thresholds are ours.
+
+The numbers come from trainers/narrate.py. A row that would claim something asks for the end of an
+interval that the counts carry (`…_low`, `…_high`), never for the share alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A run so far, in numbers; None where there is none. Shares are 0..1, intervals 95 %.
+
+    `check_…`: the answers to examples that were not learned from, with the weights that are kept.
+    Looks and passes are those of the last phase.
+    """
+
+    looks: int | None = None  # how often the checks were looked at
+    checks: int | None = None
+    check_share: float | None = None
+    check_low: float | None = None
+    check_high: float | None = None
+    train_share: float | None = None  # at the last look
+    gap_low: float | None = None  # what it is behind on new examples, at the least
+    gap_high: float | None = None  # ... at the most
+    best_pass: float | None = None  # over the examples, when new ones were answered best
+    flat: int | None = None  # looks since then
+    rise: float | None = None  # of the checks' loss since it was lowest, as a multiple of that
+    falling: bool | None = None  # that loss was lowest at the last look
+    phases: int | None = None
+    skipped: bool | None = None  # there was no time for a phase
+    baseline: float | None = None  # right on the checks without any training
+    gain: float | None = None  # of the checks' share over that
+    gain_high: float | None = None  # ... at the most
+    stopped: bool | None = None  # by the visitor
+    budget: float | None = None  # seconds
+    cut: bool | None = None  # it allowed fewer steps than the examples are worth
+    right: int | None = None  # in the test; none of what follows before the end
+    tests: int | None = None
+    test_share: float | None = None
+    test_low: float | None = None
+    test_high: float | None = None
+    width: float | None = None  # of that interval
+    commonest: str | None = None  # class of the test
+    commonest_share: float | None = None
+    above_commonest: float | None = None  # test_low minus that: how far above it at the least
+    macro_f1: float | None = None
+    flatters: float | None = None  # the test's share minus macro-F1
+    unanswered: str | None = None  # a class that was never the answer
+    unanswered_tests: int | None = None  # test examples that are of it
+    sure: int | None = None  # answers that were given with at least `SURE`
+    sure_right: int | None = None
+    sure_high: float | None = None  # of the share of them that is right
+
+
+SURE = 0.9
+
+ACTIONS: Mapping[str, str] = MappingProxyType(
+    {  # key: in links, never rename; label
+        "more-seconds": "Run it again with more time",
+        "again": "Run it again to its end",
+        "more-examples": "Give it more examples",
+        "add-examples": "Add examples to the data",
+        "look-over": "Look the data over",
+        "frozen": "Try transfer learning: the model stays frozen",
+        "none": "See how far it gets without training",
+        "mistakes": "See which class was taken for which",
+        "sure": "See how sure it may be",
+        "take": "Take the model away",
+        "others": "Set up a comparison with the other approaches",
+    }
+)
+
+
+class Is(NamedTuple):
+    """A test on one fact, kept as data: it lies between the two, both included."""
+
+    fact: str
+    least: float = -inf
+    most: float = inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    key: str  # in test names: never rename
+    kind: str  # what it is about: of each, one row speaks
+    when: tuple[Is, ...]  # all must hold
+    says: str  # filled in with the facts
+    do: str = ""  # a key of ACTIONS
+    live: bool = False  # said while it runs; else at the end
+
+
+class Told(NamedTuple):
+    rows: tuple[Row, ...]  # that spoke
+    words: str
+    do: str  # a key of ACTIONS; "" where nothing is to be done
+
+
+MOST_SENTENCES = 2  # of the rows that speak: more are not read
+
+
+def holds(test: Is, facts: Facts) -> bool:
+    value = getattr(facts, test.fact)
+    return value is not None and test.least <= value <= test.most
+
+
+def narrate(facts: Facts, rows: Sequence[Row], *, live: bool = False) -> Told:
+    """What `rows` say of a run, the first of each kind in their order, two of them at most; the
+    first that knows something to do says what. While it is `live`, one of them."""
+    spoke: dict[str, Row] = {}
+    for row in rows:
+        if row.live == live and all(holds(test, facts) for test in row.when):
+            spoke.setdefault(row.kind, row)
+    rest = spoke.pop(REST, None)
+    chosen = tuple(spoke.values())[: 1 if live else MOST_SENTENCES] or ((rest,) if rest else ())
+    words = " ".join(row.says.format(**vars(facts)) for row in chosen)
+    return Told(chosen, words, next((row.do for row in chosen if row.do), ""))
+
+
+REST = "rest"  # the kind that speaks where no other does
+
+LITTLE, MUCH = 0.05, 0.10  # between shares
+FEW_CHECKS = 30
+TRUSTED_CHECKS = 100  # as in trainers/loop.py: fewer cannot tell which weights are best
+
+END = (
+    Row(
+        key="chance",
+        kind="score",
+        when=(Is("above_commonest", most=0),),
+        says="It has {right:,} of {tests:,} right, and always answering '{commonest}' would have "
+        "{commonest_share:.0%}: from these test examples it cannot be told that it learned "
+        "anything.",
+        do="look-over",
+    ),
+    Row(
+        key="few-tests",
+        kind="score",
+        when=(Is("width", least=0.25),),
+        says="There are only {tests:,} test examples: of others like them it may have anything "
+        "from {test_low:.0%} to {test_high:.0%} right.",
+        do="add-examples",
+    ),
+    Row(
+        key="stopped",
+        kind="learning",
+        when=(Is("stopped", 1),),
+        says="You stopped it early: this is the best that it had found by then.",
+        do="again",
+    ),
+    Row(
+        key="skipped",
+        kind="learning",
+        when=(Is("skipped", 1),),
+        says="Its {budget:g} seconds were over before the second part could begin: only the new "
+        "last layer has learned.",
+        do="more-seconds",
+    ),
+    Row(
+        key="time-was-short",
+        kind="learning",
+        when=(Is("cut", 1), Is("falling", 1), Is("looks", least=3)),
+        says="Its loss on new examples was still falling at the last step, and {budget:g} seconds "
+        "allowed no more: it had not learned all that it can.",
+        do="more-seconds",
+    ),
+    Row(
+        key="thaw-did-not-help",
+        kind="learning",
+        when=(
+            Is("phases", 2),
+            Is("best_pass", most=0),
+            Is("flat", 3),
+            Is("checks", TRUSTED_CHECKS),
+        ),
+        says="On the {checks:,} checks nothing after the first part was better: letting the whole "
+        "model learn did not help here.",
+        do="frozen",
+    ),
+    Row(
+        key="memorising",
+        kind="learning",
+        when=(
+            Is("train_share", least=0.98),
+            Is("gap_low", least=MUCH),
+            Is("flat", least=1),
+            Is("best_pass", least=0.5),
+        ),
+        says="Training accuracy is {train_share:.0%}, but new examples ({check_share:.0%} right) "
+        "stopped improving at pass {best_pass:.0f}: it is memorising. More examples would help "
+        "more than more training.",
+        do="more-examples",
+    ),
+    Row(
+        key="gap",
+        kind="learning",
+        when=(Is("gap_low", least=MUCH), Is("train_share")),
+        says="It has {train_share:.0%} of the examples it learns from right and {check_share:.0%} "
+        "of new ones: part of what it learned holds for its own examples only.",
+        do="more-examples",
+    ),
+    Row(
+        key="few-checks",
+        kind="learning",
+        when=(Is("checks", most=FEW_CHECKS - 1),),
+        says="Only {checks:,} examples checked its progress, so its curve says little; the test "
+        "says more.",
+        do="more-examples",
+    ),
+    Row(
+        key="unanswered",
+        kind="classes",
+        when=(Is("unanswered_tests", least=5),),
+        says="It never answered '{unanswered}', though {unanswered_tests:,} test examples are of "
+        "that class.",
+        do="mistakes",
+    ),
+    Row(
+        key="lopsided",
+        kind="classes",
+        when=(Is("commonest_share", least=0.6), Is("flatters", least=MUCH)),
+        says="{commonest_share:.0%} of the test examples are '{commonest}', so the share that is "
+        "right flatters: with every class counted the same (macro-F1) it is {macro_f1:.2f}.",
+        do="mistakes",
+    ),
+    Row(
+        key="too-sure",
+        kind="sure",
+        when=(Is("sure_high", most=SURE - 0.001),),
+        says=f"It is too sure of itself: of {{sure:,}} answers given with at least {SURE:.0%} only "
+        "{sure_right:,} are right.",
+        do="sure",
+    ),
+    Row(
+        key="no-gain",
+        kind="worth",
+        when=(Is("gain", most=0), Is("checks", least=FEW_CHECKS)),
+        says="It has no more of the checks right ({check_share:.0%}) than no training at all "
+        "({baseline:.0%}).",
+        do="none",
+    ),
+    Row(
+        key="all-right",
+        kind="score",
+        when=(Is("test_share", least=1),),
+        says="All {tests:,} test examples are right; of others like them most likely at least "
+        "{test_low:.0%} are.",
+        do="take",
+    ),
+    Row(
+        key="carries-over",
+        kind="learning",
+        when=(Is("gap_high", most=MUCH), Is("check_share", least=0.5), Is("train_share")),
+        says="New examples are answered nearly as well ({check_share:.0%}) as those it learned "
+        "from ({train_share:.0%}): what it learned carries over.",
+        do="others",
+    ),
+    Row(
+        key="nothing-stands-out",
+        kind=REST,
+        when=(Is("tests", least=1),),
+        says="Nothing stands out: {right:,} of {tests:,} are right. Whether another approach does "
+        "better, only a comparison can tell.",
+        do="others",
+    ),
+)
+
+LIVE = (
+    Row(
+        key="live-memorising",
+        kind="now",
+        live=True,
+        when=(Is("train_share", least=0.98), Is("gap_low", least=MUCH), Is("flat", least=3)),
+        says="It knows its own examples; new ones stopped improving at pass {best_pass:.0f}.",
+    ),
+    Row(
+        key="live-flat",
+        kind="now",
+        live=True,
+        when=(Is("flat", least=3),),
+        says="New examples have not been answered better since pass {best_pass:.0f}.",
+    ),
+    Row(
+        key="live-rising",
+        kind="now",
+        live=True,
+        when=(Is("rise", least=1.25), Is("looks", least=3)),
+        says="The loss on new examples is rising: it grows surer of wrong answers.",
+    ),
+    Row(
+        key="live-below",
+        kind="now",
+        live=True,
+        when=(Is("gain_high", most=0), Is("looks", least=2)),
+        says="So far below what no training at all gets ({baseline:.0%}).",
+    ),
+    Row(
+        key="live-improving",
+        kind="now",
+        live=True,
+        when=(Is("falling", 1), Is("looks", least=3)),
+        says="It is still getting better: {check_share:.0%} of new examples are right.",
+    ),
+    Row(
+        key="live-so-far",
+        kind="now",
+        live=True,
+        when=(Is("looks", least=1),),
+        says="So far {check_share:.0%} of new examples (the checks) are right.",
+    ),
+)
+
+ROWS = END + LIVE

@@ -1,0 +1,138 @@
+"""The narrator: every row speaks where it should and is silent beyond its edges."""
+
+from dataclasses import fields, replace
+from math import isfinite, nextafter
+
+import pytest
+
+from guide.narrator import ACTIONS, END, LIVE, MOST_SENTENCES, REST, ROWS, Facts, Is, Row, narrate
+
+PLAIN = Facts(
+    looks=8, checks=200, check_share=0.9, check_low=0.85, check_high=0.93, train_share=1.0,
+    gap_low=0.05, gap_high=0.14, best_pass=4.0, flat=0, rise=1.0, falling=False, phases=1,
+    skipped=False, baseline=0.5, gain=0.4, gain_high=0.43, stopped=False, budget=30.0,
+    cut=False, right=180, tests=200, test_share=0.9, test_low=0.85, test_high=0.93,
+    width=0.08, commonest="cat", commonest_share=0.2, above_commonest=0.65, macro_f1=0.9,
+    flatters=0.0, sure=100, sure_right=95, sure_high=0.98,
+)  # fmt: skip
+SPEAKS = {  # what makes each row speak, beside `PLAIN`
+    "chance": {"above_commonest": -0.01},
+    "few-tests": {"width": 0.3},
+    "stopped": {"stopped": True},
+    "skipped": {"skipped": True},
+    "time-was-short": {"cut": True, "falling": True},
+    "thaw-did-not-help": {"phases": 2, "best_pass": 0.0, "flat": 7},
+    "memorising": {"gap_low": 0.2, "flat": 3},
+    "gap": {"gap_low": 0.2, "train_share": 0.9},
+    "few-checks": {"checks": 20},
+    "unanswered": {"unanswered": "dog", "unanswered_tests": 12},
+    "lopsided": {"commonest_share": 0.8, "flatters": 0.3, "macro_f1": 0.6},
+    "too-sure": {"sure_high": 0.85},
+    "no-gain": {"gain": 0.0},
+    "all-right": {"test_share": 1.0},
+    "carries-over": {"gap_high": 0.08},
+    "nothing-stands-out": {},
+    "live-memorising": {"gap_low": 0.2, "flat": 4},
+    "live-flat": {"flat": 4},
+    "live-rising": {"rise": 1.4},
+    "live-below": {"gain_high": -0.1},
+    "live-improving": {"falling": True},
+    "live-so-far": {},
+}
+
+
+def spoken(facts: Facts, row: Row) -> bool:
+    return row in narrate(facts, ROWS, live=row.live).rows
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_a_row_speaks_where_it_should(row):
+    facts = replace(PLAIN, **SPEAKS[row.key])
+    told = narrate(facts, ROWS, live=row.live)
+    assert [one.key for one in told.rows] == [row.key]
+    assert told.words
+    assert "{" not in told.words
+    assert "None" not in told.words
+    assert told.words.endswith(".")
+    assert bool(told.do) == (not row.live)
+
+
+EDGES = [(row, test) for row in ROWS for test in row.when]
+
+
+@pytest.mark.parametrize(("row", "test"), EDGES, ids=[f"{r.key}-{t.fact}" for r, t in EDGES])
+def test_a_row_is_silent_beyond_each_of_its_edges(row, test):
+    facts = replace(PLAIN, **SPEAKS[row.key])
+    assert spoken(facts, row)
+    for edge, towards in ((test.least, -1e9), (test.most, 1e9)):
+        if isfinite(edge):
+            assert not spoken(replace(facts, **{test.fact: nextafter(edge, towards)}), row)
+    assert not spoken(replace(facts, **{test.fact: None}), row)
+
+
+def test_the_example_of_the_issue():
+    facts = replace(PLAIN, gap_low=0.2, flat=5)
+    told = narrate(facts, ROWS)
+    assert told.words.startswith("Training accuracy is 100%, but new examples")
+    assert "stopped improving at pass 4: it is memorising" in told.words
+    assert "More examples would help more than more training." in told.words
+    assert told.do == "more-examples"
+
+
+@pytest.mark.parametrize("change", [{"flat": 0}, {"train_share": 0.95}, {"best_pass": 0.0}])
+def test_what_still_improves_or_is_not_known_by_heart_is_not_called_memorising(change):
+    facts = replace(PLAIN, **{"gap_low": 0.2, "flat": 5} | change)
+    assert [row.key for row in narrate(facts, ROWS).rows] == ["gap"]
+
+
+@pytest.mark.parametrize("key", ["chance", "few-tests", "too-sure", "unanswered", "no-gain"])
+def test_what_is_held_against_a_run_is_not_said_of_a_good_one(key):
+    good = replace(PLAIN, above_commonest=0.01, width=0.2, sure_high=0.91, unanswered_tests=4)
+    assert key not in [row.key for row in narrate(replace(good, gain=0.01), ROWS).rows]
+
+
+def test_a_gap_that_so_few_checks_do_not_carry_is_not_claimed():
+    few = replace(PLAIN, checks=12, check_share=0.75, gap_low=-0.01, gap_high=0.53, flat=5)
+    assert [row.key for row in narrate(few, ROWS).rows] == ["few-checks"]
+
+
+def test_two_sentences_at_most_and_one_thing_to_do_that_of_the_first():
+    everything = replace(
+        PLAIN, above_commonest=-0.1, stopped=True, unanswered="dog", unanswered_tests=9,
+        sure_high=0.5, gain=-0.1,
+    )  # fmt: skip
+    told = narrate(everything, ROWS)
+    assert [row.key for row in told.rows] == ["chance", "stopped"]
+    assert len(told.rows) == MOST_SENTENCES
+    assert told.do == "look-over"
+    live = narrate(replace(PLAIN, flat=4, rise=2.0), ROWS, live=True)
+    assert [row.key for row in live.rows] == ["live-flat"]
+
+
+def test_of_a_kind_the_first_speaks_and_the_rest_only_where_no_other_does():
+    rows = (
+        Row(key="a", kind="x", when=(Is("looks", least=5),), says="A.", do="take"),
+        Row(key="b", kind="x", when=(), says="B."),
+        Row(key="c", kind=REST, when=(), says="C."),
+    )
+    assert narrate(Facts(looks=5), rows).words == "A."
+    assert narrate(Facts(looks=4), rows).words == "B."
+    assert narrate(Facts(), rows[:1] + rows[2:]).words == "C."
+
+
+def test_of_nothing_nothing_is_said():
+    assert narrate(Facts(), ROWS) == narrate(Facts(), ROWS, live=True) == ((), "", "")
+
+
+def test_rows_name_facts_and_actions_that_exist_and_no_key_twice():
+    names = {field.name for field in fields(Facts)}
+    assert {test.fact for row in ROWS for test in row.when} <= names
+    assert {row.do for row in END} == set(ACTIONS)
+    assert all(row.do == "" for row in LIVE)
+    assert len({row.key for row in ROWS}) == len(ROWS) == len(SPEAKS)
+
+
+@pytest.mark.parametrize("row", LIVE, ids=lambda row: row.key)
+def test_what_is_said_live_fits_three_lines_of_a_phone(row):
+    facts = replace(PLAIN, **SPEAKS[row.key])
+    assert len(narrate(facts, ROWS, live=True).words) <= 95

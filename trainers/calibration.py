@@ -1,0 +1,104 @@
+"""How sure a model may say that it is: a temperature for its scores, and how that is checked.
+
+Guo et al. 2017, *On Calibration of Modern Neural Networks*: scores divided by one number, fitted
+where the model has not learned. No answer changes, only how surely it is given.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+from scipy.stats import binomtest
+
+LEAST, MOST = 0.05, 20.0
+# How far a temperature may stray from 1 by itself: the standard deviation of its logarithm before
+# any example was seen. Few examples that are all right would otherwise ask for certainty. Ours.
+SPREAD = 0.5
+MOST_CHECKS = 2000  # more tell nothing new, and are kept with the run
+
+# Bins of equal width are for large tests; with few examples, fewer bins of equal counts say more.
+MOST_BINS, LEAST_IN_BIN = 10, 20  # ours; ten is what Guo et al. draw
+
+
+def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """What to divide `scores`, float (N, classes), by, so that their softmax is as sure as it is
+    right on `labels`, int (N,): above 1 where it was too sure. It minimises the cross-entropy and
+    the square of its own logarithm (see `SPREAD`); 1 where there is no example."""
+    scores = np.asarray(scores, dtype=np.float64)
+    if not len(scores):
+        return 1.0
+    scores = scores - scores.max(1, keepdims=True)  # so that no power is too large
+    right = scores[np.arange(len(scores)), labels].sum()
+
+    def loss(logarithm: float) -> float:
+        by = math.exp(-logarithm)
+        each = np.log(np.exp(by * scores).sum(1))
+        return each.sum() - by * right + (logarithm / SPREAD) ** 2 / 2
+
+    bounds = (math.log(LEAST), math.log(MOST))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
+
+
+def spread_over(count: int, most: int = MOST_CHECKS) -> np.ndarray:
+    """Places of at most `most` of `count` examples, from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def sureness(scores: np.ndarray, by: float) -> np.ndarray:
+    """The probability of the answer to each, float (N,), with the temperature `by`."""
+    return softmax(np.asarray(scores, dtype=np.float64) / by, axis=1).max(1)
+
+
+class Bin(NamedTuple):
+    """Answers that were about equally sure."""
+
+    low: float  # the least sure of them
+    high: float
+    said: float  # how sure they were, the mean
+    count: int
+    right: int
+    right_low: float  # 95 % interval (Wilson) of the share that is right
+    right_high: float
+
+    @property
+    def share(self) -> float:
+        return self.right / self.count
+
+
+def bins(sureness: Sequence[float], right: Sequence[bool]) -> list[Bin]:
+    """Answers by how sure they were, the least sure first, in bins of about equal counts; fewer
+    where there are few examples. Those equally sure share a bin."""
+    if not len(sureness):
+        return []
+    order = np.argsort(sureness, kind="stable")
+    said, right = np.asarray(sureness)[order], np.asarray(right, dtype=bool)[order]
+    wanted = min(MOST_BINS, max(1, len(said) // LEAST_IN_BIN))
+    edges = np.quantile(said, np.arange(1, wanted) / wanted, method="lower")
+    place = np.searchsorted(edges, said, side="left")
+    return [together(said[place == one], right[place == one]) for one in np.unique(place)]
+
+
+def together(sureness: Sequence[float], right: Sequence[bool]) -> Bin:
+    """All of them, at least one, in one bin."""
+    said, count, good = np.asarray(sureness), len(right), int(np.sum(right))
+    low, high = binomtest(good, count).proportion_ci(0.95, method="wilson")
+    ends = said.min().item(), said.max().item()
+    return Bin(*ends, said.mean().item(), count, good, float(low), float(high))
+
+
+def error(found: Sequence[Bin]) -> float:
+    """Expected calibration error, a share: how far what was said lies from what was right, the mean
+    over all answers (Naeini et al. 2015, with bins of equal counts)."""
+    total = sum(one.count for one in found)
+    return sum(one.count * abs(one.share - one.said) for one in found) / total if total else 0.0
+
+
+def error_by_chance(found: Sequence[Bin]) -> float:
+    """What `error` would be, about, of a model whose every sureness is true: with few examples the
+    shares stray by chance. The mean distance of a normal from its middle, for each bin."""
+    total = sum(one.count for one in found)
+    stray = sum(math.sqrt(one.count * one.said * (1 - one.said)) for one in found)
+    return math.sqrt(2 / math.pi) * stray / total if total else 0.0
