@@ -27,9 +27,12 @@ def against_baseline(approach: str, baseline: Baseline | None, looks: Sequence[V
     if abs(gain) < 0.5:
         return f"On the checks, {title} is level with no training at all."
     word = "above" if gain > 0 else "below"
+    told = f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all."
+    if all(look.best for look in looks):  # too few checks to choose by
+        return told
     return (
-        f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all. (The checks "
-        "also chose when to stop, so this flatters a little; the test score does not.)"
+        f"{told} (The checks also chose when to stop, so this flatters a little; the test score "
+        "does not.)"
     )
 
 
