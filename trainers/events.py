@@ -188,6 +188,11 @@ class Answered(Event):
     seconds: float
     calibrated: list[float] = field(default_factory=list)  # the same by the run's temperature
 
+    @property
+    def sure(self) -> list[float]:
+        """Probability of the answer as well as it is known, 0..1; [] where there is none."""
+        return self.calibrated or self.sureness
+
 
 @dataclass(frozen=True)
 class Changed(Event):

@@ -69,7 +69,7 @@ def doubted(answered: Answered) -> list[int]:
     if not answered.sureness:
         return []
     labels, answers = np.asarray(answered.labels), np.asarray(answered.answers)
-    sure, right = np.asarray(answered.sureness), labels == answers
+    sure, right = np.asarray(answered.sureness), labels == answers  # as `SURE` was measured
     usual = {one: np.median(sure[right & (answers == one)]) for one in np.unique(answers[right])}
     return [
         place
@@ -90,5 +90,5 @@ def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
 def _by_sureness(answered: Answered, places: np.ndarray, *, surest_first: bool) -> list[int]:
     if not answered.sureness:
         return places.tolist()
-    sure = np.asarray(answered.sureness)[places]
+    sure = np.asarray(answered.sure)[places]
     return places[np.argsort(-sure if surest_first else sure, kind="stable")].tolist()

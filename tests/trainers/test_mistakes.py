@@ -27,6 +27,13 @@ def test_mistakes_come_the_surest_first_and_right_answers_the_least_sure():
     assert in_cell(ANSWERED, 0, 1) == []
 
 
+def test_how_sure_it_is_goes_by_the_temperature_where_that_was_measured():
+    other = replace(ANSWERED, calibrated=[1 - sure for sure in ANSWERED.sureness])
+    assert wrong(other) == [3, 4]
+    assert other.sure == other.calibrated
+    assert ANSWERED.sure == ANSWERED.sureness
+
+
 def test_without_probabilities_mistakes_keep_their_order_and_no_label_is_doubted():
     bare = replace(ANSWERED, sureness=[])
     assert wrong(bare) == in_cell(bare, 1, 0) == [3, 4]

@@ -196,7 +196,7 @@ def draw(
             "answer": end.classes[answered.answers[place]],
         }
         if answered.sureness:
-            card["sure"] = answered.sureness[place]
+            card["sure"] = answered.sure[place]
         if place in doubtful:
             card["note"] = "? Is the label right?"
         cards.append(card)

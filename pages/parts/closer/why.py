@@ -82,7 +82,7 @@ def question(item: int, answered: Answered, end: Finished, run: Run) -> Explain 
 
 def to_choose(answered: Answered) -> list[int]:
     """Test examples: the surest mistakes first, then a few right answers of different classes."""
-    sure = answered.sureness or [0.0] * len(answered.answers)
+    sure = answered.sure or [0.0] * len(answered.answers)
     order = sorted(range(len(answered.answers)), key=lambda item: -sure[item])
     wrong = [item for item in order if answered.answers[item] != answered.labels[item]]
     right: dict[int, int] = {}
@@ -97,7 +97,7 @@ def called(item: int, answered: Answered, classes: list[str]) -> str:
     if item == OWN:
         return "A text of your own …"
     says, truth = answered.answers[item], answered.labels[item]
-    sure = f", {answered.sureness[item]:.0%} sure" if answered.sureness else ""
+    sure = f", {answered.sure[item]:.0%} sure" if answered.sureness else ""
     if says == truth:
         return f"Right: {classes[says]}{sure} (test example {item + 1})"
     return f"Wrong: says {classes[says]}{sure}; it is {classes[truth]} (test example {item + 1})"
