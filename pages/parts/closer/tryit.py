@@ -80,6 +80,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         return
     st.caption("What you try is answered on this computer and not kept.")
     given = tryit_ask.given(run, modality)
+    found = st.container()  # right below the question, though the slider has a say in it
     least, other = st.columns(2, gap="large")
     with other:
         second = beside(run, modality)
@@ -93,7 +94,8 @@ def show(told: Story, end: Finished, run: Run) -> None:
     if given:
         answers = [answered(model, given) for model in models]
         if all(answers):
-            draw(models, given, answers)
+            with found:
+                draw(models, given, answers)
 
 
 def _kept(run: Run) -> bool:
