@@ -90,6 +90,7 @@ def made(kind: type[Event]) -> Event:
         "list[str]": ["a", "b"],
         "list[int]": [1, 2],
         "list[float]": [0.5],
+        "list[bool]": [True, False],
         "list[dict]": [{"name": "stem", "parameters": 2, "learnable": 0}],
         "list[list[int]]": [[1, 0], [0, 1]],
         "list[list[float]]": [[0.5, 1.5]],

@@ -46,10 +46,9 @@ def test_a_click_on_the_matrix_shows_those_examples_and_so_does_the_keyboard(pag
     page.keyboard.type("7")
     page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile(r"examples of 7 (was|were) taken for 4"))).to_be_visible()
-    frame = page.evaluate(
-        "() => document.querySelector('.thaw-plot.clickable').layout.shapes[0].y0 + 0.5"
+    page.wait_for_function(
+        "document.querySelector('.thaw-plot.clickable').layout.shapes[0].y0 + 0.5 === 7"
     )
-    assert frame == 7
 
 
 def test_the_sections_fit_on_a_phone_in_light_and_dark(page):
