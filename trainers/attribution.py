@@ -209,13 +209,15 @@ def explained(
 ) -> Iterator[Event]:
     """The events of the job; the last is `Done`, with what `explain` finds. Raises `NoSuchRun`,
     `NotKept`, `CannotSay`, and what reading the data raises."""
-    from trainers.export import model_of
+    from trainers.export import Kept, model_of, temperature_of, tempered
     from trainers.store import store
 
     began = time.monotonic()
     yield Stage("explain", "Reading the model", 0.0)
     run = store().find(job.key)
     kept = model_of(run)
+    if isinstance(kept, Kept):  # as sure as it may be, like the answers it is asked about
+        kept = tempered(kept, temperature_of(run))
     one, as_one = job.text, False
     if job.item is not None:
         one, as_one = _tested(Plan.from_json(run.result["repeat"]), job.item)

@@ -13,7 +13,6 @@ from trainers.events import (
     Calibrated,
     Event,
     Finished,
-    Paced,
     PhaseDone,
     PhaseStarted,
     Started,
@@ -37,17 +36,17 @@ def facts_of(events: Sequence[Event]) -> Facts:
         looks = [event for event in events if isinstance(event, Validated)]
         phase = last.get(PhaseStarted)
         looks = [look for look in looks if phase and look.phase == phase.phase]
-        if looks:
+        if looks and started.validation_examples:  # else they are what it learns from
             facts |= _learning(started, phase, looks, last.get(Calibrated))
             facts["phases"] = phase.phase + 1
-        if looks and (line := last.get(Baseline)):
+        if "check_share" in facts and (line := last.get(Baseline)):
             facts["baseline"] = line.accuracy
             facts["gain"] = facts["check_share"] - line.accuracy
             facts["gain_high"] = facts["check_high"] - line.accuracy
     if end := last.get(Finished):
         facts |= _tested(end, last.get(Answered))
         if started:
-            facts |= _time(end, started, last.get(PhaseDone), last.get(Paced))
+            facts |= _time(end, started, last.get(PhaseDone))
     return Facts(**facts)
 
 
@@ -123,8 +122,8 @@ def _tested(end: Finished, answered: Answered | None) -> dict[str, Any]:
     if never:
         missed = max(never, key=asked.__getitem__)
         facts |= {"unanswered": end.classes[missed], "unanswered_tests": asked[missed]}
-    if answered and answered.sureness:
-        rows = zip(answered.labels, answered.answers, answered.sureness, strict=True)
+    if answered and answered.sure:
+        rows = zip(answered.labels, answered.answers, answered.sure, strict=True)
         sure = [label == answer for label, answer, said in rows if said >= SURE]
         facts |= {"sure": len(sure), "sure_right": sum(sure)}
         if sure:
@@ -132,9 +131,7 @@ def _tested(end: Finished, answered: Answered | None) -> dict[str, Any]:
     return facts
 
 
-def _time(
-    end: Finished, started: Started, done: PhaseDone | None, paced: Paced | None
-) -> dict[str, Any]:
+def _time(end: Finished, started: Started, done: PhaseDone | None) -> dict[str, Any]:
     asked = phases(end.approach, started.modality, "all")  # as many with LoRA, and as long
     played = done.phase + 1 if done else 0
     facts = {
@@ -142,8 +139,5 @@ def _time(
         "skipped": not end.stopped and 0 < played < len(asked),
     }
     if done and played <= len(asked):
-        fewer = paced is not None and paced.phase == done.phase
-        if fewer and started.train_examples > 0:
-            fewer = paced.steps < asked[done.phase].most_steps(started.train_examples)
-        facts["cut"] = done.why == "time is up" or fewer
+        facts["cut"] = done.why == "time is up"
     return facts

@@ -280,7 +280,7 @@ def _classes(end: Finished) -> dict[str, Any]:
         else "No class is clearly below the whole: with so many test examples of each, the "
         "differences may be chance."
     )
-    gaps += " Groups of people or things within a class were not looked at."
+    gaps += " Groups of people or things within a class are not in this report."
     if len(told) > 10 and behind:
         gaps += " (Of many classes, now and then one falls below by chance alone.)"
     return {
@@ -345,7 +345,9 @@ def next_steps(
             "examples would help more than more training."
         )
     ends = [event.why for event in events if isinstance(event, PhaseDone)]
-    if "time is up" in ends:
+    # The lowest loss at the last look: it was still learning.
+    falling = last and last.loss <= min(look.loss for look in looks if look.phase == last.phase)
+    if falling and ends[-1:] == ["time is up"]:
         told.append("Give it more seconds: time was up while it was still learning.")
     if mixed and mixed[0][0] > 2:
         times, truth, answer = mixed[0]

@@ -261,7 +261,7 @@ class _Run:
             modality=data.modality,
             classes=list(data.classes),
             train_examples=len(learn),
-            validation_examples=len(held),
+            validation_examples=0 if np.array_equal(learn, held) else len(held),
             test_examples=len(test),
             parameters=sum(p.numel() for p in self.model.parameters()),
             budget_seconds=plan.seconds,

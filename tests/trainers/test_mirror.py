@@ -1,16 +1,19 @@
 """Mirror images in transfer learning on pictures: used where cross-validation finds them better."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from trainers import run as trainers_run
+from trainers import answering, run as trainers_run
+from trainers.answering.serve import Warm, found as found_by
 from trainers.body import mirror
 from trainers.engine.execute import execute
 from trainers.events import Answered, Finished, Notice
-from trainers.export import model_of
+from trainers.export import model_of, temperature_of
 from trainers.home import run_folder
 from trainers.plan import Plan
 from trainers.run import run
@@ -39,6 +42,12 @@ def sided(toy, *, either: bool) -> Data:
         return Split(images.astype(np.uint8), labels)
 
     return replace(toy.colours(2, 0), classes=("one", "two"), train=split(8, 1), test=split(40, 2))
+
+
+def png(picture: np.ndarray) -> io.BytesIO:
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG")
+    return out
 
 
 def mirrored(events) -> bool:
@@ -99,6 +108,14 @@ def test_the_kept_model_looks_at_mirror_images_too(toy, monkeypatch):
     assert kept.mirrored
     found = kept.sureness(data.test.inputs)
     assert found.argmax(1).tolist() == told.answers
+    told, blobs = answering.packed([one.getvalue() for one in map(png, data.test.inputs[:9])])
+    question = {"verb": "answer", "run": key, "inputs": told, "options": {}}
+    tried = found_by(Warm(), question, blobs, lambda text, share: None)
+    by = temperature_of(store().find(key))
+    sure = kept.sureness(data.test.inputs[:9]) ** (1 / by)
+    assert np.array([one["sureness"] for one in tried]) == pytest.approx(
+        sure / sure.sum(1, keepdims=True), abs=0.002
+    )
     turned = np.ascontiguousarray(data.test.inputs[:, :, ::-1])
     assert kept.sureness(turned, exact=True) == pytest.approx(
         kept.sureness(data.test.inputs, exact=True), abs=1e-5

@@ -7,13 +7,11 @@ import pytest
 
 from guide.approaches import APPROACHES
 from trainers import narrate, teach
-from trainers.approaches import phases
 from trainers.events import (
     Answered,
     Baseline,
     Calibrated,
     Finished,
-    Paced,
     PhaseDone,
     PhaseStarted,
     Started,
@@ -102,11 +100,16 @@ def test_a_budget_that_was_over_while_it_still_learned():
     told = narrated([STARTED, PHASE, *looks, done, end])
     assert [row.key for row in told.rows] == ["time-was-short"]
     assert "30 seconds allowed no more" in told.words
-    done = replace(done, why="all steps done")
-    worth = phases("fine_tune", "images", "all")[0].most_steps(STARTED.train_examples)
-    for steps, cut in ((worth - 1, True), (worth, False)):
-        paced = Paced(0, steps, 13, 0.1, 2.0)
-        assert facts_of([STARTED, PHASE, paced, *looks, done, end]).cut is cut
+    for why in ("all steps done", "no longer improves"):
+        assert not facts_of([STARTED, PHASE, *looks, replace(done, why=why), end]).cut
+
+
+def test_of_checks_that_are_learned_from_nothing_is_said():
+    alone = replace(STARTED, train_examples=10, validation_examples=0)
+    assert narrated([alone, *RUN[1:3], *LOOKS]).words == ""
+    facts = facts_of([alone, *RUN[1:], ended(LABELS, MOSTLY)])
+    assert facts.check_share is None
+    assert facts.gain is None
 
 
 def test_a_hybrid_without_time_for_its_second_part():

@@ -210,6 +210,13 @@ def test_many_classes_are_told_without_a_matrix(toy):
     assert "20 more are left out" in page.text
 
 
+LOOK = {
+    "type": "validated", "phase": 0, "step": 1, "epoch": 1.0, "accuracy": 0.5, "loss": 0.5,
+    "best": True, "train_accuracy": 0.5, "train_loss": 0.5, "watched": [], "sureness": [],
+    "points": [], "point_labels": [], "point_answers": [], "seconds": 1.0,
+}  # fmt: skip
+
+
 def test_what_to_do_comes_from_what_happened(toy):
     key = finished("colours", "hybrid")
     most, end = events(key)[:-1], events(key)[-1]
@@ -227,7 +234,9 @@ def test_what_to_do_comes_from_what_happened(toy):
     assert "either way" not in steps()
     out_of_time = [from_json({"type": "phase_done", "phase": 0, "steps": 1, "epochs": 1.0,
                               "why": "time is up", "seconds": 1.0})]  # fmt: skip
-    assert "more seconds" in steps(events=out_of_time)
+    falling = [from_json(LOOK | {"loss": loss}) for loss in (0.9, 0.5)]
+    assert "more seconds" in steps(looks=falling, events=out_of_time)
+    assert "more seconds" not in steps(looks=falling[::-1], events=out_of_time)
     better = {"runs": [{"approach": "simple", "test_accuracy": 0.95, "test_accuracy_low": 0.9}],
               "best": "transfer", "advised": "transfer", "outcome": "right"}  # fmt: skip
     assert "95% right, clearly more: no network need be trained" in steps(comparison=better)

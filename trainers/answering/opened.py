@@ -156,9 +156,17 @@ class Opened:
         the judge's as well."""
         if isinstance(self.kept, simple.Kept):
             return self.kept.sureness(inputs), None
-        model = self.kept.model
-        parts = [predicted(model, group) for group in self._prepared(self.kept.body, inputs)]
+        model, prepared = self.kept.model, list(self._prepared(self.kept.body, inputs))
+        parts = [predicted(model, group) for group in prepared]
         features, scores = (torch.cat(part) for part in zip(*parts, strict=True))
+        if self.kept.mirrored:  # the judge knows the plain features, the last layer the mean
+            of_mirrors = [
+                part
+                for group in prepared
+                for part in computed(model.body, group, torch.arange(len(group)), mirrored=True)
+            ]
+            with torch.inference_mode():
+                scores = model.head((features + torch.cat(of_mirrors)) / 2)
         if not isinstance(model.head, Alike):
             scores = scores.softmax(1)
         return scores.cpu().numpy(), features.cpu().numpy() if self.as_it_came else None

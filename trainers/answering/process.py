@@ -85,7 +85,7 @@ class Answerer:
 
     def asked(self, question: dict[str, Any], blobs: list[bytes] | None = None) -> Asked:
         """The question, handed on; at once. It ends with an error where that cannot be."""
-        asked = Asked()
+        asked, number = Asked(), -1
         try:
             with self._lock:
                 process = self._alive()
@@ -97,7 +97,8 @@ class Answerer:
         except wire.BadFrame:
             self._forgotten(number)
             asked.end(None, "That is too much at once. Ask in smaller parts.")
-        except OSError as error:  # it cannot be started, or died just now
+        except (OSError, ValueError) as error:  # it cannot be started, or died just now
+            self._forgotten(number)
             logging.warning("The answering process took no question: %s", error)
             asked.end(None, DIED, died=True)
         return asked

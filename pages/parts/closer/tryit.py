@@ -19,7 +19,7 @@ from pages.parts.visitor import visitor
 from pages.parts.words import explained
 from trainers import answering, samples
 from trainers.answering import Answer, CannotAnswer
-from trainers.answering.tables import written
+from trainers.answering.tables import MOST_ROWS, written
 from trainers.events import Calibrated, Finished
 from trainers.home import run_folder
 from trainers.registry import UnknownKey
@@ -29,7 +29,9 @@ from trainers.threshold import Threshold, calibrated, threshold, trade
 POLL_SECONDS = 0.5
 CARDS = 6  # more answers are a table
 TOP = 3  # answers that have a bar
-REMEMBERED = 3000  # answers of this visitor: moving a slider must not ask again
+# Answers of this visitor, of two models: moving a slider must not ask again. An answer about a
+# picture holds the picture, made small.
+REMEMBERED = {"text": 2 * MOST_ROWS, "images": 2 * tryit_ask.MOST_PICTURES}
 ALWAYS = 0
 PRECISIONS = (ALWAYS, 70, 75, 80, 85, 90, 95, 97, 99)
 USUAL = 90
@@ -279,7 +281,8 @@ def answered(model: Tried, given: Sequence[Given]) -> list[Answer]:
     waiting.empty()
     known |= dict(zip(new, found, strict=True))
     answers = [known[key] for key in keys]
-    while len(known) > REMEMBERED:
+    kind = "images" if found and found[0].shown else "text"
+    while len(known) > REMEMBERED[kind]:
         known.pop(next(iter(known)))
     return answers
 
