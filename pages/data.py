@@ -305,8 +305,9 @@ def show(key: str) -> None:
 
 def forget(sample: Own) -> None:
     st.markdown(
-        "The copy that Thaw keeps is deleted, and the examples that runs on it show. The scores "
-        "of those runs stay. Your own files are not touched."
+        "The copy that Thaw keeps is deleted, with the examples that runs on it show, and with "
+        "models without a pre-trained part, which are made of its words. Other models and all "
+        "scores stay. Your own files are not touched."
     )
     if st.button("Delete it for good", type="primary"):
         own.forget(sample.key)

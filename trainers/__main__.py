@@ -608,8 +608,14 @@ def _export(run: str, to: Path, onnx: bool) -> int:
 
 
 def _forget(key: str) -> int:
+    from trainers.store import store
+
     try:
-        (online if key in online.ONLINE else own).forget(key)
+        if key in online.ONLINE:
+            online.forget(key)
+        else:
+            own.forget(key)
+            store().forget_examples(key)
     except UnknownKey as error:
         print(error, file=sys.stderr)
         return 2

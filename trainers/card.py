@@ -245,7 +245,7 @@ def limits(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
         told.insert(2, f"It reads {backbones.pick(plan.backbone).takes}.")
     if plan.approach != "none":
         told.append(_sure(events))
-    return told + [event.text for event in events if isinstance(event, Notice)]
+    return told + [e.text for e in events if isinstance(e, Notice) and e.limits]
 
 
 def _sure(events: Sequence[Event]) -> str:

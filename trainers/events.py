@@ -54,10 +54,12 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Notice(Event):
-    """Something the visitor should know: a subsample, a missing class."""
+    """Something the visitor should know: a subsample, a missing class. `limits`: whether it takes
+    something from what the model can do, so that its card and report should say it as well."""
 
     text: str
     seconds: float
+    limits: bool = True
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,15 @@ class Gap(NamedTuple):
 
 def per_class(answered: Answered, classes: Sequence[str]) -> list[Part]:
     """The score of each class, in order."""
-    labels, answers = np.asarray(answered.labels), np.asarray(answered.answers)
-    count = len(classes)
-    right = np.bincount(labels[labels == answers], minlength=count)
-    tests, said = (np.bincount(given, minlength=count) for given in (labels, answers))
+    confusion = np.zeros((len(classes), len(classes)), int)
+    np.add.at(confusion, (np.asarray(answered.labels), np.asarray(answered.answers)), 1)
+    return of_confusion(confusion, classes)
+
+
+def of_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> list[Part]:
+    """The score of each class, in order; a row of `confusion` holds the answers to one class."""
+    counts = np.asarray(confusion)
+    right, tests, said = counts.diagonal(), counts.sum(1), counts.sum(0)
     return [
         _part(name, int(right[n]), int(tests[n]))._replace(
             said=int(said[n]), said_right=int(right[n])

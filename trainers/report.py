@@ -19,8 +19,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from guide import Answers, BadAnswer, advise
 from guide.approaches import APPROACHES
 from guide.questions import QUESTIONS, UNSURE
-from trainers import backbones, samples, says
-from trainers.card import CLASSES_TOLD, interval, limits
+from trainers import backbones, fairness, samples, says
+from trainers.card import CLASSES_TOLD, limits
 from trainers.events import Baseline, Event, Finished, PhaseDone, PhaseStarted, Started, Validated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, NoSuchRun, Run, store
@@ -264,29 +264,16 @@ def _grid(end: Finished) -> dict[str, Any] | None:
 
 
 def _classes(end: Finished) -> dict[str, Any]:
-    """Each class with its interval, the lowest score first, and what stands out."""
-    told = []
-    for number, (name, row) in enumerate(zip(end.classes, end.confusion, strict=True)):
-        tested = sum(row)
-        low, high = interval(row[number], tested) if tested else (0.0, 1.0)
-        share = row[number] / max(1, tested)
-        told.append({"name": name, "tested": tested, "share": share, "low": low, "high": high})
-    told.sort(key=lambda one: (not one["tested"], one["share"]))
-    behind = [one["name"] for one in told if one["high"] < end.test_accuracy_low]
-    gaps = (
-        f"Clearly below the whole: {_list(behind)}. This model serves "
-        f"{'it' if len(behind) == 1 else 'them'} worse."
-        if behind
-        else "No class is clearly below the whole: with so many test examples of each, the "
-        "differences may be chance."
-    )
-    gaps += " Groups of people or things within a class are not in this report."
-    if len(told) > 10 and behind:
-        gaps += " (Of many classes, now and then one falls below by chance alone.)"
+    """Each class with its interval, the lowest score first, and which gaps are clear: judged as
+    the page of the run does."""
+    parts = fairness.of_confusion(end.confusion, end.classes)
+    gaps = fairness.in_words(parts, fairness.gaps(parts), "class")
+    gaps.append("Groups of people or things within a class are not in this report.")
+    parts.sort(key=lambda part: (not part.tests, part.share or 0.0))
     return {
-        "classes": told[:CLASSES_TOLD],
-        "left_out": max(0, len(told) - CLASSES_TOLD),
-        "gaps": gaps,
+        "classes": parts[:CLASSES_TOLD],
+        "left_out": max(0, len(parts) - CLASSES_TOLD),
+        "gaps": " ".join(gaps),
     }
 
 

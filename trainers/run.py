@@ -401,7 +401,7 @@ class _Run:
         if not self.mirrored:
             return features
         text = "Each picture counts together with its mirror image: that told the classes apart "
-        yield Notice(f"{text}better in cross-validation.", self.clock.seconds())
+        yield Notice(f"{text}better in cross-validation.", self.clock.seconds(), limits=False)
         return mean
 
     def _line_without_training(

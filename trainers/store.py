@@ -277,6 +277,8 @@ class Store:
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
                 zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
+                if (run_folder(run) / "words.json").exists():  # the model is made of their words
+                    shutil.rmtree(run_folder(run))
                 _forget_explained(sql, run)
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')

@@ -20,7 +20,7 @@ from PIL import Image
 from guide.approaches import APPROACHES
 from trainers import answering, samples
 from trainers.__main__ import main
-from trainers.answering import Answer, CannotAnswer, Verb, serve
+from trainers.answering import Answer, CannotAnswer, Verb, opened, serve
 from trainers.answering.opened import Opened, judge_of
 from trainers.answering.process import Answerer
 from trainers.answering.serve import Warm, found
@@ -38,8 +38,6 @@ SECONDS = 3
 @pytest.fixture(autouse=True)
 def no_judges():
     yield
-    from trainers.answering import opened
-
     opened._judges.clear()
 
 
@@ -242,6 +240,24 @@ def test_a_deleted_run_is_let_go(toy):
     with pytest.raises(KeyError, match="no such run"):
         asked(key, [], warm=warm)
     assert warm.runs() == []
+
+
+def test_nothing_stays_of_what_was_deleted_even_when_nobody_asks_again(toy, monkeypatch):
+    one, two = finished("colours", "none"), finished("colours", "transfer")
+    warm, sound = Warm(), png(test_of("colours").inputs[0])
+    for key in (one, two):
+        asked(key, [sound], warm=warm)
+    warm.let_go()
+    assert warm.runs() == [one, two]
+    assert opened._judges
+    store().delete([one], "terminal")
+    warm.let_go()
+    assert warm.runs() == [two]
+    monkeypatch.setattr(serve, "is_here", lambda data: False)
+    monkeypatch.setattr(opened, "is_here", lambda data: False)
+    warm.let_go()
+    assert warm.runs() == []
+    assert not opened._judges
 
 
 def test_who_asks_while_it_is_loaded_waits_and_loads_nothing_twice(toy, monkeypatch):

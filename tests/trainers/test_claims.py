@@ -1,6 +1,7 @@
 """The article's claims: their experiments, the judge on toy numbers, the test as a job."""
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -21,7 +22,7 @@ from trainers.claims import (
     Measured,
 )
 from trainers.claims.judge import judge
-from trainers.claims.run import measured, try_claim
+from trainers.claims.run import machine, measured, try_claim
 from trainers.engine.execute import execute
 from trainers.events import (
     Cancelled,
@@ -434,3 +435,10 @@ def test_a_claim_whose_run_fails_is_said_and_exit_1(small, toy, monkeypatch, cap
     monkeypatch.setitem(EXPERIMENTS, "limited-data", (Contest("one_class", arms),))
     assert main(["claims", "limited-data"]) == 1
     assert "needs at least two" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("pinned", "told"), [({0}, "1 of 2 cores"), ({0, 1}, "2 cores")])
+def test_a_result_says_how_many_cores_it_had(pinned, told, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: pinned, raising=False)
+    assert f", {told}, " in machine()

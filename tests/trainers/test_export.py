@@ -32,7 +32,7 @@ from trainers.as_onnx import NotOnnx
 from trainers.backbones import BACKBONES, places
 from trainers.card import card
 from trainers.engine.execute import execute
-from trainers.events import Answered, Cancelled, Done, Finished
+from trainers.events import Answered, Cancelled, Done, Finished, Notice
 from trainers.export import NotExported, NotKept, model_of, packed
 from trainers.home import run_folder, zip_of
 from trainers.jobs import Export
@@ -499,6 +499,14 @@ def test_the_card_shows_a_comparison_that_the_run_was_part_of(toy):
     assert "Advised was: Hybrid. It cannot be told." in told
     assert "this run stood alone" not in told
     assert "this run stood alone" in card(one, [], None)
+
+
+def test_of_what_was_noticed_the_card_lists_what_limits_the_model(toy):
+    less = Notice("No training examples of: red.", 0.1)
+    more = Notice("Mirror images helped.", 0.2, limits=False)
+    told = card(store().find(finished("colours", "transfer")), [less, more], None)
+    assert less.text in told
+    assert more.text not in told
 
 
 def test_names_of_a_visitor_stay_text(toy):

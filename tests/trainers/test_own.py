@@ -25,11 +25,13 @@ from pyarrow import parquet
 
 from trainers import samples
 from trainers.__main__ import main
+from trainers.home import run_folder
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.run import run
 from trainers.samples import own
 from trainers.samples.own import BadUpload, images, keep
+from trainers.store import store
 
 SECONDS = 5  # of computing: what anything bad may take
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -1080,7 +1082,10 @@ def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
     last = [json.loads(line) for line in told.out.splitlines()][-1]
     assert last["type"] == "finished"
     assert "ham: 5 to learn from, 1 to test" in told.err
+    run = store().of_visitor("terminal")[0].id
+    assert (run_folder(run) / "words.json").exists()
     assert main(["forget", last["data"]]) == 0
+    assert not run_folder(run).exists(), "the words of the table are in it"
     assert main(["run", "--data", last["data"], "--approach", "simple"]) == 1
     assert "deleted" in capsys.readouterr().err
 

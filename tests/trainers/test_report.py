@@ -182,11 +182,11 @@ def ended(confusion, **changes) -> dict:
 def test_a_class_that_is_clearly_served_worse_is_named_and_one_that_may_not_be_is_not(toy):
     key = finished("colours", "transfer")
     names = told(key, **ended([[100, 0, 0], [0, 100, 0], [60, 0, 40]])).text
-    assert "Clearly below the whole: blue. This model serves it worse." in names
+    assert "Class blue: fewer are right than of the others together, 40% against 100%." in names
     assert "blue was taken for red: 60 of 100" in names
     assert "examples of blue that were taken for red (60)" in names
     assert (
-        "No class is clearly below the whole"
+        "No class is clearly apart from the others."
         in told(key, **ended([[5, 0, 0], [0, 5, 0], [2, 0, 3]])).text
     )
     assert (

@@ -81,6 +81,20 @@ def judge_of(plan: Plan, data: Data, tell: Tell) -> Judge:
     return judge
 
 
+def forget_judges() -> None:
+    """Lets go of what was seen of data that is not here any more."""
+    for key in [key for key in _judges if not is_here(key[1])]:
+        _judges.pop(key, None)
+
+
+def is_here(data: str) -> bool:
+    """Whether the data was not deleted."""
+    try:
+        return bool(samples.pick(data).classes)
+    except UnknownKey:
+        return False
+
+
 def _bytes(network: torch.nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in network.parameters())
 

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,16 +19,17 @@ import torch
 from PIL import Image
 
 from trainers.answering import VERBS, wire
-from trainers.answering.opened import Opened, Tell
+from trainers.answering.opened import Opened, Tell, forget_judges, is_here
 from trainers.engine.execute import reason
 from trainers.engine.work import _end_with
 from trainers.registry import pick_from
 from trainers.samples.own import images
 from trainers.samples.own.limits import MB
-from trainers.store import store
+from trainers.store import NoSuchRun, store
 
 MOST_MODELS = 4
 MOST_BYTES = 1024 * MB  # of their weights together; the one that is asked is kept in any case
+LET_GO_SECONDS = 30  # after so long nothing is left of what was deleted. Ours
 AT_WORK = 4  # questions at a time: one that loads must not keep others waiting
 _decoding = threading.Semaphore(2)  # each may hold a picture of its limit, 350 MB
 
@@ -76,6 +78,17 @@ class Warm:
                 self._trim()
         return slot.opened
 
+    def let_go(self) -> None:
+        """Of models whose run, or whose training data, was deleted since: nothing of them is to
+        stay. Who asks for such a model again is answered without its data, or told."""
+        with self._lock:
+            open_ = [(run, slot.opened) for run, slot in self._slots.items() if slot.opened]
+        for run, opened in open_:
+            if not _exists(run) or (opened.judge and not is_here(opened.plan.data)):
+                with self._lock:
+                    self._slots.pop(run, None)
+        forget_judges()
+
     def _trim(self) -> None:
         """Lets go of those that were not asked for longest."""
         with self._lock:
@@ -89,6 +102,13 @@ class Warm:
     def runs(self) -> list[str]:
         with self._lock:
             return [run for run, slot in self._slots.items() if slot.opened]
+
+
+def _exists(run: str) -> bool:
+    try:
+        return bool(store().find(run))
+    except NoSuchRun:
+        return False
 
 
 # --- a question ---------------------------------------------------------------------------------
@@ -170,6 +190,15 @@ def serve(into: BinaryIO, out: BinaryIO) -> None:
                 logging.exception("A question had no answer.")
             say({"id": number, "error": reason(error)})
 
+    def tidy() -> None:
+        while True:
+            time.sleep(LET_GO_SECONDS)
+            try:
+                warm.let_go()
+            except Exception:  # the database may be away for a while: the next round will do
+                logging.exception("What was deleted could not be let go of.")
+
+    threading.Thread(target=tidy, daemon=True).start()
     with ThreadPoolExecutor(AT_WORK) as pool:
         while frame := wire.take(into):
             pool.submit(answer, *frame)

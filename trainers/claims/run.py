@@ -117,7 +117,11 @@ def measured(plan: Plan, events: list[Event]) -> Measured:
 
 def machine() -> str:
     """The computer in a line: its processor, cores, and what trains."""
-    return f"{_processor()}, {os.cpu_count()} cores, {device().type}, {platform.system()}"
+    cores = usable = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on every system; fewer, where it was pinned
+        usable = len(os.sched_getaffinity(0))
+    told = f"{cores} cores" if usable == cores else f"{usable} of {cores} cores"
+    return f"{_processor()}, {told}, {device().type}, {platform.system()}"
 
 
 def _processor() -> str:
