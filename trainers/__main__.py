@@ -50,11 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run one approach on one sample")
-    run.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
-                     help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
-    run.add_argument("--text-column", help="of your table, by name or number; guessed by default")
-    run.add_argument("--label-column", help="of your table, by name or number; guessed by default")
-    run.add_argument("--group-column", help="of your table: scores are compared by it afterwards")
+    _data_options(run)
     run.add_argument("--approach", metavar="|".join(APPROACHES))
     run.add_argument(
         "--plan",
@@ -70,10 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     run.add_argument("--json", action="store_true", help="one event a line")
     compare = commands.add_parser("compare", help="run several approaches on the same split")
-    compare.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
-                         help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
-    compare.add_argument("--text-column", help="of your table; guessed by default")
-    compare.add_argument("--label-column", help="of your table; guessed by default")
+    _data_options(compare)
     compare.add_argument("--approaches", type=_keys, default=Comparison.approaches,
                          metavar=",".join(APPROACHES), help="all by default")  # fmt: skip
     compare.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
@@ -84,10 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
                          help="of a trial on parts of the training (20); 0: none")  # fmt: skip
     compare.add_argument("--json", action="store_true", help="one event a line")
     curve = commands.add_parser("curve", help="learning curves: would more data help?")
-    curve.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH"]),
-                       help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
-    curve.add_argument("--text-column", help="of your table; guessed by default")
-    curve.add_argument("--label-column", help="of your table; guessed by default")
+    _data_options(curve)
     curve.add_argument("--approaches", type=_keys, default=Curve.approaches,
                        metavar=",".join(APPROACHES),
                        help=f"{','.join(Curve.approaches)} by default")  # fmt: skip
@@ -108,10 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
                        help="5, 20, 100 of each class, 3 seeds, 60 s each: hours")  # fmt: skip
     bench.add_argument("--table", action="store_true", help="print what is known, run nothing")
     advise = commands.add_parser("advise", help="look a data set over and say what suits it")
-    advise.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
-                        help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
-    advise.add_argument("--text-column", help="of your table; guessed by default")
-    advise.add_argument("--label-column", help="of your table; guessed by default")
+    _data_options(advise)
     advise.add_argument("--backbone", default="", help="that a run would use; its speed is timed")
     advise.add_argument("--seconds", type=float, default=60, help="budget of a run (60)")
     advise.add_argument("--json", action="store_true", help="print the advice as JSON")
@@ -167,6 +154,8 @@ def main(arguments: list[str] | None = None) -> int:
     work.add_argument("--light", action="store_true", help="no training: read and download")
     work.add_argument("--parent", type=int, help="end when the process of this number ends")
     given = vars(parser.parse_args(arguments))
+    if "text_column" in given:
+        given["columns"] = tuple(given.pop(f"{what}_column") for what in COLUMNS)
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
@@ -226,16 +215,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _data_options(command: argparse.ArgumentParser) -> None:
+    """What to look at: a sample, or one's own."""
+    command.add_argument("--data", metavar="|".join([*samples.SAMPLES, "PATH", "own-…"]),
+                         help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+    guessed = "of your table, by name or number; guessed by default"
+    command.add_argument("--text-column", help=guessed)
+    command.add_argument("--label-column", help=guessed)
+    command.add_argument("--group-column", help="of your table: scores are compared by it")
+
+
 def _run(
     *,
     as_json: bool,
+    columns: tuple[str | None, ...],
     plan: str | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
     **settings: object,
 ) -> int:
-    columns = (text_column, label_column, *([group_column] if group_column else []))
     try:
         plan = _planned(plan, settings, columns, sys.stderr if as_json else sys.stdout)
     except (BadPlan, BadUpload) as error:
@@ -261,15 +257,14 @@ def _compare(
     *,
     as_json: bool,
     approaches: tuple[str, ...],
-    text_column: str | None,
-    label_column: str | None,
+    columns: tuple[str | None, ...],
     **settings: object,
 ) -> int:
     try:
         told = sys.stderr if as_json else sys.stdout
         trial_seconds = settings.pop("trial_seconds")
         first = settings | {"approach": approaches[0] if approaches else None}
-        plan = _planned(None, first, (text_column, label_column), told)
+        plan = _planned(None, first, columns, told)
         settings |= {"data": plan.data, "trial_seconds": trial_seconds}
         job = Comparison(**settings, approaches=approaches, visitor="terminal")
         for plan in job.plans():
@@ -306,7 +301,7 @@ def _played(
 def _bench_advice(*, data: list[str] | None, full: bool, table: bool, **grid: object) -> int:
     try:
         keys = [
-            _read(one, (None, None), sys.stderr) if _is_path(one) else samples.pick(one).key
+            _read(one, NO_COLUMNS, sys.stderr) if _is_path(one) else samples.pick(one).key
             for one in data or samples.SAMPLES
         ]
     except (UnknownKey, BadUpload) as error:
@@ -350,14 +345,13 @@ def _curve(
     *,
     as_json: bool,
     approaches: tuple[str, ...],
-    text_column: str | None,
-    label_column: str | None,
+    columns: tuple[str | None, ...],
     **settings: object,
 ) -> int:
     try:
         told = sys.stderr if as_json else sys.stdout
         first = settings | {"approach": approaches[0] if approaches else None}
-        plan = _planned(None, first, (text_column, label_column), told)
+        plan = _planned(None, first, columns, told)
         job = Curve(**settings | {"data": plan.data}, approaches=approaches, visitor="terminal")
         for plan in job.plans():
             backbones.pick(plan.backbone).check_here()
@@ -387,14 +381,12 @@ def _points(stream: Iterator[Event]) -> Event:
     return event
 
 
-def _advise(
-    *, as_json: bool, text_column: str | None, label_column: str | None, **settings: object
-) -> int:
+def _advise(*, as_json: bool, columns: tuple[str | None, ...], **settings: object) -> int:
     """Answers from the data with their evidence, and the advice that follows from them."""
     try:
         told = sys.stderr if as_json else sys.stdout
         settings |= {"approach": "transfer"}  # any: what cannot be run cannot be advised on
-        plan = _planned(None, settings, (text_column, label_column), told)
+        plan = _planned(None, settings, columns, told)
         backbones.pick(plan.backbone).check_here()
         # Imported only now: a wrong option should not wait for torch.
         from trainers.advise import as_document, as_page, look
@@ -500,16 +492,15 @@ def _is_path(data: str) -> bool:
 
 
 def _read(path: str, columns: tuple[str | None, ...], told: TextIO) -> str:
-    """Reads and keeps data of one's own, tells what it holds, and hands back its key. `columns`:
-    of text, label and, perhaps, group. What was read before and has not changed is not read again.
-    """
+    """Reads and keeps data of one's own, tells what it holds, and hands back its key. `columns`
+    are those of `COLUMNS`. What was read before and has not changed is not read again."""
     from tqdm import tqdm
 
     if Path(path).exists() and (known := own.again(Path(path), *columns)):
         print(f"{known.title}: read before, as {known.key}. {known.about}", file=told)
         return known.key
-    names = ("text_column", "label_column", "group_column")
-    reading = own.read(Path(path), **dict(zip(names, columns, strict=False)))
+    named = {f"{what}_column": name for what, name in zip(COLUMNS, columns, strict=True)}
+    reading = own.read(Path(path), **named)
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
         while True:
             try:
@@ -733,6 +724,8 @@ def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
     return event
 
 
+COLUMNS = ("text", "label", "group")  # of a table
+NO_COLUMNS = (None, None, None)  # then they are guessed
 CLASSES_TOLD = 12  # of one's own data, before the run
 BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
 

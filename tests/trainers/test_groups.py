@@ -178,6 +178,9 @@ def test_the_terminal_reads_groups_and_tells_them(tmp_path, capsys):
     assert main(asked_for) == 0
     assert main(asked_for) == 0  # read before, with the same column
     assert "read before, as own-" in capsys.readouterr().out
+    advised = ["advise", "--data", path, "--seconds", "2", "--group-column", "speech"]
+    assert main(advised) == 0
+    assert "read before, as own-" in capsys.readouterr().out, "every command means the same data"
     assert main(["fairness", "last"]) == 0
     told = capsys.readouterr().out
     assert "dialect" in told

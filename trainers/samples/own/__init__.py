@@ -60,7 +60,7 @@ def read(
     Raises `BadUpload`; then, and when closed, nothing is kept.
     """
     path = Path(path)
-    columns = (text_column, label_column, *([group_column] if group_column else []))
+    columns = (text_column, label_column, group_column)
     title = title or path.resolve().name
     if not path.exists():
         raise BadUpload(f"There is no file or folder {plain(str(path))}. Check the name.")
@@ -116,9 +116,14 @@ def stamp(path: Path, *columns: str | None) -> str:
 FORM = 1  # of what is kept: a newer one is read anew
 
 
-def again(path: Path, *columns: str | None) -> Own | None:
+def again(
+    path: Path,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+) -> Own | None:
     """What the terminal has read of `path` before, where nothing about it has changed since."""
-    now = stamp(path, *columns)
+    now = stamp(path, text_column, label_column, group_column)
     return next((own for own in of(TERMINAL) if own.stamp == now), None)
 
 
