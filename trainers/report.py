@@ -21,7 +21,18 @@ from guide.approaches import APPROACHES
 from guide.questions import QUESTIONS, UNSURE
 from trainers import backbones, fairness, samples, says
 from trainers.card import CLASSES_TOLD, limits
-from trainers.events import Baseline, Event, Finished, PhaseDone, PhaseStarted, Started, Validated
+from trainers.events import (
+    Answered,
+    Baseline,
+    Event,
+    Finished,
+    PhaseDone,
+    PhaseStarted,
+    Started,
+    Validated,
+)
+from trainers.mistakes import Gone, asked
+from trainers.narrate import narrated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, NoSuchRun, Run, store
 from trainers.verdict import UNTRAINED
@@ -58,6 +69,7 @@ def report(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | No
         percent=percent,
         end=end,
         score=says.score(end),
+        short=narrated(events).words,
         against=says.against_baseline(end.approach, baseline, looks),
         guess=1 / len(end.classes),
         question=_question(started, end),
@@ -75,6 +87,7 @@ def report(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | No
         limits=limits(run, run.plan, events),
         command=says.command(run.plan),
         made_by=_made_by(),
+        groups=_groups(run, events, end),
         **_classes(end),
     )
 
@@ -268,13 +281,29 @@ def _classes(end: Finished) -> dict[str, Any]:
     the page of the run does."""
     parts = fairness.of_confusion(end.confusion, end.classes)
     gaps = fairness.in_words(parts, fairness.gaps(parts), "class")
-    gaps.append("Groups of people or things within a class are not in this report.")
     parts.sort(key=lambda part: (not part.tests, part.share or 0.0))
     return {
         "classes": parts[:CLASSES_TOLD],
         "left_out": max(0, len(parts) - CLASSES_TOLD),
         "gaps": " ".join(gaps),
     }
+
+
+def _groups(run: Run, events: Sequence[Event], end: Finished) -> dict[str, Any] | None:
+    """Each group that the data names, likewise; None where it names none, or is gone."""
+    answered = next((event for event in events if isinstance(event, Answered)), None)
+    if answered is None or not run.plan.data.startswith("own-"):
+        return None
+    try:
+        split = asked(run.plan, answered, end.classes)
+    except Gone:
+        return None
+    if not split.group_names:
+        return None
+    parts = fairness.per_group(answered, split.groups, split.group_names)
+    told = fairness.in_words(parts, fairness.gaps(parts), "group")
+    told += filter(None, (fairness.by_its_classes(part, end.test_accuracy) for part in parts))
+    return {"parts": parts, "told": " ".join(told)}
 
 
 def _list(names: Sequence[str], most: int = 5) -> str:

@@ -190,6 +190,12 @@ def test_the_terminal_reads_groups_and_tells_them(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert {part["name"] for part in found["group"]["scores"]} == {"dialect", "standard"}
     assert found["class"]["words"]
+    assert main(["report", "last", "--to", str(tmp_path / "report.html")]) == 0
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert "Each group" in report
+    assert '<th scope="row">dialect</th>' in report
+    assert found["group"]["words"][0] in report
+    assert "Groups of people or things within a class are not in this report" not in report
 
 
 def test_where_time_was_short_groups_are_those_of_the_examples_that_were_asked(tmp_path):
