@@ -18,6 +18,10 @@ from trainers.view import View
 WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
 LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
 MOST_LOOKS = 20  # and when there are more: each takes time, and fewer examples move slowly
+STEPS_A_LOOK = (
+    5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) a look after each
+)
+# took 60 % of the time. Ours
 TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
 # kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
 SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
@@ -105,6 +109,14 @@ def learning_mode(model: nn.Module) -> None:
             learning_mode(child)
 
 
+def hold_statistics(model: nn.Module) -> None:
+    """BatchNorm goes by the statistics that it has, and leaves them: they follow slowly, so after a
+    few steps they would be those of neither the old weights nor the new."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
 def computed(
     body: nn.Module, inputs: Inputs, items: Tensor, *, mirrored: bool = False
 ) -> Iterator[Tensor]:
@@ -182,6 +194,8 @@ def train(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, planned)
         learning_mode(model)
+        if (planned or 0) < phase.settles_in:
+            hold_statistics(model)
         labels = examples.labels[batch].to(device())
         with reduced_precision():
             scores = model(examples.inputs.batch(batch, augment=phase.augment))
@@ -208,7 +222,8 @@ def train(
                 left = SLACK * (until_seconds - now)
                 fits = _fitting(step, each, looks.seconds, left, len(examples), per_epoch, phase)
                 planned = steps[0] if steps else fits
-                every = max(min(per_epoch, planned // LOOKS), planned // MOST_LOOKS, 1)
+                few = min(per_epoch, max(planned // LOOKS, min(STEPS_A_LOOK, planned // 2)))
+                every = max(few, planned // MOST_LOOKS, 1)
                 timed = step
                 yield Paced(number, planned, per_epoch, each, now)
         over = planned is not None and step >= planned
@@ -258,7 +273,7 @@ def _fitting(
     if more < MOST_LOOKS * per_epoch:
         more = left / (each + look / per_epoch)
     if done + more < LOOKS * per_epoch:
-        more = (left - LOOKS * look) / each
+        more = max((left - LOOKS * look) / each, left / (each + look / STEPS_A_LOOK))
     return max(done, int(min(done + max(0, more), phase.most_steps(examples))))
 
 
