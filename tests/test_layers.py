@@ -19,7 +19,6 @@ FORBIDDEN = {
 LIGHT = {
     "trainers.answering",
     "trainers.answering.tables",
-    "trainers.answering.terminal",
     "trainers.answers",
     "trainers.approaches",
     "trainers.attribution",
@@ -48,6 +47,7 @@ LIGHT = {
     "trainers.samples.online",
     "trainers.samples.own",
     "trainers.store",
+    "trainers.terminal",
     "trainers.threshold",
 }
 

@@ -5,7 +5,6 @@ import json
 import pytest
 import toys
 
-from trainers.__main__ import _race
 from trainers.answers import Answer
 from trainers.compare import compare, lanes, looked_over
 from trainers.events import (
@@ -24,6 +23,7 @@ from trainers.jobs import Comparison
 from trainers.plan import BadPlan
 from trainers.samples import own
 from trainers.store import FINISHED, store
+from trainers.terminal.compare import _race
 from trainers.verdict import judge
 
 ALL = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
