@@ -17,6 +17,7 @@ FORBIDDEN = {
 }
 # What pages may need of the back end, whether or not one does today.
 LIGHT = {
+    "trainers.__main__",
     "trainers.answering",
     "trainers.answering.tables",
     "trainers.answers",
@@ -47,7 +48,6 @@ LIGHT = {
     "trainers.samples.online",
     "trainers.samples.own",
     "trainers.store",
-    "trainers.terminal",
     "trainers.threshold",
 }
 

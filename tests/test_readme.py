@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from guide import approaches, rules
-from trainers import backbones
-from trainers.__main__ import COMMANDS, main
+from trainers import __main__ as terminal, backbones
 from trainers.samples import online
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -54,8 +53,8 @@ def test_links_lead_to_files(target):
 )
 def test_terminal_lines_are_understood(line, monkeypatch):
     asked = []
-    for command in COMMANDS.values():
+    for command in terminal.COMMANDS.values():
         monkeypatch.setattr(command, "run", lambda given: asked.append(given) or 0)
     words = shlex.split(re.split(r"\s{2,}", line)[0])
-    assert main(words[3:]) == 0
+    assert terminal.main(words[3:]) == 0
     assert len(asked) == 1

@@ -7,6 +7,7 @@ import toys
 
 from trainers.answers import Answer
 from trainers.compare import compare, lanes, looked_over
+from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
     Cancelled,
@@ -103,7 +104,13 @@ def test_stop_ends_with_what_there_is(toy):
 
 
 def test_stopped_before_anything_there_is_nothing_to_compare(toy):
-    assert isinstance(list(lanes(comparison(), stop=lambda: True))[-1], Cancelled)
+    job = comparison()
+    key = store().start(job, "ann", worker="w")
+
+    def stopped(job: Comparison, *, stop, folder):
+        return compare(job, stop=lambda: True, folder=folder)
+
+    assert [type(event) for event in execute(store(), key, job, stopped)] == [Cancelled]
 
 
 def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):

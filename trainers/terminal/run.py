@@ -38,8 +38,13 @@ def add(commands: Any) -> None:
         help="a file with a plan (`repeat` of a run's last event), or -; in place of the others",
     )
     size_options(command, 30, "budget of wall time")
-    command.add_argument("--mends", type=keys, default=(), metavar="KEY,KEY",
-                         help="of own-… data: findings whose mends are made, see `advise`")  # fmt: skip
+    command.add_argument(
+        "--mends",
+        type=keys,
+        default=(),
+        metavar="KEY,KEY",
+        help="of own-… data: findings whose mends are made, see `advise`",
+    )
     command.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
     json_option(command)
 
