@@ -17,9 +17,9 @@ FORBIDDEN = {
 }
 # What pages may need of the back end, whether or not one does today.
 LIGHT = {
+    "trainers.__main__",
     "trainers.answering",
     "trainers.answering.tables",
-    "trainers.answering.terminal",
     "trainers.answers",
     "trainers.approaches",
     "trainers.attribution",

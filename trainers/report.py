@@ -5,7 +5,6 @@ for two charts serve nobody, and without a script the page opens everywhere, pri
 what a visitor wrote. It holds no example of the data and no link to the run.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -34,7 +33,7 @@ from trainers.events import (
 from trainers.mistakes import Gone, asked
 from trainers.narrate import narrated
 from trainers.registry import UnknownKey
-from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.store import FINISHED, Run, store
 from trainers.verdict import UNTRAINED
 
 MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
@@ -484,26 +483,3 @@ def comparison_of(run: Run) -> dict[str, Any] | None:
         if one.state == FINISHED and run.id in [lane.get("run") for lane in one.result["runs"]]:
             return one.result
     return None
-
-
-def write(run: str, to: Path) -> int:
-    """`python -m trainers report`: 0, or 2 and one line where there is no such report."""
-    try:
-        if run == "last":
-            done = [one for one in store().of_visitor("terminal") if one.state == FINISHED]
-            if not done:
-                raise NoReport(
-                    "No run was finished in this terminal yet. Start one: python -m trainers run"
-                )
-            found = done[0]
-        else:
-            found = store().find(run)
-        to.write_text(report_of(found), "utf-8")
-    except (NoReport, NoSuchRun) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{to} cannot be written: {error.strerror}.", file=sys.stderr)
-        return 2
-    print(f"{to}: open it in a browser, print it, or send it.")
-    return 0

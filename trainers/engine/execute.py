@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,16 @@ HEART_SECONDS = 0.2
 
 
 def execute(
-    store: Store, run: str, plan: Any, runner: Runner, folder: Path | None = None
+    store: Store,
+    run: str,
+    plan: Any,
+    runner: Runner,
+    folder: Path | None = None,
+    *,
+    keeps: Callable[[Event], bool] = lambda event: True,
 ) -> Iterator[Event]:
-    """Yield the events of `plan`, and write them to `run` in the store as they come.
+    """Yield the events of `plan`, and write those that it `keeps` to `run` in the store as they
+    come.
 
     The last one is always an end: `Finished`, `Failed` (an error never leaves here), or
     `Cancelled`. A heart beats beside it, so that Stop and Cancel are heard in the middle of a
@@ -35,9 +42,10 @@ def execute(
             for event in stream:
                 if heart.cancel.is_set():
                     break
-                heart.write(event)
+                if kept := keeps(event):
+                    heart.write(event)
                 yield event
-                if type(event) in ENDS:
+                if kept and type(event) in ENDS:
                     return
         except Exception as error:  # a run must end with a word, whatever happened in it
             failed = Failed(reason(error), time.monotonic() - began)
