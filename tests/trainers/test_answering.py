@@ -219,10 +219,10 @@ def said(kept, one, *, label):
 
 
 def test_another_kind_of_question_is_one_row(toy, monkeypatch):
-    rows = answering.VERBS | {"explain": Verb(f"{__name__}:said", takes="model")}
+    rows = answering.VERBS | {"shape": Verb(f"{__name__}:said", takes="model")}
     monkeypatch.setattr(serve, "VERBS", rows)
     key, sound = finished("colours", "none"), png(test_of("colours").inputs[0])
-    first, broken = asked(key, [sound, b"x"], verb="explain", label=2)
+    first, broken = asked(key, [sound, b"x"], verb="shape", label=2)
     assert first == {"shape": [8, 8, 3], "label": 2, "model": "Kept"}
     assert broken["error"]
 
