@@ -164,18 +164,6 @@ class Forgot(_Job):
     visitor: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Explain(_Job):
-    """What an answer of a finished run's model rests on. `Done.found` is what
-    `trainers.attribution.explain` hands back: it holds the example."""
-
-    key: str  # the run's id
-    visitor: str
-    item: int | None = None  # of the test, in the order of `Answered`; None: `text`
-    text: str = ""
-    label: int | None = None  # the class that is asked about; None: the answer
-
-
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -192,7 +180,6 @@ KINDS = {
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
     "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
-    "explain": Kind(Explain, "trainers.attribution:explained", heavy=True, seconds=5),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

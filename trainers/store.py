@@ -595,7 +595,8 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
 
 
 def _forget_explained(sql: Connection, run: str) -> None:
-    """Ends the explanations of answers of `run`: each holds an example."""
+    """Ends the explanations of answers of `run`, which older versions kept: each holds an
+    example."""
     those = select(runs.c.id).where(runs.c.kind == "explain", runs.c.subject == run)
     sql.execute(events.delete().where(events.c.run.in_(those)))
     sql.execute(runs.delete().where(runs.c.kind == "explain", runs.c.subject == run))

@@ -8,6 +8,7 @@ from typing import Any
 from trainers import backbones
 from trainers.answering import Answer, Input, in_parts, packed
 from trainers.answering.tables import read, written
+from trainers.drift import FEWEST, drift, in_words
 from trainers.engine.execute import reason
 from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import MAX_IMAGE_BYTES, plain
@@ -60,7 +61,7 @@ def run(given: dict[str, Any]) -> int:
         return 2
     try:
         asked = [*inputs, *(row[place] for row in table.rows)] if table else inputs
-        answers = _answers(found.id, asked)
+        answers, tested = _answers(found.id, asked)
     except Exception as error:  # it must end with a word, whatever happened in it
         print(reason(error), file=sys.stderr)
         return 1
@@ -75,6 +76,10 @@ def run(given: dict[str, Any]) -> int:
         ]
         to.write_text(written([*table.names, "answer", "likeliest", "sureness"], rows), "utf-8")
         print(f"{len(rows):,} rows answered: {to}")
+    if tested:
+        alone = [one for one in dict(zip(asked, answers, strict=True)).values() if not one.error]
+        shown = [plain(name) for name in classes]
+        print(*in_words(drift(alone, tested), shown, len(alone)), sep="\n")
     return 0
 
 
@@ -134,12 +139,16 @@ def _least(run: Run, precision: float) -> float:
     return threshold(measured.sureness, measured.right, precision / 100).sure
 
 
-def _answers(run: str, inputs: Sequence[Input]) -> list[Answer]:
+def _answers(run: str, inputs: Sequence[Input]) -> tuple[list[Answer], list[Answer]]:
+    """An answer to each; and, where they are many, those to examples of the test."""
     from trainers.answering.serve import Warm, found
 
-    warm, answers = Warm(), []
-    for part in in_parts(inputs):
+    warm = Warm()
+
+    def ask(verb: str, part: Sequence[Input] = ()) -> list[Answer]:
         given, blobs = packed(part)
-        question = {"verb": "answer", "run": run, "inputs": given, "options": {}}
-        answers += map(Answer.of, found(warm, question, blobs, lambda text, share: None))
-    return answers
+        question = {"verb": verb, "run": run, "inputs": given, "options": {}}
+        return [Answer.of(one) for one in found(warm, question, blobs, lambda text, share: None)]
+
+    answers = [one for part in in_parts(inputs) for one in ask("answer", part)]
+    return answers, ask("tested") if len(set(inputs)) >= FEWEST else []
