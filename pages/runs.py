@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import figures, story as tell
+from pages.parts import figures, going_on, story as tell
 from pages.parts.controls import filled_in, may_use
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
@@ -151,6 +151,8 @@ def facts(past: Past) -> str:
         words.append(tell.OUTCOMES[past.outcome][2])
     if past.seconds is not None:
         words.append(tell.in_short(past.seconds))
+    if going_on.where(past):
+        words.append("can be continued")
     if past.name:  # which no longer says what it is
         what = "every approach" if past.kind == "compare" else APPROACHES[past.approach].title
         words.append(plain(f"{what} on {data_title(past.data)}"))
@@ -238,6 +240,8 @@ def one(past: Past) -> None:
         st.text_area("Note", past.note, max_chars=NOTE_CHARS, key=f"note-{past.id}")
         st.button("Keep this", type="primary", on_click=describe, args=(past.id,), key="describe")
     if may_use(past.data):
+        if found := going_on.where(past):
+            going_on.button(past.id, found)
         plan = store().find(past.id).plan
         if st.button("Repeat with changes", icon=":material/tune:"):
             st.switch_page("run.py", query_params=filled_in(plan))

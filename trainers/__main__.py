@@ -17,7 +17,7 @@ from typing import TextIO
 
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS
-from trainers import backbones, claims, samples
+from trainers import backbones, claims, continue_told, samples
 from trainers.events import (
     Baseline,
     Cancelled,
@@ -140,6 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     told = commands.add_parser("report", help="write a finished run as one page, to print or send")
     told.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
     told.add_argument("--to", type=Path, required=True, metavar="FILE.html")
+    continue_told.add(commands)
     commands.add_parser("samples", help="list the data that comes with Thaw")
     commands.add_parser("backbones", help="list the pre-trained models")
     fetch = commands.add_parser("fetch", help="download a backbone or a data set")
@@ -159,6 +160,9 @@ def main(arguments: list[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(as_json=given.pop("json"), **given)
+        case "continue":
+            drawing = {"played": _played, "drawn": _drawn}
+            return continue_told.go_on(given["run"], as_json=given["json"], **drawing)
         case "compare":
             return _compare(as_json=given.pop("json"), **given)
         case "curve":
