@@ -15,7 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainers.checkpoint import CHECKPOINT, standing_of
 from trainers.events import Continued, Event, Finished
 from trainers.home import run_folder
-from trainers.store import CANCELLED, ENDS, FAILED, NoSuchRun, Store, runs, tables
+from trainers.store import (
+    CANCELLED,
+    ENDS,
+    FAILED,
+    LOST_AFTER_SECONDS,
+    RUNNING,
+    NoSuchRun,
+    Store,
+    runs,
+    tables,
+)
 
 continued = Table(
     "continued",
@@ -50,6 +60,11 @@ def continue_run(store: Store, run: str, visitor: str, *, worker: str | None = N
     found = store.find(run)
     if found.visitor != visitor:
         raise CannotContinue("Only who started this run can continue it.")
+    if found.state == RUNNING:
+        raise CannotContinue(
+            "This run is at work. If its process has just ended, that shows within "
+            f"{LOST_AFTER_SECONDS} seconds: try again then."
+        )
     if found.kind != "run" or found.state != FAILED:
         raise CannotContinue(f"This run is {found.state}. Only one that was interrupted can go on.")
     if place(run) is None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from test_run import of
 
 from trainers import checkpoint, continuing, standing
+from trainers.__main__ import main
 from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
@@ -33,6 +34,7 @@ from trainers.events import (
 from trainers.home import run_folder
 from trainers.plan import Plan
 from trainers.run import run
+from trainers.run_file import as_text, bring_in
 from trainers.store import FAILED, store
 
 FILE = checkpoint.CHECKPOINT
@@ -43,6 +45,7 @@ CASES = {
     "fine_tune-all": {"approach": "fine_tune", "data": "colours"},
     "fine_tune-all-many": {"approach": "fine_tune", "data": "colours", "per_class": MANY},
     "fine_tune-lora": {"approach": "fine_tune", "data": "words"},
+    "fine_tune-lora-many": {"approach": "fine_tune", "data": "words", "per_class": MANY},
     "hybrid-all-many": {"approach": "hybrid", "data": "colours", "per_class": MANY},
     "hybrid-lora": {"approach": "hybrid", "data": "words"},
     "hybrid-lora-images": {"approach": "hybrid", "data": "colours", "what_learns": "lora"},
@@ -97,6 +100,7 @@ MOMENTS = [
     ("fine_tune-all-many", once_more),
     ("fine_tune-lora", looks(0, 3)),
     ("fine_tune-lora", once_more),
+    ("fine_tune-lora-many", looks(0, 3)),  # in the midst of a pass
     ("hybrid-all-many", looks(0, 3)),
     ("hybrid-all-many", looks(1, 1)),
     ("hybrid-all-many", looks(1, 4)),
@@ -177,6 +181,8 @@ def test_a_continued_run_tells_the_whole_story_once_and_its_clock_goes_on(toy):
     steps = [event.step for event in of(Validated, events)]
     assert steps == sorted(set(steps))
     assert stored(lost) == told_before  # what is over stays as it is
+    copy = bring_in(store(), as_text(store(), new).encode(), "bob")
+    assert of(Continued, stored(copy)) == [went_on]
 
 
 def test_what_a_lost_process_still_says_is_dropped(toy):
@@ -380,3 +386,28 @@ def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
     one, other = (load_file(run_folder(key) / "model.safetensors") for key in ("whole", new))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert of(Answered, whole)[0].sureness == of(Answered, events)[0].sureness
+
+
+# --- from a terminal ------------------------------------------------------------------------------
+
+
+def test_a_terminal_continues_a_run(toy, capsys):
+    lost = interrupted()
+    assert main(["continue", lost]) == 0
+    told = capsys.readouterr()
+    assert "was interrupted, and goes on here" in told.err + told.out
+    new = continuing.continued_by(store(), lost)
+    assert isinstance(stored(new)[-1], Finished)
+    assert main(["continue", lost]) == 2
+    assert "Run it again" in capsys.readouterr().err
+    assert main(["continue", "no-such-run"]) == 2
+    assert main(["continue", "last"]) == 2
+    assert "no such run" in capsys.readouterr().err
+
+
+def test_a_terminal_tells_a_continued_run_as_lines(toy, capsys):
+    lost = interrupted()
+    assert main(["continue", lost, "--json"]) == 0
+    kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert (kinds[0], kinds[-1]) == ("started", "finished")
+    assert kinds.count("continued") == 1
