@@ -52,6 +52,7 @@ LIGHT = {
     "trainers.samples.own",
     "trainers.store",
     "trainers.threshold",
+    "trainers.tracking",
 }
 
 

@@ -176,6 +176,14 @@ class Explain(_Job):
     label: int | None = None  # the class that is asked about; None: the answer
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tracked(_Job):
+    """A finished run, told to MLflow: see trainers/tracking.py. `Done.found` is {"told": …}."""
+
+    key: str  # the run's id
+    visitor: str
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -193,6 +201,7 @@ KINDS = {
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
     "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
     "explain": Kind(Explain, "trainers.attribution:explained", heavy=True, seconds=5),
+    "track": Kind(Tracked, "trainers.tracking:track", heavy=False, seconds=5),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers import continuing
+from trainers import continuing, tracking
 from trainers.events import Cancelled, Event, Failed, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
@@ -43,6 +43,7 @@ def execute(
                 heart.write(event)
                 if type(event) in ENDS:
                     continuing.settle(store, run, event)
+                    tracking.after(store, run, event)
                     yield event
                     return
                 yield event
