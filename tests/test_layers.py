@@ -28,8 +28,12 @@ LIGHT = {
     "trainers.backbones.fit",
     "trainers.backbones.places",
     "trainers.calibration",
+    "trainers.checkpoint",
     "trainers.claims",
     "trainers.drift",
+    "trainers.terminal.go_on",
+    "trainers.continuing",
+    "trainers.differing",
     "trainers.engine.local",
     "trainers.events",
     "trainers.fairness",
@@ -48,8 +52,10 @@ LIGHT = {
     "trainers.samples",
     "trainers.samples.online",
     "trainers.samples.own",
+    "trainers.sparks",
     "trainers.store",
     "trainers.threshold",
+    "trainers.tracking",
 }
 
 

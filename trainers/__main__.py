@@ -6,6 +6,7 @@ import os
 import sys
 
 from trainers.backbones import NotHere
+from trainers.continuing import CannotContinue
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
 from trainers.samples.own import BadUpload
@@ -23,6 +24,7 @@ from trainers.terminal import (
     fetch,
     forget,
     forgot,
+    go_on,
     report,
     run,
     runs,
@@ -43,6 +45,7 @@ COMMANDS = {  # in the order of the help
     "forgot": forgot,
     "fairness": fairness,
     "report": report,
+    "continue": go_on,
     "samples": samples,
     "backbones": backbones,
     "fetch": fetch,
@@ -50,7 +53,7 @@ COMMANDS = {  # in the order of the help
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (BadPlan, BadUpload, NoSuchRun, NotHere, UnknownKey)
+REFUSED = (BadPlan, BadUpload, CannotContinue, NoSuchRun, NotHere, UnknownKey)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -164,6 +164,14 @@ class Forgot(_Job):
     visitor: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tracked(_Job):
+    """A finished run, told to MLflow: see trainers/tracking.py. `Done.found` is {"told": …}."""
+
+    key: str  # the run's id
+    visitor: str
+
+
 class Kind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
@@ -180,6 +188,7 @@ KINDS = {
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
     "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
+    "track": Kind(Tracked, "trainers.tracking:track", heavy=False, seconds=5),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

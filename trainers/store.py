@@ -208,6 +208,8 @@ class Store:
         self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
+        from trainers import continuing  # noqa: F401, its table
+
         tables.create_all(self.engine)
         self._add_columns()
 
@@ -234,13 +236,24 @@ class Store:
         """Queues a run, or another job, and hands back its id, which cannot be guessed; with
         `worker` it is that worker's at once (a terminal that runs it itself). `part_of`: the
         comparison that it belongs to."""
+        with self.engine.begin() as sql:
+            return self.start_in(sql, plan, visitor, worker=worker, part_of=part_of)
+
+    def start_in(
+        self,
+        sql: Connection,
+        plan: Any,
+        visitor: str,
+        *,
+        worker: str | None = None,
+        part_of: str | None = None,
+    ) -> str:
+        """`start` inside a transaction, with what must be there before a worker looks."""
         row, now = _row(plan, visitor, part_of), time.time()
-        run = row["id"]
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
-        with self.engine.begin() as sql:
-            sql.execute(insert(runs).values(row))
-        return run
+        sql.execute(insert(runs).values(row))
+        return row["id"]
 
     def find(self, run: str) -> Run:
         """The run called `run`. Raises `NoSuchRun`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers import continuing, tracking
 from trainers.events import Cancelled, Event, Failed, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
@@ -39,26 +40,35 @@ def execute(
     stream = runner(plan, stop=heart.stop.is_set, folder=folder)
     with heart:
         try:
+            if known := continuing.before(store, run):
+                store.append(run, known)
+                began -= known[-1].seconds
+            yield from known
             for event in stream:
                 if heart.cancel.is_set():
                     break
                 if kept := keeps(event):
                     heart.write(event)
-                yield event
                 if kept and type(event) in ENDS:
+                    continuing.settle(store, run, event)
+                    tracking.after(store, run, event)
+                    yield event
                     return
+                yield event
         except Exception as error:  # a run must end with a word, whatever happened in it
             failed = Failed(reason(error), time.monotonic() - began)
             heart.write(failed)
             yield failed
             return
         except (GeneratorExit, KeyboardInterrupt):
-            heart.write(Cancelled(time.monotonic() - began))
+            heart.write(cancelled := Cancelled(time.monotonic() - began))
+            continuing.settle(store, run, cancelled)
             raise
         finally:
             stream.close()
         cancelled = Cancelled(time.monotonic() - began)
         heart.write(cancelled)
+        continuing.settle(store, run, cancelled)
         yield cancelled
 
 

@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     plan = planned(given) if given["plan"] is None else _in_file(given["plan"])
     key, stream = begun(plan)
-    code = played(stream, Finished, None if given["json"] else partial(_drawn, plan=plan))
+    code = played(stream, Finished, None if given["json"] else partial(drawn, plan=plan))
     if not code and not given["json"]:
         print(f"Take it away: python -m trainers export {key} --to model.zip")
     return code
@@ -69,7 +69,7 @@ def _in_file(file: str) -> Plan:
         raise BadPlan(f"{file} holds no plan ({error}). Save `repeat` of a run's end.") from None
 
 
-def _drawn(stream: Iterator[Event], plan: Plan) -> Event:
+def drawn(stream: Iterator[Event], plan: Plan) -> Event:
     """The same run as text with a progress bar; hands back its last event."""
     from tqdm import tqdm
 
