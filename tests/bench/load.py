@@ -240,8 +240,14 @@ class Visitor:
         await self.tab.close()
 
 
-async def everyone(visitors: list[Visitor], does: Callable[[Visitor], Awaitable]) -> None:
-    await asyncio.gather(*(does(visitor) for visitor in visitors))
+async def everyone(
+    visitors: list[Visitor], told: Told, does: Callable[[Visitor], Awaitable]
+) -> None:
+    """All at once; who meets an error is told of, and the others go on."""
+    results = await asyncio.gather(*(does(one) for one in visitors), return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            told.errors.append(f"{type(result).__name__}: {result}")
 
 
 async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
@@ -251,16 +257,16 @@ async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
             await asyncio.sleep(2)
         visitors = [Visitor(app, number) for number in range(people)]
         with app.watched(told, "guide"):
-            await everyone(visitors, lambda one: one.arrive(told))
-            await everyone(visitors, lambda one: one.answer(told.guide_idle, ANSWERS_EACH))
-        await everyone(visitors, Visitor.go_to_run)
+            await everyone(visitors, told, lambda one: one.arrive(told))
+            await everyone(visitors, told, lambda one: one.answer(told.guide_idle, ANSWERS_EACH))
+        await everyone(visitors, told, Visitor.go_to_run)
         with app.watched(told, "runs"):
             answering = [asyncio.create_task(v.answer(told.guide_training)) for v in visitors]
             pressed = time.time()
-            starting = asyncio.create_task(everyone(visitors, lambda one: one.start(told)))
+            starting = asyncio.create_task(everyone(visitors, told, lambda one: one.start(told)))
             async with watching(app, visitors, browsers, told) if browsers else nullcontext():
                 await starting
-                await everyone(visitors, lambda one: one.watch(told))
+                await everyone(visitors, told, lambda one: one.watch(told))
             for one in answering:
                 one.cancel()
             for result in await asyncio.gather(*answering, return_exceptions=True):
@@ -273,7 +279,7 @@ async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
         tabs = [tab for visitor in visitors for tab in (visitor.guide, visitor.tab)]
         told.dropped, told.polls = sum(tab.drops for tab in tabs), sum(tab.polls for tab in tabs)
         told.errors += [error for tab in tabs for error in tab.errors]
-        await everyone(visitors, Visitor.leave)
+        await everyone(visitors, told, Visitor.leave)
         await asyncio.sleep(ttl_seconds + 3)
         with app.watched(told, "after"):
             await asyncio.sleep(2)
@@ -284,7 +290,7 @@ ANSWERS_EACH = 8  # before anyone presses Start. Ours
 
 
 def _runs(told: Told, visitors: list[Visitor], runs: dict[str, Run], pressed: float) -> None:
-    first = [runs[visitor.runs[0]] for visitor in visitors]
+    first = [runs[visitor.runs[0]] for visitor in visitors if visitor.runs]
     told.runs = len(runs)
     told.finished = sum(run.state == FINISHED for run in runs.values())
     told.failed = sum(run.state == FAILED for run in runs.values())

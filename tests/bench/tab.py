@@ -57,6 +57,7 @@ class Tab:
             subprotocols=["streamlit"],
             max_size=None,
             open_timeout=PATIENCE_SECONDS,
+            ping_interval=None,  # a browser answers pings, it sends none
         )
         self._reader = asyncio.create_task(self._read())
         await self._run()
@@ -104,6 +105,8 @@ class Tab:
         began = time.perf_counter()
         await self._ask(fragment, *pressed)
         await asyncio.wait_for(self._finished.wait(), PATIENCE_SECONDS)
+        if self.drops:
+            raise ConnectionError("The app dropped the session.")
         return time.perf_counter() - began
 
     async def _ask(self, fragment: str, *pressed: WidgetState, auto: bool = False) -> None:
@@ -136,6 +139,7 @@ class Tab:
             pass
         self.drops += 1  # who closes a tab cancels the reader first
         self._stop_timers()
+        self._finished.set()
 
     def _take(self, message: ForwardMsg) -> None:
         match message.WhichOneof("type"):
