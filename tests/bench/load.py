@@ -250,9 +250,19 @@ async def everyone(
             told.errors.append(f"{type(result).__name__}: {result}")
 
 
+async def imported(app: App, ttl_seconds: int) -> None:
+    """A first visitor, who comes and goes: what pages import is no matter of how many come."""
+    first = Tab(app.address, await asyncio.to_thread(cookie, app.address))
+    for page, query in (("", ""), ("run", RUN)):
+        await first.open(page, query)
+        await first.close()
+    await asyncio.sleep(ttl_seconds + 2)
+
+
 async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
     told = Told(people)
     async with running(ttl_seconds) as app:
+        await imported(app, ttl_seconds)
         with app.watched(told, "before"):
             await asyncio.sleep(2)
         visitors = [Visitor(app, number) for number in range(people)]
