@@ -369,11 +369,8 @@ def show(key: str) -> None:
         picture(drawings.layers(run.plan.approach), key="run-picture")
     if in_line.behind_others(run):
         return
-    if run.is_over:
-        poll = None
-    else:
-        poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
-    st.fragment(watch, run_every=poll)(run)
+    poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
+    st.fragment(watch, run_every=None if run.is_over else poll)(run)
 
 
 def watch(run: Run) -> None:

@@ -43,8 +43,8 @@ def waits(
     known: Mapping[tuple, float],
     now: float,
 ) -> dict[str | None, Wait]:
-    """The wait of each of the rows in `order`, which is the order in which `workers` take them while
-    they have those that are `busy`. A row without a plan is one that is only thought of."""
+    """The wait of each row of `order`, the order in which `workers` take them when they are done
+    with those that are `busy`. A row without a plan is only thought of, and the last."""
     left = sum(max(0.0, _seconds(row, known) - (now - row["claimed"])) for row in busy)
     found: dict[str | None, Wait] = {}
     for place, row in enumerate(order):

@@ -250,8 +250,8 @@ async def everyone(
             told.errors.append(f"{type(result).__name__}: {result}")
 
 
-async def imported(app: App, ttl_seconds: int) -> None:
-    """A first visitor, who comes and goes: what pages import is no matter of how many come."""
+async def passing_by(app: App, ttl_seconds: int) -> None:
+    """A visitor who comes and goes. Before the others: what pages import is not theirs."""
     first = Tab(app.address, await asyncio.to_thread(cookie, app.address))
     for page, query in (("", ""), ("run", RUN)):
         await first.open(page, query)
@@ -262,7 +262,7 @@ async def imported(app: App, ttl_seconds: int) -> None:
 async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
     told = Told(people)
     async with running(ttl_seconds) as app:
-        await imported(app, ttl_seconds)
+        await passing_by(app, ttl_seconds)
         with app.watched(told, "before"):
             await asyncio.sleep(2)
         visitors = [Visitor(app, number) for number in range(people)]
@@ -290,7 +290,8 @@ async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
         told.dropped, told.polls = sum(tab.drops for tab in tabs), sum(tab.polls for tab in tabs)
         told.errors += [error for tab in tabs for error in tab.errors]
         await everyone(visitors, told, Visitor.leave)
-        await asyncio.sleep(ttl_seconds + 3)
+        await asyncio.sleep(ttl_seconds + 1)
+        await passing_by(app, ttl_seconds)  # Streamlit forgets old sessions when another one ends
         with app.watched(told, "after"):
             await asyncio.sleep(2)
     return told

@@ -87,6 +87,10 @@ class Tab:
         pressed = WidgetState(id=button.id, trigger_value=True)
         return await self._run(self._fragment_of.get(place, ""), pressed)
 
+    async def settled(self) -> None:
+        """Waits until what was asked for is there."""
+        await asyncio.wait_for(self._finished.wait(), PATIENCE_SECONDS)
+
     def shown(self, kind: str) -> list:
         """What the page shows of this kind of element, in the order of Streamlit's places."""
         there = sorted(self.elements.items())
