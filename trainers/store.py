@@ -54,7 +54,7 @@ from trainers.events import (
 from trainers.home import database_url, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
-from trainers.waits import LOOKED_AT, Wait, usual, waits
+from trainers.waits import LOOKED_AT, Usual, Wait, usual, waits
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
@@ -528,10 +528,10 @@ class Store:
             busy = sql.execute(select(runs).where(training)).mappings().all()
             alive = workers.c.heavy & (workers.c.beat > now - LOST_AFTER_SECONDS)
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
-            known = self._usual(sql, busy) if busy or len(order) > 1 else {}
+            known = self._usual(sql, busy) if busy or len(order) > 1 else Usual({}, {})
         return waits(order, busy, count, known, now)
 
-    def _usual(self, sql: Connection, busy: Sequence[Any]) -> dict[tuple, float]:
+    def _usual(self, sql: Connection, busy: Sequence[Any]) -> Usual:
         """Seconds that jobs took of late, and that those running say they will."""
         took = select(runs.c["kind", "plan", "claimed", "ended"])
         took = took.where(runs.c.state == FINISHED, runs.c.claimed.is_not(None))

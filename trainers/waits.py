@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainers import jobs
 
@@ -19,28 +19,45 @@ class Wait:
     seconds: float  # about: reading data is not in a budget, and what went before is no promise
 
 
+class Usual(NamedTuple):
+    """What jobs took of late."""
+
+    seconds: dict[tuple, float]  # of those with the same settings
+    share: dict[tuple, float]  # of its budget that such a run used, with whatever settings
+
+
 def like(kind: str, plan: Mapping[str, Any]) -> tuple:
     """The same for jobs that should take as long: chance, and who asks, make no difference."""
     return kind, *(str(plan[name]) for name in sorted(plan) if name not in ("seed", "visitor"))
 
 
+def _near(kind: str, plan: Mapping[str, Any]) -> tuple:
+    return kind, plan.get("data"), plan.get("approach")
+
+
 def usual(
     ended: Collection[Mapping[str, Any]], foretold: Collection[tuple[Mapping[str, Any], float]]
-) -> dict[tuple, float]:
-    """Seconds that jobs alike took: the median of those `ended` (rows of runs), and where none has
-    ended yet, what one that runs has `foretold`."""
-    took = defaultdict(list)
+) -> Usual:
+    """Of the rows of runs that `ended`; and where none with the same settings has, of those that
+    run and have `foretold` their seconds."""
+    took, shares = defaultdict(list), defaultdict(list)
     for row in ended:
-        took[like(row["kind"], row["plan"])].append(row["ended"] - row["claimed"])
+        seconds = row["ended"] - row["claimed"]
+        took[like(row["kind"], row["plan"])].append(seconds)
+        if budget := _budget(row):
+            shares[_near(row["kind"], row["plan"])].append(seconds / budget)
     guessed = {like(row["kind"], row["plan"]): seconds for row, seconds in foretold}
-    return guessed | {alike: median(seconds) for alike, seconds in took.items()}
+    return Usual(
+        guessed | {alike: median(some) for alike, some in took.items()},
+        {near: median(some) for near, some in shares.items()},
+    )
 
 
 def waits(
     order: Sequence[Mapping[str, Any]],
     busy: Collection[Mapping[str, Any]],
     workers: int,
-    known: Mapping[tuple, float],
+    known: Usual,
     now: float,
 ) -> dict[str | None, Wait]:
     """The wait of each row of `order`, the order in which `workers` take them when they are done
@@ -56,9 +73,15 @@ def waits(
     return found
 
 
-def _seconds(row: Mapping[str, Any], known: Mapping[tuple, float]) -> float:
-    """What the job takes at the most by its budget, or less where such jobs take less."""
+def _seconds(row: Mapping[str, Any], known: Usual) -> float:
+    """What the job will hold a worker for, about: never longer than its budget."""
+    most = _budget(row)
+    if (alike := like(row["kind"], row["plan"])) in known.seconds:
+        return min(most, known.seconds[alike])
+    return most * min(1.0, known.share.get(_near(row["kind"], row["plan"]), 1.0))
+
+
+def _budget(row: Mapping[str, Any]) -> float:
     plan, told = row["plan"], jobs.KINDS[row["kind"]].seconds
     each = len(plan["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
-    most = told or plan["seconds"] * each
-    return min(most, known.get(like(row["kind"], plan), most))
+    return told or plan["seconds"] * each

@@ -46,10 +46,18 @@ def test_a_budget_is_the_most_that_is_told():
     assert told["next"].seconds == 20
 
 
+def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
+    known = usual([row("old", replace(PLAN, seconds=10, per_class=5), claimed=0, ended=2)], [])
+    orders = [row("this"), row("next")], [row(key, replace(PLAN, data="cells")) for key in "ab"]
+    told = [waits(order, [], workers=1, known=known, now=9) for order in orders]
+    assert [wait.seconds for wait in told[0].values()] == [0, 6]
+    assert [wait.seconds for wait in told[1].values()] == [0, 30]  # of other data nothing is known
+
+
 def test_what_took_long_is_believed_rather_than_what_was_foretold():
     known = usual([row("old", claimed=0, ended=4)], [(row("now"), 9.0)])
-    assert list(known.values()) == [4]
-    assert list(usual([], [(row("now"), 9.0)]).values()) == [9]
+    assert list(known.seconds.values()) == [4]
+    assert list(usual([], [(row("now"), 9.0)]).seconds.values()) == [9]
 
 
 def started(setup_seconds, predicted_seconds):
