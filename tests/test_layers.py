@@ -49,6 +49,7 @@ LIGHT = {
     "trainers.samples.own",
     "trainers.store",
     "trainers.threshold",
+    "trainers.waits",
 }
 
 

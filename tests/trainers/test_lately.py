@@ -65,9 +65,10 @@ def test_other_examples_to_learn_from_leave_the_test_in_common(looked_at):
     told(PLAN)
     looked_at.clear()
     told(replace(PLAN, seed=1))
-    tests = lately._kept[("digits", "small_resnet", 3, 1, ())].kept["test"][0]
-    assert max(looked_at) < len(tests)
-    assert lately._kept[("digits", "small_resnet", 3, 0, ())].kept["test"][0] is tests
+    zero, one = (lately._kept[("digits", "small_resnet", 3, n, ())].kept for n in (0, 1))
+    assert one["test"][0] is zero["test"][0]
+    assert one["train"][0] is not zero["train"][0]
+    assert max(looked_at) < len(one["test"][0])
 
 
 def test_few_are_kept():
