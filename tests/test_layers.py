@@ -29,6 +29,7 @@ LIGHT = {
     "trainers.backbones.places",
     "trainers.calibration",
     "trainers.claims",
+    "trainers.engine.files",
     "trainers.engine.local",
     "trainers.events",
     "trainers.fairness",
