@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
+from trainers.engine.files import open_more
 from trainers.engine.local import Workers
 from trainers.store import store
 
@@ -24,6 +25,7 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 @asynccontextmanager
 async def lifespan(_):
     """The workers live as long as the app."""
+    open_more()
     with Workers(store()):
         yield
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
-from pages.parts import curves, drawings, fetch, figures, going_on, said, story as tell
+from pages.parts import curves, drawings, fetch, figures, going_on, in_line, said, story as tell
 from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
@@ -31,7 +31,7 @@ from trainers.store import NoSuchRun, Run, store
 
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300, 600)
 # A run that nobody is ahead of starts at once: look again soon, the first point should not wait.
-POLL_SECONDS, STARTING_POLL_SECONDS, QUEUE_POLL_SECONDS = 0.5, 0.2, 1.0
+POLL_SECONDS, STARTING_POLL_SECONDS = 0.5, 0.2
 WHAT_LEARNS = {
     "auto": "As suits the backbone",
     "lora": "LoRA: small add-ons, the rest stays frozen",
@@ -367,14 +367,11 @@ def show(key: str) -> None:
     words.markdown(Words(*TERMS)(approach.meaning))
     with aside:
         picture(drawings.layers(run.plan.approach), key="run-picture")
+    if in_line.behind_others(run):
+        return
     going_on.first_part(run)
-    if run.is_over:
-        poll = None
-    elif run.claimed:
-        poll = POLL_SECONDS
-    else:
-        poll = QUEUE_POLL_SECONDS if store().wait(run.visitor, key).ahead else STARTING_POLL_SECONDS
-    st.fragment(watch, run_every=poll)(run)
+    poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
+    st.fragment(watch, run_every=None if run.is_over else poll)(run)
 
 
 def watch(run: Run) -> None:
@@ -408,7 +405,7 @@ def watch(run: Run) -> None:
 
 
 def controls(run: Run) -> None:
-    stop_and_cancel(run, "Stop and test the best so far")
+    stop_and_cancel(run, in_line.STOP)
     if not run.is_over:
         return
     going_on.offer(run)

@@ -34,6 +34,7 @@ LIGHT = {
     "trainers.terminal.go_on",
     "trainers.continuing",
     "trainers.differing",
+    "trainers.engine.files",
     "trainers.engine.local",
     "trainers.events",
     "trainers.fairness",
@@ -56,6 +57,7 @@ LIGHT = {
     "trainers.store",
     "trainers.threshold",
     "trainers.tracking",
+    "trainers.waits",
 }
 
 

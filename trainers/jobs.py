@@ -180,7 +180,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "run": Kind(Plan, "trainers.run:run", heavy=True),
+    "run": Kind(Plan, "trainers.lately:run", heavy=True),
     "read": Kind(Reading, "trainers.reading:read", heavy=False, seconds=20),
     "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
     "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),

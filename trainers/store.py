@@ -47,12 +47,14 @@ from trainers.events import (
     Failed,
     Finished,
     Judged,
+    Started,
     Watched,
     from_json,
 )
 from trainers.home import database_url, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
+from trainers.waits import LOOKED_AT, Usual, Wait, usual, waits
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
@@ -106,6 +108,7 @@ Index(
     *(runs.c[name] for name in ("visitor", "deleted", "part_of", "kind", "pinned", "created")),
     *(runs.c[name] for name in ("score", "seconds", "id")),
 )
+Index("ix_runs_ended", runs.c.state, runs.c.ended)  # what jobs took of late
 events = Table(
     "events",
     tables,
@@ -192,14 +195,6 @@ def data_title(data: str) -> str:
         return "data that is gone"
 
 
-@dataclass(frozen=True)
-class Wait:
-    """How long a run would wait for a worker."""
-
-    ahead: int  # runs that go first, those running included
-    seconds: float  # about: budgets are ceilings, but reading data is not in them
-
-
 class Store:
     """All that is known about runs. Safe to use from several threads and processes."""
 
@@ -223,7 +218,7 @@ class Store:
                 for column in new:
                     described = CreateColumn(column).compile(self.engine)
                     sql.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
-                for index in table.indexes if new else ():
+                for index in table.indexes:
                     index.create(sql, checkfirst=True)
                 if runs.c.words in new:
                     _tell_old(sql)
@@ -528,28 +523,43 @@ class Store:
 
     def wait(self, visitor: str, run: str | None = None) -> Wait:
         """What lies before `run`, or before a new run of `visitor`."""
+        new = {"id": None, "visitor": visitor, "created": time.time()}
+        # What is not there was claimed by now, or is over.
+        return self._waits([] if run else [new]).get(run, Wait(0, 0.0))
+
+    def waits(self) -> dict[str, Wait]:
+        """What lies before each of the runs that wait."""
+        return self._waits([])
+
+    def _waits(self, more: Iterable[dict]) -> dict[str | None, Wait]:
         now = time.time()
-        new = {"id": None, "visitor": visitor, "created": now}
         with self.engine.connect() as sql:
-            order = self._in_turn(sql, [] if run else [new])
+            order = self._in_turn(sql, more)
             # A terminal executes its run itself: that keeps no worker of the app busy.
             ours = runs.c.worker.in_(select(workers.c.id))
             training = (runs.c.state == RUNNING) & ours & _kinds(heavy=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
             alive = workers.c.heavy & (workers.c.beat > now - LOST_AFTER_SECONDS)
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
-        if run and all(row["id"] != run for row in order):
-            return Wait(0, 0.0)  # claimed by now, or over
-        before = []
-        for row in order:
-            if row["id"] == run:
-                break
-            before.append(row)
-        if len(busy) < count and not before:
-            return Wait(0, 0.0)
-        left = [max(0.0, _seconds(row) - (now - row["claimed"])) for row in busy]
-        left += [_seconds(row) for row in before]
-        return Wait(len(left), sum(left) / count)
+            known = self._usual(sql, busy) if busy or len(order) > 1 else Usual({}, {})
+        return waits(order, busy, count, known, now)
+
+    def _usual(self, sql: Connection, busy: Sequence[Any]) -> Usual:
+        """Seconds that jobs took of late, and that those running say they will."""
+        took = select(runs.c["kind", "plan", "claimed", "ended"])
+        took = took.where(runs.c.state == FINISHED, runs.c.claimed.is_not(None))
+        took = took.order_by(runs.c.ended.desc()).limit(LOOKED_AT)
+        started = select(events.c["run", "event"]).where(
+            events.c.run.in_([row["id"] for row in busy]),
+            events.c.event.like(f'{{"type": "{Started.kind()}"%'),
+        )
+        told = {run: json.loads(event) for run, event in sql.execute(started)}
+        foretold = [
+            (row, told[row["id"]]["setup_seconds"] + told[row["id"]]["predicted_seconds"])
+            for row in busy
+            if row["id"] in told and told[row["id"]]["predicted_seconds"]
+        ]
+        return usual(sql.execute(took).mappings().all(), foretold)
 
     # --- workers --------------------------------------------------------------------------
 
@@ -617,12 +627,6 @@ def _forget_explained(sql: Connection, run: str) -> None:
 
 def _kinds(heavy: bool) -> Any:
     return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy == heavy])
-
-
-def _seconds(row: Any) -> float:
-    told = jobs.KINDS[row["kind"]].seconds
-    runs = len(row["plan"]["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
-    return told or row["plan"]["seconds"] * runs
 
 
 def _run(row: Any) -> Run:

@@ -1,7 +1,9 @@
 """Our own small drawings, as SVG. Only from literals here and from the guide's rows."""
 
-from guide import QUESTIONS, Answers, advise
+from guide import QUESTIONS, Answers
+from guide.advice import decide
 from guide.approaches import APPROACHES
+from guide.rules import RULES, that_spoke
 from pages.parts.look import FROZEN, LOOKS
 
 # Five layers from input to answer; for each approach which learn: 0 frozen … 1 all of it.
@@ -90,7 +92,7 @@ def rules_map(answers: Answers) -> str:
                 reuse=answers.reuse,
                 specificity=specificity,
             )
-            approach = advise(here).approach
+            approach = decide(that_spoke(here, RULES))  # all of `advise`: ten times as long
             you = volume == answers.data_volume and specificity == answers.specificity
             words.append(
                 f"{titles['specificity', specificity]}, {titles['data_volume', volume]}: "

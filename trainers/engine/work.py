@@ -45,7 +45,7 @@ def work(
 
     import torch
 
-    import trainers.run  # noqa: F401, what the first run would wait for
+    import trainers.lately  # noqa: F401, what the first run would wait for
 
     if threads:
         torch.set_num_threads(threads)

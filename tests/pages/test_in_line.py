@@ -1,0 +1,55 @@
+"""A run that waits behind others: a small page, until its turn comes."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.parts import in_line
+from trainers.events import Cancelled
+from trainers.plan import Plan
+from trainers.store import Wait, store
+
+FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
+PLAN = Plan(data="digits", approach="transfer", seconds=30)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    st.cache_data.clear()  # what waits is remembered for half a second: a test is quicker
+    yield
+    st.cache_data.clear()
+
+
+def opened(run: str) -> AppTest:
+    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    at.query_params["run"] = run
+    return at.switch_page("run.py").run()
+
+
+def test_who_waits_behind_others_sees_how_long_and_can_leave():
+    store().beat("worker", 1, ready=True)
+    first, second = store().start(PLAN, "ann"), store().start(PLAN, "bob")
+    store().claim("worker")
+    at = opened(second)
+    assert not at.exception
+    assert "Waiting: one run goes first, about" in at.get("progress")[0].proto.text
+    assert [button.label for button in at.button] == [in_line.STOP, "Cancel"]
+    assert "How much is right" not in "".join(one.value for one in at.markdown)
+    store().append(first, [Cancelled(0.0)])
+    st.cache_data.clear()
+    at.run()
+    assert "Waiting for a free training process" in at.get("progress")[0].proto.text
+
+
+def test_a_run_that_is_at_work_has_its_charts_at_once():
+    store().beat("worker", 1, ready=True)
+    run = store().start(PLAN, "ann")
+    store().claim("worker")
+    assert "How much is right" in "".join(one.value for one in opened(run).markdown)
+
+
+def test_who_is_far_from_their_turn_looks_less_often():
+    near, far = (in_line._between_looks(Wait(3, seconds)) for seconds in (5, 60))
+    assert near < far <= 3

@@ -1,0 +1,88 @@
+"""What runs of the same plan share in a worker."""
+
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import pytest
+
+import trainers.run
+from trainers import lately
+from trainers.events import Answered, Finished
+from trainers.plan import Plan
+
+PLAN = Plan(data="digits", approach="transfer", per_class=3, seconds=30)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    lately._kept.clear()
+    yield
+    lately._kept.clear()
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """How many examples the backbone looked at, in all."""
+    seen = []
+    computed = trainers.run.computed
+
+    def counting(body, inputs, items, **more):
+        seen.append(len(items))
+        return computed(body, inputs, items, **more)
+
+    monkeypatch.setattr(trainers.run, "computed", counting)
+    return seen
+
+
+def told(plan):
+    return list(lately.run(plan, stop=lambda: False))
+
+
+def timed(seen):
+    """Examples that were looked at only to see how fast the machine is."""
+    return sum(count for count in seen if count <= trainers.run.PROBE)
+
+
+def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
+    first = told(PLAN)
+    assert sum(looked_at) > timed(looked_at) > 0
+    looked_at.clear()
+    second = told(PLAN)
+    assert sum(looked_at) <= 2 * (trainers.run.FEW + trainers.run.PROBE)
+    answers = [next(e for e in run if isinstance(e, Answered)).answers for run in (first, second)]
+    assert answers[0] == answers[1]
+
+
+def test_it_is_charged_what_the_first_one_took(looked_at):
+    told(PLAN)
+    kept = lately._kept[("digits", "small_resnet", 3, 0, ())].kept
+    spent = sum(seconds for key, (_, seconds) in kept.items() if key != "forward")
+    (end,) = (event for event in told(PLAN) if isinstance(event, Finished))
+    assert end.seconds >= spent > 0
+
+
+def test_other_examples_to_learn_from_leave_the_test_in_common(looked_at):
+    told(PLAN)
+    looked_at.clear()
+    told(replace(PLAN, seed=1))
+    zero, one = (lately._kept[("digits", "small_resnet", 3, n, ())].kept for n in (0, 1))
+    assert one["test"][0] is zero["test"][0]
+    assert one["train"][0] is not zero["train"][0]
+    assert max(looked_at) < len(one["test"][0])
+
+
+def test_few_are_kept():
+    kept = [lately._shared(replace(PLAN, seed=seed)) for seed in range(lately.MOST + 2)]
+    assert len(lately._kept) == lately.MOST
+    assert lately._shared(replace(PLAN, seed=0)) is not kept[0]
+    assert lately._shared(replace(PLAN, seed=lately.MOST + 1)) is kept[-1]
+
+
+def test_nothing_is_kept_of_what_does_not_come_with_thaw():
+    others = (
+        SimpleNamespace(**(asdict(PLAN) | {"data": "own-abc"})),
+        replace(PLAN, backbone="mobilenet_v2"),
+    )
+    for plan in others:
+        assert lately._shared(plan) is not lately._shared(plan)
+    assert not lately._kept
