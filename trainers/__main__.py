@@ -18,6 +18,7 @@ from typing import TextIO
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS
 from trainers import backbones, claims, samples
+from trainers.bench import add as add_bench, run as run_bench
 from trainers.events import (
     Baseline,
     Cancelled,
@@ -86,6 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     curve.add_argument("--seconds", type=float, default=60, help="budget in all (60)")
     curve.add_argument("--seed", type=int, default=0)
     curve.add_argument("--json", action="store_true", help="one event a line")
+    add_bench(commands)
     bench = commands.add_parser("bench-advice", help="how often is the advice right?")
     bench.add_argument("--data", action="append", metavar="SAMPLE|PATH",
                        help="again for each more; all bundled samples by default")  # fmt: skip
@@ -163,6 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _compare(as_json=given.pop("json"), **given)
         case "curve":
             return _curve(as_json=given.pop("json"), **given)
+        case "bench":
+            return run_bench(given)
         case "bench-advice":
             return _bench_advice(**given)
         case "advise":

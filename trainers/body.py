@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from trainers.backbones import Backbone
 
 
+# Examples in a batch that nothing learns from. A processor is quickest where what the layers hand
+# on stays in its caches, and is not fresh memory each time: MobileNet V2 took 4.3 ms a picture in
+# batches of 8 and 13.3 in batches of 128, ResNet-18 9.3 and 12.5, MiniLM with 256 tokens 23 and 31;
+# pictures of 32 px and texts of 20 tokens gained from 128 (bf16, one core).
+MOST_AT_ONCE, FEW_AT_ONCE = 128, 8
+PIXELS_AT_ONCE, TOKENS_AT_ONCE = 128 * 32 * 32, 128 * 20
+
+
 class Inputs:
     """Examples made ready for a network, of any kind: pictures, token lists, features."""
 
@@ -29,6 +37,20 @@ class Inputs:
         """`items` (already shuffled) cut into batches; kinds that gain from it sort a little."""
         # Alike in size: batch-norm cannot learn from a last batch of one.
         return iter(items.tensor_split(math.ceil(len(items) / size)))
+
+    def parts(self, items: Tensor) -> Iterator[Tensor]:
+        """`items`, in their order, cut into batches that nothing learns from."""
+        while len(items):
+            size = MOST_AT_ONCE
+            if device().type == "cpu":
+                while size > FEW_AT_ONCE and self.too_much(items[:size]):
+                    size //= 2
+            yield items[:size]
+            items = items[size:]
+
+    def too_much(self, items: Tensor) -> bool:
+        """Whether a batch of these is more than a processor's caches hold."""
+        return False
 
 
 class Pictures(Inputs):
@@ -47,6 +69,9 @@ class Pictures(Inputs):
         if augment:
             images = _shifted(images, images.shape[-1] // self.SHIFT)
         return images.to(device(), memory_format=torch.channels_last)
+
+    def too_much(self, items: Tensor) -> bool:
+        return len(items) * self.images[0, 0].numel() > PIXELS_AT_ONCE
 
 
 def mirror(images: Tensor) -> Tensor:
@@ -89,6 +114,9 @@ class Tokens(Inputs):
             for batch in stretch[self.lengths[stretch].argsort(stable=True)].split(size)
         ]
         return (batches[number] for number in torch.randperm(len(batches)).tolist())
+
+    def too_much(self, items: Tensor) -> bool:
+        return len(items) * self.lengths[items].max().item() > TOKENS_AT_ONCE
 
 
 class Features(Inputs):

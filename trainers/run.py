@@ -756,6 +756,9 @@ class Some(Inputs):
     def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
         return type(self.inputs).order(self, items, size)
 
+    def too_much(self, items: Tensor) -> bool:
+        return self.inputs.too_much(self.items[items])
+
 
 def nearest_mean(features: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
     """The class, int64 (N,), whose mean feature points most the same way as each of `asked`."""
