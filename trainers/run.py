@@ -553,6 +553,7 @@ class _Run:
             mirror=plan.approach == "transfer" and self.data.modality == "images",
             waiting=forecast.waiting(self.train_inputs, len(self.learn) + len(self.held))
             + forecast.waiting(self.test_inputs, len(self.test)),
+            at_once=max(map(forecast.at_once, (self.train_inputs, self.test_inputs))),
         )
         peak = forecast.peak_bytes(ahead, forecast.taken_now())
         return {
@@ -575,9 +576,9 @@ class _Run:
             if not spent:  # the first is never the shortest: it may count, too
                 tokens = forecast.longest(Some(inputs, some))
                 with forecast.footprint(self.body, max(1, len(some)), tokens) as footprint:
-                    next(computed(self.body, inputs, some))
+                    list(computed(self.body, inputs, some))
             else:
-                next(computed(self.body, inputs, some))
+                list(computed(self.body, inputs, some))
             took = time.perf_counter() - began
             each, spent = min(each, took / len(some)), spent + took
         return each + inputs.seconds_each, footprint
