@@ -150,9 +150,7 @@ def peak_bytes(run: Ahead, now: int) -> int:
     """At its most, where `now` bytes are taken already."""
     examples = run.learn + run.held if _looks_at_all(run) else run.held + run.calibration
     features = NUMBER * run.features * (examples + run.test)
-    answering = (
-        ANSWERING * run.footprint.widest * min(run.at_once, max(run.learn, run.test))
-    )
+    answering = ANSWERING * run.footprint.widest * min(run.at_once, max(run.learn, run.test))
     most = answering
     for phase in run.phases:
         if phase.learns == "head":

@@ -191,8 +191,8 @@ def train(
         optimizer.step()
         step += 1
         looks.saw(loss.detach(), scores.detach(), labels)
-        # A processor has the loss already. A card is waited for only while steps are timed, and then
-        # as often as someone may look: it computes ahead meanwhile.
+        # A processor has the loss already. A card is waited for only while steps are timed, and
+        # then as often as someone may look: it computes ahead meanwhile.
         due = clock.seconds() - told > TELL_SECONDS or step == planned
         value = loss.item() if due or planned is None or not _waits() else None
         durations.append(time.perf_counter() - began)

@@ -144,7 +144,17 @@ def run(
         known = known_features.Known(plan.data, fingerprint(plan.backbone))
     with Peak() as memory:
         yield from _Run(
-            plan, data, body, remarks, spent, stop, folder, shared or Shared(), memory, checks, known
+            plan,
+            data,
+            body,
+            remarks,
+            spent,
+            stop,
+            folder,
+            shared or Shared(),
+            memory,
+            checks,
+            known,
         ).events()
 
 

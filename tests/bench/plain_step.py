@@ -1,8 +1,8 @@
 """A fine-tuning step beside the plainest correct loop: `python -m trainers bench --only step`.
 
-Theirs: torch's `DataLoader`, forward, loss, backward, AdamW, in the same precision and with the same
-augmentation. Ours: the loop of a run, with its events read. Both go through the same examples once
-an epoch, in batches of the same size; seconds are those of one epoch, divided by its steps.
+Theirs: torch's `DataLoader`, forward, loss, backward, AdamW, in the same precision and with the
+same augmentation. Ours: the loop of a run, with its events read. Both go through the same examples
+in batches of the same size, three times; seconds are those of all that, divided by its steps.
 """
 
 import math
