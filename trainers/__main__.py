@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 
+from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
 from trainers.plan import BadPlan
@@ -36,6 +37,7 @@ COMMANDS = {  # in the order of the help
     "run": run,
     "compare": compare,
     "curve": curve,
+    "bench": bench,
     "bench-advice": bench_advice,
     "advise": advise,
     "claims": claims,

@@ -35,7 +35,7 @@ from trainers.card import card
 from trainers.events import Calibrated, Cancelled, Done, Event, Stage
 from trainers.home import run_folder, zip_of
 from trainers.jobs import Export
-from trainers.loop import BATCH_WITHOUT_GRADIENT, Head, Model
+from trainers.loop import Head, Model
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.report import comparison_of, report
@@ -88,7 +88,7 @@ class Kept:
         are made ready as in training where they come as its data did: as one array, or a list."""
         ready, where = self.body.prepare(inputs), next(self.model.parameters()).device
         found = []
-        for items in torch.arange(len(ready)).split(BATCH_WITHOUT_GRADIENT):
+        for items in ready.parts(torch.arange(len(ready))):
             batch = _on(where, ready.batch(items))
             with torch.inference_mode():
                 with torch.autocast(where.type, enabled=False) if exact else reduced_precision():

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from trainers.approaches import Phase
-from trainers.body import Inputs, device
-from trainers.loop import BATCH_WITHOUT_GRADIENT, LOOKS, MOST_LOOKS, SLACK, TRUSTED_CHECKS
+from trainers.body import MOST_AT_ONCE, Inputs, device
+from trainers.loop import LOOKS, MOST_LOOKS, SLACK, TRUSTED_CHECKS, by_length
 from trainers.plan import Pace
 from trainers.teach import PARTS
 
@@ -95,6 +95,8 @@ class Ahead:
     mirror: bool = False  # pictures are looked at in a mirror, too
     waiting: int = 0  # bytes of examples that are made ready only when they are asked for
 
+    at_once: int = MOST_AT_ONCE  # examples in a batch that nothing learns from
+
     @property
     def twins(self) -> int:
         return PARTS + 1
@@ -148,9 +150,7 @@ def peak_bytes(run: Ahead, now: int) -> int:
     """At its most, where `now` bytes are taken already."""
     examples = run.learn + run.held if _looks_at_all(run) else run.held + run.calibration
     features = NUMBER * run.features * (examples + run.test)
-    answering = (
-        ANSWERING * run.footprint.widest * min(BATCH_WITHOUT_GRADIENT, max(run.learn, run.test))
-    )
+    answering = ANSWERING * run.footprint.widest * min(run.at_once, max(run.learn, run.test))
     most = answering
     for phase in run.phases:
         if phase.learns == "head":
@@ -182,6 +182,12 @@ def longest(*inputs: Inputs) -> int:
     """Tokens of the longest text; 0 for pictures."""
     lengths = [one.lengths.max().item() for one in inputs if hasattr(one, "lengths") and len(one)]
     return int(max(lengths, default=0))
+
+
+def at_once(inputs: Inputs) -> int:
+    """Examples in a batch that nothing learns from, of the longest texts."""
+    order = by_length(inputs, torch.arange(len(inputs))).flip(0)
+    return len(next(inputs.parts(order), ()))
 
 
 def waiting(inputs: Inputs, items: int) -> int:

@@ -23,10 +23,10 @@ def run(plan: Plan, *, stop: Callable[[], bool], folder: Path | None = None) -> 
     yield from run_plan(plan, stop=stop, folder=folder, shared=_shared(plan))
 
 
-def _shared(plan: Plan) -> Shared:
+def _shared(plan: Plan) -> Shared | None:
     bundled = {backbones.bundled(modality).key for modality in ("images", "text")}
     if plan.data not in samples.SAMPLES or plan.backbone not in bundled:
-        return Shared()
+        return None  # what it sees is kept on the disk: trainers/known_features.py
     subject = plan.data, plan.backbone
     key = (*subject, plan.per_class, plan.seed, plan.mends)
     if key not in _kept:

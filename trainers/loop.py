@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainers.approaches import Phase
-from trainers.body import Examples, Inputs, device, mirror, reduced_precision
+from trainers.body import Examples, Inputs, device, mirror, reduced_precision, sent
 from trainers.events import Event, Paced, PhaseDone, Step, Validated
 from trainers.standing import (
     Kept,
@@ -28,14 +28,12 @@ from trainers.view import View
 WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
 LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
 MOST_LOOKS = 20  # and when there are more: each takes time, and fewer examples move slowly
-STEPS_A_LOOK = (
-    5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) a look after each
-)
-# took 60 % of the time. Ours
+STEPS_A_LOOK = 5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) looks took
+# 60 % of the time, one after each. Ours
 TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
 # kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
+TELL_SECONDS = 0.1  # between two looks at what a card has computed
 SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
-BATCH_WITHOUT_GRADIENT = 128
 
 
 class Diverged(ValueError):
@@ -143,7 +141,7 @@ def computed(
     """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient.
     `mirrored`: of the mirror images of pictures."""
     body.eval()
-    for part in items.split(BATCH_WITHOUT_GRADIENT):
+    for part in inputs.parts(items):
         batch = inputs.batch(part)
         with torch.inference_mode(), reduced_precision():
             features = body(mirror(batch) if mirrored else batch).float()
@@ -213,7 +211,12 @@ def train(
     looks = _Looks(model, held_out, view, number, clock)
     batches = _Batches(examples, phase.batch)
     every, timed = per_epoch, 0
-    step, why, durations = 0, "all steps done", []
+    step, why, durations, told = 0, "all steps done", [], 0.0
+
+    def set_modes() -> None:  # not at every step: asking every module takes milliseconds
+        learning_mode(model)
+        if (planned or 0) < phase.settles_in:
+            hold_statistics(model)
 
     def standing() -> Standing:
         facts = {"phase": number, "step": step, "epoch": step / per_epoch, "started": started}
@@ -235,31 +238,35 @@ def train(
     else:
         yield from looks.look(0, 0.0)
         yield from keep(standing)
+    set_modes()
     for batch in batches:
         began = time.perf_counter()
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, planned)
-        learning_mode(model)
-        if (planned or 0) < phase.settles_in:
-            hold_statistics(model)
-        labels = examples.labels[batch].to(device())
+        labels = sent(examples.labels[batch])
         with reduced_precision():
             scores = model(examples.inputs.batch(batch, augment=phase.augment))
         loss = F.cross_entropy(scores, labels)
-        if not math.isfinite(loss.item()):
-            raise Diverged(
-                f"The loss became {loss.item()} at step {step + 1} of '{phase.title}', so there is "
-                f"nothing to learn from. Try a learning rate below {phase.learning_rate:g}, or "
-                "look for broken examples."
-            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         step += 1
-        looks.saw(loss, scores, labels)
+        looks.saw(loss.detach(), scores.detach(), labels)
+        # A processor has the loss already. A card is waited for only while steps are timed, and
+        # then as often as someone may look: it computes ahead meanwhile.
+        due = clock.seconds() - told > TELL_SECONDS or step == planned
+        value = loss.item() if due or planned is None or not _waits() else None
         durations.append(time.perf_counter() - began)
         now = clock.seconds()
-        yield Step(number, step, step / per_epoch, loss.item(), now)
+        if value is not None:
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"The loss became {value} at step {step} of '{phase.title}', so there is "
+                    f"nothing to learn from. Try a learning rate below {phase.learning_rate:g}, or "
+                    "look for broken examples."
+                )
+            told = now
+            yield Step(number, step, step / per_epoch, value, now)
 
         if planned is None:
             due = step >= WARM_UP_STEPS or now - started > 0.15 * (until_seconds - started)
@@ -271,10 +278,12 @@ def train(
                 few = min(per_epoch, max(planned // LOOKS, min(STEPS_A_LOOK, planned // 2)))
                 every = max(few, planned // MOST_LOOKS, 1)
                 timed = step
+                set_modes()
                 yield Paced(number, planned, per_epoch, each, now)
         over = planned is not None and step >= planned
         if over or step % every == 0:
             yield from looks.look(step, step / per_epoch)
+            set_modes()
             if looks.since_best >= phase.patience:
                 why = "no longer improves"
                 break
@@ -295,6 +304,11 @@ def train(
     looks.restore_best()
     yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
     return Trained((planned or step, step, timed or step), looks.best_step, looks.checked)
+
+
+def _waits() -> bool:
+    """Whether reading a number waits for all that was asked of a card before."""
+    return device().type != "cpu"
 
 
 class _Batches:
@@ -364,13 +378,17 @@ class _Looks:
         self.last_step = -1
         self.seconds = math.inf if len(held_out) else 0.0  # the shortest: the first pays for set-up
         self.tells = len(held_out) >= TRUSTED_CHECKS
-        self._losses: list[float] = []
-        self._right = self._seen = 0
+        self._forget()
 
     def saw(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-        self._losses.append(loss.item())
-        self._right += (scores.argmax(1) == labels).sum().item()
+        self._losses.append(loss)  # tensors: reading them would wait for a card
+        self._right.append((scores.argmax(1) == labels).sum())
         self._seen += len(labels)
+
+    def _forget(self) -> None:
+        self._losses: list[Tensor] = []
+        self._right: list[Tensor] = []
+        self._seen = 0
 
     def look(self, step: int, epoch: float) -> Iterator[Validated]:
         self.last_step = step
@@ -403,12 +421,12 @@ class _Looks:
             accuracy=accuracy,
             loss=loss,
             best=better,
-            train_accuracy=self._right / self._seen if self._seen else None,
-            train_loss=sum(self._losses) / len(self._losses) if self._losses else None,
+            train_accuracy=sum(self._right).item() / self._seen if self._seen else None,
+            train_loss=(sum(self._losses) / len(self._losses)).item() if self._losses else None,
             seconds=self.clock.seconds(),
             **seen,
         )
-        self._losses, self._right, self._seen = [], 0, 0
+        self._forget()
         self.seconds = min(self.seconds, time.perf_counter() - began)
         return event
 

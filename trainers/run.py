@@ -1,5 +1,6 @@
 """A plan, executed: `run(plan)` is the whole back end, a stream of events."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -13,10 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainers import backbones, calibration, forecast, health, samples, simple, standing
+from trainers import (
+    backbones,
+    calibration,
+    forecast,
+    health,
+    known_features,
+    samples,
+    simple,
+    standing,
+)
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
-from trainers.body import Body, Examples, Inputs, device
+from trainers.body import Body, Examples, Inputs, device, reduced_precision
 from trainers.changed import changed
 from trainers.checkpoint import CHECKPOINT
 from trainers.events import (
@@ -117,9 +127,10 @@ def run(
     end. Closing the generator abandons the run: no score. With `folder`, what was learned is left
     there as model.safetensors; on the way it keeps there where it stands, and where it finds that,
     it goes on from there and tells only what is new. Runs that differ in nothing but the approach
-    may hand on what is `shared`. `data` stands in for what the plan names: a part of it, say.
-    Without `checks` nothing is held out to see how it goes: all examples learn at once. Raises
-    `BadData`, `Diverged`, `Broken`, and what loading raises.
+    may hand on what is `shared`; one with a `folder` and on its own finds frozen features of
+    earlier ones on the disk. `data` stands in for what the plan names: a part of it, say. Without
+    `checks` nothing is held out to see how it goes: all examples learn at once. Raises `BadData`,
+    `Diverged`, `Broken`, and what loading raises.
     """
     began = time.monotonic()
     plan = replace(plan, backbone=backbones.pinned(plan.backbone))
@@ -138,9 +149,23 @@ def run(
     remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
     spent = time.monotonic() - began
+    # Runs that are compared each pay for what they look at, so they find nothing on the disk.
+    disk = None
+    if folder and shared is None:
+        disk = known_features.Known(plan.data, fingerprint(plan.backbone))
     with Peak() as memory:
         whole = _Run(
-            plan, data, body, remarks, spent, stop, folder, shared or Shared(), memory, checks
+            plan,
+            data,
+            body,
+            remarks,
+            spent,
+            stop,
+            folder,
+            shared or Shared(),
+            memory,
+            checks,
+            disk,
         )
         whole.go_on_from(behind)
         try:
@@ -196,6 +221,18 @@ def loaded(key: str) -> Body:
         return backbones.pick(key).body()
 
 
+@lru_cache(maxsize=4)  # as `loaded`
+def fingerprint(key: str) -> str:
+    """Of all that decides what the pre-trained body makes of an example, beside the example."""
+    told = hashlib.blake2b(digest_size=16)
+    body, machine = loaded(key), (device().type, reduced_precision()._enabled, torch.__version__)
+    told.update(repr((key, type(body).__qualname__, machine)).encode())
+    for name, value in body.state_dict().items():
+        told.update(name.encode())
+        told.update(value.cpu().contiguous().numpy().tobytes())
+    return told.hexdigest()
+
+
 def held_out(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places that learn and places that are held out: part 0 of cross-validation, a fifth of each
     class and at least one of every class that has two, if it is not too many."""
@@ -230,7 +267,9 @@ class _Run:
         shared: Shared,
         memory: Peak,
         checks: bool,
+        disk: known_features.Known | None,
     ) -> None:
+        self.disk = disk
         self.plan, self.data, self.body = plan, data, body
         self.setup_seconds, self.stop, self.folder = setup_seconds, stop, folder
         self.shared, self.memory, self.checks = shared, memory, checks
@@ -656,6 +695,7 @@ class _Run:
             mirror=plan.approach == "transfer" and self.data.modality == "images",
             waiting=forecast.waiting(self.train_inputs, len(self.learn) + len(self.held))
             + forecast.waiting(self.test_inputs, len(self.test)),
+            at_once=max(map(forecast.at_once, (self.train_inputs, self.test_inputs))),
         )
         peak = forecast.peak_bytes(ahead, forecast.taken_now())
         return {
@@ -678,9 +718,9 @@ class _Run:
             if not spent:  # the first is never the shortest: it may count, too
                 tokens = forecast.longest(Some(inputs, some))
                 with forecast.footprint(self.body, max(1, len(some)), tokens) as footprint:
-                    next(computed(self.body, inputs, some))
+                    list(computed(self.body, inputs, some))
             else:
-                next(computed(self.body, inputs, some))
+                list(computed(self.body, inputs, some))
             took = time.perf_counter() - began
             each, spent = min(each, took / len(some)), spent + took
         return each + inputs.seconds_each, footprint
@@ -736,6 +776,11 @@ class _Run:
             return known
         found, told, began, done = [], 0.0, time.monotonic(), 0
         for some in items.split(TOGETHER):
+            if as_it_came and (kept := self._kept(inputs, some, mirrored)) is not None:
+                found.append(kept)
+                done += len(some)
+                yield Progress(done, len(items), self.clock.seconds())
+                continue
             order, computing = by_length(inputs, some), []
             for part in computed(self.body, inputs, some[order], mirrored=mirrored):
                 computing.append(part)
@@ -744,12 +789,28 @@ class _Run:
                     told = self.clock.seconds()
                     yield Progress(done, len(items), told)
             found.append(torch.cat(computing)[order.argsort()])
+            if as_it_came and (contents := self._contents(inputs, some)):
+                self.disk.keep(contents, found[-1].cpu().numpy(), mirrored=mirrored)
             if until_seconds and self.clock.seconds() > until_seconds:
                 break
         features = torch.cat(found)
         if as_it_came:
             self.shared.keep(key, features, time.monotonic() - began)
         return features
+
+    def _contents(self, inputs: Inputs, items: Tensor) -> list[bytes]:
+        """What tells these examples from others; [] where nothing is kept on the disk."""
+        sides = {id(self.train_inputs): self.data.train, id(self.test_inputs): self.data.test}
+        if not self.disk or id(inputs) not in sides:
+            return []
+        return known_features.contents(sides[id(inputs)].inputs, items.tolist())
+
+    def _kept(self, inputs: Inputs, items: Tensor, mirrored: bool) -> Tensor | None:
+        """Features of these examples that an earlier run has left on the disk."""
+        if not (contents := self._contents(inputs, items)):
+            return None
+        features = self.disk.find(contents, mirrored=mirrored)
+        return None if features is None else torch.from_numpy(features).to(device())
 
     def _without_training(self) -> Iterator[Event]:
         """Answers to the test: nearest class mean, or nearest class name where no example is."""
@@ -848,6 +909,9 @@ class Some(Inputs):
 
     def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
         return type(self.inputs).order(self, items, size)
+
+    def too_much(self, items: Tensor) -> bool:
+        return self.inputs.too_much(self.items[items])
 
 
 def nearest_mean(features: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:

@@ -19,6 +19,9 @@ from trainers.store import Store
 
 ROOT = Path(__file__).parents[2]
 CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
+# Memory in large pages, where Linux has them: what a layer hands on is megabytes, and comes in
+# pieces of 4 KB otherwise: MobileNet V2 learned from a picture in 31 instead of 33 ms (measured).
+QUICK_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 CHECK_SECONDS = 0.5
 QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
 
@@ -69,6 +72,7 @@ class Workers:
         self.processes[name] = subprocess.Popen(
             [*command, "--parent", str(os.getpid())],
             cwd=ROOT,
+            env=QUICK_MEMORY | os.environ,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
         )

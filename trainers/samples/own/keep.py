@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from trainers import known_features
 from trainers.home import home
 from trainers.registry import UnknownKey
 from trainers.samples import Data, Facts, Sample, Split, facts_of
@@ -408,10 +409,14 @@ class Kept(Sequence):
     def __len__(self) -> int:
         return len(self.starts)
 
+    def raw(self, item: int) -> bytes:
+        """What the file of an example holds."""
+        return self._bytes[self.starts[item] : self.ends[item]].tobytes()
+
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice | np.ndarray | list):
             return Kept(self.modality, self.file, self.starts[item], self.ends[item])
-        raw = self._bytes[self.starts[item] : self.ends[item]].tobytes()
+        raw = self.raw(item)
         if self.modality == "text":
             return raw.decode("utf-8")
         return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"))
@@ -597,11 +602,13 @@ def forget(key: str) -> None:
         about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
+        known_features.forget(key)
         return
     stone = {"modality": about["modality"], "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
+    known_features.forget(key)
 
 
 def remember(key: str, modality: str) -> None:

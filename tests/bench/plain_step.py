@@ -1,0 +1,96 @@
+"""A fine-tuning step beside the plainest correct loop: `python -m trainers bench --only step`.
+
+Theirs: torch's `DataLoader`, forward, loss, backward, AdamW, in the same precision and with the
+same augmentation. Ours: the loop of a run, with its events read. Both go through the same examples
+in batches of the same size, three times; seconds are those of all that, divided by its steps.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from trainers import backbones, samples
+from trainers.approaches import phases
+from trainers.bench import Row, in_turn, no_slower
+from trainers.body import Examples, device, reduced_precision
+from trainers.loop import Clock, Head, Model, learning_mode, train
+from trainers.run import Some, fresh, thaw
+from trainers.view import View
+
+GOAL = 1.03
+EPOCHS = 3
+
+
+def theirs(model: Model, examples: Examples, phase) -> None:
+    batches = DataLoader(
+        range(len(examples)), batch_size=phase.batch, shuffle=True, collate_fn=torch.tensor
+    )
+    learnable = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learnable, lr=phase.learning_rate)
+    learning_mode(model)
+    for _ in range(EPOCHS):
+        for batch in batches:
+            with reduced_precision():
+                scores = model(examples.inputs.batch(batch, augment=phase.augment))
+            loss = F.cross_entropy(scores, examples.labels[batch].to(device()))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    loss.item()  # a card is done when the last number is there
+
+
+def ours(model: Model, examples: Examples, phase) -> None:
+    steps = EPOCHS * math.ceil(len(examples) / phase.batch)
+    nothing = torch.arange(0)
+    none = Examples(Some(examples.inputs, nothing), nothing)
+    for _ in train(
+        model,
+        examples,
+        none,
+        phase,
+        number=0,
+        clock=Clock(math.inf),
+        until_seconds=math.inf,
+        stop=lambda: False,
+        view=View(examples.labels[:0]),
+        steps=(steps, steps, 2),
+    ):
+        pass
+
+
+def measure(rounds: int) -> Iterator[Row]:
+    for data, what in (("vehicles", "images"), ("messages", "text")):
+        row = backbones.bundled(what)
+        split = samples.pick(data).data(per_class=50).train
+        body = fresh(row.key, pretrained=True)
+        examples = Examples(body.prepare(split.inputs), torch.from_numpy(split.labels))
+        (phase,) = phases("fine_tune", what, row.learns)
+        phase = replace(phase, max_epochs=EPOCHS)
+        thaw(body, phase)
+        head = Head(body.features, int(split.labels.max()) + 1).to(device())
+        model = Model(body, head)
+        steps = EPOCHS * math.ceil(len(examples) / phase.batch)
+
+        def timed(side, model: nn.Module = model, given=(examples, phase), steps: int = steps):
+            def once(_: int) -> float:
+                own = deepcopy(model)
+                began = time.perf_counter()
+                side(own, *given)
+                return (time.perf_counter() - began) / steps
+
+            return once
+
+        timed(ours)(0)  # the first pays for what is set up once
+        taken = in_turn(rounds, timed(ours), timed(theirs))
+        yield Row(
+            what=f"a step of fine-tuning, {what}, {row.key} ({phase.learns})",
+            against="the plainest loop in torch, same precision",
+            **no_slower(*taken, GOAL),
+        )
