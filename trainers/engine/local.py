@@ -20,7 +20,7 @@ from trainers.store import Store
 ROOT = Path(__file__).parents[2]
 CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
 # Memory in large pages, where Linux has them: what a layer hands on is megabytes, and comes in
-# pieces of 4 KB otherwise. MobileNet V2 took 31 instead of 33 ms a picture to learn from (measured).
+# pieces of 4 KB otherwise. MobileNet V2 learned from a picture in 31 instead of 33 ms (measured).
 QUICK_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 CHECK_SECONDS = 0.5
 QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
