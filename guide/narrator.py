@@ -28,6 +28,7 @@ class Facts:
     train_share: float | None = None  # at the last look
     gap_low: float | None = None  # what it is behind on new examples, at the least
     gap_high: float | None = None  # ... at the most
+    ahead: float | None = None  # the checks, of what it learns from
     best_pass: float | None = None  # over the examples, when new ones were answered best
     flat: int | None = None  # looks since then
     rise: float | None = None  # of the checks' loss since it was lowest, as a multiple of that
@@ -253,9 +254,23 @@ END = (
         do="take",
     ),
     Row(
+        key="ahead",
+        kind="learning",
+        when=(Is("ahead", least=MUCH), Is("check_share", least=0.5), Is("train_share")),
+        says="New examples are answered better ({check_share:.0%}) than those it learned from "
+        "({train_share:.0%}): those were counted on the way, while it was still learning, and may "
+        "be made harder for it. So nothing was learned by heart.",
+        do="others",
+    ),
+    Row(
         key="carries-over",
         kind="learning",
-        when=(Is("gap_high", most=MUCH), Is("check_share", least=0.5), Is("train_share")),
+        when=(
+            Is("gap_high", most=MUCH),
+            Is("ahead", most=MUCH),
+            Is("check_share", least=0.5),
+            Is("train_share"),
+        ),
         says="New examples are answered nearly as well ({check_share:.0%}) as those it learned "
         "from ({train_share:.0%}): what it learned carries over.",
         do="others",

@@ -80,6 +80,7 @@ def _learning(
             "train_share": now.train_accuracy,
             "gap_low": train_low - high,
             "gap_high": now.train_accuracy - low,
+            "ahead": kept.accuracy - now.train_accuracy,
         }
     return facts
 

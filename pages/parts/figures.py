@@ -172,6 +172,7 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
     names = [_plain(name) for name in classes]
     many = len(names) > 12
     step = 1 + len(names) // 25  # more names than that find no room
+    level = all(len(name) <= 2 for name in names)  # digits need no tilt
     ticks = {"tickmode": "array", "tickvals": names[::step],
              "ticktext": [_plain(_cut(name)) for name in classes[::step]]}  # fmt: skip
     return {
@@ -195,7 +196,8 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
             "height": max(300, min(640, 120 + 34 * len(names))),
             "uirevision": "confusion",
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "xaxis": {"title": {"text": "the model's answer"}, "automargin": True, "tickangle": -35,
+            "xaxis": {"title": {"text": "the model's answer"}, "automargin": True,
+                      "tickangle": 0 if level else -35,
                       "showgrid": False, "type": "category"} | ticks,
             "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True,
                       "autorange": "reversed", "showgrid": False, "type": "category"} | ticks,

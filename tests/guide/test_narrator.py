@@ -9,8 +9,8 @@ from guide.narrator import ACTIONS, END, LIVE, MOST_SENTENCES, REST, ROWS, Facts
 
 PLAIN = Facts(
     looks=8, checks=200, check_share=0.9, check_low=0.85, check_high=0.93, train_share=1.0,
-    gap_low=0.05, gap_high=0.14, best_pass=4.0, flat=0, rise=1.0, falling=False, phases=1,
-    skipped=False, baseline=0.5, gain=0.4, gain_high=0.43, stopped=False, budget=30.0,
+    gap_low=0.05, gap_high=0.14, ahead=-0.1, best_pass=4.0, flat=0, rise=1.0, falling=False,
+    phases=1, skipped=False, baseline=0.5, gain=0.4, gain_high=0.43, stopped=False, budget=30.0,
     cut=False, right=180, tests=200, test_share=0.9, test_low=0.85, test_high=0.93,
     width=0.08, commonest="cat", commonest_share=0.2, above_commonest=0.65, macro_f1=0.9,
     flatters=0.0, sure=100, sure_right=95, sure_high=0.98,
@@ -30,6 +30,7 @@ SPEAKS = {  # what makes each row speak, beside `PLAIN`
     "too-sure": {"sure_high": 0.85},
     "no-gain": {"gain": 0.0},
     "all-right": {"test_share": 1.0},
+    "ahead": {"ahead": 0.5, "train_share": 0.4},
     "carries-over": {"gap_high": 0.08},
     "nothing-stands-out": {},
     "live-memorising": {"gap_low": 0.2, "flat": 4},

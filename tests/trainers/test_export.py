@@ -584,6 +584,34 @@ def test_the_run_can_be_repeated_from_the_zip(trusting, tmp_path, monkeypatch, r
     assert f"it was {result['test_right']} of {result['test_examples']}" in done.stdout
 
 
+def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
+    table = tmp_path / "t.csv"
+    rows = [
+        (f"please {word} the {thing} {n}", word, site)
+        for n in range(4)
+        for word in ("send", "return")
+        for thing in ("book", "lamp", "chair")
+        for site in ("north", "south")
+    ]
+    with table.open("w", newline="") as out:
+        csv.writer(out).writerows([("message", "wish", "site"), *rows])
+    given = ["--data", str(table), "--group-column", "site"]
+    assert main(["run", *given, "--approach", "simple", "--seconds", "3"]) == 0
+    (before,) = own.of(own.TERMINAL)
+    assert before.groups == ("north", "south")
+    folder = unpacked(store().of_visitor("terminal")[0].id, tmp_path)
+    done = subprocess.run(
+        [sys.executable, folder / "train.py", *given],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {one.groups for one in own.of(own.TERMINAL)} == {before.groups}
+    assert len(own.of(own.TERMINAL)) == 2
+
+
 def test_packing_says_what_it_does(trusting, tmp_path):
     key = finished("digits", "simple", per_class=3)
     told = list(packed(store().find(key), tmp_path / "model.zip"))

@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, metavar="PATH", help="in place of what the plan names")
     parser.add_argument("--text-column", help="of your table; guessed by default")
     parser.add_argument("--label-column", help="of your table; guessed by default")
+    parser.add_argument("--group-column", help="of your table, where the run had one")
     given = parser.parse_args()
     plan = json.loads((HERE / "plan.json").read_text("utf-8"))
     before = json.loads((HERE / "result.json").read_text("utf-8"))
@@ -33,7 +34,11 @@ def main() -> int:
         print(f"This needs Thaw (it was {made_by}). Install it, then try again.", file=sys.stderr)
         return 2
     if given.data:
-        columns = {"text_column": given.text_column, "label_column": given.label_column}
+        columns = {
+            "text_column": given.text_column,
+            "label_column": given.label_column,
+            "group_column": given.group_column,
+        }
         try:
             for _ in (reading := Reading(own.read(given.data, **columns))):
                 pass

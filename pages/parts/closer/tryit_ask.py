@@ -14,6 +14,7 @@ from trainers.samples.own.limits import MAX_IMAGE_BYTES, MB
 from trainers.store import Run
 
 MOST_PICTURES = 200
+CAMERA_PX = 480  # as wide as the page it would be higher than the screen, its button below it
 MOST_TABLE_BYTES = 20 * MB
 PICTURES = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "heic", "heif"]
 TABLES = ["csv", "tsv", "txt", "xlsx", "jsonl", "json", "parquet"]
@@ -48,7 +49,7 @@ def _starter(run: Run) -> list[Given]:
     chosen = st.pills(
         "Or take an example of the test, which it has never learned from:",
         range(len(some)),
-        format_func=lambda number: f"{number + 1}: {some[number].label}",
+        format_func=lambda number: f"no. {number + 1}: {some[number].label}",
         key=f"starter-{run.id}",
     )
     return [] if chosen is None else [some[chosen]]
@@ -82,10 +83,11 @@ def _pictures(run: Run) -> list[Given]:
         type=PICTURES,
         accept_multiple_files=True,
         key=f"pictures-{run.id}",
+        max_upload_size=MAX_IMAGE_BYTES // MB,
     )
     shot = None
     if st.toggle("Use the camera", key=f"camera-on-{run.id}"):
-        shot = st.camera_input("Take a picture", key=f"camera-{run.id}")
+        shot = st.camera_input("Take a picture", key=f"camera-{run.id}", width=CAMERA_PX)
     given = [Given("From the camera", shot.getvalue())] if shot else []
     for file in files[:MOST_PICTURES]:
         if file.size > MAX_IMAGE_BYTES:
