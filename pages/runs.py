@@ -124,7 +124,8 @@ def row(past: Past, curve: Sequence[tuple[float, float]]) -> None:
             score(past)
             if curve:
                 colour = LOOKS[past.approach].colour if past.approach in LOOKS else FROZEN
-                picture(spark(curve, colour), key=f"spark-{past.id}")
+                # A component's key must not have two _ in a row, as an id may.
+                picture(spark(curve, colour), key=f"spark-{past.id.replace('_', '.')}")
         with st.container(gap=None, width="stretch", key=f"title-{past.id}"):
             address = {"run": past.id} if past.kind == "run" else {"compare": past.id}
             pin = ":material/keep: " if past.pinned else ""

@@ -23,10 +23,8 @@ class Differing(NamedTuple):
         apart = len(self.first) + len(self.second)
         if not apart:
             return "Each has right exactly what the other has right."
-        split = (
-            f"{first} alone is right {len(self.first):,} times, {second} alone "
-            f"{len(self.second):,} times."
-        )
+        split = f"alone is right {len(self.first):,} times, {second} alone {len(self.second):,}."
+        split = f"{first[0].upper()}{first[1:]} {split}"
         p = f"p = {self.gap.p:.2g}" if self.gap.p >= 0.001 else "p below 0.001"
         if self.gap.p < RARE:
             better = first if self.gap.difference > 0 else second

@@ -52,14 +52,14 @@ def differ(
     told = [stories[place] for place in pair]
     numbers = [place + 1 for place in pair]
     st.markdown("\n".join(counted(apart, *numbers)))
-    st.markdown(apart.words(*(str(number) for number in numbers)))
+    st.markdown(apart.words(*(f"run {number}" for number in numbers)))
     for run, story, number, against, places in (
         (found[one], told[0], numbers[0], (numbers[1], told[1]), apart.first),
         (found[other], told[1], numbers[1], (numbers[0], told[0]), apart.second),
     ):
         if not places:
             continue
-        st.markdown(f"### Only {number} is right: {len(places):,}")
+        st.markdown(f"### Only run {number} is right: {len(places):,}")
         try:
             shown(run, story, number, against, places)
         except Gone as why:
@@ -71,10 +71,10 @@ def differ(
 def counted(apart: Differing, one: int, other: int) -> list[str]:
     """All four kinds, as a table."""
     return [
-        f"| of {apart.gap.tests:,} test examples | {other} is right | {other} is wrong |",
+        f"| of {apart.gap.tests:,} test examples | run {other} is right | run {other} is wrong |",
         "|---|---|---|",
-        f"| **{one} is right** | {apart.both:,} | {len(apart.first):,} |",
-        f"| **{one} is wrong** | {len(apart.second):,} | {apart.neither:,} |",
+        f"| **run {one} is right** | {apart.both:,} | {len(apart.first):,} |",
+        f"| **run {one} is wrong** | {len(apart.second):,} | {apart.neither:,} |",
     ]
 
 
@@ -82,29 +82,29 @@ def shown(
     run: Run, story: Story, number: int, against: tuple[int, Story], places: Sequence[int]
 ) -> None:
     """Cards of the examples at `places` of the test, that `run` alone has right."""
-    key = f"differ-{run.id}-{against[0]}"
-    count = SHOWN + st.session_state.get(key, 0)
+    key = f"{run.id}-{against[0]}"
+    count = SHOWN + st.session_state.get(f"apart-{key}", 0)
     classes, answered = story.end.classes, story.answered
     other, theirs = against
     cards: list[Card] = [
         {
             "example": example,
             "label": classes[answered.labels[place]],
-            "note": f"✓ {number} is right. ✗ {other} says "
-            f"{theirs.end.classes[theirs.answered.answers[place]]}.",
+            "note": f"✓ run {number} · ✗ run {other} says "
+            f"{theirs.end.classes[theirs.answered.answers[place]]}",
         }
         for place, example in zip(
             places[:count], shown_of(run, answered, classes, places[:count]), strict=True
         )
     ]
-    examples(cards, key=key, colour=LOOKS[run.plan.approach].colour)
+    examples(cards, key=f"differ-{number}-{other}", colour=LOOKS[run.plan.approach].colour)
     if len(places) > count:
         st.button(
             f"Show more ({len(places) - count:,} are left)",
             icon=":material/expand_more:",
-            key=f"more-{key}",
+            key=f"more-apart-{key}",
             on_click=show_more,
-            args=(key,),
+            args=(f"apart-{key}",),
         )
 
 

@@ -36,7 +36,7 @@ def kept(found: Place) -> str:
     after = f"{found.seconds:.0f} seconds"
     passes = "pass" if round(found.epoch) == 1 else "passes"
     if found.epoch >= 1:
-        after += f", {found.epoch:.0f} {passes} over the examples"
+        after += f" ({found.epoch:.0f} {passes} over the examples)"
     return (
         f"What it had learned after {after} is kept. A new run goes on from there, and takes only "
         "the time that was left."

@@ -47,7 +47,7 @@ def links(at) -> list[str]:
 def test_an_interrupted_run_can_go_on_from_its_page():
     lost = interrupted()
     at = run_page(lost)
-    assert "after 12 seconds, 3 passes over the examples" in words(at)
+    assert "after 12 seconds (3 passes over the examples)" in words(at)
     pressed(at, "Continue from 12 s")
     new = continuing.continued_by(store(), lost)
     assert store().find(new).state == QUEUED

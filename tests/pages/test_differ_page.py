@@ -43,16 +43,16 @@ def test_the_examples_on_which_two_differ_are_shown_with_both_answers(cards):
     at = page(runs=f"{one},{other}")
     assert not at.exception
     said = words(at)
-    assert "Only 1 is right: 1" in said
-    assert "Only 2 is right: 2" in said
-    assert "| **1 is right** | 46 | 1 |" in said
-    assert "| **1 is wrong** | 2 | 1 |" in said
+    assert "Only run 1 is right: 1" in said
+    assert "Only run 2 is right: 2" in said
+    assert "| **run 1 is right** | 46 | 1 |" in said
+    assert "| **run 1 is wrong** | 2 | 1 |" in said
     assert "this does not tell which is better" in said
     ((only,), both) = cards.values()
     label = int(DIGITS.test.labels[9])
     assert only["label"] == DIGITS.classes[label]
     says = DIGITS.classes[(label + 1) % 10]
-    assert only["note"] == f"✓ 1 is right. ✗ 2 says {says}."
+    assert only["note"] == f"✓ run 1 · ✗ run 2 says {says}"
     assert only["example"].startswith("data:image/")
     assert len(both) == 2
 
@@ -63,8 +63,8 @@ def test_of_more_than_two_any_two_can_be_chosen(cards):
     assert len(at.selectbox(key="pair").options) == 3
     at.selectbox(key="pair").select_index(2).run()
     assert not at.exception
-    assert "Only 2 is right: 2" in words(at)
-    assert "Only 3 is right: 1" in words(at)
+    assert "Only run 2 is right: 2" in words(at)
+    assert "Only run 3 is right: 1" in words(at)
 
 
 def test_more_are_shown_when_asked_for(cards):
@@ -85,7 +85,7 @@ def test_a_test_that_is_another_by_now_shows_numbers_and_no_examples(cards):
     at = page(runs=f"{ran('transfer')},{ran('hybrid', right=(0, 0, 0, 1))}")
     assert not at.exception
     assert "The test examples are others by now" in words(at)
-    assert "| **1 is right** | 0 | 3 |" in words(at)
+    assert "| **run 1 is right** | 0 | 3 |" in words(at)
     assert not cards
 
 
@@ -109,6 +109,15 @@ def test_a_row_has_the_curve_of_its_run():
     assert not at.exception
     drawn = str([element.proto for element in at.get("bidi_component")])
     assert drawn.count("Right on the checks") == 2  # as its label and as its title
+
+
+def test_any_id_that_the_store_makes_can_be_drawn(cards, monkeypatch):
+    ids = iter(["_a__b_", "_a__c_"])
+    monkeypatch.setattr("trainers.store.secrets.token_urlsafe", lambda _: next(ids))
+    keys = [of_digits({1}), of_digits({2})]
+    assert not page().exception
+    assert not page(runs=",".join(keys)).exception
+    assert not [key for key in cards if "__" in key]
 
 
 @pytest.mark.parametrize(
