@@ -208,6 +208,8 @@ class Store:
         self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
+        import trainers.rooms  # noqa: F401, its tables are made too; it needs what stands here
+
         tables.create_all(self.engine)
         self._add_columns()
 
