@@ -378,7 +378,9 @@ class Rooms:
                 raise NoRoom
         except NoRoom:
             self._tried(visitor)
-            raise NoRoom("This link leads no room. It may be over, or the link is cut off.") from None
+            raise NoRoom(
+                "This link leads no room. It may be over, or the link is cut off."
+            ) from None
         with self.engine.begin() as sql:
             self._leads(sql, code, visitor)
         return room

@@ -69,4 +69,3 @@ def note(lines: Sequence[Line]) -> str:
     if len({line.data for line in lines}) > 1:
         return "Scores on different data cannot be held against each other."
     return ""
-
