@@ -12,7 +12,7 @@ from pages.parts.live_plot import live_plot
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
 from pages.parts.visitor import visitor
-from pages.parts.words import word
+from pages.parts.words import Words, word
 from trainers import backbones, debrief, samples
 from trainers.plan import BadPlan
 from trainers.rooms import (
@@ -120,10 +120,11 @@ def opened(title: str, settings: Settings) -> None:
 
 def exercises() -> None:
     st.markdown("## Ready exercises")
+    explain = Words("frozen", "pre-trained", "from-scratch")
     for column, (key, one) in zip(st.columns(len(EXERCISES)), EXERCISES.items(), strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"### {one.title}")
-            st.markdown(one.goal)
+            st.markdown(explain(one.goal))
             settings = Settings.of_exercise(key)
             st.caption(in_short(settings))
             if st.button("Open a room with it", icon=":material/groups:", key=f"open-{key}"):
@@ -339,7 +340,7 @@ def drawn(room: Room, lines: Sequence[Line]) -> None:
     with right:
         st.markdown("## Right, against " + ("seconds" if by(room) == "seconds" else "examples"))
         live_plot(
-            figures_room.scores(lines, drawn_approaches(room, lines), by=by(room)),
+            chart(room, lines),
             key="room-chart",
             alt=figures_room.in_words(lines),
         )
@@ -356,8 +357,14 @@ def by(room: Room) -> str:
     return "per_class" if about and about.compare == "per_class" else "seconds"
 
 
-def drawn_approaches(room: Room, lines: Sequence[Line]) -> set[str]:
-    return {*room.settings.approaches, *(line.approach for line in lines)}
+def chart(room: Room, lines: Sequence[Line], *, wall: bool = False) -> figures_room.Figure:
+    return figures_room.scores(
+        lines,
+        {*room.settings.approaches, *(line.approach for line in lines)},
+        by=by(room),
+        most_x=room.settings.seconds if by(room) == "seconds" else 0,
+        wall=wall,
+    )
 
 
 def measured(room: Room) -> None:
@@ -545,7 +552,7 @@ def watch_on_the_wall(room: Room) -> None:
         right.markdown(f"… and {rest} more" if rest > 0 else "")
         with chart:
             live_plot(
-                figures_room.scores(every, drawn_approaches(now, every), by=by(now), wall=True),
+                chart(now, every, wall=True),
                 key="wall-chart",
                 alt=figures_room.in_words(every),
             )

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS
-from trainers import backbones, claims, samples
+from trainers import backbones, claims, prefetch_told, samples
 from trainers.events import (
     Baseline,
     Cancelled,
@@ -148,6 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
     fetch.add_argument("--parent", type=int, help="end when the process of this number ends")
     forget = commands.add_parser("forget", help="delete data of your own, or that was downloaded")
     forget.add_argument("key", metavar="|".join(["own-…", *online.ONLINE]))
+    prefetch_told.add(commands)
     work = commands.add_parser("work", help="work on the runs of the app")
     work.add_argument("--name")
     work.add_argument("--threads", type=int)
@@ -193,6 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _forget(**given)
         case "fetch":
             return _fetch(as_json=given.pop("json"), **given)
+        case "prefetch":
+            return prefetch_told.run(given)
         case "work":
             from trainers.engine.work import work as begin
 

@@ -9,7 +9,7 @@ from guide.approaches import APPROACHES
 from trainers.rooms import Line
 
 ENOUGH = 2  # runs of each that can be set side by side. Ours
-CLEAR, UNCLEAR = 0.9, 0.6  # share of pairs that the better one wins. Ours
+LUCK = 0.05  # a gap that chance makes less often than this is more than luck
 
 
 class Group(NamedTuple):
@@ -74,37 +74,40 @@ def _best(found: Sequence[Group]) -> list[str]:
     first, second = sorted(found, key=lambda group: group.middle, reverse=True)[:2]
     if min(first.runs, second.runs) < ENOUGH:
         return [_too_few(first, second)]
-    share = _wins(first, second)
-    held = f"of 100 pairs, one run of each, {first.name} was the better in {100 * share:.0f}"
-    if share >= CLEAR:
-        return [f"{first.name} was clearly ahead of {second.name}: {held}."]
-    if share >= UNCLEAR:
-        return [f"{first.name} was ahead of {second.name}, with luck in it: {held}."]
-    return [f"{first.name} and {second.name} cannot be told apart here: {held}."]
+    won, pairs = _won(first, second)
+    held = f"one run of each side by side, {first.name} was the better in {won} of {pairs} pairs"
+    if _is_luck(first, second):
+        return [
+            f"Whether {first.name} is ahead of {second.name} cannot be told from these runs: "
+            f"{held}, which luck alone does, too."
+        ]
+    return [f"{first.name} was ahead of {second.name}, by more than luck: {held}."]
 
 
 def _rise(found: Sequence[Group]) -> list[str]:
-    """What the last step up brought, and from where on a step was within luck."""
+    """What each step up in examples brought."""
     said = []
     for fewer, more in pairwise(found):
         if min(fewer.runs, more.runs) < ENOUGH:
             said.append(_too_few(fewer, more))
             continue
-        share, gain = _wins(more, fewer), 100 * (more.middle - fewer.middle)
-        step = f"From {fewer.name} to {more.name}: {gain:+.0f} points"
-        if share >= CLEAR:
-            said.append(f"{step}, and nearly every run gained.")
-        elif share >= UNCLEAR:
-            said.append(f"{step}, but with luck in it.")
-        else:
-            said.append(f"{step}: no more than luck.")
+        step = f"From {fewer.name} to {more.name}: {100 * (more.middle - fewer.middle):+.0f} points"
+        said.append(f"{step}, which may be luck." if _is_luck(fewer, more)
+                    else f"{step}, by more than luck.")  # fmt: skip
     return said
 
 
-def _wins(one: Group, other: Group) -> float:
-    """The share of all pairs, a run of each, in which `one` has more right; a tie counts half."""
-    points = [1.0 if a > b else 0.5 if a == b else 0.0 for a in one.scores for b in other.scores]
-    return sum(points) / len(points)
+def _won(one: Group, other: Group) -> tuple[int, int]:
+    """In how many pairs, a run of each, `one` has more right; and how many pairs there are."""
+    pairs = [(a, b) for a in one.scores for b in other.scores]
+    return sum(a > b for a, b in pairs), len(pairs)
+
+
+def _is_luck(one: Group, other: Group) -> bool:
+    """Whether runs that do not differ would lie so far apart as well: Mann and Whitney's test."""
+    from scipy.stats import mannwhitneyu  # takes long to import
+
+    return not mannwhitneyu(one.scores, other.scores).pvalue < LUCK
 
 
 def _too_few(one: Group, other: Group) -> str:

@@ -1,21 +1,29 @@
 """The board of a room to Plotly, as plain dicts. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import floor as floor_of
 from typing import Any
 
 from guide.approaches import APPROACHES
 from pages.parts.look import LOOKS
 from trainers.rooms import Line
 
+Figure = dict[str, Any]
 CHART_PX, WALL_PX = 340, 460
 BY = {"seconds": "seconds that it took", "per_class": "examples of each class"}
 
 
 def scores(
-    lines: Sequence[Line], approaches: Sequence[str], *, by: str = "seconds", wall: bool = False
-) -> dict[str, Any]:
+    lines: Sequence[Line],
+    approaches: Collection[str],
+    *,
+    by: str = "seconds",
+    most_x: float = 0,
+    wall: bool = False,
+) -> Figure:
     """Test scores against "seconds" or "per_class", a mark for each finished run. Every approach
-    of the room has its place from the start, so that none changes its look when others come."""
+    of the room has its place from the start, so that none changes its look when others come; the
+    axis reaches to `most_x` from the start, too."""
     size = 20 if wall else 13
     data = []
     for key in [key for key in APPROACHES if key in approaches]:
@@ -42,20 +50,25 @@ def scores(
                 "showlegend": True,
             }
         )
-    ticks = {"tickfont": {"size": size}, "rangemode": "tozero"}
-    unit = "x" if by == "per_class" else "closest"
+    xs = [x for one in data for x in one["x"]]
+    lows = [one.low for one in lines if one.low is not None]
+    floor = max(0, 10 * floor_of(10 * min(lows, default=0.0) - 0.2))
     return {
         "data": data,
         "layout": {
             "height": WALL_PX if wall else CHART_PX,
             "uirevision": "board",
-            "hovermode": unit,
+            "hovermode": "closest",
             "margin": {"l": 70 if wall else 52, "r": 12, "t": 54, "b": 64 if wall else 48},
-            "xaxis": {"title": {"text": BY[by], "font": {"size": size}}, **ticks},
+            "xaxis": {
+                "title": {"text": BY[by], "font": {"size": size}},
+                "tickfont": {"size": size},
+                "range": [0, 1.06 * max([most_x, *xs], default=1)],
+            },
             "yaxis": {
                 "title": {"text": "right in the test, %", "font": {"size": size}},
                 "tickfont": {"size": size},
-                "range": [0, 104],
+                "range": [floor, 102],  # in steps of ten: it does not move at every run
             },
             "legend": {
                 "orientation": "h",
