@@ -34,21 +34,25 @@ from trainers.rooms import (
 from trainers.store import FINISHED, store
 
 LOOK_SECONDS = 1.0
-WALL_ROWS = 12  # in a column that is read from the back of the room; two columns
+WALL_ROWS, WALL_COLUMNS = 10, 3  # of names that are read from the back of the room
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300)
 # Streamlit has no larger letters than a title's.
 LARGE = """<style>
 .st-key-code p { font-size: clamp(3rem, 9vw, 7rem); line-height: 1.05; letter-spacing: .14em;
   font-weight: 700; font-family: monospace }
+.st-key-board td:first-child { white-space: nowrap; overflow-wrap: normal }
 </style>"""
 WALL = """<style>
 [data-testid="stHeader"] { display: none }
-[data-testid="stMainBlockContainer"] { padding: 1.5rem 2.5vw }
-.st-key-code p { font-size: clamp(3.4rem, 11vw, 13rem); line-height: 1; letter-spacing: .12em;
+[data-testid="stMainBlockContainer"] { padding: 1.2rem 2.5vw }
+.st-key-code p { font-size: clamp(3.4rem, 9.5vw, 12rem); line-height: 1; letter-spacing: .12em;
   font-weight: 700; font-family: monospace }
-.st-key-where p { font-size: clamp(1.2rem, 2.2vw, 3rem); line-height: 1.3;
-  overflow-wrap: anywhere }
-.st-key-wall-board :is(p, th, td) { font-size: clamp(1.1rem, 1.7vw, 2.2rem); line-height: 1.3 }
+.st-key-where p { font-size: clamp(1.2rem, 2vw, 2.8rem); line-height: 1.3; overflow-wrap: anywhere }
+.st-key-wall-board :is(p, td) { font-size: clamp(1.1rem, 1.45vw, 2.2rem); line-height: 1.25 }
+.st-key-wall-board :is(table, td, th) { border: 0; padding: .12em .3em }
+.st-key-wall-board thead { display: none }
+.st-key-wall-board td { max-width: 13em; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap }
 </style>"""
 
 
@@ -137,6 +141,10 @@ def exercises() -> None:
             )
             with st.expander("Afterwards", icon=":material/forum:"):
                 came_out(alone(one), one.data, one.compare, one.talk)
+                st.caption(
+                    "Alone, give each run another seed (Expert settings): with the same one it "
+                    "repeats itself."
+                )
 
 
 def in_short(settings: Settings) -> str:
@@ -276,6 +284,7 @@ def come_in(room: Room) -> None:
 
 
 def take_part(room: Room, person: Person) -> None:
+    st.html(LARGE)
     st.title(plain(room.title))
     about = EXERCISES.get(room.settings.exercise)
     with st.container(border=True):
@@ -332,13 +341,14 @@ def looked_at(room: Room) -> Room:
 
 def drawn(room: Room, lines: Sequence[Line]) -> None:
     """The board and its chart. Order and heights stay, so that nothing jumps."""
-    left, right = st.columns([1.25, 1], gap="large")
+    left, right = st.columns([1.5, 1], gap="large")
     with left:
         st.markdown("## The board")
-        st.markdown(board.table(lines) if lines else board.EMPTY)
+        with st.container(key="board"):
+            st.markdown(board.table(lines) if lines else board.EMPTY)
         st.caption(board.note(lines))
     with right:
-        st.markdown("## Right, against " + ("seconds" if by(room) == "seconds" else "examples"))
+        st.markdown(f"## Score against {'time' if by(room) == 'seconds' else 'examples'}")
         live_plot(
             chart(room, lines),
             key="room-chart",
@@ -371,6 +381,11 @@ def measured(room: Room) -> None:
     about = EXERCISES.get(room.settings.exercise)
     compare = about.compare if about else "approach"
     lines = rooms().board(room.code, visitor())
+    if not room.settings.draws:
+        st.caption(
+            "Everybody learns from the same examples here, so runs of one approach nearly repeat "
+            "each other: how much is luck cannot be judged."
+        )
     came_out(lines, room.settings.data, compare, about.talk if about else ())
 
 
@@ -395,7 +410,6 @@ def lead(room: Room) -> None:
         with code:
             qr(url, room)
     controls(room)
-    st.fragment(watch_as_leader, run_every=LOOK_SECONDS)(room)
     with st.expander("What came out, and what to talk about", icon=":material/forum:"):
         measured(room)
         st.button("Bring up to date", icon=":material/refresh:")
@@ -405,6 +419,7 @@ def lead(room: Room) -> None:
         if changed and st.button("Use these settings", type="primary"):
             rooms().set_up(room.code, visitor(), changed)
             st.rerun()
+    st.fragment(watch_as_leader, run_every=LOOK_SECONDS)(room)
 
 
 def reached_at(room: Room) -> str:
@@ -508,7 +523,7 @@ def watch_as_leader(room: Room) -> None:
 
 def wall(room: Room, leads: bool) -> None:
     st.html(WALL)
-    words, code = st.columns([3.4, 1], gap="large", vertical_alignment="center")
+    words, code = st.columns([4.6, 1], gap="large", vertical_alignment="center")
     chosen = room.address or usual_address()
     with words:
         with st.container(key="where"):
@@ -544,13 +559,14 @@ def watch_on_the_wall(room: Room) -> None:
         runs = "run" if len(every) == 1 else "runs"
         paused = "**Paused: please look up.** " if now.paused else ""
         st.markdown(f"{paused}{len(people)} {one}, {len(every)} {runs}")
-        left, right, chart = st.columns([1, 1, 1.3], gap="large")
-        first, more = lines[:WALL_ROWS], lines[WALL_ROWS : 2 * WALL_ROWS]
-        left.markdown(board.table(first, wall=True) if first else board.EMPTY)
-        right.markdown(board.table(more, wall=True, first=1 + WALL_ROWS) if more else "")
-        rest = len(lines) - 2 * WALL_ROWS
-        right.markdown(f"… and {rest} more" if rest > 0 else "")
-        with chart:
+        *columns, aside = st.columns([1] * WALL_COLUMNS + [1.9], gap="medium")
+        for number, column in enumerate(columns):
+            first = number * WALL_ROWS
+            some = lines[first : first + WALL_ROWS]
+            column.markdown(board.on_the_wall(some, 1 + first) if some else "")
+        rest = len(lines) - WALL_COLUMNS * WALL_ROWS
+        st.markdown(f"… and {rest} more" if rest > 0 else "" if lines else board.EMPTY)
+        with aside:
             live_plot(
                 chart(now, every, wall=True),
                 key="wall-chart",

@@ -65,7 +65,7 @@ def _in_words(group: Group) -> str:
     if group.runs == 1:
         return f"{group.name}: {runs}, {group.middle:.0%} right in {group.seconds:.0f} s."
     return (
-        f"{group.name}: {runs}, {group.middle:.0%} right as a rule ({group.lowest:.0%} to "
+        f"{group.name}: {runs}, typically {group.middle:.0%} right ({group.lowest:.0%} to "
         f"{group.highest:.0%}), in {group.seconds:.0f} s."
     )
 
