@@ -45,14 +45,16 @@ LARGE = """<style>
 WALL = """<style>
 [data-testid="stHeader"] { display: none }
 [data-testid="stMainBlockContainer"] { padding: 1.2rem 2.5vw }
-.st-key-code p { font-size: clamp(3.4rem, 9.5vw, 12rem); line-height: 1; letter-spacing: .12em;
+.st-key-code p { font-size: clamp(3.4rem, 10.5vw, 13rem); line-height: 1; letter-spacing: .12em;
   font-weight: 700; font-family: monospace }
 .st-key-where p { font-size: clamp(1.2rem, 2vw, 2.8rem); line-height: 1.3; overflow-wrap: anywhere }
-.st-key-wall-board :is(p, td) { font-size: clamp(1.1rem, 1.45vw, 2.2rem); line-height: 1.25 }
+.st-key-wall-board :is(p, td, th) { font-size: clamp(1.1rem, 1.45vw, 2.2rem); line-height: 1.25 }
 .st-key-wall-board :is(table, td, th) { border: 0; padding: .12em .3em }
-.st-key-wall-board thead { display: none }
-.st-key-wall-board td { max-width: 13em; overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap }
+.st-key-wall-board thead { visibility: collapse }
+.st-key-wall-board table { width: 100%; table-layout: fixed }
+.st-key-wall-board td { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+.st-key-wall-board :is(th, td):first-child { width: 2.1em }
+.st-key-wall-board :is(th, td):last-child { width: 3.2em }
 </style>"""
 
 
@@ -559,7 +561,7 @@ def watch_on_the_wall(room: Room) -> None:
         runs = "run" if len(every) == 1 else "runs"
         paused = "**Paused: please look up.** " if now.paused else ""
         st.markdown(f"{paused}{len(people)} {one}, {len(every)} {runs}")
-        *columns, aside = st.columns([1] * WALL_COLUMNS + [1.9], gap="medium")
+        *columns, aside = st.columns([1] * WALL_COLUMNS + [1.7], gap="medium")
         for number, column in enumerate(columns):
             first = number * WALL_ROWS
             some = lines[first : first + WALL_ROWS]

@@ -9,7 +9,7 @@ from pages.parts.look import LOOKS
 from trainers.rooms import Line
 
 Figure = dict[str, Any]
-CHART_PX, WALL_PX = 340, 460
+CHART_PX, WALL_PX = 340, 430
 BY = {"seconds": "seconds that it took", "per_class": "examples of each class"}
 
 
@@ -24,7 +24,7 @@ def scores(
     """Test scores against "seconds" or "per_class", a mark for each finished run. Every approach
     of the room has its place from the start, so that none changes its look when others come; the
     axis reaches to `most_x` from the start, too."""
-    size = 20 if wall else 13
+    size = 17 if wall else 13
     data = []
     for key in [key for key in APPROACHES if key in approaches]:
         done = [one for one in lines if one.approach == key and one.score is not None]
@@ -37,7 +37,7 @@ def scores(
                 "name": APPROACHES[key].title,
                 "x": [getattr(one, by) for one in done],
                 "y": [100 * one.score for one in done],
-                "marker": {"color": look.colour, "symbol": look.mark, "size": 1.1 * size},
+                "marker": {"color": look.colour, "symbol": look.mark, "size": size},
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
