@@ -449,6 +449,12 @@ def reached_at(room: Room) -> str:
         elif given and given != chosen:
             rooms().reached_at(room.code, visitor(), given)
             st.rerun()
+        if st.get_option("server.address") in ("localhost", "127.0.0.1"):
+            st.warning(
+                "This server answers this computer alone: it was started with --server.address. "
+                "Start it without.",
+                icon=":material/lan:",
+            )
         st.caption("If a phone does not reach it: same network? Does a firewall let it through?")
     return address.with_code(chosen, room=room.code)
 

@@ -122,10 +122,15 @@ def test_a_name_loses_what_is_not_to_be_seen():
     assert person.name == "Aná\u0301\u0301 B"
 
 
-def test_thirty_people_called_ana_join_in_the_same_moment():
+@pytest.mark.parametrize("name", ["Ana", "Person {}"])
+def test_thirty_people_join_in_the_same_moment(name):
     room = opened()
+
+    def come(number):
+        return rooms().join(room.code, name.format(number), f"visitor-{number}")
+
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: rooms().join(room.code, "Ana", f"visitor-{n}"), range(30)))
+        found = list(pool.map(come, range(30)))
     assert {person.number for person in found} == set(range(1, 31))
     assert len({person.name for person in found}) == 30
 
