@@ -325,6 +325,7 @@ class Rooms:
     def _join(self, room: Room, name: str, visitor: str) -> Person:
         now = time.time()
         with self.engine.begin() as sql:
+            # Writing first takes SQLite's lock: nobody comes between the look and the insert.
             elsewhere = (people.c.visitor == visitor) & (people.c.room != room.code)
             sql.execute(update(people).where(elsewhere, people.c.left.is_(None)).values(left=now))
             there = select(people).where(people.c.room == room.code)
