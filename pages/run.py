@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
-from pages.parts import curves, drawings, fetch, figures, in_room, said, story as tell
+from pages.parts import curves, drawings, fetch, figures, going_on, in_room, said, story as tell
 from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
@@ -399,6 +399,7 @@ def show(key: str) -> None:
     words.markdown(Words(*TERMS)(approach.meaning))
     with aside:
         picture(drawings.layers(run.plan.approach), key="run-picture")
+    going_on.first_part(run)
     if run.is_over:
         poll = None
     elif run.claimed:
@@ -442,6 +443,7 @@ def controls(run: Run) -> None:
     stop_and_cancel(run, "Stop and test the best so far")
     if not run.is_over:
         return
+    going_on.offer(run)
     with st.container(horizontal=True):
         if not may_use(run.plan.data):
             st.caption(

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import figures, story as tell
+from pages.parts import figures, going_on, story as tell
 from pages.parts.controls import filled_in, may_use
+from pages.parts.drawings_spark import spark
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
-from pages.parts.look import LOOKS
+from pages.parts.look import FROZEN, LOOKS
+from pages.parts.picture import picture
 from pages.parts.plain import plain
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
@@ -24,6 +26,7 @@ from trainers import backbones
 from trainers.events import Answered, Finished
 from trainers.registry import UnknownKey
 from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
+from trainers.sparks import sparks
 from trainers.store import (
     NAME_CHARS,
     NOTE_CHARS,
@@ -72,8 +75,9 @@ def listing() -> None:
     if total:
         st.caption(f"{total:,} in all")
     st.html(WHOLE_TITLES)
+    curves = sparks(store(), [past.id for past in page])
     for past in page:
-        row(past)
+        row(past, curves.get(past.id, ()))
     if not total:
         nothing(search)
     if total > PAGE:
@@ -107,7 +111,7 @@ def first_page() -> None:
     st.session_state["page"] = 1
 
 
-def row(past: Past) -> None:
+def row(past: Past, curve: Sequence[tuple[float, float]]) -> None:
     title = plain(past.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
@@ -118,6 +122,9 @@ def row(past: Past) -> None:
         )
         with st.container(gap=None, width=SCORE_PX):
             score(past)
+            if curve:
+                colour = LOOKS[past.approach].colour if past.approach in LOOKS else FROZEN
+                picture(spark(curve, colour), key=f"spark-{past.id}")
         with st.container(gap=None, width="stretch", key=f"title-{past.id}"):
             address = {"run": past.id} if past.kind == "run" else {"compare": past.id}
             pin = ":material/keep: " if past.pinned else ""
@@ -151,6 +158,8 @@ def facts(past: Past) -> str:
         words.append(tell.OUTCOMES[past.outcome][2])
     if past.seconds is not None:
         words.append(tell.in_short(past.seconds))
+    if going_on.where(past):
+        words.append("can be continued")
     if past.name:  # which no longer says what it is
         what = "every approach" if past.kind == "compare" else APPROACHES[past.approach].title
         words.append(plain(f"{what} on {data_title(past.data)}"))
@@ -238,6 +247,8 @@ def one(past: Past) -> None:
         st.text_area("Note", past.note, max_chars=NOTE_CHARS, key=f"note-{past.id}")
         st.button("Keep this", type="primary", on_click=describe, args=(past.id,), key="describe")
     if may_use(past.data):
+        if found := going_on.where(past):
+            going_on.button(past.id, found)
         plan = store().find(past.id).plan
         if st.button("Repeat with changes", icon=":material/tune:"):
             st.switch_page("run.py", query_params=filled_in(plan))
@@ -361,12 +372,17 @@ def compare(keys: Sequence[str]) -> None:
         "test score."
     )
     st.markdown("## Scores")
-    st.markdown("\n".join(scores(found, stories, names)))
+    tests = [asked_in(run, story) for run, story in zip(found, stories, strict=True)]
+    st.markdown("\n".join(scores(found, stories, names, tests)))
     st.caption(
         "“Against 1” counts example by example, where both were asked: that sees smaller "
         "differences than two intervals laid beside each other. Where it holds zero, chance could "
         "be all there is."
     )
+    if any(tests):
+        from pages.parts.differ import differ  # only here, as below
+
+        differ(found, stories, names, tests)
     st.markdown("## What was set differently")
     st.markdown("\n".join(differences(found)))
 
@@ -406,10 +422,9 @@ def ending(run: Run) -> str:
     return tell.STATES[run.state]
 
 
-def scores(found: list[Run], stories: list[Story], names: list[str]) -> list[str]:
+def scores(found: list[Run], stories: list[Story], names: list[str], tests: list[Any]) -> list[str]:
     from trainers.measure import between  # only here: it takes a second, and a list needs none
 
-    tests = [asked_in(run, story) for run, story in zip(found, stories, strict=True)]
     rows = [
         f"| run | right in the {word('test')} (95 % {word('interval')}) | against 1 | time |",
         "|---|---|---|---|",

@@ -17,9 +17,9 @@ FORBIDDEN = {
 }
 # What pages may need of the back end, whether or not one does today.
 LIGHT = {
+    "trainers.__main__",
     "trainers.answering",
     "trainers.answering.tables",
-    "trainers.answering.terminal",
     "trainers.answers",
     "trainers.approaches",
     "trainers.attribution",
@@ -28,8 +28,13 @@ LIGHT = {
     "trainers.backbones.fit",
     "trainers.backbones.places",
     "trainers.calibration",
+    "trainers.checkpoint",
     "trainers.claims",
     "trainers.debrief",
+    "trainers.drift",
+    "trainers.terminal.go_on",
+    "trainers.continuing",
+    "trainers.differing",
     "trainers.engine.local",
     "trainers.events",
     "trainers.fairness",
@@ -42,7 +47,7 @@ LIGHT = {
     "trainers.mistakes",
     "trainers.narrate",
     "trainers.plan",
-    "trainers.prefetch_told",
+    "trainers.terminal.prefetch",
     "trainers.registry",
     "trainers.report",
     "trainers.rooms",
@@ -50,8 +55,10 @@ LIGHT = {
     "trainers.samples",
     "trainers.samples.online",
     "trainers.samples.own",
+    "trainers.sparks",
     "trainers.store",
     "trainers.threshold",
+    "trainers.tracking",
 }
 
 

@@ -9,23 +9,21 @@ import base64
 import io
 import math
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from trainers import samples
-from trainers.events import Cancelled, Done, Event, Stage
-from trainers.jobs import Explain
 from trainers.plan import Plan
 from trainers.samples import WORD
 from trainers.samples.own.limits import KEPT_CHARS, SHORT_SIDE_PX
+from trainers.threshold import tempered
 
 if TYPE_CHECKING:
     from trainers import simple
+    from trainers.answering.opened import Opened
     from trainers.export import Kept
 
 CELLS = 64  # about, on a picture: so many questions stay under two seconds on one core. Ours
@@ -44,6 +42,8 @@ LIMITS = (
     "good reason."
 )
 
+Ask = Callable[[Sequence], np.ndarray]
+
 
 class CannotSay(ValueError):
     """Nothing can be left out, or there is no such example; the text says so."""
@@ -54,12 +54,13 @@ class CannotSay(ValueError):
 
 def explain(
     kept: "Kept | simple.Kept", one: np.ndarray | str, label: int | None = None,
-    *, as_one: bool = False,
+    *, as_one: bool = False, temperature: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
     """What the answer of `kept` (a run's model: `trainers.export.model_of`) to `one` rests on.
 
     `one` is a text, or a picture, uint8 (H, W, 3); `as_one`: its data came as one array, see
-    `Kept.sureness`. `label` is the class that is asked about, by default the answer. Plain values:
+    `Kept.sureness`; probabilities are by `temperature`. `label` is the class that is asked
+    about, by default the answer. Plain values:
 
     - "what": "picture" or "text"; "answer": the class asked about; "sureness": what the model
       gives it; "measure": "probability", or "likeness" (-1..1) where nothing was trained;
@@ -70,12 +71,18 @@ def explain(
 
     A change below 0: it rises. Raises `CannotSay`.
     """
+
+    def answers(inputs: Sequence) -> np.ndarray:
+        return tempered(_answers(kept, inputs), temperature).astype(np.float32)
+
     if isinstance(one, str):
-        return _of_text(kept, one, label)
-    return _of_picture(kept, np.asarray(one), label, as_one)
+        return _of_text(kept, answers, one, label)
+    return _of_picture(kept, answers, np.asarray(one), label, as_one)
 
 
-def _of_picture(kept: Any, picture: np.ndarray, label: int | None, as_one: bool) -> dict[str, Any]:
+def _of_picture(
+    kept: Any, answers_to: Ask, picture: np.ndarray, label: int | None, as_one: bool
+) -> dict[str, Any]:
     import torch
     from captum.attr import Occlusion  # with matplotlib: most of a second
 
@@ -88,7 +95,7 @@ def _of_picture(kept: Any, picture: np.ndarray, label: int | None, as_one: bool)
 
     def ask(pictures: torch.Tensor) -> torch.Tensor:
         rows = pictures.permute(0, 2, 3, 1).round().to(torch.uint8).numpy()
-        return torch.from_numpy(_answers(kept, rows if as_one else list(rows)))
+        return torch.from_numpy(answers_to(rows if as_one else list(rows)))
 
     whole, without = (_tensor(one) for one in (picture, np.asarray(blurred)))
     answers = ask(whole)[0]
@@ -115,7 +122,7 @@ def _of_picture(kept: Any, picture: np.ndarray, label: int | None, as_one: bool)
     }
 
 
-def _of_text(kept: Any, text: str, label: int | None) -> dict[str, Any]:
+def _of_text(kept: Any, answers_to: Ask, text: str, label: int | None) -> dict[str, Any]:
     import torch
     from captum.attr import FeatureAblation
 
@@ -131,7 +138,7 @@ def _of_text(kept: Any, text: str, label: int | None) -> dict[str, Any]:
             "".join(part for part, there in zip(parts, row, strict=True) if there).strip()
             for row in present.bool().tolist()
         ]
-        return torch.from_numpy(_answers(kept, kept_back))
+        return torch.from_numpy(answers_to(kept_back))
 
     whole = torch.ones(1, len(parts))
     answers = ask(whole)[0]
@@ -201,36 +208,23 @@ def _shown(picture: np.ndarray) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-# --- as a job -----------------------------------------------------------------------------------
+# --- of a model that is kept warm ---------------------------------------------------------------
 
 
 def explained(
-    job: Explain, *, stop: Callable[[], bool], folder: Path | None = None
-) -> Iterator[Event]:
-    """The events of the job; the last is `Done`, with what `explain` finds. Raises `NoSuchRun`,
-    `NotKept`, `CannotSay`, and what reading the data raises."""
-    from trainers.export import Kept, model_of, temperature_of, tempered
-    from trainers.store import store
-
-    began = time.monotonic()
-    yield Stage("explain", "Reading the model", 0.0)
-    run = store().find(job.key)
-    kept = model_of(run)
-    if isinstance(kept, Kept):  # as sure as it may be, like the answers it is asked about
-        kept = tempered(kept, temperature_of(run))
-    one, as_one = job.text, False
-    if job.item is not None:
-        one, as_one = _tested(Plan.from_json(run.result["repeat"]), job.item)
-    if stop():
-        yield Cancelled(time.monotonic() - began)
-        return
-    yield Stage("explain", "Asking again, with a part taken away each time", _since(began))
-    found = explain(kept, one, job.label, as_one=as_one)
-    yield Done(found, _since(began))
-
-
-def _since(began: float) -> float:
-    return time.monotonic() - began
+    opened: "Opened", inputs: Sequence[str], *, item: int | None = None, label: int | None = None
+) -> list[dict[str, Any]]:
+    """What `explain` finds for each of `inputs`, or for test example `item` in place of them.
+    Raises `CannotSay`, and what reading the data raises."""
+    as_one = False
+    if item is not None:
+        one, as_one = _tested(opened.plan, item)
+        inputs = [one]
+    # As sure as the answers that it is asked about.
+    temperature = opened.temperature
+    return [
+        explain(opened.kept, one, label, as_one=as_one, temperature=temperature) for one in inputs
+    ]
 
 
 def _tested(plan: Plan, item: int) -> tuple[np.ndarray | str, bool]:

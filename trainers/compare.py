@@ -49,19 +49,19 @@ def compare(
 
     `stop` ends the present run early, with a score, and starts no other. Raises `BadPlan`.
     """
-    event = None
-    for event in lanes(job, stop=stop, part_of=folder and folder.name):
-        if isinstance(event, OURS) or (isinstance(event, Stage) and event.key in BEFORE):
-            yield event
-    if isinstance(event, Cancelled):  # of the whole: a run's own is not the last
-        yield event
+    yield from filter(is_of_the_whole, lanes(job, stop=stop, part_of=folder and folder.name))
+
+
+def is_of_the_whole(event: Event) -> bool:
+    """Whether `event` is the comparison's, not one of its runs'."""
+    return isinstance(event, OURS) or (isinstance(event, Stage) and event.key in BEFORE)
 
 
 def lanes(
     job: Comparison, *, stop: Callable[[], bool], part_of: str | None = None
 ) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
-    comparison's id, where it has one."""
+    comparison's id, where it has one. Without a run to compare there is no last word."""
     began, runs, shared = time.monotonic(), store(), Shared()
     plans = job.plans()
     data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
@@ -111,7 +111,6 @@ def lanes(
                     right.pop(plan.approach, None)
         yield LaneDone(plan.approach, key, time.monotonic() - began)
     if not right:
-        yield Cancelled(time.monotonic() - began)
         return
     advised = job.advised or job.advised_article
     verdict, article = judge(advised, right), judge(job.advised_article, right)

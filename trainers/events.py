@@ -63,6 +63,16 @@ class Notice(Event):
 
 
 @dataclass(frozen=True)
+class Continued(Notice):
+    """An interrupted run goes on from here: see trainers/continuing.py. What stands before this was
+    told by that run, and its clock goes on where it stopped."""
+
+    limits: bool = False
+    phase: int = 0  # from 0
+    step: int = 0
+
+
+@dataclass(frozen=True)
 class Stage(Event):
     """What is happening now, in words."""
 

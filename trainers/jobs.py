@@ -165,15 +165,11 @@ class Forgot(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explain(_Job):
-    """What an answer of a finished run's model rests on. `Done.found` is what
-    `trainers.attribution.explain` hands back: it holds the example."""
+class Tracked(_Job):
+    """A finished run, told to MLflow: see trainers/tracking.py. `Done.found` is {"told": …}."""
 
     key: str  # the run's id
     visitor: str
-    item: int | None = None  # of the test, in the order of `Answered`; None: `text`
-    text: str = ""
-    label: int | None = None  # the class that is asked about; None: the answer
 
 
 class Kind(NamedTuple):
@@ -192,7 +188,7 @@ KINDS = {
     "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
     "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
-    "explain": Kind(Explain, "trainers.attribution:explained", heavy=True, seconds=5),
+    "track": Kind(Tracked, "trainers.tracking:track", heavy=False, seconds=5),
     "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
 }
 

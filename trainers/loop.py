@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,25 @@ from torch.nn import functional as F
 from trainers.approaches import Phase
 from trainers.body import Examples, Inputs, device, mirror, reduced_precision
 from trainers.events import Event, Paced, PhaseDone, Step, Validated
+from trainers.standing import (
+    Kept,
+    Standing,
+    below,
+    dice,
+    not_kept,
+    remember,
+    remembered,
+    set_dice,
+)
 from trainers.view import View
 
 WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
 LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
 MOST_LOOKS = 20  # and when there are more: each takes time, and fewer examples move slowly
+STEPS_A_LOOK = (
+    5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) a look after each
+)
+# took 60 % of the time. Ours
 TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
 # kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
 SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
@@ -34,13 +48,23 @@ class Clock:
     def __init__(self, budget_seconds: float) -> None:
         self.budget_seconds = budget_seconds
         self._started = time.monotonic()
+        self._held: float | None = None
 
     def seconds(self) -> float:
-        return time.monotonic() - self._started
+        return time.monotonic() - self._started if self._held is None else self._held
 
     def charge(self, seconds: float) -> None:
         """As if so much more time had passed: what another run has computed is not free."""
         self._started -= seconds
+
+    def hold(self, seconds: float) -> None:
+        """Stands at `seconds` until it goes on: what an interrupted run gets ready again was
+        counted once."""
+        self._held = seconds
+
+    def go_on(self) -> None:
+        if self._held is not None:
+            self._started, self._held = time.monotonic() - self._held, None
 
 
 class Checked(NamedTuple):
@@ -105,6 +129,14 @@ def learning_mode(model: nn.Module) -> None:
             learning_mode(child)
 
 
+def hold_statistics(model: nn.Module) -> None:
+    """BatchNorm goes by the statistics that it has, and leaves them: they follow slowly, so after a
+    few steps they would be those of neither the old weights nor the new."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
 def computed(
     body: nn.Module, inputs: Inputs, items: Tensor, *, mirrored: bool = False
 ) -> Iterator[Tensor]:
@@ -158,6 +190,8 @@ def train(
     view: View,
     steps: tuple[int, int, int] | None = None,
     planned: int | None = None,
+    keep: Kept = not_kept,
+    again: Standing | None = None,
 ) -> Generator[Event, None, Trained]:
     """Train `model` in place and yield what happens; leaves it with the best weights it saw, or
     with the last where `held_out` is too small to tell, or empty.
@@ -167,6 +201,9 @@ def train(
     (planned, done, timed) names them instead, and then no clock is read. Closing the generator
     abandons the run after its last whole step. Raises `Diverged` when the loss stops being a
     number.
+
+    After each look, `keep` is handed where it stands; `again` is what it was handed by one that was
+    interrupted, with `model` as it was at the start: then this goes on from there.
     """
     started = clock.seconds()
     optimizer = _optimizer(model, phase)
@@ -174,14 +211,37 @@ def train(
     per_epoch = math.ceil(len(examples) / phase.batch)
     worth = planned or phase.most_steps(len(examples))
     looks = _Looks(model, held_out, view, number, clock)
-    yield from looks.look(0, 0.0)
+    batches = _Batches(examples, phase.batch)
     every, timed = per_epoch, 0
     step, why, durations = 0, "all steps done", []
-    for batch in _endless(examples, phase.batch):
+
+    def standing() -> Standing:
+        facts = {"phase": number, "step": step, "epoch": step / per_epoch, "started": started}
+        facts |= {"every": every, "timed": timed, "planned": planned}
+        facts |= {"durations": [] if planned else durations, "batches": batches.done}
+        tensors = below("model", learned(model)) | below("optimizer", remembered(optimizer))
+        tensors |= below("dice", dice() | batches.dice)
+        return Standing(tensors | looks.tensors(), facts | {"looks": looks.facts()})
+
+    if again:
+        known = again.facts
+        step, started, every = known["step"], known["started"], known["every"]
+        timed, planned, durations = known["timed"], known["planned"], known["durations"]
+        model.load_state_dict(again.of("model"), strict=False)
+        remember(optimizer, again.of("optimizer"))
+        looks.go_on(again)
+        batches.go_on(again.of("dice"), known["batches"])
+        set_dice(again.of("dice"))
+    else:
+        yield from looks.look(0, 0.0)
+        yield from keep(standing)
+    for batch in batches:
         began = time.perf_counter()
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, planned)
         learning_mode(model)
+        if (planned or 0) < phase.settles_in:
+            hold_statistics(model)
         labels = examples.labels[batch].to(device())
         with reduced_precision():
             scores = model(examples.inputs.batch(batch, augment=phase.augment))
@@ -208,7 +268,8 @@ def train(
                 left = SLACK * (until_seconds - now)
                 fits = _fitting(step, each, looks.seconds, left, len(examples), per_epoch, phase)
                 planned = steps[0] if steps else fits
-                every = max(min(per_epoch, planned // LOOKS), planned // MOST_LOOKS, 1)
+                few = min(per_epoch, max(planned // LOOKS, min(STEPS_A_LOOK, planned // 2)))
+                every = max(few, planned // MOST_LOOKS, 1)
                 timed = step
                 yield Paced(number, planned, per_epoch, each, now)
         over = planned is not None and step >= planned
@@ -227,6 +288,8 @@ def train(
         if stop():
             why = "stopped"
             break
+        if looks.last_step == step:
+            yield from keep(standing)
     if looks.last_step != step:
         yield from looks.look(step, step / per_epoch)
     looks.restore_best()
@@ -234,10 +297,33 @@ def train(
     return Trained((planned or step, step, timed or step), looks.best_step, looks.checked)
 
 
-def _endless(examples: Examples, size: int) -> Iterator[Tensor]:
-    while True:
-        mixed = torch.randperm(len(examples))
-        yield from examples.inputs.order(mixed, size)
+class _Batches:
+    """Batches of `size` without end, shuffled anew for each pass over the examples."""
+
+    def __init__(self, examples: Examples, size: int) -> None:
+        self.examples, self.size = examples, size
+        self.dice: dict[str, Tensor] = {}  # the dice that shuffled this pass
+        self.done = 0  # of this pass
+        self._left: list[Tensor] = []
+
+    def __iter__(self) -> Iterator[Tensor]:
+        batches = iter(self._left)
+        while True:
+            for batch in batches:
+                self.done += 1
+                yield batch
+            batches, self.done = self._shuffled(), 0
+
+    def _shuffled(self) -> Iterator[Tensor]:
+        self.dice = {"pass": torch.get_rng_state()}
+        mixed = torch.randperm(len(self.examples))
+        return self.examples.inputs.order(mixed, self.size)
+
+    def go_on(self, dice: dict[str, Tensor], done: int) -> None:
+        """To where `done` batches of the pass that `dice` shuffled were handed out."""
+        if "pass" in dice:  # else no pass was begun
+            torch.set_rng_state(dice["pass"])
+            self._left, self.done = list(self._shuffled())[done:], done
 
 
 def _optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
@@ -258,7 +344,7 @@ def _fitting(
     if more < MOST_LOOKS * per_epoch:
         more = left / (each + look / per_epoch)
     if done + more < LOOKS * per_epoch:
-        more = (left - LOOKS * look) / each
+        more = max((left - LOOKS * look) / each, left / (each + look / STEPS_A_LOOK))
     return max(done, int(min(done + max(0, more), phase.most_steps(examples))))
 
 
@@ -325,6 +411,28 @@ class _Looks:
         self._losses, self._right, self._seen = [], 0, 0
         self.seconds = min(self.seconds, time.perf_counter() - began)
         return event
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept of them, right after a look."""
+        found = below("checked", self.checked._asdict()) if self.checked else {}
+        if self.best_step != self.last_step:  # else the best are those of now
+            found |= below("best", self.weights)
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        names = ("best", "since_best", "best_step", "last_step", "seconds")
+        return {name: getattr(self, name) for name in names}
+
+    def go_on(self, again: Standing) -> None:
+        """`tensors` and `facts`, back; the model has its weights already."""
+        for name, value in again.facts["looks"].items():
+            setattr(self, name, value)
+        self.best = tuple(self.best)
+        if checked := again.of("checked"):
+            self.checked = Checked(**{k: v.to(device()) for k, v in checked.items()})
+        if self.tells:
+            now = {name: value.detach().clone() for name, value in learned(self.model).items()}
+            self.weights = now if self.best_step == self.last_step else again.of("best")
 
     def restore_best(self) -> None:
         self.model.load_state_dict(self.weights, strict=False)

@@ -5,7 +5,7 @@ for two charts serve nobody, and without a script the page opens everywhere, pri
 what a visitor wrote. It holds no example of the data and no link to the run.
 """
 
-import sys
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -19,7 +19,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from guide import Answers, BadAnswer, advise
 from guide.approaches import APPROACHES
 from guide.questions import QUESTIONS, UNSURE
-from trainers import backbones, fairness, samples, says
+from trainers import backbones, fairness, samples, says, sure_words
+from trainers.calibration import bins
 from trainers.card import CLASSES_TOLD, limits
 from trainers.events import (
     Answered,
@@ -34,7 +35,7 @@ from trainers.events import (
 from trainers.mistakes import Gone, asked
 from trainers.narrate import narrated
 from trainers.registry import UnknownKey
-from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.store import FINISHED, Run, store
 from trainers.verdict import UNTRAINED
 
 MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
@@ -61,6 +62,7 @@ def report(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | No
         )
     looks = [event for event in events if isinstance(event, Validated)]
     baseline = next((event for event in events if isinstance(event, Baseline)), None)
+    answered = next((event for event in events if isinstance(event, Answered)), None)
     mixed = _mixed(end)
     title = APPROACHES[end.approach].title
     return _template().render(
@@ -87,7 +89,8 @@ def report(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | No
         limits=limits(run, run.plan, events),
         command=says.command(run.plan),
         made_by=_made_by(),
-        groups=_groups(run, events, end),
+        groups=_groups(run, answered, end),
+        sure=_sure(answered),
         **_classes(end),
     )
 
@@ -289,9 +292,8 @@ def _classes(end: Finished) -> dict[str, Any]:
     }
 
 
-def _groups(run: Run, events: Sequence[Event], end: Finished) -> dict[str, Any] | None:
+def _groups(run: Run, answered: Answered | None, end: Finished) -> dict[str, Any] | None:
     """Each group that the data names, likewise; None where it names none, or is gone."""
-    answered = next((event for event in events if isinstance(event, Answered)), None)
     if answered is None or not run.plan.data.startswith("own-"):
         return None
     try:
@@ -470,6 +472,55 @@ def _ticks(most: float) -> list[float]:
     return [round(n * step, 6) for n in range(int(most / step) + 1)]
 
 
+# --- how sure it is -----------------------------------------------------------------------------
+
+SIDE, SURE_LEFT, SURE_RIGHT, SURE_TOP, SURE_BOTTOM = 400, 50, 380, 12, 354
+
+
+def _sure(answered: Answered | None) -> dict[str, Any] | None:
+    """How sure it said it was against how often it was right, as places in a drawing; None where
+    it gave no probabilities."""
+    if answered is None or not answered.sure:
+        return None
+    right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
+    found = bins(answered.sure, right)
+    start = max(0, math.floor(10 * min(one.said for one in found) - 0.5)) / 10
+
+    def along(share: float) -> float:
+        return round(SURE_LEFT + (SURE_RIGHT - SURE_LEFT) * (share - start) / (1 - start), 1)
+
+    def up(share: float) -> float:
+        return round(SURE_BOTTOM - (SURE_BOTTOM - SURE_TOP) * share, 1)
+
+    ticks = [n / 10 for n in range(round(10 * start), 11, 1 if start >= 0.5 else 2)]
+    return {
+        "side": SIDE,
+        "left": SURE_LEFT,
+        "right": SURE_RIGHT,
+        "bottom": SURE_BOTTOM,
+        "down": [{"at": up(n / 4), "says": f"{25 * n}"} for n in range(5)],
+        "along": [{"at": along(tick), "says": f"{100 * tick:.0f}"} for tick in ticks],
+        "same": {"from": up(start), "to": up(1)},
+        "line": " ".join(f"{along(one.said)},{up(one.share)}" for one in found),
+        "points": [
+            {
+                "x": along(one.said),
+                "y": up(one.share),
+                "low": up(one.right_low),
+                "high": up(one.right_high),
+                "says": f"says {percent(one.said)}: right {one.right:,} of {one.count:,}",
+            }
+            for one in found
+        ],
+        "alt": f"How sure it says it is against how often it is right, in {len(found)} "
+        f"{'group' if len(found) == 1 else 'groups'} of answers. The numbers stand in the table "
+        "below.",
+        "rows": found,
+        "told": sure_words.verdict(answered.sure, right),
+        "corrected": bool(answered.calibrated),
+    }
+
+
 # --- of a run in the store ----------------------------------------------------------------------
 
 
@@ -484,26 +535,3 @@ def comparison_of(run: Run) -> dict[str, Any] | None:
         if one.state == FINISHED and run.id in [lane.get("run") for lane in one.result["runs"]]:
             return one.result
     return None
-
-
-def write(run: str, to: Path) -> int:
-    """`python -m trainers report`: 0, or 2 and one line where there is no such report."""
-    try:
-        if run == "last":
-            done = [one for one in store().of_visitor("terminal") if one.state == FINISHED]
-            if not done:
-                raise NoReport(
-                    "No run was finished in this terminal yet. Start one: python -m trainers run"
-                )
-            found = done[0]
-        else:
-            found = store().find(run)
-        to.write_text(report_of(found), "utf-8")
-    except (NoReport, NoSuchRun) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{to} cannot be written: {error.strerror}.", file=sys.stderr)
-        return 2
-    print(f"{to}: open it in a browser, print it, or send it.")
-    return 0

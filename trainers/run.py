@@ -1,25 +1,24 @@
 """A plan, executed: `run(plan)` is the whole back end, a stream of events."""
 
 import math
-import os
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trainers import backbones, calibration, forecast, health, samples, simple
+from trainers import backbones, calibration, forecast, health, samples, simple, standing
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
 from trainers.body import Body, Examples, Inputs, device
 from trainers.changed import changed
+from trainers.checkpoint import CHECKPOINT
 from trainers.events import (
     Answered,
     Baseline,
@@ -35,11 +34,12 @@ from trainers.events import (
     Started,
     Step,
 )
-from trainers.loop import Checked, Clock, Head, Model, by_length, computed, learned, train
+from trainers.loop import Checked, Clock, Diverged, Head, Model, by_length, computed, learned, train
 from trainers.measure import score
 from trainers.memory import Peak
 from trainers.plan import Pace, Plan
 from trainers.samples import Data
+from trainers.standing import Standing, below
 from trainers.teach import Taught, least_loss, parts_of, teach
 from trainers.view import View
 
@@ -115,10 +115,11 @@ def run(
 
     `stop` is asked between steps: once true, the best weights so far are tested and that is the
     end. Closing the generator abandons the run: no score. With `folder`, what was learned is left
-    there as model.safetensors. Runs that differ in nothing but the approach may hand on what is
-    `shared`. `data` stands in for what the plan names: a part of it, say. Without `checks`
-    nothing is held out to see how it goes: all examples learn at once. Raises `BadData`,
-    `Diverged`, and what loading raises.
+    there as model.safetensors; on the way it keeps there where it stands, and where it finds that,
+    it goes on from there and tells only what is new. Runs that differ in nothing but the approach
+    may hand on what is `shared`. `data` stands in for what the plan names: a part of it, say.
+    Without `checks` nothing is held out to see how it goes: all examples learn at once. Raises
+    `BadData`, `Diverged`, `Broken`, and what loading raises.
     """
     began = time.monotonic()
     plan = replace(plan, backbone=backbones.pinned(plan.backbone))
@@ -133,13 +134,21 @@ def run(
         spent = time.monotonic() - began
         yield from simple.run(plan, data, setup_seconds=spent, notices=notices, folder=folder)
         return
+    behind = standing.load(folder)
     remarks = fit.remarks(row, samples.facts_of(data, LOOKED_AT))
     body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
     spent = time.monotonic() - began
     with Peak() as memory:
-        yield from _Run(
+        whole = _Run(
             plan, data, body, remarks, spent, stop, folder, shared or Shared(), memory, checks
-        ).events()
+        )
+        whole.go_on_from(behind)
+        try:
+            yield from whole.events()
+        except Diverged:  # what was kept leads there again
+            if folder:
+                (folder / CHECKPOINT).unlink(missing_ok=True)
+            raise
 
 
 def check(data: Data, plan: Plan) -> None:
@@ -233,9 +242,23 @@ class _Run:
         self.checked: Checked | None = None
         self.temperature: float | None = None
         self.stopped = self.body_changed = self.mirrored = False
+        self.keeper = standing.Keeper(folder)
+        self.behind: Standing | None = None  # where an interrupted run stood, until caught up with
+        self.known = plan.pace  # how many examples, where no clock is to say
         self.body.requires_grad_(False)  # until a phase says otherwise
 
+    def go_on_from(self, behind: Standing | None) -> None:
+        if behind:
+            self.behind, self.known = behind, Pace(**behind.facts["pace"])
+            self.clock.hold(behind.facts["seconds"])
+
     def events(self) -> Iterator[Event]:
+        """What happens; of what an interrupted run has told already, what is done again."""
+        for event in self._events():
+            if not self.behind or isinstance(event, Stage | Progress):
+                yield event
+
+    def _events(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
         self.parts = parts_of(data.train.labels)
         learn, held = held_out(self.parts)
@@ -304,35 +327,24 @@ class _Run:
         if plan.pace:
             to_play = to_play[: len(plan.pace.steps)]  # fewer where the run was stopped early
         on_features = any(phase.learns == "head" for phase in to_play)
-        view = View(labels[held])
+        self.view = view = View(labels[held])
         yield view.watch(data.train.inputs, self.held, data.train.labels)
-
-        first = learn if on_features else learn[: self.calibration]
-        yield Stage("features", "Looking at every example", clock.seconds())
-        most = None if plan.pace else clock.seconds() + 1.5 * FEATURES_SHARE * plan.seconds
-        features = yield from self._features(self.train_inputs, first, until_seconds=most)
-        if len(features) < len(first):
-            self.learn, learn, first = self.learn[: len(features)], *2 * (first[: len(features)],)
-            text = f"It goes more slowly than was timed, so {len(features):,} examples must do."
-            yield Notice(text, clock.seconds())
-        held_features = yield from self._features(self.train_inputs, held)
-        self.head.calibrate(features)
-        if len(held):
-            yield from self._line_without_training(first, features, held_features)
-        if plan.approach == "transfer" and data.modality == "images":
-            both = torch.cat([features, held_features]), torch.cat([learn, held])
-            seen = yield from self._seen_in_mirror(*both)
-            features, held_features = seen.tensor_split([len(learn)])
-            self.head.calibrate(features)
+        if not self.behind or to_play[self.behind.facts["phase"]].learns == "head":
+            features, held_features = yield from self._looked_at(learn, held, on_features)
+            learn = torch.from_numpy(self.learn)
 
         looks_left = (1 + self.mirrored) * len(self.test) + len(self.held)
         reserve = SLOWER[data.modality] * looks_left * self.forward_seconds + 0.02 * plan.seconds
         end = plan.seconds - reserve
         taught = None
         for number, phase in enumerate(to_play):
-            if self.stop():
+            behind = self.behind and self.behind.facts
+            if behind and number < behind["phase"]:
+                continue
+            if self.stop() and not behind:
                 break
-            if number and not plan.pace and clock.seconds() + self._least(phase) > end:
+            late = clock.seconds() + self._least(phase) > end
+            if number and late and not plan.pace and not behind:
                 text = f"There was no time left for '{phase.title}'. Give it more seconds."
                 yield Notice(text, clock.seconds())
                 break
@@ -349,7 +361,7 @@ class _Run:
                 clock.seconds(),
             )
             left = end - clock.seconds()
-            until = clock.seconds() + phase.share * left
+            until = behind["until"] if behind else clock.seconds() + phase.share * left
             steps = plan.pace.steps[number] if plan.pace else None
             if phase.learns != "head":
                 yield from self._adjusted(phase, number, view, until, steps, taught)
@@ -367,15 +379,40 @@ class _Run:
                 view=view,
                 viewed=range(len(learn), len(places)),
                 steps=steps and steps[1],
+                keep=self._keeping(until),
+                again=self._caught_up(),
             )
             self.pace_steps.append((taught.steps, taught.steps, 0))
             self.epochs += taught.steps
             self.checked = taught.checked
 
+    def _looked_at(self, learn: Tensor, held: Tensor, on_features: bool) -> Iterator[Event]:
+        """Features of the examples that learn and of those held out, float32 (N, F); the head is
+        calibrated on them."""
+        plan, data, clock = self.plan, self.data, self.clock
+        first = learn if on_features else learn[: self.calibration]
+        yield Stage("features", "Looking at every example", clock.seconds())
+        most = None if self.known else clock.seconds() + 1.5 * FEATURES_SHARE * plan.seconds
+        features = yield from self._features(self.train_inputs, first, until_seconds=most)
+        if len(features) < len(first):
+            self.learn, learn, first = self.learn[: len(features)], *2 * (first[: len(features)],)
+            text = f"It goes more slowly than was timed, so {len(features):,} examples must do."
+            yield Notice(text, clock.seconds())
+        held_features = yield from self._features(self.train_inputs, held)
+        self.head.calibrate(features)
+        if len(held) and not self.behind:
+            yield from self._line_without_training(first, features, held_features)
+        if plan.approach == "transfer" and data.modality == "images":
+            both = torch.cat([features, held_features]), torch.cat([learn, held])
+            seen = yield from self._seen_in_mirror(*both)
+            features, held_features = seen.tensor_split([len(learn)])
+            self.head.calibrate(features)
+        return features, held_features
+
     def _seen_in_mirror(self, features: Tensor, items: Tensor) -> Iterator[Event]:
         """The mean of `features` of the training examples `items` and of those of their mirror
         images, where there is time and cross-validation finds it better; else `features`."""
-        pace, parts = self.plan.pace, self.parts[items]
+        pace, parts = self.known, self.parts[items]
         if pace:
             self.mirrored = pace.mirrored
             if not pace.mirrored:
@@ -435,54 +472,120 @@ class _Run:
 
         A head that was taught before has seen all: its twin, which has not seen those held out,
         stands in for it while they are looked at."""
-        if taught:
+        again = self._caught_up()
+        if again:
+            self.head.load_state_dict(again.of("start"))
+        elif taught:
             _soften(self.head, phase.head_sureness)
         clock, start = self.clock, deepcopy(learned(self.model))
+        head = deepcopy(self.head.state_dict())
         if taught and len(self.held):
             self.head.load_state_dict(self.head.state_dict() | taught.twin)
             _soften(self.head, phase.head_sureness)
+        playing = {"number": number, "clock": clock, "until_seconds": until}
+        playing |= {"stop": self.stop, "view": view}
+        if again and "refit" in again.facts:
+            yield from self._once_more(phase, start, head, again.facts["refit"], playing, again)
+            return
         examples, checks = self._inputs(self.learn), self._inputs(self.held)
-        began = clock.seconds()
-        playing = {"number": number, "clock": clock, "until_seconds": until, "stop": self.stop}
+        began = again.facts["began"] if again else clock.seconds()
+        keep = self._keeping(until, below("start", head), began=began)
         trained = yield from train(
-            self.model, examples, checks, phase, view=view, steps=steps, **playing
+            self.model, examples, checks, phase, steps=steps, keep=keep, again=again, **playing
         )
         self.pace_steps.append(trained.steps)
         self.checked = None if np.array_equal(self.learn, self.held) else trained.checked
         self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
         if np.array_equal(self.learn, self.held) or not len(self.held) or self.stop():
             return
-        every = self._inputs(np.concatenate([self.learn, self.held]))
         if self.plan.pace:
-            again = self.plan.pace.refit
+            more = self.plan.pace.refit
         else:
-            again = round(trained.best_step * math.sqrt(len(every) / len(examples)))
+            every = len(self.learn) + len(self.held)
+            more = round(trained.best_step * math.sqrt(every / len(examples)))
             each = (clock.seconds() - began) / trained.steps[1]
-            if trained.steps[1] < trained.steps[0] or clock.seconds() + again * each > until:
-                again = 0
-        if not again:
-            return
+            if trained.steps[1] < trained.steps[0] or clock.seconds() + more * each > until:
+                more = 0
+        if more:
+            yield from self._once_more(phase, start, head, more, playing)
+
+    def _once_more(
+        self,
+        phase: Phase,
+        start: dict[str, Tensor],
+        head: dict[str, Tensor],
+        steps: int,
+        playing: dict[str, Any],
+        again: Standing | None = None,
+    ) -> Iterator[Event]:
+        """The phase from its `start`, with the examples that were held out to learn from as well;
+        what was found before stands where this is cut short."""
+        clock, until = self.clock, playing["until_seconds"]
         yield Stage("refit", "Once more, with the checks to learn from as well", clock.seconds())
-        found, told = deepcopy(learned(self.model)), 0.0
+        found, told = again.of("found") if again else deepcopy(learned(self.model)), 0.0
         self.model.load_state_dict(start, strict=False)
+        kept = below("start", head) | below("found", found)
+        if self.checked:
+            kept |= below("first", self.checked._asdict())
         once_more = train(
             self.model,
-            every,
+            self._inputs(np.concatenate([self.learn, self.held])),
             self._inputs([]),
             phase,
-            view=view,
-            planned=again,
-            steps=(again, again, 0) if self.plan.pace else None,
+            planned=steps,
+            steps=(steps, steps, 0) if self.plan.pace else None,
+            keep=self._keeping(until, kept, refit=steps),
+            again=again,
             **playing,
         )
         for event in once_more:
-            if isinstance(event, Step) and (event.seconds > told + 0.2 or event.step == again):
+            if isinstance(event, Step) and (event.seconds > told + 0.2 or event.step == steps):
                 told = event.seconds
-                yield Progress(event.step, again, told)
-            elif isinstance(event, PhaseDone) and event.steps == again:
-                self.refit_steps = again
+                yield Progress(event.step, steps, told)
+            elif isinstance(event, PhaseDone) and event.steps == steps:
+                self.refit_steps = steps
+            elif isinstance(event, Notice):
+                yield event
         if not self.refit_steps:  # cut short: what was found before is whole
             self.model.load_state_dict(found, strict=False)
+
+    def _keeping(
+        self, until: float, tensors: Mapping[str, Tensor] | None = None, **facts: Any
+    ) -> standing.Kept:
+        """What keeps where a phase stands, with all that the phases before it have left."""
+
+        def whole(inner: Callable[[], Standing]) -> Standing:
+            found, known = inner()
+            known |= facts | {"until": until, "pace_steps": self.pace_steps, "epochs": self.epochs}
+            known |= {"pace": asdict(self._pace())}
+            found |= (tensors or {}) | below("view", self.view.axes())
+            return Standing(found, known)
+
+        return lambda inner: self.keeper.keep(lambda: whole(inner), self.clock.seconds())
+
+    def _caught_up(self) -> Standing | None:
+        """Where the interrupted run stood, for the phase that goes on: from here on all is told."""
+        behind, self.behind = self.behind, None
+        if behind:
+            self.pace_steps = [tuple(steps) for steps in behind.facts["pace_steps"]]
+            self.epochs = behind.facts["epochs"]
+            if first := behind.of("first"):
+                self.checked = Checked(**{k: v.to(device()) for k, v in first.items()})
+            self.view.go_on(behind.of("view"))
+            self.clock.go_on()
+        return behind
+
+    def _pace(self) -> Pace:
+        """What the clock has decided so far."""
+        return Pace(
+            train=len(self.learn),
+            validation=len(self.held),
+            test=len(self.test),
+            steps=tuple(self.pace_steps),
+            refit=self.refit_steps,
+            calibration=self.calibration,
+            mirrored=self.mirrored,
+        )
 
     def _calibrated(self) -> Iterator[Event]:
         """How sure the model may be, by what it had not learned from when it answered."""
@@ -587,8 +690,7 @@ class _Run:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As many examples as the budget can look at: fixed subsamples, and a notice of each."""
         test = np.arange(len(self.data.test.labels))
-        if self.plan.pace:
-            pace = self.plan.pace
+        if pace := self.known:
             self.calibration = pace.calibration
             return learn[: pace.train], held[: pace.validation], test[: pace.test]
 
@@ -689,15 +791,6 @@ class _Run:
         learnable = sum(part["learnable"] for part in self._parts())
         if plan.approach == "none":
             learnable = 0
-        pace = Pace(
-            train=len(self.learn),
-            validation=len(self.held),
-            test=len(self.test),
-            steps=tuple(self.pace_steps),
-            refit=self.refit_steps,
-            calibration=self.calibration,
-            mirrored=self.mirrored,
-        )
         finished = Finished(
             approach=plan.approach,
             data=plan.data,
@@ -716,7 +809,7 @@ class _Run:
             parameters=sum(p.numel() for p in self.model.parameters()),
             epochs=self.epochs,
             stopped=self.stopped,
-            repeat=replace(plan, pace=pace).as_json(),
+            repeat=replace(plan, pace=self._pace()).as_json(),
             peak_memory_bytes=self.memory.now(),
             stored_bytes=0 if plan.approach == "none" else stored_bytes(self.model),
         )
@@ -805,10 +898,4 @@ def stored_bytes(model: Model) -> int:
 
 def keep(model: Model, folder: Path) -> None:
     """Leaves what was learned in `folder`, whole or not at all: a cut cannot leave half a file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = to_keep(model)
-    draft = folder / "model.safetensors.part"
-    save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft)
-    with open(draft, "rb+") as file:
-        os.fsync(file.fileno())
-    draft.replace(folder / "model.safetensors")
+    standing.write(to_keep(model), folder / "model.safetensors")

@@ -208,7 +208,7 @@ class Store:
         self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
-        import trainers.rooms  # noqa: F401, its tables are made too; it needs what stands here
+        from trainers import continuing, rooms  # noqa: F401, their tables
 
         tables.create_all(self.engine)
         self._add_columns()
@@ -236,13 +236,24 @@ class Store:
         """Queues a run, or another job, and hands back its id, which cannot be guessed; with
         `worker` it is that worker's at once (a terminal that runs it itself). `part_of`: the
         comparison that it belongs to."""
+        with self.engine.begin() as sql:
+            return self.start_in(sql, plan, visitor, worker=worker, part_of=part_of)
+
+    def start_in(
+        self,
+        sql: Connection,
+        plan: Any,
+        visitor: str,
+        *,
+        worker: str | None = None,
+        part_of: str | None = None,
+    ) -> str:
+        """`start` inside a transaction, with what must be there before a worker looks."""
         row, now = _row(plan, visitor, part_of), time.time()
-        run = row["id"]
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
-        with self.engine.begin() as sql:
-            sql.execute(insert(runs).values(row))
-        return run
+        sql.execute(insert(runs).values(row))
+        return row["id"]
 
     def find(self, run: str) -> Run:
         """The run called `run`. Raises `NoSuchRun`."""
@@ -597,7 +608,8 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
 
 
 def _forget_explained(sql: Connection, run: str) -> None:
-    """Ends the explanations of answers of `run`: each holds an example."""
+    """Ends the explanations of answers of `run`, which older versions kept: each holds an
+    example."""
     those = select(runs.c.id).where(runs.c.kind == "explain", runs.c.subject == run)
     sql.execute(events.delete().where(events.c.run.in_(those)))
     sql.execute(runs.delete().where(runs.c.kind == "explain", runs.c.subject == run))

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from trainers.events import Event, PhaseDone, Step, Validated
 from trainers.loop import Checked, Clock, Diverged, Head
+from trainers.standing import Kept, Standing, below, not_kept
 from trainers.view import View
 
 PARTS = 5  # as is usual for cross-validation
@@ -66,12 +67,15 @@ def teach(
     view: View,
     viewed: Sequence[int],
     steps: int | None = None,
+    keep: Kept = not_kept,
+    again: Standing | None = None,
 ) -> Generator[Event, None, Taught]:
     """Teach `head`, which has been calibrated, on `features` (N, F) and `labels` (N,), and yield
     what happens. `parts` as `parts_of` has them; `viewed` are the rows that `view` shows.
 
     Ends when the examples left out are answered no better for a while, or before `until_seconds`;
-    `steps` names how many there will be instead. Raises `Diverged`.
+    `steps` names how many there will be instead. `keep` and `again` as in `trainers.loop.train`.
+    Raises `Diverged`.
     """
     rows = torch.cat([head.scaled(features), torch.ones(len(features), 1).to(features)], 1)
     labels = labels.to(rows.device)
@@ -92,9 +96,26 @@ def teach(
     # The loss bends at most half as much as the features spread in their longest direction.
     rate = 2 / _longest(rows)
     began, step, look_at = clock.seconds(), 0, 0
+    if again:
+        known, kept = again.facts, again.of("taught")
+        began, step, look_at = known["began"], known["step"], known["look_at"]
+        weights, before = kept["weights"].to(rows.device), kept["before"].to(rows.device)
+        best = known["best_loss"], known["best_step"], kept["best"].to(rows.device)
+        if checked_then := again.of("checked"):
+            told = Checked(**{name: value.to(rows.device) for name, value in checked_then.items()})
+
+    def standing() -> Standing:
+        facts = {"phase": number, "step": step, "epoch": float(step), "look_at": look_at}
+        facts |= {"began": began, "best_loss": best[0], "best_step": best[1]}
+        # Copies: two that are the same tensor cannot be kept.
+        tensors = {"weights": weights, "before": before.clone(), "best": best[2].clone()}
+        return Standing(
+            below("taught", tensors) | (below("checked", told._asdict()) if told else {}), facts
+        )
+
     while True:
         now = clock.seconds()
-        why = ""
+        why, looked = "", False
         if step >= most:
             why = "all steps done"
         elif steps is None and step and now + (now - began) / step > until_seconds:
@@ -102,7 +123,7 @@ def teach(
         elif stop():
             why = "stopped"
         if why or step == look_at:
-            look_at = max(step + 1, round(LOOK_GROWTH * step))
+            look_at, looked = max(step + 1, round(LOOK_GROWTH * step)), True
             scores = torch.einsum("nf,mfk->mnk", rows, weights)
             answers = scores[asked, torch.arange(len(rows))]
             loss = F.cross_entropy(answers[checked], labels[checked]).item()
@@ -128,6 +149,8 @@ def teach(
             )
         if why:
             break
+        if looked:
+            yield from keep(standing)
         ahead = weights + (step / (step + 3)) * (weights - before)
         likely = torch.einsum("nf,mfk->mnk", rows, ahead).softmax(-1)
         before = weights

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from trainers.body import device
 from trainers.events import Watched
 from trainers.samples.show import shown
 
@@ -33,6 +34,15 @@ class View:
         self._centre: Tensor | None = None
         self._axes: Tensor | None = None
         self._last: list[list[float]] = []
+
+    def axes(self) -> dict[str, Tensor]:
+        """What keeps the map as it is; {} before the first look."""
+        return {} if self._axes is None else {"centre": self._centre, "axes": self._axes}
+
+    def go_on(self, kept: dict[str, Tensor]) -> None:
+        """With the axes of a run that was interrupted."""
+        if kept:
+            self._centre, self._axes = (kept[name].to(device()) for name in ("centre", "axes"))
 
     def of(self, features: Tensor, scores: Tensor) -> dict:
         """The fields of `Validated` that a page draws; `points` is [] where nothing moved."""

@@ -1,11 +1,13 @@
 """How long a page of the history takes: `python tests/bench/list_runs.py --runs 10000`.
 
 Fills a store in a temporary folder with runs of one visitor, each with a result as long as a real
-one and some events, then lists them in every order, searches, and turns to the last page. Prints
+one and some events (the newest have all that a long run tells, for their curves in the list), then
+lists them in every order, searches, and turns to the last page, each time with the curves. Prints
 the median and the slowest of several tries in milliseconds.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -19,12 +21,15 @@ from sqlalchemy import insert
 
 from guide.approaches import APPROACHES
 from trainers import samples
-from trainers.events import Finished, Step
+from trainers.events import Finished, Step, Validated
 from trainers.plan import Plan
+from trainers.sparks import sparks
 from trainers.store import FINISHED, SORTS, Store, _result, _row, events, runs
 
 TRIES = 9
 EVENTS = 20  # of each run
+LONG = 60  # of the newest: steps of 5 minutes, and so many looks with a map of 150 examples
+STEPS, LOOKS = 1500, 40
 PAGE = 20
 
 
@@ -47,9 +52,19 @@ def filled(store: Store, count: int) -> None:
         row |= {"created": time.time() - count + number, "claimed": 0.0, "ended": 1.0}
         rows.append(row | _result(last.as_json()))
         facts += [one | {"run": row["id"]} for one in told]
+    look = Validated(
+        phase=0, step=1, epoch=1.0, accuracy=0.5, loss=1.0, best=True, train_accuracy=0.5,
+        train_loss=1.0, watched=[0] * 6, sureness=[0.5] * 6, points=[[1.234, -2.345]] * 150,
+        point_labels=[0] * 150, point_answers=[1] * 150, seconds=1.0,
+    )  # fmt: skip
+    told = ['{"type": "step"}' + " " * 100] * STEPS + [json.dumps(look.as_json())] * LOOKS
     with store.engine.begin() as sql:
         sql.execute(insert(runs), rows)
         sql.execute(insert(events), facts)
+        for row in rows[-LONG:]:
+            numbered = enumerate(told, EVENTS + 1)
+            more = [{"run": row["id"], "number": n, "event": event} for n, event in numbered]
+            sql.execute(insert(events), more)
 
 
 def main() -> None:
@@ -72,6 +87,8 @@ def main() -> None:
                 began = time.perf_counter()
                 page, total = store.history("visitor", limit=PAGE, **options)
                 assert all(one.title for one in page)
+                curves = sparks(store, [one.id for one in page])
+                assert what != "sorted by newest" or len(curves) == PAGE
                 took.append(1000 * (time.perf_counter() - began))
             print(f"| {what} | {median(took):.0f} ms | {max(took):.0f} ms | {total:,} |")
         store.engine.dispose()

@@ -10,11 +10,11 @@ from test_pages import FRAME, RUN, finished, shown_run, started, words
 from pages.parts import story as tell
 from pages.parts.figures_sure import reliability
 from pages.parts.narration import link
-from pages.parts.sure_words import ends, off, tempered, verdict
 from trainers.calibration import bins
 from trainers.events import Answered, Calibrated
 from trainers.plan import Plan
 from trainers.store import store
+from trainers.sure_words import ends, off, tempered, verdict
 
 LABELS, ANSWERS = [0, 1] * 50, [0, 1] * 40 + [1, 0] * 10  # 80 of 100 right
 RIGHT = [a == b for a, b in zip(LABELS, ANSWERS, strict=True)]

@@ -54,6 +54,7 @@ class Model:
         self.opening = Opening(True, "Ready", 1.0)
         self.answer = Answer(sureness=[0.97, 0.03], unlike=False, shown=SHOWN)
         self.starters: list[dict] = []
+        self.tested: list[dict] = []
         self.error = ""
 
     def ask(self, run, inputs, timeout_seconds=60.0):
@@ -68,7 +69,7 @@ def model(monkeypatch):
     made = Model()
     monkeypatch.setattr(answering, "opening", lambda run: made.opening)
     monkeypatch.setattr(answering, "ask", made.ask)
-    monkeypatch.setattr(answering, "call", lambda verb, run: made.starters)
+    monkeypatch.setattr(answering, "call", lambda verb, run: getattr(made, verb))
     return made
 
 
@@ -205,6 +206,30 @@ def test_one_text_many_lines_and_their_table(model):
     (table,) = at.dataframe
     assert table.value["Answer"].tolist() == ["<b>cat</b>"] * 9
     assert [one.label for one in at.get("download_button")] == ["Download the answers (CSV)"]
+
+
+def lines_of(at: AppTest, key: str, count: int) -> AppTest:
+    at.session_state[f"way-{key}"] = "lines"
+    return asked(sound(at.run()), "\n".join(f"line {n}" for n in range(count)))
+
+
+def test_many_inputs_are_held_against_the_test(model):
+    model.answer = Answer(sureness=[0.97, 0.03], unlike=True, distance=0.9)
+    model.tested = [
+        {"sureness": [0.9, 0.1], "unlike": n < 5, "distance": 0.5 + n / 500} for n in range(100)
+    ]
+    key = ran(data="messages")
+    at = lines_of(page(key), key, 40)
+    assert "40 of 40 (100 %) are unlike anything it learned from; that is more than" in words(at)
+    assert "Other than in its test" in words(at)
+
+
+@pytest.mark.parametrize(("lines", "says"), [(9, "takes 20 different inputs"), (40, "fewer than")])
+def test_of_too_few_it_is_said_that_nothing_is_claimed(lines, says, model):
+    key = ran(data="messages")
+    at = lines_of(page(key), key, lines)  # no examples of the test at hand
+    assert says in words(at)
+    assert "in its test" not in words(at).lower()
 
 
 def test_a_table_keeps_its_columns(model):

@@ -4,7 +4,9 @@ import pytest
 from test_pages import RUN, buttons, finished, shown_run, words
 
 from pages.parts.closer import why
-from trainers.events import Answered, Done, Failed
+from trainers import answering
+from trainers.answering import CannotAnswer, Opening
+from trainers.events import Answered
 from trainers.home import run_folder
 from trainers.store import store
 
@@ -33,13 +35,31 @@ def asked(answered=ANSWERED, model=True):
     return at.run(), run.id
 
 
-def explained(found):
-    at, run = asked()
+class Model:
+    """What answers in place of the process; notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked, self.found, self.error = [], PICTURE, ""
+        self.opening = Opening(True, "Ready", 1.0)
+
+    def call(self, verb, run, inputs, **options):
+        self.asked.append((verb, run, list(inputs), options))
+        if self.error:
+            raise CannotAnswer(self.error)
+        return [self.found]
+
+
+@pytest.fixture
+def model(monkeypatch):
+    made = Model()
+    monkeypatch.setattr(answering, "opening", lambda run: made.opening)
+    monkeypatch.setattr(answering, "call", made.call)
+    return made
+
+
+def pressed(at):
     next(one for one in at.button if one.label == "Show what it rests on").click()
-    at.run()
-    job = store().latest("explain", run)
-    store().append(job.id, [found])
-    return at.run(), job
+    return at.run()
 
 
 def test_the_surest_mistakes_come_first_then_right_answers_of_each_class():
@@ -50,33 +70,40 @@ def test_the_surest_mistakes_come_first_then_right_answers_of_each_class():
     assert named == "Wrong: says <b>cat</b>, 95% sure; it is dog (test example 4)"
 
 
-def test_an_answer_is_asked_about_in_a_worker_when_its_button_is_pressed():
+def test_the_warm_model_is_asked_when_the_button_is_pressed_and_once(model):
     at, run = asked()
     assert not at.exception
-    assert store().latest("explain", run) is None
-    next(one for one in at.button if one.label == "Show what it rests on").click()
-    at.run()
-    job = store().latest("explain", run)
-    assert (job.plan.key, job.plan.item, job.plan.label) == (run, 3, 0)
-    assert at.get("progress")[-1].proto.text == "Waiting for a free process."
+    assert model.asked == []
+    at = pressed(at)
+    assert model.asked == [("explain", run, [], {"item": 3, "label": 0})]
     assert "Show what it rests on" not in buttons(at)
+    at.run()
+    assert len(model.asked) == 1
 
 
-def test_the_truth_can_be_asked_about_too():
+def test_a_model_that_is_being_loaded_says_so_and_is_asked_when_it_is_there(model):
+    model.opening = Opening(False, "Loading the model", 0.1)
+    at = pressed(asked()[0])
+    assert "The model is being loaded" in at.get("progress")[-1].proto.text
+    assert model.asked == []
+    model.opening = Opening(True, "Ready", 1.0)
+    assert "rests most on" in words(at.run())
+
+
+def test_the_truth_can_be_asked_about_too(model):
     at, run = asked()
     at.session_state["why_label_3"] = 1
-    at.run()
-    next(one for one in at.button if one.label == "Show what it rests on").click()
-    at.run()
-    assert store().latest("explain", run).plan.label == 1
+    pressed(at.run())
+    assert model.asked == [("explain", run, [], {"item": 3, "label": 1})]
 
 
 @pytest.mark.parametrize(("found", "says"), [
     (PICTURE, "rests most on the upper right"),
     (TEXT, "by so much its likeness falls without the word"),
 ])  # fmt: skip
-def test_what_was_found_is_said_in_words_and_never_without_its_limits(found, says):
-    at, _ = explained(Done(found, 1.0))
+def test_what_was_found_is_said_in_words_and_never_without_its_limits(found, says, model):
+    model.found = found
+    at = pressed(asked()[0])
     assert not at.exception
     assert says in words(at)
     assert why.LIMITS in words(at)
@@ -84,15 +111,18 @@ def test_what_was_found_is_said_in_words_and_never_without_its_limits(found, say
     assert not any(one.allow_html for one in at.markdown)
 
 
-def test_a_visitors_words_are_text():
-    at, _ = explained(Done(TEXT, 1.0))
+def test_a_visitors_words_are_text(model):
+    model.found = TEXT
+    at = pressed(asked()[0])
     assert "\\*word" not in words(at)  # it speaks against, so it is not named
     assert "\\<b\\>bad\\</b\\>" in words(at)
 
 
-def test_what_went_wrong_is_said():
-    at, _ = explained(Failed("The data of this run was deleted.", 1.0))
+def test_what_went_wrong_is_said_and_can_be_asked_again(model):
+    model.error = "The data of this run was deleted."
+    at = pressed(asked()[0])
     assert "The data of this run was deleted" in words(at)
+    assert "Show what it rests on" in buttons(at)
 
 
 @pytest.mark.parametrize("given", [{"answered": None}, {"model": False}])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import permutations
 from zlib import compress, crc32
 
 import numpy as np
@@ -24,6 +25,7 @@ from trainers.answering import Answer, CannotAnswer, Verb, opened, serve
 from trainers.answering.opened import Opened, judge_of
 from trainers.answering.process import Answerer
 from trainers.answering.serve import Warm, found
+from trainers.drift import drift
 from trainers.engine.execute import execute
 from trainers.events import Answered, Calibrated, Finished
 from trainers.home import run_folder
@@ -152,6 +154,22 @@ def test_starters_are_test_examples_of_every_class(toy):
         assert all("text" not in one or one["text"] in test.inputs for one in some)
 
 
+def test_many_inputs_are_held_against_answers_to_the_test(toy, monkeypatch):
+    monkeypatch.setattr(opened, "MOST_TESTED", 40)
+    for data in ("colours", "words"):
+        key = finished(data, "transfer")
+        test = test_of(data)
+        known = [Answer.of(one) for one in asked(key, [], verb="tested")]
+        assert len(known) == 40
+        same = [one if isinstance(one, str) else png(one) for one in test.inputs]
+        shift = drift([Answer.of(one) for one in asked(key, same[:60])], known)
+        assert not shift.differs
+    noise = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), np.uint8)
+    key = finished("colours", "transfer")
+    known = [Answer.of(one) for one in asked(key, [], verb="tested")]
+    assert drift([Answer.of(one) for one in asked(key, list(map(png, noise)))], known).differs
+
+
 # --- hostile inputs -----------------------------------------------------------------------------
 
 
@@ -201,10 +219,10 @@ def said(kept, one, *, label):
 
 
 def test_another_kind_of_question_is_one_row(toy, monkeypatch):
-    rows = answering.VERBS | {"explain": Verb(f"{__name__}:said", takes="model")}
+    rows = answering.VERBS | {"shape": Verb(f"{__name__}:said", takes="model")}
     monkeypatch.setattr(serve, "VERBS", rows)
     key, sound = finished("colours", "none"), png(test_of("colours").inputs[0])
-    first, broken = asked(key, [sound, b"x"], verb="explain", label=2)
+    first, broken = asked(key, [sound, b"x"], verb="shape", label=2)
     assert first == {"shape": [8, 8, 3], "label": 2, "model": "Kept"}
     assert broken["error"]
 
@@ -298,6 +316,11 @@ def test_a_terminal_asks_the_last_run(toy, capsys, tmp_path):
     assert first.startswith("'=1+1,")
     assert ",red," in first
     assert ",blue," in second
+    capsys.readouterr()
+    lines = map(" ".join, permutations(["the", "rose", "brick", "cherry"]))
+    table.write_text("text\n" + "\n".join(lines) + "\n")
+    assert main(["try", key, "--csv", str(table), "--to", str(to)]) == 0
+    assert "more often than in its test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

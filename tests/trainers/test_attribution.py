@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from guide.approaches import APPROACHES
-from trainers import jobs, samples
+from trainers import samples
+from trainers.answering import packed, serve
+from trainers.answering.serve import Warm
 from trainers.attribution import (
     BATCH,
     CELLS,
@@ -24,14 +26,13 @@ from trainers.attribution import (
     place,
 )
 from trainers.engine.execute import execute
-from trainers.events import Answered, Cancelled, Done, Failed, Finished
-from trainers.export import model_of, temperature_of, tempered
+from trainers.events import Answered, Finished
+from trainers.export import NotKept, model_of, temperature_of, tempered
 from trainers.home import run_folder
-from trainers.jobs import Explain
 from trainers.plan import Plan
 from trainers.run import run
 from trainers.samples.own.limits import SHORT_SIDE_PX
-from trainers.store import store
+from trainers.store import NoSuchRun, store
 
 CORNER = np.zeros((64, 96, 3), np.uint8)
 CORNER[8:16, 72:88] = 255  # something bright at the upper right
@@ -172,7 +173,14 @@ def test_a_text_that_rests_on_no_word_says_so():
     assert "rests on no single word" in in_words(explain(kept, "one two three"), "any")
 
 
-# --- as a job -----------------------------------------------------------------------------------
+# --- of a model that is kept warm ---------------------------------------------------------------
+
+
+def asked(key: str, text: str | None = None, warm: Warm | None = None, **options) -> dict:
+    told, blobs = packed([] if text is None else [text])
+    question = {"verb": "explain", "run": key, "inputs": told, "options": options}
+    (found,) = serve.found(warm or Warm(), question, blobs, lambda text, share: None)
+    return found
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
@@ -180,10 +188,7 @@ def test_a_text_that_rests_on_no_word_says_so():
 def test_every_approach_can_be_asked_about_a_test_example(data, approach, toy):
     key = finished(data, approach)
     (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
-    job = Explain(key=key, visitor="ann", item=4)
-    *_, last = jobs.perform(job, stop=lambda: False)
-    assert isinstance(last, Done)
-    found = last.found
+    found = asked(key, item=4)
     assert found == json.loads(json.dumps(found))
     assert found["answer"] == told.answers[4]
     if told.sure:  # as the pages show it
@@ -206,39 +211,30 @@ def test_every_approach_can_be_asked_about_a_test_example(data, approach, toy):
 
 
 def test_a_text_of_the_visitor_and_another_class_can_be_asked_about(toy):
-    key = finished("words", "transfer")
-    job = Explain(key=key, visitor="ann", text="the rose sea ink", label=0)
-    *_, last = jobs.perform(job, stop=lambda: False)
-    words = dict(last.found["words"])
+    words = dict(asked(finished("words", "transfer"), "the rose sea ink", label=0)["words"])
     assert words["rose "] > max(words["sea "], words["ink"])
 
 
+def test_the_second_explanation_loads_no_model_and_says_the_same(toy, monkeypatch):
+    loads, opened = [], serve.Opened
+
+    def noted(run, tell):
+        loads.append(run.id)
+        return opened(run, tell)
+
+    monkeypatch.setattr(serve, "Opened", noted)
+    key, warm = finished("words", "transfer"), Warm()
+    assert asked(key, item=4, warm=warm) == asked(key, item=4, warm=warm)
+    assert loads == [key]
+
+
 def test_what_cannot_be_asked_says_why(toy):
-    def ended(**asked):
-        job = Explain(visitor="ann", **asked)
-        job_key = store().start(job, "ann", worker="test")
-        *_, last = execute(store(), job_key, job, lambda j, **k: jobs.perform(j, **k))
-        return last
-
     key = finished("colours", "transfer")
-    assert "no test example 600" in ended(key=key, item=600).text
-    assert "no such run" in ended(key="nobody", item=0).text
+    with pytest.raises(CannotSay, match="no test example 600"):
+        asked(key, item=600)
+    assert "reads pictures" in asked(key, "a rose")["error"]
+    with pytest.raises(NoSuchRun):
+        asked("nobody", item=0)
     (run_folder(key) / "model.safetensors").unlink()
-    last = ended(key=key, item=0)
-    assert isinstance(last, Failed)
-    assert "left no model here" in last.text
-
-
-def test_one_that_is_stopped_asks_nothing(toy):
-    job = Explain(key=finished("colours", "transfer"), visitor="ann", item=0)
-    assert isinstance([*jobs.perform(job, stop=lambda: True)][-1], Cancelled)
-
-
-def test_with_the_data_goes_what_was_explained_of_it(toy):
-    gone, other = (finished(data, "simple") for data in ("colours", "words"))
-    jobs_ = [store().start(Explain(key=key, visitor="ann", item=0), "ann") for key in (gone, other)]
-    store().append(jobs_[0], [Done({"picture": "data:"}, 1.0)])
-    store().forget_examples("colours")
-    assert store().latest("explain", gone) is None
-    assert store().events(jobs_[0]) == []
-    assert store().latest("explain", other).id == jobs_[1]
+    with pytest.raises(NotKept, match="left no model here"):
+        asked(key, item=0)

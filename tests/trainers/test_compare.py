@@ -5,9 +5,9 @@ import json
 import pytest
 import toys
 
-from trainers.__main__ import _race
 from trainers.answers import Answer
 from trainers.compare import compare, lanes, looked_over
+from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
     Cancelled,
@@ -24,6 +24,7 @@ from trainers.jobs import Comparison
 from trainers.plan import BadPlan
 from trainers.samples import own
 from trainers.store import FINISHED, store
+from trainers.terminal.compare import _race
 from trainers.verdict import judge
 
 ALL = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
@@ -103,7 +104,13 @@ def test_stop_ends_with_what_there_is(toy):
 
 
 def test_stopped_before_anything_there_is_nothing_to_compare(toy):
-    assert isinstance(list(lanes(comparison(), stop=lambda: True))[-1], Cancelled)
+    job = comparison()
+    key = store().start(job, "ann", worker="w")
+
+    def stopped(job: Comparison, *, stop, folder):
+        return compare(job, stop=lambda: True, folder=folder)
+
+    assert [type(event) for event in execute(store(), key, job, stopped)] == [Cancelled]
 
 
 def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):

@@ -11,7 +11,7 @@ import toys
 from torch import nn
 from torch.nn import functional as F
 
-from trainers.approaches import Phase
+from trainers.approaches import Phase, phases
 from trainers.events import Paced, PhaseDone, Step, Validated
 from trainers.loop import (
     TRUSTED_CHECKS,
@@ -38,6 +38,7 @@ PHASE = Phase(
     max_epochs=5,
     shortens=False,
     patience=100,
+    settles_in=0,
 )
 ENOUGH = TRUSTED_CHECKS // 3 + 1  # of each of the toys' classes: early stopping is trusted
 
@@ -125,6 +126,26 @@ def test_learning_parts_move_batch_norm_included():
     stay = {"head.centre", "head.scale"}
     after = model.state_dict()
     assert {name for name in before if torch.equal(after[name], before[name])} == stay
+
+
+def test_batch_norm_keeps_its_statistics_where_few_steps_are_planned():
+    """They follow slowly: after a few steps they fit neither the old weights nor the new."""
+    for settles_in, moves in [(1000, False), (0, True)]:
+        model = toys.model()
+        before = deepcopy(model.state_dict())
+        played(model, phase(settles_in=settles_in))
+        after = model.state_dict()
+        names = [name for name in before if "running_" in name]
+        assert names
+        assert [not torch.equal(after[name], before[name]) for name in names] == [moves] * len(
+            names
+        )
+        assert not torch.equal(after["head.linear.weight"], before["head.linear.weight"])
+
+
+def test_from_scratch_there_are_no_statistics_to_keep():
+    (only,) = phases("scratch", "images", "all")
+    assert only.settles_in == 0
 
 
 def test_learning_mode_is_training_only_where_something_learns():
@@ -235,6 +256,13 @@ def test_it_looks_before_the_first_step_and_after_the_last():
 def test_it_looks_several_times_within_few_epochs():
     events, _ = played(toys.model(), phase(max_epochs=1, batch=2), data=toys.examples(20))
     assert len(of(Validated, events)) >= 6
+
+
+def test_slow_steps_are_not_outnumbered_by_looks():
+    toys.SLOW["seconds"] = 0.02
+    events, steps = played(toys.model(), phase(max_epochs=100), seconds=0.6)
+    assert 4 <= steps[1] < 30
+    assert len(of(Validated, events)) <= 3 + steps[1] / 4
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_words():

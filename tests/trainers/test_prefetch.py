@@ -2,10 +2,11 @@
 
 import pytest
 
-from trainers import backbones, prefetch_told
+from trainers import backbones
 from trainers.__main__ import main
 from trainers.backbones.download import NotFetched
 from trainers.events import Done, Progress
+from trainers.terminal import prefetch
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def net(monkeypatch):
 
         return stream
 
-    monkeypatch.setattr(prefetch_told, "found", found)
+    monkeypatch.setattr(prefetch, "found", found)
     really = backbones.is_here
     monkeypatch.setattr(backbones, "is_here", lambda row: row.key in here or really(row))
     return asked

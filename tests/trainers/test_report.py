@@ -16,7 +16,18 @@ from trainers.home import run_folder
 from trainers.jobs import Comparison
 from trainers.measure import score
 from trainers.plan import Plan
-from trainers.report import NoReport, comparison_of, next_steps, percent, report, report_of
+from trainers.report import (
+    SURE_BOTTOM,
+    SURE_LEFT,
+    SURE_RIGHT,
+    SURE_TOP,
+    NoReport,
+    comparison_of,
+    next_steps,
+    percent,
+    report,
+    report_of,
+)
 from trainers.run import run
 from trainers.store import store
 
@@ -92,7 +103,7 @@ def test_every_finished_run_has_one_with_its_numbers(data, approach, toy):
         right, tested = row[end["classes"].index(name)], sum(row)
         assert f"{name} {tested} {percent(right / tested)}" in page.text
     looked = [event for event in events(key) if isinstance(event, Validated)]
-    assert ("polyline" in page.tags) == (len(looked) > 1)
+    assert ("While it learned" in page.text) == (len(looked) > 1)
     assert key not in html
     assert "terminal" not in page.text.replace("From a terminal", "")
 
@@ -273,6 +284,33 @@ def test_the_terminal_writes_it(toy, tmp_path, capsys):
     assert main(["report", "nobody", "--to", str(to)]) == 2
     assert main(["report", key, "--to", str(tmp_path / "no" / "such.html")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
+    key = finished("words", "transfer")
+    labels, answers = [0] * 80, [0] * 38 + [1] * 2 + [0] * 20 + [1] * 20
+    said = [0.92] * 40 + [0.52] * 40
+    chosen = Answered(labels, answers, [0.99] * 80, 1.0, calibrated=said)
+
+    def told(of: Answered) -> str:
+        told = [of if isinstance(one, Answered) else one for one in events(key)]
+        return report(store().find(key), told)
+
+    html = told(chosen)
+    page = Page(html)
+    assert page.open == []
+    assert "On average it says 72%, and 72% are right" in page.text
+    assert "are corrected (by a temperature" in page.text
+    for counts in ("says 92%: right 38 of 40", "says 52%: right 20 of 40"):
+        assert counts in page.text
+    # 52 % lies a fifth along an axis from 40 to 100 %; half of those are right.
+    across = SURE_LEFT + 0.2 * (SURE_RIGHT - SURE_LEFT)
+    assert f'cx="{across:.1f}" cy="{(SURE_TOP + SURE_BOTTOM) / 2:.1f}" r="5"' in html
+    assert "are corrected" not in told(replace(chosen, calibrated=[], sureness=said))
+
+
+def test_without_probabilities_nothing_is_drawn_of_them(toy):
+    assert "right as often as it is sure" not in report_of(store().find(finished("words", "none")))
 
 
 def test_the_sureness_of_single_answers_is_not_in_it(toy):

@@ -11,7 +11,7 @@ from trainers.__main__ import main
 from trainers.events import Failed, from_json
 from trainers.plan import Plan
 from trainers.samples import online
-from trainers.store import FINISHED, store
+from trainers.store import CANCELLED, FINISHED, store
 
 LAST = {
     "type",
@@ -75,6 +75,32 @@ def test_a_run_from_a_terminal_is_kept_like_any_other(toy, capsys):
     (run,) = store().of_visitor("terminal")
     assert run.state == FINISHED
     assert run.result == lines[-1]
+
+
+def test_a_comparison_from_a_terminal_is_kept_with_its_runs_as_parts(toy, capsys):
+    command = "compare --data colours --approaches none,simple --trial-seconds 0 --seconds 3 --json"
+    assert main(command.split()) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (past,), _ = store().history("terminal")
+    assert (past.kind, past.state) == ("compare", FINISHED)
+    assert store().find(past.id).result == lines[-1]
+    lanes = {run["run"] for run in lines[-1]["runs"]}
+    assert {one.id for one in store().history("terminal", parts=True)[0]} == {past.id, *lanes}
+    own = [event.as_json() for _, event in store().events(past.id)]
+    assert own == [line for line in lines if line in own]
+    told = [line["type"] for line in lines]
+    assert told.count("finished") == 2  # printed in its place, and kept in its own run
+    assert "finished" not in {event["type"] for event in own}
+
+
+@pytest.mark.parametrize("as_json", [["--json"], []], ids=["json", "drawn"])
+def test_a_comparison_of_which_no_run_ends_is_cancelled_and_exit_1(as_json, toy, capsys):
+    command = "compare --data one_class --approaches transfer --trial-seconds 0"
+    assert main([*command.split(), *as_json]) == 1
+    told = capsys.readouterr()
+    assert "needs at least two" in told.out + told.err
+    (past,), _ = store().history("terminal")
+    assert past.state == CANCELLED
 
 
 @pytest.mark.parametrize("as_json", [["--json"], []], ids=["json", "drawn"])

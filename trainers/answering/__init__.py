@@ -33,6 +33,8 @@ class Verb(NamedTuple):
 VERBS = {
     "answer": Verb("trainers.answering.opened:answers", takes="opened"),
     "starters": Verb("trainers.answering.opened:starters", takes="opened"),
+    "explain": Verb("trainers.attribution:explained", takes="opened"),
+    "tested": Verb("trainers.answering.opened:tested", takes="opened"),
 }
 
 

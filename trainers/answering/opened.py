@@ -3,6 +3,7 @@ this package for the part that pages read."""
 
 import base64
 import io
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from trainers.threshold import calibrated, tempered
 MOST_KNOWN = 1000  # training examples that an input is held against
 KNOWN_SECONDS = 15.0  # that looking at them may take, with a large network; then those must do
 STARTERS = 6
+MOST_TESTED = 300  # test examples that many inputs are held against. Ours
+TESTED_SECONDS = 10.0  # that answering them may take, likewise
+TESTED_BATCH = 32
 SHOWN_PX = 160
 MOST_JUDGES = 3
 
@@ -250,6 +254,18 @@ def starters(opened: Opened, inputs: Sequence) -> list[dict[str, Any]]:
         one = data.test.inputs[item]
         what = {"text": one} if isinstance(one, str) else {"picture": _png(one)}
         found.append({"label": data.classes[labels[item]], **what})
+    return found
+
+
+def tested(opened: Opened, inputs: Sequence) -> list[dict[str, Any]]:
+    """The answers to some test examples, the same every time. None where the data was deleted."""
+    if (data := data_of(opened.plan)) is None:
+        return []
+    some = np.random.default_rng(0).permutation(len(data.test.labels))[:MOST_TESTED]
+    found, began = [], time.monotonic()
+    while len(found) < len(some) and time.monotonic() - began < TESTED_SECONDS:
+        part = some[len(found) : len(found) + TESTED_BATCH]
+        found += opened.judged([data.test.inputs[item] for item in part])
     return found
 
 

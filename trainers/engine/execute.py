@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers import continuing, tracking
 from trainers.events import Cancelled, Event, Failed, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
@@ -19,9 +20,16 @@ HEART_SECONDS = 0.2
 
 
 def execute(
-    store: Store, run: str, plan: Any, runner: Runner, folder: Path | None = None
+    store: Store,
+    run: str,
+    plan: Any,
+    runner: Runner,
+    folder: Path | None = None,
+    *,
+    keeps: Callable[[Event], bool] = lambda event: True,
 ) -> Iterator[Event]:
-    """Yield the events of `plan`, and write them to `run` in the store as they come.
+    """Yield the events of `plan`, and write those that it `keeps` to `run` in the store as they
+    come.
 
     The last one is always an end: `Finished`, `Failed` (an error never leaves here), or
     `Cancelled`. A heart beats beside it, so that Stop and Cancel are heard in the middle of a
@@ -32,25 +40,35 @@ def execute(
     stream = runner(plan, stop=heart.stop.is_set, folder=folder)
     with heart:
         try:
+            if known := continuing.before(store, run):
+                store.append(run, known)
+                began -= known[-1].seconds
+            yield from known
             for event in stream:
                 if heart.cancel.is_set():
                     break
-                heart.write(event)
-                yield event
-                if type(event) in ENDS:
+                if kept := keeps(event):
+                    heart.write(event)
+                if kept and type(event) in ENDS:
+                    continuing.settle(store, run, event)
+                    tracking.after(store, run, event)
+                    yield event
                     return
+                yield event
         except Exception as error:  # a run must end with a word, whatever happened in it
             failed = Failed(reason(error), time.monotonic() - began)
             heart.write(failed)
             yield failed
             return
         except (GeneratorExit, KeyboardInterrupt):
-            heart.write(Cancelled(time.monotonic() - began))
+            heart.write(cancelled := Cancelled(time.monotonic() - began))
+            continuing.settle(store, run, cancelled)
             raise
         finally:
             stream.close()
         cancelled = Cancelled(time.monotonic() - began)
         heart.write(cancelled)
+        continuing.settle(store, run, cancelled)
         yield cancelled
 
 

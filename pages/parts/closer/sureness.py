@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.parts import sure_words
 from pages.parts.figures_sure import reliability
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.story import Story
 from pages.parts.words import explained
+from trainers import sure_words
 from trainers.calibration import Bin, bins
 from trainers.events import Finished
 from trainers.store import Run

@@ -20,6 +20,7 @@ from pages.parts.words import explained
 from trainers import answering, samples
 from trainers.answering import Answer, CannotAnswer
 from trainers.answering.tables import MOST_ROWS, written
+from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
 from trainers.home import run_folder
 from trainers.registry import UnknownKey
@@ -35,6 +36,11 @@ REMEMBERED = {"text": 2 * MOST_ROWS, "images": 2 * tryit_ask.MOST_PICTURES}
 ALWAYS = 0
 PRECISIONS = (ALWAYS, 70, 75, 80, 85, 90, 95, 97, 99)
 USUAL = 90
+TESTED_HOW = (
+    "Two-sample tests against at most 300 examples of its test, each at 1 %: how many are unlike "
+    "what it learned from (Fisher), how far they lie from that (Kolmogorov-Smirnov), and its "
+    "answers (chi-square). The same input twice counts once."
+)
 NOT_SURE, UNLIKE, NO_ANSWER = "Not sure", "Unlike what it learned from", "No answer"
 
 
@@ -397,6 +403,7 @@ def as_table(
         ]
         columns[f"Note{mark}"] = [one.error for one in found]
         st.markdown(_counted(model, found, told))
+        as_tested(model, given, found)
     columns = {name: values for name, values in columns.items() if any(values)}
     st.dataframe(
         shown | columns,
@@ -421,6 +428,34 @@ def _counted(model: Tried, found: Sequence[Answer], told: Sequence[str]) -> str:
         f"{model.title}: {given:,} of {len(found):,} answered, {unsure:,} not sure, {unlike:,} "
         "unlike what it learned from."
     )
+
+
+def as_tested(model: Tried, given: Sequence[Given], found: Sequence[Answer]) -> None:
+    """Whether so many inputs look like what the model was tested on."""
+    alone = {_digest(one): answer for one, answer in zip(given, found, strict=True)}  # each once
+    answers = [one for one in alone.values() if not one.error]
+    shift = drift(answers, tested(model.run)) if len(answers) >= FEWEST else None
+    classes = [f"**{plain(name)}**" for name in model.classes]
+    lines = in_words_of(shift, classes, len(answers))
+    if shift is None:
+        st.caption(" ".join(lines))
+        return
+    looks = ":orange-badge[:material/difference: Other than in its test]"
+    if not shift.differs:
+        looks = ":green-badge[:material/check: Like in its test]"
+    st.markdown("\n".join([looks, "", *(f"- {line}" for line in lines)]), help=TESTED_HOW)
+
+
+def tested(run: Run) -> list[Answer]:
+    """Answers to examples of the test, asked once; none where they cannot be had."""
+    kept = st.session_state.setdefault("tryit-tested", {})
+    if run.id not in kept:
+        try:
+            with st.spinner("Answering examples of its test, to hold these against …"):
+                kept[run.id] = [Answer.of(one) for one in answering.call("tested", run.id)]
+        except CannotAnswer:
+            return []
+    return kept[run.id]
 
 
 def _beside_own_columns(

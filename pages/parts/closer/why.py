@@ -1,23 +1,25 @@
 """Why this answer: where on a picture the model looks, which words of a text mattered."""
 
-from collections.abc import Hashable
+from typing import NamedTuple
 
 import streamlit as st
 
+from pages.parts.closer.tryit import opened
 from pages.parts.feed import events_of
 from pages.parts.plain import plain
 from pages.parts.rests_on import heat, marked
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
-from pages.parts.waiting import waiting
+from trainers import answering
+from trainers.answering import CannotAnswer
 from trainers.attribution import LIMITS, amount, in_words
-from trainers.events import Answered, Done, Finished
+from trainers.events import Answered, Finished
 from trainers.home import run_folder
-from trainers.jobs import Explain
 from trainers.samples.own.limits import KEPT_CHARS
-from trainers.store import NoSuchRun, Run, store
+from trainers.store import Run
 
 MISTAKES, RIGHT = 8, 4  # examples to choose from
+REMEMBERED = 20  # explanations; each may hold a picture
 OWN = -1  # a text of the visitor's own
 
 
@@ -42,28 +44,40 @@ def show(told: Story, end: Finished, run: Run) -> None:
         format_func=lambda item: called(item, answered, end.classes),
         key="why_item",
     )
-    job = question(item, answered, end, run)
-    if job is None:
+    asked = question(item, answered, end, run)
+    if asked is None:
         return
-    asked = asked_before((run.id, job.item, job.text, job.label))
-    if asked is None or (asked.is_over and not asked.result):
-        if st.button("Show what it rests on", type="primary", icon=":material/search:"):
-            key = store().start(job, visitor())
-            _asked()[run.id, job.item, job.text, job.label] = key
-            st.rerun()
-    elif not asked.is_over:
-        waiting(asked)
-    elif asked.result["type"] == Done.kind():
-        drawn(asked.result["found"], end.classes)
-    else:
-        st.warning(plain(asked.result.get("text", "It was cancelled.")), icon=":material/error:")
+    found = _explained().get(asked)
+    if found is None and st.session_state.get("why_wanted") == asked:
+        if not opened(run):
+            return
+        found = explained(asked)
+    if found:
+        drawn(found, end.classes)
+        return
+    st.button(
+        "Show what it rests on",
+        type="primary",
+        icon=":material/search:",
+        on_click=st.session_state.__setitem__,
+        args=("why_wanted", asked),
+    )
 
 
-def question(item: int, answered: Answered, end: Finished, run: Run) -> Explain | None:
-    """What the visitor wants to know; None before they have said it."""
+class Question(NamedTuple):
+    """What the visitor wants to know."""
+
+    run: str
+    item: int | None = None  # of the test, in the order of `Answered`; None: `text`
+    text: str = ""
+    label: int | None = None  # the class that is asked about; None: the answer
+
+
+def question(item: int, answered: Answered, end: Finished, run: Run) -> Question | None:
+    """None before it was said."""
     if item == OWN:
         text = st.text_area("Your text", max_chars=KEPT_CHARS, key="why_text").strip()
-        return Explain(key=run.id, visitor=visitor(), text=text) if text else None
+        return Question(run.id, text=text) if text else None
     says, truth = answered.answers[item], answered.labels[item]
     label = says
     if says != truth:
@@ -77,7 +91,34 @@ def question(item: int, answered: Answered, end: Finished, run: Run) -> Explain 
             required=True,
             key=f"why_label_{item}",
         )
-    return Explain(key=run.id, visitor=visitor(), item=item, label=label)
+    return Question(run.id, item=item, label=label)
+
+
+def explained(asked: Question) -> dict | None:
+    """What the warm model finds; kept in this browser tab alone, since it holds the example. None,
+    and why in words, where it finds nothing."""
+    inputs = [asked.text] if asked.item is None else []
+    try:
+        with st.spinner("Asking again, with a part taken away each time …"):
+            (found,) = answering.call(
+                "explain", asked.run, inputs, item=asked.item, label=asked.label
+            )
+        failed = found.get("error", "")
+    except CannotAnswer as error:
+        failed = str(error)
+    if failed:
+        del st.session_state["why_wanted"]
+        st.warning(plain(failed), icon=":material/error:")
+        return None
+    kept = _explained()
+    kept[asked] = found
+    while len(kept) > REMEMBERED:
+        kept.pop(next(iter(kept)))
+    return found
+
+
+def _explained() -> dict[Question, dict]:
+    return st.session_state.setdefault("explained", {})
 
 
 def to_choose(answered: Answered) -> list[int]:
@@ -101,19 +142,6 @@ def called(item: int, answered: Answered, classes: list[str]) -> str:
     if says == truth:
         return f"Right: {classes[says]}{sure} (test example {item + 1})"
     return f"Wrong: says {classes[says]}{sure}; it is {classes[truth]} (test example {item + 1})"
-
-
-def _asked() -> dict[Hashable, str]:
-    return st.session_state.setdefault("explained", {})
-
-
-def asked_before(question: Hashable) -> Run | None:
-    """The job that this browser tab asked it with."""
-    key = _asked().get(question)
-    try:
-        return store().find(key) if key else None
-    except NoSuchRun:  # its data was deleted
-        return None
 
 
 def drawn(found: dict, classes: list[str]) -> None:

@@ -1,14 +1,19 @@
-"""A trained model, asked from a terminal: `python -m trainers try last --text "Where is it?"`."""
+"""A trained model, asked: `python -m trainers try last --text "Where is it?"`."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from trainers import backbones
 from trainers.answering import Answer, Input, in_parts, packed
 from trainers.answering.tables import read, written
+from trainers.drift import FEWEST, drift, in_words
+from trainers.engine.execute import reason
 from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import MAX_IMAGE_BYTES, plain
-from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.store import FINISHED, Run, store
+from trainers.terminal.asked import finished, run_option
 from trainers.threshold import calibrated, threshold
 
 TOP = 3
@@ -18,18 +23,26 @@ class CannotTry(ValueError):
     """What was asked for cannot be tried; the text says why."""
 
 
-def try_it(
-    run: str,
-    text: Sequence[str] = (),
-    file: Sequence[Path] = (),
-    csv: Path | None = None,
-    column: str | None = None,
-    to: Path | None = None,
-    precision: float = 90,
-) -> int:
-    """0; 2, and one line, for what could not be asked for; 1 where there is no answer."""
+def add(commands: Any) -> None:
+    command = commands.add_parser("try", help="ask a finished run's model")
+    run_option(command)
+    command.add_argument("--text", action="append", default=[], help="again for each more")
+    command.add_argument("--file", action="append", default=[], type=Path,
+                         help="a picture, or a text")  # fmt: skip
+    command.add_argument("--csv", type=Path, metavar="IN", help="a table with a column of texts")
+    command.add_argument("--column", help="of the table; guessed by default")
+    command.add_argument("--to", type=Path, metavar="OUT", help="where the answered table goes")
+    command.add_argument("--precision", type=float, default=90,
+                         help="percent of the answers that should be right (90), else: not sure; "
+                         "0: answer always")  # fmt: skip
+
+
+def run(given: dict[str, Any]) -> int:
+    """2, and one line, for what could not be asked for; 1 where there is no answer."""
+    text, file, csv = given["text"], given["file"], given["csv"]
+    to, precision = given["to"], given["precision"]
     try:
-        found = _run(run)
+        found = _whole(finished(given["run"]))
         modality = _modality(found)
         if not (text or file or csv) or (csv is None) != (to is None):
             raise CannotTry("Give --text or --file, or --csv with --to.")
@@ -42,16 +55,13 @@ def try_it(
         table = read(csv.name, csv.read_bytes()) if csv else None
         for notice in table.notices if table else ():
             print(notice, file=sys.stderr)
-        place = _place(table.names, column, table.guessed) if table else 0
-    except (CannotTry, NoSuchRun, BadUpload, OSError) as error:
+        place = _place(table.names, given["column"], table.guessed) if table else 0
+    except (CannotTry, BadUpload, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    # Imported only now: a wrong option should not wait for torch.
-    from trainers.engine.execute import reason
-
     try:
         asked = [*inputs, *(row[place] for row in table.rows)] if table else inputs
-        answers = _answers(found.id, asked)
+        answers, tested = _answers(found.id, asked)
     except Exception as error:  # it must end with a word, whatever happened in it
         print(reason(error), file=sys.stderr)
         return 1
@@ -66,6 +76,10 @@ def try_it(
         ]
         to.write_text(written([*table.names, "answer", "likeliest", "sureness"], rows), "utf-8")
         print(f"{len(rows):,} rows answered: {to}")
+    if tested:
+        alone = [one for one in dict(zip(asked, answers, strict=True)).values() if not one.error]
+        shown = [plain(name) for name in classes]
+        print(*in_words(drift(alone, tested), shown, len(alone)), sep="\n")
     return 0
 
 
@@ -89,26 +103,13 @@ def _cells(answer: Answer, classes: Sequence[str], least: float) -> list[str | f
     return ["not sure" if sure < least else best, best, round(sure, 4)]
 
 
-def _run(key: str) -> Run:
-    if key != "last":
-        return _finished(store().find(key))
-    done = [one for one in store().of_visitor("terminal") if one.state == FINISHED]
-    if not done:
-        raise CannotTry(
-            "No run was finished in this terminal yet. Start one: python -m trainers run"
-        )
-    return done[0]
-
-
-def _finished(run: Run) -> Run:
+def _whole(run: Run) -> Run:
     if run.kind != "run" or run.state != FINISHED:
         raise CannotTry(f"{run.id} is no finished run ({run.kind}, {run.state}).")
     return run
 
 
 def _modality(run: Run) -> str:
-    from trainers import backbones
-
     return backbones.pick(run.plan.backbone).modality
 
 
@@ -138,12 +139,16 @@ def _least(run: Run, precision: float) -> float:
     return threshold(measured.sureness, measured.right, precision / 100).sure
 
 
-def _answers(run: str, inputs: Sequence[Input]) -> list[Answer]:
+def _answers(run: str, inputs: Sequence[Input]) -> tuple[list[Answer], list[Answer]]:
+    """An answer to each; and, where they are many, those to examples of the test."""
     from trainers.answering.serve import Warm, found
 
-    warm, answers = Warm(), []
-    for part in in_parts(inputs):
+    warm = Warm()
+
+    def ask(verb: str, part: Sequence[Input] = ()) -> list[Answer]:
         given, blobs = packed(part)
-        question = {"verb": "answer", "run": run, "inputs": given, "options": {}}
-        answers += map(Answer.of, found(warm, question, blobs, lambda text, share: None))
-    return answers
+        question = {"verb": verb, "run": run, "inputs": given, "options": {}}
+        return [Answer.of(one) for one in found(warm, question, blobs, lambda text, share: None)]
+
+    answers = [one for part in in_parts(inputs) for one in ask("answer", part)]
+    return answers, ask("tested") if len(set(inputs)) >= FEWEST else []

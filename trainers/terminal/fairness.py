@@ -1,43 +1,41 @@
-"""A finished run's score for each class and group, in a terminal."""
+"""A finished run's score for each class and group."""
 
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from trainers.events import Answered, Finished
 from trainers.fairness import Part, by_its_classes, gaps, in_words, per_class, per_group
 from trainers.mistakes import Gone, asked
-from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.store import store
+from trainers.terminal.asked import finished, json_option, run_option
 
 
-def tell(key: str, *, as_json: bool) -> int:
-    """Prints the scores of the run called `key`, or of the `last` that this terminal finished; 0,
-    or 2 and one line where there is none."""
-    try:
-        run = _last() if key == "last" else store().find(key)
-    except NoSuchRun as error:
-        print(error, file=sys.stderr)
-        return 2
-    if run is None:
-        print(
-            "No run was finished in this terminal yet. Start one: python -m trainers run",
-            file=sys.stderr,
-        )
-        return 2
-    events = [event for _, event in store().events(run.id)]
+def add(commands: Any) -> None:
+    command = commands.add_parser(
+        "fairness", help="a finished run's score for each class and group"
+    )
+    run_option(command)
+    json_option(command, "print the scores as JSON")
+
+
+def run(given: dict[str, Any]) -> int:
+    found = finished(given["run"])
+    events = [event for _, event in store().events(found.id)]
     answered = next((event for event in events if isinstance(event, Answered)), None)
     if answered is None or not isinstance(events[-1], Finished):
         print("That run has no answers to a test. Choose a run that finished.", file=sys.stderr)
         return 2
     scores = {"class": per_class(answered, events[-1].classes)}
-    if run.plan.data.startswith("own-"):
+    if found.plan.data.startswith("own-"):
         try:
-            split = asked(run.plan, answered, events[-1].classes)
+            split = asked(found.plan, answered, events[-1].classes)
             if split.group_names:
                 scores["group"] = per_group(answered, split.groups, split.group_names)
         except Gone as why:
             print(f"No groups are told. {why}", file=sys.stderr)
-    if as_json:
+    if given["json"]:
         print(
             json.dumps({what: _document(parts, what) for what, parts in scores.items()}, indent=2)
         )
@@ -46,11 +44,6 @@ def tell(key: str, *, as_json: bool) -> int:
     for what, parts in scores.items():
         _print(parts, what, events[-1].test_accuracy)
     return 0
-
-
-def _last() -> Run | None:
-    done = [run for run in store().of_visitor("terminal") if run.state == FINISHED]
-    return done[0] if done else None
 
 
 def _document(parts: Sequence[Part], what: str) -> dict:

@@ -1,4 +1,4 @@
-"""`python -m trainers prefetch`: everything that a room without internet needs, fetched and tried.
+"""Everything that a room without internet needs, fetched and tried.
 
 What was fetched is tried by a run of transfer learning on each data set with each backbone that
 reads it: what a run keeps on disk is there afterwards, and what is broken is known before the class
@@ -7,25 +7,25 @@ is.
 
 import shutil
 import sys
-from argparse import _SubParsersAction
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
 from trainers import backbones, samples
 from trainers.backbones import Backbone
 from trainers.engine.execute import reason
-from trainers.events import Event, Finished, Notice, Progress, Stage
+from trainers.events import Finished
 from trainers.fetch import found
 from trainers.home import home
 from trainers.plan import Plan
-from trainers.registry import UnknownKey, pick_from
+from trainers.registry import pick_from
 from trainers.samples import online
+from trainers.terminal.fetch import with_bar
 
 TRY_SECONDS = 20  # budget of a try: most samples need less. Ours
 
 
-def add(commands: _SubParsersAction) -> None:
+def add(commands: Any) -> None:
     command = commands.add_parser("prefetch", help="fetch and try all that a room without internet "
                                   "needs")  # fmt: skip
     command.add_argument("--sample", action="append", metavar="KEY",
@@ -37,13 +37,9 @@ def add(commands: _SubParsersAction) -> None:
 
 
 def run(given: dict[str, Any]) -> int:
-    """0; 1 where something could not be fetched or tried; 2, and one line, for an unknown key."""
-    try:
-        data = [_data(key) for key in given["sample"] or samples.SAMPLES]
-        rows = [backbones.pick(key) for key in given["backbone"] or ()]
-    except UnknownKey as error:
-        print(error, file=sys.stderr)
-        return 2
+    """0; 1 where something could not be fetched or tried. Raises `UnknownKey`."""
+    data = [_data(key) for key in given["sample"] or samples.SAMPLES]
+    rows = [backbones.pick(key) for key in given["backbone"] or ()]
     rows = list(dict.fromkeys([*map(backbones.bundled, ("images", "text")), *rows]))
     missing = _missing(data, rows)
     print(_size(missing))
@@ -91,28 +87,13 @@ def _came(key: str) -> bool:
     """Downloads what `key` names, and says how far it is; whether it came."""
     try:
         with redirect_stdout(sys.stderr):  # torch.hub prints as it downloads
-            for _ in _with_bar(found(key)()):
+            for _ in with_bar(found(key)()):
                 pass
     except Exception as error:  # the others are fetched all the same
         print(f"{key}: {reason(error)}", file=sys.stderr)
         return False
     print(f"{key} is here.")
     return True
-
-
-def _with_bar(stream: Iterator[Event]) -> Iterator[Event]:
-    from tqdm import tqdm
-
-    with tqdm(unit="B", unit_scale=True, leave=False, disable=None) as bar:
-        for event in stream:
-            match event:
-                case Stage() | Notice():
-                    bar.write(event.text, file=sys.stderr)
-                case Progress():
-                    bar.unit = "B" if event.unit == "bytes" else f" {event.unit}"
-                    bar.total, bar.n = event.total, event.done
-                    bar.refresh()
-            yield event
 
 
 def _pairs(data: Sequence[str], rows: Sequence[Backbone]) -> list[tuple[str, Backbone]]:
