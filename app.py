@@ -69,7 +69,7 @@ SAFETY_HEADERS = [
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"same-origin"),  # a run's link is its key: do not hand it to others
 ]
-PAGES = ("", "data", "run", "compare", "claims", "runs", "learn")
+PAGES = ("", "data", "run", "compare", "claims", "runs", "room", "learn")
 
 app = st.App(
     "pages/frame.py",

@@ -51,6 +51,12 @@ page = st.navigation(
             help="Everything that you ran: look it up, compare it, take it along.",
         ),
         st.Page(
+            "room.py",
+            title="Room",
+            icon=":material/groups:",
+            help="A class or a workshop: everybody runs, and one board shows it.",
+        ),
+        st.Page(
             "learn.py",
             title="Learn",
             icon=":material/school:",

@@ -6,7 +6,17 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
-from pages.parts import curves, drawings, fetch, figures, going_on, in_line, said, story as tell
+from pages.parts import (
+    curves,
+    drawings,
+    fetch,
+    figures,
+    going_on,
+    in_line,
+    in_room,
+    said,
+    story as tell,
+)
 from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
@@ -53,6 +63,7 @@ CHECKED = (
 def ask() -> None:
     st.title("Run an approach")
     st.markdown("Everything is filled in already. Press Start, or change what you like.")
+    in_room.banner(in_room.here())
     left, right = st.columns([1.1, 1], gap="large")
     with left:
         plan = settings()
@@ -69,43 +80,44 @@ def given(name: str, known: list, otherwise: object) -> object:
 
 
 def settings() -> Plan:
-    keys = list(APPROACHES)
+    room, person = in_room.here() or (None, None)
+    held = room.settings if room else None  # what stays as the room has it
+    keys = list(held.approaches if held else APPROACHES)
     approach = st.segmented_control(
         "Approach",
         keys,
-        default=given("approach", keys, "transfer"),
+        default=given("approach", keys, "transfer" if "transfer" in keys else keys[0]),
         format_func=lambda key: APPROACHES[key].title,
         required=True,
         key="approach",
         wrap=True,
     )
     st.caption(Words(*TERMS)(APPROACHES[approach].meaning))
-    usable = {found.key: found for found in usable_data()}
-    data = st.selectbox(
-        "Data",
-        list(usable),
-        index=list(usable).index(given("data", list(usable), "digits")),
-        format_func=lambda key: usable[key].title,
-        key="data",
-    )
-    sample = usable[data]
+    data = held.data if held and not held.may("data") else chosen_data()
+    sample = samples.pick(data)
     st.caption(f"{plain(sample.about)} {sample.classes} classes; {sample.made}.")
     st.page_link(
         "data.py",
-        label="Look this data over, or bring your own",
+        label="Look this data over" if held else "Look this data over, or bring your own",
         icon=":material/folder_open:",
         query_params={"data": data},
     )
-    per_class = how_many(approach, sample)
+    free = not held or held.may("per_class")
+    per_class = how_many(approach, sample) if free else held.per_class
     mends = chosen_mends(sample)
-    seconds = st.select_slider(
-        "Time budget",
-        BUDGETS_SECONDS,
-        value=given("seconds", list(BUDGETS_SECONDS), 30),
-        format_func=tell.duration,
-        key="seconds",
-        help="A ceiling: the run plans its steps to fit, and ends sooner when it stops improving.",
-    )
+    seconds = chosen_budget() if not held or held.may("seconds") else held.seconds
+    if held:
+        in_room.locked(held, person.number)
+    if held and not held.may("expert"):
+        return Plan(
+            data=data,
+            approach=approach,
+            backbone=held.backbone_for(data),
+            per_class=per_class,
+            seconds=seconds,
+            seed=held.seed(person.number),
+            mends=mends,
+        )
     with st.expander("Expert settings", icon=":material/tune:"):
         backbone = backbone_for(sample)
         keys = list(WHAT_LEARNS)
@@ -134,6 +146,28 @@ def settings() -> Plan:
         seed=seed,
         what_learns=what_learns,
         mends=mends,
+    )
+
+
+def chosen_data() -> str:
+    usable = {found.key: found for found in usable_data()}
+    return st.selectbox(
+        "Data",
+        list(usable),
+        index=list(usable).index(given("data", list(usable), "digits")),
+        format_func=lambda key: usable[key].title,
+        key="data",
+    )
+
+
+def chosen_budget() -> float:
+    return st.select_slider(
+        "Time budget",
+        BUDGETS_SECONDS,
+        value=given("seconds", list(BUDGETS_SECONDS), 30),
+        format_func=tell.duration,
+        key="seconds",
+        help="A ceiling: the run plans its steps to fit, and ends sooner when it stops improving.",
     )
 
 
@@ -296,11 +330,18 @@ def start(plan: Plan) -> None:
         st.caption(":material/hourglass_empty: The training process is still warming up.")
     else:
         st.caption(":material/bolt: Ready to start at once.")
-    if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch"):
-        address = {"run": store().start(plan, visitor())} | in_address(plan)
-        st.query_params.from_dict(address)
+    room = in_room.here()
+    if st.button(
+        "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=bool(room and room[0].paused),
+    ) and (run := in_room.start(plan)):
+        st.query_params.from_dict({"run": run} | in_address(plan))
         st.rerun()
-    compare_button(plan, "Compare all approaches instead", width="stretch")
+    if not room:
+        compare_button(plan, "Compare all approaches instead", width="stretch")
 
 
 def use_backbone(row: backbones.Backbone) -> None:
@@ -362,6 +403,7 @@ def show(key: str) -> None:
             st.rerun()
         return
     look, approach = LOOKS[run.plan.approach], APPROACHES[run.plan.approach]
+    in_room.banner(in_room.here())
     words, aside = st.columns([5, 1], vertical_alignment="center")
     words.markdown(f"# :{look.badge}[{approach.title}] on {title_of(run.plan.data)}")
     words.markdown(Words(*TERMS)(approach.meaning))
@@ -415,11 +457,14 @@ def controls(run: Run) -> None:
                 "It cannot be run again here: its data was deleted, or belongs to another browser."
             )
         else:
-            if st.button("Run again", icon=":material/replay:"):
-                again = store().start(replace(run.plan, pace=None), visitor())
+            wanted = replace(run.plan, pace=None)
+            if st.button("Run again", icon=":material/replay:") and (
+                again := in_room.start(wanted)
+            ):
                 st.query_params.from_dict({"run": again} | in_address(run.plan))
                 st.rerun(scope="app")
-            compare_button(run.plan, "Compare with the others")
+            if not in_room.here():
+                compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
                 st.query_params.from_dict(filled_in(run.plan) | in_address(run.plan))
                 st.rerun(scope="app")

@@ -26,6 +26,7 @@ from trainers.terminal import (
     forget,
     forgot,
     go_on,
+    prefetch,
     report,
     run,
     runs,
@@ -51,6 +52,7 @@ COMMANDS = {  # in the order of the help
     "samples": samples,
     "backbones": backbones,
     "fetch": fetch,
+    "prefetch": prefetch,
     "forget": forget,
     "work": work,
 }

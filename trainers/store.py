@@ -203,7 +203,7 @@ class Store:
         self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
-        from trainers import continuing  # noqa: F401, its table
+        from trainers import continuing, rooms  # noqa: F401, their tables
 
         tables.create_all(self.engine)
         self._add_columns()

@@ -6,6 +6,7 @@ from pathlib import Path
 from trainers.events import (
     Answered,
     Baseline,
+    Cancelled,
     Compared,
     Curved,
     Done,
@@ -22,6 +23,7 @@ from trainers.events import (
 from trainers.findings import Finding, Shown
 from trainers.jobs import Checkup, Comparison, Curve
 from trainers.plan import Plan
+from trainers.rooms import Rooms, Settings
 from trainers.store import Store
 
 VISITOR = "a-visitor-of-the-tests"
@@ -127,6 +129,17 @@ def look_over(store: Store) -> None:
     store.append(key, [Done(found, 3.0)])
 
 
+def room(store: Store) -> str:
+    """The code of a room that the visitor leads; one person has a score, another runs."""
+    rooms = Rooms(store)
+    code = rooms.open("Class 7b", Settings(), VISITOR).code
+    for name in ("Ana", "Ben"):
+        person = rooms.join(code, name, f"{name}-of-the-tests-00")
+        key = rooms.start(Settings().plan("transfer", person.number), f"{name}-of-the-tests-00")
+        store.append(key, [finished("transfer")] if name == "Ana" else [Cancelled(1.0)])
+    return code
+
+
 def store_of(home: Path) -> Store:
     """The database of the app at `home`."""
     return Store(f"sqlite:///{home / 'thaw.db'}")
@@ -138,10 +151,13 @@ def filled(home: Path) -> dict[str, str]:
     first, other = run(store), run(store, "hybrid")
     compared = comparison(store)
     look_over(store)
+    code = room(store)
     return {
         "finished": f"/run?run={first}",
         "compare": f"/compare?compare={compared}",
         "side": f"/runs?runs={first},{other}",
+        "led room": f"/room?room={code}",
+        "wall": f"/room?room={code}&wall=1",
     }
 
 

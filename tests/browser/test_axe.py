@@ -27,10 +27,11 @@ PAGES = {
     "run": "/run?data=digits",
     "claims": "/claims",
     "runs": "/runs",
+    "room": "/room",
     "learn": "/learn",
     "learn, words": "/learn?topic=words",
 }
-KEPT = ["compare", "side", *(f"finished, {key}" for key in SECTIONS)]
+KEPT = ["compare", "side", "led room", "wall", *(f"finished, {key}" for key in SECTIONS)]
 # Charts are drawn, and nothing is still to come.
 WHOLE = """() => !document.querySelector('[data-testid=stSkeleton]')
     && [...document.querySelectorAll('.thaw-plot')].every(one => one.querySelector('.main-svg'))"""
@@ -114,3 +115,20 @@ def test_what_can_be_done_with_a_chosen_run_has_no_barrier(mine, addresses):
     mine.keyboard.press("Space")
     mine.get_by_role("button", name="Pin to the top").wait_for()
     assert not barriers(mine)
+
+
+def test_a_room_has_no_barrier_for_who_joins_and_takes_part(page, app, app_home):
+    page.emulate_media(reduced_motion="reduce")
+    drawn(page, f"/room?room={kept.room(kept.store_of(app_home))}")
+    assert not barriers(page)
+    page.get_by_label("Your name").fill("Cem")
+    page.get_by_role("button", name="Join", exact=True).click()
+    page.get_by_role("button", name="Go and run it").wait_for()
+    settled(page)
+    page.wait_for_function(WHOLE)
+    assert not barriers(page)
+    page.get_by_role("button", name="Go and run it").click()
+    page.get_by_role("button", name="Leave the room").wait_for()
+    settled(page)
+    page.wait_for_function(WHOLE)
+    assert not barriers(page)

@@ -20,7 +20,9 @@ def words_of(at) -> list[str]:
     return [key for text in texts for key in WORD.findall(text.value)]
 
 
-@pytest.mark.parametrize("page", ["guide", "data", "run", "compare", "claims", "runs", "learn"])
+@pytest.mark.parametrize(
+    "page", ["guide", "data", "run", "compare", "claims", "runs", "room", "learn"]
+)
 def test_every_page_explains_its_words_and_no_word_twice(page):
     explained = words_of(app(f"{page}.py"))
     assert explained

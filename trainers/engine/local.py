@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers.rooms import Rooms
 from trainers.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,7 @@ class Workers:
                 self._replace_dead()
                 self.store.bury_lost()
                 self.store.sweep()
+                Rooms(self.store).sweep()
             except SQLAlchemyError:  # locked, or the disk is full: that passes, and we go on
                 logging.exception("The workers could not be looked after.")
 

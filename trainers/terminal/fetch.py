@@ -32,7 +32,7 @@ def run(given: dict[str, Any]) -> int:
     stream = found(key)()
     try:
         with redirect_stdout(sys.stderr):  # torch.hub prints as it downloads
-            for event in stream if as_json else _with_bar(stream):
+            for event in stream if as_json else with_bar(stream):
                 if as_json:
                     print(json.dumps(event.as_json()), file=out, flush=True)
     except KeyboardInterrupt:
@@ -50,7 +50,7 @@ def run(given: dict[str, Any]) -> int:
     return 0
 
 
-def _with_bar(stream: Iterator[Event]) -> Iterator[Event]:
+def with_bar(stream: Iterator[Event]) -> Iterator[Event]:
     """The events of a download, drawn as they pass."""
     from tqdm import tqdm
 
