@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.drawings import LOGO
+from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.words import explain_words
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
@@ -57,8 +58,13 @@ page = st.navigation(
             help="The ideas, with pictures that move, and the words.",
         ),
     ],
-    position="top",
+    position="top" if may_enter() else "hidden",
 )
+if not may_enter():
+    door(page)
+    st.stop()
+lead_back()
+who(page)
 page.run()
 explain_words()
 st.space("large")

@@ -41,6 +41,7 @@ LIGHT = {
     "trainers.mistakes",
     "trainers.narrate",
     "trainers.plan",
+    "trainers.privacy.accounts",
     "trainers.registry",
     "trainers.report",
     "trainers.run_file",

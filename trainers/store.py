@@ -208,6 +208,8 @@ class Store:
         self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
+        import trainers.privacy.tables  # noqa: F401, only here: it imports this module
+
         tables.create_all(self.engine)
         self._add_columns()
 
@@ -239,6 +241,9 @@ class Store:
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
         with self.engine.begin() as sql:
+            if part_of:  # whose it is by now: they may have signed in since it began
+                whose = sql.scalar(select(runs.c.visitor).where(runs.c.id == part_of))
+                row["visitor"] = whose or visitor
             sql.execute(insert(runs).values(row))
         return run
 
