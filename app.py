@@ -15,6 +15,7 @@ from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
 from trainers.engine.local import Workers
+from trainers.privacy import settings
 from trainers.store import store
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
@@ -24,6 +25,7 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 @asynccontextmanager
 async def lifespan(_):
     """The workers live as long as the app."""
+    settings.checked()
     with Workers(store()):
         yield
 

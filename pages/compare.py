@@ -16,6 +16,7 @@ from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.mapped import mapped_of
 from pages.parts.plain import plain, title_of
+from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
@@ -343,8 +344,9 @@ def offer(job: Run, wanted: Curve) -> None:
     )
     if job.visitor != visitor():
         st.caption("Only who started this comparison can start that.")
-    elif st.button(f"Would more data help? At most {budget}", icon=":material/show_chart:"):
-        store().start(wanted, visitor())
+    elif st.button(
+        f"Would more data help? At most {budget}", icon=":material/show_chart:"
+    ) and start(wanted):
         st.rerun()
 
 

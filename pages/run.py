@@ -16,6 +16,7 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.narration import narration
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
+from pages.parts.starting import start as queue
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, explained, word
@@ -296,9 +297,9 @@ def start(plan: Plan) -> None:
         st.caption(":material/hourglass_empty: The training process is still warming up.")
     else:
         st.caption(":material/bolt: Ready to start at once.")
-    if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch"):
-        address = {"run": store().start(plan, visitor())} | in_address(plan)
-        st.query_params.from_dict(address)
+    pressed = st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch")
+    if pressed and (key := queue(plan)):
+        st.query_params.from_dict({"run": key} | in_address(plan))
         st.rerun()
     compare_button(plan, "Compare all approaches instead", width="stretch")
 
@@ -324,7 +325,8 @@ def compare_button(plan: Plan, label: str, **look: str) -> None:
         job = Comparison(
             visitor=visitor(), answers=answers, **{name: settings[name] for name in names}
         )
-        st.switch_page("compare.py", query_params={"compare": store().start(job, visitor())})
+        if key := queue(job):
+            st.switch_page("compare.py", query_params={"compare": key})
 
 
 def in_address(plan: Plan) -> dict[str, str]:
@@ -416,8 +418,8 @@ def controls(run: Run) -> None:
                 "It cannot be run again here: its data was deleted, or belongs to another browser."
             )
         else:
-            if st.button("Run again", icon=":material/replay:"):
-                again = store().start(replace(run.plan, pace=None), visitor())
+            pressed = st.button("Run again", icon=":material/replay:")
+            if pressed and (again := queue(replace(run.plan, pace=None))):
                 st.query_params.from_dict({"run": again} | in_address(run.plan))
                 st.rerun(scope="app")
             compare_button(run.plan, "Compare with the others")

@@ -22,6 +22,7 @@ from pages.parts.visitor import visitor
 from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
+from trainers.privacy import limits
 from trainers.registry import UnknownKey
 from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
 from trainers.store import (
@@ -321,9 +322,10 @@ def take() -> None:
         return
     st.session_state["files"] = number + 1  # an empty field: one file is brought in once
     try:
+        limits.let_in(visitor())
         run = bring_in(store(), given.getvalue(), visitor())
         st.session_state["brought"] = store().past(run)
-    except BadFile as error:
+    except (BadFile, limits.OverLimit) as error:
         st.session_state["brought"] = str(error)
 
 

@@ -42,6 +42,8 @@ LIGHT = {
     "trainers.narrate",
     "trainers.plan",
     "trainers.privacy.accounts",
+    "trainers.privacy.limits",
+    "trainers.privacy.settings",
     "trainers.registry",
     "trainers.report",
     "trainers.run_file",

@@ -1,6 +1,6 @@
 """The tables of this package, in the database of the store."""
 
-from sqlalchemy import JSON, Column, Float, String, Table
+from sqlalchemy import JSON, Column, Float, Integer, String, Table
 
 from trainers.store import tables
 
@@ -20,4 +20,15 @@ wanted = Table(
     Column("page", String(32), nullable=False),
     Column("query", JSON, nullable=False),
     Column("at", Float, nullable=False),
+)
+# What a visitor started or added within the last day: see limits.py. No word of what it was.
+spent = Table(
+    "spent",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("visitor", String(64), nullable=False, index=True),
+    Column("what", String(16), nullable=False),  # "run", "upload" or "other"
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),  # of training that were asked for
+    Column("run", String(32)),
 )

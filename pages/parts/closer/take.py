@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts.plain import plain
+from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.waiting import waiting
@@ -57,6 +58,7 @@ def _pack(run: Run) -> None:
         return
     if job and job.result and job.result["type"] == Failed.kind():
         st.warning(plain(job.result["text"]), icon=":material/inventory_2:")
-    if st.button("Pack the model", icon=":material/inventory_2:"):
-        store().start(Export(key=run.id, visitor=visitor()), visitor())
+    if st.button("Pack the model", icon=":material/inventory_2:") and start(
+        Export(key=run.id, visitor=visitor())
+    ):
         st.rerun()

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.feed import events_of
 from pages.parts.plain import plain
 from pages.parts.rests_on import heat, marked
+from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.waiting import waiting
@@ -47,8 +48,9 @@ def show(told: Story, end: Finished, run: Run) -> None:
         return
     asked = asked_before((run.id, job.item, job.text, job.label))
     if asked is None or (asked.is_over and not asked.result):
-        if st.button("Show what it rests on", type="primary", icon=":material/search:"):
-            key = store().start(job, visitor())
+        if st.button("Show what it rests on", type="primary", icon=":material/search:") and (
+            key := start(job)
+        ):
             _asked()[run.id, job.item, job.text, job.label] = key
             st.rerun()
     elif not asked.is_over:
