@@ -233,7 +233,12 @@ def watch_reading(job: Run) -> None:
     if job.is_over and not was_over:
         st.rerun()
     if not job.is_over:
-        st.button("Cancel", icon=":material/close:", on_click=store().cancel, args=(job.id,))
+        st.button(
+            "Cancel",
+            icon=":material/close:",
+            on_click=store().cancel,
+            args=(job.id, visitor()),
+        )
         return
     match job.result:
         case {"found": {"data": str(data)}}:

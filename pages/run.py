@@ -16,6 +16,7 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.narration import narration
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
+from pages.parts.shared import addressed, opened, share, still_open
 from pages.parts.starting import start as queue
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
@@ -353,9 +354,11 @@ def latest() -> None:
 # --- a run ----------------------------------------------------------------------------------------
 
 
-def show(key: str) -> None:
+def show() -> None:
     try:
-        run = store().find(key)
+        run = opened("run")
+        if run.kind != "run":
+            raise NoSuchRun(run.id)
     except NoSuchRun as error:
         st.title("Run an approach")
         st.warning(str(error), icon=":material/link_off:")
@@ -374,7 +377,9 @@ def show(key: str) -> None:
     elif run.claimed:
         poll = POLL_SECONDS
     else:
-        poll = QUEUE_POLL_SECONDS if store().wait(run.visitor, key).ahead else STARTING_POLL_SECONDS
+        poll = (
+            QUEUE_POLL_SECONDS if store().wait(run.visitor, run.id).ahead else STARTING_POLL_SECONDS
+        )
     st.fragment(watch, run_every=poll)(run)
 
 
@@ -382,6 +387,8 @@ def watch(run: Run) -> None:
     """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
     was_over, waited = run.is_over, not run.claimed
     if not was_over:
+        if not still_open(run):
+            st.rerun()
         run = store().find(run.id)
     events = events_of(run.id)
     told = tell.told(events)
@@ -411,8 +418,10 @@ def watch(run: Run) -> None:
 def controls(run: Run) -> None:
     stop_and_cancel(run, "Stop and test the best so far")
     if not run.is_over:
+        share(run)
         return
     with st.container(horizontal=True):
+        share(run)
         if not may_use(run.plan.data):
             st.caption(
                 "It cannot be run again here: its data was deleted, or belongs to another browser."
@@ -548,8 +557,8 @@ def cards_of(told: Story) -> list[Card]:
     return cards
 
 
-if key := st.query_params.get("run"):
-    show(key)
+if addressed("run"):
+    show()
 else:
     try:
         ask()

@@ -22,7 +22,7 @@ from pages.parts.visitor import visitor
 from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
-from trainers.privacy import limits
+from trainers.privacy import limits, sharing
 from trainers.registry import UnknownKey
 from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
 from trainers.store import (
@@ -73,8 +73,9 @@ def listing() -> None:
     if total:
         st.caption(f"{total:,} in all")
     st.html(WHOLE_TITLES)
+    shared = sharing.among([past.id for past in page])
     for past in page:
-        row(past)
+        row(past, past.id in shared)
     if not total:
         nothing(search)
     if total > PAGE:
@@ -108,7 +109,7 @@ def first_page() -> None:
     st.session_state["page"] = 1
 
 
-def row(past: Past) -> None:
+def row(past: Past, shared: bool) -> None:
     title = plain(past.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
@@ -127,7 +128,7 @@ def row(past: Past) -> None:
                 label=f"{pin}**{title}**",
                 query_params=address,
             )
-            st.caption(facts(past))
+            st.caption(facts(past) + (" · :material/link: shared by a link" if shared else ""))
 
 
 def spoken(title: str) -> str:
@@ -338,7 +339,8 @@ def compare(keys: Sequence[str]) -> None:
     found, missing = gathered(keys)
     if missing:
         st.warning(
-            f"{missing} of them cannot be shown: deleted, or the link is incomplete.",
+            f"{missing} of them cannot be shown: deleted, somebody else's, or the link is "
+            "incomplete.",
             icon=":material/link_off:",
         )
     if len(found) < 2:
@@ -379,7 +381,7 @@ def gathered(keys: Sequence[str]) -> tuple[list[Run], int]:
     missing = 0
     for key in keys:
         try:
-            run = store().find(key)
+            run = sharing.opened(key, visitor())
             if run.kind == "compare":
                 parts, gone = gathered([row["run"] for row in (run.result or {}).get("runs", ())])
                 found |= {part.id: part for part in parts}

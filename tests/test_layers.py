@@ -44,6 +44,7 @@ LIGHT = {
     "trainers.privacy.accounts",
     "trainers.privacy.limits",
     "trainers.privacy.settings",
+    "trainers.privacy.sharing",
     "trainers.registry",
     "trainers.report",
     "trainers.run_file",

@@ -32,6 +32,7 @@ from sqlalchemy import (
     inspect,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.schema import CreateColumn
@@ -335,18 +336,20 @@ class Store:
                 .values(_result(new[-1].as_json()))
             )
 
-    def stop(self, run: str) -> None:
-        """Asks a run to end early with the best it has; one that waits is cancelled."""
-        self._ask(run, "stop")
+    def stop(self, run: str, visitor: str | None = None) -> None:
+        """Asks a run to end early with the best it has; one that waits is cancelled. Where a
+        `visitor` asks, only their own."""
+        self._ask(run, "stop", visitor)
 
-    def cancel(self, run: str) -> None:
-        """Asks a run to end at once, without a score."""
-        self._ask(run, "cancel")
+    def cancel(self, run: str, visitor: str | None = None) -> None:
+        """Asks a run to end at once, without a score. Where a `visitor` asks, only their own."""
+        self._ask(run, "cancel", visitor)
 
-    def _ask(self, run: str, flag: str) -> None:
+    def _ask(self, run: str, flag: str, visitor: str | None) -> None:
+        this = (runs.c.id == run) & (runs.c.visitor == visitor if visitor else true())
         with self.engine.begin() as sql:
-            sql.execute(update(runs).where(runs.c.id == run).values({flag: True}))
-            waits = select(runs.c.id).where(runs.c.id == run, runs.c.state == QUEUED)
+            sql.execute(update(runs).where(this).values({flag: True}))
+            waits = select(runs.c.id).where(this, runs.c.state == QUEUED)
             if sql.execute(waits).first():
                 self._append(sql, run, [Cancelled(0.0)])
 

@@ -88,7 +88,7 @@ def test_runs_an_hour(limit):
     ago(1800)
     start(Comparison(data="digits", visitor=ANN), ANN)
     start(Checkup(data="digits"), ANN)  # no run
-    with pytest.raises(OverLimit, match=r"2 of your runs an hour.*you asked for 2.*in (29|30) minutes"):
+    with pytest.raises(OverLimit, match=r"2 of your runs an hour.*asked for 2.*in (29|30) minutes"):
         start(PLAN, ANN)
     start(PLAN, BOB)
     ago(1801)

@@ -32,3 +32,11 @@ spent = Table(
     Column("seconds", Float, nullable=False),  # of training that were asked for
     Column("run", String(32)),
 )
+# Links to look at a run or a comparison: whoever has the token. See sharing.py.
+shares = Table(
+    "shares",
+    tables,
+    Column("token", String(32), primary_key=True),
+    Column("run", String(32), nullable=False, unique=True),
+    Column("created", Float, nullable=False),
+)
