@@ -16,6 +16,7 @@ from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
 from trainers.engine.local import Workers
 from trainers.privacy import settings
+from trainers.privacy.retention import Tidying
 from trainers.store import store
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
@@ -26,7 +27,7 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 async def lifespan(_):
     """The workers live as long as the app."""
     settings.checked()
-    with Workers(store()):
+    with Workers(store()), Tidying():
         yield
 
 

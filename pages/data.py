@@ -20,7 +20,7 @@ from trainers import samples
 from trainers.findings import Finding
 from trainers.home import home
 from trainers.jobs import Checkup, Reading
-from trainers.privacy import limits
+from trainers.privacy import limits, retention
 from trainers.registry import UnknownKey
 from trainers.samples import Sample, online, own
 from trainers.samples.own import BadUpload, Own, Stored, inbox
@@ -183,7 +183,17 @@ def kept() -> None:
                 icon=ICONS[upload.modality],
                 query_params={"data": upload.key},
             )
-            st.caption(f"{plain(upload.about)} {size(upload.bytes)}, {when(upload.created)}.")
+            ends = retention.data_until(upload)
+            unused = (
+                time.strftime(
+                    " If it is not used, it is deleted on %d %b %Y.", time.localtime(ends)
+                )
+                if ends
+                else ""
+            )
+            st.caption(
+                f"{plain(upload.about)} {size(upload.bytes)}, {when(upload.created)}.{unused}"
+            )
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")
     with st.container(horizontal=True):

@@ -22,7 +22,7 @@ from pages.parts.visitor import visitor
 from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
-from trainers.privacy import limits, sharing
+from trainers.privacy import limits, retention, sharing
 from trainers.registry import UnknownKey
 from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
 from trainers.store import (
@@ -73,9 +73,10 @@ def listing() -> None:
     if total:
         st.caption(f"{total:,} in all")
     st.html(WHOLE_TITLES)
-    shared = sharing.among([past.id for past in page])
+    filling()
+    shared, since = sharing.among([past.id for past in page]), retention.since()
     for past in page:
-        row(past, past.id in shared)
+        row(past, [*(["shared by a link"] if past.id in shared else []), *leaving(past, since)])
     if not total:
         nothing(search)
     if total > PAGE:
@@ -109,7 +110,7 @@ def first_page() -> None:
     st.session_state["page"] = 1
 
 
-def row(past: Past, shared: bool) -> None:
+def row(past: Past, more: list[str]) -> None:
     title = plain(past.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
@@ -128,7 +129,7 @@ def row(past: Past, shared: bool) -> None:
                 label=f"{pin}**{title}**",
                 query_params=address,
             )
-            st.caption(facts(past) + (" · :material/link: shared by a link" if shared else ""))
+            st.caption(" · ".join([facts(past), *more]))
 
 
 def spoken(title: str) -> str:
@@ -160,6 +161,34 @@ def facts(past: Past) -> str:
         note = " ".join(past.note.split())
         words.append(plain(note if len(note) < 80 else f"{note[:79]}…"))
     return " · ".join(words)
+
+
+def leaving(past: Past, since: float) -> list[str]:
+    """When it goes by its age, where it does."""
+    ends = retention.until(past, since)
+    told = []
+    if ends.model and not (ends.run and ends.run <= ends.model):
+        told.append(f"its model will be removed on {day(ends.model)}")
+    if ends.run:
+        told.append(f"kept until {day(ends.run)}")
+    return told
+
+
+def filling() -> None:
+    """Says that room is running out, before anything goes."""
+    if full := retention.nearly_full():
+        taken, most = full
+        st.warning(
+            f"What is kept here takes {taken:,.1f} of {most:g} GB. When it is full, the models of "
+            "the oldest runs are removed first, then the oldest runs. Pin what should stay, or "
+            "take it along.",
+            icon=":material/inventory_2:",
+        )
+
+
+def day(moment: float) -> str:
+    then = datetime.fromtimestamp(moment)
+    return f"{then.day} {then:%b %Y}"
 
 
 def when(created: float) -> str:

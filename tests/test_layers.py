@@ -43,6 +43,8 @@ LIGHT = {
     "trainers.plan",
     "trainers.privacy.accounts",
     "trainers.privacy.limits",
+    "trainers.privacy.erase",
+    "trainers.privacy.retention",
     "trainers.privacy.settings",
     "trainers.privacy.sharing",
     "trainers.registry",

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS
-from trainers import backbones, claims, samples
+from trainers import backbones, claims, samples, storage_told
 from trainers.events import (
     Baseline,
     Cancelled,
@@ -153,6 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     work.add_argument("--threads", type=int)
     work.add_argument("--light", action="store_true", help="no training: read and download")
     work.add_argument("--parent", type=int, help="end when the process of this number ends")
+    storage_told.add(commands)
     given = vars(parser.parse_args(arguments))
     if "text_column" in given:
         given["columns"] = tuple(given.pop(f"{what}_column") for what in COLUMNS)
@@ -193,6 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _forget(**given)
         case "fetch":
             return _fetch(as_json=given.pop("json"), **given)
+        case "storage":
+            return storage_told.run(**given)
         case "work":
             from trainers.engine.work import work as begin
 

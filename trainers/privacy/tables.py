@@ -40,3 +40,13 @@ shares = Table(
     Column("run", String(32), nullable=False, unique=True),
     Column("created", Float, nullable=False),
 )
+# One row: which process tidies up, until when; and since when the ages that are set hold.
+tidying = Table(
+    "tidying",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("until", Float, nullable=False),  # nobody else does it before
+    Column("ages", String(128), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("taken", Float, nullable=False),  # bytes of what has a size limit, when it was looked at
+)
