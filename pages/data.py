@@ -20,7 +20,7 @@ from trainers import samples
 from trainers.findings import Finding
 from trainers.home import home
 from trainers.jobs import Checkup, Reading
-from trainers.privacy import limits, retention
+from trainers.privacy import erase, limits, retention
 from trainers.registry import UnknownKey
 from trainers.samples import Sample, online, own
 from trainers.samples.own import BadUpload, Own, Stored, inbox
@@ -334,9 +334,7 @@ def forget(sample: Own) -> None:
         "scores stay. Your own files are not touched."
     )
     if st.button("Delete it for good", type="primary"):
-        own.forget(sample.key)
-        inbox.forget(sample.draft)
-        store().forget_examples(sample.key)
+        erase.data(sample.key)
         start_anew()
 
 

@@ -22,7 +22,7 @@ from pages.parts.visitor import visitor
 from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
-from trainers.privacy import limits, retention, sharing
+from trainers.privacy import erase, limits, retention, sharing
 from trainers.registry import UnknownKey
 from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
 from trainers.store import (
@@ -82,6 +82,7 @@ def listing() -> None:
     if total > PAGE:
         st.pagination(ceil(total / PAGE), key="page")
     from_file()
+    everything()
     if chosen := chosen_runs():
         with st.bottom:  # always in sight, and no row moves away from under the pointer
             actions(chosen)
@@ -357,6 +358,41 @@ def take() -> None:
         st.session_state["brought"] = store().past(run)
     except (BadFile, limits.OverLimit) as error:
         st.session_state["brought"] = str(error)
+
+
+# --- the end of all ---------------------------------------------------------------------------
+
+TYPED = "delete everything"
+
+
+def everything() -> None:
+    """All of this visitor's, after they typed that they mean it."""
+    if st.session_state.pop("erased", False):
+        st.success("Everything of yours was deleted.", icon=":material/check:")
+    with st.expander("Delete everything of mine", icon=":material/delete_forever:"):
+        st.markdown(
+            "All your runs and comparisons with their models, all your own data, and the links "
+            "that you shared. It cannot be undone. What is at work is cancelled, and gone within "
+            "ten minutes. Your own files, and what you downloaded, are not touched."
+        )
+        st.text_input(f"To be sure, type: {TYPED}", key="erase-typed")
+        st.button("Delete everything of mine", icon=":material/delete_forever:", key="erase",
+                  on_click=erase_all)  # fmt: skip
+        if st.session_state.pop("erase-unsure", False):
+            st.warning(f"Nothing was deleted. Type “{TYPED}” first.", icon=":material/info:")
+
+
+def erase_all() -> None:
+    if " ".join(st.session_state["erase-typed"].casefold().split()) != TYPED:
+        st.session_state["erase-unsure"] = True
+        return
+    who = visitor()
+    erase.everything(who)
+    session_only = st.session_state.get("visitor")
+    st.session_state.clear()  # it may hold examples
+    if session_only:
+        st.session_state["visitor"] = session_only
+    st.session_state["erased"] = True
 
 
 # --- side by side ---------------------------------------------------------------------------------

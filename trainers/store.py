@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -51,7 +52,7 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import database_url, run_folder, zip_of
+from trainers.home import database_url, home, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
 
@@ -275,7 +276,9 @@ class Store:
 
     def forget_examples(self, subject: str) -> None:
         """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
+        to_scrub().touch()
         with self.engine.begin() as sql:
+            _forget_reading(sql, subject)
             about = select(runs.c.id, runs.c.kind).where(runs.c.subject == subject)
             for run, kind in sql.execute(about).all():
                 if kind != "run":
@@ -447,6 +450,8 @@ class Store:
         gone = select(runs.c.id).where(runs.c.deleted < time.time() - UNDO_SECONDS)
         with self.engine.connect() as sql:
             keys = sql.scalars(gone).all()
+        if keys:
+            to_scrub().touch()
         for run in keys:
             # First: what is interrupted here is found again by its row.
             shutil.rmtree(run_folder(run), ignore_errors=True)
@@ -598,8 +603,22 @@ def store() -> Store:
 
 def _sqlite_settings(connection: Any, _: Any) -> None:
     # WAL: pages read while a worker writes. NORMAL: a power cut may lose the last moment, no more.
-    for setting in ("journal_mode=WAL", "synchronous=NORMAL"):
+    # What is deleted is overwritten; the rest is for trainers/privacy/erase.py.
+    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {setting}").close()
+
+
+def to_scrub() -> Path:
+    """A file that is there while the database may hold traces of what was deleted."""
+    return home() / "to-scrub"
+
+
+def _forget_reading(sql: Connection, data: str) -> None:
+    """Ends the readings that led to `data`: they know what its files were called."""
+    found = runs.c.result["found"]["data"].as_string() == data
+    those = sql.scalars(select(runs.c.id).where(runs.c.kind == "read", found)).all()
+    sql.execute(events.delete().where(events.c.run.in_(those)))
+    sql.execute(runs.delete().where(runs.c.id.in_(those)))
 
 
 def _forget_explained(sql: Connection, run: str) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from trainers import backbones
 from trainers.backbones import places
 from trainers.home import home, run_folder
+from trainers.privacy import erase
 from trainers.privacy.limits import bytes_in
 from trainers.privacy.settings import hosted, setting
 from trainers.privacy.tables import shares, tidying
@@ -334,8 +335,7 @@ def tidy() -> list[Going]:
             case "model" | "left over":
                 shutil.rmtree(run_folder(one.key), ignore_errors=True)
             case "data":
-                own.forget(one.key)
-                store().forget_examples(one.key)
+                erase.data(one.key)
             case "features":
                 Path(one.key).unlink(missing_ok=True)
             case "weights":
@@ -386,6 +386,7 @@ class Tidying:
         while not self._over.wait(wait):
             wait = min(EVERY_SECONDS, 60.0)
             try:
+                erase.scrub()
                 if turn():
                     for one in tidy():
                         logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)
