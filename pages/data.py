@@ -21,6 +21,7 @@ from trainers.findings import Finding
 from trainers.home import home
 from trainers.jobs import Checkup, Reading
 from trainers.privacy import erase, limits, retention
+from trainers.privacy.settings import hosted
 from trainers.registry import UnknownKey
 from trainers.samples import Sample, online, own
 from trainers.samples.own import BadUpload, Own, Stored, inbox
@@ -50,10 +51,11 @@ def bring() -> None:
             "them."
         )
     )
+    folder = "" if hosted() else f", in its folder `{home()}`"
     st.caption(
-        ":material/lock: What you add stays on the computer that Thaw runs on, in its folder "
-        f"`{home()}`. Nothing is sent anywhere else, no other visitor is shown it, and you can "
-        "delete it at any time. Who gets a run's link from you sees that run, not your examples."
+        f":material/lock: What you add stays on the computer that Thaw runs on{folder}. Nothing is "
+        "sent anywhere else, no other visitor is shown it, and you can delete it at any time. Who "
+        "gets a run's link from you sees that run, not your examples."
     )
     way = st.segmented_control(
         "How do you bring it?",

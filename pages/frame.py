@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.words import explain_words
+from trainers.privacy.settings import hosted
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
@@ -69,7 +70,7 @@ page.run()
 explain_words()
 st.space("large")
 st.caption(
-    "Thaw runs on this computer; nothing leaves it. The rules are restated from "
+    f"Thaw runs on {'its host’s' if hosted() else 'this'} computer; nothing leaves it. The rules are restated from "
     "*The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024* "
     "(David Jenkins, 2024)."
 )

@@ -18,7 +18,7 @@ from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.plain import plain
 from pages.parts.story import Story
-from pages.parts.visitor import visitor
+from pages.parts.visitor import account, visitor
 from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
@@ -57,7 +57,7 @@ WHOLE_TITLES = """<style>
 def listing() -> None:
     st.title("Runs")
     st.markdown(
-        "Everything that you ran in this browser, with its score and its "
+        f"Everything that you ran {where()}, with its score and its "
         f"{word('interval')}. Choose one to name it, repeat it or take it along; choose several to "
         "lay them side by side."
     )
@@ -86,6 +86,11 @@ def listing() -> None:
     if chosen := chosen_runs():
         with st.bottom:  # always in sight, and no row moves away from under the pointer
             actions(chosen)
+
+
+def where() -> str:
+    """Where this visitor's runs are theirs."""
+    return "with this account" if account() else "in this browser"
 
 
 def asked() -> tuple[str, str, bool]:
@@ -216,7 +221,7 @@ def nothing(search: str) -> None:
             icon=":material/search_off:",
         )
         return
-    st.info("Nothing was run in this browser yet.", icon=":material/history:")
+    st.info(f"Nothing was run {where()} yet.", icon=":material/history:")
     st.page_link("guide.py", label="Begin with three questions", icon=":material/explore:")
     st.page_link("run.py", label="Or run an approach at once", icon=":material/play_circle:")
 

@@ -74,7 +74,7 @@ def who(page: Page) -> None:
             st.button("Sign in", icon=":material/login:", type="tertiary", on_click=_go,
                       args=(page,), key="sign-in")  # fmt: skip
             return
-        with st.popover(plain(account_name()), icon=":material/account_circle:", type="tertiary"):
+        with st.popover(plain(account_name()), icon=":material/account_circle:"):
             st.markdown(f"Signed in as **{plain(account_name())}**.")
             if email := st.user.get("email"):
                 st.caption(plain(str(email)))

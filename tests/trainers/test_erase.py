@@ -1,5 +1,6 @@
 """Deleted is deleted: not a byte of it stays in the home of Thaw."""
 
+import random
 import sqlite3
 import time
 from pathlib import Path
@@ -103,8 +104,31 @@ def test_of_a_deleted_run_no_byte_stays_once_it_cannot_come_back(anns, monkeypat
     assert traces(OF_BOB)
 
 
+def test_also_of_what_the_database_had_moved_about(monkeypatch):
+    """Seen without a file written anew: a page that is split leaves a copy of what was on it."""
+    monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
+    chance, there = random.Random(2), []  # noqa: S311, drawn lengths
+    for number in range(90):
+        marker = OF_RUN if number % 3 == 0 else OF_BOB
+        run = store().start(Plan(data="digits", approach="none"), ANN, worker="test")
+        lengths = [chance.choice([50, 200, 900]) for _ in range(chance.randint(1, 40))]
+        store().append(run, [Notice(marker + "e" * length, 0.1) for length in lengths])
+        store().describe(run, ANN, name=marker, note=marker + "n" * chance.randint(0, 900))
+        there += [run] if marker == OF_RUN else []
+        gone = [one for one in there if chance.random() < 0.3]
+        there = [one for one in there if one not in gone]
+        store().delete(gone, ANN)
+        store().sweep()
+    store().delete(there, ANN)
+    store().sweep()
+    assert erase.scrub()
+    assert traces(OF_RUN) == []
+    assert traces(OF_BOB)
+
+
 def test_of_everything_no_byte_stays_at_once(anns):
     _, run = anns
+    inbox.new_file(inbox.draft(inbox.new_draft(ANN)), 10).write_text(OF_DATA)  # not yet read
     token = sharing.share(run, ANN)
     accounts.remember(ANN, "run", {"search": OF_RUN})
     erase.everything(ANN)
