@@ -70,7 +70,8 @@ page.run()
 explain_words()
 st.space("large")
 st.caption(
-    f"Thaw runs on {'its host’s' if hosted() else 'this'} computer; nothing leaves it. The rules are restated from "
+    f"Thaw runs on {'its host’s' if hosted() else 'this'} computer; nothing leaves it. "
+    "The rules are restated from "
     "*The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024* "
     "(David Jenkins, 2024)."
 )
