@@ -16,6 +16,8 @@ from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
 from trainers.engine.files import open_more
 from trainers.engine.local import Workers
+from trainers.privacy import settings
+from trainers.privacy.retention import Tidying
 from trainers.store import store
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
@@ -25,8 +27,9 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 @asynccontextmanager
 async def lifespan(_):
     """The workers live as long as the app."""
+    settings.checked()
     open_more()
-    with Workers(store()):
+    with Workers(store()), Tidying():
         yield
 
 

@@ -9,6 +9,7 @@ from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.plain import plain, title_of
+from pages.parts.starting import start
 from pages.parts.visitor import visitor
 from pages.parts.words import Words
 from trainers import claims
@@ -65,13 +66,11 @@ def run_here(claim: Claim, ships: dict | None, newest: Run | None) -> None:
         return
     seconds = claims.ceiling(claim.key)
     takes = f"about {minutes(ships['seconds'])}" if ships else f"at most {minutes(seconds)}"
-    st.button(
-        f"Run it here ({takes})",
-        icon=":material/play_arrow:",
-        key=f"run-{claim.key}",
-        on_click=store().start,
-        args=(ClaimTest(key=claim.key, seconds=seconds), visitor()),
-    )
+    label = f"Run it here ({takes})"
+    if st.button(label, icon=":material/play_arrow:", key=f"run-{claim.key}") and start(
+        ClaimTest(key=claim.key, seconds=seconds)
+    ):
+        st.rerun()
     if newest and newest.result and newest.result["type"] != "judged":
         text = newest.result.get("text", "It was stopped before its first run was done.")
         st.warning(

@@ -16,6 +16,8 @@ from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.mapped import mapped_of
 from pages.parts.plain import plain, title_of
+from pages.parts.shared import addressed, opened, share, still_open
+from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
@@ -52,9 +54,9 @@ def explain() -> None:
         )
 
 
-def show(key: str) -> None:
+def show() -> None:
     try:
-        job = store().find(key)
+        job = opened("compare")
     except NoSuchRun as error:
         job = None
         text = str(error)
@@ -75,6 +77,8 @@ def show(key: str) -> None:
 
 def watch(job: Run) -> None:
     was_over = job.is_over
+    if not still_open(job):
+        st.rerun()
     job = store().find(job.id)
     if job.is_over and not was_over:
         st.rerun()
@@ -87,6 +91,7 @@ def watch(job: Run) -> None:
     stories = {key: tell.told(events_of(run.id, ids)) for key, run in runs.items()}
     st.progress(share_done(job, stories), text=status(job, runs, stories))
     stop_and_cancel(job, "Stop here and compare what there is")
+    share(job)
     if _compared(job):
         tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
         verdict(job.result, tried[0] if tried else None)
@@ -343,8 +348,9 @@ def offer(job: Run, wanted: Curve) -> None:
     )
     if job.visitor != visitor():
         st.caption("Only who started this comparison can start that.")
-    elif st.button(f"Would more data help? At most {budget}", icon=":material/show_chart:"):
-        store().start(wanted, visitor())
+    elif st.button(
+        f"Would more data help? At most {budget}", icon=":material/show_chart:"
+    ) and start(wanted):
         st.rerun()
 
 
@@ -406,7 +412,7 @@ def ended(job: Run) -> str:
     return plain(f"The curves ended without a result. {(job.result or {}).get('text', '')}")
 
 
-if key := st.query_params.get("compare"):
-    show(key)
+if addressed("compare"):
+    show()
 else:
     explain()

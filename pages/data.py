@@ -13,12 +13,15 @@ from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain
+from pages.parts.starting import start
 from pages.parts.visitor import mine, visitor
 from pages.parts.words import Words, explained
 from trainers import samples
 from trainers.findings import Finding
 from trainers.home import home
 from trainers.jobs import Checkup, Reading
+from trainers.privacy import erase, limits, retention
+from trainers.privacy.settings import hosted
 from trainers.registry import UnknownKey
 from trainers.samples import Sample, online, own
 from trainers.samples.own import BadUpload, Own, Stored, inbox
@@ -48,10 +51,11 @@ def bring() -> None:
             "them."
         )
     )
+    folder = "" if hosted() else f", in its folder `{home()}`"
     st.caption(
-        ":material/lock: What you add stays on the computer that Thaw runs on, in its folder "
-        f"`{home()}`. Nothing is sent anywhere else, no other visitor is shown it, and you can "
-        "delete it at any time. Who gets a run's link from you sees that run, not your examples."
+        f":material/lock: What you add stays on the computer that Thaw runs on{folder}. Nothing is "
+        "sent anywhere else, no other visitor is shown it, and you can delete it at any time. Who "
+        "gets a run's link from you sees that run, not your examples."
     )
     way = st.segmented_control(
         "How do you bring it?",
@@ -88,7 +92,7 @@ def draft() -> str:
     """Where this visitor's files gather until they are read."""
     key = st.session_state.get("draft")
     if key is None or inbox.draft(key) is None:
-        key = st.session_state["draft"] = inbox.new_draft()
+        key = st.session_state["draft"] = inbox.new_draft(visitor())
     return key
 
 
@@ -109,7 +113,11 @@ def paste() -> None:
             st.warning("There is nothing to read yet. Paste some rows first.")
             return
         place = inbox.draft(draft())
-        file = inbox.new_file(place, len(text))
+        try:
+            file = limits.new_file(place, len(text.encode()))
+        except BadUpload as error:
+            st.warning(plain(str(error)), icon=":material/error:")
+            return
         file.write_text(text, "utf-8")
         read(Brought([[file.name, ["pasted rows.txt"]]], "Pasted rows"))
 
@@ -153,14 +161,15 @@ def read(brought: Brought) -> None:
     except BadUpload as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    del st.session_state["draft"]
     start_reading(str(place), brought.title)
 
 
 def start_reading(path: str, title: str, **columns: str | None) -> None:
-    job = Reading(path=path, title=title, visitor=visitor(), **columns)
-    st.query_params.from_dict({"reading": store().start(job, visitor())})
-    st.rerun()
+    if key := start(Reading(path=path, title=title, visitor=visitor(), **columns)):
+        if st.session_state.get("draft") == path.rpartition("/")[2]:
+            del st.session_state["draft"]  # what comes now is another gathering
+        st.query_params.from_dict({"reading": key})
+        st.rerun()
 
 
 def kept() -> None:
@@ -176,7 +185,17 @@ def kept() -> None:
                 icon=ICONS[upload.modality],
                 query_params={"data": upload.key},
             )
-            st.caption(f"{plain(upload.about)} {size(upload.bytes)}, {when(upload.created)}.")
+            ends = retention.data_until(upload)
+            unused = (
+                time.strftime(
+                    " If it is not used, it is deleted on %d %b %Y.", time.localtime(ends)
+                )
+                if ends
+                else ""
+            )
+            st.caption(
+                f"{plain(upload.about)} {size(upload.bytes)}, {when(upload.created)}.{unused}"
+            )
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")
     with st.container(horizontal=True):
@@ -226,7 +245,12 @@ def watch_reading(job: Run) -> None:
     if job.is_over and not was_over:
         st.rerun()
     if not job.is_over:
-        st.button("Cancel", icon=":material/close:", on_click=store().cancel, args=(job.id,))
+        st.button(
+            "Cancel",
+            icon=":material/close:",
+            on_click=store().cancel,
+            args=(job.id, visitor()),
+        )
         return
     match job.result:
         case {"found": {"data": str(data)}}:
@@ -292,9 +316,11 @@ def show(key: str) -> None:
     with left:
         st.markdown("## What it holds")
         holds(sample)
-    check = latest_check(sample)
     with right:
         st.markdown("## Is it fit?")
+        check = latest_check(sample)
+        if check is None:
+            return
         if check.is_over:
             fit(sample, check)
         else:
@@ -310,9 +336,7 @@ def forget(sample: Own) -> None:
         "scores stay. Your own files are not touched."
     )
     if st.button("Delete it for good", type="primary"):
-        own.forget(sample.key)
-        inbox.forget(sample.draft)
-        store().forget_examples(sample.key)
+        erase.data(sample.key)
         start_anew()
 
 
@@ -379,12 +403,14 @@ def other_columns(sample: Own) -> None:
         st.caption("The files that came are kept for a day for this, then deleted.")
 
 
-def latest_check(sample: Sample) -> Run:
-    """The newest look at the data; the first is started without being asked for."""
+def latest_check(sample: Sample) -> Run | None:
+    """The newest look at the data; the first is started without being asked for. None, and said
+    why, where this visitor may not start it now."""
     check = store().latest("check", sample.key)
     if check is None or st.session_state.pop("look-again", False):
         job = Checkup(data=sample.key, seconds=BUDGET_SECONDS)
-        check = store().find(store().start(job, visitor()))
+        if key := start(job):
+            check = store().find(key)
     return check
 
 

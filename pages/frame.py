@@ -5,7 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.drawings import LOGO
+from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.words import explain_words
+from trainers.privacy.settings import hosted
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
@@ -63,13 +65,19 @@ page = st.navigation(
             help="The ideas, with pictures that move, and the words.",
         ),
     ],
-    position="top",
+    position="top" if may_enter() else "hidden",
 )
+if not may_enter():
+    door(page)
+    st.stop()
+lead_back()
+who(page)
 page.run()
 explain_words()
 st.space("large")
 st.caption(
-    "Thaw runs on this computer; nothing leaves it. The rules are restated from "
+    f"Thaw runs on {'its host’s' if hosted() else 'this'} computer; nothing leaves it. "
+    "The rules are restated from "
     "*The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024* "
     "(David Jenkins, 2024)."
 )

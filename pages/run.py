@@ -26,6 +26,8 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.narration import narration
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
+from pages.parts.shared import addressed, opened, share, still_open
+from pages.parts.starting import start as queue
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, explained, word
@@ -331,14 +333,15 @@ def start(plan: Plan) -> None:
     else:
         st.caption(":material/bolt: Ready to start at once.")
     room = in_room.here()
-    if st.button(
+    pressed = st.button(
         "Start",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
         disabled=bool(room and room[0].paused),
-    ) and (run := in_room.start(plan)):
-        st.query_params.from_dict({"run": run} | in_address(plan))
+    )
+    if pressed and (key := in_room.start(plan)):
+        st.query_params.from_dict({"run": key} | in_address(plan))
         st.rerun()
     if not room:
         compare_button(plan, "Compare all approaches instead", width="stretch")
@@ -365,7 +368,8 @@ def compare_button(plan: Plan, label: str, **look: str) -> None:
         job = Comparison(
             visitor=visitor(), answers=answers, **{name: settings[name] for name in names}
         )
-        st.switch_page("compare.py", query_params={"compare": store().start(job, visitor())})
+        if key := queue(job):
+            st.switch_page("compare.py", query_params={"compare": key})
 
 
 def in_address(plan: Plan) -> dict[str, str]:
@@ -392,9 +396,11 @@ def latest() -> None:
 # --- a run ----------------------------------------------------------------------------------------
 
 
-def show(key: str) -> None:
+def show() -> None:
     try:
-        run = store().find(key)
+        run = opened("run")
+        if run.kind != "run":
+            raise NoSuchRun(run.id)
     except NoSuchRun as error:
         st.title("Run an approach")
         st.warning(str(error), icon=":material/link_off:")
@@ -420,6 +426,8 @@ def watch(run: Run) -> None:
     """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
     was_over, waited = run.is_over, not run.claimed
     if not was_over:
+        if not still_open(run):
+            st.rerun()
         run = store().find(run.id)
     events = events_of(run.id)
     told = tell.told(events)
@@ -449,18 +457,18 @@ def watch(run: Run) -> None:
 def controls(run: Run) -> None:
     stop_and_cancel(run, in_line.STOP)
     if not run.is_over:
+        share(run)
         return
     going_on.offer(run)
     with st.container(horizontal=True):
+        share(run)
         if not may_use(run.plan.data):
             st.caption(
                 "It cannot be run again here: its data was deleted, or belongs to another browser."
             )
         else:
-            wanted = replace(run.plan, pace=None)
-            if st.button("Run again", icon=":material/replay:") and (
-                again := in_room.start(wanted)
-            ):
+            pressed = st.button("Run again", icon=":material/replay:")
+            if pressed and (again := in_room.start(replace(run.plan, pace=None))):
                 st.query_params.from_dict({"run": again} | in_address(run.plan))
                 st.rerun(scope="app")
             if not in_room.here():
@@ -590,8 +598,8 @@ def cards_of(told: Story) -> list[Card]:
     return cards
 
 
-if key := st.query_params.get("run"):
-    show(key)
+if addressed("run"):
+    show()
 else:
     try:
         ask()

@@ -20,10 +20,11 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain
 from pages.parts.story import Story
-from pages.parts.visitor import visitor
+from pages.parts.visitor import account, visitor
 from pages.parts.words import word
 from trainers import backbones
 from trainers.events import Answered, Finished
+from trainers.privacy import erase, limits, retention, sharing
 from trainers.registry import UnknownKey
 from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
 from trainers.sparks import sparks
@@ -59,7 +60,7 @@ WHOLE_TITLES = """<style>
 def listing() -> None:
     st.title("Runs")
     st.markdown(
-        "Everything that you ran in this browser, with its score and its "
+        f"Everything that you ran {where()}, with its score and its "
         f"{word('interval')}. Choose one to name it, repeat it or take it along; choose several to "
         "lay them side by side."
     )
@@ -75,17 +76,26 @@ def listing() -> None:
     if total:
         st.caption(f"{total:,} in all")
     st.html(WHOLE_TITLES)
-    curves = sparks(store(), [past.id for past in page])
+    filling()
+    keys = [past.id for past in page]
+    curves, shared, since = sparks(store(), keys), sharing.among(keys), retention.since()
     for past in page:
-        row(past, curves.get(past.id, ()))
+        more = [*(["shared by a link"] if past.id in shared else []), *leaving(past, since)]
+        row(past, curves.get(past.id, ()), more)
     if not total:
         nothing(search)
     if total > PAGE:
         st.pagination(ceil(total / PAGE), key="page")
     from_file()
+    everything()
     if chosen := chosen_runs():
         with st.bottom:  # always in sight, and no row moves away from under the pointer
             actions(chosen)
+
+
+def where() -> str:
+    """Where this visitor's runs are theirs."""
+    return "with this account" if account() else "in this browser"
 
 
 def asked() -> tuple[str, str, bool]:
@@ -111,7 +121,7 @@ def first_page() -> None:
     st.session_state["page"] = 1
 
 
-def row(past: Past, curve: Sequence[tuple[float, float]]) -> None:
+def row(past: Past, curve: Sequence[tuple[float, float]], more: list[str]) -> None:
     title = plain(past.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
@@ -134,7 +144,7 @@ def row(past: Past, curve: Sequence[tuple[float, float]]) -> None:
                 label=f"{pin}**{title}**",
                 query_params=address,
             )
-            st.caption(facts(past))
+            st.caption(" · ".join([facts(past), *more]))
 
 
 def spoken(title: str) -> str:
@@ -170,6 +180,34 @@ def facts(past: Past) -> str:
     return " · ".join(words)
 
 
+def leaving(past: Past, since: float) -> list[str]:
+    """When it goes by its age, where it does."""
+    ends = retention.until(past, since)
+    told = []
+    if ends.model and not (ends.run and ends.run <= ends.model):
+        told.append(f"its model will be removed on {day(ends.model)}")
+    if ends.run:
+        told.append(f"kept until {day(ends.run)}")
+    return told
+
+
+def filling() -> None:
+    """Says that room is running out, before anything goes."""
+    if full := retention.nearly_full():
+        taken, most = full
+        st.warning(
+            f"What is kept here takes {taken:,.1f} of {most:g} GB. When it is full, the models of "
+            "the oldest runs are removed first, then the oldest runs. Pin what should stay, or "
+            "take it along.",
+            icon=":material/inventory_2:",
+        )
+
+
+def day(moment: float) -> str:
+    then = datetime.fromtimestamp(moment)
+    return f"{then.day} {then:%b %Y}"
+
+
 def when(created: float) -> str:
     """A time as the visitor's clock and calendar have it."""
     try:
@@ -194,7 +232,7 @@ def nothing(search: str) -> None:
             icon=":material/search_off:",
         )
         return
-    st.info("Nothing was run in this browser yet.", icon=":material/history:")
+    st.info(f"Nothing was run {where()} yet.", icon=":material/history:")
     st.page_link("guide.py", label="Begin with three questions", icon=":material/explore:")
     st.page_link("run.py", label="Or run an approach at once", icon=":material/play_circle:")
 
@@ -333,10 +371,46 @@ def take() -> None:
         return
     st.session_state["files"] = number + 1  # an empty field: one file is brought in once
     try:
+        limits.let_in(visitor())
         run = bring_in(store(), given.getvalue(), visitor())
         st.session_state["brought"] = store().past(run)
-    except BadFile as error:
+    except (BadFile, limits.OverLimit) as error:
         st.session_state["brought"] = str(error)
+
+
+# --- the end of all ---------------------------------------------------------------------------
+
+TYPED = "delete everything"
+
+
+def everything() -> None:
+    """All of this visitor's, after they typed that they mean it."""
+    if st.session_state.pop("erased", False):
+        st.success("Everything of yours was deleted.", icon=":material/check:")
+    with st.expander("Delete everything of mine", icon=":material/delete_forever:"):
+        st.markdown(
+            "All your runs and comparisons with their models, all your own data, and the links "
+            "that you shared. It cannot be undone. What is at work is cancelled, and gone within "
+            "ten minutes. Your own files, and what you downloaded, are not touched."
+        )
+        st.text_input(f"To be sure, type: {TYPED}", key="erase-typed")
+        st.button("Delete everything of mine", icon=":material/delete_forever:", key="erase",
+                  on_click=erase_all)  # fmt: skip
+        if st.session_state.pop("erase-unsure", False):
+            st.warning(f"Nothing was deleted. Type “{TYPED}” first.", icon=":material/info:")
+
+
+def erase_all() -> None:
+    if " ".join(st.session_state["erase-typed"].casefold().split()) != TYPED:
+        st.session_state["erase-unsure"] = True
+        return
+    who = visitor()
+    erase.everything(who)
+    session_only = st.session_state.get("visitor")
+    st.session_state.clear()  # it may hold examples
+    if session_only:
+        st.session_state["visitor"] = session_only
+    st.session_state["erased"] = True
 
 
 # --- side by side ---------------------------------------------------------------------------------
@@ -348,7 +422,8 @@ def compare(keys: Sequence[str]) -> None:
     found, missing = gathered(keys)
     if missing:
         st.warning(
-            f"{missing} of them cannot be shown: deleted, or the link is incomplete.",
+            f"{missing} of them cannot be shown: deleted, somebody else's, or the link is "
+            "incomplete.",
             icon=":material/link_off:",
         )
     if len(found) < 2:
@@ -394,7 +469,7 @@ def gathered(keys: Sequence[str]) -> tuple[list[Run], int]:
     missing = 0
     for key in keys:
         try:
-            run = store().find(key)
+            run = sharing.opened(key, visitor())
             if run.kind == "compare":
                 parts, gone = gathered([row["run"] for row in (run.result or {}).get("runs", ())])
                 found |= {part.id: part for part in parts}

@@ -9,6 +9,7 @@ from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
 from trainers.plan import BadPlan
+from trainers.privacy.settings import BadSetting
 from trainers.registry import UnknownKey
 from trainers.samples.own import BadUpload
 from trainers.store import NoSuchRun
@@ -31,6 +32,7 @@ from trainers.terminal import (
     run,
     runs,
     samples,
+    storage,
     work,
 )
 
@@ -54,10 +56,11 @@ COMMANDS = {  # in the order of the help
     "fetch": fetch,
     "prefetch": prefetch,
     "forget": forget,
+    "storage": storage,
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (BadPlan, BadUpload, CannotContinue, NoSuchRun, NotHere, UnknownKey)
+REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoSuchRun, NotHere, UnknownKey)
 
 
 def main(arguments: list[str] | None = None) -> int:

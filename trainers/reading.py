@@ -7,6 +7,7 @@ from pathlib import Path
 from trainers.events import Cancelled, Done, Event, Progress, Stage
 from trainers.jobs import Reading
 from trainers.samples import own
+from trainers.store import store
 
 TOLD_SECONDS = 0.2  # between two words on how far it is
 WHOLE = 1000
@@ -34,6 +35,7 @@ def read(job: Reading, *, stop: Callable[[], bool], folder: Path | None = None) 
             key = f"own-{end.value}"
             if job.replaces:
                 own.forget(job.replaces)
+                store().forget_examples(job.replaces)
             if not own.sample(key).columns:  # else other columns may be asked for
                 own.inbox.forget(Path(job.path).name)
             yield Done({"data": key}, time.monotonic() - began)

@@ -50,7 +50,13 @@ class NoReport(ValueError):
     """There is no report of such a run; the text says why and what to do."""
 
 
-def report(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | None = None) -> str:
+def report(
+    run: Run,
+    events: Sequence[Event],
+    comparison: Mapping[str, Any] | None = None,
+    *,
+    groups: bool = True,
+) -> str:
     """The page, HTML. `comparison` is the last event of one that the run was part of. Raises
     `NoReport`."""
     started = next((event for event in events if isinstance(event, Started)), None)
@@ -89,7 +95,7 @@ def report(run: Run, events: Sequence[Event], comparison: Mapping[str, Any] | No
         limits=limits(run, run.plan, events),
         command=says.command(run.plan),
         made_by=_made_by(),
-        groups=_groups(run, answered, end),
+        groups=_groups(run, answered, end) if groups else None,
         sure=_sure(answered),
         **_classes(end),
     )
@@ -524,9 +530,11 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
 # --- of a run in the store ----------------------------------------------------------------------
 
 
-def report_of(run: Run) -> str:
-    """The report of a run in the store. Raises `NoReport`."""
-    return report(run, [event for _, event in store().events(run.id)], comparison_of(run))
+def report_of(run: Run, *, groups: bool = True) -> str:
+    """The report of a run in the store; without the `groups` of one's own data for others. Raises
+    `NoReport`."""
+    events = [event for _, event in store().events(run.id)]
+    return report(run, events, comparison_of(run), groups=groups)
 
 
 def comparison_of(run: Run) -> dict[str, Any] | None:

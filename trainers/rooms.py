@@ -7,7 +7,7 @@ nothing else of anybody's runs, which stay their owners'.
 import secrets
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -464,6 +464,13 @@ class Rooms:
             codes = sql.scalars(select(rooms_table.c.code).where(~_open())).all()
         self._forget(codes)
 
+    def forget(self, visitor: str) -> None:
+        """Deletes what rooms know of the visitor. A room that they lead is closed."""
+        self._forget([room.code for room in self.led_by(visitor)])
+        with self.engine.begin() as sql:
+            for table in (room_runs, people, tries):
+                sql.execute(delete(table).where(table.c.visitor == visitor))
+
     def _forget(self, codes: Sequence[str]) -> None:
         if not codes:
             return
@@ -477,12 +484,16 @@ class Rooms:
 
     # --- runs -----------------------------------------------------------------------------------
 
-    def start(self, plan: Plan, visitor: str) -> str:
+    def start(
+        self, plan: Plan, visitor: str, queue: Callable[[Plan, str], str] | None = None
+    ) -> str:
         """Queues a run in the room that the visitor takes part in; outside of any, in none. The
-        rules of the room hold here, whatever a page shows. Raises `NotNow`."""
+        rules of the room hold here, whatever a page shows. `queue` stands in for the store's
+        `start`. Raises `NotNow`, and what `queue` does."""
+        queue = queue or self.store.start
         found = self.of(visitor)
         if found is None:
-            return self.store.start(plan, visitor)
+            return queue(plan, visitor)
         room, person = found
         if room.paused:
             raise NotNow("The room is paused: nothing can be started until it goes on.")
@@ -493,7 +504,7 @@ class Rooms:
             at_once = sql.scalar(alive.where(mine, runs.c.state.not_in(OVER)))
         if at_once >= MOST_AT_ONCE:
             raise NotNow(f"{at_once} of your runs wait or run. Let one end, or cancel it, first.")
-        run = self.store.start(plan, visitor)
+        run = queue(plan, visitor)
         with self.engine.begin() as sql:
             sql.execute(insert(room_runs).values(run=run, room=room.code, visitor=visitor))
         return run

@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from sqlalchemy import (
     inspect,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.schema import CreateColumn
@@ -51,7 +53,7 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import database_url, run_folder, zip_of
+from trainers.home import database_url, home, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
 from trainers.waits import LOOKED_AT, Usual, Wait, usual, waits
@@ -203,7 +205,8 @@ class Store:
         self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
-        from trainers import continuing, rooms  # noqa: F401, their tables
+        # Their tables; only here: they import this module.
+        from trainers import continuing, rooms  # noqa: F401
 
         tables.create_all(self.engine)
         self._add_columns()
@@ -247,6 +250,9 @@ class Store:
         row, now = _row(plan, visitor, part_of), time.time()
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
+        if part_of:  # whose it is by now: they may have signed in since it began
+            whose = sql.scalar(select(runs.c.visitor).where(runs.c.id == part_of))
+            row["visitor"] = whose or visitor
         sql.execute(insert(runs).values(row))
         return row["id"]
 
@@ -277,7 +283,9 @@ class Store:
 
     def forget_examples(self, subject: str) -> None:
         """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
+        to_scrub().touch()
         with self.engine.begin() as sql:
+            _forget_reading(sql, subject)
             about = select(runs.c.id, runs.c.kind).where(runs.c.subject == subject)
             for run, kind in sql.execute(about).all():
                 if kind != "run":
@@ -338,18 +346,20 @@ class Store:
                 .values(_result(new[-1].as_json()))
             )
 
-    def stop(self, run: str) -> None:
-        """Asks a run to end early with the best it has; one that waits is cancelled."""
-        self._ask(run, "stop")
+    def stop(self, run: str, visitor: str | None = None) -> None:
+        """Asks a run to end early with the best it has; one that waits is cancelled. Where a
+        `visitor` asks, only their own."""
+        self._ask(run, "stop", visitor)
 
-    def cancel(self, run: str) -> None:
-        """Asks a run to end at once, without a score."""
-        self._ask(run, "cancel")
+    def cancel(self, run: str, visitor: str | None = None) -> None:
+        """Asks a run to end at once, without a score. Where a `visitor` asks, only their own."""
+        self._ask(run, "cancel", visitor)
 
-    def _ask(self, run: str, flag: str) -> None:
+    def _ask(self, run: str, flag: str, visitor: str | None) -> None:
+        this = (runs.c.id == run) & (runs.c.visitor == visitor if visitor else true())
         with self.engine.begin() as sql:
-            sql.execute(update(runs).where(runs.c.id == run).values({flag: True}))
-            waits = select(runs.c.id).where(runs.c.id == run, runs.c.state == QUEUED)
+            sql.execute(update(runs).where(this).values({flag: True}))
+            waits = select(runs.c.id).where(this, runs.c.state == QUEUED)
             if sql.execute(waits).first():
                 self._append(sql, run, [Cancelled(0.0)])
 
@@ -447,6 +457,8 @@ class Store:
         gone = select(runs.c.id).where(runs.c.deleted < time.time() - UNDO_SECONDS)
         with self.engine.connect() as sql:
             keys = sql.scalars(gone).all()
+        if keys:
+            to_scrub().touch()
         for run in keys:
             # First: what is interrupted here is found again by its row.
             shutil.rmtree(run_folder(run), ignore_errors=True)
@@ -613,8 +625,22 @@ def store() -> Store:
 
 def _sqlite_settings(connection: Any, _: Any) -> None:
     # WAL: pages read while a worker writes. NORMAL: a power cut may lose the last moment, no more.
-    for setting in ("journal_mode=WAL", "synchronous=NORMAL"):
+    # What is deleted is overwritten; the rest is for trainers/privacy/erase.py.
+    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {setting}").close()
+
+
+def to_scrub() -> Path:
+    """A file that is there while the database may hold traces of what was deleted."""
+    return home() / "to-scrub"
+
+
+def _forget_reading(sql: Connection, data: str) -> None:
+    """Ends the readings that led to `data`: they know what its files were called."""
+    found = runs.c.result["found"]["data"].as_string() == data
+    those = sql.scalars(select(runs.c.id).where(runs.c.kind == "read", found)).all()
+    sql.execute(events.delete().where(events.c.run.in_(those)))
+    sql.execute(runs.delete().where(runs.c.id.in_(those)))
 
 
 def _forget_explained(sql: Connection, run: str) -> None:

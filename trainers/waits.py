@@ -44,8 +44,8 @@ def usual(
     for row in ended:
         seconds = row["ended"] - row["claimed"]
         took[like(row["kind"], row["plan"])].append(seconds)
-        if budget := _budget(row):
-            shares[_near(row["kind"], row["plan"])].append(seconds / budget)
+        if told := budget(row):
+            shares[_near(row["kind"], row["plan"])].append(seconds / told)
     guessed = {like(row["kind"], row["plan"]): seconds for row, seconds in foretold}
     return Usual(
         guessed | {alike: median(some) for alike, some in took.items()},
@@ -75,13 +75,14 @@ def waits(
 
 def _seconds(row: Mapping[str, Any], known: Usual) -> float:
     """What the job will hold a worker for, about: never longer than its budget."""
-    most = _budget(row)
+    most = budget(row)
     if (alike := like(row["kind"], row["plan"])) in known.seconds:
         return min(most, known.seconds[alike])
     return most * min(1.0, known.share.get(_near(row["kind"], row["plan"]), 1.0))
 
 
-def _budget(row: Mapping[str, Any]) -> float:
+def budget(row: Mapping[str, Any]) -> float:
+    """The most seconds that a job may hold a worker; `row` has its kind and its plan as JSON."""
     plan, told = row["plan"], jobs.KINDS[row["kind"]].seconds
     each = len(plan["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
     return told or plan["seconds"] * each

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from trainers.privacy import limits
 from trainers.samples.own import BadUpload, inbox
 from trainers.samples.own.limits import MAX_BYTES
 
@@ -36,7 +37,7 @@ async def receive(request: Request) -> Response:
     declared = request.headers.get("content-length", "")
     size = int(declared) if declared.isdecimal() else _NEARLY
     try:
-        file = await to_thread.run_sync(inbox.new_file, place, size)
+        file = await to_thread.run_sync(limits.new_file, place, size)
     except BadUpload as error:
         return _refused(413, str(error))
     written = 0

@@ -16,7 +16,7 @@ def stop_and_cancel(job: Run, stop: str) -> None:
         return
     mine = job.visitor == visitor()
     if not mine:
-        st.caption("This was started in another browser: here it can be watched.")
+        st.caption("This was started by somebody else: here it can be watched.")
     with st.container(horizontal=True):
         st.button(
             stop,
@@ -24,7 +24,7 @@ def stop_and_cancel(job: Run, stop: str) -> None:
             key=f"stop-{job.id}",
             disabled=job.stop or not job.claimed or not mine,
             on_click=store().stop,
-            args=(job.id,),
+            args=(job.id, visitor()),
         )
         st.button(
             "Cancel",
@@ -32,7 +32,7 @@ def stop_and_cancel(job: Run, stop: str) -> None:
             key=f"cancel-{job.id}",
             disabled=not mine,
             on_click=store().cancel,
-            args=(job.id,),
+            args=(job.id, visitor()),
         )
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.plain import plain
-from pages.parts.visitor import visitor
+from pages.parts.starting import start
 from pages.parts.waiting import waiting
 from trainers.events import Failed
 from trainers.jobs import Fetch
@@ -19,6 +19,8 @@ def offer(key: str, words: str) -> None:
     st.markdown(f":material/download: {words}")
     if job and job.result and job.result["type"] == Failed.kind():
         st.warning(plain(job.result["text"]), icon=":material/cloud_off:")
-    if st.button("Download it", icon=":material/download:", key=f"fetch-{key}", width="stretch"):
-        store().start(Fetch(key=key), visitor())
+    pressed = st.button(
+        "Download it", icon=":material/download:", key=f"fetch-{key}", width="stretch"
+    )
+    if pressed and start(Fetch(key=key)):
         st.rerun()

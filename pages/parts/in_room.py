@@ -7,6 +7,8 @@ from pages.parts.plain import plain, title_of
 from pages.parts.visitor import visitor
 from trainers import backbones
 from trainers.plan import Plan
+from trainers.privacy import limits
+from trainers.privacy.limits import NotYours, OverLimit
 from trainers.rooms import NotNow, Person, Room, Settings, rooms
 
 LOOK_SECONDS = 2.0  # between two looks at whether the room is paused
@@ -53,8 +55,8 @@ def start(plan: Plan) -> str:
     """Starts a run, in the room where the visitor is in one; its id, or "" after a word of why
     not. What is locked is held by `rooms().start`, whatever this page shows."""
     try:
-        return rooms().start(plan, visitor())
-    except NotNow as error:
+        return rooms().start(plan, visitor(), limits.start)
+    except (NotNow, OverLimit, NotYours) as error:
         st.warning(plain(str(error)), icon=":material/lock:")
         return ""
 

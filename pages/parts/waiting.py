@@ -29,4 +29,9 @@ def _watch(job: Run) -> None:
             text += f" {told.progress.done / 1e6:,.0f} of {told.progress.total / 1e6:,.0f} MB"
     st.progress(share, text=text)
     if job.visitor == visitor():
-        st.button("Cancel", icon=":material/close:", on_click=store().cancel, args=(job.id,))
+        st.button(
+            "Cancel",
+            icon=":material/close:",
+            on_click=store().cancel,
+            args=(job.id, visitor()),
+        )

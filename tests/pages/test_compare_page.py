@@ -4,6 +4,7 @@ from pathlib import Path
 
 import plotly.graph_objects
 import pytest
+from addresses import address
 from streamlit.testing.v1 import AppTest
 from test_pages import finished, look, started
 
@@ -49,7 +50,7 @@ def shown(until: int, end=None) -> AppTest:
     if end:
         runs.append(key, [end])
     at = AppTest.from_file(FRAME, default_timeout=60).run()
-    at.query_params["compare"] = key
+    at.query_params.update(address(key, "another", "compare"))
     return at.switch_page("compare.py").run()
 
 
@@ -158,7 +159,9 @@ def test_without_a_result_that_is_said(end):
 def test_a_link_to_no_comparison_says_so(key):
     if key == "run":
         key = store().start(Plan(data="digits", approach="none"), "someone")
-    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    at = AppTest.from_file(FRAME, default_timeout=60)
+    at.session_state["visitor"] = "someone"
+    at.run()
     at.query_params["compare"] = key
     at.switch_page("compare.py").run()
     assert not at.exception

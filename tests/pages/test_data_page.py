@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from addresses import address
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.plain import plain
@@ -226,7 +227,7 @@ def shown_run(at, run: str) -> list[str]:
     """The buttons of the page of a run."""
     for name in list(at.query_params):
         del at.query_params[name]
-    at.query_params["run"] = run
+    at.query_params.update(address(run, visitor_of(at)))
     at.switch_page("run.py").run()
     assert not at.exception, at.exception
     return [button.label for button in at.button]

@@ -11,7 +11,9 @@ from test_pages import words
 from pages.parts import figures_fairness
 from trainers import samples
 from trainers.fairness import Part
+from trainers.report import report_of
 from trainers.samples import own
+from trainers.store import store
 
 __all__ = ["digits"]
 
@@ -68,6 +70,14 @@ def texts(tmp_path):
     broad = [test.group_names[group] == "<b>broad</b>" for group in test.groups]
     answers = np.where(broad, 1 - test.labels, test.labels)
     return key, test.labels.tolist(), answers.tolist(), [0.9] * len(answers)
+
+
+def test_a_report_for_others_is_without_the_groups(texts):
+    key, *given = texts
+    drawn(*given, data=key, classes="xy")
+    (run,) = store().of_visitor(ANN, limit=1)
+    assert "broad" in report_of(run)
+    assert "broad" not in report_of(run, groups=False)
 
 
 def test_groups_are_scored_for_their_visitor_alone(texts):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import plotly.graph_objects
 import pytest
+from addresses import address
 from streamlit.testing.v1 import AppTest
 from test_compare_page import compared
 from test_pages import FRAME, PARTS, finished, look, started
@@ -237,7 +238,7 @@ def page(section: str, approach="hybrid", events=(), visitor=None, job_end=None)
     if job_end:
         job = store().start(Forgot(key=key, visitor=visitor), visitor, worker="test")
         store().append(job, [job_end])
-    at.query_params.update({"run": key, "section": section})
+    at.query_params.update(address(key, "the-visitor-of-this-page") | {"section": section})
     return at.switch_page("run.py").run()
 
 
@@ -333,7 +334,7 @@ def test_a_comparison_shows_the_films_only_once_they_are_asked_for(monkeypatch):
         runs.append(key, [LaneDone(approach, run, 2.0)])
     runs.append(key, [compared()])
     at = AppTest.from_file(FRAME, default_timeout=60).run()
-    at.query_params["compare"] = key
+    at.query_params.update(address(key, "another", "compare"))
     at.switch_page("compare.py").run()
     assert not at.exception
     title = "How each model saw the examples"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from addresses import address
 from streamlit.testing.v1 import AppTest
 from test_pages import FRAME, finished, started, words
 
@@ -38,7 +39,7 @@ def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=A
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = by
     at.run()
-    at.query_params["run"], at.query_params["section"] = run, "mistakes"
+    at.query_params.update(address(run, by) | {"section": "mistakes"})
     return at.switch_page("run.py").run()
 
 

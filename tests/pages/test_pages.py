@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from addresses import address
 from streamlit.testing.v1 import AppTest
 
 from guide import QUESTIONS, Answers, advise
@@ -205,6 +206,7 @@ def shown_run(events, approach="hybrid"):
     run = store().start(plan, visitor="someone", worker="test")
     store().append(run, events)
     at = AppTest.from_file(FRAME, default_timeout=60)
+    at.session_state["visitor"] = "someone"
     at.run()
     at.query_params["run"] = run
     return at.switch_page("run.py").run()
@@ -380,15 +382,19 @@ def test_the_report_is_there_at_once_for_whoever_sees_the_run():
     at, run = mine()
     for who in ("someone", "another"):
         at.session_state["visitor"] = who
+        at.query_params.clear()
+        at.query_params.update(address(run, who))
         at.run()
         assert "Download the report" in [one.label for one in at.get("download_button")]
     assert "8 of 10 test examples right" in report_of(store().find(run))
 
 
 def test_another_visitor_cannot_take_the_model():
-    at, _ = mine()
+    at, run = mine()
     assert "Pack the model" in buttons(at)
     at.session_state["visitor"] = "another"
+    at.query_params.clear()
+    at.query_params.update(address(run, "another"))
     assert "Pack the model" not in buttons(at.run())
 
 

@@ -10,10 +10,12 @@ from test_pages import RUN, finished, look, started, words
 from pages.parts import figures, story as tell
 from pages.parts.plain import plain
 from trainers.events import Answered, Compared, Failed, LaneStarted
+from trainers.home import run_folder
 from trainers.jobs import Comparison
 from trainers.plan import Plan
+from trainers.privacy import retention
 from trainers.run_file import as_text
-from trainers.store import store
+from trainers.store import NoSuchRun, store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 ANN = "ann-of-the-tests-00"
@@ -247,3 +249,43 @@ def test_every_run_has_a_line_of_its_own_look_and_a_harmless_name():
     (first, second) = figures.side_by_side([("1", same), ("2", other)])["data"]
     assert first["line"]["color"] == figures.LOOKS["hybrid"].colour
     assert second["line"]["color"] == figures.LOOKS["transfer"].colour
+
+
+# --- the end of all -------------------------------------------------------------------------------
+
+
+def test_everything_is_deleted_only_after_it_was_typed():
+    keys, other = [ran("transfer"), ran("hybrid")], ran("none", visitor="somebody-else-0000")
+    at = page()
+    at.button(key="erase").click().run()
+    assert "Nothing was deleted" in words(at)
+    assert len(boxes(at)) == 2
+    at.text_input(key="erase-typed").set_value("Delete  everything")
+    at.button(key="erase").click().run()
+    assert not at.exception
+    assert boxes(at) == []
+    assert "Everything of yours was deleted" in "\n".join(one.value for one in at.success)
+    for key in keys:
+        with pytest.raises(NoSuchRun):
+            store().find(key)
+    assert store().find(other)
+
+
+def test_a_row_says_when_the_run_and_its_model_go(monkeypatch):
+    kept, pinned = ran("transfer"), ran("hybrid")
+    store().pin([pinned], ANN)
+    run_folder(kept).mkdir(parents=True)
+    assert "kept until" not in words(page())
+    monkeypatch.setenv("THAW_KEEP_RUNS_DAYS", "100")
+    monkeypatch.setenv("THAW_KEEP_MODELS_DAYS", "50")
+    said = [caption.value for caption in page().caption if "kept until" in caption.value]
+    assert len(said) == 1
+    assert "its model will be removed on" in said[0]
+
+
+def test_it_is_said_that_room_runs_out(monkeypatch):
+    run_folder(ran()).mkdir(parents=True)
+    (run_folder(store().of_visitor(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
+    monkeypatch.setenv("THAW_KEEP_GB", "0.001")
+    retention.tidy()
+    assert "takes 0.0 of 0.001 GB" in words(page())

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from addresses import address
 from streamlit.testing.v1 import AppTest
 from test_pages import FRAME, RUN, finished, shown_run, started, words
 
@@ -32,7 +33,7 @@ def opened(events, approach="hybrid", section="sure"):
     run = store().start(Plan(data="digits", approach=approach, per_class=1), "ann", worker="test")
     store().append(run, events)
     at = AppTest.from_file(FRAME, default_timeout=60).run()
-    at.query_params["run"], at.query_params["section"] = run, section
+    at.query_params.update(address(run, "another") | {"section": section})
     return at.switch_page("run.py").run()
 
 

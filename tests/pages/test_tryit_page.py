@@ -4,6 +4,7 @@ import base64
 import io
 
 import pytest
+from addresses import address
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages import FRAME, RUN, finished, words
@@ -77,7 +78,7 @@ def page(key: str, visitor: str = ANN) -> AppTest:
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = visitor
     at.run()
-    at.query_params["run"] = key
+    at.query_params.update(address(key, visitor))
     at.query_params["section"] = "try"
     return sound(at.switch_page("run.py").run())
 

@@ -1,6 +1,7 @@
 """The section "Why this answer" of a finished run."""
 
 import pytest
+from addresses import address
 from test_pages import RUN, buttons, finished, shown_run, words
 
 from pages.parts.closer import why
@@ -134,7 +135,7 @@ def test_without_a_model_or_answers_there_is_nothing_to_press(given):
 
 
 def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
-    at, _ = asked()
+    at, run = asked()
     find = type(store()).find
 
     def own(self, key):
@@ -142,6 +143,8 @@ def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
         object.__setattr__(run.plan, "data", "own-0123456789abcdef")
         return run
 
+    at.query_params.clear()
+    at.query_params.update(address(run, "another"))
     monkeypatch.setattr(type(store()), "find", own)
     at.session_state["visitor"] = "another"
     at.run()

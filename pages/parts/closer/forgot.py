@@ -7,6 +7,7 @@ from pages.parts.figures_changed import before_and_after
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.plain import plain
+from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.waiting import waiting
@@ -76,8 +77,9 @@ def ask(job: Run | None, run: Run) -> None:
         st.warning(plain(job.result["text"]), icon=":material/error:")
     if run.visitor != visitor():
         st.caption("Only who started this run can ask it.")
-    elif st.button("Ask it, before and after", icon=":material/psychology_alt:"):
-        store().start(Forgot(key=run.id, visitor=visitor()), visitor())
+    elif st.button("Ask it, before and after", icon=":material/psychology_alt:") and start(
+        Forgot(key=run.id, visitor=visitor())
+    ):
         st.rerun()
 
 

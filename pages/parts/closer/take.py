@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts.plain import plain
+from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.waiting import waiting
@@ -19,9 +20,10 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "came of it and how sure that is, what to do next. It opens in any browser, prints, and "
         "holds no example of the data."
     )
+    mine = run.visitor == visitor()
     st.download_button(
         "Download the report",
-        lambda: report_of(run),
+        lambda: report_of(run, groups=mine),
         f"thaw-report-{run.plan.approach}-{run.id[:6]}.html",
         "text/html",
         on_click="ignore",
@@ -31,7 +33,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "The model as a zip that works without Thaw: `predict.py` answers for new examples "
         "and checks that it answers as it did here; a card says what it can and cannot do."
     )
-    if run.visitor != visitor():
+    if not mine:
         st.caption("It is handed out in the browser of who started the run.")
         return
     _pack(run)
@@ -57,6 +59,7 @@ def _pack(run: Run) -> None:
         return
     if job and job.result and job.result["type"] == Failed.kind():
         st.warning(plain(job.result["text"]), icon=":material/inventory_2:")
-    if st.button("Pack the model", icon=":material/inventory_2:"):
-        store().start(Export(key=run.id, visitor=visitor()), visitor())
+    if st.button("Pack the model", icon=":material/inventory_2:") and start(
+        Export(key=run.id, visitor=visitor())
+    ):
         st.rerun()

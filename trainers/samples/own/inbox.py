@@ -19,17 +19,27 @@ from trainers.samples.own.limits import MAX_BYTES, MAX_FILES, MB, BadUpload
 
 KEY = re.compile(r"[0-9a-f]{32}")
 FILE = re.compile(r"[0-9a-f]{24}")
+OWNER = "visitor.txt"
 LEFT_SECONDS = 24 * 3600  # the files stay for a while, so that other columns can be read from them
 SPARE_BYTES = 1024 * MB  # stay free on the disk, for runs and for the rest of the computer
 NAME_PARTS, NAME_CHARS = 20, 255
 
 
-def new_draft() -> str:
-    """The key of a new draft."""
+def new_draft(visitor: str = "") -> str:
+    """The key of a new draft, of `visitor`."""
     clean()
     key = secrets.token_hex(16)
-    (home() / "inbox" / key).mkdir(parents=True, mode=0o700)
+    place = home() / "inbox" / key
+    place.mkdir(parents=True, mode=0o700)
+    if visitor:
+        (place / OWNER).write_text(visitor, "utf-8")
     return key
+
+
+def owner(place: Path) -> str:
+    """Whose draft it is; "" where nobody was named."""
+    file = place / OWNER
+    return file.read_text("utf-8") if file.is_file() else ""
 
 
 def draft(key: str) -> Path | None:
@@ -40,7 +50,7 @@ def draft(key: str) -> Path | None:
 
 def new_file(place: Path, size: int) -> Path:
     """Where a file of `size` bytes may be written. Raises `BadUpload` where there is no room."""
-    count, total = _holds(place)
+    count, total = held(place)
     if count >= MAX_FILES:
         raise BadUpload(
             f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred of "
@@ -62,11 +72,11 @@ def new_file(place: Path, size: int) -> Path:
 _counted: dict[Path, tuple[int, int]] = {}  # files and bytes: looking each time would take long
 
 
-def _holds(place: Path) -> tuple[int, int]:
+def held(place: Path) -> tuple[int, int]:
     """How many files this process has let into a draft, and their bytes; those that it did not
     see come are counted once."""
     if place not in _counted:
-        sizes = [file.stat().st_size for file in place.iterdir()]
+        sizes = [file.stat().st_size for file in place.iterdir() if FILE.fullmatch(file.name)]
         _counted[place] = len(sizes), sum(sizes)
     return _counted[place]
 

@@ -594,6 +594,14 @@ def of(visitor: str) -> list[Own]:
     return sorted(mine, key=lambda own: own.created, reverse=True)
 
 
+def hand_over(key: str, visitor: str) -> None:
+    """Makes the upload another visitor's. Whole or not at all. Raises `UnknownKey`."""
+    about, _ = stored(key)
+    draft = folder(key) / f"about.{os.getpid()}.part"
+    draft.write_text(json.dumps(about | {"visitor": visitor}, ensure_ascii=False), "utf-8")
+    draft.replace(folder(key) / "about.json")
+
+
 def forget(key: str) -> None:
     """Deletes the data. Of it stays only that it was pictures or texts: the runs on it, which are
     kept, can still be read. Raises `UnknownKey`."""
