@@ -8,6 +8,7 @@ from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.words import explain_words
 from trainers.privacy.settings import hosted
+from trainers.tracking import wanted
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
@@ -75,8 +76,10 @@ who(page)
 page.run()
 explain_words()
 st.space("large")
+where = "its host’s" if hosted() else "this"
+leaves = "scores go to MLflow" if wanted() else "nothing leaves it"
 st.caption(
-    f"Thaw runs on {'its host’s' if hosted() else 'this'} computer; nothing leaves it. "
+    f"Thaw runs on {where} computer; {leaves}. "
     "The rules are restated from "
     "*The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024* "
     "(David Jenkins, 2024)."

@@ -271,7 +271,8 @@ def come_in(room: Room) -> None:
             key="name",
         )
         st.caption(
-            "No account. The others see this name and your scores, and nothing else of your runs."
+            "The others see this name, and of each run the data, approach, score and time: nothing "
+            "else."
         )
         if st.form_submit_button("Join", type="primary", icon=":material/login:"):
             try:
@@ -593,6 +594,7 @@ def enter(code: str) -> None:
             del st.query_params["lead"]  # the address is seen on a wall; the key is not for it
         room = rooms().enter(code, who)
     except NoRoom as error:
+        del st.query_params["room"]  # or each press of a button would be one more wrong try
         front(str(error))
         return
     leads, found = rooms().leads(room.code, who), rooms().of(who)

@@ -65,7 +65,11 @@ CHECKED = (
 def ask() -> None:
     st.title("Run an approach")
     st.markdown("Everything is filled in already. Press Start, or change what you like.")
-    in_room.banner(in_room.here())
+    found = in_room.here()
+    in_room.banner(found)
+    if found:  # who comes by the menu begins with what the room has
+        told = in_room.in_address(found[0].settings, found[1].number)
+        st.query_params.update({name: told[name] for name in told if name not in st.query_params})
     left, right = st.columns([1.1, 1], gap="large")
     with left:
         plan = settings()
@@ -464,7 +468,7 @@ def controls(run: Run) -> None:
         share(run)
         if not may_use(run.plan.data):
             st.caption(
-                "It cannot be run again here: its data was deleted, or belongs to another browser."
+                "It cannot be run again here: its data was deleted, or belongs to somebody else."
             )
         else:
             pressed = st.button("Run again", icon=":material/replay:")
@@ -579,7 +583,7 @@ def charts(told: Story, run: Run) -> None:
             st.skeleton(height=220)
     st.markdown("## A few examples, and the answer now")
     if run.plan.data.startswith("own-") and run.visitor != visitor():
-        st.caption("The examples are shown only in the browser of who added them.")
+        st.caption("The examples are shown only to who added them.")
     elif told.watched and told.started:
         examples(cards_of(told), key="watched", colour=colour)
     else:

@@ -169,7 +169,7 @@ def facts(past: Past) -> str:
         words.append(tell.OUTCOMES[past.outcome][2])
     if past.seconds is not None:
         words.append(tell.in_short(past.seconds))
-    if going_on.where(past):
+    if going_on.where(past) and may_use(past.data):
         words.append("can be continued")
     if past.name:  # which no longer says what it is
         what = "every approach" if past.kind == "compare" else APPROACHES[past.approach].title
@@ -390,8 +390,9 @@ def everything() -> None:
     with st.expander("Delete everything of mine", icon=":material/delete_forever:"):
         st.markdown(
             "All your runs and comparisons with their models, all your own data, and the links "
-            "that you shared. It cannot be undone. What is at work is cancelled, and gone within "
-            "ten minutes. Your own files, and what you downloaded, are not touched."
+            "that you shared. In rooms you are gone from the board; a room that you lead is closed "
+            "for everybody. It cannot be undone. What is at work is cancelled, and gone within ten "
+            "minutes. Your own files, and what you downloaded, are not touched."
         )
         st.text_input(f"To be sure, type: {TYPED}", key="erase-typed")
         st.button("Delete everything of mine", icon=":material/delete_forever:", key="erase",

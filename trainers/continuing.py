@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Column, String, Table, insert, select
+from sqlalchemy import Column, Select, String, Table, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.checkpoint import CHECKPOINT, standing_of
@@ -73,6 +73,10 @@ def continue_run(store: Store, run: str, visitor: str, *, worker: str | None = N
         )
     # The file first: a worker may claim the run as soon as it is there.
     with store.engine.begin() as sql:
+        # Writing first takes the lock: two tabs cannot both find that nobody has.
+        sql.execute(update(runs).where(runs.c.id == run).values(beat=runs.c.beat))
+        if sql.scalar(_newer(run).where(runs.c.state != CANCELLED)):
+            raise CannotContinue("It goes on already: see Runs.")
         new = store.start_in(sql, found.plan, visitor, worker=worker)
         _hand_on(run_folder(run) / CHECKPOINT, run_folder(new) / CHECKPOINT)
         sql.execute(insert(continued).values(run=new, of=run))
@@ -96,10 +100,15 @@ def continues(store: Store, run: str) -> str | None:
 
 def continued_by(store: Store, run: str) -> str | None:
     """The newest run that goes on from `run`, and is still there."""
+    with store.engine.connect() as sql:
+        return sql.scalar(_newer(run))
+
+
+def _newer(run: str) -> Select:
+    """Of the runs that go on from `run` and are still there, the newest first."""
     those = select(runs.c.id).join(continued, continued.c.run == runs.c.id)
     those = those.where(continued.c.of == run, runs.c.deleted.is_(None))
-    with store.engine.connect() as sql:
-        return sql.scalar(those.order_by(runs.c.created.desc()))
+    return those.order_by(runs.c.created.desc())
 
 
 def before(store: Store, run: str) -> list[Event]:

@@ -35,7 +35,7 @@ from guide.exercises import EXERCISES
 from trainers import backbones, samples
 from trainers.plan import BadPlan, Plan
 from trainers.registry import pick_from
-from trainers.store import FINISHED, OVER, RUNNING, Store, runs, store, tables
+from trainers.store import FINISHED, OVER, RUNNING, Store, runs, store, tables, to_scrub
 
 # All numbers here are ours. 20 letters that are not taken for each other, or for a figure, when
 # they are read from a wall or said aloud: no I, L, O, Q, U, V.
@@ -448,6 +448,7 @@ class Rooms:
             sql.execute(delete(room_runs).where(room_runs.c.room == code, theirs))
             nobody = {"name": None, "folded": None, "left": time.time()}
             sql.execute(update(people).where(whom).values(nobody))
+        to_scrub().touch()
 
     def close(self, code: str, visitor: str) -> None:
         """Ends the room: its code, its people and its board are gone, the runs stay."""
@@ -464,12 +465,21 @@ class Rooms:
             codes = sql.scalars(select(rooms_table.c.code).where(~_open())).all()
         self._forget(codes)
 
+    def hand_over(self, of: str, to: str) -> None:
+        """What `of` is in rooms `to` is from now on, in those where `to` is not somebody yet."""
+        known = select(people.c.room).where(people.c.visitor == to).scalar_subquery()
+        with self.engine.begin() as sql:
+            for table in (room_runs, people):
+                theirs = (table.c.visitor == of) & table.c.room.not_in(known)
+                sql.execute(update(table).where(theirs).values(visitor=to))
+
     def forget(self, visitor: str) -> None:
         """Deletes what rooms know of the visitor. A room that they lead is closed."""
         self._forget([room.code for room in self.led_by(visitor)])
         with self.engine.begin() as sql:
             for table in (room_runs, people, tries):
                 sql.execute(delete(table).where(table.c.visitor == visitor))
+        to_scrub().touch()
 
     def _forget(self, codes: Sequence[str]) -> None:
         if not codes:
@@ -481,6 +491,7 @@ class Rooms:
                 (rooms_table, rooms_table.c.code),
             ):
                 sql.execute(delete(table).where(code.in_(codes)))
+        to_scrub().touch()
 
     # --- runs -----------------------------------------------------------------------------------
 

@@ -794,7 +794,7 @@ class _Run:
             if until_seconds and self.clock.seconds() > until_seconds:
                 break
         features = torch.cat(found)
-        if as_it_came:
+        if as_it_came and len(features) == len(items):  # else the time was up
             self.shared.keep(key, features, time.monotonic() - began)
         return features
 

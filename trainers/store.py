@@ -40,6 +40,7 @@ from sqlalchemy.schema import CreateColumn
 
 from guide.approaches import APPROACHES
 from trainers import jobs, samples
+from trainers.checkpoint import CHECKPOINT
 from trainers.events import (
     Cancelled,
     Compared,
@@ -206,6 +207,7 @@ class Store:
         if sqlite:
             sql_event.listen(self.engine, "connect", _sqlite_settings)
         # Their tables; only here: they import this module.
+        import trainers.privacy.tables  # noqa: F401
         from trainers import continuing, rooms  # noqa: F401
 
         tables.create_all(self.engine)
@@ -295,7 +297,7 @@ class Store:
                 zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
                 if (run_folder(run) / "words.json").exists():  # the model is made of their words
                     shutil.rmtree(run_folder(run))
-                _forget_explained(sql, run)
+                _forget_about(sql, run, runs.c.kind == "explain")  # which older versions kept
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
                 )
@@ -362,6 +364,7 @@ class Store:
             waits = select(runs.c.id).where(this, runs.c.state == QUEUED)
             if sql.execute(waits).first():
                 self._append(sql, run, [Cancelled(0.0)])
+                (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)  # if it was to go on
 
     def asked(self, run: str) -> tuple[bool, bool]:
         """Whether the run was asked to stop, and whether it was cancelled."""
@@ -454,6 +457,8 @@ class Store:
 
     def sweep(self) -> None:
         """Ends what was deleted too long ago to be brought back: weights, events and row."""
+        from trainers.continuing import continued
+
         gone = select(runs.c.id).where(runs.c.deleted < time.time() - UNDO_SECONDS)
         with self.engine.connect() as sql:
             keys = sql.scalars(gone).all()
@@ -463,7 +468,9 @@ class Store:
             # First: what is interrupted here is found again by its row.
             shutil.rmtree(run_folder(run), ignore_errors=True)
             with self.engine.begin() as sql:
-                _forget_explained(sql, run)
+                _forget_about(sql, run, runs.c.kind.not_in(LISTED))
+                either = (continued.c.run == run) | (continued.c.of == run)
+                sql.execute(continued.delete().where(either))
                 sql.execute(events.delete().where(events.c.run == run))
                 sql.execute(runs.delete().where(runs.c.id == run))
 
@@ -611,7 +618,7 @@ class Store:
             for run, claimed in sql.execute(lost).all():
                 failed = Failed(
                     "The process that ran this ended without a word (the computer slept, or was "
-                    "shut down). Nothing is wrong with your data: start the run again.",
+                    "shut down). Nothing is wrong with your data.",
                     time.time() - claimed,
                 )
                 self._append(sql, run, [failed])
@@ -643,12 +650,11 @@ def _forget_reading(sql: Connection, data: str) -> None:
     sql.execute(runs.delete().where(runs.c.id.in_(those)))
 
 
-def _forget_explained(sql: Connection, run: str) -> None:
-    """Ends the explanations of answers of `run`, which older versions kept: each holds an
-    example."""
-    those = select(runs.c.id).where(runs.c.kind == "explain", runs.c.subject == run)
+def _forget_about(sql: Connection, run: str, chosen: Any) -> None:
+    """Ends the jobs about `run`, such as packing its model, that are `chosen`."""
+    those = select(runs.c.id).where(runs.c.subject == run, chosen)
     sql.execute(events.delete().where(events.c.run.in_(those)))
-    sql.execute(runs.delete().where(runs.c.kind == "explain", runs.c.subject == run))
+    sql.execute(runs.delete().where(runs.c.subject == run, chosen))
 
 
 def _kinds(heavy: bool) -> Any:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from guide.approaches import APPROACHES
 from trainers.events import Baseline, Done, Event, Finished, Started, Validated
 from trainers.jobs import Tracked
+from trainers.samples.own import TERMINAL
 from trainers.store import Run, Store, data_title, store
 
 EXPERIMENT = "Thaw"
@@ -46,7 +47,7 @@ def after(runs: Store, run: str, end: Event) -> None:
         return
     try:
         visitor = runs.find(run).visitor
-        if visitor == "terminal":
+        if visitor == TERMINAL:
             _tell(runs, run)
         else:
             runs.start(Tracked(key=run, visitor=visitor), visitor)

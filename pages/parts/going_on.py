@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from pages.parts import in_room
 from pages.parts.controls import may_use
 from pages.parts.visitor import visitor
 from trainers.continuing import CannotContinue, Place, continue_run, continued_by, continues, place
+from trainers.privacy import sharing
 from trainers.store import CANCELLED, FAILED, NoSuchRun, Past, Run, store
 
 
@@ -23,7 +25,12 @@ def offer(run: Run) -> None:
         with st.container(border=True):
             st.markdown(f"**This run was interrupted, and can go on.** {kept(found)}")
             button(run.id, found, type="primary")
-    elif run.state == FAILED and (newer := continued_by(store(), run.id)):
+    elif (
+        run.state == FAILED
+        and sharing.theirs(run, visitor())
+        and (newer := continued_by(store(), run.id))
+        and store().find(newer).state != CANCELLED
+    ):
         st.page_link(
             "run.py",
             label="This run was interrupted. It goes on here",
@@ -47,16 +54,18 @@ def button(key: str, found: Place, **look: str) -> None:
     label = f"Continue from {found.seconds:.0f} s"
     if st.button(label, icon=":material/resume:", key=f"continue-{key}", **look):
         try:
-            new = continue_run(store(), key, visitor())
+            plan = store().find(key).plan
+            new = in_room.start(plan, lambda _, who: continue_run(store(), key, who))
         except (CannotContinue, NoSuchRun) as error:  # deleted, or ended well in another tab
             st.warning(str(error), icon=":material/error:")
             return
-        st.switch_page("run.py", query_params={"run": new})
+        if new:
+            st.switch_page("run.py", query_params={"run": new})
 
 
 def first_part(run: Run) -> None:
     """The way back to the run that this one goes on from."""
-    if before := continues(store(), run.id):
+    if sharing.theirs(run, visitor()) and (before := continues(store(), run.id)):
         st.page_link(
             "run.py",
             label="This goes on from a run that was interrupted",

@@ -1,5 +1,8 @@
 """What a room changes on the Run page: whose room it is, and what stays as it is."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from pages.parts import story as tell
@@ -11,6 +14,7 @@ from trainers.privacy import limits
 from trainers.privacy.limits import NotYours, OverLimit
 from trainers.rooms import NotNow, Person, Room, Settings, rooms
 
+PAUSED = "The room is paused: nothing can be started until whoever leads it goes on."
 LOOK_SECONDS = 2.0  # between two looks at whether the room is paused
 
 
@@ -38,10 +42,7 @@ def banner(found: tuple[Room, Person] | None) -> None:
         )
         st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
     if room.paused:
-        st.warning(
-            "The room is paused: nothing can be started until whoever leads it goes on.",
-            icon=":material/pause_circle:",
-        )
+        st.warning(PAUSED, icon=":material/pause_circle:")
     st.fragment(_look_again, run_every=LOOK_SECONDS)(room.paused)
 
 
@@ -51,11 +52,12 @@ def _look_again(paused: bool) -> None:
         st.rerun(scope="app")
 
 
-def start(plan: Plan) -> str:
+def start(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> str:
     """Starts a run, in the room where the visitor is in one; its id, or "" after a word of why
-    not. What is locked is held by `rooms().start`, whatever this page shows."""
+    not. What is locked is held by `rooms().start`, whatever this page shows. `queue` as in
+    `limits.start`."""
     try:
-        return rooms().start(plan, visitor(), limits.start)
+        return rooms().start(plan, visitor(), partial(limits.start, queue=queue))
     except (NotNow, OverLimit, NotYours) as error:
         st.warning(plain(str(error)), icon=":material/lock:")
         return ""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.story import Story
-from pages.parts.visitor import visitor
+from pages.parts.visitor import mine, visitor
 from trainers import samples
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
@@ -25,9 +25,9 @@ def mapped_of(told: Story, run: Run) -> tuple[dict[int, str], str]:
     items, data = tuple(told.watched.mapped), run.plan.data
     own = data.startswith("own-")
     if own and run.visitor != visitor():
-        return {}, "The examples are shown only in the browser of who added them."
+        return {}, "The examples are shown only to who added them."
     try:
-        samples.pick(data)  # it may have been deleted since
+        mine(samples.pick(data))  # a run that was brought in may be on another visitor's
         if own:  # these go into no cache that others share
             kept = st.session_state.setdefault("mapped", {})
             if (run.plan, items) not in kept:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.visitor import visitor
 from trainers.privacy import sharing
-from trainers.store import NoSuchRun, Run
+from trainers.store import NoSuchRun, Run, store
 
 SHARED = "shared"  # the name of a link's token in the address
 
@@ -24,10 +24,11 @@ def opened(name: str) -> Run:
 
 
 def still_open(run: Run) -> bool:
-    """Whether who looks at it may still do so: a link can be taken back while it is watched."""
-    if sharing.theirs(run, visitor()):
-        return True
+    """Whether who looks at it may still do so: it can be deleted, or its link taken back, while it
+    is watched."""
     try:
+        if sharing.theirs(run, visitor()):
+            return bool(store().find(run.id))
         return sharing.shared(st.query_params.get(SHARED, "")).id == run.id
     except NoSuchRun:
         return False
@@ -43,8 +44,8 @@ def share(run: Run) -> None:
         if token is None:
             st.markdown(
                 f"Nobody but you can open this {what}. With a link others can look at it: curves, "
-                "scores and the names of the classes. They can change nothing, and examples of "
-                "your own data are not shown to them."
+                "scores, what the data is called and the names of the classes. They can change "
+                "nothing, and examples of your own data are not shown to them."
             )
             st.button("Make a link", icon=":material/link:", type="primary", key="share",
                       on_click=sharing.share, args=(run.id, visitor()))  # fmt: skip

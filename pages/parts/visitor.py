@@ -47,4 +47,4 @@ def mine(sample: Sample) -> Sample:
         return sample
     if not sample.classes:
         raise UnknownKey("This data was deleted.")
-    raise UnknownKey("This data belongs to another browser: only who added it can use it.")
+    raise UnknownKey("This data belongs to somebody else: only who added it can use it.")

@@ -202,7 +202,7 @@ def test_a_column_can_be_chosen_as_the_groups():
 def test_nobody_else_is_shown_it():
     key = my_data(with_data()).key
     stranger = app(data=key)
-    assert "belongs to another browser" in words(stranger)
+    assert "belongs to somebody else" in words(stranger)
     assert "Pasted rows" not in words(stranger)
 
 

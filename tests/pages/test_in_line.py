@@ -23,7 +23,10 @@ def nothing_remembered():
 
 
 def opened(run: str) -> AppTest:
-    at = AppTest.from_file(FRAME, default_timeout=60).run()
+    """The run, as its own visitor sees it."""
+    at = AppTest.from_file(FRAME, default_timeout=60)
+    at.session_state["visitor"] = store().find(run).visitor
+    at.run()
     at.query_params["run"] = run
     return at.switch_page("run.py").run()
 

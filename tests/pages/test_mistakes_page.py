@@ -174,7 +174,7 @@ def test_own_examples_are_shown_to_their_visitor_alone(texts):
         theirs = drawn(labels, answers, sure, data=key, classes="xy", of=of, by=BOB)
         assert not theirs.exception
         assert "secret" not in all_shown(theirs)
-        assert "belongs to another browser" in words(theirs)
+        assert "belongs to somebody else" in words(theirs)
         assert "Most often taken for another" in words(theirs)
 
 

@@ -148,5 +148,5 @@ def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
     monkeypatch.setattr(type(store()), "find", own)
     at.session_state["visitor"] = "another"
     at.run()
-    assert "only in the browser of who added them" in words(at)
+    assert "only to who added them" in words(at)
     assert "Show what it rests on" not in buttons(at)

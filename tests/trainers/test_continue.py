@@ -218,6 +218,17 @@ def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
     assert continuing.continue_run(store(), lost, "ann") != new
 
 
+def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
+    lost = interrupted()
+    new = continuing.continue_run(store(), lost, "ann")
+    with pytest.raises(continuing.CannotContinue, match="goes on already"):
+        continuing.continue_run(store(), lost, "ann")
+    assert (run_folder(new) / FILE).exists()
+    store().cancel(new)
+    assert not (run_folder(new) / FILE).exists()
+    assert continuing.continue_run(store(), lost, "ann") != new
+
+
 def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
     lost = interrupted(looks(0, 2))
     again = continuing.continue_run(store(), lost, "ann", worker="lost too")

@@ -358,7 +358,7 @@ def test_runs_that_nobody_keeps_alive_are_buried(runs):
     aged(runs, runs_table, lost, LOST_AFTER_SECONDS + 1)
     runs.bury_lost()
     assert runs.find(lost).state == FAILED
-    assert "start the run again" in runs.find(lost).result["text"]
+    assert "Nothing is wrong with your data" in runs.find(lost).result["text"]
     assert runs.find(alive).state == RUNNING
 
 

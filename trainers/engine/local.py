@@ -63,7 +63,7 @@ class Workers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            self.store.gone(name, "Thaw was closed while this ran. Start the run again.")
+            self.store.gone(name, "Thaw was closed while this ran.")
 
     def _start(self, *, light: bool = False) -> None:
         name = ("light-" if light else "") + secrets.token_hex(8)
@@ -109,6 +109,6 @@ def died(code: int) -> str:
     else:
         why = f"ended with code {code}"
     return (
-        f"The process that trained {why}. Another takes its place. Start the run again; with fewer "
-        "examples or a smaller backbone if it happens twice."
+        f"The process that trained {why}. Another takes its place. If it happens twice: with fewer "
+        "examples, or a smaller backbone."
     )

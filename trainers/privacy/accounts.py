@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from trainers.privacy.tables import answered, wanted
+from trainers.rooms import rooms
 from trainers.samples import own
 from trainers.samples.own.keep import hand_over
 from trainers.store import LISTED, runs, store
@@ -77,6 +78,7 @@ def take_over(browser: str, account: str) -> None:
             if plan.get("visitor") == browser:
                 changes["plan"] = plan | {"visitor": account}
             sql.execute(update(runs).where(runs.c.id == run).values(changes))
+    rooms().hand_over(browser, account)
     for one in own.of(browser):
         hand_over(one.key, account)
 

@@ -28,7 +28,7 @@ from trainers.home import home, run_folder
 from trainers.privacy import erase
 from trainers.privacy.limits import bytes_in
 from trainers.privacy.settings import hosted, setting
-from trainers.privacy.tables import shares, tidying
+from trainers.privacy.tables import shares, spent, tidying
 from trainers.samples import own
 from trainers.samples.own.keep import KEY, TERMINAL
 from trainers.store import LISTED, OVER, Past, events, runs, store
@@ -345,6 +345,7 @@ def tidy() -> list[Going]:
                 else:
                     place.unlink(missing_ok=True)
     with store().engine.begin() as sql:
+        sql.execute(delete(spent).where(spent.c.at < time.time() - DAY))
         sql.execute(delete(shares).where(shares.c.run.not_in(select(runs.c.id))))
         sql.execute(update(tidying).values(taken=kept().counted))
     return done

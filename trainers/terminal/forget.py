@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from trainers.samples import online, own
-from trainers.store import store
+from trainers.privacy import erase
+from trainers.samples import online
 
 
 def add(commands: Any) -> None:
@@ -16,7 +16,6 @@ def run(given: dict[str, Any]) -> int:
     if key in online.ONLINE:
         online.forget(key)
     else:
-        own.forget(key)
-        store().forget_examples(key)
+        erase.data(key)
     print(f"Deleted {key}.")
     return 0

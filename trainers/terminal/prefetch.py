@@ -1,8 +1,7 @@
 """Everything that a room without internet needs, fetched and tried.
 
 What was fetched is tried by a run of transfer learning on each data set with each backbone that
-reads it: what a run keeps on disk is there afterwards, and what is broken is known before the class
-is.
+reads it, so that what is broken is known before the class is there.
 """
 
 import shutil

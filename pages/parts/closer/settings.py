@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.parts.controls import may_use
 from pages.parts.story import Story, foretold
 from trainers import backbones
 from trainers.events import Finished
@@ -20,8 +21,9 @@ def show(told: Story, end: Finished, run: Run) -> None:
     if told_before := foretold(told):
         st.markdown(f"- {told_before}")
         st.caption(BEFORE)
-    st.caption("The same from a terminal, in Thaw's folder:")
-    st.code(command(run.plan), language="bash", wrap_lines=True)
+    if may_use(run.plan.data):  # the key of own data is for its owner
+        st.caption("The same from a terminal, in Thaw's folder:")
+        st.code(command(run.plan), language="bash", wrap_lines=True)
 
 
 BEFORE = (

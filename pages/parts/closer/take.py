@@ -34,7 +34,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "and checks that it answers as it did here; a card says what it can and cannot do."
     )
     if not mine:
-        st.caption("It is handed out in the browser of who started the run.")
+        st.caption("It is handed out only to who started the run.")
         return
     _pack(run)
 

@@ -26,7 +26,7 @@ OWN = -1  # a text of the visitor's own
 def show(told: Story, end: Finished, run: Run) -> None:
     st.markdown("### What an answer rests on")
     if run.plan.data.startswith("own-") and run.visitor != visitor():
-        st.caption("The examples are shown only in the browser of who added them.")
+        st.caption("The examples are shown only to who added them.")
         return
     answered = next((one for one in events_of(run.id) if isinstance(one, Answered)), None)
     if answered is None or not (run_folder(run.id) / "model.safetensors").is_file():
