@@ -1,5 +1,6 @@
 """What runs of the same plan share in a worker."""
 
+import time
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -76,6 +77,24 @@ def test_few_are_kept():
     assert len(lately._kept) == lately.MOST
     assert lately._shared(replace(PLAN, seed=0)) is not kept[0]
     assert lately._shared(replace(PLAN, seed=lately.MOST + 1)) is kept[-1]
+
+
+def test_what_the_time_cut_short_is_not_shared(monkeypatch):
+    """Or a later run, with more time, would go by the few."""
+    computed = trainers.run.computed
+
+    def slow(body, inputs, items, **more):
+        if len(items) == 8:
+            time.sleep(0.5)
+        return computed(body, inputs, items, **more)
+
+    monkeypatch.setattr(trainers.run, "computed", slow)
+    monkeypatch.setattr(trainers.run, "TOGETHER", 8)
+    told(replace(PLAN, seconds=1))
+    ((_, shared),) = lately._kept.items()
+    for key, (features, _) in shared.kept.items():
+        if key[0] == "features":
+            assert len(key[2]) == 8 * len(features)  # the numbers of its examples, as int64
 
 
 def test_nothing_is_kept_of_what_does_not_come_with_thaw():
