@@ -1,0 +1,25 @@
+"""Alembic runs this: with the connection of `bring_up`, or, for its own commands, one of its own."""
+
+from alembic import context
+
+from trainers import database
+from trainers.home import database_url
+from trainers.store import tables
+
+
+def migrate(connection) -> None:
+    # Batches: SQLite cannot change a column, so that its table is made anew.
+    context.configure(connection=connection, target_metadata=tables, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if given := context.config.attributes.get("connection"):
+    migrate(given)
+else:
+    # The tables of these modules too.
+    import trainers.privacy.tables
+    from trainers import continuing, rooms  # noqa: F401
+
+    with database.connect(database_url()).begin() as made:
+        migrate(made)
