@@ -1,4 +1,4 @@
-"""The engine of the store: SQLite in the data folder, or a PostgreSQL that several app servers share.
+"""The engine of the store: SQLite in the data folder, or a PostgreSQL that app servers share.
 
 A page must never hang for minutes because a server is gone: each wait for it has an end.
 """
@@ -17,13 +17,19 @@ from sqlalchemy import (
     Float,
     cast,
     create_engine,
-    extract,
     event as sql_event,
+    extract,
     func,
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError as NoConnectionFree,
+)
 
 # All ours. A process of the app has up to 20 connections, a worker three or four; a PostgreSQL as
 # it is installed serves 100.
@@ -32,6 +38,7 @@ REACH_SECONDS = 5  # to reach the server, and for a connection that is free
 ANSWER_SECONDS = 30  # for an answer; SQLite: for its lock
 # TCP: a server that was cut off is noticed within some 15 seconds.
 PROBES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
+PASSES = (OperationalError, InterfaceError, NoConnectionFree)  # locked, gone, or the disk is full
 AWAY = (
     "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "
     "runs goes on. This page works again as soon as the database answers: wait a moment, then "

@@ -8,6 +8,8 @@ import torch
 import toys
 
 from trainers import backbones, run, samples
+from trainers.home import database_url
+from trainers.store import Store, store
 
 torch.set_num_threads(1)  # toys are small, and several test processes share the cores
 
@@ -26,6 +28,34 @@ def toy(monkeypatch):
     run.loaded.cache_clear()
     yield toys
     run.loaded.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of our own, and nobody else's. Missing under CI is an error."""
+    from postgres import binaries, served
+
+    if binaries() is None:
+        missing = "No PostgreSQL is installed: apt-get install postgresql"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with served() as server:
+        server.execute("CREATE DATABASE thaw")
+        Store(server.url("thaw")).engine.dispose()  # the tables, once
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, home, monkeypatch):
+    """The address of an empty database, which is the store's: the test runs on each kind."""
+    if request.param == "sqlite":
+        yield database_url()
+        return
+    with request.getfixturevalue("postgres").database("thaw") as url:
+        monkeypatch.setenv("THAW_DATABASE_URL", url)
+        yield url
+        if store.cache_info().currsize:
+            store().engine.dispose()
+            store.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from trainers.samples import own
 from trainers.samples.own import inbox
 from trainers.store import NoSuchRun, store, to_scrub
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 OF_DATA, OF_RUN, OF_BOB = "MARK-OF-DATA-q7", "MARK-OF-RUN-w8", "MARK-OF-BOB-e9"
 MANY = 60  # rows before and after, so that pages of the database are split

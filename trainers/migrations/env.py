@@ -1,4 +1,4 @@
-"""Alembic runs this: with the connection of `bring_up`, or, for its own commands, one of its own."""
+"""Alembic runs this: with the connection of `bring_up`, or, for its own commands, a new one."""
 
 from alembic import context
 
@@ -18,7 +18,7 @@ if given := context.config.attributes.get("connection"):
     migrate(given)
 else:
     # The tables of these modules too.
-    import trainers.privacy.tables
+    import trainers.privacy.tables  # noqa: F401
     from trainers import continuing, rooms  # noqa: F401
 
     with database.connect(database_url()).begin() as made:
