@@ -319,9 +319,8 @@ def more_data(job: Run) -> None:
             st.warning(ended(found), icon=":material/error:")
         offer(job, wanted)
     else:
-        st.fragment(plainly()(watch_curves), run_every=None if found.is_over else POLL_SECONDS)(
-            found
-        )
+        every = None if found.is_over else POLL_SECONDS
+        st.fragment(plainly()(watch_curves), run_every=every)(found)
 
 
 def curve_like(job: Run) -> Curve:

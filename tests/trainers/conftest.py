@@ -39,8 +39,6 @@ def postgres():
         missing = "No PostgreSQL is installed: apt-get install postgresql"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     with served() as server:
-        server.execute("CREATE DATABASE thaw")
-        Store(server.url("thaw")).engine.dispose()  # the tables, once
         yield server
 
 
@@ -50,12 +48,12 @@ def database(request, home, monkeypatch):
     if request.param == "sqlite":
         yield database_url()
         return
-    with request.getfixturevalue("postgres").database("thaw") as url:
-        monkeypatch.setenv("THAW_DATABASE_URL", url)
-        yield url
-        if store.cache_info().currsize:
-            store().engine.dispose()
-            store.cache_clear()
+    server = request.getfixturevalue("postgres")
+    monkeypatch.setenv("THAW_DATABASE_URL", server.emptied(lambda url: Store(url).engine.dispose()))
+    yield database_url()
+    if store.cache_info().currsize:  # before the variable goes
+        store().engine.dispose()
+        store.cache_clear()
 
 
 @pytest.fixture(scope="session")

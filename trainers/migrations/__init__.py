@@ -23,10 +23,14 @@ def bring_up(engine: Engine, tables: MetaData) -> None:
     """Makes the tables of a new database, and changes those of an older one, of whose file a copy
     is kept. All of it or nothing, and of several processes one does it. Raises `NoDatabase` for a
     database of a newer version, and leaves it as it is."""
-    if _stamp(engine) != HEAD:
-        with engine.begin() as sql:
-            _lock(sql)
-            _change(engine, sql, tables)
+    try:
+        if _stamp(engine) != HEAD:
+            with engine.begin() as sql:
+                _lock(sql)
+                _change(engine, sql, tables)
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _stamp(engine: Engine) -> str | None:

@@ -6,8 +6,7 @@ written anew, within a minute or two: `scrub`. (`secure_delete` alone leaves cop
 when a page was split: tried, 1 of some 2,000 deleted rows.) Of a PostgreSQL the tables are written
 anew likewise, those above `WHOLE_BYTES` only cleared of what was deleted: its bytes stay in their
 gaps until something else is written there. What PostgreSQL keeps besides its tables is left to
-whoever runs it: its log of changes (WAL, written over in turn), the samples that it has of a
-column until it looks again, copies on other servers, backups. Processes that answer let go of a
+whoever runs it: its log of changes (WAL, written over in turn), copies on other servers, backups. Processes that answer let go of a
 deleted model within half a minute.
 """
 
@@ -100,6 +99,8 @@ def _scrub_tables(engine: Engine) -> bool:
                 size = sql.scalar(select(func.pg_total_relation_size(table.name)))
                 whole = "FULL, " if size < WHOLE_BYTES else ""
                 sql.execute(text(f"VACUUM ({whole}ANALYZE) {table.name}"))
+            # Its samples of our columns, just taken anew. (Seen: names of deleted runs.)
+            sql.execute(text("VACUUM (FULL) pg_statistic"))
     except SQLAlchemyError as error:  # somebody reads, or it cannot be reached: that passes
         logging.warning("What was deleted is still in the database's files: %s", error)
         to_scrub().touch()

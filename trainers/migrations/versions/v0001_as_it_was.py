@@ -171,9 +171,8 @@ def _tell(sql: sa.Connection) -> None:
         values = {"approach": approach}
         values["words"] = f"  {called(kind, approach, data)} {data}".casefold()
         if result:
-            scores = [
-                one["test_accuracy"] for one in result.get("runs", ()) if "test_accuracy" in one
-            ]
+            parts = result.get("runs", ())
+            scores = [one["test_accuracy"] for one in parts if "test_accuracy" in one]
             values["seconds"] = result["seconds"]
             values["score"] = result.get("test_accuracy", max(scores, default=None))
         sql.execute(sa.update(runs).where(runs.c.id == key).values(values))
