@@ -6,8 +6,8 @@ written anew, within a minute or two: `scrub`. (`secure_delete` alone leaves cop
 when a page was split: tried, 1 of some 2,000 deleted rows.) Of a PostgreSQL the tables are written
 anew likewise, those above `WHOLE_BYTES` only cleared of what was deleted: its bytes stay in their
 gaps until something else is written there. What PostgreSQL keeps besides its tables is left to
-whoever runs it: its log of changes (WAL, written over in turn), copies on other servers, backups. Processes that answer let go of a
-deleted model within half a minute.
+whoever runs it: its log of changes (WAL, written over in turn), copies on other servers, backups.
+Processes that answer let go of a deleted model within half a minute.
 """
 
 import logging
