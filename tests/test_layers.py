@@ -22,6 +22,7 @@ LIGHT = {
     "trainers.answering.tables",
     "trainers.answers",
     "trainers.approaches",
+    "trainers.artifacts",
     "trainers.attribution",
     "trainers.backbones",
     "trainers.backbones.download",

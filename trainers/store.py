@@ -6,7 +6,6 @@ ends. So all are rows of one table, and `Run.plan` is the job.
 
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from sqlalchemy import (
 )
 
 from guide.approaches import APPROACHES
-from trainers import database, jobs, migrations, samples
+from trainers import artifacts, database, jobs, migrations, samples
 from trainers.checkpoint import CHECKPOINT
 from trainers.events import (
     Cancelled,
@@ -226,7 +225,8 @@ class Store:
         part_of: str | None = None,
     ) -> str:
         """`start` inside a transaction, with what must be there before a worker looks."""
-        row = _row(plan, visitor, part_of) | {"machine": self._only_here()}
+        row = _row(plan, visitor, part_of)
+        row["machine"] = self._only_here(row["kind"])
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": time.time()}
             row["beat"] = self._now()
@@ -266,15 +266,17 @@ class Store:
         to_scrub().touch()
         with self.engine.begin() as sql:
             _forget_reading(sql, subject)
-            about = select(runs.c.id, runs.c.kind).where(runs.c.subject == subject)
-            for run, kind in sql.execute(about).all():
+            about = select(runs.c["id", "kind", "approach"]).where(runs.c.subject == subject)
+            for run, kind, approach in sql.execute(about).all():
                 if kind != "run":
                     sql.execute(events.delete().where(events.c.run == run))
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
                 zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
-                if (run_folder(run) / "words.json").exists():  # the model is made of their words
-                    shutil.rmtree(run_folder(run))
+                here = run_folder(run)
+                elsewhere = artifacts.address() and approach == "simple" and not here.exists()
+                if (here / "words.json").exists() or elsewhere:  # made of their words, or may be
+                    artifacts.drop(run)
                 _forget_about(sql, run, runs.c.kind == "explain")  # which older versions kept
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
@@ -355,9 +357,11 @@ class Store:
         """For heartbeats, which may come from another computer, whose clock is another."""
         return database.now(self.engine)
 
-    def _only_here(self) -> str | None:
-        """The data folder that a job started here needs: files of a visitor lie in it alone."""
-        return machine() if database.is_shared(self.engine) else None
+    def _only_here(self, kind: str) -> str | None:
+        """The data folder that a job started here needs: what came and what is handed out lies in
+        it alone. Models and own data do not, where they are shared."""
+        shared = artifacts.address() and kind in jobs.TRAIN
+        return machine() if database.is_shared(self.engine) and not shared else None
 
     # --- the history ----------------------------------------------------------------------
 
@@ -452,7 +456,7 @@ class Store:
             to_scrub().touch()
         for run in keys:
             # First: what is interrupted here is found again by its row.
-            shutil.rmtree(run_folder(run), ignore_errors=True)
+            artifacts.drop(run)
             with self.engine.begin() as sql:
                 _forget_about(sql, run, runs.c.kind.not_in(LISTED))
                 either = (continued.c.run == run) | (continued.c.of == run)

@@ -16,6 +16,7 @@ from trainers.engine import local
 from trainers.engine.execute import execute
 from trainers.events import Cancelled, Finished, Notice, Started, Step
 from trainers.home import machine
+from trainers.jobs import Reading
 from trainers.plan import Plan
 from trainers.store import FAILED, FINISHED, RUNNING, Store, runs, store, workers
 
@@ -206,3 +207,26 @@ def test_a_terminal_says_in_one_line_that_the_database_is_away(monkeypatch, tmp_
     assert said.startswith("The database cannot be used:")
     assert said.count("\n") == 1
     assert "secret" not in said
+
+
+def test_with_shared_files_training_goes_anywhere_and_what_is_handed_out_stays(url, monkeypatch):
+    made = Store(url)
+    jobs = QUICK, Reading(path="x", title="y", visitor="ann")
+    bound = [made.start(job, "ann") for job in jobs]
+    monkeypatch.setenv("THAW_ARTIFACTS", "memory://")
+    free = [made.start(job, "ann") for job in jobs]
+    with made.engine.connect() as sql:
+        where = dict(sql.execute(select(runs.c.id, runs.c.machine)).all())
+    assert [where[run] for run in bound + free] == [machine(), machine(), None, machine()]
+    made.engine.dispose()
+
+
+def test_a_job_waits_for_the_app_server_that_has_its_files(url, monkeypatch, tmp_path):
+    made = Store(url)
+    run = made.start(QUICK, "ann")
+    here = os.environ["THAW_HOME"]
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
+    assert made.claim("worker of another computer") is None
+    monkeypatch.setenv("THAW_HOME", here)
+    assert made.claim("worker of this one").id == run
+    made.engine.dispose()

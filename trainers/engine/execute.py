@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers import continuing, tracking
+from trainers import artifacts, continuing, tracking
 from trainers.database import PASSES
-from trainers.events import Cancelled, Event, Failed, Step, Validated
+from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
 
@@ -54,6 +54,8 @@ def execute(
                 if kept and type(event) in ENDS:
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
+                    if folder and isinstance(event, Finished):
+                        artifacts.put(artifacts.RUNS, run)
                     yield event
                     return
                 yield event

@@ -19,6 +19,7 @@ from contextlib import closing, suppress
 from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers import artifacts
 from trainers.database import is_shared
 from trainers.home import home
 from trainers.privacy.tables import answered, shares, wanted
@@ -66,6 +67,7 @@ def everything(visitor: str) -> None:
     for key in keys:
         data(key)
         shutil.rmtree(home() / "data" / key.removeprefix("own-"), ignore_errors=True)
+        artifacts.remove(artifacts.DATA, key.removeprefix("own-"))
     store().sweep()
 
 

@@ -27,7 +27,7 @@ from trainers.store import OVER, QUEUED, NoSuchRun, runs, store
 from trainers.waits import budget
 
 HOUR, DAY = 3600.0, 24 * 3600.0
-RUNS = ("run", "compare", "curve", "claim")  # what counts as a run
+RUNS = jobs.TRAIN  # what counts as a run
 LOOK_SECONDS = 10  # that a look at the disk holds for: a folder comes as a thousand files
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from trainers import backbones
+from trainers import artifacts, backbones
 from trainers.backbones import places
 from trainers.database import is_shared
 from trainers.home import home, machine, run_folder
@@ -346,7 +346,9 @@ def tidy() -> list[Going]:
         match one.what:
             case "run":
                 _delete(one.key)
-            case "model" | "left over":
+            case "model" if one.why.startswith("older"):
+                artifacts.drop(one.key)
+            case "model" | "left over":  # a copy, where models are shared
                 shutil.rmtree(run_folder(one.key), ignore_errors=True)
             case "data":
                 erase.data(one.key)
@@ -403,8 +405,10 @@ class Tidying:
         while not self._over.wait(wait):
             wait = min(EVERY_SECONDS, 60.0)
             try:
+                artifacts.again()
                 erase.scrub()
                 if turn():
+                    artifacts.renew()
                     for one in tidy():
                         logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)
             except (SQLAlchemyError, OSError):  # locked, or the disk is full: that passes

@@ -18,12 +18,11 @@ from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.words import explained
-from trainers import answering, samples
+from trainers import answering, artifacts, samples
 from trainers.answering import Answer, CannotAnswer
 from trainers.answering.tables import MOST_ROWS, written
 from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
-from trainers.home import run_folder
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, store
 from trainers.threshold import Threshold, calibrated, threshold, trade
@@ -108,7 +107,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
 
 
 def _kept(run: Run) -> bool:
-    return (run_folder(run.id) / "model.safetensors").is_file()
+    return (artifacts.of_run(run.id) / "model.safetensors").is_file()
 
 
 # --- the models ---------------------------------------------------------------------------------
