@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from secrets import token_urlsafe
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
+from trainers.database import why_away
 from trainers.engine.files import open_more
 from trainers.engine.local import Workers
 from trainers.privacy import settings
@@ -33,11 +35,15 @@ async def lifespan(_):
         yield
 
 
-async def health(_: Request) -> JSONResponse:
+def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the database
     """Whether runs can start, and that this process stays light."""
+    try:
+        ready = store().ready_workers()
+    except SQLAlchemyError as error:
+        return JSONResponse({"ready_workers": 0, "problem": why_away(error)}, 503)
     return JSONResponse(
         {
-            "ready_workers": store().ready_workers(),
+            "ready_workers": ready,
             "heavy_modules": [name for name in HEAVY if name in sys.modules],
         }
     )

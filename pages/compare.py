@@ -8,6 +8,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import figures, story as tell
+from pages.parts.away import plainly
 from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
 from pages.parts.figures_film import HOW_TO_READ, in_words as film_in_words, reel
@@ -70,7 +71,7 @@ def show() -> None:
     st.markdown(f"# Every approach on {title_of(job.plan.data)}")
     budget = tell.duration(job.plan.seconds)
     st.markdown(f"The same examples and the same {word('test')} for all; at most {budget} each.")
-    st.fragment(watch, run_every=None if job.is_over else POLL_SECONDS)(job)
+    st.fragment(plainly()(watch), run_every=None if job.is_over else POLL_SECONDS)(job)
     if _compared(job):
         more_data(job)
 
@@ -318,7 +319,8 @@ def more_data(job: Run) -> None:
             st.warning(ended(found), icon=":material/error:")
         offer(job, wanted)
     else:
-        st.fragment(watch_curves, run_every=None if found.is_over else POLL_SECONDS)(found)
+        every = None if found.is_over else POLL_SECONDS
+        st.fragment(plainly()(watch_curves), run_every=every)(found)
 
 
 def curve_like(job: Run) -> Curve:

@@ -8,6 +8,7 @@ from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
 from pages.parts import drawings, fetch, figures, said, story as tell
 from pages.parts.add_data import Brought, add_data
+from pages.parts.away import plainly
 from pages.parts.examples import Card, examples
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
@@ -230,7 +231,7 @@ def reading(key: str) -> None:
     if job is None or job.kind != "read" or job.visitor != visitor():
         start_anew()
     st.title(f"Reading {plain(job.plan.title)}")
-    st.fragment(watch_reading, run_every=None if job.is_over else POLL_SECONDS)(job)
+    st.fragment(plainly()(watch_reading), run_every=None if job.is_over else POLL_SECONDS)(job)
 
 
 def start_anew() -> None:
@@ -324,7 +325,7 @@ def show(key: str) -> None:
         if check.is_over:
             fit(sample, check)
         else:
-            st.fragment(watch_check, run_every=POLL_SECONDS)(check)
+            st.fragment(plainly()(watch_check), run_every=POLL_SECONDS)(check)
     if check.is_over and "found" in (check.result or {}):
         questions(sample, check.result["found"])
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts.away import plainly
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.words import explain_words
@@ -71,10 +72,11 @@ page = st.navigation(
 if not may_enter():
     door(page)
     st.stop()
-lead_back()
-who(page)
-page.run()
-explain_words()
+with plainly():
+    lead_back()
+    who(page)
+    page.run()
+    explain_words()
 st.space("large")
 where = "its host’s" if hosted() else "this"
 leaves = "scores go to MLflow" if wanted() else "nothing leaves it"

@@ -17,6 +17,7 @@ from pages.parts import (
     said,
     story as tell,
 )
+from pages.parts.away import plainly
 from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
@@ -423,7 +424,7 @@ def show() -> None:
         return
     going_on.first_part(run)
     poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
-    st.fragment(watch, run_every=None if run.is_over else poll)(run)
+    st.fragment(plainly()(watch), run_every=None if run.is_over else poll)(run)
 
 
 def watch(run: Run) -> None:

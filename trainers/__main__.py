@@ -5,9 +5,12 @@ import logging
 import os
 import sys
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
+from trainers.database import NoDatabase, why_away
 from trainers.plan import BadPlan
 from trainers.privacy.settings import BadSetting
 from trainers.registry import UnknownKey
@@ -60,7 +63,10 @@ COMMANDS = {  # in the order of the help
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoSuchRun, NotHere, UnknownKey)
+REFUSED = (
+    *(BadPlan, BadSetting, BadUpload, CannotContinue),
+    *(NoDatabase, NoSuchRun, NotHere, UnknownKey),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,6 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS[given.pop("command")].run(given)
     except REFUSED as error:
         print(error, file=sys.stderr)
+        return 2
+    except SQLAlchemyError as error:
+        print(why_away(error), file=sys.stderr)
         return 2
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts import story as tell
+from pages.parts.away import plainly
 from pages.parts.plain import plain
 from pages.parts.visitor import visitor
 from trainers.store import Run, store
@@ -12,7 +13,7 @@ POLL_SECONDS = 0.5
 
 def waiting(job: Run) -> None:
     """Follows `job`; the page is drawn anew when it is over."""
-    st.fragment(_watch, run_every=POLL_SECONDS)(job)
+    st.fragment(plainly()(_watch), run_every=POLL_SECONDS)(job)
 
 
 def _watch(job: Run) -> None:

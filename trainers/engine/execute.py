@@ -9,14 +9,16 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers import continuing, tracking
-from trainers.events import Cancelled, Event, Failed, Step, Validated
+from trainers import artifacts, continuing, tracking
+from trainers.database import PASSES
+from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
 
 FLUSH_SECONDS = 0.1
 STEP_ROWS_A_SECOND = 5  # a page cannot show more
 HEART_SECONDS = 0.2
+AWAY_SECONDS = 600  # that a database may be away while a run wants to say how it ended. Ours
 
 
 def execute(
@@ -52,6 +54,8 @@ def execute(
                 if kept and type(event) in ENDS:
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
+                    if folder and isinstance(event, Finished):
+                        artifacts.put(artifacts.RUNS, run)
                     yield event
                     return
                 yield event
@@ -81,6 +85,11 @@ def reason(error: Exception) -> str:
             "The memory of this computer was not enough for this run. Use fewer examples or a "
             "smaller backbone."
         )
+    if isinstance(error, SQLAlchemyError):
+        return (
+            "The database of this Thaw could not be used while this ran. Nothing is wrong with "
+            "your data. Try again; if it stays, tell whoever runs this Thaw."
+        )
     return (
         f"Something went wrong inside Thaw ({type(error).__name__}: {error}). Nothing is wrong "
         "with what you did. Try again; if it stays, please report it with these settings."
@@ -98,6 +107,7 @@ class _Heart(threading.Thread):
         self._lock = threading.Lock()
         self._waiting: list[Event] = []
         self._flushed = self._stepped = 0.0
+        self._away = False  # the database
         self._began = time.monotonic()
 
     def write(self, event: Event) -> None:
@@ -109,14 +119,29 @@ class _Heart(threading.Thread):
         with self._lock:
             self._waiting.append(event)
         telling = type(event) in ENDS or isinstance(event, Validated)
-        if telling or now - self._flushed > FLUSH_SECONDS:
+        if type(event) in ENDS:  # nobody comes after it who would write it
+            until = now + AWAY_SECONDS
+            while not self._flushed_now() and time.monotonic() < until:
+                time.sleep(1)
+        elif not self._away and (telling or now - self._flushed > FLUSH_SECONDS):
+            self._flushed_now()
+
+    def _flushed_now(self) -> bool:
+        """A database that is away for a while ends no run: what is to be told waits, and the heart
+        tries again."""
+        try:
             self.flush()
+        except PASSES:
+            logging.warning("The run %s could not be written yet.", self.run_id, exc_info=True)
+            self._away = True
+        return not self._away
 
     def flush(self) -> None:
         with self._lock:
             self.store.append(self.run_id, self._waiting)
             self._waiting = []  # only now: what could not be written waits for the next time
             self._flushed = time.monotonic()
+            self._away = False
 
     def run(self) -> None:
         while not self._over.wait(HEART_SECONDS):

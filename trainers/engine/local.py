@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.rooms import Rooms
-from trainers.store import Store
+from trainers.store import LOST_AFTER_SECONDS, Store
 
 ROOT = Path(__file__).parents[2]
 CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
@@ -63,7 +63,10 @@ class Workers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            self.store.gone(name, "Thaw was closed while this ran.")
+            try:
+                self.store.gone(name, "Thaw was closed while this ran.")
+            except SQLAlchemyError:  # the next app buries it
+                logging.exception("What a worker had at the end could not be said.")
 
     def _start(self, *, light: bool = False) -> None:
         name = ("light-" if light else "") + secrets.token_hex(8)
@@ -80,14 +83,17 @@ class Workers:
         self._started[name] = time.monotonic()
 
     def _keep_alive(self) -> None:
+        away = -LOST_AFTER_SECONDS  # when the database was
         while not self._over.wait(CHECK_SECONDS):
             try:
                 self._replace_dead()
-                self.store.bury_lost()
+                if time.monotonic() - away > LOST_AFTER_SECONDS:  # nobody could say that they live
+                    self.store.bury_lost()
                 self.store.sweep()
                 Rooms(self.store).sweep()
             except SQLAlchemyError:  # locked, or the disk is full: that passes, and we go on
                 logging.exception("The workers could not be looked after.")
+                away = time.monotonic()
 
     def _replace_dead(self) -> None:
         for name, process in list(self.processes.items()):

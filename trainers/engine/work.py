@@ -63,21 +63,21 @@ def work(
 
 def _one(runs: Store, name: str, *, heavy: bool) -> bool:
     """Executes the next job, if there is one."""
-    claimed = runs.claim(name, heavy=heavy)
-    if claimed:
-        for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
-            pass
+    try:
+        claimed = runs.claim(name, heavy=heavy)
+        if claimed:
+            for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
+                pass
+    except SQLAlchemyError:  # locked, gone, or the disk is full: that passes
+        logging.exception("A job could not be claimed or written.")
+        time.sleep(BEAT_SECONDS)
+        return False
     return claimed is not None
 
 
 def _serve(runs: Store, name: str) -> NoReturn:
     while True:
-        try:
-            idle = not _one(runs, name, heavy=False)
-        except SQLAlchemyError:  # locked, or the disk is full: that passes
-            logging.exception("A job could not be claimed or written.")
-            idle = True
-        if idle:
+        if not _one(runs, name, heavy=False):
             time.sleep(IDLE_LIGHT_SECONDS)
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import figures_tryit
+from pages.parts.away import plainly
 from pages.parts.closer import tryit_ask
 from pages.parts.closer.tryit_ask import Given
 from pages.parts.live_plot import live_plot
@@ -17,12 +18,11 @@ from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.words import explained
-from trainers import answering, samples
+from trainers import answering, artifacts, samples
 from trainers.answering import Answer, CannotAnswer
 from trainers.answering.tables import MOST_ROWS, written
 from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
-from trainers.home import run_folder
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, store
 from trainers.threshold import Threshold, calibrated, threshold, trade
@@ -107,7 +107,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
 
 
 def _kept(run: Run) -> bool:
-    return (run_folder(run.id) / "model.safetensors").is_file()
+    return (artifacts.of_run(run.id) / "model.safetensors").is_file()
 
 
 # --- the models ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def opened(run: Run) -> bool:
         st.warning(plain(now.error), icon=":material/error:")
         st.button("Try again", key=f"reopen-{run.id}", on_click=answering.reopen, args=(run.id,))
         return False
-    st.fragment(_loading, run_every=POLL_SECONDS)(run.id)
+    st.fragment(plainly()(_loading), run_every=POLL_SECONDS)(run.id)
     return False
 
 

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from trainers import known_features
+from trainers import artifacts, known_features
 from trainers.home import home
 from trainers.registry import UnknownKey
 from trainers.samples import Data, Facts, Sample, Split, facts_of
@@ -65,6 +65,8 @@ def folder(key: str) -> Path:
     elif ONLINE.fullmatch(key):
         place = home() / "online" / key
     if place and (place / "about.json").is_file():
+        return place
+    if match and artifacts.get(artifacts.DATA, match[1]):
         return place
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
 
@@ -274,6 +276,8 @@ class Keeper:
         if self.place.exists():  # what is left of a download that was deleted
             shutil.rmtree(self.place)
         self.draft.rename(self.place)
+        if self.place.parent == home() / "data":
+            artifacts.put(artifacts.DATA, self.id)
         return self.id
 
     def _facts(self) -> Facts:
@@ -518,6 +522,7 @@ def keep_check(key: str, found: dict[str, Any]) -> None:
     draft = place / f"check.{os.getpid()}.part"
     draft.write_text(json.dumps(found, ensure_ascii=False), "utf-8")
     draft.replace(place / "check.json")
+    _share(key)
 
 
 def checked(key: str) -> dict[str, Any] | None:
@@ -600,6 +605,7 @@ def hand_over(key: str, visitor: str) -> None:
     draft = folder(key) / f"about.{os.getpid()}.part"
     draft.write_text(json.dumps(about | {"visitor": visitor}, ensure_ascii=False), "utf-8")
     draft.replace(folder(key) / "about.json")
+    _share(key)
 
 
 def forget(key: str) -> None:
@@ -610,13 +616,21 @@ def forget(key: str) -> None:
         about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
+        _share(key)
         known_features.forget(key)
         return
     stone = {"modality": about["modality"], "deleted": True}
     (place / "about.json").write_text(json.dumps(stone), "utf-8")
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
+    _share(key)
     known_features.forget(key)
+
+
+def _share(key: str) -> None:
+    """What changed here changes where other computers find it."""
+    if match := KEY.fullmatch(key):
+        artifacts.put(artifacts.DATA, match[1])
 
 
 def remember(key: str, modality: str) -> None:
