@@ -141,7 +141,7 @@ def exercises() -> None:
                 icon=":material/play_circle:",
                 query_params=in_room.in_address(settings),
             )
-            with st.expander("Afterwards", icon=":material/forum:"):
+            with st.expander("What to talk about afterwards", icon=":material/forum:"):
                 came_out(alone(one), one.data, one.compare, one.talk)
                 st.caption(
                     "Alone, give each run another seed (Expert settings): with the same one it "

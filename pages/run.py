@@ -450,8 +450,8 @@ def watch(run: Run) -> None:
                 st.error(plain(told.end.text), icon=":material/error:")
             case None if run.plan.approach not in ("none", "simple"):
                 narration(events, run)
-    for notice in told.notices:
-        st.caption(f":material/info: {plain(notice.text)}")
+    if told.notices:
+        st.caption("  \n".join(f":material/info: {plain(notice.text)}" for notice in told.notices))
     if run.plan.approach not in ("none", "simple"):
         charts(told, run)
     if isinstance(told.end, Finished):
@@ -526,11 +526,12 @@ def charts(told: Story, run: Run) -> None:
             against = st.segmented_control(
                 "Draw the curves by seconds, or by passes over the examples",
                 ["seconds", "epoch"],
-                default="seconds",
+                # A last layer alone learns in a blink: by seconds its curve would stand upright.
+                default="epoch" if run.plan.approach == "transfer" else "seconds",
                 format_func={"seconds": "by seconds", "epoch": "by passes"}.__getitem__,
                 required=True,
                 label_visibility="collapsed",
-                key="against",
+                key=f"against-{run.plan.approach}",
             )
         live_plot(
             figures.accuracy_curve(told, against=against),

@@ -59,7 +59,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
 
 def _tempered(told: Story) -> str:
     words = sure_words.tempered(told.calibrated, told.answered)
-    if not told.answered.calibrated:
+    if not told.answered.calibrated or told.calibrated.temperature == 1:
         return words
     right = [a == b for a, b in zip(told.answered.labels, told.answered.answers, strict=True)]
     before = sure_words.verdict(told.answered.sureness, right)
