@@ -573,7 +573,7 @@ def charts(told: Story, run: Run) -> None:
             share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
             st.caption(
                 f"{tell.count(phase.learnable_parameters)} {word('weights', 'numbers')} learn, "
-                f"{share:.1%} of all."
+                f"{'under 0.1%' if share < 0.001 else f'{share:.1%}'} of all."
             )
             live_plot(
                 figures.layer_bars(phase.parts, colour, FROZEN),
