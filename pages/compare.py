@@ -134,6 +134,12 @@ def status(job: Run, runs: dict[str, Run], stories: dict[str, Story]) -> str:
         return f"Waiting: {tell.in_line(wait)}" if wait.ahead else "Waiting for a free process."
     if not runs:
         told = tell.told(events_of(job.id, None)).stage
+        if told and told.key == "trial":
+            most = tell.duration(job.plan.trial_seconds)
+            return (
+                f"Before the race a trial for the advice, about {most}, on parts of the training "
+                f"examples. {told.text}."
+            )
         return f"{told.text}." if told else "Getting ready."
     key = list(runs)[-1]
     left = (len(set(job.plan.approaches)) - len(runs)) * job.plan.seconds

@@ -32,7 +32,8 @@ def show(told: Story, end: Finished, run: Run) -> None:
         return
     right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
     came = bins(answered.sureness, right)
-    after = bins(answered.calibrated, right) if answered.calibrated else []
+    changed = answered.calibrated and (not calibrated or calibrated.temperature != 1)
+    after = bins(answered.calibrated, right) if changed else []
     best, shown = answered.calibrated or answered.sureness, after or came
     groups = "1 group" if len(shown) == 1 else f"{len(shown)} groups"
     st.markdown(
