@@ -80,8 +80,10 @@ def ask() -> None:
 
 
 def given(name: str, known: list, otherwise: object) -> object:
-    """What the address says about `name`, where it is one of `known`."""
-    word = st.query_params.get(name) or st.session_state.get("wanted", {}).get(name)
+    """What the address says about `name`, where it is one of `known`; for who comes by the menu
+    what the guide advised last. Never a mix of both: that would be about other data."""
+    said_there = st.query_params.to_dict() or st.session_state.get("wanted", {})
+    word = said_there.get(name)
     return next((value for value in known if str(value) == word), otherwise)
 
 
