@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.away import plainly
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
+from pages.parts.to_top import to_top
 from pages.parts.words import explain_words
 from trainers.privacy.settings import hosted
 from trainers.tracking import wanted
@@ -77,6 +78,7 @@ with plainly():
     who(page)
     page.run()
     explain_words()
+    to_top(page.url_path)
 st.space("large")
 where = "its host’s" if hosted() else "this"
 leaves = "scores go to MLflow" if wanted() else "nothing leaves it"

@@ -16,6 +16,7 @@ from trainers.store import Run, store
 
 
 def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown("### Take it away")
     st.markdown(
         "The run on one page, for whoever decides with you: what was asked, advised and run, what "
         "came of it and how sure that is, what to do next. It opens in any browser, prints, and "

@@ -24,7 +24,7 @@ from trainers.answering.tables import MOST_ROWS, written
 from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
 from trainers.registry import UnknownKey
-from trainers.store import FINISHED, Run, store
+from trainers.store import FINISHED, Run, data_title, store
 from trainers.threshold import Threshold, calibrated, threshold, trade
 
 POLL_SECONDS = 0.5
@@ -169,13 +169,9 @@ def _modality(run: Run) -> str:
 
 def _named(run: Run) -> str:
     """What a run is called in a list, which shows plain text."""
-    try:
-        data = samples.pick(run.plan.data).title
-    except UnknownKey:
-        data = "data that is gone"
     score = run.result.get("test_accuracy") if run.result else None
     right = f", {score:.0%} right" if score is not None else ""
-    return f"{APPROACHES[run.plan.approach].title} on {data}{right}"
+    return f"{APPROACHES[run.plan.approach].title} on {data_title(run.plan.data)}{right}"
 
 
 def tried(run: Run, wanted: int) -> Tried:
