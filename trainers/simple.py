@@ -18,6 +18,7 @@ from trainers.loop import Clock
 from trainers.measure import score
 from trainers.plan import Plan
 from trainers.samples import Data
+from trainers.whole import whole, write_text
 
 SIDE_PX = 16  # pictures are reduced to this before their pixels are compared: four times as fast
 EXAMPLES_PER_SECOND = 300  # ours: a regression on 768 values did 350 to 1,100 (two cores)
@@ -136,14 +137,13 @@ def keep(model: Pipeline, classes: int, folder: Path) -> None:
     kept = {}
     if isinstance(first, TfidfVectorizer):
         words = first.get_feature_names_out().tolist()
-        (folder / "words.json").write_text(json.dumps(words), "utf-8")
+        write_text(folder / "words.json", json.dumps(words))
         kept["idf"] = first.idf_
     else:
         weight /= first.scale_
         bias -= weight @ first.mean_
-    draft = folder / "model.safetensors.part"
-    save_file({"weight": weight, "bias": bias, **kept}, draft)
-    draft.replace(folder / "model.safetensors")
+    with whole(folder / "model.safetensors") as draft:
+        save_file({"weight": weight, "bias": bias, **kept}, draft)
 
 
 class Kept:
