@@ -1,5 +1,6 @@
 """Thaw: `streamlit run app.py`. The process around the pages: workers, routes, headers."""
 
+import os
 import sys
 from contextlib import asynccontextmanager
 from secrets import token_urlsafe
@@ -19,6 +20,7 @@ from trainers.engine.local import Workers
 from trainers.privacy import settings
 from trainers.privacy.retention import Tidying
 from trainers.store import store
+from trainers.trouble import NoStore
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
 A_YEAR_SECONDS = 365 * 24 * 3600
@@ -27,9 +29,15 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 @asynccontextmanager
 async def lifespan(_):
     """The workers live as long as the app."""
-    settings.checked()
+    try:
+        settings.checked()
+        runs = store()
+    except (settings.BadSetting, NoStore) as error:
+        # What the server makes of an error here is a page of traceback; nothing has begun yet.
+        print(f"\nThaw cannot start. {error}", file=sys.stderr, flush=True)
+        os._exit(2)
     open_more()
-    with Workers(store()), Tidying():
+    with Workers(runs), Tidying():
         yield
 
 

@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
@@ -28,6 +30,7 @@ from trainers.terminal import (
     forgot,
     go_on,
     prefetch,
+    repair,
     report,
     run,
     runs,
@@ -35,6 +38,7 @@ from trainers.terminal import (
     storage,
     work,
 )
+from trainers.trouble import NoStore, said
 
 COMMANDS = {  # in the order of the help
     "run": run,
@@ -57,10 +61,11 @@ COMMANDS = {  # in the order of the help
     "prefetch": prefetch,
     "forget": forget,
     "storage": storage,
+    "repair": repair,
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoSuchRun, NotHere, UnknownKey)
+REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoStore, NoSuchRun, NotHere, UnknownKey)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,6 +79,11 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS[given.pop("command")].run(given)
     except REFUSED as error:
         print(error, file=sys.stderr)
+        return 2
+    except (OSError, SQLAlchemyError) as error:
+        if not (text := said(error)):
+            raise
+        print(text, file=sys.stderr)
         return 2
 
 

@@ -1,11 +1,13 @@
 """The baseline without a pre-trained model: logistic regression on pixels or on word counts."""
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -142,8 +144,11 @@ def keep(model: Pipeline, classes: int, folder: Path) -> None:
     else:
         weight /= first.scale_
         bias -= weight @ first.mean_
-    with whole(folder / "model.safetensors") as draft:
-        save_file({"weight": weight, "bias": bias, **kept}, draft)
+    try:
+        with whole(folder / "model.safetensors") as draft:
+            save_file({"weight": weight, "bias": bias, **kept}, draft)
+    except SafetensorError as error:  # its word for a disk that refuses
+        raise OSError(errno.EIO, str(error)) from None
 
 
 class Kept:

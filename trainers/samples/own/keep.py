@@ -271,7 +271,6 @@ class Keeper:
         }
         about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
-        self.file.flush()
         for file in self.draft.iterdir():  # before it has its name: see trainers/whole.py
             forced(file)
         named(self.draft)
