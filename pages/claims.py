@@ -10,6 +10,7 @@ from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.plain import plain, title_of
 from pages.parts.starting import start
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words
 from trainers import claims
@@ -83,6 +84,7 @@ def minutes(seconds: float) -> str:
     return "1 minute" if whole == 1 else f"{whole} minutes"
 
 
+@told_plainly()
 def watch(job: Run) -> None:
     job = store().find(job.id)
     if job.is_over:

@@ -19,6 +19,7 @@ from pages.parts.plain import plain, title_of
 from pages.parts.shared import addressed, opened, share, still_open
 from pages.parts.starting import start
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
 from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
@@ -75,6 +76,7 @@ def show() -> None:
         more_data(job)
 
 
+@told_plainly()
 def watch(job: Run) -> None:
     was_over = job.is_over
     if not still_open(job):

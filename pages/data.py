@@ -14,6 +14,7 @@ from pages.parts.look import LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain
 from pages.parts.starting import start
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import mine, visitor
 from pages.parts.words import Words, explained
 from trainers import samples
@@ -238,6 +239,7 @@ def start_anew() -> None:
     st.rerun()
 
 
+@told_plainly()
 def watch_reading(job: Run) -> None:
     was_over = job.is_over
     job = store().find(job.id)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
+from pages.parts.trouble import told_plainly
 from pages.parts.words import explain_words
 from trainers.privacy.settings import hosted
 from trainers.tracking import wanted
@@ -71,9 +72,10 @@ page = st.navigation(
 if not may_enter():
     door(page)
     st.stop()
-lead_back()
-who(page)
-page.run()
+with told_plainly():
+    lead_back()
+    who(page)
+    page.run()
 explain_words()
 st.space("large")
 where = "its host’s" if hosted() else "this"

@@ -29,6 +29,7 @@ from pages.parts.plain import plain, title_of
 from pages.parts.shared import addressed, opened, share, still_open
 from pages.parts.starting import start as queue
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, explained, word
 from trainers import backbones, samples
@@ -426,6 +427,7 @@ def show() -> None:
     st.fragment(watch, run_every=None if run.is_over else poll)(run)
 
 
+@told_plainly()
 def watch(run: Run) -> None:
     """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
     was_over, waited = run.is_over, not run.claimed
