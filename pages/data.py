@@ -250,7 +250,7 @@ def watch_reading(job: Run) -> None:
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=store().cancel,
+            on_click=told_plainly()(store().cancel),
             args=(job.id, visitor()),
         )
         return

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from trainers.privacy import sharing
 from trainers.store import NoSuchRun, Run, store
@@ -48,12 +49,12 @@ def share(run: Run) -> None:
                 "nothing, and examples of your own data are not shown to them."
             )
             st.button("Make a link", icon=":material/link:", type="primary", key="share",
-                      on_click=sharing.share, args=(run.id, visitor()))  # fmt: skip
+                      on_click=told_plainly()(sharing.share), args=(run.id, visitor()))  # fmt: skip
             return
         st.markdown(f"Whoever has this link can look at this {what}, and change nothing:")
         st.code(link(token), language=None, wrap_lines=True)
         st.button("Stop sharing", icon=":material/link_off:", key="unshare",
-                  on_click=sharing.unshare, args=(run.id, visitor()))  # fmt: skip
+                  on_click=told_plainly()(sharing.unshare), args=(run.id, visitor()))  # fmt: skip
         st.caption("The link then leads nowhere, for good. You can make a new one.")
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts import story as tell
 from pages.parts.plain import plain
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from trainers.store import Run, store
 
@@ -32,6 +33,6 @@ def _watch(job: Run) -> None:
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=store().cancel,
+            on_click=told_plainly()(store().cancel),
             args=(job.id, visitor()),
         )
