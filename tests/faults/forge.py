@@ -31,7 +31,7 @@ standing.EVERY_SECONDS, standing.SHARE = 0.0, float("inf")
 
 
 def worker(order: dict) -> None:
-    """Takes as many jobs as are wanted, waiting for them; with `idle`, as long as there are any."""
+    """Takes as many jobs as are wanted, waiting for them."""
     os.environ |= order["env"]
     sys.stdout = sys.stderr = open(order["log"], "a", buffering=1)  # noqa: SIM115
     os.dup2(sys.stderr.fileno(), 2)
@@ -45,8 +45,6 @@ def worker(order: dict) -> None:
     while done < order["jobs"]:
         if not work._idle(runs, name, heavy=True):
             done += 1
-        elif order["idle"]:
-            return
         else:
             time.sleep(0.02)
 

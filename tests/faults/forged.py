@@ -67,9 +67,9 @@ class Forge:
     def code(self, pid: int) -> int:
         return until(lambda: self.codes.get(pid, "") != "" and (self.codes[pid],))[0]
 
-    def worker(self, home: Path, *, jobs: int = 1, idle: bool = False, **faults) -> Worker:
+    def worker(self, home: Path, *, jobs: int = 1, **faults) -> Worker:
         name, log = f"worker-{secrets.token_hex(4)}", home.parent / "workers.log"
-        order = {"name": name, "jobs": jobs, "idle": idle, "faults": faults, "log": str(log)}
+        order = {"name": name, "jobs": jobs, "faults": faults, "log": str(log)}
         order["env"] = {"THAW_HOME": str(home)}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
