@@ -27,8 +27,8 @@ from trainers.store import OVER, Store, store
 WAYS = ("ends", "stopped", "cancelled", "never begun")
 FIRST = 24  # not counted: what is imported and kept once
 PATIENCE_SECONDS = 120
-SHORT = Plan(data="messages", approach="none", per_class=2, seconds=2)
-LONG = Plan(data="digits", approach="scratch", per_class=5, seconds=60)
+SHORT = Plan(data="digits", approach="simple", per_class=5, seconds=2)
+LONG = Plan(data="digits", approach="scratch", per_class=2, seconds=60)
 
 
 class Taken(NamedTuple):
@@ -44,12 +44,14 @@ class Taken(NamedTuple):
         return cls(process.num_fds(), process.memory_info().rss / 2**20, process.num_threads())
 
 
-def counted(times: int) -> tuple[dict[str, Taken], dict[str, Taken], set[int], set[int]]:
+def counted(
+    times: int, first: int = FIRST
+) -> tuple[dict[str, Taken], dict[str, Taken], set[int], set[int]]:
     """What was taken before and after, by role; and the processes before and after."""
     runs = store()
     with Workers(runs, 1) as workers:
         _until(lambda: runs.ready_workers() == 1)
-        for way in islice(cycle(WAYS), FIRST):
+        for way in islice(cycle(WAYS), first):
             gone(runs, way)
         before, processes = _taken(workers), _processes()
         for way in islice(cycle(WAYS), times):
