@@ -18,7 +18,7 @@ FRAME = str(ROOT / "pages" / "frame.py")
 
 
 def test_a_run_outlasts_a_full_disk_and_the_next_one_works(toy, forge, home, small_disk):
-    key = store().start(plan(approach="scratch", seconds=5), "ann")
+    key = store().start(plan(approach="scratch", seconds=60), "ann")
     worker = forge.worker(home, jobs=2, slow=0.02, impatient=200)
     until(lambda: any(isinstance(event, Validated) for event in told(key)))
     small_disk.fill(worker)
@@ -26,10 +26,12 @@ def test_a_run_outlasts_a_full_disk_and_the_next_one_works(toy, forge, home, sma
     before = len(told(key))
     assert store().find(key).state == RUNNING
     small_disk.free(worker)
+    until(lambda: len(told(key)) > before)
+    store().stop(key)
     until(lambda: store().find(key).is_over)
     assert store().find(key).state == FINISHED, store().find(key).result
+    assert told(key)[-1].stopped  # its heart goes on listening
     events = told(key)
-    assert len(events) > before
     steps = [event.step for event in events if isinstance(event, Validated)]
     assert steps == sorted(set(steps))  # what was told meanwhile is there, once
     following = store().start(plan(), "bob")
@@ -89,12 +91,15 @@ APP = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", 
     ],
     ids=["list", "run", "app"],
 )
-def test_a_folder_that_nobody_may_write_to_is_said_in_one_line(command, home):
+@pytest.mark.parametrize("database", ["in it", "elsewhere"])
+def test_a_folder_that_nobody_may_write_to_is_said_in_one_line(command, database, home, tmp_path):
+    elsewhere = {"THAW_DATABASE_URL": f"sqlite:///{tmp_path / 'thaw.db'}"}
+    elsewhere = elsewhere if database == "elsewhere" else {}
     with read_only(home) as folder:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"THAW_HOME": str(folder)},
+            env=os.environ | {"THAW_HOME": str(folder)} | elsewhere,
             capture_output=True,
             text=True,
             check=False,
