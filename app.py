@@ -1,5 +1,6 @@
 """Thaw: `streamlit run app.py`. The process around the pages: workers, routes, headers."""
 
+import os
 import sys
 from contextlib import asynccontextmanager
 from secrets import token_urlsafe
@@ -15,12 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
-from trainers.database import why_away
 from trainers.engine.files import open_more
 from trainers.engine.local import Workers
 from trainers.privacy import settings
 from trainers.privacy.retention import Tidying
 from trainers.store import store
+from trainers.trouble import NoStore, in_full, said
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
 A_YEAR_SECONDS = 365 * 24 * 3600
@@ -29,9 +30,15 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 @asynccontextmanager
 async def lifespan(_):
     """The workers live as long as the app."""
-    settings.checked()
+    try:
+        settings.checked()
+        runs = store()
+    except (settings.BadSetting, NoStore) as error:
+        # What the server makes of an error here is a page of traceback; nothing has begun yet.
+        print(f"\nThaw cannot start. {error}", file=sys.stderr, flush=True)
+        os._exit(2)
     open_more()
-    with Workers(store()), Tidying():
+    with Workers(runs), Tidying():
         yield
 
 
@@ -40,7 +47,10 @@ def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the dat
     try:
         ready = store().ready_workers()
     except SQLAlchemyError as error:
-        return JSONResponse({"ready_workers": 0, "problem": why_away(error)}, 503)
+        return JSONResponse(
+            {"ready_workers": 0, "problem": said(error) if settings.hosted() else in_full(error)},
+            503,
+        )
     return JSONResponse(
         {
             "ready_workers": ready,

@@ -5,12 +5,12 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS, Claim
 from pages.parts import figures, story as tell
-from pages.parts.away import plainly
 from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
 from pages.parts.live_plot import live_plot
 from pages.parts.plain import plain, title_of
 from pages.parts.starting import start
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words
 from trainers import claims
@@ -63,7 +63,7 @@ def card(claim: Claim, ships: dict | None, jobs: list[Run]) -> None:
 
 def run_here(claim: Claim, ships: dict | None, newest: Run | None) -> None:
     if newest and not newest.is_over:
-        st.fragment(plainly()(watch), run_every=POLL_SECONDS)(newest)
+        st.fragment(told_plainly()(watch), run_every=POLL_SECONDS)(newest)
         return
     seconds = claims.ceiling(claim.key)
     takes = f"about {minutes(ships['seconds'])}" if ships else f"at most {minutes(seconds)}"

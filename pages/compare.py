@@ -8,7 +8,6 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import figures, story as tell
-from pages.parts.away import plainly
 from pages.parts.controls import stop_and_cancel
 from pages.parts.feed import events_of
 from pages.parts.figures_film import HOW_TO_READ, in_words as film_in_words, reel
@@ -20,6 +19,7 @@ from pages.parts.plain import plain, title_of
 from pages.parts.shared import addressed, opened, share, still_open
 from pages.parts.starting import start
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
 from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
@@ -71,7 +71,7 @@ def show() -> None:
     st.markdown(f"# Every approach on {title_of(job.plan.data)}")
     budget = tell.duration(job.plan.seconds)
     st.markdown(f"The same examples and the same {word('test')} for all; at most {budget} each.")
-    st.fragment(plainly()(watch), run_every=None if job.is_over else POLL_SECONDS)(job)
+    st.fragment(told_plainly()(watch), run_every=None if job.is_over else POLL_SECONDS)(job)
     if _compared(job):
         more_data(job)
 
@@ -334,7 +334,7 @@ def more_data(job: Run) -> None:
         offer(job, wanted)
     else:
         every = None if found.is_over else POLL_SECONDS
-        st.fragment(plainly()(watch_curves), run_every=every)(found)
+        st.fragment(told_plainly()(watch_curves), run_every=every)(found)
 
 
 def curve_like(job: Run) -> Curve:

@@ -8,13 +8,13 @@ from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
 from pages.parts import drawings, fetch, figures, said, story as tell
 from pages.parts.add_data import Brought, add_data
-from pages.parts.away import plainly
 from pages.parts.examples import Card, examples
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain
 from pages.parts.starting import start
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import mine, visitor
 from pages.parts.words import Words, explained
 from trainers import samples
@@ -233,7 +233,7 @@ def reading(key: str) -> None:
         start_anew()
     failed = job.result and "text" in job.result
     st.title(f"{'Not read:' if failed else 'Reading'} {plain(job.plan.title)}")
-    st.fragment(plainly()(watch_reading), run_every=None if job.is_over else POLL_SECONDS)(job)
+    st.fragment(told_plainly()(watch_reading), run_every=None if job.is_over else POLL_SECONDS)(job)
 
 
 def start_anew() -> None:
@@ -251,7 +251,7 @@ def watch_reading(job: Run) -> None:
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=store().cancel,
+            on_click=told_plainly()(store().cancel),
             args=(job.id, visitor()),
         )
         return
@@ -330,7 +330,7 @@ def show(key: str) -> None:
         if check.is_over:
             fit(sample, check)
         else:
-            st.fragment(plainly()(watch_check), run_every=POLL_SECONDS)(check)
+            st.fragment(told_plainly()(watch_check), run_every=POLL_SECONDS)(check)
     if check.is_over and "found" in (check.result or {}):
         questions(sample, check.result["found"])
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.away import plainly
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.to_top import to_top
+from pages.parts.trouble import told_plainly
 from pages.parts.words import explain_words
 from trainers.privacy.settings import hosted
 from trainers.tracking import wanted
@@ -73,7 +73,7 @@ page = st.navigation(
 if not may_enter():
     door(page)
     st.stop()
-with plainly():
+with told_plainly():
     lead_back()
     who(page)
     page.run()

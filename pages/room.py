@@ -9,10 +9,10 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from guide.exercises import EXERCISES, Exercise
 from pages.parts import address, board, figures_room, in_room, story as tell
-from pages.parts.away import plainly
 from pages.parts.live_plot import live_plot
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
 from trainers import backbones, debrief, samples
@@ -330,7 +330,7 @@ def take_part(room: Room, person: Person) -> None:
                     "run.py", query_params=in_room.in_address(room.settings, person.number)
                 )
             st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
-    st.fragment(plainly()(watch_as_person), run_every=2 * LOOK_SECONDS)(room)
+    st.fragment(told_plainly()(watch_as_person), run_every=2 * LOOK_SECONDS)(room)
     with st.expander("What came out, and what to talk about", icon=":material/forum:"):
         measured(room)
 
@@ -448,7 +448,7 @@ def lead(room: Room) -> None:
         if changed and st.button("Use these settings", type="primary"):
             rooms().set_up(room.code, visitor(), changed)
             st.rerun()
-    st.fragment(plainly()(watch_as_leader), run_every=LOOK_SECONDS)(room)
+    st.fragment(told_plainly()(watch_as_leader), run_every=LOOK_SECONDS)(room)
 
 
 def reached_at(room: Room) -> str:
@@ -567,7 +567,7 @@ def wall(room: Room, leads: bool) -> None:
             st.markdown(room.code)
     with code:
         qr(address.with_code(chosen, room=room.code), room)
-    st.fragment(plainly()(watch_on_the_wall), run_every=LOOK_SECONDS)(room)
+    st.fragment(told_plainly()(watch_on_the_wall), run_every=LOOK_SECONDS)(room)
     st.page_link(
         "room.py",
         label="Back to the controls" if leads else "Back to the room",

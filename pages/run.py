@@ -17,7 +17,6 @@ from pages.parts import (
     said,
     story as tell,
 )
-from pages.parts.away import plainly
 from pages.parts.closer import closer
 from pages.parts.controls import filled_in, may_use, stop_and_cancel
 from pages.parts.examples import Card, examples
@@ -30,6 +29,7 @@ from pages.parts.plain import plain, title_of
 from pages.parts.shared import addressed, opened, share, still_open
 from pages.parts.starting import start as queue
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, explained, word
 from trainers import backbones, samples
@@ -426,7 +426,7 @@ def show() -> None:
         return
     going_on.first_part(run)
     poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
-    st.fragment(plainly()(watch), run_every=None if run.is_over else poll)(run)
+    st.fragment(told_plainly()(watch), run_every=None if run.is_over else poll)(run)
 
 
 def watch(run: Run) -> None:

@@ -20,6 +20,7 @@ from pages.parts.look import FROZEN, LOOKS
 from pages.parts.picture import picture
 from pages.parts.plain import plain
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import account, visitor
 from pages.parts.words import word
 from trainers import backbones
@@ -272,7 +273,7 @@ def actions(chosen: list[Past]) -> None:
         st.button(
             "Unpin" if all_pinned else "Pin to the top",
             icon=":material/keep_off:" if all_pinned else ":material/keep:",
-            on_click=store().pin,
+            on_click=told_plainly()(store().pin),
             args=(keys, visitor(), not all_pinned),
         )
         st.button("Delete", icon=":material/delete:", on_click=delete, args=(keys,))
@@ -305,11 +306,13 @@ def one(past: Past) -> None:
         )
 
 
+@told_plainly()
 def describe(run: str) -> None:
     name, note = st.session_state[f"name-{run}"], st.session_state[f"note-{run}"]
     store().describe(run, visitor(), name=name, note=note)
 
 
+@told_plainly()
 def delete(keys: list[str]) -> None:
     st.session_state["deleted"] = store().delete(keys, visitor()), len(keys)
     choose_none()
@@ -331,6 +334,7 @@ def undo() -> None:
         st.button("Undo", icon=":material/undo:", on_click=bring_back, args=(deleted,))
 
 
+@told_plainly()
 def bring_back(deleted: float) -> None:
     del st.session_state["deleted"]
     if not store().restore(deleted, visitor()):
@@ -401,6 +405,7 @@ def everything() -> None:
             st.warning(f"Nothing was deleted. Type “{TYPED}” first.", icon=":material/info:")
 
 
+@told_plainly()
 def erase_all() -> None:
     if " ".join(st.session_state["erase-typed"].casefold().split()) != TYPED:
         st.session_state["erase-unsure"] = True

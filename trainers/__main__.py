@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
-from trainers.database import NoDatabase, why_away
 from trainers.plan import BadPlan
 from trainers.privacy.settings import BadSetting
 from trainers.registry import UnknownKey
@@ -31,6 +30,7 @@ from trainers.terminal import (
     forgot,
     go_on,
     prefetch,
+    repair,
     report,
     run,
     runs,
@@ -38,6 +38,7 @@ from trainers.terminal import (
     storage,
     work,
 )
+from trainers.trouble import NoStore, in_full
 
 COMMANDS = {  # in the order of the help
     "run": run,
@@ -60,13 +61,11 @@ COMMANDS = {  # in the order of the help
     "prefetch": prefetch,
     "forget": forget,
     "storage": storage,
+    "repair": repair,
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (
-    *(BadPlan, BadSetting, BadUpload, CannotContinue),
-    *(NoDatabase, NoSuchRun, NotHere, UnknownKey),
-)
+REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoStore, NoSuchRun, NotHere, UnknownKey)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,8 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
     except REFUSED as error:
         print(error, file=sys.stderr)
         return 2
-    except SQLAlchemyError as error:
-        print(why_away(error), file=sys.stderr)
+    except (OSError, SQLAlchemyError) as error:
+        if not (text := in_full(error)):
+            raise
+        print(text, file=sys.stderr)
         return 2
 
 

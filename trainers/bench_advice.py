@@ -22,6 +22,7 @@ from trainers.plan import Plan
 from trainers.run import BadData, Shared, run
 from trainers.trial import trial
 from trainers.verdict import ADVISABLE
+from trainers.whole import write_text
 
 NEAR = 0.01  # of the best, in shares: as good
 FULL = {"volumes": (5, 20, 100), "seeds": (0, 1, 2), "seconds": 60.0}  # the grid on request
@@ -116,10 +117,7 @@ def cells(
         except BadData as error:
             yield str(error)
             continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_suffix(".part")
-        draft.write_text(json.dumps(asdict(cell)), "utf-8")
-        draft.replace(place)
+        write_text(place, json.dumps(asdict(cell)))
         yield in_words(cell)
 
 

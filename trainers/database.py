@@ -23,13 +23,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    InterfaceError,
-    OperationalError,
-    SQLAlchemyError,
-    TimeoutError as NoConnectionFree,
-)
+from sqlalchemy.exc import ArgumentError
+
+from trainers.trouble import NoStore
 
 # All ours. A process of the app has up to 20 connections, a worker three or four; a PostgreSQL as
 # it is installed serves 100.
@@ -38,15 +34,9 @@ REACH_SECONDS = 5  # to reach the server, and for a connection that is free
 ANSWER_SECONDS = 30  # for an answer; SQLite: for its lock
 # TCP: a server that was cut off is noticed within some 15 seconds.
 PROBES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
-PASSES = (OperationalError, InterfaceError, NoConnectionFree)  # locked, gone, or the disk is full
-AWAY = (
-    "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "
-    "runs goes on. This page works again as soon as the database answers: wait a moment, then "
-    "reload it. If that lasts, tell whoever runs this Thaw."
-)
 
 
-class NoDatabase(ValueError):
+class NoDatabase(NoStore):
     """A database that cannot be used; the text says why, and what to do."""
 
 
@@ -115,14 +105,10 @@ def alone(engine: Engine, what: str) -> Iterator[None]:
         yield
 
 
-def why_away(error: SQLAlchemyError) -> str:
-    """What a terminal is told where the database cannot be used; no address: it has a password."""
-    told = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return f"The database cannot be used: {told[0] if told else type(error).__name__}"
-
-
 def _sqlite_settings(connection: Any, _: Any) -> None:
-    # WAL: pages read while a worker writes. NORMAL: a power cut may lose the last moment, no more.
+    # WAL: pages read while a worker writes. NORMAL: the file is whole after a power cut, but what
+    # was written since the last checkpoint may be gone (sqlite.org/pragma.html#pragma_synchronous),
+    # and nobody waits for the disk twenty times a second; `append` makes sure of a run's end.
     # What is deleted is overwritten; the rest is for trainers/privacy/erase.py.
     for setting in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {setting}").close()

@@ -43,6 +43,7 @@ from trainers.run import fresh
 from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import SHORT_SIDE_PX
 from trainers.store import FINISHED, Run, store
+from trainers.whole import whole
 
 FILES = Path(__file__).parent / "takeaway"
 PROVEN = 6  # examples in the proof
@@ -293,7 +294,6 @@ def packed(run: Run, to: Path, *, onnx: bool = False) -> Iterator[str]:
     if isinstance(kept, Kept):
         kept = tempered(kept, temperature_of(run))
     asked = _questions(plan)
-    draft = to.with_name(f"{to.name}.part")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / _name(run)
         folder.mkdir()
@@ -318,17 +318,12 @@ def packed(run: Run, to: Path, *, onnx: bool = False) -> Iterator[str]:
             yield "Writing it as ONNX, too"
             as_onnx.add(folder, proof)
         yield "Packing"
-        try:
-            to.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as out:
-                for file in sorted(folder.rglob("*")):
-                    # Numbers hardly get smaller, and it would take seconds.
-                    weighs = zipfile.ZIP_STORED if file.suffix == ".safetensors" else None
-                    if file.is_file():
-                        out.write(file, file.relative_to(folder.parent), weighs)
-            draft.replace(to)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole(to) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as out:
+            for file in sorted(folder.rglob("*")):
+                # Numbers hardly get smaller, and it would take seconds.
+                weighs = zipfile.ZIP_STORED if file.suffix == ".safetensors" else None
+                if file.is_file():
+                    out.write(file, file.relative_to(folder.parent), weighs)
 
 
 def _weights(

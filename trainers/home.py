@@ -8,10 +8,15 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 
+def home_folder() -> Path:
+    """The data folder, there or not."""
+    chosen = os.environ.get("THAW_HOME")
+    return Path(chosen) if chosen else user_data_path("thaw", appauthor=False)
+
+
 def home() -> Path:
     """The data folder, made if need be."""
-    chosen = os.environ.get("THAW_HOME")
-    folder = Path(chosen) if chosen else user_data_path("thaw", appauthor=False)
+    folder = home_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -9,12 +9,14 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trainers.home import home
+from trainers.whole import whole
 
 MOST_BYTES = 500_000_000  # ours: of all data together; the longest unused goes first
 FORM = 1  # of what is kept, and of how it is computed: a newer one is computed anew
@@ -60,15 +62,11 @@ class Known:
         """Whole or not at all; nothing of data that was deleted meanwhile. A disk that is full
         costs a second run some time, and nothing else."""
         file = self._file(examples, mirrored)
-        draft = file.with_suffix(f".{os.getpid()}.part")
-        try:
+        with suppress(OSError):
             self.place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(draft, "wb") as out:
+            with whole(file, apart=True) as draft, open(draft, "wb") as out:
                 np.save(out, features, allow_pickle=False)
-            draft.replace(file)
             _make_room()
-        except OSError:
-            draft.unlink(missing_ok=True)
         if is_gone(self.data):
             forget(self.data)
 

@@ -1,5 +1,6 @@
 """The one training loop: a generator of events. It knows no store, no page and no terminal."""
 
+import gc
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,7 @@ from trainers.standing import (
     remembered,
     set_dice,
 )
+from trainers.trouble import short_of_memory
 from trainers.view import View
 
 WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
@@ -33,6 +35,7 @@ STEPS_A_LOOK = 5  # at least: of ten slow steps (822 photos, mobilenet_v2, a min
 TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
 # kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
 TELL_SECONDS = 0.1  # between two looks at what a card has computed
+FEWER = 4  # of this a batch has one part, where the memory was not enough for all of it. Ours
 SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
 
 
@@ -141,11 +144,31 @@ def computed(
     """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient.
     `mirrored`: of the mirror images of pictures."""
     body.eval()
-    for part in inputs.parts(items):
+
+    def answered(part: Tensor) -> Tensor:
         batch = inputs.batch(part)
         with torch.inference_mode(), reduced_precision():
             features = body(mirror(batch) if mirrored else batch).float()
-        yield features.clone()  # out of inference mode: a head must be able to learn on them
+        return features.clone()  # out of inference mode: a head must be able to learn on them
+
+    for part in inputs.parts(items):
+        try:
+            features = answered(part)
+        except (MemoryError, RuntimeError) as error:
+            if len(part) < FEWER or not short_of_memory(error):
+                raise
+            features = None
+        if features is None:  # out here: the error held on to what had been computed
+            freed()
+            features = torch.cat([answered(piece) for piece in part.tensor_split(FEWER)])
+        yield features
+
+
+def freed() -> None:
+    """Gives back what nothing holds on to any more."""
+    gc.collect()
+    if device().type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def by_length(inputs: Inputs, items: Tensor) -> Tensor:

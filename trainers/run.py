@@ -44,13 +44,26 @@ from trainers.events import (
     Started,
     Step,
 )
-from trainers.loop import Checked, Clock, Diverged, Head, Model, by_length, computed, learned, train
+from trainers.loop import (
+    FEWER,
+    Checked,
+    Clock,
+    Diverged,
+    Head,
+    Model,
+    by_length,
+    computed,
+    freed,
+    learned,
+    train,
+)
 from trainers.measure import score
 from trainers.memory import Peak
 from trainers.plan import Pace, Plan
 from trainers.samples import Data
 from trainers.standing import Standing, below
 from trainers.teach import Taught, least_loss, parts_of, teach
+from trainers.trouble import short_of_memory
 from trainers.view import View
 
 MOST_VALIDATION = 300  # more would cost time at every look and tell little more
@@ -280,15 +293,17 @@ class _Run:
         self.refit_steps = 0
         self.checked: Checked | None = None
         self.temperature: float | None = None
-        self.stopped = self.body_changed = self.mirrored = False
+        self.stopped = self.body_changed = self.mirrored = self.fewer = False
         self.keeper = standing.Keeper(folder)
         self.behind: Standing | None = None  # where an interrupted run stood, until caught up with
+        self.start: dict[str, Tensor] | None = None  # of the phase on the network that is played
         self.known = plan.pace  # how many examples, where no clock is to say
         self.body.requires_grad_(False)  # until a phase says otherwise
 
     def go_on_from(self, behind: Standing | None) -> None:
         if behind:
             self.behind, self.known = behind, Pace(**behind.facts["pace"])
+            self.fewer = behind.facts.get("fewer", False)
             self.clock.hold(behind.facts["seconds"])
 
     def events(self) -> Iterator[Event]:
@@ -403,7 +418,7 @@ class _Run:
             until = behind["until"] if behind else clock.seconds() + phase.share * left
             steps = plan.pace.steps[number] if plan.pace else None
             if phase.learns != "head":
-                yield from self._adjusted(phase, number, view, until, steps, taught)
+                yield from self._fitted(phase, number, view, until, steps, taught)
                 continue
             places = torch.cat([learn, held])
             taught = yield from teach(
@@ -497,6 +512,35 @@ class _Run:
         right = (likeness.cpu() == labels[held]).float().mean().item()
         yield Baseline("nearest class mean", right, self.clock.seconds())
 
+    def _fitted(self, phase: Phase, *given: Any) -> Iterator[Event]:
+        """`_adjusted`; where the memory is not enough for its batches, once more from its start
+        with smaller ones."""
+        fewer = phase.batch // FEWER
+        if self.fewer:  # as it was before it was interrupted
+            phase = replace(phase, batch=fewer)
+        once = self.fewer or self.behind or fewer < 2
+        head, kept = deepcopy(self.head.state_dict()), ([*self.pace_steps], self.epochs)
+        try:
+            yield from self._adjusted(phase, *given)
+            self.start = None
+            return
+        except (MemoryError, RuntimeError) as error:
+            if once or not self.start or not short_of_memory(error):
+                raise
+        # Out here: the error held on to what had been computed.
+        self.fewer, (self.pace_steps, self.epochs) = True, kept
+        self.model.load_state_dict(self.start, strict=False)
+        self.head.load_state_dict(head)
+        self.model.zero_grad(set_to_none=True)
+        freed()
+        yield Notice(
+            f"The memory was not enough to learn from {phase.batch} examples at a time. It begins "
+            f"this part again with {fewer} at a time, which takes less memory and learns more "
+            "slowly.",
+            self.clock.seconds(),
+        )
+        yield from self._adjusted(replace(phase, batch=fewer), *given)
+
     def _adjusted(
         self,
         phase: Phase,
@@ -517,6 +561,7 @@ class _Run:
         elif taught:
             _soften(self.head, phase.head_sureness)
         clock, start = self.clock, deepcopy(learned(self.model))
+        self.start = start
         head = deepcopy(self.head.state_dict())
         if taught and len(self.held):
             self.head.load_state_dict(self.head.state_dict() | taught.twin)
@@ -596,7 +641,7 @@ class _Run:
         def whole(inner: Callable[[], Standing]) -> Standing:
             found, known = inner()
             known |= facts | {"until": until, "pace_steps": self.pace_steps, "epochs": self.epochs}
-            known |= {"pace": asdict(self._pace())}
+            known |= {"pace": asdict(self._pace()), "fewer": self.fewer}
             found |= (tensors or {}) | below("view", self.view.axes())
             return Standing(found, known)
 

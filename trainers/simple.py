@@ -1,11 +1,13 @@
 """The baseline without a pre-trained model: logistic regression on pixels or on word counts."""
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -18,6 +20,7 @@ from trainers.loop import Clock
 from trainers.measure import score
 from trainers.plan import Plan
 from trainers.samples import Data
+from trainers.whole import whole, write_text
 
 SIDE_PX = 16  # pictures are reduced to this before their pixels are compared: four times as fast
 EXAMPLES_PER_SECOND = 300  # ours: a regression on 768 values did 350 to 1,100 (two cores)
@@ -136,14 +139,16 @@ def keep(model: Pipeline, classes: int, folder: Path) -> None:
     kept = {}
     if isinstance(first, TfidfVectorizer):
         words = first.get_feature_names_out().tolist()
-        (folder / "words.json").write_text(json.dumps(words), "utf-8")
+        write_text(folder / "words.json", json.dumps(words))
         kept["idf"] = first.idf_
     else:
         weight /= first.scale_
         bias -= weight @ first.mean_
-    draft = folder / "model.safetensors.part"
-    save_file({"weight": weight, "bias": bias, **kept}, draft)
-    draft.replace(folder / "model.safetensors")
+    try:
+        with whole(folder / "model.safetensors") as draft:
+            save_file({"weight": weight, "bias": bias, **kept}, draft)
+    except SafetensorError as error:  # its word for a disk that refuses
+        raise OSError(errno.EIO, str(error)) from None
 
 
 class Kept:

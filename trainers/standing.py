@@ -6,7 +6,6 @@ the state of the dice, and how far phases, passes and clock are. Never pickle.
 
 import errno
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from trainers.checkpoint import CHECKPOINT, FORM, standing_of
 from trainers.events import Event, Notice
+from trainers.whole import whole
 
 EVERY_SECONDS = 3.0  # between two writes at the least: less is quickly made up for. Ours
 SHARE = 0.03  # of the time may go into writing, at most. Ours
@@ -89,19 +89,11 @@ class Keeper:
 
 def write(tensors: Mapping[str, Tensor], file: Path, facts: dict[str, str] | None = None) -> None:
     """Leaves `tensors` in `file`, whole or not at all: a cut cannot leave half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.part")
     try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, draft, facts)
-        with open(draft, "rb+") as written:
-            os.fsync(written.fileno())
-        draft.replace(file)
+        with whole(file) as draft:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, draft, facts)
     except SafetensorError as error:  # its word for a disk that refuses
-        draft.unlink(missing_ok=True)
         raise OSError(errno.EIO, str(error)) from None
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def load(folder: Path | None) -> Standing | None:

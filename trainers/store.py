@@ -5,9 +5,11 @@ ends. So all are rows of one table, and `Run.plan` is the job.
 """
 
 import json
+import math
 import secrets
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +33,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from guide.approaches import APPROACHES
 from trainers import artifacts, database, jobs, migrations, samples
@@ -48,9 +51,10 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import database_url, home, machine, run_folder, zip_of
+from trainers.home import home, machine, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
+from trainers.trouble import NoStore, opened, said
 from trainers.waits import LOOKED_AT, Usual, Wait, usual, waits
 
 QUEUED, RUNNING = "queued", "running"
@@ -227,6 +231,7 @@ class Store:
         """`start` inside a transaction, with what must be there before a worker looks."""
         row = _row(plan, visitor, part_of)
         row["machine"] = self._only_here(row["kind"])
+        row["created"] = _after(sql, runs.c.created, runs.c.state == QUEUED)
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": time.time()}
             row["beat"] = self._now()
@@ -302,7 +307,8 @@ class Store:
     def append(self, run: str, new: Sequence[Event]) -> None:
         """Adds events to a run that is not over; what comes after its end is dropped. One that
         is an end ends the run, in the same transaction."""
-        with self.engine.begin() as sql:
+        ends = any(type(event) in ENDS for event in new)
+        with self.engine.connect() as sql, _surely(sql, ends), sql.begin():
             self._append(sql, run, new)
 
     def _append(self, sql: Connection, run: str, new: Sequence[Event]) -> None:
@@ -493,10 +499,13 @@ class Store:
         """The next job that needs torch, or with `heavy=False` the next that does not, now this
         worker's; None where none waits. One visitor after the other."""
         with self.engine.begin() as sql:
-            for run in self._in_turn(sql, heavy=heavy):
+            waiting = self._in_turn(sql, heavy=heavy)
+            for run in waiting:
                 if run["machine"] and run["machine"] != machine():
                     continue
-                now = time.time()
+                now, them = time.time(), {row["visitor"] for row in waiting}
+                if len(them) > 1:
+                    now = _after(sql, runs.c.claimed, runs.c.visitor.in_(them))
                 # One that another worker is just about to take is passed by, not waited for.
                 free = select(runs.c.id).where(runs.c.id == run["id"], runs.c.state == QUEUED)
                 free = free.with_for_update(skip_locked=True).scalar_subquery()
@@ -526,7 +535,7 @@ class Store:
         latest = select(runs.c.visitor, func.max(runs.c.claimed)).group_by(runs.c.visitor)
         latest = latest.where(runs.c.visitor.in_({row["visitor"] for row in rows}))
         served = {visitor: claimed or 0.0 for visitor, claimed in sql.execute(latest)}
-        ordered, turn = [], time.time()
+        ordered, turn = [], max(time.time(), *served.values(), 0.0)
         while rows:
             following = min(rows, key=lambda row: (served.get(row["visitor"], 0), row["created"]))
             rows.remove(following)
@@ -537,7 +546,7 @@ class Store:
 
     def wait(self, visitor: str, run: str | None = None) -> Wait:
         """What lies before `run`, or before a new run of `visitor`."""
-        new = {"id": None, "visitor": visitor, "created": time.time()}
+        new = {"id": None, "visitor": visitor, "created": math.inf}
         # What is not there was claimed by now, or is over.
         return self._waits([] if run else [new]).get(run, Wait(0, 0.0))
 
@@ -553,7 +562,7 @@ class Store:
             ours = runs.c.worker.in_(select(workers.c.id))
             training = (runs.c.state == RUNNING) & ours & _kinds(heavy=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
-            alive = workers.c.heavy & (workers.c.beat > self._now() - LOST_AFTER_SECONDS)
+            alive = workers.c.heavy & _beats(self._now())
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
             known = self._usual(sql, busy) if busy or len(order) > 1 else Usual({}, {})
         return waits(order, busy, count, known, now)
@@ -587,8 +596,7 @@ class Store:
 
     def ready_workers(self) -> int:
         """Workers that live, can train, and have warmed up."""
-        alive = (workers.c.beat > self._now() - LOST_AFTER_SECONDS) & workers.c.ready
-        alive &= workers.c.heavy
+        alive = _beats(self._now()) & workers.c.ready & workers.c.heavy
         with self.engine.connect() as sql:
             return sql.scalar(select(func.count()).select_from(workers).where(alive)) or 0
 
@@ -596,34 +604,91 @@ class Store:
         """Forgets a worker, and ends the run it had: failed, for `reason`."""
         with self.engine.begin() as sql:
             sql.execute(workers.delete().where(workers.c.id == worker))
-            had = select(runs.c.id, runs.c.claimed).where(
-                runs.c.worker == worker, runs.c.state == RUNNING
-            )
+            mine = runs.c.worker == worker
+            # The runs of a comparison are the comparison's, which is the worker's.
+            mine |= runs.c.part_of.in_(select(runs.c.id).where(mine, runs.c.state == RUNNING))
+            had = select(runs.c.id, runs.c.claimed).where(mine, runs.c.state == RUNNING)
             for run, claimed in sql.execute(had).all():
-                self._append(sql, run, [Failed(reason, time.time() - claimed)])
+                self._append(sql, run, [Failed(reason, _since(claimed))])
 
     def bury_lost(self) -> None:
-        """Ends the runs that nobody has kept alive for a while, and forgets dead workers."""
-        before = self._now() - LOST_AFTER_SECONDS
+        """Ends the runs that nobody has kept alive for a while, and forgets dead workers, by one
+        look at the clock; who looks again and again goes by trainers/engine/lost.py."""
+        now = self._now()
+
+        def stopped(table: Table) -> Any:  # one in the future: the clock was set back since
+            return func.abs(table.c.beat - now) > LOST_AFTER_SECONDS
+
+        with self.engine.connect() as sql:
+            silent = select(workers.c.id, workers.c.beat).where(stopped(workers))
+            dead = dict(sql.execute(silent).all())
+            lost = select(runs.c.id, runs.c.beat).where(runs.c.state == RUNNING, stopped(runs))
+            gone = dict(sql.execute(lost).all())
+        self.bury(gone, dead, gone | dead)
+
+    def bury(
+        self, lost: Collection[str], dead: Collection[str], beats: Mapping[str, float]
+    ) -> None:
+        """Ends these runs, and forgets these workers, unless their hearts beat after `beats`."""
         with self.engine.begin() as sql:
-            sql.execute(workers.delete().where(workers.c.beat < before))
-            lost = select(runs.c.id, runs.c.claimed).where(
-                runs.c.state == RUNNING, runs.c.beat < before
-            )
-            # Whose row is being written is alive, or is being buried by another app server.
-            for run, claimed in sql.execute(lost.with_for_update(skip_locked=True)).all():
-                failed = Failed(
-                    "The process that ran this ended without a word (the computer slept, or was "
-                    "shut down). Nothing is wrong with your data.",
-                    time.time() - claimed,
-                )
-                self._append(sql, run, [failed])
+            for worker in dead:
+                this = (workers.c.id == worker) & (workers.c.beat == beats[worker])
+                sql.execute(workers.delete().where(this))
+            for run in lost:
+                this = (runs.c.id == run) & (runs.c.beat == beats[run])
+                # Writing first takes the lock: no heart can beat in between.
+                if sql.execute(update(runs).where(this).values(stop=runs.c.stop)).rowcount:
+                    claimed = sql.scalar(select(runs.c.claimed).where(this))
+                    failed = Failed(
+                        "The process that ran this ended without a word (the computer was shut "
+                        "down, or Thaw was ended). Nothing is wrong with your data.",
+                        _since(claimed),
+                    )
+                    self._append(sql, run, [failed])
 
 
 @cache
 def store() -> Store:
-    """This process's store, at `database_url()`."""
-    return Store(database_url())
+    """This process's store, at `database_url()`. Raises `NoStore`."""
+    url = opened()
+    try:
+        return Store(url)
+    except SQLAlchemyError as error:
+        if text := said(error):
+            raise NoStore(text) from error
+        raise
+
+
+@contextmanager
+def _surely(sql: Connection, wanted: bool) -> Iterator[None]:
+    """Where it is `wanted`, what is committed inside outlives a power cut; see above."""
+    sqlite = wanted and sql.dialect.name == "sqlite"
+    if sqlite:
+        sql.exec_driver_sql("PRAGMA synchronous=FULL")
+        sql.commit()
+    try:
+        yield
+    finally:
+        if sqlite:
+            sql.exec_driver_sql("PRAGMA synchronous=NORMAL")
+
+
+def _after(sql: Connection, column: Any, those: Any) -> float:
+    """The time, later than `column` of all `those`: where the clock was set back meanwhile, who
+    came first is still the first."""
+    latest = sql.scalar(select(func.max(column)).where(those)) or 0.0
+    return max(time.time(), latest + 1e-6)
+
+
+def _beats(now: float) -> Any:
+    """Of a worker: it lives. A beat in the future is as old as one long past: the clock was set
+    back since."""
+    return func.abs(workers.c.beat - now) < LOST_AFTER_SECONDS
+
+
+def _since(then: float) -> float:
+    """Seconds since `then`; 0 where the clock was set back meanwhile."""
+    return max(0.0, time.time() - then)
 
 
 def to_scrub() -> Path:

@@ -43,6 +43,8 @@ def usual(
     took, shares = defaultdict(list), defaultdict(list)
     for row in ended:
         seconds = row["ended"] - row["claimed"]
+        if seconds < 0:  # the clock was set back meanwhile
+            continue
         took[like(row["kind"], row["plan"])].append(seconds)
         if told := budget(row):
             shares[_near(row["kind"], row["plan"])].append(seconds / told)
@@ -62,7 +64,9 @@ def waits(
 ) -> dict[str | None, Wait]:
     """The wait of each row of `order`, the order in which `workers` take them when they are done
     with those that are `busy`. A row without a plan is only thought of, and the last."""
-    left = sum(max(0.0, _seconds(row, known) - (now - row["claimed"])) for row in busy)
+    passed = [max(0.0, now - row["claimed"]) for row in busy]  # clocks are set back
+    each = zip(busy, passed, strict=True)
+    left = sum(max(0.0, _seconds(row, known) - seconds) for row, seconds in each)
     found: dict[str | None, Wait] = {}
     for place, row in enumerate(order):
         free = not place and len(busy) < workers

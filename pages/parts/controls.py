@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from trainers.samples import own
 from trainers.store import Run, store
@@ -23,7 +24,7 @@ def stop_and_cancel(job: Run, stop: str) -> None:
             icon=":material/stop_circle:",
             key=f"stop-{job.id}",
             disabled=job.stop or not job.claimed or not mine,
-            on_click=store().stop,
+            on_click=told_plainly()(store().stop),
             args=(job.id, visitor()),
         )
         st.button(
@@ -31,7 +32,7 @@ def stop_and_cancel(job: Run, stop: str) -> None:
             icon=":material/close:",
             key=f"cancel-{job.id}",
             disabled=not mine,
-            on_click=store().cancel,
+            on_click=told_plainly()(store().cancel),
             args=(job.id, visitor()),
         )
 

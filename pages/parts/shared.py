@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from trainers.privacy import sharing
 from trainers.store import NoSuchRun, Run, store
@@ -40,7 +41,7 @@ def share(run: Run) -> None:
         return
     # A fragment: what stood there goes at once, not when the rest of a busy page is drawn.
     with st.popover("Share", icon=":material/share:"):
-        st.fragment(offered)(run)
+        st.fragment(told_plainly()(offered))(run)
 
 
 def offered(run: Run) -> None:
@@ -53,12 +54,12 @@ def offered(run: Run) -> None:
             "nothing, and examples of your own data are not shown to them."
         )
         st.button("Make a link", icon=":material/link:", type="primary", key="share",
-                  on_click=sharing.share, args=(run.id, visitor()))  # fmt: skip
+                  on_click=told_plainly()(sharing.share), args=(run.id, visitor()))  # fmt: skip
         return
     st.markdown(f"Whoever has this link can look at this {what}, and change nothing:")
     st.code(link(token), language=None, wrap_lines=True)
     st.button("Stop sharing", icon=":material/link_off:", key="unshare",
-              on_click=sharing.unshare, args=(run.id, visitor()))  # fmt: skip
+              on_click=told_plainly()(sharing.unshare), args=(run.id, visitor()))  # fmt: skip
     st.caption("The link then leads nowhere, for good. You can make a new one.")
 
 

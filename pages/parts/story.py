@@ -132,7 +132,8 @@ def elapsed(story: Story, run: Run) -> float:
     if story.end:
         return story.end.seconds
     began = (run.claimed or time.time()) + story.started.setup_seconds
-    return max(story.seconds, min(time.time() - began, story.started.budget_seconds))
+    passed = min(time.time() - began, story.started.budget_seconds)
+    return max(story.seconds, passed, 0.0)  # clocks are set back
 
 
 def share_done(story: Story, run: Run) -> float:

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from pages.parts import story as tell
-from pages.parts.away import plainly
 from pages.parts.plain import plain
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from trainers.store import Run, store
 
@@ -13,7 +13,7 @@ POLL_SECONDS = 0.5
 
 def waiting(job: Run) -> None:
     """Follows `job`; the page is drawn anew when it is over."""
-    st.fragment(plainly()(_watch), run_every=POLL_SECONDS)(job)
+    st.fragment(told_plainly()(_watch), run_every=POLL_SECONDS)(job)
 
 
 def _watch(job: Run) -> None:
@@ -33,6 +33,6 @@ def _watch(job: Run) -> None:
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=store().cancel,
+            on_click=told_plainly()(store().cancel),
             args=(job.id, visitor()),
         )

@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import FRAME, words
 
-from trainers.database import AWAY
 from trainers.store import store
+from trainers.trouble import AWAY
 
 PAGES = Path(FRAME).parent
 ASKING = ["run.py", "compare.py", "claims.py", "runs.py", "room.py"]
@@ -42,4 +42,4 @@ def test_so_does_every_part_that_runs_alone():
         for said in re.findall(r"st\.fragment(.*)", file.read_text())
     ]
     assert len(found) > 10
-    assert [one for one in found if not one[1].startswith("(plainly()(")] == []
+    assert [one for one in found if not one[1].startswith("(told_plainly()(")] == []

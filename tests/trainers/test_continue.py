@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from test_run import of
 
-from trainers import checkpoint, continuing, standing
+from trainers import checkpoint, continuing, standing, whole
 from trainers.__main__ import main
 from trainers.engine.execute import execute
 from trainers.events import (
@@ -311,7 +311,7 @@ def test_a_full_disk_stops_no_run_and_is_said_once(toy, tmp_path, monkeypatch):
 def test_a_cut_in_the_middle_of_a_write_leaves_the_file_before_whole(toy, tmp_path, monkeypatch):
     file = tmp_path / FILE
     standing.write({"a": torch.ones(3)}, file)
-    monkeypatch.setattr(standing.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
+    monkeypatch.setattr(whole.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
     with pytest.raises(OSError, match="cut"):
         standing.write({"a": torch.zeros(3)}, file)
     assert load_file(file)["a"].tolist() == [1, 1, 1]

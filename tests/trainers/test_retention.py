@@ -229,13 +229,36 @@ def test_it_is_done_while_the_app_lives(set_):
 
 
 def test_a_folder_of_no_run_goes_after_a_day():
-    lost, fresh = home() / "runs" / "lost", home() / "runs" / "fresh"
-    for place in (lost, fresh):
-        place.mkdir(parents=True)
-        (place / "model.safetensors").write_bytes(b"x")
-    os.utime(lost, (0, 0))
+    ran(days=9)
+    names = ["lost", "fresh", "of another database"]
+    for name, days in zip(names, (2, 0, 99), strict=True):
+        (home() / "runs" / name).mkdir(parents=True)
+        (home() / "runs" / name / "model.safetensors").write_bytes(b"x")
+        os.utime(home() / "runs" / name, (time.time() - days * DAY,) * 2)
     assert [one.key for one in tidy()] == ["lost"]
-    assert fresh.exists()
+    assert {place.name for place in (home() / "runs").iterdir()} >= {*names[1:]}
+
+
+def test_models_stay_as_long_as_a_damaged_database_may_name_them():
+    ran(days=9)
+    (home() / "runs" / "lost").mkdir(parents=True)
+    os.utime(home() / "runs" / "lost", (time.time() - 2 * DAY,) * 2)
+    aside = home() / "thaw.db.damaged-2026-01-01"
+    aside.touch()
+    assert tidy() == []
+    aside.unlink()
+    assert [one.key for one in tidy()] == ["lost"]
+
+
+def test_what_a_killed_process_left_half_written_goes_after_a_day():
+    run = ran(days=9, megabytes=1)
+    left, now = (run_folder(run) / name for name in ("standing.safetensors.part", "new.part"))
+    for draft in (left, now):
+        draft.write_bytes(b"half")
+    os.utime(left, (time.time() - 2 * DAY,) * 2)
+    assert [one.key for one in tidy()] == [str(left)]
+    assert now.exists()
+    assert not left.exists()
 
 
 def test_the_terminal_says_what_would_go_and_does_it_when_told(set_, capsys):

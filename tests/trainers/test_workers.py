@@ -7,20 +7,13 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from sqlalchemy import update
 
+from trainers.engine import lost
 from trainers.engine.local import ROOT, Workers, died, how_many
 from trainers.events import Step
 from trainers.home import database_url
 from trainers.plan import Plan
-from trainers.store import (
-    FAILED,
-    FINISHED,
-    LOST_AFTER_SECONDS,
-    RUNNING,
-    Store,
-    runs as runs_table,
-)
+from trainers.store import FAILED, FINISHED, RUNNING, Store
 
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
 QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
@@ -109,14 +102,13 @@ def test_closing_ends_the_processes_and_their_runs(own_home):
         assert runs.ready_workers() == 0
 
 
-def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_home):
+def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_home, monkeypatch):
     with a_store() as runs:
         key = runs.start(LONG, "ann")
         runs.claim("a worker that is no more")
-        with runs.engine.begin() as sql:
-            sql.execute(update(runs_table).values(beat=time.time() - LOST_AFTER_SECONDS - 1))
+        monkeypatch.setattr(lost, "LOOKS", 3)
         with Workers(runs, 0):
-            assert runs.find(key).state == FAILED
+            assert ended(runs, key).state == FAILED
 
 
 def test_a_worker_ends_when_the_app_dies(own_home):

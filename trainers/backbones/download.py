@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from trainers.backbones import Backbone, bundled, places
 from trainers.events import Done, Event, Progress, Stage
+from trainers.whole import forced, named, write_text
 
 REACH_SECONDS = 2.5  # to hear from a host at all; a name that is looked up can take for ever
 STALL_SECONDS = 30.0  # without a byte
@@ -98,7 +99,9 @@ def _from_torchvision(backbone: Backbone) -> Steps:
 
         try:
             yield from _watched(fetched, lambda: _bytes(draft.glob("*")), total)
+            forced(draft / backbone.file)
             (draft / backbone.file).replace(folder / backbone.file)
+            named(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -184,12 +187,10 @@ def _from_hub(backbone: Backbone) -> Steps:
     yield "Checking that it is what was published"
     for name in names:
         _check(folder / "snapshots" / about.sha / name, wanted[name])
+        forced(folder / "snapshots" / about.sha / name)
     if not backbone.revision:
-        note = folder / "refs" / "thaw"  # the commit, as the cache notes those of branches
-        note.parent.mkdir(exist_ok=True)
-        draft = note.with_suffix(".part")
-        draft.write_text(about.sha, "ascii")
-        draft.replace(note)
+        # The commit, as the cache notes those of branches.
+        write_text(folder / "refs" / "thaw", about.sha)
 
 
 def chosen(names: set[str], backbone: Backbone) -> list[str]:

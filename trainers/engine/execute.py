@@ -3,22 +3,23 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import artifacts, continuing, tracking
-from trainers.database import PASSES
 from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
+from trainers.trouble import said, short_of_memory
 
 FLUSH_SECONDS = 0.1
 STEP_ROWS_A_SECOND = 5  # a page cannot show more
 HEART_SECONDS = 0.2
-AWAY_SECONDS = 600  # that a database may be away while a run wants to say how it ended. Ours
+LATE_SECONDS = 2.0  # that a step waits for the database to take what it tells. Ours
+PATIENCE_SECONDS = 3600.0  # that the end of a run waits for it: so long may a disk be full. Ours
 
 
 def execute(
@@ -43,35 +44,36 @@ def execute(
     with heart:
         try:
             if known := continuing.before(store, run):
-                store.append(run, known)
+                heart.tell(known)
                 began -= known[-1].seconds
             yield from known
             for event in stream:
                 if heart.cancel.is_set():
                     break
-                if kept := keeps(event):
-                    heart.write(event)
-                if kept and type(event) in ENDS:
+                if (kept := keeps(event)) and type(event) in ENDS:
+                    heart.end(event)
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
                     if folder and isinstance(event, Finished):
                         artifacts.put(artifacts.RUNS, run)
                     yield event
                     return
+                if kept:
+                    heart.write(event)
                 yield event
         except Exception as error:  # a run must end with a word, whatever happened in it
             failed = Failed(reason(error), time.monotonic() - began)
-            heart.write(failed)
+            heart.end(failed)
             yield failed
             return
         except (GeneratorExit, KeyboardInterrupt):
-            heart.write(cancelled := Cancelled(time.monotonic() - began))
+            heart.end(cancelled := Cancelled(time.monotonic() - began))
             continuing.settle(store, run, cancelled)
             raise
         finally:
             stream.close()
         cancelled = Cancelled(time.monotonic() - began)
-        heart.write(cancelled)
+        heart.end(cancelled)
         continuing.settle(store, run, cancelled)
         yield cancelled
 
@@ -80,16 +82,13 @@ def reason(error: Exception) -> str:
     """What to tell the visitor: our own errors are written for them, others are named."""
     if type(error).__module__.startswith("trainers"):
         return str(error)
-    if isinstance(error, MemoryError) or "memory" in str(error):
+    if short_of_memory(error):
         return (
             "The memory of this computer was not enough for this run. Use fewer examples or a "
             "smaller backbone."
         )
-    if isinstance(error, SQLAlchemyError):
-        return (
-            "The database of this Thaw could not be used while this ran. Nothing is wrong with "
-            "your data. Try again; if it stays, tell whoever runs this Thaw."
-        )
+    if isinstance(error, (OSError, SQLAlchemyError)) and (text := said(error)):
+        return text
     return (
         f"Something went wrong inside Thaw ({type(error).__name__}: {error}). Nothing is wrong "
         "with what you did. Try again; if it stays, please report it with these settings."
@@ -97,17 +96,21 @@ def reason(error: Exception) -> str:
 
 
 class _Heart(threading.Thread):
-    """Beats while a run lasts: writes what waits, listens for Stop and Cancel."""
+    """Beats while a run lasts: writes what waits, listens for Stop and Cancel.
+
+    It alone writes, so that a database which takes nothing (locked by another program, on a disk
+    that is full) holds up no step: what is told waits here, and is written when that has passed.
+    """
 
     def __init__(self, store: Store, run: str) -> None:
         super().__init__(daemon=True)
         self.store, self.run_id = store, run
         self.stop, self.cancel = threading.Event(), threading.Event()
         self._over = threading.Event()
-        self._lock = threading.Lock()
+        self._told = threading.Condition()  # for what follows
         self._waiting: list[Event] = []
+        self._hurry = self._refused = False
         self._flushed = self._stepped = 0.0
-        self._away = False  # the database
         self._began = time.monotonic()
 
     def write(self, event: Event) -> None:
@@ -116,39 +119,46 @@ class _Heart(threading.Thread):
             if now - self._stepped < 1 / STEP_ROWS_A_SECOND:
                 return
             self._stepped = now
-        with self._lock:
+        if isinstance(event, Validated) or now - self._flushed > FLUSH_SECONDS:
+            self.tell([event])
+        else:
             self._waiting.append(event)
-        telling = type(event) in ENDS or isinstance(event, Validated)
-        if type(event) in ENDS:  # nobody comes after it who would write it
-            until = now + AWAY_SECONDS
-            while not self._flushed_now() and time.monotonic() < until:
-                time.sleep(1)
-        elif not self._away and (telling or now - self._flushed > FLUSH_SECONDS):
-            self._flushed_now()
 
-    def _flushed_now(self) -> bool:
-        """A database that is away for a while ends no run: what is to be told waits, and the heart
-        tries again."""
-        try:
-            self.flush()
-        except PASSES:
-            logging.warning("The run %s could not be written yet.", self.run_id, exc_info=True)
-            self._away = True
-        return not self._away
+    def tell(self, new: Sequence[Event]) -> None:
+        """Has `new` written now, and waits until it is; but not for long, and not again."""
+        with self._told:
+            self._waiting += new
+            self._hurry = True
+            self._told.notify_all()
+            if not self._refused:
+                self._told.wait_for(lambda: not self._waiting or self._refused, LATE_SECONDS)
+                self._refused = bool(self._waiting)
 
     def flush(self) -> None:
-        with self._lock:
-            self.store.append(self.run_id, self._waiting)
-            self._waiting = []  # only now: what could not be written waits for the next time
-            self._flushed = time.monotonic()
-            self._away = False
+        some = [*self._waiting]
+        self.store.append(self.run_id, some)
+        with self._told:
+            del self._waiting[: len(some)]  # only now: else it waits for the next time
+            self._refused, self._flushed = False, time.monotonic()
+            self._told.notify_all()
 
     def run(self) -> None:
-        while not self._over.wait(HEART_SECONDS):
+        while not self._over.is_set():
+            with self._told:
+                self._told.wait_for(lambda: self._hurry or self._over.is_set(), HEART_SECONDS)
+                self._hurry = False
             try:
                 self._beat()
-            except SQLAlchemyError:  # locked, or the disk is full: that passes
-                logging.exception("The run's heart missed a beat.")
+            except SQLAlchemyError as error:
+                self._refuse(error)
+                self._over.wait(HEART_SECONDS)
+
+    def _refuse(self, error: SQLAlchemyError) -> None:
+        with self._told:
+            first, self._refused = not self._refused, True
+            self._told.notify_all()
+        if first:
+            logging.warning("What a run tells cannot be written now, and waits. %s", said(error))
 
     def _beat(self) -> None:
         stop, cancel = self.store.asked(self.run_id)
@@ -157,13 +167,32 @@ class _Heart(threading.Thread):
         if cancel and not self.cancel.is_set():
             self.cancel.set()
             # Said here, not when the step in flight ends: that may take a while.
-            self.write(Cancelled(time.monotonic() - self._began))
+            self._waiting.append(Cancelled(time.monotonic() - self._began))
         self.flush()
 
     def __enter__(self) -> None:
         self.start()
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        if not self._over.is_set():
+            self._close()
+
+    def end(self, event: Event) -> None:
+        """The last: it is written when this is done."""
+        self._waiting.append(event)
+        self._close()
+
+    def _close(self) -> None:
+        with self._told:
+            self._over.set()
+            self._told.notify_all()
         self.join()
-        self.flush()
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:  # the end must not be lost: it waits, and the next job with it
+            try:
+                return self.flush()
+            except SQLAlchemyError as error:
+                self._refuse(error)
+                if time.monotonic() > until:
+                    raise
+                time.sleep(HEART_SECONDS)

@@ -11,19 +11,21 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers.engine.lost import CHECK_SECONDS, Lost
 from trainers.rooms import Rooms
-from trainers.store import LOST_AFTER_SECONDS, Store
+from trainers.store import Store
+from trainers.trouble import said
 
 ROOT = Path(__file__).parents[2]
 CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
 # Memory in large pages, where Linux has them: what a layer hands on is megabytes, and comes in
 # pieces of 4 KB otherwise: MobileNet V2 learned from a picture in 31 instead of 33 ms (measured).
 QUICK_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-CHECK_SECONDS = 0.5
 QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
 
 
@@ -40,11 +42,11 @@ class Workers:
         self.count = how_many() if count is None else count
         self.processes: dict[str, subprocess.Popen] = {}
         self._started: dict[str, float] = {}
+        self._lost = Lost(store)
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._keep_alive, daemon=True)
 
     def __enter__(self) -> "Workers":
-        self.store.bury_lost()
         for _ in range(self.count):
             self._start()
         self._start(light=True)
@@ -63,10 +65,8 @@ class Workers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            try:
+            with suppress(SQLAlchemyError):  # locked, or full: the next Thaw finds it
                 self.store.gone(name, "Thaw was closed while this ran.")
-            except SQLAlchemyError:  # the next app buries it
-                logging.exception("What a worker had at the end could not be said.")
 
     def _start(self, *, light: bool = False) -> None:
         name = ("light-" if light else "") + secrets.token_hex(8)
@@ -83,17 +83,14 @@ class Workers:
         self._started[name] = time.monotonic()
 
     def _keep_alive(self) -> None:
-        away = -LOST_AFTER_SECONDS  # when the database was
         while not self._over.wait(CHECK_SECONDS):
             try:
                 self._replace_dead()
-                if time.monotonic() - away > LOST_AFTER_SECONDS:  # nobody could say that they live
-                    self.store.bury_lost()
+                self._lost.look()
                 self.store.sweep()
                 Rooms(self.store).sweep()
-            except SQLAlchemyError:  # locked, or the disk is full: that passes, and we go on
-                logging.exception("The workers could not be looked after.")
-                away = time.monotonic()
+            except (SQLAlchemyError, OSError) as error:  # locked, or full: that passes
+                logging.warning("The workers could not be looked after. %s", said(error) or error)
 
     def _replace_dead(self) -> None:
         for name, process in list(self.processes.items()):

@@ -12,14 +12,18 @@ import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import jobs
+from trainers.engine import ceiling
 from trainers.engine.execute import execute
 from trainers.home import run_folder
 from trainers.store import Store, store
+from trainers.trouble import said
 
 IDLE_SECONDS = 0.05  # between two looks at an empty queue
 IDLE_LIGHT_SECONDS = 0.2  # no run waits for these
 LIGHT_AT_ONCE = 2  # a long download should not keep a small table waiting
 BEAT_SECONDS = 1.0
+LAST_WORDS_SECONDS = 5.0
+ENDED = "Thaw ended while this ran. Nothing is wrong with your data."
 
 
 def work(
@@ -37,7 +41,7 @@ def work(
     state = {"ready": light, "heavy": not light}
     runs = store()
     threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
     if light:
         for _ in range(LIGHT_AT_ONCE - 1):
             threading.Thread(target=_serve, args=(runs, name), daemon=True).start()
@@ -47,12 +51,14 @@ def work(
 
     import trainers.lately  # noqa: F401, what the first run would wait for
 
+    if not torch.cuda.is_available():  # its own memory is what counts there
+        ceiling.hold()
     if threads:
         torch.set_num_threads(threads)
     to_warm = [_warm_images, _warm_text]
     _warm(to_warm.pop(0))
     while True:
-        if _one(runs, name, heavy=True):
+        if not _idle(runs, name, heavy=True):
             continue
         if to_warm:  # only once nobody waits: the first visitor may want pictures
             _warm(to_warm.pop(0))
@@ -63,21 +69,26 @@ def work(
 
 def _one(runs: Store, name: str, *, heavy: bool) -> bool:
     """Executes the next job, if there is one."""
-    try:
-        claimed = runs.claim(name, heavy=heavy)
-        if claimed:
-            for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
-                pass
-    except SQLAlchemyError:  # locked, gone, or the disk is full: that passes
-        logging.exception("A job could not be claimed or written.")
-        time.sleep(BEAT_SECONDS)
-        return False
+    claimed = runs.claim(name, heavy=heavy)
+    if claimed:
+        for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
+            pass
     return claimed is not None
+
+
+def _idle(runs: Store, name: str, *, heavy: bool) -> bool:
+    """Whether there was nothing to do, or nothing could be done."""
+    try:
+        return not _one(runs, name, heavy=heavy)
+    except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
+        logging.warning("A job could not be claimed or written. %s", said(error) or error)
+        time.sleep(BEAT_SECONDS)
+        return True
 
 
 def _serve(runs: Store, name: str) -> NoReturn:
     while True:
-        if not _one(runs, name, heavy=False):
+        if _idle(runs, name, heavy=False):
             time.sleep(IDLE_LIGHT_SECONDS)
 
 
@@ -121,13 +132,19 @@ def _beat(runs: Store, name: str, state: dict) -> None:
     while True:
         try:
             runs.beat(name, os.getpid(), **state)
-        except SQLAlchemyError:  # locked, or the disk is full: that passes
-            logging.exception("The worker could not say that it lives.")
+        except SQLAlchemyError as error:  # locked, or the disk is full: that passes
+            logging.warning("The worker could not say that it lives. %s", said(error) or error)
         time.sleep(BEAT_SECONDS)
 
 
-def _end_with(parent: int | None) -> None:
-    # Not by a closing standard input: on Windows a read that waits blocks numpy's import.
-    while parent is None or psutil.pid_exists(parent):
+def _end_with(runs: Store, name: str, parent: int | None) -> None:
+    # Not by a closing standard input: on Windows a read that waits blocks numpy's import. Nor by
+    # the number alone: it may be another process's by now, or a dead one's that nobody asks after.
+    while parent is None or (
+        psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent)
+    ):
         time.sleep(BEAT_SECONDS)
+    told = threading.Thread(target=runs.gone, args=(name, ENDED), daemon=True)
+    told.start()  # where the database is locked: without a word, which the next Thaw finds
+    told.join(LAST_WORDS_SECONDS)
     os._exit(0)

@@ -168,7 +168,8 @@ def _taken(visitor: str, now: float) -> list[tuple[float, float]]:
     with store().engine.connect() as sql:
         for at, seconds, state, claimed, ended in sql.execute(named.order_by(spent.c.at)):
             if state in OVER and ended:
-                seconds = min(seconds, ended - claimed) if claimed else 0.0
+                # Not below 0: clocks are set back.
+                seconds = min(seconds, max(0.0, ended - claimed)) if claimed else 0.0
             found.append((at, seconds))
     return found
 

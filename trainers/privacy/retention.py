@@ -16,6 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,9 +32,11 @@ from trainers.privacy import erase
 from trainers.privacy.limits import bytes_in
 from trainers.privacy.settings import hosted, setting
 from trainers.privacy.tables import shares, spent, tidying
+from trainers.repair import damaged
 from trainers.samples import own
 from trainers.samples.own.keep import KEY, TERMINAL
 from trainers.store import LISTED, OVER, Past, events, runs, store
+from trainers.whole import DRAFT
 
 DAY, GB = 24 * 3600.0, 10**9
 EVERY_SECONDS = 3600
@@ -47,7 +50,7 @@ AGES = ("keep_models_days", "keep_runs_days", "keep_data_days")
 class Going(NamedTuple):
     """Something that goes."""
 
-    what: str  # "features", "model", "run", "data", "weights" or "left over"
+    what: str  # "features", "model", "run", "data", "weights", "draft" or "left over"
     key: str
     bytes: int
     why: str  # in words
@@ -326,13 +329,22 @@ def _weights_by_size() -> Iterator[Going]:
 
 
 def _left_over(now: float) -> Iterator[Going]:
-    """Folders of runs that are in no row: a killed process left them, or another app server ended
-    the row."""
+    """Folders of runs that are in no row, and drafts: a killed process left them, or another app
+    server ended the row."""
     left = LEFT_SHARED_SECONDS if is_shared(store().engine) else LEFT_SECONDS
+    for place in (home() / "runs", features_folder(), home() / "data"):
+        for draft in place.glob(f"*/*{DRAFT}"):
+            with suppress(OSError):  # it became what it was to be
+                if draft.stat().st_mtime < now - LEFT_SECONDS:
+                    yield Going("draft", str(draft), bytes_in(draft), "left half written")
+    if damaged():  # what was put aside may have their rows
+        return
     with store().engine.connect() as sql:
         known = set(sql.scalars(select(runs.c.id)))
+        # Older folders belong to another database: this one was made after them.
+        since = sql.scalar(select(func.min(runs.c.created))) or now
     for place in (home() / "runs").glob("*"):
-        if place.name not in known and place.stat().st_mtime < now - left:
+        if place.name not in known and since < place.stat().st_mtime < now - left:
             yield Going("left over", place.name, bytes_in(place), "of no run")
 
 
@@ -352,7 +364,7 @@ def tidy() -> list[Going]:
                 shutil.rmtree(run_folder(one.key), ignore_errors=True)
             case "data":
                 erase.data(one.key)
-            case "features":
+            case "features" | "draft":
                 Path(one.key).unlink(missing_ok=True)
             case "weights":
                 place = Path(one.key)
@@ -379,8 +391,9 @@ def turn() -> bool:
     since()  # the row is there
     now = time.time()
     with store().engine.begin() as sql:
-        mine = update(tidying).where(_ours(), tidying.c.until < now)
-        mine = mine.values(until=now + EVERY_SECONDS)
+        # One that is further ahead was set before the clock was set back.
+        due = (tidying.c.until < now) | (tidying.c.until > now + EVERY_SECONDS)
+        mine = update(tidying).where(_ours(), due).values(until=now + EVERY_SECONDS)
         return sql.execute(mine).rowcount == 1
 
 

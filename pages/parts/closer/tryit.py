@@ -9,13 +9,13 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts import figures_tryit
-from pages.parts.away import plainly
 from pages.parts.closer import tryit_ask
 from pages.parts.closer.tryit_ask import Given
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import explained
 from trainers import answering, artifacts, samples
@@ -122,7 +122,7 @@ def opened(run: Run) -> bool:
         st.warning(plain(now.error), icon=":material/error:")
         st.button("Try again", key=f"reopen-{run.id}", on_click=answering.reopen, args=(run.id,))
         return False
-    st.fragment(plainly()(_loading), run_every=POLL_SECONDS)(run.id)
+    st.fragment(told_plainly()(_loading), run_every=POLL_SECONDS)(run.id)
     return False
 
 

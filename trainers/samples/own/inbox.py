@@ -16,6 +16,7 @@ from typing import Any
 
 from trainers.home import home
 from trainers.samples.own.limits import MAX_BYTES, MAX_FILES, MB, BadUpload
+from trainers.whole import write_text
 
 KEY = re.compile(r"[0-9a-f]{32}")
 FILE = re.compile(r"[0-9a-f]{24}")
@@ -95,7 +96,7 @@ def named(place: Path, files: Iterable[Any]) -> Path:
         raise BadUpload("No file has arrived. Choose a file, and wait until it is here.")
     for file in known:
         (place / file).unlink(missing_ok=True)
-    (place / "names.json").write_text(json.dumps(listed), "utf-8")
+    write_text(place / "names.json", json.dumps(listed))  # the job that reads it may wait for long
     return place
 
 

@@ -11,7 +11,6 @@ of pictures also the widths and heights that they came with int32 (N,), kinds (p
 import hashlib
 import io
 import json
-import os
 import re
 import secrets
 import shutil
@@ -43,6 +42,7 @@ from trainers.samples.own.limits import (
     some,
 )
 from trainers.samples.show import shown
+from trainers.whole import forced, named, write_text
 
 KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
 ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; nor does this
@@ -273,9 +273,13 @@ class Keeper:
         }
         about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
+        for file in self.draft.iterdir():  # before it has its name: see trainers/whole.py
+            forced(file)
+        named(self.draft)
         if self.place.exists():  # what is left of a download that was deleted
             shutil.rmtree(self.place)
         self.draft.rename(self.place)
+        named(self.place.parent)
         if self.place.parent == home() / "data":
             artifacts.put(artifacts.DATA, self.id)
         return self.id
@@ -519,9 +523,7 @@ def keep_check(key: str, found: dict[str, Any]) -> None:
     """Keeps what looking the upload over has found: {"findings": [`Finding.as_json()`, …], …}.
     Whole or not at all. Raises `UnknownKey`."""
     place = folder(key)
-    draft = place / f"check.{os.getpid()}.part"
-    draft.write_text(json.dumps(found, ensure_ascii=False), "utf-8")
-    draft.replace(place / "check.json")
+    write_text(place / "check.json", json.dumps(found, ensure_ascii=False), apart=True)
     _share(key)
 
 
@@ -602,9 +604,8 @@ def of(visitor: str) -> list[Own]:
 def hand_over(key: str, visitor: str) -> None:
     """Makes the upload another visitor's. Whole or not at all. Raises `UnknownKey`."""
     about, _ = stored(key)
-    draft = folder(key) / f"about.{os.getpid()}.part"
-    draft.write_text(json.dumps(about | {"visitor": visitor}, ensure_ascii=False), "utf-8")
-    draft.replace(folder(key) / "about.json")
+    told = json.dumps(about | {"visitor": visitor}, ensure_ascii=False)
+    write_text(folder(key) / "about.json", told, apart=True)
     _share(key)
 
 
@@ -620,7 +621,7 @@ def forget(key: str) -> None:
         known_features.forget(key)
         return
     stone = {"modality": about["modality"], "deleted": True}
-    (place / "about.json").write_text(json.dumps(stone), "utf-8")
+    write_text(place / "about.json", json.dumps(stone), apart=True)
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
     _share(key)
@@ -637,9 +638,9 @@ def remember(key: str, modality: str) -> None:
     """Of an upload that lies on another computer, what `forget` would leave of it: so runs on it,
     which came here as files, can be read. `key` must be like `KEY`."""
     place = home() / "data" / KEY.fullmatch(key)[1]
-    place.mkdir(parents=True, exist_ok=True)
     if not (place / "about.json").exists():
-        (place / "about.json").write_text(json.dumps({"modality": modality, "deleted": True}))
+        told = json.dumps({"modality": modality, "deleted": True})
+        write_text(place / "about.json", told, apart=True)
 
 
 def _about(place: Path) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""The app itself: killed, started again, twice on one data folder, its page closed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import psutil
+from forged import plan, texts, told, until
+from sqlalchemy import select
+from streamlit.testing.v1 import AppTest
+
+from trainers import continuing
+from trainers.engine.local import ROOT
+from trainers.events import Finished, Started, Step, Validated
+from trainers.plan import Plan
+from trainers.store import FAILED, FINISHED, RUNNING, runs, store, workers
+
+ANN = "ann-of-the-tests-00"
+LONG = Plan(data="digits", approach="scratch", per_class=20, seconds=40)
+QUICK = Plan(data="digits", approach="none", per_class=5, seconds=5)
+
+
+@contextmanager
+def app(home):
+    """`streamlit run app.py`, with a worker; killed in the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+    with open(home.parent / f"app-{port}.log", "w") as log:
+        process = subprocess.Popen(
+            [*command, "--server.port", port],
+            cwd=ROOT,
+            env=os.environ | {"THAW_HOME": str(home), "THAW_WORKERS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def crew(process) -> set[int]:
+    """Numbers of its workers, once both have said that they live."""
+
+    def there():
+        with store().engine.connect() as sql:
+            known = set(sql.scalars(select(workers.c.pid)))
+        return {child.pid for child in psutil.Process(process.pid).children()} & known
+
+    return until(lambda: len(found := there()) == 2 and found)
+
+
+def whose(run: str) -> int:
+    """The number of the worker that has it."""
+    with store().engine.connect() as sql:
+        mine = select(workers.c.pid).join(runs, runs.c.worker == workers.c.id)
+        return sql.scalar(mine.where(runs.c.id == run))
+
+
+def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(home):
+    with app(home) as one, app(home) as other:
+        crews = {process: crew(process) for process in (one, other)}
+        long = store().start(LONG, ANN)
+        until(lambda: sum(isinstance(event, Validated) for event in told(long)) > 3)
+        has = next(process for process in crews if whose(long) in crews[process])
+        (lacks,) = {one, other} - {has}
+        # --- closed: the other's run goes on
+        lacks.terminate()
+        lacks.wait(timeout=60)
+        until(lambda: not any(map(psutil.pid_exists, crews[lacks])))
+        before = len(told(long))
+        until(lambda: len(told(long)) > before + 3)
+        assert store().find(long).state == RUNNING
+        waiting = store().start(QUICK, "bob")
+        until(lambda: continuing.place(long))
+        # --- killed: its workers end, and say so
+        has.send_signal(signal.SIGKILL)
+        has.wait()
+        until(lambda: not any(map(psutil.pid_exists, crews[has])))
+        assert store().find(long).state == FAILED
+        assert "Thaw ended while this ran" in texts(long)
+        assert continuing.place(long).seconds > 0
+    # --- and again: what waited is run, what was interrupted goes on
+    with app(home):
+        until(lambda: store().find(waiting).is_over)
+        assert store().find(waiting).state == FINISHED
+        again = continuing.continue_run(store(), long, ANN)
+        until(lambda: any(isinstance(event, Step) for event in told(again)))
+        store().stop(again)
+        until(lambda: store().find(again).is_over)
+    assert store().find(again).state == FINISHED, texts(again)
+    assert sum(isinstance(event, Started) for event in told(again)) == 1
+    assert "was interrupted, and goes on here" in texts(again)
+    assert told(again)[0] == told(long)[0]
+
+
+def test_two_workers_execute_each_job_once(toy, forge, home):
+    pair = [forge.worker(home, jobs=99) for _ in range(2)]
+    until(lambda: store().ready_workers() == 2)
+    keys = [store().start(plan(approach="simple"), name) for name in "abcdef" for _ in range(3)]
+    until(lambda: all(store().find(key).is_over for key in keys))
+    for key in keys:
+        kinds = [type(event) for event in told(key)]
+        assert kinds.count(Started) == kinds.count(Finished) == 1
+    for worker in pair:
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.ended()
+
+
+def test_a_run_whose_page_was_closed_goes_on_and_its_page_shows_all_of_it(toy, forge, home):
+    """A page is a reader: each of these is a browser's session of its own."""
+
+    def opened() -> AppTest:
+        at = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
+        at.session_state["visitor"] = ANN
+        at.run()
+        at.query_params["run"] = key
+        at.switch_page("run.py").run()
+        assert not at.exception
+        return at
+
+    key = store().start(plan(approach="scratch", seconds=4), ANN)
+    worker = forge.worker(home, slow=0.01)
+    until(lambda: any(isinstance(event, Validated) for event in told(key)))
+    assert "Cancel" in [button.label for button in opened().button]
+    # Closed: nothing is left of it in this process, and nothing asks for the run.
+    assert worker.ended() == 0, worker.log.read_text()
+    back = opened()
+    shown = " ".join(element.value for element in (*back.markdown, *back.caption))
+    assert f"{told(key)[-1].test_accuracy:.0%}" in shown
+    looks = [event for event in told(key) if isinstance(event, Validated)]
+    assert len(looks) > 3
+    assert "Run again" in [button.label for button in back.button]

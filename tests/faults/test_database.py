@@ -1,0 +1,304 @@
+"""A database that is locked for long, damaged, or cut in the middle of a write."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+
+import pytest
+from forged import PATIENCE_SECONDS, plan, told, until
+from sqlalchemy import event as sql_event
+from streamlit.testing.v1 import AppTest
+
+from trainers.__main__ import main
+from trainers.engine.local import ROOT
+from trainers.engine.lost import LOOKS, Lost
+from trainers.events import Failed, Notice, Validated
+from trainers.repair import _rows, damaged, repair
+from trainers.store import FINISHED, RUNNING, Store, store
+
+FRAME = str(ROOT / "pages" / "frame.py")
+ANN = "ann-of-the-tests-00"
+
+
+def page(name: str = "runs.py", **query: str) -> AppTest:
+    at = AppTest.from_file(FRAME, default_timeout=60)
+    at.session_state["visitor"] = ANN
+    at.run()
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.switch_page(name).run()
+    return at
+
+
+# --- locked ---------------------------------------------------------------------------------------
+
+LOCKER = """
+import sqlite3, sys
+sql = sqlite3.connect(sys.argv[1], isolation_level=None)
+sql.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked(home):
+    """By another program, as a backup does."""
+    command = [sys.executable, "-c", LOCKER, str(home / "thaw.db")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as program:
+        assert program.stdout.readline() == "locked\n"
+        yield
+        program.stdin.close()
+
+
+def impatient(made: Store) -> None:
+    """As faults.impatient, in this process."""
+    short = lambda connection, _: connection.execute("PRAGMA busy_timeout = 100")  # noqa: E731
+    sql_event.listen(made.engine, "connect", short)
+    made.engine.dispose()
+
+
+def test_a_run_goes_on_while_the_database_is_locked_and_nobody_buries_it(toy, forge, home):
+    key = store().start(plan(approach="scratch", seconds=60), ANN)
+    worker = forge.worker(home, jobs=2, slow=0.02, impatient=100)
+    until(lambda: any(isinstance(event, Validated) for event in told(key)))
+    impatient(store())
+    watch, refused = Lost(store()), 0
+    with locked(home):
+        until(lambda: "keeps Thaw's database" in worker.log.read_text())
+        before = len(told(key))
+        for _ in range(4 * LOOKS):
+            try:
+                watch.look()
+            except Exception:
+                refused += 1
+        assert refused
+        assert store().find(key).state == RUNNING
+    store().stop(key)
+    until(lambda: store().find(key).is_over)
+    assert store().find(key).state == FINISHED
+    assert told(key)[-1].stopped  # its heart goes on listening
+    assert len(told(key)) > before
+    following = store().start(plan(), ANN)
+    assert worker.ended() == 0, worker.log.read_text()
+    assert store().find(following).state == FINISHED
+
+
+def test_a_page_says_who_is_in_the_way_and_works_when_it_is_gone(home):
+    key = store().start(plan(data="digits", approach="none"), ANN)
+    impatient(store())
+    with locked(home):
+        at = page("run.py", run=key)
+        assert not at.exception  # reading goes on
+        (cancel,) = [button for button in at.button if button.label == "Cancel"]
+        cancel.click().run()
+        assert not at.exception
+        assert "Another program keeps" in at.error[0].value
+        assert "Nothing is lost" in at.error[0].value
+    (cancel,) = [button for button in page("run.py", run=key).button if button.label == "Cancel"]
+    cancel.click().run()
+    assert store().find(key).is_over
+
+
+# --- cut in the middle of a write -----------------------------------------------------------------
+
+CUT = """
+import os, signal, sys
+from trainers.events import Notice
+from trainers.store import store
+runs, key = store(), sys.argv[1]
+for number in range(20):
+    runs.append(key, [Notice(str(number), float(number))])
+sql = runs.engine.raw_connection()
+sql.execute("PRAGMA cache_spill = 1")
+sql.execute("PRAGMA cache_size = 5")  # pages: the rest is in the file before it is committed
+sql.execute("BEGIN IMMEDIATE")
+for number in range(1000):
+    values = (key, 100 + number, '{"half": "' + "x" * 900)
+    sql.execute("INSERT INTO events VALUES (?, ?, ?)", values)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_write_that_was_cut_leaves_what_was_written_before_and_nothing_of_itself(home):
+    key = store().start(plan(data="digits", approach="none"), ANN, worker="cut")
+    done = subprocess.run(
+        [sys.executable, "-c", CUT, key], cwd=ROOT, check=False, timeout=PATIENCE_SECONDS
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert os.path.getsize(home / "thaw.db-wal") > 500_000  # it was on its way
+    assert told(key) == [Notice(str(number), float(number)) for number in range(20)]
+    with closing(sqlite3.connect(home / "thaw.db")) as sql:
+        assert sql.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    store().append(key, [Failed("It was cut.", 1.0)])
+    assert store().find(key).is_over
+
+
+def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
+    """FULL is 2, NORMAL 1: sqlite.org/pragma.html#pragma_synchronous."""
+    seen = []
+
+    def looked(connection, _, statement, *__) -> None:
+        if statement.startswith("INSERT INTO events"):
+            sql = connection.connection.cursor()
+            seen.append(sql.execute("PRAGMA synchronous").fetchone()[0])
+
+    sql_event.listen(store().engine, "before_cursor_execute", looked)
+    key = store().start(plan(data="digits", approach="none"), ANN, worker="worker")
+    store().append(key, [Notice("a step", 0.0)])
+    store().append(key, [Failed("The end.", 1.0)])
+    again = store().start(plan(data="digits", approach="none"), ANN, worker="worker")
+    store().append(again, [Notice("a step of the next", 0.0)])
+    assert seen == [1, 2, 1]
+
+
+# --- damaged --------------------------------------------------------------------------------------
+
+
+def filled(home) -> list[str]:
+    """Runs with some facts each, all in one file; their ids."""
+    keys = [store().start(plan(data="digits", approach="none"), ANN, worker="w") for _ in range(40)]
+    for key in keys:
+        store().append(key, [Notice("x" * 500, float(number)) for number in range(20)])
+        store().append(key, [Failed("The end.", 1.0)])
+    closed()
+    with closing(sqlite3.connect(home / "thaw.db")) as sql:
+        sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return keys
+
+
+def closed() -> None:
+    """As when Thaw ends."""
+    if store.cache_info().currsize:
+        store().engine.dispose()
+        store.cache_clear()
+
+
+def overwritten(file) -> None:
+    """Pages in the middle, with bytes that are no page: a bad disk does that."""
+    size = file.stat().st_size
+    with open(file, "rb+") as opened:
+        opened.seek(size // 2 // 4096 * 4096)
+        opened.write(bytes(range(256)) * 16 * 20)
+
+
+def truncated(file) -> None:
+    os.truncate(file, file.stat().st_size * 2 // 3)
+
+
+def another_thing(file) -> None:
+    file.write_bytes(b"This is no database. " * 1000)
+
+
+DAMAGES = [overwritten, truncated, another_thing]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_database_is_said_put_aside_and_saved_from(damage, home, capsys):
+    keys = filled(home)
+    file = home / "thaw.db"
+    damage(file)
+    content = file.read_bytes()
+    assert main(["storage"]) == 2  # it reads every table
+    said = capsys.readouterr().err
+    assert "is damaged. It was left as it is" in said
+    assert "python -m trainers repair" in said
+    assert "Traceback" not in said
+    assert file.read_bytes() == content
+    closed()
+    assert main(["repair"]) == 0
+    said = capsys.readouterr().out
+    (aside,) = [one for one in damaged() if not one.name.endswith(("-wal", "-shm"))]
+    assert str(aside) in said
+    assert aside.read_bytes() == content  # never a byte less
+    there = [key for key in keys if key in {past.id for past in store().history(ANN, limit=99)[0]}]
+    whole = [key for key in there if len(told(key)) == 21]
+    if damage is another_thing:
+        assert there == []
+    else:
+        assert whole
+        assert sum(len(told(key)) for key in there) > len(keys) * 21 / 2
+    assert {key for key in there if store().find(key).state == RUNNING} == set()
+    assert not page().exception
+    for key in there[:1]:
+        assert not page("run.py", run=key).exception
+    assert store().start(plan(data="digits", approach="none"), ANN)
+    closed()
+    assert main(["repair"]) == 0
+    assert "Nothing is wrong" in capsys.readouterr().out
+    assert {one.name for one in home.iterdir() if one.name.startswith("thaw.db")} <= {
+        "thaw.db", "thaw.db-wal", "thaw.db-shm", aside.name, f"{aside.name}-wal",
+        f"{aside.name}-shm",
+    }  # fmt: skip
+
+
+def test_of_a_damaged_page_its_own_rows_are_lost_and_no_other(tmp_path):
+    file = tmp_path / "one.db"
+    with closing(sqlite3.connect(file)) as sql:
+        sql.execute("CREATE TABLE notes (text TEXT)")
+        sql.executemany("INSERT INTO notes VALUES (?)", [(f"{n} {'x' * 400}",) for n in range(999)])
+        sql.commit()
+    with open(file, "rb+") as opened:
+        opened.seek(50 * 4096)
+        opened.write(b"\xff" * 4096)
+    with closing(sqlite3.connect(file)) as sql:
+        rows = [*_rows(sql, "notes", ["text"])]
+    numbers = {int(row[0].split()[0]) for row in rows if row}
+    lost = {*range(999)} - numbers
+    assert rows.count(None) == 1
+    assert 0 < len(lost) <= 4096 // 400
+    assert max(lost) - min(lost) == len(lost) - 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_page_says_that_it_is_damaged(damage, home):
+    filled(home)
+    damage(home / "thaw.db")
+    shown = [page(), page("run.py", run="any")]
+    assert not any(at.exception for at in shown)
+    errors = [error.value for at in shown for error in at.error]
+    assert any("is damaged" in text and "trainers repair" in text for text in errors)
+
+
+def test_the_app_does_not_start_on_what_is_no_database_and_says_so(home):
+    filled(home)
+    another_thing(home / "thaw.db")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+    done = subprocess.run(
+        [*command, "--server.port", "0"],
+        cwd=ROOT,
+        env=os.environ | {"THAW_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 2, done
+    assert "python -m trainers repair" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_database_in_use_is_not_repaired(home, capsys):
+    filled(home)
+    with locked(home):
+        assert main(["repair"]) == 2
+    assert "is in use" in capsys.readouterr().err
+    assert not damaged()
+
+
+def test_what_is_not_yet_in_the_file_is_saved_too(home, capsys):
+    """The write-ahead log of a process that was killed."""
+    key = store().start(plan(data="digits", approach="none"), ANN, worker="w")
+    store().append(key, [Notice("only in the log", 0.0), Failed("The end.", 1.0)])
+    for end in ("", "-wal"):
+        shutil.copy(f"{home / 'thaw.db'}{end}", f"{home / 'copy.db'}{end}")
+    closed()
+    for end in ("", "-wal"):
+        os.replace(f"{home / 'copy.db'}{end}", f"{home / 'thaw.db'}{end}")
+    assert repair(anyway=True).saved["runs"] == 1
+    assert isinstance(told(key)[0], Notice)

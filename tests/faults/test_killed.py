@@ -1,0 +1,73 @@
+"""kill -9 of a worker, whatever it does: the run says so, what was learned is kept, another worker
+takes the next job."""
+
+import signal
+
+import pytest
+from forged import plan, texts, told
+
+from trainers import continuing
+from trainers.engine.lost import LOOKS, Lost
+from trainers.events import Failed, Finished, Started
+from trainers.home import run_folder
+from trainers.store import FAILED, FINISHED, store
+
+NOTHING_KEPT = ["reading the data", "loading the backbone", "features"]
+KEPT = [
+    "training",
+    "writing where it stands",
+    "measuring the test",
+    "writing the weights",
+    "naming the weights",
+]
+
+
+def lost_at(forge, home, phase: str) -> str:
+    key = store().start(plan(), "ann")
+    worker = forge.worker(home, killed=phase)
+    assert worker.ended() == -signal.SIGKILL, worker.log.read_text()
+    lost = Lost(store())
+    for _ in range(LOOKS + 1):
+        lost.look()
+    return key
+
+
+def next_one_is_taken(forge, home, key: str) -> None:
+    worker = forge.worker(home)
+    assert worker.ended() == 0, worker.log.read_text()
+    assert store().find(key).state == FINISHED, store().find(key).result
+    assert (run_folder(key) / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("phase", NOTHING_KEPT)
+def test_killed_before_anything_was_learned_it_can_be_run_again(phase, toy, forge, home):
+    key = lost_at(forge, home, phase)
+    assert store().find(key).state == FAILED
+    assert "ended without a word" in texts(key)
+    assert "Nothing is wrong with your data" in texts(key)
+    with pytest.raises(continuing.CannotContinue, match="Run it again"):
+        continuing.continue_run(store(), key, "ann")
+    next_one_is_taken(forge, home, store().start(plan(), "ann"))
+
+
+@pytest.mark.parametrize("phase", KEPT)
+def test_killed_later_it_goes_on_from_its_last_look(phase, toy, forge, home):
+    key = lost_at(forge, home, phase)
+    assert isinstance(told(key)[-1], Failed)
+    assert not (run_folder(key) / "model.safetensors").exists()  # half a file is none
+    at = continuing.place(key)
+    assert at.step > 0
+    new = continuing.continue_run(store(), key, "ann")
+    next_one_is_taken(forge, home, new)
+    events = told(new)
+    assert sum(isinstance(event, Started) for event in events) == 1
+    assert f"goes on here from {at.seconds:.1f} s" in texts(new)
+    assert not [file for file in run_folder(new).iterdir() if file.suffix == ".part"]
+
+
+def test_killed_after_its_end_it_has_its_score_and_its_model(toy, forge, home):
+    key = lost_at(forge, home, "after the end")
+    assert isinstance(told(key)[-1], Finished)
+    assert store().find(key).state == FINISHED
+    assert (run_folder(key) / "model.safetensors").is_file()
+    next_one_is_taken(forge, home, store().start(plan(), "ann"))

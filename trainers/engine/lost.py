@@ -1,0 +1,52 @@
+"""Runs and workers whose heart has stopped: seen by looking again and again.
+
+What was seen is a beat that stays the same for many looks, never a time on a clock: clocks are set
+back and forth, those of two computers differ, and a computer that slept has missed nothing. Where
+the database was locked, or the disk full, no heart could be heard: so while beats stay the same it
+is written to, and only looks at a database that takes it count.
+"""
+
+from sqlalchemy import select, update
+
+from trainers.store import LOST_AFTER_SECONDS, RUNNING, Store, runs, workers
+
+CHECK_SECONDS = 0.5  # between two looks
+LOOKS = round(LOST_AFTER_SECONDS / CHECK_SECONDS)  # in which nothing beat: then it is lost
+QUIET = LOOKS // 3  # after so many it is tried whether the database takes anything
+
+
+class Lost:
+    """Looks after what is in a store, for one process."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # (what, id) -> beat, looks
+
+    def look(self) -> None:
+        """Ends the runs that nobody has kept alive for `LOOKS` of these, and forgets such workers.
+        Raises what a database does that takes nothing: then it all begins anew."""
+        seen = {}
+        for key, beat in self._beats().items():
+            before, looks = self._seen.get(key, (None, 0))
+            seen[key] = (beat, looks + 1 if beat == before else 0)
+        self._seen = {}
+        quiet = [key for (what, key), (_, looks) in seen.items() if what == "run" and looks > QUIET]
+        if quiet:
+            same = update(runs).where(runs.c.id.in_(quiet)).values(stop=runs.c.stop)
+            with self.store.engine.begin() as sql:
+                sql.execute(same)
+        gone = {key for key, (_, looks) in seen.items() if looks >= LOOKS}
+        if gone:
+            self.store.bury(
+                [key for what, key in gone if what == "run"],
+                [key for what, key in gone if what == "worker"],
+                {key: beat for (_, key), (beat, _) in seen.items()},
+            )
+        self._seen = {key: value for key, value in seen.items() if key not in gone}
+
+    def _beats(self) -> dict[tuple[str, str], float]:
+        with self.store.engine.connect() as sql:
+            running = sql.execute(select(runs.c.id, runs.c.beat).where(runs.c.state == RUNNING))
+            found = {("run", key): beat for key, beat in running}
+            known = sql.execute(select(workers.c.id, workers.c.beat))
+            return found | {("worker", key): beat for key, beat in known}
