@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
 from pages.parts.visitor import COOKIE
-from trainers.database import why_away
 from trainers.engine.files import open_more
 from trainers.engine.local import Workers
 from trainers.privacy import settings
@@ -39,8 +38,8 @@ def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the dat
     """Whether runs can start, and that this process stays light."""
     try:
         ready = store().ready_workers()
-    except SQLAlchemyError as error:
-        return JSONResponse({"ready_workers": 0, "problem": why_away(error)}, 503)
+    except SQLAlchemyError:  # where it is, is not for everybody
+        return JSONResponse({"ready_workers": 0, "problem": "The database is away."}, 503)
     return JSONResponse(
         {
             "ready_workers": ready,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import artifacts, continuing, tracking
-from trainers.database import PASSES
+from trainers.database import PASSES, why_away
 from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
@@ -131,8 +131,8 @@ class _Heart(threading.Thread):
         tries again."""
         try:
             self.flush()
-        except PASSES:
-            logging.warning("The run %s could not be written yet.", self.run_id, exc_info=True)
+        except PASSES as error:
+            logging.warning("The run %s waits to be written. %s", self.run_id, why_away(error))
             self._away = True
         return not self._away
 
@@ -147,8 +147,8 @@ class _Heart(threading.Thread):
         while not self._over.wait(HEART_SECONDS):
             try:
                 self._beat()
-            except SQLAlchemyError:  # locked, or the disk is full: that passes
-                logging.exception("The run's heart missed a beat.")
+            except SQLAlchemyError as error:  # locked, or the disk is full: that passes
+                logging.warning("The run's heart missed a beat. %s", why_away(error))
 
     def _beat(self) -> None:
         stop, cancel = self.store.asked(self.run_id)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers.database import why_away
 from trainers.rooms import Rooms
 from trainers.store import LOST_AFTER_SECONDS, Store
 
@@ -91,8 +92,8 @@ class Workers:
                     self.store.bury_lost()
                 self.store.sweep()
                 Rooms(self.store).sweep()
-            except SQLAlchemyError:  # locked, or the disk is full: that passes, and we go on
-                logging.exception("The workers could not be looked after.")
+            except SQLAlchemyError as error:  # locked, or the disk is full: that passes
+                logging.warning("The workers could not be looked after. %s", why_away(error))
                 away = time.monotonic()
 
     def _replace_dead(self) -> None:

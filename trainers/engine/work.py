@@ -12,6 +12,7 @@ import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import jobs
+from trainers.database import why_away
 from trainers.engine.execute import execute
 from trainers.home import run_folder
 from trainers.store import Store, store
@@ -68,8 +69,8 @@ def _one(runs: Store, name: str, *, heavy: bool) -> bool:
         if claimed:
             for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
                 pass
-    except SQLAlchemyError:  # locked, gone, or the disk is full: that passes
-        logging.exception("A job could not be claimed or written.")
+    except SQLAlchemyError as error:  # locked, gone, or the disk is full: that passes
+        logging.warning("A job could not be claimed or written. %s", why_away(error))
         time.sleep(BEAT_SECONDS)
         return False
     return claimed is not None
@@ -121,8 +122,8 @@ def _beat(runs: Store, name: str, state: dict) -> None:
     while True:
         try:
             runs.beat(name, os.getpid(), **state)
-        except SQLAlchemyError:  # locked, or the disk is full: that passes
-            logging.exception("The worker could not say that it lives.")
+        except SQLAlchemyError as error:  # locked, or the disk is full: that passes
+            logging.warning("The worker could not say that it lives. %s", why_away(error))
         time.sleep(BEAT_SECONDS)
 
 
