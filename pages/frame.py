@@ -8,6 +8,7 @@ from pages.parts.away import plainly
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.words import explain_words
+from trainers.artifacts import address
 from trainers.privacy.settings import hosted
 from trainers.tracking import wanted
 
@@ -80,6 +81,8 @@ with plainly():
 st.space("large")
 where = "its host’s" if hosted() else "this"
 leaves = "scores go to MLflow" if wanted() else "nothing leaves it"
+if address():
+    leaves = "models and data also lie where its host keeps files"
 st.caption(
     f"Thaw runs on {where} computer; {leaves}. "
     "The rules are restated from "
