@@ -47,10 +47,8 @@ def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the dat
     try:
         ready = store().ready_workers()
     except SQLAlchemyError as error:
-        return JSONResponse(
-            {"ready_workers": 0, "problem": said(error) if settings.hosted() else in_full(error)},
-            503,
-        )
+        problem = (said if settings.hosted() else in_full)(error)
+        return JSONResponse({"ready_workers": 0, "problem": problem}, 503)
     return JSONResponse(
         {
             "ready_workers": ready,

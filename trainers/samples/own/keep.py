@@ -576,7 +576,9 @@ def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
         "title": about["title"],
         "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
         f"({split_by}).",
-        "made": "yours; it lies on the computer that Thaw runs on and nowhere else",
+        "made": "yours; it lies where the host of this Thaw keeps files and nowhere else"
+        if artifacts.address()
+        else "yours; it lies on the computer that Thaw runs on and nowhere else",
         "modality": modality,
         "classes": len(about["classes"]),
         "train_per_class": min(filter(None, about["train"]), default=0),
