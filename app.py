@@ -54,16 +54,17 @@ class Headers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        known = COOKIE in Request(scope).cookies
+        request = Request(scope)
+        known = COOKIE in request.cookies
+        # A proxy says how it was reached; who says so untruly harms their own cookie alone.
+        secure = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *SAFETY_HEADERS]
                 if not known and scope["path"].rpartition("/")[2] in PAGES:
                     cookie = f"{COOKIE}={token_urlsafe(16)}; Path=/; Max-Age={A_YEAR_SECONDS}"
-                    value = f"{cookie}; HttpOnly; SameSite=Lax"
-                    if scope["scheme"] == "https":  # also as a proxy on this computer says it
-                        value += "; Secure"
+                    value = f"{cookie}; HttpOnly; SameSite=Lax{'; Secure' * secure}"
                     message["headers"].append((b"set-cookie", value.encode()))
             await send(message)
 
