@@ -39,6 +39,7 @@ NAMES = [
 SIGNS = ["<script>", "![x](", ":material/home:"]  # what a page shows of each, as it stands
 SHORT = "<img src=x onerror=a()>"  # 24 letters are kept of a name in a room
 VISITOR, GUEST = kept.VISITOR, "a-guest-of-these-tests"
+TRAINED = "a model that learned such names"
 APPROACHES = ("none", "simple", "transfer", "fine_tune", "hybrid")
 
 
@@ -162,6 +163,8 @@ def filled(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
     with at_home(home):
         data = texts(folder)
         looked_over(data)
+        plan = Plan(data=data, approach="simple", seconds=5)
+        trained = store().start(plan, VISITOR)  # by a worker of the app
         first, other = run(data), run(data, "hybrid")
         failed = run(data, end=Failed(NAMES[1], 2.0))
         compared = comparison(data)
@@ -198,6 +201,7 @@ def filled(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
         "a room, who takes part": ("person-0-of-these-tests", f"/room?room={code}"),
         "a run in a room": ("person-0-of-these-tests", "/run"),
         "learn": (VISITOR, "/learn"),
+        TRAINED: (VISITOR, f"/run?run={trained}&section=try"),
     }
 
 

@@ -48,7 +48,7 @@ TOLD = {  # what a page says where it was asked for something by its key
     ("run.py", "shared"): "This link leads nowhere",
     ("compare.py", "compare"): "There is no such run",
     ("compare.py", "shared"): "This link leads nowhere",
-    ("data.py", "data"): "No (sample|data) '",
+    ("data.py", "data"): "No (sample|data) ['\"]",
     ("data.py", "reading"): "Your own data",
     ("runs.py", "runs"): "cannot be shown",
     # Guesses of a code and of a key are counted together: after ten there is a wait.

@@ -5,14 +5,18 @@ texts, notes, findings, rooms, people, and of runs that came out of a file.
 """
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import psutil
 import pytest
-from hostile import AWAY, SHORT, SIGNS, filled
+from hostile import AWAY, SHORT, SIGNS, TRAINED, filled
 
 from tests.browser.conftest import LEFT
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 WHOLE = """() => !document.querySelector('[data-testid=stSkeleton]')
     && [...document.querySelectorAll('.thaw-plot')].every(one => one.querySelector('.main-svg'))"""
 UNFOLD = "document.querySelectorAll('details:not([open]) > summary').forEach(one => one.click())"
@@ -76,6 +80,10 @@ def walked(page, url: str) -> str:
     """Opens everything that there is on a page; its text."""
     page.goto(url)
     page.wait_for_selector("#thaw-word", state="attached", timeout=PATIENCE_MS)  # comes last
+    return walked_on(page)
+
+
+def walked_on(page) -> str:
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.evaluate(UNFOLD)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
@@ -88,6 +96,8 @@ def test_names_stay_text_on_every_page(app, addresses, pages):
     for name, (visitor, address) in addresses.items():
         page, said = pages(visitor)
         text = walked(page, app.url + address)
+        if name == TRAINED:
+            text = tried(page)
         wrong += [f"{name}: {what}" for what in [*page.evaluate(ACTED), *said, *LEFT]]
         LEFT.clear()
         seen = {sign for sign in (*SIGNS, SHORT) if sign in text}
@@ -96,6 +106,46 @@ def test_names_stay_text_on_every_page(app, addresses, pages):
             wrong.append(f"{name}: shows {seen or 'no name'}")
     assert not wrong, "\n".join(wrong)
     assert shown == {*SIGNS, SHORT}
+    assert_nobody_was_asked(app)
+
+
+def tried(page) -> str:
+    """Asks the model that was trained meanwhile: an example of its test, and a text; its page."""
+    example = page.get_by_role("radiogroup", name="Or take an example").or_(
+        page.get_by_test_id("stButtonGroup").filter(has_text="no. 1")
+    )
+    example.get_by_text("no. 1").first.click(timeout=PATIENCE_MS)
+    page.get_by_text("Its answers").wait_for(timeout=PATIENCE_MS)
+    return walked_on(page)
+
+
+def assert_nobody_was_asked(app) -> None:
+    """Neither by the app nor by its workers, nor by what runs below Python in them."""
+    watched, others = [], []
+    for line in app.noted():
+        (watched if line.split()[1] == "watched" else others).append(line)
+    assert len(watched) >= 4  # the app, a worker, the light one, and the one that answers
+    assert not others
+    family = psutil.Process(app.pid)
+    far = [
+        line.raddr.ip
+        for process in (family, *family.children(recursive=True))
+        for line in process.net_connections("inet")
+        if line.raddr and line.raddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+    ]
+    assert not far
+
+
+def test_the_note_would_name_whoever_is_asked(app):
+    done = subprocess.run(
+        [sys.executable, "-c", "import socket\nsocket.getaddrinfo('away.example', 80)"],
+        env=app.environment | {"THAW_TEST_ADDRESSES": f"{app.addresses}-of-another"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode
+    noted = Path(f"{app.addresses}-of-another").read_text()
+    assert "socket.getaddrinfo away.example" in noted
 
 
 def test_the_walk_would_notice(app, pages):
