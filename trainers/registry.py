@@ -5,7 +5,6 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-
 MOST_CHARS = 80  # of a key that there is not, told again. Ours
 
 

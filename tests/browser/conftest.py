@@ -84,7 +84,9 @@ LEFT: list[str] = []  # what pages asked of other machines, and what our policy 
 
 
 def _watched(context: BrowserContext) -> BrowserContext:
-    context.on("request", lambda request: None if _is_here(request.url) else LEFT.append(request.url))
+    context.on(
+        "request", lambda request: None if _is_here(request.url) else LEFT.append(request.url)
+    )
     context.on("console", lambda told: LEFT.append(told.text) if POLICY in told.text else None)
     return context
 

@@ -114,10 +114,21 @@ def comparison(data: str) -> str:
     paired = {"difference": -0.02, "low": -0.06, "high": 0.02, "p": 0.3}
     told.append(
         Compared(
-            rows, {"scratch": NAMES[0]}, "transfer", "transfer", "hybrid", "wrong", NAMES[1],
-            dict.fromkeys(APPROACHES[3:], paired), 0.3, 30.0, answers_from="visitor",
-            outcome_article="wrong", why_wrong="\n".join(NAMES), to_do="\n".join(NAMES),
-        )  # fmt: skip
+            rows,
+            {"scratch": NAMES[0]},
+            "transfer",
+            "transfer",
+            "hybrid",
+            "wrong",
+            NAMES[1],
+            dict.fromkeys(APPROACHES[3:], paired),
+            0.3,
+            30.0,
+            answers_from="visitor",
+            outcome_article="wrong",
+            why_wrong="\n".join(NAMES),
+            to_do="\n".join(NAMES),
+        )
     )
     store().append(key, told)
     store().describe(key, VISITOR, name=NAMES[0], note=NAMES[1])

@@ -220,7 +220,7 @@ def harmless_of_the_takeaway():
     """The function in the file that goes along with a model, which needs the model to be loaded."""
     from trainers import takeaway
 
-    source = (next(iter(takeaway.__path__)) + "/predict.py")
+    source = next(iter(takeaway.__path__)) + "/predict.py"
     with open(source, encoding="utf-8") as file:
         parts = [one for one in ast.parse(file.read()).body
                  if isinstance(one, ast.FunctionDef) and one.name == "harmless"]  # fmt: skip

@@ -89,7 +89,9 @@ def test_a_page_of_this_server_may_open_a_session(app):
         assert socket_.subprotocol == "streamlit"
 
 
-@pytest.mark.parametrize("origin", [EVIL, "https://share.streamlit.io", "http://127.0.0.1.nip.io", "null"])
+@pytest.mark.parametrize(
+    "origin", [EVIL, "https://share.streamlit.io", "http://127.0.0.1.nip.io", "null"]
+)
 def test_a_page_of_another_site_may_not(app, origin):
     with pytest.raises(InvalidStatus) as caught, stream(app, Origin=origin):
         pass
@@ -109,7 +111,9 @@ def test_no_other_site_may_read_an_answer_or_send_a_file(app):
 
 
 def test_a_file_without_the_token_is_refused(app):
-    body = b'--x\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\nhello\r\n--x--\r\n'
+    body = (
+        b'--x\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\nhello\r\n--x--\r\n'
+    )
     kind = "multipart/form-data; boundary=x"
     code, _, said = asked(app, "/_stcore/upload_file/some-session/some-file", "PUT", body,
                           Content_Type=kind)  # fmt: skip
@@ -154,7 +158,7 @@ def test_no_path_leads_to_a_file_that_is_not_served(app, path):
 @pytest.mark.parametrize("folder", ["/static/", "/static/js/", "/assets/", "/media/", "/upload/"])
 def test_no_folder_is_listed(app, folder):
     _, _, body = asked(app, folder)
-    assert b"live_plot.js\"" not in body
+    assert b'live_plot.js"' not in body
     assert b"Directory listing" not in body
     assert b"Index of" not in body
 
@@ -164,7 +168,7 @@ def test_a_file_goes_to_a_draft_of_a_page_or_nowhere(app, draft):
     before = sorted(app.home.rglob("*"))
     code, _, _ = asked(app, f"/upload/{draft}", "PUT", b"hello")
     assert code in (400, 404, 405, 414, 431)
-    new = {file for file in app.home.rglob("*")} - set(before)
+    new = set(app.home.rglob("*")) - set(before)
     assert not [file for file in new if "thaw.db" not in file.name]
 
 
@@ -173,7 +177,9 @@ def test_more_than_was_announced_is_not_kept(app):
     with at_home(app.home):
         draft = inbox.new_draft("somebody-of-the-tests")
     with socket.create_connection(("127.0.0.1", app.port), timeout=30) as line:
-        head = f"PUT /upload/{draft} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            f"PUT /upload/{draft} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         line.sendall(head.encode() + b"1000\r\n" + b"x" * 4096 + b"\r\n0\r\n\r\n")
         answer = line.recv(65536)
     assert b" 413 " in answer.split(b"\r\n", 1)[0]
@@ -184,7 +190,9 @@ def test_more_than_was_announced_is_not_kept(app):
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/upload/x", "/health?x=%ff%00", "/media/nothing.png", "/run?run=%00"])
+@pytest.mark.parametrize(
+    "path", ["/upload/x", "/health?x=%ff%00", "/media/nothing.png", "/run?run=%00"]
+)
 def test_no_answer_has_a_traceback(app, path):
     for method in ("GET", "POST", "PUT", "HEAD"):
         code, _, body = asked(app, path, method, b"x" if method in ("POST", "PUT") else None)

@@ -91,7 +91,7 @@ def test_the_key_of_a_room_is_guessed_as_seldom_and_compared_in_constant_time():
     assert "compare_digest" in inspect.getsource(rooms_module.Rooms.lead)
 
 
-# --- a plan out of a stranger's file ----------------------------------------------------------------
+# --- a plan out of a stranger's file --------------------------------------------------------------
 
 
 def imported(**plan):

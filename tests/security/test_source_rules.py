@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = [ROOT / "app.py", *(f for d in ("guide", "pages", "trainers") for f in (ROOT / d).rglob("*.py"))]  # fmt: skip
+FOLDERS = ("guide", "pages", "trainers")
+FILES = [ROOT / "app.py", *(file for name in FOLDERS for file in (ROOT / name).rglob("*.py"))]
 PAGES = [file for file in FILES if file.is_relative_to(ROOT / "pages")]
 # Whoever reads these with a stranger's file runs the stranger's code.
 UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -17,7 +18,7 @@ NAMES_THE_ERROR = ROOT / "trainers" / "backbones" / "download.py"
 
 
 def called(node: ast.AST) -> str:
-    """"torch.load" of torch.load(…); "" for what is no call by a plain name."""
+    """What is called: "torch.load" of torch.load(…); "" for what is no call by a plain name."""
     return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
 
 
