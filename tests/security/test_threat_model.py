@@ -33,7 +33,7 @@ TELEMETRY = """
 import trainers
 from huggingface_hub import constants
 import os
-print(constants.HF_HUB_DISABLE_TELEMETRY, os.environ["DO_NOT_TRACK"],
+print(os.environ["HF_HUB_DISABLE_TELEMETRY"], constants.HF_HUB_DISABLE_TELEMETRY, os.environ["DO_NOT_TRACK"],
       os.environ["RAY_USAGE_STATS_ENABLED"], os.environ["MLFLOW_DISABLE_TELEMETRY"])
 """
 
@@ -44,4 +44,4 @@ def test_the_libraries_that_would_count_us_are_told_not_to():
     plain = {name: value for name, value in os.environ.items() if name not in names}
     told = subprocess.run([sys.executable, "-c", TELEMETRY], cwd=ROOT, env=plain, check=True,
                           capture_output=True, text=True)  # fmt: skip
-    assert told.stdout.split() == ["True", "1", "0", "true"]
+    assert told.stdout.split() == ["1", "True", "1", "0", "true"]
