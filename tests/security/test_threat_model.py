@@ -33,7 +33,8 @@ TELEMETRY = """
 import trainers
 from huggingface_hub import constants
 import os
-print(os.environ["HF_HUB_DISABLE_TELEMETRY"], constants.HF_HUB_DISABLE_TELEMETRY, os.environ["DO_NOT_TRACK"],
+print(os.environ["HF_HUB_DISABLE_TELEMETRY"], constants.HF_HUB_DISABLE_TELEMETRY)
+print(os.environ["DO_NOT_TRACK"],
       os.environ["RAY_USAGE_STATS_ENABLED"], os.environ["MLFLOW_DISABLE_TELEMETRY"])
 """
 
