@@ -78,7 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return COMMANDS[given.pop("command")].run(given)
     except REFUSED as error:
-        print(error, file=sys.stderr)
+        cause = error.__cause__ if isinstance(error, NoStore) else None
+        print((cause and in_full(cause)) or error, file=sys.stderr)
         return 2
     except (OSError, SQLAlchemyError) as error:
         if not (text := in_full(error)):
