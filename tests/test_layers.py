@@ -35,8 +35,10 @@ LIGHT = {
     "trainers.terminal.go_on",
     "trainers.continuing",
     "trainers.differing",
+    "trainers.engine.ceiling",
     "trainers.engine.files",
     "trainers.engine.local",
+    "trainers.engine.lost",
     "trainers.events",
     "trainers.fairness",
     "trainers.fetch",
@@ -56,6 +58,7 @@ LIGHT = {
     "trainers.privacy.settings",
     "trainers.privacy.sharing",
     "trainers.registry",
+    "trainers.repair",
     "trainers.report",
     "trainers.rooms",
     "trainers.run_file",
@@ -66,7 +69,9 @@ LIGHT = {
     "trainers.store",
     "trainers.threshold",
     "trainers.tracking",
+    "trainers.trouble",
     "trainers.waits",
+    "trainers.whole",
 }
 
 
