@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from secrets import token_urlsafe
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -20,7 +21,7 @@ from trainers.engine.local import Workers
 from trainers.privacy import settings
 from trainers.privacy.retention import Tidying
 from trainers.store import store
-from trainers.trouble import NoStore
+from trainers.trouble import NoStore, in_full, said
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
 A_YEAR_SECONDS = 365 * 24 * 3600
@@ -41,11 +42,18 @@ async def lifespan(_):
         yield
 
 
-async def health(_: Request) -> JSONResponse:
+def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the database
     """Whether runs can start, and that this process stays light."""
+    try:
+        ready = store().ready_workers()
+    except SQLAlchemyError as error:
+        return JSONResponse(
+            {"ready_workers": 0, "problem": said(error) if settings.hosted() else in_full(error)},
+            503,
+        )
     return JSONResponse(
         {
-            "ready_workers": store().ready_workers(),
+            "ready_workers": ready,
             "heavy_modules": [name for name in HEAVY if name in sys.modules],
         }
     )

@@ -63,7 +63,7 @@ def card(claim: Claim, ships: dict | None, jobs: list[Run]) -> None:
 
 def run_here(claim: Claim, ships: dict | None, newest: Run | None) -> None:
     if newest and not newest.is_over:
-        st.fragment(watch, run_every=POLL_SECONDS)(newest)
+        st.fragment(told_plainly()(watch), run_every=POLL_SECONDS)(newest)
         return
     seconds = claims.ceiling(claim.key)
     takes = f"about {minutes(ships['seconds'])}" if ships else f"at most {minutes(seconds)}"
@@ -84,7 +84,6 @@ def minutes(seconds: float) -> str:
     return "1 minute" if whole == 1 else f"{whole} minutes"
 
 
-@told_plainly()
 def watch(job: Run) -> None:
     job = store().find(job.id)
     if job.is_over:

@@ -24,7 +24,7 @@ from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
 from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
 from trainers.jobs import SETTINGS, Curve
-from trainers.store import CANCELLED, NoSuchRun, Run, store
+from trainers.store import CANCELLED, FINISHED, NoSuchRun, Run, store
 
 POLL_SECONDS = 0.5
 
@@ -71,12 +71,11 @@ def show() -> None:
     st.markdown(f"# Every approach on {title_of(job.plan.data)}")
     budget = tell.duration(job.plan.seconds)
     st.markdown(f"The same examples and the same {word('test')} for all; at most {budget} each.")
-    st.fragment(watch, run_every=None if job.is_over else POLL_SECONDS)(job)
+    st.fragment(told_plainly()(watch), run_every=None if job.is_over else POLL_SECONDS)(job)
     if _compared(job):
         more_data(job)
 
 
-@told_plainly()
 def watch(job: Run) -> None:
     was_over = job.is_over
     if not still_open(job):
@@ -136,6 +135,12 @@ def status(job: Run, runs: dict[str, Run], stories: dict[str, Story]) -> str:
         return f"Waiting: {tell.in_line(wait)}" if wait.ahead else "Waiting for a free process."
     if not runs:
         told = tell.told(events_of(job.id, None)).stage
+        if told and told.key == "trial":
+            most = tell.duration(job.plan.trial_seconds)
+            return (
+                f"Before the race a trial for the advice, about {most}, on parts of the training "
+                f"examples. {told.text}."
+            )
         return f"{told.text}." if told else "Getting ready."
     key = list(runs)[-1]
     left = (len(set(job.plan.approaches)) - len(runs)) * job.plan.seconds
@@ -170,7 +175,15 @@ def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
     share = tell.share_done(story, run) if run else 0.0
     mark = "" if run is None else " ✓" if run.is_over else " …"
     st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{standing(story)}")
-    st.progress(1.0 if run and run.is_over else share)
+    if run and run.state == FINISHED and job.visitor == visitor():
+        st.page_link(
+            "run.py",
+            label="Look closer, try it",
+            icon=":material/arrow_forward:",
+            query_params={"run": run.id},
+        )
+    else:
+        st.progress(1.0 if run and run.is_over else share)
 
 
 def verdict(found: dict, tried: Tried | None) -> None:
@@ -320,7 +333,8 @@ def more_data(job: Run) -> None:
             st.warning(ended(found), icon=":material/error:")
         offer(job, wanted)
     else:
-        st.fragment(watch_curves, run_every=None if found.is_over else POLL_SECONDS)(found)
+        every = None if found.is_over else POLL_SECONDS
+        st.fragment(told_plainly()(watch_curves), run_every=every)(found)
 
 
 def curve_like(job: Run) -> Curve:

@@ -58,10 +58,11 @@ def bring() -> None:
         "sent anywhere else, no other visitor is shown it, and you can delete it at any time. Who "
         "gets a run's link from you sees that run, not your examples."
     )
+    asked = st.query_params.get("way", "")
     way = st.segmented_control(
         "How do you bring it?",
         list(WAYS),
-        default="files",
+        default=asked if asked in WAYS else "files",
         format_func=WAYS.__getitem__,
         required=True,
         key="way",
@@ -230,8 +231,9 @@ def reading(key: str) -> None:
         job = None
     if job is None or job.kind != "read" or job.visitor != visitor():
         start_anew()
-    st.title(f"Reading {plain(job.plan.title)}")
-    st.fragment(watch_reading, run_every=None if job.is_over else POLL_SECONDS)(job)
+    failed = job.result and "text" in job.result
+    st.title(f"{'Not read:' if failed else 'Reading'} {plain(job.plan.title)}")
+    st.fragment(told_plainly()(watch_reading), run_every=None if job.is_over else POLL_SECONDS)(job)
 
 
 def start_anew() -> None:
@@ -239,14 +241,13 @@ def start_anew() -> None:
     st.rerun()
 
 
-@told_plainly()
 def watch_reading(job: Run) -> None:
     was_over = job.is_over
     job = store().find(job.id)
-    progress(job, "Waiting for a free moment.")
     if job.is_over and not was_over:
         st.rerun()
     if not job.is_over:
+        progress(job, "Waiting for a free moment.")
         st.button(
             "Cancel",
             icon=":material/close:",
@@ -262,6 +263,9 @@ def watch_reading(job: Run) -> None:
         case {"type": "failed", "text": str(text)}:
             st.error(plain(text), icon=":material/error:")
             choose_columns(job)
+            if "no folders" in text and st.button("Add them class by class", type="primary"):
+                st.query_params.from_dict({"way": "classes"})
+                st.rerun(scope="app")
     if st.button("Add something else", icon=":material/arrow_back:"):
         start_anew()
 
@@ -326,7 +330,7 @@ def show(key: str) -> None:
         if check.is_over:
             fit(sample, check)
         else:
-            st.fragment(watch_check, run_every=POLL_SECONDS)(check)
+            st.fragment(told_plainly()(watch_check), run_every=POLL_SECONDS)(check)
     if check.is_over and "found" in (check.result or {}):
         questions(sample, check.result["found"])
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts.drawings import LOGO
 from pages.parts.sign_in import door, lead_back, may_enter, who
+from pages.parts.to_top import to_top
 from pages.parts.trouble import told_plainly
 from pages.parts.words import explain_words
 from trainers.privacy.settings import hosted
@@ -76,7 +77,8 @@ with told_plainly():
     lead_back()
     who(page)
     page.run()
-explain_words()
+    explain_words()
+    to_top(page.url_path)
 st.space("large")
 where = "its host’s" if hosted() else "this"
 leaves = "scores go to MLflow" if wanted() else "nothing leaves it"

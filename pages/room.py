@@ -1,6 +1,7 @@
 """A room: one person leads, everybody runs, and the scores come together on one board."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import segno
 import streamlit as st
@@ -11,6 +12,7 @@ from pages.parts import address, board, figures_room, in_room, story as tell
 from pages.parts.live_plot import live_plot
 from pages.parts.picture import picture
 from pages.parts.plain import plain, title_of
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import Words, word
 from trainers import backbones, debrief, samples
@@ -34,6 +36,7 @@ from trainers.rooms import (
 from trainers.store import FINISHED, store
 
 LOOK_SECONDS = 1.0
+A_CLASS = 30  # people, to say how long they wait
 WALL_ROWS, WALL_COLUMNS = 10, 3  # of names that are read from the back of the room
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300)
 # Streamlit has no larger letters than a title's.
@@ -92,7 +95,30 @@ def front(problem: str = "") -> None:
             if settings and st.button("Open the room", type="primary", icon=":material/add:"):
                 opened(title, settings)
         st.caption("Or take one of the exercises below: one click, and the room is ready.")
+    before_a_class()
     exercises()
+
+
+def before_a_class() -> None:
+    """What it takes, for who plans one."""
+    at_once = max(1, store().ready_workers())
+    runs = "One run" if at_once == 1 else f"{at_once} runs"
+    seconds = max(one.seconds for one in EXERCISES.values())
+    minutes = ceil(A_CLASS * seconds / at_once / 60)
+    with st.expander("Before a class: what it takes", icon=":material/checklist:"):
+        st.markdown(
+            "- **One computer runs Thaw**, this one. Everybody else opens it in the browser of a "
+            "laptop or a phone in the same network. Nobody needs an account.\n"
+            "- **No internet**: the data and models of the exercises below come with Thaw.\n"
+            f"- **Time**: {runs} at a time on this computer, the others wait in line and see how "
+            f"long. With {A_CLASS} people it takes at most {minutes} minutes until everyone has a "
+            "score, and mostly far less: transfer learning takes some seconds.\n"
+            "- **A plan for 45 minutes**: 5 to join, 10 for a first run of everybody, 15 to try "
+            "another approach or other settings, 15 for what came out and what to talk about.\n"
+            "- **Before the day**: open a room with one exercise, join it with your phone, and run "
+            "it once. If the phone does not reach the address: *Is this address right?* in the "
+            "room."
+        )
 
 
 def mine() -> None:
@@ -141,7 +167,7 @@ def exercises() -> None:
                 icon=":material/play_circle:",
                 query_params=in_room.in_address(settings),
             )
-            with st.expander("Afterwards", icon=":material/forum:"):
+            with st.expander("What to talk about afterwards", icon=":material/forum:"):
                 came_out(alone(one), one.data, one.compare, one.talk)
                 st.caption(
                     "Alone, give each run another seed (Expert settings): with the same one it "
@@ -304,7 +330,7 @@ def take_part(room: Room, person: Person) -> None:
                     "run.py", query_params=in_room.in_address(room.settings, person.number)
                 )
             st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
-    st.fragment(watch_as_person, run_every=2 * LOOK_SECONDS)(room)
+    st.fragment(told_plainly()(watch_as_person), run_every=2 * LOOK_SECONDS)(room)
     with st.expander("What came out, and what to talk about", icon=":material/forum:"):
         measured(room)
 
@@ -422,7 +448,7 @@ def lead(room: Room) -> None:
         if changed and st.button("Use these settings", type="primary"):
             rooms().set_up(room.code, visitor(), changed)
             st.rerun()
-    st.fragment(watch_as_leader, run_every=LOOK_SECONDS)(room)
+    st.fragment(told_plainly()(watch_as_leader), run_every=LOOK_SECONDS)(room)
 
 
 def reached_at(room: Room) -> str:
@@ -541,7 +567,7 @@ def wall(room: Room, leads: bool) -> None:
             st.markdown(room.code)
     with code:
         qr(address.with_code(chosen, room=room.code), room)
-    st.fragment(watch_on_the_wall, run_every=LOOK_SECONDS)(room)
+    st.fragment(told_plainly()(watch_on_the_wall), run_every=LOOK_SECONDS)(room)
     st.page_link(
         "room.py",
         label="Back to the controls" if leads else "Back to the room",
@@ -572,9 +598,10 @@ def watch_on_the_wall(room: Room) -> None:
         for number, column in enumerate(columns):
             first = number * WALL_ROWS
             some = lines[first : first + WALL_ROWS]
-            column.markdown(board.on_the_wall(some, 1 + first) if some else "")
+            nobody = "" if lines or number else board.EMPTY
+            column.markdown(board.on_the_wall(some, 1 + first) if some else nobody)
         rest = len(lines) - WALL_COLUMNS * WALL_ROWS
-        st.markdown(f"… and {rest} more" if rest > 0 else "" if lines else board.EMPTY)
+        st.markdown(f"… and {rest} more" if rest > 0 else "")
         with aside:
             live_plot(
                 chart(now, every, wall=True),

@@ -81,8 +81,10 @@ def ask() -> None:
 
 
 def given(name: str, known: list, otherwise: object) -> object:
-    """What the address says about `name`, where it is one of `known`."""
-    word = st.query_params.get(name) or st.session_state.get("wanted", {}).get(name)
+    """What the address says about `name`, where it is one of `known`; for who comes by the menu
+    what the guide advised last. Never a mix of both: that would be about other data."""
+    said_there = st.query_params.to_dict() or st.session_state.get("wanted", {})
+    word = said_there.get(name)
     return next((value for value in known if str(value) == word), otherwise)
 
 
@@ -424,10 +426,9 @@ def show() -> None:
         return
     going_on.first_part(run)
     poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
-    st.fragment(watch, run_every=None if run.is_over else poll)(run)
+    st.fragment(told_plainly()(watch), run_every=None if run.is_over else poll)(run)
 
 
-@told_plainly()
 def watch(run: Run) -> None:
     """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
     was_over, waited = run.is_over, not run.claimed
@@ -452,8 +453,8 @@ def watch(run: Run) -> None:
                 st.error(plain(told.end.text), icon=":material/error:")
             case None if run.plan.approach not in ("none", "simple"):
                 narration(events, run)
-    for notice in told.notices:
-        st.caption(f":material/info: {plain(notice.text)}")
+    if told.notices:
+        st.caption("  \n".join(f":material/info: {plain(notice.text)}" for notice in told.notices))
     if run.plan.approach not in ("none", "simple"):
         charts(told, run)
     if isinstance(told.end, Finished):
@@ -528,11 +529,12 @@ def charts(told: Story, run: Run) -> None:
             against = st.segmented_control(
                 "Draw the curves by seconds, or by passes over the examples",
                 ["seconds", "epoch"],
-                default="seconds",
+                # A last layer alone learns in a blink: by seconds its curve would stand upright.
+                default="epoch" if run.plan.approach == "transfer" else "seconds",
                 format_func={"seconds": "by seconds", "epoch": "by passes"}.__getitem__,
                 required=True,
                 label_visibility="collapsed",
-                key="against",
+                key=f"against-{run.plan.approach}",
             )
         live_plot(
             figures.accuracy_curve(told, against=against),
@@ -574,7 +576,7 @@ def charts(told: Story, run: Run) -> None:
             share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
             st.caption(
                 f"{tell.count(phase.learnable_parameters)} {word('weights', 'numbers')} learn, "
-                f"{share:.1%} of all."
+                f"{'under 0.1%' if share < 0.001 else f'{share:.1%}'} of all."
             )
             live_plot(
                 figures.layer_bars(phase.parts, colour, FROZEN),

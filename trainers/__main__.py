@@ -38,7 +38,7 @@ from trainers.terminal import (
     storage,
     work,
 )
-from trainers.trouble import NoStore, said
+from trainers.trouble import NoStore, in_full
 
 COMMANDS = {  # in the order of the help
     "run": run,
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except (OSError, SQLAlchemyError) as error:
-        if not (text := said(error)):
+        if not (text := in_full(error)):
             raise
         print(text, file=sys.stderr)
         return 2

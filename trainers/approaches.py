@@ -27,6 +27,7 @@ class Phase:
     # 15 to 37 steps gave 1 to 7 points more in a third less time each (mobilenet_v2 on photos of
     # insects and blood cells); at 60 and more, letting them move was as good or better (vehicles,
     # digits, cells x 10 and 50; training examples alone). Between the two: ours.
+    # tests/bench/still_statistics.py measures it.
     settles_in: int = 50
     # What the scores of a head that was taught before are multiplied with. A head that already has
     # every example right leaves the body nothing to learn from: at 1 the gain of thawing was 8

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # on stays in its caches, and is not fresh memory each time: MobileNet V2 took 4.3 ms a picture in
 # batches of 8 and 13.3 in batches of 128, ResNet-18 9.3 and 12.5, MiniLM with 256 tokens 23 and 31;
 # pictures of 32 px and texts of 20 tokens gained from 128 (bf16, one core).
+# tests/bench/batches.py measures it.
 MOST_AT_ONCE, FEW_AT_ONCE = 128, 8
 PIXELS_AT_ONCE, TOKENS_AT_ONCE = 128 * 32 * 32, 128 * 20
 

@@ -10,7 +10,7 @@ from trainers import backbones, samples
 from trainers.events import Calibrated, Event, Notice, PhaseDone, PhaseStarted, Started
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
-from trainers.store import Run
+from trainers.store import Run, data_title
 
 CLASSES_TOLD = 100
 ASKS = {"images": "python predict.py photo.jpg", "text": 'python predict.py "your text"'}
@@ -67,7 +67,7 @@ def _head(run: Run, plan: Plan) -> str:
             EvalResult(
                 task_type=task,
                 dataset_type=plan.data,
-                dataset_name=_data_title(plan),
+                dataset_name=data_title(plan.data),
                 dataset_split="test",
                 metric_type=metric,
                 metric_name="macro-F1" if metric == "f1" else metric,
@@ -79,14 +79,7 @@ def _head(run: Run, plan: Plan) -> str:
 
 
 def _title(run: Run, plan: Plan) -> str:
-    return f"{_data_title(plan)}: {APPROACHES[plan.approach].title}"
-
-
-def _data_title(plan: Plan) -> str:
-    try:
-        return samples.pick(plan.data).title or plan.data
-    except UnknownKey:
-        return plan.data
+    return f"{data_title(plan.data)}: {APPROACHES[plan.approach].title}"
 
 
 def _summary(run: Run, plan: Plan) -> str:

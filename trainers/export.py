@@ -28,12 +28,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from trainers import backbones, samples, simple
+from trainers import artifacts, backbones, samples, simple
 from trainers.backbones import Backbone, places, text, torchvision_nets, vision
 from trainers.body import Body, device, mirror, reduced_precision
 from trainers.card import card
 from trainers.events import Calibrated, Cancelled, Done, Event, Stage
-from trainers.home import run_folder, zip_of
+from trainers.home import zip_of
 from trainers.jobs import Export
 from trainers.loop import Head, Model
 from trainers.plan import Plan
@@ -110,7 +110,7 @@ def _on(where: torch.device, batch: Any) -> Any:
 def model_of(run: Run) -> Kept | simple.Kept:
     """The model that a finished run left, on this machine's device; `sureness` asks it. Raises
     `NotKept`, and what loading its backbone raises."""
-    plan, folder = _repeat(run), run_folder(run.id)
+    plan, folder = _repeat(run), artifacts.of_run(run.id)
     if not (folder / "model.safetensors").is_file():
         raise NotKept(
             f"Run {run.id} left no model here: it was made by an older version, on another "
@@ -341,7 +341,7 @@ def _weights(
         "base": None,
         "lora": None,
     }
-    source, along, network = run_folder(run.id), {}, "plain.py"
+    source, along, network = artifacts.of_run(run.id), {}, "plain.py"
     if isinstance(kept, simple.Kept):
         for file in source.iterdir():
             if file.name in ("model.safetensors", "words.json"):

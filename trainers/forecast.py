@@ -60,9 +60,12 @@ def footprint(body: nn.Module, examples: int, tokens: int = 0) -> Iterator[Footp
 
     def saw(_: nn.Module, given: tuple, out: object) -> None:
         if isinstance(out, Tensor):
-            handed_on = out.nbytes / examples
+            taken = [one for one in given if isinstance(one, Tensor)]
+            # What a layer changes in place (ReLU often does) takes no room of its own.
+            in_place = any(one.data_ptr() == out.data_ptr() for one in taken)
+            handed_on = 0.0 if in_place else out.nbytes / examples
             found.kept += handed_on
-            come_in = sum(one.nbytes for one in given if isinstance(one, Tensor)) / examples
+            come_in = sum(one.nbytes for one in taken) / examples
             found.widest = max(found.widest, come_in + handed_on)
 
     hooks = [m.register_forward_hook(saw) for m in body.modules() if not any(m.children())]

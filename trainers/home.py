@@ -1,6 +1,8 @@
 """Where Thaw keeps what it must not lose: `THAW_HOME`, else the platform's user data folder."""
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -22,6 +24,19 @@ def home() -> Path:
 def database_url() -> str:
     """The database of runs: `THAW_DATABASE_URL`, by default SQLite in the data folder."""
     return os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{home() / 'thaw.db'}"
+
+
+def machine() -> str:
+    """The name of the data folder, for those who share a database but not their files."""
+    file = home() / "machine"
+    with suppress(FileNotFoundError):
+        return file.read_text()
+    draft = file.with_name(f"machine.{os.getpid()}.part")
+    draft.write_text(secrets.token_hex(8))
+    with suppress(FileExistsError):  # another process was quicker
+        os.link(draft, file)
+    draft.unlink(missing_ok=True)
+    return file.read_text()
 
 
 def run_folder(run: str) -> Path:

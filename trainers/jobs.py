@@ -193,6 +193,9 @@ KINDS = {
 }
 
 
+TRAIN = ("run", "compare", "curve", "claim")  # need nothing but data, and leave models
+
+
 def kind_of(job: Any) -> str:
     return next(name for name, kind in KINDS.items() if type(job) is kind.job)
 

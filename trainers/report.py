@@ -35,7 +35,7 @@ from trainers.events import (
 from trainers.mistakes import Gone, asked
 from trainers.narrate import narrated
 from trainers.registry import UnknownKey
-from trainers.store import FINISHED, Run, store
+from trainers.store import FINISHED, Run, data_title, store
 from trainers.verdict import UNTRAINED
 
 MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
@@ -72,7 +72,7 @@ def report(
     mixed = _mixed(end)
     title = APPROACHES[end.approach].title
     return _template().render(
-        title=f"{title} on {_data_title(end.data)}",
+        title=f"{title} on {data_title(end.data)}",
         date=time.strftime("%d %B %Y", time.localtime(run.ended or run.created)).lstrip("0"),
         percent=percent,
         end=end,
@@ -125,19 +125,12 @@ def _question(started: Started, end: Finished) -> dict[str, str]:
     return {
         "asked": f"To which of {len(end.classes):,} classes does a {thing} belong? A model was to "
         "learn it from examples, and was then asked about others that it had never seen.",
-        "title": _data_title(end.data),
+        "title": data_title(end.data),
         "about": about,
         "counts": f"{end.train_examples:,} examples to learn from"
         + (f", of which {held:,} were held out to see when to stop" if held else "")
         + f"; {end.test_examples:,} others for the test, used once.",
     }
-
-
-def _data_title(data: str) -> str:
-    try:
-        return samples.pick(data).title or data
-    except UnknownKey:
-        return "data that is gone"
 
 
 def _advice(end: Finished, comparison: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -325,7 +325,9 @@ class Rooms:
     def _join(self, room: Room, name: str, visitor: str) -> Person:
         now = time.time()
         with self.engine.begin() as sql:
-            # Writing first takes SQLite's lock: nobody comes between the look and the insert.
+            # Writing first takes SQLite's lock, and this that of Postgres: nobody comes between
+            # the look and the insert.
+            sql.execute(select(rooms_table.c.code).where(_is(room)).with_for_update())
             elsewhere = (people.c.visitor == visitor) & (people.c.room != room.code)
             sql.execute(update(people).where(elsewhere, people.c.left.is_(None)).values(left=now))
             there = select(people).where(people.c.room == room.code)
@@ -573,6 +575,10 @@ def _order(line: Line) -> tuple[int, float]:
 
 def _now() -> float:
     return time.time()
+
+
+def _is(room: Room) -> Any:
+    return rooms_table.c.code == room.code
 
 
 def _open() -> Any:

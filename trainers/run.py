@@ -773,11 +773,13 @@ class _Run:
     def _limits(
         self, learn: np.ndarray, held: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As many examples as the budget can look at: fixed subsamples, and a notice of each."""
+        """As many examples as the budget can look at: fixed subsamples, and a notice of them."""
         test = np.arange(len(self.data.test.labels))
         if pace := self.known:
             self.calibration = pace.calibration
             return learn[: pace.train], held[: pace.validation], test[: pace.test]
+
+        cut: list[str] = []
 
         def fitting(share: float) -> int:
             return max(2, int(share * self.plan.seconds / self.forward_seconds))
@@ -785,21 +787,23 @@ class _Run:
         def limited(items: np.ndarray, most: int, what: str) -> np.ndarray:
             if len(items) <= most:
                 return items
-            self.notices.append(
-                f"{self.plan.seconds:g} seconds are too short to look at all {len(items):,} "
-                f"{what} examples, so a fixed choice of {most:,} is used."
-            )
+            cut.append(f"{most:,} of {len(items):,} {what}")
             return items[:most]
 
         if self.shared.tests is None:
-            test = limited(test, fitting(TEST_SHARE), "test")
+            test = limited(test, fitting(TEST_SHARE), "to test")
         else:
             test = test[: self.shared.tests]
         once = self.plan.approach == "transfer"
-        held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "validation")
+        held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "to check")
         self.calibration = min(CALIBRATION, fitting(CALIBRATION_SHARE))
         if self.plan.approach in ("transfer", "hybrid", "none"):
-            learn = limited(learn, fitting(FEATURES_SHARE), "training")
+            learn = limited(learn, fitting(FEATURES_SHARE), "to learn from")
+        if cut:
+            self.notices.append(
+                f"{self.plan.seconds:g} seconds are too short to look at all examples. A fixed "
+                f"choice is used: {', '.join(cut)}."
+            )
         return learn, held, test
 
     def _features(

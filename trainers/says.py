@@ -59,6 +59,6 @@ def command(plan: Plan) -> str:
         words.append(f"--per-class {plan.per_class}")
     if plan.mends:
         words.append(f"--mends {','.join(plan.mends)}")
-    if plan.what_learns != "auto":
+    if plan.what_learns != "auto" and plan.approach in ("fine_tune", "hybrid"):
         words.append(f"--what-learns {plan.what_learns}")
     return " ".join(words)

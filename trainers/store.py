@@ -7,7 +7,6 @@ ends. So all are rows of one table, and `Run.plan` is the job.
 import json
 import math
 import secrets
-import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,21 +27,16 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
-    event as sql_event,
     func,
     insert,
-    inspect,
     select,
-    text,
     true,
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateColumn
 
 from guide.approaches import APPROACHES
-from trainers import jobs, samples
+from trainers import artifacts, database, jobs, migrations, samples
 from trainers.checkpoint import CHECKPOINT
 from trainers.events import (
     Cancelled,
@@ -57,7 +51,7 @@ from trainers.events import (
     Watched,
     from_json,
 )
-from trainers.home import home, run_folder, zip_of
+from trainers.home import home, machine, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
 from trainers.trouble import NoStore, opened, said
@@ -108,6 +102,7 @@ runs = Table(
     Column("score", Float),  # test accuracy; of a comparison, its best
     Column("seconds", Float),  # that it took, on its own clock
     Column("words", Text),  # what a search looks through, case folded; None: not in the history
+    Column("machine", String(32)),  # the only data folder where it can be executed; None: any
 )
 # All that chooses and orders a page of the history, so that no plan or result is read for it.
 Index(
@@ -206,31 +201,12 @@ class Store:
     """All that is known about runs. Safe to use from several threads and processes."""
 
     def __init__(self, url: str) -> None:
-        sqlite = url.startswith("sqlite")
-        self.engine = create_engine(url, connect_args={"timeout": 30} if sqlite else {})
-        if sqlite:
-            sql_event.listen(self.engine, "connect", _sqlite_settings)
+        self.engine = database.connect(url)
         # Their tables; only here: they import this module.
         import trainers.privacy.tables  # noqa: F401
         from trainers import continuing, rooms  # noqa: F401
 
-        tables.create_all(self.engine)
-        self._add_columns()
-
-    def _add_columns(self) -> None:
-        """To a database that an older version made."""
-        with self.engine.begin() as sql:
-            about = inspect(sql)
-            for table in tables.tables.values():
-                known = {column["name"] for column in about.get_columns(table.name)}
-                new = [column for column in table.columns if column.name not in known]
-                for column in new:
-                    described = CreateColumn(column).compile(self.engine)
-                    sql.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
-                for index in table.indexes:
-                    index.create(sql, checkfirst=True)
-                if runs.c.words in new:
-                    _tell_old(sql)
+        migrations.bring_up(self.engine, tables)
 
     # --- runs -----------------------------------------------------------------------------
 
@@ -253,10 +229,12 @@ class Store:
         part_of: str | None = None,
     ) -> str:
         """`start` inside a transaction, with what must be there before a worker looks."""
-        row, now = _row(plan, visitor, part_of), time.time()
+        row = _row(plan, visitor, part_of)
+        row["machine"] = self._only_here(row["kind"])
         row["created"] = _after(sql, runs.c.created, runs.c.state == QUEUED)
         if worker:
-            row |= {"state": RUNNING, "worker": worker, "claimed": now, "beat": now}
+            row |= {"state": RUNNING, "worker": worker, "claimed": time.time()}
+            row["beat"] = self._now()
         if part_of:  # whose it is by now: they may have signed in since it began
             whose = sql.scalar(select(runs.c.visitor).where(runs.c.id == part_of))
             row["visitor"] = whose or visitor
@@ -285,7 +263,7 @@ class Store:
         """The newest job of this kind about `subject`."""
         those = select(runs).where(runs.c.kind == kind, runs.c.subject == subject)
         with self.engine.connect() as sql:
-            row = sql.execute(those.order_by(runs.c.created.desc())).mappings().first()
+            row = sql.execute(those.order_by(runs.c.created.desc()).limit(1)).mappings().first()
         return row and _run(row)
 
     def forget_examples(self, subject: str) -> None:
@@ -293,15 +271,17 @@ class Store:
         to_scrub().touch()
         with self.engine.begin() as sql:
             _forget_reading(sql, subject)
-            about = select(runs.c.id, runs.c.kind).where(runs.c.subject == subject)
-            for run, kind in sql.execute(about).all():
+            about = select(runs.c["id", "kind", "approach"]).where(runs.c.subject == subject)
+            for run, kind, approach in sql.execute(about).all():
                 if kind != "run":
                     sql.execute(events.delete().where(events.c.run == run))
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
                 zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
-                if (run_folder(run) / "words.json").exists():  # the model is made of their words
-                    shutil.rmtree(run_folder(run))
+                here = run_folder(run)
+                elsewhere = artifacts.address() and approach == "simple" and not here.exists()
+                if (here / "words.json").exists() or elsewhere:  # made of their words, or may be
+                    artifacts.drop(run)
                 _forget_about(sql, run, runs.c.kind == "explain")  # which older versions kept
                 shown = select(events).where(
                     events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
@@ -336,7 +316,7 @@ class Store:
         new = new[: ends[0]] if ends else new
         # Writing first takes the lock: two writers cannot both find the run not over.
         alive = sql.execute(
-            update(runs).where(runs.c.id == run, runs.c.state.not_in(OVER)).values(beat=time.time())
+            update(runs).where(runs.c.id == run, runs.c.state.not_in(OVER)).values(beat=self._now())
         )
         if not alive.rowcount or not new:
             return
@@ -378,6 +358,16 @@ class Store:
         with self.engine.connect() as sql:
             row = sql.execute(flags).first()
         return (False, True) if row is None else (row.stop, row.cancel or row.state in OVER)
+
+    def _now(self) -> Any:
+        """For heartbeats, which may come from another computer, whose clock is another."""
+        return database.now(self.engine)
+
+    def _only_here(self, kind: str) -> str | None:
+        """The data folder that a job started here needs: what came and what is handed out lies in
+        it alone. Models and own data do not, where they are shared."""
+        shared = artifacts.address() and kind in jobs.TRAIN
+        return machine() if database.is_shared(self.engine) and not shared else None
 
     # --- the history ----------------------------------------------------------------------
 
@@ -472,7 +462,7 @@ class Store:
             to_scrub().touch()
         for run in keys:
             # First: what is interrupted here is found again by its row.
-            shutil.rmtree(run_folder(run), ignore_errors=True)
+            artifacts.drop(run)
             with self.engine.begin() as sql:
                 _forget_about(sql, run, runs.c.kind.not_in(LISTED))
                 either = (continued.c.run == run) | (continued.c.of == run)
@@ -511,13 +501,18 @@ class Store:
         with self.engine.begin() as sql:
             waiting = self._in_turn(sql, heavy=heavy)
             for run in waiting:
+                if run["machine"] and run["machine"] != machine():
+                    continue
                 now, them = time.time(), {row["visitor"] for row in waiting}
                 if len(them) > 1:
                     now = _after(sql, runs.c.claimed, runs.c.visitor.in_(them))
+                # One that another worker is just about to take is passed by, not waited for.
+                free = select(runs.c.id).where(runs.c.id == run["id"], runs.c.state == QUEUED)
+                free = free.with_for_update(skip_locked=True).scalar_subquery()
                 taken = sql.execute(
                     update(runs)
-                    .where(runs.c.id == run["id"], runs.c.state == QUEUED)
-                    .values(state=RUNNING, worker=worker, claimed=now, beat=now)
+                    .where(runs.c.id == free, runs.c.state == QUEUED)
+                    .values(state=RUNNING, worker=worker, claimed=now, beat=self._now())
                 )
                 if not taken.rowcount:
                     continue
@@ -567,7 +562,7 @@ class Store:
             ours = runs.c.worker.in_(select(workers.c.id))
             training = (runs.c.state == RUNNING) & ours & _kinds(heavy=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
-            alive = workers.c.heavy & _beats(now)
+            alive = workers.c.heavy & _beats(self._now())
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
             known = self._usual(sql, busy) if busy or len(order) > 1 else Usual({}, {})
         return waits(order, busy, count, known, now)
@@ -593,7 +588,7 @@ class Store:
 
     def beat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
         """Says that the worker lives, and whether it can take jobs; `heavy` where it can train."""
-        values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": time.time()}
+        values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": self._now()}
         with self.engine.begin() as sql:
             known = sql.execute(update(workers).where(workers.c.id == worker).values(values))
             if not known.rowcount:
@@ -601,7 +596,7 @@ class Store:
 
     def ready_workers(self) -> int:
         """Workers that live, can train, and have warmed up."""
-        alive = _beats(time.time()) & workers.c.ready & workers.c.heavy
+        alive = _beats(self._now()) & workers.c.ready & workers.c.heavy
         with self.engine.connect() as sql:
             return sql.scalar(select(func.count()).select_from(workers).where(alive)) or 0
 
@@ -619,7 +614,7 @@ class Store:
     def bury_lost(self) -> None:
         """Ends the runs that nobody has kept alive for a while, and forgets dead workers, by one
         look at the clock; who looks again and again goes by trainers/engine/lost.py."""
-        now = time.time()
+        now = self._now()
 
         def stopped(table: Table) -> Any:  # one in the future: the clock was set back since
             return func.abs(table.c.beat - now) > LOST_AFTER_SECONDS
@@ -662,15 +657,6 @@ def store() -> Store:
         if text := said(error):
             raise NoStore(text) from error
         raise
-
-
-def _sqlite_settings(connection: Any, _: Any) -> None:
-    # WAL: pages read while a worker writes. NORMAL: the file is whole after a power cut, but what
-    # was written since the last checkpoint may be gone (sqlite.org/pragma.html#pragma_synchronous),
-    # and nobody waits for the disk twenty times a second; `append` makes sure of a run's end.
-    # What is deleted is overwritten; the rest is for trainers/privacy/erase.py.
-    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {setting}").close()
 
 
 @contextmanager
@@ -748,14 +734,6 @@ _PAST = (
     runs.c.result["test_accuracy_high"].as_float().label("high"),
     runs.c.result["outcome"].as_string().label("outcome"),
 )
-
-
-def _tell_old(sql: Connection) -> None:
-    """Fills in what the history needs of runs that an older version kept."""
-    old = select(runs.c["id", "kind", "plan", "result"]).where(runs.c.kind.in_(LISTED))
-    for row in sql.execute(old).mappings().all():
-        values = _told(row["kind"], row["plan"]) | _result(row["result"])
-        sql.execute(update(runs).where(runs.c.id == row["id"]).values(values))
 
 
 def _row(plan: Any, visitor: str, part_of: str | None) -> dict[str, Any]:

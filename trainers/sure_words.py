@@ -65,6 +65,12 @@ def tempered(calibrated: Calibrated, answered: Answered | None) -> str:
     """The temperature in words."""
     t, count = calibrated.temperature, len(calibrated.right)
     told = f"On {count:,} examples that it had not learned from, "
+    if t == 1:
+        told += (
+            "a correction made from some would not have made the others' probabilities truer: "
+            "nothing is changed."
+        )
+        return told
     if abs(t - 1) < NEAR:
         told += f"it was about as sure as it was right: nothing is changed (temperature {t:.2f})."
     elif t > 1:

@@ -6,7 +6,12 @@ import sqlite3
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError as NoConnectionFree,
+)
 
 from trainers.home import database_url, home_folder
 from trainers.privacy.settings import hosted
@@ -32,7 +37,11 @@ DAMAGED = (
     "Thaw's database{file} is damaged. It was left as it is. To go on, close Thaw and run: "
     "python -m trainers repair. That puts the file aside and saves what can still be read of it."
 )
-AWAY = "Thaw's database does not answer. Nothing is lost. Try again in a moment."
+AWAY = (
+    "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "
+    "runs goes on. Wait a moment and try again. If that lasts, tell whoever runs this Thaw."
+)
+UNREACHED = (OperationalError, InterfaceError, NoConnectionFree)  # of a server
 
 BY_NUMBER = {
     errno.ENOSPC: FULL,
@@ -62,7 +71,7 @@ def said(error: BaseException) -> str:
         number = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
         if number is not None:
             text = BY_SQLITE.get(number & 0xFF, "")
-        elif getattr(error, "connection_invalidated", False):
+        elif isinstance(error, UNREACHED):
             text = AWAY
     elif isinstance(error, OSError):
         text = BY_NUMBER.get(error.errno, "")
@@ -70,6 +79,16 @@ def said(error: BaseException) -> str:
     if hosted():  # visitors have no business with its paths
         return text.format(data="", file="")
     return text.format(data=f", {home_folder()}", file=f", {file}," if file else "")
+
+
+def in_full(error: BaseException) -> str:
+    """The same for who runs this Thaw: of a database that is away, what it was that failed. No
+    address of ours: it has a password."""
+    text = said(error)
+    if text != AWAY:
+        return text
+    told = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return f"The database cannot be used: {told[0] if told else type(error).__name__}"
 
 
 def database_file() -> Path | None:

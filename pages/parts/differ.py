@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts.examples import Card, examples
 from pages.parts.look import LOOKS
+from pages.parts.more import More
 from pages.parts.plain import plain
 from pages.parts.story import Story
 from pages.parts.tested import shown_of
@@ -82,8 +83,8 @@ def shown(
     run: Run, story: Story, number: int, against: tuple[int, Story], places: Sequence[int]
 ) -> None:
     """Cards of the examples at `places` of the test, that `run` alone has right."""
-    key = f"{run.id}-{against[0]}"
-    count = SHOWN + st.session_state.get(f"apart-{key}", 0)
+    more = More(f"apart-{run.id}-{against[0]}", SHOWN)
+    some = places[: more.count]
     classes, answered = story.end.classes, story.answered
     other, theirs = against
     cards: list[Card] = [
@@ -93,20 +94,7 @@ def shown(
             "note": f"✓ run {number} · ✗ run {other} says "
             f"{theirs.end.classes[theirs.answered.answers[place]]}",
         }
-        for place, example in zip(
-            places[:count], shown_of(run, answered, classes, places[:count]), strict=True
-        )
+        for place, example in zip(some, shown_of(run, answered, classes, some), strict=True)
     ]
     examples(cards, key=f"differ-{number}-{other}", colour=LOOKS[run.plan.approach].colour)
-    if len(places) > count:
-        st.button(
-            f"Show more ({len(places) - count:,} are left)",
-            icon=":material/expand_more:",
-            key=f"more-apart-{key}",
-            on_click=show_more,
-            args=(f"apart-{key}",),
-        )
-
-
-def show_more(key: str) -> None:
-    st.session_state[key] = st.session_state.get(key, 0) + SHOWN
+    more.offer(len(places))

@@ -48,6 +48,8 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
             "hovertemplate": "%{y:.0f} % right<extra></extra>",
         },
     ]
+    if isinstance(story.end, Finished) and against == "seconds":  # the axis ends where the run does
+        data.append(_test(story.end, colour))
     shapes, notes = _phase_marks(story, against)
     if story.baseline:
         level = 100 * story.baseline.accuracy
@@ -73,6 +75,22 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         },
     }
+
+
+def _test(end: Finished, colour: str) -> dict:
+    """The test score with its interval, when it was known."""
+    at, low, high = end.test_accuracy, end.test_accuracy_low, end.test_accuracy_high
+    return {
+        "type": "scatter",
+        "name": "the test, at the end",
+        "x": [end.seconds],
+        "y": [100 * at],
+        "mode": "markers",
+        "marker": {"color": colour, "size": 11, "symbol": "star"},
+        "error_y": {"type": "data", "symmetric": False, "array": [100 * (high - at)],
+                    "arrayminus": [100 * (at - low)], "color": colour, "thickness": 1.5},
+        "hovertemplate": "%{y:.0f} % right in the test<extra></extra>",
+    }  # fmt: skip
 
 
 def loss_curve(story: Story, *, against: str = "seconds") -> Figure:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.parts import story as tell
 from pages.parts.controls import stop_and_cancel
+from pages.parts.trouble import told_plainly
 from trainers.store import Run, Wait, store
 
 # Between two looks: where a turn comes soon, and where it does not. Ours.
@@ -37,7 +38,7 @@ def behind_others(run: Run) -> bool:
     if run.claimed or run.is_over or not (wait := _wait(run)).ahead:
         return False
     every = _between_looks(wait)
-    st.fragment(_look, run_every=every)(run, every)
+    st.fragment(told_plainly()(_look), run_every=every)(run, every)
     for height in HEIGHTS_PX:
         st.skeleton(height=height)
     return True

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.parts import story as tell
 from pages.parts.plain import plain, title_of
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from trainers import backbones
 from trainers.plan import Plan
@@ -43,7 +44,7 @@ def banner(found: tuple[Room, Person] | None) -> None:
         st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
     if room.paused:
         st.warning(PAUSED, icon=":material/pause_circle:")
-    st.fragment(_look_again, run_every=LOOK_SECONDS)(room.paused)
+    st.fragment(told_plainly()(_look_again), run_every=LOOK_SECONDS)(room.paused)
 
 
 def _look_again(paused: bool) -> None:

@@ -2,8 +2,7 @@
 
 import re
 
-from trainers import samples
-from trainers.registry import UnknownKey
+from trainers.store import data_title
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&^=])")
 _NO_BREAK = "\u2060"  # word joiner: not to be seen
@@ -20,7 +19,4 @@ def plain(text: str) -> str:
 
 def title_of(data: str) -> str:
     """What a data set is called, also when it was deleted. As Markdown."""
-    try:
-        return plain(samples.pick(data).title)
-    except UnknownKey:
-        return "data that is gone"
+    return plain(data_title(data))

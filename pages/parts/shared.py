@@ -39,23 +39,28 @@ def share(run: Run) -> None:
     """The link, to make and to take back: for who started it."""
     if run.visitor != visitor():
         return
-    what = "comparison" if run.kind == "compare" else "run"
+    # A fragment: what stood there goes at once, not when the rest of a busy page is drawn.
     with st.popover("Share", icon=":material/share:"):
-        token = sharing.token_of(run.id, visitor())
-        if token is None:
-            st.markdown(
-                f"Nobody but you can open this {what}. With a link others can look at it: curves, "
-                "scores, what the data is called and the names of the classes. They can change "
-                "nothing, and examples of your own data are not shown to them."
-            )
-            st.button("Make a link", icon=":material/link:", type="primary", key="share",
-                      on_click=told_plainly()(sharing.share), args=(run.id, visitor()))  # fmt: skip
-            return
-        st.markdown(f"Whoever has this link can look at this {what}, and change nothing:")
-        st.code(link(token), language=None, wrap_lines=True)
-        st.button("Stop sharing", icon=":material/link_off:", key="unshare",
-                  on_click=told_plainly()(sharing.unshare), args=(run.id, visitor()))  # fmt: skip
-        st.caption("The link then leads nowhere, for good. You can make a new one.")
+        st.fragment(told_plainly()(offered))(run)
+
+
+def offered(run: Run) -> None:
+    what = "comparison" if run.kind == "compare" else "run"
+    token = sharing.token_of(run.id, visitor())
+    if token is None:
+        st.markdown(
+            f"Nobody but you can open this {what}. With a link others can look at it: curves, "
+            "scores, what the data is called and the names of the classes. They can change "
+            "nothing, and examples of your own data are not shown to them."
+        )
+        st.button("Make a link", icon=":material/link:", type="primary", key="share",
+                  on_click=told_plainly()(sharing.share), args=(run.id, visitor()))  # fmt: skip
+        return
+    st.markdown(f"Whoever has this link can look at this {what}, and change nothing:")
+    st.code(link(token), language=None, wrap_lines=True)
+    st.button("Stop sharing", icon=":material/link_off:", key="unshare",
+              on_click=told_plainly()(sharing.unshare), args=(run.id, visitor()))  # fmt: skip
+    st.caption("The link then leads nowhere, for good. You can make a new one.")
 
 
 def link(token: str) -> str:

@@ -13,7 +13,7 @@ POLL_SECONDS = 0.5
 
 def waiting(job: Run) -> None:
     """Follows `job`; the page is drawn anew when it is over."""
-    st.fragment(_watch, run_every=POLL_SECONDS)(job)
+    st.fragment(told_plainly()(_watch), run_every=POLL_SECONDS)(job)
 
 
 def _watch(job: Run) -> None:

@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--what-learns", default="auto")
+    parser.add_argument("--backbone", help="by default each sample's own")
     parser.add_argument("--parts", action="store_true", help="as JSON, with what it was made of")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -77,6 +78,7 @@ def main() -> None:
         for approach in given.approaches.split(","):
             settings = {"data": data, "approach": approach, "per_class": given.per_class}
             settings |= {"seconds": given.seconds, "what_learns": given.what_learns}
+            settings |= {"backbone": given.backbone} if given.backbone else {}
             asked = [sys.executable, "-W", "ignore", __file__, "--one", json.dumps(settings)]
             line = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True)
             if given.parts:

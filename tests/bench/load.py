@@ -1,10 +1,11 @@
-"""Thirty people at once: `python tests/bench/load.py --people 1,10,30,60 [--browsers 2] [--json]`.
+"""Thirty people at once: `python tests/bench/load.py --people 1,10,30,60 [--rounds 3]`.
 
 For each number of people an app of its own is started, as users start it, with an empty data
 folder. Each visitor has a cookie of their own and two tabs. In one they answer the guide, go to
 Run, and all press Start at once (transfer on digits), the first visitor five times; they watch
 until their run is over. In the other they go on answering the guide. Then all tabs are closed.
-`--browsers` real browsers watch a run, too.
+`--browsers` real browsers watch a run, too. With `--rounds` as many others come again to the same
+app, to see whether it gives back what it took.
 """
 
 import argparse
@@ -263,41 +264,46 @@ async def passing_by(app: App, ttl_seconds: int) -> None:
     await asyncio.sleep(ttl_seconds + 2)
 
 
-async def measured(people: int, browsers: int, ttl_seconds: int) -> Told:
-    told = Told(people)
+async def measured(people: int, browsers: int, ttl_seconds: int, rounds: int) -> list[Told]:
+    """As many people come `rounds` times to one app, each time others."""
     async with running(ttl_seconds) as app:
         await passing_by(app, ttl_seconds)
-        with app.watched(told, "before"):
-            await asyncio.sleep(2)
-        visitors = [Visitor(app, number) for number in range(people)]
-        with app.watched(told, "guide"):
-            await everyone(visitors, told, lambda one: one.arrive(told))
-            await everyone(visitors, told, lambda one: one.answer(told.guide_idle, ANSWERS_EACH))
-        await everyone(visitors, told, Visitor.go_to_run)
-        with app.watched(told, "runs"):
-            answering = [asyncio.create_task(v.answer(told.guide_training)) for v in visitors]
-            pressed = time.time()
-            starting = asyncio.create_task(everyone(visitors, told, lambda one: one.start(told)))
-            async with watching(app, visitors, browsers, told) if browsers else nullcontext():
-                await starting
-                await everyone(visitors, told, lambda one: one.watch(told))
-            for one in answering:
-                one.cancel()
-            for result in await asyncio.gather(*answering, return_exceptions=True):
-                if isinstance(result, Exception):
-                    told.errors.append(f"{type(result).__name__}: {result}")
-        keys = [key for visitor in visitors for key in visitor.runs]
-        await until(lambda: all(app.store.find(key).is_over for key in keys))
-        runs = {key: app.store.find(key) for key in keys}
-        _runs(told, visitors, runs, pressed)
-        tabs = [tab for visitor in visitors for tab in (visitor.guide, visitor.tab)]
-        told.dropped, told.polls = sum(tab.drops for tab in tabs), sum(tab.polls for tab in tabs)
-        told.errors += [error for tab in tabs for error in tab.errors]
-        await everyone(visitors, told, Visitor.leave)
-        await asyncio.sleep(ttl_seconds + 1)
-        await passing_by(app, ttl_seconds)  # Streamlit forgets old sessions when another one ends
-        with app.watched(told, "after"):
-            await asyncio.sleep(2)
+        return [await _round(app, people, browsers, ttl_seconds) for _ in range(rounds)]
+
+
+async def _round(app: App, people: int, browsers: int, ttl_seconds: int) -> Told:
+    told = Told(people)
+    with app.watched(told, "before"):
+        await asyncio.sleep(2)
+    visitors = [Visitor(app, number) for number in range(people)]
+    with app.watched(told, "guide"):
+        await everyone(visitors, told, lambda one: one.arrive(told))
+        await everyone(visitors, told, lambda one: one.answer(told.guide_idle, ANSWERS_EACH))
+    await everyone(visitors, told, Visitor.go_to_run)
+    with app.watched(told, "runs"):
+        answering = [asyncio.create_task(v.answer(told.guide_training)) for v in visitors]
+        pressed = time.time()
+        starting = asyncio.create_task(everyone(visitors, told, lambda one: one.start(told)))
+        async with watching(app, visitors, browsers, told) if browsers else nullcontext():
+            await starting
+            await everyone(visitors, told, lambda one: one.watch(told))
+        for one in answering:
+            one.cancel()
+        for result in await asyncio.gather(*answering, return_exceptions=True):
+            if isinstance(result, Exception):
+                told.errors.append(f"{type(result).__name__}: {result}")
+    keys = [key for visitor in visitors for key in visitor.runs]
+    await until(lambda: all(app.store.find(key).is_over for key in keys))
+    runs = {key: app.store.find(key) for key in keys}
+    _runs(told, visitors, runs, pressed)
+    tabs = [tab for visitor in visitors for tab in (visitor.guide, visitor.tab)]
+    told.dropped, told.polls = sum(tab.drops for tab in tabs), sum(tab.polls for tab in tabs)
+    told.errors += [error for tab in tabs for error in tab.errors]
+    await everyone(visitors, told, Visitor.leave)
+    await asyncio.sleep(ttl_seconds + 1)
+    await passing_by(app, ttl_seconds)  # Streamlit forgets old sessions when another one ends
+    with app.watched(told, "after"):
+        await asyncio.sleep(2)
     return told
 
 
@@ -408,6 +414,7 @@ def _apart(some: list[float], others: list[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", default="1,10,30,60")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--browsers", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="everything, as JSON, instead")
     parser.add_argument(
@@ -419,7 +426,7 @@ def main() -> None:
     given = parser.parse_args()
     all_told = []
     for people in map(int, given.people.split(",")):
-        all_told.append(asyncio.run(measured(people, given.browsers, given.ttl)))
+        all_told += asyncio.run(measured(people, given.browsers, given.ttl, given.rounds))
         print(f"{people} people: done", file=sys.stderr, flush=True)
     if given.json:
         print(json.dumps([asdict(told) for told in all_told]))

@@ -3,6 +3,8 @@ so pages of finished runs are there at once."""
 
 from pathlib import Path
 
+from sqlalchemy import insert
+
 from trainers.events import (
     Answered,
     Baseline,
@@ -23,6 +25,7 @@ from trainers.events import (
 from trainers.findings import Finding, Shown
 from trainers.jobs import Checkup, Comparison, Curve
 from trainers.plan import Plan
+from trainers.privacy.tables import shares
 from trainers.rooms import Rooms, Settings
 from trainers.store import Store
 
@@ -152,13 +155,29 @@ def filled(home: Path) -> dict[str, str]:
     compared = comparison(store)
     look_over(store)
     code = room(store)
+    with store.engine.begin() as sql:
+        links = [{"token": f"link-{key}", "run": key, "created": 0.0} for key in (first, compared)]
+        sql.execute(insert(shares), links)
     return {
+        "shared run": f"/run?shared=link-{first}",
+        "shared comparison": f"/compare?shared=link-{compared}",
         "finished": f"/run?run={first}",
         "compare": f"/compare?compare={compared}",
         "side": f"/runs?runs={first},{other}",
         "led room": f"/room?room={code}",
         "wall": f"/room?room={code}&wall=1",
     }
+
+
+def racing(home: Path) -> str:
+    """A comparison on its way: one lane is over, the next has begun."""
+    store = store_of(home)
+    job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
+    key = store.start(job, VISITOR, worker="test")
+    lanes = [run(store, "none", part_of=key), run(store, "hybrid", over=False, part_of=key)]
+    events = [LaneStarted(a, r, n, 5, 1.0) for n, (a, r) in enumerate(zip(COMPARED, lanes))]  # noqa: B905 - the others wait
+    store.append(key, events)
+    return f"/compare?compare={key}"
 
 
 def at_work(home: Path) -> str:

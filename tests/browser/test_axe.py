@@ -3,12 +3,15 @@
 No violation is excused: at Streamlit 1.67 none comes from its own parts.
 """
 
+import base64
+
 import kept
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, TimeoutError
+from playwright.sync_api import Page, TimeoutError, expect
 from test_walk import SLOW_MS, settled
 
+from guide.topics import TOPICS
 from pages.parts.closer import SECTIONS
 
 pytestmark = pytest.mark.browser
@@ -28,8 +31,13 @@ PAGES = {
     "claims": "/claims",
     "runs": "/runs",
     "room": "/room",
-    "learn": "/learn",
-    "learn, words": "/learn?topic=words",
+    **{f"learn, {topic}": f"/learn?topic={topic}" for topic in (*TOPICS, "words")},
+    "compare, none yet": "/compare",
+    "no such run": "/run?run=nothing",
+    "no such link": "/run?shared=nothing",
+    "no such comparison": "/compare?compare=nothing",
+    "no such room": "/room?room=ABCDEF",
+    "no such data": "/data?data=own-nothing",
 }
 KEPT = ["compare", "side", "led room", "wall", *(f"finished, {key}" for key in SECTIONS)]
 # Charts are drawn, and nothing is still to come.
@@ -91,16 +99,93 @@ def barriers(page: Page) -> list[str]:
     return found
 
 
+def unfolded(page: Page) -> None:
+    page.evaluate(UNFOLD)
+    page.wait_for_function(f"!{FOLDED}.length")
+    settled(page)
+    page.wait_for_function(WHOLE)
+
+
 @pytest.mark.parametrize("name", [*PAGES, *KEPT])
 def test_page_has_no_barrier(mine, addresses, name):
     place, _, section = name.partition(", ")
     address = PAGES.get(name) or addresses[place] + (f"&section={section}" if section else "")
     drawn(mine, address)
-    mine.evaluate(UNFOLD)
-    mine.wait_for_function(f"!{FOLDED}.length")
-    settled(mine)
-    mine.wait_for_function(WHOLE)
+    unfolded(mine)
     assert not barriers(mine)
+
+
+@pytest.mark.parametrize("name", ["shared run", "shared comparison"])
+def test_what_a_guest_sees_by_a_link_has_no_barrier(page, addresses, name):
+    page.emulate_media(reduced_motion="reduce")
+    drawn(page, addresses[name])
+    expect(page.get_by_text("right in the test").or_(page.get_by_text("examples right")).first
+           ).to_be_visible()  # fmt: skip
+    unfolded(page)
+    assert not barriers(page)
+
+
+def test_a_comparison_at_work_has_no_barrier(mine, app, app_home):
+    drawn(mine, kept.racing(app_home))
+    assert mine.get_by_role("button", name="Cancel").is_visible()
+    assert not barriers(mine)
+
+
+def test_the_link_of_a_run_has_no_barrier(mine, addresses):
+    drawn(mine, addresses["finished"])
+    mine.get_by_role("button", name="Share").click()
+    mine.get_by_role("button", name="Stop sharing").wait_for()
+    assert not barriers(mine)
+
+
+def test_a_search_that_finds_nothing_has_no_barrier(mine, addresses):
+    drawn(mine, "/runs")
+    mine.get_by_label("Search").fill("nothing is called so")
+    mine.keyboard.press("Enter")
+    mine.get_by_text("Nothing is called").wait_for()
+    settled(mine)
+    assert not barriers(mine)
+
+
+def test_pictures_without_folders_are_refused_with_no_barrier(page):
+    page.emulate_media(reduced_motion="reduce")
+    drawn(page, "/data")
+    raw = base64.b64decode(kept.DOT.partition(",")[2])
+    some = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": raw} for n in range(3)]
+    page.get_by_label("Files to add").set_input_files(some)
+    page.get_by_role("button", name="Add them class by class").wait_for(timeout=SLOW_MS)
+    settled(page)
+    assert not barriers(page)
+
+
+def test_a_model_that_answers_and_explains_has_no_barrier(page):
+    page.emulate_media(reduced_motion="reduce")
+    drawn(page, "/run?approach=hybrid&data=digits&per_class=20&seconds=5")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Finished in").first).to_be_visible(timeout=SLOW_MS)
+    run = page.url
+    drawn(page, f"{run}&section=try")
+    page.get_by_text("no. 1:").click(timeout=SLOW_MS)
+    page.get_by_role("heading", name="Its answers").wait_for(timeout=SLOW_MS)
+    settled(page)
+    page.wait_for_function(WHOLE)
+    assert not barriers(page)
+    drawn(page, f"{run}&section=why")
+    page.get_by_role("button", name="Show what it rests on").click()
+    page.get_by_text("The numbers").wait_for(timeout=SLOW_MS)
+    settled(page)
+    unfolded(page)
+    assert not barriers(page)
+    drawn(page, f"{run}&section=take")
+    page.get_by_role("button", name="Pack the model").click()
+    page.get_by_text("Download the model").wait_for(timeout=SLOW_MS)
+    settled(page)
+    assert not barriers(page)
+    drawn(page, f"{run}&section=forgot")
+    page.get_by_role("button", name="Ask it, before and after").click()
+    page.get_by_text("questions whose answer changed").wait_for(timeout=SLOW_MS)
+    settled(page)
+    assert not barriers(page)
 
 
 def test_a_run_at_work_has_no_barrier(mine, app, app_home):

@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, _wait_for
 from playwright.sync_api import expect
 from provider import provider, secrets_toml
+from test_axe import barriers
 
 pytestmark = pytest.mark.browser
 RUN = "Transfer learning on Handwritten digits"
@@ -76,6 +77,20 @@ def test_no_page_shows_anything_before_the_sign_in(guest):
         shown = guest.get_by_test_id("stMain")
         expect(shown.get_by_role("heading")).to_have_count(1)
         expect(shown.get_by_test_id("stButton")).to_have_count(1)
+
+
+def test_the_door_and_what_is_behind_it_have_no_barrier(guest, oidc, hosted, hosted_home):
+    kept.run(kept.store_of(hosted_home))
+    guest.context.add_cookies([{"name": "thaw_visitor", "value": kept.VISITOR, "url": hosted}])
+    guest.emulate_media(reduced_motion="reduce")
+    guest.goto("/runs")
+    expect(guest.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
+    assert not barriers(guest)
+    sign_in(guest, oidc, "3", "Cem")
+    expect(guest.get_by_text("this browser had 1 run.")).to_be_visible()
+    guest.get_by_role("button", name="Cem").click()
+    expect(guest.get_by_role("button", name="Sign out")).to_be_visible()
+    assert not barriers(guest)
 
 
 def test_a_sign_in_leads_back_and_a_sign_out_closes_the_door(guest, oidc):

@@ -98,6 +98,14 @@ def test_nothing_is_cut_off_on_a_phone(page, address):
     assert wider <= 0
 
 
+def test_who_pressed_start_at_the_foot_sees_the_top_of_the_run(page):
+    page.set_viewport_size({"width": 400, "height": 800})
+    opened(page, "/run?approach=transfer&data=digits&per_class=20&seconds=5")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Finished in").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("Finished in").first).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_run_fits_on_a_phone_in_light_and_dark(page, scheme):
     page.emulate_media(color_scheme=scheme)

@@ -96,8 +96,9 @@ def test_a_temperature_in_words(temperature, says):
     assert says in told
     assert f"{temperature:.2f}" in told
     assert "held near 1" not in told
-    few = replace(CALIBRATED, right=[True] * 9, sureness=[0.9] * 9)
+    few = replace(CALIBRATED, temperature=1.2, right=[True] * 9, sureness=[0.9] * 9)
     assert "held near 1" in tempered(few, None)
+    assert "others' probabilities truer" in tempered(replace(few, temperature=1.0), None)
 
 
 def test_the_curve_draws_both_with_their_intervals():

@@ -8,6 +8,8 @@ import torch
 import toys
 
 from trainers import backbones, run, samples
+from trainers.home import database_url
+from trainers.store import Store, store
 
 torch.set_num_threads(1)  # toys are small, and several test processes share the cores
 
@@ -26,6 +28,32 @@ def toy(monkeypatch):
     run.loaded.cache_clear()
     yield toys
     run.loaded.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of our own, and nobody else's. Missing under CI is an error."""
+    from postgres import binaries, served
+
+    if binaries() is None:
+        missing = "No PostgreSQL is installed: apt-get install postgresql"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with served() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, home, monkeypatch):
+    """The address of an empty database, which is the store's: the test runs on each kind."""
+    if request.param == "sqlite":
+        yield database_url()
+        return
+    server = request.getfixturevalue("postgres")
+    monkeypatch.setenv("THAW_DATABASE_URL", server.emptied(lambda url: Store(url).engine.dispose()))
+    yield database_url()
+    if store.cache_info().currsize:  # before the variable goes
+        store().engine.dispose()
+        store.cache_clear()
 
 
 @pytest.fixture(scope="session")

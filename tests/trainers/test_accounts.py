@@ -13,6 +13,8 @@ from trainers.privacy.accounts import Had, account_id, had, leave, recalled, rem
 from trainers.samples import own
 from trainers.store import QUEUED, store
 
+pytestmark = pytest.mark.usefixtures("database")
+
 BROWSER, OTHER = "a-browser-of-the-tests", "another-browser-0001"
 ANN = account_id("https://a.example", "1", "secret")
 DIGITS = Plan(data="digits", approach="none", per_class=1)

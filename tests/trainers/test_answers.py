@@ -306,7 +306,14 @@ def test_compute_says_what_the_budget_cuts_short():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.2, "1 s"), (4.4, "4 s"), (99, "99 s"), (119, "2 min"), (5400, "90 min"), (7300, "2 h")],
+    [
+        (0.2, "under 1 s"),
+        (4.4, "4 s"),
+        (99, "99 s"),
+        (119, "2 min"),
+        (5400, "90 min"),
+        (7300, "2 h"),
+    ],
 )
 def test_times_in_words(seconds, words):
     assert in_words(seconds) == words

@@ -50,11 +50,22 @@ def test_with_it_what_is_said_is_right_as_often():
 def test_few_examples_move_it_little_and_none_not_at_all():
     scores = np.array([[3.0, 0.0]] * 5)
     sure, wrong = (temperature(scores, np.full(5, label)) for label in (0, 1))
+    assert temperature(scores[:1], np.ones(1, int)) == 1.0
     assert 0.5 < sure < 1  # all right: with no limit it would be as small as can be
     assert 1 < wrong < 6
     assert temperature(np.array([[3.0, 0.0]] * 500), np.zeros(500, int)) < sure
     assert temperature(np.empty((0, 2)), np.empty(0, int)) == 1.0
     assert temperature(np.zeros((9, 2)), np.zeros(9, int)) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_one_that_does_not_help_on_the_others_is_not_applied():
+    truth, means = [], []
+    for seed in range(40):  # what is true already: a temperature fits nothing but chance
+        scores, labels = asked(40, seed=seed)
+        means.append(temperature(scores, labels))
+        truth.append(means[-1] == 1.0)
+    assert np.mean(truth) > 0.4
+    assert temperature(*asked(40, times=3.0)) > 1.5  # what is far off is still mended
 
 
 def test_it_stays_in_its_bounds():

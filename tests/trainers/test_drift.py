@@ -1,12 +1,17 @@
 """Many inputs held against the test: what is called different, and what is not."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_answering import finished, kept
 
+from trainers import samples
 from trainers.answering import Answer
+from trainers.answering.opened import Opened
 from trainers.drift import FEWEST, drift, in_words
+from trainers.store import store
 
 CLASSES = ("ants", "bees", "wasps")
 EVEN = (0.34, 0.33, 0.33)
@@ -92,3 +97,46 @@ def test_without_distances_only_the_answers_are_compared():
 def test_one_class_alone_is_no_error():
     one = [replace(answer, sureness=[1, 0, 0]) for answer in TESTED]
     assert drift(one[:40], one).odd is None
+
+
+# --- real photos and texts ------------------------------------------------------------------------
+
+
+def parted(data: str, approach: str) -> tuple[Opened, list[Answer], list[Answer]]:
+    """A model of the data, the answers to half of its test, and to the other half as new inputs."""
+    test = samples.pick(data).data().test.inputs
+    opened = Opened(store().find(finished(data, approach, seconds=10)))
+    order = np.random.default_rng(0).permutation(len(test))[:400]
+    answers = [Answer.of(one) for one in opened.judged([test[place] for place in order])]
+    return opened, answers[: len(order) // 2], answers[len(order) // 2 :]
+
+
+def called(given: list[Answer], tested: list[Answer], count: int, times: int = 40) -> float:
+    """Share of so many draws of `count` that are called different."""
+    draws = (np.random.default_rng(n).permutation(len(given))[:count] for n in range(times))
+    return np.mean([drift([given[at] for at in draw], tested).differs for draw in draws])
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("approach", ["transfer", "hybrid"])
+def test_photos_of_another_kind_are_told_and_more_ants_and_bees_are_not(approach, real_data):
+    opened, tested, fresh = parted(kept(real_data / "hymenoptera.zip"), approach)
+    assert called(fresh, tested, 25) < 0.1
+    for other in ("cifar10-subset", "fashion-mnist-subset", "blood-cells"):
+        test = samples.pick(kept(real_data / f"{other}.zip")).data().test.inputs
+        some = np.random.default_rng(0).permutation(len(test))[:40]
+        answers = [Answer.of(one) for one in opened.judged([test[place] for place in some])]
+        assert called(answers, tested, FEWEST) == 1, other
+
+
+@pytest.mark.real_data
+def test_texts_of_another_domain_are_told_and_more_short_messages_are_not(real_data):
+    opened, tested, fresh = parted(kept(real_data / "sms-spam"), "transfer")
+    assert called(fresh, tested, 25) < 0.1
+    # Short questions to a bank are near to short messages: that takes more of them.
+    for other, count in (("agnews", FEWEST), ("medical-abstracts", FEWEST), ("banking77", 40)):
+        with (real_data / other / "test.csv").open(encoding="utf-8") as file:
+            texts = [row["text"] for row in csv.DictReader(file)]
+        some = np.random.default_rng(0).permutation(len(texts))[:60]
+        answers = [Answer.of(one) for one in opened.judged([texts[place] for place in some])]
+        assert called(answers, tested, count) > 0.95, other

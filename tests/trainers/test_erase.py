@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from belongings import own_texts
-from sqlalchemy import insert
+from sqlalchemy import create_engine, insert, text
 
 from trainers import store as store_module
 from trainers.events import Done, Failed, Notice, Watched
@@ -22,19 +22,34 @@ from trainers.samples import own
 from trainers.samples.own import inbox
 from trainers.store import NoSuchRun, store, to_scrub
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 OF_DATA, OF_RUN, OF_BOB = "MARK-OF-DATA-q7", "MARK-OF-RUN-w8", "MARK-OF-BOB-e9"
 MANY = 60  # rows before and after, so that pages of the database are split
 
 
 def traces(marker: str) -> list[str]:
-    """The files under home that have a byte of it: its content, or their names."""
+    """The files under home, and those of PostgreSQL's tables, that have a byte of it: its content,
+    or their names."""
     found = []
-    for file in home().rglob("*"):
-        told = marker in str(file.relative_to(home()))
-        if told or (file.is_file() and marker.encode() in file.read_bytes()):
-            found.append(str(file.relative_to(home())))
+    for folder in (home(), *of_tables()):
+        for file in folder.rglob("*"):
+            told = marker in str(file.relative_to(folder))
+            if told or (file.is_file() and marker.encode() in file.read_bytes()):
+                found.append(str(file.relative_to(folder)))
     return found
+
+
+def of_tables() -> list[Path]:
+    """Where PostgreSQL has the database's tables, written to the disk."""
+    if store().engine.dialect.name == "sqlite":
+        return []
+    with store().engine.connect().execution_options(isolation_level="AUTOCOMMIT") as sql:
+        sql.execute(text("CHECKPOINT"))
+        where = sql.scalar(text("SELECT setting FROM pg_settings WHERE name = 'data_directory'"))
+        number = text("SELECT oid FROM pg_database WHERE datname = current_database()")
+        return [Path(where) / "base" / str(sql.scalar(number))]
 
 
 def belongings(folder: Path, visitor: str, of_data: str, of_run: str) -> tuple[str, str]:
@@ -176,16 +191,19 @@ def test_what_was_spent_is_not_given_back(anns):
         assert sql.execute(spent.select()).all()
 
 
-def test_while_somebody_reads_the_rest_waits(anns):
+def test_while_somebody_reads_the_rest_waits(anns, monkeypatch):
     data, _ = anns
-    reader = sqlite3.connect(store().engine.url.database, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM events").fetchone()
+    monkeypatch.setattr(erase, "LOCK_SECONDS", 1)
+    engine = create_engine(store().engine.url)
+    reader = engine.connect()
+    if engine.dialect.name == "sqlite":
+        reader.exec_driver_sql("BEGIN")
+    reader.execute(text("SELECT count(*) FROM events"))
     erase.data(data)
     assert not erase.scrub()
     assert to_scrub().exists()
-    reader.execute("COMMIT")
     reader.close()
+    engine.dispose()
     assert erase.scrub()
     assert not to_scrub().exists()
     assert traces(OF_DATA) == []
@@ -193,4 +211,5 @@ def test_while_somebody_reads_the_rest_waits(anns):
 
 def test_where_nothing_was_deleted_nothing_is_rewritten(monkeypatch):
     monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: pytest.fail("It was opened."))
+    monkeypatch.setattr(erase, "_scrub_tables", lambda *_: pytest.fail("It was written anew."))
     assert erase.scrub()

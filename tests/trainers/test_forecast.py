@@ -85,6 +85,13 @@ def test_what_layers_hand_on_is_counted_and_grows_with_the_length_of_texts():
     assert found.kept == 4 * 202  # the hooks are gone
 
 
+def test_what_a_layer_changes_in_place_is_counted_once():
+    net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(inplace=True), nn.Linear(100, 2))
+    with footprint(net, 3) as found:
+        net(torch.zeros(3, 4))
+    assert found.kept == 4 * (100 + 2)
+
+
 @pytest.mark.parametrize("approach", ["transfer", "fine_tune", "hybrid", "scratch", "none"])
 def test_a_run_foretells_before_it_learns_and_its_repeat_does_too(approach, toy):
     toy.SLOW["seconds"] = 0.01

@@ -95,6 +95,11 @@ REFUND = 0
 # What is planted; the finding; how many; words of its title.
 PLANTED = {
     "unmatched": (lambda: without(texts(), 3, 0), 1, "no examples of 'technical problem' to learn"),
+    "spellings": (
+        lambda: replace(texts(), classes=("a-b", "A B", *texts().classes[2:])),
+        1,
+        "'a-b' and 'A B' may be one class",
+    ),
     "few-examples": (lambda: without(texts(), 3, 9), 1, "'technical problem' has fewer than 10"),
     "imbalance": (lambda: without(texts(), 3, 9), 1, "has 6 times as many examples as"),
     "small-test": (lambda: short_test(texts(), 20), 20, "The test has only 20 examples"),

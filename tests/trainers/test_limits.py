@@ -16,6 +16,8 @@ from trainers.privacy.tables import spent
 from trainers.samples.own import inbox
 from trainers.store import QUEUED, runs, store
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 PLAN = Plan(data="digits", approach="none", per_class=1, seconds=30)
 MB = 1024**2

@@ -20,6 +20,8 @@ from trainers.privacy.tables import tidying
 from trainers.samples import own
 from trainers.store import NoSuchRun, runs, store
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN = "ann-the-visitor-1"
 MB = 10**6
 

@@ -14,6 +14,8 @@ from trainers.plan import BadPlan, Plan
 from trainers.rooms import BadName, NoRoom, NotNow, Settings, best_of_each, rooms, rooms_table
 from trainers.store import store
 
+pytestmark = pytest.mark.usefixtures("database")
+
 TEACHER, ANA, BEN = "the-teacher-of-tests", "ana-of-the-tests-00", "ben-of-the-tests-00"
 
 

@@ -177,7 +177,8 @@ def test_where_the_test_would_not_fit_a_fixed_choice_is_used_and_said(toy):
     toy.SLOW["seconds"] = 0.3  # a batch of 32: 10 ms an example
     events = list(run(plan("transfer", seconds=1)))
     notices = " ".join(event.text for event in of(Notice, events))
-    assert "1 seconds are too short to look at all 60 test examples" in notices
+    assert "1 seconds are too short to look at all examples" in notices
+    assert f"{events[-1].test_examples} of 60 to test" in notices
     assert 2 <= events[-1].test_examples < 60
 
 

@@ -7,6 +7,8 @@ from trainers.privacy import sharing
 from trainers.privacy.sharing import NoLonger, NotShared
 from trainers.store import RUNNING, NoSuchRun, store
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 PLAN = Plan(data="digits", approach="none", per_class=1)
 

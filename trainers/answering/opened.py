@@ -15,13 +15,12 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from trainers import backbones, samples, simple
+from trainers import artifacts, backbones, samples, simple
 from trainers.answering.familiar import FEWEST, Familiar
 from trainers.body import Body, Inputs
 from trainers.events import Calibrated
 from trainers.export import Alike, Kept, model_of
 from trainers.features import frozen
-from trainers.home import run_folder
 from trainers.loop import computed, predicted
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
@@ -201,7 +200,7 @@ class Opened:
 
 def _changed(run: Run) -> bool:
     """Whether the body learned: then it was kept."""
-    with safe_open(run_folder(run.id) / "model.safetensors", "numpy") as kept:
+    with safe_open(artifacts.of_run(run.id) / "model.safetensors", "numpy") as kept:
         return any(name.startswith("body.") for name in kept.keys())  # noqa: SIM118, no mapping
 
 

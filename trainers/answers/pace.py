@@ -73,7 +73,7 @@ TITLES = {"transfer": "transfer learning", "hybrid": "hybrid", "fine_tune": "fin
 def in_words(seconds: float) -> str:
     """ "4 s", "2 min", "3 h": two digits at most."""
     if seconds < 99.5:
-        return f"{max(1, seconds):.0f} s"
+        return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
     return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.0f} h"
 
 

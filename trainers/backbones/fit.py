@@ -63,8 +63,9 @@ def _pictures(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
             )
         elif times >= SHRUNK:
             told.append(
-                f"These pictures are {sizes}: small details are lost. A model (backbone) that "
-                "looks at 224 pixels sees them, and takes longer."
+                f"These pictures are {sizes}: small details are lost. Another pre-trained model "
+                "(the backbone, an expert setting), such as MobileNet V3 small, looks at 224 "
+                "pixels; it is a download, and takes longer."
             )
     return tuple(told)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers import continuing, tracking
-from trainers.events import Cancelled, Event, Failed, Step, Validated
+from trainers import artifacts, continuing, tracking
+from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
 from trainers.trouble import said, short_of_memory
@@ -54,6 +54,8 @@ def execute(
                     heart.end(event)
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
+                    if folder and isinstance(event, Finished):
+                        artifacts.put(artifacts.RUNS, run)
                     yield event
                     return
                 if kept:

@@ -31,6 +31,7 @@ class Finder:
 FINDERS = by_key(
     Finder(key="unreadable", looks_at="items that could not be read", find=counts.unreadable),
     Finder(key="unmatched", looks_at="classes without an example", find=counts.unmatched),
+    Finder(key="spellings", looks_at="classes written in two ways", find=counts.spellings),
     Finder(key="few-examples", looks_at="how many examples each class has", find=counts.few),
     Finder(key="imbalance", looks_at="how evenly they are spread", find=counts.imbalance),
     Finder(key="small-test", looks_at="how much the test can tell", find=counts.small_test),

@@ -76,6 +76,27 @@ def unmatched(known: Known) -> Finding | None:
     )
 
 
+def spellings(known: Known) -> Finding | None:
+    alike: dict[str, list[str]] = {}
+    for name in known.data.classes:
+        letters = "".join(sign for sign in name.casefold() if sign.isalnum())
+        alike.setdefault(letters or name, []).append(name)
+    same = [names for names in alike.values() if len(names) > 1]
+    if not same:
+        return None
+    told = [" and ".join(map(repr, names)) for names in same]
+    more = f", and {len(same) - 1:,} more like these" if len(same) > 1 else ""
+    return Finding(
+        key="spellings",
+        title=f"{told[0]} may be one class{more}",
+        count=len(same),
+        effect="They are written in different ways, so to the model they are different answers. If "
+        "they mean the same, write them in one way and add the data again.",
+        weight="warning",
+        names=tuple(told[:NAMED]),
+    )
+
+
 def few(known: Known) -> Finding | None:
     counts = known.counts()
     small = np.flatnonzero((counts < LIMITED_BELOW_PER_CLASS) & (counts > 0))

@@ -3,8 +3,11 @@
 Rows go at once or, for a run that can be brought back, an hour later (`Store.sweep`); files with
 them. What SQLite then still has of them in its pages and its write-ahead log goes when its file is
 written anew, within a minute or two: `scrub`. (`secure_delete` alone leaves copies that were made
-when a page was split: tried, 1 of some 2,000 deleted rows.) In a database by URL that is left to
-whoever runs it. Processes that answer let go of a deleted model within half a minute.
+when a page was split: tried, 1 of some 2,000 deleted rows.) Of a PostgreSQL the tables are written
+anew likewise, those above `WHOLE_BYTES` only cleared of what was deleted: its bytes stay in their
+gaps until something else is written there. What PostgreSQL keeps besides its tables is left to
+whoever runs it: its log of changes (WAL, written over in turn), copies on other servers, backups.
+Processes that answer let go of a deleted model within half a minute.
 """
 
 import logging
@@ -13,16 +16,22 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
+from trainers import artifacts
+from trainers.database import is_shared
 from trainers.home import home
 from trainers.privacy.tables import answered, shares, wanted
 from trainers.rooms import rooms
 from trainers.samples import own
 from trainers.samples.own import inbox
-from trainers.store import OVER, UNDO_SECONDS, runs, store, to_scrub
+from trainers.store import OVER, UNDO_SECONDS, runs, store, tables, to_scrub
 
 AT_WORK_SECONDS = 600  # that a cancelled job may take to end; then its rows go. Ours
+# Of a PostgreSQL's table: while it is written anew, nobody reads it. Ours
+WHOLE_BYTES = 256 * 10**6
+LOCK_SECONDS = 5  # for the lock on it; pages wait behind who waits
 
 
 def data(key: str) -> None:
@@ -58,17 +67,18 @@ def everything(visitor: str) -> None:
     for key in keys:
         data(key)
         shutil.rmtree(home() / "data" / key.removeprefix("own-"), ignore_errors=True)
+        artifacts.remove(artifacts.DATA, key.removeprefix("own-"))
     store().sweep()
 
 
 def scrub() -> bool:
-    """Writes SQLite's file anew, where something was deleted since; False where that must wait."""
+    """Writes the database anew, where something was deleted since; False where that must wait."""
     engine = store().engine
     if not to_scrub().exists():
         return True
     to_scrub().unlink(missing_ok=True)
-    if engine.dialect.name != "sqlite":
-        return True
+    if is_shared(engine):
+        return _scrub_tables(engine)
     try:
         with closing(sqlite3.connect(engine.url.database, timeout=5, isolation_level=None)) as sql:
             sql.execute("VACUUM")
@@ -79,3 +89,22 @@ def scrub() -> bool:
     if busy:
         to_scrub().touch()
     return not busy
+
+
+def _scrub_tables(engine: Engine) -> bool:
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as sql:
+            sql.detach()  # its limits are not for others
+            sql.execute(text("SET statement_timeout = 0"))
+            sql.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
+            for table in tables.sorted_tables:
+                size = sql.scalar(select(func.pg_total_relation_size(table.name)))
+                whole = "FULL, " if size < WHOLE_BYTES else ""
+                sql.execute(text(f"VACUUM ({whole}ANALYZE) {table.name}"))
+            # Its samples of our columns, just taken anew. (Seen: names of deleted runs.)
+            sql.execute(text("VACUUM (FULL) pg_statistic"))
+    except SQLAlchemyError as error:  # somebody reads, or it cannot be reached: that passes
+        logging.warning("What was deleted is still in the database's files: %s", error)
+        to_scrub().touch()
+        return False
+    return True

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 
 from trainers import jobs
+from trainers.database import alone
 from trainers.home import home, run_folder
 from trainers.jobs import Export, Forgot, Reading
 from trainers.privacy.settings import setting
@@ -26,7 +27,7 @@ from trainers.store import OVER, QUEUED, NoSuchRun, runs, store
 from trainers.waits import budget
 
 HOUR, DAY = 3600.0, 24 * 3600.0
-RUNS = ("run", "compare", "curve", "claim")  # what counts as a run
+RUNS = jobs.TRAIN  # what counts as a run
 LOOK_SECONDS = 10  # that a look at the disk holds for: a folder comes as a thousand files
 
 
@@ -49,7 +50,7 @@ def start(job: Any, visitor: str, queue: Callable[[Any, str], str] | None = None
     Raises `OverLimit` and `NotYours`, and what `queue` does."""
     _must_be_theirs(job, visitor)
     kind = jobs.kind_of(job)
-    with _admitting:
+    with _admitting, alone(store().engine, f"limits of {visitor}"):
         asked = budget({"kind": kind, "plan": job.as_json()}) if jobs.KINDS[kind].heavy else 0.0
         _check_waiting(visitor)
         what = "other"
@@ -70,7 +71,7 @@ def start(job: Any, visitor: str, queue: Callable[[Any, str], str] | None = None
 
 def let_in(visitor: str) -> None:
     """Counts data that comes in without a job, as a run's file does. Raises `OverLimit`."""
-    with _admitting:
+    with _admitting, alone(store().engine, f"limits of {visitor}"):
         _check_count("upload", visitor)
         room(visitor)
         _note("upload", visitor, 0.0, None)

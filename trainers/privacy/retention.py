@@ -14,18 +14,20 @@ import logging
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from trainers import backbones
+from trainers import artifacts, backbones
 from trainers.backbones import places
-from trainers.home import home, run_folder
+from trainers.database import is_shared
+from trainers.home import home, machine, run_folder
 from trainers.privacy import erase
 from trainers.privacy.limits import bytes_in
 from trainers.privacy.settings import hosted, setting
@@ -41,6 +43,7 @@ EVERY_SECONDS = 3600
 NOTICE_DAYS = 7  # ours, as what follows
 NEARLY = 0.8  # of a size, from which on it is said
 LEFT_SECONDS = 24 * 3600  # folders that no row names: of a process that was killed
+LEFT_SHARED_SECONDS = 900  # the same where other app servers may have ended the row
 AGES = ("keep_models_days", "keep_runs_days", "keep_data_days")
 
 
@@ -107,7 +110,7 @@ def nearly_full() -> tuple[float, float] | None:
     """(GB taken, GB at most) from `NEARLY` on, as of the last hour; None below."""
     most = setting("keep_gb")
     with store().engine.connect() as sql:
-        taken = (sql.scalar(select(tidying.c.taken)) or 0.0) / GB
+        taken = (sql.scalar(select(tidying.c.taken).where(_ours())) or 0.0) / GB
     return (taken, most) if most and taken > NEARLY * most else None
 
 
@@ -117,13 +120,13 @@ def nearly_full() -> tuple[float, float] | None:
 def since() -> float:
     """Since when the ages hold that are set now; noted when they are seen first."""
     ages = ",".join(f"{setting(key):g}" for key in AGES)
-    row = {"id": 1, "until": 0.0, "ages": ages, "since": time.time(), "taken": 0.0}
+    row = {"id": _number(), "until": 0.0, "ages": ages, "since": time.time(), "taken": 0.0}
     with store().engine.begin() as sql:
-        known = sql.execute(select(tidying.c.ages, tidying.c.since)).first()
+        known = sql.execute(select(tidying.c.ages, tidying.c.since).where(_ours())).first()
         if known and known.ages == ages:
             return known.since
         if known:
-            sql.execute(update(tidying).values(ages=ages, since=row["since"]))
+            sql.execute(update(tidying).where(_ours()).values(ages=ages, since=row["since"]))
             return row["since"]
     try:
         with store().engine.begin() as sql:
@@ -131,6 +134,15 @@ def since() -> float:
     except IntegrityError:  # another process was quicker
         pass
     return row["since"]
+
+
+def _number() -> int:
+    """Of the row of this data folder; more than one share a PostgreSQL."""
+    return zlib.crc32(machine().encode()) >> 1 if is_shared(store().engine) else 1
+
+
+def _ours() -> Any:
+    return tidying.c.id == _number()
 
 
 def _until(created: float, days: float, from_: float) -> float | None:
@@ -317,7 +329,9 @@ def _weights_by_size() -> Iterator[Going]:
 
 
 def _left_over(now: float) -> Iterator[Going]:
-    """Folders of runs that are in no row, and drafts: a killed process left them."""
+    """Folders of runs that are in no row, and drafts: a killed process left them, or another app
+    server ended the row."""
+    left = LEFT_SHARED_SECONDS if is_shared(store().engine) else LEFT_SECONDS
     for place in (home() / "runs", features_folder(), home() / "data"):
         for draft in place.glob(f"*/*{DRAFT}"):
             with suppress(OSError):  # it became what it was to be
@@ -330,7 +344,7 @@ def _left_over(now: float) -> Iterator[Going]:
         # Older folders belong to another database: this one was made after them.
         since = sql.scalar(select(func.min(runs.c.created))) or now
     for place in (home() / "runs").glob("*"):
-        if place.name not in known and since < place.stat().st_mtime < now - LEFT_SECONDS:
+        if place.name not in known and since < place.stat().st_mtime < now - left:
             yield Going("left over", place.name, bytes_in(place), "of no run")
 
 
@@ -344,7 +358,9 @@ def tidy() -> list[Going]:
         match one.what:
             case "run":
                 _delete(one.key)
-            case "model" | "left over":
+            case "model" if one.why.startswith("older"):
+                artifacts.drop(one.key)
+            case "model" | "left over":  # a copy, where models are shared
                 shutil.rmtree(run_folder(one.key), ignore_errors=True)
             case "data":
                 erase.data(one.key)
@@ -359,7 +375,7 @@ def tidy() -> list[Going]:
     with store().engine.begin() as sql:
         sql.execute(delete(spent).where(spent.c.at < time.time() - DAY))
         sql.execute(delete(shares).where(shares.c.run.not_in(select(runs.c.id))))
-        sql.execute(update(tidying).values(taken=kept().counted))
+        sql.execute(update(tidying).where(_ours()).values(taken=kept().counted))
     return done
 
 
@@ -370,13 +386,14 @@ def _delete(run: str) -> None:
 
 
 def turn() -> bool:
-    """Whether it is this process's turn: of several apps one does it, once in `EVERY_SECONDS`."""
+    """Whether it is this process's turn: of several apps on a data folder one does it, once in
+    `EVERY_SECONDS`."""
     since()  # the row is there
     now = time.time()
     with store().engine.begin() as sql:
         # One that is further ahead was set before the clock was set back.
         due = (tidying.c.until < now) | (tidying.c.until > now + EVERY_SECONDS)
-        mine = update(tidying).where(due).values(until=now + EVERY_SECONDS)
+        mine = update(tidying).where(_ours(), due).values(until=now + EVERY_SECONDS)
         return sql.execute(mine).rowcount == 1
 
 
@@ -401,8 +418,10 @@ class Tidying:
         while not self._over.wait(wait):
             wait = min(EVERY_SECONDS, 60.0)
             try:
+                artifacts.again()
                 erase.scrub()
                 if turn():
+                    artifacts.renew()
                     for one in tidy():
                         logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)
             except (SQLAlchemyError, OSError):  # locked, or the disk is full: that passes

@@ -40,7 +40,8 @@ shares = Table(
     Column("run", String(32), nullable=False, unique=True),
     Column("created", Float, nullable=False),
 )
-# One row: which process tidies up, until when; and since when the ages that are set hold.
+# A row for each data folder: which process tidies up, until when; and since when the ages hold that
+# are set.
 tidying = Table(
     "tidying",
     tables,

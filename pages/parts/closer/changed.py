@@ -35,7 +35,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         return
     parts = told.changed.parts
     st.markdown(explained(in_words(told.changed, end.approach)))
-    if all(part["change"] is None for part in parts):  # from scratch
+    if not any(part["change"] for part in parts):  # from scratch, or frozen: nothing to draw
         table(parts)
         return
     live_plot(

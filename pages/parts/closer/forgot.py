@@ -20,8 +20,9 @@ NOTHING_TO_FORGET = {
     "none": "Nothing was trained, so nothing was forgotten: the backbone is as it came.",
     "simple": "There is no pre-trained model in this approach, so there is nothing to forget.",
     "scratch": "It started from nothing, so there was nothing to forget.",
-    "transfer": "**Transfer learning forgets nothing**: its backbone did not change. Only a new "
-    "last layer learned, and the same backbone can serve other tasks beside this one.",
+    "transfer": "**Transfer learning forgets nothing.** A model that learns something new can lose "
+    "some of what it knew before. Here the pre-trained part (the [[backbone]]) stayed [[frozen]], "
+    "only a new last layer learned: so the same backbone can serve other tasks beside this one.",
 }
 HOW = {
     "text": "It is asked 60 times, before and after, about English sentences that it never learned "
@@ -42,7 +43,7 @@ OUTCOMES = {
 def show(told: Story, end: Finished, run: Run) -> None:
     st.markdown("### What the model forgot")
     if words := _nothing(told, end):
-        st.markdown(words)
+        st.markdown(explained(words))
         return
     st.markdown(
         explained(

@@ -9,6 +9,7 @@ from pages.parts.examples import Card, examples
 from pages.parts.figures_mistakes import matrix
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
+from pages.parts.more import More
 from pages.parts.plain import plain
 from pages.parts.story import Story
 from pages.parts.tested import shown_of
@@ -185,9 +186,8 @@ def draw(
     doubts: Sequence[int] = (),
 ) -> None:
     """Cards of the examples at `places`, the first of them, and more when asked for."""
-    more = f"more-{run.id}-{key}"
-    count = first + st.session_state.get(more, 0)
-    some, doubtful = places[:count], set(doubts)
+    more = More(f"{run.id}-{key}", first)
+    some, doubtful = places[: more.count], set(doubts)
     cards: list[Card] = []
     for place, example in zip(some, shown_of(run, answered, end.classes, some), strict=True):
         card: Card = {
@@ -201,15 +201,4 @@ def draw(
             card["note"] = "? Is the label right?"
         cards.append(card)
     examples(cards, key=key.partition("-")[0], colour=LOOKS[end.approach].colour)
-    if len(places) > count:
-        st.button(
-            f"Show more ({len(places) - count:,} are left)",
-            icon=":material/expand_more:",
-            key=f"button-{more}",
-            on_click=show_more,
-            args=(more, first),
-        )
-
-
-def show_more(key: str, count: int) -> None:
-    st.session_state[key] = st.session_state.get(key, 0) + count
+    more.offer(len(places))

@@ -11,15 +11,17 @@ from trainers.store import Run
 
 
 def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown("### What was run")
+    before = foretold(told)
     st.markdown(
         f"- {end.train_examples:,} training examples (those that check included), "
         f"{end.test_examples:,} test examples, looked at once\n"
         f"- Backbone: {backbones.pick(run.plan.backbone).title}\n"
         f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
         f"reading data and model took {told.started.setup_seconds:.1f} s more"
+        + (f"\n- {before}" if before else "")
     )
-    if told_before := foretold(told):
-        st.markdown(f"- {told_before}")
+    if before:
         st.caption(BEFORE)
     if may_use(run.plan.data):  # the key of own data is for its owner
         st.caption("The same from a terminal, in Thaw's folder:")

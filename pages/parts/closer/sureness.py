@@ -32,7 +32,8 @@ def show(told: Story, end: Finished, run: Run) -> None:
         return
     right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
     came = bins(answered.sureness, right)
-    after = bins(answered.calibrated, right) if answered.calibrated else []
+    changed = answered.calibrated and (not calibrated or calibrated.temperature != 1)
+    after = bins(answered.calibrated, right) if changed else []
     best, shown = answered.calibrated or answered.sureness, after or came
     groups = "1 group" if len(shown) == 1 else f"{len(shown)} groups"
     st.markdown(
@@ -59,7 +60,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
 
 def _tempered(told: Story) -> str:
     words = sure_words.tempered(told.calibrated, told.answered)
-    if not told.answered.calibrated:
+    if not told.answered.calibrated or told.calibrated.temperature == 1:
         return words
     right = [a == b for a, b in zip(told.answered.labels, told.answered.answers, strict=True)]
     before = sure_words.verdict(told.answered.sureness, right)

@@ -7,6 +7,7 @@ from pages.parts.starting import start
 from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from pages.parts.waiting import waiting
+from trainers import artifacts
 from trainers.events import Done, Failed, Finished
 from trainers.home import zip_of
 from trainers.jobs import Export
@@ -15,6 +16,7 @@ from trainers.store import Run, store
 
 
 def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown("### Take it away")
     st.markdown(
         "The run on one page, for whoever decides with you: what was asked, advised and run, what "
         "came of it and how sure that is, what to do next. It opens in any browser, prints, and "
@@ -33,6 +35,11 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "The model as a zip that works without Thaw: `predict.py` answers for new examples "
         "and checks that it answers as it did here; a card says what it can and cannot do."
     )
+    if artifacts.waits(artifacts.RUNS, run.id):
+        st.caption(
+            "The model lies on one computer of this Thaw so far: where it is shared cannot be "
+            "reached. That is tried again every minute."
+        )
     if not mine:
         st.caption("It is handed out only to who started the run.")
         return

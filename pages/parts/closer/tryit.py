@@ -15,16 +15,16 @@ from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
 from pages.parts.plain import plain, title_of
 from pages.parts.story import Story
+from pages.parts.trouble import told_plainly
 from pages.parts.visitor import visitor
 from pages.parts.words import explained
-from trainers import answering, samples
+from trainers import answering, artifacts, samples
 from trainers.answering import Answer, CannotAnswer
 from trainers.answering.tables import MOST_ROWS, written
 from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
-from trainers.home import run_folder
 from trainers.registry import UnknownKey
-from trainers.store import FINISHED, Run, store
+from trainers.store import FINISHED, Run, data_title, store
 from trainers.threshold import Threshold, calibrated, threshold, trade
 
 POLL_SECONDS = 0.5
@@ -107,7 +107,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
 
 
 def _kept(run: Run) -> bool:
-    return (run_folder(run.id) / "model.safetensors").is_file()
+    return (artifacts.of_run(run.id) / "model.safetensors").is_file()
 
 
 # --- the models ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def opened(run: Run) -> bool:
         st.warning(plain(now.error), icon=":material/error:")
         st.button("Try again", key=f"reopen-{run.id}", on_click=answering.reopen, args=(run.id,))
         return False
-    st.fragment(_loading, run_every=POLL_SECONDS)(run.id)
+    st.fragment(told_plainly()(_loading), run_every=POLL_SECONDS)(run.id)
     return False
 
 
@@ -169,13 +169,9 @@ def _modality(run: Run) -> str:
 
 def _named(run: Run) -> str:
     """What a run is called in a list, which shows plain text."""
-    try:
-        data = samples.pick(run.plan.data).title
-    except UnknownKey:
-        data = "data that is gone"
     score = run.result.get("test_accuracy") if run.result else None
     right = f", {score:.0%} right" if score is not None else ""
-    return f"{APPROACHES[run.plan.approach].title} on {data}{right}"
+    return f"{APPROACHES[run.plan.approach].title} on {data_title(run.plan.data)}{right}"
 
 
 def tried(run: Run, wanted: int) -> Tried:

@@ -12,9 +12,9 @@ from pages.parts.story import Story
 from pages.parts.visitor import visitor
 from trainers import answering
 from trainers.answering import CannotAnswer
+from trainers.artifacts import of_run
 from trainers.attribution import LIMITS, amount, in_words
 from trainers.events import Answered, Finished
-from trainers.home import run_folder
 from trainers.samples.own.limits import KEPT_CHARS
 from trainers.store import Run
 
@@ -29,7 +29,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         st.caption("The examples are shown only to who added them.")
         return
     answered = next((one for one in events_of(run.id) if isinstance(one, Answered)), None)
-    if answered is None or not (run_folder(run.id) / "model.safetensors").is_file():
+    if answered is None or not (of_run(run.id) / "model.safetensors").is_file():
         st.caption("This run left no model here to ask. Run it again to look at its answers.")
         return
     is_text = told.started.modality == "text"

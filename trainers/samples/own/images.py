@@ -154,7 +154,7 @@ def _placed(found: Members) -> Iterator[Placed]:
     if not any_class:
         raise BadUpload(
             f"There are {len(pictures):,} pictures, but no folders that say what they show. Put "
-            "the pictures of each class in a folder with its name, and pack those."
+            "the pictures of each class in a folder with its name, and add those folders."
         )
 
 

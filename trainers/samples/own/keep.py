@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from trainers import known_features
+from trainers import artifacts, known_features
 from trainers.home import home
 from trainers.registry import UnknownKey
 from trainers.samples import Data, Facts, Sample, Split, facts_of
@@ -65,6 +65,8 @@ def folder(key: str) -> Path:
     elif ONLINE.fullmatch(key):
         place = home() / "online" / key
     if place and (place / "about.json").is_file():
+        return place
+    if match and artifacts.get(artifacts.DATA, match[1]):
         return place
     raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
 
@@ -278,6 +280,8 @@ class Keeper:
             shutil.rmtree(self.place)
         self.draft.rename(self.place)
         named(self.place.parent)
+        if self.place.parent == home() / "data":
+            artifacts.put(artifacts.DATA, self.id)
         return self.id
 
     def _facts(self) -> Facts:
@@ -520,6 +524,7 @@ def keep_check(key: str, found: dict[str, Any]) -> None:
     Whole or not at all. Raises `UnknownKey`."""
     place = folder(key)
     write_text(place / "check.json", json.dumps(found, ensure_ascii=False), apart=True)
+    _share(key)
 
 
 def checked(key: str) -> dict[str, Any] | None:
@@ -601,6 +606,7 @@ def hand_over(key: str, visitor: str) -> None:
     about, _ = stored(key)
     told = json.dumps(about | {"visitor": visitor}, ensure_ascii=False)
     write_text(folder(key) / "about.json", told, apart=True)
+    _share(key)
 
 
 def forget(key: str) -> None:
@@ -611,13 +617,21 @@ def forget(key: str) -> None:
         about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
+        _share(key)
         known_features.forget(key)
         return
     stone = {"modality": about["modality"], "deleted": True}
     write_text(place / "about.json", json.dumps(stone), apart=True)
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
+    _share(key)
     known_features.forget(key)
+
+
+def _share(key: str) -> None:
+    """What changed here changes where other computers find it."""
+    if match := KEY.fullmatch(key):
+        artifacts.put(artifacts.DATA, match[1])
 
 
 def remember(key: str, modality: str) -> None:

@@ -1,0 +1,239 @@
+"""Models and data that several computers share: whole or not at all, and deleted is deleted."""
+
+import json
+from pathlib import Path
+
+import fsspec
+import pytest
+from belongings import own_texts
+
+from trainers import artifacts, store as store_module
+from trainers.engine.execute import execute
+from trainers.events import Finished, Notice
+from trainers.export import model_of
+from trainers.home import home, run_folder
+from trainers.plan import Plan
+from trainers.privacy import erase, retention
+from trainers.registry import UnknownKey
+from trainers.run import run as run_plan
+from trainers.samples import own
+from trainers.store import FINISHED, store
+
+ANN = "ann-the-visitor-1"
+
+
+@pytest.fixture(params=["file", "memory"])
+def shared(request, tmp_path, monkeypatch):
+    """The address where things are shared."""
+    address = f"file://{tmp_path}/shared" if request.param == "file" else "memory://shared"
+    monkeypatch.setenv("THAW_ARTIFACTS", address)
+    artifacts._missing.clear()
+    yield address
+    files = fsspec.filesystem("memory")
+    if files.exists("/shared"):
+        files.rm("/shared", recursive=True)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Goes to another computer, and back."""
+    here = str(home())
+
+    def go(back: bool = False) -> None:
+        monkeypatch.setenv("THAW_HOME", here if back else str(tmp_path / "other"))
+        artifacts._missing.clear()
+
+    return go
+
+
+def there(address: str) -> list[str]:
+    files, root = fsspec.url_to_fs(address)
+    return sorted(files.find(root)) if files.exists(root) else []
+
+
+def modelled(run: str = "a-run") -> Path:
+    folder = run_folder(run)
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights" * 1000)
+    (folder / "words.json").write_text('["a word"]')
+    (folder / "take-away.zip").write_bytes(b"packed")
+    return folder
+
+
+def test_another_computer_finds_what_was_put(shared, elsewhere):
+    folder = modelled()
+    artifacts.put("runs", "a-run")
+    told = {file.name: file.read_bytes() for file in folder.iterdir()}
+    elsewhere()
+    assert not run_folder("a-run").exists()
+    found = artifacts.of_run("a-run")
+    assert found != folder
+    assert {file.name: file.read_bytes() for file in found.iterdir()} | {
+        "take-away.zip": b"packed"
+    } == told
+
+
+def test_without_an_address_nothing_is_put(monkeypatch):
+    modelled()
+    artifacts.put("runs", "a-run")
+    assert not (home() / "artifacts").exists()
+    assert not artifacts.get("runs", "a-run")
+
+
+def test_without_its_manifest_nothing_is_there(shared, elsewhere):
+    modelled()
+    artifacts.put("runs", "a-run")
+    files, root = fsspec.url_to_fs(shared)
+    files.rm_file(f"{root}/runs/a-run/manifest.json")
+    elsewhere()
+    assert list(artifacts.of_run("a-run").parent.glob("*")) == []
+
+
+def test_what_is_damaged_is_not_taken_for_a_model(shared, elsewhere, caplog):
+    modelled()
+    artifacts.put("runs", "a-run")
+    files, root = fsspec.url_to_fs(shared)
+    facts = json.loads(files.cat_file(f"{root}/runs/a-run/manifest.json"))["model.safetensors"]
+    files.pipe_file(f"{root}/runs/a-run/{facts['sha256']}", b"other weights")
+    elsewhere()
+    folder = artifacts.of_run("a-run")
+    assert not (folder / "model.safetensors").exists()
+    assert "is damaged" in caplog.text
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(shared, elsewhere, caplog):
+    modelled()
+    artifacts.put("runs", "a-run")
+    files, root = fsspec.url_to_fs(shared)
+    place = f"{root}/runs/a-run/manifest.json"
+    facts = json.loads(files.cat_file(place))
+    files.pipe_file(place, json.dumps({"../../evil": facts["words.json"]}).encode())
+    elsewhere()
+    assert not artifacts.get("runs", "a-run")
+    assert not list(home().rglob("evil"))
+
+
+def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere, caplog):
+    wall = tmp_path / "wall"
+    wall.write_text("no folder")
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{wall}/shared")
+    modelled()
+    artifacts.put("runs", "a-run")
+    assert artifacts.waits("runs", "a-run")
+    wall.unlink()
+    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
+    artifacts.again()
+    assert not artifacts.waits("runs", "a-run")
+    elsewhere()
+    assert (artifacts.of_run("a-run") / "model.safetensors").exists()
+
+
+def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, monkeypatch):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    modelled()
+    artifacts.put("runs", "a-run")
+    (tmp_path / "shared").rename(tmp_path / "away")
+    (tmp_path / "shared").write_text("no folder")
+    monkeypatch.setattr(artifacts, "_remove", broken(artifacts._remove, tmp_path / "shared"))
+    artifacts.drop("a-run")
+    (tmp_path / "shared").unlink()
+    (tmp_path / "away").rename(tmp_path / "shared")
+    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
+    artifacts.again()
+    assert there(f"file://{tmp_path}/shared") == []
+
+
+def broken(what, place):
+    def does(kind, key):
+        if place.is_file():
+            raise OSError("away")
+        what(kind, key)
+
+    return does
+
+
+def test_a_run_is_put_when_it_has_ended_and_its_model_answers_elsewhere(shared, elsewhere, toy):
+    plan = Plan(data="colours", approach="fine_tune", seconds=5)
+    key = store().start(plan, ANN, worker="here")
+    list(execute(store(), key, plan, run_plan, run_folder(key)))
+    assert store().find(key).state == FINISHED
+    found = store().find(key)
+    elsewhere()
+    assert model_of(found)
+    assert (run_folder(key) / "model.safetensors").exists()
+
+
+def test_where_nothing_can_be_reached_a_run_finishes_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "wall").write_text("no folder")
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/wall/shared")
+    plan = Plan(data="digits", approach="transfer")
+    key = store().start(plan, ANN, worker="here")
+    modelled(key)
+    list(execute(store(), key, plan, told_of(), run_folder(key)))
+    assert store().find(key).state == FINISHED
+    assert artifacts.waits("runs", key)
+
+
+def told_of():
+    def runner(plan, *, stop, folder):
+        yield Notice("at work", 0.1)
+        yield Finished(
+            "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, 30, 0.5, 0.4, 0.6, 0.5,
+            [[30, 0], [0, 30]], 1.0, 90, 990, 12.0, False, {}, 1, 1,
+        )  # fmt: skip
+
+    return runner
+
+
+def test_a_deleted_run_goes_there_too_once_it_cannot_come_back(shared, elsewhere, monkeypatch):
+    key = store().start(Plan(data="digits", approach="none"), ANN)
+    modelled(key)
+    artifacts.put("runs", key)
+    undo = store().delete([key], ANN)
+    store().sweep()
+    assert there(shared)
+    store().restore(undo, ANN)
+    assert there(shared)
+    store().delete([key], ANN)
+    monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
+    store().sweep()
+    assert there(shared) == []
+
+
+def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatch):
+    key = store().start(Plan(data="digits", approach="none"), ANN)
+    store().cancel(key)
+    folder = modelled(key)
+    artifacts.put("runs", key)
+    monkeypatch.setenv("THAW_KEEP_GB", "0.000001")
+    assert [one.what for one in retention.tidy()][:1] == ["model"]
+    assert not folder.exists()
+    artifacts.renew()
+    assert not folder.exists()
+    assert (artifacts.of_run(key) / "model.safetensors").exists()
+
+
+def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_path):
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
+    elsewhere()
+    assert own.sample(key).visitor == ANN
+    assert len(own.sample(key).data(None, 0, ()).train)
+    elsewhere(back=True)
+    erase.data(key)
+    elsewhere()
+    artifacts.renew()
+    assert own.sample(key).classes == 0  # that it is gone is said to runs on it
+    everywhere = [file for file in tmp_path.rglob("*") if file.is_file() and "home" in str(file)]
+    everywhere += [file for file in (tmp_path / "other").rglob("*") if file.is_file()]
+    assert not [file for file in everywhere if b"MARK-OF-DATA" in file.read_bytes()]
+    files, root = fsspec.url_to_fs(shared)
+    assert not [one for one in files.find(root) if b"MARK-OF-DATA" in files.cat_file(one)]
+
+
+def test_everything_of_a_visitor_is_gone_there(shared, elsewhere, tmp_path):
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
+    erase.everything(ANN)
+    assert there(shared) == []
+    elsewhere()
+    with pytest.raises(UnknownKey):
+        own.sample(key)

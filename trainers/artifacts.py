@@ -1,0 +1,235 @@
+"""What several computers share beside the database: models of runs, and visitors' own data.
+
+`THAW_ARTIFACTS` is any address that fsspec knows (s3://bucket/prefix with `pip install "thaw[s3]"`,
+gs://…, abfs://…, file:///…). The data folder stays where work is done, and holds copies of what
+comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>`, every file
+by its checksum, and `manifest.json`, written last, which names them: so what is read is whole,
+always. Without the variable nothing here does anything.
+
+What cannot be put or removed now is noted in the data folder, and tried again every minute.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from trainers.home import home, run_folder
+
+RUNS, DATA = "runs", "data"
+MANIFEST = "manifest.json"
+LEFT_OUT = ("take-away.zip",)  # packed where it is handed out
+LAST = ("model.safetensors", "about.json")  # what says that a folder is whole
+MISSING_SECONDS = 10  # that a look for what is not there holds. Ours
+_missing: dict[tuple[str, str], float] = {}
+
+
+class Damaged(OSError):
+    """What came is not what was put."""
+
+
+def address() -> str:
+    """Where things are shared; "": nowhere."""
+    return os.environ.get("THAW_ARTIFACTS", "").strip()
+
+
+# --- to there -------------------------------------------------------------------------------------
+
+
+def put(kind: str, key: str) -> None:
+    """Puts the folder there as it is now, or notes that this is to be done."""
+    if address():
+        note = _note("put", kind, key)
+        note.touch()
+        _try(note, _put, kind, key)
+
+
+def remove(kind: str, key: str) -> None:
+    """Removes it there, or notes that this is to be done."""
+    if address():
+        _note("put", kind, key).unlink(missing_ok=True)
+        note = _note("remove", kind, key)
+        note.touch()
+        _try(note, _remove, kind, key)
+
+
+def drop(run: str) -> None:
+    """Removes what the run left, here and there."""
+    shutil.rmtree(run_folder(run), ignore_errors=True)
+    remove(RUNS, run)
+
+
+def waits(kind: str, key: str) -> bool:
+    """Whether it could not be put there yet."""
+    return bool(address()) and _note("put", kind, key).exists()
+
+
+def again() -> None:
+    """Does what was noted."""
+    if not address():
+        return
+    for note in sorted((home() / "artifacts").glob("*.*.*")):
+        what, kind, key = note.name.split(".")
+        if what in ("put", "remove") and time.time() - note.stat().st_mtime > 1:
+            _try(note, {"put": _put, "remove": _remove}[what], kind, key)
+
+
+def _try(note: Path, what: Any, kind: str, key: str) -> None:
+    try:
+        what(kind, key)
+        note.unlink(missing_ok=True)
+    except Exception:  # each kind of address has errors of its own
+        logging.warning("%s could not be reached. It is tried again.", kind, exc_info=True)
+
+
+def _put(kind: str, key: str) -> None:
+    folder, (files, there) = home() / kind / key, _there(kind, key)
+    if not folder.exists():  # deleted meanwhile
+        return _remove(kind, key)
+    names = [one for one in folder.iterdir() if one.is_file() and one.suffix != ".part"]
+    manifest = {}
+    for file in names:
+        if file.name not in LEFT_OUT:
+            with file.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            manifest[file.name] = {"bytes": file.stat().st_size, "sha256": digest}
+    files.makedirs(there, exist_ok=True)
+    old = _listed(files, there)
+    for name, facts in manifest.items():
+        if facts["sha256"] not in old:
+            files.put_file(str(folder / name), f"{there}/{facts['sha256']}")
+    _write(files, there, manifest)
+    _known(kind, key).write_text(json.dumps(manifest))
+    for one in old - {facts["sha256"] for facts in manifest.values()} - {MANIFEST}:
+        files.rm_file(f"{there}/{one}")
+    return None
+
+
+def _write(files: Any, there: str, manifest: dict[str, Any]) -> None:
+    """An object store changes an object at once or not at all; in a folder that is a renaming."""
+    said = json.dumps(manifest).encode()
+    if "file" in files.protocol:
+        files.pipe_file(f"{there}/{MANIFEST}.part", said)
+        files.mv(f"{there}/{MANIFEST}.part", f"{there}/{MANIFEST}")
+    else:
+        files.pipe_file(f"{there}/{MANIFEST}", said)
+
+
+def _remove(kind: str, key: str) -> None:
+    files, there = _there(kind, key)
+    if files.exists(f"{there}/{MANIFEST}"):
+        files.rm_file(f"{there}/{MANIFEST}")  # first: what is half removed is not there
+    if files.exists(there):
+        files.rm(there, recursive=True)
+    _known(kind, key).unlink(missing_ok=True)
+
+
+# --- from there -----------------------------------------------------------------------------------
+
+
+def get(kind: str, key: str) -> bool:
+    """Brings the folder here, as it is there; False where it is not there, or nothing can be
+    reached."""
+    if not address() or time.monotonic() - _missing.get((kind, key), -1e9) < MISSING_SECONDS:
+        return False
+    try:
+        if _get(kind, key):
+            return True
+    except Exception:  # each kind of address has errors of its own
+        logging.warning("%s %s could not be brought here.", kind, key, exc_info=True)
+    _missing[kind, key] = time.monotonic()
+    if len(_missing) > 1000:
+        _missing.pop(next(iter(_missing)))
+    return False
+
+
+def of_run(run: str) -> Path:
+    """The run's folder, with its model wherever there is one."""
+    folder = run_folder(run)
+    if not (folder / "model.safetensors").is_file():
+        get(RUNS, run)
+    return folder
+
+
+def renew() -> None:
+    """Brings copies up to what is there, and ends those of what was deleted there."""
+    for known in (home() / "artifacts").glob("*.json") if address() else ():
+        kind, key, _ = known.name.split(".")
+        if waits(kind, key):
+            continue
+        if not (home() / kind / key).exists():  # it made room
+            known.unlink()
+            continue
+        try:
+            if not _get(kind, key):
+                shutil.rmtree(home() / kind / key, ignore_errors=True)
+                known.unlink(missing_ok=True)
+        except Exception:  # nothing can be said of it now
+            logging.warning("%s could not be looked up.", kind, exc_info=True)
+
+
+def _get(kind: str, key: str) -> bool:
+    files, there = _there(kind, key)
+    try:
+        manifest = json.loads(files.cat_file(f"{there}/{MANIFEST}"))
+    except FileNotFoundError:
+        return False
+    folder = home() / kind / key
+    known = _known(kind, key)
+    whole = all((folder / Path(name).name).is_file() for name in manifest)
+    if whole and known.exists() and json.loads(known.read_text()) == manifest:
+        return True
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in sorted(manifest, key=lambda name: (name in LAST, name)):
+        if Path(name).name != name:
+            raise Damaged(f"{name!r} is no name of a file.")
+        draft = folder / f"{name}.{os.getpid()}.part"
+        try:
+            files.get_file(f"{there}/{manifest[name]['sha256']}", str(draft))
+            with draft.open("rb") as opened:
+                if hashlib.file_digest(opened, "sha256").hexdigest() != manifest[name]["sha256"]:
+                    raise Damaged(f"{name} of {kind} {key} is damaged.")
+            draft.replace(folder / name)
+        finally:
+            draft.unlink(missing_ok=True)
+    if known.exists():  # what was there is gone there
+        for name in json.loads(known.read_text()).keys() - manifest.keys():
+            (folder / Path(name).name).unlink(missing_ok=True)
+    known.write_text(json.dumps(manifest))
+    return True
+
+
+# --- where ----------------------------------------------------------------------------------------
+
+
+@cache
+def _system(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs  # here: pages without an address need not wait for it
+
+    files, root = url_to_fs(url, use_listings_cache=False)
+    return files, root.rstrip("/")
+
+
+def _there(kind: str, key: str) -> tuple[Any, str]:
+    files, root = _system(address())
+    return files, f"{root}/{kind}/{key}"
+
+
+def _listed(files: Any, there: str) -> set[str]:
+    return {name.rstrip("/").rpartition("/")[2] for name in files.ls(there, detail=False)}
+
+
+def _note(what: str, kind: str, key: str) -> Path:
+    return _known(kind, key).with_name(f"{what}.{kind}.{key}")
+
+
+def _known(kind: str, key: str) -> Path:
+    """The manifest of what lies here and there."""
+    place = home() / "artifacts" / f"{kind}.{key}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place

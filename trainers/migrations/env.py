@@ -1,0 +1,29 @@
+"""Alembic runs this: with the connection of `bring_up`, or, for its own commands, a new one."""
+
+from alembic import context
+
+from trainers import database
+from trainers.home import database_url
+from trainers.store import tables
+
+
+def migrate(connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=tables,
+        render_as_batch=True,  # SQLite cannot change a column: its table is made anew
+        transactional_ddl=True,  # also SQLite, inside the transaction that is open
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if given := context.config.attributes.get("connection"):
+    migrate(given)
+else:
+    # The tables of these modules too.
+    import trainers.privacy.tables  # noqa: F401
+    from trainers import continuing, rooms  # noqa: F401
+
+    with database.connect(database_url()).begin() as made:
+        migrate(made)
