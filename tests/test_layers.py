@@ -37,8 +37,10 @@ LIGHT = {
     "trainers.continuing",
     "trainers.database",
     "trainers.differing",
+    "trainers.engine.ceiling",
     "trainers.engine.files",
     "trainers.engine.local",
+    "trainers.engine.lost",
     "trainers.events",
     "trainers.fairness",
     "trainers.fetch",
@@ -59,6 +61,7 @@ LIGHT = {
     "trainers.privacy.settings",
     "trainers.privacy.sharing",
     "trainers.registry",
+    "trainers.repair",
     "trainers.report",
     "trainers.rooms",
     "trainers.run_file",
@@ -69,7 +72,9 @@ LIGHT = {
     "trainers.store",
     "trainers.threshold",
     "trainers.tracking",
+    "trainers.trouble",
     "trainers.waits",
+    "trainers.whole",
 }
 
 

@@ -121,29 +121,49 @@ def _saved(old: Path, new: Path) -> tuple[dict[str, int], int]:
 
 def _rows(sql: sqlite3.Connection, table: str, names: list[str]) -> Iterator[tuple | None]:
     """What can be read of `table`; None for each stretch that cannot."""
-    select = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid"  # noqa: S608
-    at, ahead = -1, 0
+    select = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid > ? AND rowid < ?"  # noqa: S608
+    at, ahead, end = -1, 0, 2**62
     while ahead < FURTHEST:
-        try:
-            for number, *row in sql.execute(f"{select} > ? ORDER BY rowid", (at + ahead,)):
-                if ahead:  # beyond what is damaged: from here back to it
-                    yield from _back(sql, select, at, number)
-                at, ahead = number, 0
-                yield tuple(row)
+        before = at
+        for number, *row in _until_damaged(sql, f"{select} ORDER BY rowid", at + ahead, end):
+            if number is None:  # damaged from here on
+                break
+            if ahead:  # beyond what is damaged: from here back to it
+                yield from _back(sql, select, at, number)
+            at, ahead = number, 0
+            yield tuple(row)
+        else:
             if ahead:
-                yield from _back(sql, select, at, at + FURTHEST)
+                yield from _back(sql, select, at, end)
             return
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            if not ahead:
-                yield None
-            ahead = max(1, 2 * ahead)
+        if not ahead or at != before:
+            yield None
+        ahead = max(1, 2 * ahead)
 
 
 def _back(sql: sqlite3.Connection, select: str, above: int, below: int) -> Iterator[tuple]:
-    between = f"{select} > ? AND rowid < ? ORDER BY rowid DESC"
-    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
-        for _, *row in sql.execute(between, (above, below)):
+    for number, *row in _until_damaged(sql, f"{select} ORDER BY rowid DESC", above, below):
+        if number is not None:
             yield tuple(row)
+
+
+def _until_damaged(
+    sql: sqlite3.Connection, query: str, above: int, below: int
+) -> Iterator[tuple | list]:
+    """Rows with their numbers; a last one, numbered None, where no more can be read."""
+    downwards = query.endswith("DESC")
+    for limit in ("", " LIMIT 1"):  # one by one, since all at once is a row ahead of what it gives
+        try:
+            while True:
+                number = None
+                for number, *row in sql.execute(query + limit, (above, below)):
+                    above, below = (above, number) if downwards else (number, below)
+                    yield number, *row
+                if not limit or number is None:
+                    return
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            continue
+    yield (None,)
 
 
 def _makes_sense(table: Table, row: dict[str, Any]) -> bool:

@@ -14,10 +14,16 @@ sys.path.append(str(Path(__file__).parents[1] / "trainers"))  # toys
 
 
 @pytest.fixture(scope="session")
-def forge() -> Iterator[Forge]:
+def the_forge() -> Iterator[Forge]:
     made = Forge()
     yield made
     made.close()
+
+
+@pytest.fixture
+def forge(the_forge) -> Iterator[Forge]:
+    yield the_forge
+    the_forge.end_workers()
 
 
 @pytest.fixture

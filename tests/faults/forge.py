@@ -34,7 +34,8 @@ def worker(order: dict) -> None:
     """Takes as many jobs as are wanted, waiting for them."""
     os.environ |= order["env"]
     sys.stdout = sys.stderr = open(order["log"], "a", buffering=1)  # noqa: SIM115
-    os.dup2(sys.stderr.fileno(), 2)
+    for number in (1, 2):  # the forge's own pipe must end with the forge
+        os.dup2(sys.stderr.fileno(), number)
     for name, value in order["faults"].items():
         getattr(faults, name)(value)
     runs, name, done = store(), order["name"], 0

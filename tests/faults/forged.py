@@ -5,6 +5,7 @@ import os
 import queue
 import resource
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -51,6 +52,7 @@ class Forge:
             text=True,
         )
         self.codes: dict[int, int] = {}
+        self.workers: list[Worker] = []
         self.made: queue.Queue = queue.Queue()
         self.ear = threading.Thread(target=self._listen, daemon=True)
         self.ear.start()
@@ -73,7 +75,17 @@ class Forge:
         order["env"] = {"THAW_HOME": str(home)}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        return Worker(name, self.made.get(timeout=PATIENCE_SECONDS)["pid"], self, log)
+        made = Worker(name, self.made.get(timeout=PATIENCE_SECONDS)["pid"], self, log)
+        self.workers.append(made)
+        return made
+
+    def end_workers(self) -> None:
+        """Those that a test has left."""
+        for worker in self.workers:
+            if worker.pid not in self.codes:
+                os.kill(worker.pid, signal.SIGKILL)
+                worker.ended()
+        self.workers.clear()
 
     def close(self) -> None:
         self.process.kill()

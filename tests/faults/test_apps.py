@@ -101,16 +101,14 @@ def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(ho
 
 
 def test_two_workers_execute_each_job_once(toy, forge, home):
-    pair = [forge.worker(home, jobs=99) for _ in range(2)]
+    for _ in range(2):  # which both find no database yet
+        forge.worker(home, jobs=99)
     until(lambda: store().ready_workers() == 2)
     keys = [store().start(plan(approach="simple"), name) for name in "abcdef" for _ in range(3)]
     until(lambda: all(store().find(key).is_over for key in keys))
     for key in keys:
         kinds = [type(event) for event in told(key)]
         assert kinds.count(Started) == kinds.count(Finished) == 1
-    for worker in pair:
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.ended()
 
 
 def test_a_run_whose_page_was_closed_goes_on_and_its_page_shows_all_of_it(toy, forge, home):
@@ -125,11 +123,14 @@ def test_a_run_whose_page_was_closed_goes_on_and_its_page_shows_all_of_it(toy, f
         assert not at.exception
         return at
 
-    key = store().start(plan(approach="scratch", seconds=4), ANN)
+    key = store().start(plan(approach="scratch", seconds=60), ANN)
     worker = forge.worker(home, slow=0.01)
     until(lambda: any(isinstance(event, Validated) for event in told(key)))
     assert "Cancel" in [button.label for button in opened().button]
-    # Closed: nothing is left of it in this process, and nothing asks for the run.
+    # Closed: nothing of it is left, and nobody asks for the run.
+    before = len(told(key))
+    until(lambda: len(told(key)) > before + 10)
+    store().stop(key)
     assert worker.ended() == 0, worker.log.read_text()
     back = opened()
     shown = " ".join(element.value for element in (*back.markdown, *back.caption))

@@ -33,7 +33,7 @@ def test_it_learns_from_fewer_examples_at_a_time_and_says_so(toy, forge, home):
 
 
 def test_what_is_only_looked_at_is_looked_at_in_smaller_parts(toy, forge, home):
-    key = store().start(plan(**MANY | {"approach": "transfer"}), "ann")
+    key = store().start(plan(**MANY | {"approach": "transfer", "seconds": 60}), "ann")
     events = executed(forge, home, key, TOO_MUCH_TO_LOOK_AT)
     assert isinstance(events[-1], Finished), events[-1]
     assert events[-1].test_examples == 60

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from trainers.database import NoDatabase, is_shared
+from trainers.whole import whole
 
 HEAD = "0002"
 VERSION = "alembic_version"
@@ -89,8 +90,7 @@ def _keep_copy(engine: Engine) -> None:
         return
     file = Path(engine.url.database)
     copy = file.with_name(f"{file.name}.before-{HEAD}")
-    draft = copy.with_name(f"{copy.name}.part")
-    draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(draft)) as new:
-        old.backup(new)
-    draft.replace(copy)
+    with whole(copy) as draft:
+        draft.unlink(missing_ok=True)  # of a process that was killed
+        with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(draft)) as new:
+            old.backup(new)
