@@ -5,8 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.drawings import LOGO
+from pages.parts.page import every_page
 from pages.parts.sign_in import door, lead_back, may_enter, who
-from pages.parts.to_top import to_top
 from pages.parts.words import explain_words
 from trainers.privacy.settings import hosted
 from trainers.tracking import wanted
@@ -76,7 +76,7 @@ lead_back()
 who(page)
 page.run()
 explain_words()
-to_top(page.url_path)
+every_page(page.url_path)
 st.space("large")
 where = "its host’s" if hosted() else "this"
 leaves = "scores go to MLflow" if wanted() else "nothing leaves it"

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import kept
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -104,3 +105,16 @@ def page(chromium, app) -> Page:
 def _note_stranger(url: str, app: str, strangers: list[str]) -> None:
     if not url.startswith((app, "data:", "blob:", "about:", app.replace("http", "ws"))):
         strangers.append(url)
+
+
+@pytest.fixture(scope="session")
+def addresses(app, app_home) -> dict[str, str]:
+    return kept.filled(app_home)
+
+
+@pytest.fixture
+def mine(page: Page, app) -> Page:
+    """The browser of who ran what is kept."""
+    page.context.add_cookies([{"name": "thaw_visitor", "value": kept.VISITOR, "url": app}])
+    page.emulate_media(reduced_motion="reduce")
+    return page
