@@ -21,9 +21,11 @@ function goIn(event) {
   opener = button
   let tries = TRIES
   const timer = setInterval(() => {
-    const first = document.querySelector(FOLDED_OUT)?.querySelector(STOPS)
-    if (first || !--tries) clearInterval(timer)
-    first?.focus({ focusVisible: true })
+    const inside = document.querySelector(FOLDED_OUT)
+    if (inside || !--tries) clearInterval(timer)
+    if (!inside) return
+    inside.tabIndex = -1  // itself, not its first button: what stands above that is read, too
+    inside.focus({ focusVisible: true })
   }, OPENS_MS)
 }
 
@@ -31,7 +33,7 @@ function goOut(event) {
   const inside = event.target.closest?.(FOLDED_OUT)
   if (!inside || !opener?.isConnected) return
   const stops = [...inside.querySelectorAll(STOPS)].filter(one => !one.disabled && one.offsetParent)
-  const end = event.shiftKey ? stops[0] : stops.at(-1)
+  const end = event.shiftKey ? inside : stops.at(-1) ?? inside
   if (event.key === "Escape") opener.focus({ focusVisible: true })
   else if (event.key === "Tab" && event.target === end) {
     event.preventDefault()

@@ -116,11 +116,12 @@ def test_a_finished_run_is_shared_and_looked_into_by_keyboard(mine, addresses):
     assert mine.evaluate(NAME).endswith("expand_less")  # the button that it came from
     mine.keyboard.press("Enter")
     expect(mine.get_by_role("button", name="Stop sharing")).to_be_hidden()
-    for section, heading in (("How sure it is", "as often as it is sure"), ("Take it", "Take it")):
-        drawn(mine, addresses["finished"])
-        tabbed_to(mine, section)
+    tabbed_to(mine, "What to look at")
+    for heading in ("Try it", "What an answer rests on", "Is it right as often as it is sure?"):
+        mine.keyboard.press("ArrowRight")
         mine.keyboard.press("Space")
         expect(mine.get_by_role("heading", name=heading)).to_be_visible()
+        settled(mine)
 
 
 def test_a_room_is_opened_joined_and_paused_by_keyboard(page, chromium, app):
