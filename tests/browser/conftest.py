@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import kept
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -160,3 +161,16 @@ def page(chromium, app) -> Page:
     yield page
     context.close()
     assert not errors
+
+
+@pytest.fixture(scope="session")
+def addresses(app, app_home) -> dict[str, str]:
+    return kept.filled(app_home)
+
+
+@pytest.fixture
+def mine(page: Page, app) -> Page:
+    """The browser of who ran what is kept."""
+    page.context.add_cookies([{"name": "thaw_visitor", "value": kept.VISITOR, "url": app}])
+    page.emulate_media(reduced_motion="reduce")
+    return page
