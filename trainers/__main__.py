@@ -8,6 +8,7 @@ import sys
 from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
+from trainers.engine.cluster import NoCluster
 from trainers.plan import BadPlan
 from trainers.privacy.settings import BadSetting
 from trainers.registry import UnknownKey
@@ -60,7 +61,16 @@ COMMANDS = {  # in the order of the help
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoSuchRun, NotHere, UnknownKey)
+REFUSED = (
+    BadPlan,
+    BadSetting,
+    BadUpload,
+    CannotContinue,
+    NoCluster,
+    NoSuchRun,
+    NotHere,
+    UnknownKey,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

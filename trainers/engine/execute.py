@@ -47,6 +47,8 @@ def execute(
             for event in stream:
                 if heart.cancel.is_set():
                     break
+                if event is None:  # from afar: nothing new, but a moment to hear Cancel
+                    continue
                 if kept := keeps(event):
                     heart.write(event)
                 if kept and type(event) in ENDS:
