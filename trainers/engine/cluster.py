@@ -60,9 +60,12 @@ def connect(slots: int) -> None:
     what it starts ends with that. Raises `NoCluster`."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anyone
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without
+    address = os.environ.get("RAY_ADDRESS", "").strip()
+    if address in ("", "local") or address.startswith(("127.", "localhost:")):
+        # Named for what else it does; here: what is of this computer alone stays on its loopback.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
-    address = os.environ.get("RAY_ADDRESS", "").strip()
     how: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     how |= {"namespace": "thaw", "runtime_env": code()}
     if address in ("", "local"):
@@ -70,12 +73,10 @@ def connect(slots: int) -> None:
         os.environ.setdefault("THAW_RAY_CPUS", str(cores))
         how |= {"address": "local", "num_cpus": slots * cores, "include_dashboard": False}
         how |= {"object_store_memory": STORE_BYTES, "_temp_dir": _temp_dir()}
-        how["_node_ip_address"] = "127.0.0.1"  # for nobody else; Ray would look for its own
+        how["_node_ip_address"] = "127.0.0.1"
     else:
         _reach(address)
         how["address"] = address
-        if address.startswith(("127.", "localhost")):  # else Ray takes it for another's address
-            how["_node_ip_address"] = "127.0.0.1"
     try:
         ray.init(**how)
     except Exception as error:  # Ray's own are of many kinds
