@@ -66,7 +66,7 @@ def lanes(
 ) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
     comparison's id, where it has one. Without a run to compare there is no last word."""
-    began, shared, plans = time.monotonic(), Shared(), job.plans()
+    began, shared, plans, runs = time.monotonic(), Shared(), job.plans(), store()
     before = yield from pool().elsewhere(prepared, job, stop=stop)
     job, given, known, tried = before.job, before.given, before.known, before.tried
     summaries: list[dict] = []
@@ -77,10 +77,10 @@ def lanes(
     def lane(number: int, plan: Plan) -> Iterator[Event]:
         if stop():
             return
-        key = store().start(plan, job.visitor, worker="comparison", part_of=part_of)
+        key = runs.start(plan, job.visitor, worker="comparison", part_of=part_of)
         yield LaneStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
         runner = partial(_runner, whole=stop, shared=shared)
-        yield from execute(store(), key, plan, runner, run_folder(key))
+        yield from execute(runs, key, plan, runner, run_folder(key))
         yield LaneDone(plan.approach, key, time.monotonic() - began)
 
     for told in pool().together([partial(lane, *given) for given in enumerate(plans)]):

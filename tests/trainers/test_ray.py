@@ -106,7 +106,6 @@ def nodes(tmp_path_factory):
         # Before Ray is imported: no statistics, and nothing beyond the loopback.
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
         made = Nodes(tmp_path_factory.mktemp("nodes"))
         made.add()
         made.add()
@@ -212,9 +211,9 @@ def test_cancel_is_heard_and_leaves_the_node_free(fleet, nodes):
 
 
 def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
-    plan = Plan(data="messages", approach="transfer", per_class=0, seconds=5)
+    plan = Plan(data="messages", approach="transfer", backbone="e5_small", seconds=5)
     (failed,) = of(Failed, performed(fleet, plan))
-    assert "at least two" in failed.text
+    assert "python -m trainers fetch e5_small" in failed.text
 
 
 def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
@@ -227,7 +226,6 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
             nodes.kill_the_busy_one()
             killed = True
     assert isinstance(event, Finished), event
-    assert event.test_accuracy > 0.5
     events = stored(key)
     (went_on,) = of(Continued, events)
     assert "lost" in went_on.text

@@ -60,7 +60,6 @@ def connect(slots: int) -> None:
     what it starts ends with that. Raises `NoCluster`."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anyone
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what it has to say, we say
     address = os.environ.get("RAY_ADDRESS", "").strip()
     if address in ("", "local") or address.startswith(("127.", "localhost:")):
         # Named for what else it does; here: what is of this computer alone stays on its loopback.

@@ -9,6 +9,7 @@ on another, and one whose coordinator is lost, under the next.
 import logging
 import os
 import secrets
+import signal
 import threading
 import time
 from collections import deque
@@ -409,6 +410,7 @@ def coordinate(name: str, tell: dict[str, Any]) -> None:
             logging.error("%s", error)
             _tell_waiting(kept)
             time.sleep(AGAIN_SECONDS)
+    signal.signal(signal.SIGTERM, _end)  # Ray's own writes a page about it
     fleet = Fleet(Slots(lambda: _somebody_waits(kept)))
     pool.use(fleet)
     threading.Thread(target=_load, daemon=True).start()
@@ -427,6 +429,15 @@ def coordinate(name: str, tell: dict[str, Any]) -> None:
     logging.error("The Ray cluster was lost. Thaw looks for it again; what ran goes on then.")
     requeue(kept, name)
     os._exit(1)  # Ray's library cannot be trusted any more
+
+
+def _end(*_: object) -> None:
+    """The app is over: so is a cluster that it started."""
+    import ray
+
+    ray.shutdown()
+    cluster.clear_up()
+    os._exit(0)
 
 
 def _load() -> None:
