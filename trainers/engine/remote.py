@@ -49,6 +49,7 @@ AWAY = (
     "The cluster that trains cannot be reached at the moment. This waits for it, and starts by "
     "itself when it is back."
 )
+ENDED = "The process that looked after this was ended. It waits for the next one, and goes on."
 LOST = "The computer that this ran on was lost. "
 GOES_ON = LOST + "It goes on from {seconds:.1f} s, where it was last kept."
 ANEW = LOST + "It starts again: nothing had been kept yet."
@@ -493,10 +494,19 @@ def _tell_waiting(kept: Store) -> None:
 
 def requeue(kept: Store, worker: str) -> None:
     """Puts the runs of a coordinator that is no more back into the queue, where the next one goes
-    on with them. Comparisons, curves and the like are left as they are: they cannot."""
+    on with them, some times. Comparisons, curves and the like stay as they are: they cannot."""
     had = (runs.c.worker == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
-    with kept.engine.begin() as sql:
-        sql.execute(update(runs).where(had).values(state=QUEUED, worker=None))
+    with kept.engine.connect() as sql:
+        keys = sql.scalars(select(runs.c.id).where(had)).all()
+    for key in keys:
+        told = [event for _, event in kept.events(key)]
+        if sum(getattr(event, "text", "") == ENDED for event in told) >= RETRIES:
+            continue
+        seconds = max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
+        kept.append(key, [Notice(ENDED, seconds, limits=False)])
+        with kept.engine.begin() as sql:
+            waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
+            sql.execute(waits.values(state=QUEUED, worker=None))
 
 
 def _heavy() -> Any:
