@@ -50,9 +50,9 @@ AWAY = (
     "itself when it is back."
 )
 ENDED = "The process that looked after this was ended. It waits for the next one, and goes on."
-LOST = "The computer that this ran on was lost. "
-GOES_ON = LOST + "It goes on from {seconds:.1f} s, where it was last kept."
-ANEW = LOST + "It starts again: nothing had been kept yet."
+LOST, CUT = "The computer that this ran on was lost. ", "This was interrupted. "
+GOES_ON = "It goes on from {seconds:.1f} s, where it was last kept."
+ANEW = "It starts again: nothing had been kept yet."
 TOO_OFTEN = (
     f"The computer that this ran on was lost {RETRIES + 1} times, so it was given up. Nothing is "
     "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
@@ -213,12 +213,12 @@ class Fleet:
         once = Once(told)
         # A coordinator before this one had begun it already.
         lost = any(isinstance(event, Started) for event in told)
-        times = sum(_is_loss(event) for event in told) + lost
+        why, times = CUT, sum(_is_loss(event) for event in told)
         while True:
             if lost:
                 if times > RETRIES:
                     raise Elsewhere(TOO_OFTEN)
-                yield again(folder, once.seconds)
+                yield again(why, folder, once.seconds)
             stream = self._once(call, about, stop, folder, known=known)
             try:
                 while True:
@@ -234,7 +234,7 @@ class Fleet:
                 if not self.lives():
                     raise ClusterLost from error
                 logging.warning("A node was lost: %s", str(error).splitlines()[0])
-                lost, times = True, times + 1
+                lost, why, times = True, LOST, times + 1
             finally:
                 stream.close()
 
@@ -361,12 +361,12 @@ def _follow(
         heard.put((number, None, error))
 
 
-def again(folder: Path | None, told_seconds: float) -> Notice:
-    """What to say of a job that was lost and begins again, by the clock that was told."""
+def again(why: str, folder: Path | None, told_seconds: float) -> Notice:
+    """What to say of a job that begins again, by the clock that was told."""
     if folder and (at := standing_of(folder)):
-        text = GOES_ON.format(seconds=at["seconds"])
+        text = why + GOES_ON.format(seconds=at["seconds"])
         return Continued(text, told_seconds, phase=at["phase"], step=at["step"])
-    return Notice(ANEW, told_seconds, limits=False)
+    return Notice(why + ANEW, told_seconds, limits=False)
 
 
 def _is_loss(event: Event) -> bool:
@@ -402,13 +402,14 @@ def coordinate(name: str, tell: dict[str, Any]) -> None:
     from trainers.engine import pool
     from trainers.engine.local import how_many
 
-    kept = store()
+    kept, said = store(), ""
     while True:
         try:
             cluster.connect(how_many())
             break
         except NoCluster as error:
-            logging.error("%s", error)
+            if str(error) != said:
+                logging.error("%s", said := str(error))
             _tell_waiting(kept)
             time.sleep(AGAIN_SECONDS)
     signal.signal(signal.SIGTERM, _end)  # Ray's own writes a page about it
@@ -486,8 +487,9 @@ def _tell_waiting(kept: Store) -> None:
         with kept.engine.connect() as sql:
             keys = sql.scalars(select(runs.c.id).where(runs.c.state == QUEUED, _heavy())).all()
         for key in keys:
-            if not any(getattr(event, "text", "") == AWAY for _, event in kept.events(key)):
-                kept.append(key, [Notice(AWAY, 0.0, limits=False)])
+            told = [event for _, event in kept.events(key)]
+            if not told or getattr(told[-1], "text", "") != AWAY:
+                kept.append(key, [Notice(AWAY, _clock(told), limits=False)])
     except SQLAlchemyError:
         logging.exception("Those who wait could not be told.")
 
@@ -502,11 +504,14 @@ def requeue(kept: Store, worker: str) -> None:
         told = [event for _, event in kept.events(key)]
         if sum(getattr(event, "text", "") == ENDED for event in told) >= RETRIES:
             continue
-        seconds = max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
-        kept.append(key, [Notice(ENDED, seconds, limits=False)])
+        kept.append(key, [Notice(ENDED, _clock(told), limits=False)])
         with kept.engine.begin() as sql:
             waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
             sql.execute(waits.values(state=QUEUED, worker=None))
+
+
+def _clock(told: Sequence[Event]) -> float:
+    return max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
 
 
 def _heavy() -> Any:
