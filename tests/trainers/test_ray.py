@@ -46,7 +46,7 @@ from trainers.jobs import Comparison, Curve
 from trainers.plan import Plan
 from trainers.privacy.settings import BadSetting
 from trainers.run import run
-from trainers.store import CANCELLED, FINISHED, store
+from trainers.store import CANCELLED, FINISHED, RUNNING, store
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),  # one cluster, in one of the test processes
@@ -455,10 +455,46 @@ def test_more_than_ones_own_place_is_taken_only_where_nobody_waits():
     assert not slots.take()
 
 
-def test_a_run_that_lost_too_many_nodes_is_given_up(monkeypatch):
-    key = store().start(QUICK, "ann", worker="test")
-    begun = Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
-    store().append(key, [begun, *(Notice(f"{remote.LOST}{n}", 1.0) for n in range(3))])
+def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
+    import ray
+
+    key, tried = store().start(QUICK, "ann", worker="test"), []
+
+    def crashed(*_, **__):
+        tried.append(1)
+        yield Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+        raise ray.exceptions.WorkerCrashedError
+
     fleet = object.__new__(remote.Fleet)
-    with pytest.raises(remote.Elsewhere, match="given up"):
-        list(fleet.perform(QUICK, stop=never, folder=run_folder(key)))
+    fleet.ray = ray
+    monkeypatch.setattr(remote.Fleet, "_once", crashed)
+    monkeypatch.setattr(remote.Fleet, "lives", lambda self: True)
+    events = list(performed(fleet, QUICK, key))
+    assert len(tried) == 1 + remote.RETRIES
+    assert isinstance(events[-1], Failed)
+    assert "given up" in events[-1].text
+    assert len(of(Started, events)) == 1
+    assert len(of(Notice, events)) == remote.RETRIES
+
+
+def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
+    import ray
+
+    key = store().start(QUICK, "ann", worker="coordinator")
+
+    def crashed(*_, **__):
+        yield Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+        raise ray.exceptions.WorkerCrashedError
+
+    fleet = object.__new__(remote.Fleet)
+    fleet.ray = ray
+    monkeypatch.setattr(remote.Fleet, "_once", crashed)
+    monkeypatch.setattr(remote.Fleet, "lives", lambda self: False)
+    with pytest.raises(remote.ClusterLost):
+        list(performed(fleet, QUICK, key))
+    assert store().find(key).state == RUNNING
+    for time_ in range(remote.RETRIES + 1):
+        remote.requeue(store(), "coordinator")
+        again = store().claim("coordinator")
+        assert (again is None) == (time_ == remote.RETRIES)  # not for ever
+    assert store().find(key).state == RUNNING  # for `Store.gone` to end
