@@ -232,8 +232,8 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
     key = store().start(plan, "ann", worker="test")
     killed = False
     for event in performed(fleet, plan, key):
-        kept = (run_folder(key) / "standing.safetensors").exists()
-        if not killed and kept and isinstance(event, Step):
+        at = standing_of(run_folder(key))
+        if not killed and at and at["step"] and isinstance(event, Step):
             nodes.kill_the_busy_one()
             killed = True
     assert isinstance(event, Finished), event
@@ -241,6 +241,8 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
     (went_on,) = of(Continued, events)
     assert "lost" in went_on.text
     assert went_on.step > 0
+    after = events[events.index(went_on) :]
+    assert "features" not in [event.key for event in of(Stage, after)]  # which a new run begins by
     told_once(events)
     assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
 
