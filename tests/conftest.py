@@ -41,6 +41,15 @@ def no_network(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def playwright():
+    """Of a process there may be one."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""
     return Path(__file__).parents[1]

@@ -15,11 +15,10 @@ from sqlalchemy import (
     ColumnElement,
     Engine,
     Float,
-    cast,
     create_engine,
     event as sql_event,
-    extract,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.engine import make_url
@@ -89,7 +88,7 @@ def is_shared(engine: Engine) -> bool:
 def now(engine: Engine) -> float | ColumnElement[float]:
     """Seconds since 1970 for heartbeats, as a value of a query: on one clock, whoever asks."""
     if is_shared(engine):
-        return cast(extract("epoch", func.clock_timestamp()), Float)
+        return literal_column("extract(epoch FROM clock_timestamp())", Float)
     return time.time()
 
 

@@ -16,4 +16,4 @@ _mount = st.components.v2.component(
 def every_page(path: str) -> None:
     """Once a page, anywhere; `path` is its own."""
     about = [st.query_params.get(name, "") for name in ABOUT]
-    _mount(key="page", data={"place": "|".join([path, *about])})
+    _mount(key="every_page", data={"place": "|".join([path, *about])})

@@ -10,7 +10,6 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import kept
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -18,7 +17,6 @@ from playwright.sync_api import (
     Error,
     Page,
     TimeoutError,
-    sync_playwright,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -70,22 +68,21 @@ def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def browsers():
+def browsers(playwright):
     """Starts Chromium with more flags."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("No chromium on this machine, and CI must not pass over the browser.")
         pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
 
-        def launched(*more: str) -> Browser:
-            made = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
-            new_context = made.new_context
-            made.new_context = lambda **settings: _watched(new_context(**settings))
-            return made
+    def launched(*more: str) -> Browser:
+        made = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
+        new_context = made.new_context
+        made.new_context = lambda **settings: _watched(new_context(**settings))
+        return made
 
-        yield launched
+    return launched
 
 
 LEFT: list[str] = []  # what pages asked of other machines, and what our policy kept from loading
@@ -165,12 +162,16 @@ def page(chromium, app) -> Page:
 
 @pytest.fixture(scope="session")
 def addresses(app, app_home) -> dict[str, str]:
+    import kept  # here: tests/security borrows fixtures of this module, and does not find it
+
     return kept.filled(app_home)
 
 
 @pytest.fixture
 def mine(page: Page, app) -> Page:
     """The browser of who ran what is kept."""
+    import kept
+
     page.context.add_cookies([{"name": "thaw_visitor", "value": kept.VISITOR, "url": app}])
     page.emulate_media(reduced_motion="reduce")
     return page

@@ -143,7 +143,10 @@ def fleet(joined, nodes):
     pool.use(joined)
     while len(nodes.cluster.worker_nodes) < 2:
         nodes.add()
-    joined.look()
+    until = time.monotonic() + 60
+    while joined.slots.count != 2 and time.monotonic() < until:  # a lost node is noticed late
+        time.sleep(0.1)
+        joined.look()
     assert joined.slots.count == 2
     yield joined
     pool.use(pool.Local())
