@@ -89,7 +89,7 @@ def test_no_value_breaks_a_page_or_acts_on_it(where, names, opened):
         said = words(at)
         assert not at.exception, (what, at.exception)
         assert said, what
-        assert not [one for one in ("<img src", "![x](", ":red[z]", "root:") if one in said], what
+        assert not re.search(r"(?<!\\)(<img|!\[x\]\(|:red\[z)|root:", said), what
         if (where, names[0]) in TOLD and where != "room.py":
             assert re.search(TOLD[where, names[0]], said), (what, said[:300])
         assert "A" * 200 not in said, what
