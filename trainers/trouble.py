@@ -13,7 +13,7 @@ from sqlalchemy.exc import (
     TimeoutError as NoConnectionFree,
 )
 
-from trainers.home import database_url, home_folder
+from trainers.home import database_url, home, home_folder
 from trainers.privacy.settings import hosted
 
 
@@ -101,7 +101,7 @@ def opened() -> str:
     """`database_url()`, once the data folder can be written to. Raises `NoStore`."""
     try:
         url = database_url()
-        if not os.access(home_folder(), os.W_OK):
+        if not os.access(home(), os.W_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         other = f"Thaw's data folder, {home_folder()}, cannot be used ({error}). Set THAW_HOME to "
