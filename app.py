@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
+from pages.parts.policy import POLICY
 from pages.parts.visitor import COOKIE
 from trainers.engine.files import open_more
 from trainers.engine.local import Workers
@@ -47,10 +48,8 @@ def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the dat
     try:
         ready = store().ready_workers()
     except SQLAlchemyError as error:
-        return JSONResponse(
-            {"ready_workers": 0, "problem": said(error) if settings.hosted() else in_full(error)},
-            503,
-        )
+        problem = (said if settings.hosted() else in_full)(error)
+        return JSONResponse({"ready_workers": 0, "problem": problem}, 503)
     return JSONResponse(
         {
             "ready_workers": ready,
@@ -69,14 +68,17 @@ class Headers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        known = COOKIE in Request(scope).cookies
+        request = Request(scope)
+        known = COOKIE in request.cookies
+        # A proxy says how it was reached; who says so untruly harms their own cookie alone.
+        secure = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *SAFETY_HEADERS]
                 if not known and scope["path"].rpartition("/")[2] in PAGES:
                     cookie = f"{COOKIE}={token_urlsafe(16)}; Path=/; Max-Age={A_YEAR_SECONDS}"
-                    value = f"{cookie}; HttpOnly; SameSite=Lax"
+                    value = f"{cookie}; HttpOnly; SameSite=Lax{'; Secure' * secure}"
                     message["headers"].append((b"set-cookie", value.encode()))
             await send(message)
 
@@ -87,6 +89,9 @@ SAFETY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"same-origin"),  # a run's link is its key: do not hand it to others
+    (b"content-security-policy", POLICY.encode()),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 ]
 PAGES = ("", "data", "run", "compare", "claims", "runs", "room", "learn")
 

@@ -30,6 +30,7 @@ from trainers.store import NoSuchRun, Run, store
 
 POLL_SECONDS = 0.5
 PASTED_CHARS = 2_000_000
+COLUMN_CHARS = 200  # of a column's name. Ours
 WAYS = {
     "files": "A file or a folder",
     "classes": "Class by class, or the camera",
@@ -288,8 +289,9 @@ def choose_columns(job: Run) -> None:
         return
     with st.form("columns"):
         left, right = st.columns(2)
-        text = left.text_input("Column of the texts", help="Its name, or its number from 1.")
-        label = right.text_input("Column of the labels", help="Its name, or its number from 1.")
+        how = "Its name, or its number from 1."
+        text = left.text_input("Column of the texts", max_chars=COLUMN_CHARS, help=how)
+        label = right.text_input("Column of the labels", max_chars=COLUMN_CHARS, help=how)
         if st.form_submit_button("Read again with these columns"):
             start_reading(
                 job.plan.path,

@@ -5,10 +5,11 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.drawings import LOGO
+from pages.parts.page import every_page
 from pages.parts.sign_in import door, lead_back, may_enter, who
-from pages.parts.to_top import to_top
 from pages.parts.trouble import told_plainly
 from pages.parts.words import explain_words
+from trainers.artifacts import address
 from trainers.privacy.settings import hosted
 from trainers.tracking import wanted
 
@@ -78,10 +79,12 @@ with told_plainly():
     who(page)
     page.run()
     explain_words()
-    to_top(page.url_path)
+    every_page(page.url_path)
 st.space("large")
 where = "its host’s" if hosted() else "this"
 leaves = "scores go to MLflow" if wanted() else "nothing leaves it"
+if address():
+    leaves = "models and data also lie where its host keeps files"
 st.caption(
     f"Thaw runs on {where} computer; {leaves}. "
     "The rules are restated from "

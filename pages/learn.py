@@ -337,7 +337,12 @@ def glossary() -> None:
     st.markdown("## Words")
     st.markdown("On every page a word with dots under it explains itself: point at it, or tap it.")
     asked = st.text_input(
-        "Search", key="asked", placeholder="frozen", icon=":material/search:", width=420
+        "Search",
+        max_chars=80,
+        key="asked",
+        placeholder="frozen",
+        icon=":material/search:",
+        width=420,
     )
     hits = found(asked)
     if not hits:

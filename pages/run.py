@@ -201,6 +201,7 @@ def backbone_for(sample: samples.Sample) -> str:
         name = st.text_input(
             "Name of an encoder at Hugging Face",
             wanted.removeprefix(OTHER) if named == OTHER else "",
+            max_chars=backbones.HUB_CHARS,
             placeholder="organisation/model, or organisation/model@revision",
             key="hub_name",
             help="Any text encoder with weights as safetensors. No code of its own is ever run.",

@@ -33,6 +33,7 @@ from trainers.store import (
     NAME_CHARS,
     NOTE_CHARS,
     OVER,
+    SEARCH_CHARS,
     UNDO_SECONDS,
     NoSuchRun,
     Past,
@@ -105,6 +106,7 @@ def asked() -> tuple[str, str, bool]:
         search = st.text_input(
             "Search",
             type="search",
+            max_chars=SEARCH_CHARS,
             placeholder="Name, note, approach or data",
             icon=":material/search:",
             key="search",
@@ -398,7 +400,7 @@ def everything() -> None:
             "for everybody. It cannot be undone. What is at work is cancelled, and gone within ten "
             "minutes. Your own files, and what you downloaded, are not touched."
         )
-        st.text_input(f"To be sure, type: {TYPED}", key="erase-typed")
+        st.text_input(f"To be sure, type: {TYPED}", max_chars=2 * len(TYPED), key="erase-typed")
         st.button("Delete everything of mine", icon=":material/delete_forever:", key="erase",
                   on_click=erase_all)  # fmt: skip
         if st.session_state.pop("erase-unsure", False):

@@ -17,7 +17,7 @@ def test_nothing_is_told_to_the_outside():
 
 def test_the_first_start_asks_nothing_and_shows_no_traceback():
     assert CONFIG["server"]["showEmailPrompt"] is False
-    assert CONFIG["client"]["showErrorDetails"] == "type"
+    assert CONFIG["client"]["showErrorDetails"] == "none"
 
 
 def test_there_is_a_light_and_a_dark_theme():

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainers import bench
 from trainers.backbones import NotHere
 from trainers.continuing import CannotContinue
+from trainers.engine.cluster import NoCluster
 from trainers.plan import BadPlan
 from trainers.privacy.settings import BadSetting
 from trainers.registry import UnknownKey
@@ -65,7 +66,10 @@ COMMANDS = {  # in the order of the help
     "work": work,
 }
 # What was asked for cannot be; the text says why.
-REFUSED = (BadPlan, BadSetting, BadUpload, CannotContinue, NoStore, NoSuchRun, NotHere, UnknownKey)
+REFUSED = (
+    *(BadPlan, BadSetting, BadUpload, CannotContinue, NoCluster),
+    *(NoStore, NoSuchRun, NotHere, UnknownKey),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return COMMANDS[given.pop("command")].run(given)
     except REFUSED as error:
-        print(error, file=sys.stderr)
+        cause = error.__cause__ if isinstance(error, NoStore) else None
+        print((cause and in_full(cause)) or error, file=sys.stderr)
         return 2
     except (OSError, SQLAlchemyError) as error:
         if not (text := in_full(error)):

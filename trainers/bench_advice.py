@@ -6,8 +6,10 @@ a bench that was cut off goes on where it was.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -15,11 +17,12 @@ from guide import Answers, advise
 from guide.approaches import APPROACHES
 from trainers import samples
 from trainers.compare import measured
+from trainers.engine.pool import pool
 from trainers.events import Answered, Finished
 from trainers.home import home
 from trainers.measure import paired
 from trainers.plan import Plan
-from trainers.run import BadData, Shared, run
+from trainers.run import BadData, Shared, never, run
 from trainers.trial import trial
 from trainers.verdict import ADVISABLE
 from trainers.whole import write_text
@@ -108,17 +111,37 @@ def cells(
     trial_seconds: float,
 ) -> Iterator[str]:
     """Measures what is missing of the grid, and says so, a line a cell."""
-    for key, per_class, seed in _grid(keys, volumes, seeds):
-        place = _place(key, per_class, seed, seconds, trial_seconds)
-        if place.exists():
-            continue
-        try:
-            cell = measure(key, per_class, seed, seconds, trial_seconds)
-        except BadData as error:
-            yield str(error)
-            continue
-        write_text(place, json.dumps(asdict(cell)))
-        yield in_words(cell)
+    places = {cell: _place(*cell, seconds, trial_seconds) for cell in _grid(keys, volumes, seeds)}
+    missing = [
+        partial(_cell, place, *cell, seconds, trial_seconds)
+        for cell, place in places.items()
+        if not place.exists()
+    ]
+    for told in pool().together(missing):
+        if told and told[1]:
+            yield told[1]
+
+
+def _cell(
+    place: Path, key: str, per_class: int, seed: int, seconds: float, trial_seconds: float
+) -> Iterator[str | None]:
+    plan = Plan(data=key, approach="transfer", per_class=per_class, seed=seed, seconds=seconds)
+    work = partial(measuring, trial_seconds=trial_seconds)
+    try:
+        cell = yield from pool().elsewhere(work, plan, stop=never)
+    except BadData as error:
+        yield str(error)
+        return
+    write_text(place, json.dumps(asdict(cell)))
+    yield in_words(cell)
+
+
+def measuring(
+    plan: Plan, *, trial_seconds: float, stop: Callable[[], bool]
+) -> Generator[None, None, Cell]:
+    """`measure`, as a pool has it done: it tells nothing."""
+    yield from ()
+    return measure(plan.data, plan.per_class, plan.seed, plan.seconds, trial_seconds)
 
 
 def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> Cell:

@@ -17,7 +17,10 @@ LEAST, MOST = 0.05, 20.0
 # How far a temperature may stray from 1 by itself: the standard deviation of its logarithm before
 # any example was seen. Few examples that are all right would otherwise ask for certainty. Ours.
 SPREAD = 0.5
-FOLDS = 5  # of the cross-validation that asks whether it helps. Ours
+# Of the cross-validation that asks whether it helps. Ours. In 36 runs on 6 samples (5, 10 and 30 of
+# each class, transfer learning and fine-tuning) it leaves 3 with a larger cross-entropy in the test
+# than with no temperature, instead of 9; the mean is 1.22, always applied 1.21, never 1.32.
+FOLDS = 5
 MOST_CHECKS = 2000  # more tell nothing new, and are kept with the run
 
 # Bins of equal width are for large tests; with few examples, fewer bins of equal counts say more.

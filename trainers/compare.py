@@ -1,8 +1,9 @@
-"""Every approach on the same split, backbone and budget, one after another."""
+"""Every approach on the same split, backbone and budget: one after another, or on a cluster."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainers.answers import pace
 from trainers.answers.specificity import LOOKED_AT, specificity
 from trainers.body import device
 from trainers.engine.execute import execute
+from trainers.engine.pool import pool
 from trainers.events import (
     Answered,
     Cancelled,
@@ -31,9 +33,9 @@ from trainers.home import run_folder
 from trainers.jobs import Comparison
 from trainers.misled import explained
 from trainers.plan import Plan
-from trainers.run import Shared, loaded, run
+from trainers.run import Shared, loaded
 from trainers.samples import Data, own
-from trainers.store import Store, store
+from trainers.store import store
 from trainers.trial import trial
 from trainers.verdict import judge
 
@@ -52,9 +54,11 @@ def compare(
     yield from filter(is_of_the_whole, lanes(job, stop=stop, part_of=folder and folder.name))
 
 
-def is_of_the_whole(event: Event) -> bool:
-    """Whether `event` is the comparison's, not one of its runs'."""
-    return isinstance(event, OURS) or (isinstance(event, Stage) and event.key in BEFORE)
+def is_of_the_whole(event: Event | None) -> bool:
+    """Whether `event` is the comparison's, not one of its runs'; so is None, from a cluster."""
+    if isinstance(event, Stage):
+        return event.key in BEFORE
+    return event is None or isinstance(event, OURS)
 
 
 def lanes(
@@ -62,54 +66,41 @@ def lanes(
 ) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
     comparison's id, where it has one. Without a run to compare there is no last word."""
-    began, runs, shared = time.monotonic(), store(), Shared()
-    plans = job.plans()
-    data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
-    known: dict[str, answers.Answer] = {}
-    given: dict[str, str] = {}
-    if not job.advised_article:
-        yield Stage("answers", "Answering the guide's questions from the data", 0.0)
-        known = answered(data, job.seconds)
-        given = job.answers or {key: one.answer for key, one in known.items()}
-        known |= looked_over(job)
-        job = replace(job, advised_article=advise(Answers.of(given)).approach)
-    tried = None
-    if not job.advised and job.trial_seconds:
-        tried = yield from trial(
-            plans[0], data, job.advised_article, seconds=job.trial_seconds, stop=stop
-        )
-        job = replace(job, advised=tried.trusted)
-        yield Tried(
-            right={key: sum(right) for key, right in tried.right.items()},
-            asked=min(map(len, tried.right.values())),
-            article=tried.article,
-            trusted=tried.trusted,
-            words=tried.words,
-            seconds=time.monotonic() - began,
-        )
+    began, shared, plans, runs = time.monotonic(), Shared(), job.plans(), store()
+    before = yield from pool().elsewhere(prepared, job, stop=stop)
+    job, given, known, tried = before.job, before.given, before.known, before.tried
     summaries: list[dict] = []
     failed: dict[str, str] = {}
     right: dict[str, list[bool]] = {}
-    for lane, plan in enumerate(plans):
+    keys: dict[str, str] = {}
+
+    def lane(number: int, plan: Plan) -> Iterator[Event]:
         if stop():
-            break
+            return
         key = runs.start(plan, job.visitor, worker="comparison", part_of=part_of)
-        yield LaneStarted(plan.approach, key, lane, len(plans), time.monotonic() - began)
-        for event in _lane(runs, key, plan, shared, stop):
-            yield event
-            match event:
-                case Answered():
-                    pairs = zip(event.labels, event.answers, strict=True)
-                    right[plan.approach] = [label == answer for label, answer in pairs]
-                case Finished():
-                    summaries.append(event.as_json() | {"run": key})
-                case Failed():
-                    failed[plan.approach] = event.text
-                    right.pop(plan.approach, None)
-                case Cancelled():
-                    failed[plan.approach] = "cancelled"
-                    right.pop(plan.approach, None)
+        yield LaneStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
+        runner = partial(_runner, whole=stop, shared=shared)
+        yield from execute(runs, key, plan, runner, run_folder(key))
         yield LaneDone(plan.approach, key, time.monotonic() - began)
+
+    for told in pool().together([partial(lane, *given) for given in enumerate(plans)]):
+        number, event = told or (0, None)
+        yield event
+        approach = plans[number].approach
+        match event:
+            case LaneStarted():
+                keys[approach] = event.run
+            case Answered():
+                pairs = zip(event.labels, event.answers, strict=True)
+                right[approach] = [label == answer for label, answer in pairs]
+            case Finished():
+                summaries.append(event.as_json() | {"run": keys[approach]})
+            case Failed():
+                failed[approach] = event.text
+                right.pop(approach, None)
+            case Cancelled():
+                failed[approach] = "cancelled"
+                right.pop(approach, None)
     if not right:
         return
     advised = job.advised or job.advised_article
@@ -122,10 +113,11 @@ def lanes(
         answers=given,
         measured={key: one.answer for key, one in known.items()},
         says={key: one.evidence["says"] for key, one in known.items()},
-        tried=min(map(len, tried.right.values())) if tried else 0,
+        tried=tried,
     )
+    order = [plan.approach for plan in plans]
     yield Compared(
-        runs=summaries,
+        runs=sorted(summaries, key=lambda one: order.index(one["approach"])),
         failed=failed,
         advised_article=job.advised_article,
         advised=advised,
@@ -148,14 +140,54 @@ def lanes(
     )
 
 
-def _lane(
-    runs: Store, key: str, plan: Plan, shared: Shared, stop: Callable[[], bool]
-) -> Iterator[Event]:
-    def runner(plan: Plan, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
-        return run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
+def _runner(
+    plan: Plan,
+    *,
+    stop: Callable[[], bool],
+    folder: Path,
+    whole: Callable[[], bool],
+    shared: Shared,
+) -> Iterator[Event | None]:
+    """A run that also ends when the `whole` does."""
+    return pool().run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
 
-    whole = stop
-    yield from execute(runs, key, plan, runner, run_folder(key))
+
+@dataclass(frozen=True)
+class Before:
+    """What is known before the runs."""
+
+    job: Comparison  # with what is advised
+    given: dict[str, str] = field(default_factory=dict)  # answers that the rules went by
+    known: dict[str, answers.Answer] = field(default_factory=dict)  # as measured
+    tried: int = 0  # left-out examples of the trial
+
+
+def prepared(job: Comparison, *, stop: Callable[[], bool]) -> Generator[Event, None, Before]:
+    """The answers to the guide's questions and the trial, where they are wanted."""
+    began = time.monotonic()
+    known: dict[str, answers.Answer] = {}
+    given: dict[str, str] = {}
+    data = samples.pick(job.data).data(job.per_class, job.seed, job.mends)
+    if not job.advised_article:
+        yield Stage("answers", "Answering the guide's questions from the data", 0.0)
+        known = answered(data, job.seconds)
+        given = job.answers or {key: one.answer for key, one in known.items()}
+        known |= looked_over(job)
+        job = replace(job, advised_article=advise(Answers.of(given)).approach)
+    if job.advised or not job.trial_seconds:
+        return Before(job, given, known)
+    plan = job.plans()[0]
+    tried = yield from trial(plan, data, job.advised_article, seconds=job.trial_seconds, stop=stop)
+    asked = min(map(len, tried.right.values()))
+    yield Tried(
+        right={key: sum(right) for key, right in tried.right.items()},
+        asked=asked,
+        article=tried.article,
+        trusted=tried.trusted,
+        words=tried.words,
+        seconds=time.monotonic() - began,
+    )
+    return Before(replace(job, advised=tried.trusted), given, known, asked)
 
 
 def measured(data: Data, seconds: float) -> dict[str, str]:

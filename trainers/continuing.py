@@ -114,6 +114,8 @@ def _newer(run: str) -> Select:
 def before(store: Store, run: str) -> list[Event]:
     """What was told up to where `run` goes on, and that it does; [] of a run that starts anew."""
     of = continues(store, run)
+    if of and store.events(run):  # lost in its midst and begun again: trainers/engine/remote.py
+        return []
     at = of and place(run)
     told = [event for _, event in store.events(of)] if at else []
     if not told:  # deleted since: then this run is one like any other

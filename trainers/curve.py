@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from guide.approaches import APPROACHES
 from trainers import backbones, samples
 from trainers.approaches import phases
 from trainers.engine.execute import reason
+from trainers.engine.pool import pool
 from trainers.events import (
     Answered,
     Cancelled,
@@ -29,7 +31,7 @@ from trainers.events import (
 from trainers.jobs import Curve
 from trainers.measure import score
 from trainers.plan import Plan
-from trainers.run import BadData, Shared, loaded, run
+from trainers.run import BadData, Shared, loaded
 from trainers.trend import told
 
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the training examples
@@ -82,7 +84,8 @@ def curve(job: Curve, *, stop: Callable[[], bool], folder: Path | None = None) -
         )
     if set(job.approaches) != {"simple"}:
         row.check_here()
-        loaded(row.key)
+        if pool().at_once == 1:  # here, where the first run would pay for it
+            loaded(row.key)
     yield from _Curves(job, to_try, data.modality, len(data.classes), stop).events()
 
 
@@ -130,45 +133,58 @@ class _Curves:
             share = weights[0] / sum(weights) / len(self.job.approaches)
             self.ceiling[size] = max(left * share, MIN_SECONDS)
             began = self.clock()
-            yield from self._all(size, 0)
+            yield from self._all((size, 0))
             took[size] = self.clock() - began
         # Of all there are, there is one choice: other dice and other checks come last.
+        at_once = max(1, pool().at_once // len(self.job.approaches))
         for some in (self.to_try[:-1], self.to_try[-1:]):
-            for draw in range(1, MOST_DRAWS):
-                for size in some:
-                    if self.clock() + SLOWER * took[size] <= self.job.seconds:
-                        yield from self._all(size, draw)
+            rest = [(size, draw) for draw in range(1, MOST_DRAWS) for size in some]
+            while rest:
+                now, rest = rest[:at_once], rest[at_once:]
+                left = (self.job.seconds - self.clock()) / SLOWER
+                yield from self._all(*(one for one in now if took[one[0]] <= left))
 
     def _weight(self, size: Size) -> float:
         """Its part of the time: the test takes as long at every size, learning longer with more."""
         every = sum(other.examples for other in self.to_try)
         return 1 / len(self.to_try) + size.examples / every
 
-    def _all(self, size: Size, draw: int) -> Iterator[Event]:
-        """Every approach with the same examples."""
-        self.shared = self.shared.with_other_training()
-        job = self.job
-        for plan in job.plans(
-            per_class=size.at_most, seed=job.seed + draw, seconds=self.ceiling[size]
-        ):
-            if self.stop():
-                return
-            title = APPROACHES[plan.approach].title
-            more = f", choice {draw + 1}" if draw else ""
-            text = f"{title} with {size.per_class:,} of each class{more}"
-            yield Stage("curve", text, self.clock())
-            try:
-                yield from self._one(plan, size, draw)
-            except BadData:
-                raise  # the others would meet the same
-            except Exception as error:  # the curve goes on without this point
-                self.failed = f"{text}: {reason(error)}"
-                yield Notice(self.failed, self.clock())
+    def _all(self, *choices: tuple[Size, int]) -> Iterator[Event]:
+        """Every approach with the same examples, of each choice: a size and a draw."""
+        job, runs = self.job, []
+        for size, draw in choices:
+            self.shared = self.shared.with_other_training()
+            plans = job.plans(
+                per_class=size.at_most, seed=job.seed + draw, seconds=self.ceiling[size]
+            )
+            runs += [partial(self._told, plan, size, draw, self.shared) for plan in plans]
+        # The first of all says how many test examples every run is asked.
+        alone = 1 if self.shared.tests is None and pool().at_once > 1 else 0
+        for some in (runs[:alone], runs[alone:]):
+            for of_one in pool().together(some):
+                yield of_one and of_one[1]
 
-    def _one(self, plan: Plan, size: Size, draw: int) -> Iterator[Event]:
-        answered, done = None, []
-        with closing(run(plan, stop=self.stop, shared=self.shared)) as events:
+    def _told(self, plan: Plan, size: Size, draw: int, shared: Shared) -> Iterator[Event]:
+        if self.stop():
+            return
+        shared.tests = self.shared.tests
+        title = APPROACHES[plan.approach].title
+        more = f", choice {draw + 1}" if draw else ""
+        text = f"{title} with {size.per_class:,} of each class{more}"
+        yield Stage("curve", text, self.clock())
+        try:
+            yield from self._one(plan, size, draw, shared)
+        except BadData:
+            raise  # the others would meet the same
+        except Exception as error:  # the curve goes on without this point
+            self.failed = f"{text}: {reason(error)}"
+            yield Notice(self.failed, self.clock())
+
+    def _one(self, plan: Plan, size: Size, draw: int, shared: Shared) -> Iterator[Event]:
+        answered, done, last = None, [], None
+        with closing(pool().run(plan, stop=self.stop, shared=shared)) as events:
             for event in events:
+                last = event or last
                 match event:
                     case Answered():
                         answered = event
@@ -192,9 +208,9 @@ class _Curves:
             tests=len(labels),
             low=result.low,
             high=result.high,
-            seconds=event.seconds,
+            seconds=last.seconds,
             budget_seconds=plan.seconds,
-            whole=whole and _whole(event, size),
+            whole=whole and _whole(last, size),
             settled=whole and all(phase.whole for phase in done),
         )
         self.points.append(point)

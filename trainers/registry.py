@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
+MOST_CHARS = 80  # of a key that there is not, told again. Ours
+
 
 class UnknownKey(KeyError):
     """A key that the registry does not have; the text says which one is near."""
@@ -26,5 +28,6 @@ def pick_from(registry: Mapping[str, Any], key: str, what: str) -> Any:
     if key not in registry:
         near = get_close_matches(str(key), registry, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownKey(f"No {what} {key!r}. {hint}There are: {', '.join(registry)}.")
+        asked = str(key)[:MOST_CHARS]  # an address can say anything
+        raise UnknownKey(f"No {what} {asked!r}. {hint}There are: {', '.join(registry)}.")
     return registry[key]

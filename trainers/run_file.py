@@ -220,6 +220,7 @@ def _planned(file: _File, events: list[Event]) -> Any:
         modality = _modality(file, events)
         if not KEY.fullmatch(data) or not modality:
             raise _refused(str(error)) from None
+        _check_mends(settings.get("mends", []))
         like = next(one for one in samples.SAMPLES.values() if one.modality == modality)
         settings |= {"data": like.key, "mends": []}
     except (TypeError, AttributeError):
@@ -233,6 +234,14 @@ def _planned(file: _File, events: list[Event]) -> Any:
     except BadPlan as error:
         raise _refused(str(error)) from None
     return plan
+
+
+def _check_mends(given: Any) -> None:
+    """Those of a plan whose data is not here: no `Plan` looks at them."""
+    from trainers.health import MENDS  # it needs the samples, which take a while
+
+    if not isinstance(given, list) or any(one not in list(MENDS) for one in given):
+        raise _refused("Its plan leaves examples out for a reason that Thaw does not know")
 
 
 def _modality(file: _File, events: list[Event]) -> str | None:

@@ -1,6 +1,7 @@
 """Sentences about a run that pages, reports and cards share. Plain text; no library is needed."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 from guide.approaches import APPROACHES
 from trainers.events import Baseline, Finished, Validated
@@ -51,14 +52,14 @@ def count(number: int) -> str:
 
 def command(plan: Plan) -> str:
     """The run from a terminal."""
-    words = [
-        f"python -m trainers run --data {plan.data} --approach {plan.approach}",
-        f"--backbone {plan.backbone} --seconds {plan.seconds:g} --seed {plan.seed}",
-    ]
+    words = {"data": plan.data, "approach": plan.approach, "backbone": plan.backbone}
+    words |= {"seconds": f"{plan.seconds:g}", "seed": str(plan.seed)}
     if plan.per_class is not None:
-        words.append(f"--per-class {plan.per_class}")
+        words["per-class"] = str(plan.per_class)
     if plan.mends:
-        words.append(f"--mends {','.join(plan.mends)}")
+        words["mends"] = ",".join(plan.mends)
     if plan.what_learns != "auto" and plan.approach in ("fine_tune", "hybrid"):
-        words.append(f"--what-learns {plan.what_learns}")
-    return " ".join(words)
+        words["what-learns"] = plan.what_learns
+    # Quoted: a plan may come from a stranger's file, and people paste this into a shell.
+    told = " ".join(f"--{name} {quote(word)}" for name, word in words.items())
+    return f"python -m trainers run {told}"

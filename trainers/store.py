@@ -6,6 +6,7 @@ ends. So all are rows of one table, and `Run.plan` is the job.
 
 import json
 import math
+import re
 import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -764,5 +765,10 @@ def _result(last: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
+# Signs that are not to be seen, and those that turn the direction of reading, which would make
+# "exe.gnp" of a name; among them zero, which Postgres does not keep.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def _clean(text: str, most: int) -> str:
-    return text.replace("\0", "")[:most]  # Postgres keeps no zero
+    return UNSEEN.sub("", text)[:most]

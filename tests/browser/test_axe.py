@@ -54,19 +54,6 @@ FOLDED = "document.querySelectorAll('details:not([open]) > summary')"
 UNFOLD = f"{FOLDED}.forEach(one => one.click())"
 
 
-@pytest.fixture(scope="session")
-def addresses(app, app_home) -> dict[str, str]:
-    return kept.filled(app_home)
-
-
-@pytest.fixture
-def mine(page: Page, app) -> Page:
-    """The browser of who ran what is kept."""
-    page.context.add_cookies([{"name": "thaw_visitor", "value": kept.VISITOR, "url": app}])
-    page.emulate_media(reduced_motion="reduce")
-    return page
-
-
 def drawn(page: Page, address: str, whole: str = WHOLE) -> None:
     page.goto(address)
     page.wait_for_selector("#thaw-word", state="attached", timeout=SLOW_MS)  # comes last

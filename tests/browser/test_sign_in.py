@@ -91,6 +91,9 @@ def test_the_door_and_what_is_behind_it_have_no_barrier(guest, oidc, hosted, hos
     guest.get_by_role("button", name="Cem").click()
     expect(guest.get_by_role("button", name="Sign out")).to_be_visible()
     assert not barriers(guest)
+    guest.keyboard.press("Escape")
+    guest.get_by_role("button", name="They are mine").click()
+    expect(guest.get_by_text("this browser had")).to_have_count(0)
 
 
 def test_a_sign_in_leads_back_and_a_sign_out_closes_the_door(guest, oidc):

@@ -8,6 +8,7 @@ import toys
 
 from trainers import curve as module, jobs, samples
 from trainers.curve import LEAST, MOST_DRAWS, curve, sizes
+from trainers.engine import pool
 from trainers.engine.execute import execute
 from trainers.events import Cancelled, Curved, Failed, Notice, Point, Progress, Stage, from_json
 from trainers.jobs import Curve, from_json as job_from, kind_of
@@ -37,7 +38,7 @@ def planned(monkeypatch):
         seen.append(plan)
         return run(plan, **more)
 
-    monkeypatch.setattr(module, "run", noted)
+    monkeypatch.setattr(pool, "run", noted)
     return seen
 
 
@@ -152,7 +153,7 @@ def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
             raise MemoryError
         return run(plan, **more)
 
-    monkeypatch.setattr(module, "run", broken)
+    monkeypatch.setattr(pool, "run", broken)
     events = list(curve(job(), stop=never))
     assert "memory" in of(Notice, events)[0].text
     assert {point.approach for point in of(Point, events)} == {"transfer", "fine_tune"}

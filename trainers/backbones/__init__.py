@@ -244,6 +244,7 @@ HUB = re.compile(
     r"(?!.*(?:--|\.\.))hf:(?P<repo>[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95})"
     r"(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._-]{0,63}))?"
 )
+HUB_CHARS = 260  # that such a name has at most
 
 
 def pick(key: str) -> Backbone:

@@ -24,6 +24,7 @@ TOKENIZERS = (  # any one of them
     "tokenizer.model",
 )
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+MOST_HEADER_BYTES = 100_000_000  # of a safetensors file: the format's own limit
 MOST_TOKENS = 512  # longer texts cost time in the square of their length; ours
 
 
@@ -119,11 +120,15 @@ def _is_length(value: Any) -> bool:
 
 
 def _stored(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header."""
+    """How many numbers a safetensors file holds, from its header; 0 where that is none."""
     with open(file, "rb") as opened:
-        header = opened.read(int.from_bytes(opened.read(8), "little"))
-    tensors = {k: v for k, v in json.loads(header).items() if k != "__metadata__"}
-    return sum(math.prod(tensor["shape"]) for tensor in tensors.values())
+        size = int.from_bytes(opened.read(8), "little")
+        header = opened.read(size) if size < MOST_HEADER_BYTES else b""
+    try:
+        tensors = {k: v for k, v in json.loads(header).items() if k != "__metadata__"}
+        return sum(math.prod(tensor["shape"]) for tensor in tensors.values())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return 0
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ WEIGHT_DECAY = 5e-4
 
 def read(file: Path, split: str) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, 3, 32, 32) and labels int64 (N,) of `split` ("train" or "test")."""
-    with np.load(file) as data:
+    with np.load(file, allow_pickle=False) as data:
         packed, offsets = data[f"{split}_bytes"].tobytes(), data[f"{split}_offsets"]
         labels = data[f"{split}_labels"].astype(np.int64)
     pictures = [

@@ -50,6 +50,8 @@ def execute(
             for event in stream:
                 if heart.cancel.is_set():
                     break
+                if event is None:  # from afar: nothing new, but a moment to hear Cancel
+                    continue
                 if (kept := keeps(event)) and type(event) in ENDS:
                     heart.end(event)
                     continuing.settle(store, run, event)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers.engine import cluster
 from trainers.engine.lost import CHECK_SECONDS, Lost
 from trainers.rooms import Rooms
 from trainers.store import Store
@@ -39,7 +40,8 @@ class Workers:
 
     def __init__(self, store: Store, count: int | None = None) -> None:
         self.store = store
-        self.count = how_many() if count is None else count
+        self.ray = cluster.chosen()  # then one process leads those that train elsewhere
+        self.count = 1 if self.ray else how_many() if count is None else count
         self.processes: dict[str, subprocess.Popen] = {}
         self._started: dict[str, float] = {}
         self._lost = Lost(store)
@@ -72,7 +74,8 @@ class Workers:
         name = ("light-" if light else "") + secrets.token_hex(8)
         threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
         command = [sys.executable, "-m", "trainers", "work", "--name", name]
-        command += ["--light"] if light else ["--threads", str(threads)]
+        heavy = ["--ray"] if self.ray else ["--threads", str(threads)]
+        command += ["--light"] if light else heavy
         self.processes[name] = subprocess.Popen(
             [*command, "--parent", str(os.getpid())],
             cwd=ROOT,
@@ -96,6 +99,10 @@ class Workers:
         for name, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
+            if self.ray:
+                from trainers.engine.remote import requeue
+
+                requeue(self.store, name)
             self.store.gone(name, died(process.returncode))
             if time.monotonic() - self._started[name] > QUICK_DEATH_SECONDS:
                 del self.processes[name]

@@ -31,12 +31,17 @@ def work(
     threads: int | None = None,
     parent: int | None = None,
     light: bool = False,
+    ray: bool = False,
 ) -> None:
     """Works until the process numbered `parent` is gone: a worker must not outlive its app.
 
-    A `light` one never imports torch: it reads and downloads while the others train.
+    A `light` one never imports torch: it reads and downloads while the others train. With `ray` it
+    has the nodes of a cluster train.
     """
     name = name or secrets.token_hex(8)
+    if ray:
+        _lead(name, parent)
+        return
     _be_nice()
     state = {"ready": light, "heavy": not light}
     runs = store()
@@ -65,6 +70,16 @@ def work(
         else:
             state["ready"] = True
             time.sleep(IDLE_SECONDS)
+
+
+def _lead(name: str, parent: int | None) -> None:
+    from trainers.engine.remote import coordinate
+
+    state = {"ready": False, "places": 1}
+    runs = store()
+    threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
+    threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
+    coordinate(name, state)
 
 
 def _one(runs: Store, name: str, *, heavy: bool) -> bool:
@@ -130,8 +145,10 @@ def _be_nice() -> None:
 
 def _beat(runs: Store, name: str, state: dict) -> None:
     while True:
+        told = dict(state)
         try:
-            runs.beat(name, os.getpid(), **state)
+            for place in range(max(1, told.pop("places", 1))):  # each counts as a worker
+                runs.beat(f"{name}-{place}" if place else name, os.getpid(), **told)
         except SQLAlchemyError as error:  # locked, or the disk is full: that passes
             logging.warning("The worker could not say that it lives. %s", said(error) or error)
         time.sleep(BEAT_SECONDS)

@@ -8,12 +8,8 @@ from trainers.store import tables
 
 
 def migrate(connection) -> None:
-    context.configure(
-        connection=connection,
-        target_metadata=tables,
-        render_as_batch=True,  # SQLite cannot change a column: its table is made anew
-        transactional_ddl=True,  # also SQLite, inside the transaction that is open
-    )
+    # Batches: SQLite cannot change a column, so that its table is made anew.
+    context.configure(connection=connection, target_metadata=tables, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 

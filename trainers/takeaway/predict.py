@@ -77,14 +77,26 @@ def answer_table(source: str, target: str, column: str | None) -> None:
     added = [name if name not in names else f"{name} (model)" for name in ("answer", MEASURE)]
     with open(target, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow([*names, *added])
+        out.writerow(map(harmless, [*names, *added]))
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             found = ask([read(one) for one in asked[some]])
             for row, sureness in zip(rows[some], found, strict=True):
                 told = [answer(sureness) or "not sure", f"{sureness.max():.4f}"]
-                out.writerow([*(row[name] for name in names), *told])
+                out.writerow(map(harmless, [*(row[name] or "" for name in names), *told]))
     print(f"{len(rows):,} rows answered: {target}")
+
+
+def harmless(cell: str) -> str:
+    """The cell, as text where a spreadsheet would run it as a formula."""
+    starts = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+    if not cell.lstrip(" ").startswith(starts):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def check() -> int:

@@ -28,10 +28,15 @@ def run(given: dict[str, Any]) -> int:
     ]
     # Imported only now: a wrong name should not wait for torch.
     from trainers.bench_advice import FULL, as_table, cells, known
+    from trainers.engine.cluster import chosen
 
     grid = {name: given[name] for name in ("volumes", "seeds", "seconds", "trial_seconds")}
     grid |= FULL if given["full"] else {}
     if not given["table"]:
+        if chosen():
+            from trainers.engine.remote import joined
+
+            joined()
         for told in cells(keys, **grid):
             print(told, flush=True)
     print(as_table(known(keys, **grid)))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from trainers.engine.cluster import chosen
 from trainers.engine.execute import execute, reason
 from trainers.events import Event, Failed
 from trainers.home import run_folder
@@ -16,6 +17,11 @@ from trainers.store import store
 def begun(job: Any, runner: Runner = perform, **how: Any) -> tuple[str, Iterator[Event]]:
     """The id of `job` in the store, where it is kept like any visitor's, and its events, which
     happen as they are read. `how`: as `execute` takes it."""
+    if chosen():
+        from trainers.engine.remote import joined
+
+        fleet = joined()
+        runner = fleet.perform if runner is perform else runner  # the others use its pool
     key = store().start(job, visitor=TERMINAL, worker=TERMINAL)
     return key, execute(store(), key, job, runner, run_folder(key), **how)
 

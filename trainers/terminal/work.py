@@ -10,6 +10,7 @@ def add(commands: Any) -> None:
     command.add_argument("--name")
     command.add_argument("--threads", type=int)
     command.add_argument("--light", action="store_true", help="no training: read and download")
+    command.add_argument("--ray", action="store_true", help="have a Ray cluster train")
     command.add_argument("--parent", type=int, help="end when the process of this number ends")
 
 

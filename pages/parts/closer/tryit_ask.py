@@ -10,7 +10,7 @@ from trainers import answering
 from trainers.answering import CannotAnswer
 from trainers.answering.tables import MOST_ROWS, Read, lines, read
 from trainers.samples.own import BadUpload
-from trainers.samples.own.limits import MAX_IMAGE_BYTES, MB
+from trainers.samples.own.limits import KEPT_CHARS, MAX_IMAGE_BYTES, MB
 from trainers.store import Run
 
 MOST_PICTURES = 200
@@ -18,6 +18,7 @@ CAMERA_PX = 480  # as wide as the page it would be higher than the screen, its b
 MOST_TABLE_BYTES = 20 * MB
 PICTURES = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "heic", "heif"]
 TABLES = ["csv", "tsv", "txt", "xlsx", "jsonl", "json", "parquet"]
+LINES_CHARS = 2_000_000  # of all lines together: 1,000 for each of `MOST_ROWS`. Ours
 WAYS = {"one": "One text", "lines": "Many lines", "table": "A table"}
 
 
@@ -49,7 +50,7 @@ def _starter(run: Run) -> list[Given]:
     chosen = st.pills(
         "Or take an example of the test, which it has never learned from:",
         range(len(some)),
-        format_func=lambda number: f"no. {number + 1}: {some[number].label}",
+        format_func=lambda number: f"no. {number + 1}: {plain(some[number].label)}",
         key=f"starter-{run.id}",
     )
     return [] if chosen is None else [some[chosen]]
@@ -127,6 +128,7 @@ def _texts(run: Run) -> list[Given]:
             "A text" if way == "one" else "Texts, one on each line",
             key=f"{way}-{run.id}",
             height=100 if way == "one" else 200,
+            max_chars=KEPT_CHARS if way == "one" else LINES_CHARS,
             placeholder="Type or paste",
         )
         st.form_submit_button("Answer", type="primary", icon=":material/question_answer:")

@@ -286,7 +286,7 @@ class Keeper:
 
     def _facts(self) -> Facts:
         """What a page and a run hold against a backbone."""
-        with np.load(self.draft / "index.npz") as index:
+        with np.load(self.draft / "index.npz", allow_pickle=False) as index:
             rows = np.flatnonzero(~index["test"])
             starts, ends, labels = (index[name][rows] for name in ("starts", "ends", "labels"))
         kept = Split(Kept(self.modality, self.draft / "examples.bin", starts, ends), labels)
@@ -446,7 +446,7 @@ class Stored(Sample):
         about = _about(place)
         if about.get("deleted"):
             raise BadUpload(DELETED)
-        index = np.load(place / "index.npz")
+        index = np.load(place / "index.npz", allow_pickle=False)
         labels = index["labels"].astype(np.int64)
         inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
         without = np.array([row for rows in self.mended(mends).values() for row in rows], dtype=int)
@@ -464,13 +464,13 @@ class Stored(Sample):
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the index, int64, that `data()` has in training and in the test, in order."""
-        with np.load(folder(self.key) / "index.npz") as index:
+        with np.load(folder(self.key) / "index.npz", allow_pickle=False) as index:
             return _sides(index, np.array([], dtype=int), None, 0)
 
     def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What was noted when it was read: about.json, and the columns of the index."""
         place = folder(self.key)
-        with np.load(place / "index.npz") as index:
+        with np.load(place / "index.npz", allow_pickle=False) as index:
             return _about(place), dict(index)
 
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -576,7 +576,9 @@ def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
         "title": about["title"],
         "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
         f"({split_by}).",
-        "made": "yours; it lies on the computer that Thaw runs on and nowhere else",
+        "made": "yours; it lies where the host of this Thaw keeps files and nowhere else"
+        if artifacts.address()
+        else "yours; it lies on the computer that Thaw runs on and nowhere else",
         "modality": modality,
         "classes": len(about["classes"]),
         "train_per_class": min(filter(None, about["train"]), default=0),

@@ -1,0 +1,131 @@
+"""Names that hide what they are, keys that could be guessed, and plans out of a stranger's file."""
+
+import inspect
+import json
+import math
+import re
+import shlex
+
+import pytest
+
+from tests.browser import kept
+from trainers import rooms as rooms_module
+from trainers.plan import Plan
+from trainers.privacy import sharing
+from trainers.rooms import CODE_LETTERS, LETTERS, TRIES_ALL, TRIES_EACH, NoRoom, Settings, rooms
+from trainers.run_file import BadFile, as_text, bring_in
+from trainers.samples.own import inbox
+from trainers.samples.own.limits import plain
+from trainers.says import command
+from trainers.store import store
+
+ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
+TURNING = ["\u202e", "\u2066", "\u2067", "\u202d", "\x00", "\x07", "\x1b[31m", "\x85", "\u2069"]
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", TURNING, ids=ascii)
+def test_no_sign_that_hides_or_turns_is_kept_of_a_name(sign):
+    name = f"photo{sign}gnp.exe"
+    key = kept.run(store())
+    store().describe(key, kept.VISITOR, name=name, note=name)
+    past = store().past(key)
+    room = rooms().open(name, Settings(), ANN)
+    person = rooms().join(room.code, name, BOB)
+    for shown in (past.name, past.title, past.note, room.title, person.name, plain(name)):
+        assert sign[0] not in shown
+        assert shown.startswith("photo")
+
+
+def test_a_note_keeps_its_lines():
+    key = kept.run(store())
+    store().describe(key, kept.VISITOR, name="", note="one\n\ttwo")
+    assert store().past(key).note == "one\n\ttwo"
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def test_every_key_has_128_bits_at_least():
+    key = kept.run(store())
+    token = sharing.share(key, kept.VISITOR)
+    room = rooms().open("7b", Settings(), ANN)
+    for made in (key, token, room.key):  # secrets.token_urlsafe(16)
+        assert re.fullmatch(r"[\w-]{22}", made)
+    assert re.fullmatch(r"[0-9a-f]{32}", inbox.new_draft(ANN))
+
+
+def test_a_code_is_short_so_that_wrong_ones_are_counted():
+    """It is read from a wall. What it lets in is a name on a board; what leads is the key."""
+    assert math.log2(len(LETTERS) ** CODE_LETTERS) > 25
+    guesses_a_day = TRIES_ALL * 24 * 3600 / rooms_module.TRY_SECONDS
+    assert guesses_a_day / len(LETTERS) ** CODE_LETTERS < 0.002
+    room = rooms().open("7b", Settings(), ANN)
+    for _ in range(TRIES_EACH):
+        with pytest.raises(NoRoom, match="No room has the code"):
+            rooms().enter("ZZZZZZ", BOB)
+    with pytest.raises(NoRoom, match="Too many wrong codes"):
+        rooms().enter(room.code, BOB)
+
+
+def test_guesses_under_new_names_are_counted_together(monkeypatch):
+    """A browser can throw its cookie away."""
+    monkeypatch.setattr(rooms_module, "TRIES_ALL", 5)
+    room = rooms().open("7b", Settings(), ANN)
+    for number in range(5):
+        with pytest.raises(NoRoom, match="No room has the code"):
+            rooms().enter("ZZZZZZ", f"a-new-visitor-{number:04}")
+    with pytest.raises(NoRoom, match="Too many wrong codes"):
+        rooms().enter(room.code, "a-new-visitor-9999")
+
+
+def test_the_key_of_a_room_is_guessed_as_seldom_and_compared_in_constant_time():
+    room = rooms().open("7b", Settings(), ANN)
+    for _ in range(TRIES_EACH):
+        with pytest.raises(NoRoom, match="leads no room"):
+            rooms().lead(room.code, "a" * 22, BOB)
+    with pytest.raises(NoRoom, match="Too many"):
+        rooms().lead(room.code, room.key, BOB)
+    assert "compare_digest" in inspect.getsource(rooms_module.Rooms.lead)
+
+
+# --- a plan out of a stranger's file --------------------------------------------------------------
+
+
+def imported(**plan):
+    """The run out of a file whose plan says so, on data that is not here."""
+    document = json.loads(as_text(store(), kept.run(store())))
+    document["plan"] |= {"data": "own-AAAAAAAAAAAA"} | plan
+    for event in document["events"]:
+        if "data" in event:
+            event["data"] = document["plan"]["data"]
+    return store().find(bring_in(store(), json.dumps(document).encode(), BOB))
+
+
+def test_a_run_on_data_that_is_not_here_can_come():
+    assert imported().plan.data == "own-AAAAAAAAAAAA"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [{"mends": mends} for mends in (["; rm -rf ~"], ["$(id)"], "abc", 7, {"a": 1}, [["a"]], [1])]
+    + [{"backbone": key} for key in ("hf:a/b;id", "hf:../../x", "; id", "../x", 7)]
+    + [{"data": data} for data in ("own-; id 12345", "own-../../../x", "own-$(id)abc")]
+    + [{"what_learns": "; id"}, {"approach": "; id"}, {"seed": "; id"}, {"pace": "; id"}],
+    ids=repr,
+)
+def test_a_plan_that_says_anything_else_is_refused_in_words(plan):
+    with pytest.raises(BadFile, match="Nothing was kept"):
+        imported(**plan)
+
+
+def test_a_command_that_is_shown_is_safe_to_paste():
+    """Whatever a plan came to hold."""
+    plan = Plan(data="digits", approach="transfer")
+    object.__setattr__(plan, "backbone", "x; touch y")
+    object.__setattr__(plan, "mends", ("$(id)", "`id`"))
+    words = shlex.split(command(plan))
+    assert "x; touch y" in words
+    assert "$(id),`id`" in words

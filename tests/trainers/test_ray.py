@@ -1,0 +1,502 @@
+"""Runs on a real Ray cluster of several nodes on this machine, each with a home of its own."""
+
+import os
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from belongings import own_texts
+from safetensors.numpy import load_file
+
+from trainers.bench_advice import cells, known
+from trainers.checkpoint import standing_of
+from trainers.compare import lanes
+from trainers.curve import curve
+from trainers.engine import cluster, pool, remote
+from trainers.engine.cluster import Ask, NoCluster, asks, chosen, connect
+from trainers.engine.execute import execute
+from trainers.engine.local import Workers
+from trainers.engine.remote import Once, Slots
+from trainers.events import (
+    Answered,
+    Cancelled,
+    Compared,
+    Continued,
+    Curved,
+    Failed,
+    Finished,
+    LaneDone,
+    LaneStarted,
+    Notice,
+    PhaseDone,
+    Point,
+    Progress,
+    Stage,
+    Started,
+    Step,
+    Validated,
+    Watched,
+)
+from trainers.home import run_folder
+from trainers.jobs import Comparison, Curve
+from trainers.plan import Plan
+from trainers.privacy.settings import BadSetting
+from trainers.run import run
+from trainers.store import CANCELLED, FINISHED, RUNNING, store
+
+pytestmark = [
+    pytest.mark.xdist_group("ray"),  # one cluster, in one of the test processes
+    # Ray's own; ours stay errors.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning:ray.*"),
+]
+PATIENCE_SECONDS = 250  # a busy machine imports torch slowly
+NODE = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1"}
+QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=20)
+LONG = Plan(data="digits", approach="scratch", seconds=300)
+
+
+def never() -> bool:
+    return False
+
+
+def of(kind, events) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def until(condition, seconds: float = PATIENCE_SECONDS) -> None:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "It took too long."
+        time.sleep(0.05)
+
+
+def a_cluster(cpus: int, **how):
+    """A head with so many processors."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": cpus, "include_dashboard": False, **NODE, **how}
+    return Cluster(initialize_head=True, head_node_args=head)
+
+
+class Nodes:
+    """A head without processors, and nodes with one each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.homes = folder, {}
+        self.cluster = a_cluster(0)
+        self.address = self.cluster.address
+
+    def add(self) -> None:
+        home = self.folder / f"node-{len(self.homes)}"
+        settings = {"THAW_HOME": str(home)}
+        self.homes[self.cluster.add_node(num_cpus=1, env_vars=settings, **NODE)] = home
+
+    def kill_the_busy_one(self) -> None:
+        """As a power cut would: nobody says goodbye."""
+        for node, home in list(self.homes.items()):
+            if list(home.glob("nodes/*/runs")) and node in self.cluster.worker_nodes:
+                self.cluster.remove_node(node, allow_graceful=False)
+                return
+        raise AssertionError("No node was busy.")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loopback():
+    """Before Ray is imported: no statistics, and nothing beyond this computer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        yield
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        made = Nodes(tmp_path_factory.mktemp("nodes"))
+        made.add()
+        made.add()
+        patch.setenv("RAY_ADDRESS", made.address)
+        yield made
+        made.cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def joined(nodes):
+    """The cluster as a terminal would use it."""
+    import ray
+
+    before = pool.pool()
+    fleet = remote.joined()
+    fleet.warm_up()
+    yield fleet
+    pool.use(before)
+    ray.shutdown()
+
+
+@pytest.fixture
+def fleet(joined, nodes):
+    pool.use(joined)
+    while len(nodes.cluster.worker_nodes) < 2:
+        nodes.add()
+    joined.look()
+    assert joined.slots.count == 2
+    yield joined
+    pool.use(pool.Local())
+
+
+def performed(fleet, plan, key=None):
+    """The events of a run on a node, kept in the store."""
+    key = key or store().start(plan, "ann", worker="test")
+    return execute(store(), key, plan, fleet.perform, run_folder(key))
+
+
+def stored(key: str) -> list:
+    return [event for _, event in store().events(key)]
+
+
+# --- one run --------------------------------------------------------------------------------------
+
+
+def told_once(events) -> None:
+    """A story without a fact told twice, by a clock that never runs backwards."""
+    looks = [(event.phase, event.step) for event in of(Validated, events)]
+    assert looks == sorted(set(looks))
+    for kind in (Started, Watched, Answered, Finished):
+        assert len(of(kind, events)) == 1
+    assert len(of(PhaseDone, events)) == len({event.phase for event in of(PhaseDone, events)})
+    times = [event.seconds for event in events if hasattr(event, "seconds")]
+    assert times == sorted(times)
+
+
+def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
+    plan = Plan.from_json(list(run(QUICK))[-1].repeat)
+    here = list(run(plan, folder=tmp_path / "here"))
+    key = store().start(plan, "ann", worker="test")
+    there = list(performed(fleet, plan, key))
+    assert store().find(key).state == FINISHED
+    shown = [
+        [type(event) for event in events if not isinstance(event, Step | Progress)]
+        for events in (here, there)
+    ]
+    assert shown[0] == shown[1]
+    assert of(Answered, here)[0].answers == of(Answered, there)[0].answers
+    assert here[-1].confusion == there[-1].confusion
+    assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
+    one, other = (
+        load_file(folder / "model.safetensors") for folder in (tmp_path / "here", run_folder(key))
+    )
+    assert all((one[name] == other[name]).all() for name in one)
+    told_once(there)
+
+
+def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
+    key = store().start(LONG, "ann", worker="test")
+    asked = 0.0
+    for event in performed(fleet, LONG, key):
+        if isinstance(event, Step) and not asked:
+            store().stop(key)
+            asked = time.monotonic()
+        if isinstance(event, Stage) and event.key == "test":
+            assert time.monotonic() - asked < 10
+    assert asked
+    assert isinstance(event, Finished)
+    assert event.stopped
+
+
+def test_cancel_is_heard_and_leaves_the_node_free(fleet, nodes):
+    import ray
+
+    key = store().start(LONG, "ann", worker="test")
+    for event in performed(fleet, LONG, key):
+        if isinstance(event, Step):
+            store().cancel(key)
+    assert isinstance(event, Cancelled)
+    assert store().find(key).state == CANCELLED
+    until(lambda: ray.available_resources().get("CPU") == 2, 20)
+    until(lambda: not any(list(home.glob("nodes/*")) for home in nodes.homes.values()), 20)
+
+
+def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
+    plan = Plan(data="messages", approach="transfer", backbone="e5_small", seconds=5)
+    (failed,) = of(Failed, performed(fleet, plan))
+    assert "python -m trainers fetch e5_small" in failed.text
+
+
+def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
+    plan = Plan(data="digits", approach="scratch", seconds=14)
+    key = store().start(plan, "ann", worker="test")
+    killed = False
+    for event in performed(fleet, plan, key):
+        at = standing_of(run_folder(key))
+        if not killed and at and at["step"] and isinstance(event, Step):
+            nodes.kill_the_busy_one()
+            killed = True
+    assert isinstance(event, Finished), event
+    events = stored(key)
+    (went_on,) = of(Continued, events)
+    assert "lost" in went_on.text
+    assert went_on.step > 0
+    after = events[events.index(went_on) :]
+    assert "features" not in [event.key for event in of(Stage, after)]  # which a new run begins by
+    told_once(events)
+    assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
+
+
+def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, home):
+    data = own_texts(tmp_path, "ann", marker="secretly")
+    plan = Plan(data=data, approach="transfer", seconds=10)
+    first, second = (list(performed(fleet, plan)) for _ in range(2))
+    assert isinstance(first[-1], Finished), first[-1]
+    assert of(Answered, first)[0].answers == of(Answered, second)[0].answers
+    features = home / "features" / data
+    assert list(features.glob("*.npy"))  # came back, for runs to come
+    for node_home in nodes.homes.values():
+        for file in node_home.rglob("*"):
+            assert not file.is_file() or b"secretly" not in file.read_bytes(), file
+
+
+# --- several --------------------------------------------------------------------------------------
+
+
+def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
+    job = Comparison(
+        data="digits",
+        visitor="ann",
+        approaches=("none", "transfer", "simple"),
+        per_class=5,
+        seconds=20,
+        advised_article="transfer",
+        trial_seconds=0,
+    )
+    there = list(lanes(job, stop=never))
+    pool.use(pool.Local())
+    here = list(lanes(job, stop=never))
+    found = [events[-1] for events in (here, there)]
+    assert all(isinstance(one, Compared) for one in found)
+    for name in ("verdict", "best", "outcome", "against_advised", "failed"):
+        assert getattr(found[0], name) == getattr(found[1], name)
+    scores = [[(one["approach"], one["test_right"]) for one in last.runs] for last in found]
+    assert scores[0] == scores[1]
+    moments = [type(event) for event in there if isinstance(event, LaneStarted | LaneDone)]
+    assert moments[:2] == [LaneStarted, LaneStarted]  # two at once
+    assert {store().find(one["run"]).state for one in found[1].runs} == {FINISHED}
+    assert fleet.slots.taken == 1  # the terminal's own
+
+
+def test_who_gives_up_a_comparison_ends_its_runs(fleet):
+    job = Comparison(
+        data="digits",
+        visitor="ann",
+        approaches=("scratch", "fine_tune"),
+        seconds=300,
+        advised_article="transfer",
+        trial_seconds=0,
+    )
+    stream = lanes(job, stop=never)
+    for event in stream:
+        if isinstance(event, Step):
+            break
+    stream.close()
+    assert {one.state for one in store().of_visitor("ann")} == {CANCELLED}
+    assert fleet.slots.taken == 1
+
+
+def test_learning_curves_have_the_points_that_single_runs_have(fleet):
+    job = Curve(data="digits", visitor="ann", approaches=("none",), per_class=8, seconds=60)
+    events = list(filter(None, curve(job, stop=never)))
+    points = of(Point, events)
+    assert isinstance(events[-1], Curved)
+    assert len({(point.per_class, point.draw) for point in points}) == len(points) > 3
+    for point in points:
+        (plan,) = job.plans(per_class=point.per_class, seed=point.draw)
+        assert list(run(plan))[-1].test_right == point.right
+
+
+def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
+    grid = {"volumes": (5,), "seeds": (0, 1), "seconds": 1.0, "trial_seconds": 1.0}
+    told = list(cells(["digits"], **grid))
+    assert len(told) == len(known(["digits"], **grid)) == 2
+
+
+# --- the coordinator ------------------------------------------------------------------------------
+
+
+@contextmanager
+def an_app(monkeypatch):
+    monkeypatch.setenv("THAW_ENGINE", "ray")
+    with Workers(store()) as workers:
+        yield workers
+
+
+def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
+    """The app is there before the cluster; then one after the other is killed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    plan = Plan(data="digits", approach="scratch", seconds=25)
+
+    def begun() -> bool:
+        """Further than where it stood before."""
+        at = standing_of(run_folder(key))
+        return bool(at) and at["step"] > step
+
+    with an_app(monkeypatch) as workers:
+        key, step = store().start(plan, "ann"), 0
+        until(lambda: stored(key))
+        assert store().find(key).state == "queued"
+        assert "starts by itself" in stored(key)[0].text
+        assert store().ready_workers() == 0
+        made = a_cluster(1, gcs_server_port=port)
+        try:
+            until(begun)
+            (name,) = (name for name in workers.processes if not name.startswith("light-"))
+            os.kill(workers.processes[name].pid, signal.SIGKILL)
+            step = standing_of(run_folder(key))["step"]
+            until(begun)
+            made.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+            until(lambda: store().find(key).state == "queued")
+            made = a_cluster(1, gcs_server_port=port)
+            until(lambda: store().find(key).is_over)
+        finally:
+            made.shutdown()
+    assert store().find(key).state == FINISHED, store().find(key).result
+    assert len(of(Continued, stored(key))) == 2
+    told_once(stored(key))
+
+
+def test_a_cluster_of_its_own_ends_with_the_app(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("THAW_WORKERS", "1")
+    with an_app(monkeypatch) as workers:
+        until(lambda: store().ready_workers() == 1)
+        key = store().start(QUICK, "ann")
+        until(lambda: store().find(key).is_over)
+        assert store().find(key).state == FINISHED
+        family = [
+            child
+            for process in workers.processes.values()
+            for child in psutil.Process(process.pid).children(recursive=True)
+        ]
+        assert any("raylet" in child.name() for child in family)
+    until(lambda: not any(map(is_alive, family)), 30)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+# --- without a cluster ----------------------------------------------------------------------------
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("THAW_ENGINE", "ray")
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    with pytest.raises(BadSetting, match=r'pip install "thaw\[ray\]"'):
+        Workers(store())
+
+
+def test_an_engine_that_there_is_not_is_refused(monkeypatch):
+    monkeypatch.setenv("THAW_ENGINE", "spark")
+    with pytest.raises(BadSetting, match="'spark'"):
+        chosen()
+    monkeypatch.delenv("THAW_ENGINE")
+    assert not chosen()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:no", "nothing", "ray://head:10001"])
+def test_a_wrong_address_is_named_with_what_to_do(address, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(NoCluster, match=r"RAY_ADDRESS.*set\s+RAY_ADDRESS") as refused:
+        connect(1)
+    assert address in str(refused.value)
+
+
+def test_what_a_run_asks_fits_the_nodes(monkeypatch):
+    small, large, card = {"CPU": 1.0}, {"CPU": 8.0}, {"CPU": 8.0, "GPU": 2.0}
+    assert asks([small, small]) == Ask(1, 0)
+    assert asks([small, large]) == Ask(2, 0)
+    assert asks([large, card]) == Ask(2, 1)
+    assert Ask(2, 0).of([small, large, large]) == 8
+    assert Ask(2, 1).of([large, card]) == 2
+    monkeypatch.setenv("THAW_RAY_GPUS", "0.5")
+    assert asks([card]).of([card]) == 4
+    monkeypatch.setenv("THAW_RAY_CPUS", "many")
+    with pytest.raises(BadSetting, match="THAW_RAY_CPUS"):
+        asks([large])
+
+
+def test_what_was_told_is_not_told_again_and_the_clock_stands_still_meanwhile():
+    def look(step, seconds):
+        return Validated(0, step, 1.0, 0.5, 1.0, True, None, None, [], [], [], [], [], seconds)
+
+    once = Once([look(5, 1.0), look(10, 2.0)])
+    assert once.new(look(10, 1.9)) is None
+    assert once.new(look(15, 1.95)).seconds == 2.0
+    assert once.new(look(20, 2.5)).seconds == 2.5
+    stage = Stage("phase", "Learning", 0.5)
+    assert once.new(stage).seconds == once.new(stage).seconds == 2.5
+
+
+def test_more_than_ones_own_place_is_taken_only_where_nobody_waits():
+    waiting = [True]
+    slots = Slots(lambda: waiting[0])
+    slots.count = 2
+    assert slots.take()
+    assert not slots.spare()
+    waiting[0] = False
+    assert slots.spare()
+    assert not slots.take()
+
+
+def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
+    import ray
+
+    key, tried = store().start(QUICK, "ann", worker="test"), []
+
+    def crashed(*_, **__):
+        tried.append(1)
+        yield Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+        raise ray.exceptions.WorkerCrashedError
+
+    fleet = object.__new__(remote.Fleet)
+    fleet.ray = ray
+    monkeypatch.setattr(remote.Fleet, "_once", crashed)
+    monkeypatch.setattr(remote.Fleet, "lives", lambda self: True)
+    events = list(performed(fleet, QUICK, key))
+    assert len(tried) == 1 + remote.RETRIES
+    assert isinstance(events[-1], Failed)
+    assert "given up" in events[-1].text
+    assert len(of(Started, events)) == 1
+    assert len(of(Notice, events)) == remote.RETRIES
+
+
+def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
+    import ray
+
+    key = store().start(QUICK, "ann", worker="coordinator")
+
+    def crashed(*_, **__):
+        yield Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+        raise ray.exceptions.WorkerCrashedError
+
+    fleet = object.__new__(remote.Fleet)
+    fleet.ray = ray
+    monkeypatch.setattr(remote.Fleet, "_once", crashed)
+    monkeypatch.setattr(remote.Fleet, "lives", lambda self: False)
+    with pytest.raises(remote.ClusterLost):
+        list(performed(fleet, QUICK, key))
+    assert store().find(key).state == RUNNING
+    for time_ in range(remote.RETRIES + 1):
+        remote.requeue(store(), "coordinator")
+        again = store().claim("coordinator")
+        assert (again is None) == (time_ == remote.RETRIES)  # not for ever
+    assert store().find(key).state == RUNNING  # for `Store.gone` to end

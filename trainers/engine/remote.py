@@ -1,0 +1,533 @@
+"""The coordinator: claims jobs and has them done on the nodes of a Ray cluster.
+
+It alone touches the database and the data folder. A job is a streaming remote generator
+(trainers/engine/node.py); what it needs travels there, and what it leaves comes back
+(trainers/engine/cargo.py), also where a run stands. So a run whose node is lost goes on from there
+on another, and one whose coordinator is lost, under the next.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from trainers import backbones, jobs
+from trainers.checkpoint import CHECKPOINT, standing_of
+from trainers.engine import cargo, cluster, node
+from trainers.engine.cluster import NoCluster
+from trainers.engine.execute import execute
+from trainers.events import Continued, Done, Event, Notice, Progress, Stage, Started
+from trainers.home import run_folder
+from trainers.jobs import Checkup
+from trainers.plan import Plan
+from trainers.samples import own
+from trainers.store import QUEUED, RUNNING, Run, Store, runs, store
+
+POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
+IDLE_SECONDS = 0.1
+LOOK_SECONDS = 2.0  # between two looks at the nodes
+AGAIN_SECONDS = 5.0  # until a cluster that could not be reached is tried again
+CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
+RETRIES = 3  # of a job whose node was lost. Ours
+# Done here: they lead other runs, or need the files of one and the database.
+FROM_HERE = ("compare", "curve", "export", "forgot")
+
+AWAY = (
+    "The cluster that trains cannot be reached at the moment. This waits for it, and starts by "
+    "itself when it is back."
+)
+ENDED = "The process that looked after this was ended. It waits for the next one, and goes on."
+LOST, CUT = "The computer that this ran on was lost. ", "This was interrupted. "
+GOES_ON = "It goes on from {seconds:.1f} s, where it was last kept."
+ANEW = "It starts again: nothing had been kept yet."
+TOO_OFTEN = (
+    f"The computer that this ran on was lost {RETRIES + 1} times, so it was given up. Nothing is "
+    "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
+    "full; whoever looks after the cluster finds why in Ray's logs."
+)
+
+
+class Elsewhere(RuntimeError):
+    """What ended a job on a node, in words for the visitor."""
+
+
+class Abandoned(KeyboardInterrupt):
+    """Nobody waits for this run any more: it is cancelled, not failed."""
+
+
+class ClusterLost(BaseException):
+    """Not an end of the run: the next coordinator goes on with it."""
+
+
+class Once:
+    """Passes on what was not told before, by a clock that never runs backwards: what is told again
+    by a job that was lost and begun again."""
+
+    NAMES = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
+             "draw", "number")  # fmt: skip
+
+    def __init__(self, told: Sequence[Event] = ()) -> None:
+        self.seconds = 0.0  # told so far
+        self._known: set[tuple] = set()
+        for event in told:
+            self.new(event)
+
+    def new(self, event: Event) -> Event | None:
+        """`event` as it is to be told; None where it was."""
+        if not isinstance(event, Stage | Progress):  # these say what happens now
+            named = (getattr(event, name, None) for name in self.NAMES)
+            key = (event.kind(), *(() if isinstance(event, Started) else named))
+            if key in self._known:
+                return None
+            self._known.add(key)
+        seconds = getattr(event, "seconds", None)
+        if seconds is None:
+            return event
+        self.seconds = max(self.seconds, seconds)
+        return event if seconds == self.seconds else replace(event, seconds=self.seconds)
+
+
+class Slots:
+    """How many runs the cluster can make at once, and how many of these places are taken."""
+
+    def __init__(self, waiting: Callable[[], bool] = lambda: False) -> None:
+        self.count = self.taken = 0
+        self._waiting = waiting
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        with self._lock:
+            free = self.taken < self.count
+            self.taken += free
+            return free
+
+    def spare(self) -> bool:
+        """Takes a place beside one's own, where no other visitor waits for it."""
+        return self.taken < self.count and not self._waiting() and self.take()
+
+    def give(self) -> None:
+        with self._lock:
+            self.taken -= 1
+
+
+_abandoned: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
+
+
+class Fleet:
+    """The cluster as this process uses it; in the place of `trainers.engine.pool.Local`."""
+
+    def __init__(self, slots: Slots) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+        self.ray, self.slots = ray, slots
+        self.look()
+        self.hold, self._packing = cargo.Hold(ray.put), threading.Lock()
+        self.task = ray.remote(node.perform)
+        here = On(ray.get_runtime_context().get_node_id(), soft=False)
+        ears = ray.remote(node.Ears)
+        self.ears = ears.options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
+
+    # --- the nodes ------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """At how many nodes there are."""
+        nodes = cluster.resources()
+        self.ask = cluster.asks(nodes)
+        self.slots.count = self.ask.of(nodes)
+
+    @property
+    def at_once(self) -> int:
+        return max(1, self.slots.count)
+
+    def lives(self) -> bool:
+        try:
+            return self.ray.is_initialized() and bool(cluster.resources())
+        except Exception:  # of many kinds
+            return False
+
+    def warm_up(self) -> None:
+        """Has every node import what its first run would wait for; waits for the first."""
+        ask = self.ask
+        warm = self.ray.remote(node.warm).options(
+            num_cpus=ask.cpus, num_gpus=ask.gpus, max_retries=0, scheduling_strategy="SPREAD"
+        )
+        warming = [warm.remote(int(ask.cpus)) for _ in range(self.slots.count)]
+        if warming:
+            self.ray.wait(warming, timeout=60)
+
+    # --- one job --------------------------------------------------------------------------------
+
+    def perform(
+        self, job: Any, *, stop: Callable[[], bool], folder: Path | None = None
+    ) -> Iterator[Event | None]:
+        """As `trainers.jobs.perform`."""
+        if jobs.kind_of(job) in FROM_HERE or not jobs.KINDS[jobs.kind_of(job)].heavy:
+            return jobs.perform(job, stop=stop, folder=folder)
+        return self._whole(job, stop, folder)
+
+    def _whole(
+        self, job: Any, stop: Callable[[], bool], folder: Path | None
+    ) -> Iterator[Event | None]:
+        for event in self._lasting(node.whole, job, stop, folder, known=True):
+            if isinstance(job, Checkup) and isinstance(event, Done) and job.data.startswith("own-"):
+                own.keep_check(job.data, event.found)
+            yield event
+
+    def run(
+        self, plan: Plan, *, stop: Callable[[], bool], shared: Any, folder: Path | None = None
+    ) -> Iterator[Event | None]:
+        call = partial(node.compared, tests=shared.tests)
+        return self._lasting(call, plan, stop, folder)
+
+    def elsewhere(
+        self, work: Callable, about: Any, *, stop: Callable[[], bool]
+    ) -> Generator[Event | None, None, Any]:
+        return self._lasting(partial(node.part, work), about, stop, None)
+
+    def _lasting(
+        self,
+        call: node.Call,
+        about: Any,
+        stop: Callable[[], bool],
+        folder: Path | None,
+        *,
+        known: bool = False,
+    ) -> Generator[Event | None, None, Any]:
+        """What `call` tells, whatever nodes are lost meanwhile; what it hands back."""
+        run = folder.name if folder else ""
+        told = [event for _, event in store().events(run)] if run else []
+        once = Once(told)
+        # A coordinator before this one had begun it already.
+        lost = any(isinstance(event, Started) for event in told)
+        why, times = CUT, sum(_is_loss(event) for event in told)
+        while True:
+            if lost:
+                if times > RETRIES:
+                    raise Elsewhere(TOO_OFTEN)
+                yield again(why, folder, once.seconds)
+            stream = self._once(call, about, stop, folder, known=known)
+            try:
+                while True:
+                    try:
+                        event = next(stream)
+                    except StopIteration as end:
+                        return end.value
+                    if event is None or (event := once.new(event)):
+                        yield event
+            except self.ray.exceptions.OutOfMemoryError:
+                raise MemoryError from None
+            except self.ray.exceptions.RayError as error:
+                if not self.lives():
+                    raise ClusterLost from error
+                logging.warning("A node was lost: %s", str(error).splitlines()[0])
+                lost, why, times = True, LOST, times + 1
+            finally:
+                stream.close()
+
+    def _once(
+        self,
+        call: node.Call,
+        about: Any,
+        stop: Callable[[], bool],
+        folder: Path | None,
+        *,
+        known: bool,
+    ) -> Generator[Event | None, None, Any]:
+        """The same on one node. Raises Ray's errors where that is lost."""
+        if getattr(about, "backbone", ""):  # a node has no name of its own for what is newest
+            about = replace(about, backbone=backbones.pinned(about.backbone))
+        run, token = folder.name if folder else "", secrets.token_hex(8)
+        with self._packing:
+            self.hold.let_go()
+            parcels = self.hold.pack(cargo.needed(about, run, known=known))
+        cards = 0 if getattr(about, "approach", "") == "simple" else self.ask.gpus
+        cpus = self.ask.cpus
+        task = self.task.options(
+            num_cpus=cpus, num_gpus=cards, max_retries=0, num_returns="streaming"
+        )
+        stream = task.remote(call, about, run, parcels, self.ears, token, int(cpus))
+        try:
+            return (yield from self._heard(stream, token, stop, run))
+        finally:
+            self._end(stream, token)
+
+    def _heard(
+        self, stream: Any, token: str, stop: Callable[[], bool], run: str
+    ) -> Generator[Event | None, None, Any]:
+        asked, over = 0.0, _abandoned.get()
+        while True:
+            if over and over.is_set():
+                raise Abandoned
+            if stop() and time.monotonic() - asked > 1:  # again: the ears may have been replaced
+                asked = time.monotonic()
+                self.ears.ask.remote(token, "stop")
+            ready, _ = self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)
+            if not ready:
+                yield None
+                continue
+            message = self.ray.get(next(stream))
+            match message:
+                case Event():
+                    yield message
+                case cargo.Left():
+                    yield from _kept(message, run)
+                case node.Found():
+                    return message.value
+                case node.Raised():
+                    raise _error(message, run)
+
+    def _end(self, stream: Any, token: str) -> None:
+        """Sees to it that the task is over: it hears Cancel, or its process is ended."""
+        try:
+            self.ears.ask.remote(token, "cancel")
+            over = [stream.completed()]
+            if not self.ray.wait(over, timeout=CANCEL_SECONDS, fetch_local=False)[0]:
+                self.ray.cancel(stream, force=True)
+            self.ears.forget.remote(token)
+        except Exception:  # no cluster, no task
+            logging.debug("A task could not be ended.", exc_info=True)
+
+    # --- several --------------------------------------------------------------------------------
+
+    def together(
+        self, streams: Sequence[Callable[[], Iterator[Any]]]
+    ) -> Iterator[tuple[int, Any] | None]:
+        """As many at once as there are places that nobody else waits for; one at the least."""
+        waiting, heard = deque(enumerate(streams)), Queue()
+        over, extra, threads = threading.Event(), 0, {}
+        try:
+            while waiting or threads:
+                while waiting and (len(threads) <= extra or self.slots.spare()):
+                    extra += len(threads) > extra
+                    number, begin = waiting.popleft()
+                    given = (number, begin, heard, over)
+                    threads[number] = threading.Thread(target=_follow, args=given, daemon=True)
+                    threads[number].start()
+                try:
+                    number, item, error = heard.get(timeout=POLL_SECONDS)
+                except Empty:
+                    yield None
+                    continue
+                if item is not None:
+                    yield number, item
+                    continue
+                del threads[number]
+                if error:
+                    raise error
+                while extra > max(0, len(threads) - (not waiting)):
+                    self.slots.give()
+                    extra -= 1
+        finally:
+            over.set()
+            for thread in threads.values():
+                thread.join()
+            for _ in range(extra):
+                self.slots.give()
+
+
+def _follow(
+    number: int, begin: Callable[[], Iterator], heard: Queue, over: threading.Event
+) -> None:
+    """One stream of several, in a thread of its own; None, and the error or None, at its end."""
+    _abandoned.set(over)
+    error = None
+    stream = begin()
+    try:
+        for item in stream:
+            if over.is_set():
+                break
+            if item is not None:
+                heard.put((number, item, None))
+    except Abandoned:
+        pass
+    except BaseException as raised:
+        error = raised
+    finally:
+        stream.close()
+        heard.put((number, None, error))
+
+
+def again(why: str, folder: Path | None, told_seconds: float) -> Notice:
+    """What to say of a job that begins again, by the clock that was told."""
+    if folder and (at := standing_of(folder)):
+        text = why + GOES_ON.format(seconds=at["seconds"])
+        return Continued(text, told_seconds, phase=at["phase"], step=at["step"])
+    return Notice(why + ANEW, told_seconds, limits=False)
+
+
+def _is_loss(event: Event) -> bool:
+    return isinstance(event, Notice) and event.text.startswith(LOST)
+
+
+def _kept(left: cargo.Left, run: str) -> Iterator[Event]:
+    """Keeps what came back; a disk that refuses loses no score."""
+    try:
+        cargo.bring_in(left, run)
+    except OSError as error:
+        if left.name.endswith("model.safetensors"):
+            text = f"The trained model could not be kept on disk ({error.strerror})."
+            yield Notice(text, 0.0)
+
+
+def _error(raised: node.Raised, run: str) -> Exception:
+    if raised.name == "BadData":
+        from trainers.run import BadData
+
+        return BadData(raised.text)
+    if raised.name == "Diverged" and run:  # what was kept leads there again
+        (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)
+    return Elsewhere(raised.text)
+
+
+# --- the coordinator ------------------------------------------------------------------------------
+
+
+def coordinate(name: str, tell: dict[str, Any]) -> None:
+    """Works until it is ended. `tell` is for the thread that says that it lives: "ready", and how
+    many "places" there are. Ends by itself where the cluster is lost: the next one starts anew."""
+    from trainers.engine import pool
+    from trainers.engine.local import how_many
+
+    kept, said = store(), ""
+    while True:
+        try:
+            cluster.connect(how_many())
+            break
+        except NoCluster as error:
+            if str(error) != said:
+                logging.error("%s", said := str(error))
+            _tell_waiting(kept)
+            time.sleep(AGAIN_SECONDS)
+    signal.signal(signal.SIGTERM, _end)  # Ray's own writes a page about it
+    fleet = Fleet(Slots(lambda: _somebody_waits(kept)))
+    pool.use(fleet)
+    threading.Thread(target=_load, daemon=True).start()
+    fleet.warm_up()
+    gone = threading.Event()
+    looked = time.monotonic()
+    while not gone.is_set():
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            if not fleet.lives():
+                break
+            fleet.look()
+            tell |= {"ready": fleet.slots.count > 0, "places": fleet.slots.count}
+        if not _one(kept, name, fleet, gone):
+            time.sleep(IDLE_SECONDS)
+    logging.error("The Ray cluster was lost. Thaw looks for it again; what ran goes on then.")
+    requeue(kept, name)
+    os._exit(1)  # Ray's library cannot be trusted any more
+
+
+def _end(*_: object) -> None:
+    """The app is over: so is a cluster that it started."""
+    import ray
+
+    ray.shutdown()
+    cluster.clear_up()
+    os._exit(0)
+
+
+def _load() -> None:
+    """What a comparison, or packing a model, would wait for here."""
+    import trainers.compare
+    import trainers.export  # noqa: F401
+
+
+def _one(kept: Store, name: str, fleet: Fleet, gone: threading.Event) -> bool:
+    """Begins the next job, where there is one and a place for it."""
+    if not fleet.slots.take():
+        return False
+    claimed = None
+    try:
+        claimed = kept.claim(name, heavy=True)
+    except SQLAlchemyError:  # locked, or the disk is full: that passes
+        logging.exception("A job could not be claimed.")
+    if claimed is None:
+        fleet.slots.give()
+        return False
+    threading.Thread(target=_execute, args=(kept, claimed, fleet, gone), daemon=True).start()
+    return True
+
+
+def _execute(kept: Store, claimed: Run, fleet: Fleet, gone: threading.Event) -> None:
+    try:
+        for _ in execute(kept, claimed.id, claimed.plan, fleet.perform, run_folder(claimed.id)):
+            pass
+    except ClusterLost:
+        gone.set()
+    except Exception:  # the database, most likely: the run is buried by its heart
+        logging.exception("A job could not be written.")
+    finally:
+        fleet.slots.give()
+
+
+def _somebody_waits(kept: Store) -> bool:
+    with kept.engine.connect() as sql:
+        return bool(sql.scalar(select(func.count()).where(runs.c.state == QUEUED, _heavy())))
+
+
+def _tell_waiting(kept: Store) -> None:
+    """Says to each that waits why it does; once."""
+    try:
+        with kept.engine.connect() as sql:
+            keys = sql.scalars(select(runs.c.id).where(runs.c.state == QUEUED, _heavy())).all()
+        for key in keys:
+            told = [event for _, event in kept.events(key)]
+            if not told or getattr(told[-1], "text", "") != AWAY:
+                kept.append(key, [Notice(AWAY, _clock(told), limits=False)])
+    except SQLAlchemyError:
+        logging.exception("Those who wait could not be told.")
+
+
+def requeue(kept: Store, worker: str) -> None:
+    """Puts the runs of a coordinator that is no more back into the queue, where the next one goes
+    on with them, some times. Comparisons, curves and the like stay as they are: they cannot."""
+    had = (runs.c.worker == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
+    with kept.engine.connect() as sql:
+        keys = sql.scalars(select(runs.c.id).where(had)).all()
+    for key in keys:
+        told = [event for _, event in kept.events(key)]
+        if sum(getattr(event, "text", "") == ENDED for event in told) >= RETRIES:
+            continue
+        kept.append(key, [Notice(ENDED, _clock(told), limits=False)])
+        with kept.engine.begin() as sql:
+            waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
+            sql.execute(waits.values(state=QUEUED, worker=None))
+
+
+def _clock(told: Sequence[Event]) -> float:
+    return max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
+
+
+def _heavy() -> Any:
+    return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy])
+
+
+# --- a terminal -----------------------------------------------------------------------------------
+
+
+def joined() -> Fleet:
+    """The cluster, for a terminal, until its process ends. Raises `NoCluster`."""
+    from trainers.engine import pool
+    from trainers.engine.local import how_many
+
+    cluster.connect(how_many())
+    fleet = Fleet(Slots())
+    fleet.slots.take()
+    pool.use(fleet)
+    return fleet
