@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trainers.home import home, run_folder
+from trainers.whole import write_text
 
 RUNS, DATA = "runs", "data"
 MANIFEST = "manifest.json"
@@ -104,7 +105,7 @@ def _put(kind: str, key: str) -> None:
         if facts["sha256"] not in old:
             files.put_file(str(folder / name), f"{there}/{facts['sha256']}")
     _write(files, there, manifest)
-    _known(kind, key).write_text(json.dumps(manifest))
+    write_text(_known(kind, key), json.dumps(manifest), apart=True)
     for one in old - {facts["sha256"] for facts in manifest.values()} - {MANIFEST}:
         files.rm_file(f"{there}/{one}")
     return None
@@ -200,7 +201,7 @@ def _get(kind: str, key: str) -> bool:
     if known.exists():  # what was there is gone there
         for name in json.loads(known.read_text()).keys() - manifest.keys():
             (folder / Path(name).name).unlink(missing_ok=True)
-    known.write_text(json.dumps(manifest))
+    write_text(known, json.dumps(manifest), apart=True)
     return True
 
 

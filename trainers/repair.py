@@ -36,9 +36,9 @@ class Repaired(NamedTuple):
 
 
 def damaged() -> list[Path]:
-    """Databases that were put aside."""
-    file = database_file()
-    return sorted(file.parent.glob(f"{file.name}.damaged-*")) if file else []
+    """Databases that were put aside, also where another has taken their place since."""
+    files = {home() / "thaw.db", database_file() or home() / "thaw.db"}
+    return sorted(one for file in files for one in file.parent.glob(f"{file.name}.damaged-*"))
 
 
 def repair(*, anyway: bool = False) -> Repaired | None:

@@ -130,6 +130,15 @@ def test_a_page_says_that_the_folder_became_read_only(home):
         unmounted(home)
 
 
+def test_a_folder_that_is_not_there_yet_is_made_wherever_the_database_is(
+    home, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    assert not home.exists()
+    assert store().start(plan(data="digits"), "ann")
+    assert home.is_dir()
+
+
 def test_what_is_said_names_no_path_to_visitors_of_a_hosted_thaw(monkeypatch):
     from trainers.trouble import said
 
