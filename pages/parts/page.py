@@ -9,11 +9,11 @@ import streamlit as st
 ABOUT = ("run", "shared", "compare", "reading", "data", "room", "wall", "runs")
 
 _mount = st.components.v2.component(
-    "page", js=Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    "every_page", js=Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 )
 
 
 def every_page(path: str) -> None:
     """Once a page, anywhere; `path` is its own."""
     about = [st.query_params.get(name, "") for name in ABOUT]
-    _mount(key="page", data={"place": "|".join([path, *about])})
+    _mount(key="every_page", data={"place": "|".join([path, *about])})
