@@ -105,7 +105,7 @@ def a_run(number=0, **done):
 
 def charts(at) -> list:
     """Components but the one that explains words, which every page has."""
-    return [one for one in at.get("bidi_component") if one.key != "words"]
+    return [one for one in at.get("bidi_component") if one.key.startswith("chart-")]
 
 
 def test_what_nobody_measured_is_said_and_no_number_is_shown(ships):
