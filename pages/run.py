@@ -575,9 +575,10 @@ def charts(told: Story, run: Run) -> None:
         if told.phases:
             phase = told.phases[-1]
             share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
+            part = "under 0.1%" if share < 0.001 else "100%" if share == 1 else f"{share:.1%}"
             st.caption(
                 f"{tell.count(phase.learnable_parameters)} {word('weights', 'numbers')} learn, "
-                f"{'under 0.1%' if share < 0.001 else f'{share:.1%}'} of all."
+                f"{part} of all."
             )
             live_plot(
                 figures.layer_bars(phase.parts, colour, FROZEN),

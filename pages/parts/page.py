@@ -9,7 +9,7 @@ import streamlit as st
 ABOUT = ("run", "shared", "compare", "reading", "data", "room", "wall", "runs")
 
 _mount = st.components.v2.component(
-    "page", js=Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    "every_page", js=Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 )
 
 

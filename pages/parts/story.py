@@ -129,8 +129,10 @@ def elapsed(story: Story, run: Run) -> float:
     """Seconds on the run's clock now, 0 before it starts; between events the wall clock runs on."""
     if story.started is None:
         return 0.0
-    if story.end:
+    if isinstance(story.end, Finished):
         return story.end.seconds
+    if story.end:  # ended from outside, whose clock is another
+        return min(story.seconds, story.started.budget_seconds)
     began = (run.claimed or time.time()) + story.started.setup_seconds
     passed = min(time.time() - began, story.started.budget_seconds)
     return max(story.seconds, passed, 0.0)  # clocks are set back
@@ -138,7 +140,7 @@ def elapsed(story: Story, run: Run) -> float:
 
 def share_done(story: Story, run: Run) -> float:
     """How much of the run is behind it, 0..1: never above what the clock and the steps say."""
-    if story.end:
+    if isinstance(story.end, Finished):
         return 1.0
     if story.started is None:
         return 0.0
