@@ -239,9 +239,7 @@ def test_a_folder_of_no_run_goes_after_a_day():
     assert {place.name for place in (home() / "runs").iterdir()} >= {*names[1:]}
 
 
-def test_models_stay_as_long_as_a_damaged_database_may_name_them(database):
-    if not database.startswith("sqlite"):
-        pytest.skip("Files are put aside of SQLite alone.")
+def test_models_stay_as_long_as_a_damaged_database_may_name_them():
     ran(days=9)
     (home() / "runs" / "lost").mkdir(parents=True)
     os.utime(home() / "runs" / "lost", (time.time() - 2 * DAY,) * 2)
