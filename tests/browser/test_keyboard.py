@@ -92,13 +92,17 @@ def test_own_pictures_are_brought_by_keyboard(page):
     page.emulate_media(reduced_motion="reduce")
     drawn(page, "/data")
     tabbed_to(page, "Choose a file")
+    settled(page)
     with page.expect_file_chooser():
         page.keyboard.press("Enter")
     drawn(page, "/data?way=classes")
     tabbed_to(page, "Name of the class")
     page.keyboard.press("Control+a")
     page.keyboard.type("ants")
+    page.keyboard.press("Enter")  # or leaving the field would draw anew what has the keyboard then
+    settled(page)
     tabbed_to(page, "Add pictures")
+    settled(page)
     with page.expect_file_chooser():
         page.keyboard.press("Space")
     tabbed_to(page, "Add a class")
