@@ -46,14 +46,15 @@ class Story:
     notices: list[Notice] = field(default_factory=list)
     calibrated: Calibrated | None = None
     changed: Changed | None = None
-    seconds: float = 0.0  # of the last event
+    seconds: float = 0.0  # of the last event, but for an end without a score
 
 
 def told(events: Sequence[Event]) -> Story:
     """The story of a run so far."""
     story = Story()
     for event in events:
-        story.seconds = getattr(event, "seconds", story.seconds)
+        if not isinstance(event, Failed | Cancelled):  # told from outside, by another clock
+            story.seconds = getattr(event, "seconds", story.seconds)
         match event:
             case Started():
                 story.started = event
@@ -131,7 +132,7 @@ def elapsed(story: Story, run: Run) -> float:
         return 0.0
     if isinstance(story.end, Finished):
         return story.end.seconds
-    if story.end:  # ended from outside, whose clock is another
+    if story.end:
         return min(story.seconds, story.started.budget_seconds)
     began = (run.claimed or time.time()) + story.started.setup_seconds
     passed = min(time.time() - began, story.started.budget_seconds)

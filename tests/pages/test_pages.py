@@ -404,3 +404,26 @@ def test_each_way_to_look_closer_at_a_run_can_be_drawn():
         at.session_state["section"] = section
         at.run()
         assert not at.exception, section
+
+
+def test_what_the_guide_advised_is_not_mixed_into_what_an_address_asks_for():
+    at = AppTest.from_file(FRAME, default_timeout=60)
+    at.session_state["wanted"] = {"data": "digits", "per_class": "3", "seconds": "5"}
+    at.query_params["data"] = "messages"
+    at.switch_page("run.py").run()
+    assert (at.selectbox(key="data").value, at.select_slider(key="seconds").value) == (
+        "messages",
+        30,
+    )
+    assert [slider.value for slider in at.slider] == [50]
+    del at.query_params["data"]
+    other = AppTest.from_file(FRAME, default_timeout=60)  # by the menu: as the guide said
+    other.session_state["wanted"] = at.session_state["wanted"]
+    other.switch_page("run.py").run()
+    assert [slider.value for slider in other.slider] == [3]
+
+
+def test_a_run_without_a_score_keeps_its_bar_where_it_stood():
+    events = [*RUN, Failed("The process was ended.", 400.0)]
+    budget = started().budget_seconds
+    assert tell.share_done(tell.told(events), None) == pytest.approx(2.7 / budget)
