@@ -228,10 +228,13 @@ def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
 
 
 def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
-    plan = Plan(data="digits", approach="scratch", seconds=14)
-    key = store().start(plan, "ann", worker="test")
-    killed = False
-    for event in performed(fleet, plan, key):
+    key = store().start(LONG, "ann", worker="test")
+    killed = went_on = False
+    for event in performed(fleet, LONG, key):
+        if isinstance(event, Continued):
+            went_on = event
+        if went_on and isinstance(event, Step) and event.step > went_on.step:
+            store().stop(key)
         at = standing_of(run_folder(key))
         if not killed and at and at["step"] and isinstance(event, Step):
             nodes.kill_the_busy_one()

@@ -40,6 +40,7 @@ POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
 IDLE_SECONDS = 0.1
 LOOK_SECONDS = 2.0  # between two looks at the nodes
 AGAIN_SECONDS = 5.0  # until a cluster that could not be reached is tried again
+FETCH_SECONDS = 60.0  # for what a node sends to come; then it is taken for lost
 CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
 RETRIES = 3  # of a job whose node was lost. Ours
 # Done here: they lead other runs, or need the files of one and the database.
@@ -279,7 +280,7 @@ class Fleet:
             if not ready:
                 yield None
                 continue
-            message = self.ray.get(next(stream))
+            message = yield from self._fetched(next(stream))
             match message:
                 case Event():
                     yield message
@@ -289,6 +290,15 @@ class Fleet:
                     return message.value
                 case node.Raised():
                     raise _error(message, run)
+
+    def _fetched(self, message: Any) -> Generator[None, None, Any]:
+        """The message itself: a large one has to come from its node, which may be gone by now."""
+        by = time.monotonic() + FETCH_SECONDS
+        while not self.ray.wait([message], timeout=POLL_SECONDS)[0]:
+            yield None
+            if time.monotonic() > by:
+                raise self.ray.exceptions.GetTimeoutError("A message of it did not come.")
+        return self.ray.get(message, timeout=FETCH_SECONDS)
 
     def _end(self, stream: Any, token: str) -> None:
         """Sees to it that the task is over: it hears Cancel, or its process is ended."""
