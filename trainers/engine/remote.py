@@ -135,8 +135,8 @@ class Fleet:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
         self.ray, self.slots = ray, slots
-        self.look()
         self.hold, self._packing = cargo.Hold(ray.put), threading.Lock()
+        self.look()
         self.task = ray.remote(node.perform)
         here = On(ray.get_runtime_context().get_node_id(), soft=False)
         ears = ray.remote(node.Ears)
@@ -145,10 +145,12 @@ class Fleet:
     # --- the nodes ------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """At how many nodes there are."""
+        """At how many nodes there are, and what need not be held any more."""
         nodes = cluster.resources()
         self.ask = cluster.asks(nodes)
         self.slots.count = self.ask.of(nodes)
+        with self._packing:
+            self.hold.let_go()
 
     @property
     def at_once(self) -> int:
@@ -253,7 +255,6 @@ class Fleet:
             about = replace(about, backbone=backbones.pinned(about.backbone))
         run, token = folder.name if folder else "", secrets.token_hex(8)
         with self._packing:
-            self.hold.let_go()
             parcels = self.hold.pack(cargo.needed(about, run, known=known))
         cards = 0 if getattr(about, "approach", "") == "simple" else self.ask.gpus
         cpus = self.ask.cpus
