@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from belongings import own_texts
@@ -16,7 +17,7 @@ from trainers.bench_advice import cells, known
 from trainers.checkpoint import standing_of
 from trainers.compare import lanes
 from trainers.curve import curve
-from trainers.engine import cluster, pool, remote
+from trainers.engine import cargo, cluster, pool, remote
 from trainers.engine.cluster import Ask, NoCluster, asks, chosen, connect
 from trainers.engine.execute import execute
 from trainers.engine.local import Workers
@@ -231,10 +232,13 @@ def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
 
 
 def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
-    plan = Plan(data="digits", approach="scratch", seconds=14)
-    key = store().start(plan, "ann", worker="test")
-    killed = False
-    for event in performed(fleet, plan, key):
+    key = store().start(LONG, "ann", worker="test")
+    killed = went_on = False
+    for event in performed(fleet, LONG, key):
+        if isinstance(event, Continued):
+            went_on = event
+        if went_on and isinstance(event, Step) and event.step > went_on.step:
+            store().stop(key)
         at = standing_of(run_folder(key))
         if not killed and at and at["step"] and isinstance(event, Step):
             nodes.kill_the_busy_one()
@@ -432,9 +436,10 @@ def test_what_a_run_asks_fits_the_nodes(monkeypatch):
     assert Ask(2, 1).of([large, card]) == 2
     monkeypatch.setenv("THAW_RAY_GPUS", "0.5")
     assert asks([card]).of([card]) == 4
+    monkeypatch.setenv("THAW_ENGINE", "ray")
     monkeypatch.setenv("THAW_RAY_CPUS", "many")
     with pytest.raises(BadSetting, match="THAW_RAY_CPUS"):
-        asks([large])
+        chosen()
 
 
 def test_what_was_told_is_not_told_again_and_the_clock_stands_still_meanwhile():
@@ -503,3 +508,28 @@ def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
         again = store().claim("coordinator")
         assert (again is None) == (time_ == remote.RETRIES)  # not for ever
     assert store().find(key).state == RUNNING  # for `Store.gone` to end
+
+
+def test_what_was_deleted_is_held_no_longer(tmp_path):
+    file, put = tmp_path / "examples.bin", []
+    file.write_bytes(b"mine")
+    hold = cargo.Hold(lambda found: put.append(found.tobytes()))
+    wanted = cargo.File(file, "home", "data/a/examples.bin", True)
+    for _ in range(2):
+        (parcel,) = hold.pack(iter([wanted]))
+    assert put == [b"mine"]  # once
+    assert parcel.digest == ""
+    hold.let_go()
+    assert hold._held
+    file.unlink()
+    hold.let_go()
+    assert not hold._held
+    assert hold.pack(iter([wanted])) == []
+
+
+@pytest.mark.parametrize("name", ["runs/{}/../../x", "runs/{}/a/b", "runs/{}/..", "features/d/"])
+def test_no_name_from_a_node_leads_out_of_a_folder(name, home):
+    with pytest.raises(ValueError, match="A node sent"):
+        cargo.bring_in(cargo.Left(name.format("r"), np.zeros(1, np.uint8)), "r")
+    cargo.bring_in(cargo.Left("runs/another/x", np.zeros(1, np.uint8)), "r")
+    assert not (home / "runs").exists()

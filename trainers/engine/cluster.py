@@ -52,6 +52,8 @@ def chosen() -> bool:
             "THAW_ENGINE is ray, but Ray is not installed here. Install it: "
             'pip install "thaw[ray]". Or leave THAW_ENGINE out: then this computer trains.'
         )
+    if engine == "ray":  # now, not when the first run asks for them
+        asks([])
     return engine == "ray"
 
 
@@ -183,9 +185,9 @@ def asks(nodes: list[dict[str, float]]) -> Ask:
     """What a run asks of a cluster of these nodes. Raises `BadSetting`."""
     cores = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
     cpus = _number("THAW_RAY_CPUS", CORES_PER_RUN)
+    gpus = _number("THAW_RAY_GPUS", 1.0)
     cards = any(node.get("GPU", 0.0) for node in nodes)
-    gpus = _number("THAW_RAY_GPUS", 1.0) if cards else 0.0
-    return Ask(max(1.0, min(cpus, cores)), gpus)
+    return Ask(max(1.0, min(cpus, cores)), gpus if cards else 0.0)
 
 
 def _number(variable: str, default: float) -> float:

@@ -40,6 +40,7 @@ POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
 IDLE_SECONDS = 0.1
 LOOK_SECONDS = 2.0  # between two looks at the nodes
 AGAIN_SECONDS = 5.0  # until a cluster that could not be reached is tried again
+FETCH_SECONDS = 60.0  # for what a node sends to come; then it is taken for lost
 CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
 RETRIES = 3  # of a job whose node was lost. Ours
 # Done here: they lead other runs, or need the files of one and the database.
@@ -134,8 +135,8 @@ class Fleet:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
         self.ray, self.slots = ray, slots
-        self.look()
         self.hold, self._packing = cargo.Hold(ray.put), threading.Lock()
+        self.look()
         self.task = ray.remote(node.perform)
         here = On(ray.get_runtime_context().get_node_id(), soft=False)
         ears = ray.remote(node.Ears)
@@ -144,10 +145,12 @@ class Fleet:
     # --- the nodes ------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """At how many nodes there are."""
+        """At how many nodes there are, and what need not be held any more."""
         nodes = cluster.resources()
         self.ask = cluster.asks(nodes)
         self.slots.count = self.ask.of(nodes)
+        with self._packing:
+            self.hold.let_go()
 
     @property
     def at_once(self) -> int:
@@ -252,7 +255,6 @@ class Fleet:
             about = replace(about, backbone=backbones.pinned(about.backbone))
         run, token = folder.name if folder else "", secrets.token_hex(8)
         with self._packing:
-            self.hold.let_go()
             parcels = self.hold.pack(cargo.needed(about, run, known=known))
         cards = 0 if getattr(about, "approach", "") == "simple" else self.ask.gpus
         cpus = self.ask.cpus
@@ -279,7 +281,7 @@ class Fleet:
             if not ready:
                 yield None
                 continue
-            message = self.ray.get(next(stream))
+            message = yield from self._fetched(next(stream))
             match message:
                 case Event():
                     yield message
@@ -289,6 +291,15 @@ class Fleet:
                     return message.value
                 case node.Raised():
                     raise _error(message, run)
+
+    def _fetched(self, message: Any) -> Generator[None, None, Any]:
+        """The message itself: a large one has to come from its node, which may be gone by now."""
+        by = time.monotonic() + FETCH_SECONDS
+        while not self.ray.wait([message], timeout=POLL_SECONDS)[0]:
+            yield None
+            if time.monotonic() > by:
+                raise self.ray.exceptions.GetTimeoutError("A message of it did not come.")
+        return self.ray.get(message, timeout=FETCH_SECONDS)
 
     def _end(self, stream: Any, token: str) -> None:
         """Sees to it that the task is over: it hears Cancel, or its process is ended."""
