@@ -89,10 +89,11 @@ def test_a_word_is_explained_by_keyboard_on_the_run_page(page):
 
 
 def test_own_pictures_are_brought_by_keyboard(page):
+    # Listened for from the start: a key pressed at once would come before Chromium tells of it.
+    page.on("filechooser", lambda _: None)
     page.emulate_media(reduced_motion="reduce")
     drawn(page, "/data")
     tabbed_to(page, "Choose a file")
-    settled(page)
     with page.expect_file_chooser():
         page.keyboard.press("Enter")
     drawn(page, "/data?way=classes")
@@ -102,7 +103,6 @@ def test_own_pictures_are_brought_by_keyboard(page):
     page.keyboard.press("Enter")  # or leaving the field would draw anew what has the keyboard then
     settled(page)
     tabbed_to(page, "Add pictures")
-    settled(page)
     with page.expect_file_chooser():
         page.keyboard.press("Space")
     tabbed_to(page, "Add a class")
