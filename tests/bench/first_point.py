@@ -69,7 +69,8 @@ def main() -> None:
             print(f"click to first point, cold: {pressed(page, address):.1f} s")
             time.sleep(5)  # until the worker has warmed up for text too
             warm = [pressed(page, address) for _ in range(5)]
-            print(f"click to first point, warm: median {median(warm):.2f} s of {sorted(warm)}")
+            each = ", ".join(f"{seconds:.2f}" for seconds in sorted(warm))
+            print(f"click to first point, warm: median {median(warm):.2f} s of {each}")
             process = psutil.Process(app.pid)
             print(f"app: {process.memory_info().rss / 1e6:.0f} MB")
             for worker in process.children():
