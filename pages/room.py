@@ -307,6 +307,7 @@ def come_in(room: Room) -> None:
                 st.warning(str(error), icon=":material/error:")
             else:
                 st.rerun()
+    to_controls(room)
 
 
 # --- who takes part -------------------------------------------------------------------------------
@@ -330,9 +331,21 @@ def take_part(room: Room, person: Person) -> None:
                     "run.py", query_params=in_room.in_address(room.settings, person.number)
                 )
             st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
+    to_controls(room)
     st.fragment(told_plainly()(watch_as_person), run_every=2 * LOOK_SECONDS)(room)
     with st.expander("What came out, and what to talk about", icon=":material/forum:"):
         measured(room)
+
+
+def to_controls(room: Room) -> None:
+    """For who leads, and takes part too."""
+    if rooms().leads(room.code, visitor()):
+        st.page_link(
+            "room.py",
+            label="Back to the controls",
+            icon=":material/co_present:",
+            query_params={"room": room.code},
+        )
 
 
 def goal_and_task(about: Exercise | None) -> str:
@@ -435,6 +448,12 @@ def lead(room: Room) -> None:
                 label="Show on the wall",
                 icon=":material/fullscreen:",
                 query_params={"room": room.code, "wall": "1"},
+            )
+            st.page_link(
+                "room.py",
+                label="Take part yourself",
+                icon=":material/groups:",
+                query_params={"room": room.code, "part": "1"},
             )
         with code:
             qr(url, room)
@@ -628,7 +647,7 @@ def enter(code: str) -> None:
     person = found[1] if found and found[0].code == room.code else None
     if "wall" in st.query_params and (leads or person):
         wall(room, leads)
-    elif leads:
+    elif leads and "part" not in st.query_params:
         lead(room)
     elif person:
         take_part(room, person)

@@ -168,6 +168,17 @@ def test_the_leader_pauses_and_people_are_told():
     assert not rooms().find(room.code).paused
 
 
+def test_who_leads_may_take_part_and_go_back_to_the_controls():
+    room = opened()
+    at = page(TEACHER, room=room.code, part="1")
+    at.text_input(key="name").set_value("Leo")
+    at = pressed(at, "Join")
+    assert "You are **Leo**" in words(at)
+    assert [one.proto.label for one in at.get("page_link")] == ["Back to the controls"]
+    assert any(one.label == "Pause" for one in page(TEACHER, room=room.code).button)
+    assert not page(ANA, room=room.code).get("page_link")
+
+
 def test_the_leader_clears_removes_and_closes():
     room = opened()
     rooms().join(room.code, "Ana", ANA)
