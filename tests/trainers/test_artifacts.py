@@ -22,10 +22,11 @@ from trainers.store import FINISHED, store
 ANN = "ann-the-visitor-1"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "s3"])
 def shared(request, tmp_path, monkeypatch):
     """The address where things are shared."""
-    address = f"file://{tmp_path}/shared" if request.param == "file" else "memory://shared"
+    known = {"file": f"file://{tmp_path}/shared", "memory": "memory://shared"}
+    address = known.get(request.param) or request.getfixturevalue("s3")
     monkeypatch.setenv("THAW_ARTIFACTS", address)
     artifacts._missing.clear()
     yield address
@@ -47,7 +48,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def there(address: str) -> list[str]:
-    files, root = fsspec.url_to_fs(address)
+    files, root = fsspec.url_to_fs(address, use_listings_cache=False)
     return sorted(files.find(root)) if files.exists(root) else []
 
 
