@@ -268,6 +268,13 @@ class Store:
             row = sql.execute(those.order_by(runs.c.created.desc()).limit(1)).mappings().first()
         return row and _run(row)
 
+    def read_by(self, visitor: str) -> set[str]:
+        """Keys of the data that jobs of the visitor have read, wherever it lies."""
+        led_to = runs.c.result["found"]["data"].as_string()
+        theirs = (runs.c.kind == "read") & (runs.c.visitor == visitor) & led_to.is_not(None)
+        with self.engine.connect() as sql:
+            return set(sql.scalars(select(led_to).where(theirs)))
+
     def forget_examples(self, subject: str) -> None:
         """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
         to_scrub().touch()

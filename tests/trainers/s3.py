@@ -29,8 +29,10 @@ class Server:
         self.stop()
 
     def start(self) -> None:
-        if self.process:
-            return
+        if not self.process:
+            self._start()
+
+    def _start(self) -> None:
         command = [sys.executable, "-m", "moto.server", "-p", str(self.port)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, **quiet)
