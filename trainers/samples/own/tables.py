@@ -230,8 +230,8 @@ def _items(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterator[A
                     yield json.loads(line)
                 except ValueError as error:
                     raise BadUpload(
-                        f"{plain(member.name)}, line {number:,} is not JSON ({_why(error)}). Put one "
-                        "object on each line."
+                        f"{plain(member.name)}, line {number:,} is not JSON ({_why(error)}). Put "
+                        "one object on each line."
                     ) from None
     except RecursionError:
         raise BadUpload(
