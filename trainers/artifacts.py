@@ -6,7 +6,8 @@ comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data
 by its checksum, and `manifest.json`, written last, which names them: so what is read is whole,
 always. Without the variable nothing here does anything.
 
-What cannot be put or removed now is noted in the data folder, and tried again every minute.
+What cannot be put or removed now is noted in the data folder, and tried again every minute. A
+place that did not answer is not asked again for as long: no page waits for it twice.
 """
 
 import hashlib
@@ -26,8 +27,15 @@ RUNS, DATA = "runs", "data"
 MANIFEST = "manifest.json"
 LEFT_OUT = ("take-away.zip",)  # packed where it is handed out
 LAST = ("model.safetensors", "about.json")  # what says that a folder is whole
+# Object stores have no folders; what s3fs would make of one is a bucket, of whatever name.
+BUCKETS = {"s3", "gs", "abfs"}
 MISSING_SECONDS = 10  # that a look for what is not there holds. Ours
+AWAY_SECONDS = 60  # that nothing is asked of a place that failed. Ours
+# Left to themselves s3fs and botocore ask a server that says nothing for more than 6 minutes.
+S3 = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
+S3_TRIES = 2
 _missing: dict[tuple[str, str], float] = {}
+_failed: dict[str, float] = {}  # address -> when
 
 
 class Damaged(OSError):
@@ -74,6 +82,7 @@ def again() -> None:
     """Does what was noted."""
     if not address():
         return
+    _failed.clear()
     for note in sorted((home() / "artifacts").glob("*.*.*")):
         what, kind, key = note.name.split(".")
         if what in ("put", "remove") and time.time() - note.stat().st_mtime > 1:
@@ -81,11 +90,13 @@ def again() -> None:
 
 
 def _try(note: Path, what: Any, kind: str, key: str) -> None:
+    if _is_away():
+        return
     try:
         what(kind, key)
         note.unlink(missing_ok=True)
-    except Exception:  # each kind of address has errors of its own
-        logging.warning("%s could not be reached. It is tried again.", kind, exc_info=True)
+    except Exception as error:  # each kind of address has errors of its own
+        _warn(f"{kind} {key} waits to be put or removed, and is tried again", error)
 
 
 def _put(kind: str, key: str) -> None:
@@ -99,7 +110,8 @@ def _put(kind: str, key: str) -> None:
             with file.open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
             manifest[file.name] = {"bytes": file.stat().st_size, "sha256": digest}
-    files.makedirs(there, exist_ok=True)
+    if not BUCKETS & {*_protocols(files)}:
+        files.makedirs(there, exist_ok=True)
     old = _listed(files, there)
     for name, facts in manifest.items():
         if facts["sha256"] not in old:
@@ -114,7 +126,7 @@ def _put(kind: str, key: str) -> None:
 def _write(files: Any, there: str, manifest: dict[str, Any]) -> None:
     """An object store changes an object at once or not at all; in a folder that is a renaming."""
     said = json.dumps(manifest).encode()
-    if "file" in files.protocol:
+    if "file" in _protocols(files):
         files.pipe_file(f"{there}/{MANIFEST}.part", said)
         files.mv(f"{there}/{MANIFEST}.part", f"{there}/{MANIFEST}")
     else:
@@ -136,13 +148,14 @@ def _remove(kind: str, key: str) -> None:
 def get(kind: str, key: str) -> bool:
     """Brings the folder here, as it is there; False where it is not there, or nothing can be
     reached."""
-    if not address() or time.monotonic() - _missing.get((kind, key), -1e9) < MISSING_SECONDS:
+    lately = time.monotonic() - _missing.get((kind, key), -1e9) < MISSING_SECONDS
+    if not address() or lately or _is_away():
         return False
     try:
         if _get(kind, key):
             return True
-    except Exception:  # each kind of address has errors of its own
-        logging.warning("%s %s could not be brought here.", kind, key, exc_info=True)
+    except Exception as error:  # each kind of address has errors of its own
+        _warn(f"{kind} {key} could not be brought here", error)
     _missing[kind, key] = time.monotonic()
     if len(_missing) > 1000:
         _missing.pop(next(iter(_missing)))
@@ -161,7 +174,7 @@ def renew() -> None:
     """Brings copies up to what is there, and ends those of what was deleted there."""
     for known in (home() / "artifacts").glob("*.json") if address() else ():
         kind, key, _ = known.name.split(".")
-        if waits(kind, key):
+        if waits(kind, key) or _is_away():
             continue
         if not (home() / kind / key).exists():  # it made room
             known.unlink()
@@ -170,8 +183,8 @@ def renew() -> None:
             if not _get(kind, key):
                 shutil.rmtree(home() / kind / key, ignore_errors=True)
                 known.unlink(missing_ok=True)
-        except Exception:  # nothing can be said of it now
-            logging.warning("%s could not be looked up.", kind, exc_info=True)
+        except Exception as error:  # nothing can be said of it now
+            _warn(f"{kind} {key} could not be looked up", error)
 
 
 def _get(kind: str, key: str) -> bool:
@@ -205,6 +218,20 @@ def _get(kind: str, key: str) -> bool:
     return True
 
 
+# --- away -----------------------------------------------------------------------------------------
+
+
+def _is_away() -> bool:
+    return time.monotonic() - _failed.get(address(), -1e9) < AWAY_SECONDS
+
+
+def _warn(what: str, error: Exception) -> None:
+    if not isinstance(error, (FileNotFoundError, Damaged)):  # else it did answer
+        _failed[address()] = time.monotonic()
+    told = str(error).strip().splitlines() or [""]
+    logging.warning("THAW_ARTIFACTS: %s (%s: %s).", what, type(error).__name__, told[0])
+
+
 # --- where ----------------------------------------------------------------------------------------
 
 
@@ -212,8 +239,15 @@ def _get(kind: str, key: str) -> bool:
 def _system(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs  # here: pages without an address need not wait for it
 
-    files, root = url_to_fs(url, use_listings_cache=False)
+    options = {"config_kwargs": S3} if url.startswith("s3:") else {}
+    files, root = url_to_fs(url, use_listings_cache=False, **options)
+    if options:
+        files.retries = S3_TRIES
     return files, root.rstrip("/")
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
 
 
 def _there(kind: str, key: str) -> tuple[Any, str]:
@@ -222,7 +256,11 @@ def _there(kind: str, key: str) -> tuple[Any, str]:
 
 
 def _listed(files: Any, there: str) -> set[str]:
-    return {name.rstrip("/").rpartition("/")[2] for name in files.ls(there, detail=False)}
+    try:
+        names = files.ls(there, detail=False)
+    except FileNotFoundError:  # an object store has no folders, so none that is empty
+        return set()
+    return {name.rstrip("/").rpartition("/")[2] for name in names}
 
 
 def _note(what: str, kind: str, key: str) -> Path:

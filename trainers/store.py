@@ -208,6 +208,7 @@ class Store:
         from trainers import continuing, rooms  # noqa: F401
 
         migrations.bring_up(self.engine, tables)
+        self._unheard: dict[str, int] = {}  # run -> its last event before an `append` that raised
 
     # --- runs -----------------------------------------------------------------------------
 
@@ -267,6 +268,13 @@ class Store:
             row = sql.execute(those.order_by(runs.c.created.desc()).limit(1)).mappings().first()
         return row and _run(row)
 
+    def read_by(self, visitor: str) -> set[str]:
+        """Keys of the data that jobs of the visitor have read, wherever it lies."""
+        led_to = runs.c.result["found"]["data"].as_string()
+        theirs = (runs.c.kind == "read") & (runs.c.visitor == visitor) & led_to.is_not(None)
+        with self.engine.connect() as sql:
+            return set(sql.scalars(select(led_to).where(theirs)))
+
     def forget_examples(self, subject: str) -> None:
         """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
         to_scrub().touch()
@@ -307,12 +315,21 @@ class Store:
 
     def append(self, run: str, new: Sequence[Event]) -> None:
         """Adds events to a run that is not over; what comes after its end is dropped. One that
-        is an end ends the run, in the same transaction."""
+        is an end ends the run, in the same transaction. Where it raises, give `new` again: what
+        the database took just before its connection was lost is not told twice."""
         ends = any(type(event) in ENDS for event in new)
-        with self.engine.connect() as sql, _surely(sql, ends), sql.begin():
-            self._append(sql, run, new)
+        with self.engine.connect() as sql, _surely(sql, ends):
+            with sql.begin():
+                self._append(sql, run, new, self._unheard)
+            self._unheard.pop(run, None)
 
-    def _append(self, sql: Connection, run: str, new: Sequence[Event]) -> None:
+    def _append(
+        self,
+        sql: Connection,
+        run: str,
+        new: Sequence[Event],
+        unheard: dict[str, int] | None = None,
+    ) -> None:
         ends = [number for number, event in enumerate(new, 1) if type(event) in ENDS]
         new = new[: ends[0]] if ends else new
         # Writing first takes the lock: two writers cannot both find the run not over.
@@ -322,9 +339,17 @@ class Store:
         if not alive.rowcount or not new:
             return
         last = sql.scalar(select(func.max(events.c.number)).where(events.c.run == run)) or 0
+        texts = [json.dumps(event.as_json()) for event in new]
+        if unheard is not None and (before := unheard.setdefault(run, last)) < last:
+            later = select(events.c.event).where(events.c.run == run, events.c.number > before)
+            there = sql.scalars(later.order_by(events.c.number)).all()
+            arrived = len(there) if there == texts[: len(there)] else 0
+            if arrived == len(texts):
+                return
+            new, texts = new[arrived:], texts[arrived:]
         rows = [
-            {"run": run, "number": number, "event": json.dumps(event.as_json())}
-            for number, event in enumerate(new, last + 1)
+            {"run": run, "number": number, "event": text}
+            for number, text in enumerate(texts, last + 1)
         ]
         sql.execute(insert(events), rows)
         if state := ENDS.get(type(new[-1])):

@@ -35,11 +35,13 @@ VALUES = {
     "a hub's name up": "hf:../../../etc/passwd@x",
     "long": "A" * 20_000,
     "zero": "a\x00b",
+    "zero alone": "\x00",
     "unicode": "٣\u202e😀\ud7ff\ufffe",
     "SQL": "' OR 1=1; DROP TABLE runs; --",
     "markup": "<img src=x onerror=alert(1)> ![x](http://x.example/y) :red[z] $x$",
     "JSON and templates": '{"a": [1, {"b": null}]} {{7*7}} ${7*7} %s',
     "a number": "-99999999999999999999",
+    "a longer number": "1" + "0" * 400,
     "no number": "NaN",
     "several": ["", "../x"],  # ?run=&run=../x
 }

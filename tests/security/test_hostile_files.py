@@ -204,6 +204,16 @@ def runs(tmp_path):
     made.engine.dispose()
 
 
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_a_number_of_5000_figures_is_said_in_words(name, tmp_path):
+    rows = ['{"text": "hello %d", "label": %s}' % (n, "1" * 5000) for n in range(9)]  # noqa: UP031
+    told = "\n".join(rows) if name == "rows.jsonl" else f"[{', '.join(rows)}]"
+    (tmp_path / name).write_text(told)
+    with pytest.raises(BadUpload, match=r"a number in it is too long") as caught:
+        list(own.read(tmp_path / name))
+    assert "sys." not in str(caught.value)
+
+
 def test_a_pickle_is_no_run(payload, runs):
     with pytest.raises(BadFile, match="cannot be read as JSON"):
         bring_in(runs, payload, "ann")

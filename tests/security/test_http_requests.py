@@ -1,5 +1,6 @@
 """Requests that no browser of a visitor would make, sent to a started app."""
 
+import contextlib
 import json
 import re
 import socket
@@ -206,3 +207,54 @@ def test_what_is_told_of_the_server_names_no_place_on_it(app):
         assert str(app.home).encode() not in body
         assert b"/home/" not in body
     assert json.loads(asked(app, "/health")[2]).keys() == {"ready_workers", "heavy_modules"}
+
+
+# --- requests that are no requests ----------------------------------------------------------------
+
+HOST = b"Host: localhost\r\nConnection: close\r\n"
+LONG = b"1" + b"0" * 400
+WEBSOCKET = (
+    b"GET /_stcore/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: "
+    b"Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+)
+MALFORMED = {
+    "a header of 2 MB": (b"GET / HTTP/1.1\r\nX: " + b"a" * 2_000_000 + b"\r\n" + HOST, 400),
+    "20,000 headers": (
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(20_000)) + HOST, 400),
+    "a cookie that is no text": (
+        b'GET / HTTP/1.1\r\nCookie: thaw_visitor=\xff\xfe"; Path\r\n' + HOST, 200),
+    "a negative length": (b"PUT /upload/x HTTP/1.1\r\nContent-Length: -5\r\n" + HOST, 400),
+    "a length of 401 figures": (
+        b"PUT /upload/x HTTP/1.1\r\nContent-Length: " + LONG + b"\r\n" + HOST, 400),
+    "two lengths": (
+        b"PUT /upload/x HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 50\r\n" + HOST, 400),
+    "a part that begins at a number of 401 figures": (
+        b"GET /media/x.png HTTP/1.1\r\nRange: bytes=" + LONG + b"-\r\n" + HOST, 404),
+    "a picture of that number": (b"GET /media/" + LONG + b" HTTP/1.1\r\n" + HOST, 404),
+    "a run of that number": (b"GET /run?run=" + LONG + b" HTTP/1.1\r\n" + HOST, 200),
+    "a component's file up": (
+        b"GET /component/x/..%2f..%2f..%2fetc%2fpasswd HTTP/1.1\r\n" + HOST, 400),
+    "a component's file up, newer": (
+        b"GET /_stcore/bidi-components/every_page/%2e%2e%2fpage.py HTTP/1.1\r\n" + HOST, 400),
+    "a file without a session": (
+        b"PUT /_stcore/upload_file/x/y HTTP/1.1\r\nContent-Length: 0\r\n" + HOST, 403),
+    "a websocket of two origins": (
+        WEBSOCKET + b"Origin: http://localhost\r\nOrigin: http://evil.example\r\n", 400),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_what_is_no_request_is_refused_and_the_next_is_answered(what, app):
+    request, code = MALFORMED[what]
+    answer = b""
+    with socket.create_connection(("127.0.0.1", app.port), timeout=30) as line:
+        with contextlib.suppress(ConnectionError):  # it hears the end no more
+            line.sendall(request + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            while more := line.recv(65536):
+                answer += more
+    # Who is cut off in the middle of 2 MB may not hear why.
+    assert answer.startswith(b"HTTP/1.1 %d " % code) or (not answer and code == 400)
+    assert not [one for one in (*SECRETS, b"Traceback", b"def ") if one in answer]
+    assert asked(app, "/_stcore/health")[0] == 200
+    assert "Traceback" not in app.log.read_text()

@@ -42,6 +42,24 @@ def postgres():
         yield server
 
 
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server on this machine that speaks S3, and may be ended and started again."""
+    from s3 import Server
+
+    with Server() as made:
+        yield made
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """An address of S3, of an empty bucket."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    s3_server.start()
+    return s3_server.emptied()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request, home, monkeypatch):
     """The address of an empty database, which is the store's: the test runs on each kind."""

@@ -9,9 +9,10 @@ from belongings import own_texts
 
 from trainers import artifacts, store as store_module
 from trainers.engine.execute import execute
-from trainers.events import Finished, Notice
+from trainers.events import Done, Finished, Notice
 from trainers.export import model_of
 from trainers.home import home, run_folder
+from trainers.jobs import Reading
 from trainers.plan import Plan
 from trainers.privacy import erase, retention
 from trainers.registry import UnknownKey
@@ -22,10 +23,11 @@ from trainers.store import FINISHED, store
 ANN = "ann-the-visitor-1"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "s3"])
 def shared(request, tmp_path, monkeypatch):
     """The address where things are shared."""
-    address = f"file://{tmp_path}/shared" if request.param == "file" else "memory://shared"
+    known = {"file": f"file://{tmp_path}/shared", "memory": "memory://shared"}
+    address = known.get(request.param) or request.getfixturevalue("s3")
     monkeypatch.setenv("THAW_ARTIFACTS", address)
     artifacts._missing.clear()
     yield address
@@ -47,7 +49,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def there(address: str) -> list[str]:
-    files, root = fsspec.url_to_fs(address)
+    files, root = fsspec.url_to_fs(address, use_listings_cache=False)
     return sorted(files.find(root)) if files.exists(root) else []
 
 
@@ -228,6 +230,27 @@ def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_p
     assert not [file for file in everywhere if b"MARK-OF-DATA" in file.read_bytes()]
     files, root = fsspec.url_to_fs(shared)
     assert not [one for one in files.find(root) if b"MARK-OF-DATA" in files.cat_file(one)]
+
+
+def read(key: str) -> None:
+    """The job that read the data is in the database that all share."""
+    job = store().start(Reading(path="x", title="mine.csv", visitor=ANN), ANN, worker="here")
+    store().append(job, [Done({"data": key}, 1.0)])
+
+
+def test_own_data_is_listed_elsewhere_and_deleted_from_there(shared, elsewhere, tmp_path):
+    """Its visitor may come to another app server the next day."""
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
+    read(key)
+    elsewhere()
+    assert [one.key for one in own.of(ANN)] == [key]
+    assert own.of("bob-the-visitor-2") == []
+    erase.everything(ANN)
+    assert there(shared) == []
+    elsewhere(back=True)
+    artifacts.renew()
+    left = [*(home() / "data").rglob("*"), *(tmp_path / "other" / "data").rglob("*")]
+    assert not [file for file in left if file.is_file()]
 
 
 def test_everything_of_a_visitor_is_gone_there(shared, elsewhere, tmp_path):

@@ -25,9 +25,10 @@ def run(given: dict[str, Any]) -> int:
     print(f"The damaged database was put aside, as it was: {done.aside}")
     told = ", ".join(f"{done.saved[name]:,} {what}" for name, what in SAID.items())
     rest = sum(count for name, count in done.saved.items() if name not in SAID)
-    print(f"Saved from it: {told}, {rest:,} other rows.")
+    print(f"Saved from it: {told}, {rest:,} other entries (rooms, links and the like).")
     if done.gaps:
-        print(f"{done.gaps:,} stretches of it could not be read: what was in them is gone.")
+        parts = "1 part" if done.gaps == 1 else f"{done.gaps:,} parts"
+        print(f"{parts} of it could not be read: what was in there is gone.")
     print(
         "Thaw can be started again. Trained models stay, also those of runs that could not be "
         "saved, until you delete the file that was put aside."

@@ -594,11 +594,17 @@ def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def of(visitor: str) -> list[Own]:
-    """The uploads of `visitor` that are still kept, the newest first; none that is damaged."""
+    """The uploads of `visitor` that are still kept, the newest first; none that is damaged. Where
+    data is shared, those that came to another app server are brought here."""
+    keys = {f"own-{place.parent.name}" for place in (home() / "data").glob("*/about.json")}
+    if artifacts.address():
+        from trainers.store import store  # here: it imports this package
+
+        keys |= store().read_by(visitor)
     found = []
-    for place in (home() / "data").glob("*/about.json"):
+    for key in keys:
         with suppress(UnknownKey):
-            found.append(sample(f"own-{place.parent.name}"))
+            found.append(sample(key))
     mine = [own for own in found if own.visitor == visitor and own.classes]  # else: deleted
     return sorted(mine, key=lambda own: own.created, reverse=True)
 

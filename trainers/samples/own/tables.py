@@ -230,8 +230,8 @@ def _items(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterator[A
                     yield json.loads(line)
                 except ValueError as error:
                     raise BadUpload(
-                        f"{plain(member.name)}, line {number:,} is not JSON ({error}). Put one "
-                        "object on each line."
+                        f"{plain(member.name)}, line {number:,} is not JSON ({_why(error)}). Put "
+                        "one object on each line."
                     ) from None
     except RecursionError:
         raise BadUpload(
@@ -240,7 +240,13 @@ def _items(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterator[A
     except ValueError as error:
         if isinstance(error, BadUpload):
             raise
-        raise BadUpload(f"{plain(member.name)} is not sound JSON ({error}).") from None
+        raise BadUpload(f"{plain(member.name)} is not sound JSON ({_why(error)}).") from None
+
+
+def _why(error: ValueError) -> str:
+    """What Python says of a number that it does not read is for programmers."""
+    known = isinstance(error, (json.JSONDecodeError, UnicodeError))
+    return str(error) if known else "a number in it is too long"
 
 
 def _listed(text: io.TextIOWrapper) -> Iterator[Any]:
