@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.drawings import LOGO
-from pages.parts.page import every_page, keep_address
+from pages.parts.page import every_page, tell_address
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.trouble import told_plainly
 from pages.parts.words import explain_words
@@ -77,8 +77,7 @@ if not may_enter():
 with told_plainly():
     lead_back()
     who(page)
-    if page.url_path:  # the guide binds its questions to it
-        keep_address()
+    tell_address(page.url_path)
     page.run()
     explain_words()
     every_page(page.url_path)

@@ -162,16 +162,3 @@ def test_nobody_can_add_files_to_what_no_page_began(app, draft):
     status, answer = put(app, draft, b"something")
     assert status == 404
     assert "Load it again" in answer["error"]
-
-
-def test_where_a_link_leads_on_the_same_page_the_address_goes_too(page):
-    opened(page, "/data")
-    page.get_by_role("link", name="Handwritten digits").click()
-    page.wait_for_url("**/data?data=digits", timeout=SLOW_MS)
-    page.reload()
-    holds = page.get_by_role("heading", name="What it holds")
-    expect(holds).to_be_visible(timeout=SLOW_MS)
-    page.go_back()
-    expect(page.get_by_role("heading", name="Your own data")).to_be_visible(timeout=SLOW_MS)
-    page.go_forward()
-    expect(holds).to_be_visible(timeout=SLOW_MS)
