@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.drawings import LOGO
-from pages.parts.page import every_page
+from pages.parts.page import every_page, tell_address
 from pages.parts.sign_in import door, lead_back, may_enter, who
 from pages.parts.trouble import told_plainly
 from pages.parts.words import explain_words
@@ -77,6 +77,7 @@ if not may_enter():
 with told_plainly():
     lead_back()
     who(page)
+    tell_address(page.url_path)
     page.run()
     explain_words()
     every_page(page.url_path)

@@ -1,5 +1,5 @@
-"""What Streamlit leaves undone on every page: it begins at its top, and what a button folds out can
-be reached by keyboard (page.js)."""
+"""What Streamlit leaves undone on every page: its address is told after a link within it, it begins
+at its top, and what a button folds out can be reached by keyboard (page.js)."""
 
 from pathlib import Path
 
@@ -17,3 +17,13 @@ def every_page(path: str) -> None:
     """Once a page, anywhere; `path` is its own."""
     about = [st.query_params.get(name, "") for name in ABOUT]
     _mount(key="every_page", data={"place": "|".join([path, *about])})
+
+
+def tell_address(path: str) -> None:
+    """Before a page: a link from a page to itself, with another query, changes what the script is
+    given and not what the browser has. Reload and Back then lead elsewhere, and the next press of a
+    button back to where the link was. The guide's answers see to the address themselves."""
+    now = path, st.query_params.to_dict()
+    before, st.session_state["address"] = st.session_state.get("address", now), now
+    if path and before[0] == path and before != now:
+        st.query_params.from_dict(now[1])  # where the browser has it already, it does nothing

@@ -81,6 +81,17 @@ def test_cancelled_run_says_so(page):
     expect(page.get_by_text("Cancelled: no score.").first).to_be_visible(timeout=10_000)
 
 
+def test_a_link_from_a_page_to_itself_is_told_to_the_browser(page):
+    """Else a reload, Back and the next press of a button lead to where the link was."""
+    opened(page, "/data")
+    page.get_by_role("link", name="Handwritten digits").click()
+    page.wait_for_url("**/data?data=digits")
+    page.reload()
+    expect(page.get_by_role("heading", name="Handwritten digits")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Your own data")).to_be_visible()
+
+
 def test_answers_in_the_address_come_back(page):
     opened(page, "/?data_volume=moderate&data_quality=mixed&specificity=specialised")
     group = page.get_by_role("radiogroup", name="How clean are they?")
