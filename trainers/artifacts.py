@@ -2,9 +2,10 @@
 
 `THAW_ARTIFACTS` is any address that fsspec knows (s3://bucket/prefix with `pip install "thaw[s3]"`,
 gs://…, abfs://…, file:///…). The data folder stays where work is done, and holds copies of what
-comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>`, every file
-by its checksum, and `manifest.json`, written last, which names them: so what is read is whole,
-always; also `standing/<id>`, while a run lasts or can go on. Without the variable nothing here does anything.
+comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>` (and, while
+a run lasts or can go on, `standing/<id>`), every file by its checksum, and `manifest.json`, written
+last, which names them: so what is read is whole, always. Without the variable nothing here does
+anything.
 
 What cannot be put or removed now is noted in the data folder, and tried again every minute.
 """

@@ -133,7 +133,7 @@ def before(store: Store, run: str) -> list[Event]:
     """What was told up to where `run` goes on, and that it does; [] of a run that starts anew."""
     of = continues(store, run)
     begun = any(isinstance(event, Started) for _, event in store.events(run))
-    if begun:  # lost in its midst and begun again: trainers/engine/remote.py
+    if begun:  # lost in its midst and queued again: trainers/engine/lead.py
         bring(run)
         return []
     at = of and place(run)

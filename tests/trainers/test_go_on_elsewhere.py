@@ -4,16 +4,17 @@ import math
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from test_continue import FILE, at_every_look, executed, interrupted, of, plan, stored  # noqa: F401
 
-from trainers import artifacts, continuing, database
+from trainers import artifacts, continuing
 from trainers.checkpoint import standing_of
 from trainers.engine.execute import execute
-from trainers.engine.remote import requeue
+from trainers.engine.lead import requeue
 from trainers.events import Cancelled, Continued, Finished, Notice, Started, Step, Validated
-from trainers.home import home, machine, run_folder
+from trainers.home import home, run_folder
 from trainers.run import run
 from trainers.store import CANCELLED, QUEUED, runs, store
 
@@ -106,13 +107,14 @@ def test_a_deleted_run_leaves_nothing_there(toy, shared):
     assert not continuing._shared(lost).exists()
 
 
-def test_a_continued_run_is_taken_where_what_it_goes_on_from_lies(toy, monkeypatch):
-    monkeypatch.setattr(database, "is_shared", lambda engine: True)
+def test_a_continued_run_is_taken_where_what_it_goes_on_from_lies(toy, on_another, monkeypatch):
+    monkeypatch.setattr(continuing, "database", SimpleNamespace(is_shared=lambda engine: True))
     new = continuing.continue_run(store(), interrupted(), "ann")
-    with store().engine.connect() as sql:
-        assert sql.scalar(runs.select().where(runs.c.id == new).with_only_columns(runs.c.machine))
+    here = home()
+    on_another()
+    assert store().claim("there") is None
+    monkeypatch.setenv("THAW_HOME", str(here))
     assert store().claim("here").id == new
-    assert machine()
 
 
 def test_a_word_about_the_wait_is_no_beginning(toy):

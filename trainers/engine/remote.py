@@ -1,15 +1,13 @@
-"""The coordinator: claims jobs and has them done on the nodes of a Ray cluster.
+"""Jobs, done on the nodes of a Ray cluster.
 
-It alone touches the database and the data folder. A job is a streaming remote generator
-(trainers/engine/node.py); what it needs travels there, and what it leaves comes back
-(trainers/engine/cargo.py), also where a run stands. So a run whose node is lost goes on from there
-on another, and one whose coordinator is lost, under the next.
+A job is a streaming remote generator (trainers/engine/node.py); what it needs travels there, and
+what it leaves comes back (trainers/engine/cargo.py), also where a run stands. So a run whose node
+is lost goes on from there on another, and one whose coordinator (trainers/engine/lead.py) is lost,
+under the next.
 """
 
 import logging
-import os
 import secrets
-import signal
 import threading
 import time
 from collections import deque
@@ -22,25 +20,19 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import SQLAlchemyError
-
-from trainers import backbones, continuing, jobs
-from trainers.checkpoint import CHECKPOINT, standing_of
+from trainers import backbones, jobs
+from trainers.checkpoint import CHECKPOINT
 from trainers.engine import cargo, cluster, node
-from trainers.engine.cluster import NoCluster
-from trainers.engine.execute import execute
-from trainers.events import Cancelled, Continued, Done, Event, Notice, Progress, Stage, Started
-from trainers.home import machine, run_folder
+from trainers.engine.retold import CUT, LOST, Once, again, is_loss
+from trainers.events import Continued, Done, Event, Notice, Started
+from trainers.home import run_folder
 from trainers.jobs import Checkup
 from trainers.plan import Plan
 from trainers.samples import own
-from trainers.store import QUEUED, RUNNING, Run, Store, runs, store
+from trainers.store import store
 
 POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
-IDLE_SECONDS = 0.1
 LOOK_SECONDS = 2.0  # between two looks at the nodes
-AGAIN_SECONDS = 5.0  # until a cluster that could not be reached is tried again
 BUSY_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
 GET_SECONDS = 60.0  # for what has come already to be read
 CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
@@ -48,10 +40,6 @@ RETRIES = 3  # of a job whose node was lost. Ours
 # Done here: they lead other runs, or need the files of one and the database.
 FROM_HERE = ("compare", "curve", "export", "forgot")
 
-AWAY = (
-    "The cluster that trains cannot be reached at the moment. This waits for it, and starts by "
-    "itself when it is back."
-)
 NOWHERE = (
     "No computer of the cluster can train at the moment. This waits for one, and starts by itself "
     "when it is there."
@@ -70,10 +58,6 @@ UNFIT = (
     "looks after the cluster installs on each of its computers what Thaw needs, in the same "
     "versions."
 )
-ENDED = "The process that looked after this was ended. It waits for the next one, and goes on."
-LOST, CUT = "The computer that this ran on was lost. ", "This was interrupted. "
-GOES_ON = "It goes on from {seconds:.1f} s, where it was last kept."
-ANEW = "It starts again: nothing had been kept yet."
 TOO_OFTEN = (
     f"The computer that this ran on was lost {RETRIES + 1} times, so it was given up. Nothing is "
     "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
@@ -91,34 +75,6 @@ class Abandoned(KeyboardInterrupt):
 
 class ClusterLost(BaseException):
     """Not an end of the run: the next coordinator goes on with it."""
-
-
-class Once:
-    """Passes on what was not told before, by a clock that never runs backwards: what is told again
-    by a job that was lost and begun again."""
-
-    NAMES = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
-             "draw", "number")  # fmt: skip
-
-    def __init__(self, told: Sequence[Event] = ()) -> None:
-        self.seconds = 0.0  # told so far
-        self._known: set[tuple] = set()
-        for event in told:
-            self.new(event)
-
-    def new(self, event: Event) -> Event | None:
-        """`event` as it is to be told; None where it was."""
-        if not isinstance(event, Stage | Progress):  # these say what happens now
-            named = (getattr(event, name, None) for name in self.NAMES)
-            key = (event.kind(), *(() if isinstance(event, Started) else named))
-            if key in self._known:
-                return None
-            self._known.add(key)
-        seconds = getattr(event, "seconds", None)
-        if seconds is None:
-            return event
-        self.seconds = max(self.seconds, seconds)
-        return event if seconds == self.seconds else replace(event, seconds=self.seconds)
 
 
 class Slots:
@@ -238,7 +194,7 @@ class Fleet:
         # A coordinator before this one had begun it already.
         lost = any(isinstance(event, Started) for event in told)
         lost &= not (told and isinstance(told[-1], Continued))  # which says that already
-        why, times = CUT, sum(_is_loss(event) for event in told)
+        why, times = CUT, sum(is_loss(event) for event in told)
         while True:
             if lost:
                 if times > RETRIES:
@@ -362,7 +318,7 @@ class Fleet:
         """What to say of an error that another node would not mend; "" where one was lost."""
         kinds = self.ray.exceptions
         cause = getattr(error, "cause", None) or error
-        why = f"{type(cause).__name__}: {(str(cause).strip() or 'it says no more').splitlines()[0]}"
+        why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
         if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
             return FULL.format(why=why)
         if isinstance(error, kinds.RayTaskError | kinds.RuntimeEnvSetupError):
@@ -439,18 +395,6 @@ def _follow(
         heard.put((number, None, error))
 
 
-def again(why: str, folder: Path | None, told_seconds: float) -> Notice:
-    """What to say of a job that begins again, by the clock that was told."""
-    if folder and (at := standing_of(folder)):
-        text = why + GOES_ON.format(seconds=at["seconds"])
-        return Continued(text, told_seconds, phase=at["phase"], step=at["step"])
-    return Notice(why + ANEW, told_seconds, limits=False)
-
-
-def _is_loss(event: Event) -> bool:
-    return isinstance(event, Notice) and event.text.startswith(LOST)
-
-
 def _kept(left: cargo.Left, run: str) -> Iterator[Event]:
     """Keeps what came back; a disk that refuses loses no score."""
     try:
@@ -469,156 +413,6 @@ def _error(raised: node.Raised, run: str) -> Exception:
     if raised.name == "Diverged" and run:  # what was kept leads there again
         (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)
     return Elsewhere(raised.text)
-
-
-# --- the coordinator ------------------------------------------------------------------------------
-
-
-def coordinate(name: str, tell: dict[str, Any]) -> None:
-    """Works until it is ended. `tell` is for the thread that says that it lives: "ready", and how
-    many "places" there are. Ends by itself where the cluster is lost: the next one starts anew."""
-    from trainers.engine import pool
-    from trainers.engine.local import how_many
-
-    kept, said = store(), ""
-    while True:
-        try:
-            cluster.connect(how_many())
-            break
-        except NoCluster as error:
-            if str(error) != said:
-                logging.error("%s", said := str(error))
-            _tell_waiting(kept, AWAY)
-            time.sleep(AGAIN_SECONDS)
-    signal.signal(signal.SIGTERM, _end)  # Ray's own writes a page about it
-    fleet = Fleet(Slots(lambda: _somebody_waits(kept)))
-    pool.use(fleet)
-    threading.Thread(target=_load, daemon=True).start()
-    fleet.warm_up()
-    gone = threading.Event()
-    looked = time.monotonic()
-    while not gone.is_set():
-        if time.monotonic() - looked > LOOK_SECONDS:
-            looked = time.monotonic()
-            if not fleet.lives():
-                break
-            fleet.look()
-            if not fleet.slots.count:
-                said = _nowhere(kept, fleet.ask, said)
-            tell |= {"ready": fleet.slots.count > 0, "places": fleet.slots.count}
-        if not _one(kept, name, fleet, gone):
-            time.sleep(IDLE_SECONDS)
-    logging.error("The Ray cluster was lost. Thaw looks for it again; what ran goes on then.")
-    requeue(kept, name)
-    os._exit(1)  # Ray's library cannot be trusted any more
-
-
-def _end(*_: object) -> None:
-    """The app is over: so is a cluster that it started."""
-    import ray
-
-    ray.shutdown()
-    cluster.clear_up()
-    os._exit(0)
-
-
-def _load() -> None:
-    """What a comparison, or packing a model, would wait for here."""
-    import trainers.compare
-    import trainers.export  # noqa: F401
-
-
-def _one(kept: Store, name: str, fleet: Fleet, gone: threading.Event) -> bool:
-    """Begins the next job, where there is one and a place for it."""
-    if not fleet.slots.take():
-        return False
-    claimed = None
-    try:
-        claimed = kept.claim(name, heavy=True)
-    except SQLAlchemyError:  # locked, or the disk is full: that passes
-        logging.exception("A job could not be claimed.")
-    if claimed is None:
-        fleet.slots.give()
-        return False
-    threading.Thread(target=_execute, args=(kept, claimed, fleet, gone), daemon=True).start()
-    return True
-
-
-def _execute(kept: Store, claimed: Run, fleet: Fleet, gone: threading.Event) -> None:
-    try:
-        for _ in execute(kept, claimed.id, claimed.plan, fleet.perform, run_folder(claimed.id)):
-            pass
-    except ClusterLost:
-        gone.set()
-    except Exception:  # the database, most likely: the run is buried by its heart
-        logging.exception("A job could not be written.")
-    finally:
-        fleet.slots.give()
-
-
-def _somebody_waits(kept: Store) -> bool:
-    with kept.engine.connect() as sql:
-        return bool(sql.scalar(select(func.count()).where(_waits())))
-
-
-def _nowhere(kept: Store, ask: cluster.Ask, said: str) -> str:
-    """Says that no node has what a run asks for: to those who wait, and, where that was not `said`
-    last, to who looks after the cluster."""
-    nodes = cluster.living().values()
-    has = [{kind: node.get(kind, 0) for kind in ("CPU", "GPU")} for node in nodes]
-    text = (
-        f"No node of the Ray cluster has what a run asks for: {ask.cpus:g} processor cores and "
-        f"{ask.gpus:g} graphics cards. There are {has}. Add a node, or set THAW_RAY_CPUS and "
-        "THAW_RAY_GPUS to what one has."
-    )
-    if text != said:
-        logging.error("%s", text)
-    _tell_waiting(kept, NOWHERE)
-    return text
-
-
-def _tell_waiting(kept: Store, text: str) -> None:
-    """Says to each that waits why it does; once."""
-    try:
-        with kept.engine.connect() as sql:
-            keys = sql.scalars(select(runs.c.id).where(_waits())).all()
-        for key in keys:
-            told = [event for _, event in kept.events(key)]
-            if not told or getattr(told[-1], "text", "") != text:
-                kept.append(key, [Notice(text, _clock(told), limits=False)])
-    except SQLAlchemyError:
-        logging.exception("Those who wait could not be told.")
-
-
-def requeue(kept: Store, worker: str) -> None:
-    """Puts the runs of a coordinator that is no more back into the queue, where the next one goes
-    on with them, some times. Comparisons, curves and the like stay as they are: they cannot."""
-    had = (runs.c.worker == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
-    with kept.engine.connect() as sql:
-        those = sql.execute(select(runs.c.id, runs.c.cancel).where(had)).all()
-    for key, cancel in those:
-        if cancel:  # who waits for nothing must not wait for a cluster
-            kept.append(key, [cancelled := Cancelled(0.0)])
-            continuing.settle(kept, key, cancelled)
-            continue
-        told = [event for _, event in kept.events(key)]
-        if sum(getattr(event, "text", "") == ENDED for event in told) >= RETRIES:
-            continue
-        kept.append(key, [Notice(ENDED, _clock(told), limits=False)])
-        with kept.engine.begin() as sql:
-            waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
-            sql.execute(waits.values(state=QUEUED, worker=None))
-
-
-def _clock(told: Sequence[Event]) -> float:
-    return max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
-
-
-def _waits() -> Any:
-    """Of a job: it waits, for a process such as this."""
-    heavy = runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy])
-    here = runs.c.machine.is_(None) | (runs.c.machine == machine())
-    return (runs.c.state == QUEUED) & heavy & here
 
 
 # --- a terminal -----------------------------------------------------------------------------------

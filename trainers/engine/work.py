@@ -73,7 +73,7 @@ def work(
 
 
 def _lead(name: str, parent: int | None) -> None:
-    from trainers.engine.remote import coordinate
+    from trainers.engine.lead import coordinate
 
     state = {"ready": False, "places": 1}
     runs = store()
