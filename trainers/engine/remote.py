@@ -44,9 +44,9 @@ NOWHERE = (
     "No computer of the cluster can train at the moment. This waits for one, and starts by itself "
     "when it is there."
 )
-BUSY = (
-    "Every computer of the cluster is busy with something else. This starts by itself when one is "
-    "free."
+BUSY = (  # what else the cluster does is not known here
+    "This waits for a place on the cluster: its computers are busy, or one is just getting ready. "
+    "It starts by itself."
 )
 FULL = (
     "The cluster has no room left for what this needs. Nothing is wrong with your data. Try again "
@@ -321,9 +321,10 @@ class Fleet:
         why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
         if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
             return FULL.format(why=why)
-        if isinstance(error, kinds.RayTaskError | kinds.RuntimeEnvSetupError):
-            return UNFIT.format(why=why)
-        return ""
+        ours = isinstance(error, kinds.RayTaskError) and not isinstance(cause, kinds.RayError)
+        return (
+            UNFIT.format(why=why) if ours or isinstance(error, kinds.RuntimeEnvSetupError) else ""
+        )
 
     def _end(self, stream: Any, token: str) -> None:
         """Sees to it that the task is over: it hears Cancel, or its process is ended."""
