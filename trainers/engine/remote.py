@@ -322,9 +322,9 @@ class Fleet:
         if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
             return FULL.format(why=why)
         ours = isinstance(error, kinds.RayTaskError) and not isinstance(cause, kinds.RayError)
-        return (
-            UNFIT.format(why=why) if ours or isinstance(error, kinds.RuntimeEnvSetupError) else ""
-        )
+        if ours or isinstance(error, kinds.RuntimeEnvSetupError):
+            return UNFIT.format(why=why)
+        return ""
 
     def _end(self, stream: Any, token: str) -> None:
         """Sees to it that the task is over: it hears Cancel, or its process is ended."""
