@@ -15,6 +15,7 @@ import pytest
 from belongings import own_texts
 from safetensors.numpy import load_file
 
+from trainers import samples
 from trainers.bench_advice import cells, known
 from trainers.checkpoint import standing_of
 from trainers.compare import lanes
@@ -31,6 +32,7 @@ from trainers.events import (
     Compared,
     Continued,
     Curved,
+    Done,
     Failed,
     Finished,
     LaneDone,
@@ -45,8 +47,9 @@ from trainers.events import (
     Validated,
     Watched,
 )
-from trainers.home import run_folder
-from trainers.jobs import Comparison, Curve
+from trainers.export import model_of
+from trainers.home import run_folder, zip_of
+from trainers.jobs import Comparison, Curve, Export
 from trainers.plan import Plan
 from trainers.privacy.settings import BadSetting
 from trainers.run import run
@@ -250,6 +253,22 @@ def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, h
     for node_home in nodes.homes.values():
         for file in node_home.rglob("*"):
             assert not file.is_file() or b"secretly" not in file.read_bytes(), file
+
+
+def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
+    fleet, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
+    key = store().start(QUICK, "ann", worker="test")
+    (answered,) = of(Answered, performed(fleet, QUICK, key))
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
+    pictures = samples.pick("digits").data(QUICK.per_class, QUICK.seed).test.inputs
+    answers = model_of(store().find(key)).sureness(pictures[:50]).argmax(1)
+    assert answers.tolist() == answered.answers[:50]
+    packed = list(performed(fleet, Export(key=key, visitor="ann")))
+    assert isinstance(packed[-1], Done), packed[-1]
+    assert zip_of(key).is_file()
 
 
 # --- several --------------------------------------------------------------------------------------
