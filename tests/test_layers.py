@@ -41,6 +41,7 @@ LIGHT = {
     "trainers.engine.ceiling",
     "trainers.engine.cluster",
     "trainers.engine.files",
+    "trainers.engine.lead",
     "trainers.engine.local",
     "trainers.engine.lost",
     "trainers.engine.node",

@@ -2,9 +2,10 @@
 
 `THAW_ARTIFACTS` is any address that fsspec knows (s3://bucket/prefix with `pip install "thaw[s3]"`,
 gs://…, abfs://…, file:///…). The data folder stays where work is done, and holds copies of what
-comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>`, every file
-by its checksum, and `manifest.json`, written last, which names them: so what is read is whole,
-always. Without the variable nothing here does anything.
+comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>` (and, while
+a run lasts or can go on, `standing/<id>`), every file by its checksum, and `manifest.json`, written
+last, which names them: so what is read is whole, always. Without the variable nothing here does
+anything.
 
 What cannot be put or removed now is noted in the data folder, and tried again every minute. A
 place that did not answer is not asked again for as long: no page waits for it twice.
@@ -23,7 +24,7 @@ from typing import Any
 from trainers.home import home, run_folder
 from trainers.whole import write_text
 
-RUNS, DATA = "runs", "data"
+RUNS, DATA, STANDING = "runs", "data", "standing"  # the last: see trainers/continuing.py
 MANIFEST = "manifest.json"
 LEFT_OUT = ("take-away.zip",)  # packed where it is handed out
 LAST = ("model.safetensors", "about.json")  # what says that a folder is whole
@@ -69,8 +70,9 @@ def remove(kind: str, key: str) -> None:
 
 def drop(run: str) -> None:
     """Removes what the run left, here and there."""
-    shutil.rmtree(run_folder(run), ignore_errors=True)
-    remove(RUNS, run)
+    for kind in (RUNS, STANDING):
+        shutil.rmtree(home() / kind / run, ignore_errors=True)
+        remove(kind, run)
 
 
 def waits(kind: str, key: str) -> bool:

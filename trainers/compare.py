@@ -67,8 +67,10 @@ def lanes(
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
     comparison's id, where it has one. Without a run to compare there is no last word."""
     began, shared, plans, runs = time.monotonic(), Shared(), job.plans(), store()
-    before = yield from pool().elsewhere(prepared, job, stop=stop)
-    job, given, known, tried = before.job, before.given, before.known, before.tried
+    # Who they are is nobody's business where it is prepared: it may be another computer.
+    before = yield from pool().elsewhere(prepared, replace(job, visitor=""), stop=stop)
+    job, given = replace(before.job, visitor=job.visitor), before.given
+    known, tried = before.known, before.tried
     summaries: list[dict] = []
     failed: dict[str, str] = {}
     right: dict[str, list[bool]] = {}

@@ -1,20 +1,25 @@
 """An interrupted run, continued: a new run that tells what the first told, and goes on from there.
 
 A run that is over stays as it is: what a lost process still has to say of it is dropped, as ever.
+Where several computers share what they have (trainers/artifacts.py), each can go on with what
+another was at: where a run stands is put there too, now and then.
 """
 
 import logging
 import os
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Column, Select, String, Table, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers import artifacts, database
 from trainers.checkpoint import CHECKPOINT, standing_of
-from trainers.events import Continued, Event, Finished
-from trainers.home import run_folder
+from trainers.events import Continued, Event, Finished, Started
+from trainers.home import home, machine, run_folder
 from trainers.store import (
     CANCELLED,
     ENDS,
@@ -26,6 +31,11 @@ from trainers.store import (
     runs,
     tables,
 )
+from trainers.whole import DRAFT
+
+# Between two times that it is put where other computers find it, and the most of the time that this
+# may take. Ours.
+SHARE_SECONDS, SHARE = 10.0, 0.1
 
 continued = Table(
     "continued",
@@ -48,8 +58,11 @@ class Place(NamedTuple):
     seconds: float  # on its clock
 
 
-def place(run: str) -> Place | None:
-    """Where `run` would go on; None where it kept nothing, and would start anew."""
+def place(run: str, *, anywhere: bool = True) -> Place | None:
+    """Where `run` would go on; None where it kept nothing, and would start anew. Not `anywhere`:
+    as far as this computer knows, which is quickly seen."""
+    if anywhere and standing_of(run_folder(run)) is None:
+        bring(run)
     facts = standing_of(run_folder(run))
     return facts and Place(*(facts[name] for name in Place._fields))
 
@@ -79,6 +92,8 @@ def continue_run(store: Store, run: str, visitor: str, *, worker: str | None = N
             raise CannotContinue("It goes on already: see Runs.")
         new = store.start_in(sql, found.plan, visitor, worker=worker)
         _hand_on(run_folder(run) / CHECKPOINT, run_folder(new) / CHECKPOINT)
+        if database.is_shared(store.engine):  # what it goes on from lies here
+            sql.execute(update(runs).where(runs.c.id == new).values(machine=machine()))
         sql.execute(insert(continued).values(run=new, of=run))
     return new
 
@@ -86,10 +101,13 @@ def continue_run(store: Store, run: str, visitor: str, *, worker: str | None = N
 def _hand_on(file: Path, to: Path) -> None:
     """The same file twice, where the disk can do that: either run writes a new one in its place."""
     to.parent.mkdir(parents=True, exist_ok=True)
+    draft = to.with_name(f"{to.name}.{os.getpid()}{DRAFT}")
     try:
-        os.link(file, to)
+        os.link(file, draft)
     except OSError:
-        shutil.copy2(file, to)
+        shutil.copy2(file, draft)
+    draft.replace(to)
+    draft.unlink(missing_ok=True)  # where both are the same file already, that leaves it
 
 
 def continues(store: Store, run: str) -> str | None:
@@ -114,7 +132,9 @@ def _newer(run: str) -> Select:
 def before(store: Store, run: str) -> list[Event]:
     """What was told up to where `run` goes on, and that it does; [] of a run that starts anew."""
     of = continues(store, run)
-    if of and store.events(run):  # lost in its midst and begun again: trainers/engine/remote.py
+    begun = any(isinstance(event, Started) for _, event in store.events(run))
+    if begun:  # lost in its midst and queued again: trainers/engine/lead.py
+        bring(run)
         return []
     at = of and place(run)
     told = [event for _, event in store.events(of)] if at else []
@@ -138,8 +158,64 @@ def settle(store: Store, run: str, end: Event) -> None:
         over = isinstance(end, Finished) or store.find(run).state == CANCELLED
         while run and over:
             (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)
+            if _shared(run).exists():
+                shutil.rmtree(_shared(run).parent)
+                artifacts.remove(artifacts.STANDING, run)
             run = continues(store, run) if isinstance(end, Finished) else None
     except NoSuchRun:  # deleted: its folder goes with it
         return
     except (OSError, SQLAlchemyError):  # the run has its end: nothing may take that from it
         logging.exception("What a run kept to go on from could not be removed.")
+
+
+# --- several computers ----------------------------------------------------------------------------
+
+
+def _shared(run: str) -> Path:
+    """What was last put, or came: a file that stays as it is while it travels."""
+    return home() / artifacts.STANDING / run / CHECKPOINT
+
+
+def bring(run: str) -> None:
+    """Takes over where `run` stands from where computers share that, if that is further than what
+    is known here."""
+    if not artifacts.get(artifacts.STANDING, run):
+        return
+    here, there = run_folder(run), _shared(run)
+    ours, theirs = standing_of(here), standing_of(there.parent)
+    if theirs and (ours is None or ours["seconds"] < theirs["seconds"]):
+        _hand_on(there, here / CHECKPOINT)
+
+
+class Sharing:
+    """Puts where a run stands to where other computers find it, beside the run, as long as this
+    lasts; nothing where there is no such place."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._share, daemon=True)
+        if artifacts.address():
+            self._thread.start()
+
+    def _share(self) -> None:
+        file, wait = run_folder(self.run) / CHECKPOINT, SHARE_SECONDS
+        last = None
+        while not self._over.wait(wait):
+            began = time.monotonic()
+            try:
+                if (now := file.stat().st_mtime_ns) != last:
+                    _hand_on(file, _shared(self.run))
+                    artifacts.put(artifacts.STANDING, self.run)
+                    last = now
+            except FileNotFoundError:  # nothing was kept yet, or it is over
+                continue
+            except OSError:  # a disk that is full
+                logging.warning("Where a run stands could not be shared.", exc_info=True)
+            wait = max(SHARE_SECONDS, (time.monotonic() - began) / SHARE)
+
+    def end(self) -> None:
+        """Nothing is put after this."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()

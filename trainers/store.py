@@ -629,7 +629,8 @@ class Store:
     def gone(self, worker: str, reason: str) -> None:
         """Forgets a worker, and ends the run it had: failed, for `reason`."""
         with self.engine.begin() as sql:
-            sql.execute(workers.delete().where(workers.c.id == worker))
+            its = (workers.c.id == worker) | workers.c.id.startswith(f"{worker}-")  # and its places
+            sql.execute(workers.delete().where(its))
             mine = runs.c.worker == worker
             # The runs of a comparison are the comparison's, which is the worker's.
             mine |= runs.c.part_of.in_(select(runs.c.id).where(mine, runs.c.state == RUNNING))

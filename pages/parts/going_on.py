@@ -12,7 +12,13 @@ from trainers.store import CANCELLED, FAILED, NoSuchRun, Past, Run, store
 
 def where(run: Run | Past) -> Place | None:
     """Where the run would go on; None where it cannot, or does already."""
-    if run.state != FAILED or (found := place(run.id)) is None:
+    if (
+        run.state != FAILED
+        or (
+            found := place(run.id, anywhere=isinstance(run, Run))  # a list is not to wait for each
+        )
+        is None
+    ):
         return None
     newer = continued_by(store(), run.id)
     return found if newer is None or store().find(newer).state == CANCELLED else None

@@ -49,5 +49,8 @@ def _look(run: Run, every: float) -> None:
     if not wait.ahead or _between_looks(wait) < every:
         st.rerun(scope="app")
     _, ready = _waits()
-    st.progress(0.0, text=tell.status(tell.Story(), run, wait, ready))
+    story = tell.Story() if ready else tell.told([event for _, event in store().events(run.id)])
+    st.progress(0.0, text=tell.status(story, run, wait, ready))
+    for notice in story.notices[-1:]:
+        st.caption(f":material/info: {notice.text}")
     stop_and_cancel(run, STOP)

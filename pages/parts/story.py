@@ -100,6 +100,8 @@ def status(story: Story, run: Run, wait: Wait | None, ready: bool) -> str:
         case Cancelled():
             return "Cancelled: no score."
     if run.state == QUEUED:
+        if not ready and story.notices:  # which say why
+            return "Waiting: nothing can train at the moment."
         if not ready:
             return "Warming up: the training process is starting. This takes a few seconds, once."
         if wait and wait.ahead:

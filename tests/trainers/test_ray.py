@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +15,24 @@ import pytest
 from belongings import own_texts
 from safetensors.numpy import load_file
 
+from trainers import samples
 from trainers.bench_advice import cells, known
 from trainers.checkpoint import standing_of
 from trainers.compare import lanes
 from trainers.curve import curve
-from trainers.engine import cargo, cluster, pool, remote
+from trainers.engine import cargo, cluster, lead, local, pool, remote, work
 from trainers.engine.cluster import Ask, NoCluster, asks, chosen, connect
 from trainers.engine.execute import execute
 from trainers.engine.local import Workers
-from trainers.engine.remote import Once, Slots
+from trainers.engine.remote import Slots
+from trainers.engine.retold import Once
 from trainers.events import (
     Answered,
     Cancelled,
     Compared,
     Continued,
     Curved,
+    Done,
     Failed,
     Finished,
     LaneDone,
@@ -42,12 +47,13 @@ from trainers.events import (
     Validated,
     Watched,
 )
-from trainers.home import run_folder
-from trainers.jobs import Comparison, Curve
+from trainers.export import model_of
+from trainers.home import run_folder, zip_of
+from trainers.jobs import Comparison, Curve, Export
 from trainers.plan import Plan
 from trainers.privacy.settings import BadSetting
 from trainers.run import run
-from trainers.store import CANCELLED, FINISHED, RUNNING, store
+from trainers.store import CANCELLED, FINISHED, RUNNING, runs, store
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),  # one cluster, in one of the test processes
@@ -95,7 +101,8 @@ class Nodes:
     def add(self) -> None:
         home = self.folder / f"node-{len(self.homes)}"
         settings = {"THAW_HOME": str(home)}
-        self.homes[self.cluster.add_node(num_cpus=1, env_vars=settings, **NODE)] = home
+        node = self.cluster.add_node(wait=False, num_cpus=1, env_vars=settings, **NODE)
+        self.homes[node] = home
 
     def kill_the_busy_one(self) -> None:
         """As a power cut would: nobody says goodbye."""
@@ -108,10 +115,13 @@ class Nodes:
 
 @pytest.fixture(scope="module", autouse=True)
 def loopback():
-    """Before Ray is imported: no statistics, and nothing beyond this computer."""
+    """Before Ray is imported: no statistics, and nothing beyond this computer. It looks after its
+    nodes more often than every three seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setenv("RAY_health_check_initial_delay_ms", "1000")
+        patch.setenv("RAY_health_check_period_ms", "500")
         yield
 
 
@@ -121,6 +131,7 @@ def nodes(tmp_path_factory):
         made = Nodes(tmp_path_factory.mktemp("nodes"))
         made.add()
         made.add()
+        made.cluster.wait_for_nodes()
         patch.setenv("RAY_ADDRESS", made.address)
         yield made
         made.cluster.shutdown()
@@ -231,29 +242,6 @@ def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
     assert "python -m trainers fetch e5_small" in failed.text
 
 
-def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
-    key = store().start(LONG, "ann", worker="test")
-    killed = went_on = False
-    for event in performed(fleet, LONG, key):
-        if isinstance(event, Continued):
-            went_on = event
-        if went_on and isinstance(event, Step) and event.step > went_on.step:
-            store().stop(key)
-        at = standing_of(run_folder(key))
-        if not killed and at and at["step"] and isinstance(event, Step):
-            nodes.kill_the_busy_one()
-            killed = True
-    assert isinstance(event, Finished), event
-    events = stored(key)
-    (went_on,) = of(Continued, events)
-    assert "lost" in went_on.text
-    assert went_on.step > 0
-    after = events[events.index(went_on) :]
-    assert "features" not in [event.key for event in of(Stage, after)]  # which a new run begins by
-    told_once(events)
-    assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
-
-
 def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, home):
     data = own_texts(tmp_path, "ann", marker="secretly")
     plan = Plan(data=data, approach="transfer", seconds=10)
@@ -265,6 +253,22 @@ def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, h
     for node_home in nodes.homes.values():
         for file in node_home.rglob("*"):
             assert not file.is_file() or b"secretly" not in file.read_bytes(), file
+
+
+def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
+    fleet, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
+    key = store().start(QUICK, "ann", worker="test")
+    (answered,) = of(Answered, performed(fleet, QUICK, key))
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
+    pictures = samples.pick("digits").data(QUICK.per_class, QUICK.seed).test.inputs
+    answers = model_of(store().find(key)).sureness(pictures[:50]).argmax(1)
+    assert answers.tolist() == answered.answers[:50]
+    packed = list(performed(fleet, Export(key=key, visitor="ann")))
+    assert isinstance(packed[-1], Done), packed[-1]
+    assert zip_of(key).is_file()
 
 
 # --- several --------------------------------------------------------------------------------------
@@ -330,6 +334,32 @@ def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
     assert len(told) == len(known(["digits"], **grid)) == 2
 
 
+# --- a lost node, after all that needs two --------------------------------------------------------
+
+
+def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
+    key = store().start(LONG, "ann", worker="test")
+    killed = went_on = False
+    for event in performed(fleet, LONG, key):
+        if isinstance(event, Continued):
+            went_on = event
+        if went_on and isinstance(event, Step) and event.step > went_on.step:
+            store().stop(key)
+        at = standing_of(run_folder(key))
+        if not killed and at and at["step"] and isinstance(event, Step):
+            nodes.kill_the_busy_one()
+            killed = True
+    assert isinstance(event, Finished), event
+    events = stored(key)
+    (went_on,) = of(Continued, events)
+    assert "lost" in went_on.text
+    assert went_on.step > 0
+    after = events[events.index(went_on) :]
+    assert "features" not in [event.key for event in of(Stage, after)]  # which a new run begins by
+    told_once(events)
+    assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
+
+
 # --- the coordinator ------------------------------------------------------------------------------
 
 
@@ -341,36 +371,45 @@ def an_app(monkeypatch):
 
 
 def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
-    """The app is there before the cluster; then one after the other is killed."""
+    """The app is there before the cluster, and that before its first node; then one after the
+    other is killed."""
+    monkeypatch.setattr(local, "QUICK_DEATH_SECONDS", 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
-    plan = Plan(data="digits", approach="scratch", seconds=25)
+    made, step = None, 0
 
     def begun() -> bool:
         """Further than where it stood before."""
         at = standing_of(run_folder(key))
         return bool(at) and at["step"] > step
 
-    with an_app(monkeypatch) as workers:
-        key, step = store().start(plan, "ann"), 0
-        until(lambda: stored(key))
-        assert store().find(key).state == "queued"
-        assert "starts by itself" in stored(key)[0].text
-        assert store().ready_workers() == 0
-        made = a_cluster(1, gcs_server_port=port)
-        try:
+    try:
+        with an_app(monkeypatch) as workers:
+            key = store().start(LONG, "ann")
+            until(lambda: stored(key))
+            assert store().find(key).state == "queued"
+            assert [event.text for event in stored(key)] == [lead.AWAY]
+            assert store().ready_workers() == 0
+            made = a_cluster(0, gcs_server_port=port)
+            until(lambda: stored(key)[-1].text == remote.NOWHERE)
+            assert store().ready_workers() == 0
+            made.add_node(num_cpus=1, **NODE)
             until(begun)
             (name,) = (name for name in workers.processes if not name.startswith("light-"))
             os.kill(workers.processes[name].pid, signal.SIGKILL)
             step = standing_of(run_folder(key))["step"]
             until(begun)
-            made.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+            for node in made.list_all_nodes():
+                node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
             until(lambda: store().find(key).state == "queued")
             made = a_cluster(1, gcs_server_port=port)
+            until(lambda: len(of(Continued, stored(key))) == 2)
+            store().stop(key)
             until(lambda: store().find(key).is_over)
-        finally:
+    finally:
+        if made:
             made.shutdown()
     assert store().find(key).state == FINISHED, store().find(key).result
     assert len(of(Continued, stored(key))) == 2
@@ -436,6 +475,12 @@ def test_what_a_run_asks_fits_the_nodes(monkeypatch):
     assert Ask(2, 1).of([large, card]) == 2
     monkeypatch.setenv("THAW_RAY_GPUS", "0.5")
     assert asks([card]).of([card]) == 4
+    assert Ask(1, 0.2).of([card]) == 8  # of the processors; of the cards 10
+    assert Ask(0.1, 0.2).of([card]) == 10
+    monkeypatch.setenv("THAW_RAY_GPUS", "1.5")
+    with pytest.raises(BadSetting, match="whole one"):
+        asks([card])
+    monkeypatch.delenv("THAW_RAY_GPUS")
     monkeypatch.setenv("THAW_ENGINE", "ray")
     monkeypatch.setenv("THAW_RAY_CPUS", "many")
     with pytest.raises(BadSetting, match="THAW_RAY_CPUS"):
@@ -504,10 +549,204 @@ def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
         list(performed(fleet, QUICK, key))
     assert store().find(key).state == RUNNING
     for time_ in range(remote.RETRIES + 1):
-        remote.requeue(store(), "coordinator")
+        lead.requeue(store(), "coordinator")
         again = store().claim("coordinator")
         assert (again is None) == (time_ == remote.RETRIES)  # not for ever
     assert store().find(key).state == RUNNING  # for `Store.gone` to end
+
+
+def failing(error):
+    """A fleet each of whose nodes ends a run with `error`; and how often one was tried."""
+    import ray
+
+    tried = []
+
+    def once(*_, **__):
+        tried.append(1)
+        yield from ()
+        raise error(ray.exceptions)
+
+    fleet = object.__new__(remote.Fleet)
+    fleet.ray, fleet._once, fleet.lives = ray, once, lambda: True
+    return fleet, tried
+
+
+NO_USE = {
+    "not installed": (
+        lambda kinds: kinds.RayTaskError("f", "", ModuleNotFoundError("No module named 'torch'")),
+        ("No module named 'torch'", "same versions"),
+    ),
+    "not set up": (
+        lambda kinds: kinds.RuntimeEnvSetupError("The code could not be unpacked."),
+        ("could not be unpacked", "same versions"),
+    ),
+    "disk full": (lambda kinds: kinds.OutOfDiskError("Full."), ("no room left", "disk")),
+    "full on a node": (
+        lambda kinds: kinds.RayTaskError("f", "", kinds.ObjectStoreFullError("Full.")),
+        ("no room left", "memory"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_USE)
+def test_what_no_other_node_would_mend_is_said_at_once(case):
+    error, words = NO_USE[case]
+    fleet, tried = failing(error)
+    (failed,) = performed(fleet, QUICK)
+    assert tried == [1]
+    assert all(word in failed.text for word in words)
+    assert "Nothing is wrong with your data" in failed.text
+
+
+def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
+    key = store().start(QUICK, "ann", worker="test")
+    began = Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+    store().append(key, [began, Continued("It goes on here.", 3.0)])
+    fleet, _ = failing(lambda kinds: ValueError("enough"))
+    told = list(performed(fleet, QUICK, key))
+    assert [type(event) for event in told] == [Failed]
+
+
+class Away:
+    """Ray, of which nothing ever comes."""
+
+    def wait(self, refs, **_):
+        return [], refs
+
+
+def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
+    monkeypatch.setattr(remote, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(remote, "LOOK_SECONDS", 0)
+    ask, nodes = Ask(1, 1), {"a": {"CPU": 2.0, "GPU": 1.0}}
+    monkeypatch.setattr(cluster, "living", lambda: nodes)
+    fleet = object.__new__(remote.Fleet)
+    fleet.ray, fleet.slots, fleet.ask = Away(), Slots(), ask
+    fleet.hold, fleet._packing = cargo.Hold(None), threading.Lock()
+    monkeypatch.setenv("THAW_RAY_CPUS", "1")
+    waiting = fleet._placed(None, ask)
+    assert [event and event.text for event in (next(waiting) for _ in range(4))] == [
+        None,
+        remote.BUSY,
+        None,
+        None,
+    ]
+    nodes["a"] = {"CPU": 2.0}  # the graphics card is gone: nobody will ever have one
+    with pytest.raises(StopIteration) as end:
+        next(waiting)
+    assert end.value.value == ""
+    nodes.clear()
+    fleet.look()
+    waiting = fleet._placed(None, fleet.ask)
+    assert [next(waiting) for _ in range(2)][1].text == remote.NOWHERE
+
+
+def test_what_a_lost_node_sent_is_not_waited_for(monkeypatch):
+    import ray
+
+    nodes = {"a": {}, "b": {}}
+    monkeypatch.setattr(remote, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(cluster, "living", lambda: nodes)
+    fleet = object.__new__(remote.Fleet)
+    fleet.ray = Away()
+    fleet.ray.exceptions = ray.exceptions
+    coming = fleet._fetched(None, "a")
+    assert [next(coming) for _ in range(5)] == [None] * 5  # however long it takes
+    del nodes["a"]
+    with pytest.raises(ray.exceptions.NodeDiedError):
+        next(coming)
+
+
+def test_a_comparison_gives_its_places_back_when_somebody_comes():
+    waiting, at_work, most = [False], [], []
+    fleet = object.__new__(remote.Fleet)
+    fleet.slots = Slots(lambda: waiting[0])
+    fleet.slots.count, fleet.slots.taken = 3, 1
+
+    def lane(number):
+        at_work.append(number)
+        most.append(len(at_work))
+        yield number
+        until(lambda: len(at_work) == 3 or waiting[0], 5)
+        at_work.remove(number)
+
+    heard = []
+    for told in fleet.together([partial(lane, number) for number in range(6)]):
+        if told:
+            heard.append(told[1])
+            waiting[0] = len(heard) > 2
+    assert sorted(heard) == list(range(6))
+    assert max(most[:3]) == 3
+    assert most[-2:] == [1, 1]
+    assert fleet.slots.taken == 1
+
+
+def test_an_error_of_one_of_several_gives_every_place_back():
+    fleet = object.__new__(remote.Fleet)
+    fleet.slots = Slots()
+    fleet.slots.count, fleet.slots.taken = 3, 1
+
+    def fails():
+        yield 1
+        raise ValueError("broken")
+
+    def lasts():
+        while True:
+            time.sleep(0.01)
+            yield None
+
+    with pytest.raises(ValueError, match="broken"):
+        list(fleet.together([lasts, fails, lasts]))
+    assert fleet.slots.taken == 1
+
+
+def test_where_no_node_has_what_is_asked_both_sides_are_told(monkeypatch, caplog):
+    monkeypatch.setattr(cluster, "living", lambda: {"a": {"CPU": 8.0, "GPU": 1.0}})
+    monkeypatch.setattr(lead, "machine", lambda: "here")
+    key, other = (store().start(QUICK, "ann") for _ in range(2))
+    with store().engine.begin() as sql:  # it waits for the app server that has its files
+        sql.execute(runs.update().where(runs.c.id == other).values(machine="elsewhere"))
+    said = ""
+    for _ in range(3):
+        said = lead.nowhere(store(), Ask(2, 4), said)
+    assert [event.text for event in stored(key)] == [remote.NOWHERE]
+    assert stored(other) == []
+    (record,) = caplog.records
+    assert "4 graphics cards" in record.message
+    assert "'GPU': 1.0" in record.message
+    assert "THAW_RAY_GPUS" in record.message
+
+
+def test_places_that_are_no_more_count_no_more(monkeypatch):
+    state, counts = {"ready": True, "places": 3}, []
+
+    def sleep(seconds):
+        counts.append(store().ready_workers())
+        if len(counts) == 2:
+            raise StopIteration
+        state["places"] = 1
+
+    monkeypatch.setattr(work.time, "sleep", sleep)
+    with pytest.raises(StopIteration):
+        work._beat(store(), "coordinator", state)
+    assert counts == [3, 1]
+    store().beat("coordinator-1", 1, ready=True)
+    store().gone("coordinator", "Ended.")
+    assert store().ready_workers() == 0
+
+
+def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
+    sent = []
+
+    class Pool(pool.Local):
+        def elsewhere(self, work, about, *, stop):
+            sent.append(about)
+            raise ValueError("enough")
+            yield
+
+    monkeypatch.setattr(pool, "_here", Pool())
+    with pytest.raises(ValueError, match="enough"):
+        list(lanes(Comparison(data="digits", visitor="ann"), stop=never))
+    assert "ann" not in str(sent)
 
 
 def test_what_was_deleted_is_held_no_longer(tmp_path):

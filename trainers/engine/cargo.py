@@ -27,6 +27,7 @@ from trainers.checkpoint import CHECKPOINT
 from trainers.home import home, run_folder
 from trainers.known_features import is_gone, take
 from trainers.samples.own import keep
+from trainers.whole import whole
 
 MOST_BYTES = 2_000_000_000  # held for runs to come, here; what no node has read lies on the disk
 
@@ -153,18 +154,9 @@ def bring_in(left: Left, run: str) -> None:
 
 
 def write(data: np.ndarray, file: Path) -> None:
-    """Leaves `data` in `file`, whole or not at all: a cut cannot leave half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(draft, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(file)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    """Leaves `data` in `file`, whole or not at all. Raises `OSError`."""
+    with whole(file, apart=True) as draft:
+        draft.write_bytes(data)
 
 
 # --- on a node ------------------------------------------------------------------------------------
@@ -173,11 +165,11 @@ def write(data: np.ndarray, file: Path) -> None:
 @contextmanager
 def unpacked(parcels: list[Parcel], get: Callable[[Any], np.ndarray]) -> Iterator[Path]:
     """A home for one run, with all that it needs; gone after it. `THAW_HOME` says where."""
-    before, whole = os.environ.get("THAW_HOME"), home()
-    place = _own_place(whole / "nodes")
+    before, base = os.environ.get("THAW_HOME"), home()
+    place = _own_place(base / "nodes")
     try:
         for parcel in parcels:
-            _lay(parcel, get, place, whole / "carried")
+            _lay(parcel, get, place, base / "carried")
         os.environ["THAW_HOME"] = str(place)
         yield place
     finally:

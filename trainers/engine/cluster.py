@@ -5,17 +5,20 @@ with the app. Nothing here imports Ray until it is asked for.
 |---|---|
 | THAW_ENGINE | `ray`; left out, runs are made by processes on this computer |
 | RAY_ADDRESS | of a cluster, such as 10.0.0.5:6379; this computer must be one of its nodes |
+| RAY_AUTH_MODE, RAY_AUTH_TOKEN | Ray's own: `token`, and the secret that its nodes share |
 | THAW_RAY_CPUS | processor cores that a run asks for; 2, or fewer where no node has so many |
 | THAW_RAY_GPUS | graphics cards that a run asks for, such as 0.5; 1 where the cluster has any |
 """
 
+import atexit
 import logging
 import os
+import secrets
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,6 +66,12 @@ def connect(slots: int) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anyone
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without
     address = os.environ.get("RAY_ADDRESS", "").strip()
+    if address in ("", "local"):
+        atexit.register(clear_up)  # before Ray is imported: so it comes after Ray's own
+        # Nobody else on this computer may use it. Ray would leave the token in the home folder of
+        # its user, which a service may not write.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray 2.52 and newer
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     if address in ("", "local") or address.startswith(("127.", "localhost:")):
         # Named for what else it does; here: what is of this computer alone stays on its loopback.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -129,7 +138,8 @@ def _said(address: str, error: Exception) -> str:
     return (
         f"The Ray cluster at RAY_ADDRESS={address} cannot be used ({why}). This computer must be a "
         f"node of it: ray start --address={address} --num-cpus=0. All nodes need the same "
-        f"versions: here Python {'.'.join(map(str, sys.version_info[:3]))} and Ray {_ray()}."
+        f"versions: here Python {'.'.join(map(str, sys.version_info[:3]))} and Ray {_ray()}; and "
+        "the same RAY_AUTH_MODE and RAY_AUTH_TOKEN, where the cluster has a token."
     )
 
 
@@ -141,7 +151,7 @@ def _ray() -> str:
 
 def _temp_dir() -> str | None:
     """A folder for nobody else: parts of a visitor's data may lie in it for a moment. Goes with
-    the cluster; that of a process that was killed, here."""
+    the cluster (`clear_up`); that of a process that was killed, here."""
     if sys.platform != "linux":  # its path would be too long for Ray's sockets
         return None
     for left in Path(tempfile.gettempdir()).glob(f"{TEMP}*"):
@@ -163,29 +173,34 @@ class Ask(NamedTuple):
     cpus: float
     gpus: float
 
-    def of(self, nodes: Iterator[dict[str, float]]) -> int:
+    def of(self, nodes: Iterable[dict[str, float]]) -> int:
         """How many such runs the nodes, given by their resources, can make at once."""
-        count = 0.0
+        count = 0
         for node in nodes:
-            fits = [node.get("CPU", 0.0) // self.cpus]
+            shares = [node.get("CPU", 0.0) / self.cpus]
             if self.gpus:
-                fits.append(node.get("GPU", 0.0) // self.gpus)
-            count += min(fits)
-        return int(count)
+                shares.append(node.get("GPU", 0.0) / self.gpus)
+            count += int(min(shares) + 1e-6)  # 1.0 // 0.2 is 4
+        return count
 
 
-def resources() -> list[dict[str, float]]:
-    """Of each node that lives."""
+def living() -> dict[str, dict[str, float]]:
+    """What each node has that lives, by Ray's id of it: {"CPU": …, "GPU": …, …}."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
-def asks(nodes: list[dict[str, float]]) -> Ask:
+def asks(nodes: Collection[dict[str, float]]) -> Ask:
     """What a run asks of a cluster of these nodes. Raises `BadSetting`."""
     cores = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
     cpus = _number("THAW_RAY_CPUS", CORES_PER_RUN)
     gpus = _number("THAW_RAY_GPUS", 1.0)
+    if gpus > 1 and gpus % 1:
+        raise BadSetting(
+            f"THAW_RAY_GPUS is {gpus:g}. A run has a part of one graphics card, such as 0.5, or "
+            "whole ones: set it to a number below 1, or to a whole one."
+        )
     cards = any(node.get("GPU", 0.0) for node in nodes)
     return Ask(max(1.0, min(cpus, cores)), gpus if cards else 0.0)
 

@@ -41,6 +41,7 @@ def execute(
     heart = _Heart(store, run)
     began = time.monotonic()
     stream = runner(plan, stop=heart.stop.is_set, folder=folder)
+    sharing = continuing.Sharing(run)
     with heart:
         try:
             if known := continuing.before(store, run):
@@ -54,6 +55,7 @@ def execute(
                     continue
                 if (kept := keeps(event)) and type(event) in ENDS:
                     heart.end(event)
+                    sharing.end()
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
                     if folder and isinstance(event, Finished):
@@ -70,10 +72,12 @@ def execute(
             return
         except (GeneratorExit, KeyboardInterrupt):
             heart.end(cancelled := Cancelled(time.monotonic() - began))
+            sharing.end()
             continuing.settle(store, run, cancelled)
             raise
         finally:
             stream.close()
+            sharing.end()
         cancelled = Cancelled(time.monotonic() - began)
         heart.end(cancelled)
         continuing.settle(store, run, cancelled)

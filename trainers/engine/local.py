@@ -100,7 +100,7 @@ class Workers:
             if process.poll() is None:
                 continue
             if self.ray:
-                from trainers.engine.remote import requeue
+                from trainers.engine.lead import requeue
 
                 requeue(self.store, name)
             self.store.gone(name, died(process.returncode))

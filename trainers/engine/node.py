@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,13 @@ from trainers.plan import Plan
 ASK_SECONDS = 0.5  # between two questions whether it is to stop
 STEPS_A_SECOND = 5  # as trainers/engine/execute.py writes
 STAND_SECONDS, STAND_SHARE = 3.0, 0.03  # as trainers/standing.py keeps: sending takes time, too
+
+
+class Began(NamedTuple):
+    """The task has its place: the first that it says, before anything is imported or read."""
+
+    node: str  # Ray's id of it
+    torch: str  # its version there
 
 
 class Found(NamedTuple):
@@ -80,17 +88,20 @@ def part(
 
 
 Call = Callable[..., Iterator[Event]]  # one of the above, called with (about, stop=…, folder=…)
-Message = Event | Left | Found | Raised
+Message = Began | Event | Left | Found | Raised
 
 
 def perform(
     call: Call, about: Any, run: str, parcels: list[Parcel], ears: Any, token: str, threads: int
 ) -> Iterator[Message]:
-    """What `call` tells about, what it leaves on the disk, and in the end `Found` or `Raised`.
+    """`Began`, what `call` tells about, what it leaves on the disk, and in the end `Found` or
+    `Raised`. Raises where this node cannot do what Thaw does: something is not installed.
 
     `run` is the id under which it leaves files, "" where there is none. Steps are thinned out.
     """
     import ray
+
+    yield Began(ray.get_runtime_context().get_node_id(), version("torch"))
     import torch
 
     from trainers.engine.execute import reason
@@ -102,6 +113,8 @@ def perform(
             folder = run_folder(run) if run else None
             given = {"stop": listening.stop.is_set, "folder": folder}
             yield from _told(call(about, **given), place, parcels, folder, listening)
+    except ray.exceptions.RayError:  # of what was to come here; remote.py has words for it
+        raise
     except Exception as error:  # said where the store is; here nobody reads it
         logging.exception("A job failed.")
         yield Raised(type(error).__name__, reason(error))

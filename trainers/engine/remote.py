@@ -1,15 +1,13 @@
-"""The coordinator: claims jobs and has them done on the nodes of a Ray cluster.
+"""Jobs, done on the nodes of a Ray cluster.
 
-It alone touches the database and the data folder. A job is a streaming remote generator
-(trainers/engine/node.py); what it needs travels there, and what it leaves comes back
-(trainers/engine/cargo.py), also where a run stands. So a run whose node is lost goes on from there
-on another, and one whose coordinator is lost, under the next.
+A job is a streaming remote generator (trainers/engine/node.py); what it needs travels there, and
+what it leaves comes back (trainers/engine/cargo.py), also where a run stands. So a run whose node
+is lost goes on from there on another, and one whose coordinator (trainers/engine/lead.py) is lost,
+under the next.
 """
 
 import logging
-import os
 import secrets
-import signal
 import threading
 import time
 from collections import deque
@@ -17,43 +15,49 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import SQLAlchemyError
-
 from trainers import backbones, jobs
-from trainers.checkpoint import CHECKPOINT, standing_of
+from trainers.checkpoint import CHECKPOINT
 from trainers.engine import cargo, cluster, node
-from trainers.engine.cluster import NoCluster
-from trainers.engine.execute import execute
-from trainers.events import Continued, Done, Event, Notice, Progress, Stage, Started
+from trainers.engine.retold import CUT, LOST, Once, again, is_loss
+from trainers.events import Continued, Done, Event, Notice, Started
 from trainers.home import run_folder
 from trainers.jobs import Checkup
 from trainers.plan import Plan
 from trainers.samples import own
-from trainers.store import QUEUED, RUNNING, Run, Store, runs, store
+from trainers.store import store
 
 POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
-IDLE_SECONDS = 0.1
 LOOK_SECONDS = 2.0  # between two looks at the nodes
-AGAIN_SECONDS = 5.0  # until a cluster that could not be reached is tried again
-FETCH_SECONDS = 60.0  # for what a node sends to come; then it is taken for lost
+BUSY_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
+GET_SECONDS = 60.0  # for what has come already to be read
 CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
 RETRIES = 3  # of a job whose node was lost. Ours
 # Done here: they lead other runs, or need the files of one and the database.
 FROM_HERE = ("compare", "curve", "export", "forgot")
 
-AWAY = (
-    "The cluster that trains cannot be reached at the moment. This waits for it, and starts by "
-    "itself when it is back."
+NOWHERE = (
+    "No computer of the cluster can train at the moment. This waits for one, and starts by itself "
+    "when it is there."
 )
-ENDED = "The process that looked after this was ended. It waits for the next one, and goes on."
-LOST, CUT = "The computer that this ran on was lost. ", "This was interrupted. "
-GOES_ON = "It goes on from {seconds:.1f} s, where it was last kept."
-ANEW = "It starts again: nothing had been kept yet."
+BUSY = (  # what else the cluster does is not known here
+    "This waits for a place on the cluster: its computers are busy, or one is just getting ready. "
+    "It starts by itself."
+)
+FULL = (
+    "The cluster has no room left for what this needs. Nothing is wrong with your data. Try again "
+    "in a while, or with fewer examples; whoever looks after the cluster gives Ray more memory or "
+    "disk ({why})."
+)
+UNFIT = (
+    "A computer of the cluster could not do this ({why}). Nothing is wrong with your data. Whoever "
+    "looks after the cluster installs on each of its computers what Thaw needs, in the same "
+    "versions."
+)
 TOO_OFTEN = (
     f"The computer that this ran on was lost {RETRIES + 1} times, so it was given up. Nothing is "
     "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
@@ -71,34 +75,6 @@ class Abandoned(KeyboardInterrupt):
 
 class ClusterLost(BaseException):
     """Not an end of the run: the next coordinator goes on with it."""
-
-
-class Once:
-    """Passes on what was not told before, by a clock that never runs backwards: what is told again
-    by a job that was lost and begun again."""
-
-    NAMES = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
-             "draw", "number")  # fmt: skip
-
-    def __init__(self, told: Sequence[Event] = ()) -> None:
-        self.seconds = 0.0  # told so far
-        self._known: set[tuple] = set()
-        for event in told:
-            self.new(event)
-
-    def new(self, event: Event) -> Event | None:
-        """`event` as it is to be told; None where it was."""
-        if not isinstance(event, Stage | Progress):  # these say what happens now
-            named = (getattr(event, name, None) for name in self.NAMES)
-            key = (event.kind(), *(() if isinstance(event, Started) else named))
-            if key in self._known:
-                return None
-            self._known.add(key)
-        seconds = getattr(event, "seconds", None)
-        if seconds is None:
-            return event
-        self.seconds = max(self.seconds, seconds)
-        return event if seconds == self.seconds else replace(event, seconds=self.seconds)
 
 
 class Slots:
@@ -136,6 +112,7 @@ class Fleet:
 
         self.ray, self.slots = ray, slots
         self.hold, self._packing = cargo.Hold(ray.put), threading.Lock()
+        self._other_torch: set[str] = set()  # nodes
         self.look()
         self.task = ray.remote(node.perform)
         here = On(ray.get_runtime_context().get_node_id(), soft=False)
@@ -146,7 +123,7 @@ class Fleet:
 
     def look(self) -> None:
         """At how many nodes there are, and what need not be held any more."""
-        nodes = cluster.resources()
+        nodes = cluster.living().values()
         self.ask = cluster.asks(nodes)
         self.slots.count = self.ask.of(nodes)
         with self._packing:
@@ -158,7 +135,7 @@ class Fleet:
 
     def lives(self) -> bool:
         try:
-            return self.ray.is_initialized() and bool(cluster.resources())
+            return self.ray.is_initialized() and bool(cluster.living())
         except Exception:  # of many kinds
             return False
 
@@ -216,7 +193,8 @@ class Fleet:
         once = Once(told)
         # A coordinator before this one had begun it already.
         lost = any(isinstance(event, Started) for event in told)
-        why, times = CUT, sum(_is_loss(event) for event in told)
+        lost &= not (told and isinstance(told[-1], Continued))  # which says that already
+        why, times = CUT, sum(is_loss(event) for event in told)
         while True:
             if lost:
                 if times > RETRIES:
@@ -236,6 +214,8 @@ class Fleet:
             except self.ray.exceptions.RayError as error:
                 if not self.lives():
                     raise ClusterLost from error
+                if text := self._no_use(error):
+                    raise Elsewhere(text) from error
                 logging.warning("A node was lost: %s", str(error).splitlines()[0])
                 lost, why, times = True, LOST, times + 1
             finally:
@@ -256,32 +236,62 @@ class Fleet:
         run, token = folder.name if folder else "", secrets.token_hex(8)
         with self._packing:
             parcels = self.hold.pack(cargo.needed(about, run, known=known))
-        cards = 0 if getattr(about, "approach", "") == "simple" else self.ask.gpus
-        cpus = self.ask.cpus
-        task = self.task.options(
-            num_cpus=cpus, num_gpus=cards, max_retries=0, num_returns="streaming"
-        )
-        stream = task.remote(call, about, run, parcels, self.ears, token, int(cpus))
-        try:
-            return (yield from self._heard(stream, token, stop, run))
-        finally:
-            self._end(stream, token)
+        cards = getattr(about, "approach", "") != "simple"
+        while True:
+            ask = self.ask
+            task = self.task.options(
+                num_cpus=ask.cpus,
+                num_gpus=cards * ask.gpus,
+                max_retries=0,
+                num_returns="streaming",
+            )
+            stream = task.remote(call, about, run, parcels, self.ears, token, int(ask.cpus))
+            try:
+                if where := (yield from self._placed(stream, ask)):
+                    return (yield from self._heard(stream, where, token, stop, run))
+            finally:
+                self._end(stream, token)
+
+    def _placed(self, stream: Any, ask: cluster.Ask) -> Generator[Event | None, None, str]:
+        """Waits until the task has begun: on which node. "" where the cluster is another by now,
+        in which there may never be what was asked for."""
+        began = looked = time.monotonic()
+        said = False
+        while not self._comes(stream):
+            yield None
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                self.look()
+            if ask != self.ask:
+                return ""
+            if now - began > BUSY_SECONDS and not said:
+                said = True
+                yield Notice(BUSY if self.slots.count else NOWHERE, 0.0, limits=False)
+        there: node.Began = self.ray.get(next(stream), timeout=GET_SECONDS)
+        if there.torch != (here := version("torch")) and there.node not in self._other_torch:
+            self._other_torch.add(there.node)
+            logging.warning("Node %s has torch %s, here is %s.", there.node, there.torch, here)
+        return there.node
+
+    def _comes(self, stream: Any) -> bool:
+        """Whether there is something new, after a moment. Raises `Abandoned`."""
+        if (over := _abandoned.get()) and over.is_set():
+            raise Abandoned
+        return bool(self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)[0])
 
     def _heard(
-        self, stream: Any, token: str, stop: Callable[[], bool], run: str
+        self, stream: Any, where: str, token: str, stop: Callable[[], bool], run: str
     ) -> Generator[Event | None, None, Any]:
-        asked, over = 0.0, _abandoned.get()
+        asked = 0.0
         while True:
-            if over and over.is_set():
-                raise Abandoned
             if stop() and time.monotonic() - asked > 1:  # again: the ears may have been replaced
                 asked = time.monotonic()
                 self.ears.ask.remote(token, "stop")
-            ready, _ = self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)
-            if not ready:
+            if not self._comes(stream):
                 yield None
                 continue
-            message = yield from self._fetched(next(stream))
+            message = yield from self._fetched(next(stream), where)
             match message:
                 case Event():
                     yield message
@@ -292,14 +302,29 @@ class Fleet:
                 case node.Raised():
                     raise _error(message, run)
 
-    def _fetched(self, message: Any) -> Generator[None, None, Any]:
-        """The message itself: a large one has to come from its node, which may be gone by now."""
-        by = time.monotonic() + FETCH_SECONDS
+    def _fetched(self, message: Any, where: str) -> Generator[None, None, Any]:
+        """The message itself: a large one has to come from its node, which may be gone by now.
+        That of one that lives is waited for as long as Ray does."""
+        looked = time.monotonic()
         while not self.ray.wait([message], timeout=POLL_SECONDS)[0]:
             yield None
-            if time.monotonic() > by:
-                raise self.ray.exceptions.GetTimeoutError("A message of it did not come.")
-        return self.ray.get(message, timeout=FETCH_SECONDS)
+            if time.monotonic() - looked > LOOK_SECONDS:
+                looked = time.monotonic()
+                if where not in cluster.living():
+                    raise self.ray.exceptions.NodeDiedError("What it sent did not come.")
+        return self.ray.get(message, timeout=GET_SECONDS)
+
+    def _no_use(self, error: Exception) -> str:
+        """What to say of an error that another node would not mend; "" where one was lost."""
+        kinds = self.ray.exceptions
+        cause = getattr(error, "cause", None) or error
+        why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
+        if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
+            return FULL.format(why=why)
+        ours = isinstance(error, kinds.RayTaskError) and not isinstance(cause, kinds.RayError)
+        if ours or isinstance(error, kinds.RuntimeEnvSetupError):
+            return UNFIT.format(why=why)
+        return ""
 
     def _end(self, stream: Any, token: str) -> None:
         """Sees to it that the task is over: it hears Cancel, or its process is ended."""
@@ -319,11 +344,11 @@ class Fleet:
     ) -> Iterator[tuple[int, Any] | None]:
         """As many at once as there are places that nobody else waits for; one at the least."""
         waiting, heard = deque(enumerate(streams)), Queue()
-        over, extra, threads = threading.Event(), 0, {}
+        over, threads = threading.Event(), {}
         try:
             while waiting or threads:
-                while waiting and (len(threads) <= extra or self.slots.spare()):
-                    extra += len(threads) > extra
+                # The first has one's own place, each other one that was to spare.
+                while waiting and (not threads or self.slots.spare()):
                     number, begin = waiting.popleft()
                     given = (number, begin, heard, over)
                     threads[number] = threading.Thread(target=_follow, args=given, daemon=True)
@@ -337,16 +362,15 @@ class Fleet:
                     yield number, item
                     continue
                 del threads[number]
+                if threads:  # given back, and taken again unless somebody came meanwhile
+                    self.slots.give()
                 if error:
                     raise error
-                while extra > max(0, len(threads) - (not waiting)):
-                    self.slots.give()
-                    extra -= 1
         finally:
             over.set()
             for thread in threads.values():
                 thread.join()
-            for _ in range(extra):
+            for _ in range(len(threads) - 1):
                 self.slots.give()
 
 
@@ -372,18 +396,6 @@ def _follow(
         heard.put((number, None, error))
 
 
-def again(why: str, folder: Path | None, told_seconds: float) -> Notice:
-    """What to say of a job that begins again, by the clock that was told."""
-    if folder and (at := standing_of(folder)):
-        text = why + GOES_ON.format(seconds=at["seconds"])
-        return Continued(text, told_seconds, phase=at["phase"], step=at["step"])
-    return Notice(why + ANEW, told_seconds, limits=False)
-
-
-def _is_loss(event: Event) -> bool:
-    return isinstance(event, Notice) and event.text.startswith(LOST)
-
-
 def _kept(left: cargo.Left, run: str) -> Iterator[Event]:
     """Keeps what came back; a disk that refuses loses no score."""
     try:
@@ -402,131 +414,6 @@ def _error(raised: node.Raised, run: str) -> Exception:
     if raised.name == "Diverged" and run:  # what was kept leads there again
         (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)
     return Elsewhere(raised.text)
-
-
-# --- the coordinator ------------------------------------------------------------------------------
-
-
-def coordinate(name: str, tell: dict[str, Any]) -> None:
-    """Works until it is ended. `tell` is for the thread that says that it lives: "ready", and how
-    many "places" there are. Ends by itself where the cluster is lost: the next one starts anew."""
-    from trainers.engine import pool
-    from trainers.engine.local import how_many
-
-    kept, said = store(), ""
-    while True:
-        try:
-            cluster.connect(how_many())
-            break
-        except NoCluster as error:
-            if str(error) != said:
-                logging.error("%s", said := str(error))
-            _tell_waiting(kept)
-            time.sleep(AGAIN_SECONDS)
-    signal.signal(signal.SIGTERM, _end)  # Ray's own writes a page about it
-    fleet = Fleet(Slots(lambda: _somebody_waits(kept)))
-    pool.use(fleet)
-    threading.Thread(target=_load, daemon=True).start()
-    fleet.warm_up()
-    gone = threading.Event()
-    looked = time.monotonic()
-    while not gone.is_set():
-        if time.monotonic() - looked > LOOK_SECONDS:
-            looked = time.monotonic()
-            if not fleet.lives():
-                break
-            fleet.look()
-            tell |= {"ready": fleet.slots.count > 0, "places": fleet.slots.count}
-        if not _one(kept, name, fleet, gone):
-            time.sleep(IDLE_SECONDS)
-    logging.error("The Ray cluster was lost. Thaw looks for it again; what ran goes on then.")
-    requeue(kept, name)
-    os._exit(1)  # Ray's library cannot be trusted any more
-
-
-def _end(*_: object) -> None:
-    """The app is over: so is a cluster that it started."""
-    import ray
-
-    ray.shutdown()
-    cluster.clear_up()
-    os._exit(0)
-
-
-def _load() -> None:
-    """What a comparison, or packing a model, would wait for here."""
-    import trainers.compare
-    import trainers.export  # noqa: F401
-
-
-def _one(kept: Store, name: str, fleet: Fleet, gone: threading.Event) -> bool:
-    """Begins the next job, where there is one and a place for it."""
-    if not fleet.slots.take():
-        return False
-    claimed = None
-    try:
-        claimed = kept.claim(name, heavy=True)
-    except SQLAlchemyError:  # locked, or the disk is full: that passes
-        logging.exception("A job could not be claimed.")
-    if claimed is None:
-        fleet.slots.give()
-        return False
-    threading.Thread(target=_execute, args=(kept, claimed, fleet, gone), daemon=True).start()
-    return True
-
-
-def _execute(kept: Store, claimed: Run, fleet: Fleet, gone: threading.Event) -> None:
-    try:
-        for _ in execute(kept, claimed.id, claimed.plan, fleet.perform, run_folder(claimed.id)):
-            pass
-    except ClusterLost:
-        gone.set()
-    except Exception:  # the database, most likely: the run is buried by its heart
-        logging.exception("A job could not be written.")
-    finally:
-        fleet.slots.give()
-
-
-def _somebody_waits(kept: Store) -> bool:
-    with kept.engine.connect() as sql:
-        return bool(sql.scalar(select(func.count()).where(runs.c.state == QUEUED, _heavy())))
-
-
-def _tell_waiting(kept: Store) -> None:
-    """Says to each that waits why it does; once."""
-    try:
-        with kept.engine.connect() as sql:
-            keys = sql.scalars(select(runs.c.id).where(runs.c.state == QUEUED, _heavy())).all()
-        for key in keys:
-            told = [event for _, event in kept.events(key)]
-            if not told or getattr(told[-1], "text", "") != AWAY:
-                kept.append(key, [Notice(AWAY, _clock(told), limits=False)])
-    except SQLAlchemyError:
-        logging.exception("Those who wait could not be told.")
-
-
-def requeue(kept: Store, worker: str) -> None:
-    """Puts the runs of a coordinator that is no more back into the queue, where the next one goes
-    on with them, some times. Comparisons, curves and the like stay as they are: they cannot."""
-    had = (runs.c.worker == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
-    with kept.engine.connect() as sql:
-        keys = sql.scalars(select(runs.c.id).where(had)).all()
-    for key in keys:
-        told = [event for _, event in kept.events(key)]
-        if sum(getattr(event, "text", "") == ENDED for event in told) >= RETRIES:
-            continue
-        kept.append(key, [Notice(ENDED, _clock(told), limits=False)])
-        with kept.engine.begin() as sql:
-            waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
-            sql.execute(waits.values(state=QUEUED, worker=None))
-
-
-def _clock(told: Sequence[Event]) -> float:
-    return max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
-
-
-def _heavy() -> Any:
-    return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy])
 
 
 # --- a terminal -----------------------------------------------------------------------------------

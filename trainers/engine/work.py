@@ -73,7 +73,7 @@ def work(
 
 
 def _lead(name: str, parent: int | None) -> None:
-    from trainers.engine.remote import coordinate
+    from trainers.engine.lead import coordinate
 
     state = {"ready": False, "places": 1}
     runs = store()
@@ -144,11 +144,16 @@ def _be_nice() -> None:
 
 
 def _beat(runs: Store, name: str, state: dict) -> None:
+    had = 1
     while True:
         told = dict(state)
+        places = max(1, told.pop("places", 1))  # each counts as a worker
         try:
-            for place in range(max(1, told.pop("places", 1))):  # each counts as a worker
+            for place in range(places):
                 runs.beat(f"{name}-{place}" if place else name, os.getpid(), **told)
+            for place in range(places, had):  # whose nodes are gone
+                runs.gone(f"{name}-{place}", "")
+            had = places
         except SQLAlchemyError as error:  # locked, or the disk is full: that passes
             logging.warning("The worker could not say that it lives. %s", said(error) or error)
         time.sleep(BEAT_SECONDS)
