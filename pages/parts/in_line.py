@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.parts import story as tell
 from pages.parts.controls import stop_and_cancel
+from pages.parts.plain import plain
 from pages.parts.trouble import told_plainly
 from trainers.store import Run, Wait, store
 
@@ -52,5 +53,5 @@ def _look(run: Run, every: float) -> None:
     story = tell.Story() if ready else tell.told([event for _, event in store().events(run.id)])
     st.progress(0.0, text=tell.status(story, run, wait, ready))
     for notice in story.notices[-1:]:
-        st.caption(f":material/info: {notice.text}")
+        st.caption(f":material/info: {plain(notice.text)}")
     stop_and_cancel(run, STOP)

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import in_line
-from trainers.events import Cancelled
+from trainers.events import Cancelled, Notice
 from trainers.plan import Plan
 from trainers.store import Wait, store
 
@@ -44,6 +44,17 @@ def test_who_waits_behind_others_sees_how_long_and_can_leave():
     st.cache_data.clear()
     at.run()
     assert "Waiting for a free training process" in at.get("progress")[0].proto.text
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["first", "behind another"])
+def test_who_waits_for_a_cluster_that_is_away_reads_that(place):
+    runs = store().start(PLAN, "ann"), store().start(PLAN, "bob")
+    for run in runs:
+        store().append(run, [Notice("The cluster is away.", 0.0, limits=False)])
+    at = opened(runs[place])
+    assert not at.exception
+    assert at.get("progress")[0].proto.text == "Waiting: nothing can train at the moment."
+    assert any("cluster is away" in one.value for one in at.caption)
 
 
 def test_a_run_that_is_at_work_has_its_charts_at_once():

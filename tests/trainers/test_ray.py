@@ -317,7 +317,8 @@ def test_who_gives_up_a_comparison_ends_its_runs(fleet):
     assert fleet.slots.taken == 1
 
 
-def test_learning_curves_have_the_points_that_single_runs_have(fleet):
+def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatch):
+    monkeypatch.setattr("trainers.curve.MOST_DRAWS", 2)
     job = Curve(data="digits", visitor="ann", approaches=("none",), per_class=8, seconds=60)
     events = list(filter(None, curve(job, stop=never)))
     points = of(Point, events)

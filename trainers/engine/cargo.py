@@ -3,8 +3,9 @@ carried back.
 
 Files travel through Ray's object store: each once to a node, however many runs use it there. What
 is a visitor's own lies on a node's disk only while a run uses it, in a folder of that run's own;
-so what is deleted is gone there, too. What is everybody's stays: downloaded weights where torch
-and Hugging Face's libraries look for them, downloaded data by its content under the node's home.
+so what is deleted is gone there, too (what a killed process left, with the next run on its node).
+What is everybody's stays: downloaded weights where torch and Hugging Face's libraries look for
+them, downloaded data by its content under the node's home.
 """
 
 import hashlib

@@ -180,7 +180,7 @@ class Ask(NamedTuple):
             shares = [node.get("CPU", 0.0) / self.cpus]
             if self.gpus:
                 shares.append(node.get("GPU", 0.0) / self.gpus)
-            count += int(min(shares) + 1e-6)  # 1.0 // 0.2 is 4
+            count += int(min(shares))  # not //: 1.0 // 0.2 is 4
         return count
 
 
