@@ -1,9 +1,11 @@
 """What every test gets: a home of its own, and no way out to the network."""
 
 import socket
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from trainers.store import store
 
@@ -38,6 +40,16 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_are_looked_through_once():
+    """Each `AppTest` would ask every installed package anew whether it brings a component, which
+    takes longer than to draw a page."""
+    scan = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(scope="session")

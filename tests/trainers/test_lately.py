@@ -8,7 +8,7 @@ import pytest
 
 import trainers.run
 from trainers import lately
-from trainers.events import Answered, Finished
+from trainers.events import Answered, Finished, Notice
 from trainers.plan import Plan
 
 PLAN = Plan(data="digits", approach="transfer", per_class=3, seconds=30)
@@ -82,15 +82,17 @@ def test_few_are_kept():
 def test_what_the_time_cut_short_is_not_shared(monkeypatch):
     """Or a later run, with more time, would go by the few."""
     computed = trainers.run.computed
+    learned_from = 3 * 10  # the test is looked at whole, at full speed
 
     def slow(body, inputs, items, **more):
-        if len(items) == 8:
+        if len(items) == 8 and len(inputs) == learned_from:
             time.sleep(0.5)
         return computed(body, inputs, items, **more)
 
     monkeypatch.setattr(trainers.run, "computed", slow)
     monkeypatch.setattr(trainers.run, "TOGETHER", 8)
-    told(replace(PLAN, seconds=1))
+    words = [event.text for event in told(replace(PLAN, seconds=1)) if isinstance(event, Notice)]
+    assert any("It goes more slowly than was timed" in text for text in words)
     ((_, shared),) = lately._kept.items()
     for key, (features, _) in shared.kept.items():
         if key[0] == "features":
