@@ -1,6 +1,7 @@
 """Every page, driven without a browser."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from guide import QUESTIONS, Answers, advise
 from guide.approaches import APPROACHES
-from pages.parts import figures, story as tell
+from pages.parts import curves, figures, story as tell
 from pages.parts.closer import SECTIONS
 from pages.parts.plain import plain
 from trainers import samples
@@ -256,6 +257,7 @@ def test_status_is_true_at_every_moment():
     queued = store().find(run)
     nothing = tell.told([])
     assert "Warming up" in tell.status(nothing, queued, Wait(0, 0), ready=False)
+    assert tell.in_line(Wait(1, 0.3)) == "one run goes first, about 2 seconds."  # never 0
     assert "2 runs go first, about 60 seconds" in tell.status(
         nothing, queued, Wait(2, 60), ready=True
     )
@@ -310,6 +312,40 @@ def test_long_names_of_classes_leave_room_for_the_figure():
     drawn = figures.confusion([long, "b"], [[1, 0], [0, 1]], "#112233")
     assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == figures.AXIS_CHARS
     assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
+
+
+def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
+    names = [f"subject {number}" for number in range(100)]
+    matrix = [[int(one == other) for one in range(100)] for other in range(100)]
+    assert not figures.confusion(names, matrix, "#112233")["layout"]["xaxis"]["showticklabels"]
+    (guessing,) = figures.score_line(replace(finished(), classes=names), "#112233")["layout"][
+        "annotations"
+    ]
+    assert guessing["xanchor"] == "left"
+    started = [replace(e, classes=names) if isinstance(e, Started) else e for e in RUN]
+    looks = [
+        replace(e, points=[[n, n] for n in range(100)], point_labels=[*range(100)],
+                point_answers=[*range(100)]) if isinstance(e, Validated) else e
+        for e in started
+    ]  # fmt: skip
+    assert not figures.example_map(tell.told(looks))["layout"]["showlegend"]
+    assert figures.example_map(tell.told(RUN))["layout"]["showlegend"]
+
+
+def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_is():
+    long = "what a customer writes who wants the money back"
+    events = [replace(e, classes=[long, "b"]) if isinstance(e, Started) else e for e in RUN]
+    first = figures.example_map(tell.told(events))["data"][0]
+    assert len(first["name"]) == figures.AXIS_CHARS
+    assert long in first["hovertemplate"]
+
+
+def test_a_map_without_a_hollow_mark_speaks_of_none():
+    events = [
+        replace(e, point_answers=e.point_labels) if isinstance(e, Validated) else e for e in RUN
+    ]
+    assert curves.on_the_map(tell.told(events)).startswith("All 2 checks on the map are right")
+    assert "are right; the hollow ones are not" in curves.on_the_map(tell.told(RUN))
 
 
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
