@@ -499,8 +499,8 @@ def claim_times(found: list[dict]) -> Figure:
 
 
 def claim_cost(scores: list[dict]) -> Figure:
-    """As `claim_scores`, with its seconds behind each mark. Against an axis of time marks lie one on
-    another where two ways take equally long, which is what such a claim may come to."""
+    """As `claim_scores`, with its seconds behind each mark. Against an axis of time marks would lie
+    one on another where two ways take equally long, which is what such a claim may come to."""
     ways = dict.fromkeys(row["approach"] for row in scores)
     # How many examples there are depends on the data alone here.
     drawn = claim_scores([row | {"per_class": None} for row in scores])

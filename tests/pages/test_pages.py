@@ -394,6 +394,31 @@ def test_a_model_is_packed_when_its_own_visitor_asks():
     assert at.get("progress")[-1].proto.text == "Waiting for a free process."
 
 
+def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
+    at, run = mine()
+    at.checkbox(key=f"onnx-{run}").check().run()
+    next(button for button in at.button if button.label == "Pack the model").click().run()
+    assert store().latest("export", run).plan.onnx
+    zip_of(run).parent.mkdir(parents=True)
+    zip_of(run).write_bytes(b"PK")
+    store().append(store().latest("export", run).id, [Done({"bytes": 2}, 3.0)])
+    assert "Pack it again, with ONNX" not in buttons(at.run())
+    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    store().append(job, [Done({"bytes": 2}, 3.0)])
+    at.run()
+    next(button for button in at.button if button.label == "Pack it again, with ONNX").click().run()
+    assert store().latest("export", run).plan.onnx
+
+
+def test_the_report_knows_what_the_guide_was_told(monkeypatch):
+    at, _ = mine()
+    offered = []
+    monkeypatch.setattr("streamlit.download_button", lambda _, data, *a, **b: offered.append(data))
+    at.query_params["answers"] = "data_volume:limited"
+    at.run()
+    assert "learns them by heart" in offered[0]()
+
+
 def test_what_is_packed_can_be_downloaded():
     at, run = mine()
     job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
