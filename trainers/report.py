@@ -141,7 +141,8 @@ def _advice(
     told = {"given": [], "reasons": [], "source": "", "why_wrong": []}
     if comparison is None:
         lines = [
-            "This run stood alone: it is not known here what the guide was told, or what it advised."
+            "This run stood alone: it is not known here what the guide was told, or what it "
+            "advised."
         ]
         if told_before:
             advice = advise(told_before)

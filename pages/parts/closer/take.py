@@ -67,9 +67,11 @@ def _pack(run: Run) -> None:
             icon=":material/download:",
             type="primary",
         )
-        if _onnx(run) and not job.plan.onnx:
-            if st.button("Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX):
-                _start(run, onnx=True)
+        again = _onnx(run) and not job.plan.onnx
+        if again and st.button(
+            "Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX
+        ):
+            _start(run, onnx=True)
         return
     if job and job.result and job.result["type"] == Failed.kind():
         st.warning(plain(job.result["text"]), icon=":material/inventory_2:")
