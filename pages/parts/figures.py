@@ -512,7 +512,7 @@ def claim_cost(scores: list[dict]) -> Figure:
                 "mode": "text",
                 "x": [100 * row["high"] for row in rows],
                 "y": trace["y"],
-                "text": [f"  {in_short(row['seconds'])}" for row in rows],
+                "text": [f"  {row['seconds']:.1f} s" for row in rows],
                 "textposition": "middle right",
                 "showlegend": False,
                 "hoverinfo": "skip",

@@ -221,7 +221,7 @@ def test_a_claim_about_score_and_time_shows_both_and_no_mark_lies_on_another():
     assert [line["name"] for line in marks] == ["Transfer learning", "Hybrid"]
     assert len({y for line in marks for y in line["y"]}) == len(rows)
     behind = [line for line in drawn["data"] if line["mode"] == "text"]
-    assert [line["text"] for line in behind] == [["  18 s"] * 2] * 2
+    assert [line["text"] for line in behind] == [["  17.6 s"] * 2] * 2
     assert [line["y"] for line in behind] == [line["y"] for line in marks]
     assert all(x == 100 * ROW["high"] for line in behind for x in line["x"])  # past the interval
 
