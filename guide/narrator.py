@@ -166,8 +166,8 @@ END = (
         key="time-was-short",
         kind="learning",
         when=(Is("cut", 1), Is("falling", 1), Is("looks", least=3)),
-        says="Its loss on new examples was still falling at the last step, and {budget:g} seconds "
-        "allowed no more: it had not learned all that it can.",
+        says="Its loss on new examples was still falling at the last step, and its plan for "
+        "{budget:g} seconds held no more steps: it had not learned all that it can.",
         do="more-seconds",
     ),
     Row(
@@ -286,6 +286,13 @@ END = (
 )
 
 LIVE = (
+    Row(
+        key="live-all-right",
+        kind="now",
+        live=True,
+        when=(Is("check_share", least=1), Is("looks", least=2)),
+        says="All {checks:,} new examples (the checks) are right: the test asks others.",
+    ),
     Row(
         key="live-memorising",
         kind="now",

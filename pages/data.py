@@ -284,7 +284,7 @@ def progress(job: Run, waiting: str) -> None:
 def choose_columns(job: Run) -> None:
     """Another try with columns named, where there is a choice and what came is still here."""
     text = job.result["text"]
-    choice = "column" in text and "single column" not in text
+    choice = "column" in text and "single column" not in text and "no rows" not in text
     if not choice or inbox.draft(job.plan.path.rpartition("/")[2]) is None:
         return
     with st.form("columns"):
@@ -355,9 +355,11 @@ def holds(sample: Sample) -> None:
             key="counts",
             alt="; ".join(
                 f"{name}: {learn:,} to learn from, {test:,} to test"
-                for name, learn, test in sample.counts[:20]
+                for name, learn, test in sample.counts[: figures.MOST_BARS]
             ),
         )
+        if len(sample.counts) > figures.MOST_BARS:
+            st.caption(f"The {figures.MOST_BARS} largest of {len(sample.counts):,} classes.")
     cards: list[Card] = [
         {"example": example, "label": label} for example, label in sample.glimpse()[:SHOWN]
     ]

@@ -150,9 +150,10 @@ def _made(run: Run, plan: Plan, events: Sequence[Event]) -> str:
         if isinstance(event, PhaseStarted):
             ended = done.get(event.phase)
             how = f", {ended.epochs:.1f} passes over the examples ({ended.why})" if ended else ""
+            rate = event.learning_rate  # none where the last layer alone is solved for
             told.append(
-                f"- {event.title}: {event.learnable_parameters:,} numbers learned at a rate of "
-                f"{event.learning_rate:g}{how}."
+                f"- {event.title}: {event.learnable_parameters:,} numbers learned"
+                f"{f' at a rate of {rate:g}' if rate else ''}{how}."
             )
     told += [
         f"- {run.result['learnable_parameters']:,} of {run.result['parameters']:,} numbers "

@@ -55,10 +55,11 @@ def report(
     events: Sequence[Event],
     comparison: Mapping[str, Any] | None = None,
     *,
+    answers: Mapping[str, str] | None = None,
     groups: bool = True,
 ) -> str:
-    """The page, HTML. `comparison` is the last event of one that the run was part of. Raises
-    `NoReport`."""
+    """The page, HTML. `comparison` is the last event of one that the run was part of; without one
+    `answers` say what the guide was told, where that is known. Raises `NoReport`."""
     started = next((event for event in events if isinstance(event, Started)), None)
     end = events[-1] if events else None
     if run.kind != "run" or started is None or not isinstance(end, Finished):
@@ -81,7 +82,7 @@ def report(
         against=says.against_baseline(end.approach, baseline, looks),
         guess=1 / len(end.classes),
         question=_question(started, end),
-        advice=_advice(end, comparison),
+        advice=_advice(end, comparison, _answers(answers or {})),
         made=_made(run, started, end, events),
         curve=_curve(looks, baseline, end),
         mixed=[
@@ -133,15 +134,29 @@ def _question(started: Started, end: Finished) -> dict[str, str]:
     }
 
 
-def _advice(end: Finished, comparison: Mapping[str, Any] | None) -> dict[str, Any]:
+def _advice(
+    end: Finished, comparison: Mapping[str, Any] | None, told_before: Answers | None
+) -> dict[str, Any]:
     """What was advised and why, and whether it was right: as far as it is known."""
     told = {"given": [], "reasons": [], "source": "", "why_wrong": []}
     if comparison is None:
+        lines = [
+            "This run stood alone: it is not known here what the guide was told, or what it "
+            "advised."
+        ]
+        if told_before:
+            advice = advise(told_before)
+            lines = [
+                f"The article's rules point to {_named(advice.approach)}. "
+                f"{_is_it(advice.approach, end)}"
+            ]
+            told |= {
+                "given": _given(told_before, {}),
+                "reasons": advice.spoke,
+                "source": advice.clearness_in_words,
+            }
         return told | {
-            "lines": [
-                "This run stood alone: it is not known here what the guide was told, or what it "
-                "advised."
-            ],
+            "lines": lines,
             "short": "Whether another approach would do better was not tried.",
             "verdict": "Not known: this run stood alone. A comparison in Thaw runs every approach "
             "on the same examples and says how sure the difference is.",
@@ -153,8 +168,7 @@ def _advice(end: Finished, comparison: Mapping[str, Any] | None) -> dict[str, An
     if advised and advised != article:
         lines.append(f"A short trial on parts of the training examples led to {_named(advised)}.")
     if advised:
-        this = "It is the run" if advised == end.approach else "It is not the run"
-        lines.append(f"So the advice was {_named(advised)}. {this} of this report.")
+        lines.append(f"So the advice was {_named(advised)}. {_is_it(advised, end)}")
     answers = _answers(comparison.get("answers", {}))
     if answers:
         told |= {
@@ -169,6 +183,10 @@ def _advice(end: Finished, comparison: Mapping[str, Any] | None) -> dict[str, An
         "verdict": comparison["verdict"] or "Nothing was advised.",
         "why_wrong": comparison.get("why_wrong", "").splitlines(),
     }
+
+
+def _is_it(advised: str, end: Finished) -> str:
+    return f"It is {'' if advised == end.approach else 'not '}the run of this report."
 
 
 OUTCOMES = {
@@ -523,11 +541,11 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
 # --- of a run in the store ----------------------------------------------------------------------
 
 
-def report_of(run: Run, *, groups: bool = True) -> str:
+def report_of(run: Run, *, answers: Mapping[str, str] | None = None, groups: bool = True) -> str:
     """The report of a run in the store; without the `groups` of one's own data for others. Raises
     `NoReport`."""
     events = [event for _, event in store().events(run.id)]
-    return report(run, events, comparison_of(run), groups=groups)
+    return report(run, events, comparison_of(run), answers=answers, groups=groups)
 
 
 def comparison_of(run: Run) -> dict[str, Any] | None:

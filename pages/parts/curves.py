@@ -44,6 +44,8 @@ def on_the_map(story: Story) -> str:
     look = story.looks[-1]
     pairs = list(zip(look.point_labels, look.point_answers, strict=True))
     right = sum(label == answer for label, answer in pairs)
+    if right == len(pairs):
+        return f"All {right:,} checks on the map are right; a wrong one would be hollow."
     return f"Of {len(pairs):,} checks on the map {right:,} are right; the hollow ones are not."
 
 

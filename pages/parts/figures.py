@@ -140,7 +140,7 @@ def example_map(story: Story) -> Figure:
             for right in (True, False):
                 these = [n for n in own if (look.point_answers[n] == label) == right]
                 answers = [_plain(classes[look.point_answers[n]]) for n in these]
-                data.append(_marks(label, _plain(classes[label]), right, places, these, answers))
+                data.append(_marks(label, classes[label], right, places, these, answers))
     return {
         "data": data,
         "layout": {
@@ -150,6 +150,8 @@ def example_map(story: Story) -> Figure:
             "xaxis": {"visible": False, "range": _around([x for x, _ in places])},
             "yaxis": {"visible": False, "range": _around([y for _, y in places])},
             "legend": {"orientation": "h", "y": -0.04, "font": {"size": 12}},
+            # A longer list would take the map's room, and there are not so many looks of a mark.
+            "showlegend": len(data) <= 2 * MOST_BARS,
         },
     }
 
@@ -158,17 +160,17 @@ def _marks(
     label: int, name: str, right: bool, places: list[list[float]], these: list[int], answers: list
 ) -> dict:
     """The examples of one class: filled marks where the answer is right, hollow where not."""
-    symbol = SYMBOLS[label % len(SYMBOLS)]
+    symbol, whole = SYMBOLS[label % len(SYMBOLS)], _plain(name)
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": name,
-        "legendgroup": name,
+        "name": _plain(_cut(name)),
+        "legendgroup": whole,
         "showlegend": right,
         "x": [places[n][0] for n in these],
         "y": [places[n][1] for n in these],
         "text": answers,
-        "hovertemplate": f"{name}<br>answer: %{{text}}<extra></extra>",
+        "hovertemplate": f"{whole}<br>answer: %{{text}}<extra></extra>",
         "marker": {
             "color": CLASS_COLOURS[label % len(CLASS_COLOURS)],
             "symbol": symbol if right else f"{symbol}-open",
@@ -189,7 +191,7 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
     """Which class was taken for which: rows are the truth, columns the answer."""
     names = [_plain(name) for name in classes]
     many = len(names) > 12
-    step = 1 + len(names) // 25  # more names than that find no room
+    step = 1 + len(names) // 25  # more names than that find no room, and below none at all
     level = all(len(name) <= 2 for name in names)  # digits need no tilt
     ticks = {"tickmode": "array", "tickvals": names[::step],
              "ticktext": [_plain(_cut(name)) for name in classes[::step]]}  # fmt: skip
@@ -215,7 +217,7 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
             "uirevision": "confusion",
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "xaxis": {"title": {"text": "the model's answer"}, "automargin": True,
-                      "tickangle": 0 if level else -35,
+                      "showticklabels": step == 1, "tickangle": 0 if level else -35,
                       "showgrid": False, "type": "category"} | ticks,
             "yaxis": {"title": {"text": "the truth", "standoff": 14}, "automargin": True,
                       "autorange": "reversed", "showgrid": False, "type": "category"} | ticks,
@@ -497,47 +499,29 @@ def claim_times(found: list[dict]) -> Figure:
 
 
 def claim_cost(scores: list[dict]) -> Figure:
-    """Test score against seconds, a mark for each approach and data set; a line joins those of one
-    data set."""
-    joined: dict[str, list[dict]] = {}
-    for row in sorted(scores, key=lambda row: row["seconds"]):
-        joined.setdefault(row["title"], []).append(row)
-    data = [
-        {
-            "type": "scatter",
-            "mode": "lines+text",
-            "x": [max(LEAST_SECONDS, row["seconds"]) for row in rows],
-            "y": [100 * row["right"] for row in rows],
-            "text": [f"{_plain(title)}  "],  # beside the first, where time has left room
-            "textposition": "middle left",
-            "line": {"color": "#888", "width": 1.5, "dash": "dot"},
-            "showlegend": False,
-            "hoverinfo": "skip",
-        }
-        for title, rows in joined.items()
-    ]
-    for approach in dict.fromkeys(row["approach"] for row in scores):
+    """As `claim_scores`, with its seconds behind each mark. Against an axis of time marks would lie
+    one on another where two ways take equally long, which is what such a claim may come to."""
+    ways = dict.fromkeys(row["approach"] for row in scores)
+    # How many examples there are depends on the data alone here.
+    drawn = claim_scores([row | {"per_class": None} for row in scores])
+    for approach, trace in zip(ways, tuple(drawn["data"]), strict=True):
         rows = [row for row in scores if row["approach"] == approach]
-        data.append(
-            _claim_marks(approach)
-            | {
-                "x": [max(LEAST_SECONDS, row["seconds"]) for row in rows],
-                "y": [100 * row["right"] for row in rows],
-                "error_y": _interval(rows, LOOKS[approach].colour),
-                "hovertemplate": "%{y:.0f} % in %{x:.1f} s<extra>%{fullData.name}</extra>",
+        drawn["data"].append(
+            {
+                "type": "scatter",
+                "mode": "text",
+                "x": [100 * row["high"] for row in rows],
+                "y": trace["y"],
+                "text": [f"  {row['seconds']:.1f} s" for row in rows],
+                "textposition": "middle right",
+                "showlegend": False,
+                "hoverinfo": "skip",
             }
         )
-    return {
-        "data": data,
-        "layout": {
-            "height": CURVE_PX,
-            "margin": {"l": 52, "r": 12, "t": 44, "b": 42},
-            "xaxis": _time_axis([row["seconds"] for row in scores]),
-            "yaxis": {"title": {"text": "right in the test, %"}},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "uirevision": "fixed",
-        },
-    }
+    least = min(100 * row["low"] for row in scores)
+    # From the scores on, and with room for the seconds: these are told apart only close by.
+    drawn["layout"]["xaxis"]["range"] = [10 * (least // 10), 100 + 0.3 * (100 - least)]
+    return drawn
 
 
 def _claim_marks(approach: str, named: int | None = None) -> dict:
@@ -691,7 +675,9 @@ def score_line(end: Finished, accent: str) -> Figure:
             "yaxis": {"visible": False, "range": [-1, 1], "fixedrange": True},
             "shapes": [{"type": "line", "x0": chance, "x1": chance, "y0": -1, "y1": 1,
                         "line": {"color": "#888", "dash": "dot", "width": 1.5}}],
-            "annotations": [_note(chance, 1.0, "guessing", yanchor="bottom")],
+            # Of many classes guessing is near 0: the word begins there, or it would be cut off.
+            "annotations": [_note(chance, 1.0, "guessing", yanchor="bottom",
+                                  xanchor="left" if chance < 10 else "auto")],
         },
     }  # fmt: skip
 

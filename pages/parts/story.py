@@ -153,7 +153,7 @@ def share_done(story: Story, run: Run) -> float:
 def in_line(wait: Wait) -> str:
     """The wait in words."""
     runs = "one run goes" if wait.ahead == 1 else f"{wait.ahead} runs go"
-    return f"{runs} first, about {duration(wait.seconds)}."
+    return f"{runs} first, about {duration(max(2, wait.seconds))}."
 
 
 def in_short(seconds: float) -> str:

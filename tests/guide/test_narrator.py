@@ -33,6 +33,7 @@ SPEAKS = {  # what makes each row speak, beside `PLAIN`
     "ahead": {"ahead": 0.5, "train_share": 0.4},
     "carries-over": {"gap_high": 0.08},
     "nothing-stands-out": {},
+    "live-all-right": {"check_share": 1.0, "rise": 2.0, "falling": True, "flat": 4},
     "live-memorising": {"gap_low": 0.2, "flat": 4},
     "live-flat": {"flat": 4},
     "live-rising": {"rise": 1.4},

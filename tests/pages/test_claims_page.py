@@ -210,14 +210,20 @@ def test_scores_are_told_by_shape_and_by_number_of_examples():
     assert drawn[0]["error_x"]["array"] == [pytest.approx(5)]
 
 
-def test_a_claim_about_score_and_time_shows_both():
-    rows = [ROW | {"title": "Blood cells"}, ROW | {"title": "Blood cells", "approach": "hybrid"}]
+def test_a_claim_about_score_and_time_shows_both_and_no_mark_lies_on_another():
+    rows = [
+        ROW | {"title": title, "approach": approach, "per_class": per_class, "seconds": 17.6}
+        for title, per_class in (("Blood cells", 50), ("Messages", 20))
+        for approach in ("transfer", "hybrid")
+    ]
     drawn = figures.claim_cost(rows)
     marks = [line for line in drawn["data"] if line["mode"] == "markers"]
-    assert [(line["x"], line["y"]) for line in marks] == [([2.0], [70.0])] * 2
-    assert len({line["marker"]["symbol"] for line in marks}) == 2
-    (joined,) = (line for line in drawn["data"] if line["mode"] != "markers")
-    assert joined["text"] == ["Blood cells  "]
+    assert [line["name"] for line in marks] == ["Transfer learning", "Hybrid"]
+    assert len({y for line in marks for y in line["y"]}) == len(rows)
+    behind = [line for line in drawn["data"] if line["mode"] == "text"]
+    assert [line["text"] for line in behind] == [["  17.6 s"] * 2] * 2
+    assert [line["y"] for line in behind] == [line["y"] for line in marks]
+    assert all(x == 100 * ROW["high"] for line in behind for x in line["x"])  # past the interval
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

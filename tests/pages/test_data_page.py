@@ -135,6 +135,18 @@ def test_a_single_column_leaves_no_choice_of_columns():
     assert not at.text_input
 
 
+def test_a_table_without_rows_is_told_what_to_do_and_given_no_choice_of_columns():
+    at = with_data("text,label\n")
+    assert "Add a row for each text" in words(at)
+    assert not at.text_input
+
+
+def test_of_many_classes_it_is_said_how_many_are_drawn():
+    rows = "".join(f"text {n} of {place},class {place}\n" for place in range(21) for n in range(5))
+    assert "The 20 largest of 21 classes." in words(with_data("text,label\n" + rows))
+    assert "largest of" not in words(with_data())
+
+
 def test_what_was_pasted_stays_until_it_could_be_read():
     at = pressed(with_data("one column only\nno label anywhere\n"), "Add something else")
     at.button_group(key="way").set_value("paste").run()

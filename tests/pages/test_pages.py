@@ -1,6 +1,7 @@
 """Every page, driven without a browser."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from guide import QUESTIONS, Answers, advise
 from guide.approaches import APPROACHES
-from pages.parts import figures, story as tell
+from pages.parts import curves, figures, story as tell
 from pages.parts.closer import SECTIONS
 from pages.parts.plain import plain
 from trainers import samples
@@ -256,6 +257,7 @@ def test_status_is_true_at_every_moment():
     queued = store().find(run)
     nothing = tell.told([])
     assert "Warming up" in tell.status(nothing, queued, Wait(0, 0), ready=False)
+    assert tell.in_line(Wait(1, 0.3)) == "one run goes first, about 2 seconds."  # never 0
     assert "2 runs go first, about 60 seconds" in tell.status(
         nothing, queued, Wait(2, 60), ready=True
     )
@@ -312,6 +314,40 @@ def test_long_names_of_classes_leave_room_for_the_figure():
     assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
 
 
+def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
+    names = [f"subject {number}" for number in range(100)]
+    matrix = [[int(one == other) for one in range(100)] for other in range(100)]
+    assert not figures.confusion(names, matrix, "#112233")["layout"]["xaxis"]["showticklabels"]
+    (guessing,) = figures.score_line(replace(finished(), classes=names), "#112233")["layout"][
+        "annotations"
+    ]
+    assert guessing["xanchor"] == "left"
+    started = [replace(e, classes=names) if isinstance(e, Started) else e for e in RUN]
+    looks = [
+        replace(e, points=[[n, n] for n in range(100)], point_labels=[*range(100)],
+                point_answers=[*range(100)]) if isinstance(e, Validated) else e
+        for e in started
+    ]  # fmt: skip
+    assert not figures.example_map(tell.told(looks))["layout"]["showlegend"]
+    assert figures.example_map(tell.told(RUN))["layout"]["showlegend"]
+
+
+def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_is():
+    long = "what a customer writes who wants the money back"
+    events = [replace(e, classes=[long, "b"]) if isinstance(e, Started) else e for e in RUN]
+    first = figures.example_map(tell.told(events))["data"][0]
+    assert len(first["name"]) == figures.AXIS_CHARS
+    assert long in first["hovertemplate"]
+
+
+def test_a_map_without_a_hollow_mark_speaks_of_none():
+    events = [
+        replace(e, point_answers=e.point_labels) if isinstance(e, Validated) else e for e in RUN
+    ]
+    assert curves.on_the_map(tell.told(events)).startswith("All 2 checks on the map are right")
+    assert "are right; the hollow ones are not" in curves.on_the_map(tell.told(RUN))
+
+
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
     told = tell.told([*RUN, finished()])
     drawn = [
@@ -356,6 +392,31 @@ def test_a_model_is_packed_when_its_own_visitor_asks():
     assert (job.visitor, job.plan.onnx) == ("someone", False)
     assert "Pack the model" not in buttons(at)
     assert at.get("progress")[-1].proto.text == "Waiting for a free process."
+
+
+def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
+    at, run = mine()
+    at.checkbox(key=f"onnx-{run}").check().run()
+    next(button for button in at.button if button.label == "Pack the model").click().run()
+    assert store().latest("export", run).plan.onnx
+    zip_of(run).parent.mkdir(parents=True)
+    zip_of(run).write_bytes(b"PK")
+    store().append(store().latest("export", run).id, [Done({"bytes": 2}, 3.0)])
+    assert "Pack it again, with ONNX" not in buttons(at.run())
+    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    store().append(job, [Done({"bytes": 2}, 3.0)])
+    at.run()
+    next(button for button in at.button if button.label == "Pack it again, with ONNX").click().run()
+    assert store().latest("export", run).plan.onnx
+
+
+def test_the_report_knows_what_the_guide_was_told(monkeypatch):
+    at, _ = mine()
+    offered = []
+    monkeypatch.setattr("streamlit.download_button", lambda _, data, *a, **b: offered.append(data))
+    at.query_params["answers"] = "data_volume:limited"
+    at.run()
+    assert "learns them by heart" in offered[0]()
 
 
 def test_what_is_packed_can_be_downloaded():

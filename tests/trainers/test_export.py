@@ -32,7 +32,7 @@ from trainers.as_onnx import NotOnnx
 from trainers.backbones import BACKBONES, places
 from trainers.card import card
 from trainers.engine.execute import execute
-from trainers.events import Answered, Cancelled, Done, Finished, Notice
+from trainers.events import Answered, Cancelled, Done, Finished, Notice, PhaseStarted
 from trainers.export import NotExported, NotKept, model_of, packed
 from trainers.home import run_folder, zip_of
 from trainers.jobs import Export
@@ -499,6 +499,15 @@ def test_the_card_shows_a_comparison_that_the_run_was_part_of(toy):
     assert "Advised was: Hybrid. It cannot be told." in told
     assert "this run stood alone" not in told
     assert "this run stood alone" in card(one, [], None)
+
+
+def test_the_card_tells_a_rate_only_of_what_learned_at_one(toy):
+    key = finished("colours", "hybrid")
+    events = [event for _, event in store().events(key)]
+    first, then = [event for event in events if isinstance(event, PhaseStarted)]
+    told = card(store().find(key), events, None)
+    assert f"- {first.title}: {first.learnable_parameters:,} numbers learned, " in told
+    assert f"numbers learned at a rate of {then.learning_rate:g}, " in told
 
 
 def test_of_what_was_noticed_the_card_lists_what_limits_the_model(toy):

@@ -99,7 +99,7 @@ def test_a_budget_that_was_over_while_it_still_learned():
     done = PhaseDone(0, 5, 5.0, "time is up", 28.0)
     told = narrated([STARTED, PHASE, *looks, done, end])
     assert [row.key for row in told.rows] == ["time-was-short"]
-    assert "30 seconds allowed no more" in told.words
+    assert "its plan for 30 seconds held no more steps" in told.words
     for why in ("all steps done", "no longer improves"):
         assert not facts_of([STARTED, PHASE, *looks, replace(done, why=why), end]).cut
 

@@ -178,6 +178,17 @@ def test_alone_it_does_not_claim_to_know_the_advice(toy):
     assert "was right:" not in text
 
 
+def test_alone_it_tells_the_advice_where_it_is_known_what_the_guide_was_told(toy):
+    run = store().find(finished("colours", "transfer"))
+    given = {"data_volume": "limited", "specificity": "common"}
+    text = Page(report_of(run, answers=given)).text
+    assert "The article's rules point to transfer learning. It is the run of this report." in text
+    assert "How many examples do you have? A few" in text
+    assert "learns them by heart" in text  # the article's reason
+    assert "not known here" not in text
+    assert "not known here" in Page(report_of(run, answers={"data_volume": "no such"})).text
+
+
 def ended(confusion, **changes) -> dict:
     rights = sum(row[n] for n, row in enumerate(confusion))
     labels = [n for n, row in enumerate(confusion) for _ in range(sum(row))]

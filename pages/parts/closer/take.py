@@ -1,7 +1,10 @@
 """A finished run's model to take away: packed when it is asked for, then a file to download."""
 
+from importlib.util import find_spec
+
 import streamlit as st
 
+from pages.parts import said
 from pages.parts.plain import plain
 from pages.parts.starting import start
 from pages.parts.story import Story
@@ -23,9 +26,10 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "holds no example of the data."
     )
     mine = run.visitor == visitor()
+    answers = said.read(st.query_params.get(said.NAME, ""))  # the callable runs without a page
     st.download_button(
         "Download the report",
-        lambda: report_of(run, groups=mine),
+        lambda: report_of(run, answers=answers, groups=mine),
         f"thaw-report-{run.plan.approach}-{run.id[:6]}.html",
         "text/html",
         on_click="ignore",
@@ -63,10 +67,33 @@ def _pack(run: Run) -> None:
             icon=":material/download:",
             type="primary",
         )
+        again = _onnx(run) and not job.plan.onnx
+        if again and st.button(
+            "Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX
+        ):
+            _start(run, onnx=True)
         return
     if job and job.result and job.result["type"] == Failed.kind():
         st.warning(plain(job.result["text"]), icon=":material/inventory_2:")
-    if st.button("Pack the model", icon=":material/inventory_2:") and start(
-        Export(key=run.id, visitor=visitor())
-    ):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Pack the model", icon=":material/inventory_2:")
+        onnx = _onnx(run) and st.checkbox("With ONNX", key=f"onnx-{run.id}", help=ONNX)
+    if pressed:
+        _start(run, onnx=onnx)
+
+
+ONNX = (
+    "The whole model once more as one file, for programs that are not written in Python. The zip "
+    "is larger, and takes some seconds more."
+)
+
+
+def _onnx(run: Run) -> bool:
+    """Whether the model can be written so: it has a network, and what writes it is installed."""
+    needed = ("onnx", "onnxruntime", "onnxscript")
+    return run.plan.approach not in ("none", "simple") and all(map(find_spec, needed))
+
+
+def _start(run: Run, *, onnx: bool) -> None:
+    if start(Export(key=run.id, visitor=visitor(), onnx=onnx)):
         st.rerun()

@@ -192,7 +192,10 @@ def guessed(
     names = first if header else [str(number) for number in range(1, width + 1)]
     examples = [row for row in rows[header:] if len(row) >= width] or rows[header:]
     if not examples:
-        raise BadUpload(f"{plain(member.name)} has the names of columns, but no rows below them.")
+        raise BadUpload(
+            f"{plain(member.name)} has the names of columns, but no rows below them. Add a row for "
+            "each text, with its label, and try again."
+        )
     text = _asked(member, names, text_column, "text")
     label = _asked(member, names, label_column, "label")
     group = _asked(member, names, group_column, "group")
