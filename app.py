@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import net_util
 
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
@@ -26,6 +27,11 @@ from trainers.trouble import NoStore, in_full, said
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
 A_YEAR_SECONDS = 365 * 24 * 3600
+
+# For each request of another site's page Streamlit would ask a service on the internet for our address,
+# to compare it with the request's Origin, and answer nobody else meanwhile. Whoever is reached by
+# such an address names it: `browser.serverAddress` or `server.corsAllowedOrigins`.
+net_util.get_external_ip = lambda: None
 
 
 @asynccontextmanager

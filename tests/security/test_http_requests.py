@@ -97,6 +97,8 @@ def test_a_page_of_another_site_may_not(app, origin):
     with pytest.raises(InvalidStatus) as caught, stream(app, Origin=origin):
         pass
     assert caught.value.response.status_code == 403
+    # Streamlit's own way to find out whether that is this computer.
+    assert not [line for line in app.noted() if line.split()[1] != "watched"]
 
 
 def test_no_other_site_may_read_an_answer_or_send_a_file(app):
