@@ -28,9 +28,9 @@ from trainers.trouble import NoStore, in_full, said
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
 A_YEAR_SECONDS = 365 * 24 * 3600
 
-# For each request of another site's page Streamlit would ask a service on the internet for our address,
-# to compare it with the request's Origin, and answer nobody else meanwhile. Whoever is reached by
-# such an address names it: `browser.serverAddress` or `server.corsAllowedOrigins`.
+# At each request of another site's page Streamlit would ask a service on the internet for our
+# address, to compare it with the request's Origin, and answer nobody else meanwhile. Whoever is
+# reached by such an address names it: `browser.serverAddress` or `server.corsAllowedOrigins`.
 net_util.get_external_ip = lambda: None
 
 
