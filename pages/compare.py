@@ -91,12 +91,14 @@ def watch(job: Run) -> None:
     ids = [job.id, *(run.id for run in runs.values())]
     stories = {key: tell.told(events_of(run.id, ids)) for key, run in runs.items()}
     st.progress(share_done(job, stories), text=status(job, runs, stories))
-    stop_and_cancel(job, "Stop here and compare what there is")
-    share(job)
-    if _compared(job):
-        tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
-        verdict(job.result, tried[0] if tried else None)
-        misled(job.result)
+    # What comes and goes has a place of its own: a chart that changes its place is made anew.
+    with st.container():
+        stop_and_cancel(job, "Stop here and compare what there is")
+        share(job)
+        if _compared(job):
+            tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
+            verdict(job.result, tried[0] if tried else None)
+            misled(job.result)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         st.markdown("## The race: how much is right")

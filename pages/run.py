@@ -444,7 +444,9 @@ def watch(run: Run) -> None:
     wait = None if run.claimed else store().wait(run.visitor, run.id)
     ready = bool(run.claimed or store().ready_workers())
     st.progress(tell.share_done(told, run), text=tell.status(told, run, wait, ready))
-    controls(run)
+    # What comes and goes has a place of its own: a chart that changes its place is made anew.
+    with st.container():
+        controls(run)
     with st.container():
         match told.end:
             case Finished():
@@ -454,8 +456,9 @@ def watch(run: Run) -> None:
                 st.error(plain(told.end.text), icon=":material/error:")
             case None if run.plan.approach not in ("none", "simple"):
                 narration(events, run)
-    if told.notices:
-        st.caption("  \n".join(f":material/info: {plain(notice.text)}" for notice in told.notices))
+        if told.notices:
+            notices = (f":material/info: {plain(notice.text)}" for notice in told.notices)
+            st.caption("  \n".join(notices))
     if run.plan.approach not in ("none", "simple"):
         charts(told, run)
     if isinstance(told.end, Finished):

@@ -72,13 +72,30 @@ def finished(approach: str, right: int = 48) -> Finished:
     )  # fmt: skip
 
 
-def run(store: Store, approach: str = "transfer", *, over: bool = True, **more) -> str:
-    key = store.start(Plan(data="digits", approach=approach), VISITOR, worker="test", **more)
+def tested(approach: str) -> list:
+    """The end of a run."""
     truth = [number // 20 for number in range(60)]
     answers = [(label + (number % 5 == 0)) % 3 for number, label in enumerate(truth)]
-    asked = [Answered(truth, answers, [0.8] * 60, 4.0), finished(approach)]
-    store.append(key, begun(approach) + (asked if over else []))
+    return [Answered(truth, answers, [0.8] * 60, 4.0), finished(approach)]
+
+
+def run(store: Store, approach: str = "transfer", *, over: bool = True, **more) -> str:
+    key = store.start(Plan(data="digits", approach=approach), VISITOR, worker="test", **more)
+    store.append(key, begun(approach) + (tested(approach) if over else []))
     return key
+
+
+def compared(runs: dict[str, str]) -> Compared:
+    """The end of a comparison of these runs, the advice wrong."""
+    rows = [finished(a, 40 + n).as_json() | {"run": r} for n, (a, r) in enumerate(runs.items())]
+    paired = {"difference": -0.02, "low": -0.06, "high": 0.02, "p": 0.3}
+    return Compared(
+        rows, {"scratch": "There was no time left."}, "transfer", "transfer", "hybrid", "wrong",
+        "Hybrid is better: 44 against 42 right of 60.", dict.fromkeys(COMPARED[3:], paired), 0.3,
+        30.0, answers_from="visitor", outcome_article="wrong",
+        why_wrong='To "How special is your task?" the answer was "Everyday".\nThe data says else.',
+        to_do="Use hybrid here.\nNext time, look at the data first.",
+    )  # fmt: skip
 
 
 def comparison(store: Store) -> str:
@@ -87,15 +104,7 @@ def comparison(store: Store) -> str:
     key = store.start(job, VISITOR, worker="test")
     runs = {approach: run(store, approach, part_of=key) for approach in COMPARED}
     events = [LaneStarted(*lane, n, len(runs), 1.0) for n, lane in enumerate(runs.items())]
-    rows = [finished(a, 40 + n).as_json() | {"run": r} for n, (a, r) in enumerate(runs.items())]
-    paired = {"difference": -0.02, "low": -0.06, "high": 0.02, "p": 0.3}
-    end = Compared(
-        rows, {"scratch": "There was no time left."}, "transfer", "transfer", "hybrid", "wrong",
-        "Hybrid is better: 44 against 42 right of 60.", dict.fromkeys(COMPARED[3:], paired), 0.3,
-        30.0, answers_from="visitor", outcome_article="wrong",
-        why_wrong='To "How special is your task?" the answer was "Everyday".\nThe data says else.',
-        to_do="Use hybrid here.\nNext time, look at the data first.",
-    )  # fmt: skip
+    end = compared(runs)
     store.append(key, [*events, end])
     points = [
         Point(approach, per_class, 0, 30 + n, 60, 0.4, 0.7, 2.0, 5.0, True, True)
