@@ -13,17 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-import psutil
-
 from trainers import backbones
 from trainers.backbones.download import NotFetched, download
 from trainers.events import Done, Event, Failed, from_json
 from trainers.jobs import Fetch
+from trainers.parent import wait_until_gone
 from trainers.registry import pick_from
 from trainers.samples import online
 
 ROOT = Path(__file__).parents[1]
-ASKED_SECONDS = 0.1  # between two looks at `stop`, and at whether the parent lives
+ASKED_SECONDS = 0.1  # between two looks at `stop`
 END_SECONDS = 5.0  # that the child has to clear up
 
 
@@ -108,6 +107,5 @@ def _end(child: subprocess.Popen) -> None:
 
 def end_with(parent: int) -> None:
     """Waits until the process numbered `parent` is gone, then interrupts this one."""
-    while psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent):
-        time.sleep(ASKED_SECONDS)
+    wait_until_gone(parent)
     os.kill(os.getpid(), signal.SIGTERM)

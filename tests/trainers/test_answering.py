@@ -405,6 +405,25 @@ def test_the_process_ends_when_the_app_is_killed(tmp_path):
         time.sleep(0.1)
 
 
+def test_the_process_ends_with_the_app_also_where_its_input_stays_open():
+    """As it does while an answer is on its way."""
+    command = [sys.executable, "-m", "trainers.answering.serve", "--parent"]
+    app = (
+        "import os, subprocess, time\n"
+        f"child = subprocess.Popen([*{command}, str(os.getpid())])\n"
+        "os.write(2, b'%d\\n' % child.pid)\ntime.sleep(600)\n"
+    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", app], **pipes) as parent:
+        child = psutil.Process(int(parent.stderr.readline()))
+        parent.kill()
+        psutil.wait_procs([child], timeout=100)
+        try:
+            assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+        finally:
+            parent.stdin.close()
+
+
 def test_a_process_that_cannot_start_is_an_error_in_words(process, monkeypatch):
     monkeypatch.setattr("trainers.answering.process.sys.executable", os.devnull)
     with pytest.raises(CannotAnswer, match="ask once more"):

@@ -21,7 +21,7 @@ from PIL import Image
 from trainers.answering import VERBS, wire
 from trainers.answering.opened import Opened, Tell, forget_judges, is_here
 from trainers.engine.execute import reason
-from trainers.engine.work import _end_with
+from trainers.parent import wait_until_gone
 from trainers.registry import pick_from
 from trainers.samples.own import images
 from trainers.samples.own.limits import MB
@@ -204,6 +204,12 @@ def serve(into: BinaryIO, out: BinaryIO) -> None:
             pool.submit(answer, *frame)
 
 
+def end_with(parent: int) -> None:
+    """Ends this process once the one numbered `parent` is gone, whatever is being answered."""
+    wait_until_gone(parent)
+    os._exit(0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parent", type=int, help="end when the process of this number ends")
@@ -212,7 +218,8 @@ def main() -> None:
     # What a library prints must not stand between the answers.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    threading.Thread(target=_end_with, args=(given.parent,), daemon=True).start()
+    if given.parent is not None:
+        threading.Thread(target=end_with, args=(given.parent,), daemon=True).start()
     torch.set_num_threads(given.threads)
     try:
         serve(sys.stdin.buffer, out)

@@ -15,6 +15,7 @@ from trainers import jobs
 from trainers.engine import ceiling
 from trainers.engine.execute import execute
 from trainers.home import run_folder
+from trainers.parent import wait_until_gone
 from trainers.store import Store, store
 from trainers.trouble import said
 
@@ -46,7 +47,8 @@ def work(
     state = {"ready": light, "heavy": not light}
     runs = store()
     threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
-    threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
     if light:
         for _ in range(LIGHT_AT_ONCE - 1):
             threading.Thread(target=_serve, args=(runs, name), daemon=True).start()
@@ -78,7 +80,8 @@ def _lead(name: str, parent: int | None) -> None:
     state = {"ready": False, "places": 1}
     runs = store()
     threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
-    threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
     coordinate(name, state)
 
 
@@ -159,13 +162,8 @@ def _beat(runs: Store, name: str, state: dict) -> None:
         time.sleep(BEAT_SECONDS)
 
 
-def _end_with(runs: Store, name: str, parent: int | None) -> None:
-    # Not by a closing standard input: on Windows a read that waits blocks numpy's import. Nor by
-    # the number alone: it may be another process's by now, or a dead one's that nobody asks after.
-    while parent is None or (
-        psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent)
-    ):
-        time.sleep(BEAT_SECONDS)
+def _end_with(runs: Store, name: str, parent: int) -> None:
+    wait_until_gone(parent)
     told = threading.Thread(target=runs.gone, args=(name, ENDED), daemon=True)
     told.start()  # where the database is locked: without a word, which the next Thaw finds
     told.join(LAST_WORDS_SECONDS)
