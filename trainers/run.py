@@ -579,6 +579,8 @@ class _Run:
             self.model, examples, checks, phase, steps=steps, keep=keep, again=again, **playing
         )
         self.pace_steps.append(trained.steps)
+        if len(self.held) and not trained.best_step:  # none helped: the head that has seen all
+            self.head.load_state_dict(head)
         self.checked = None if self.checks_learn else trained.checked
         self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
         if self.checks_learn or not len(self.held) or self.stop():
