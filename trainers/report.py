@@ -79,7 +79,7 @@ def report(
         end=end,
         score=says.score(end),
         short=narrated(events).words,
-        against=says.against_baseline(end.approach, baseline, looks),
+        against=says.against_baseline(started, baseline, looks),
         guess=1 / len(end.classes),
         question=_question(started, end),
         advice=_advice(end, comparison, _answers(answers or {})),
