@@ -18,6 +18,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from guide import Answers, BadAnswer, advise
 from guide.approaches import APPROACHES
+from guide.narrator import END, narrate
 from guide.questions import QUESTIONS, UNSURE
 from trainers import backbones, fairness, samples, says, sure_words
 from trainers.calibration import bins
@@ -33,7 +34,7 @@ from trainers.events import (
     Validated,
 )
 from trainers.mistakes import Gone, asked
-from trainers.narrate import narrated
+from trainers.narrate import facts_of, narrated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
 from trainers.verdict import UNTRAINED
@@ -42,8 +43,9 @@ MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
 MISTAKES = 8  # most frequent ones told
 NAMES_CHARS = 60  # of all classes together, to stand at the head of the matrix
 ROWS, POINTS = 25, 80  # of the curve, as a table and as marks
-# When a run is told to have learned by heart, and when a score to be known too roughly. Ours.
-BY_HEART, BEHIND, ROUGH = 0.98, 0.1, 0.04
+ROUGH = 0.04  # a score known less well than that asks for more test examples. Ours
+# When a run is told to have learned by heart: as its narrator does.
+BY_HEART = next(row for row in END if row.key == "memorising")
 
 
 class NoReport(ValueError):
@@ -372,14 +374,15 @@ def next_steps(
         better = better or (comparison.get("outcome") == "right" and comparison["advised"])
         if better and better != end.approach:
             told.append(f"Use {_named(better)} rather than the run of this report.")
-    last = looks[-1] if looks else None
-    if last and (last.train_accuracy or 0) >= BY_HEART and last.accuracy < BY_HEART - BEHIND:
+    facts = facts_of(events)
+    if narrate(facts, [BY_HEART]).rows:
         told.append(
-            f"It has {percent(last.train_accuracy)} of the examples right that it learned from, "
-            f"and {percent(last.accuracy)} of those held out: it learns them by heart. More "
+            f"It has {percent(facts.train_share)} of the examples right that it learned from, "
+            f"and {percent(facts.check_share)} of those held out: it learns them by heart. More "
             "examples would help more than more training."
         )
     ends = [event.why for event in events if isinstance(event, PhaseDone)]
+    last = looks[-1] if looks else None
     # The lowest loss at the last look: it was still learning.
     falling = last and last.loss <= min(look.loss for look in looks if look.phase == last.phase)
     if falling and ends[-1:] == ["time is up"]:
