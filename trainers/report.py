@@ -33,7 +33,7 @@ from trainers.events import (
     Started,
     Validated,
 )
-from trainers.mistakes import Gone, asked
+from trainers.mistakes import grouped
 from trainers.narrate import facts_of, narrated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
@@ -312,14 +312,9 @@ def _classes(end: Finished) -> dict[str, Any]:
 
 
 def _groups(run: Run, answered: Answered | None, end: Finished) -> dict[str, Any] | None:
-    """Each group that the data names, likewise; None where it names none, or is gone."""
-    if answered is None or not run.plan.data.startswith("own-"):
-        return None
-    try:
-        split = asked(run.plan, answered, end.classes)
-    except Gone:
-        return None
-    if not split.group_names:
+    """Each group that the data names, likewise; None where there is nothing to tell of them."""
+    split = grouped(run, answered, end.classes)
+    if split is None:
         return None
     parts = fairness.per_group(answered, split.groups, split.group_names)
     told = fairness.in_words(parts, fairness.gaps(parts), "group")
