@@ -33,7 +33,7 @@ from trainers.events import (
     Started,
     Validated,
 )
-from trainers.mistakes import grouped
+from trainers.mistakes import grouped, may_be_told
 from trainers.narrate import facts_of, narrated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
@@ -58,10 +58,11 @@ def report(
     comparison: Mapping[str, Any] | None = None,
     *,
     answers: Mapping[str, str] | None = None,
-    groups: bool = True,
+    owner: bool = True,
 ) -> str:
     """The page, HTML. `comparison` is the last event of one that the run was part of; without one
-    `answers` say what the guide was told, where that is known. Raises `NoReport`."""
+    `answers` say what the guide was told, where that is known. Not for the `owner` of the run it
+    is without the groups and the key of own data. Raises `NoReport`."""
     started = next((event for event in events if isinstance(event, Started)), None)
     end = events[-1] if events else None
     if run.kind != "run" or started is None or not isinstance(end, Finished):
@@ -73,6 +74,7 @@ def report(
     baseline = next((event for event in events if isinstance(event, Baseline)), None)
     answered = next((event for event in events if isinstance(event, Answered)), None)
     mixed = _mixed(end)
+    public = not run.plan.data.startswith("own-")
     title = APPROACHES[end.approach].title
     return _template().render(
         title=f"{title} on {data_title(end.data)}",
@@ -96,9 +98,9 @@ def report(
         lanes=_lanes(end, comparison),
         next_steps=next_steps(end, looks, events, mixed, comparison),
         limits=limits(run, run.plan, events),
-        command=says.command(run.plan),
+        command=says.command(run.plan) if public or (owner and may_be_told(run)) else "",
         made_by=_made_by(),
-        groups=_groups(run, answered, end) if groups else None,
+        groups=_groups(run, answered, end) if owner else None,
         sure=_sure(answered),
         **_classes(end),
     )
@@ -539,11 +541,10 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
 # --- of a run in the store ----------------------------------------------------------------------
 
 
-def report_of(run: Run, *, answers: Mapping[str, str] | None = None, groups: bool = True) -> str:
-    """The report of a run in the store; without the `groups` of one's own data for others. Raises
-    `NoReport`."""
+def report_of(run: Run, *, answers: Mapping[str, str] | None = None, owner: bool = True) -> str:
+    """The report of a run in the store, for its `owner` or for others. Raises `NoReport`."""
     events = [event for _, event in store().events(run.id)]
-    return report(run, events, comparison_of(run), answers=answers, groups=groups)
+    return report(run, events, comparison_of(run), answers=answers, owner=owner)
 
 
 def comparison_of(run: Run) -> dict[str, Any] | None:

@@ -113,7 +113,9 @@ def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
     run = store().find(finished(kept(table(tmp_path / "t.csv"), group_column="3").key, "simple"))
     told = [event for _, event in store().events(run.id)]
     assert "dialect" in report(run, told)
-    assert "dialect" not in report(replace(run, visitor="bob"), told)
+    by_bob = report(replace(run, visitor="bob"), told)
+    assert "dialect" not in by_bob
+    assert run.plan.data not in by_bob  # the key
 
 
 def test_a_text_without_a_group_is_kept_and_told_apart(tmp_path):
