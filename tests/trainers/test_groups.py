@@ -14,6 +14,7 @@ from test_report import finished
 
 from trainers import samples
 from trainers.__main__ import main
+from trainers.card import card
 from trainers.events import Answered
 from trainers.fairness import gaps, per_group
 from trainers.mistakes import asked
@@ -116,6 +117,15 @@ def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
     by_bob = report(replace(run, visitor="bob"), told)
     assert "dialect" not in by_bob
     assert run.plan.data not in by_bob  # the key
+
+
+@pytest.mark.parametrize("column", [None, "3"])
+def test_a_card_knows_of_groups_where_the_report_beside_it_does(column, tmp_path):
+    run = store().find(finished(kept(table(tmp_path / "t.csv"), group_column=column).key, "simple"))
+    told = [event for _, event in store().events(run.id)]
+    scores = card(run, told, None).partition("## Scores")[2].partition("## Limits")[0]
+    assert ("Each group" in report(run, told)) == ("report.html" in scores) == bool(column)
+    assert ("were not looked at" in scores) == (column is None)
 
 
 def test_a_text_without_a_group_is_kept_and_told_apart(tmp_path):
