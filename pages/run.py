@@ -505,7 +505,7 @@ def result(told: Story, end: Finished) -> None:
             )
         if better := tell.against_baseline(told):
             st.markdown(Words("validation|checks")(better))
-        elif told.baseline:
+        elif told.baseline and not told.looks:  # else it is of what is learned from
             st.markdown(f"With {told.baseline.method}: {told.baseline.accuracy:.0%} right.")
         with st.grid(4, min_column_width=150):
             st.metric("Time", f"{end.seconds:.1f} s")

@@ -7,7 +7,8 @@ from scipy.stats import binomtest
 
 from guide.approaches import APPROACHES
 from trainers import backbones, samples
-from trainers.events import Calibrated, Event, Notice, PhaseDone, PhaseStarted, Started
+from trainers.events import Answered, Calibrated, Event, Notice, PhaseDone, PhaseStarted, Started
+from trainers.mistakes import grouped
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.store import Run, data_title
@@ -41,7 +42,7 @@ def card(
         "Data": _data(run, plan, events),
         "How it was made": _made(run, plan, events),
         "Was another approach better?": _advice(run, comparison),
-        "Scores": _scores(run),
+        "Scores": _scores(run, events),
         "Limits": _limits(run, plan, events),
         "Licence": _licence(plan),
         "Files": _files(plan, onnx=onnx),
@@ -184,7 +185,7 @@ def _advice(run: Run, comparison: Mapping[str, Any] | None) -> str:
     return "\n".join(told)
 
 
-def _scores(run: Run) -> str:
+def _scores(run: Run, events: Sequence[Event]) -> str:
     """Over all, and of each class: how many of its examples were right."""
     result = run.result
     right = [row[n] for n, row in enumerate(result["confusion"])]
@@ -205,10 +206,17 @@ def _scores(run: Run) -> str:
         told.append(
             f"| {_plain(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |"
         )
+    answered = next((event for event in events if isinstance(event, Answered)), None)
     told += [
         "",
         "A class whose interval lies wholly below another's is served worse by this model. "
-        "Groups of people or things within a class were not looked at: nothing is known of them.",
+        + (
+            "How the groups fare that the data names stands in report.html; of others nothing is "
+            "known."
+            if grouped(run, answered, result["classes"])
+            else "Groups of people or things within a class were not looked at: nothing is known "
+            "of them."
+        ),
     ]
     return "\n".join(told)
 

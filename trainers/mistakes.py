@@ -13,6 +13,7 @@ from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.samples import Split
 from trainers.samples.own import BadUpload
+from trainers.store import Run
 
 # The least sureness at which a label is doubted. Measured on 11 runs of 20 seconds, 50 examples of
 # each class: transfer learning on the 7 bundled samples, fine-tuning on 4 of them. With one test
@@ -47,6 +48,30 @@ def asked(plan: Plan, answered: Answered, classes: Sequence[str]) -> Split:
     return Split(
         inputs[:count], labels[:count], groups if groups is None else groups[:count], names
     )
+
+
+def may_be_told(run: Run) -> bool:
+    """Whether the data of `run` is for everyone, or its visitor's own: a run that was brought in
+    from a file may name another visitor's."""
+    if not run.plan.data.startswith("own-"):
+        return True
+    try:
+        return samples.pick(run.plan.data).visitor == run.visitor
+    except UnknownKey:
+        return False
+
+
+def grouped(run: Run, answered: Answered | None, classes: Sequence[str]) -> Split | None:
+    """The test examples of `run` with their groups; None where its visitor has named none, or the
+    data is gone."""
+    own = run.plan.data.startswith("own-") and may_be_told(run)
+    if answered is None or not own:
+        return None
+    try:
+        split = asked(run.plan, answered, classes)
+    except Gone:
+        return None
+    return split if split.group_names else None
 
 
 def in_cell(answered: Answered, truth: int, answer: int) -> list[int]:

@@ -18,6 +18,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from guide import Answers, BadAnswer, advise
 from guide.approaches import APPROACHES
+from guide.narrator import END, narrate
 from guide.questions import QUESTIONS, UNSURE
 from trainers import backbones, fairness, samples, says, sure_words
 from trainers.calibration import bins
@@ -32,8 +33,8 @@ from trainers.events import (
     Started,
     Validated,
 )
-from trainers.mistakes import Gone, asked
-from trainers.narrate import narrated
+from trainers.mistakes import grouped, may_be_told
+from trainers.narrate import facts_of, narrated
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
 from trainers.verdict import UNTRAINED
@@ -42,8 +43,9 @@ MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
 MISTAKES = 8  # most frequent ones told
 NAMES_CHARS = 60  # of all classes together, to stand at the head of the matrix
 ROWS, POINTS = 25, 80  # of the curve, as a table and as marks
-# When a run is told to have learned by heart, and when a score to be known too roughly. Ours.
-BY_HEART, BEHIND, ROUGH = 0.98, 0.1, 0.04
+ROUGH = 0.04  # a score known less well than that asks for more test examples. Ours
+# When a run is told to have learned by heart: as its narrator does.
+BY_HEART = next(row for row in END if row.key == "memorising")
 
 
 class NoReport(ValueError):
@@ -56,10 +58,11 @@ def report(
     comparison: Mapping[str, Any] | None = None,
     *,
     answers: Mapping[str, str] | None = None,
-    groups: bool = True,
+    owner: bool = True,
 ) -> str:
     """The page, HTML. `comparison` is the last event of one that the run was part of; without one
-    `answers` say what the guide was told, where that is known. Raises `NoReport`."""
+    `answers` say what the guide was told, where that is known. Not for the `owner` of the run it
+    is without the groups and the key of own data. Raises `NoReport`."""
     started = next((event for event in events if isinstance(event, Started)), None)
     end = events[-1] if events else None
     if run.kind != "run" or started is None or not isinstance(end, Finished):
@@ -71,6 +74,7 @@ def report(
     baseline = next((event for event in events if isinstance(event, Baseline)), None)
     answered = next((event for event in events if isinstance(event, Answered)), None)
     mixed = _mixed(end)
+    public = not run.plan.data.startswith("own-")
     title = APPROACHES[end.approach].title
     return _template().render(
         title=f"{title} on {data_title(end.data)}",
@@ -79,7 +83,7 @@ def report(
         end=end,
         score=says.score(end),
         short=narrated(events).words,
-        against=says.against_baseline(end.approach, baseline, looks),
+        against=says.against_baseline(started, baseline, looks),
         guess=1 / len(end.classes),
         question=_question(started, end),
         advice=_advice(end, comparison, _answers(answers or {})),
@@ -94,9 +98,9 @@ def report(
         lanes=_lanes(end, comparison),
         next_steps=next_steps(end, looks, events, mixed, comparison),
         limits=limits(run, run.plan, events),
-        command=says.command(run.plan),
+        command=says.command(run.plan) if public or (owner and may_be_told(run)) else "",
         made_by=_made_by(),
-        groups=_groups(run, answered, end) if groups else None,
+        groups=_groups(run, answered, end) if owner else None,
         sure=_sure(answered),
         **_classes(end),
     )
@@ -310,14 +314,9 @@ def _classes(end: Finished) -> dict[str, Any]:
 
 
 def _groups(run: Run, answered: Answered | None, end: Finished) -> dict[str, Any] | None:
-    """Each group that the data names, likewise; None where it names none, or is gone."""
-    if answered is None or not run.plan.data.startswith("own-"):
-        return None
-    try:
-        split = asked(run.plan, answered, end.classes)
-    except Gone:
-        return None
-    if not split.group_names:
+    """Each group that the data names, likewise; None where there is nothing to tell of them."""
+    split = grouped(run, answered, end.classes)
+    if split is None:
         return None
     parts = fairness.per_group(answered, split.groups, split.group_names)
     told = fairness.in_words(parts, fairness.gaps(parts), "group")
@@ -372,14 +371,15 @@ def next_steps(
         better = better or (comparison.get("outcome") == "right" and comparison["advised"])
         if better and better != end.approach:
             told.append(f"Use {_named(better)} rather than the run of this report.")
-    last = looks[-1] if looks else None
-    if last and (last.train_accuracy or 0) >= BY_HEART and last.accuracy < BY_HEART - BEHIND:
+    facts = facts_of(events)
+    if narrate(facts, [BY_HEART]).rows:
         told.append(
-            f"It has {percent(last.train_accuracy)} of the examples right that it learned from, "
-            f"and {percent(last.accuracy)} of those held out: it learns them by heart. More "
+            f"It has {percent(facts.train_share)} of the examples right that it learned from, "
+            f"and {percent(facts.check_share)} of those held out: it learns them by heart. More "
             "examples would help more than more training."
         )
     ends = [event.why for event in events if isinstance(event, PhaseDone)]
+    last = looks[-1] if looks else None
     # The lowest loss at the last look: it was still learning.
     falling = last and last.loss <= min(look.loss for look in looks if look.phase == last.phase)
     if falling and ends[-1:] == ["time is up"]:
@@ -541,11 +541,10 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
 # --- of a run in the store ----------------------------------------------------------------------
 
 
-def report_of(run: Run, *, answers: Mapping[str, str] | None = None, groups: bool = True) -> str:
-    """The report of a run in the store; without the `groups` of one's own data for others. Raises
-    `NoReport`."""
+def report_of(run: Run, *, answers: Mapping[str, str] | None = None, owner: bool = True) -> str:
+    """The report of a run in the store, for its `owner` or for others. Raises `NoReport`."""
     events = [event for _, event in store().events(run.id)]
-    return report(run, events, comparison_of(run), answers=answers, groups=groups)
+    return report(run, events, comparison_of(run), answers=answers, owner=owner)
 
 
 def comparison_of(run: Run) -> dict[str, Any] | None:

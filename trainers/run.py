@@ -294,6 +294,7 @@ class _Run:
         self.checked: Checked | None = None
         self.temperature: float | None = None
         self.stopped = self.body_changed = self.mirrored = self.fewer = False
+        self.checks_learn = False  # the checks are examples that are learned from
         self.keeper = standing.Keeper(folder)
         self.behind: Standing | None = None  # where an interrupted run stood, until caught up with
         self.start: dict[str, Tensor] | None = None  # of the phase on the network that is played
@@ -319,7 +320,7 @@ class _Run:
         if plan.approach == "none" or not self.checks:
             learn, held = np.arange(len(data.train.labels)), np.array([], dtype=np.int64)
         elif not len(held):
-            held = learn
+            held, self.checks_learn = learn, True
             self.notices.append(
                 "There is one example of each class, so none could be held out: progress is "
                 "measured on the very examples that are learned, and says little."
@@ -338,7 +339,7 @@ class _Run:
             modality=data.modality,
             classes=list(data.classes),
             train_examples=len(learn),
-            validation_examples=0 if np.array_equal(learn, held) else len(held),
+            validation_examples=0 if self.checks_learn else len(held),
             test_examples=len(test),
             parameters=sum(p.numel() for p in self.model.parameters()),
             budget_seconds=plan.seconds,
@@ -578,9 +579,11 @@ class _Run:
             self.model, examples, checks, phase, steps=steps, keep=keep, again=again, **playing
         )
         self.pace_steps.append(trained.steps)
-        self.checked = None if np.array_equal(self.learn, self.held) else trained.checked
+        if len(self.held) and not trained.best_step:  # none helped: the head that has seen all
+            self.head.load_state_dict(head)
+        self.checked = None if self.checks_learn else trained.checked
         self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
-        if np.array_equal(self.learn, self.held) or not len(self.held) or self.stop():
+        if self.checks_learn or not len(self.held) or self.stop():
             return
         if self.plan.pace:
             more = self.plan.pace.refit

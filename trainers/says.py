@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from guide.approaches import APPROACHES
-from trainers.events import Baseline, Finished, Validated
+from trainers.events import Baseline, Finished, Started, Validated
 from trainers.plan import Plan
 
 
@@ -17,14 +17,16 @@ def score(end: Finished, mark: str = "") -> str:
     )
 
 
-def against_baseline(approach: str, baseline: Baseline | None, looks: Sequence[Validated]) -> str:
+def against_baseline(
+    started: Started | None, baseline: Baseline | None, looks: Sequence[Validated]
+) -> str:
     """How the run stands against what needed no training, on the validation examples; "" where
-    that was not measured."""
-    if not (baseline and looks):
+    that was not measured, or on what both had learned from."""
+    if not (started and started.validation_examples and baseline and looks):
         return ""
     kept = [look for look in looks if look.best][-1]  # whose weights were tested
     gain = (kept.accuracy - baseline.accuracy) * 100
-    title = APPROACHES[approach].title.lower()
+    title = APPROACHES[started.approach].title.lower()
     if abs(gain) < 0.5:
         return f"On the checks, {title} is level with no training at all."
     word = "above" if gain > 0 else "below"

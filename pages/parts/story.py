@@ -170,8 +170,7 @@ def in_words(end: Finished) -> str:
 
 def against_baseline(story: Story) -> str:
     """How the run stands against what needed no training, on the validation examples."""
-    approach = story.started.approach if story.started else ""
-    return says.against_baseline(approach, story.baseline, story.looks)
+    return says.against_baseline(story.started, story.baseline, story.looks)
 
 
 OUTCOMES = {

@@ -72,12 +72,15 @@ def texts(tmp_path):
     return key, test.labels.tolist(), answers.tolist(), [0.9] * len(answers)
 
 
-def test_a_report_for_others_is_without_the_groups(texts):
+def test_a_report_for_others_is_without_the_groups_and_the_key_of_the_data(texts):
     key, *given = texts
     drawn(*given, data=key, classes="xy")
     (run,) = store().of_visitor(ANN, limit=1)
-    assert "broad" in report_of(run)
-    assert "broad" not in report_of(run, groups=False)
+    told, by_others = report_of(run), report_of(run, owner=False)
+    assert "broad" in told
+    assert f"python -m trainers run --data {key}" in told
+    assert "broad" not in by_others
+    assert key not in by_others
 
 
 def test_groups_are_scored_for_their_visitor_alone(texts):

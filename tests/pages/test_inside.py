@@ -34,6 +34,7 @@ CHANGES = [
     {"name": "answer", "parameters": 10, "learnable": 10, "change": None},
 ]
 FROZEN = [part | {"learnable": 0, "change": 0.0} for part in CHANGES[:2]] + CHANGES[2:]
+PUT_BACK = [part | {"change": 0.0} for part in CHANGES[:2]] + CHANGES[2:]
 
 
 def seen(points=(), answers=(0, 0, 1, 1), **more):
@@ -199,6 +200,7 @@ def test_a_change_in_few_signs(change, expected):
     [
         (CHANGES, "fine_tune", ["310 of 310 numbers", "*stem* moved 2.8 %", "moved 8.6 %"]),
         (FROZEN, "transfer", ["10 of 310 numbers", "not one of its numbers"]),
+        (PUT_BACK, "hybrid", ["310 of 310 numbers", "so it was put back: not one of its numbers"]),
         ([FROZEN[0], *CHANGES[1:]], "hybrid", ["only one part moved", "1 of 2 parts did not move"]),
         ([part | {"change": None} for part in CHANGES], "scratch", ["began at random"]),
         ([CHANGES[0] | {"learnable": 5}, *CHANGES[1:]], "hybrid", ["add-ons"]),
@@ -267,9 +269,14 @@ def test_transfer_learning_is_not_asked_what_it_forgot():
     assert not [button for button in at.button if "Ask it" in button.label]
 
 
-def test_a_run_whose_backbone_never_moved_is_not_asked_either():
-    at = page("forgot", "hybrid", [Changed(FROZEN, 3.0)])
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [(FROZEN, "before the backbone itself learned"), (PUT_BACK, "learned, but on the checks")],
+)
+def test_a_run_whose_backbone_never_moved_is_not_asked_either(parts, why):
+    at = page("forgot", "hybrid", [Changed(parts, 3.0)])
     assert "Nothing was forgotten" in words(at)
+    assert why in words(at)
     assert not [button for button in at.button if "Ask it" in button.label]
 
 

@@ -439,6 +439,13 @@ def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
     assert "Pack the model" in buttons(at)
 
 
+def test_what_needs_no_training_is_not_scored_on_the_examples_that_it_learned_from():
+    scored = "no training at all", "With nearest class mean"
+    assert scored[0] in words(shown_run([*RUN, finished()]))
+    learned_from = [replace(RUN[0], validation_examples=0), *RUN[1:], finished()]
+    assert not [said for said in scored if said in words(shown_run(learned_from))]
+
+
 def test_the_report_is_there_at_once_for_whoever_sees_the_run():
     at, run = mine()
     for who in ("someone", "another"):

@@ -5,6 +5,7 @@ import math
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,8 +13,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from test_run import of
 
+import trainers.run as trainers_run
 from trainers import checkpoint, continuing, standing, whole
 from trainers.__main__ import main
+from trainers.approaches import phases
 from trainers.engine.execute import execute
 from trainers.events import (
     Answered,
@@ -133,6 +136,32 @@ def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tm
         assert getattr(whole[-1], name) == getattr(rest[-1], name)
     later, all_looks = shown(of(Validated, rest)), shown(of(Validated, whole))
     assert later == all_looks[len(all_looks) - len(later) :]
+
+
+@pytest.mark.parametrize("over", [looks(0, 3), looks(1, 2)], ids=["first part", "second part"])
+def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
+    over, toy, tmp_path, monkeypatch
+):
+    """Also in a run that went on, and in its repeat."""
+    still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "settles_in": 10**6}
+
+    def stands_still(*given):
+        head, body = phases(*given)
+        return head, replace(body, **still)
+
+    monkeypatch.setattr(trainers_run, "phases", stands_still)
+    wanted = plan(**CASES["hybrid-all-many"])
+    cut(run(wanted, folder=tmp_path / "b"), over)
+    end = list(run(wanted, folder=tmp_path / "b"))[-1]
+    named = Plan.from_json(end.repeat)
+    list(run(named, folder=tmp_path / "a"))
+    first_part = replace(named, pace=replace(named.pace, steps=named.pace.steps[:1]))
+    list(run(first_part, folder=tmp_path / "first"))
+    one, other, first = (load_file(tmp_path / n / "model.safetensors") for n in ("a", "b", "first"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    (_, softer) = phases("hybrid", "images", "all")
+    for name in ("head.linear.weight", "head.linear.bias"):
+        assert torch.equal(one[name], softer.head_sureness * first[name])
 
 
 def shown(events) -> list[tuple]:

@@ -4,21 +4,26 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from test_report import finished
 
 from trainers import samples
 from trainers.__main__ import main
+from trainers.card import card
 from trainers.events import Answered
 from trainers.fairness import gaps, per_group
 from trainers.mistakes import asked
 from trainers.plan import Plan
+from trainers.report import report
 from trainers.run import run
 from trainers.samples import own
 from trainers.samples.own import BadUpload
+from trainers.store import store
 
 # The same wishes in two dialects; of the second there are few to learn from.
 SAID = {
@@ -102,6 +107,25 @@ def test_the_column_of_the_groups_is_not_taken_for_the_label(tmp_path, name):
     sample = kept(table(tmp_path / "t.csv", given, header), group_column=name)
     assert sample.text_and_label == (0, 1)
     assert sample.groups == ("dialect", "standard")
+
+
+def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
+    """A run that was brought in from a file may name the data of another on the same server."""
+    run = store().find(finished(kept(table(tmp_path / "t.csv"), group_column="3").key, "simple"))
+    told = [event for _, event in store().events(run.id)]
+    assert "dialect" in report(run, told)
+    by_bob = report(replace(run, visitor="bob"), told)
+    assert "dialect" not in by_bob
+    assert run.plan.data not in by_bob  # the key
+
+
+@pytest.mark.parametrize("column", [None, "3"])
+def test_a_card_knows_of_groups_where_the_report_beside_it_does(column, tmp_path):
+    run = store().find(finished(kept(table(tmp_path / "t.csv"), group_column=column).key, "simple"))
+    told = [event for _, event in store().events(run.id)]
+    scores = card(run, told, None).partition("## Scores")[2].partition("## Limits")[0]
+    assert ("Each group" in report(run, told)) == ("report.html" in scores) == bool(column)
+    assert ("were not looked at" in scores) == (column is None)
 
 
 def test_a_text_without_a_group_is_kept_and_told_apart(tmp_path):

@@ -11,10 +11,11 @@ from guide.approaches import APPROACHES
 from trainers import export, jobs
 from trainers.__main__ import main
 from trainers.engine.execute import execute
-from trainers.events import Answered, Finished, Validated, from_json
+from trainers.events import Answered, Finished, PhaseStarted, Validated, from_json
 from trainers.home import run_folder
 from trainers.jobs import Comparison
 from trainers.measure import score
+from trainers.narrate import narrated
 from trainers.plan import Plan
 from trainers.report import (
     SURE_BOTTOM,
@@ -248,9 +249,6 @@ def test_what_to_do_comes_from_what_happened(toy):
     def steps(end=sure, looks=looks, events=(), mixed=(), comparison=None):
         return " ".join(next_steps(end, looks, events, mixed, comparison))
 
-    by_heart = [replace(looks[-1], train_accuracy=1.0, accuracy=0.7)]
-    assert "learns them by heart" in steps(looks=by_heart)
-    assert "by heart" not in steps(looks=[replace(looks[-1], train_accuracy=1.0, accuracy=0.95)])
     rough = replace(end, test_accuracy_low=0.6, test_accuracy_high=0.9)
     assert "about 15 points either way" in steps(end=rough)
     assert "either way" not in steps()
@@ -263,6 +261,24 @@ def test_what_to_do_comes_from_what_happened(toy):
               "best": "transfer", "advised": "transfer", "outcome": "right"}  # fmt: skip
     assert "95% right, clearly more: no network need be trained" in steps(comparison=better)
     assert "Use transfer learning rather than the run" in steps(comparison=better)
+
+
+@pytest.mark.parametrize(
+    ("checks", "right", "by_heart"), [(120, 0.7, True), (120, 0.95, False), (10, 0.8, False)]
+)
+def test_it_is_told_to_learn_by_heart_where_the_narrator_says_so(toy, checks, right, by_heart):
+    """Ten checks with two wrong are no sign of it."""
+    key = finished("colours", "fine_tune")
+    most, end = events(key)[:-1], events(key)[-1]
+    begun = replace(most[0], train_examples=400, validation_examples=checks)
+    (phase,) = [event for event in most if isinstance(event, PhaseStarted)]
+    flat = [
+        from_json(LOOK | {"step": n, "epoch": float(n), "accuracy": right, "best": n == 1} | one)
+        for n, one in enumerate([{"accuracy": 0.1}, {}, {"train_accuracy": 1.0, "loss": 0.6}])
+    ]
+    told = [begun, phase, *flat, end]
+    assert ("memorising" in narrated(told).words) == by_heart
+    assert ("by heart" in " ".join(next_steps(end, flat, told, (), None))) == by_heart
 
 
 def test_only_a_run_with_a_score_has_a_report(toy):

@@ -15,6 +15,7 @@ from guide.approaches import APPROACHES
 from trainers import backbones, loop, samples
 from trainers.events import (
     Baseline,
+    Calibrated,
     Finished,
     Notice,
     PhaseDone,
@@ -259,6 +260,19 @@ def test_one_example_of_each_class_is_a_run_that_says_what_its_progress_is_worth
     events = list(run(plan(approach, per_class=1)))
     assert any("none could be held out" in notice.text for notice in of(Notice, events))
     assert events[-1].train_examples == 3
+
+
+@pytest.mark.parametrize("approach", TRAINED)
+def test_a_budget_that_looks_at_a_part_of_the_checks_does_not_forget_that_they_learn(
+    approach, toy, monkeypatch
+):
+    monkeypatch.setattr(trainers_run, "LOOK_SHARE", 0.0)
+    monkeypatch.setattr(trainers_run, "LOOK_ONCE_SHARE", 0.0)
+    events = list(run(plan(approach, per_class=1)))
+    assert any("2 of 3 to check" in notice.text for notice in of(Notice, events))
+    assert of(Started, events)[0].validation_examples == 0
+    assert not of(Calibrated, events)
+    assert "refit" not in [stage.key for stage in of(Stage, events)]
 
 
 @pytest.mark.parametrize("approach", APPROACHES)

@@ -1,6 +1,6 @@
 """Sentences that pages, reports and the terminal share."""
 
-from trainers.events import Baseline, Validated
+from trainers.events import Baseline, Started, Validated
 from trainers.says import against_baseline
 
 NOTHING = Baseline("nearest class mean", 0.5, 0.1)
@@ -14,10 +14,22 @@ def look(accuracy: float, *, best: bool) -> Validated:
     )  # fmt: skip
 
 
+def begun(approach: str, checks: int = 20) -> Started:
+    return Started(
+        approach=approach, data="digits", backbone="b", modality="images", classes=["a", "b"],
+        train_examples=80, validation_examples=checks, test_examples=50, parameters=10,
+        budget_seconds=30, setup_seconds=1.0, machine="cpu",
+    )  # fmt: skip
+
+
 def test_checks_that_chose_flatter_and_checks_that_did_not_choose_do_not():
     chosen = [look(0.8, best=True), look(0.7, best=False)]
-    assert "30 points above" in against_baseline("transfer", NOTHING, chosen)
-    assert "flatters" in against_baseline("transfer", NOTHING, chosen)
+    assert "30 points above" in against_baseline(begun("transfer"), NOTHING, chosen)
+    assert "flatters" in against_baseline(begun("transfer"), NOTHING, chosen)
     last = [look(0.8, best=True), look(0.4, best=True)]
-    assert "10 points below" in against_baseline("fine_tune", NOTHING, last)
-    assert "flatters" not in against_baseline("fine_tune", NOTHING, last)
+    assert "10 points below" in against_baseline(begun("fine_tune"), NOTHING, last)
+    assert "flatters" not in against_baseline(begun("fine_tune"), NOTHING, last)
+
+
+def test_where_the_checks_are_what_is_learned_from_nothing_is_held_against_them():
+    assert against_baseline(begun("transfer", checks=0), NOTHING, [look(0.9, best=True)]) == ""

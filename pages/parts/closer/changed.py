@@ -65,6 +65,11 @@ def in_words(changed: Changed, approach: str) -> str:
         )
     known = [part for part in parts if part["change"] is not None]
     moved = [part for part in known if part["change"]]
+    if put_back(changed):
+        return (
+            f"{opening} The backbone learned, too, but on the checks it was best where it had "
+            "started, so it was put back: not one of its numbers is another than when it came."
+        )
     if not moved:
         return (
             f"{opening} They are all in the new last layer. The backbone is [[frozen]]: not one of "
@@ -85,6 +90,12 @@ def in_words(changed: Changed, approach: str) -> str:
         ends += " Only small add-ons learned ([[lora|LoRA]]); what they do counts as a move of the "
         ends += "layer that they stand beside."
     return f"{opening} {ends}{rest}"
+
+
+def put_back(changed: Changed) -> bool:
+    """Whether the backbone learned, and yet stands where it started."""
+    known = [part for part in changed.parts if part["change"] is not None]
+    return any(part["learnable"] for part in known) and not any(part["change"] for part in known)
 
 
 def _moved(part: dict) -> str:

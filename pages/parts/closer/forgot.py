@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.parts.closer.changed import put_back
 from pages.parts.examples import Card, examples
 from pages.parts.figures_changed import before_and_after
 from pages.parts.live_plot import live_plot
@@ -69,6 +70,11 @@ def _nothing(told: Story, end: Finished) -> str:
     moved = told.changed is None or any(part["change"] for part in told.changed.parts)
     if moved:
         return ""
+    if put_back(told.changed):
+        return (
+            "Nothing was forgotten: the backbone learned, but on the checks it was best where it "
+            "had started, so it was put back."
+        )
     return "Nothing was forgotten: the run ended before the backbone itself learned anything."
 
 

@@ -29,7 +29,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
     answers = said.read(st.query_params.get(said.NAME, ""))  # the callable runs without a page
     st.download_button(
         "Download the report",
-        lambda: report_of(run, answers=answers, groups=mine),
+        lambda: report_of(run, answers=answers, owner=mine),
         f"thaw-report-{run.plan.approach}-{run.id[:6]}.html",
         "text/html",
         on_click="ignore",
