@@ -84,6 +84,15 @@ def _change(engine: Engine, sql: Connection, tables: MetaData) -> None:
         command.stamp(config, "head")
 
 
+def copies(engine: Engine) -> list[Path]:
+    """The copies that were kept of older versions. What is deleted is still in them: they go with
+    the first thing that is (trainers/privacy/erase.py), else after a while (retention.py)."""
+    if is_shared(engine) or not engine.url.database:
+        return []
+    file = Path(engine.url.database)
+    return sorted(file.parent.glob(f"{file.name}.before-*"))
+
+
 def _keep_copy(engine: Engine) -> None:
     """Of SQLite's file, beside it: who runs a PostgreSQL has backups of their own."""
     if is_shared(engine) or not engine.url.database:
