@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from trainers.database import NoDatabase, is_shared
 from trainers.whole import whole
 
-HEAD = "0002"
+HEAD = "0003"
 VERSION = "alembic_version"
 LOCK = 7_480_107  # PostgreSQL's number for "migrates"; ours
 
