@@ -368,8 +368,8 @@ class Store:
             )
 
     def stop(self, run: str, visitor: str | None = None) -> None:
-        """Asks a run to end early with the best it has; one that waits is cancelled. Where a
-        `visitor` asks, only their own."""
+        """Asks a run to end early with the best it has; one that was never begun is cancelled.
+        Where a `visitor` asks, only their own."""
         self._ask(run, "stop", visitor)
 
     def cancel(self, run: str, visitor: str | None = None) -> None:
@@ -381,6 +381,8 @@ class Store:
         with self.engine.begin() as sql:
             sql.execute(update(runs).where(this).values({flag: True}))
             waits = select(runs.c.id).where(this, runs.c.state == QUEUED)
+            if flag == "stop":  # begun, and back in the queue: the next coordinator brings a score
+                waits = waits.where(runs.c.claimed.is_(None))
             if sql.execute(waits).first():
                 self._append(sql, run, [Cancelled(0.0)])
                 (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)  # if it was to go on
