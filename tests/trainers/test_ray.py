@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import toys
 from belongings import own_texts
 from safetensors.numpy import load_file
 
@@ -53,7 +54,7 @@ from trainers.jobs import Comparison, Curve, Export
 from trainers.plan import Plan
 from trainers.privacy.settings import BadSetting
 from trainers.run import Shared, run
-from trainers.store import CANCELLED, FINISHED, RUNNING, runs, store
+from trainers.store import CANCELLED, FINISHED, RUNNING, Store, runs, store
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),  # one cluster, in one of the test processes
@@ -608,6 +609,15 @@ def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
     fleet, _ = failing(lambda kinds: ValueError("enough"))
     told = list(performed(fleet, QUICK, key))
     assert [type(event) for event in told] == [Failed]
+
+
+def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeypatch):
+    key = store().start(QUICK, "ann", worker="test")
+    fleet, tried = failing(lambda kinds: ValueError("enough"))
+    toys.away_at_first(monkeypatch, Store, "events")
+    with pytest.raises(ValueError, match="enough"):
+        list(fleet.perform(QUICK, stop=lambda: False, folder=run_folder(key)))
+    assert tried
 
 
 class Away:
