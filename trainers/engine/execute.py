@@ -60,7 +60,7 @@ def execute(
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
                     if folder and isinstance(event, Finished):
-                        artifacts.put(artifacts.RUNS, run)
+                        _put(run)
                     yield event
                     return
                 if kept:
@@ -83,6 +83,13 @@ def execute(
         heart.end(cancelled)
         continuing.settle(store, run, cancelled)
         yield cancelled
+
+
+def _put(run: str) -> None:
+    try:
+        artifacts.put(artifacts.RUNS, run)
+    except OSError:  # a folder that became read-only: the run has its end, and keeps it
+        logging.exception("A model could not be put where other computers find it.")
 
 
 def reason(error: Exception) -> str:
