@@ -762,6 +762,36 @@ def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
     assert "ann" not in str(sent)
 
 
+def test_on_a_node_the_longest_unused_goes_and_what_a_run_uses_stays(monkeypatch, home):
+    monkeypatch.setattr(cargo, "MOST_CARRIED_BYTES", 25)
+    carried = home / "carried"
+
+    def brought(*names: str):
+        parcels = [
+            cargo.Parcel("home", f"online/{name}", False, 10, name, np.full(10, 7, np.uint8))
+            for name in names
+        ]
+        return cargo.unpacked(parcels, lambda array: array)
+
+    def unused_for(seconds: float, name: str) -> None:
+        os.utime(carried / name, (time.time() - seconds,) * 2)
+
+    def there() -> set[str]:
+        return {file.name for file in carried.iterdir()}
+
+    with brought("a", "b", "c") as place:
+        for number, name in enumerate("abc"):
+            unused_for(4000 - number, name)
+        monkeypatch.setenv("THAW_HOME", str(home))  # as another process of this node
+        with brought("a"):  # used again
+            assert there() == {"a", "c"}
+        assert (place / "online" / "b").read_bytes() == bytes([7] * 10)
+    with brought("d"):
+        assert there() == {"a", "d"}
+    with brought("e", "f"):  # all of these were used just now
+        assert there() == {"a", "d", "e", "f"}
+
+
 def test_what_was_deleted_is_held_no_longer(tmp_path):
     file, put = tmp_path / "examples.bin", []
     file.write_bytes(b"mine")
