@@ -39,13 +39,13 @@ async def lifespan(_):
     """The workers live as long as the app."""
     try:
         settings.checked()
-        runs = store()
+        workers = Workers(store())
     except (settings.BadSetting, NoStore) as error:
         # What the server makes of an error here is a page of traceback; nothing has begun yet.
         print(f"\nThaw cannot start. {error}", file=sys.stderr, flush=True)
         os._exit(2)
     open_more()
-    with Workers(runs), Tidying():
+    with workers, Tidying():
         yield
 
 

@@ -14,6 +14,7 @@ from trainers import answers, backbones, samples
 from trainers.answers import pace
 from trainers.answers.specificity import LOOKED_AT, specificity
 from trainers.body import device
+from trainers.database import patiently
 from trainers.engine.execute import execute
 from trainers.engine.pool import pool
 from trainers.events import (
@@ -79,7 +80,8 @@ def lanes(
     def lane(number: int, plan: Plan) -> Iterator[Event]:
         if stop():
             return
-        key = runs.start(plan, job.visitor, worker="comparison", part_of=part_of)
+        begin = partial(runs.start, plan, job.visitor, worker="comparison", part_of=part_of)
+        key = patiently(begin)
         yield LaneStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
         runner = partial(_runner, whole=stop, shared=shared)
         yield from execute(runs, key, plan, runner, run_folder(key))

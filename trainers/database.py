@@ -4,12 +4,13 @@ A page must never hang for minutes because a server is gone: each wait for it ha
 """
 
 import json
+import logging
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,9 +23,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from trainers.trouble import NoStore
+from trainers.trouble import UNREACHED, NoStore, said
 
 # All ours. A process of the app has up to 20 connections, a worker three or four; a PostgreSQL as
 # it is installed serves 100.
@@ -33,6 +34,10 @@ REACH_SECONDS = 5  # to reach the server, and for a connection that is free
 ANSWER_SECONDS = 30  # for an answer; SQLite: for its lock
 # TCP: a server that was cut off is noticed within some 15 seconds.
 PROBES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
+# That a run waits for a database which takes nothing: so long may a disk be full, or a server be
+# away. And between two tries.
+PATIENCE_SECONDS, AGAIN_SECONDS = 3600.0, 0.2
+T = TypeVar("T")
 
 
 class NoDatabase(NoStore):
@@ -90,6 +95,22 @@ def now(engine: Engine) -> float | ColumnElement[float]:
     if is_shared(engine):
         return literal_column("extract(epoch FROM clock_timestamp())", Float)
     return time.time()
+
+
+def patiently(ask: Callable[[], T], kinds: tuple[type[SQLAlchemyError], ...] = UNREACHED) -> T:
+    """What `ask` gives, tried again while it raises one of these `kinds`, for `PATIENCE_SECONDS`.
+    For workers: no page may wait like this."""
+    began, warned = time.monotonic(), False
+    while True:
+        try:
+            return ask()
+        except kinds as error:
+            if not warned:
+                logging.warning("A run waits for the database. %s", said(error))
+            warned = True
+            if time.monotonic() - began > PATIENCE_SECONDS:
+                raise
+            time.sleep(AGAIN_SECONDS)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """A damaged database: put aside as it is, and what can still be read of it saved into a new one.
 
 Rows are read in their order until one cannot be, then from beyond it back to it: so what is lost is
-what lies on damaged pages, and no more. The models of lost runs stay where they are.
+what lies on damaged pages, and no more. The damaged file, and the models of lost runs, stay for a
+week (trainers/privacy/retention.py).
 """
 
 import json
@@ -64,6 +65,7 @@ def repair(*, anyway: bool = False) -> Repaired | None:
         for end in BESIDE:
             with suppress(FileNotFoundError):
                 Path(f"{file}{end}").rename(f"{aside}{end}")
+                Path(f"{aside}{end}").touch()  # its age counts from here
         new.rename(file)
         named(home())
     finally:

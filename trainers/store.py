@@ -71,6 +71,12 @@ ENDS = {
     Cancelled: CANCELLED,
 }
 LOST_AFTER_SECONDS = 15  # without a heartbeat (they come every second)
+AWAY_MINUTES = 10  # that jobs wait for the app server which alone has their files. Ours
+AWAY = (
+    "What this needs lies with one app server of this Thaw, and that has not been there for "
+    f"{AWAY_MINUTES} minutes. Nothing is wrong with your data. Start this again: then it runs "
+    "where you are now. Data of your own that is not there is back when that app server is."
+)
 LISTED = ("run", "compare")  # kinds of job in the history
 UNDO_SECONDS = 3600  # a deleted run can be brought back for so long. Ours
 NAME_CHARS, NOTE_CHARS = 80, 2000  # ours
@@ -127,6 +133,7 @@ workers = Table(
     Column("ready", Boolean, nullable=False, default=False),
     Column("beat", Float, nullable=False),
     Column("heavy", Boolean, nullable=False, server_default="1"),  # has torch: can train
+    Column("machine", String(32)),  # its data folder, where several share the database
 )
 
 
@@ -361,8 +368,8 @@ class Store:
             )
 
     def stop(self, run: str, visitor: str | None = None) -> None:
-        """Asks a run to end early with the best it has; one that waits is cancelled. Where a
-        `visitor` asks, only their own."""
+        """Asks a run to end early with the best it has; one that was never begun is cancelled.
+        Where a `visitor` asks, only their own."""
         self._ask(run, "stop", visitor)
 
     def cancel(self, run: str, visitor: str | None = None) -> None:
@@ -374,6 +381,8 @@ class Store:
         with self.engine.begin() as sql:
             sql.execute(update(runs).where(this).values({flag: True}))
             waits = select(runs.c.id).where(this, runs.c.state == QUEUED)
+            if flag == "stop":  # begun, and back in the queue: the next coordinator brings a score
+                waits = waits.where(runs.c.claimed.is_(None))
             if sql.execute(waits).first():
                 self._append(sql, run, [Cancelled(0.0)])
                 (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)  # if it was to go on
@@ -583,7 +592,8 @@ class Store:
     def _waits(self, more: Iterable[dict]) -> dict[str | None, Wait]:
         now = time.time()
         with self.engine.connect() as sql:
-            order = self._in_turn(sql, more)
+            away = self.away(sql)  # what waits for those keeps nobody else waiting
+            order = [row for row in self._in_turn(sql, more) if row.get("machine") not in away]
             # A terminal executes its run itself: that keeps no worker of the app busy.
             ours = runs.c.worker.in_(select(workers.c.id))
             training = (runs.c.state == RUNNING) & ours & _kinds(heavy=True)
@@ -615,6 +625,7 @@ class Store:
     def beat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
         """Says that the worker lives, and whether it can take jobs; `heavy` where it can train."""
         values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": self._now()}
+        values["machine"] = machine() if database.is_shared(self.engine) else None
         with self.engine.begin() as sql:
             known = sql.execute(update(workers).where(workers.c.id == worker).values(values))
             if not known.rowcount:
@@ -637,6 +648,26 @@ class Store:
             had = select(runs.c.id, runs.c.claimed).where(mine, runs.c.state == RUNNING)
             for run, claimed in sql.execute(had).all():
                 self._append(sql, run, [Failed(reason, _since(claimed))])
+
+    def away(self, sql: Connection) -> set[str]:
+        """Data folders that jobs wait for, and that no worker has."""
+        bound = (runs.c.state == QUEUED) & runs.c.machine.is_not(None)
+        wanted = set(sql.scalars(select(runs.c.machine).where(bound).distinct()))
+        if not wanted:
+            return wanted
+        there = set(sql.scalars(select(workers.c.machine)))
+        # A worker of an older version does not say which it has: it may be any.
+        return set() if None in there else wanted - there - {machine()}
+
+    def give_up(self, machine: str) -> None:
+        """Ends the jobs that wait for a data folder which is gone."""
+        those = (runs.c.machine == machine) & (runs.c.state == QUEUED)
+        with self.engine.begin() as sql:
+            for run in sql.scalars(select(runs.c.id).where(those)).all():
+                this = update(runs).where(runs.c.id == run, those).values(stop=runs.c.stop)
+                # Writing first takes the lock: no worker can claim it in between.
+                if sql.execute(this).rowcount:
+                    self._append(sql, run, [Failed(AWAY, 0.0)])
 
     def bury_lost(self) -> None:
         """Ends the runs that nobody has kept alive for a while, and forgets dead workers, by one

@@ -5,6 +5,7 @@ import json
 import pytest
 import toys
 
+from trainers import continuing
 from trainers.answers import Answer
 from trainers.compare import compare, lanes, looked_over
 from trainers.engine.execute import execute
@@ -23,7 +24,7 @@ from trainers.home import run_folder
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan
 from trainers.samples import own
-from trainers.store import FINISHED, store
+from trainers.store import FINISHED, Store, store
 from trainers.terminal.compare import _race
 from trainers.verdict import judge
 
@@ -124,6 +125,16 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
     last = list(lanes(comparison(approaches=("simple", "transfer")), stop=never))[-1]
     assert "memory" in last.failed["simple"]
     assert [run["approach"] for run in last.runs] == ["transfer"]
+
+
+@pytest.mark.parametrize(
+    "asked", [(Store, "start"), (continuing, "before")], ids=["start", "before"]
+)
+def test_a_database_that_is_away_when_a_lane_starts_ends_nothing(asked, toy, monkeypatch):
+    toys.away_at_first(monkeypatch, *asked)
+    last = list(lanes(comparison(approaches=("none", "simple")), stop=never))[-1]
+    assert [run["approach"] for run in last.runs] == ["none", "simple"]
+    assert last.failed == {}
 
 
 def test_without_advice_the_data_answers_the_questions():

@@ -154,6 +154,16 @@ def test_of_everything_no_byte_stays_at_once(anns):
     assert len(store().of_visitor(BOB)) == 3
 
 
+def test_the_copy_that_an_upgrade_kept_goes_too(anns):
+    copy = home() / "thaw.db.before-0002"
+    if store().engine.dialect.name == "sqlite":
+        copy.write_text(OF_RUN)
+    erase.everything(ANN)
+    assert erase.scrub()
+    assert not copy.exists()
+    assert traces(OF_RUN) == []
+
+
 def test_rooms_forget_them_and_one_that_they_lead_is_closed(anns):
     hers, his = (rooms().open("A room", Settings(), who) for who in (ANN, BOB))
     rooms().join(his.code, "Ann", ANN)

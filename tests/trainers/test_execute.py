@@ -1,11 +1,13 @@
 """One run into the store: an error ends it in words, Stop and Cancel are heard within a step."""
 
+import errno
 import threading
 import time
 
 import pytest
 from test_store import FINISH, PLAN
 
+from trainers import artifacts
 from trainers.engine.execute import STEP_ROWS_A_SECOND, execute, reason
 from trainers.events import Cancelled, Failed, Finished, Notice, Step, Validated
 from trainers.loop import Diverged
@@ -98,6 +100,14 @@ def test_an_error_before_the_first_event_is_an_end_too(runs, key):
 
     (failed,) = execute(runs, key, PLAN, runner)
     assert failed.text == "Add examples."
+
+
+def test_a_score_stays_one_where_its_model_cannot_be_shared(runs, key, tmp_path, monkeypatch):
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(artifacts, "put", read_only)
+    assert list(execute(runs, key, PLAN, finishes, tmp_path))[-1] == FINISH
 
 
 def test_stop_is_heard_and_the_run_finishes(runs, key):

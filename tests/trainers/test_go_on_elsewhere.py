@@ -135,3 +135,13 @@ def test_a_run_that_was_cancelled_is_not_queued_again(toy):
     assert store().find(key).state == CANCELLED
     assert isinstance(stored(key)[-1], Cancelled)
     assert not (run_folder(key) / FILE).exists()
+
+
+def test_stop_while_it_waits_for_the_next_coordinator_keeps_the_best_so_far(toy):
+    key = store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
+    run_folder(key).mkdir(parents=True)
+    (run_folder(key) / FILE).write_bytes(b"so far")
+    requeue(store(), "lost")
+    store().stop(key, "ann")
+    assert store().claim("next").stop
+    assert (run_folder(key) / FILE).exists()

@@ -12,13 +12,13 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from trainers.database import connect, now
-from trainers.engine import local
+from trainers.engine import local, lost
 from trainers.engine.execute import execute
 from trainers.events import Cancelled, Finished, Notice, Started, Step
 from trainers.home import machine
 from trainers.jobs import Reading
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, RUNNING, Store, runs, store, workers
+from trainers.store import FAILED, FINISHED, QUEUED, RUNNING, Store, runs, store, workers
 
 QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
@@ -229,4 +229,46 @@ def test_a_job_waits_for_the_app_server_that_has_its_files(url, monkeypatch, tmp
     assert made.claim("worker of another computer") is None
     monkeypatch.setenv("THAW_HOME", here)
     assert made.claim("worker of this one").id == run
+    made.engine.dispose()
+
+
+def test_an_app_server_that_does_not_come_back_keeps_nobody_waiting(url, monkeypatch, tmp_path):
+    monkeypatch.setattr(lost, "AWAY_LOOKS", 3)
+    made = Store(url)
+    here = os.environ["THAW_HOME"]
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
+    run = made.start(QUICK, "ann")
+    made.beat("theirs", 1, ready=True)
+    monkeypatch.setenv("THAW_HOME", here)
+    made.beat("ours", 2, ready=True)
+    ours, watch = made.start(QUICK, "bob"), lost.Lost(made)
+    assert made.wait("cid").ahead == 2
+    for _ in range(6):
+        watch.look()
+    assert made.find(run).state == QUEUED
+    made.gone("theirs", "")
+    assert made.wait("cid").ahead == 1
+    for _ in range(3):
+        watch.look()
+    assert made.find(run).state == QUEUED
+    made.beat("theirs", 1, ready=True)  # of this folder by now: a container with another name
+    watch.look()
+    assert made.find(run).state == FAILED
+    assert "Start this again" in made.find(run).result["text"]
+    assert made.find(ours).state == QUEUED
+    made.engine.dispose()
+
+
+def test_of_an_older_worker_it_is_not_known_which_app_server_it_is(url, monkeypatch, tmp_path):
+    monkeypatch.setattr(lost, "AWAY_LOOKS", 0)
+    made = Store(url)
+    here = os.environ["THAW_HOME"]
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
+    run = made.start(QUICK, "ann")
+    made.beat("theirs", 1, ready=True)
+    with made.engine.begin() as sql:
+        sql.execute(update(workers).values(machine=None))
+    monkeypatch.setenv("THAW_HOME", here)
+    lost.Lost(made).look()
+    assert made.find(run).state == QUEUED
     made.engine.dispose()

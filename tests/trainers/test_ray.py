@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import toys
 from belongings import own_texts
 from safetensors.numpy import load_file
 
@@ -53,7 +54,7 @@ from trainers.jobs import Comparison, Curve, Export
 from trainers.plan import Plan
 from trainers.privacy.settings import BadSetting
 from trainers.run import Shared, run
-from trainers.store import CANCELLED, FINISHED, RUNNING, runs, store
+from trainers.store import CANCELLED, FINISHED, RUNNING, Store, runs, store
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),  # one cluster, in one of the test processes
@@ -610,6 +611,15 @@ def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
     assert [type(event) for event in told] == [Failed]
 
 
+def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeypatch):
+    key = store().start(QUICK, "ann", worker="test")
+    fleet, tried = failing(lambda kinds: ValueError("enough"))
+    toys.away_at_first(monkeypatch, Store, "events")
+    with pytest.raises(ValueError, match="enough"):
+        list(fleet.perform(QUICK, stop=lambda: False, folder=run_folder(key)))
+    assert tried
+
+
 class Away:
     """Ray, of which nothing ever comes."""
 
@@ -750,6 +760,36 @@ def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
     with pytest.raises(ValueError, match="enough"):
         list(lanes(Comparison(data="digits", visitor="ann"), stop=never))
     assert "ann" not in str(sent)
+
+
+def test_on_a_node_the_longest_unused_goes_and_what_a_run_uses_stays(monkeypatch, home):
+    monkeypatch.setattr(cargo, "MOST_CARRIED_BYTES", 25)
+    carried = home / "carried"
+
+    def brought(*names: str):
+        parcels = [
+            cargo.Parcel("home", f"online/{name}", False, 10, name, np.full(10, 7, np.uint8))
+            for name in names
+        ]
+        return cargo.unpacked(parcels, lambda array: array)
+
+    def unused_for(seconds: float, name: str) -> None:
+        os.utime(carried / name, (time.time() - seconds,) * 2)
+
+    def there() -> set[str]:
+        return {file.name for file in carried.iterdir()}
+
+    with brought("a", "b", "c") as place:
+        for number, name in enumerate("abc"):
+            unused_for(4000 - number, name)
+        monkeypatch.setenv("THAW_HOME", str(home))  # as another process of this node
+        with brought("a"):  # used again
+            assert there() == {"a", "c"}
+        assert (place / "online" / "b").read_bytes() == bytes([7] * 10)
+    with brought("d"):
+        assert there() == {"a", "d"}
+    with brought("e", "f"):  # all of these were used just now
+        assert there() == {"a", "d", "e", "f"}
 
 
 def test_what_was_deleted_is_held_no_longer(tmp_path):

@@ -246,8 +246,21 @@ def test_models_stay_as_long_as_a_damaged_database_may_name_them():
     aside = home() / "thaw.db.damaged-2026-01-01"
     aside.touch()
     assert tidy() == []
-    aside.unlink()
+    os.utime(aside, (time.time() - 8 * DAY,) * 2)
+    assert [one.key for one in tidy()] == [str(aside)]
+    assert not aside.exists()
     assert [one.key for one in tidy()] == ["lost"]
+
+
+def test_the_copy_that_an_upgrade_kept_goes_after_a_week():
+    copies = [home() / f"thaw.db.before-{days}" for days in (6, 8)]
+    for copy, days in zip(copies, (6, 8), strict=True):
+        copy.touch()
+        os.utime(copy, (time.time() - days * DAY,) * 2)
+    # Who runs a PostgreSQL has backups of their own.
+    gone = [] if store().engine.dialect.name == "postgresql" else [str(copies[1])]
+    assert [one.key for one in tidy()] == gone
+    assert [str(copy) for copy in copies if not copy.exists()] == gone
 
 
 def test_what_a_killed_process_left_half_written_goes_after_a_day():

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from peft import LoraConfig, inject_adapter_in_model
+from sqlalchemy.exc import OperationalError
 from torch import Tensor, nn
 
 from trainers.backbones import Backbone
@@ -226,6 +229,19 @@ SAMPLES = by_key(
     _sample("one_class"),
     _sample("crowd", classes=13),
 )
+
+
+def away_at_first(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """`owner`'s `name` finds the database away the first time that it is called."""
+    real, tried = getattr(owner, name), []
+
+    def shaky(*given: Any, **more: Any) -> Any:
+        tried.append(1)
+        if len(tried) == 1:
+            raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+        return real(*given, **more)
+
+    monkeypatch.setattr(owner, name, shaky)
 
 
 def model() -> Model:

@@ -5,7 +5,8 @@ Files travel through Ray's object store: each once to a node, however many runs 
 is a visitor's own lies on a node's disk only while a run uses it, in a folder of that run's own;
 so what is deleted is gone there, too (what a killed process left, with the next run on its node).
 What is everybody's stays: downloaded weights where torch and Hugging Face's libraries look for
-them, downloaded data by its content under the node's home.
+them; downloaded data and features of it by their content under the node's home, as long as there is
+room.
 """
 
 import hashlib
@@ -13,9 +14,10 @@ import os
 import secrets
 import shutil
 import socket
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,9 @@ from trainers.samples.own import keep
 from trainers.whole import whole
 
 MOST_BYTES = 2_000_000_000  # held for runs to come, here; what no node has read lies on the disk
+# On a node, of what is everybody's; the longest unused goes, but nothing that a run may be just
+# about to take. Both ours.
+MOST_CARRIED_BYTES, FRESH_SECONDS = 2_000_000_000, 600
 
 
 class File(NamedTuple):
@@ -171,6 +176,7 @@ def unpacked(parcels: list[Parcel], get: Callable[[Any], np.ndarray]) -> Iterato
     try:
         for parcel in parcels:
             _lay(parcel, get, place, base / "carried")
+        _make_room(base / "carried")
         os.environ["THAW_HOME"] = str(place)
         yield place
     finally:
@@ -206,11 +212,25 @@ def _lay(parcel: Parcel, get: Callable[[Any], np.ndarray], place: Path, carried:
     kept = carried / parcel.digest
     if not kept.is_file():
         write(get(parcel.bytes), kept)
+    os.utime(kept)  # so that what is used stays
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(kept, file)
     except OSError:  # a disk that cannot
         shutil.copy2(kept, file)
+
+
+def _make_room(carried: Path) -> None:
+    """Runs have files of their own by now: links, or copies."""
+    there, now, taken = [], time.time(), 0
+    for file in carried.glob("*"):
+        with suppress(OSError):  # another run on this node was quicker
+            there.append((file.stat().st_mtime, file.stat().st_size, file))
+    for used, size, file in sorted(there, reverse=True):
+        taken += size
+        if taken > MOST_CARRIED_BYTES and now - used > FRESH_SECONDS:
+            with suppress(OSError):
+                file.unlink()
 
 
 def left_in(place: Path, parcels: list[Parcel]) -> Iterator[Left]:

@@ -4,12 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import artifacts, continuing, tracking
+from trainers.database import patiently
 from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
 from trainers.jobs import Runner
 from trainers.store import ENDS, Store
@@ -19,7 +21,6 @@ FLUSH_SECONDS = 0.1
 STEP_ROWS_A_SECOND = 5  # a page cannot show more
 HEART_SECONDS = 0.2
 LATE_SECONDS = 2.0  # that a step waits for the database to take what it tells. Ours
-PATIENCE_SECONDS = 3600.0  # that the end of a run waits for it: so long may a disk be full. Ours
 
 
 def execute(
@@ -44,7 +45,7 @@ def execute(
     sharing = continuing.Sharing(run)
     with heart:
         try:
-            if known := continuing.before(store, run):
+            if known := patiently(partial(continuing.before, store, run)):
                 heart.tell(known)
                 began -= known[-1].seconds
             yield from known
@@ -59,7 +60,7 @@ def execute(
                     continuing.settle(store, run, event)
                     tracking.after(store, run, event)
                     if folder and isinstance(event, Finished):
-                        artifacts.put(artifacts.RUNS, run)
+                        _put(run)
                     yield event
                     return
                 if kept:
@@ -82,6 +83,13 @@ def execute(
         heart.end(cancelled)
         continuing.settle(store, run, cancelled)
         yield cancelled
+
+
+def _put(run: str) -> None:
+    try:
+        artifacts.put(artifacts.RUNS, run)
+    except OSError:  # a folder that became read-only: the run has its end, and keeps it
+        logging.exception("A model could not be put where other computers find it.")
 
 
 def reason(error: Exception) -> str:
@@ -193,12 +201,5 @@ class _Heart(threading.Thread):
             self._over.set()
             self._told.notify_all()
         self.join()
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:  # the end must not be lost: it waits, and the next job with it
-            try:
-                return self.flush()
-            except SQLAlchemyError as error:
-                self._refuse(error)
-                if time.monotonic() > until:
-                    raise
-                time.sleep(HEART_SECONDS)
+        # The end must not be lost: it waits, and the next job with it.
+        patiently(self.flush, (SQLAlchemyError,))

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.engine import cluster
 from trainers.engine.lost import CHECK_SECONDS, Lost
+from trainers.privacy.settings import BadSetting
 from trainers.rooms import Rooms
 from trainers.store import Store
 from trainers.trouble import said
@@ -31,8 +32,12 @@ QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it 
 
 
 def how_many() -> int:
-    """Workers for this machine: `THAW_WORKERS`, by default one for every two cores."""
-    return int(os.environ.get("THAW_WORKERS") or max(1, (os.cpu_count() or 1) // CORES_PER_WORKER))
+    """Workers for this machine: `THAW_WORKERS`, by default one for every two cores. Raises
+    `BadSetting`."""
+    given = os.environ.get("THAW_WORKERS", "").strip()
+    if given and not (given.isascii() and given.isdigit()):
+        raise BadSetting(f"THAW_WORKERS is {given!r}. Set it to a whole number, or leave it out.")
+    return int(given) if given else max(1, (os.cpu_count() or 1) // CORES_PER_WORKER)
 
 
 class Workers:
@@ -41,7 +46,8 @@ class Workers:
     def __init__(self, store: Store, count: int | None = None) -> None:
         self.store = store
         self.ray = cluster.chosen()  # then one process leads those that train elsewhere
-        self.count = 1 if self.ray else how_many() if count is None else count
+        asked = how_many() if count is None else count  # now, not when a coordinator asks
+        self.count = 1 if self.ray else asked
         self.processes: dict[str, subprocess.Popen] = {}
         self._started: dict[str, float] = {}
         self._lost = Lost(store)

@@ -1,4 +1,5 @@
-"""Runs and workers whose heart has stopped: seen by looking again and again.
+"""Runs and workers whose heart has stopped, and jobs that wait for an app server which is gone:
+seen by looking again and again.
 
 What was seen is a beat that stays the same for many looks, never a time on a clock: clocks are set
 back and forth, those of two computers differ, and a computer that slept has missed nothing. Where
@@ -8,10 +9,11 @@ is written to, and only looks at a database that takes it count.
 
 from sqlalchemy import select, update
 
-from trainers.store import LOST_AFTER_SECONDS, RUNNING, Store, runs, workers
+from trainers.store import AWAY_MINUTES, LOST_AFTER_SECONDS, RUNNING, Store, runs, workers
 
 CHECK_SECONDS = 0.5  # between two looks
 LOOKS = round(LOST_AFTER_SECONDS / CHECK_SECONDS)  # in which nothing beat: then it is lost
+AWAY_LOOKS = round(AWAY_MINUTES * 60 / CHECK_SECONDS)
 QUIET = LOOKS // 3  # after so many it is tried whether the database takes anything
 
 
@@ -21,10 +23,12 @@ class Lost:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # (what, id) -> beat, looks
+        self._away: dict[str, int] = {}  # data folder -> looks
 
     def look(self) -> None:
-        """Ends the runs that nobody has kept alive for `LOOKS` of these, and forgets such workers.
-        Raises what a database does that takes nothing: then it all begins anew."""
+        """Ends the runs that nobody has kept alive for `LOOKS` of these, forgets such workers, and
+        ends what has waited in vain for an app server. Raises what a database does that takes
+        nothing: then it all begins anew."""
         seen = {}
         for key, beat in self._beats().items():
             before, looks = self._seen.get(key, (None, 0))
@@ -43,6 +47,16 @@ class Lost:
                 {key: beat for (_, key), (beat, _) in seen.items()},
             )
         self._seen = {key: value for key, value in seen.items() if key not in gone}
+        self._look_for_machines()
+
+    def _look_for_machines(self) -> None:
+        before, self._away = self._away, {}
+        with self.store.engine.connect() as sql:
+            away = {machine: before.get(machine, 0) + 1 for machine in self.store.away(sql)}
+        for machine, looks in away.items():
+            if looks > AWAY_LOOKS:
+                self.store.give_up(machine)
+        self._away = away
 
     def _beats(self) -> dict[tuple[str, str], float]:
         with self.store.engine.connect() as sql:

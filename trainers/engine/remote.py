@@ -22,6 +22,7 @@ from typing import Any
 
 from trainers import backbones, jobs
 from trainers.checkpoint import CHECKPOINT
+from trainers.database import patiently
 from trainers.engine import cargo, cluster, node
 from trainers.engine.retold import CUT, LOST, Once, again, is_loss
 from trainers.events import Continued, Done, Event, Notice, Started
@@ -189,7 +190,7 @@ class Fleet:
     ) -> Generator[Event | None, None, Any]:
         """What `call` tells, whatever nodes are lost meanwhile; what it hands back."""
         run = folder.name if folder else ""
-        told = [event for _, event in store().events(run)] if run else []
+        told = [event for _, event in patiently(lambda: store().events(run))] if run else []
         once = Once(told)
         # A coordinator before this one had begun it already.
         lost = any(isinstance(event, Started) for event in told)

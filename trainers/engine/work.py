@@ -157,7 +157,7 @@ def _beat(runs: Store, name: str, state: dict) -> None:
             for place in range(places, had):  # whose nodes are gone
                 runs.gone(f"{name}-{place}", "")
             had = places
-        except SQLAlchemyError as error:  # locked, or the disk is full: that passes
+        except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
             logging.warning("The worker could not say that it lives. %s", said(error) or error)
         time.sleep(BEAT_SECONDS)
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from trainers.database import NoDatabase, is_shared
 from trainers.whole import whole
 
-HEAD = "0002"
+HEAD = "0003"
 VERSION = "alembic_version"
 LOCK = 7_480_107  # PostgreSQL's number for "migrates"; ours
 
@@ -82,6 +82,15 @@ def _change(engine: Engine, sql: Connection, tables: MetaData) -> None:
     else:
         tables.create_all(sql)
         command.stamp(config, "head")
+
+
+def copies(engine: Engine) -> list[Path]:
+    """The copies that were kept of older versions. What is deleted is still in them: they go with
+    the first thing that is (trainers/privacy/erase.py), else after a while (retention.py)."""
+    if is_shared(engine) or not engine.url.database:
+        return []
+    file = Path(engine.url.database)
+    return sorted(file.parent.glob(f"{file.name}.before-*"))
 
 
 def _keep_copy(engine: Engine) -> None:

@@ -2,12 +2,13 @@
 
 Rows go at once or, for a run that can be brought back, an hour later (`Store.sweep`); files with
 them. What SQLite then still has of them in its pages and its write-ahead log goes when its file is
-written anew, within a minute or two: `scrub`. (`secure_delete` alone leaves copies that were made
-when a page was split: tried, 1 of some 2,000 deleted rows.) Of a PostgreSQL the tables are written
-anew likewise, those above `WHOLE_BYTES` only cleared of what was deleted: its bytes stay in their
-gaps until something else is written there. What PostgreSQL keeps besides its tables is left to
-whoever runs it: its log of changes (WAL, written over in turn), copies on other servers, backups.
-Processes that answer let go of a deleted model within half a minute.
+written anew, within a minute or two: `scrub`; with it go the copies that upgrades kept.
+(`secure_delete` alone leaves copies that were made when a page was split: tried, 1 of some 2,000
+deleted rows.) Of a PostgreSQL the tables are written anew likewise, those above `WHOLE_BYTES` only
+cleared of what was deleted: its bytes stay in their gaps until something else is written there.
+What PostgreSQL keeps besides its tables is left to whoever runs it: its log of changes (WAL,
+written over in turn), copies on other servers, backups. Processes that answer let go of a deleted
+model within half a minute.
 """
 
 import logging
@@ -19,7 +20,7 @@ from contextlib import closing, suppress
 from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers import artifacts
+from trainers import artifacts, migrations
 from trainers.database import is_shared
 from trainers.home import home
 from trainers.privacy.tables import answered, shares, wanted
@@ -76,6 +77,8 @@ def scrub() -> bool:
     engine = store().engine
     if not to_scrub().exists():
         return True
+    for copy in migrations.copies(engine):  # the upgrade has worked, and they know what is deleted
+        copy.unlink(missing_ok=True)
     to_scrub().unlink(missing_ok=True)
     if is_shared(engine):
         return _scrub_tables(engine)

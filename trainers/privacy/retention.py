@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from trainers import artifacts, backbones
+from trainers import artifacts, backbones, migrations
 from trainers.backbones import places
 from trainers.database import is_shared
 from trainers.home import home, machine, run_folder
@@ -44,13 +44,14 @@ NOTICE_DAYS = 7  # ours, as what follows
 NEARLY = 0.8  # of a size, from which on it is said
 LEFT_SECONDS = 24 * 3600  # folders that no row names: of a process that was killed
 LEFT_SHARED_SECONDS = 900  # the same where other app servers may have ended the row
+ASIDE_SECONDS = 7 * DAY  # a database as it was before an upgrade, or a repair
 AGES = ("keep_models_days", "keep_runs_days", "keep_data_days")
 
 
 class Going(NamedTuple):
     """Something that goes."""
 
-    what: str  # "features", "model", "run", "data", "weights", "draft" or "left over"
+    what: str  # "features", "model", "run", "data", "weights", "draft", "copy" or "left over"
     key: str
     bytes: int
     why: str  # in words
@@ -337,6 +338,10 @@ def _left_over(now: float) -> Iterator[Going]:
             with suppress(OSError):  # it became what it was to be
                 if draft.stat().st_mtime < now - LEFT_SECONDS:
                     yield Going("draft", str(draft), bytes_in(draft), "left half written")
+    for copy in (*migrations.copies(store().engine), *damaged()):
+        with suppress(OSError):
+            if copy.stat().st_mtime < now - ASIDE_SECONDS:
+                yield Going("copy", str(copy), bytes_in(copy), "put aside a week ago")
     if damaged():  # what was put aside may have their rows
         return
     with store().engine.connect() as sql:
@@ -364,7 +369,7 @@ def tidy() -> list[Going]:
                 shutil.rmtree(run_folder(one.key), ignore_errors=True)
             case "data":
                 erase.data(one.key)
-            case "features" | "draft":
+            case "features" | "draft" | "copy":
                 Path(one.key).unlink(missing_ok=True)
             case "weights":
                 place = Path(one.key)

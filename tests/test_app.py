@@ -1,0 +1,27 @@
+"""The app that cannot start says why in words, and leaves nothing behind."""
+
+import asyncio
+import os
+
+import pytest
+
+import app
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("THAW_ENGINE", "spark"), *(("THAW_WORKERS", value) for value in ("x", "-1", "1.5"))],
+)
+def test_a_wrong_setting_is_said_in_one_line(variable, value, monkeypatch, capsys):
+    def ends(code: int) -> None:
+        raise SystemExit(code)
+
+    async def start() -> None:
+        async with app.lifespan(None):
+            pytest.fail("It started.")
+
+    monkeypatch.setattr(os, "_exit", ends)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit, match="2"):
+        asyncio.run(start())
+    assert f"Thaw cannot start. {variable} is '{value}'. Set it to" in capsys.readouterr().err
