@@ -7,6 +7,9 @@ a run lasts or can go on, `standing/<id>`), every file by its checksum, and `man
 last, which names them: so what is read is whole, always. Without the variable nothing here does
 anything.
 
+At its root lies a mark, which the first use makes. A place where it was seen and is no more, such
+as a share that is not mounted, is away: what it lacks was not deleted, and nothing is put there.
+
 What cannot be put or removed now is noted in the data folder, and tried again every minute. A
 place that did not answer is not asked again for as long: no page waits for it twice.
 """
@@ -26,6 +29,7 @@ from trainers.whole import write_text
 
 RUNS, DATA, STANDING = "runs", "data", "standing"  # the last: see trainers/continuing.py
 MANIFEST = "manifest.json"
+MARK = "shared-by-thaw"
 LEFT_OUT = ("take-away.zip",)  # packed where it is handed out
 LAST = ("model.safetensors", "about.json")  # what says that a folder is whole
 # Object stores have no folders; what s3fs would make of one is a bucket, of whatever name.
@@ -41,6 +45,10 @@ _failed: dict[str, float] = {}  # address -> when
 
 class Damaged(OSError):
     """What came is not what was put."""
+
+
+class Away(OSError):
+    """This is not the place that was there."""
 
 
 def address() -> str:
@@ -105,6 +113,7 @@ def _put(kind: str, key: str) -> None:
     folder, (files, there) = home() / kind / key, _there(kind, key)
     if not folder.exists():  # deleted meanwhile
         return _remove(kind, key)
+    _enter()
     names = [one for one in folder.iterdir() if one.is_file() and one.suffix != ".part"]
     manifest = {}
     for file in names:
@@ -119,7 +128,7 @@ def _put(kind: str, key: str) -> None:
         if facts["sha256"] not in old:
             files.put_file(str(folder / name), f"{there}/{facts['sha256']}")
     _write(files, there, manifest)
-    write_text(_known(kind, key), json.dumps(manifest), apart=True)
+    _know(kind, key, manifest)
     for one in old - {facts["sha256"] for facts in manifest.values()} - {MANIFEST}:
         files.rm_file(f"{there}/{one}")
     return None
@@ -137,6 +146,7 @@ def _write(files: Any, there: str, manifest: dict[str, Any]) -> None:
 
 def _remove(kind: str, key: str) -> None:
     files, there = _there(kind, key)
+    _enter()
     if files.exists(f"{there}/{MANIFEST}"):
         files.rm_file(f"{there}/{MANIFEST}")  # first: what is half removed is not there
     if files.exists(there):
@@ -181,8 +191,11 @@ def renew() -> None:
         if not (home() / kind / key).exists():  # it made room
             known.unlink()
             continue
+        if _knows(known)[0] != _at():  # it came from another place: this one cannot tell
+            continue
         try:
             if not _get(kind, key):
+                _enter()  # else it cannot be told, either
                 shutil.rmtree(home() / kind / key, ignore_errors=True)
                 known.unlink(missing_ok=True)
         except Exception as error:  # nothing can be said of it now
@@ -198,7 +211,7 @@ def _get(kind: str, key: str) -> bool:
     folder = home() / kind / key
     known = _known(kind, key)
     whole = all((folder / Path(name).name).is_file() for name in manifest)
-    if whole and known.exists() and json.loads(known.read_text()) == manifest:
+    if whole and _knows(known) == (_at(), manifest):
         return True
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in sorted(manifest, key=lambda name: (name in LAST, name)):
@@ -213,10 +226,9 @@ def _get(kind: str, key: str) -> bool:
             draft.replace(folder / name)
         finally:
             draft.unlink(missing_ok=True)
-    if known.exists():  # what was there is gone there
-        for name in json.loads(known.read_text()).keys() - manifest.keys():
-            (folder / Path(name).name).unlink(missing_ok=True)
-    write_text(known, json.dumps(manifest), apart=True)
+    for name in _knows(known)[1].keys() - manifest.keys():  # what was there is gone there
+        (folder / Path(name).name).unlink(missing_ok=True)
+    _know(kind, key, manifest)
     return True
 
 
@@ -234,7 +246,26 @@ def _warn(what: str, error: Exception) -> None:
     logging.warning("THAW_ARTIFACTS: %s (%s: %s).", what, type(error).__name__, told[0])
 
 
+def _enter() -> None:
+    """Raises `Away` where the mark was seen and is not there. Makes it where it never was."""
+    files, root = _system(address())
+    seen = home() / "artifacts" / f"seen.{_at()}"
+    if not files.exists(f"{root}/{MARK}"):
+        if seen.exists():
+            raise Away(f"no file {MARK!r} there any more; if it is the right place, make one")
+        if not BUCKETS & {*_protocols(files)}:
+            files.makedirs(root, exist_ok=True)
+        files.pipe_file(f"{root}/{MARK}", b"What Thaw's app servers share. Leave this file here.")
+    seen.parent.mkdir(parents=True, exist_ok=True)
+    seen.touch()
+
+
 # --- where ----------------------------------------------------------------------------------------
+
+
+def _at() -> str:
+    """Tells this address from others; it may hold a password, so it is not written down."""
+    return hashlib.sha256(address().rstrip("/").encode()).hexdigest()[:16]
 
 
 @cache
@@ -269,8 +300,22 @@ def _note(what: str, kind: str, key: str) -> Path:
     return _known(kind, key).with_name(f"{what}.{kind}.{key}")
 
 
+def _know(kind: str, key: str, manifest: dict[str, Any]) -> None:
+    told = json.dumps({"at": _at(), "files": manifest})
+    write_text(_known(kind, key), told, apart=True)
+
+
+def _knows(known: Path) -> tuple[str, dict[str, Any]]:
+    """(which place, manifest) of a copy; ("", {}) of what is no copy."""
+    try:
+        told = json.loads(known.read_text())
+        return told["at"], told["files"]
+    except (OSError, ValueError, LookupError):
+        return "", {}
+
+
 def _known(kind: str, key: str) -> Path:
-    """The manifest of what lies here and there."""
+    """The manifest of what lies here and there, and where that is."""
     place = home() / "artifacts" / f"{kind}.{key}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     return place

@@ -50,7 +50,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 def there(address: str) -> list[str]:
     files, root = fsspec.url_to_fs(address, use_listings_cache=False)
-    return sorted(files.find(root)) if files.exists(root) else []
+    found = files.find(root) if files.exists(root) else []
+    return sorted(one for one in found if not one.endswith(artifacts.MARK))
 
 
 def modelled(run: str = "a-run") -> Path:
@@ -213,6 +214,42 @@ def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatc
     artifacts.renew()
     assert not folder.exists()
     assert (artifacts.of_run(key) / "model.safetensors").exists()
+
+
+def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(tmp_path, monkeypatch, caplog):
+    shared = tmp_path / "shared"
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{shared}")
+    folder = modelled()
+    artifacts.put("runs", "a-run")
+    shared.rename(tmp_path / "unmounted")
+    for empty in (False, True):  # a place to mount is often an empty folder
+        if empty:
+            shared.mkdir()
+        monkeypatch.setattr(artifacts, "_failed", {})
+        artifacts.renew()
+        assert (folder / "model.safetensors").exists()
+        monkeypatch.setattr(artifacts, "_failed", {})
+        artifacts.put("runs", "a-run")
+        assert artifacts.waits("runs", "a-run")
+        assert not shared.exists() or not [*shared.iterdir()]
+        (home() / "artifacts" / "put.runs.a-run").unlink()
+    assert "if it is the right place, make one" in caplog.text
+    monkeypatch.setattr(artifacts, "_failed", {})
+    artifacts.remove("runs", "a-run")
+    shared.rmdir()
+    (tmp_path / "unmounted").rename(shared)
+    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
+    artifacts.again()
+    assert there(f"file://{shared}") == []
+
+
+def test_another_address_says_nothing_of_what_came_from_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    folder = modelled()
+    artifacts.put("runs", "a-run")
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/mistyped")
+    artifacts.renew()
+    assert (folder / "model.safetensors").exists()
 
 
 def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_path):
