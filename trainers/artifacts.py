@@ -20,6 +20,8 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,15 +90,19 @@ def waits(kind: str, key: str) -> bool:
     return bool(address()) and _note("put", kind, key).exists()
 
 
-def again() -> None:
-    """Does what was noted."""
+def again(over: Callable[[], bool] = lambda: False) -> None:
+    """Does what was noted, until it is `over`."""
     if not address():
         return
     _failed.clear()
-    for note in sorted((home() / "artifacts").glob("*.*.*")):
-        what, kind, key = note.name.split(".")
-        if what in ("put", "remove") and time.time() - note.stat().st_mtime > 1:
-            _try(note, {"put": _put, "remove": _remove}[what], kind, key)
+    for what, do in (("put", _put), ("remove", _remove)):
+        for note in sorted((home() / "artifacts").glob(f"{what}.*.*")):
+            if over():
+                return
+            with suppress(FileNotFoundError):  # done meanwhile
+                if time.time() - note.stat().st_mtime > 1:
+                    _, kind, key = note.name.split(".")
+                    _try(note, do, kind, key)
 
 
 def _try(note: Path, what: Any, kind: str, key: str) -> None:
@@ -182,14 +188,17 @@ def of_run(run: str) -> Path:
     return folder
 
 
-def renew() -> None:
-    """Brings copies up to what is there, and ends those of what was deleted there."""
+def renew(over: Callable[[], bool] = lambda: False) -> None:
+    """Brings copies up to what is there, and ends those of what was deleted there, until it is
+    `over`."""
     for known in (home() / "artifacts").glob("*.json") if address() else ():
+        if over():
+            return
         kind, key, _ = known.name.split(".")
         if waits(kind, key) or _is_away():
             continue
         if not (home() / kind / key).exists():  # it made room
-            known.unlink()
+            known.unlink(missing_ok=True)
             continue
         if _knows(known)[0] != _at():  # it came from another place: this one cannot tell
             continue

@@ -131,6 +131,25 @@ def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere,
     assert (artifacts.of_run("a-run") / "model.safetensors").exists()
 
 
+def test_a_draft_among_the_notes_and_one_that_vanished_hinder_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    notes = home() / "artifacts"
+    notes.mkdir()
+    for name in ("runs.a-run.json.4242.part", "put.runs.a-run", "put.runs.b-run"):
+        (notes / name).touch()
+    done = []
+
+    def put(kind, key):
+        done.append(key)
+        (notes / "put.runs.b-run").unlink()
+
+    monkeypatch.setattr(artifacts, "_put", put)
+    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
+    artifacts.again()
+    assert done == ["a-run"]
+    assert [file.name for file in notes.iterdir()] == ["runs.a-run.json.4242.part"]
+
+
 def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, monkeypatch):
     monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
     modelled()
