@@ -19,15 +19,17 @@ import json
 import logging
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from trainers.home import home, run_folder
-from trainers.whole import write_text
+from trainers.whole import DRAFT, own_part, write_text
 
 RUNS, DATA, STANDING = "runs", "data", "standing"  # the last: see trainers/continuing.py
 MANIFEST = "manifest.json"
@@ -43,6 +45,8 @@ S3 = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts"
 S3_TRIES = 2
 _missing: dict[tuple[str, str], float] = {}
 _failed: dict[str, float] = {}  # address -> when
+_bringing: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
+_one = threading.Lock()  # for who changes one of these
 
 
 class Damaged(OSError):
@@ -120,7 +124,7 @@ def _put(kind: str, key: str) -> None:
     if not folder.exists():  # deleted meanwhile
         return _remove(kind, key)
     _enter()
-    names = [one for one in folder.iterdir() if one.is_file() and one.suffix != ".part"]
+    names = [one for one in folder.iterdir() if one.is_file() and one.suffix != DRAFT]
     manifest = {}
     for file in names:
         if file.name not in LEFT_OUT:
@@ -166,18 +170,28 @@ def _remove(kind: str, key: str) -> None:
 def get(kind: str, key: str) -> bool:
     """Brings the folder here, as it is there; False where it is not there, or nothing can be
     reached."""
-    lately = time.monotonic() - _missing.get((kind, key), -1e9) < MISSING_SECONDS
-    if not address() or lately or _is_away():
+    if not address():
         return False
-    try:
-        if _get(kind, key):
-            return True
-    except Exception as error:  # each kind of address has errors of its own
-        _warn(f"{kind} {key} could not be brought here", error)
-    _missing[kind, key] = time.monotonic()
-    if len(_missing) > 1000:
-        _missing.pop(next(iter(_missing)))
-    return False
+    with _alone(kind, key):
+        lately = time.monotonic() - _missing.get((kind, key), -1e9) < MISSING_SECONDS
+        if lately or _is_away():
+            return False
+        try:
+            if _get(kind, key):
+                return True
+        except Exception as error:  # each kind of address has errors of its own
+            _warn(f"{kind} {key} could not be brought here", error)
+        with _one:
+            _missing[kind, key] = time.monotonic()
+            if len(_missing) > 1000:
+                _missing.pop(next(iter(_missing)))
+        return False
+
+
+def _alone(kind: str, key: str) -> threading.Lock:
+    """Held while it is brought: a thread that wants the same waits, and finds it here."""
+    with _one:
+        return _bringing.setdefault((kind, key), threading.Lock())
 
 
 def of_run(run: str) -> Path:
@@ -203,10 +217,11 @@ def renew(over: Callable[[], bool] = lambda: False) -> None:
         if _knows(known)[0] != _at():  # it came from another place: this one cannot tell
             continue
         try:
-            if not _get(kind, key):
-                _enter()  # else it cannot be told, either
-                shutil.rmtree(home() / kind / key, ignore_errors=True)
-                known.unlink(missing_ok=True)
+            with _alone(kind, key):
+                if not _get(kind, key):
+                    _enter()  # else it cannot be told, either
+                    shutil.rmtree(home() / kind / key, ignore_errors=True)
+                    known.unlink(missing_ok=True)
         except Exception as error:  # nothing can be said of it now
             _warn(f"{kind} {key} could not be looked up", error)
 
@@ -226,7 +241,7 @@ def _get(kind: str, key: str) -> bool:
     for name in sorted(manifest, key=lambda name: (name in LAST, name)):
         if Path(name).name != name:
             raise Damaged(f"{name!r} is no name of a file.")
-        draft = folder / f"{name}.{os.getpid()}.part"
+        draft = folder / f"{name}{own_part()}{DRAFT}"
         try:
             files.get_file(f"{there}/{manifest[name]['sha256']}", str(draft))
             with draft.open("rb") as opened:

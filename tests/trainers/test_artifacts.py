@@ -1,6 +1,8 @@
 """Models and data that several computers share: whole or not at all, and deleted is deleted."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -102,6 +104,27 @@ def test_what_is_damaged_is_not_taken_for_a_model(shared, elsewhere, caplog):
     folder = artifacts.of_run("a-run")
     assert not (folder / "model.safetensors").exists()
     assert "is damaged" in caplog.text
+
+
+def test_threads_that_want_the_same_bring_it_once(tmp_path, monkeypatch, elsewhere, caplog):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    modelled()
+    artifacts.put("runs", "a-run")
+    elsewhere()
+    files, _ = artifacts._system(artifacts.address())
+    brought, get_file = [], files.get_file
+
+    def slowly(there, draft):
+        brought.append(draft)
+        time.sleep(0.05)
+        get_file(there, draft)
+
+    monkeypatch.setattr(files, "get_file", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: artifacts.get("runs", "a-run"), range(4)))
+    assert len(brought) == 2  # two files
+    assert caplog.text == ""
+    assert not artifacts._bringing  # nothing is kept of each that was ever asked for
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(shared, elsewhere, caplog):
