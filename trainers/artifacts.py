@@ -18,15 +18,20 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
+
+from filelock import FileLock, Timeout
+from sqlalchemy import select
 
 from trainers.home import home, run_folder
 from trainers.whole import DRAFT, own_part, write_text
@@ -39,6 +44,8 @@ LAST = ("model.safetensors", "about.json")  # what says that a folder is whole
 # Object stores have no folders; what s3fs would make of one is a bucket, of whatever name.
 BUCKETS = {"s3", "gs", "abfs"}
 MISSING_SECONDS = 10  # that a look for what is not there holds. Ours
+LOCKS = 64
+LOCK_SECONDS = 5  # for who puts or removes the same. Ours
 AWAY_SECONDS = 60  # that nothing is asked of a place that failed. Ours
 # Left to themselves s3fs and botocore ask a server that says nothing for more than 6 minutes.
 S3 = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
@@ -68,18 +75,14 @@ def address() -> str:
 def put(kind: str, key: str) -> None:
     """Puts the folder there as it is now, or notes that this is to be done."""
     if address():
-        note = _note("put", kind, key)
-        note.touch()
-        _try(note, _put, kind, key)
+        _try(_noted("put", kind, key), _put, kind, key)
 
 
 def remove(kind: str, key: str) -> None:
     """Removes it there, or notes that this is to be done."""
     if address():
         _note("put", kind, key).unlink(missing_ok=True)
-        note = _note("remove", kind, key)
-        note.touch()
-        _try(note, _remove, kind, key)
+        _try(_noted("remove", kind, key), _remove, kind, key)
 
 
 def drop(run: str) -> None:
@@ -103,25 +106,32 @@ def again(over: Callable[[], bool] = lambda: False) -> None:
         for note in sorted((home() / "artifacts").glob(f"{what}.*.*")):
             if over():
                 return
-            with suppress(FileNotFoundError):  # done meanwhile
-                if time.time() - note.stat().st_mtime > 1:
-                    _, kind, key = note.name.split(".")
-                    _try(note, do, kind, key)
+            _, kind, key = note.name.split(".")
+            _try(note, do, kind, key)
 
 
 def _try(note: Path, what: Any, kind: str, key: str) -> None:
+    """One at a time: what is put last is what was there last, and nothing outlives its removal."""
     if _is_away():
         return
+    lock = zlib.crc32(f"{kind}.{key}".encode()) % LOCKS  # a file for each would never go
     try:
-        what(kind, key)
-        note.unlink(missing_ok=True)
+        with FileLock(note.with_name(f"lock.{lock}"), timeout=LOCK_SECONDS):
+            if note.exists():  # else it was done, or undone, meanwhile
+                said = note.read_text()
+                what(kind, key)
+                with suppress(FileNotFoundError):
+                    if note.read_text() == said:  # else it changed meanwhile, and is to go again
+                        note.unlink()
+    except Timeout:  # somebody is at it, and it is tried again in a minute
+        pass
     except Exception as error:  # each kind of address has errors of its own
         _warn(f"{kind} {key} waits to be put or removed, and is tried again", error)
 
 
 def _put(kind: str, key: str) -> None:
     folder, (files, there) = home() / kind / key, _there(kind, key)
-    if not folder.exists():  # deleted meanwhile
+    if not folder.exists() or _is_deleted(kind, key):
         return _remove(kind, key)
     _enter()
     names = [one for one in folder.iterdir() if one.is_file() and one.suffix != DRAFT]
@@ -141,7 +151,19 @@ def _put(kind: str, key: str) -> None:
     _know(kind, key, manifest)
     for one in old - {facts["sha256"] for facts in manifest.values()} - {MANIFEST}:
         files.rm_file(f"{there}/{one}")
+    if _is_deleted(kind, key):  # while it travelled
+        _remove(kind, key)
     return None
+
+
+def _is_deleted(kind: str, key: str) -> bool:
+    """Whether the run is no more: another app server may have ended it."""
+    if kind == DATA:
+        return False
+    from trainers.store import runs, store  # here: it imports this module
+
+    with store().engine.connect() as sql:
+        return sql.scalar(select(runs.c.id).where(runs.c.id == key)) is None
 
 
 def _write(files: Any, there: str, manifest: dict[str, Any]) -> None:
@@ -174,7 +196,7 @@ def get(kind: str, key: str) -> bool:
         return False
     with _alone(kind, key):
         lately = time.monotonic() - _missing.get((kind, key), -1e9) < MISSING_SECONDS
-        if lately or _is_away():
+        if lately or _is_away() or _note("remove", kind, key).exists():
             return False
         try:
             if _get(kind, key):
@@ -322,6 +344,13 @@ def _listed(files: Any, there: str) -> set[str]:
 
 def _note(what: str, kind: str, key: str) -> Path:
     return _known(kind, key).with_name(f"{what}.{kind}.{key}")
+
+
+def _noted(what: str, kind: str, key: str) -> Path:
+    """The note, written anew."""
+    note = _note(what, kind, key)
+    note.write_text(secrets.token_hex(4))
+    return note
 
 
 def _know(kind: str, key: str, manifest: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import fsspec
 import pytest
 from belongings import own_texts
+from sqlalchemy.exc import IntegrityError
 
 from trainers import artifacts, store as store_module
 from trainers.engine.execute import execute
@@ -20,7 +22,7 @@ from trainers.privacy import erase, retention
 from trainers.registry import UnknownKey
 from trainers.run import run as run_plan
 from trainers.samples import own
-from trainers.store import FINISHED, store
+from trainers.store import FINISHED, runs, store
 
 ANN = "ann-the-visitor-1"
 
@@ -57,6 +59,8 @@ def there(address: str) -> list[str]:
 
 
 def modelled(run: str = "a-run") -> Path:
+    with suppress(IntegrityError):  # it has its row
+        store().keep(run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1)
     folder = run_folder(run)
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)
@@ -147,7 +151,6 @@ def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere,
     artifacts.put("runs", "a-run")
     assert artifacts.waits("runs", "a-run")
     wall.unlink()
-    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
     artifacts.again()
     assert not artifacts.waits("runs", "a-run")
     elsewhere()
@@ -167,10 +170,77 @@ def test_a_draft_among_the_notes_and_one_that_vanished_hinder_nothing(tmp_path, 
         (notes / "put.runs.b-run").unlink()
 
     monkeypatch.setattr(artifacts, "_put", put)
-    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
     artifacts.again()
     assert done == ["a-run"]
-    assert [file.name for file in notes.iterdir()] == ["runs.a-run.json.4242.part"]
+    left = [file.name for file in notes.iterdir() if not file.name.startswith("lock.")]
+    assert left == ["runs.a-run.json.4242.part"]
+
+
+def away(monkeypatch, is_away: bool = True) -> None:
+    monkeypatch.setattr(artifacts, "_is_away", lambda: is_away)
+
+
+def test_what_waits_does_not_outlive_the_run_that_another_server_ends(
+    shared, elsewhere, monkeypatch
+):
+    modelled()
+    away(monkeypatch)
+    artifacts.put("runs", "a-run")
+    elsewhere()
+    away(monkeypatch, False)
+    artifacts.drop("a-run")
+    with store().engine.begin() as sql:
+        sql.execute(runs.delete())
+    elsewhere(back=True)
+    assert artifacts.waits("runs", "a-run")
+    artifacts.again()
+    assert not artifacts.waits("runs", "a-run")
+    assert there(shared) == []
+
+
+def test_nor_does_what_is_on_its_way(shared, monkeypatch):
+    modelled()
+
+    def write(*what):
+        written(*what)
+        with store().engine.begin() as sql:
+            sql.execute(runs.delete())
+
+    written = artifacts._write
+    monkeypatch.setattr(artifacts, "_write", write)
+    artifacts.put("runs", "a-run")
+    assert there(shared) == []
+
+
+def test_what_changes_on_its_way_goes_once_more(shared, monkeypatch):
+    folder = modelled()
+
+    def write(*what):
+        (folder / "words.json").write_text('["another"]')
+        artifacts.put("runs", "a-run")
+        written(*what)
+
+    written = artifacts._write
+    monkeypatch.setattr(artifacts, "_write", write)
+    monkeypatch.setattr(artifacts, "LOCK_SECONDS", 0)
+    artifacts.put("runs", "a-run")
+    assert artifacts.waits("runs", "a-run")
+    monkeypatch.setattr(artifacts, "_write", written)
+    artifacts.again()
+    assert not artifacts.waits("runs", "a-run")
+    files, root = fsspec.url_to_fs(shared, use_listings_cache=False)
+    assert any(b"another" in files.cat_file(one) for one in files.find(f"{root}/runs/a-run"))
+
+
+def test_what_is_still_to_be_removed_does_not_come_back(shared, monkeypatch):
+    modelled()
+    artifacts.put("runs", "a-run")
+    away(monkeypatch)
+    artifacts.drop("a-run")
+    away(monkeypatch, False)
+    assert not (artifacts.of_run("a-run") / "model.safetensors").exists()
+    artifacts.again()
+    assert there(shared) == []
 
 
 def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, monkeypatch):
@@ -183,7 +253,6 @@ def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, mo
     artifacts.drop("a-run")
     (tmp_path / "shared").unlink()
     (tmp_path / "away").rename(tmp_path / "shared")
-    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
     artifacts.again()
     assert there(f"file://{tmp_path}/shared") == []
 
@@ -280,7 +349,6 @@ def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(tmp_path, m
     artifacts.remove("runs", "a-run")
     shared.rmdir()
     (tmp_path / "unmounted").rename(shared)
-    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
     artifacts.again()
     assert there(f"file://{shared}") == []
 
