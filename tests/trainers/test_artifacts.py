@@ -400,6 +400,22 @@ def test_own_data_is_listed_elsewhere_and_deleted_from_there(shared, elsewhere, 
     assert not [file for file in left if file.is_file()]
 
 
+def test_own_data_that_came_in_elsewhere_goes_once_it_is_in_reach(
+    shared, elsewhere, tmp_path, monkeypatch
+):
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
+    read(key)
+    elsewhere()
+    away(monkeypatch)
+    erase.everything(ANN)
+    assert there(shared)
+    away(monkeypatch, False)
+    with pytest.raises(UnknownKey):
+        own.sample(key)
+    artifacts.again()
+    assert there(shared) == []
+
+
 def test_everything_of_a_visitor_is_gone_there(shared, elsewhere, tmp_path):
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
     erase.everything(ANN)
