@@ -33,7 +33,7 @@ from weakref import WeakValueDictionary
 from filelock import FileLock, Timeout
 from sqlalchemy import select
 
-from trainers.home import home, run_folder
+from trainers.home import home, run_folder, zip_of
 from trainers.whole import DRAFT, own_part, write_text
 
 RUNS, DATA, STANDING = "runs", "data", "standing"  # the last: see trainers/continuing.py
@@ -239,13 +239,49 @@ def renew(over: Callable[[], bool] = lambda: False) -> None:
         if _knows(known)[0] != _at():  # it came from another place: this one cannot tell
             continue
         try:
-            with _alone(kind, key):
-                if not _get(kind, key):
-                    _enter()  # else it cannot be told, either
-                    shutil.rmtree(home() / kind / key, ignore_errors=True)
-                    known.unlink(missing_ok=True)
+            _follow(kind, key)
         except Exception as error:  # nothing can be said of it now
             _warn(f"{kind} {key} could not be looked up", error)
+
+
+def _follow(kind: str, key: str) -> None:
+    """Makes the copy what is there, and ends it where nothing is."""
+    with _alone(kind, key):
+        if _get(kind, key):
+            return
+        _enter()  # else it cannot be told
+        folder = home() / kind / key
+        draft = _draft(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        if kind == DATA:
+            _forget(key, draft)
+        _known(kind, key).unlink(missing_ok=True)
+
+
+def _is_stone(manifest: dict[str, Any]) -> bool:
+    """Whether this is what stays of own data that was deleted."""
+    return "examples.bin" not in manifest
+
+
+def _draft(folder: Path) -> str:
+    """Where the files of own data may still lie in the inbox."""
+    with suppress(OSError, ValueError):
+        return json.loads((folder / "about.json").read_text("utf-8")).get("draft", "")
+    return ""
+
+
+def _forget(key: str, draft: str) -> None:
+    """What else is kept here of own data that was deleted elsewhere: see privacy/erase.py."""
+    from trainers import known_features  # here: these import this module
+    from trainers.samples.own import inbox
+    from trainers.store import runs, store
+
+    inbox.forget(draft)
+    known_features.forget(f"own-{key}")
+    with store().engine.connect() as sql:
+        on_it = sql.scalars(select(runs.c.id).where(runs.c.subject == f"own-{key}")).all()
+    for run in on_it:
+        zip_of(run).unlink(missing_ok=True)  # it holds a few examples
 
 
 def _get(kind: str, key: str) -> bool:
@@ -260,6 +296,7 @@ def _get(kind: str, key: str) -> bool:
     if whole and _knows(known) == (_at(), manifest):
         return True
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    upload = _draft(folder)
     for name in sorted(manifest, key=lambda name: (name in LAST, name)):
         if Path(name).name != name:
             raise Damaged(f"{name!r} is no name of a file.")
@@ -274,6 +311,8 @@ def _get(kind: str, key: str) -> bool:
             draft.unlink(missing_ok=True)
     for name in _knows(known)[1].keys() - manifest.keys():  # what was there is gone there
         (folder / Path(name).name).unlink(missing_ok=True)
+    if kind == DATA and _is_stone(manifest):
+        _forget(key, upload)
     _know(kind, key, manifest)
     return True
 

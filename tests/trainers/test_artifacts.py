@@ -15,13 +15,14 @@ from trainers import artifacts, store as store_module
 from trainers.engine.execute import execute
 from trainers.events import Done, Finished, Notice
 from trainers.export import model_of
-from trainers.home import home, run_folder
+from trainers.home import home, run_folder, zip_of
 from trainers.jobs import Reading
 from trainers.plan import Plan
 from trainers.privacy import erase, retention
 from trainers.registry import UnknownKey
 from trainers.run import run as run_plan
 from trainers.samples import own
+from trainers.samples.own import inbox
 from trainers.store import FINISHED, runs, store
 
 ANN = "ann-the-visitor-1"
@@ -377,6 +378,31 @@ def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_p
     assert not [file for file in everywhere if b"MARK-OF-DATA" in file.read_bytes()]
     files, root = fsspec.url_to_fs(shared)
     assert not [one for one in files.find(root) if b"MARK-OF-DATA" in files.cat_file(one)]
+
+
+@pytest.mark.parametrize("end", [erase.data, lambda _: erase.everything(ANN)])
+def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkeypatch, end):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    here = str(home())
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
+    key = own_texts(tmp_path / "a", ANN)
+    monkeypatch.setenv("THAW_HOME", here)
+    draft = inbox.new_draft(ANN)
+    own.keep.folder(key)
+    about = home() / "data" / key.removeprefix("own-") / "about.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"draft": draft}))
+    run = store().start(Plan(data=key, approach="transfer"), "bob-the-visitor-2")
+    features = home() / "features" / key / "a.npy"
+    for file in (features, zip_of(run)):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"of its examples")
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
+    end(key)
+    monkeypatch.setenv("THAW_HOME", here)
+    artifacts.renew()
+    assert not features.exists()
+    assert not zip_of(run).exists()
+    assert inbox.draft(draft) is None
 
 
 def read(key: str) -> None:
