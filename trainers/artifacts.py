@@ -44,6 +44,7 @@ LAST = ("model.safetensors", "about.json")  # what says that a folder is whole
 # Object stores have no folders; what s3fs would make of one is a bucket, of whatever name.
 BUCKETS = {"s3", "gs", "abfs"}
 MISSING_SECONDS = 10  # that a look for what is not there holds. Ours
+LOOK_SECONDS = 10  # that a look at a copy holds. Ours
 LOCKS = 64
 LOCK_SECONDS = 5  # for who puts or removes the same. Ours
 AWAY_SECONDS = 60  # that nothing is asked of a place that failed. Ours
@@ -51,6 +52,7 @@ AWAY_SECONDS = 60  # that nothing is asked of a place that failed. Ours
 S3 = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
 S3_TRIES = 2
 _missing: dict[tuple[str, str], float] = {}
+_looked: dict[tuple[str, str], float] = {}  # only of what lies here, so not too many
 _failed: dict[str, float] = {}  # address -> when
 _bringing: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
 _one = threading.Lock()  # for who changes one of these
@@ -76,6 +78,12 @@ def put(kind: str, key: str) -> None:
     """Puts the folder there as it is now, or notes that this is to be done."""
     if address():
         _try(_noted("put", kind, key), _put, kind, key)
+
+
+def announce(kind: str, key: str) -> None:
+    """Notes beforehand that it is to be put: what changes here is not renewed meanwhile."""
+    if address():
+        _noted("put", kind, key)
 
 
 def remove(kind: str, key: str) -> None:
@@ -141,6 +149,8 @@ def _put(kind: str, key: str) -> None:
             with file.open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
             manifest[file.name] = {"bytes": file.stat().st_size, "sha256": digest}
+    if kind == DATA and _is_stale(_manifest(files, there), _known(kind, key), manifest):
+        return _follow(kind, key)
     if not BUCKETS & {*_protocols(files)}:
         files.makedirs(there, exist_ok=True)
     old = _listed(files, there)
@@ -154,6 +164,17 @@ def _put(kind: str, key: str) -> None:
     if _is_deleted(kind, key):  # while it travelled
         _remove(kind, key)
     return None
+
+
+def _is_stale(there: dict[str, Any] | None, known: Path, here: dict[str, Any]) -> bool:
+    """Whether own data was changed elsewhere since it came here: what is here is no newer. But
+    what was deleted, here or there, stays deleted."""
+    at, seen = _knows(known)
+    if at != _at():
+        seen = None
+    if there is None:
+        return seen is not None
+    return _is_stone(there) or not (_is_stone(here) or there in (seen, here))
 
 
 def _is_deleted(kind: str, key: str) -> bool:
@@ -230,18 +251,30 @@ def renew(over: Callable[[], bool] = lambda: False) -> None:
     for known in (home() / "artifacts").glob("*.json") if address() else ():
         if over():
             return
-        kind, key, _ = known.name.split(".")
-        if waits(kind, key) or _is_away():
-            continue
-        if not (home() / kind / key).exists():  # it made room
-            known.unlink(missing_ok=True)
-            continue
-        if _knows(known)[0] != _at():  # it came from another place: this one cannot tell
-            continue
-        try:
-            _follow(kind, key)
-        except Exception as error:  # nothing can be said of it now
-            _warn(f"{kind} {key} could not be looked up", error)
+        _renew(known)
+
+
+def look(kind: str, key: str) -> None:
+    """`renew` of one copy, which is to be used or changed now."""
+    lately = time.monotonic() - _looked.get((kind, key), -1e9) < LOOK_SECONDS
+    if address() and not lately:
+        _renew(_known(kind, key))
+        _looked[kind, key] = time.monotonic()
+
+
+def _renew(known: Path) -> None:
+    kind, key, _ = known.name.split(".")
+    if waits(kind, key) or _is_away():
+        return
+    if not (home() / kind / key).exists():  # it made room
+        known.unlink(missing_ok=True)
+        return
+    if _knows(known)[0] != _at():  # it came from another place: this one cannot tell
+        return
+    try:
+        _follow(kind, key)
+    except Exception as error:  # nothing can be said of it now
+        _warn(f"{kind} {key} could not be looked up", error)
 
 
 def _follow(kind: str, key: str) -> None:
@@ -286,9 +319,8 @@ def _forget(key: str, draft: str) -> None:
 
 def _get(kind: str, key: str) -> bool:
     files, there = _there(kind, key)
-    try:
-        manifest = json.loads(files.cat_file(f"{there}/{MANIFEST}"))
-    except FileNotFoundError:
+    manifest = _manifest(files, there)
+    if manifest is None:
         return False
     folder = home() / kind / key
     known = _known(kind, key)
@@ -371,6 +403,13 @@ def _protocols(files: Any) -> tuple[str, ...]:
 def _there(kind: str, key: str) -> tuple[Any, str]:
     files, root = _system(address())
     return files, f"{root}/{kind}/{key}"
+
+
+def _manifest(files: Any, there: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(files.cat_file(f"{there}/{MANIFEST}"))
+    except FileNotFoundError:
+        return None
 
 
 def _listed(files: Any, there: str) -> set[str]:

@@ -23,6 +23,7 @@ from trainers.registry import UnknownKey
 from trainers.run import run as run_plan
 from trainers.samples import own
 from trainers.samples.own import inbox
+from trainers.samples.own.limits import BadUpload
 from trainers.store import FINISHED, runs, store
 
 ANN = "ann-the-visitor-1"
@@ -49,6 +50,7 @@ def elsewhere(tmp_path, monkeypatch):
     def go(back: bool = False) -> None:
         monkeypatch.setenv("THAW_HOME", here if back else str(tmp_path / "other"))
         artifacts._missing.clear()
+        artifacts._looked.clear()
 
     return go
 
@@ -403,6 +405,82 @@ def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkey
     assert not features.exists()
     assert not zip_of(run).exists()
     assert inbox.draft(draft) is None
+
+
+@pytest.fixture
+def second(shared, elsewhere, tmp_path, monkeypatch):
+    """Own data of which another computer, where this begins, has a copy."""
+    key = own_texts(tmp_path / "a", ANN)
+    elsewhere()
+    own.sample(key)
+    return key
+
+
+@pytest.mark.parametrize("end", [erase.data, lambda _: erase.everything(ANN)])
+def test_a_stale_copy_is_not_put_over_a_deletion(shared, second, elsewhere, end):
+    elsewhere(back=True)
+    end(second)
+    left = there(shared)
+    elsewhere()
+    artifacts.put("data", second.removeprefix("own-"))
+    assert there(shared) == left
+    assert not list((home() / "data").rglob("examples.bin"))
+
+
+def test_a_stale_copy_is_not_put_over_a_newer_one(second, elsewhere):
+    elsewhere(back=True)
+    own.keep_check(second, {"findings": [], "newer": True})
+    elsewhere()
+    artifacts.put("data", second.removeprefix("own-"))
+    assert own.checked(second)["newer"]
+
+
+def test_a_deletion_is_put_over_what_is_newer(shared, second, elsewhere):
+    elsewhere(back=True)
+    own.keep_check(second, {"findings": []})
+    elsewhere()
+    own.forget(second)
+    assert len(there(shared)) == 2  # about.json and the manifest
+    elsewhere(back=True)
+    artifacts.renew()
+    assert own.sample(second).classes == 0
+
+
+def test_what_is_being_deleted_is_not_renewed_meanwhile(second, monkeypatch):
+    def write_text(*told, **how):
+        written(*told, **how)
+        artifacts.look("data", second.removeprefix("own-"))
+
+    written = own.keep.write_text
+    monkeypatch.setattr(own.keep, "write_text", write_text)
+    about = home() / "data" / second.removeprefix("own-") / "about.json"
+    about.with_name("index.npz").unlink()  # so that the copy would be brought anew
+    own.forget(second)
+    assert json.loads(about.read_text())["deleted"]
+    assert not about.with_name("examples.bin").exists()
+
+
+def test_what_is_to_be_used_is_looked_at_there_first(second, elsewhere, monkeypatch):
+    copy = own.sample(second)
+    elsewhere(back=True)
+    own.forget(second)
+    elsewhere()
+    with pytest.raises(BadUpload, match="deleted"):
+        copy.data()
+    monkeypatch.setattr(artifacts, "_renew", lambda known: pytest.fail("It was just looked at."))
+    with pytest.raises(BadUpload, match="deleted"):
+        copy.data()
+
+
+def test_data_that_becomes_an_accounts_is_the_newest(second, elsewhere):
+    elsewhere(back=True)
+    own.keep_check(second, {"findings": [], "newer": True})
+    elsewhere()
+    own.keep.hand_over(second, "bob-the-visitor-2")
+    elsewhere(back=True)
+    artifacts.renew()
+    assert own.sample(second).visitor == "bob-the-visitor-2"
+    assert own.checked(second)["newer"]
 
 
 def read(key: str) -> None:
