@@ -7,6 +7,8 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from trainers.whole import DRAFT, own_part
+
 
 def home_folder() -> Path:
     """The data folder, there or not."""
@@ -31,7 +33,7 @@ def machine() -> str:
     file = home() / "machine"
     with suppress(FileNotFoundError):
         return file.read_text()
-    draft = file.with_name(f"machine.{os.getpid()}.part")
+    draft = file.with_name(f"machine{own_part()}{DRAFT}")
     draft.write_text(secrets.token_hex(8))
     with suppress(FileExistsError):  # another process was quicker
         os.link(draft, file)

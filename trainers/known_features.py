@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from trainers.home import home
-from trainers.whole import whole
+from trainers.whole import DRAFT, own_part, whole
 
 MOST_BYTES = 500_000_000  # ours: of all data together; the longest unused goes first
 FORM = 1  # of what is kept, and of how it is computed: a newer one is computed anew
@@ -74,7 +74,7 @@ class Known:
 def take(data: str, name: str, features: np.ndarray) -> None:
     """Keeps a file of features, as bytes, that a run on another computer has computed."""
     file = home() / "features" / data / name
-    draft = file.with_suffix(f".{os.getpid()}.part")
+    draft = file.with_suffix(f"{own_part()}{DRAFT}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft.write_bytes(features)

@@ -5,6 +5,7 @@ then the name is forced to the disk, too.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,10 @@ DRAFT = ".part"  # how a draft ends: what a killed process left is cleared away 
 def whole(file: Path, *, apart: bool = False) -> Iterator[Path]:
     """A draft to write; once the context ends it is `file`. Where it raises, `file` is as it was.
 
-    `apart`: others may write the same file at the same time, so the draft is this process's.
+    `apart`: others may write the same file at the same time, so the draft has a name of its own.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}{f'.{os.getpid()}' if apart else ''}{DRAFT}")
+    draft = file.with_name(f"{file.name}{own_part() if apart else ''}{DRAFT}")
     try:
         yield draft
         forced(draft)
@@ -28,6 +29,11 @@ def whole(file: Path, *, apart: bool = False) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
         raise
     named(file.parent)
+
+
+def own_part() -> str:
+    """Of a draft's name: threads of one process, too, may write the same file at the same time."""
+    return f".{secrets.token_hex(4)}"
 
 
 def write_text(file: Path, text: str, *, apart: bool = False) -> None:

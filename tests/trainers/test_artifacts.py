@@ -1,24 +1,30 @@
 """Models and data that several computers share: whole or not at all, and deleted is deleted."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import fsspec
 import pytest
 from belongings import own_texts
+from sqlalchemy.exc import IntegrityError
 
 from trainers import artifacts, store as store_module
 from trainers.engine.execute import execute
 from trainers.events import Done, Finished, Notice
 from trainers.export import model_of
-from trainers.home import home, run_folder
+from trainers.home import home, run_folder, zip_of
 from trainers.jobs import Reading
 from trainers.plan import Plan
 from trainers.privacy import erase, retention
 from trainers.registry import UnknownKey
 from trainers.run import run as run_plan
 from trainers.samples import own
-from trainers.store import FINISHED, store
+from trainers.samples.own import inbox
+from trainers.samples.own.limits import BadUpload
+from trainers.store import FINISHED, runs, store
 
 ANN = "ann-the-visitor-1"
 
@@ -44,16 +50,20 @@ def elsewhere(tmp_path, monkeypatch):
     def go(back: bool = False) -> None:
         monkeypatch.setenv("THAW_HOME", here if back else str(tmp_path / "other"))
         artifacts._missing.clear()
+        artifacts._looked.clear()
 
     return go
 
 
 def there(address: str) -> list[str]:
     files, root = fsspec.url_to_fs(address, use_listings_cache=False)
-    return sorted(files.find(root)) if files.exists(root) else []
+    found = files.find(root) if files.exists(root) else []
+    return sorted(one for one in found if not one.endswith(artifacts.MARK))
 
 
 def modelled(run: str = "a-run") -> Path:
+    with suppress(IntegrityError):  # it has its row
+        store().keep(run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1)
     folder = run_folder(run)
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)
@@ -103,6 +113,27 @@ def test_what_is_damaged_is_not_taken_for_a_model(shared, elsewhere, caplog):
     assert "is damaged" in caplog.text
 
 
+def test_threads_that_want_the_same_bring_it_once(tmp_path, monkeypatch, elsewhere, caplog):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    modelled()
+    artifacts.put("runs", "a-run")
+    elsewhere()
+    files, _ = artifacts._system(artifacts.address())
+    brought, get_file = [], files.get_file
+
+    def slowly(there, draft):
+        brought.append(draft)
+        time.sleep(0.05)
+        get_file(there, draft)
+
+    monkeypatch.setattr(files, "get_file", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: artifacts.get("runs", "a-run"), range(4)))
+    assert len(brought) == 2  # two files
+    assert caplog.text == ""
+    assert not artifacts._bringing  # nothing is kept of each that was ever asked for
+
+
 def test_a_name_that_leads_out_of_the_folder_is_refused(shared, elsewhere, caplog):
     modelled()
     artifacts.put("runs", "a-run")
@@ -123,11 +154,96 @@ def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere,
     artifacts.put("runs", "a-run")
     assert artifacts.waits("runs", "a-run")
     wall.unlink()
-    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
     artifacts.again()
     assert not artifacts.waits("runs", "a-run")
     elsewhere()
     assert (artifacts.of_run("a-run") / "model.safetensors").exists()
+
+
+def test_a_draft_among_the_notes_and_one_that_vanished_hinder_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    notes = home() / "artifacts"
+    notes.mkdir()
+    for name in ("runs.a-run.json.4242.part", "put.runs.a-run", "put.runs.b-run"):
+        (notes / name).touch()
+    done = []
+
+    def put(kind, key):
+        done.append(key)
+        (notes / "put.runs.b-run").unlink()
+
+    monkeypatch.setattr(artifacts, "_put", put)
+    artifacts.again()
+    assert done == ["a-run"]
+    left = [file.name for file in notes.iterdir() if not file.name.startswith("lock.")]
+    assert left == ["runs.a-run.json.4242.part"]
+
+
+def away(monkeypatch, is_away: bool = True) -> None:
+    monkeypatch.setattr(artifacts, "_is_away", lambda: is_away)
+
+
+def test_what_waits_does_not_outlive_the_run_that_another_server_ends(
+    shared, elsewhere, monkeypatch
+):
+    modelled()
+    away(monkeypatch)
+    artifacts.put("runs", "a-run")
+    elsewhere()
+    away(monkeypatch, False)
+    artifacts.drop("a-run")
+    with store().engine.begin() as sql:
+        sql.execute(runs.delete())
+    elsewhere(back=True)
+    assert artifacts.waits("runs", "a-run")
+    artifacts.again()
+    assert not artifacts.waits("runs", "a-run")
+    assert there(shared) == []
+
+
+def test_nor_does_what_is_on_its_way(shared, monkeypatch):
+    modelled()
+
+    def write(*what):
+        written(*what)
+        with store().engine.begin() as sql:
+            sql.execute(runs.delete())
+
+    written = artifacts._write
+    monkeypatch.setattr(artifacts, "_write", write)
+    artifacts.put("runs", "a-run")
+    assert there(shared) == []
+
+
+def test_what_changes_on_its_way_goes_once_more(shared, monkeypatch):
+    folder = modelled()
+
+    def write(*what):
+        (folder / "words.json").write_text('["another"]')
+        artifacts.put("runs", "a-run")
+        written(*what)
+
+    written = artifacts._write
+    monkeypatch.setattr(artifacts, "_write", write)
+    monkeypatch.setattr(artifacts, "LOCK_SECONDS", 0)
+    artifacts.put("runs", "a-run")
+    assert artifacts.waits("runs", "a-run")
+    monkeypatch.setattr(artifacts, "_write", written)
+    artifacts.again()
+    assert not artifacts.waits("runs", "a-run")
+    files, root = fsspec.url_to_fs(shared, use_listings_cache=False)
+    assert any(b"another" in files.cat_file(one) for one in files.find(f"{root}/runs/a-run"))
+
+
+def test_what_is_still_to_be_removed_does_not_come_back(shared, monkeypatch):
+    modelled()
+    artifacts.put("runs", "a-run")
+    away(monkeypatch)
+    artifacts.drop("a-run")
+    away(monkeypatch, False)
+    assert not (artifacts.of_run("a-run") / "model.safetensors").exists()
+    artifacts.again()
+    assert there(shared) == []
 
 
 def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, monkeypatch):
@@ -140,7 +256,6 @@ def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, mo
     artifacts.drop("a-run")
     (tmp_path / "shared").unlink()
     (tmp_path / "away").rename(tmp_path / "shared")
-    monkeypatch.setattr(artifacts.time, "time", lambda: 2e9)
     artifacts.again()
     assert there(f"file://{tmp_path}/shared") == []
 
@@ -215,6 +330,41 @@ def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatc
     assert (artifacts.of_run(key) / "model.safetensors").exists()
 
 
+def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(tmp_path, monkeypatch, caplog):
+    shared = tmp_path / "shared"
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{shared}")
+    folder = modelled()
+    artifacts.put("runs", "a-run")
+    shared.rename(tmp_path / "unmounted")
+    for empty in (False, True):  # a place to mount is often an empty folder
+        if empty:
+            shared.mkdir()
+        monkeypatch.setattr(artifacts, "_failed", {})
+        artifacts.renew()
+        assert (folder / "model.safetensors").exists()
+        monkeypatch.setattr(artifacts, "_failed", {})
+        artifacts.put("runs", "a-run")
+        assert artifacts.waits("runs", "a-run")
+        assert not shared.exists() or not [*shared.iterdir()]
+        (home() / "artifacts" / "put.runs.a-run").unlink()
+    assert "if it is the right place, make one" in caplog.text
+    monkeypatch.setattr(artifacts, "_failed", {})
+    artifacts.remove("runs", "a-run")
+    shared.rmdir()
+    (tmp_path / "unmounted").rename(shared)
+    artifacts.again()
+    assert there(f"file://{shared}") == []
+
+
+def test_another_address_says_nothing_of_what_came_from_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    folder = modelled()
+    artifacts.put("runs", "a-run")
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/mistyped")
+    artifacts.renew()
+    assert (folder / "model.safetensors").exists()
+
+
 def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_path):
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
     elsewhere()
@@ -230,6 +380,107 @@ def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_p
     assert not [file for file in everywhere if b"MARK-OF-DATA" in file.read_bytes()]
     files, root = fsspec.url_to_fs(shared)
     assert not [one for one in files.find(root) if b"MARK-OF-DATA" in files.cat_file(one)]
+
+
+@pytest.mark.parametrize("end", [erase.data, lambda _: erase.everything(ANN)])
+def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkeypatch, end):
+    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    here = str(home())
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
+    key = own_texts(tmp_path / "a", ANN)
+    monkeypatch.setenv("THAW_HOME", here)
+    draft = inbox.new_draft(ANN)
+    own.keep.folder(key)
+    about = home() / "data" / key.removeprefix("own-") / "about.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"draft": draft}))
+    run = store().start(Plan(data=key, approach="transfer"), "bob-the-visitor-2")
+    features = home() / "features" / key / "a.npy"
+    for file in (features, zip_of(run)):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"of its examples")
+    monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
+    end(key)
+    monkeypatch.setenv("THAW_HOME", here)
+    artifacts.renew()
+    assert not features.exists()
+    assert not zip_of(run).exists()
+    assert inbox.draft(draft) is None
+
+
+@pytest.fixture
+def second(shared, elsewhere, tmp_path, monkeypatch):
+    """Own data of which another computer, where this begins, has a copy."""
+    key = own_texts(tmp_path / "a", ANN)
+    elsewhere()
+    own.sample(key)
+    return key
+
+
+@pytest.mark.parametrize("end", [erase.data, lambda _: erase.everything(ANN)])
+def test_a_stale_copy_is_not_put_over_a_deletion(shared, second, elsewhere, end):
+    elsewhere(back=True)
+    end(second)
+    left = there(shared)
+    elsewhere()
+    artifacts.put("data", second.removeprefix("own-"))
+    assert there(shared) == left
+    assert not list((home() / "data").rglob("examples.bin"))
+
+
+def test_a_stale_copy_is_not_put_over_a_newer_one(second, elsewhere):
+    elsewhere(back=True)
+    own.keep_check(second, {"findings": [], "newer": True})
+    elsewhere()
+    artifacts.put("data", second.removeprefix("own-"))
+    assert own.checked(second)["newer"]
+
+
+def test_a_deletion_is_put_over_what_is_newer(shared, second, elsewhere):
+    elsewhere(back=True)
+    own.keep_check(second, {"findings": []})
+    elsewhere()
+    own.forget(second)
+    assert len(there(shared)) == 2  # about.json and the manifest
+    elsewhere(back=True)
+    artifacts.renew()
+    assert own.sample(second).classes == 0
+
+
+def test_what_is_being_deleted_is_not_renewed_meanwhile(second, monkeypatch):
+    def write_text(*told, **how):
+        written(*told, **how)
+        artifacts.look("data", second.removeprefix("own-"))
+
+    written = own.keep.write_text
+    monkeypatch.setattr(own.keep, "write_text", write_text)
+    about = home() / "data" / second.removeprefix("own-") / "about.json"
+    about.with_name("index.npz").unlink()  # so that the copy would be brought anew
+    own.forget(second)
+    assert json.loads(about.read_text())["deleted"]
+    assert not about.with_name("examples.bin").exists()
+
+
+def test_what_is_to_be_used_is_looked_at_there_first(second, elsewhere, monkeypatch):
+    copy = own.sample(second)
+    elsewhere(back=True)
+    own.forget(second)
+    elsewhere()
+    with pytest.raises(BadUpload, match="deleted"):
+        copy.data()
+    monkeypatch.setattr(artifacts, "_renew", lambda known: pytest.fail("It was just looked at."))
+    with pytest.raises(BadUpload, match="deleted"):
+        copy.data()
+
+
+def test_data_that_becomes_an_accounts_is_the_newest(second, elsewhere):
+    elsewhere(back=True)
+    own.keep_check(second, {"findings": [], "newer": True})
+    elsewhere()
+    own.keep.hand_over(second, "bob-the-visitor-2")
+    elsewhere(back=True)
+    artifacts.renew()
+    assert own.sample(second).visitor == "bob-the-visitor-2"
+    assert own.checked(second)["newer"]
 
 
 def read(key: str) -> None:
@@ -251,6 +502,22 @@ def test_own_data_is_listed_elsewhere_and_deleted_from_there(shared, elsewhere, 
     artifacts.renew()
     left = [*(home() / "data").rglob("*"), *(tmp_path / "other" / "data").rglob("*")]
     assert not [file for file in left if file.is_file()]
+
+
+def test_own_data_that_came_in_elsewhere_goes_once_it_is_in_reach(
+    shared, elsewhere, tmp_path, monkeypatch
+):
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
+    read(key)
+    elsewhere()
+    away(monkeypatch)
+    erase.everything(ANN)
+    assert there(shared)
+    away(monkeypatch, False)
+    with pytest.raises(UnknownKey):
+        own.sample(key)
+    artifacts.again()
+    assert there(shared) == []
 
 
 def test_everything_of_a_visitor_is_gone_there(shared, elsewhere, tmp_path):

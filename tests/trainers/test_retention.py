@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 
 import pytest
@@ -226,6 +227,48 @@ def test_it_is_done_while_the_app_lives(set_):
         while is_there(run) and time.monotonic() < until_:
             time.sleep(0.02)
     assert not is_there(run)
+
+
+def test_it_outlives_whatever_goes_wrong(set_, monkeypatch, caplog):
+    set_(keep_runs_days=1)
+    run = ran(9)
+
+    def again(*_):
+        raise ValueError("too many values to unpack\nand more")
+
+    monkeypatch.setattr(retention.artifacts, "again", again)
+    with Tidying(first_seconds=0.05) as tidying_:
+        until_ = time.monotonic() + 10
+        while is_there(run) and time.monotonic() < until_:
+            time.sleep(0.02)
+        assert tidying_._thread.is_alive()
+    assert not is_there(run)
+    assert "Not all could be tidied up (ValueError: too many values to unpack)." in caplog.text
+    assert "and more" not in caplog.text
+
+
+def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def again(*_):
+        begun.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(retention.artifacts, "again", again)
+    monkeypatch.setattr(retention, "END_SECONDS", 0.05, raising=False)
+    try:
+        with Tidying(first_seconds=0) as tidying_:
+            assert begun.wait(10)
+        assert tidying_._thread.is_alive()
+    finally:
+        go_on.set()
+    tidying_._thread.join()
+
+
+def test_data_that_is_deleted_meanwhile_is_no_reason_to_stop(monkeypatch):
+    gone = [retention.Going("data", "own-deleted-meanwhile", 1, "not used for 9 days")]
+    monkeypatch.setattr(retention, "going", lambda: gone)
+    assert tidy() == gone
 
 
 def test_a_folder_of_no_run_goes_after_a_day():

@@ -24,6 +24,7 @@ from trainers import artifacts, migrations
 from trainers.database import is_shared
 from trainers.home import home
 from trainers.privacy.tables import answered, shares, wanted
+from trainers.registry import UnknownKey
 from trainers.rooms import rooms
 from trainers.samples import own
 from trainers.samples.own import inbox
@@ -47,7 +48,9 @@ def data(key: str) -> None:
 def everything(visitor: str) -> None:
     """Deletes all that the visitor has: runs, data, links, places in rooms. It cannot be undone.
     What is at work is cancelled and goes when it has ended."""
-    keys = [one.key for one in own.of(visitor)]
+    keys = {one.key for one in own.of(visitor)}
+    if artifacts.address():  # what came in elsewhere may be out of reach now: its rows name it
+        keys |= store().read_by(visitor)
     for place in (home() / "inbox").glob("*"):
         if inbox.owner(place) == visitor:
             inbox.forget(place.name)
@@ -66,7 +69,10 @@ def everything(visitor: str) -> None:
         sql.execute(delete(answered).where(answered.c.account == visitor))
     rooms().forget(visitor)
     for key in keys:
-        data(key)
+        try:
+            data(key)
+        except UnknownKey:  # it is not here, and cannot be brought
+            store().forget_examples(key)
         shutil.rmtree(home() / "data" / key.removeprefix("own-"), ignore_errors=True)
         artifacts.remove(artifacts.DATA, key.removeprefix("own-"))
     store().sweep()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from trainers import artifacts, backbones, migrations
 from trainers.backbones import places
@@ -32,6 +32,7 @@ from trainers.privacy import erase
 from trainers.privacy.limits import bytes_in
 from trainers.privacy.settings import hosted, setting
 from trainers.privacy.tables import shares, spent, tidying
+from trainers.registry import UnknownKey
 from trainers.repair import damaged
 from trainers.samples import own
 from trainers.samples.own.keep import KEY, TERMINAL
@@ -40,6 +41,7 @@ from trainers.whole import DRAFT
 
 DAY, GB = 24 * 3600.0, 10**9
 EVERY_SECONDS = 3600
+END_SECONDS = 5.0  # that the end of the app waits for it. Ours
 NOTICE_DAYS = 7  # ours, as what follows
 NEARLY = 0.8  # of a size, from which on it is said
 LEFT_SECONDS = 24 * 3600  # folders that no row names: of a process that was killed
@@ -368,7 +370,8 @@ def tidy() -> list[Going]:
             case "model" | "left over":  # a copy, where models are shared
                 shutil.rmtree(run_folder(one.key), ignore_errors=True)
             case "data":
-                erase.data(one.key)
+                with suppress(UnknownKey):  # deleted meanwhile
+                    erase.data(one.key)
             case "features" | "draft" | "copy":
                 Path(one.key).unlink(missing_ok=True)
             case "weights":
@@ -416,18 +419,28 @@ class Tidying:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.join(END_SECONDS)  # what it is at may be far away, and slow
 
     def _tidy(self) -> None:
         wait = self.first
         while not self._over.wait(wait):
             wait = min(EVERY_SECONDS, 60.0)
-            try:
-                artifacts.again()
-                erase.scrub()
-                if turn():
-                    artifacts.renew()
-                    for one in tidy():
-                        logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)
-            except (SQLAlchemyError, OSError):  # locked, or the disk is full: that passes
-                logging.exception("Nothing could be tidied up.")
+            for step in (self._share, erase.scrub, self._hourly):
+                if self._over.is_set():
+                    return
+                try:
+                    step()
+                except Exception as error:  # one that ended this thread would end all tidying
+                    told = str(error).strip().splitlines() or [""]
+                    logging.error(
+                        "Not all could be tidied up (%s: %s).", type(error).__name__, told[0]
+                    )
+
+    def _share(self) -> None:
+        artifacts.again(self._over.is_set)
+
+    def _hourly(self) -> None:
+        if turn():
+            artifacts.renew(self._over.is_set)
+            for one in tidy():
+                logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)

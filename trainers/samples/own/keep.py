@@ -442,6 +442,7 @@ class Stored(Sample):
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
     ) -> Data:
+        _look(self.key)
         place = folder(self.key)
         about = _about(place)
         if about.get("deleted"):
@@ -522,6 +523,7 @@ def _sides(
 def keep_check(key: str, found: dict[str, Any]) -> None:
     """Keeps what looking the upload over has found: {"findings": [`Finding.as_json()`, …], …}.
     Whole or not at all. Raises `UnknownKey`."""
+    _look(key)
     place = folder(key)
     write_text(place / "check.json", json.dumps(found, ensure_ascii=False), apart=True)
     _share(key)
@@ -611,6 +613,7 @@ def of(visitor: str) -> list[Own]:
 
 def hand_over(key: str, visitor: str) -> None:
     """Makes the upload another visitor's. Whole or not at all. Raises `UnknownKey`."""
+    _look(key)
     about, _ = stored(key)
     told = json.dumps(about | {"visitor": visitor}, ensure_ascii=False)
     write_text(folder(key) / "about.json", told, apart=True)
@@ -621,6 +624,8 @@ def forget(key: str) -> None:
     """Deletes the data. Of it stays only that it was pictures or texts: the runs on it, which are
     kept, can still be read. Raises `UnknownKey`."""
     place = folder(key)
+    if match := KEY.fullmatch(key):
+        artifacts.announce(artifacts.DATA, match[1])
     try:
         about, _ = stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
@@ -634,6 +639,12 @@ def forget(key: str) -> None:
         (place / name).unlink(missing_ok=True)
     _share(key)
     known_features.forget(key)
+
+
+def _look(key: str) -> None:
+    """What changed on another computer changes here, before it is used."""
+    if match := KEY.fullmatch(key):
+        artifacts.look(artifacts.DATA, match[1])
 
 
 def _share(key: str) -> None:
