@@ -234,14 +234,15 @@ def set_up(now: Settings, key: str) -> Settings | None:
         format_func=tell.duration,
         key=f"{key}-seconds",
     )
-    most = usable[data].train_per_class
-    per_class = st.slider(
-        "Examples of each class to learn from",
-        1,
-        most,
-        min(most, now.per_class or most),
-        key=f"{key}-per-class-{data}",
-    )
+    per_class = most = usable[data].train_per_class
+    if most > 1:  # a slider with one place raises
+        per_class = st.slider(
+            "Examples of each class to learn from",
+            1,
+            most,
+            min(most, now.per_class or most),
+            key=f"{key}-per-class-{data}",
+        )
     may_change = st.pills(
         "People may change",
         list(MAY_CHANGE),
