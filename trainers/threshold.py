@@ -16,6 +16,7 @@ from trainers.events import Calibrated, Event
 # would promise next to nothing with the some dozens of checks that most runs here have.
 Z = 1.2816
 PROMISES_IN_TEN = 9
+USUAL_PERCENT = 90  # of the given answers that should be right, where nobody says otherwise; ours
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,13 @@ def lower_bound(right: int, answered: int, z: float = Z) -> float:
         z * math.sqrt(share * (1 - share) / answered + square / (4 * answered)),
     )
     return max(0.0, (middle - spread) / (1 + square))
+
+
+def usual(measured: Calibrated | None) -> float:
+    """Below it a run says "not sure" where nobody says otherwise; 0 where it answers always."""
+    if not (measured and measured.sureness):
+        return 0.0
+    return threshold(measured.sureness, measured.right, USUAL_PERCENT / 100).sure
 
 
 def calibrated(events: Sequence[Event]) -> Calibrated | None:

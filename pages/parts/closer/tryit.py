@@ -25,7 +25,7 @@ from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
-from trainers.threshold import Threshold, calibrated, threshold, trade
+from trainers.threshold import USUAL_PERCENT, Threshold, calibrated, threshold, trade
 
 POLL_SECONDS = 0.5
 CARDS = 6  # more answers are a table
@@ -35,7 +35,6 @@ TOP = 3  # answers that have a bar
 REMEMBERED = {"text": 2 * MOST_ROWS, "images": 2 * tryit_ask.MOST_PICTURES}
 ALWAYS = 0
 PRECISIONS = (ALWAYS, 70, 75, 80, 85, 90, 95, 97, 99)
-USUAL = 90
 TESTED_HOW = (
     "Two-sample tests against at most 300 examples of its test, each at 1 %: how many are unlike "
     "what it learned from (Fisher), how far they lie from that (Kolmogorov-Smirnov), and its "
@@ -213,7 +212,7 @@ def wanted_precision(run: Run) -> int:
     return st.select_slider(
         "How many of its answers should be right?",
         PRECISIONS,
-        value=USUAL,
+        value=USUAL_PERCENT,
         format_func=lambda share: f"{share} %" if share else "Answer always",
         key=f"wanted-{run.id}",
         help="The more should be right, the more often it says: not sure.",
