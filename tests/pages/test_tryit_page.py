@@ -151,7 +151,7 @@ def test_without_a_measurement_there_is_no_slider_and_it_says_so(model):
     model.answer = Answer(sureness=[0.51, 0.49], unlike=False, shown=SHOWN)
     at = with_pictures(page(ran(measured=False)))
     assert not at.select_slider
-    assert "was not measured in this run" in words(at)
+    assert "no line below which" in words(at)
     assert ":gray-badge" not in words(at)
 
 

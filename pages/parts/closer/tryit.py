@@ -10,6 +10,7 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from pages.parts import figures_tryit
 from pages.parts.closer import tryit_ask
+from pages.parts.closer.sureness import nothing_held_out
 from pages.parts.closer.tryit_ask import Given
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
@@ -205,8 +206,8 @@ def wanted_precision(run: Run) -> int:
         return ALWAYS
     if not (measured and measured.sureness):
         st.caption(
-            "How far its percentages can be trusted was not measured in this run, so there is no "
-            'line below which it would say "not sure". Run it again for that.'
+            f"{nothing_held_out(run.plan.approach)}: so there is no line below which it would say "
+            '"not sure".'
         )
         return ALWAYS
     return st.select_slider(
