@@ -12,7 +12,7 @@ from test_pages import FRAME, RUN, finished, words
 from pages.parts.closer import tryit
 from pages.parts.closer.tryit import promised
 from pages.parts.figures_tryit import trade_off
-from trainers import answering
+from trainers import answering, artifacts
 from trainers.answering import Answer, CannotAnswer, Opening
 from trainers.events import Calibrated
 from trainers.home import run_folder
@@ -272,6 +272,30 @@ def test_a_second_model_answers_the_same_beside_it(model):
     with_pictures(at)
     assert sorted(run for run, _ in model.asked) == sorted([key, other])
     assert len(bars(at)) == 4
+
+
+def test_models_that_lie_elsewhere_are_brought_here_when_chosen(model, monkeypatch):
+    away, key = ran("transfer", model=False), ran("hybrid")
+    fetched = []
+    monkeypatch.setattr(artifacts, "address", lambda: "s3://models")
+    monkeypatch.setattr(artifacts, "get", lambda kind, run: fetched.append(run))
+    monkeypatch.setattr(answering, "opening", lambda run: fetched.append(run) or model.opening)
+    at = page(key)
+    (choice,) = [box for box in at.selectbox if box.label == "Beside another model"]
+    assert (choice.value, len(choice.options)) == ("", 2)
+    assert set(fetched) == {key}
+    choice.set_value(away)
+    sound(at.run())
+    assert set(fetched) == {key, away}
+
+
+@pytest.mark.parametrize(
+    ("approach", "says"), [("simple", "holds no example out"), ("transfer", "older version")]
+)
+def test_without_checks_it_says_why_and_not_to_run_it_again(approach, says, model):
+    said = words(page(ran(approach, measured=False)))
+    assert says in said
+    assert "Run it again" not in said
 
 
 def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):

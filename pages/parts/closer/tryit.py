@@ -24,6 +24,7 @@ from trainers.answering import Answer, CannotAnswer
 from trainers.answering.tables import MOST_ROWS, written
 from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
+from trainers.home import run_folder
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
 from trainers.threshold import USUAL_PERCENT, Threshold, calibrated, threshold, trade
@@ -110,6 +111,11 @@ def _kept(run: Run) -> bool:
     return (artifacts.of_run(run.id) / "model.safetensors").is_file()
 
 
+def _is_here(run: Run) -> bool:
+    """Asks no other computer."""
+    return (run_folder(run.id) / "model.safetensors").is_file()
+
+
 # --- the models ---------------------------------------------------------------------------------
 
 
@@ -134,11 +140,13 @@ def _loading(run: str) -> None:
 
 
 def beside(run: Run, modality: str) -> Run | None:
-    """The second model, if any: that of another approach on the same data at first."""
+    """The second model, if any: that of another approach on the same data at first. One that lies
+    elsewhere is brought here when it is chosen, and no sooner: they may be fifty."""
     others = {
         one.id: one
         for one in store().of_visitor(visitor(), limit=50)
-        if one.id != run.id and one.state == FINISHED and _modality(one) == modality and _kept(one)
+        if one.id != run.id and one.state == FINISHED and _modality(one) == modality
+        if artifacts.address() or _is_here(one)
     }
     if not others:
         st.caption("Finish a second run on data of this kind, and both answer side by side.")
@@ -147,6 +155,7 @@ def beside(run: Run, modality: str) -> Run | None:
         key
         for key, one in others.items()
         if one.plan.data == run.plan.data and one.plan.approach != run.plan.approach
+        if _is_here(one)
     )
     keys = ["", *others]
     chosen = st.selectbox(
