@@ -317,8 +317,11 @@ def test_the_promise_is_told_with_its_counts():
     told = promised(threshold(SURE, RIGHT, 0.9))
     assert "60 would be answered (60%), 60 of them rightly (100%)" in told
     assert "too few" not in told
+    assert "of new answers fewer may be right" in told
     assert "at best" in promised(threshold([0.9] * 8, [True] * 8, 0.95))
-    assert "may answer always" in promised(threshold(SURE, RIGHT, 0.7))
+    always = promised(threshold(SURE, RIGHT, 0.7))
+    assert "may answer always" in always
+    assert "fewer may be right" not in always  # nothing was chosen
 
 
 def test_the_figure_shows_every_threshold_and_the_chosen_one():
@@ -328,6 +331,7 @@ def test_the_figure_shows_every_threshold_and_the_chosen_one():
     assert found["y"] == [80.0, 100.0]
     assert all(under < share for under, share in zip(low["y"], found["y"], strict=True))
     assert (mark["x"], mark["y"]) == ([60.0], [100.0])
+    assert "fixed beforehand" in low["name"]  # the bound is not that of the best of many
 
 
 def test_no_upload_of_a_table_is_larger_than_what_is_read():

@@ -255,10 +255,10 @@ def promised(least: Threshold) -> str:
     line = (
         given if least.sure == 0 else f'Below **{_line(least.sure)}** it says "not sure". {given}'
     )
-    if least.promised:
-        return line
+    if least.promised:  # of many lines the one that looks well has had luck, too
+        return f"{line} The line was chosen by these checks: of new answers fewer may be right."
     return (
-        f"{least.checks:,} checks are too few, or it errs too often, to promise "
+        f"{least.checks:,} checks are too few, or it errs too often, to count on "
         f"{least.wanted:.0%}: at best {least.low:.0%}. {line}"
     )
 
