@@ -189,7 +189,8 @@ def alone(exercise: Exercise) -> list[Line]:
     return [
         Line("you", run.plan.approach, run.plan.data, run.plan.per_class, run.state,
              run.result["test_accuracy"], run.result["test_accuracy_low"],
-             run.result["test_accuracy_high"], run.result["seconds"], True)
+             run.result["test_accuracy_high"], run.result["seconds"], True,
+             run.plan.seed, run.plan.seconds, run.plan.backbone)
         for run in store().of_visitor(visitor(), limit=100)
         if run.state == FINISHED and run.plan.data == exercise.data
         and run.plan.approach in exercise.approaches and run.plan.seconds == exercise.seconds
@@ -233,14 +234,15 @@ def set_up(now: Settings, key: str) -> Settings | None:
         format_func=tell.duration,
         key=f"{key}-seconds",
     )
-    most = usable[data].train_per_class
-    per_class = st.slider(
-        "Examples of each class to learn from",
-        1,
-        most,
-        min(most, now.per_class or most),
-        key=f"{key}-per-class-{data}",
-    )
+    per_class = most = usable[data].train_per_class
+    if most > 1:  # a slider with one place raises
+        per_class = st.slider(
+            "Examples of each class to learn from",
+            1,
+            most,
+            min(most, now.per_class or most),
+            key=f"{key}-per-class-{data}",
+        )
     may_change = st.pills(
         "People may change",
         list(MAY_CHANGE),
@@ -423,10 +425,10 @@ def measured(room: Room) -> None:
     about = EXERCISES.get(room.settings.exercise)
     compare = about.compare if about else "approach"
     lines = rooms().board(room.code, visitor())
-    if not room.settings.draws:
+    if not room.settings.draws and not room.settings.may("expert"):
         st.caption(
-            "Everybody learns from the same examples here, so runs of one approach nearly repeat "
-            "each other: how much is luck cannot be judged."
+            "Everybody learns from the same examples here (one draw), so runs of one approach "
+            "nearly repeat each other: how much is luck cannot be judged."
         )
     came_out(lines, room.settings.data, compare, about.talk if about else ())
 

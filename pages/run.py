@@ -242,16 +242,18 @@ def how_many(approach: str, sample: samples.Sample) -> int | None:
         most = sample.train_per_class
         wanted = given("per_class", list(range(most + 1)), 50)
     least = 0 if names_alone(approach, sample) else 1
-    per_class = st.slider(
-        "Examples of each class to learn from",
-        least,
-        most,
-        max(least, min(most, 50 if wanted is None else wanted)),
-        key=f"per_class_{sample.key}_{least}",
-        help="With 0, texts are compared with the names of the classes (zero-shot)."
-        if least == 0
-        else None,
-    )
+    per_class = most
+    if least < most:  # a slider with one place raises
+        per_class = st.slider(
+            "Examples of each class to learn from",
+            least,
+            most,
+            max(least, min(most, 50 if wanted is None else wanted)),
+            key=f"per_class_{sample.key}_{least}",
+            help="With 0, texts are compared with the names of the classes (zero-shot)."
+            if least == 0
+            else None,
+        )
     st.caption(f"At most {per_class * sample.classes:,} in all; {kept_aside(sample)}")
     return per_class
 

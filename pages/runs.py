@@ -518,9 +518,9 @@ def scores(found: list[Run], stories: list[Story], names: list[str], tests: list
         if not isinstance(end, Finished):
             rows.append(f"| {named} | {tell.STATES[run.state]} | | |")
             continue
-        if number == 0:
+        if number == 0 or not (tests[0] and tests[number]):  # with itself, or not to be known
             against = "–"
-        elif tests[0] and tests[number] and (gap := between(tests[number], tests[0])):
+        elif gap := between(tests[number], tests[0]):
             low, high = 100 * gap.low, 100 * gap.high
             against = f"{100 * gap.difference:+.1f} points ({low:+.1f} to {high:+.1f})"
         else:
@@ -538,7 +538,7 @@ def asked_in(run: Run, story: Story) -> Any:
     from trainers.measure import Asked
 
     answered = [event for event in events_of(run.id, None) if isinstance(event, Answered)]
-    if not answered or not isinstance(story.end, Finished):
+    if not (answered and answered[-1].labels) or not isinstance(story.end, Finished):
         return None
     test = (run.plan.data, run.plan.mends)
     return Asked(test, answered[-1].labels, answered[-1].answers)

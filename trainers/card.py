@@ -111,8 +111,8 @@ def _use(plan: Plan) -> str:
         f"The table's first line names its columns; the one called `{column}` is answered, or "
         "`--column NAME`. `--check` asks the questions in proof.json again and says by how much "
         "the answers differ from those that the model gave when it was made. "
-        'With `"not_sure_below": 0.7` in config.json, answers less sure than that become '
-        '"not sure".',
+        'Answers less sure than `not_sure_below` in config.json become "not sure". It stands '
+        "there where the run's checks gave a line, as in Thaw; change it, or take it out.",
     ]
     if row.modality == "images":
         told += ["", "Pictures: JPEG, PNG, WebP and what else Pillow reads."]

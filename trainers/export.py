@@ -32,7 +32,7 @@ from trainers import artifacts, backbones, samples, simple
 from trainers.backbones import Backbone, places, text, torchvision_nets, vision
 from trainers.body import Body, device, mirror, reduced_precision
 from trainers.card import card
-from trainers.events import Calibrated, Cancelled, Done, Event, Stage
+from trainers.events import Cancelled, Done, Event, Stage
 from trainers.home import zip_of
 from trainers.jobs import Export
 from trainers.loop import Head, Model
@@ -41,8 +41,9 @@ from trainers.registry import UnknownKey
 from trainers.report import comparison_of, report
 from trainers.run import fresh
 from trainers.samples.own import BadUpload
-from trainers.samples.own.limits import SHORT_SIDE_PX
+from trainers.samples.own.limits import KEPT_CHARS, MAX_STRETCH, SHORT_SIDE_PX
 from trainers.store import FINISHED, Run, store
+from trainers.threshold import calibrated, usual
 from trainers.whole import whole
 
 FILES = Path(__file__).parent / "takeaway"
@@ -142,8 +143,8 @@ def model_of(run: Run) -> Kept | simple.Kept:
 def temperature_of(run: Run) -> float:
     """What the scores of its model are to be divided by to be as sure as they are right; 1 where
     none was fitted."""
-    fitted = (event.temperature for event in _events(run) if isinstance(event, Calibrated))
-    return next(fitted, 1.0)
+    fitted = calibrated(_events(run))
+    return fitted.temperature if fitted else 1.0
 
 
 @torch.no_grad()
@@ -380,7 +381,11 @@ def _weights(
         if config["lora"]:
             needs.append("peft")
     if config["modality"] == "images":
-        config["preprocessing"]["shorter_side_px"] = SHORT_SIDE_PX
+        config["preprocessing"] |= {"shorter_side_px": SHORT_SIDE_PX, "most_stretch": MAX_STRETCH}
+    else:
+        config["preprocessing"]["most_chars"] = KEPT_CHARS
+    if (least := usual(calibrated(_events(run)))) and plan.approach != "none":
+        config["not_sure_below"] = least
     for name, file in along.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(file.read_bytes())

@@ -228,6 +228,9 @@ class Line:
     high: float | None
     seconds: float | None
     mine: bool  # of whoever looks
+    seed: int = 0  # runs with the same one learn from the same draw of the examples
+    budget: float = 0.0  # seconds
+    backbone: str = ""
 
 
 class Rooms:
@@ -532,6 +535,9 @@ class Rooms:
             *(runs.c[name] for name in ("approach", "state", "score", "seconds", "created")),
             runs.c.subject.label("data"),
             runs.c.plan["per_class"].as_integer().label("per_class"),
+            runs.c.plan["seed"].as_integer().label("seed"),
+            runs.c.plan["seconds"].as_float().label("budget"),
+            runs.c.plan["backbone"].as_string().label("backbone"),
             runs.c.result["test_accuracy_low"].as_float().label("low"),
             runs.c.result["test_accuracy_high"].as_float().label("high"),
             people.c.name,
@@ -551,7 +557,10 @@ class Rooms:
         return sorted(lines, key=_order)
 
 
-_SHOWN = ("name", "approach", "per_class", "state", "score", "low", "high", "seconds")
+_SHOWN = (
+    *("name", "approach", "per_class", "state", "score", "low", "high", "seconds"),
+    *("seed", "budget", "backbone"),
+)
 
 
 def rooms() -> Rooms:

@@ -13,9 +13,15 @@ from trainers.events import Calibrated, Event
 
 # One-sided 90 % bound; ours. Bounds for choosing a threshold by risk are usual since Geifman and
 # El-Yaniv 2017 ("Selective classification for deep neural networks"); theirs is stricter, and
-# would promise next to nothing with the some dozens of checks that most runs here have.
+# would promise next to nothing with the some dozens of checks that most runs here have. The bound
+# is that of one threshold fixed beforehand; of many the smallest that passes is taken, which errs
+# more often: simulated for 90 % right and 50 to 1,000 checks, in up to 13 of 100 runs whose
+# sureness tells right from wrong (at 50 checks a third of the promised ones), and in up to half
+# where it does not and the model lies just below. Walking down from the surest to the first miss,
+# with an exact bound, errs in 10 of 100; but it halves what is answered, and promises next to
+# nothing from 50 checks. So the words claim no more than the bound does.
 Z = 1.2816
-PROMISES_IN_TEN = 9
+USUAL_PERCENT = 90  # of the given answers that should be right, where nobody says otherwise; ours
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,11 @@ class Threshold:
 
     wanted: float  # share right among those answered
     sure: float  # 0..1
-    promised: bool  # the checks carry it; else this is where they promise most
+    promised: bool  # its bound reaches `wanted`; else this is where it is highest
     right: int
     answered: int
     checks: int
-    low: float  # share right that can be promised, nine times in ten
+    low: float  # lower bound of the share right; holds nine times in ten if fixed beforehand
 
     @property
     def share(self) -> float:
@@ -78,6 +84,13 @@ def lower_bound(right: int, answered: int, z: float = Z) -> float:
         z * math.sqrt(share * (1 - share) / answered + square / (4 * answered)),
     )
     return max(0.0, (middle - spread) / (1 + square))
+
+
+def usual(measured: Calibrated | None) -> float:
+    """Below it a run says "not sure" where nobody says otherwise; 0 where it answers always."""
+    if not (measured and measured.sureness):
+        return 0.0
+    return threshold(measured.sureness, measured.right, USUAL_PERCENT / 100).sure
 
 
 def calibrated(events: Sequence[Event]) -> Calibrated | None:

@@ -10,7 +10,7 @@ HEIGHT_PX = 280
 
 def trade_off(steps: Sequence[Threshold], chosen: Threshold, accent: str) -> Figure:
     """How many of the checks are answered against how many of those are right: every threshold,
-    and the chosen one. The lower bound is drawn where the promise lies."""
+    and the chosen one. Below lies the lower bound of each."""
     share = [100 * step.share for step in steps]
     found = [100 * step.right / step.answered for step in steps]
     low = [100 * step.low for step in steps]
@@ -27,7 +27,7 @@ def trade_off(steps: Sequence[Threshold], chosen: Threshold, accent: str) -> Fig
             },
             line
             | {
-                "name": "what that promises, nine times in ten",
+                "name": "at least, were the line fixed beforehand (nine times in ten)",
                 "y": low,
                 "line": {"color": accent, "width": 1.5, "dash": "dot", "shape": "hv"},
                 "hovertemplate": "%{x:.0f} % answered: at least %{y:.0f} %<extra></extra>",

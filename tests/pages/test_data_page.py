@@ -211,6 +211,19 @@ def test_a_column_can_be_chosen_as_the_groups():
     assert at.selectbox[2].value == 2
 
 
+def test_one_example_of_each_class_can_be_run_on(tmp_path):
+    for side, first in (("train", 0), ("test", 10)):
+        rows = "".join(f"{unlike(first + n)}\t{'ab'[n]}\n" for n in range(2))
+        (tmp_path / f"{side}.tsv").write_text(f"text\tlabel\n{rows}")
+    at = app()
+    for _ in own.read(tmp_path, visitor=visitor_of(at)):
+        pass
+    at.query_params |= {"data": my_data(at).key, "per_class": "1", "approach": "transfer"}
+    at.switch_page("run.py").run()
+    assert not at.exception
+    assert "At most 2 in all" in words(at)
+
+
 def test_nobody_else_is_shown_it():
     key = my_data(with_data()).key
     stranger = app(data=key)

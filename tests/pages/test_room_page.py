@@ -51,13 +51,16 @@ def opened(**settings):
 def ran(room, visitor, right=48):
     person = rooms().of(visitor)[1]
     run = rooms().start(room.settings.plan("transfer", person.number), visitor)
+    store().append(run, [ended(right)])
+    return run
+
+
+def ended(right=48):
     share = right / 60
-    end = Finished(
+    return Finished(
         "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, right, share, share - 0.1,
         share + 0.08, 0.79, [[30, 0], [0, 30]], 4.2, 90, 990, 12.0, False, {}, 1, 1,
     )  # fmt: skip
-    store().append(run, [end])
-    return run
 
 
 # --- before a room --------------------------------------------------------------------------------
@@ -72,6 +75,13 @@ def test_the_front_says_what_a_room_is_and_has_every_exercise():
     links = [link.proto for link in at.get("page_link") if link.proto.label == "Try it alone"]
     assert [f"data={one.data}" in link.query_string
             for one, link in zip(EXERCISES.values(), links, strict=True)] == [True] * 3  # fmt: skip
+
+
+def test_alone_a_run_again_with_the_same_seed_is_no_second_draw():
+    settings = Settings.of_exercise("three-approaches")
+    for seed in (3, 3, 4):
+        store().append(store().start(settings.plan("transfer", seed), ANA), [ended()])
+    assert "3 runs of 2 draws" in words(page())
 
 
 def test_one_click_opens_a_room_with_an_exercise():
@@ -139,6 +149,16 @@ def test_the_board_shows_names_as_they_stand_and_ones_own_place():
     assert "place 2 of 2, 67% right" in said.replace("\\", "")
     assert "<b>" not in said.replace("\\<b\\>", "")
     assert "**Ana (you)**" in said
+
+
+def test_where_all_have_one_draw_many_runs_tell_nothing_of_luck():
+    room = opened(draws=False, may_change=("seconds",))
+    for visitor, name in ((ANA, "Ana"), (BEN, "Ben")):
+        rooms().join(room.code, name, visitor)
+        ran(room, visitor)
+    said = words(page(room=room.code))
+    assert "2 runs of 1 draw, " in said
+    assert "how much is luck cannot be judged" in said
 
 
 def test_who_is_not_in_a_room_sees_neither_its_board_nor_its_wall():

@@ -213,6 +213,14 @@ def test_runs_on_different_data_are_not_said_to_be_comparable():
     assert "points (" not in said
 
 
+def test_without_answers_no_test_is_called_another():
+    unscored = store().start(Plan(data="digits", approach="transfer"), ANN, worker="test")
+    store().cancel(unscored)
+    said = words(page(runs=",".join([unscored, ran("hybrid")])))
+    assert "another test" not in said
+    assert "| – |" in said
+
+
 def test_a_comparison_stands_for_its_runs():
     keys = [ran(approach) for approach in ("none", "transfer", "hybrid")]
     job = Comparison(data="digits", visitor=ANN, approaches=("none", "transfer", "hybrid"))

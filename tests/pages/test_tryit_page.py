@@ -12,7 +12,7 @@ from test_pages import FRAME, RUN, finished, words
 from pages.parts.closer import tryit
 from pages.parts.closer.tryit import promised
 from pages.parts.figures_tryit import trade_off
-from trainers import answering
+from trainers import answering, artifacts
 from trainers.answering import Answer, CannotAnswer, Opening
 from trainers.events import Calibrated
 from trainers.home import run_folder
@@ -151,7 +151,7 @@ def test_without_a_measurement_there_is_no_slider_and_it_says_so(model):
     model.answer = Answer(sureness=[0.51, 0.49], unlike=False, shown=SHOWN)
     at = with_pictures(page(ran(measured=False)))
     assert not at.select_slider
-    assert "was not measured in this run" in words(at)
+    assert "no line below which" in words(at)
     assert ":gray-badge" not in words(at)
 
 
@@ -274,6 +274,30 @@ def test_a_second_model_answers_the_same_beside_it(model):
     assert len(bars(at)) == 4
 
 
+def test_models_that_lie_elsewhere_are_brought_here_when_chosen(model, monkeypatch):
+    away, key = ran("transfer", model=False), ran("hybrid")
+    fetched = []
+    monkeypatch.setattr(artifacts, "address", lambda: "s3://models")
+    monkeypatch.setattr(artifacts, "get", lambda kind, run: fetched.append(run))
+    monkeypatch.setattr(answering, "opening", lambda run: fetched.append(run) or model.opening)
+    at = page(key)
+    (choice,) = [box for box in at.selectbox if box.label == "Beside another model"]
+    assert (choice.value, len(choice.options)) == ("", 2)
+    assert set(fetched) == {key}
+    choice.set_value(away)
+    sound(at.run())
+    assert set(fetched) == {key, away}
+
+
+@pytest.mark.parametrize(
+    ("approach", "says"), [("simple", "holds no example out"), ("transfer", "older version")]
+)
+def test_without_checks_it_says_why_and_not_to_run_it_again(approach, says, model):
+    said = words(page(ran(approach, measured=False)))
+    assert says in said
+    assert "Run it again" not in said
+
+
 def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
     key = ran()
     at = page(key)
@@ -293,8 +317,11 @@ def test_the_promise_is_told_with_its_counts():
     told = promised(threshold(SURE, RIGHT, 0.9))
     assert "60 would be answered (60%), 60 of them rightly (100%)" in told
     assert "too few" not in told
+    assert "of new answers fewer may be right" in told
     assert "at best" in promised(threshold([0.9] * 8, [True] * 8, 0.95))
-    assert "may answer always" in promised(threshold(SURE, RIGHT, 0.7))
+    always = promised(threshold(SURE, RIGHT, 0.7))
+    assert "may answer always" in always
+    assert "fewer may be right" not in always  # nothing was chosen
 
 
 def test_the_figure_shows_every_threshold_and_the_chosen_one():
@@ -304,6 +331,7 @@ def test_the_figure_shows_every_threshold_and_the_chosen_one():
     assert found["y"] == [80.0, 100.0]
     assert all(under < share for under, share in zip(low["y"], found["y"], strict=True))
     assert (mark["x"], mark["y"]) == ([60.0], [100.0])
+    assert "fixed beforehand" in low["name"]  # the bound is not that of the best of many
 
 
 def test_no_upload_of_a_table_is_larger_than_what_is_read():

@@ -1,17 +1,23 @@
 """What a room measured, in words: no number that is not of its runs."""
 
 import re
+from itertools import count
 
 import pytest
 
 from trainers.debrief import told
 from trainers.rooms import Line
 
+DRAWS = count(1)
 
-def line(approach="transfer", score=0.5, per_class=20, data="digits", seconds=3.0, name="Ana"):
+
+def line(approach="transfer", score=0.5, per_class=20, data="digits", seed=None, budget=20.0):
+    """A run, of a draw of its own where no seed is named."""
+    seed = next(DRAWS) if seed is None else seed
     state = "queued" if score is None else "finished"
     low, high = (None, None) if score is None else (score - 0.1, score + 0.1)
-    return Line(name, approach, data, per_class, state, score, low, high, seconds, False)
+    seen = ("Ana", approach, data, per_class, state, score, low, high, 3.0, False)
+    return Line(*seen, seed, budget, "small_resnet")
 
 
 def lines(**scores):
@@ -45,9 +51,32 @@ def test_ahead_is_said_only_of_what_luck_does_not_do(transfer, hybrid, says):
     assert says in told(lines(transfer=transfer, hybrid=hybrid), data="digits")[-1]
 
 
-def test_one_run_of_each_is_too_few_to_tell():
+def test_runs_that_repeat_each_other_are_no_evidence():
+    """Nobody has another seed where draws are off, and "Run again" keeps one's own."""
+    again = [line("transfer", 0.9, seed=0)] * 5 + [line("hybrid", 0.1, seed=0)] * 5
+    said = told(again, data="digits")
+    assert said[0].startswith("Transfer learning: 5 runs of 1 draw, typically 90% right")
+    assert "cannot be told from one draw" in said[-1]
+    few = [line("transfer", 0.9 + seed / 100, seed=seed) for seed in range(3)]
+    few += [line("hybrid", 0.8 + seed / 100, seed=seed) for seed in range(3)]
+    assert "in 9 of 9 pairs, which luck alone does, too" in told(4 * few, data="digits")[-1]
+
+
+@pytest.mark.parametrize("other", [{"per_class": 100}, {"budget": 300.0}])
+def test_runs_that_were_set_otherwise_are_not_held_beside(other):
+    alike = lines(transfer=[0.8, 0.81, 0.82, 0.83], hybrid=[0.8, 0.81, 0.82, 0.83])
+    said = told([line("hybrid", 0.97, **other) for _ in range(6)] + alike, data="digits")
+    assert said[0] == (
+        "Of 14 runs, the 8 that were set alike are held side by side: 20 of each class, "
+        "a budget of 20 s."
+    )
+    assert "97%" not in " ".join(said)
+    assert "cannot be told" in said[-1]
+
+
+def test_one_draw_of_each_is_too_few_to_tell():
     assert (
-        "cannot be told from one run"
+        "cannot be told from one draw"
         in told(lines(transfer=[0.9], hybrid=[0.1]), data="digits")[-1]
     )
 

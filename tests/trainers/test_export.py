@@ -10,6 +10,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from importlib.metadata import distribution
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from huggingface_hub import ModelCard
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models as token_models, pre_tokenizers
 from torchvision import models
@@ -40,7 +41,10 @@ from trainers.loop import computed
 from trainers.plan import Plan
 from trainers.run import run
 from trainers.samples import own
+from trainers.samples.own import images as own_images
+from trainers.samples.own.limits import KEPT_CHARS, MAX_STRETCH, SHORT_SIDE_PX
 from trainers.store import store
+from trainers.threshold import calibrated, usual
 
 SECONDS = 3
 
@@ -457,6 +461,68 @@ def test_pictures_are_read_as_they_were_in_training(pictures, alone, tmp_path):
         done = alone(pictures, str(wrong))
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def predicting(tmp_path):
+    """predict.py beside a config.json, imported; its model says by how long an example is."""
+
+    def made(modality: str):
+        ready = {"shorter_side_px": SHORT_SIDE_PX, "most_stretch": MAX_STRETCH}
+        config = {"labels": ["short", "long"], "modality": modality, "output": "probability"}
+        config["preprocessing"] = ready | {"most_chars": KEPT_CHARS}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "predict.py").write_bytes((export.FILES / "predict.py").read_bytes())
+        spec = spec_from_file_location("predict", tmp_path / "predict.py")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.network = lambda: lambda some: np.array([[0.4, 0.6]] * len(some))
+        return module
+
+    return made
+
+
+@pytest.mark.parametrize("size", [(60, 20), (99, 10), (7, 300), (2000, 300)])
+def test_a_long_picture_is_cut_as_in_thaw(size, predicting, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    with open(tmp_path / "a.png", "rb") as file:
+        expected, _ = own_images.opened(file)
+    found = predicting("images").picture(str(tmp_path / "a.png"))
+    assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_a_picture_with_broken_exif_is_read(predicting, tmp_path, monkeypatch):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: 1 / 0)
+    assert predicting("images").picture(str(tmp_path / "a.png")).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_path, capsys):
+    predict = predicting("text")
+    assert len(predict.read("x " * KEPT_CHARS)) == KEPT_CHARS
+    assert predict.main(["  \n"]) == 2
+    assert "There is no text" in capsys.readouterr().err
+    rows = [["text", "id"], ["hello", "1"], ["  ", "2"], ["", "3"], ["bye", "4"]]
+    with open(tmp_path / "in.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert predict.main(["--csv", str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]) == 0
+    with open(tmp_path / "out.csv", newline="") as file:
+        found = [(row["answer"], row["probability"]) for row in csv.DictReader(file)]
+    assert found == [("long", "0.6000"), ("", ""), ("", ""), ("long", "0.6000")]
+
+
+def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monkeypatch):
+    key = finished("digits", "transfer", per_class=20)
+    events = [event for _, event in store().events(key)]
+    measured = calibrated(events)
+    sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
+    told = replace(measured, sureness=sure, right=[one > 0.5 for one in sure])
+    events[events.index(measured)] = told
+    monkeypatch.setattr(export, "_events", lambda run: events)
+    config = json.loads((unpacked(key, tmp_path) / "config.json").read_text())
+    assert config["not_sure_below"] == usual(told) == 0.9
+    assert config["preprocessing"]["most_stretch"] == MAX_STRETCH
 
 
 # --- what lies in it ----------------------------------------------------------------------------

@@ -371,6 +371,7 @@ def test_the_board_has_the_best_first_and_shows_names_and_scores_alone():
         ("Ana", "queued"),
     ]
     assert [line.mine for line in lines] == [False, True, True]
+    assert (lines[1].seed, lines[1].budget, lines[1].backbone) == (1, first.seconds, first.backbone)
     assert (lines[0].score, lines[0].low) == (50 / 60, pytest.approx(50 / 60 - 0.1))
     assert [line.name for line in best_of_each(lines)] == ["Ben", "Ana"]
     shown = repr(lines)

@@ -71,18 +71,22 @@ def answer_table(source: str, target: str, column: str | None) -> None:
     column = column or next((name for name in ("text", "file") if name in names), names[0])
     if column not in names:
         raise BadInput(f"{source} has no column {column!r}. It has: {', '.join(names)}.")
-    asked = [row[column] or "" for row in rows]
+    # What is blank has no answer.
+    asked = [cell if (cell := row[column] or "").strip() else "" for row in rows]
     if PICTURES:  # named as seen from the table
-        asked = [str(Path(source).resolve().parent / name) for name in asked]
+        asked = [name and str(Path(source).resolve().parent / name) for name in asked]
     added = [name if name not in names else f"{name} (model)" for name in ("answer", MEASURE)]
     with open(target, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
         out.writerow(map(harmless, [*names, *added]))
         for start in range(0, len(rows), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            found = ask([read(one) for one in asked[some]])
-            for row, sureness in zip(rows[some], found, strict=True):
-                told = [answer(sureness) or "not sure", f"{sureness.max():.4f}"]
+            found = iter(ask([read(one) for one in asked[some] if one]))
+            for row, one in zip(rows[some], asked[some], strict=True):
+                told = ["", ""]
+                if one:
+                    sureness = next(found)
+                    told = [answer(sureness) or "not sure", f"{sureness.max():.4f}"]
                 out.writerow(map(harmless, [*(row[name] or "" for name in names), *told]))
     print(f"{len(rows):,} rows answered: {target}")
 
@@ -162,26 +166,34 @@ def shown(sure: float) -> str:
 
 
 def read(given: str) -> Any:
-    """The picture in a file; a text, or the one that a file holds."""
+    """The picture in a file; a text, or the one that a file holds, as much of it as Thaw reads."""
     if PICTURES:
         return picture(given)
     try:
         is_file = Path(given).is_file()
     except (OSError, ValueError):  # too long for a name
         is_file = False
-    return Path(given).read_text("utf-8") if is_file else given
+    text = Path(given).read_text("utf-8", "replace") if is_file else given
+    if not text.strip():
+        raise BadInput(f"There is no text in {given if is_file else 'what was given'}.")
+    return text[: CONFIG["preprocessing"]["most_chars"]]
 
 
 def picture(file: str) -> Any:
-    """Upright, RGB, white behind what is transparent, and made smaller as in training."""
+    """Upright, RGB, white behind what is transparent, the ends of a long one cut, and made smaller
+    as in training."""
     from PIL import Image, ImageOps
 
-    most = CONFIG["preprocessing"]["shorter_side_px"]
+    ready = CONFIG["preprocessing"]
+    most, stretch = ready["shorter_side_px"], ready["most_stretch"]
     try:
         with Image.open(file) as image:
             image.draft("RGB", (most, most))
             image.load()
-            upright = ImageOps.exif_transpose(image)
+            try:
+                upright = ImageOps.exif_transpose(image)
+            except Exception:  # broken EXIF, sound picture
+                upright = image.copy()
     except FileNotFoundError:
         raise BadInput(f"There is no file {file}. This model reads pictures: name one.") from None
     except Exception as error:  # decoders raise nearly everything at bytes that are no picture
@@ -194,7 +206,10 @@ def picture(file: str) -> Any:
         behind = Image.new("RGBA", clear.size, (255, 255, 255, 255))
         upright = Image.alpha_composite(behind, clear)
     upright = upright.convert("RGB")
-    if (side := min(upright.size)) > most:
+    side = min(upright.size)
+    if max(upright.size) > stretch * side:
+        upright = ImageOps.fit(upright, [min(px, stretch * side) for px in upright.size])
+    if side > most:
         size = [round(px * most / side) for px in upright.size]
         upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=3)
     return upright

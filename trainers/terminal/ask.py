@@ -14,7 +14,7 @@ from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import MAX_IMAGE_BYTES, plain
 from trainers.store import FINISHED, Run, store
 from trainers.terminal.asked import finished, run_option
-from trainers.threshold import calibrated, threshold
+from trainers.threshold import USUAL_PERCENT, calibrated, threshold
 
 TOP = 3
 
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     command.add_argument("--csv", type=Path, metavar="IN", help="a table with a column of texts")
     command.add_argument("--column", help="of the table; guessed by default")
     command.add_argument("--to", type=Path, metavar="OUT", help="where the answered table goes")
-    command.add_argument("--precision", type=float, default=90,
+    command.add_argument("--precision", type=float, default=USUAL_PERCENT,
                          help="percent of the answers that should be right (90), else: not sure; "
                          "0: answer always")  # fmt: skip
 

@@ -17,10 +17,8 @@ NO_PROBABILITIES = {
     "are. So it cannot be said how sure it is.",
 }
 NOTHING_HELD_OUT = {
-    "simple": "This approach holds no example out to check itself, so nothing is corrected: the "
-    "curve shows its probabilities as they came.",
-    "": "No example was held out in this run, or it was made by an older version: so nothing is "
-    "corrected, and the curve shows its probabilities as they came.",
+    "simple": "This approach holds no example out to check itself",
+    "": "No example was held out in this run, or it was made by an older version",
 }
 
 
@@ -53,9 +51,17 @@ def show(told: Story, end: Finished, run: Run) -> None:
     if calibrated:
         st.markdown(explained(f"**[[temperature|Temperature]].** {_tempered(told)}"))
     else:
-        st.caption(NOTHING_HELD_OUT.get(end.approach, NOTHING_HELD_OUT[""]))
+        st.caption(
+            f"{nothing_held_out(end.approach)}: so nothing is corrected, and the curve shows its "
+            "probabilities as they came."
+        )
     with st.expander("The same as a table"):
         st.table(_rows("as it came", came) + _rows("by its temperature", after))
+
+
+def nothing_held_out(approach: str) -> str:
+    """Why how sure it may be was not measured."""
+    return NOTHING_HELD_OUT.get(approach, NOTHING_HELD_OUT[""])
 
 
 def _tempered(told: Story) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from pages.parts import figures_tryit
 from pages.parts.closer import tryit_ask
+from pages.parts.closer.sureness import nothing_held_out
 from pages.parts.closer.tryit_ask import Given
 from pages.parts.live_plot import live_plot
 from pages.parts.look import LOOKS
@@ -23,9 +24,10 @@ from trainers.answering import Answer, CannotAnswer
 from trainers.answering.tables import MOST_ROWS, written
 from trainers.drift import FEWEST, drift, in_words as in_words_of
 from trainers.events import Calibrated, Finished
+from trainers.home import run_folder
 from trainers.registry import UnknownKey
 from trainers.store import FINISHED, Run, data_title, store
-from trainers.threshold import Threshold, calibrated, threshold, trade
+from trainers.threshold import USUAL_PERCENT, Threshold, calibrated, threshold, trade
 
 POLL_SECONDS = 0.5
 CARDS = 6  # more answers are a table
@@ -35,7 +37,6 @@ TOP = 3  # answers that have a bar
 REMEMBERED = {"text": 2 * MOST_ROWS, "images": 2 * tryit_ask.MOST_PICTURES}
 ALWAYS = 0
 PRECISIONS = (ALWAYS, 70, 75, 80, 85, 90, 95, 97, 99)
-USUAL = 90
 TESTED_HOW = (
     "Two-sample tests against at most 300 examples of its test, each at 1 %: how many are unlike "
     "what it learned from (Fisher), how far they lie from that (Kolmogorov-Smirnov), and its "
@@ -110,6 +111,11 @@ def _kept(run: Run) -> bool:
     return (artifacts.of_run(run.id) / "model.safetensors").is_file()
 
 
+def _is_here(run: Run) -> bool:
+    """Asks no other computer."""
+    return (run_folder(run.id) / "model.safetensors").is_file()
+
+
 # --- the models ---------------------------------------------------------------------------------
 
 
@@ -134,11 +140,13 @@ def _loading(run: str) -> None:
 
 
 def beside(run: Run, modality: str) -> Run | None:
-    """The second model, if any: that of another approach on the same data at first."""
+    """The second model, if any: that of another approach on the same data at first. One that lies
+    elsewhere is brought here when it is chosen, and no sooner: they may be fifty."""
     others = {
         one.id: one
         for one in store().of_visitor(visitor(), limit=50)
-        if one.id != run.id and one.state == FINISHED and _modality(one) == modality and _kept(one)
+        if one.id != run.id and one.state == FINISHED and _modality(one) == modality
+        if artifacts.address() or _is_here(one)
     }
     if not others:
         st.caption("Finish a second run on data of this kind, and both answer side by side.")
@@ -147,6 +155,7 @@ def beside(run: Run, modality: str) -> Run | None:
         key
         for key, one in others.items()
         if one.plan.data == run.plan.data and one.plan.approach != run.plan.approach
+        if _is_here(one)
     )
     keys = ["", *others]
     chosen = st.selectbox(
@@ -206,14 +215,14 @@ def wanted_precision(run: Run) -> int:
         return ALWAYS
     if not (measured and measured.sureness):
         st.caption(
-            "How far its percentages can be trusted was not measured in this run, so there is no "
-            'line below which it would say "not sure". Run it again for that.'
+            f"{nothing_held_out(run.plan.approach)}: so there is no line below which it would say "
+            '"not sure".'
         )
         return ALWAYS
     return st.select_slider(
         "How many of its answers should be right?",
         PRECISIONS,
-        value=USUAL,
+        value=USUAL_PERCENT,
         format_func=lambda share: f"{share} %" if share else "Answer always",
         key=f"wanted-{run.id}",
         help="The more should be right, the more often it says: not sure.",
@@ -246,10 +255,10 @@ def promised(least: Threshold) -> str:
     line = (
         given if least.sure == 0 else f'Below **{_line(least.sure)}** it says "not sure". {given}'
     )
-    if least.promised:
-        return line
+    if least.promised:  # of many lines the one that looks well has had luck, too
+        return f"{line} The line was chosen by these checks: of new answers fewer may be right."
     return (
-        f"{least.checks:,} checks are too few, or it errs too often, to promise "
+        f"{least.checks:,} checks are too few, or it errs too often, to count on "
         f"{least.wanted:.0%}: at best {least.low:.0%}. {line}"
     )
 
