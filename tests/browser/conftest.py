@@ -53,6 +53,8 @@ def app(app_home) -> str:
         process.terminate()
         process.wait(timeout=30)
         log.close()
+    told = (app_home / "app.log").read_text()
+    assert "Traceback" not in told, told  # of the app, or of a process that it started
 
 
 def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
