@@ -112,7 +112,7 @@ def _use(plan: Plan) -> str:
         "`--column NAME`. `--check` asks the questions in proof.json again and says by how much "
         "the answers differ from those that the model gave when it was made. "
         'Answers less sure than `not_sure_below` in config.json become "not sure". It stands '
-        "there where the run's checks gave a line, as in Thaw; change it, or take it out.",
+        "there where the run's checks carried a line; change it, or take it out.",
     ]
     if row.modality == "images":
         told += ["", "Pictures: JPEG, PNG, WebP and what else Pillow reads."]

@@ -87,10 +87,12 @@ def lower_bound(right: int, answered: int, z: float = Z) -> float:
 
 
 def usual(measured: Calibrated | None) -> float:
-    """Below it a run says "not sure" where nobody says otherwise; 0 where it answers always."""
+    """Below it a run says "not sure" where nobody can choose; 0 where it answers always, as it does
+    where its checks carry no line: theirs could leave most unanswered, and nobody would be told."""
     if not (measured and measured.sureness):
         return 0.0
-    return threshold(measured.sureness, measured.right, USUAL_PERCENT / 100).sure
+    least = threshold(measured.sureness, measured.right, USUAL_PERCENT / 100)
+    return least.sure if least.promised else 0.0
 
 
 def calibrated(events: Sequence[Event]) -> Calibrated | None:

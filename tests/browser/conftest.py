@@ -17,9 +17,11 @@ from playwright.sync_api import (
     Error,
     Page,
     TimeoutError,
+    expect,
 )
 
 ROOT = Path(__file__).parents[2]
+expect.set_options(timeout=30_000)  # a busy machine draws slowly
 # The flags keep Chromium from looking up its maker's hosts: a test fails on any such request.
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

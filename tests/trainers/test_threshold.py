@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from trainers.events import Calibrated, from_json
-from trainers.threshold import Z, calibrated, lower_bound, tempered, threshold, trade
+from trainers.threshold import Z, calibrated, lower_bound, tempered, threshold, trade, usual
 
 
 def checks(count: int = 2000, seed: int = 0):
@@ -90,3 +90,10 @@ def test_the_last_measurement_counts():
     assert calibrated([first, last]) is last
     assert calibrated([]) is None
     assert from_json(last.as_json()) == last
+
+
+def test_where_nobody_can_choose_a_line_needs_checks_that_carry_it():
+    told = Calibrated(1.0, [0.9] * 60 + [0.4] * 40, [True] * 60 + [False] * 40, 1.0)
+    assert usual(told) == 0.9
+    assert usual(Calibrated(1.0, [0.9] * 8 + [0.4] * 2, [True] * 8 + [False] * 2, 1.0)) == 0
+    assert usual(None) == 0
