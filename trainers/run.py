@@ -415,8 +415,7 @@ class _Run:
                 phase.learning_rate,
                 clock.seconds(),
             )
-            left = end - clock.seconds()
-            until = behind["until"] if behind else clock.seconds() + phase.share * left
+            until = behind["until"] if behind else self._until(end, phase, *to_play[number + 1 :])
             steps = plan.pace.steps[number] if plan.pace else None
             if phase.learns != "head":
                 yield from self._fitted(phase, number, view, until, steps, taught)
@@ -684,6 +683,13 @@ class _Run:
         sure = calibration.sureness(scores, self.temperature).round(4).tolist()
         right = (scores.argmax(1) == labels).tolist()
         yield Calibrated(self.temperature, sure, right, self.clock.seconds())
+
+    def _until(self, end: float, phase: Phase, *then: Phase) -> float:
+        """Seconds on the clock at which `phase` ends at the latest: its share of what is left, or
+        all of it where those after it would find no time."""
+        now = self.clock.seconds()
+        shared = now + phase.share * (end - now)
+        return end if then and shared + self._least(then[0]) > end else shared
 
     def _least(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and

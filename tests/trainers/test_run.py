@@ -386,6 +386,23 @@ def test_what_learns_throughout_learns_once_more_with_the_checks_included(approa
     assert set(held) & {item for items in again for item in items}
 
 
+@pytest.mark.parametrize(("least_seconds", "share"), [(0.0, 0.25), (1e9, 1.0)])
+def test_a_head_whose_body_will_find_no_time_gets_all_of_it(least_seconds, share, toy, monkeypatch):
+    until = []
+
+    def noted(*given, **how):
+        until.append(how["until_seconds"])
+        return teach(*given, **how)
+
+    teach = trainers_run.teach
+    monkeypatch.setattr(trainers_run, "teach", noted)
+    monkeypatch.setattr(trainers_run._Run, "_least", lambda self, phase: least_seconds)
+    events = list(run(plan("hybrid")))
+    (end,) = until
+    assert abs(end / 20 - share) < 0.1
+    assert len(of(PhaseStarted, events)) == (1 if least_seconds else 2)
+
+
 def test_a_second_helping_that_would_not_fit_is_left_out(toy):
     toy.SLOW["seconds"] = 0.02
     finished = list(run(plan("fine_tune", seconds=3)))[-1]
