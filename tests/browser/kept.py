@@ -3,6 +3,7 @@ so pages of finished runs are there at once."""
 
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import insert
 
 from trainers.events import (
@@ -23,7 +24,8 @@ from trainers.events import (
     Watched,
 )
 from trainers.findings import Finding, Shown
-from trainers.jobs import Checkup, Comparison, Curve
+from trainers.forgot import Probe, Question, summary
+from trainers.jobs import Checkup, Comparison, Curve, Forgot
 from trainers.plan import Plan
 from trainers.privacy.tables import shares
 from trainers.rooms import Rooms, Settings
@@ -116,6 +118,16 @@ def comparison(store: Store) -> str:
     told = Curved(rows, "Twice the examples would help.", [], [], 30.0)
     store.append(store.start(curve, VISITOR, worker="test"), [*points, told])
     return key
+
+
+def forgot(store: Store, run: str) -> None:
+    """`run` was asked what it forgot, and did not know 8 of 12 pictures any more."""
+    questions = [Question(0, "lorry", (0, 1), ("bus", "lorry")) for _ in range(12)]
+    pictures = np.zeros((1, 8, 8, 3), np.uint8)
+    probe = Probe("Vehicles", pictures, questions, centred=True)
+    found = summary([probe], [[1] * 12], [[0] * 8 + [1] * 4], untouched=False)
+    job = Forgot(key=run, visitor=VISITOR)
+    store.append(store.start(job, VISITOR, worker="test"), [Done(found, 2.0)])
 
 
 def look_over(store: Store) -> None:

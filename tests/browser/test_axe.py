@@ -166,11 +166,19 @@ def test_a_model_that_answers_and_explains_has_no_barrier(page):
     page.get_by_text("Download the model").wait_for(timeout=SLOW_MS)
     settled(page)
     assert not barriers(page)
-    drawn(page, f"{run}&section=forgot")
-    page.get_by_role("button", name="Ask it, before and after").click()
-    page.get_by_text("questions whose answer changed").wait_for(timeout=SLOW_MS)
-    settled(page)
-    assert not barriers(page)
+
+
+def test_what_a_model_forgot_has_no_barrier_asked_and_answered(mine, app, app_home):
+    store = kept.store_of(app_home)
+    run = kept.run(store, "hybrid")
+    address = f"/run?run={run}&section=forgot"
+    drawn(mine, address)
+    assert mine.get_by_role("button", name="Ask it, before and after").is_visible()
+    assert not barriers(mine)
+    kept.forgot(store, run)
+    drawn(mine, address)
+    assert mine.get_by_text("Right before, wrong now").is_visible()
+    assert not barriers(mine)
 
 
 def test_a_run_at_work_has_no_barrier(mine, app, app_home):
