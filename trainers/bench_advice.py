@@ -20,9 +20,10 @@ from trainers.compare import measured
 from trainers.engine.pool import pool
 from trainers.events import Answered, Finished
 from trainers.home import home
+from trainers.looking import Shared
 from trainers.measure import paired
 from trainers.plan import Plan
-from trainers.run import BadData, Shared, never, run
+from trainers.run import BadData, never, run
 from trainers.trial import trial
 from trainers.verdict import ADVISABLE
 from trainers.whole import write_text

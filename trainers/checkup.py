@@ -13,11 +13,11 @@ from trainers import answers, backbones, features, health, samples
 from trainers.answers import pace
 from trainers.answers.specificity import specificity
 from trainers.backbones import fit
+from trainers.bodies import loaded
 from trainers.body import device
 from trainers.events import Cancelled, Done, Event, Notice, Progress, Stage
 from trainers.jobs import Checkup
 from trainers.plan import Plan
-from trainers.run import loaded
 from trainers.samples import Data, own
 
 LOOKED_AT = 2000  # training examples whose features are computed, at most

@@ -13,6 +13,7 @@ from guide import Answers, advise
 from trainers import answers, backbones, samples
 from trainers.answers import pace
 from trainers.answers.specificity import LOOKED_AT, specificity
+from trainers.bodies import loaded
 from trainers.body import device
 from trainers.database import patiently
 from trainers.engine.execute import execute
@@ -32,9 +33,9 @@ from trainers.events import (
 from trainers.features import frozen
 from trainers.home import run_folder
 from trainers.jobs import Comparison
+from trainers.looking import Shared
 from trainers.misled import explained
 from trainers.plan import Plan
-from trainers.run import Shared, loaded
 from trainers.samples import Data, own
 from trainers.store import store
 from trainers.trial import trial

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from guide.approaches import APPROACHES
 from trainers import backbones, samples
 from trainers.approaches import phases
+from trainers.bodies import loaded
 from trainers.engine.execute import reason
 from trainers.engine.pool import pool
 from trainers.events import (
@@ -29,9 +30,10 @@ from trainers.events import (
     Stage,
 )
 from trainers.jobs import Curve
+from trainers.looking import Shared
 from trainers.measure import score
 from trainers.plan import Plan
-from trainers.run import BadData, Shared, loaded
+from trainers.run import BadData
 from trainers.trend import told
 
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the training examples

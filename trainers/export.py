@@ -30,6 +30,7 @@ from torch import nn
 
 from trainers import artifacts, backbones, samples, simple
 from trainers.backbones import Backbone, places, text, torchvision_nets, vision
+from trainers.bodies import fresh
 from trainers.body import Body, device, mirror, reduced_precision
 from trainers.card import card
 from trainers.events import Cancelled, Done, Event, Stage
@@ -39,7 +40,6 @@ from trainers.loop import Head, Model
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
 from trainers.report import comparison_of, report
-from trainers.run import fresh
 from trainers.samples.own import BadUpload
 from trainers.samples.own.limits import KEPT_CHARS, MAX_STRETCH, SHORT_SIDE_PX
 from trainers.store import FINISHED, Run, store

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainers import samples, simple
+from trainers.bodies import loaded
 from trainers.body import Body, device
 from trainers.events import Cancelled, Done, Event, Progress, Stage
 from trainers.export import NotKept, model_of
 from trainers.features import frozen
 from trainers.jobs import Forgot
 from trainers.measure import paired, score
-from trainers.run import loaded
 from trainers.samples.show import shown
 from trainers.store import store
 

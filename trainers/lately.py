@@ -11,8 +11,9 @@ from pathlib import Path
 
 from trainers import backbones, samples
 from trainers.events import Event
+from trainers.looking import Shared
 from trainers.plan import Plan
-from trainers.run import Shared, run as run_plan
+from trainers.run import run as run_plan
 
 MOST = 4  # sets of examples: of what comes with Thaw each is a few megabytes. Ours
 _kept: OrderedDict[tuple, Shared] = OrderedDict()

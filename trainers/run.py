@@ -1,18 +1,16 @@
 """A plan, executed: `run(plan)` is the whole back end, a stream of events."""
 
-import hashlib
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainers import (
     backbones,
@@ -26,7 +24,8 @@ from trainers import (
 )
 from trainers.approaches import LORA_RANK, Phase, phases
 from trainers.backbones import fit
-from trainers.body import Body, Examples, Inputs, device, reduced_precision
+from trainers.bodies import fingerprint, fresh, loaded
+from trainers.body import Body, Examples, device
 from trainers.changed import changed
 from trainers.checkpoint import CHECKPOINT
 from trainers.events import (
@@ -44,6 +43,7 @@ from trainers.events import (
     Started,
     Step,
 )
+from trainers.looking import FEATURES_SHARE, Looking, Shared, Some
 from trainers.loop import (
     FEWER,
     Checked,
@@ -51,7 +51,6 @@ from trainers.loop import (
     Diverged,
     Head,
     Model,
-    by_length,
     computed,
     freed,
     learned,
@@ -59,6 +58,7 @@ from trainers.loop import (
 )
 from trainers.measure import score
 from trainers.memory import Peak
+from trainers.nearest import class_means, nearest, nearest_mean, point
 from trainers.plan import Pace, Plan
 from trainers.samples import Data
 from trainers.standing import Standing, below
@@ -68,16 +68,7 @@ from trainers.view import View
 
 MOST_VALIDATION = 300  # more would cost time at every look and tell little more
 LOOKED_AT = 60  # examples that are held against the backbone: decoding more takes time
-CALIBRATION = Pace.calibration  # training examples that set the scale of a head that learns
-# with all; fewer where the budget is short
-TOGETHER = 256  # texts that are sorted by length before they are cut into batches
 STEP = 5  # forward passes that a step takes: 4.2 to 4.4 on MobileNet V2 and ResNet-18, bf16
-FEW, PROBE = 4, 32  # examples in the batches that are timed
-
-# Shares of the budget that may go into looking at examples without learning, per use.
-TEST_SHARE, LOOK_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.2, 0.03, 0.4, 0.1
-# Where the looks go by features that are computed once, and where a head is to be scaled.
-LOOK_ONCE_SHARE, CALIBRATION_SHARE = 0.1, 0.1
 # Mirror images: a second look at every picture gains about half a point (0.7 over 7 data sets with
 # 5, 10 and 50 of each class; validation), so it gets no more than this.
 MIRROR_SHARE = 0.25
@@ -92,37 +83,6 @@ class BadData(ValueError):
 
 def never() -> bool:
     return False
-
-
-class Shared:
-    """What runs on the same data, backbone and seed have in common: prepared examples, frozen
-    features, and how many examples the budget can look at. Computed by the first run that needs
-    it, charged to each."""
-
-    def __init__(self) -> None:
-        self.kept: dict[Hashable, tuple[Any, float]] = {}
-        self.tests: int | None = None  # test examples that all are asked; None: what a budget fits
-
-    def with_other_training(self) -> "Shared":
-        """What remains in common with runs that learn from other examples: the test."""
-        other = Shared()
-        other.tests = self.tests
-        test, _ = self.kept.get("test", (None, 0.0))
-        other.kept = {
-            key: value
-            for key, value in self.kept.items()
-            if key in ("test", "forward") or key[:2] == ("features", id(test))
-        }
-        return other
-
-    def get(self, key: Hashable, clock: Clock) -> Any:
-        """What was kept under `key`, its time charged to the clock; None where nothing was."""
-        value, seconds = self.kept.get(key, (None, 0.0))
-        clock.charge(seconds)
-        return value
-
-    def keep(self, key: Hashable, value: Any, seconds: float) -> None:
-        self.kept[key] = value, seconds
 
 
 def run(
@@ -220,32 +180,6 @@ def left_out(plan: Plan) -> list[str]:
     return [f"Left out, as chosen when the data was looked over: {told}."]
 
 
-def fresh(key: str, *, pretrained: bool) -> Body:
-    """A body of one's own to change; the pre-trained weights are read once a process."""
-    if pretrained:
-        return deepcopy(loaded(key)).to(device())
-    return backbones.pick(key).body(pretrained=False).to(device())
-
-
-@lru_cache(maxsize=4)  # the bundled ones and two downloaded: each may take half a gigabyte
-def loaded(key: str) -> Body:
-    """The pre-trained body that this process shares: not to be changed."""
-    with torch.random.fork_rng():  # a first run and a later one must throw the same dice
-        return backbones.pick(key).body()
-
-
-@lru_cache(maxsize=4)  # as `loaded`
-def fingerprint(key: str) -> str:
-    """Of all that decides what the pre-trained body makes of an example, beside the example."""
-    told = hashlib.blake2b(digest_size=16)
-    body, machine = loaded(key), (device().type, reduced_precision()._enabled, torch.__version__)
-    told.update(repr((key, type(body).__qualname__, machine)).encode())
-    for name, value in body.state_dict().items():
-        told.update(name.encode())
-        told.update(value.cpu().contiguous().numpy().tobytes())
-    return told.hexdigest()
-
-
 def held_out(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places that learn and places that are held out: part 0 of cross-validation, a fifth of each
     class and at least one of every class that has two, if it is not too many."""
@@ -293,7 +227,7 @@ class _Run:
         self.refit_steps = 0
         self.checked: Checked | None = None
         self.temperature: float | None = None
-        self.stopped = self.body_changed = self.mirrored = self.fewer = False
+        self.stopped = self.mirrored = self.fewer = False
         self.checks_learn = False  # the checks are examples that are learned from
         self.keeper = standing.Keeper(folder)
         self.behind: Standing | None = None  # where an interrupted run stood, until caught up with
@@ -325,11 +259,15 @@ class _Run:
                 "There is one example of each class, so none could be held out: progress is "
                 "measured on the very examples that are learned, and says little."
             )
-        self.train_inputs = self._shared("train", self.body.prepare, data.train.inputs)
-        self.test_inputs = self._shared("test", self.body.prepare, data.test.inputs)
-        self.forward_seconds, self.footprint = self._shared("forward", self._timed_forward)
-        learn, held, test = self._limits(learn, held)
-        self.learn, self.held, self.test = learn, held, test
+        self.looking = looking = Looking(plan, data, self.body, clock, self.shared, self.disk)
+        limits = looking.limits(learn, held, self.known)
+        self.learn, self.held, self.test = learn, held, test = limits[:3]
+        self.calibration = limits.calibration
+        if limits.cut:
+            self.notices.append(
+                f"{plan.seconds:g} seconds are too short to look at all examples. A fixed choice "
+                f"is used: {', '.join(limits.cut)}."
+            )
         self.head = Head(self.body.features, len(data.classes)).to(device())
         self.model = Model(self.body, self.head)
         yield Started(
@@ -364,9 +302,9 @@ class _Run:
         yield from self._calibrated()
         self.stopped = self.stop()
         yield Stage("test", "Testing on examples never used so far", clock.seconds())
-        features = yield from self._features(self.test_inputs, test)
+        features = yield from self.looking.features(self.looking.test, test)
         if self.mirrored:
-            of_mirrors = yield from self._features(self.test_inputs, test, mirrored=True)
+            of_mirrors = yield from self.looking.features(self.looking.test, test, mirrored=True)
             features = (features + of_mirrors) / 2
         self.head.eval()
         with torch.inference_mode():
@@ -389,7 +327,8 @@ class _Run:
             learn = torch.from_numpy(self.learn)
 
         looks_left = (1 + self.mirrored) * len(self.test) + len(self.held)
-        reserve = SLOWER[data.modality] * looks_left * self.forward_seconds + 0.02 * plan.seconds
+        each = SLOWER[data.modality] * self.looking.seconds_each
+        reserve = each * looks_left + 0.02 * plan.seconds
         end = plan.seconds - reserve
         taught = None
         for number, phase in enumerate(to_play):
@@ -404,7 +343,7 @@ class _Run:
                 yield Notice(text, clock.seconds())
                 break
             thaw(self.body, phase)
-            self.body_changed = phase.learns != "head"
+            self.looking.as_it_came &= phase.learns == "head"
             yield Stage("phase", phase.title, clock.seconds())
             parts = self._parts()
             yield PhaseStarted(
@@ -447,12 +386,12 @@ class _Run:
         first = learn if on_features else learn[: self.calibration]
         yield Stage("features", "Looking at every example", clock.seconds())
         most = None if self.known else clock.seconds() + 1.5 * FEATURES_SHARE * plan.seconds
-        features = yield from self._features(self.train_inputs, first, until_seconds=most)
+        features = yield from self.looking.features(self.looking.train, first, until_seconds=most)
         if len(features) < len(first):
             self.learn, learn, first = self.learn[: len(features)], *2 * (first[: len(features)],)
             text = f"It goes more slowly than was timed, so {len(features):,} examples must do."
             yield Notice(text, clock.seconds())
-        held_features = yield from self._features(self.train_inputs, held)
+        held_features = yield from self.looking.features(self.looking.train, held)
         self.head.calibrate(features)
         if len(held) and not self.behind:
             yield from self._line_without_training(first, features, held_features)
@@ -471,15 +410,15 @@ class _Run:
             self.mirrored = pace.mirrored
             if not pace.mirrored:
                 return features
-        each, now = SLOWER["images"] * self.forward_seconds, self.clock.seconds()
+        each, now = SLOWER["images"] * self.looking.seconds_each, self.clock.seconds()
         until = now + MIRROR_SHARE * self.plan.seconds
         tests = each * len(self.test)
         late = now + each * len(items) > until or until + 2 * tests > self.plan.seconds
         if not pace and (late or (parts < 0).all()):
             return features
         most = None if pace else until
-        of_mirrors = yield from self._features(
-            self.train_inputs, items, until_seconds=most, mirrored=True
+        of_mirrors = yield from self.looking.features(
+            self.looking.train, items, until_seconds=most, mirrored=True
         )
         if len(of_mirrors) < len(items):
             return features
@@ -502,9 +441,9 @@ class _Run:
         labels = torch.from_numpy(self.data.train.labels)
         held = torch.from_numpy(self.held)
         if self.plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
-            body = loaded(self.plan.backbone).to(device())
+            body, train = loaded(self.plan.backbone).to(device()), self.looking.train
             known, known_held = (
-                torch.cat(list(computed(body, self.train_inputs, items))) for items in (first, held)
+                torch.cat(list(computed(body, train, items))) for items in (first, held)
             )
         # The same few for every approach, so that the line is the same in each of their charts.
         known, first = known[: self.calibration], first[: self.calibration]
@@ -694,12 +633,12 @@ class _Run:
     def _least(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and
         after it."""
-        return (STEP * phase.batch + 2 * len(self.held)) * self.forward_seconds
+        return (STEP * phase.batch + 2 * len(self.held)) * self.looking.seconds_each
 
     def _inputs(self, items: np.ndarray | Sequence[int]) -> Examples:
         items = torch.as_tensor(items, dtype=torch.int64)
         labels = torch.from_numpy(self.data.train.labels)
-        return Examples(Some(self.train_inputs, items), labels[items])
+        return Examples(Some(self.looking.train, items), labels[items])
 
     def _what_learns(self) -> str:
         if self.plan.what_learns != "auto":
@@ -717,19 +656,10 @@ class _Run:
             for name, part in named
         ]
 
-    def _shared(self, key: Hashable, make: Callable[..., Any], *given: Any) -> Any:
-        """What `make` makes, or another run has made of the same."""
-        if (known := self.shared.get(key, self.clock)) is not None:
-            return known
-        began = time.monotonic()
-        made = make(*given)
-        self.shared.keep(key, made, time.monotonic() - began)
-        return made
-
     def _forecast(self) -> dict[str, Any]:
         """What the run will take, as `Started` tells it."""
         plan, numbers = self.plan, sum(p.numel() for p in self.body.parameters())
-        what_learns = self._what_learns()
+        looking, what_learns = self.looking, self._what_learns()
         ahead = forecast.Ahead(
             approach=plan.approach,
             phases=phases(plan.approach, self.data.modality, what_learns),
@@ -739,17 +669,17 @@ class _Run:
             calibration=self.calibration,
             features=self.body.features,
             classes=len(self.data.classes),
-            forward_seconds=self.forward_seconds,
+            forward_seconds=looking.seconds_each,
             spent=self.clock.seconds(),
             budget=plan.seconds,
             pace=plan.pace,
             parameters=numbers,
             lora=forecast.lora_numbers(self.body, LORA_RANK),
-            footprint=self.footprint.of(forecast.longest(self.train_inputs, self.test_inputs)),
+            footprint=looking.footprint.of(forecast.longest(looking.train, looking.test)),
             mirror=plan.approach == "transfer" and self.data.modality == "images",
-            waiting=forecast.waiting(self.train_inputs, len(self.learn) + len(self.held))
-            + forecast.waiting(self.test_inputs, len(self.test)),
-            at_once=max(map(forecast.at_once, (self.train_inputs, self.test_inputs))),
+            waiting=forecast.waiting(looking.train, len(self.learn) + len(self.held))
+            + forecast.waiting(looking.test, len(self.test)),
+            at_once=max(map(forecast.at_once, (looking.train, looking.test))),
         )
         peak = forecast.peak_bytes(ahead, forecast.taken_now())
         return {
@@ -757,134 +687,21 @@ class _Run:
             "predicted_memory_bytes": max(peak, self.memory.now()),
         }
 
-    def _timed_forward(self) -> tuple[float, forecast.Footprint]:
-        """Seconds one example takes: to be made ready, and a forward pass; and what its layers
-        hand on."""
-        inputs = self.train_inputs if len(self.train_inputs) else self.test_inputs
-        most = PROBE_SHARE * self.plan.seconds
-        each, spent = math.inf, 0.0
-        # The first pays for what is set up once, and any may meet a hiccup of a shared machine.
-        for probe in (FEW, FEW, PROBE, PROBE):
-            some = torch.arange(min(probe, len(inputs)))
-            if probe == PROBE and spent + each * len(some) > most:
-                break  # a slow network: the few must do
-            began = time.perf_counter()
-            if not spent:  # the first is never the shortest: it may count, too
-                tokens = forecast.longest(Some(inputs, some))
-                with forecast.footprint(self.body, max(1, len(some)), tokens) as footprint:
-                    list(computed(self.body, inputs, some))
-            else:
-                list(computed(self.body, inputs, some))
-            took = time.perf_counter() - began
-            each, spent = min(each, took / len(some)), spent + took
-        return each + inputs.seconds_each, footprint
-
-    def _limits(
-        self, learn: np.ndarray, held: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As many examples as the budget can look at: fixed subsamples, and a notice of them."""
-        test = np.arange(len(self.data.test.labels))
-        if pace := self.known:
-            self.calibration = pace.calibration
-            return learn[: pace.train], held[: pace.validation], test[: pace.test]
-
-        cut: list[str] = []
-
-        def fitting(share: float) -> int:
-            return max(2, int(share * self.plan.seconds / self.forward_seconds))
-
-        def limited(items: np.ndarray, most: int, what: str) -> np.ndarray:
-            if len(items) <= most:
-                return items
-            cut.append(f"{most:,} of {len(items):,} {what}")
-            return items[:most]
-
-        if self.shared.tests is None:
-            test = limited(test, fitting(TEST_SHARE), "to test")
-        else:
-            test = test[: self.shared.tests]
-        once = self.plan.approach == "transfer"
-        held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "to check")
-        self.calibration = min(CALIBRATION, fitting(CALIBRATION_SHARE))
-        if self.plan.approach in ("transfer", "hybrid", "none"):
-            learn = limited(learn, fitting(FEATURES_SHARE), "to learn from")
-        if cut:
-            self.notices.append(
-                f"{self.plan.seconds:g} seconds are too short to look at all examples. A fixed "
-                f"choice is used: {', '.join(cut)}."
-            )
-        return learn, held, test
-
-    def _features(
-        self,
-        inputs: Inputs,
-        items: Tensor | np.ndarray,
-        *,
-        until_seconds: float | None = None,
-        mirrored: bool = False,
-    ) -> Iterator[Event]:
-        """Features of `items`, float32 (n, F), or of their mirror images, telling how far it is; of
-        the first of them alone where `until_seconds` on the clock is past."""
-        items = torch.as_tensor(items)
-        if not len(items):
-            return torch.empty(0, self.body.features, device=device())
-        as_it_came = self.plan.approach != "scratch" and not self.body_changed
-        key = ("features", id(inputs), items.numpy().tobytes(), mirrored)
-        if as_it_came and (known := self.shared.get(key, self.clock)) is not None:
-            return known
-        found, told, began, done = [], 0.0, time.monotonic(), 0
-        for some in items.split(TOGETHER):
-            if as_it_came and (kept := self._kept(inputs, some, mirrored)) is not None:
-                found.append(kept)
-                done += len(some)
-                yield Progress(done, len(items), self.clock.seconds())
-                continue
-            order, computing = by_length(inputs, some), []
-            for part in computed(self.body, inputs, some[order], mirrored=mirrored):
-                computing.append(part)
-                done += len(part)
-                if self.clock.seconds() - told > 0.2 or done == len(items):
-                    told = self.clock.seconds()
-                    yield Progress(done, len(items), told)
-            found.append(torch.cat(computing)[order.argsort()])
-            if as_it_came and (contents := self._contents(inputs, some)):
-                self.disk.keep(contents, found[-1].cpu().numpy(), mirrored=mirrored)
-            if until_seconds and self.clock.seconds() > until_seconds:
-                break
-        features = torch.cat(found)
-        if as_it_came and len(features) == len(items):  # else the time was up
-            self.shared.keep(key, features, time.monotonic() - began)
-        return features
-
-    def _contents(self, inputs: Inputs, items: Tensor) -> list[bytes]:
-        """What tells these examples from others; [] where nothing is kept on the disk."""
-        sides = {id(self.train_inputs): self.data.train, id(self.test_inputs): self.data.test}
-        if not self.disk or id(inputs) not in sides:
-            return []
-        return known_features.contents(sides[id(inputs)].inputs, items.tolist())
-
-    def _kept(self, inputs: Inputs, items: Tensor, mirrored: bool) -> Tensor | None:
-        """Features of these examples that an earlier run has left on the disk."""
-        if not (contents := self._contents(inputs, items)):
-            return None
-        features = self.disk.find(contents, mirrored=mirrored)
-        return None if features is None else torch.from_numpy(features).to(device())
-
     def _without_training(self) -> Iterator[Event]:
         """Answers to the test: nearest class mean, or nearest class name where no example is."""
-        data, clock = self.data, self.clock
+        data, looking, clock = self.data, self.looking, self.clock
         yield Stage("features", "Looking at every example", clock.seconds())
-        tested = yield from self._features(self.test_inputs, self.test)
+        tested = yield from looking.features(looking.test, self.test)
         if data.described:
             names = self.body.prepare(data.described)
-            meant = yield from self._features(names, np.arange(len(names)))
+            meant = yield from looking.features(names, np.arange(len(names)))
             by_name = nearest(meant, tested)
             right = (by_name.cpu().numpy() == data.test.labels[self.test]).mean()
             yield Baseline("class names alone (zero-shot)", float(right), clock.seconds())
             if not len(self.learn):
                 point(self.head, meant)
                 return by_name
-        features = yield from self._features(self.train_inputs, self.learn)
+        features = yield from looking.features(looking.train, self.learn)
         labels = torch.from_numpy(data.train.labels[self.learn])
         means, centre = class_means(features, labels, len(data.classes)), features.mean(0)
         point(self.head, means, centre)
@@ -949,64 +766,6 @@ def _soften(head: Head, sureness: float) -> None:
     with torch.no_grad():
         head.linear.weight.mul_(sureness)
         head.linear.bias.mul_(sureness)
-
-
-class Some(Inputs):
-    """Some of other inputs, renumbered from 0."""
-
-    def __init__(self, inputs: Inputs, items: Tensor) -> None:
-        self.inputs, self.items = inputs, items
-        if hasattr(inputs, "lengths"):
-            self.lengths = inputs.lengths[items]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def batch(self, items: Tensor, *, augment: bool = False):
-        return self.inputs.batch(self.items[items], augment=augment)
-
-    def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
-        return type(self.inputs).order(self, items, size)
-
-    def too_much(self, items: Tensor) -> bool:
-        return self.inputs.too_much(self.items[items])
-
-
-def nearest_mean(features: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
-    """The class, int64 (N,), whose mean feature points most the same way as each of `asked`."""
-    return nearest(class_means(features, labels, classes), asked, features.mean(0))
-
-
-def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """The mean feature of each class, float (classes, F); not numbers where it has no example."""
-    labels = labels.to(features.device)
-    means = torch.full((classes, features.shape[1]), torch.nan, device=features.device)
-    for label in labels.unique():
-        means[label] = features[labels == label].mean(0)
-    return means
-
-
-def nearest(targets: Tensor, asked: Tensor, centre: Tensor | float = 0.0) -> Tensor:
-    """For each of `asked` (N, F) the row of `targets` nearest by angle seen from `centre`; rows
-    that are not numbers (classes without an example) are never it."""
-    towards = nn.functional.normalize(targets - centre, dim=1)
-    likeness = nn.functional.normalize(asked - centre, dim=1) @ towards.T
-    return likeness.nan_to_num(nan=-torch.inf).argmax(1)
-
-
-@torch.no_grad()
-def point(head: Head, targets: Tensor, centre: Tensor | float = 0.0) -> None:
-    """Sets `head` to what `nearest` compares with, so that it is kept like one that has learned:
-    its weights are directions. One that is no direction (a class without an example) gets a bias
-    below every likeness."""
-    towards = nn.functional.normalize(targets - centre, dim=1)
-    absent = towards.isnan().any(1)
-    head.linear.weight.copy_(towards.nan_to_num(nan=0.0))
-    head.linear.bias.copy_(NO_LIKENESS * absent)
-    head.centre.copy_(torch.as_tensor(centre))
-
-
-NO_LIKENESS = -2.0  # a likeness is a cosine: -1 is the least
 
 
 def to_keep(model: Model) -> dict[str, Tensor]:

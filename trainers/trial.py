@@ -13,9 +13,10 @@ import numpy as np
 
 from guide.approaches import APPROACHES
 from trainers.events import Answered, Event, Stage
+from trainers.looking import Shared
 from trainers.measure import paired
 from trainers.plan import Plan
-from trainers.run import BadData, Shared, run
+from trainers.run import BadData, run
 from trainers.samples import Data, Split
 from trainers.verdict import ADVISABLE
 

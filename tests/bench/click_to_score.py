@@ -16,11 +16,11 @@ import torch
 
 from trainers import samples
 from trainers.bench import Row, in_turn, no_slower
+from trainers.bodies import loaded
 from trainers.engine.local import Workers
 from trainers.home import home
 from trainers.loop import by_length, computed
 from trainers.plan import Plan
-from trainers.run import loaded
 from trainers.store import FINISHED, store
 
 DATA, PER_CLASS = "messages", 25  # of 8 classes: 200 examples

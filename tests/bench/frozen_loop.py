@@ -24,9 +24,11 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
 from trainers.bench import Row, faster, in_turn
+from trainers.bodies import loaded
 from trainers.events import Finished
+from trainers.looking import Shared
 from trainers.plan import Plan
-from trainers.run import Shared, loaded, run
+from trainers.run import run
 from trainers.samples import Data, Split
 
 EPOCHS = 25

@@ -17,9 +17,10 @@ import torch
 
 from trainers import backbones
 from trainers.approaches import phases
+from trainers.bodies import fresh
 from trainers.checkpoint import CHECKPOINT
 from trainers.loop import Head, Model, _optimizer, learned
-from trainers.run import fresh, thaw
+from trainers.run import thaw
 from trainers.standing import EVERY_SECONDS, SHARE, below, dice, remembered, write
 
 TRIES, CLASSES = 5, 10

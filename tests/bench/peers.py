@@ -92,8 +92,9 @@ class Task:
 def _ours(approach: str) -> Callable[[Task], tuple[Sequence[int], float]]:
     def answered(task: Task) -> tuple[Sequence[int], float]:
         from trainers.events import Answered
+        from trainers.looking import Shared
         from trainers.plan import Plan
-        from trainers.run import Shared, run
+        from trainers.run import run
 
         # A plan names a sample; the data of the task stands in for it.
         stand_in = {"text": "messages", "images": "vehicles"}[task.modality]
@@ -117,8 +118,8 @@ def logistic(task: Task) -> tuple[Sequence[int], float]:
     """scikit-learn's regression on the features that our transfer learning has."""
     from sklearn.linear_model import LogisticRegression
 
+    from trainers.bodies import fresh
     from trainers.features import frozen
-    from trainers.run import fresh
 
     def features(inputs: Sequence) -> np.ndarray:
         stream = frozen(body, inputs, seconds=math.inf)

@@ -19,9 +19,11 @@ from torch.utils.data import DataLoader
 from trainers import backbones, samples
 from trainers.approaches import phases
 from trainers.bench import Row, in_turn, no_slower
+from trainers.bodies import fresh
 from trainers.body import Examples, device, reduced_precision
+from trainers.looking import Some
 from trainers.loop import Clock, Head, Model, learning_mode, train
-from trainers.run import Some, fresh, thaw
+from trainers.run import thaw
 from trainers.view import View
 
 GOAL = 1.03

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from trainers import samples
 from trainers.events import Answered
+from trainers.looking import Shared
 from trainers.measure import paired
 from trainers.plan import Plan
-from trainers.run import Shared, run
+from trainers.run import run
 from trainers.samples import Data
 from trainers.trial import judged, some_of, trial
 from trainers.verdict import ADVISABLE

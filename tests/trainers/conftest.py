@@ -7,7 +7,7 @@ import pytest
 import torch
 import toys
 
-from trainers import backbones, run, samples
+from trainers import backbones, bodies, samples
 from trainers.home import database_url
 from trainers.store import Store, store
 
@@ -25,9 +25,9 @@ def toy(monkeypatch):
     """The registries hold toys alone."""
     monkeypatch.setattr(samples, "SAMPLES", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
-    run.loaded.cache_clear()
+    bodies.loaded.cache_clear()
     yield toys
-    run.loaded.cache_clear()
+    bodies.loaded.cache_clear()
 
 
 @pytest.fixture(scope="session")

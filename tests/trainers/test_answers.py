@@ -11,7 +11,7 @@ from guide.questions import (
     UNSURE,
     Answers,
 )
-from trainers import answers, backbones, features, run, samples
+from trainers import answers, backbones, bodies, features, run, samples
 from trainers.answers import pace, specificity as special
 from trainers.answers.pace import Course, compute, courses, in_words
 from trainers.answers.specificity import Far, Share, judged, separation, specificity
@@ -37,7 +37,7 @@ def ended(stream):
 
 
 def seen(data: Data, most: int = 300) -> np.ndarray:
-    body = run.loaded(backbones.bundled(data.modality).key)
+    body = bodies.loaded(backbones.bundled(data.modality).key)
     return ended(features.frozen(body, data.train.inputs[:most], seconds=60))
 
 
@@ -322,11 +322,11 @@ def test_times_in_words(seconds, words):
 @pytest.mark.parametrize(("key", "backbone"), [("colours", "eye"), ("words", "reader")])
 def test_every_approach_is_timed_and_what_was_rehearsed_is_thrown_away(key, backbone, toy):
     data = samples.pick(key).data()
-    before = {n: v.clone() for n, v in run.loaded(backbone).state_dict().items()}
+    before = {n: v.clone() for n, v in bodies.loaded(backbone).state_dict().items()}
     found = ended(courses(data, backbone))
     assert set(found) == set(pace.APPROACHES)
     assert all(course.seconds > 0 and course.seconds_per_epoch > 0 for course in found.values())
-    after = run.loaded(backbone).state_dict()
+    after = bodies.loaded(backbone).state_dict()
     assert after.keys() == before.keys()
     assert all((after[name] == value).all() for name, value in before.items())
 
@@ -375,5 +375,5 @@ def test_features_in_chunks_are_those_of_all_at_once(toy):
 
 def test_no_more_is_made_ready_than_there_is_time_for(toy):
     data = samples.pick("colours").data()
-    stream = features.frozen(run.loaded("eye"), data.train.inputs, seconds=0)
+    stream = features.frozen(bodies.loaded("eye"), data.train.inputs, seconds=0)
     assert len(ended(stream)) == features.BATCH < 90

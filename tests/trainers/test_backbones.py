@@ -10,12 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainers import run
+from trainers import bodies
 from trainers.backbones import BACKBONES, for_modality, pick, pretrain, text, vision
 from trainers.body import Part, Tokens
 from trainers.loop import computed
+from trainers.nearest import nearest_mean
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
+from trainers.run import run
 
 BUNDLED = [row for row in BACKBONES.values() if row.is_bundled]
 every_backbone = pytest.mark.parametrize("row", BUNDLED, ids=lambda row: row.key)
@@ -31,7 +33,7 @@ def features(body, raw) -> torch.Tensor:
 
 @every_backbone
 def test_the_registry_tells_the_truth(row):
-    body = run.fresh(row.key, pretrained=True)
+    body = bodies.fresh(row.key, pretrained=True)
     assert sum(p.numel() for p in body.parameters()) == row.parameters
     assert body.features == row.features
     made = features(body, RAW[row.modality])
@@ -42,7 +44,7 @@ def test_the_registry_tells_the_truth(row):
 
 @every_backbone
 def test_the_parts_are_all_of_the_body_from_first_to_last(row):
-    body = run.fresh(row.key, pretrained=False)
+    body = bodies.fresh(row.key, pretrained=False)
     parts = body.named_parts()
     assert all(isinstance(part, Part) for part in parts)
     counted = sum(p.numel() for part in parts for p in part.module.parameters())
@@ -51,7 +53,9 @@ def test_the_parts_are_all_of_the_body_from_first_to_last(row):
 
 @every_backbone
 def test_random_weights_are_other_weights_in_the_same_shape(row):
-    trained, random = (run.fresh(row.key, pretrained=which).state_dict() for which in (True, False))
+    trained, random = (
+        bodies.fresh(row.key, pretrained=which).state_dict() for which in (True, False)
+    )
     assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in random.items()}
     differ = [name for name in trained if not torch.equal(trained[name], random[name])]
     assert len(differ) > len(trained) / 3
@@ -59,16 +63,16 @@ def test_random_weights_are_other_weights_in_the_same_shape(row):
 
 @every_backbone
 def test_changing_one_run_s_body_leaves_the_next_one_s(row):
-    first = run.fresh(row.key, pretrained=True)
+    first = bodies.fresh(row.key, pretrained=True)
     with torch.no_grad():
         for parameter in first.parameters():
             parameter.zero_()
-    assert any(p.any() for p in run.fresh(row.key, pretrained=True).parameters())
+    assert any(p.any() for p in bodies.fresh(row.key, pretrained=True).parameters())
 
 
 @every_backbone
 def test_lora_adds_a_little_and_changes_nothing_at_first(row):
-    body = run.fresh(row.key, pretrained=True)
+    body = bodies.fresh(row.key, pretrained=True)
     before = features(body, RAW[row.modality])
     body.add_lora(4)
     assert torch.allclose(features(body, RAW[row.modality]), before, atol=1e-2)
@@ -78,7 +82,7 @@ def test_lora_adds_a_little_and_changes_nothing_at_first(row):
 
 @every_backbone
 def test_a_feature_does_not_depend_on_the_batch_it_came_in(row):
-    body = run.fresh(row.key, pretrained=True)
+    body = bodies.fresh(row.key, pretrained=True)
     together = features(body, RAW[row.modality])
     alone = features(body, RAW[row.modality][:1])
     likeness = torch.nn.functional.cosine_similarity(together[:1], alone)
@@ -138,7 +142,7 @@ def test_the_model_is_the_original_release():
 
 
 def test_sentences_that_mean_the_same_are_near():
-    body = run.fresh("minilm", pretrained=True)
+    body = bodies.fresh("minilm", pretrained=True)
     made = features(
         body,
         ["A man is eating food.", "Someone eats a meal.", "The stock market fell sharply today."],
@@ -150,7 +154,7 @@ def test_sentences_that_mean_the_same_are_near():
 
 
 def test_a_long_text_is_cut():
-    body = run.fresh("minilm", pretrained=False)
+    body = bodies.fresh("minilm", pretrained=False)
     prepared = body.prepare(["word " * 1000])
     assert isinstance(prepared, Tokens)
     assert prepared.lengths.tolist() == [text.MAX_TOKENS]
@@ -159,7 +163,7 @@ def test_a_long_text_is_cut():
 def test_the_code_of_the_model_s_package_is_never_imported(root):
     code = (
         "import sys, torch\n"
-        "from trainers.run import fresh\n"
+        "from trainers.bodies import fresh\n"
         "body = fresh('minilm', pretrained=True)\n"
         "body(body.prepare(['a text']).batch(torch.tensor([0])))\n"
         f"print(*({{{text.PACKAGE!r}, 'sentence_transformers'}} & set(sys.modules)))"
@@ -182,7 +186,7 @@ def test_the_weights_are_small():
 
 
 def test_pictures_of_any_size_are_made_to_fit():
-    body = run.fresh("small_resnet", pretrained=False)
+    body = bodies.fresh("small_resnet", pretrained=False)
     for height, width in ((8, 8), (32, 32), (64, 48), (200, 300)):
         prepared = body.prepare(np.full((2, height, width, 3), 200, np.uint8))
         assert prepared.images.shape == (2, 3, 32, 32)
@@ -191,7 +195,7 @@ def test_pictures_of_any_size_are_made_to_fit():
 
 def test_augmented_pictures_are_shifted_copies():
     image = np.arange(3 * 32 * 32, dtype=np.int64).reshape(32, 32, 3) % 251
-    prepared = run.fresh("small_resnet", pretrained=False).prepare(image[None].astype(np.uint8))
+    prepared = bodies.fresh("small_resnet", pretrained=False).prepare(image[None].astype(np.uint8))
     plain = prepared.batch(torch.tensor([0]))[0]
     moved = prepared.batch(torch.tensor([0] * 200), augment=True)
     assert plain.max() <= 1
@@ -218,7 +222,7 @@ def cifar(real_data) -> Path:
 def test_the_small_network_knows_what_it_was_trained_on(cifar):
     images, labels = pretrain.read(cifar, "test")
     images, labels = images[:300], labels[:300]
-    body = run.fresh("small_resnet", pretrained=True)
+    body = bodies.fresh("small_resnet", pretrained=True)
     stored = load_file(WEIGHTS)
     made = features(body, images.permute(0, 2, 3, 1).numpy())
     scores = made @ stored["1.weight"].float().T + stored["1.bias"].float()
@@ -232,8 +236,8 @@ def test_its_features_tell_new_pictures_apart_better_than_random_ones(cifar):
     pictures, labels = images[kept][:300].permute(0, 2, 3, 1).numpy(), labels[kept][:300]
     right = {}
     for pretrained in (True, False):
-        made = features(run.fresh("small_resnet", pretrained=pretrained), pictures)
-        answers = run.nearest_mean(made[:100], labels[:100], made[100:], 10)
+        made = features(bodies.fresh("small_resnet", pretrained=pretrained), pictures)
+        answers = nearest_mean(made[:100], labels[:100], made[100:], 10)
         right[pretrained] = (answers == labels[100:]).float().mean().item()
     assert right[True] > right[False] + 0.2
 
@@ -241,7 +245,7 @@ def test_its_features_tell_new_pictures_apart_better_than_random_ones(cifar):
 def test_on_drawn_vehicles_what_was_learned_elsewhere_is_worth_fifteen_points():
     """The article's own picture must show: else the drawings are wrong."""
     right = {
-        approach: [*run.run(Plan(data="vehicles", approach=approach, per_class=10, seconds=20))][-1]
+        approach: [*run(Plan(data="vehicles", approach=approach, per_class=10, seconds=20))][-1]
         for approach in ("transfer", "scratch")
     }
     assert right["transfer"].test_accuracy - right["scratch"].test_accuracy >= 0.15

@@ -22,12 +22,14 @@ from trainers import backbones, run as trainers_run
 from trainers.backbones import BACKBONES, NotHere, encoders, is_here, pick, place, places
 from trainers.backbones.fit import remarks
 from trainers.backbones.torchvision_nets import weights_of
+from trainers.bodies import loaded
 from trainers.body import Pictures, Tokens
 from trainers.events import Finished, Notice, PhaseStarted, Started
 from trainers.loop import Head, Model, computed
+from trainers.nearest import nearest_mean
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
-from trainers.run import loaded, run
+from trainers.run import run
 from trainers.samples import Facts, own
 
 ROWS = [row for row in BACKBONES.values() if not row.is_bundled]
@@ -248,7 +250,7 @@ def test_the_shared_weights_tell_ants_from_bees(key, real_data, monkeypatch):
         ready = body.prepare(split.inputs[:most])
         made[name] = torch.cat(list(computed(body, ready, torch.arange(most))))
     labels = torch.from_numpy(data.train.labels[:40])
-    answers = trainers_run.nearest_mean(made["train"], labels, made["test"], 2)
+    answers = nearest_mean(made["train"], labels, made["test"], 2)
     assert (answers.numpy() == data.test.labels[:40]).mean() > 0.75
     random = pick(key).body(pretrained=False)
     assert not torch.equal(next(random.parameters()), next(body.parameters()))

@@ -27,7 +27,7 @@ from torchvision import models
 from transformers import BertConfig, BertModel
 
 from guide.approaches import APPROACHES
-from trainers import backbones, export, jobs, run as trainers_run, samples
+from trainers import backbones, bodies, export, jobs, samples
 from trainers.__main__ import main
 from trainers.as_onnx import NotOnnx
 from trainers.backbones import BACKBONES, places
@@ -246,7 +246,7 @@ def downloads(tmp_path, monkeypatch):
     BertModel(config).save_pretrained(folder)
     reads.save(str(folder / "tokenizer.json"))
     yield
-    trainers_run.loaded.cache_clear()
+    bodies.loaded.cache_clear()
 
 
 LORA, TINY = {"what_learns": "lora"}, {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}

@@ -9,13 +9,14 @@ import torch
 
 from trainers import forgot, jobs
 from trainers.__main__ import main
+from trainers.bodies import loaded
 from trainers.engine.execute import execute
 from trainers.events import Cancelled, Done, Failed, Finished
 from trainers.forgot import MEANINGS, Probe, Question, answers, in_words, meanings, summary
 from trainers.home import run_folder
 from trainers.jobs import Forgot
 from trainers.plan import Plan
-from trainers.run import loaded, run
+from trainers.run import run
 from trainers.store import store
 
 KINDS = ("same", "other")

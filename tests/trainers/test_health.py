@@ -305,8 +305,8 @@ def test_features_of_a_part_are_enough_and_few_are_too_few():
 @pytest.mark.real_data
 def test_of_labels_made_wrong_most_that_are_named_were_so(real_data):
     from trainers.backbones import bundled
+    from trainers.bodies import loaded
     from trainers.features import frozen
-    from trainers.run import loaded
 
     data = upload(real_data / "blood-cells.zip").data()
     look = frozen(loaded(bundled("images").key), data.train.inputs[:600], seconds=60)

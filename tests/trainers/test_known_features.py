@@ -10,8 +10,9 @@ import toys
 from trainers import known_features
 from trainers.events import Answered, Finished
 from trainers.known_features import Known, contents
+from trainers.looking import Shared
 from trainers.plan import Plan
-from trainers.run import Shared, run
+from trainers.run import run
 
 pytestmark = pytest.mark.usefixtures("toy")
 

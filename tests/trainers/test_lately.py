@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import trainers.run
-from trainers import lately
+from trainers import lately, looking
 from trainers.events import Answered, Finished, Notice
 from trainers.plan import Plan
 
@@ -25,13 +24,13 @@ def nothing_kept():
 def looked_at(monkeypatch):
     """How many examples the backbone looked at, in all."""
     seen = []
-    computed = trainers.run.computed
+    computed = looking.computed
 
     def counting(body, inputs, items, **more):
         seen.append(len(items))
         return computed(body, inputs, items, **more)
 
-    monkeypatch.setattr(trainers.run, "computed", counting)
+    monkeypatch.setattr(looking, "computed", counting)
     return seen
 
 
@@ -41,7 +40,7 @@ def told(plan):
 
 def timed(seen):
     """Examples that were looked at only to see how fast the machine is."""
-    return sum(count for count in seen if count <= trainers.run.PROBE)
+    return sum(count for count in seen if count <= looking.PROBE)
 
 
 def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
@@ -49,7 +48,7 @@ def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
     assert sum(looked_at) > timed(looked_at) > 0
     looked_at.clear()
     second = told(PLAN)
-    assert sum(looked_at) <= 2 * (trainers.run.FEW + trainers.run.PROBE)
+    assert sum(looked_at) <= 2 * (looking.FEW + looking.PROBE)
     answers = [next(e for e in run if isinstance(e, Answered)).answers for run in (first, second)]
     assert answers[0] == answers[1]
 
@@ -81,7 +80,7 @@ def test_few_are_kept():
 
 def test_what_the_time_cut_short_is_not_shared(monkeypatch):
     """Or a later run, with more time, would go by the few."""
-    computed = trainers.run.computed
+    computed = looking.computed
     learned_from = 3 * 10  # the test is looked at whole, at full speed
 
     def slow(body, inputs, items, **more):
@@ -89,8 +88,8 @@ def test_what_the_time_cut_short_is_not_shared(monkeypatch):
             time.sleep(0.5)
         return computed(body, inputs, items, **more)
 
-    monkeypatch.setattr(trainers.run, "computed", slow)
-    monkeypatch.setattr(trainers.run, "TOGETHER", 8)
+    monkeypatch.setattr(looking, "computed", slow)
+    monkeypatch.setattr(looking, "TOGETHER", 8)
     words = [event.text for event in told(replace(PLAN, seconds=1)) if isinstance(event, Notice)]
     assert any("It goes more slowly than was timed" in text for text in words)
     ((_, shared),) = lately._kept.items()

@@ -17,6 +17,7 @@ from safetensors import safe_open
 
 from trainers import artifacts, backbones, samples, simple
 from trainers.answering.familiar import FEWEST, Familiar
+from trainers.bodies import fresh
 from trainers.body import Body, Inputs
 from trainers.events import Calibrated
 from trainers.export import Alike, Kept, model_of
@@ -24,7 +25,6 @@ from trainers.features import frozen
 from trainers.loop import computed, predicted
 from trainers.plan import Plan
 from trainers.registry import UnknownKey
-from trainers.run import fresh
 from trainers.samples import Data
 from trainers.samples.own import BadUpload
 from trainers.samples.show import THUMB_PX, shown

@@ -13,11 +13,13 @@ import torch
 from trainers import backbones
 from trainers.answers import Answer
 from trainers.approaches import Phase, phases
+from trainers.bodies import fresh, loaded
 from trainers.body import Body, Examples, Inputs, device
 from trainers.events import Event, Progress, Step, Validated
 from trainers.forecast import HEAD_STEPS
+from trainers.looking import CALIBRATION, PROBE, Some
 from trainers.loop import LOOKS, MOST_LOOKS, Clock, Head, Model, computed, train
-from trainers.run import CALIBRATION, PROBE, Some, fresh, held_out, loaded, never, thaw
+from trainers.run import held_out, never, thaw
 from trainers.samples import Data
 from trainers.teach import parts_of, teach
 from trainers.view import View

@@ -48,9 +48,9 @@ def make(file: Path) -> dict[str, np.ndarray]:
     import torch
 
     from trainers.backbones.pretrain import read
+    from trainers.bodies import loaded
     from trainers.body import Pictures
     from trainers.loop import computed
-    from trainers.run import loaded
 
     made = {}
     for split in ("train", "test"):

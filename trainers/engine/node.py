@@ -69,7 +69,8 @@ def compared(
     plan: Plan, *, stop: Callable[[], bool], folder: Path | None, tests: int | None
 ) -> Iterator[Event]:
     """A run that is compared with others. `tests` as in `Shared`."""
-    from trainers.run import Shared, run
+    from trainers.looking import Shared
+    from trainers.run import run
 
     shared = Shared()
     shared.tests = tests

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainers.events import Event
+from trainers.looking import Shared
 from trainers.plan import Plan
-from trainers.run import Shared, run
+from trainers.run import run
 
 Work = Callable[..., Generator[Event, None, Any]]  # called with (about, stop=…)
 

@@ -122,7 +122,7 @@ def _warm_images() -> None:
     """Loads the bundled picture network and runs it once: the first run pays for its set-up."""
     import torch
 
-    from trainers.run import fresh
+    from trainers.bodies import fresh
 
     body = fresh("small_resnet", pretrained=True)
     with torch.inference_mode():
@@ -132,7 +132,7 @@ def _warm_images() -> None:
 def _warm_text() -> None:
     import torch
 
-    from trainers.run import fresh
+    from trainers.bodies import fresh
 
     body = fresh("minilm", pretrained=True)
     with torch.inference_mode():

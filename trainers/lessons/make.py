@@ -25,7 +25,7 @@ from trainers.backbones.vision import SmallResNet
 from trainers.body import Body
 from trainers.lessons import RESULTS, toy
 from trainers.loop import computed
-from trainers.run import nearest, nearest_mean
+from trainers.nearest import nearest, nearest_mean
 
 PICTURES = ("vehicles", "cells", "digits")
 EACH = 40  # pictures of each class among which neighbours are looked for
