@@ -1,5 +1,6 @@
 """What every test gets: a home of its own, and no way out to the network."""
 
+import os
 import socket
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,32 @@ from streamlit.components.v2 import manifest_scanner
 from trainers.store import store
 
 LOCAL = {"127.0.0.1", "::1", "localhost"}
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a test process for each core: more threads are in the way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+# Tests that share what is dear to start (an app and a browser, a cluster) share a process, too.
+TOGETHER = (
+    "tests/browser/",
+    "tests/faults/test_apps.py",
+    "tests/security/test_shown_names.py",
+    "tests/trainers/test_ray.py",
+    "tests/trainers/test_workers.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """In the order in which they stand. The mark of xdist for this, `xdist_group`, is passed over
+    under pytest 9.2 (pytest-xdist's issue 1386)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((one for one in TOGETHER if nodeid.startswith(one)), nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -51,13 +51,14 @@ from trainers.events import (
 from trainers.export import model_of
 from trainers.home import run_folder, zip_of
 from trainers.jobs import Comparison, Curve, Export
+from trainers.looking import Shared
 from trainers.plan import Plan
 from trainers.privacy.settings import BadSetting
-from trainers.run import Shared, run
+from trainers.run import run
 from trainers.store import CANCELLED, FINISHED, RUNNING, Store, runs, store
 
 pytestmark = [
-    pytest.mark.xdist_group("ray"),  # one cluster, in one of the test processes
+    pytest.mark.timeout(900),  # nodes are processes that import torch: on a busy machine that takes
     # Ray's own; ours stay errors.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
     pytest.mark.filterwarnings("ignore::ResourceWarning:ray.*"),
@@ -199,7 +200,8 @@ def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
         [type(event) for event in events if not isinstance(event, Step | Progress)]
         for events in (here, there)
     ]
-    assert shown[0] == shown[1]
+    begun = shown[1].index(Started)  # a node that is not ready yet is waited for, and it says so
+    assert shown[0] == shown[1][begun:]
     assert of(Answered, here)[0].answers == of(Answered, there)[0].answers
     assert here[-1].confusion == there[-1].confusion
     assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
@@ -218,7 +220,7 @@ def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
             store().stop(key)
             asked = time.monotonic()
         if isinstance(event, Stage) and event.key == "test":
-            assert time.monotonic() - asked < 10
+            assert time.monotonic() - asked < LONG.seconds / 5
     assert asked
     assert isinstance(event, Finished)
     assert event.stopped
@@ -233,8 +235,8 @@ def test_cancel_is_heard_and_leaves_the_node_free(fleet, nodes):
             store().cancel(key)
     assert isinstance(event, Cancelled)
     assert store().find(key).state == CANCELLED
-    until(lambda: ray.available_resources().get("CPU") == 2, 20)
-    until(lambda: not any(list(home.glob("nodes/*")) for home in nodes.homes.values()), 20)
+    until(lambda: ray.available_resources().get("CPU") == 2)
+    until(lambda: not any(list(home.glob("nodes/*")) for home in nodes.homes.values()))
 
 
 def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
@@ -434,7 +436,7 @@ def test_a_cluster_of_its_own_ends_with_the_app(monkeypatch):
             for child in psutil.Process(process.pid).children(recursive=True)
         ]
         assert any("raylet" in child.name() for child in family)
-    until(lambda: not any(map(is_alive, family)), 30)
+    until(lambda: not any(map(is_alive, family)))
 
 
 def is_alive(process: psutil.Process) -> bool:
