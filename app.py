@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import net_util
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
 from pages.parts.add_data import routes as upload_routes
 from pages.parts.live_plot import routes as plot_routes
@@ -32,6 +33,27 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 # address, to compare it with the request's Origin, and answer nobody else meanwhile. Whoever is
 # reached by such an address names it: `browser.serverAddress` or `server.corsAllowedOrigins`.
 net_util.get_external_ip = lambda: None
+
+_clear = ForwardMsgQueue.clear
+
+
+def _cleared(
+    queue: ForwardMsgQueue,
+    retain_lifecycle_msgs: bool = False,
+    fragment_ids_this_run: list[str] | None = None,
+) -> None:
+    """As Streamlit clears what is not sent yet, but for a fragment's run: nothing is dropped then.
+
+    It would drop that fragment's blocks, and keep what stands in them and belongs to a fragment of
+    its own, or is only named since the browser knows it. The browser finds no place for those, and
+    the whole page goes blank, as seen on a busy computer when Cancel met a tick of the run."""
+    if fragment_ids_this_run:
+        queue._delta_index_map = {}  # what comes next stands after the run's begin, not before it
+    else:
+        _clear(queue, retain_lifecycle_msgs)
+
+
+ForwardMsgQueue.clear = _cleared
 
 
 @asynccontextmanager
