@@ -104,9 +104,9 @@ def in_words(film: Reel) -> str:
         )
     near = [with_own_kind(film.places[n], film.first.point_labels) for n in (0, end.place)]
     return (
-        f"{opening} In the end a mark is {end.moved:.1f} times as far from where it began as the "
-        f"marks lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of "
-        f"them at the start, {near[1]:.0%} at the end. {right}"
+        f"{opening} In the end marks have moved by {end.moved:.0%}, on average, of how far they "
+        f"lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of them "
+        f"at the start, {near[1]:.0%} at the end. {right}"
     )
 
 
@@ -120,7 +120,7 @@ def table(film: Reel, most: int = 12) -> list[str]:
         look = frame.look
         rows.append(
             f"| {look.seconds:.1f} s | {_right(look):,} of {len(look.point_labels):,} "
-            f"| {frame.moved:.2f} | {titles.get(look.phase, '')} |"
+            f"| {frame.moved:.0%} | {titles.get(look.phase, '')} |"
         )
     return rows
 
