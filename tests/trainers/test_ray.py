@@ -226,9 +226,13 @@ def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
     assert event.stopped
 
 
-def test_cancel_is_heard_and_leaves_the_node_free(fleet, nodes):
+@pytest.mark.parametrize("seconds", [30.0, 0.0])
+def test_cancel_is_heard_or_ends_the_process_and_leaves_the_node_free(
+    fleet, nodes, seconds, monkeypatch
+):
     import ray
 
+    monkeypatch.setattr(remote, "CANCEL_SECONDS", seconds)
     key = store().start(LONG, "ann", worker="test")
     for event in performed(fleet, LONG, key):
         if isinstance(event, Step):

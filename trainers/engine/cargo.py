@@ -187,15 +187,33 @@ def unpacked(parcels: list[Parcel], get: Callable[[Any], np.ndarray]) -> Iterato
 
 
 def _own_place(folder: Path) -> Path:
-    """A folder for nobody else. Those of processes that were killed on this computer go here."""
-    host = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
-    for left in folder.glob(f"{host}-*"):
-        pid = left.name.split("-")[1]
-        if int(pid) != os.getpid() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    place = folder / f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+    """A folder for nobody else."""
+    _sweep(folder)
+    place = folder / f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
     place.mkdir(parents=True, mode=0o700)
     return place
+
+
+def _sweep(folder: Path) -> None:
+    """Those of processes that were killed on this computer go."""
+    for left in folder.glob(f"{_host()}-*"):
+        pid = int(left.name.split("-")[1])
+        if pid != os.getpid() and not psutil.pid_exists(pid):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _host() -> str:
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+
+
+def swept(seconds: float) -> None:
+    """What killed processes left here goes; for so long also that of one that is just ending."""
+    until = time.monotonic() + seconds
+    while True:
+        _sweep(home() / "nodes")
+        if time.monotonic() > until:
+            return
+        time.sleep(1)
 
 
 def _lay(parcel: Parcel, get: Callable[[Any], np.ndarray], place: Path, carried: Path) -> None:

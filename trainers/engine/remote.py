@@ -37,6 +37,7 @@ LOOK_SECONDS = 2.0  # between two looks at the nodes
 BUSY_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
 GET_SECONDS = 60.0  # for what has come already to be read
 CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
+SWEEP_SECONDS = 15.0  # in which that process is gone. Ours
 RETRIES = 3  # of a job whose node was lost. Ours
 # Done here: they lead other runs, or need the files of one and the database.
 FROM_HERE = ("compare", "curve", "export", "forgot")
@@ -111,7 +112,7 @@ class Fleet:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
-        self.ray, self.slots = ray, slots
+        self.ray, self.on, self.slots = ray, On, slots
         self.hold, self._packing = cargo.Hold(ray.put), threading.Lock()
         self._other_torch: set[str] = set()  # nodes
         self.look()
@@ -247,11 +248,12 @@ class Fleet:
                 num_returns="streaming",
             )
             stream = task.remote(call, about, run, parcels, self.ears, token, int(ask.cpus))
+            where = ""
             try:
                 if where := (yield from self._placed(stream, ask)):
                     return (yield from self._heard(stream, where, token, stop, run))
             finally:
-                self._end(stream, token)
+                self._end(stream, token, where)
 
     def _placed(self, stream: Any, ask: cluster.Ask) -> Generator[Event | None, None, str]:
         """Waits until the task has begun: on which node. "" where the cluster is another by now,
@@ -327,13 +329,17 @@ class Fleet:
             return UNFIT.format(why=why)
         return ""
 
-    def _end(self, stream: Any, token: str) -> None:
-        """Sees to it that the task is over: it hears Cancel, or its process is ended."""
+    def _end(self, stream: Any, token: str, where: str) -> None:
+        """Sees to it that the task is over: it hears Cancel, or its process on the node `where` is
+        ended, and what that left there removed."""
         try:
             self.ears.ask.remote(token, "cancel")
             over = [stream.completed()]
             if not self.ray.wait(over, timeout=CANCEL_SECONDS, fetch_local=False)[0]:
                 self.ray.cancel(stream, force=True)
+                if where:
+                    there = {"num_cpus": 0, "scheduling_strategy": self.on(where, soft=False)}
+                    self.ray.remote(cargo.swept).options(**there).remote(SWEEP_SECONDS)
             self.ears.forget.remote(token)
         except Exception:  # no cluster, no task
             logging.debug("A task could not be ended.", exc_info=True)
