@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Column, Select, String, Table, insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import artifacts, database
@@ -28,21 +28,13 @@ from trainers.store import (
     RUNNING,
     NoSuchRun,
     Store,
-    runs,
-    tables,
 )
+from trainers.tables import continued, runs
 from trainers.whole import DRAFT
 
 # Between two times that it is put where other computers find it, and the most of the time that this
 # may take. Ours.
 SHARE_SECONDS, SHARE = 10.0, 0.1
-
-continued = Table(
-    "continued",
-    tables,
-    Column("run", String(32), primary_key=True),
-    Column("of", String(32), nullable=False, index=True),  # the interrupted one
-)
 
 
 class CannotContinue(ValueError):

@@ -18,7 +18,8 @@ import psutil
 from sqlalchemy import JSON, Float, Table
 
 from trainers.home import home
-from trainers.store import Store, tables
+from trainers.store import Store
+from trainers.tables import metadata
 from trainers.trouble import database_file
 from trainers.whole import forced, named
 
@@ -99,7 +100,7 @@ def _saved(old: Path, new: Path) -> tuple[dict[str, int], int]:
     saved, gaps = {}, 0
     with closing(sqlite3.connect(old)) as source, closing(sqlite3.connect(new)) as target:
         source.execute("PRAGMA writable_schema = ON")  # reads a file that is shorter than it says
-        for table in tables.sorted_tables:
+        for table in metadata.sorted_tables:
             saved[table.name] = 0
             try:
                 there = {row[1] for row in source.execute(f"PRAGMA table_info({table.name})")}

@@ -12,16 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
     Connection,
-    Float,
-    Integer,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
     delete,
     func,
     insert,
@@ -35,12 +26,13 @@ from guide.exercises import EXERCISES
 from trainers import backbones, samples
 from trainers.plan import BadPlan, Plan
 from trainers.registry import pick_from
-from trainers.store import FINISHED, OVER, RUNNING, Store, runs, store, tables, to_scrub
+from trainers.store import FINISHED, OVER, RUNNING, Store, store, to_scrub
+from trainers.tables import ROOM_CODE_LENGTH, people, room_runs, rooms_table, runs, tries
 
 # All numbers here are ours. 20 letters that are not taken for each other, or for a figure, when
 # they are read from a wall or said aloud: no I, L, O, Q, U, V.
 LETTERS = "ABCDEFGHJKMNPRSTWXYZ"
-CODE_LETTERS = 6  # 64 million codes
+CODE_LETTERS = ROOM_CODE_LENGTH
 HOURS = 24  # that a room lasts
 NAME_CHARS, TITLE_CHARS, ADDRESS_CHARS = 24, 60, 200
 MOST_ROOMS, MOST_PEOPLE, MOST_AT_ONCE = 5, 200, 3  # of one visitor; in a room; runs of a person
@@ -54,46 +46,6 @@ MAY_CHANGE = {
     "seconds": "Time budget",
     "expert": "Expert settings",
 }
-
-rooms_table = Table(
-    "rooms",
-    tables,
-    Column("code", String(CODE_LETTERS), primary_key=True),
-    Column("key", String(32), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("settings", JSON, nullable=False),
-    Column("opened", Float, nullable=False),
-    Column("paused", Boolean, nullable=False, default=False),
-    Column("address", Text, nullable=False, server_default=""),
-)
-people = Table(
-    "room_people",
-    tables,
-    Column("room", String(CODE_LETTERS), primary_key=True),
-    Column("visitor", String(64), primary_key=True, index=True),
-    Column("leads", Boolean, nullable=False, default=False),
-    Column("name", Text),  # None: leads, and takes no part
-    Column("folded", Text),  # the name as it is told from others
-    Column("number", Integer),  # in the order they came
-    Column("joined", Float, nullable=False),
-    Column("left", Float),  # when; None: is here
-    # By the database: thirty people join in the same minute, and all are called Ana.
-    UniqueConstraint("room", "folded"),
-    UniqueConstraint("room", "number"),
-)
-room_runs = Table(
-    "room_runs",
-    tables,
-    Column("run", String(32), primary_key=True),
-    Column("room", String(CODE_LETTERS), nullable=False, index=True),
-    Column("visitor", String(64), nullable=False),
-)
-tries = Table(
-    "room_tries",
-    tables,
-    Column("visitor", String(64), nullable=False),
-    Column("at", Float, nullable=False, index=True),
-)
 
 
 class NoRoom(LookupError):

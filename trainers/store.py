@@ -16,24 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Connection,
-    Float,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    func,
-    insert,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Connection, Table, func, insert, select, true, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guide.approaches import APPROACHES
@@ -55,6 +38,7 @@ from trainers.events import (
 from trainers.home import home, machine, run_folder, zip_of
 from trainers.plan import BadPlan
 from trainers.registry import UnknownKey
+from trainers.tables import events, metadata, runs, workers
 from trainers.trouble import NoStore, opened, said
 from trainers.waits import LOOKED_AT, Usual, Wait, usual, waits
 
@@ -81,60 +65,6 @@ LISTED = ("run", "compare")  # kinds of job in the history
 UNDO_SECONDS = 3600  # a deleted run can be brought back for so long. Ours
 NAME_CHARS, NOTE_CHARS = 80, 2000  # ours
 SEARCH_CHARS = 100  # of what is searched for: more narrows nothing. Ours
-
-tables = MetaData()
-runs = Table(
-    "runs",
-    tables,
-    Column("id", String(32), primary_key=True),
-    Column("visitor", String(64), nullable=False, index=True),
-    Column("plan", JSON, nullable=False),
-    Column("state", String(16), nullable=False, index=True),
-    Column("created", Float, nullable=False),
-    Column("claimed", Float),
-    Column("ended", Float),
-    Column("worker", String(32)),
-    Column("beat", Float),
-    Column("stop", Boolean, nullable=False, default=False),
-    Column("cancel", Boolean, nullable=False, default=False),
-    Column("result", JSON),
-    Column("kind", String(16), nullable=False, server_default="run"),
-    Column("subject", String(128), index=True),  # the data that it is about
-    Column("approach", String(16)),  # of a run; None for other jobs
-    Column("part_of", String(32), index=True),  # the comparison that started it
-    Column("name", Text, nullable=False, server_default=""),  # as its visitor calls it
-    Column("note", Text, nullable=False, server_default=""),
-    Column("pinned", Boolean, nullable=False, server_default="0"),
-    Column("deleted", Float, index=True),  # when; its row goes `UNDO_SECONDS` later
-    Column("score", Float),  # test accuracy; of a comparison, its best
-    Column("seconds", Float),  # that it took, on its own clock
-    Column("words", Text),  # what a search looks through, case folded; None: not in the history
-    Column("machine", String(32)),  # the only data folder where it can be executed; None: any
-)
-# All that chooses and orders a page of the history, so that no plan or result is read for it.
-Index(
-    "ix_runs_history",
-    *(runs.c[name] for name in ("visitor", "deleted", "part_of", "kind", "pinned", "created")),
-    *(runs.c[name] for name in ("score", "seconds", "id")),
-)
-Index("ix_runs_ended", runs.c.state, runs.c.ended)  # what jobs took of late
-events = Table(
-    "events",
-    tables,
-    Column("run", String(32), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("event", Text, nullable=False),
-)
-workers = Table(
-    "workers",
-    tables,
-    Column("id", String(32), primary_key=True),
-    Column("pid", Integer, nullable=False),
-    Column("ready", Boolean, nullable=False, default=False),
-    Column("beat", Float, nullable=False),
-    Column("heavy", Boolean, nullable=False, server_default="1"),  # has torch: can train
-    Column("machine", String(32)),  # its data folder, where several share the database
-)
 
 
 class NoSuchRun(KeyError):
@@ -210,11 +140,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.engine = database.connect(url)
-        # Their tables; only here: they import this module.
-        import trainers.privacy.tables  # noqa: F401
-        from trainers import continuing, rooms  # noqa: F401
-
-        migrations.bring_up(self.engine, tables)
+        migrations.bring_up(self.engine, metadata)
         self._unheard: dict[str, int] = {}  # run -> its last event before an `append` that raised
 
     # --- runs -----------------------------------------------------------------------------

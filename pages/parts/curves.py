@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from pages.parts.story import Story, count
+from pages.parts.story import Story
 from trainers.events import PhaseStarted, Validated
+from trainers.says import count
 
 NOTHING = "No value yet."
 ROWS = 12  # of the table. Ours

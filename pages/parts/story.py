@@ -24,7 +24,7 @@ from trainers.events import (
     Validated,
     Watched,
 )
-from trainers.says import count as count, duration
+from trainers.says import duration
 from trainers.store import QUEUED, Run, Wait
 
 

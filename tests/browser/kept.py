@@ -27,9 +27,9 @@ from trainers.findings import Finding, Shown
 from trainers.forgot import Probe, Question, summary
 from trainers.jobs import Checkup, Comparison, Curve, Forgot
 from trainers.plan import Plan
-from trainers.privacy.tables import shares
 from trainers.rooms import Rooms, Settings
 from trainers.store import Store
+from trainers.tables import shares
 
 VISITOR = "a-visitor-of-the-tests"
 CLASSES = ["happy", "sad", "angry"]

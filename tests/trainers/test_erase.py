@@ -16,11 +16,11 @@ from trainers.home import home, run_folder, zip_of
 from trainers.jobs import Checkup, Export, Reading
 from trainers.plan import Plan
 from trainers.privacy import accounts, erase, sharing
-from trainers.privacy.tables import spent
 from trainers.rooms import NoRoom, Settings, rooms
 from trainers.samples import own
 from trainers.samples.own import inbox
 from trainers.store import NoSuchRun, store, to_scrub
+from trainers.tables import spent
 
 pytestmark = pytest.mark.usefixtures("database")
 

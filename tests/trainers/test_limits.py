@@ -12,9 +12,9 @@ from trainers.plan import Plan
 from trainers.privacy import limits
 from trainers.privacy.limits import NotYours, OverLimit, let_in, new_file, start
 from trainers.privacy.settings import SETTINGS, BadSetting, checked, setting
-from trainers.privacy.tables import spent
 from trainers.samples.own import inbox
 from trainers.store import QUEUED, runs, store
+from trainers.tables import spent
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -20,7 +20,8 @@ from sqlalchemy.engine import make_url
 
 from trainers import migrations
 from trainers.database import NoDatabase
-from trainers.store import Store, tables
+from trainers.store import Store
+from trainers.tables import metadata
 
 OLDER = sorted(
     {file.name.split(".")[0] for file in (Path(__file__).parent / "older").glob("*.sql")}
@@ -67,7 +68,7 @@ def opened():
 
 def differences(store: Store) -> list:
     with store.engine.connect() as sql:
-        return compare_metadata(MigrationContext.configure(sql), tables)
+        return compare_metadata(MigrationContext.configure(sql), metadata)
 
 
 def stamp(store: Store) -> str:

@@ -17,9 +17,9 @@ from trainers.plan import Plan
 from trainers.privacy import retention
 from trainers.privacy.retention import DAY, Tidying, going, kept, nearly_full, tidy, turn, until
 from trainers.privacy.settings import SETTINGS
-from trainers.privacy.tables import tidying
 from trainers.samples import own
 from trainers.store import NoSuchRun, runs, store
+from trainers.tables import tidying
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -4,12 +4,12 @@ from alembic import context
 
 from trainers import database
 from trainers.home import database_url
-from trainers.store import tables
+from trainers.tables import metadata
 
 
 def migrate(connection) -> None:
     # Batches: SQLite cannot change a column, so that its table is made anew.
-    context.configure(connection=connection, target_metadata=tables, render_as_batch=True)
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -17,9 +17,5 @@ def migrate(connection) -> None:
 if given := context.config.attributes.get("connection"):
     migrate(given)
 else:
-    # The tables of these modules too.
-    import trainers.privacy.tables  # noqa: F401
-    from trainers import continuing, rooms  # noqa: F401
-
     with database.connect(database_url()).begin() as made:
         migrate(made)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
-from trainers.privacy.tables import answered, wanted
 from trainers.rooms import rooms
 from trainers.samples import own
 from trainers.samples.own.keep import hand_over
 from trainers.store import LISTED, runs, store
+from trainers.tables import answered, wanted
 
 PREFIX = "account:"
 WANTED_SECONDS = 900  # that a sign-in may take, and be led back to where one came from. Ours

@@ -23,12 +23,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainers import artifacts, migrations
 from trainers.database import is_shared
 from trainers.home import home
-from trainers.privacy.tables import answered, shares, wanted
 from trainers.registry import UnknownKey
 from trainers.rooms import rooms
 from trainers.samples import own
 from trainers.samples.own import inbox
-from trainers.store import OVER, UNDO_SECONDS, runs, store, tables, to_scrub
+from trainers.store import OVER, UNDO_SECONDS, store, to_scrub
+from trainers.tables import answered, metadata, runs, shares, wanted
 
 AT_WORK_SECONDS = 600  # that a cancelled job may take to end; then its rows go. Ours
 # Of a PostgreSQL's table: while it is written anew, nobody reads it. Ours
@@ -106,7 +106,7 @@ def _scrub_tables(engine: Engine) -> bool:
             sql.detach()  # its limits are not for others
             sql.execute(text("SET statement_timeout = 0"))
             sql.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
-            for table in tables.sorted_tables:
+            for table in metadata.sorted_tables:
                 size = sql.scalar(select(func.pg_total_relation_size(table.name)))
                 whole = "FULL, " if size < WHOLE_BYTES else ""
                 sql.execute(text(f"VACUUM ({whole}ANALYZE) {table.name}"))

@@ -19,11 +19,11 @@ from trainers.database import alone
 from trainers.home import home, run_folder
 from trainers.jobs import Export, Forgot, Reading
 from trainers.privacy.settings import setting
-from trainers.privacy.tables import spent
 from trainers.samples import own
 from trainers.samples.own import BadUpload, inbox
 from trainers.samples.own.limits import MB
 from trainers.store import OVER, QUEUED, NoSuchRun, runs, store
+from trainers.tables import spent
 from trainers.waits import budget
 
 HOUR, DAY = 3600.0, 24 * 3600.0

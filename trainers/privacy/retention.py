@@ -31,12 +31,12 @@ from trainers.home import home, machine, run_folder
 from trainers.privacy import erase
 from trainers.privacy.limits import bytes_in
 from trainers.privacy.settings import hosted, setting
-from trainers.privacy.tables import shares, spent, tidying
 from trainers.registry import UnknownKey
 from trainers.repair import damaged
 from trainers.samples import own
 from trainers.samples.own.keep import KEY, TERMINAL
 from trainers.store import LISTED, OVER, Past, events, runs, store
+from trainers.tables import shares, spent, tidying
 from trainers.whole import DRAFT
 
 DAY, GB = 24 * 3600.0, 10**9

@@ -18,9 +18,9 @@ from collections.abc import Collection
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from trainers.privacy.tables import shares
 from trainers.samples.own.keep import TERMINAL
 from trainers.store import NoSuchRun, Run, runs, store
+from trainers.tables import shares
 
 
 class NotShared(NoSuchRun):
