@@ -15,16 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import net_util
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
-from pages.parts.add_data import routes as upload_routes
-from pages.parts.live_plot import routes as plot_routes
-from pages.parts.policy import POLICY
-from pages.parts.visitor import COOKIE
-from trainers.engine.files import open_more
-from trainers.engine.local import Workers
-from trainers.privacy import settings
-from trainers.privacy.retention import Tidying
+from pages.parts.session.content_security import POLICY
+from pages.parts.session.visitor import COOKIE
+from pages.parts.widgets.data_upload import routes as upload_routes
+from pages.parts.widgets.live_plot import routes as plot_routes
+from trainers.hosting.retention import Tidying
 from trainers.store import store
-from trainers.trouble import NoStore, in_full, said
+from trainers.system import settings
+from trainers.system.errors import NoStore, in_full, said
+from trainers.system.processes import open_more
+from trainers.workers.supervisor import Workers
 
 HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
 A_YEAR_SECONDS = 365 * 24 * 3600

@@ -21,7 +21,7 @@ class Change:
 class Settings:
     """What follows from the answers for a first run. All ours, and all can be changed."""
 
-    what_learns: str  # "head", "lora" or "all": see trainers/approaches.py
+    what_learns: str  # "head", "lora" or "all": see trainers/training/recipes.py
     backbone: str | None  # key in trainers.backbones; None: depends on images or text
     seconds: int  # the time budget of a run
     per_class: int | None  # examples of each class to train on; None: as many as there are

@@ -1,4 +1,4 @@
-"""The approaches as people know them. What each does to a network is in trainers/approaches.py."""
+"""The approaches as people know them. What each does to a network is in trainers/training/recipes.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Exercises for a class, or for one: a goal, what is run, and what to talk about afterwards.
 
-What comes out is measured and told by trainers/debrief.py: no result stands here.
+What comes out is measured and told by trainers/hosting/room_summary.py: no result stands here.
 """
 
 from collections.abc import Mapping

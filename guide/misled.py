@@ -1,6 +1,6 @@
 """Where the advice was wrong: which answers and which rules led there.
 
-Words for it are in trainers/misled.py, since they need what was measured.
+Words for it are in trainers/reports/wrong_advice.py, since they need what was measured.
 """
 
 from collections.abc import Mapping, Sequence

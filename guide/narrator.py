@@ -1,7 +1,7 @@
 """What happened in a run, in plain words, and what to do next. Rules as rows: of each kind the
 first that holds speaks. All thresholds are ours.
 
-The numbers come from trainers/narrate.py. A row that would claim something asks for the end of an
+The numbers come from trainers/reports/narrate.py. A row that would claim something asks for the end of an
 interval that the counts carry (`…_low`, `…_high`), never for the share alone.
 """
 
@@ -127,7 +127,7 @@ REST = "rest"  # the kind that speaks where no other does
 
 LITTLE, MUCH = 0.05, 0.10  # between shares
 FEW_CHECKS = 30
-TRUSTED_CHECKS = 100  # as in trainers/loop.py: fewer cannot tell which weights are best
+TRUSTED_CHECKS = 100  # as in trainers/training/loop.py: fewer cannot tell which weights are best
 
 END = (
     Row(

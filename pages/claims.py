@@ -4,15 +4,15 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS, Claim
-from pages.parts import figures, story as tell
-from pages.parts.controls import stop_and_cancel
-from pages.parts.feed import events_of
-from pages.parts.live_plot import live_plot
-from pages.parts.plain import plain, title_of
-from pages.parts.starting import start
-from pages.parts.trouble import told_plainly
-from pages.parts.visitor import visitor
-from pages.parts.words import Words
+from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures.markdown import plain, title_of
+from pages.parts.run_view.event_feed import events_of
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.start_job import start
+from pages.parts.session.visitor import visitor
+from pages.parts.widgets.glossary import Words
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.run_controls import stop_and_cancel
 from trainers import claims
 from trainers.events import ClaimRunDone, ClaimRunStarted
 from trainers.jobs import ClaimTest
@@ -129,11 +129,11 @@ def found(claim: Claim, result: dict) -> None:
 def chart(numbers: dict) -> dict:
     """Times where the claim is about them, else test scores; both where it is about both."""
     if timed := [titled(row) for row in numbers["found"] if "times" in row]:
-        return figures.claim_times(timed)
+        return charts.claim_times(timed)
     scores = [titled(row) for row in numbers["scores"]]
     if any("seconds" in row for row in numbers["found"]):
-        return figures.claim_cost(scores)
-    return figures.claim_scores(scores)
+        return charts.claim_cost(scores)
+    return charts.claim_scores(scores)
 
 
 def titled(row: dict) -> dict:

@@ -7,21 +7,21 @@ from math import ceil
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import figures, story as tell
-from pages.parts.controls import stop_and_cancel
-from pages.parts.feed import events_of
-from pages.parts.figures_film import HOW_TO_READ, in_words as film_in_words, reel
-from pages.parts.film import film
-from pages.parts.live_plot import live_plot
-from pages.parts.look import LOOKS
-from pages.parts.mapped import mapped_of
-from pages.parts.plain import plain, title_of
-from pages.parts.shared import addressed, opened, share, still_open
-from pages.parts.starting import start
-from pages.parts.story import Story
-from pages.parts.trouble import told_plainly
-from pages.parts.visitor import visitor
-from pages.parts.words import Words, word
+from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures.map_animation import HOW_TO_READ, in_words as film_in_words, reel
+from pages.parts.figures.markdown import plain, title_of
+from pages.parts.figures.run_snapshot import Story
+from pages.parts.figures.style import LOOKS
+from pages.parts.run_view.event_feed import events_of
+from pages.parts.run_view.map_examples import mapped_of
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.run_access import addressed, opened, share, still_open
+from pages.parts.session.start_job import start
+from pages.parts.session.visitor import visitor
+from pages.parts.widgets.glossary import Words, word
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.map_animation import film
+from pages.parts.widgets.run_controls import stop_and_cancel
 from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
 from trainers.jobs import SETTINGS, Curve
 from trainers.store import CANCELLED, FINISHED, NoSuchRun, Run, store
@@ -103,7 +103,7 @@ def watch(job: Run) -> None:
     with left:
         st.markdown("## The race: how much is right")
         live_plot(
-            figures.race(stories),
+            charts.race(stories),
             key="race",
             alt="; ".join(f"{APPROACHES[key].title}: {standing(s)}" for key, s in stories.items())
             or "Nothing has started yet.",
@@ -235,7 +235,7 @@ def result(found: dict) -> None:
         st.warning(f"{APPROACHES[key].title}: {plain(text)}", icon=":material/error:")
     st.markdown("### Worth its time?")
     live_plot(
-        figures.accuracy_against_cost(found["runs"]),
+        charts.accuracy_against_cost(found["runs"]),
         key="cost",
         alt="; ".join(
             f"{APPROACHES[run['approach']].title}: {run['test_accuracy']:.0%} in "
@@ -388,7 +388,7 @@ def watch_curves(job: Run) -> None:
     if not points:
         return
     live_plot(
-        figures.learning_curves(points, end.forecast if end else ()),
+        charts.learning_curves(points, end.forecast if end else ()),
         key="curves",
         alt=end.words if end else "; ".join(point_in_words(point) for point in points),
     )

@@ -6,27 +6,29 @@ import streamlit as st
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
-from pages.parts import drawings, fetch, figures, said, story as tell
-from pages.parts.add_data import Brought, add_data
-from pages.parts.examples import Card, examples
-from pages.parts.live_plot import live_plot
-from pages.parts.look import LOOKS
-from pages.parts.picture import picture
-from pages.parts.plain import plain
-from pages.parts.starting import start
-from pages.parts.trouble import told_plainly
-from pages.parts.visitor import mine, visitor
-from pages.parts.words import Words, explained
-from trainers import samples
-from trainers.findings import Finding
-from trainers.home import home
+from pages.parts.figures import charts, drawings, run_snapshot as tell
+from pages.parts.figures.markdown import plain
+from pages.parts.figures.style import LOOKS
+from pages.parts.session import guide_answers
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.start_job import start
+from pages.parts.session.visitor import mine, visitor
+from pages.parts.widgets import download_offer
+from pages.parts.widgets.data_upload import Brought, add_data
+from pages.parts.widgets.example_cards import Card, examples
+from pages.parts.widgets.glossary import Words, explained
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.svg import picture
+from trainers import datasets
+from trainers.data_checks.findings import Finding
+from trainers.datasets import Sample, catalog, uploads as own
+from trainers.datasets.uploads import BadUpload, Own, Stored, inbox
+from trainers.hosting import erase, quotas, retention
 from trainers.jobs import Checkup, Reading
-from trainers.privacy import erase, limits, retention
-from trainers.privacy.settings import hosted
-from trainers.registry import UnknownKey
-from trainers.samples import Sample, online, own
-from trainers.samples.own import BadUpload, Own, Stored, inbox
 from trainers.store import NoSuchRun, Run, store
+from trainers.system.paths import home
+from trainers.system.registry import UnknownKey
+from trainers.system.settings import hosted
 
 POLL_SECONDS = 0.5
 PASTED_CHARS = 2_000_000
@@ -117,7 +119,7 @@ def paste() -> None:
             return
         place = inbox.draft(draft())
         try:
-            file = limits.new_file(place, len(text.encode()))
+            file = quotas.new_file(place, len(text.encode()))
         except BadUpload as error:
             st.warning(plain(str(error)), icon=":material/error:")
             return
@@ -129,31 +131,31 @@ def download() -> None:
     """A well-known data set, fetched when asked for."""
     key = st.selectbox(
         "Data set",
-        list(online.ONLINE),
-        format_func=lambda key: in_the_list(online.ONLINE[key]),
+        list(catalog.ONLINE),
+        format_func=lambda key: in_the_list(catalog.ONLINE[key]),
         key="online",
     )
-    row = online.ONLINE[key]
+    row = catalog.ONLINE[key]
     what = "pictures" if row.modality == "images" else "texts"
     st.markdown(
         f"{row.about} {row.classes} classes; {row.train:,} {what} to learn from and {row.test:,} "
         f"to test ({row.part})."
     )
     st.caption(f"Source: {row.source}. Licence: {row.licence}.")
-    if online.is_here(key):
+    if catalog.is_here(key):
         st.page_link(
             "data.py", label="Look it over", icon=ICONS[row.modality], query_params={"data": key}
         )
         return
-    fetch.offer(
+    download_offer.offer(
         key,
-        f"{online.size(row.download_bytes)} to download, kept in `{online.place(key)}`. Nothing "
+        f"{catalog.size(row.download_bytes)} to download, kept in `{catalog.place(key)}`. Nothing "
         "else is sent or loaded; from then on it works without a network.",
     )
 
 
-def in_the_list(row: online.Published) -> str:
-    here = "here" if online.is_here(row.key) else online.size(row.download_bytes)
+def in_the_list(row: catalog.Published) -> str:
+    here = "here" if catalog.is_here(row.key) else catalog.size(row.download_bytes)
     return f"{row.title} ({'pictures' if row.modality == 'images' else 'texts'}, {here})"
 
 
@@ -202,7 +204,7 @@ def kept() -> None:
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")
     with st.container(horizontal=True):
-        for sample in samples.here():
+        for sample in datasets.here():
             st.page_link(
                 "data.py",
                 label=sample.title,
@@ -306,7 +308,7 @@ def choose_columns(job: Run) -> None:
 
 def show(key: str) -> None:
     try:
-        sample = mine(samples.pick(key))
+        sample = mine(datasets.pick(key))
     except UnknownKey as error:
         st.title("Your own data")
         st.warning(plain(str(error)), icon=":material/link_off:")
@@ -351,15 +353,15 @@ def forget(sample: Own) -> None:
 def holds(sample: Sample) -> None:
     if isinstance(sample, Stored):
         live_plot(
-            figures.class_counts(sample.counts),
+            charts.class_counts(sample.counts),
             key="counts",
             alt="; ".join(
                 f"{name}: {learn:,} to learn from, {test:,} to test"
-                for name, learn, test in sample.counts[: figures.MOST_BARS]
+                for name, learn, test in sample.counts[: charts.MOST_BARS]
             ),
         )
-        if len(sample.counts) > figures.MOST_BARS:
-            st.caption(f"The {figures.MOST_BARS} largest of {len(sample.counts):,} classes.")
+        if len(sample.counts) > charts.MOST_BARS:
+            st.caption(f"The {charts.MOST_BARS} largest of {len(sample.counts):,} classes.")
     cards: list[Card] = [
         {"example": example, "label": label} for example, label in sample.glimpse()[:SHOWN]
     ]
@@ -545,7 +547,7 @@ def verdict(sample: Sample, answers: Answers, found: dict) -> None:
         st.caption(advice.clearness_in_words)
         on = mends(sample)
         settings = {"approach": advice.approach, "data": sample.key, "seconds": str(BUDGET_SECONDS)}
-        settings[said.NAME] = said.written(answers)
+        settings[guide_answers.NAME] = guide_answers.written(answers)
         if on:
             settings["mends"] = ",".join(on)
         label = "Run it on this data"
@@ -563,7 +565,7 @@ def verdict(sample: Sample, answers: Answers, found: dict) -> None:
     if times:
         st.markdown("### How long each would take here")
         live_plot(
-            figures.predicted_times({key: one["seconds"] for key, one in times.items()}),
+            charts.predicted_times({key: one["seconds"] for key, one in times.items()}),
             key="times",
             alt="; ".join(
                 f"{APPROACHES[key].title}: {one['seconds']:.0f} seconds"

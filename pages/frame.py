@@ -4,18 +4,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.drawings import LOGO
-from pages.parts.page import every_page, tell_address
-from pages.parts.sign_in import door, lead_back, may_enter, who
-from pages.parts.trouble import told_plainly
-from pages.parts.words import explain_words
-from trainers.artifacts import address
-from trainers.privacy.settings import hosted
-from trainers.tracking import wanted
+from pages.parts.figures.drawings import LOGO
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.sign_in import door, lead_back, may_enter, who
+from pages.parts.widgets.glossary import explain_words
+from pages.parts.widgets.page import every_page, tell_address
+from trainers.reports.mlflow import wanted
+from trainers.system.object_store import address
+from trainers.system.settings import hosted
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
-st.html(Path(__file__).parent / "parts" / "page.css")
+st.html(Path(__file__).parent / "parts" / "widgets" / "page.css")
 
 page = st.navigation(
     [

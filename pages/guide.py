@@ -7,11 +7,12 @@ import streamlit as st
 from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, advise
 from guide.advice import LEARNS, settings_for
 from guide.questions import Question
-from pages.parts import drawings, said
-from pages.parts.look import LOOKS
-from pages.parts.picture import picture
-from pages.parts.words import Words, word
-from trainers import backbones, samples
+from pages.parts.figures import drawings
+from pages.parts.figures.style import LOOKS
+from pages.parts.session import guide_answers
+from pages.parts.widgets.glossary import Words, word
+from pages.parts.widgets.svg import picture
+from trainers import backbones, datasets
 
 NOT_SURE = "Not sure"
 TERMS = ("pre-trained", "frozen", "lora", "weights", "overfitting", "zero-shot", "few-shot")
@@ -118,7 +119,7 @@ def changes(advice: Advice) -> None:
 
 
 def run_it(advice: Advice, answers: Answers) -> None:
-    sample, unlike = samples.closest(answers)
+    sample, unlike = datasets.closest(answers)
     # Where images or text was left open, the sample decides.
     settings = settings_for(replace(answers, modality=sample.modality), advice.approach)
     per_class = settings.per_class
@@ -128,7 +129,7 @@ def run_it(advice: Advice, answers: Answers) -> None:
         "per_class": str(min(per_class if per_class else 10**6, sample.train_per_class)),
         "seconds": str(settings.seconds),
         "what_learns": settings.what_learns,
-        said.NAME: said.written(answers),
+        guide_answers.NAME: guide_answers.written(answers),
     }
     st.session_state["wanted"] = wanted  # for who goes to Run by the menu
     label = "Run it on a sample like yours"

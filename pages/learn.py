@@ -5,15 +5,15 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY, found
 from guide.topics import TOPICS, Topic
-from pages.parts import drawings, drawings_learn, figures_learn
-from pages.parts.examples import Card, examples
-from pages.parts.live_plot import live_plot
-from pages.parts.look import LOOKS
-from pages.parts.picture import picture
-from pages.parts.words import explained
-from trainers import samples
-from trainers.approaches import LORA_RANK
+from pages.parts.figures import drawings, lesson_charts, lesson_drawings
+from pages.parts.figures.style import LOOKS
+from pages.parts.widgets.example_cards import Card, examples
+from pages.parts.widgets.glossary import explained
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.svg import picture
+from trainers import datasets
 from trainers.lessons import SIDE, lessons, live
+from trainers.training.recipes import LORA_RANK
 
 WORDS = "words"  # the topic that is the glossary
 
@@ -64,7 +64,7 @@ def show(topic: Topic) -> None:
 def see_it(topic: Topic) -> None:
     """A link to Run, filled in."""
     title = APPROACHES[topic.see["approach"]].title
-    data = samples.pick(topic.see["data"]).title
+    data = datasets.pick(topic.see["data"]).title
     with st.container(border=True):
         st.page_link(
             "run.py",
@@ -81,17 +81,17 @@ def see_it(topic: Topic) -> None:
 def ways() -> None:
     advised = [key for key, approach in APPROACHES.items() if approach.advised]
     chosen = choose("Approach", {key: APPROACHES[key].title for key in advised}, key="way")
-    picture(drawings_learn.likeness(chosen), key="likeness")
+    picture(lesson_drawings.likeness(chosen), key="likeness")
     picture(drawings.layers(chosen, width_px=170), key="likeness-layers")
     st.caption("The same in a network of five layers: ice is frozen, colour learns.")
 
 
 def backbone() -> None:
     answers = lessons()["filters"]["answers"]
-    titles = {answer["key"]: samples.pick(answer["key"]).title for answer in answers}
+    titles = {answer["key"]: datasets.pick(answer["key"]).title for answer in answers}
     kind = choose("Pictures", titles, key="pictures")
     st.markdown("### What its first layer sees")
-    picture(drawings_learn.filters(lessons()["filters"], list(titles).index(kind)), key="filters")
+    picture(lesson_drawings.filters(lessons()["filters"], list(titles).index(kind)), key="filters")
     st.markdown("### Which pictures are alike to it")
     near = lessons()["neighbours"][kind]
     labels = [near["shown"][str(query["picture"])]["label"] for query in near["queries"]]
@@ -135,12 +135,12 @@ def thaw() -> None:
     )
     st.markdown(words)
     live_plot(
-        figures_learn.border(case, thawed, SIDE),
+        lesson_charts.border(case, thawed, SIDE),
         key="border",
         alt=f"The border that the network draws between two classes. {words.replace('*', '')}",
     )
     live_plot(
-        figures_learn.by_layers(case, thawed),
+        lesson_charts.by_layers(case, thawed),
         key="by-layers",
         alt="Share right by layers that learn: "
         + ", ".join(f"{n}: {share:.0%} of new points" for n, share in enumerate(case["unseen"])),
@@ -163,7 +163,7 @@ def layers_that_learn(thawed: int) -> str:
 
 def lora() -> None:
     rank = st.select_slider("Rank", (1, 2, 4, 8, 16, 32, 64), LORA_RANK, key="rank")
-    picture(drawings_learn.lora(rank, MINILM_SIZE), key="lora")
+    picture(lesson_drawings.lora(rank, MINILM_SIZE), key="lora")
     st.caption(
         f"One table of the small text model that comes with Thaw: {MINILM_SIZE} x {MINILM_SIZE}."
     )
@@ -184,10 +184,10 @@ def few() -> None:
         f"average, the {worse[0]} one by {worse[1].unseen:.2f}."
     )
     st.markdown(words)
-    live_plot(figures_learn.fits(made), key="fits",
+    live_plot(lesson_charts.fits(made), key="fits",
               alt=f"Two lines through {examples} marks. {words.replace('*', '')}")  # fmt: skip
     live_plot(
-        figures_learn.errors(made),
+        lesson_charts.errors(made),
         key="errors",
         alt=f"Mean errors. Stiff: {made.stiff.seen:.2f} on the marks, {made.stiff.unseen:.2f} on "
         f"new points. Flexible: {made.flexible.seen:.2f} and {made.flexible.unseen:.2f}.",
@@ -195,12 +195,12 @@ def few() -> None:
 
 
 def hybrid() -> None:
-    picture(drawings_learn.thawing(), key="thawing")
+    picture(lesson_drawings.thawing(), key="thawing")
     made = lessons()["hybrid"]
     ends = {key: shares[-1] for key, shares in made["right"].items()}
     words = ", ".join(f"{APPROACHES[key].title.lower()} {end:.0%}" for key, end in ends.items())
     live_plot(
-        figures_learn.three_ways(made),
+        lesson_charts.three_ways(made),
         key="three-ways",
         alt=f"New points right along the steps. In the end: {words}.",
     )
@@ -224,14 +224,14 @@ def shots() -> None:
     ]
     answer = max(range(len(made["classes"])), key=message["likeness"].__getitem__)
     live_plot(
-        figures_learn.likeness(made["classes"], message["likeness"], message["label"]),
+        lesson_charts.likeness(made["classes"], message["likeness"], message["label"]),
         key="names",
         alt=f"Nearest name: {made['classes'][answer]}. The truth: "
         f"{made['classes'][message['label']]}.",
     )
     few = ", ".join(f"{shot}: {share:.0%}" for shot, share in made["few"].items())
     live_plot(
-        figures_learn.by_shots(made),
+        lesson_charts.by_shots(made),
         key="shots",
         alt=f"Right by the names alone: {made['zero']:.0%}. By so many examples of each class: "
         f"{few}.",
@@ -240,7 +240,7 @@ def shots() -> None:
 
 
 def chat() -> None:
-    picture(drawings_learn.reads_or_writes(), key="chat")
+    picture(lesson_drawings.reads_or_writes(), key="chat")
 
 
 def curve() -> None:
@@ -250,7 +250,7 @@ def curve() -> None:
     key = choose("A run", {name: f"Run {letters[name]}" for name in order}, key="run-curve")
     run = runs[key]
     live_plot(
-        figures_learn.run_curve(run),
+        lesson_charts.run_curve(run),
         key="run-curve-plot",
         alt=f"After {run['steps'][-1]} steps {run['seen'][-1]:.0%} of the examples it learns from "
         f"are right, and {run['unseen'][-1]:.0%} of the checks.",
@@ -284,7 +284,7 @@ def interval() -> None:
     )
     st.markdown(words)
     live_plot(
-        figures_learn.many_tests(tested, SHARE),
+        lesson_charts.many_tests(tested, SHARE),
         key="many-tests",
         alt=f"{TIMES} tests of a model that gets {SHARE:.0%} right. {words.replace('*', '')}",
     )

@@ -8,16 +8,17 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.exercises import EXERCISES, Exercise
-from pages.parts import address, board, figures_room, in_room, story as tell
-from pages.parts.live_plot import live_plot
-from pages.parts.picture import picture
-from pages.parts.plain import plain, title_of
-from pages.parts.trouble import told_plainly
-from pages.parts.visitor import visitor
-from pages.parts.words import Words, word
-from trainers import backbones, debrief, samples
-from trainers.plan import BadPlan
-from trainers.rooms import (
+from pages.parts.figures import leaderboard, leaderboard_chart, run_snapshot as tell
+from pages.parts.figures.markdown import plain, title_of
+from pages.parts.session import room_context, server_url
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.visitor import visitor
+from pages.parts.widgets.glossary import Words, word
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.svg import picture
+from trainers import backbones, datasets
+from trainers.hosting import room_summary
+from trainers.hosting.rooms import (
     CODE_LETTERS,
     HOURS,
     MAY_CHANGE,
@@ -33,6 +34,7 @@ from trainers.rooms import (
     best_of_each,
     rooms,
 )
+from trainers.plan import BadPlan
 from trainers.store import FINISHED, store
 
 LOOK_SECONDS = 1.0
@@ -123,7 +125,7 @@ def before_a_class() -> None:
 
 def mine() -> None:
     """The rooms that this browser is in already."""
-    found = in_room.here()
+    found = room_context.here()
     if found:
         st.page_link(
             "room.py",
@@ -165,7 +167,7 @@ def exercises() -> None:
                 "run.py",
                 label="Try it alone",
                 icon=":material/play_circle:",
-                query_params=in_room.in_address(settings),
+                query_params=room_context.in_address(settings),
             )
             with st.expander("What to talk about afterwards", icon=":material/forum:"):
                 came_out(alone(one), one.data, one.compare, one.talk)
@@ -200,7 +202,7 @@ def alone(exercise: Exercise) -> list[Line]:
 
 def came_out(lines: Sequence[Line], data: str, by: str, talk: Sequence[str] = ()) -> None:
     """The debrief: what was measured, then what to talk about."""
-    said = debrief.told(lines, data=data, by=by)
+    said = room_summary.told(lines, data=data, by=by)
     if said:
         st.markdown("**What came out**\n\n" + "\n".join(f"- {plain(one)}" for one in said))
     else:
@@ -211,7 +213,7 @@ def came_out(lines: Sequence[Line], data: str, by: str, talk: Sequence[str] = ()
 
 def set_up(now: Settings, key: str) -> Settings | None:
     """Asks for a room's settings; None, after a word of why, where they cannot be."""
-    usable = {sample.key: sample for sample in samples.here()}
+    usable = {sample.key: sample for sample in datasets.here()}
     data = st.selectbox(
         "Data",
         list(usable),
@@ -330,7 +332,7 @@ def take_part(room: Room, person: Person) -> None:
                 disabled=room.paused,
             ):
                 st.switch_page(
-                    "run.py", query_params=in_room.in_address(room.settings, person.number)
+                    "run.py", query_params=room_context.in_address(room.settings, person.number)
                 )
             st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
     to_controls(room)
@@ -368,7 +370,7 @@ def watch_as_person(room: Room) -> None:
             st.info(f"If you start now: {tell.in_line(wait)}", icon=":material/hourglass_empty:")
         else:
             st.info("If you start now, it begins at once.", icon=":material/bolt:")
-    st.markdown(f"**{plain(text)}**" if (text := board.place_of_mine(lines)) else "")
+    st.markdown(f"**{plain(text)}**" if (text := leaderboard.place_of_mine(lines)) else "")
     drawn(now, lines)
 
 
@@ -389,14 +391,14 @@ def drawn(room: Room, lines: Sequence[Line]) -> None:
     with left:
         st.markdown("## The board")
         with st.container(key="board"):
-            st.markdown(board.table(lines) if lines else board.EMPTY)
-        st.caption(board.note(lines))
+            st.markdown(leaderboard.table(lines) if lines else leaderboard.EMPTY)
+        st.caption(leaderboard.note(lines))
     with right:
         st.markdown(f"## Score against {'time' if by(room) == 'seconds' else 'examples'}")
         live_plot(
             chart(room, lines),
             key="room-chart",
-            alt=figures_room.in_words(lines),
+            alt=leaderboard_chart.in_words(lines),
         )
         st.caption(
             f"Each mark is a finished run; the line through it is its {word('interval')}."
@@ -411,8 +413,8 @@ def by(room: Room) -> str:
     return "per_class" if about and about.compare == "per_class" else "seconds"
 
 
-def chart(room: Room, lines: Sequence[Line], *, wall: bool = False) -> figures_room.Figure:
-    return figures_room.scores(
+def chart(room: Room, lines: Sequence[Line], *, wall: bool = False) -> leaderboard_chart.Figure:
+    return leaderboard_chart.scores(
         lines,
         {*room.settings.approaches, *(line.approach for line in lines)},
         by=by(room),
@@ -474,13 +476,13 @@ def lead(room: Room) -> None:
 
 def reached_at(room: Room) -> str:
     """Where people find this room; asks for the address where the browser's own is of no use."""
-    browser = address.page(st.context.url)
-    options = [browser] if not address.is_of_this_computer_alone(browser) else []
-    options += [one for one in address.in_the_network(browser) if one not in options]
+    browser = server_url.page(st.context.url)
+    options = [browser] if not server_url.is_of_this_computer_alone(browser) else []
+    options += [one for one in server_url.in_the_network(browser) if one not in options]
     chosen = room.address or (options[0] if options else browser)
     st.markdown(f"Others open **{plain(chosen)}** and type:")
     with st.popover("Is this address right?", icon=":material/lan:"):
-        if address.is_of_this_computer_alone(browser):
+        if server_url.is_of_this_computer_alone(browser):
             st.markdown(
                 "Your browser calls this computer “localhost”, which every computer says of "
                 "itself. Others need its address in your network."
@@ -492,7 +494,7 @@ def reached_at(room: Room) -> str:
             key=f"address-{room.code}",
             help="Choose one, or type what your network calls this computer.",
         )
-        if given and not address.is_address(given):
+        if given and not server_url.is_address(given):
             st.warning("An address begins with http:// or https://.", icon=":material/error:")
         elif given and given != chosen:
             rooms().reached_at(room.code, visitor(), given)
@@ -504,7 +506,7 @@ def reached_at(room: Room) -> str:
                 icon=":material/lan:",
             )
         st.caption("If a phone does not reach it: same network? Does a firewall let it through?")
-    return address.with_code(chosen, room=room.code)
+    return server_url.with_code(chosen, room=room.code)
 
 
 def qr(url: str, room: Room) -> None:
@@ -547,8 +549,8 @@ def controls(room: Room) -> None:
                       args=(room.code, who, name or ""))  # fmt: skip
         with st.popover("Lead from another device", icon=":material/devices:"):
             st.markdown("Open this there. Whoever has it leads the room: not for the wall.")
-            base = room.address or address.page(st.context.url)
-            st.code(address.with_code(base, room=room.code, lead=room.key), language=None)
+            base = room.address or server_url.page(st.context.url)
+            st.code(server_url.with_code(base, room=room.code, lead=room.key), language=None)
         with st.popover("Close the room", icon=":material/door_front:"):
             st.markdown(f"Code, names and board are gone. (After {HOURS} hours by itself.)")
             st.button("Close it", type="primary", on_click=closed, args=(room.code,))
@@ -587,7 +589,7 @@ def wall(room: Room, leads: bool) -> None:
         with st.container(key="code"):
             st.markdown(room.code)
     with code:
-        qr(address.with_code(chosen, room=room.code), room)
+        qr(server_url.with_code(chosen, room=room.code), room)
     st.fragment(told_plainly()(watch_on_the_wall), run_every=LOOK_SECONDS)(room)
     st.page_link(
         "room.py",
@@ -599,10 +601,10 @@ def wall(room: Room, leads: bool) -> None:
 
 def usual_address() -> str:
     """Where people most likely find this server, where nobody said."""
-    browser = address.page(st.context.url)
-    if not address.is_of_this_computer_alone(browser):
+    browser = server_url.page(st.context.url)
+    if not server_url.is_of_this_computer_alone(browser):
         return browser
-    return next(iter(address.in_the_network(browser)), browser)
+    return next(iter(server_url.in_the_network(browser)), browser)
 
 
 def watch_on_the_wall(room: Room) -> None:
@@ -619,15 +621,15 @@ def watch_on_the_wall(room: Room) -> None:
         for number, column in enumerate(columns):
             first = number * WALL_ROWS
             some = lines[first : first + WALL_ROWS]
-            nobody = "" if lines or number else board.EMPTY
-            column.markdown(board.on_the_wall(some, 1 + first) if some else nobody)
+            nobody = "" if lines or number else leaderboard.EMPTY
+            column.markdown(leaderboard.on_the_wall(some, 1 + first) if some else nobody)
         rest = len(lines) - WALL_COLUMNS * WALL_ROWS
         st.markdown(f"… and {rest} more" if rest > 0 else "")
         with aside:
             live_plot(
                 chart(now, every, wall=True),
                 key="wall-chart",
-                alt=figures_room.in_words(every),
+                alt=leaderboard_chart.in_words(every),
             )
 
 

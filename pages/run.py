@@ -6,41 +6,34 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
-from pages.parts import (
-    curves,
-    drawings,
-    fetch,
-    figures,
-    going_on,
-    in_line,
-    in_room,
-    said,
-    story as tell,
-)
-from pages.parts.closer import closer
-from pages.parts.controls import filled_in, may_use, stop_and_cancel
-from pages.parts.examples import Card, examples
-from pages.parts.feed import events_of
-from pages.parts.live_plot import live_plot
-from pages.parts.look import FROZEN, LOOKS
-from pages.parts.narration import narration
-from pages.parts.picture import picture
-from pages.parts.plain import plain, title_of
-from pages.parts.shared import addressed, opened, share, still_open
-from pages.parts.starting import start as queue
-from pages.parts.story import Story
-from pages.parts.trouble import told_plainly
-from pages.parts.visitor import visitor
-from pages.parts.words import Words, explained, word
-from trainers import backbones, samples
-from trainers.backbones.fit import remarks
+from pages.parts.figures import chart_text, charts as figures, drawings, run_snapshot as tell
+from pages.parts.figures.markdown import plain, title_of
+from pages.parts.figures.run_snapshot import Story
+from pages.parts.figures.style import FROZEN, LOOKS
+from pages.parts.results import closer
+from pages.parts.run_view import queue_view, resume
+from pages.parts.run_view.event_feed import events_of
+from pages.parts.run_view.narration import narration
+from pages.parts.session import guide_answers, room_context
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.run_access import addressed, opened, share, still_open
+from pages.parts.session.start_job import start as queue
+from pages.parts.session.visitor import visitor
+from pages.parts.widgets import download_offer
+from pages.parts.widgets.example_cards import Card, examples
+from pages.parts.widgets.glossary import Words, explained, word
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.run_controls import filled_in, may_use, stop_and_cancel
+from pages.parts.widgets.svg import picture
+from trainers import backbones, datasets
+from trainers.backbones.compatibility import remarks
+from trainers.data_checks.findings import Finding
+from trainers.datasets import uploads
 from trainers.events import Failed, Finished
-from trainers.findings import Finding
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan, Plan
-from trainers.registry import UnknownKey
-from trainers.samples import own
 from trainers.store import NoSuchRun, Run, store
+from trainers.system.registry import UnknownKey
 
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300, 600)
 # A run that nobody is ahead of starts at once: look again soon, the first point should not wait.
@@ -66,10 +59,10 @@ CHECKED = (
 def ask() -> None:
     st.title("Run an approach")
     st.markdown("Everything is filled in already. Press Start, or change what you like.")
-    found = in_room.here()
-    in_room.banner(found)
+    found = room_context.here()
+    room_context.banner(found)
     if found:  # who comes by the menu begins with what the room has
-        told = in_room.in_address(found[0].settings, found[1].number)
+        told = room_context.in_address(found[0].settings, found[1].number)
         st.query_params.update({name: told[name] for name in told if name not in st.query_params})
     left, right = st.columns([1.1, 1], gap="large")
     with left:
@@ -89,7 +82,7 @@ def given(name: str, known: list, otherwise: object) -> object:
 
 
 def settings() -> Plan:
-    room, person = in_room.here() or (None, None)
+    room, person = room_context.here() or (None, None)
     held = room.settings if room else None  # what stays as the room has it
     keys = list(held.approaches if held else APPROACHES)
     approach = st.segmented_control(
@@ -103,7 +96,7 @@ def settings() -> Plan:
     )
     st.caption(Words(*TERMS)(APPROACHES[approach].meaning))
     data = held.data if held and not held.may("data") else chosen_data()
-    sample = samples.pick(data)
+    sample = datasets.pick(data)
     st.caption(f"{plain(sample.about)} {sample.classes} classes; {sample.made}.")
     st.page_link(
         "data.py",
@@ -116,7 +109,7 @@ def settings() -> Plan:
     mends = chosen_mends(sample)
     seconds = chosen_budget() if not held or held.may("seconds") else held.seconds
     if held:
-        in_room.locked(held, person.number)
+        room_context.locked(held, person.number)
     if held and not held.may("expert"):
         return Plan(
             data=data,
@@ -183,7 +176,7 @@ def chosen_budget() -> float:
 OTHER = "hf:"
 
 
-def backbone_for(sample: samples.Sample) -> str:
+def backbone_for(sample: datasets.Sample) -> str:
     """The backbone that the visitor chose: its key, also of one that is still to be downloaded."""
     rows = {row.key: row for row in backbones.for_modality(sample.modality)}
     wanted = st.query_params.get("backbone", "")
@@ -223,12 +216,12 @@ def in_the_list(row: backbones.Backbone) -> str:
     return row.title if backbones.is_here(row) else f"{row.title} · {row.size} to download"
 
 
-def usable_data() -> list[samples.Sample]:
+def usable_data() -> list[datasets.Sample]:
     """What this visitor can run on: what comes with Thaw, what was downloaded, and their own."""
-    return [*own.of(visitor()), *samples.here()]
+    return [*uploads.of(visitor()), *datasets.here()]
 
 
-def how_many(approach: str, sample: samples.Sample) -> int | None:
+def how_many(approach: str, sample: datasets.Sample) -> int | None:
     """Examples of each class; None for all of the visitor's own."""
     most = max((learn for _, learn, _ in getattr(sample, "counts", ())), default=0)
     if most:  # classes of differing sizes
@@ -258,16 +251,16 @@ def how_many(approach: str, sample: samples.Sample) -> int | None:
     return per_class
 
 
-def kept_aside(sample: samples.Sample) -> str:
+def kept_aside(sample: datasets.Sample) -> str:
     return explained(
         f"a fifth of them [[validation|checks progress]]. {sample.test:,} others are kept for the "
         "[[test]]."
     )
 
 
-def chosen_mends(sample: samples.Sample) -> tuple[str, ...]:
+def chosen_mends(sample: datasets.Sample) -> tuple[str, ...]:
     """The mends of the visitor's own data that the address names, and that exist."""
-    found = own.checked(sample.key) if isinstance(sample, own.Stored) else None
+    found = uploads.checked(sample.key) if isinstance(sample, uploads.Stored) else None
     if not found:
         return ()
     findings = [Finding.from_json(one) for one in found["findings"]]
@@ -283,7 +276,7 @@ def chosen_mends(sample: samples.Sample) -> tuple[str, ...]:
         )
 
 
-def names_alone(approach: str, sample: samples.Sample) -> bool:
+def names_alone(approach: str, sample: datasets.Sample) -> bool:
     """Whether class names can do without any example."""
     return approach == "none" and sample.modality == "text"
 
@@ -291,23 +284,23 @@ def names_alone(approach: str, sample: samples.Sample) -> bool:
 @st.cache_data(show_spinner=False)
 def bundled_glimpse(data: str) -> list[tuple[str, str]]:
     """Examples of a bundled sample: the same for every visitor."""
-    return samples.pick(data).glimpse()
+    return datasets.pick(data).glimpse()
 
 
 def glimpse(data: str) -> list[tuple[str, str]]:
     """Examples of a data set; a visitor's own go into no cache that others share."""
-    return bundled_glimpse(data) if data in samples.SAMPLES else samples.pick(data).glimpse()
+    return bundled_glimpse(data) if data in datasets.SAMPLES else datasets.pick(data).glimpse()
 
 
 def preview(plan: Plan) -> None:
     look = LOOKS[plan.approach]
     words, aside = st.columns([2, 1], vertical_alignment="center")
     words.markdown(f"## :{look.badge}[{APPROACHES[plan.approach].title}]")
-    words.markdown(f"on *{plain(samples.pick(plan.data).title)}*")
+    words.markdown(f"on *{plain(datasets.pick(plan.data).title)}*")
     with aside:
         picture(drawings.layers(plan.approach), key="preview-picture")
     with st.skeleton(height=260):
-        some = 6 if samples.pick(plan.data).modality == "images" else 3  # Start stays in sight
+        some = 6 if datasets.pick(plan.data).modality == "images" else 3  # Start stays in sight
         cards: list[Card] = [
             {"example": shown, "label": label} for shown, label in glimpse(plan.data)[:some]
         ]
@@ -316,12 +309,12 @@ def preview(plan: Plan) -> None:
 
 def start(plan: Plan) -> None:
     backbone = backbones.pick(plan.backbone)
-    facts = samples.pick(plan.data).facts
+    facts = datasets.pick(plan.data).facts
     if plan.approach != "simple":
         for remark in remarks(backbone, facts) if facts else ():
             st.caption(f":material/info: {plain(remark)}")
         if not backbones.is_here(backbone):
-            fetch.offer(
+            download_offer.offer(
                 plan.backbone,
                 f"**{plain(backbone.title)}** is not on this computer yet: {backbone.size} from "
                 f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
@@ -342,7 +335,7 @@ def start(plan: Plan) -> None:
         st.caption(":material/hourglass_empty: The training process is still warming up.")
     else:
         st.caption(":material/bolt: Ready to start at once.")
-    room = in_room.here()
+    room = room_context.here()
     pressed = st.button(
         "Start",
         type="primary",
@@ -350,7 +343,7 @@ def start(plan: Plan) -> None:
         width="stretch",
         disabled=bool(room and room[0].paused),
     )
-    if pressed and (key := in_room.start(plan)):
+    if pressed and (key := room_context.start(plan)):
         st.query_params.from_dict({"run": key} | in_address(plan))
         st.rerun()
     if not room:
@@ -374,7 +367,7 @@ def compare_button(plan: Plan, label: str, **look: str) -> None:
     ):
         settings = plan.as_json()
         names = ("data", "backbone", "per_class", "seconds", "seed", "what_learns", "mends")
-        answers = said.read(in_address(plan).get(said.NAME, ""))
+        answers = guide_answers.read(in_address(plan).get(guide_answers.NAME, ""))
         job = Comparison(
             visitor=visitor(), answers=answers, **{name: settings[name] for name in names}
         )
@@ -385,10 +378,10 @@ def compare_button(plan: Plan, label: str, **look: str) -> None:
 def in_address(plan: Plan) -> dict[str, str]:
     """What the guide was told, for the address, where it was told of the data of `plan`."""
     known = st.query_params
-    if said.NAME not in known and "run" not in known:  # who went to Run by the menu
+    if guide_answers.NAME not in known and "run" not in known:  # who went to Run by the menu
         known = st.session_state.get("wanted", {})
-    text = known.get(said.NAME, "")
-    return {said.NAME: text} if text and known.get("data", plan.data) == plan.data else {}
+    text = known.get(guide_answers.NAME, "")
+    return {guide_answers.NAME: text} if text and known.get("data", plan.data) == plan.data else {}
 
 
 def latest() -> None:
@@ -419,15 +412,15 @@ def show() -> None:
             st.rerun()
         return
     look, approach = LOOKS[run.plan.approach], APPROACHES[run.plan.approach]
-    in_room.banner(in_room.here())
+    room_context.banner(room_context.here())
     words, aside = st.columns([5, 1], vertical_alignment="center")
     words.markdown(f"# :{look.badge}[{approach.title}] on {title_of(run.plan.data)}")
     words.markdown(Words(*TERMS)(approach.meaning))
     with aside:
         picture(drawings.layers(run.plan.approach), key="run-picture")
-    if in_line.behind_others(run):
+    if queue_view.behind_others(run):
         return
-    going_on.first_part(run)
+    resume.first_part(run)
     poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
     st.fragment(told_plainly()(watch), run_every=None if run.is_over else poll)(run)
 
@@ -468,11 +461,11 @@ def watch(run: Run) -> None:
 
 
 def controls(run: Run) -> None:
-    stop_and_cancel(run, in_line.STOP)
+    stop_and_cancel(run, queue_view.STOP)
     if not run.is_over:
         share(run)
         return
-    going_on.offer(run)
+    resume.offer(run)
     with st.container(horizontal=True):
         share(run)
         if not may_use(run.plan.data):
@@ -481,10 +474,10 @@ def controls(run: Run) -> None:
             )
         else:
             pressed = st.button("Run again", icon=":material/replay:")
-            if pressed and (again := in_room.start(replace(run.plan, pace=None))):
+            if pressed and (again := room_context.start(replace(run.plan, pace=None))):
                 st.query_params.from_dict({"run": again} | in_address(run.plan))
                 st.rerun(scope="app")
-            if not in_room.here():
+            if not room_context.here():
                 compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
                 st.query_params.from_dict(filled_in(run.plan) | in_address(run.plan))
@@ -545,7 +538,7 @@ def charts(told: Story, run: Run) -> None:
         live_plot(
             figures.accuracy_curve(told, against=against),
             key="accuracy",
-            alt=curves.share_right(told),
+            alt=chart_text.share_right(told),
         )
     with right:
         st.markdown(
@@ -557,9 +550,9 @@ def charts(told: Story, run: Run) -> None:
         live_plot(
             figures.example_map(told),
             key="map",
-            alt=curves.on_the_map(told),
+            alt=chart_text.on_the_map(told),
         )
-        st.caption(curves.on_the_map(told))
+        st.caption(chart_text.on_the_map(told))
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         st.markdown(
@@ -570,11 +563,11 @@ def charts(told: Story, run: Run) -> None:
         live_plot(
             figures.loss_curve(told, against=against),
             key="loss",
-            alt=curves.loss(told),
+            alt=chart_text.loss(told),
         )
         if told.end and told.looks:
             with st.expander("The curves as a table", icon=":material/table:"):
-                st.markdown("\n".join(curves.table(told)))
+                st.markdown("\n".join(chart_text.table(told)))
     with right:
         st.markdown("## Frozen and learning")
         if told.phases:
@@ -588,7 +581,7 @@ def charts(told: Story, run: Run) -> None:
             live_plot(
                 figures.layer_bars(phase.parts, colour, FROZEN),
                 key="layers",
-                alt=curves.layers(phase),
+                alt=chart_text.layers(phase),
             )
         else:
             st.skeleton(height=220)

@@ -11,24 +11,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts import figures, going_on, story as tell
-from pages.parts.controls import filled_in, may_use
-from pages.parts.drawings_spark import spark
-from pages.parts.feed import events_of
-from pages.parts.live_plot import live_plot
-from pages.parts.look import FROZEN, LOOKS
-from pages.parts.picture import picture
-from pages.parts.plain import plain
-from pages.parts.story import Story
-from pages.parts.trouble import told_plainly
-from pages.parts.visitor import account, visitor
-from pages.parts.words import word
+from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures.markdown import plain
+from pages.parts.figures.run_snapshot import Story
+from pages.parts.figures.sparkline import spark
+from pages.parts.figures.style import FROZEN, LOOKS
+from pages.parts.run_view import resume
+from pages.parts.run_view.event_feed import events_of
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.visitor import account, visitor
+from pages.parts.widgets.glossary import word
+from pages.parts.widgets.live_plot import live_plot
+from pages.parts.widgets.run_controls import filled_in, may_use
+from pages.parts.widgets.svg import picture
 from trainers import backbones
 from trainers.events import Answered, Finished
-from trainers.privacy import erase, limits, retention, sharing
-from trainers.registry import UnknownKey
-from trainers.run_file import MAX_BYTES, BadFile, as_text, bring_in
-from trainers.sparks import sparks
+from trainers.hosting import erase, quotas, retention, sharing
+from trainers.reports.run_file import MAX_BYTES, BadFile, as_text, bring_in
 from trainers.store import (
     NAME_CHARS,
     NOTE_CHARS,
@@ -41,6 +40,8 @@ from trainers.store import (
     data_title,
     store,
 )
+from trainers.store.sparklines import sparks
+from trainers.system.registry import UnknownKey
 
 PAGE = 20
 SCORE_PX = 84  # as wide as "100% to 100%"
@@ -172,7 +173,7 @@ def facts(past: Past) -> str:
         words.append(tell.OUTCOMES[past.outcome][2])
     if past.seconds is not None:
         words.append(tell.in_short(past.seconds))
-    if going_on.where(past) and may_use(past.data):
+    if resume.where(past) and may_use(past.data):
         words.append("can be continued")
     if past.name:  # which no longer says what it is
         what = "every approach" if past.kind == "compare" else APPROACHES[past.approach].title
@@ -289,8 +290,8 @@ def one(past: Past) -> None:
         st.text_area("Note", past.note, max_chars=NOTE_CHARS, key=f"note-{past.id}")
         st.button("Keep this", type="primary", on_click=describe, args=(past.id,), key="describe")
     if may_use(past.data):
-        if found := going_on.where(past):
-            going_on.button(past.id, found)
+        if found := resume.where(past):
+            resume.button(past.id, found)
         plan = store().find(past.id).plan
         if st.button("Repeat with changes", icon=":material/tune:"):
             st.switch_page("run.py", query_params=filled_in(plan))
@@ -377,10 +378,10 @@ def take() -> None:
         return
     st.session_state["files"] = number + 1  # an empty field: one file is brought in once
     try:
-        limits.let_in(visitor())
+        quotas.let_in(visitor())
         run = bring_in(store(), given.getvalue(), visitor())
         st.session_state["brought"] = store().past(run)
-    except (BadFile, limits.OverLimit) as error:
+    except (BadFile, quotas.OverLimit) as error:
         st.session_state["brought"] = str(error)
 
 
@@ -447,7 +448,7 @@ def compare(keys: Sequence[str]) -> None:
         )
     st.markdown("## How much is right")
     live_plot(
-        figures.side_by_side(list(zip(names, stories, strict=True))),
+        charts.side_by_side(list(zip(names, stories, strict=True))),
         key="side-by-side",
         alt="; ".join(f"{name}: {ending(run)}" for name, run in zip(names, found, strict=True)),
     )
@@ -464,7 +465,7 @@ def compare(keys: Sequence[str]) -> None:
         "be all there is."
     )
     if any(tests):
-        from pages.parts.differ import differ  # only here, as below
+        from pages.parts.results.disagreements import differ  # only here, as below
 
         differ(found, stories, names, tests)
     st.markdown("## What was set differently")
@@ -507,7 +508,9 @@ def ending(run: Run) -> str:
 
 
 def scores(found: list[Run], stories: list[Story], names: list[str], tests: list[Any]) -> list[str]:
-    from trainers.measure import between  # only here: it takes a second, and a list needs none
+    from trainers.evaluation.metrics import (
+        between,  # only here: it takes a second, and a list needs none
+    )
 
     rows = [
         f"| run | right in the {word('test')} (95 % {word('interval')}) | against 1 | time |",
@@ -535,7 +538,7 @@ def scores(found: list[Run], stories: list[Story], names: list[str], tests: list
 
 def asked_in(run: Run, story: Story) -> Any:
     """The test of a run, and its answers; None where it came to none."""
-    from trainers.measure import Asked
+    from trainers.evaluation.metrics import Asked
 
     answered = [event for event in events_of(run.id, None) if isinstance(event, Answered)]
     if not (answered and answered[-1].labels) or not isinstance(story.end, Finished):

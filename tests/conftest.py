@@ -20,8 +20,8 @@ TOGETHER = (
     "tests/browser/",
     "tests/faults/test_apps.py",
     "tests/security/test_shown_names.py",
-    "tests/trainers/test_ray.py",
-    "tests/trainers/test_workers.py",
+    "tests/trainers/workers/test_ray.py",
+    "tests/trainers/workers/test_workers.py",
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from guide import approaches, rules
 from trainers import __main__ as terminal, backbones
-from trainers.samples import online
+from trainers.datasets import catalog
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMANDS = re.findall(r"^```sh\n(.*?)\n```$", README, re.M | re.S)
@@ -20,7 +20,7 @@ COMMANDS = re.findall(r"^```sh\n(.*?)\n```$", README, re.M | re.S)
         ("rules", rules.as_table()),
         ("approaches", approaches.as_table()),
         ("backbones", backbones.as_table()),
-        ("online", online.as_table()),
+        ("online", catalog.as_table()),
     ],
 )
 def test_tables_are_written_from_the_rows(name, rows):

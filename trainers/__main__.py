@@ -7,39 +7,39 @@ import sys
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers import bench
 from trainers.backbones import NotHere
-from trainers.continuing import CannotContinue
-from trainers.engine.cluster import NoCluster
-from trainers.plan import BadPlan
-from trainers.privacy.settings import BadSetting
-from trainers.registry import UnknownKey
-from trainers.samples.own import BadUpload
-from trainers.store import NoSuchRun
-from trainers.terminal import (
+from trainers.cli import (
     advise,
-    ask,
     backbones,
+    bench,
     bench_advice,
     claims,
     compare,
     curve,
+    delete,
+    download,
     export,
     fairness,
-    fetch,
-    forget,
-    forgot,
-    go_on,
+    forgetting,
+    predict,
     prefetch,
     repair,
     report,
+    resume,
     run,
     runs,
     samples,
     storage,
-    work,
+    worker,
 )
-from trainers.trouble import NoStore, in_full
+from trainers.datasets.uploads import BadUpload
+from trainers.plan import BadPlan
+from trainers.store import NoSuchRun
+from trainers.store.resume import CannotContinue
+from trainers.system.errors import NoStore, in_full
+from trainers.system.registry import UnknownKey
+from trainers.system.settings import BadSetting
+from trainers.workers.ray.cluster import NoCluster
 
 COMMANDS = {  # in the order of the help
     "run": run,
@@ -51,19 +51,19 @@ COMMANDS = {  # in the order of the help
     "claims": claims,
     "runs": runs,
     "export": export,
-    "try": ask,
-    "forgot": forgot,
+    "try": predict,
+    "forgot": forgetting,
     "fairness": fairness,
     "report": report,
-    "continue": go_on,
+    "continue": resume,
     "samples": samples,
     "backbones": backbones,
-    "fetch": fetch,
+    "fetch": download,
     "prefetch": prefetch,
-    "forget": forget,
+    "forget": delete,
     "storage": storage,
     "repair": repair,
-    "work": work,
+    "work": worker,
 }
 # What was asked for cannot be; the text says why.
 REFUSED = (

@@ -47,7 +47,7 @@ class Started(Event):
     budget_seconds: float
     setup_seconds: float  # reading data and weights: not part of the budget
     machine: str  # "cpu", "cuda" or "mps"
-    # Foretold by trainers/forecast.py before anything learns; None: cannot be told.
+    # Foretold by trainers/training/estimate.py before anything learns; None: cannot be told.
     predicted_seconds: float | None = None  # of the run's clock, unless it stops improving
     predicted_memory_bytes: int | None = None  # as Finished.peak_memory_bytes counts
 
@@ -64,7 +64,7 @@ class Notice(Event):
 
 @dataclass(frozen=True)
 class Continued(Notice):
-    """An interrupted run goes on from here: see trainers/continuing.py. What stands before this was
+    """An interrupted run goes on from here: see trainers/store/resume.py. What stands before this was
     told by that run, and its clock goes on where it stopped."""
 
     limits: bool = False
@@ -182,7 +182,7 @@ class PhaseDone(Event):
 @dataclass(frozen=True)
 class Calibrated(Event):
     """How sure the model is and may be, from examples that it had not learned from: see
-    trainers/calibration.py. Not there where nothing was held out."""
+    trainers/evaluation/calibration.py. Not there where nothing was held out."""
 
     temperature: float  # its scores are to be divided by it; above 1: it was too sure
     sureness: list[float]  # calibrated probability of the answer to each check, 0..1
@@ -208,7 +208,7 @@ class Answered(Event):
 
 @dataclass(frozen=True)
 class Changed(Event):
-    """How far the weights are from where they started: see trainers/changed.py."""
+    """How far the weights are from where they started: see trainers/training/weight_change.py."""
 
     # From input to answer: {"name", "parameters", "learnable" (at the end), "change"}. The last is
     # a share of the part's size, 0 where it is as it came; None where nothing was there before.
@@ -264,7 +264,7 @@ class LaneDone(Event):
 
 @dataclass(frozen=True)
 class Tried(Event):
-    """A short trial on parts of the training examples is over: see trainers/trial.py."""
+    """A short trial on parts of the training examples is over: see trainers/tasks/pilot.py."""
 
     right: dict[str, int]  # approach -> left-out examples that it had right
     asked: int  # left-out examples
@@ -276,7 +276,7 @@ class Tried(Event):
 
 @dataclass(frozen=True)
 class Compared(Event):
-    """The end of a comparison: see trainers/verdict.py for its words."""
+    """The end of a comparison: see trainers/evaluation/verdict.py for its words."""
 
     runs: list[dict]  # the last event of each run that has a score, and "run", its id
     failed: dict[str, str]  # approach -> why it has none
@@ -285,7 +285,9 @@ class Compared(Event):
     best: str  # of the approaches that can be advised, by test accuracy
     outcome: str  # of the advice: "right", "wrong", "cannot tell", or "" where there was none
     verdict: str  # in words
-    against_advised: dict[str, dict]  # approach -> the paired difference, see trainers.measure
+    against_advised: dict[
+        str, dict
+    ]  # approach -> the paired difference, see trainers.evaluation.metrics
     visible: float  # differences below this share cannot be seen with so many test examples
     seconds: float
     settled_at: int | None = None  # test examples, about, that would settle what cannot be told
@@ -294,7 +296,9 @@ class Compared(Event):
     measured: dict[str, dict] = field(default_factory=dict)  # question -> {"answer", "says"}
     outcome_article: str = ""  # as `outcome`, of what the article's rules alone advised
     misled: dict = field(default_factory=dict)  # which answer or rule was wrong: guide/misled.py
-    why_wrong: str = ""  # the same in words, a line for each thing: trainers/misled.py
+    why_wrong: str = (
+        ""  # the same in words, a line for each thing: trainers/reports/wrong_advice.py
+    )
     to_do: str = ""  # likewise; "" where no advice was wrong
 
 
@@ -317,7 +321,7 @@ class Point(Event):
 
 @dataclass(frozen=True)
 class Curved(Event):
-    """The end of the learning curves: see trainers/trend.py for its words."""
+    """The end of the learning curves: see trainers/evaluation/extrapolation.py for its words."""
 
     points: list[dict]
     words: str

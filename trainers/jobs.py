@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from trainers.events import Event
 from trainers.plan import BadPlan, Plan
-from trainers.registry import pick_from
+from trainers.system.registry import pick_from
 
 Runner = Callable[..., Iterator[Event]]
 
@@ -59,7 +59,7 @@ class Checkup(_Job):
 class Fetch(_Job):
     """A backbone or a data set, downloaded. `Done.found` is {}."""
 
-    key: str  # in trainers.backbones or in trainers.samples
+    key: str  # in trainers.backbones or in trainers.datasets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class ClaimTest(_Job):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(_Job):
-    """A finished run, packed into a zip to take away: it lies at `trainers.home.zip_of(key)`.
+    """A finished run, packed into a zip to take away: it lies at `trainers.system.paths.zip_of(key)`.
     `Done.found` is {"bytes": …}."""
 
     key: str  # the run's id
@@ -158,7 +158,7 @@ class Export(_Job):
 @dataclass(frozen=True, kw_only=True)
 class Forgot(_Job):
     """The backbone of a finished run, asked before and after about what it did not learn here.
-    `Done.found` is what trainers/forgot.py says."""
+    `Done.found` is what trainers/tasks/forgetting.py says."""
 
     key: str  # the run's id
     visitor: str
@@ -166,7 +166,7 @@ class Forgot(_Job):
 
 @dataclass(frozen=True, kw_only=True)
 class Tracked(_Job):
-    """A finished run, told to MLflow: see trainers/tracking.py. `Done.found` is {"told": …}."""
+    """A finished run, told to MLflow: see trainers/reports/mlflow.py. `Done.found` is {"told": …}."""
 
     key: str  # the run's id
     visitor: str
@@ -180,16 +180,16 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "run": Kind(Plan, "trainers.lately:run", heavy=True),
-    "read": Kind(Reading, "trainers.reading:read", heavy=False, seconds=20),
-    "check": Kind(Checkup, "trainers.checkup:checkup", heavy=True, seconds=15),
-    "compare": Kind(Comparison, "trainers.compare:compare", heavy=True),
-    "curve": Kind(Curve, "trainers.curve:curve", heavy=True),
-    "claim": Kind(ClaimTest, "trainers.claims.run:try_claim", heavy=True),
+    "run": Kind(Plan, "trainers.training.shared_cache:run", heavy=True),
+    "read": Kind(Reading, "trainers.tasks.import_data:read", heavy=False, seconds=20),
+    "check": Kind(Checkup, "trainers.tasks.data_check:checkup", heavy=True, seconds=15),
+    "compare": Kind(Comparison, "trainers.tasks.compare:compare", heavy=True),
+    "curve": Kind(Curve, "trainers.tasks.learning_curve:curve", heavy=True),
+    "claim": Kind(ClaimTest, "trainers.tasks.claim_test:try_claim", heavy=True),
     "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
-    "forgot": Kind(Forgot, "trainers.forgot:forgot", heavy=True, seconds=10),
-    "track": Kind(Tracked, "trainers.tracking:track", heavy=False, seconds=5),
-    "fetch": Kind(Fetch, "trainers.fetch:fetch", heavy=False, seconds=60),
+    "forgot": Kind(Forgot, "trainers.tasks.forgetting:forgot", heavy=True, seconds=10),
+    "track": Kind(Tracked, "trainers.reports.mlflow:track", heavy=False, seconds=5),
+    "fetch": Kind(Fetch, "trainers.tasks.download:fetch", heavy=False, seconds=60),
 }
 
 

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from guide.approaches import APPROACHES
-from trainers import backbones, samples
-from trainers.registry import UnknownKey, pick_from
+from trainers import backbones, datasets
+from trainers.system.registry import UnknownKey, pick_from
 
 MAX_SECONDS = 24 * 3600
 WHAT_LEARNS = ("auto", "lora", "all")
@@ -44,7 +44,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         try:
-            sample = samples.pick(self.data)
+            sample = datasets.pick(self.data)
             if not self.backbone:
                 bundled = backbones.for_modality(sample.modality)[0].key
                 object.__setattr__(self, "backbone", bundled)
@@ -77,7 +77,7 @@ class Plan:
             self._check_mends()
 
     def _check_mends(self) -> None:
-        from trainers.health import MENDS  # it needs the samples, which take a while
+        from trainers.data_checks import MENDS  # it needs the samples, which take a while
 
         if not self.data.startswith("own-"):
             raise BadPlan(

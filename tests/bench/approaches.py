@@ -14,9 +14,9 @@ from statistics import mean, median, pstdev
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from guide.approaches import APPROACHES
+from trainers.datasets import SAMPLES
 from trainers.plan import Plan
-from trainers.run import run
-from trainers.samples import SAMPLES
+from trainers.training.run import run
 
 
 def measured(plan: Plan) -> dict:

@@ -1,6 +1,6 @@
 """Milliseconds a forward pass takes by the size of its batch: `python tests/bench/batches.py`.
 
-The sizes in trainers/body.py rest on this. Sizes are timed in turn, with one thread; what is
+The sizes in trainers/networks/encoder.py rest on this. Sizes are timed in turn, with one thread; what is
 printed is the median.
 """
 
@@ -15,7 +15,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from trainers import backbones
-from trainers.body import FEW_AT_ONCE, MOST_AT_ONCE, Tokens, reduced_precision
+from trainers.networks.encoder import FEW_AT_ONCE, MOST_AT_ONCE, Tokens, reduced_precision
 
 SIZES = FEW_AT_ONCE, 32, MOST_AT_ONCE
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 
 import torch
 
-from trainers import samples
-from trainers.bench import Row, in_turn, no_slower
-from trainers.bodies import loaded
-from trainers.engine.local import Workers
-from trainers.home import home
-from trainers.loop import by_length, computed
+from trainers import datasets
+from trainers.cli.bench import Row, in_turn, no_slower
+from trainers.networks.loading import loaded
 from trainers.plan import Plan
 from trainers.store import FINISHED, store
+from trainers.system.paths import home
+from trainers.training.loop import by_length, computed
+from trainers.workers.supervisor import Workers
 
 DATA, PER_CLASS = "messages", 25  # of 8 classes: 200 examples
 GOAL, PLUS_SECONDS = 1.3, 1.0
@@ -48,7 +48,7 @@ def ours(seed: int) -> float:
 
 
 def theirs(seed: int) -> float:
-    data, body = samples.pick(DATA).data(PER_CLASS, seed), loaded("minilm")
+    data, body = datasets.pick(DATA).data(PER_CLASS, seed), loaded("minilm")
     began = time.perf_counter()
     for split in (data.train, data.test):
         ready = body.prepare(split.inputs)

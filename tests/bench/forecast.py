@@ -2,7 +2,7 @@
 
 Runs every approach on every bundled sample, each in a process of its own (memory that was taken
 once is not given back), and prints what `Started` foretold beside what came, and the parts that
-the constants in trainers/forecast.py were chosen by. Times want a computer that does nothing else.
+the constants in trainers/training/estimate.py were chosen by. Times want a computer that does nothing else.
 """
 
 import argparse
@@ -13,10 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from trainers import forecast, samples
+from trainers import datasets
 from trainers.events import Paced, PhaseDone
 from trainers.plan import Plan
-from trainers.run import run
+from trainers.training import estimate
+from trainers.training.run import run
 
 ROOT = Path(__file__).parents[2]
 APPROACHES = ("none", "transfer", "hybrid", "fine_tune", "scratch")
@@ -26,11 +27,11 @@ def one(settings: dict) -> None:
     """A run, and its numbers as a line of JSON."""
     ahead = {}
 
-    def noted(run: forecast.Ahead, now: int) -> int:
+    def noted(run: estimate.Ahead, now: int) -> int:
         ahead.update(run=run, now=now)
         return told(run, now)
 
-    told, forecast.peak_bytes = forecast.peak_bytes, noted
+    told, estimate.peak_bytes = estimate.peak_bytes, noted
     started, *events, finished = run(Plan(**settings))
     known = ahead["run"]
     steps = [event for event in events if isinstance(event, PhaseDone)]
@@ -59,7 +60,7 @@ def one(settings: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=",".join(samples.SAMPLES))
+    parser.add_argument("--data", default=",".join(datasets.SAMPLES))
     parser.add_argument("--approaches", default=",".join(APPROACHES))
     parser.add_argument("--per-class", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=30)

@@ -23,13 +23,13 @@ from torch import nn, optim
 from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
-from trainers.bench import Row, faster, in_turn
-from trainers.bodies import loaded
+from trainers.cli.bench import Row, faster, in_turn
+from trainers.datasets import Data, Split
 from trainers.events import Finished
-from trainers.looking import Shared
+from trainers.networks.loading import loaded
 from trainers.plan import Plan
-from trainers.run import run
-from trainers.samples import Data, Split
+from trainers.training.features import Shared
+from trainers.training.run import run
 
 EPOCHS = 25
 GOAL = 15

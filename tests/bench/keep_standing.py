@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from trainers import backbones
-from trainers.approaches import phases
-from trainers.bodies import fresh
-from trainers.checkpoint import CHECKPOINT
-from trainers.loop import Head, Model, _optimizer, learned
-from trainers.run import thaw
-from trainers.standing import EVERY_SECONDS, SHARE, below, dice, remembered, write
+from trainers.networks.loading import fresh
+from trainers.training.checkpoint import EVERY_SECONDS, SHARE, below, dice, remembered, write
+from trainers.training.checkpoint_file import CHECKPOINT
+from trainers.training.loop import Head, Model, _optimizer, learned
+from trainers.training.recipes import phases
+from trainers.training.run import thaw
 
 TRIES, CLASSES = 5, 10
 

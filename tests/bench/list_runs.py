@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from sqlalchemy import insert
 
 from guide.approaches import APPROACHES
-from trainers import samples
+from trainers import datasets
 from trainers.events import Finished, Step, Validated
 from trainers.plan import Plan
-from trainers.sparks import sparks
 from trainers.store import FINISHED, SORTS, Store, _result, _row, events, runs
+from trainers.store.sparklines import sparks
 
 TRIES = 9
 EVENTS = 20  # of each run
@@ -34,7 +34,7 @@ PAGE = 20
 
 
 def filled(store: Store, count: int) -> None:
-    plans = [Plan(data=data, approach=key) for data in samples.SAMPLES for key in APPROACHES]
+    plans = [Plan(data=data, approach=key) for data in datasets.SAMPLES for key in APPROACHES]
     classes = [f"class {number}" for number in range(10)]
     told = [{"event": '{"type": "step"}' + " " * 150, "number": n} for n in range(1, EVENTS + 1)]
     rows, facts = [], []

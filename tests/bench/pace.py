@@ -2,7 +2,7 @@
 
 Predicts what each approach takes on each data set (a sample, or own-… as the terminal named it),
 then lets it run to its end. Prints a table, and the steps of the last layer, from which the
-constant in trainers/forecast.py comes. Wants a computer that does nothing else.
+constant in trainers/training/estimate.py comes. Wants a computer that does nothing else.
 """
 
 import argparse
@@ -11,15 +11,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from trainers import backbones, samples
-from trainers.answers import pace
+from trainers import backbones, datasets
 from trainers.events import PhaseDone
 from trainers.plan import MAX_SECONDS, Plan
-from trainers.run import run
+from trainers.tasks import timing
+from trainers.training.run import run
 
 
-def predicted(data: samples.Data) -> dict[str, pace.Course]:
-    stream = pace.courses(data, backbones.bundled(data.modality).key)
+def predicted(data: datasets.Data) -> dict[str, timing.Course]:
+    stream = timing.courses(data, backbones.bundled(data.modality).key)
     while True:
         try:
             next(stream)
@@ -30,14 +30,14 @@ def predicted(data: samples.Data) -> dict[str, pace.Course]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="digits,vehicles,messages")
-    parser.add_argument("--approaches", default=",".join(pace.APPROACHES))
+    parser.add_argument("--approaches", default=",".join(timing.APPROACHES))
     parser.add_argument("--per-class", type=int, default=50)
     given = parser.parse_args()
     steps = []
     print("| data | approach | predicted | actual | ratio |")
     print("|---|---|---|---|---|")
     for key in given.data.split(","):
-        data = samples.pick(key).data(given.per_class)
+        data = datasets.pick(key).data(given.per_class)
         for approach in given.approaches.split(","):
             course = predicted(data)[approach]
             plan = Plan(data=key, approach=approach, per_class=given.per_class, seconds=MAX_SECONDS)

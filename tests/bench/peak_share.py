@@ -16,11 +16,11 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainers import backbones
-from trainers.approaches import phases
-from trainers.bench import Row
-from trainers.body import MOST_AT_ONCE, Body, Tokens, device, reduced_precision
-from trainers.loop import computed
-from trainers.run import thaw
+from trainers.cli.bench import Row
+from trainers.networks.encoder import MOST_AT_ONCE, Body, Tokens, device, reduced_precision
+from trainers.training.loop import computed
+from trainers.training.recipes import phases
+from trainers.training.run import thaw
 
 SIDE = 2048  # of the matrices
 TOKENS = 32  # of each text

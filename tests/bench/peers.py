@@ -32,8 +32,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from trainers.registry import by_key
-from trainers.samples import Data, Split
+from trainers.datasets import Data, Split
+from trainers.system.registry import by_key
 
 BUDGET = 60  # seconds for a run of ours; all of the test is asked, whatever that takes
 
@@ -92,9 +92,9 @@ class Task:
 def _ours(approach: str) -> Callable[[Task], tuple[Sequence[int], float]]:
     def answered(task: Task) -> tuple[Sequence[int], float]:
         from trainers.events import Answered
-        from trainers.looking import Shared
         from trainers.plan import Plan
-        from trainers.run import run
+        from trainers.training.features import Shared
+        from trainers.training.run import run
 
         # A plan names a sample; the data of the task stands in for it.
         stand_in = {"text": "messages", "images": "vehicles"}[task.modality]
@@ -118,8 +118,8 @@ def logistic(task: Task) -> tuple[Sequence[int], float]:
     """scikit-learn's regression on the features that our transfer learning has."""
     from sklearn.linear_model import LogisticRegression
 
-    from trainers.bodies import fresh
-    from trainers.features import frozen
+    from trainers.networks.loading import fresh
+    from trainers.training.frozen_features import frozen
 
     def features(inputs: Sequence) -> np.ndarray:
         stream = frozen(body, inputs, seconds=math.inf)
@@ -271,7 +271,7 @@ def python_for(peer: Peer, envs: Path) -> str:
 def task_of(setting: Setting, seed: int, folder: Path, model: str) -> Task:
     """The split: the data's own test, mixed; training examples as `seed` chooses. Pictures are
     unpacked in `folder`."""
-    from trainers.samples.bundled import chosen
+    from trainers.datasets.bundled import chosen
 
     home = Path(os.environ["THAW_TEST_DATA"])
     sides: dict[str, list[tuple[str, str]]] = {}  # (input, class) of each example
@@ -404,7 +404,7 @@ def fill(rows: list[dict], given: argparse.Namespace) -> None:
     """Runs what is missing of `rows`, and appends it there and to the file."""
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
-    from trainers.backbones.text import folder
+    from trainers.networks.minilm import folder
 
     peers = [PEERS[key] for key in picked(list(PEERS), given.only)]
     settings = [SETTINGS[key] for key in picked(list(SETTINGS), given.settings)]

@@ -15,7 +15,7 @@ from statistics import mean
 
 import peers
 
-from trainers.bench import BadBench, Row, faster
+from trainers.cli.bench import BadBench, Row, faster
 
 PAIRS = ("hymenoptera-all-mobilenet_v2", "fastai"), ("agnews-64-minilm", "trainer")
 GOAL = 2
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 3600
 def measure(rounds: int) -> Iterator[Row]:
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
-    from trainers.backbones.text import folder
+    from trainers.networks.minilm import folder
 
     envs = Path(os.environ.get("THAW_PEERS") or Path(tempfile.gettempdir(), "thaw-peers"))
     for name, rival in PAIRS:

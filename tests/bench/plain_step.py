@@ -16,15 +16,15 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from trainers import backbones, samples
-from trainers.approaches import phases
-from trainers.bench import Row, in_turn, no_slower
-from trainers.bodies import fresh
-from trainers.body import Examples, device, reduced_precision
-from trainers.looking import Some
-from trainers.loop import Clock, Head, Model, learning_mode, train
-from trainers.run import thaw
-from trainers.view import View
+from trainers import backbones, datasets
+from trainers.cli.bench import Row, in_turn, no_slower
+from trainers.networks.encoder import Examples, device, reduced_precision
+from trainers.networks.loading import fresh
+from trainers.training.features import Some
+from trainers.training.loop import Clock, Head, Model, learning_mode, train
+from trainers.training.monitor import View
+from trainers.training.recipes import phases
+from trainers.training.run import thaw
 
 GOAL = 1.03
 EPOCHS = 3
@@ -70,7 +70,7 @@ def ours(model: Model, examples: Examples, phase) -> None:
 def measure(rounds: int) -> Iterator[Row]:
     for data, what in (("vehicles", "images"), ("messages", "text")):
         row = backbones.bundled(what)
-        split = samples.pick(data).data(per_class=50).train
+        split = datasets.pick(data).data(per_class=50).train
         body = fresh(row.key, pretrained=True)
         examples = Examples(body.prepare(split.inputs), torch.from_numpy(split.labels))
         (phase,) = phases("fine_tune", what, row.learns)

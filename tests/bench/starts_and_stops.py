@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import psutil
 
-from trainers.engine.local import Workers
 from trainers.plan import Plan
 from trainers.store import OVER, Store, store
+from trainers.workers.supervisor import Workers
 
 WAYS = ("ends", "stopped", "cancelled", "never begun")
 FIRST = 24  # not counted: what is imported and kept once

@@ -14,14 +14,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from trainers import approaches, run as running, samples
+from trainers import datasets
 from trainers.events import PhaseDone
 from trainers.plan import Plan
+from trainers.training import recipes, run as running
 
 SIDES = {"moving": 0, "still": 1_000_000}  # planned steps below which they stay as they were
 
 
-def split(data: samples.Data, per_class: int, seed: int) -> samples.Data:
+def split(data: datasets.Data, per_class: int, seed: int) -> datasets.Data:
     """`data` with `per_class` of its training examples, asked about others of them."""
     labels, dice = np.asarray(data.train.labels), np.random.default_rng(seed)
     learn, ask = [], []
@@ -31,20 +32,20 @@ def split(data: samples.Data, per_class: int, seed: int) -> samples.Data:
         learn.append(there[:most])
         ask.append(there[most : most + max(20, 300 // len(data.classes))])
 
-    def of(parts: list[np.ndarray]) -> samples.Split:
+    def of(parts: list[np.ndarray]) -> datasets.Split:
         items = dice.permutation(np.concatenate(parts))
         inputs = data.train.inputs
         some = inputs[items] if isinstance(inputs, np.ndarray) else [inputs[i] for i in items]
-        return samples.Split(some, labels[items])
+        return datasets.Split(some, labels[items])
 
     return replace(data, train=of(learn), test=of(ask))
 
 
-def score(plan: Plan, data: samples.Data, settles_in: int) -> tuple[float, int]:
+def score(plan: Plan, data: datasets.Data, settles_in: int) -> tuple[float, int]:
     """Accuracy, and steps that the network itself took."""
-    own = approaches.phases
+    own = recipes.phases
 
-    def phases(*given: object) -> tuple[approaches.Phase, ...]:
+    def phases(*given: object) -> tuple[recipes.Phase, ...]:
         return tuple(replace(phase, settles_in=settles_in) for phase in own(*given))
 
     with mock.patch.object(running, "phases", phases):
@@ -62,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     print("| data | of each class | approach | moving | still |\n|---|---|---|---|---|")
     for key in given.data.split(","):
-        whole = samples.pick(key).data(None)
+        whole = datasets.pick(key).data(None)
         for per_class in map(int, given.per_class.split(",")):
             for approach in ("fine_tune", "hybrid"):
                 plan = Plan(

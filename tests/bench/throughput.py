@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all of it on the loopback
 
-from trainers.engine.local import Workers
-from trainers.home import database_url
 from trainers.jobs import Comparison
 from trainers.store import FINISHED, Store
+from trainers.system.paths import database_url
+from trainers.workers.supervisor import Workers
 
 APPROACHES = ("none", "simple", "transfer", "fine_tune", "hybrid")
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100_000_000}

@@ -18,15 +18,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from trainers import samples
+from trainers import datasets
+from trainers.datasets import Data
+from trainers.evaluation.metrics import paired
+from trainers.evaluation.verdict import ADVISABLE
 from trainers.events import Answered
-from trainers.looking import Shared
-from trainers.measure import paired
 from trainers.plan import Plan
-from trainers.run import run
-from trainers.samples import Data
-from trainers.trial import judged, some_of, trial
-from trainers.verdict import ADVISABLE
+from trainers.tasks.pilot import judged, some_of, trial
+from trainers.training.features import Shared
+from trainers.training.run import run
 
 MOST_ASKED = 400  # examples that judge, of those that nothing learned from
 
@@ -56,7 +56,7 @@ RULES: Mapping[str, Callable[[Right, str], str]] = {
 
 
 def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> dict:
-    data = parted(samples.pick(key).data(None, 0), per_class, seed)
+    data = parted(datasets.pick(key).data(None, 0), per_class, seed)
     plan = Plan(data=key, approach="transfer", seconds=seconds, seed=seed)
     stream = trial(plan, data, "hybrid", seconds=trial_seconds, stop=lambda: False)
     while True:
@@ -103,7 +103,7 @@ def table(rows: Sequence[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", default=list(samples.SAMPLES), help="own-… too")
+    parser.add_argument("--data", nargs="+", default=list(datasets.SAMPLES), help="own-… too")
     parser.add_argument("--per-class", type=int, nargs="+", default=[10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--seconds", type=float, default=20)

@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from trainers import answering
-from trainers.answering.process import answerer
-from trainers.engine.local import Workers
+from trainers import serving
 from trainers.events import Step
 from trainers.plan import Plan
+from trainers.serving.client import answerer
 from trainers.store import FINISHED, Store, store
+from trainers.workers.supervisor import Workers
 
 ASKED = {"a picture": "vehicles", "a text": "messages"}
 PATIENCE_SECONDS = 600
@@ -47,12 +47,12 @@ def trained(runs: Store, data: str, approach: str) -> str:
 
 def measured(key: str, tries: int) -> np.ndarray:
     """Milliseconds of each of `tries` questions, each with another input."""
-    some = answering.call("starters", key)
+    some = serving.call("starters", key)
     inputs = [one["text"] if "text" in one else base64.b64decode(one["picture"]) for one in some]
     took = []
     for number in range(tries):
         began = time.perf_counter()
-        (answer,) = answering.ask(key, [inputs[number % len(inputs)]])
+        (answer,) = serving.ask(key, [inputs[number % len(inputs)]])
         took.append(1000 * (time.perf_counter() - began))
         assert answer.sureness, answer
     return np.array(took)
@@ -71,7 +71,7 @@ def main() -> None:
             keys = {what: trained(runs, data, given.approach) for what, data in ASKED.items()}
             for what, key in keys.items():
                 began = time.perf_counter()
-                until(lambda key=key: answering.opening(key).ready)
+                until(lambda key=key: serving.opening(key).ready)
                 print(f"{what}: opened in {time.perf_counter() - began:.1f} s")
             print(f"{workers.count} training workers, {os.cpu_count()} cores, {given.approach}")
             print("| what | workers | median | 95th percentile |\n|---|---|---|---|")

@@ -180,7 +180,9 @@ def page(context, app) -> Page:
 
 @pytest.fixture(scope="session")
 def addresses(app, app_home) -> dict[str, str]:
-    import kept  # here: tests/security borrows fixtures of this module, and does not find it
+    from tests.support import (
+        stored_runs as kept,  # here: tests/security borrows fixtures of this module, and does not find it
+    )
 
     return kept.filled(app_home)
 
@@ -188,7 +190,7 @@ def addresses(app, app_home) -> dict[str, str]:
 @pytest.fixture
 def mine(page: Page, app) -> Page:
     """The browser of who ran what is kept."""
-    import kept
+    from tests.support import stored_runs as kept
 
     page.context.add_cookies([{"name": "thaw_visitor", "value": kept.VISITOR, "url": app}])
     page.emulate_media(reduced_motion="reduce")

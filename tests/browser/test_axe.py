@@ -5,14 +5,14 @@ No violation is excused: at Streamlit 1.67 none comes from its own parts.
 
 import base64
 
-import kept
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, TimeoutError, expect
-from test_walk import SLOW_MS, settled
 
 from guide.topics import TOPICS
-from pages.parts.closer import SECTIONS
+from pages.parts.results import SECTIONS
+from tests.browser.test_walk import SLOW_MS, settled
+from tests.support import stored_runs as kept
 
 pytestmark = pytest.mark.browser
 AXE = Axe()

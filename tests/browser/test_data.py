@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from test_walk import SLOW_MS, opened, settled
+
+from tests.browser.test_walk import SLOW_MS, opened, settled
 
 pytestmark = pytest.mark.browser
 HOSTILE = ["<img src=x onerror=alert(1)>", "**bold** :red[x] $x^2$ [a](http://example.com)"]

@@ -2,8 +2,9 @@
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_axe import drawn
-from test_walk import SLOW_MS, settled
+
+from tests.browser.test_axe import drawn
+from tests.browser.test_walk import SLOW_MS, settled
 
 pytestmark = pytest.mark.browser
 MOST_TABS = 60

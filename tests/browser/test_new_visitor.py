@@ -1,8 +1,9 @@
 """Tests share a browser, one after the other, and are each another visitor in it."""
 
 import pytest
-from conftest import new_visitor
-from test_walk import opened
+
+from tests.browser.conftest import new_visitor
+from tests.browser.test_walk import opened
 
 pytestmark = pytest.mark.browser
 KEPT = "() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]"

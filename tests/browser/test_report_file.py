@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from trainers.engine.execute import execute
 from trainers.events import Finished
 from trainers.plan import Plan
-from trainers.report import report
-from trainers.run import run
+from trainers.reports.report import report
 from trainers.store import store
+from trainers.training.run import run
+from trainers.workers.execute import execute
 
 pytestmark = pytest.mark.browser
 LONG = ["<b>one</b>", "Mustererkennungsfehlerwahrscheinlichkeit" * 2, "two words"]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_walk import SLOW_MS, opened, settled
+
+from tests.browser.test_walk import SLOW_MS, opened, settled
 
 pytestmark = pytest.mark.browser
 

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import kept
 import pytest
-from conftest import ROOT, _wait_for
 from playwright.sync_api import expect
-from provider import provider, secrets_toml
-from test_axe import barriers
+
+from tests.browser.conftest import ROOT, _wait_for
+from tests.browser.test_axe import barriers
+from tests.support import stored_runs as kept
+from tests.support.openid_provider import provider, secrets_toml
 
 pytestmark = pytest.mark.browser
 RUN = "Transfer learning on Handwritten digits"

@@ -2,11 +2,11 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-import kept
 import pytest
 from playwright.sync_api import Page, expect
-from test_walk import SLOW_MS, opened
 
+from tests.browser.test_walk import SLOW_MS, opened
+from tests.support import stored_runs as kept
 from trainers.events import Notice
 
 pytestmark = pytest.mark.browser

@@ -1,16 +1,12 @@
 """Real processes, signals and file systems: each test makes its fault and looks at what is left."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from forged import MAY_MOUNT, Forge, SmallDisk
 
-from trainers import backbones, samples
+from tests.support.forged import MAY_MOUNT, Forge, SmallDisk
+from trainers import backbones, datasets
 from trainers.store import store
-
-sys.path.append(str(Path(__file__).parents[1] / "trainers"))  # toys
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +25,9 @@ def forge(the_forge) -> Iterator[Forge]:
 @pytest.fixture
 def toy(monkeypatch):
     """The registries hold toys alone, as they do in the workers."""
-    import toys
+    from tests.support import toys
 
-    monkeypatch.setattr(samples, "SAMPLES", toys.SAMPLES)
+    monkeypatch.setattr(datasets, "SAMPLES", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
     return toys
 

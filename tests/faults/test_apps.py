@@ -8,15 +8,14 @@ import sys
 from contextlib import contextmanager
 
 import psutil
-from forged import plan, texts, told, until
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from trainers import continuing
-from trainers.engine.local import ROOT
+from tests.support.forged import plan, texts, told, until
 from trainers.events import Finished, Started, Step, Validated
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, RUNNING, runs, store, workers
+from trainers.store import FAILED, FINISHED, RUNNING, resume, runs, store, workers
+from trainers.workers.supervisor import ROOT
 
 ANN = "ann-of-the-tests-00"
 LONG = Plan(data="digits", approach="scratch", per_class=20, seconds=40)
@@ -78,19 +77,19 @@ def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(ho
         until(lambda: len(told(long)) > before + 3)
         assert store().find(long).state == RUNNING
         waiting = store().start(QUICK, "bob")
-        until(lambda: continuing.place(long))
+        until(lambda: resume.place(long))
         # --- killed: its workers end, and say so
         has.send_signal(signal.SIGKILL)
         has.wait()
         until(lambda: not any(map(psutil.pid_exists, crews[has])))
         assert store().find(long).state == FAILED
         assert "Thaw ended while this ran" in texts(long)
-        assert continuing.place(long).seconds > 0
+        assert resume.place(long).seconds > 0
     # --- and again: what waited is run, what was interrupted goes on
     with app(home):
         until(lambda: store().find(waiting).is_over)
         assert store().find(waiting).state == FINISHED
-        again = continuing.continue_run(store(), long, ANN)
+        again = resume.continue_run(store(), long, ANN)
         until(lambda: any(isinstance(event, Step) for event in told(again)))
         store().stop(again)
         until(lambda: store().find(again).is_over)

@@ -3,12 +3,12 @@
 import time
 
 import pytest
-from forged import plan, told
 
-from trainers.engine.lost import LOOKS, Lost
+from tests.support.forged import plan, told
 from trainers.events import Failed, Finished
-from trainers.privacy import retention
+from trainers.hosting import retention
 from trainers.store import FAILED, RUNNING, store
+from trainers.workers.liveness import LOOKS, Lost
 
 HOUR = 3600.0
 

@@ -9,16 +9,16 @@ import sys
 from contextlib import closing, contextmanager
 
 import pytest
-from forged import PATIENCE_SECONDS, plan, told, until
 from sqlalchemy import event as sql_event
 from streamlit.testing.v1 import AppTest
 
+from tests.support.forged import PATIENCE_SECONDS, plan, told, until
 from trainers.__main__ import main
-from trainers.engine.local import ROOT
-from trainers.engine.lost import LOOKS, Lost
 from trainers.events import Failed, Notice, Validated
-from trainers.repair import _rows, damaged, repair
 from trainers.store import FINISHED, RUNNING, Store, store
+from trainers.store.repair import _rows, damaged, repair
+from trainers.workers.liveness import LOOKS, Lost
+from trainers.workers.supervisor import ROOT
 
 FRAME = str(ROOT / "pages" / "frame.py")
 ANN = "ann-of-the-tests-00"

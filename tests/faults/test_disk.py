@@ -6,13 +6,13 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from forged import MAY_MOUNT, PATIENCE_SECONDS, mounted, plan, told, unmounted, until
 from streamlit.testing.v1 import AppTest
 
-from trainers.engine.local import ROOT
+from tests.support.forged import MAY_MOUNT, PATIENCE_SECONDS, mounted, plan, told, unmounted, until
 from trainers.events import Finished, Notice, Validated
-from trainers.home import run_folder
 from trainers.store import FINISHED, RUNNING, store
+from trainers.system.paths import run_folder
+from trainers.workers.supervisor import ROOT
 
 FRAME = str(ROOT / "pages" / "frame.py")
 
@@ -140,7 +140,7 @@ def test_a_folder_that_is_not_there_yet_is_made_wherever_the_database_is(
 
 
 def test_what_is_said_names_no_path_to_visitors_of_a_hosted_thaw(monkeypatch):
-    from trainers.trouble import said
+    from trainers.system.errors import said
 
     error = OSError(28, "No space left on device")
     assert os.environ["THAW_HOME"] in said(error)

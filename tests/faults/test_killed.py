@@ -4,13 +4,12 @@ takes the next job."""
 import signal
 
 import pytest
-from forged import plan, texts, told
 
-from trainers import continuing
-from trainers.engine.lost import LOOKS, Lost
+from tests.support.forged import plan, texts, told
 from trainers.events import Failed, Finished, Started
-from trainers.home import run_folder
-from trainers.store import FAILED, FINISHED, store
+from trainers.store import FAILED, FINISHED, resume, store
+from trainers.system.paths import run_folder
+from trainers.workers.liveness import LOOKS, Lost
 
 NOTHING_KEPT = ["reading the data", "loading the backbone", "features"]
 KEPT = [
@@ -45,8 +44,8 @@ def test_killed_before_anything_was_learned_it_can_be_run_again(phase, toy, forg
     assert store().find(key).state == FAILED
     assert "ended without a word" in texts(key)
     assert "Nothing is wrong with your data" in texts(key)
-    with pytest.raises(continuing.CannotContinue, match="Run it again"):
-        continuing.continue_run(store(), key, "ann")
+    with pytest.raises(resume.CannotContinue, match="Run it again"):
+        resume.continue_run(store(), key, "ann")
     next_one_is_taken(forge, home, store().start(plan(), "ann"))
 
 
@@ -55,9 +54,9 @@ def test_killed_later_it_goes_on_from_its_last_look(phase, toy, forge, home):
     key = lost_at(forge, home, phase)
     assert isinstance(told(key)[-1], Failed)
     assert not (run_folder(key) / "model.safetensors").exists()  # half a file is none
-    at = continuing.place(key)
+    at = resume.place(key)
     assert at.step > 0
-    new = continuing.continue_run(store(), key, "ann")
+    new = resume.continue_run(store(), key, "ann")
     next_one_is_taken(forge, home, new)
     events = told(new)
     assert sum(isinstance(event, Started) for event in events) == 1

@@ -2,11 +2,11 @@
 
 import psutil
 import pytest
-from forged import plan, texts, told
 
-from trainers.engine import ceiling
+from tests.support.forged import plan, texts, told
 from trainers.events import Failed, Finished, Notice, Validated
 from trainers.store import FAILED, FINISHED, store
+from trainers.system import memory_limit
 
 MANY = {"approach": "fine_tune", "per_class": 30, "seconds": 4}
 # MB an example takes while it is learned from, and while it is looked at; and that there are.
@@ -54,12 +54,12 @@ def test_once_is_all_then_it_ends_in_words_and_its_worker_takes_the_next_run(toy
 
 def test_a_worker_may_take_most_of_the_memory_but_not_all(monkeypatch):
     most = psutil.virtual_memory().total
-    assert 0 < ceiling.machine_bytes() <= most
-    assert most / 3 < ceiling.ceiling_bytes() < most or ceiling.machine_bytes() < most
+    assert 0 < memory_limit.machine_bytes() <= most
+    assert most / 3 < memory_limit.ceiling_bytes() < most or memory_limit.machine_bytes() < most
     monkeypatch.setenv("THAW_WORKER_GB", "2.5")
-    assert ceiling.ceiling_bytes() == 2_500_000_000
+    assert memory_limit.ceiling_bytes() == 2_500_000_000
     monkeypatch.setenv("THAW_WORKER_GB", "0")
-    assert ceiling.ceiling_bytes() == 0
+    assert memory_limit.ceiling_bytes() == 0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_worker_may_take_most_of_the_memory_but_not_all(monkeypatch):
     ],
 )
 def test_how_libraries_say_it_is_known(error):
-    from trainers.trouble import short_of_memory
+    from trainers.system.errors import short_of_memory
 
     assert short_of_memory(error)
     assert not short_of_memory(RuntimeError("a memory format that is not known"))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from test_pages import FRAME, words
 
-from pages.parts.plain import plain
+from pages.parts.figures.markdown import plain
+from tests.pages.test_pages import FRAME, words
 from trainers.store import store
-from trainers.trouble import AWAY
+from trainers.system.errors import AWAY
 
 PAGES = Path(FRAME).parent
 ASKING = ["run.py", "compare.py", "claims.py", "runs.py", "room.py"]

@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from guide.claims import CLAIMS
-from pages.parts import figures
-from pages.parts.look import LOOKS
-from pages.parts.plain import plain
+from pages.parts.figures import charts as figures
+from pages.parts.figures.markdown import plain
+from pages.parts.figures.style import LOOKS
 from trainers import claims
 from trainers.claims import FAILS, HOLDS, OUTCOMES, PARTLY
 from trainers.claims.judge import judge
@@ -57,7 +57,8 @@ def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> Judged:
 def visitor(monkeypatch):
     """The visitor of the page is known, so that a test can have tested claims for them."""
     # Imported before: what is first imported meanwhile would keep this visitor for good.
-    from pages.parts import add_data, closer, controls, fetch, visitor as who  # noqa: F401
+    from pages.parts.session import visitor as who
+    from pages.parts.widgets import data_upload, download_offer, run_controls  # noqa: F401
 
     monkeypatch.setattr(who, "visitor", lambda: VISITOR)
 

@@ -4,22 +4,14 @@ from pathlib import Path
 
 import plotly.graph_objects
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
-from test_pages import finished, look, started
 
 from guide import Answers
-from pages.parts import figures, said, story as tell
-from trainers.events import (
-    Cancelled,
-    Compared,
-    Curved,
-    Failed,
-    LaneDone,
-    LaneStarted,
-    Point,
-    Stage,
-)
+from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.session import guide_answers
+from tests.pages.test_pages import finished, look, started
+from tests.support.run_address import address
+from trainers.events import Cancelled, Compared, Curved, Failed, LaneDone, LaneStarted, Point, Stage
 from trainers.jobs import Comparison, Curve
 from trainers.plan import Plan
 from trainers.store import store
@@ -221,12 +213,12 @@ def test_answers_given_in_the_guide_reach_the_comparison_by_way_of_a_run():
 
 @pytest.mark.parametrize("answers", list(Answers.every())[::97])
 def test_answers_survive_an_address(answers):
-    assert Answers.of(said.read(said.written(answers))) == answers
+    assert Answers.of(guide_answers.read(guide_answers.written(answers))) == answers
 
 
 @pytest.mark.parametrize("text", ["", "x", "specificity", "specificity:very", ":,:", "a:b,c"])
 def test_an_address_without_answers_has_none(text):
-    assert said.read(text) == {}
+    assert guide_answers.read(text) == {}
 
 
 def test_only_choices_that_nothing_cheaper_equals_are_marked():
@@ -239,7 +231,7 @@ def test_only_choices_that_nothing_cheaper_equals_are_marked():
             ("fine_tune", 8, 0.9),
         )
     ]
-    assert figures.sensible_choices(runs) == {"none", "transfer", "fine_tune"}
+    assert charts.sensible_choices(runs) == {"none", "transfer", "fine_tune"}
 
 
 def test_every_lane_has_a_line_in_the_race():
@@ -248,7 +240,7 @@ def test_every_lane_has_a_line_in_the_race():
         "none": tell.told([started("none"), finished("none")]),
         "hybrid": tell.told([]),
     }
-    drawn = figures.race(stories)["data"]
+    drawn = charts.race(stories)["data"]
     assert [line["name"] for line in drawn] == ["Transfer learning", "No training"]
     assert drawn[1]["y"][:2] == [80, 80]
 
@@ -341,7 +333,7 @@ def test_curves_without_a_result_can_be_asked_for_again(end):
 
 
 def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
-    drawn = figures.learning_curves([*POINTS, point("hybrid", whole=False)], FORECAST)
+    drawn = charts.learning_curves([*POINTS, point("hybrid", whole=False)], FORECAST)
     assert drawn["layout"]["xaxis"]["type"] == "log"
     assert drawn["layout"]["xaxis"]["tickvals"] == [5, 12, 25, 50, 100]
     named = {line["name"]: line for line in drawn["data"] if "name" in line}

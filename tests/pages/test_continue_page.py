@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
-from test_pages import look, started, words
-from test_runs_page import ANN, FRAME, choose, page, pressed
 
-from trainers import checkpoint, continuing, standing
-from trainers.home import run_folder
+from tests.pages.test_pages import look, started, words
+from tests.pages.test_runs_page import ANN, FRAME, choose, page, pressed
 from trainers.plan import Plan
-from trainers.store import CANCELLED, QUEUED, store
+from trainers.store import CANCELLED, QUEUED, resume, store
+from trainers.system.paths import run_folder
+from trainers.training import checkpoint as standing, checkpoint_file
 
 
 def interrupted(*, kept=True, visitor=ANN) -> str:
@@ -20,8 +20,14 @@ def interrupted(*, kept=True, visitor=ANN) -> str:
     store().append(run, [started("fine_tune"), look(seconds=2.0)])
     store().gone("lost", "The process that trained this was ended.")
     if kept:
-        facts = {"form": checkpoint.FORM, "phase": 0, "step": 20, "epoch": 3.0, "seconds": 12.3}
-        file = run_folder(run) / checkpoint.CHECKPOINT
+        facts = {
+            "form": checkpoint_file.FORM,
+            "phase": 0,
+            "step": 20,
+            "epoch": 3.0,
+            "seconds": 12.3,
+        }
+        file = run_folder(run) / checkpoint_file.CHECKPOINT
         standing.write({"a": torch.zeros(1)}, file, {"standing": json.dumps(facts)})
     return run
 
@@ -49,7 +55,7 @@ def test_an_interrupted_run_can_go_on_from_its_page():
     at = run_page(lost)
     assert "after 12 seconds (3 passes over the examples)" in words(at)
     pressed(at, "Continue from 12 s")
-    new = continuing.continued_by(store(), lost)
+    new = resume.continued_by(store(), lost)
     assert store().find(new).state == QUEUED
     assert store().find(new).plan == store().find(lost).plan
     assert at.query_params["run"] in (new, [new])
@@ -58,7 +64,7 @@ def test_an_interrupted_run_can_go_on_from_its_page():
 
 def test_it_is_offered_once_and_again_when_that_was_cancelled():
     lost = interrupted()
-    new = continuing.continue_run(store(), lost, ANN)
+    new = resume.continue_run(store(), lost, ANN)
     at = run_page(lost)
     assert "Continue from 12 s" not in labels(at)
     assert "This run was interrupted. It goes on here" in links(at)
@@ -82,4 +88,4 @@ def test_the_list_says_which_can_be_continued_and_does_it():
     at.checkbox(key=f"chosen-{other}").uncheck()
     at.run()
     pressed(at, "Continue from 12 s")
-    assert continuing.continued_by(store(), lost)
+    assert resume.continued_by(store(), lost)

@@ -5,18 +5,18 @@ import zlib
 from pathlib import Path
 
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.plain import plain
-from trainers import jobs, samples
-from trainers.engine.execute import execute
+from pages.parts.figures.markdown import plain
+from tests.support.run_address import address
+from trainers import datasets, jobs
+from trainers.data_checks.findings import WEIGHTS, Finding, Mend, Shown
+from trainers.datasets import uploads
 from trainers.events import Cancelled, Done, Failed, Finished, Watched
-from trainers.findings import WEIGHTS, Finding, Mend, Shown
 from trainers.jobs import Checkup
 from trainers.plan import Plan
-from trainers.samples import own
 from trainers.store import store
+from trainers.workers.execute import execute
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 
@@ -80,8 +80,8 @@ def with_data(rows: str = ROWS):
     return at.run()
 
 
-def my_data(at) -> own.Own:
-    (mine,) = own.of(visitor_of(at))
+def my_data(at) -> uploads.Own:
+    (mine,) = uploads.of(visitor_of(at))
     return mine
 
 
@@ -189,9 +189,9 @@ def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
     pressed(at, "Read again with these columns")
     work()
     at.run()
-    newest = own.of(visitor_of(at))[0]
+    newest = uploads.of(visitor_of(at))[0]
     assert newest.data().train.inputs[0].startswith("the first")
-    assert len(own.of(visitor_of(at))) == 1  # the first reading makes room for the second
+    assert len(uploads.of(visitor_of(at))) == 1  # the first reading makes room for the second
 
 
 def test_a_column_can_be_chosen_as_the_groups():
@@ -206,7 +206,7 @@ def test_a_column_can_be_chosen_as_the_groups():
     pressed(at, "Read again with these columns")
     work()
     at.run()
-    (mine,) = own.of(visitor_of(at))
+    (mine,) = uploads.of(visitor_of(at))
     assert (mine.groups, mine.group_column) == (("A", "B", "C"), 2)
     assert at.selectbox[2].value == 2
 
@@ -216,7 +216,7 @@ def test_one_example_of_each_class_can_be_run_on(tmp_path):
         rows = "".join(f"{unlike(first + n)}\t{'ab'[n]}\n" for n in range(2))
         (tmp_path / f"{side}.tsv").write_text(f"text\tlabel\n{rows}")
     at = app()
-    for _ in own.read(tmp_path, visitor=visitor_of(at)):
+    for _ in uploads.read(tmp_path, visitor=visitor_of(at)):
         pass
     at.query_params |= {"data": my_data(at).key, "per_class": "1", "approach": "transfer"}
     at.switch_page("run.py").run()
@@ -234,7 +234,7 @@ def test_nobody_else_is_shown_it():
 def test_data_that_was_deleted_is_said_to_be():
     at = with_data()
     key = my_data(at).key
-    own.forget(key)
+    uploads.forget(key)
     assert "was deleted" in words(at.run())
 
 
@@ -272,7 +272,7 @@ def test_deleting_takes_the_data_and_what_runs_kept_of_it():
     store().append(run, [Watched(items=[0], inputs=["private"], labels=[0])])
     looked_over(at)
     pressed(at, "Delete it for good")
-    assert own.of(visitor_of(at)) == []
+    assert uploads.of(visitor_of(at)) == []
     assert store().latest("check", mine.key) is None
     assert [event.inputs for _, event in store().events(run)] == [[""]]
 
@@ -326,7 +326,7 @@ def test_a_look_that_failed_says_why_and_can_be_repeated():
     assert store().latest("check", my_data(at).key).id != first.id
 
 
-@pytest.mark.parametrize("data", samples.SAMPLES)
+@pytest.mark.parametrize("data", datasets.SAMPLES)
 def test_every_sample_can_be_looked_over(data):
     at = app(data=data)
     assert not at.exception
@@ -390,7 +390,7 @@ def test_a_run_on_data_that_was_deleted_can_still_be_looked_at(end):
     run = store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
     store().append(run, [end])
     assert not isinstance(end, Finished)
-    own.forget(mine.key)
+    uploads.forget(mine.key)
     at.query_params.clear()
     at.query_params["run"] = run
     at.switch_page("run.py").run()

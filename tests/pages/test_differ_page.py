@@ -3,18 +3,18 @@
 import re
 
 import pytest
-from test_pages import finished, look, started, words
-from test_runs_page import ANN, page, ran
 
-from pages.parts import differ as differ_part
-from pages.parts.drawings_spark import HEIGHT_PX, WIDTH_PX, spark
-from trainers import samples
+from pages.parts.figures.sparkline import HEIGHT_PX, WIDTH_PX, spark
+from pages.parts.results import disagreements as differ_part
+from tests.pages.test_pages import finished, look, started, words
+from tests.pages.test_runs_page import ANN, page, ran
+from trainers import datasets
 from trainers.events import Answered
-from trainers.mistakes import Gone
 from trainers.plan import Plan
+from trainers.reports.mistakes import Gone
 from trainers.store import store
 
-DIGITS = samples.pick("digits").data(1, 0)
+DIGITS = datasets.pick("digits").data(1, 0)
 
 
 def of_digits(wrong, approach="transfer", **settings) -> str:

@@ -5,14 +5,14 @@ import json
 
 import numpy as np
 import pytest
-from test_mistakes_page import ANN, BOB, all_shown, digits, drawn
-from test_pages import words
 
-from pages.parts import figures_fairness
-from trainers import samples
-from trainers.fairness import Part
-from trainers.report import report_of
-from trainers.samples import own
+from pages.parts.figures import subgroups
+from tests.pages.test_mistakes_page import ANN, BOB, all_shown, digits, drawn
+from tests.pages.test_pages import words
+from trainers import datasets
+from trainers.datasets import uploads
+from trainers.evaluation.subgroups import Part
+from trainers.reports.report import report_of
 from trainers.store import store
 
 __all__ = ["digits"]
@@ -59,14 +59,14 @@ def texts(tmp_path):
             for name in "xy"
             for speech in ("plain", "broad")
         )
-    reading = own.read(path, visitor=ANN, group_column="speech")
+    reading = uploads.read(path, visitor=ANN, group_column="speech")
     while True:
         try:
             next(reading)
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    test = samples.pick(key).data(1).test
+    test = datasets.pick(key).data(1).test
     broad = [test.group_names[group] == "<b>broad</b>" for group in test.groups]
     answers = np.where(broad, 1 - test.labels, test.labels)
     return key, test.labels.tolist(), answers.tolist(), [0.9] * len(answers)
@@ -100,7 +100,7 @@ def test_groups_are_scored_for_their_visitor_alone(texts):
 
 def test_deleted_data_leaves_the_scores_of_classes(texts):
     key, *given = texts
-    own.forget(key)
+    uploads.forget(key)
     at = fair(*given, data=key, classes="xy")
     assert not at.exception
     assert "| class | right |" in words(at)
@@ -113,7 +113,7 @@ def test_what_is_clear_is_told_by_shape_and_the_lowest_is_on_top():
         Part("none", 0, 0, None, None, None),
         Part("poor", 1, 10, 0.1, 0.02, 0.4),
     ]
-    figure = figures_fairness.scores(parts, {"poor"}, 0.5, "#112233")
+    figure = subgroups.scores(parts, {"poor"}, 0.5, "#112233")
     (marks,) = figure["data"]
     assert marks["x"] == pytest.approx([10, 90])
     assert marks["marker"]["symbol"] == ["diamond", "circle-open"]
@@ -123,5 +123,5 @@ def test_what_is_clear_is_told_by_shape_and_the_lowest_is_on_top():
 
 def test_of_very_many_classes_the_lowest_are_drawn():
     parts = [Part(f"c{n}", n, 100, n / 100, 0.0, 1.0) for n in range(60)]
-    (marks,) = figures_fairness.scores(parts, set(), 0.5, "#112233")["data"]
-    assert marks["x"] == pytest.approx(list(range(figures_fairness.MOST)))
+    (marks,) = subgroups.scores(parts, set(), 0.5, "#112233")["data"]
+    assert marks["x"] == pytest.approx(list(range(subgroups.MOST)))

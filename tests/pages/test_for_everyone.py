@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from test_compare_page import compared, shown
-from test_pages import RUN, app, finished, look, shown_run
 
 from guide.glossary import GLOSSARY
-from pages.parts import curves, figures, story as tell
-from pages.parts.look import LOOKS
-from pages.parts.words import Words
+from pages.parts.figures import chart_text, charts, run_snapshot as tell
+from pages.parts.figures.style import LOOKS
+from pages.parts.widgets.glossary import Words
+from tests.pages.test_compare_page import compared, shown
+from tests.pages.test_pages import RUN, app, finished, look, shown_run
 
 WORD = re.compile(r"\[[^]]*]\(#word-([\w-]+) ")
 APPROACHES = ("transfer", "fine_tune", "hybrid", "scratch")
@@ -50,28 +50,28 @@ def test_words_leave_links_and_longer_words_as_they_are():
 
 def test_a_curve_is_told_in_words_and_as_a_table():
     told = tell.told([*RUN, finished()])
-    said = curves.share_right(told)
+    said = chart_text.share_right(told)
     assert "50% were right at the start and 90% after 2.5 seconds" in said
     assert "without any training 60%" in said
-    assert "0.50 at the start, 0.10 after 2.5 seconds" in curves.loss(told)
-    table = curves.table(told)
+    assert "0.50 at the start, 0.10 after 2.5 seconds" in chart_text.loss(told)
+    table = chart_text.table(told)
     assert len(table) == 2 + len(told.looks)
     assert table[-1] == "| 2.5 | 5.0 | 90% | 90% | 0.10 |"
-    assert curves.share_right(tell.told([])) == curves.NOTHING
+    assert chart_text.share_right(tell.told([])) == chart_text.NOTHING
 
 
 def test_the_table_of_a_long_curve_stays_short_and_keeps_its_ends():
-    table = curves.table(tell.Story(looks=[look(seconds=n) for n in range(200)]))
-    assert len(table) <= 2 + curves.ROWS + 3
+    table = chart_text.table(tell.Story(looks=[look(seconds=n) for n in range(200)]))
+    assert len(table) <= 2 + chart_text.ROWS + 3
     assert table[2].startswith("| 0.0 ")
     assert table[-1].startswith("| 199.0 ")
 
 
 def test_the_map_and_the_layers_are_told_in_words():
     told = tell.told(RUN)
-    assert "Of 2 checks on the map 1 are right" in curves.on_the_map(told)
-    assert "answer: 10 of 10 numbers learn" in curves.layers(told.phases[0])
-    assert "stem: frozen, 100 numbers" in curves.layers(told.phases[0])
+    assert "Of 2 checks on the map 1 are right" in chart_text.on_the_map(told)
+    assert "answer: 10 of 10 numbers learn" in chart_text.layers(told.phases[0])
+    assert "stem: frozen, 100 numbers" in chart_text.layers(told.phases[0])
 
 
 def test_a_finished_run_hands_out_its_curves_as_a_table():
@@ -79,7 +79,7 @@ def test_a_finished_run_hands_out_its_curves_as_a_table():
     assert "The curves as a table" in {one.label for one in at.expander}
 
 
-@pytest.mark.parametrize("draw", [figures.race, lambda s: figures.side_by_side(list(s.items()))])
+@pytest.mark.parametrize("draw", [charts.race, lambda s: charts.side_by_side(list(s.items()))])
 def test_curves_differ_by_more_than_colour(draw):
     told = tell.told(RUN)
     drawn = draw(dict.fromkeys(APPROACHES, told))["data"]
@@ -89,13 +89,13 @@ def test_curves_differ_by_more_than_colour(draw):
 def test_approaches_differ_by_mark_everywhere():
     assert len({one.mark for one in LOOKS.values()}) == len(LOOKS)
     runs = [finished(approach).as_json() for approach in LOOKS]
-    drawn = figures.accuracy_against_cost(runs)["data"]
+    drawn = charts.accuracy_against_cost(runs)["data"]
     assert len({line["marker"]["symbol"].removesuffix("-open") for line in drawn}) == len(LOOKS)
 
 
 def test_what_took_no_time_is_still_on_the_chart():
     runs = [finished("simple", seconds=0.01).as_json(), finished("hybrid").as_json()]
-    drawn = figures.accuracy_against_cost(runs)
+    drawn = charts.accuracy_against_cost(runs)
     (least,) = drawn["data"][0]["x"]
     assert 10 ** drawn["layout"]["xaxis"]["range"][0] < least
 

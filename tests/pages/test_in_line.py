@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import in_line
+from pages.parts.run_view import queue_view
 from trainers.events import Cancelled, Notice
 from trainers.plan import Plan
 from trainers.store import Wait, store
@@ -38,7 +38,7 @@ def test_who_waits_behind_others_sees_how_long_and_can_leave():
     at = opened(second)
     assert not at.exception
     assert "Waiting: one run goes first, about" in at.get("progress")[0].proto.text
-    assert [button.label for button in at.button] == [in_line.STOP, "Cancel"]
+    assert [button.label for button in at.button] == [queue_view.STOP, "Cancel"]
     assert "How much is right" not in "".join(one.value for one in at.markdown)
     store().append(first, [Cancelled(0.0)])
     st.cache_data.clear()
@@ -65,5 +65,5 @@ def test_a_run_that_is_at_work_has_its_charts_at_once():
 
 
 def test_who_is_far_from_their_turn_looks_less_often():
-    near, far = (in_line._between_looks(Wait(3, seconds)) for seconds in (5, 60))
+    near, far = (queue_view._between_looks(Wait(3, seconds)) for seconds in (5, 60))
     assert near < far <= 3

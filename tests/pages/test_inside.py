@@ -6,24 +6,25 @@ from dataclasses import replace
 
 import plotly.graph_objects
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
-from test_compare_page import compared
-from test_pages import FRAME, PARTS, finished, look, started
 
-from pages.parts import figures_film, mapped
-from pages.parts.closer.changed import in_words as change_in_words
-from pages.parts.figures import SYMBOLS
-from pages.parts.figures_changed import amount, before_and_after, change_bars
-from pages.parts.figures_film import film_data, in_words, moved, reel, table, with_own_kind
-from pages.parts.mapped import mapped_of
-from pages.parts.story import told
-from trainers import samples
+from pages.parts.figures import map_animation
+from pages.parts.figures.charts import SYMBOLS
+from pages.parts.figures.map_animation import film_data, in_words, moved, reel, table, with_own_kind
+from pages.parts.figures.run_snapshot import told
+from pages.parts.figures.weight_change import amount, before_and_after, change_bars
+from pages.parts.results.weight_change import in_words as change_in_words
+from pages.parts.run_view import map_examples
+from pages.parts.run_view.map_examples import mapped_of
+from tests.pages.test_compare_page import compared
+from tests.pages.test_pages import FRAME, PARTS, finished, look, started
+from tests.support.run_address import address
+from trainers import datasets
 from trainers.events import Changed, Done, Failed, LaneDone, LaneStarted, PhaseStarted, Watched
-from trainers.forgot import Probe, Question, summary
 from trainers.jobs import Comparison, Forgot
 from trainers.plan import Plan
 from trainers.store import store
+from trainers.tasks.forgetting import Probe, Question, summary
 
 SQUARE = ((0, 0), (1, 0), (0, 1), (1, 1))
 FAR = ((9, 0), (9, 1), (0, 9), (1, 9))
@@ -118,7 +119,7 @@ def test_several_films_share_a_slider_by_the_share_of_each_run():
     films = [reel(story("transfer", *STILL)), reel(story("hybrid", *LATE))]
     data = film_data(films, {})
     first, second = (panel["at"] for panel in data["panels"])
-    assert len(first) == len(second) == len(data["stops"]) == figures_film.STOPS + 1
+    assert len(first) == len(second) == len(data["stops"]) == map_animation.STOPS + 1
     assert (first[0], first[-1], second[0], second[-1]) == (0, 1, 0, 3)
     assert first == sorted(first)
     assert second == sorted(second)
@@ -134,7 +135,7 @@ def test_the_table_has_the_first_and_the_last_look():
 
 
 def test_every_sign_of_the_live_map_has_a_shape_in_the_film(root):
-    script = (root / "pages" / "parts" / "film.js").read_text("utf-8")
+    script = (root / "pages" / "parts" / "map_animation.js").read_text("utf-8")
     shapes = re.search(r"const SHAPES = \{(.+?)\n\}", script, re.DOTALL)[1]
     assert {name.strip('"') for name in re.findall(r'("?[a-z-]+"?): ', shapes)} == set(SYMBOLS)
 
@@ -146,7 +147,7 @@ def on_digits(visitor="ann", labels=None, items=(3, 1, 2), classes=tuple("012345
     """A run on real digits, and what it told."""
     plan = Plan(data="digits", approach="transfer", per_class=2)
     key = store().start(plan, visitor, worker="test")
-    data = samples.pick("digits").data(2, 0)
+    data = datasets.pick("digits").data(2, 0)
     labels = data.train.labels[list(items)].tolist() if labels is None else labels
     shown = replace(look(points=[(0, 0)] * 3), point_labels=labels, point_answers=labels)
     events = [started("transfer", classes), Watched([], [], [], list(items)), shown]
@@ -164,7 +165,7 @@ def test_the_examples_are_those_that_the_map_was_made_of():
 def test_examples_that_do_not_fit_the_run_are_not_shown():
     for changes in ({"labels": [9, 9, 9]}, {"classes": ("a", "b")}, {"items": (3, 1, 10**9)}):
         kept = {"labels": [0, 0, 0]} if "items" in changes else {}
-        assert mapped_of(*on_digits(**changes | kept)) == ({}, mapped.OTHERS)
+        assert mapped_of(*on_digits(**changes | kept)) == ({}, map_examples.OTHERS)
 
 
 def test_a_run_that_did_not_note_them_says_so():
@@ -177,7 +178,7 @@ def test_what_belongs_to_another_visitor_is_not_read(monkeypatch):
     story, run = on_digits("ann-who-is-elsewhere")
     run = replace(run, plan=replace(run.plan))
     object.__setattr__(run.plan, "data", "own-secret")
-    monkeypatch.setattr(samples, "pick", lambda key: pytest.fail("it was read"))
+    monkeypatch.setattr(datasets, "pick", lambda key: pytest.fail("it was read"))
     found, why = mapped_of(story, run)
     assert not found
     assert "who added them" in why

@@ -11,12 +11,12 @@ from streamlit.testing.v1 import AppTest
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
 from guide.topics import TOPICS
-from pages.parts import drawings_learn as drawn, figures_learn as figures
-from pages.parts.words import explained, word
-from trainers import samples
+from pages.parts.figures import lesson_charts as figures, lesson_drawings as drawn
+from pages.parts.widgets.glossary import explained, word
+from trainers import datasets
 from trainers.lessons import SIDE, lessons, live
 from trainers.plan import Plan
-from trainers.registry import UnknownKey
+from trainers.system.registry import UnknownKey
 
 ROOT = Path(__file__).parents[2]
 FRAME = ROOT / "pages" / "frame.py"
@@ -92,7 +92,7 @@ def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
     see = topic.address
     per_class, seconds = int(see.pop("per_class")), int(see.pop("seconds"))
     Plan(**see, per_class=per_class, seconds=seconds)
-    assert per_class <= samples.pick(see["data"]).train_per_class
+    assert per_class <= datasets.pick(see["data"]).train_per_class
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     for name, value in topic.address.items():
         at.query_params[name] = value

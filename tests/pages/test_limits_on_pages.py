@@ -3,9 +3,9 @@
 import pytest
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
-from test_sign_in_page import FRAME, words
 
-from trainers.samples.own import inbox
+from tests.pages.test_sign_in_page import FRAME, words
+from trainers.datasets.uploads import inbox
 from trainers.store import store
 
 ANN = "ann-the-visitor-1"
@@ -73,7 +73,7 @@ def test_data_is_shown_also_where_it_may_not_be_looked_over_now(monkeypatch):
 def test_the_upload_route_knows_whose_draft_it_is(monkeypatch):
     from starlette.applications import Starlette
 
-    from pages.parts.add_data import routes
+    from pages.parts.widgets.data_upload import routes
 
     monkeypatch.setenv("THAW_DISK_MB", "1")
     client = TestClient(Starlette(routes=routes))

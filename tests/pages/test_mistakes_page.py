@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
-from test_pages import FRAME, finished, started, words
 
-from pages.parts import figures_mistakes
-from pages.parts.closer import mistakes as section
-from trainers import samples
+from pages.parts.figures import confusion_matrix
+from pages.parts.results import mistakes as section
+from tests.pages.test_pages import FRAME, finished, started, words
+from tests.support.run_address import address
+from trainers import datasets
+from trainers.datasets import uploads
+from trainers.evaluation.metrics import score
 from trainers.events import Answered
-from trainers.measure import score
 from trainers.plan import Plan
-from trainers.samples import own
 from trainers.store import store
 
 CLASSES = tuple("0123456789")
@@ -26,7 +26,7 @@ ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=ANN):
     """The section of `of`'s run, as `by` sees it."""
     answered = Answered(list(labels), list(answers), list(sure), 2.0)
-    modality = samples.pick(data).modality
+    modality = datasets.pick(data).modality
     facts = {"data": data, "classes": list(classes)}
     found = score(labels, answers, len(classes))
     end = finished(
@@ -56,7 +56,7 @@ def all_shown(at) -> str:
 @pytest.fixture(scope="module")
 def digits():
     """Labels of the test of digits; 30 of them answered wrong, ever more surely."""
-    labels = samples.pick("digits").data(1).test.labels
+    labels = datasets.pick("digits").data(1).test.labels
     answers, sure = labels.copy(), np.full(len(labels), 0.5)
     answers[:30] = (labels[:30] + 1) % 10
     sure[:30] = np.linspace(0.55, 0.99, 30).round(3)
@@ -154,14 +154,14 @@ def texts(tmp_path):
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
         rows.writerows([f"secret {name} number {n}", name] for n in range(25) for name in "xy")
-    reading = own.read(path, visitor=ANN)
+    reading = uploads.read(path, visitor=ANN)
     while True:
         try:
             next(reading)
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    labels = samples.pick(key).data(1).test.labels.tolist()
+    labels = datasets.pick(key).data(1).test.labels.tolist()
     return key, labels, [1 - labels[0], *labels[1:]], [0.9] * len(labels)
 
 
@@ -180,7 +180,7 @@ def test_own_examples_are_shown_to_their_visitor_alone(texts):
 
 def test_deleted_data_leaves_the_numbers(texts):
     key, labels, answers, sure = texts
-    own.forget(key)
+    uploads.forget(key)
     at = drawn(labels, answers, sure, data=key, classes="xy")
     assert not at.exception
     assert "No examples are shown. This data was deleted" in words(at)
@@ -189,8 +189,8 @@ def test_deleted_data_leaves_the_numbers(texts):
 
 def test_the_chosen_cell_is_framed():
     counts = [[3, 1], [0, 4]]
-    layout = figures_mistakes.matrix(["a", "b"], counts, "#112233", (0, 1))["layout"]
+    layout = confusion_matrix.matrix(["a", "b"], counts, "#112233", (0, 1))["layout"]
     (frame,) = layout["shapes"]
     assert (frame["x0"], frame["x1"], frame["y0"], frame["y1"]) == (0.5, 1.5, -0.5, 0.5)
     assert layout["xaxis"]["fixedrange"]
-    assert "shapes" not in figures_mistakes.matrix(["a", "b"], counts, "#112233", None)["layout"]
+    assert "shapes" not in confusion_matrix.matrix(["a", "b"], counts, "#112233", None)["layout"]

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
 
 from guide import QUESTIONS, Answers, advise
 from guide.approaches import APPROACHES
-from pages.parts import curves, figures, story as tell
-from pages.parts.closer import SECTIONS
-from pages.parts.plain import plain
-from trainers import samples
+from pages.parts.figures import chart_text, charts, run_snapshot as tell
+from pages.parts.figures.markdown import plain
+from pages.parts.results import SECTIONS
+from tests.support.run_address import address
+from trainers import datasets
 from trainers.events import (
     Baseline,
     Cancelled,
@@ -29,11 +29,11 @@ from trainers.events import (
     Validated,
     Watched,
 )
-from trainers.home import zip_of
 from trainers.jobs import Export
 from trainers.plan import Plan
-from trainers.report import report_of
+from trainers.reports.report import report_of
 from trainers.store import Wait, store
+from trainers.system.paths import zip_of
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 PARTS = [
@@ -194,12 +194,12 @@ def test_start_queues_the_plan_and_shows_its_run():
     assert "Cancel" in {button.label for button in at.button}
 
 
-@pytest.mark.parametrize("data", samples.SAMPLES)
+@pytest.mark.parametrize("data", datasets.SAMPLES)
 def test_every_sample_can_be_set_up(data):
     at = app("run.py")
     at.selectbox(key="data").set_value(data).run()
     assert not at.exception
-    assert plain(samples.pick(data).about) in words(at)
+    assert plain(datasets.pick(data).about) in words(at)
 
 
 def shown_run(events, approach="hybrid"):
@@ -280,28 +280,28 @@ def test_progress_only_reaches_the_end_at_the_end():
 
 
 def test_curve_has_a_point_a_look_and_marks_the_second_phase():
-    figure = figures.accuracy_curve(tell.told(RUN))
+    figure = charts.accuracy_curve(tell.told(RUN))
     assert figure["data"][0]["y"] == pytest.approx([50, 70, 70, 90])
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [1.5, 0]
     assert "no training 60 %" in str(figure["layout"]["annotations"])
 
 
 def test_curve_by_epochs_counts_those_of_the_phase_before():
-    figure = figures.accuracy_curve(tell.told(RUN), against="epoch")
+    figure = charts.accuracy_curve(tell.told(RUN), against="epoch")
     assert figure["data"][0]["x"] == [0, 1, 2, 5]
 
 
 def test_map_moves_with_the_model_and_keeps_its_place_when_nothing_moved():
-    still = figures.example_map(tell.told(RUN[:9]))
+    still = charts.example_map(tell.told(RUN[:9]))
     assert [trace["x"] for trace in still["data"] if trace["x"]] == [[0], [1]]
-    moved = figures.example_map(tell.told(RUN))
+    moved = charts.example_map(tell.told(RUN))
     assert [trace["x"] for trace in moved["data"] if trace["x"]] == [[2], [3]]
 
 
 def test_names_of_classes_never_act_as_markup():
     told = tell.told([*RUN, finished()])
-    drawn = str(figures.example_map(told)) + str(
-        figures.confusion(told.end.classes, told.end.confusion, "#112233")
+    drawn = str(charts.example_map(told)) + str(
+        charts.confusion(told.end.classes, told.end.confusion, "#112233")
     )
     assert "&lt;b&gt;cat" in drawn
     assert "<b>cat" not in drawn
@@ -309,16 +309,16 @@ def test_names_of_classes_never_act_as_markup():
 
 def test_long_names_of_classes_leave_room_for_the_figure():
     long = "what a customer writes who wants the money back"
-    drawn = figures.confusion([long, "b"], [[1, 0], [0, 1]], "#112233")
-    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == figures.AXIS_CHARS
+    drawn = charts.confusion([long, "b"], [[1, 0], [0, 1]], "#112233")
+    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == charts.AXIS_CHARS
     assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
 
 
 def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
     names = [f"subject {number}" for number in range(100)]
     matrix = [[int(one == other) for one in range(100)] for other in range(100)]
-    assert not figures.confusion(names, matrix, "#112233")["layout"]["xaxis"]["showticklabels"]
-    (guessing,) = figures.score_line(replace(finished(), classes=names), "#112233")["layout"][
+    assert not charts.confusion(names, matrix, "#112233")["layout"]["xaxis"]["showticklabels"]
+    (guessing,) = charts.score_line(replace(finished(), classes=names), "#112233")["layout"][
         "annotations"
     ]
     assert guessing["xanchor"] == "left"
@@ -328,15 +328,15 @@ def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
                 point_answers=[*range(100)]) if isinstance(e, Validated) else e
         for e in started
     ]  # fmt: skip
-    assert not figures.example_map(tell.told(looks))["layout"]["showlegend"]
-    assert figures.example_map(tell.told(RUN))["layout"]["showlegend"]
+    assert not charts.example_map(tell.told(looks))["layout"]["showlegend"]
+    assert charts.example_map(tell.told(RUN))["layout"]["showlegend"]
 
 
 def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_is():
     long = "what a customer writes who wants the money back"
     events = [replace(e, classes=[long, "b"]) if isinstance(e, Started) else e for e in RUN]
-    first = figures.example_map(tell.told(events))["data"][0]
-    assert len(first["name"]) == figures.AXIS_CHARS
+    first = charts.example_map(tell.told(events))["data"][0]
+    assert len(first["name"]) == charts.AXIS_CHARS
     assert long in first["hovertemplate"]
 
 
@@ -344,19 +344,19 @@ def test_a_map_without_a_hollow_mark_speaks_of_none():
     events = [
         replace(e, point_answers=e.point_labels) if isinstance(e, Validated) else e for e in RUN
     ]
-    assert curves.on_the_map(tell.told(events)).startswith("All 2 checks on the map are right")
-    assert "are right; the hollow ones are not" in curves.on_the_map(tell.told(RUN))
+    assert chart_text.on_the_map(tell.told(events)).startswith("All 2 checks on the map are right")
+    assert "are right; the hollow ones are not" in chart_text.on_the_map(tell.told(RUN))
 
 
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
     told = tell.told([*RUN, finished()])
     drawn = [
-        figures.accuracy_curve(told),
-        figures.loss_curve(told),
-        figures.example_map(told),
-        figures.confusion(told.end.classes, told.end.confusion, "#112233"),
-        figures.layer_bars(PARTS, "#112233", "#445566"),
-        figures.score_line(told.end, "#112233"),
+        charts.accuracy_curve(told),
+        charts.loss_curve(told),
+        charts.example_map(told),
+        charts.confusion(told.end.classes, told.end.confusion, "#112233"),
+        charts.layer_bars(PARTS, "#112233", "#445566"),
+        charts.score_line(told.end, "#112233"),
     ]
     for figure in drawn:
         assert figure["layout"]["height"] > 0
@@ -364,7 +364,7 @@ def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
 
 
 def test_frozen_parts_show_no_learning_bar_and_learning_ones_do():
-    learning, _ = figures.layer_bars(PARTS, "#112233", "#445566")["data"]
+    learning, _ = charts.layer_bars(PARTS, "#112233", "#445566")["data"]
     assert [bar > 0 for bar in learning["x"]] == [False, True]
 
 

@@ -9,11 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from guide.exercises import EXERCISES
-from pages.parts import address, board, figures_room
-from pages.parts.look import LOOKS
+from pages.parts.figures import leaderboard, leaderboard_chart
+from pages.parts.figures.style import LOOKS
+from pages.parts.session import server_url
 from trainers.events import Finished
+from trainers.hosting.rooms import Line, Settings, rooms
 from trainers.plan import Plan
-from trainers.rooms import Line, Settings, rooms
 from trainers.store import store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
@@ -320,7 +321,7 @@ def test_who_leaves_runs_on_their_own_again():
     ],
 )
 def test_an_address_that_every_computer_calls_its_own_is_known(url, alone):
-    assert address.is_of_this_computer_alone(url) == alone
+    assert server_url.is_of_this_computer_alone(url) == alone
 
 
 def test_the_network_addresses_are_offered_home_networks_first(monkeypatch):
@@ -335,7 +336,7 @@ def test_the_network_addresses_are_offered_home_networks_first(monkeypatch):
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: found)
     up = {name: SimpleNamespace(isup=name != "off") for name in found}
     monkeypatch.setattr(psutil, "net_if_stats", lambda: up)
-    assert address.in_the_network("http://localhost:8501/room") == [
+    assert server_url.in_the_network("http://localhost:8501/room") == [
         "http://192.168.1.7:8501/room",
         "http://10.0.0.5:8501/room",
     ]
@@ -347,7 +348,7 @@ def test_the_network_addresses_are_offered_home_networks_first(monkeypatch):
      ("http://[", False), ("", False)],
 )  # fmt: skip
 def test_an_address_is_one(text, fits):
-    assert address.is_address(text) == fits
+    assert server_url.is_address(text) == fits
 
 
 def line(name="Ana", score=0.8, state="finished", approach="transfer", mine=False, **more):
@@ -357,31 +358,31 @@ def line(name="Ana", score=0.8, state="finished", approach="transfer", mine=Fals
 
 
 def test_columns_come_where_there_is_something_to_tell_apart():
-    assert "examples" not in board.table([line()])
-    assert "| 5 |" in board.table([line(), line(per_class=5)])
+    assert "examples" not in leaderboard.table([line()])
+    assert "| 5 |" in leaderboard.table([line(), line(per_class=5)])
     both = [line(), line(data="own")]
-    assert "own data" in board.table(both)
-    assert "cannot be held against each other" in board.note(both)
+    assert "own data" in leaderboard.table(both)
+    assert "cannot be held against each other" in leaderboard.note(both)
 
 
 def test_equal_scores_share_a_place():
     lines = [line("Ben"), line("Ana", mine=True)]
-    assert board.place_of_mine(lines).startswith("You: place 1 of 2, with others")
-    assert board.place_of_mine([line(score=None, state="running", mine=True)]) == ""
+    assert leaderboard.place_of_mine(lines).startswith("You: place 1 of 2, with others")
+    assert leaderboard.place_of_mine([line(score=None, state="running", mine=True)]) == ""
 
 
 def test_every_approach_has_a_sign_on_the_wall():
-    assert {look.mark for look in LOOKS.values()} == set(board.MARKS)
-    assert len(set(board.MARKS.values())) == len(LOOKS)
+    assert {look.mark for look in LOOKS.values()} == set(leaderboard.MARKS)
+    assert len(set(leaderboard.MARKS.values())) == len(LOOKS)
 
 
 def test_the_chart_keeps_its_order_and_holds_every_score():
     lines = [line(), line("Ben", 0.55, approach="hybrid", seconds=30.0), line(score=None)]
-    drawn = figures_room.scores(lines, ["hybrid", "transfer"], most_x=20)
+    drawn = leaderboard_chart.scores(lines, ["hybrid", "transfer"], most_x=20)
     assert [trace["name"] for trace in drawn["data"]] == ["Transfer learning", "Hybrid"]
     assert [trace["y"] for trace in drawn["data"]] == [[80], [pytest.approx(55)]]
     assert drawn["layout"]["yaxis"]["range"][0] == 40
     assert drawn["layout"]["xaxis"]["range"][1] > 30
-    empty = figures_room.scores([], ["transfer"], most_x=20)
+    empty = leaderboard_chart.scores([], ["transfer"], most_x=20)
     assert empty["layout"]["xaxis"]["range"][1] >= 20
-    assert figures_room.in_words([]) == "No run is finished yet."
+    assert leaderboard_chart.in_words([]) == "No run is finished yet."

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from test_pages import RUN, finished, look, started, words
 
-from pages.parts import figures, story as tell
-from pages.parts.plain import plain
+from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures.markdown import plain
+from tests.pages.test_pages import RUN, finished, look, started, words
 from trainers.events import Answered, Compared, Failed, LaneStarted
-from trainers.home import run_folder
+from trainers.hosting import retention
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.privacy import retention
-from trainers.run_file import as_text
+from trainers.reports.run_file import as_text
 from trainers.store import NoSuchRun, store
+from trainers.system.paths import run_folder
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 ANN = "ann-of-the-tests-00"
@@ -251,12 +251,12 @@ def test_a_run_without_a_score_stands_beside_one_with():
 def test_every_run_has_a_line_of_its_own_look_and_a_harmless_name():
     same = tell.told(RUN)
     other = tell.told([started("transfer"), look(seconds=1)])
-    drawn = figures.side_by_side([(HOSTILE, same), ("2", same), ("3", other)])["data"]
+    drawn = charts.side_by_side([(HOSTILE, same), ("2", same), ("3", other)])["data"]
     assert len({(line["line"]["color"], line["line"]["dash"]) for line in drawn}) == 3
     assert "<b>" not in drawn[0]["name"]
-    (first, second) = figures.side_by_side([("1", same), ("2", other)])["data"]
-    assert first["line"]["color"] == figures.LOOKS["hybrid"].colour
-    assert second["line"]["color"] == figures.LOOKS["transfer"].colour
+    (first, second) = charts.side_by_side([("1", same), ("2", other)])["data"]
+    assert first["line"]["color"] == charts.LOOKS["hybrid"].colour
+    assert second["line"]["color"] == charts.LOOKS["transfer"].colour
 
 
 # --- the end of all -------------------------------------------------------------------------------

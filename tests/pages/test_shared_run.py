@@ -1,14 +1,14 @@
 """What somebody sees who was given a run's link, and what they cannot do."""
 
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
-from test_pages import RUN, finished
-from test_sign_in_page import FRAME, words
 
+from tests.pages.test_pages import RUN, finished
+from tests.pages.test_sign_in_page import FRAME, words
+from tests.support.run_address import address
+from trainers.hosting import sharing
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.privacy import sharing
 from trainers.store import store
 
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from trainers.hosting.accounts import account_id
 from trainers.plan import Plan
-from trainers.privacy.accounts import account_id
 from trainers.store import store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from addresses import address
 from streamlit.testing.v1 import AppTest
-from test_pages import FRAME, RUN, finished, shown_run, started, words
 
-from pages.parts import story as tell
-from pages.parts.figures_sure import reliability
-from pages.parts.narration import link
-from trainers.calibration import bins
+from pages.parts.figures import run_snapshot as tell
+from pages.parts.figures.calibration import reliability
+from pages.parts.run_view.narration import link
+from tests.pages.test_pages import FRAME, RUN, finished, shown_run, started, words
+from tests.support.run_address import address
+from trainers.evaluation.calibration import bins
 from trainers.events import Answered, Calibrated
 from trainers.plan import Plan
+from trainers.reports.calibration_text import ends, off, tempered, verdict
 from trainers.store import store
-from trainers.sure_words import ends, off, tempered, verdict
 
 LABELS, ANSWERS = [0, 1] * 50, [0, 1] * 40 + [1, 0] * 10  # 80 of 100 right
 RIGHT = [a == b for a, b in zip(LABELS, ANSWERS, strict=True)]

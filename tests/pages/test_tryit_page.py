@@ -4,22 +4,23 @@ import base64
 import io
 
 import pytest
-from addresses import address
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from test_pages import FRAME, RUN, finished, words
 
-from pages.parts.closer import tryit
-from pages.parts.closer.tryit import promised
-from pages.parts.figures_tryit import trade_off
-from trainers import answering, artifacts
-from trainers.answering import Answer, CannotAnswer, Opening
+from pages.parts.figures.abstention import trade_off
+from pages.parts.results import try_model
+from pages.parts.results.try_model import promised
+from tests.pages.test_pages import FRAME, RUN, finished, words
+from tests.support.run_address import address
+from trainers import serving
+from trainers.datasets.uploads.limits import MB
+from trainers.evaluation.abstention import threshold, trade
 from trainers.events import Calibrated
-from trainers.home import run_folder
 from trainers.plan import Plan
-from trainers.samples.own.limits import MB
+from trainers.serving import Answer, CannotAnswer, Opening
 from trainers.store import store
-from trainers.threshold import threshold, trade
+from trainers.system import object_store
+from trainers.system.paths import run_folder
 
 ANN = "ann-of-the-tests-00"
 SURE = [0.95] * 60 + [0.6] * 40
@@ -68,9 +69,9 @@ class Model:
 @pytest.fixture
 def model(monkeypatch):
     made = Model()
-    monkeypatch.setattr(answering, "opening", lambda run: made.opening)
-    monkeypatch.setattr(answering, "ask", made.ask)
-    monkeypatch.setattr(answering, "call", lambda verb, run: getattr(made, verb))
+    monkeypatch.setattr(serving, "opening", lambda run: made.opening)
+    monkeypatch.setattr(serving, "ask", made.ask)
+    monkeypatch.setattr(serving, "call", lambda verb, run: getattr(made, verb))
     return made
 
 
@@ -113,7 +114,7 @@ def test_a_model_that_is_being_loaded_says_how_far_that_is(model):
 def test_a_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(model, monkeypatch):
     model.opening = Opening(False, error="The disk *broke*.")
     again = []
-    monkeypatch.setattr(answering, "reopen", again.append)
+    monkeypatch.setattr(serving, "reopen", again.append)
     key = ran()
     at = page(key)
     assert "The disk \\*broke\\*\\." in words(at)
@@ -126,7 +127,7 @@ def test_a_run_without_a_model_starts_nothing(monkeypatch):
     def never(run):
         raise AssertionError("It was asked.")
 
-    monkeypatch.setattr(answering, "opening", never)
+    monkeypatch.setattr(serving, "opening", never)
     assert "There is no model here to try" in words(page(ran(model=False)))
 
 
@@ -244,9 +245,9 @@ def test_a_table_keeps_its_columns(model):
     at = sound(at.run())
     next(button for button in at.button if button.label == "Answer 70 rows").click()
     at = sound(at.run())
-    assert [len(inputs) for _, inputs in model.asked] == [answering.AT_ONCE, 70 - answering.AT_ONCE]
-    names, made = tryit._beside_own_columns(
-        [tryit.Given("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
+    assert [len(inputs) for _, inputs in model.asked] == [serving.AT_ONCE, 70 - serving.AT_ONCE]
+    names, made = try_model._beside_own_columns(
+        [try_model.Given("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
         {"Input": ["=1"], "Answer": ["dog"]},
     )
     assert (names, made) == (["id", "Answer", "Answer (model)"], [["7", "=1", "dog"]])
@@ -277,9 +278,9 @@ def test_a_second_model_answers_the_same_beside_it(model):
 def test_models_that_lie_elsewhere_are_brought_here_when_chosen(model, monkeypatch):
     away, key = ran("transfer", model=False), ran("hybrid")
     fetched = []
-    monkeypatch.setattr(artifacts, "address", lambda: "s3://models")
-    monkeypatch.setattr(artifacts, "get", lambda kind, run: fetched.append(run))
-    monkeypatch.setattr(answering, "opening", lambda run: fetched.append(run) or model.opening)
+    monkeypatch.setattr(object_store, "address", lambda: "s3://models")
+    monkeypatch.setattr(object_store, "get", lambda kind, run: fetched.append(run))
+    monkeypatch.setattr(serving, "opening", lambda run: fetched.append(run) or model.opening)
     at = page(key)
     (choice,) = [box for box in at.selectbox if box.label == "Beside another model"]
     assert (choice.value, len(choice.options)) == ("", 2)
@@ -335,4 +336,4 @@ def test_the_figure_shows_every_threshold_and_the_chosen_one():
 
 
 def test_no_upload_of_a_table_is_larger_than_what_is_read():
-    assert tryit.tryit_ask.MOST_TABLE_BYTES <= 50 * MB
+    assert try_model.tryit_ask.MOST_TABLE_BYTES <= 50 * MB

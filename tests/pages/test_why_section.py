@@ -1,15 +1,15 @@
 """The section "Why this answer" of a finished run."""
 
 import pytest
-from addresses import address
-from test_pages import RUN, buttons, finished, shown_run, words
 
-from pages.parts.closer import why
-from trainers import answering
-from trainers.answering import CannotAnswer, Opening
+from pages.parts.results import saliency
+from tests.pages.test_pages import RUN, buttons, finished, shown_run, words
+from tests.support.run_address import address
+from trainers import serving
 from trainers.events import Answered
-from trainers.home import run_folder
+from trainers.serving import CannotAnswer, Opening
 from trainers.store import store
+from trainers.system.paths import run_folder
 
 ANSWERED = Answered([0, 0, 1, 1, 0], [1, 0, 1, 0, 1], [0.6, 0.9, 0.8, 0.95, 0.7], 3.0)
 PICTURE = {
@@ -53,8 +53,8 @@ class Model:
 @pytest.fixture
 def model(monkeypatch):
     made = Model()
-    monkeypatch.setattr(answering, "opening", lambda run: made.opening)
-    monkeypatch.setattr(answering, "call", made.call)
+    monkeypatch.setattr(serving, "opening", lambda run: made.opening)
+    monkeypatch.setattr(serving, "call", made.call)
     return made
 
 
@@ -64,10 +64,10 @@ def pressed(at):
 
 
 def test_the_surest_mistakes_come_first_then_right_answers_of_each_class():
-    assert why.to_choose(ANSWERED) == [3, 4, 0, 1, 2]
+    assert saliency.to_choose(ANSWERED) == [3, 4, 0, 1, 2]
     unsure = Answered(ANSWERED.labels, ANSWERED.answers, [], 3.0)
-    assert why.to_choose(unsure) == [0, 3, 4, 1, 2]
-    named = why.called(3, ANSWERED, ["<b>cat</b>", "dog"])
+    assert saliency.to_choose(unsure) == [0, 3, 4, 1, 2]
+    named = saliency.called(3, ANSWERED, ["<b>cat</b>", "dog"])
     assert named == "Wrong: says <b>cat</b>, 95% sure; it is dog (test example 4)"
 
 
@@ -107,7 +107,7 @@ def test_what_was_found_is_said_in_words_and_never_without_its_limits(found, say
     at = pressed(asked()[0])
     assert not at.exception
     assert says in words(at)
-    assert why.LIMITS in words(at)
+    assert saliency.LIMITS in words(at)
     assert len(at.dataframe) == 1
     assert not any(one.allow_html for one in at.markdown)
 

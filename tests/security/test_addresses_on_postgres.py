@@ -2,22 +2,19 @@
 than SQLite does, such as zero bytes and numbers beyond its own."""
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.security.test_hostile_addresses import CASES, TOLD, VALUES, opened, words  # noqa: F401
-from trainers.database import is_shared
 from trainers.store import Store, store
+from trainers.store.engine import is_shared
 
-sys.path.append(str(Path(__file__).parents[1] / "trainers"))
 OTHERS = ("zero", "zero alone", "a number", "a longer number", "unicode")  # that may differ here
 
 
 @pytest.fixture
 def on_postgres(home, monkeypatch):
-    from postgres import served
+    from tests.support.postgres import served
 
     with served() as server:
         monkeypatch.setenv(

@@ -10,18 +10,17 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from trainers import continuing
-from trainers.answering.tables import harmless
 from trainers.backbones import NotHere, is_here, pick
-from trainers.backbones.configs import NoEncoder
-from trainers.backbones.places import place
-from trainers.checkpoint import CHECKPOINT, standing_of
-from trainers.known_features import Known
-from trainers.run_file import BadFile, bring_in
-from trainers.samples import own
-from trainers.samples.own import BadUpload
-from trainers.standing import load
-from trainers.store import Store
+from trainers.backbones.cache import place
+from trainers.datasets import uploads
+from trainers.datasets.uploads import BadUpload
+from trainers.networks.hf_config import NoEncoder
+from trainers.reports.run_file import BadFile, bring_in
+from trainers.serving.tables import harmless
+from trainers.store import Store, resume
+from trainers.system.feature_cache import Known
+from trainers.training.checkpoint import load
+from trainers.training.checkpoint_file import CHECKPOINT, standing_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -135,7 +134,7 @@ def test_where_a_run_stands_is_never_unpickled(payload, home):
     (home / CHECKPOINT).write_bytes(payload)
     assert standing_of(home) is None
     assert load(home) is None
-    assert not hasattr(continuing, "pickle")
+    assert not hasattr(resume, "pickle")
 
 
 def objects(ran) -> np.ndarray:
@@ -153,7 +152,7 @@ def test_features_that_hold_objects_count_for_nothing(ran, home):
 def data(tmp_path) -> str:
     table = tmp_path / "a.csv"
     table.write_text("text,label\n" + "".join(f"words {n * 37},{'ab'[n % 2]}\n" for n in range(20)))
-    reading = own.read(table)
+    reading = uploads.read(table)
     while True:
         try:
             next(reading)
@@ -165,7 +164,7 @@ def test_an_index_that_holds_objects_is_not_read(tmp_path, ran, home):
     key = data(tmp_path)
     np.savez(home / "data" / key / "index.npz", labels=objects(ran), test=objects(ran),
              starts=objects(ran), ends=objects(ran))  # fmt: skip
-    for read in (own.sample(f"own-{key}").data, own.sample(f"own-{key}").rows):
+    for read in (uploads.sample(f"own-{key}").data, uploads.sample(f"own-{key}").rows):
         with pytest.raises(ValueError, match="allow_pickle=False"):
             read()
 
@@ -180,7 +179,7 @@ CALLED = ["a.csv", "a.tsv", "a.txt", "a.xlsx", "a.json", "a.jsonl", "a.parquet",
 def test_a_pickle_is_no_data_whatever_it_is_called(name, payload, tmp_path):
     (tmp_path / name).write_bytes(payload)
     with pytest.raises(BadUpload):
-        list(own.read(tmp_path / name))
+        list(uploads.read(tmp_path / name))
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
@@ -194,7 +193,7 @@ def test_a_drawing_with_a_script_is_no_picture(name, tmp_path):
         for number in range(5):
             (folder / kind / f"{number}{name}").write_bytes(SVG)
     with pytest.raises(BadUpload):
-        list(own.read(folder))
+        list(uploads.read(folder))
 
 
 @pytest.fixture
@@ -210,7 +209,7 @@ def test_a_number_of_5000_figures_is_said_in_words(name, tmp_path):
     told = "\n".join(rows) if name == "rows.jsonl" else f"[{', '.join(rows)}]"
     (tmp_path / name).write_text(told)
     with pytest.raises(BadUpload, match=r"a number in it is too long") as caught:
-        list(own.read(tmp_path / name))
+        list(uploads.read(tmp_path / name))
     assert "sys." not in str(caught.value)
 
 
@@ -228,9 +227,9 @@ TEXTS = ["hello", "", "-5", "+3.5", "-1e-3", "a=b", "'quoted", "1,2"]
 
 def harmless_of_the_takeaway():
     """The function in the file that goes along with a model, which needs the model to be loaded."""
-    from trainers import takeaway
+    from trainers.export import template
 
-    source = next(iter(takeaway.__path__)) + "/predict.py"
+    source = next(iter(template.__path__)) + "/predict.py"
     with open(source, encoding="utf-8") as file:
         parts = [one for one in ast.parse(file.read()).body
                  if isinstance(one, ast.FunctionDef) and one.name == "harmless"]  # fmt: skip

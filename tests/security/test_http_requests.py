@@ -9,11 +9,11 @@ import urllib.request
 from http.cookies import SimpleCookie
 
 import pytest
-from hostile import at_home
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from trainers.samples.own import inbox
+from tests.support.hostile import at_home
+from trainers.datasets.uploads import inbox
 
 PAGES = ("", "data", "run", "compare", "claims", "runs", "room", "learn")
 EVIL = "http://evil.example"

@@ -8,15 +8,22 @@ import shlex
 
 import pytest
 
-from tests.browser import kept
-from trainers import rooms as rooms_module
+from tests.support import stored_runs as kept
+from trainers.datasets.uploads import inbox
+from trainers.datasets.uploads.limits import plain
+from trainers.hosting import rooms as rooms_module, sharing
+from trainers.hosting.rooms import (
+    CODE_LETTERS,
+    LETTERS,
+    TRIES_ALL,
+    TRIES_EACH,
+    NoRoom,
+    Settings,
+    rooms,
+)
 from trainers.plan import Plan
-from trainers.privacy import sharing
-from trainers.rooms import CODE_LETTERS, LETTERS, TRIES_ALL, TRIES_EACH, NoRoom, Settings, rooms
-from trainers.run_file import BadFile, as_text, bring_in
-from trainers.samples.own import inbox
-from trainers.samples.own.limits import plain
-from trainers.says import command
+from trainers.reports.run_file import BadFile, as_text, bring_in
+from trainers.reports.sentences import command
 from trainers.store import store
 
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"

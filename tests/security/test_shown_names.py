@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hostile import AWAY, SHORT, SIGNS, TRAINED, filled
 
 from tests.browser.conftest import LEFT
+from tests.support.hostile import AWAY, SHORT, SIGNS, TRAINED, filled
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 120_000

@@ -199,4 +199,4 @@ def test_where_somebody_may_type_an_option_it_is_cut():
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and "accept_new_options" in keywords(node)
     ]
-    assert free == ["room.py"]  # trainers.rooms.reached_at
+    assert free == ["room.py"]  # trainers.hosting.rooms.reached_at

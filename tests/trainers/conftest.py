@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-import toys
 
-from trainers import backbones, bodies, samples
-from trainers.home import database_url
+from tests.support import toys
+from trainers import backbones, datasets
+from trainers.networks import loading
 from trainers.store import Store, store
+from trainers.system.paths import database_url
 
 torch.set_num_threads(1)  # toys are small, and several test processes share the cores
 
@@ -23,17 +24,17 @@ def seed():
 @pytest.fixture
 def toy(monkeypatch):
     """The registries hold toys alone."""
-    monkeypatch.setattr(samples, "SAMPLES", toys.SAMPLES)
+    monkeypatch.setattr(datasets, "SAMPLES", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
-    bodies.loaded.cache_clear()
+    loading.loaded.cache_clear()
     yield toys
-    bodies.loaded.cache_clear()
+    loading.loaded.cache_clear()
 
 
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL of our own, and nobody else's."""
-    from postgres import served
+    from tests.support.postgres import served
 
     with served() as server:
         yield server
@@ -42,7 +43,7 @@ def postgres():
 @pytest.fixture(scope="session")
 def s3_server():
     """A server on this machine that speaks S3, and may be ended and started again."""
-    from s3 import Server
+    from tests.support.s3 import Server
 
     with Server() as made:
         yield made

@@ -6,10 +6,10 @@ from dataclasses import MISSING, FrozenInstanceError, fields
 import pytest
 
 from guide.approaches import APPROACHES
-from trainers import backbones, samples
+from trainers import backbones, datasets
 from trainers.events import Event, Finished, Notice, from_json
 from trainers.plan import MAX_SECONDS, BadPlan, Pace, Plan
-from trainers.registry import UnknownKey, by_key, pick_from
+from trainers.system.registry import UnknownKey, by_key, pick_from
 
 
 def through_json(data):
@@ -17,7 +17,7 @@ def through_json(data):
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
-@pytest.mark.parametrize("data", samples.SAMPLES)
+@pytest.mark.parametrize("data", datasets.SAMPLES)
 def test_a_plan_survives_json(approach, data):
     plan = Plan(data=data, approach=approach, per_class=7, seconds=12.5, seed=3, what_learns="all")
     assert Plan.from_json(through_json(plan.as_json())) == plan
@@ -35,7 +35,7 @@ def test_what_a_newer_version_added_is_passed_over():
     assert Plan.from_json(plan.as_json() | {"colour": "red"}) == plan
 
 
-@pytest.mark.parametrize("sample", samples.SAMPLES.values(), ids=lambda sample: sample.key)
+@pytest.mark.parametrize("sample", datasets.SAMPLES.values(), ids=lambda sample: sample.key)
 def test_without_a_backbone_the_bundled_one_for_the_data_is_taken(sample):
     plan = Plan(data=sample.key, approach="transfer")
     assert backbones.pick(plan.backbone).modality == sample.modality

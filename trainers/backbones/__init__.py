@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from trainers.backbones import places
-from trainers.backbones.places import is_here, place
-from trainers.registry import UnknownKey, by_key, pick_from
+from trainers.backbones import cache
+from trainers.backbones.cache import is_here, place
+from trainers.system.registry import UnknownKey, by_key, pick_from
 
 if TYPE_CHECKING:
-    from trainers.body import Body
+    from trainers.networks.encoder import Body
 
 __all__ = ["BACKBONES", "Backbone", "NotHere", "for_modality", "is_here", "pick", "place"]
 
@@ -82,7 +82,7 @@ def _torchvision(**row: object) -> Backbone:
         takes="the middle 224 x 224 pixels, in colour",
         image_px=224,
         licence="BSD-3-Clause",
-        load="trainers.backbones.torchvision_nets:Net",
+        load="trainers.networks.torchvision:Net",
         **row,
     )
 
@@ -90,7 +90,7 @@ def _torchvision(**row: object) -> Backbone:
 def _encoder(**row: object) -> Backbone:
     """A row of Hugging Face's: an encoder whose word vectors are averaged."""
     return Backbone(
-        modality="text", learns="lora", load="trainers.backbones.encoders:Encoder", **row
+        modality="text", learns="lora", load="trainers.networks.huggingface:Encoder", **row
     )
 
 
@@ -106,7 +106,7 @@ BACKBONES = by_key(
         learns="all",
         licence="Apache-2.0",
         source="ours, pre-trained on CIFAR-100",
-        load="trainers.backbones.vision:SmallResNet",
+        load="trainers.networks.small_resnet:SmallResNet",
         image_px=32,
     ),
     # Parameters are those of the whole network less its last layer; sizes are torchvision's own.
@@ -187,7 +187,7 @@ BACKBONES = by_key(
         learns="lora",
         licence="Apache-2.0",
         source="sentence-transformers/all-MiniLM-L6-v2",
-        load="trainers.backbones.text:MiniLM",
+        load="trainers.networks.minilm:MiniLM",
         max_tokens=256,
         languages=("en",),
     ),
@@ -262,7 +262,7 @@ def pick(key: str) -> Backbone:
 def pinned(key: str) -> str:
     """`key` with the commit that is on this computer, so that a run can be repeated exactly."""
     row = pick(key)
-    commit = places.commit(row) if key.startswith("hf:") else None
+    commit = cache.commit(row) if key.startswith("hf:") else None
     return f"hf:{row.repo}@{commit}" if commit else key
 
 
@@ -304,8 +304,8 @@ def _from_hub(key: str, repo: str, revision: str) -> Backbone:
         repo=repo,
         revision=revision,
     )
-    folder = places.snapshot(row)
+    folder = cache.snapshot(row)
     if folder is None:
         return row
-    known = places.described(folder)
+    known = cache.described(folder)
     return replace(row, takes=f"the first {known['max_tokens']} word pieces", **known)

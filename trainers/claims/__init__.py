@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from guide.claims import CLAIMS
-from trainers import samples
+from trainers import datasets
 from trainers.plan import BadPlan, Plan
-from trainers.registry import pick_from
+from trainers.system.registry import pick_from
 
 HOLDS, PARTLY, FAILS, UNKNOWN = OUTCOMES = (
     "holds",
@@ -156,7 +156,7 @@ class Verdict(NamedTuple):
 
 def title(data: str) -> str:
     """What a data set of an experiment is called."""
-    return samples.pick(data).title
+    return datasets.pick(data).title
 
 
 RESULTS = Path(__file__).with_name("results.json")

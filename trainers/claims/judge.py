@@ -12,7 +12,7 @@ from statistics import mean
 from scipy.stats import binomtest
 
 from guide.approaches import APPROACHES
-from trainers import samples
+from trainers import datasets
 from trainers.claims import (
     FAILS,
     HOLDS,
@@ -25,8 +25,8 @@ from trainers.claims import (
     contests,
     title,
 )
-from trainers.measure import Gap, over_draws
-from trainers.verdict import TOLERATED
+from trainers.evaluation.metrics import Gap, over_draws
+from trainers.evaluation.verdict import TOLERATED
 
 FOR, AGAINST, OPEN = "for", "against", "open"
 MARKS = {FOR: "[for]", AGAINST: "[against]", OPEN: "[open]"}
@@ -260,8 +260,10 @@ def _special(given: Sequence[Contest], results: Sequence[Measured]) -> list[dict
     """For pictures and for texts: does fine-tuning gain more on the special task?"""
     rows = []
     for modality in ("images", "text"):
-        those = [contest for contest in given if samples.SAMPLES[contest.data].modality == modality]
-        kinds = {samples.SAMPLES[t.data].resembles["specificity"]: t for t in those}
+        those = [
+            contest for contest in given if datasets.SAMPLES[contest.data].modality == modality
+        ]
+        kinds = {datasets.SAMPLES[t.data].resembles["specificity"]: t for t in those}
         near, far = kinds["common"], kinds["specialised"]
         pairs = {contest.data: _pairs(contest, *contest.arms, results) for contest in (near, far)}
         if not all(pairs.values()):

@@ -19,13 +19,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers import samples
-from trainers.backbones.text import MiniLM
-from trainers.backbones.vision import SmallResNet
-from trainers.body import Body
+from trainers import datasets
 from trainers.lessons import RESULTS, toy
-from trainers.loop import computed
-from trainers.nearest import nearest, nearest_mean
+from trainers.networks.encoder import Body
+from trainers.networks.minilm import MiniLM
+from trainers.networks.small_resnet import SmallResNet
+from trainers.training.loop import computed
+from trainers.training.prototypes import nearest, nearest_mean
 
 PICTURES = ("vehicles", "cells", "digits")
 EACH = 40  # pictures of each class among which neighbours are looked for
@@ -73,7 +73,7 @@ def filters(body: SmallResNet) -> dict[str, Any]:
     scaled = 127.5 + 127.5 * kernels / kernels.abs().amax((1, 2, 3), keepdim=True)
     answers = []
     for key in PICTURES:
-        data = samples.pick(key).data(1, 0)
+        data = datasets.pick(key).data(1, 0)
         ready = body.prepare(data.train.inputs[:1])
         maps = first((ready.batch(torch.arange(1)) - body.mean) / body.std)[0, strongest]
         maps = 255 * maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-6)
@@ -95,7 +95,7 @@ def filters(body: SmallResNet) -> dict[str, Any]:
 def neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
     """For some pictures, those most like them: by the features, and by the plain pixels; and the
     share of all pictures whose nearest is of the same class."""
-    data = samples.pick(key).data(EACH, 0)
+    data = datasets.pick(key).data(EACH, 0)
     labels = torch.as_tensor(np.asarray(data.train.labels))
     pixels = torch.from_numpy(np.stack(list(data.train.inputs))).float().flatten(1)
     order = {
@@ -275,7 +275,7 @@ def shots() -> dict[str, Any]:
     and by the mean of a few examples of each (over the draws); and for a test message of each
     class, how like it is to each name."""
     body = MiniLM.make(pretrained=True).eval()
-    data = samples.pick("messages").data(None, 0)
+    data = datasets.pick("messages").data(None, 0)
     names = _features(body, data.described)
     known, asked = (_features(body, split.inputs) for split in (data.train, data.test))
     labels, truth = (torch.as_tensor(np.asarray(s.labels)) for s in (data.train, data.test))

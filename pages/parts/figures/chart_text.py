@@ -1,0 +1,86 @@
+"""What the charts of a run show, in words and as a table, for those who do not see them. Pure."""
+
+from collections.abc import Sequence
+
+from pages.parts.figures.run_snapshot import Story
+from trainers.events import PhaseStarted, Validated
+from trainers.reports.sentences import count
+
+NOTHING = "No value yet."
+ROWS = 12  # of the table. Ours
+
+
+def share_right(story: Story) -> str:
+    """The curve of what is right: where it began, its best and where it is."""
+    if not story.looks:
+        return NOTHING
+    first, last, best = _three(story.looks)
+    words = [
+        f"Of the checks {first.accuracy:.0%} were right at the start and {last.accuracy:.0%} after "
+        f"{last.seconds:.1f} seconds",
+        f"at best {best.accuracy:.0%}, after {best.seconds:.1f} seconds",
+    ]
+    learned = [look.train_accuracy for look in story.looks if look.train_accuracy is not None]
+    if learned:
+        words.append(f"of the examples it learns from, last {learned[-1]:.0%}")
+    if story.baseline:
+        words.append(f"without any training {story.baseline.accuracy:.0%}")
+    return "; ".join(words) + "."
+
+
+def loss(story: Story) -> str:
+    if not story.looks:
+        return NOTHING
+    first, last, _ = _three(story.looks)
+    least = min(story.looks, key=lambda look: look.loss)
+    return (
+        f"Loss on the checks: {first.loss:.2f} at the start, {last.loss:.2f} after "
+        f"{last.seconds:.1f} seconds; at least {least.loss:.2f}, after {least.seconds:.1f} seconds."
+    )
+
+
+def on_the_map(story: Story) -> str:
+    if not story.looks or not story.looks[-1].point_labels:
+        return NOTHING
+    look = story.looks[-1]
+    pairs = list(zip(look.point_labels, look.point_answers, strict=True))
+    right = sum(label == answer for label, answer in pairs)
+    if right == len(pairs):
+        return f"All {right:,} checks on the map are right; a wrong one would be hollow."
+    return f"Of {len(pairs):,} checks on the map {right:,} are right; the hollow ones are not."
+
+
+def layers(phase: PhaseStarted) -> str:
+    return "; ".join(
+        f"{part['name']}: "
+        + (f"{count(part['learnable'])} of " if part["learnable"] else "frozen, ")
+        + f"{count(part['parameters'])} numbers"
+        + (" learn" if part["learnable"] else "")
+        for part in phase.parts
+    )
+
+
+def table(story: Story) -> list[str]:
+    """The curves at up to `ROWS` moments, the first, the best and the last among them: Markdown."""
+    looks = list(story.looks)
+    step = max(1, -(-len(looks) // (ROWS - 2)))
+    kept = {id(look) for look in [*looks[::step], *_three(looks)]}
+    rows = [
+        "| seconds | passes | checks right | learned from, right | loss on the checks |",
+        "|---|---|---|---|---|",
+    ]
+    for look in looks:
+        if id(look) not in kept:
+            continue
+        before = sum(done.epochs for phase, done in story.done.items() if phase < look.phase)
+        learned = "–" if look.train_accuracy is None else f"{look.train_accuracy:.0%}"
+        rows.append(
+            f"| {look.seconds:.1f} | {before + look.epoch:.1f} | {look.accuracy:.0%} | {learned} "
+            f"| {look.loss:.2f} |"
+        )
+    return rows
+
+
+def _three(looks: Sequence[Validated]) -> tuple[Validated, Validated, Validated]:
+    """The first, the last and the one with most right."""
+    return looks[0], looks[-1], max(looks, key=lambda look: look.accuracy)

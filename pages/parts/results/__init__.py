@@ -1,0 +1,61 @@
+"""A finished run, looked at more closely: one section at a time, the rest is not computed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import streamlit as st
+
+from pages.parts.figures.run_snapshot import Story
+from pages.parts.results import (
+    calibration,
+    export,
+    forgetting,
+    map_animation,
+    mistakes,
+    saliency,
+    settings,
+    subgroups,
+    try_model,
+    weight_change,
+)
+from trainers.events import Finished
+from trainers.store import Run
+from trainers.system.registry import by_key
+
+
+class Section(NamedTuple):
+    key: str  # in links: never rename
+    title: str
+    icon: str
+    show: Callable[[Story, Finished, Run], None]
+
+
+SECTIONS = by_key(
+    Section("mistakes", "Right and wrong", ":material/grid_on:", mistakes.show),
+    Section("try", "Try it", ":material/science:", try_model.show),
+    Section("why", "Why this answer", ":material/center_focus_strong:", saliency.show),
+    Section("sure", "How sure it is", ":material/speed:", calibration.show),
+    Section("fair", "Score per class and group", ":material/balance:", subgroups.show),
+    Section("film", "How it saw them", ":material/movie:", map_animation.show),
+    Section("changed", "What changed inside", ":material/layers:", weight_change.show),
+    Section("forgot", "What it forgot", ":material/psychology_alt:", forgetting.show),
+    Section("settings", "What was run", ":material/tune:", settings.show),
+    Section("take", "Take it away", ":material/inventory_2:", export.show),
+)
+
+
+def closer(told: Story, end: Finished, run: Run) -> None:
+    """The choice of sections, and the chosen one. `section` in the address opens one."""
+    st.markdown("## Look closer")
+    asked = st.query_params.get("section", "")
+    chosen = st.segmented_control(
+        "What to look at",
+        list(SECTIONS),
+        default=asked if asked in SECTIONS else next(iter(SECTIONS)),
+        format_func=lambda key: f"{SECTIONS[key].icon} {SECTIONS[key].title}",
+        required=True,
+        label_visibility="collapsed",
+        key="section",
+        wrap=True,
+    )
+    SECTIONS[chosen].show(told, end, run)

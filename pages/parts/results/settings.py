@@ -1,0 +1,35 @@
+"""What was run, and how to run it again from a terminal."""
+
+import streamlit as st
+
+from pages.parts.figures.run_snapshot import Story, foretold
+from pages.parts.widgets.run_controls import may_use
+from trainers import backbones
+from trainers.events import Finished
+from trainers.reports.sentences import command
+from trainers.store import Run
+
+
+def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown("### What was run")
+    before = foretold(told)
+    st.markdown(
+        f"- {end.train_examples:,} training examples (those that check included), "
+        f"{end.test_examples:,} test examples, looked at once\n"
+        f"- Backbone: {backbones.pick(run.plan.backbone).title}\n"
+        f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
+        f"reading data and model took {told.started.setup_seconds:.1f} s more"
+        + (f"\n- {before}" if before else "")
+    )
+    if before:
+        st.caption(BEFORE)
+    if may_use(run.plan.data):  # the key of own data is for its owner
+        st.caption("The same from a terminal, in Thaw's folder:")
+        st.code(command(run.plan), language="bash", wrap_lines=True)
+
+
+BEFORE = (
+    "The time is foretold from how fast a few examples pass through the model, should nothing stop "
+    "the run early; it may stop early because it no longer improves. The memory is that of the "
+    "whole process, or of the graphics card: what was taken before the run began counts, too."
+)

@@ -1,0 +1,112 @@
+"""How far the weights moved, layer by layer."""
+
+import streamlit as st
+
+from pages.parts.figures import run_snapshot as tell
+from pages.parts.figures.markdown import plain
+from pages.parts.figures.run_snapshot import Story
+from pages.parts.figures.style import LOOKS
+from pages.parts.figures.weight_change import amount, change_bars
+from pages.parts.widgets.glossary import explained
+from pages.parts.widgets.live_plot import live_plot
+from trainers.events import Changed, Finished
+from trainers.store import Run
+
+EXPLAINED = (
+    "A layer's [[weights|weights]] are one long list of numbers. *Moved 5 %* means: the way from "
+    "the old list to the new one is 5 % as long as the old list itself (the root of the squared "
+    "differences, against the root of the squares). The new last layer started from nothing, so "
+    "there is no before to compare with. Averages that some picture networks keep of what they see "
+    "(batch-norm) are not counted: they are no numbers that learn."
+)
+
+
+def show(told: Story, end: Finished, run: Run) -> None:
+    st.markdown("### What changed inside the model")
+    if end.approach in ("none", "simple"):
+        st.markdown(
+            "Nothing was trained: the backbone is as it came."
+            if end.approach == "none"
+            else "There is no pre-trained model in this approach, so there is no before."
+        )
+        return
+    if told.changed is None:
+        st.markdown("This run is older than this look inside. Run it again to see it.")
+        return
+    parts = told.changed.parts
+    st.markdown(explained(in_words(told.changed, end.approach)))
+    if not any(part["change"] for part in parts):  # from scratch, or frozen: nothing to draw
+        table(parts)
+        return
+    live_plot(
+        change_bars(parts, LOOKS[end.approach].colour),
+        key="changed",
+        alt="How far each part moved, from input to answer: "
+        + "; ".join(f"{part['name']} {amount(part['change'])}" for part in parts),
+    )
+    st.caption(explained(EXPLAINED))
+    with st.expander("As a table", icon=":material/table:"):
+        table(parts)
+
+
+def in_words(changed: Changed, approach: str) -> str:
+    """What moved and what did not, as Markdown of our own."""
+    parts = changed.parts
+    learned, every = (sum(part[name] for part in parts) for name in ("learnable", "parameters"))
+    share = learned / max(1, every)
+    opening = (
+        f"**{tell.count(learned)} of {tell.count(every)} numbers learned** "
+        f"({'under 0.1' if share < 0.001 else f'{100 * share:.3g}'} %)."
+    )
+    if approach == "scratch":
+        return (
+            f"{opening} All of them began at random, so how far they moved says nothing: there is "
+            "no knowledge from before that could have been kept or lost."
+        )
+    known = [part for part in parts if part["change"] is not None]
+    moved = [part for part in known if part["change"]]
+    if put_back(changed):
+        return (
+            f"{opening} The backbone learned, too, but on the checks it was best where it had "
+            "started, so it was put back: not one of its numbers is another than when it came."
+        )
+    if not moved:
+        return (
+            f"{opening} They are all in the new last layer. The backbone is [[frozen]]: not one of "
+            "its numbers is another than when it came."
+        )
+    still = len(known) - len(moved)
+    rest = f" {still} of {len(known)} parts did not move at all." if still else ""
+    if len(moved) == 1:
+        return f"{opening} Of the backbone only one part moved: {_moved(moved[0])}.{rest}"
+    most = max(moved, key=lambda part: part["change"])
+    ends = f"From input to answer: {_moved(moved[0])}, {_moved(moved[-1])}."
+    if most not in (moved[0], moved[-1]):
+        ends += f" The most: {_moved(most)}."
+    if most is moved[-1]:
+        ends += " What is close to the input is general and can stay; what is close to the answer "
+        ends += "fits the new task."
+    if any(part["learnable"] < part["parameters"] for part in moved):
+        ends += " Only small add-ons learned ([[lora|LoRA]]); what they do counts as a move of the "
+        ends += "layer that they stand beside."
+    return f"{opening} {ends}{rest}"
+
+
+def put_back(changed: Changed) -> bool:
+    """Whether the backbone learned, and yet stands where it started."""
+    known = [part for part in changed.parts if part["change"] is not None]
+    return any(part["learnable"] for part in known) and not any(part["change"] for part in known)
+
+
+def _moved(part: dict) -> str:
+    return f"*{plain(part['name'])}* moved {amount(part['change'])}"
+
+
+def table(parts: list[dict]) -> None:
+    rows = ["| part, from input to answer | numbers | that learned | moved |", "|---|---|---|---|"]
+    rows += [
+        f"| {plain(part['name'])} | {part['parameters']:,} | {part['learnable']:,} "
+        f"| {amount(part['change'])} |"
+        for part in parts
+    ]
+    st.markdown("\n".join(rows))

@@ -1,0 +1,82 @@
+"""The narrator on a page: a sentence or two on a run, and the one thing to do next."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from guide.narrator import ACTIONS
+from pages.parts.figures.markdown import plain
+from pages.parts.widgets.run_controls import filled_in, may_use
+from trainers import datasets
+from trainers.events import Event
+from trainers.plan import Plan
+from trainers.reports.narrate import narrated
+from trainers.store import Run
+
+LIVE_PX = 84  # three lines, as a narrow phone breaks the longest: what is below does not jump
+SECTIONS = ("mistakes", "sure", "take")  # of "Look closer"
+
+
+def narration(events: Sequence[Event], run: Run) -> None:
+    """Keeps its height while the run is live."""
+    told = narrated(events)
+    if not run.is_over:
+        with st.container(height=LIVE_PX, border=False):
+            if told.words:
+                st.markdown(f":material/campaign: {plain(told.words)}")
+        return
+    if not told.words:
+        return
+    with st.container(border=True):
+        st.markdown(f":material/campaign: **In short.** {plain(told.words)}")
+        if told.do in SECTIONS:
+            st.button(
+                ACTIONS[told.do],
+                icon=":material/arrow_downward:",
+                key=f"do-{told.do}",
+                on_click=_open,
+                args=(told.do,),
+            )
+        elif told.do and may_use(run.plan.data):
+            page, settings = link(told.do, run.plan)
+            st.page_link(
+                page,
+                label=ACTIONS[told.do],
+                icon=":material/arrow_forward:",
+                query_params=settings,
+            )
+
+
+def _open(section: str) -> None:
+    st.session_state["section"] = section
+
+
+def link(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
+    """The page that helps with `do`, a key of the narrator's ACTIONS, and what fills it in."""
+    settings = filled_in(plan)
+    data: tuple[str, dict[str, str]] = ("data.py", {"data": plan.data})
+    match do:
+        case "more-seconds":
+            longer = next((some for some in LONGER if some >= 2 * plan.seconds), LONGER[-1])
+            return "run.py", settings | {"seconds": f"{longer}"}
+        case "more-examples":
+            most = _most(plan)
+            if plan.per_class is None or plan.per_class >= most:
+                return data
+            return "run.py", settings | {"per_class": f"{min(most, 2 * plan.per_class)}"}
+        case "add-examples" | "look-over":
+            return data
+        case "frozen" | "none":
+            return "run.py", settings | {"approach": "transfer" if do == "frozen" else "none"}
+    return "run.py", settings
+
+
+LONGER = (10, 20, 30, 60, 120, 300, 600)  # seconds that the Run page offers
+
+
+def _most(plan: Plan) -> int:
+    """Examples of each class that there are, at the most."""
+    sample: Any = datasets.pick(plan.data)
+    counts = [learn for _, learn, _ in getattr(sample, "counts", ())]
+    return max(counts, default=sample.train_per_class)

@@ -1,0 +1,23 @@
+"""What goes wrong around Thaw, said on the page in place of what it would have shown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
+
+from pages.parts.figures.markdown import plain
+from trainers.system.errors import NoStore, said
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Around what a page draws; or, as a decorator, around a part that draws itself anew: that goes
+    on asking, so it is back as soon as the trouble has passed."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError, NoStore) as error:
+        text = str(error) if isinstance(error, NoStore) else said(error)
+        if not text:
+            raise
+        st.error(plain(text), icon=":material/error:")

@@ -1,0 +1,95 @@
+"""What a room changes on the Run page: whose room it is, and what stays as it is."""
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from pages.parts.figures import run_snapshot as tell
+from pages.parts.figures.markdown import plain, title_of
+from pages.parts.session.error_boundary import told_plainly
+from pages.parts.session.visitor import visitor
+from trainers import backbones
+from trainers.hosting import quotas
+from trainers.hosting.quotas import NotYours, OverLimit
+from trainers.hosting.rooms import NotNow, Person, Room, Settings, rooms
+from trainers.plan import Plan
+
+PAUSED = "The room is paused: nothing can be started until whoever leads it goes on."
+LOOK_SECONDS = 2.0  # between two looks at whether the room is paused
+
+
+def here() -> tuple[Room, Person] | None:
+    """The room that the visitor takes part in."""
+    return rooms().of(visitor())
+
+
+def banner(found: tuple[Room, Person] | None) -> None:
+    """Which room it is, at the top of the page; it hears when the room is paused or over."""
+    if not found:
+        return
+    room, person = found
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":material/groups: **{plain(room.title)}**: you are **{plain(person.name)}**, and "
+            "runs count on the board.",
+            width="stretch",
+        )
+        st.page_link(
+            "room.py",
+            label="See the board",
+            icon=":material/leaderboard:",
+            query_params={"room": room.code},
+        )
+        st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
+    if room.paused:
+        st.warning(PAUSED, icon=":material/pause_circle:")
+    st.fragment(told_plainly()(_look_again), run_every=LOOK_SECONDS)(room.paused)
+
+
+def _look_again(paused: bool) -> None:
+    found = here()
+    if found is None or found[0].paused != paused:
+        st.rerun(scope="app")
+
+
+def start(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> str:
+    """Starts a run, in the room where the visitor is in one; its id, or "" after a word of why
+    not. What is locked is held by `rooms().start`, whatever this page shows. `queue` as in
+    `limits.start`."""
+    try:
+        return rooms().start(plan, visitor(), partial(quotas.start, queue=queue))
+    except (NotNow, OverLimit, NotYours) as error:
+        st.warning(plain(str(error)), icon=":material/lock:")
+        return ""
+
+
+def locked(settings: Settings, number: int) -> None:
+    """What stays as it is, in words."""
+    fixed = {
+        "data": f"Data: {title_of(settings.data)}",
+        "per_class": "All examples" if settings.per_class is None
+        else f"{settings.per_class} examples of each class",
+        "seconds": f"Time budget: {tell.duration(settings.seconds)}",
+    }  # fmt: skip
+    words = [text for key, text in fixed.items() if not settings.may(key)]
+    if not settings.may("expert"):
+        words.append(f"Model: {plain(backbones.pick(settings.backbone_for(settings.data)).name)}")
+    if words:
+        st.caption(f":material/lock: Set by the room: {'; '.join(words)}.")
+    if settings.draws and not settings.may("expert"):
+        st.caption(
+            f":material/casino: You learn from draw number {number} of the examples; everybody "
+            "has another, so that the board shows how much is luck."
+        )
+
+
+def in_address(settings: Settings, number: int = 1) -> dict[str, str]:
+    """What fills in the Run page, for the person who came as `number`."""
+    told = {"approach": settings.approaches[0], "data": settings.data}
+    told |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed(number))}
+    if settings.per_class is not None:
+        told["per_class"] = str(settings.per_class)
+    if settings.backbone:
+        told["backbone"] = settings.backbone
+    return told

@@ -1,0 +1,113 @@
+"""Signing in and out, and what one had before: nothing of it where no sign-in is set up."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from pages.parts.figures.markdown import plain
+from pages.parts.session.visitor import account, account_name, browser
+from trainers.hosting import accounts
+from trainers.system.settings import hosted
+
+Page = Any  # a page of st.navigation
+
+
+def can_sign_in() -> bool:
+    """Whether `[auth]` is in the secrets."""
+    return "is_logged_in" in st.user
+
+
+def may_enter() -> bool:
+    """Whether this visitor may see pages: everybody, unless a sign-in is asked for."""
+    return account() is not None or not hosted()
+
+
+def door(page: Page) -> None:
+    """What who has to sign in sees in place of `page`: nothing of it."""
+    st.title("Thaw")
+    st.markdown(
+        "*Freeze it, fine-tune it, or thaw it step by step?* Thaw asks three questions, says which "
+        "way suits your task, and runs it before your eyes."
+    )
+    if not can_sign_in():
+        st.warning(
+            "This Thaw asks for a sign-in, but none is set up, so nobody can come in. Whoever runs "
+            "it: put an [auth] section into Streamlit's secrets.toml, or leave out THAW_HOSTED.",
+            icon=":material/lock:",
+        )
+        return
+    st.markdown("Sign in, so that your runs and your data are yours alone, on any computer.")
+    st.button("Sign in", type="primary", icon=":material/login:", on_click=_go, args=(page,))
+    st.caption(
+        ":material/lock: Your name and address are not kept: what you do here is filed under a "
+        "number that cannot be turned back into your account."
+    )
+    if st.user.get("is_logged_in"):
+        st.warning(
+            "Your sign-in did not say who you are (no `iss` and `sub`), so it cannot be used.",
+            icon=":material/error:",
+        )
+
+
+def _go(page: Page) -> None:
+    accounts.remember(browser(), page.url_path, st.query_params.to_dict())
+    st.login()
+
+
+def lead_back() -> None:
+    """Once after a sign-in: to the page that one came from."""
+    if account() is None or st.session_state.get("led-back"):
+        return
+    st.session_state["led-back"] = True
+    page, query = accounts.recalled(browser()) or ("", {})
+    if page or query:
+        st.switch_page(f"{page or 'guide'}.py", query_params=query)
+
+
+def who(page: Page) -> None:
+    """Who is signed in and the way out; the way in where it is open to all."""
+    if not can_sign_in():
+        return
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if account() is None:
+            st.button("Sign in", icon=":material/login:", type="tertiary", on_click=_go,
+                      args=(page,), key="sign-in")  # fmt: skip
+            return
+        with st.popover(plain(account_name()), icon=":material/account_circle:"):
+            st.markdown(f"Signed in as **{plain(account_name())}**.")
+            if email := st.user.get("email"):
+                st.caption(plain(str(email)))
+            st.button("Sign out", icon=":material/logout:", on_click=st.logout, key="sign-out")
+    _offer()
+
+
+def _offer() -> None:
+    """Asks once about what this browser had before."""
+    mine = account()
+    if st.session_state.get("asked-about") == mine:
+        return
+    had = accounts.had(browser(), mine)
+    if not (had.runs or had.data):
+        st.session_state["asked-about"] = mine
+        return
+    with st.container(border=True):
+        parts = [_many(had.runs, "run"), _many(had.data, "data set")]
+        st.markdown(
+            f"Before you signed in, this browser had {' and '.join(filter(None, parts))}. Are they "
+            "yours? Then take them into your account: you find them wherever you sign in, and who "
+            "uses this browser without you no longer does."
+        )
+        with st.container(horizontal=True):
+            st.button("They are mine: take them", icon=":material/move_to_inbox:", key="take-over",
+                      on_click=_answer, args=(accounts.take_over, mine))  # fmt: skip
+            st.button("Leave them", key="leave-them", on_click=_answer,
+                      args=(accounts.leave, mine))  # fmt: skip
+
+
+def _answer(what: Callable[[str, str], None], mine: str) -> None:
+    what(browser(), mine)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""

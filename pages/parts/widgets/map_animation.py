@@ -1,0 +1,26 @@
+"""The map of examples as a film: played in the browser, without asking the server again.
+
+One map or several side by side on one slider. It never starts by itself; a slider and buttons move
+it by keyboard, too, and where a visitor wants less motion marks jump instead of gliding. Texts and
+names go in as text nodes, never as markup.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts.figures.map_animation import Reel, film_data
+
+_mount = st.components.v2.component(
+    "film",
+    html='<div class="film"></div>',
+    css=Path(__file__).with_name("map_animation.css").read_text(encoding="utf-8"),
+    js=Path(__file__).with_name("map_animation.js").read_text(encoding="utf-8"),
+)
+
+
+def film(films: Sequence[Reel], examples: dict[int, str], *, key: str) -> None:
+    """Draw `films` where they were drawn before under `key`; `examples` are the texts, or small
+    pictures as data: URIs, by their number."""
+    _mount(key=key, data=film_data(films, examples))

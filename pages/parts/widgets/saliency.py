@@ -1,0 +1,57 @@
+"""What an answer rests on, drawn: heat over a picture, or a text with its words underlined.
+
+A component, since it shows texts that others wrote: they go in as text nodes, never as markup.
+Orange and blue can be told apart by colour-blind readers; besides, what speaks against is striped
+or dashed, the place that counts most is framed, and a word that counts more has a thicker line.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from trainers.serving.attribution import NOTHING, amount
+
+FOR, AGAINST = "#D9650D", "#2A80CF"
+
+_mount = st.components.v2.component(
+    "rests_on",
+    html='<div class="rests"></div>',
+    css="""
+.rests { color: var(--st-text-color); font: 16px/2.1 var(--st-font) }
+.rests p { margin: 0; overflow-wrap: anywhere; max-width: 46em; white-space: pre-line }
+.rests .word { border-bottom: 0 solid; padding-bottom: 1px }
+.rests .pair { display: flex; flex-wrap: wrap; gap: 16px }
+.rests figure { margin: 0; width: min(300px, 100%); line-height: 0 }
+.rests figcaption { font-size: 14px; line-height: 1.4; padding-top: 6px }
+.rests .over { position: relative; line-height: 0; border-radius: 8px; overflow: hidden }
+.rests img { width: 100%; border-radius: 8px }
+.rests .over img { filter: grayscale(1) }
+.rests .small { image-rendering: pixelated }
+.rests canvas { position: absolute; inset: 0; width: 100%; height: 100% }
+.rests .frame { position: absolute; box-sizing: border-box; border: 2px solid #fff;
+  outline: 2px solid #000 }
+""",
+    js=Path(__file__).with_name("saliency.js").read_text(encoding="utf-8"),
+)
+
+
+def heat(picture: str, change: Sequence[Sequence[float]], *, alt: str, key: str) -> None:
+    """The picture (a data: URI), and beside it the same with the changes laid over it."""
+    data = {"picture": picture, "change": change, "alt": alt, "least": NOTHING}
+    _mount(key=key, data=data | {"for": FOR, "against": AGAINST})
+
+
+def marked(words: Sequence[tuple[str, float]], measure: str, *, key: str) -> None:
+    """The text, each piece underlined by its change in the `measure`."""
+    most = max([NOTHING, *(abs(change) for _, change in words)])
+    told: list[dict[str, Any]] = [
+        {
+            "text": text,
+            "share": change / most if abs(change) >= NOTHING else 0,
+            "says": f"without it: {'-' if change > 0 else '+'} {amount(change, measure)}",
+        }
+        for text, change in words
+    ]
+    _mount(key=key, data={"words": told, "for": FOR, "against": AGAINST})

@@ -1,0 +1,696 @@
+"""A finished run, taken away: its model answers as it did, and the zip answers without Thaw."""
+
+import base64
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from importlib.metadata import distribution
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from PIL import Image, ImageOps
+from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer, models as token_models, pre_tokenizers
+from torchvision import models
+from transformers import BertConfig, BertModel
+
+from guide.approaches import APPROACHES
+from trainers import backbones, datasets, jobs
+from trainers.__main__ import main
+from trainers.backbones import BACKBONES, cache
+from trainers.datasets import uploads
+from trainers.datasets.uploads import images as own_images
+from trainers.datasets.uploads.limits import KEPT_CHARS, MAX_STRETCH, SHORT_SIDE_PX
+from trainers.evaluation.abstention import calibrated, usual
+from trainers.events import Answered, Cancelled, Done, Finished, Notice, PhaseStarted
+from trainers.export import bundle
+from trainers.export.bundle import NotExported, NotKept, model_of, packed
+from trainers.export.onnx import NotOnnx
+from trainers.jobs import Export
+from trainers.networks import loading
+from trainers.plan import Plan
+from trainers.reports.model_card import card
+from trainers.store import store
+from trainers.system.paths import run_folder, zip_of
+from trainers.training.loop import computed
+from trainers.training.run import run
+from trainers.workers.execute import execute
+
+SECONDS = 3
+
+
+def finished(data: str, approach: str, **settings) -> str:
+    """The id of a run that was executed to its end."""
+    plan = Plan(**{"data": data, "approach": approach, "seconds": SECONDS} | settings)
+    key = store().start(plan, visitor="ann", worker="test")
+    *_, last = execute(store(), key, plan, run, run_folder(key))
+    assert isinstance(last, Finished), last
+    return key
+
+
+def unpacked(key: str, to: Path) -> Path:
+    """The folder in the zip of the run called `key`."""
+    file = bundle.export(key, to / "model.zip")
+    with zipfile.ZipFile(file) as packed:
+        packed.extractall(to)
+        (top,) = {name.partition("/")[0] for name in packed.namelist()}
+    return to / top
+
+
+# --- the model of a run -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "approach", "settings"),
+    [
+        *((data, approach, {}) for data in ("colours", "words") for approach in APPROACHES),
+        ("colours", "hybrid", {"what_learns": "lora"}),
+        ("words", "fine_tune", {"what_learns": "all"}),
+        ("words", "none", {"per_class": 0}),
+        ("crowd", "none", {}),  # classes without an example
+        ("crowd", "simple", {}),
+        ("lone", "transfer", {}),
+    ],
+)
+def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, settings, toy):
+    key = finished(data, approach, **settings)
+    test = datasets.pick(data).data().test
+    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
+    found = model_of(store().find(key)).sureness(test.inputs[: len(told.answers)])
+    assert found.argmax(1).tolist() == told.answers
+    if told.sureness:
+        assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.002)
+        assert found.sum(1) == pytest.approx(np.ones(len(found)), abs=1e-5)
+
+
+def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
+    found = store().find(finished("words", "transfer", per_class=4))
+    (told,) = [event for _, event in store().events(found.id) if isinstance(event, Answered)]
+    kept = bundle.tempered(model_of(found), bundle.temperature_of(found))
+    sure = kept.sureness(datasets.pick("words").data().test.inputs[: len(told.answers)])
+    assert sure.argmax(1).tolist() == told.answers
+    assert sure.max(1) == pytest.approx(np.array(told.calibrated), abs=0.002)
+    assert np.abs(sure.max(1) - told.sureness).max() > 0.01  # there was something to correct
+
+
+def test_without_training_it_says_how_like_each_class_an_example_is(toy):
+    key = finished("crowd", "none")
+    kept, data = model_of(store().find(key)), datasets.pick("crowd").data()
+    found = kept.sureness(data.test.inputs, exact=True)
+
+    learned = torch.cat(
+        [*computed(kept.body, kept.body.prepare(data.train.inputs), torch.arange(6))]
+    )
+    learned = learned.numpy()  # as the run did, in bf16 where that is faster
+    asked = kept.body(kept.body.prepare(data.test.inputs).batch(torch.arange(60))).numpy()
+    centre = learned.mean(0)
+    for label in range(len(data.classes)):
+        if label not in data.train.labels:
+            assert (found[:, label] < -1).all()  # below the least likeness there is
+            continue
+        mean = learned[data.train.labels == label].mean(0) - centre
+        away = asked - centre
+        cosine = away @ mean / np.linalg.norm(away, axis=1) / np.linalg.norm(mean)
+        assert found[:, label] == pytest.approx(cosine, abs=1e-5)
+
+
+def test_two_classes_are_kept_by_the_regression_too(toy, monkeypatch):
+    whole = toy.colours(None, 0)
+    two = {
+        side: datasets.Split(split.inputs[split.labels < 2], split.labels[split.labels < 2])
+        for side, split in (("train", whole.train), ("test", whole.test))
+    }
+    data = replace(whole, classes=("red", "green"), **two)
+    monkeypatch.setattr(toy, "colours", lambda per_class, seed: data)
+    key = finished("colours", "simple")
+    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
+    found = model_of(store().find(key)).sureness(data.test.inputs)
+    assert found.argmax(1).tolist() == told.answers
+    assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.001)
+
+
+def test_a_run_without_a_model_says_so(toy):
+    waiting = store().start(Plan(data="colours", approach="transfer"), visitor="ann")
+    with pytest.raises(NotKept, match="no finished run"):
+        model_of(store().find(waiting))
+    key = finished("colours", "transfer")
+    (run_folder(key) / "model.safetensors").unlink()
+    with pytest.raises(NotKept, match="left no model here"):
+        model_of(store().find(key))
+
+
+def test_random_weights_that_nobody_kept_are_not_made_up(toy):
+    plan = Plan(data="colours", approach="scratch", seconds=SECONDS)
+    key = store().start(plan, visitor="ann", worker="test")
+
+    def stopped(plan, *, stop, folder):
+        yield from run(plan, stop=lambda: True, folder=folder)
+
+    assert isinstance([*execute(store(), key, plan, stopped, run_folder(key))][-1], Finished)
+    with pytest.raises(NotKept, match="before anything was learned"):
+        model_of(store().find(key))
+
+
+# --- the zip ------------------------------------------------------------------------------------
+
+
+class Alone:
+    """A Python that has what a requirements.txt names, and what that needs, and nothing else: no
+    Thaw. The packages are those of this environment, linked."""
+
+    def __init__(self, place: Path) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--without-pip", "--symlinks", place], check=True
+        )
+        self.python = place / "bin" / "python"
+        (self.packages,) = place.glob("lib/python*/site-packages")
+
+    def install(self, requirements: Path) -> None:
+        for link in self.packages.iterdir():
+            link.unlink()
+        wanted = [Requirement(line) for line in requirements.read_text().splitlines()]
+        seen = set()
+        while wanted:
+            one = wanted.pop()
+            name = canonicalize_name(one.name)
+            if name in seen or (one.marker and not one.marker.evaluate({"extra": ""})):
+                continue
+            seen.add(name)
+            found = distribution(name)
+            assert one.specifier.contains(found.version.partition("+")[0], prereleases=True), one
+            wanted += [Requirement(line) for line in found.requires or []]
+            for top in {file.parts[0] for file in found.files} - {"..", "__pycache__", "/"}:
+                if not (self.packages / top).exists():
+                    (self.packages / top).symlink_to(found.locate_file(top))
+
+    def lacks(self, *modules: str) -> bool:
+        code = f"from importlib.util import find_spec\nprint([*map(find_spec, {modules})])"
+        command = [self.python, "-I", "-c", code]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return told.strip() == str([None] * len(modules))
+
+    def __call__(self, folder: Path, *arguments: str, **environment: str):
+        return subprocess.run(
+            [self.python, "-I", "-B", folder / "predict.py", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=folder.parent,
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Alone:
+    if os.name == "nt":
+        pytest.skip("links need rights on Windows")
+    return Alone(tmp_path_factory.mktemp("alone") / "venv")
+
+
+@pytest.fixture
+def trusting(monkeypatch):
+    """The zip is not asked while it is made: the test does that, more strictly."""
+    monkeypatch.setattr(bundle, "_check", lambda folder: None)
+
+
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    """A network of torchvision and an encoder of a hub as if downloaded, with random weights."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    # Read when the library was imported; and what is not here must not be asked for.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache.hub_cache()))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    row = backbones.pick("squeezenet1_0")
+    cache.checkpoints().mkdir(parents=True)
+    torch.save(models.squeezenet1_0(weights=None).state_dict(), cache.checkpoints() / row.file)
+    row = backbones.pick(f"hf:org/tiny@{'0123456789' * 4}")
+    folder = cache.place(row) / "snapshots" / row.revision
+    words = dict.fromkeys(["[PAD]", "[UNK]", "where", "is", "my", "card", "money"])
+    reads = Tokenizer(token_models.WordLevel({w: n for n, w in enumerate(words)}, "[UNK]"))
+    reads.pre_tokenizer = pre_tokenizers.Whitespace()
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    config = BertConfig(**shape, num_attention_heads=2, vocab_size=len(words))
+    BertModel(config).save_pretrained(folder)
+    reads.save(str(folder / "tokenizer.json"))
+    yield
+    loading.loaded.cache_clear()
+
+
+LORA, TINY = {"what_learns": "lora"}, {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}
+CASES = [
+    *(("digits", approach, {}) for approach in APPROACHES),
+    ("digits", "hybrid", LORA),
+    ("digits", "fine_tune", LORA | {"backbone": "squeezenet1_0"}),
+    *(("messages", approach, TINY) for approach in APPROACHES),
+    ("messages", "fine_tune", TINY | LORA),
+    ("messages", "fine_tune", LORA),  # of the bundled encoder, as by default
+    ("messages", "scratch", {}),
+]
+
+
+@pytest.mark.parametrize(("data", "approach", "settings"), CASES)
+def test_the_zip_answers_alone_as_the_model_did(
+    data, approach, settings, alone, trusting, downloads, tmp_path
+):
+    folder = unpacked(finished(data, approach, per_class=3, **settings), tmp_path)
+    alone.install(folder / "requirements.txt")
+    assert alone.lacks("trainers", "guide", "pages", "streamlit")
+    done = alone(folder, "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("pass: 6 examples")
+    config = json.loads((folder / "config.json").read_text())
+    named = load_file(folder / "model.safetensors")
+    if approach == "simple":
+        return
+    only_lora = all("lora_" in name or name.startswith("head.") for name in named)
+    assert only_lora == (config["base"] is not None)
+    if config["base"]:
+        assert all(len(sum_) == 64 for sum_ in config["base"]["files"].values())
+        assert sum(value.nbytes for value in named.values()) < 3e6
+
+
+@pytest.mark.parametrize("data", ["digits", "vehicles"])
+def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trusting, tmp_path):
+    key = finished(data, "transfer", per_class=5)
+    folder = unpacked(key, tmp_path)
+    alone.install(folder / "requirements.txt")
+    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
+    inputs = datasets.pick(data).data().test.inputs[: len(told.answers)]
+    for number, picture in enumerate(inputs):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    with open(tmp_path / "in.csv", "w", encoding="utf-8") as file:
+        file.writelines(["file\n", *(f"{number}.png\n" for number in range(len(inputs)))])
+    done = alone(folder, "--csv", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
+        answers = [row["answer"] for row in csv.DictReader(file)]
+    expected = [datasets.pick(data).data().classes[answer] for answer in told.answers]
+    same = np.mean([one == other for one, other in zip(answers, expected, strict=True)])
+    assert same >= 0.97  # the run computed in bf16 where that is faster
+
+
+def test_altered_weights_fail_by_how_much(alone, trusting, tmp_path):
+    folder = unpacked(finished("digits", "transfer", per_class=3), tmp_path)
+    alone.install(folder / "requirements.txt")
+    whole = load_file(folder / "model.safetensors")
+    bias = whole["head.linear.bias"]
+    save_file(whole | {"head.linear.bias": bias[::-1] + 1e-2 * np.arange(10, dtype=np.float32)},
+              folder / "model.safetensors")  # fmt: skip
+    told = alone(folder, "--check")
+    assert told.returncode == 1
+    assert told.stdout.startswith("FAIL: probability differs by up to 0.0")
+    assert "(allowed: 0.001)" in told.stdout
+    save_file(whole | {"head.linear.bias": bias * np.nan}, folder / "model.safetensors")
+    assert alone(folder, "--check").returncode == 1
+    save_file(whole, folder / "model.safetensors")
+    assert alone(folder, "--check").returncode == 0
+    with open(folder / "base.safetensors", "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x7f")
+    told = alone(folder, "--check")
+    assert told.returncode == 2
+    assert "base.safetensors is not the file" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
+    key = finished("digits", "simple", per_class=3)
+    to = tmp_path / "model.zip"
+    assert bundle.export(key, to) == to
+    to.unlink()
+    proof = bundle._proof
+
+    def wrong(*given):
+        found = proof(*given)
+        found["examples"][0]["output"][0] += 0.1
+        return found
+
+    monkeypatch.setattr(bundle, "_proof", wrong)
+    with pytest.raises(NotExported, match=r"FAIL: probability differs by up to 0\.1"):
+        bundle.export(key, to)
+    assert list(tmp_path.glob("model.zip*")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "approach", "settings"),
+    [("digits", "hybrid", LORA), ("digits", "none", {}), ("messages", "fine_tune", TINY | LORA)],
+)
+def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, downloads, tmp_path):
+    key = finished(data, approach, per_class=3, **settings)
+    bundle.export(key, tmp_path / "model.zip", onnx=True)
+    with zipfile.ZipFile(tmp_path / "model.zip") as packed_:
+        names = {name.rpartition("/")[2]: name for name in packed_.namelist()}
+        session = onnxruntime.InferenceSession(packed_.read(names["model.onnx"]))
+        assert b"`model.onnx`" in packed_.read(names["README.md"])
+    (output,) = session.get_outputs()
+    assert output.name == ("likeness" if approach == "none" else "probability")
+    found, test = store().find(key), datasets.pick(data).data().test
+    kept = bundle.tempered(model_of(found), bundle.temperature_of(found))
+    for some in (test.inputs[:7], test.inputs[7:8]):  # other sizes than those of the proof
+        expected = kept.sureness(some, exact=True)
+        given = kept.body.prepare(some).batch(torch.arange(len(some)))
+        given = given if isinstance(given, tuple) else (given,)
+        feed = {i.name: v.numpy() for i, v in zip(session.get_inputs(), given, strict=True)}
+        assert session.run(None, feed)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_cannot_be_onnx_or_differs_there_says_so(trusting, tmp_path, monkeypatch):
+    with pytest.raises(NotOnnx, match="no network"):
+        bundle.export(finished("digits", "simple", per_class=3), tmp_path / "a.zip", onnx=True)
+    key = finished("digits", "transfer", per_class=3)
+    monkeypatch.setattr(bundle, "TOLERANCE", -1.0)
+    with pytest.raises(NotOnnx, match="answers otherwise"):
+        bundle.export(key, tmp_path / "a.zip", onnx=True)
+    assert not (tmp_path / "a.zip").exists()
+
+
+# --- asking it ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def texts(alone, trusting, tmp_path) -> Path:
+    folder = unpacked(finished("messages", "simple", per_class=20), tmp_path)
+    alone.install(folder / "requirements.txt")
+    return folder
+
+
+@pytest.fixture
+def pictures(alone, trusting, tmp_path) -> Path:
+    folder = unpacked(finished("digits", "simple", per_class=20), tmp_path)
+    alone.install(folder / "requirements.txt")
+    return folder
+
+
+def test_texts_and_tables_are_answered(texts, alone, tmp_path):
+    test = datasets.pick("messages").data().test
+    kept = model_of(next(iter(store().of_visitor("ann"))))
+    classes = datasets.pick("messages").data().classes
+    some = [text for text in test.inputs[:5] if "\n" not in text]
+    expected = kept.sureness(some)
+    told = alone(texts, some[0]).stdout
+    assert told.startswith(f"{classes[expected[0].argmax()]} {expected[0].max():.1%}, ")
+    (tmp_path / "one.txt").write_text(some[1], encoding="utf-8")
+    lines = alone(texts, some[0], str(tmp_path / "one.txt")).stdout.splitlines()
+    assert lines[1].startswith(f"{tmp_path / 'one.txt'}: {classes[expected[1].argmax()]} ")
+    with open(tmp_path / "in.csv", "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(
+            [["id", "text", "answer"], *([n, t, "?"] for n, t in enumerate(some))]
+        )
+    done = alone(texts, "--csv", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == some
+    assert {row["answer"] for row in rows} == {"?"}
+    assert [row["answer (model)"] for row in rows] == [classes[p] for p in expected.argmax(1)]
+    assert [float(r["probability"]) for r in rows] == pytest.approx(expected.max(1), abs=1e-4)
+    config = json.loads((texts / "config.json").read_text())
+    (texts / "config.json").write_text(json.dumps(config | {"not_sure_below": 1.1}))
+    assert alone(texts, some[0]).stdout.startswith("not sure (")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--csv", "none.csv", "out.csv"], "none.csv"),
+        (["--csv", "in.csv", "out.csv", "--column", "words"], "has no column 'words'. It has: id"),
+        (["--csv", "empty.csv", "out.csv"], "is empty"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line(arguments, words, texts, alone):
+    (texts.parent / "in.csv").write_text("id,text\n1,hello\n")
+    (texts.parent / "empty.csv").write_text("")
+    done = alone(texts, *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert words in line
+
+
+def test_pictures_are_read_as_they_were_in_training(pictures, alone, tmp_path):
+    data = datasets.pick("digits").data()
+    kept = model_of(next(iter(store().of_visitor("ann"))))
+    picture = data.test.inputs[0]
+    expected = kept.sureness([picture])[0]
+    shown = f"{data.classes[expected.argmax()]} {expected.max():.1%}"
+    upright = Image.fromarray(picture)
+    upright.save(tmp_path / "plain.png")
+    clear = upright.convert("RGBA")
+    clear.save(tmp_path / "clear.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by a quarter, as telephones say it
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=turned)
+    grey = Image.fromarray(picture[:, :, 0].astype(np.uint16) * 257)
+    grey.save(tmp_path / "deep.png")
+    names = [str(tmp_path / f"{name}.png") for name in ("plain", "clear", "turned", "deep")]
+    for line in alone(pictures, *names).stdout.splitlines():
+        assert line.partition(": ")[2].startswith(shown), line
+    for wrong in (tmp_path / "no.png", pictures / "README.md"):
+        done = alone(pictures, str(wrong))
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def predicting(tmp_path):
+    """predict.py beside a config.json, imported; its model says by how long an example is."""
+
+    def made(modality: str):
+        ready = {"shorter_side_px": SHORT_SIDE_PX, "most_stretch": MAX_STRETCH}
+        config = {"labels": ["short", "long"], "modality": modality, "output": "probability"}
+        config["preprocessing"] = ready | {"most_chars": KEPT_CHARS}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "predict.py").write_bytes((bundle.FILES / "predict.py").read_bytes())
+        spec = spec_from_file_location("predict", tmp_path / "predict.py")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.network = lambda: lambda some: np.array([[0.4, 0.6]] * len(some))
+        return module
+
+    return made
+
+
+@pytest.mark.parametrize("size", [(60, 20), (99, 10), (7, 300), (2000, 300)])
+def test_a_long_picture_is_cut_as_in_thaw(size, predicting, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    with open(tmp_path / "a.png", "rb") as file:
+        expected, _ = own_images.opened(file)
+    found = predicting("images").picture(str(tmp_path / "a.png"))
+    assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_a_picture_with_broken_exif_is_read(predicting, tmp_path, monkeypatch):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: 1 / 0)
+    assert predicting("images").picture(str(tmp_path / "a.png")).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_path, capsys):
+    predict = predicting("text")
+    assert len(predict.read("x " * KEPT_CHARS)) == KEPT_CHARS
+    assert predict.main(["  \n"]) == 2
+    assert "There is no text" in capsys.readouterr().err
+    rows = [["text", "id"], ["hello", "1"], ["  ", "2"], ["", "3"], ["bye", "4"]]
+    with open(tmp_path / "in.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert predict.main(["--csv", str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]) == 0
+    with open(tmp_path / "out.csv", newline="") as file:
+        found = [(row["answer"], row["probability"]) for row in csv.DictReader(file)]
+    assert found == [("long", "0.6000"), ("", ""), ("", ""), ("long", "0.6000")]
+
+
+def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monkeypatch):
+    key = finished("digits", "transfer", per_class=20)
+    events = [event for _, event in store().events(key)]
+    measured = calibrated(events)
+    sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
+    told = replace(measured, sureness=sure, right=[one > 0.5 for one in sure])
+    events[events.index(measured)] = told
+    monkeypatch.setattr(bundle, "_events", lambda run: events)
+    config = json.loads((unpacked(key, tmp_path) / "config.json").read_text())
+    assert config["not_sure_below"] == usual(told) == 0.9
+    assert config["preprocessing"]["most_stretch"] == MAX_STRETCH
+
+
+# --- what lies in it ----------------------------------------------------------------------------
+
+
+def test_every_backbone_can_travel():
+    assert {row.load for row in BACKBONES.values()} == set(bundle.TRAVELS)
+
+
+def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
+    key = finished("digits", "transfer", per_class=3)
+    folder = unpacked(key, tmp_path)
+    found = ModelCard.load(folder / "README.md")
+    result = store().find(key).result
+    told = {one.metric_type: one.metric_value for one in found.data.eval_results}
+    assert told == {
+        "accuracy": round(result["test_accuracy"], 4),
+        "f1": round(result["macro_f1"], 4),
+    }
+    assert found.data.pipeline_tag == "image-classification"
+    low, high = result["test_accuracy_low"], result["test_accuracy_high"]
+    assert f"{low:.1%} to {high:.1%}" in found.text
+    for name, row in zip(result["classes"], result["confusion"], strict=True):
+        assert f"| {name} | {sum(row)} |" in found.text
+    proof = json.loads((folder / "proof.json").read_text())
+    digits = datasets.pick("digits").data()
+    for example in proof["examples"]:
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(example["picture"]))))
+        of_class = digits.test.inputs[digits.test.labels == digits.classes.index(example["label"])]
+        assert any(np.array_equal(picture, one) for one in of_class)
+    again = Plan.from_json(json.loads((folder / "plan.json").read_text()))
+    assert again.pace is not None
+
+
+def test_the_card_shows_a_comparison_that_the_run_was_part_of(toy):
+    key = finished("colours", "transfer")
+    one = store().find(key)
+    compared = {"advised": "hybrid", "verdict": "It cannot be told.", "runs": [one.result]}
+    told = card(one, [], compared)
+    assert "Advised was: Hybrid. It cannot be told." in told
+    assert "this run stood alone" not in told
+    assert "this run stood alone" in card(one, [], None)
+
+
+def test_the_card_tells_a_rate_only_of_what_learned_at_one(toy):
+    key = finished("colours", "hybrid")
+    events = [event for _, event in store().events(key)]
+    first, then = [event for event in events if isinstance(event, PhaseStarted)]
+    told = card(store().find(key), events, None)
+    assert f"- {first.title}: {first.learnable_parameters:,} numbers learned, " in told
+    assert f"numbers learned at a rate of {then.learning_rate:g}, " in told
+
+
+def test_of_what_was_noticed_the_card_lists_what_limits_the_model(toy):
+    less = Notice("No training examples of: red.", 0.1)
+    more = Notice("Mirror images helped.", 0.2, limits=False)
+    told = card(store().find(finished("colours", "transfer")), [less, more], None)
+    assert less.text in told
+    assert more.text not in told
+
+
+def test_names_of_a_visitor_stay_text(toy):
+    one = store().find(finished("colours", "transfer"))
+    classes = ["<script>", "a|b", "# [x](y)\n---"]
+    told = card(replace(one, result=one.result | {"classes": classes}), [], None)
+    assert "| a\\|b |" in told
+    assert "<script>" not in told.replace("\\<script", "")
+    assert "\n---\n" not in told.split("\n---\n", 1)[1]
+
+
+def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
+    table = tmp_path / "mine.csv"
+    rows = [f"{word} number {n},{label}" for n in range(12)
+            for word, label in (("secretword", "good"), ("otherword", "bad"))]  # fmt: skip
+    table.write_text("text,label\n" + "\n".join(rows))
+    reading = uploads.read(table)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            data = f"own-{end.value}"
+            break
+    key = finished(data, "transfer")
+    job = Export(key=key, visitor="ann")
+    *_, last = jobs.perform(job, stop=lambda: False)
+    assert isinstance(last, Done)
+    assert last.found == {"bytes": zip_of(key).stat().st_size}
+    with zipfile.ZipFile(zip_of(key)) as packed_:
+        held = b"".join(map(packed_.read, packed_.namelist()))
+    assert b"secretword" in held
+    uploads.forget(data)
+    store().forget_examples(data)
+    assert not zip_of(key).exists()
+    folder = unpacked(key, tmp_path)
+    assert "deleted" in json.loads((folder / "proof.json").read_text())["from"]
+    for file in folder.rglob("*"):
+        assert file.is_dir() or b"secretword" not in file.read_bytes()
+
+
+def test_an_export_that_is_stopped_leaves_nothing(trusting):
+    key = finished("digits", "simple", per_class=3)
+    events = list(jobs.perform(Export(key=key, visitor="ann"), stop=lambda: True))
+    assert [type(event) for event in events] == [Cancelled]
+    assert not zip_of(key).exists()
+
+
+def test_the_terminal_packs_the_newest_run(trusting, tmp_path, capsys):
+    assert main(["export", "last", "--to", str(tmp_path / "model.zip")]) == 2
+    assert "No run was finished" in capsys.readouterr().err
+    run_ = ["--data", "digits", "--approach", "simple", "--per-class", "3", "--seconds", "3"]
+    assert main(["run", *run_]) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "Take it away" in line]
+    assert main([*told.split()[6:8], "--to", str(tmp_path / "model.zip")]) == 0
+    assert main(["export", "last", "--to", str(tmp_path / "again.zip")]) == 0
+    assert zipfile.is_zipfile(tmp_path / "model.zip")
+    assert zipfile.is_zipfile(tmp_path / "again.zip")
+    assert main(["export", "nobody", "--to", str(tmp_path / "model.zip")]) == 2
+    assert "no such run" in capsys.readouterr().err
+
+
+def test_the_run_can_be_repeated_from_the_zip(trusting, tmp_path, monkeypatch, root):
+    key = finished("digits", "transfer", per_class=3)
+    folder = unpacked(key, tmp_path)
+    done = subprocess.run(
+        [sys.executable, folder / "train.py"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = store().find(key).result
+    assert f"{result['test_right']} of {result['test_examples']} right" in done.stdout
+    assert f"it was {result['test_right']} of {result['test_examples']}" in done.stdout
+
+
+def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
+    table = tmp_path / "t.csv"
+    rows = [
+        (f"please {word} the {thing} {n}", word, site)
+        for n in range(4)
+        for word in ("send", "return")
+        for thing in ("book", "lamp", "chair")
+        for site in ("north", "south")
+    ]
+    with table.open("w", newline="") as out:
+        csv.writer(out).writerows([("message", "wish", "site"), *rows])
+    given = ["--data", str(table), "--group-column", "site"]
+    assert main(["run", *given, "--approach", "simple", "--seconds", "3"]) == 0
+    (before,) = uploads.of(uploads.TERMINAL)
+    assert before.groups == ("north", "south")
+    folder = unpacked(store().of_visitor("terminal")[0].id, tmp_path)
+    done = subprocess.run(
+        [sys.executable, folder / "train.py", *given],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {one.groups for one in uploads.of(uploads.TERMINAL)} == {before.groups}
+    assert len(uploads.of(uploads.TERMINAL)) == 2
+
+
+def test_packing_says_what_it_does(trusting, tmp_path):
+    key = finished("digits", "simple", per_class=3)
+    told = list(packed(store().find(key), tmp_path / "model.zip"))
+    assert told[0] == "Reading the model"
+    assert told[-1] == "Packing"

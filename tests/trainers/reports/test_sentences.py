@@ -1,0 +1,35 @@
+"""Sentences that pages, reports and the terminal share."""
+
+from trainers.events import Baseline, Started, Validated
+from trainers.reports.sentences import against_baseline
+
+NOTHING = Baseline("nearest class mean", 0.5, 0.1)
+
+
+def look(accuracy: float, *, best: bool) -> Validated:
+    empty = {"watched": [], "sureness": [], "points": [], "point_labels": [], "point_answers": []}
+    return Validated(
+        phase=0, step=1, epoch=1.0, accuracy=accuracy, loss=1.0, best=best, train_accuracy=None,
+        train_loss=None, seconds=1.0, **empty
+    )  # fmt: skip
+
+
+def begun(approach: str, checks: int = 20) -> Started:
+    return Started(
+        approach=approach, data="digits", backbone="b", modality="images", classes=["a", "b"],
+        train_examples=80, validation_examples=checks, test_examples=50, parameters=10,
+        budget_seconds=30, setup_seconds=1.0, machine="cpu",
+    )  # fmt: skip
+
+
+def test_checks_that_chose_flatter_and_checks_that_did_not_choose_do_not():
+    chosen = [look(0.8, best=True), look(0.7, best=False)]
+    assert "30 points above" in against_baseline(begun("transfer"), NOTHING, chosen)
+    assert "flatters" in against_baseline(begun("transfer"), NOTHING, chosen)
+    last = [look(0.8, best=True), look(0.4, best=True)]
+    assert "10 points below" in against_baseline(begun("fine_tune"), NOTHING, last)
+    assert "flatters" not in against_baseline(begun("fine_tune"), NOTHING, last)
+
+
+def test_where_the_checks_are_what_is_learned_from_nothing_is_held_against_them():
+    assert against_baseline(begun("transfer", checks=0), NOTHING, [look(0.9, best=True)]) == ""

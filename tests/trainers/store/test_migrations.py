@@ -1,0 +1,172 @@
+"""A database of any version is opened: brought up to this one, by one process, or left as it is.
+
+`older/` holds databases that real older versions made, SQLite's and PostgreSQL's, as SQL: a run
+that waits and one that is over. Their commits are in the names.
+"""
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import make_url
+
+from trainers.store import Store, migrations
+from trainers.store.engine import NoDatabase
+from trainers.store.tables import metadata
+
+OLDER = sorted(
+    {file.name.split(".")[0] for file in (Path(__file__).parent / "older").glob("*.sql")}
+)
+
+
+def fill(url: str, name: str) -> None:
+    """Makes of an empty database the one that the version `name` left."""
+    kind = make_url(url).get_backend_name().replace("postgresql", "postgres")
+    said = (Path(__file__).parent / "older" / f"{name}.{kind}.sql").read_text()
+    if kind == "sqlite":
+        engine = create_engine(url)
+        with closing(engine.raw_connection()) as sql:
+            sql.driver_connection.executescript(said)
+        engine.dispose()
+    else:
+        with psycopg.connect(url, autocommit=True) as sql:
+            sql.execute(said.encode())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request, tmp_path):
+    """The address of a database without a table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'thaw.db'}"
+    else:
+        with request.getfixturevalue("postgres").database() as url:
+            yield url
+
+
+@pytest.fixture
+def opened():
+    """Opens a store, closed afterwards."""
+    made = []
+
+    def open_(url: str) -> Store:
+        made.append(Store(url))
+        return made[-1]
+
+    yield open_
+    for one in made:
+        one.engine.dispose()
+
+
+def differences(store: Store) -> list:
+    with store.engine.connect() as sql:
+        return compare_metadata(MigrationContext.configure(sql), metadata)
+
+
+def stamp(store: Store) -> str:
+    with store.engine.connect() as sql:
+        return sql.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def test_a_new_database_has_the_tables_of_the_models(empty, opened):
+    store = opened(empty)
+    assert differences(store) == []
+    assert stamp(store) == migrations.HEAD
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_an_older_database_is_brought_up_to_the_models_and_keeps_what_it_has(name, empty, opened):
+    fill(empty, name)
+    store = opened(empty)
+    assert differences(store) == []
+    assert stamp(store) == migrations.HEAD
+    (scored, waiting), total = store.history("ann", search="digits", sort="score")
+    assert (scored.id, scored.score, scored.seconds) == ("over", 0.5, 1.0)
+    assert scored.approach == "transfer"
+    assert (waiting.id, total) == ("waiting", 2)
+    assert [event.text for _, event in store.events("over")] == ["so it was"]
+    assert store.claim("worker").id == "waiting"
+
+
+def test_the_last_version_is_the_one_that_is_asked_for():
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+
+
+def test_a_copy_of_the_file_is_kept_as_it_was(tmp_path, opened):
+    url = f"sqlite:///{tmp_path / 'thaw.db'}"
+    fill(url, OLDER[0])
+    opened(url)
+    kept = f"thaw.db.before-{migrations.HEAD}"
+    assert {file.name for file in tmp_path.glob("*before*")} == {kept}
+    engine = create_engine(f"sqlite:///{tmp_path / kept}")
+    assert inspect(engine).get_table_names() == ["events", "runs", "workers"]
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(empty, opened):
+    store = opened(empty)
+    with store.engine.begin() as sql:
+        sql.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        sql.execute(text("ALTER TABLE runs DROP COLUMN machine"))
+    before = inspect(store.engine).get_columns("runs")
+    with pytest.raises(NoDatabase, match=r"made by a newer Thaw.* 9999,.*Install the newer"):
+        Store(empty)
+    assert stamp(store) == "9999"
+    after = inspect(store.engine).get_columns("runs")
+    assert [one["name"] for one in after] == [one["name"] for one in before]
+
+
+def test_what_fails_half_way_changes_nothing(empty, opened, monkeypatch):
+    fill(empty, OLDER[0])
+    broken = []
+
+    def breaks(*_):
+        broken.append(True)
+        raise RuntimeError("the plug was pulled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.operations.Operations.add_column", breaks)  # the second version
+        with pytest.raises(RuntimeError, match="the plug"):
+            Store(empty)
+    assert broken
+    engine = create_engine(empty.replace("postgresql:", "postgresql+psycopg:"))
+    assert "kind" not in [column["name"] for column in inspect(engine).get_columns("runs")]
+    engine.dispose()
+    assert differences(opened(empty)) == []
+
+
+OPEN = "import sys; from trainers.store import Store; Store(sys.argv[1]).engine.dispose()"
+
+
+def test_of_processes_that_start_together_one_changes_it(empty, opened, root):
+    fill(empty, OLDER[1])
+    started = [
+        subprocess.Popen([sys.executable, "-c", OPEN, empty], cwd=root, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    told = [process.communicate(timeout=120)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], told
+    assert differences(opened(empty)) == []
+
+
+def test_what_opens_a_database_of_this_version_does_not_import_alembic(empty, opened, root):
+    opened(empty)
+    said = f"{OPEN}; assert not [name for name in sys.modules if 'alembic' in name]"
+    subprocess.run([sys.executable, "-c", said, empty], cwd=root, check=True, timeout=120)
+
+
+def test_a_database_that_thaw_does_not_know_is_refused_in_words():
+    with pytest.raises(NoDatabase, match="knows SQLite and PostgreSQL"):
+        Store("mysql://root@localhost/thaw")
+    with pytest.raises(NoDatabase, match="no address of a database"):
+        Store("thaw on the big server")

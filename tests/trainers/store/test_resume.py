@@ -1,0 +1,456 @@
+"""An interrupted run goes on where it was, and comes to what it would have come to."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import trainers.training.run as trainers_run
+from tests.trainers.training.test_run import of
+from trainers.__main__ import main
+from trainers.events import (
+    Answered,
+    Calibrated,
+    Cancelled,
+    Continued,
+    Failed,
+    Finished,
+    Notice,
+    PhaseDone,
+    PhaseStarted,
+    Progress,
+    Stage,
+    Started,
+    Step,
+    Validated,
+)
+from trainers.plan import Plan
+from trainers.reports.run_file import as_text, bring_in
+from trainers.store import FAILED, resume, store
+from trainers.system import atomic
+from trainers.system.paths import run_folder
+from trainers.training import checkpoint as standing, checkpoint_file
+from trainers.training.recipes import phases
+from trainers.training.run import run
+from trainers.workers.execute import execute
+
+FILE = checkpoint_file.CHECKPOINT
+MANY = 200  # of each class: enough checks to tell which weights are best
+CASES = {
+    "transfer-images": {"approach": "transfer", "data": "colours"},
+    "transfer-text": {"approach": "transfer", "data": "words"},
+    "fine_tune-all": {"approach": "fine_tune", "data": "colours"},
+    "fine_tune-all-many": {"approach": "fine_tune", "data": "colours", "per_class": MANY},
+    "fine_tune-lora": {"approach": "fine_tune", "data": "words"},
+    "fine_tune-lora-many": {"approach": "fine_tune", "data": "words", "per_class": MANY},
+    "hybrid-all-many": {"approach": "hybrid", "data": "colours", "per_class": MANY},
+    "hybrid-lora": {"approach": "hybrid", "data": "words"},
+    "hybrid-lora-images": {"approach": "hybrid", "data": "colours", "what_learns": "lora"},
+    "scratch": {"approach": "scratch", "data": "colours", "per_class": 10},
+}
+
+
+@pytest.fixture(autouse=True)
+def at_every_look(monkeypatch):
+    monkeypatch.setattr(standing, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(standing, "SHARE", math.inf)
+
+
+def plan(**settings) -> Plan:
+    return Plan(**{"seconds": 20, **settings})
+
+
+def cut(stream, over) -> list:
+    """The events of a run up to where `over` holds for them: then its process is gone."""
+    events = []
+    for event in stream:
+        events.append(event)
+        if over(events):
+            stream.close()
+            return events
+    raise AssertionError("It came to its end before it was interrupted.")
+
+
+def looks(phase: int, count: int):
+    """After the step that follows so many looks in a phase."""
+
+    def over(events):
+        seen = [event for event in of(Validated, events) if event.phase == phase]
+        return len(seen) == count and isinstance(events[-1], Step)
+
+    return over
+
+
+def once_more(events) -> bool:
+    """In the midst of the refit."""
+    stages = [event.key for event in of(Stage, events)]
+    return stages[-1:] == ["refit"] and isinstance(events[-1], Progress) and events[-1].done > 3
+
+
+MOMENTS = [
+    ("transfer-images", looks(0, 4)),
+    ("transfer-text", looks(0, 1)),
+    ("fine_tune-all", looks(0, 1)),
+    ("fine_tune-all", looks(0, 3)),
+    ("fine_tune-all", once_more),
+    ("fine_tune-all-many", looks(0, 4)),
+    ("fine_tune-all-many", once_more),
+    ("fine_tune-lora", looks(0, 3)),
+    ("fine_tune-lora", once_more),
+    ("fine_tune-lora-many", looks(0, 3)),  # in the midst of a pass
+    ("hybrid-all-many", looks(0, 3)),
+    ("hybrid-all-many", looks(1, 1)),
+    ("hybrid-all-many", looks(1, 4)),
+    ("hybrid-lora", looks(0, 3)),
+    ("hybrid-lora", looks(1, 3)),
+    ("hybrid-lora", once_more),
+    ("hybrid-lora-images", looks(1, 2)),
+    ("scratch", looks(0, 5)),
+]
+NAMES = [f"{case}-{number}" for number, (case, _) in enumerate(MOMENTS)]
+
+
+@pytest.mark.parametrize(("case", "over"), MOMENTS, ids=NAMES)
+def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tmp_path):
+    wanted = plan(**CASES[case])
+    cut(run(wanted, folder=tmp_path / "b"), over)
+    assert [file.name for file in (tmp_path / "b").iterdir()] == [FILE]
+    at = checkpoint_file.standing_of(tmp_path / "b")
+    rest = list(run(wanted, folder=tmp_path / "b"))
+    assert not of(Started, rest)
+    first = (of(Step, rest) or of(Progress, rest))[0]
+    assert first.step == at["step"] + 1 if isinstance(first, Step) else first.done > at["step"]
+    whole = list(run(Plan.from_json(rest[-1].repeat), folder=tmp_path / "a"))
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert of(Answered, whole)[0].sureness == of(Answered, rest)[0].sureness
+    assert of(Calibrated, whole)[0].sureness == of(Calibrated, rest)[0].sureness
+    for name in ("confusion", "epochs", "learnable_parameters", "repeat"):
+        assert getattr(whole[-1], name) == getattr(rest[-1], name)
+    later, all_looks = shown(of(Validated, rest)), shown(of(Validated, whole))
+    assert later == all_looks[len(all_looks) - len(later) :]
+
+
+@pytest.mark.parametrize("over", [looks(0, 3), looks(1, 2)], ids=["first part", "second part"])
+def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
+    over, toy, tmp_path, monkeypatch
+):
+    """Also in a run that went on, and in its repeat."""
+    still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "settles_in": 10**6}
+
+    def stands_still(*given):
+        head, body = phases(*given)
+        return head, replace(body, **still)
+
+    monkeypatch.setattr(trainers_run, "phases", stands_still)
+    wanted = plan(**CASES["hybrid-all-many"])
+    cut(run(wanted, folder=tmp_path / "b"), over)
+    end = list(run(wanted, folder=tmp_path / "b"))[-1]
+    named = Plan.from_json(end.repeat)
+    list(run(named, folder=tmp_path / "a"))
+    first_part = replace(named, pace=replace(named.pace, steps=named.pace.steps[:1]))
+    list(run(first_part, folder=tmp_path / "first"))
+    one, other, first = (load_file(tmp_path / n / "model.safetensors") for n in ("a", "b", "first"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    (_, softer) = phases("hybrid", "images", "all")
+    for name in ("head.linear.weight", "head.linear.bias"):
+        assert torch.equal(one[name], softer.head_sureness * first[name])
+
+
+def shown(events) -> list[tuple]:
+    return [(e.phase, e.step, e.accuracy, e.loss, e.best, e.train_loss) for e in events]
+
+
+# --- through the store ----------------------------------------------------------------------------
+
+
+def interrupted(over=None, **settings) -> str:
+    """A run of Ann's whose process was lost in its midst."""
+    wanted = plan(**CASES["fine_tune-lora"] | settings)
+    runs = store()
+    key = runs.start(wanted, "ann", worker="lost")
+    for event in cut(run(wanted, folder=run_folder(key)), over or looks(0, 3)):
+        runs.append(key, [event])
+    runs.gone("lost", "The process that trained this was ended.")
+    assert runs.find(key).state == FAILED
+    return key
+
+
+def executed(key: str) -> list:
+    runs = store()
+    return list(execute(runs, key, runs.find(key).plan, run, run_folder(key)))
+
+
+def stored(key: str) -> list:
+    return [event for _, event in store().events(key)]
+
+
+def test_a_continued_run_tells_the_whole_story_once_and_its_clock_goes_on(toy):
+    lost = interrupted()
+    kept, told_before = resume.place(lost), stored(lost)
+    new = resume.continue_run(store(), lost, "ann")
+    assert stored(new) == []  # it waits for a worker
+    store().claim("worker")
+    events = executed(new)
+    assert type(stored(new)[-1]) is type(events[-1]) is Finished
+    assert [len(of(kind, events)) for kind in (Started, PhaseStarted, PhaseDone)] == [1, 1, 1]
+    (went_on,) = of(Continued, events)
+    place = events.index(went_on)
+    assert events[:place] == told_before[:place]
+    assert went_on.seconds == kept.seconds > 0
+    times = [event.seconds for event in of(Validated, stored(new))]
+    assert times == sorted(times)
+    steps = [event.step for event in of(Validated, events)]
+    assert steps == sorted(set(steps))
+    assert stored(lost) == told_before  # what is over stays as it is
+    copy = bring_in(store(), as_text(store(), new).encode(), "bob")
+    assert of(Continued, stored(copy)) == [went_on]
+
+
+def test_what_a_lost_process_still_says_is_dropped(toy):
+    lost = interrupted()
+    new = resume.continue_run(store(), lost, "ann")
+    before = stored(lost)
+    store().append(lost, [Notice("I am back.", 99.0)])
+    assert stored(lost) == before
+    assert stored(new) == []
+
+
+def test_what_was_kept_goes_when_the_run_has_its_score(toy):
+    lost = interrupted()
+    new = resume.continue_run(store(), lost, "ann", worker="worker")
+    assert (run_folder(new) / FILE).exists()
+    assert (run_folder(lost) / FILE).exists()
+    executed(new)
+    assert [file.name for file in run_folder(new).iterdir()] == ["model.safetensors"]
+    assert not (run_folder(lost) / FILE).exists()
+    with pytest.raises(resume.CannotContinue, match="before there was anything"):
+        resume.continue_run(store(), lost, "ann")
+
+
+def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
+    lost = interrupted()
+    new = resume.continue_run(store(), lost, "ann", worker="worker")
+    stream = execute(store(), new, store().find(new).plan, run, run_folder(new))
+    next(stream)
+    stream.close()
+    assert isinstance(stored(new)[-1], Cancelled)
+    assert not (run_folder(new) / FILE).exists()
+    assert resume.place(lost)
+    assert resume.continue_run(store(), lost, "ann") != new
+
+
+def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
+    lost = interrupted()
+    new = resume.continue_run(store(), lost, "ann")
+    with pytest.raises(resume.CannotContinue, match="goes on already"):
+        resume.continue_run(store(), lost, "ann")
+    assert (run_folder(new) / FILE).exists()
+    store().cancel(new)
+    assert not (run_folder(new) / FILE).exists()
+    assert resume.continue_run(store(), lost, "ann") != new
+
+
+def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
+    lost = interrupted(looks(0, 2))
+    again = resume.continue_run(store(), lost, "ann", worker="lost too")
+    stream = execute(store(), again, store().find(again).plan, run, run_folder(again))
+    for event in stream:
+        if isinstance(event, Validated) and event.step > resume.place(lost).step:
+            store().gone("lost too", "Ended.")
+            break
+    assert next(stream) != stream.close()
+    assert resume.place(again).step >= resume.place(lost).step
+    last = resume.continue_run(store(), again, "ann", worker="worker")
+    events = executed(last)
+    assert isinstance(events[-1], Finished)
+    assert len(of(Continued, events)) == 2
+    assert len(of(Started, events)) == 1
+    assert not (run_folder(lost) / FILE).exists()
+    assert resume.continues(store(), last) == again
+    assert resume.continued_by(store(), lost) == again
+
+
+def test_a_run_whose_beginning_was_deleted_meanwhile_starts_anew(toy):
+    lost = interrupted()
+    new = resume.continue_run(store(), lost, "ann", worker="worker")
+    store().delete([lost], "ann")
+    assert resume.before(store(), new)  # it can still be brought back
+    with store().engine.begin() as sql:
+        sql.exec_driver_sql("DELETE FROM events WHERE run = ?", (lost,))
+    events = executed(new)
+    assert isinstance(events[0], Started)
+    assert not of(Continued, events)
+    assert isinstance(events[-1], Finished)
+
+
+def test_only_who_started_it_and_only_what_was_interrupted(toy):
+    lost = interrupted()
+    with pytest.raises(resume.CannotContinue, match="Only who started"):
+        resume.continue_run(store(), lost, "bob")
+    done = store().start(plan(**CASES["transfer-text"]), "ann", worker="worker")
+    executed(done)
+    with pytest.raises(resume.CannotContinue, match="This run is finished"):
+        resume.continue_run(store(), done, "ann")
+    nothing = store().start(plan(**CASES["transfer-text"]), "ann", worker="gone")
+    store().gone("gone", "Ended.")
+    with pytest.raises(resume.CannotContinue, match="Run it again"):
+        resume.continue_run(store(), nothing, "ann")
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors at all", b"\x08" + bytes(20)])
+def test_a_file_that_is_none_is_no_place_to_go_on_from(content, toy):
+    lost = interrupted()
+    (run_folder(lost) / FILE).write_bytes(content)
+    assert resume.place(lost) is None
+
+
+def test_a_file_of_another_version_is_passed_over(toy):
+    lost = interrupted()
+    file = run_folder(lost) / FILE
+    with safe_open(file, framework="pt") as kept:
+        facts = json.loads(kept.metadata()["standing"])
+    save_file(load_file(file), file, {"standing": json.dumps(facts | {"form": 99})})
+    assert resume.place(lost) is None
+
+
+# --- keeping it -----------------------------------------------------------------------------------
+
+
+def test_a_full_disk_stops_no_run_and_is_said_once(toy, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(standing, "save_file", full)
+    events = list(run(plan(**CASES["fine_tune-lora"]), folder=tmp_path / "run"))
+    assert isinstance(events[-1], Finished)
+    (said,) = [event for event in of(Notice, events) if "this run stands" in event.text]
+    assert "No space left" in said.text
+    assert not said.limits
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_cut_in_the_middle_of_a_write_leaves_the_file_before_whole(toy, tmp_path, monkeypatch):
+    file = tmp_path / FILE
+    standing.write({"a": torch.ones(3)}, file)
+    monkeypatch.setattr(atomic.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
+    with pytest.raises(OSError, match="cut"):
+        standing.write({"a": torch.zeros(3)}, file)
+    assert load_file(file)["a"].tolist() == [1, 1, 1]
+    assert [one.name for one in tmp_path.iterdir()] == [FILE]
+
+
+def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(standing, "EVERY_SECONDS", 3.0)
+    keeper = standing.Keeper(tmp_path)
+    now = standing.time.monotonic()
+    monkeypatch.setattr(standing.time, "monotonic", lambda: now)
+
+    def written_after(seconds, floats=1) -> bool:
+        nonlocal now
+        now += seconds
+        (tmp_path / FILE).unlink(missing_ok=True)
+        small = standing.Standing({"a": torch.zeros(floats)}, {})
+        assert not list(keeper.keep(lambda: small, 1.0))
+        return (tmp_path / FILE).exists()
+
+    assert not written_after(2.9)
+    assert written_after(0.2)
+    assert not written_after(2.9)
+    assert written_after(0.2)
+    monkeypatch.setattr(standing, "SHARE", 0.01)
+    keeper = standing.Keeper(tmp_path)  # which has not yet seen how quick this disk is
+    assert not written_after(9.0, floats=int(standing.DISK_BYTES_A_SECOND / 4 / 10))
+    assert written_after(1.1, floats=int(standing.DISK_BYTES_A_SECOND / 4 / 10))
+
+
+def test_what_leads_to_no_number_is_not_kept_to_go_on_from(toy, tmp_path, monkeypatch):
+    from trainers.training import loop, run as trainers_run
+
+    def diverges(*given, **named):
+        yield from ()
+        raise loop.Diverged("no number")
+
+    folder = tmp_path / "run"
+    cut(run(plan(**CASES["fine_tune-all"]), folder=folder), looks(0, 2))
+    monkeypatch.setattr(trainers_run, "train", diverges)
+    with pytest.raises(loop.Diverged):
+        list(run(plan(**CASES["fine_tune-all"]), folder=folder))
+    assert not (folder / FILE).exists()
+
+
+# --- a process that is killed ---------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, ".")
+import torch
+from tests.support import toys
+torch.set_num_threads(1)
+from trainers import backbones, datasets as samples
+from trainers.training import checkpoint as standing
+samples.SAMPLES, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
+standing.EVERY_SECONDS, standing.SHARE = 0.0, float("inf")
+from trainers.workers.execute import execute
+from trainers.events import Validated
+from trainers.system.paths import run_folder
+from trainers.training.run import run
+from trainers.store import store
+claimed, seen = store().claim("killed"), 0
+for event in execute(store(), claimed.id, claimed.plan, run, run_folder(claimed.id)):
+    seen += isinstance(event, Validated) and event.phase == int(sys.argv[1])
+    if seen == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
+    wanted = plan(**CASES["hybrid-lora"])
+    lost = store().start(wanted, "ann")
+    command = [sys.executable, "-c", KILLED, str(phase)]
+    done = subprocess.run(command, cwd=root, check=False, timeout=200)
+    assert done.returncode == -signal.SIGKILL
+    store().gone("killed", "The process that trained this was ended.")
+    assert isinstance(stored(lost)[-1], Failed)
+    assert resume.place(lost).phase == phase
+    new = resume.continue_run(store(), lost, "ann", worker="worker")
+    events = executed(new)
+    assert isinstance(events[-1], Finished)
+    whole = list(run(Plan.from_json(events[-1].repeat), folder=run_folder("whole")))
+    one, other = (load_file(run_folder(key) / "model.safetensors") for key in ("whole", new))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert of(Answered, whole)[0].sureness == of(Answered, events)[0].sureness
+
+
+# --- from a terminal ------------------------------------------------------------------------------
+
+
+def test_a_terminal_continues_a_run(toy, capsys):
+    lost = interrupted()
+    assert main(["continue", lost]) == 0
+    told = capsys.readouterr()
+    assert "was interrupted, and goes on here" in told.err + told.out
+    new = resume.continued_by(store(), lost)
+    assert isinstance(stored(new)[-1], Finished)
+    assert main(["continue", lost]) == 2
+    assert "Run it again" in capsys.readouterr().err
+    assert main(["continue", "no-such-run"]) == 2
+    assert main(["continue", "last"]) == 2
+    assert "no such run" in capsys.readouterr().err
+
+
+def test_a_terminal_tells_a_continued_run_as_lines(toy, capsys):
+    lost = interrupted()
+    assert main(["continue", lost, "--json"]) == 0
+    kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert (kinds[0], kinds[-1]) == ("started", "finished")
+    assert kinds.count("continued") == 1

@@ -1,0 +1,614 @@
+"""Runs are rows: the queue is fair, a claim is one worker's, and an end is an end."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event, select, update
+
+from trainers.events import Cancelled, Done, Failed, Finished, Notice, Stage, Step, Watched
+from trainers.jobs import Checkup, Comparison, Fetch, Reading, kind_of
+from trainers.plan import Plan
+from trainers.store import (
+    CANCELLED,
+    FAILED,
+    FINISHED,
+    LOST_AFTER_SECONDS,
+    QUEUED,
+    RUNNING,
+    SORTS,
+    UNDO_SECONDS,
+    NoSuchRun,
+    Store,
+    Wait,
+    engine,
+    runs as runs_table,
+    workers as workers_table,
+)
+from trainers.system.paths import run_folder
+
+PLAN = Plan(data="digits", approach="transfer", seconds=10)
+FINISH = Finished(
+    approach="transfer",
+    data="digits",
+    backbone="small_resnet",
+    classes=["0", "1"],
+    train_examples=2,
+    test_examples=2,
+    test_right=1,
+    test_accuracy=0.5,
+    test_accuracy_low=0.1,
+    test_accuracy_high=0.9,
+    macro_f1=0.5,
+    confusion=[[1, 0], [1, 0]],
+    seconds=1.0,
+    learnable_parameters=1,
+    parameters=2,
+    epochs=1.0,
+    stopped=False,
+    repeat=PLAN.as_json(),
+)
+ENDS = [(FINISH, FINISHED), (Failed("It broke.", 1.0), FAILED), (Cancelled(1.0), CANCELLED)]
+
+
+@pytest.fixture
+def runs(database):
+    made = Store(database)
+    yield made
+    made.engine.dispose()
+
+
+def served(runs) -> list[str]:
+    """The visitors of all waiting runs, in the order a worker serves them."""
+    order = []
+    while run := runs.claim("worker"):
+        order.append(run.visitor)
+        runs.append(run.id, [Cancelled(0.0)])
+    return order
+
+
+def aged(runs, table, name, seconds) -> None:
+    """Moves the last heartbeat of a row into the past."""
+    with runs.engine.begin() as sql:
+        sql.execute(update(table).where(table.c.id == name).values(beat=time.time() - seconds))
+
+
+# --- runs and their events --------------------------------------------------------------------
+
+
+def test_a_run_waits_until_it_is_claimed(runs):
+    key = runs.start(PLAN, "ann")
+    waiting = runs.find(key)
+    assert (waiting.state, waiting.plan, waiting.visitor) == (QUEUED, PLAN, "ann")
+    assert waiting.claimed is None
+    claimed = runs.claim("worker")
+    assert (claimed.id, claimed.state) == (key, RUNNING)
+    assert runs.find(key).claimed == claimed.claimed >= waiting.created
+    assert not claimed.is_over
+    assert runs.claim("worker") is None
+
+
+def test_ids_cannot_be_guessed(runs):
+    keys = {runs.start(PLAN, "ann") for _ in range(50)}
+    assert len(keys) == 50
+    assert all(len(key) >= 22 for key in keys)  # 128 bits, six a character
+
+
+def test_an_id_that_does_not_exist_is_said_in_words(runs):
+    with pytest.raises(NoSuchRun, match="There is no such run"):
+        runs.find("nothing")
+    assert runs.events("nothing") == []
+
+
+def test_a_terminals_run_is_its_own_at_once(runs):
+    key = runs.start(PLAN, "terminal", worker="terminal")
+    assert runs.find(key).state == RUNNING
+    assert runs.claim("worker") is None
+
+
+def test_another_process_finds_the_run(runs, database):
+    key = runs.start(PLAN, "ann")
+    runs.append(key, [Stage("phase", "Learning", 0.5)])
+    other = Store(database)
+    assert other.find(key).plan == PLAN
+    assert other.events(key) == runs.events(key)
+    other.engine.dispose()
+
+
+def test_events_are_numbered_from_1_and_come_after_a_number(runs):
+    key = runs.start(PLAN, "ann")
+    first, second, third = (Notice(text, 0.0) for text in "abc")
+    runs.append(key, [first, second])
+    runs.append(key, [])
+    runs.append(key, [third])
+    assert runs.events(key) == [(1, first), (2, second), (3, third)]
+    assert runs.events(key, after=2) == [(3, third)]
+    assert runs.events(key, after=3) == []
+
+
+def test_each_run_has_its_own_events(runs):
+    ann, bob = runs.start(PLAN, "ann"), runs.start(PLAN, "bob")
+    runs.append(ann, [Notice("for ann", 0.0)])
+    runs.append(bob, [Notice("for bob", 0.0)])
+    assert runs.events(ann) == [(1, Notice("for ann", 0.0))]
+
+
+@pytest.mark.parametrize(("end", "state"), ENDS, ids=lambda x: x if isinstance(x, str) else "")
+def test_an_end_ends_the_run(runs, end, state):
+    key = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    runs.append(key, [Notice("nearly", 0.0), end])
+    over = runs.find(key)
+    assert (over.state, over.result, over.is_over) == (state, end.as_json(), True)
+    assert over.ended is not None
+
+
+@pytest.mark.parametrize(("end", "state"), ENDS, ids=lambda x: x if isinstance(x, str) else "")
+def test_what_comes_after_the_end_is_dropped(runs, end, state):
+    key = runs.start(PLAN, "ann")
+    late = Notice("too late", 0.0)
+    runs.append(key, [end, late])
+    runs.append(key, [late])
+    runs.append(key, [Failed("again", 0.0)])
+    assert runs.events(key) == [(1, end)]
+    assert runs.find(key).state == state
+
+
+def test_a_visitors_runs_are_the_newest_first(runs):
+    keys = [runs.start(PLAN, "ann") for _ in range(3)]
+    runs.start(PLAN, "bob")
+    assert [run.id for run in runs.of_visitor("ann")] == keys[::-1]
+    assert [run.id for run in runs.of_visitor("ann", limit=1)] == keys[-1:]
+    assert runs.of_visitor("eve") == []
+
+
+def test_two_writers_lose_nothing_and_never_share_a_number(runs):
+    key = runs.start(PLAN, "ann")
+
+    def write(who: str) -> None:
+        for number in range(20):
+            runs.append(key, [Notice(f"{who}{number}", 0.0)])
+
+    both = [threading.Thread(target=write, args=(who,)) for who in "ab"]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert [number for number, _ in runs.events(key)] == list(range(1, 41))
+
+
+# --- stop and cancel --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ask", [Store.stop, Store.cancel], ids=["stop", "cancel"])
+def test_a_run_that_waits_is_cancelled_at_once(runs, ask):
+    key = runs.start(PLAN, "ann")
+    ask(runs, key)
+    assert runs.find(key).state == CANCELLED
+    assert runs.events(key) == [(1, Cancelled(0.0))]
+    assert runs.claim("worker") is None
+
+
+def test_a_run_that_is_running_is_asked(runs):
+    key = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    assert runs.asked(key) == (False, False)
+    runs.stop(key)
+    assert runs.asked(key) == (True, False)
+    runs.cancel(key)
+    assert runs.asked(key) == (True, True)
+    assert runs.find(key).state == RUNNING  # until its worker heard
+
+
+def test_a_worker_is_told_to_leave_a_run_that_is_over_or_gone(runs):
+    key = runs.start(PLAN, "ann")
+    runs.append(key, [Failed("It broke.", 0.0)])
+    assert runs.asked(key) == (False, True)
+    assert runs.asked("nothing") == (False, True)
+
+
+def test_asking_a_run_that_is_over_changes_nothing(runs):
+    key = runs.start(PLAN, "ann")
+    runs.append(key, [FINISH])
+    runs.cancel(key)
+    assert runs.find(key).state == FINISHED
+
+
+# --- the queue --------------------------------------------------------------------------------
+
+
+def test_the_queue_is_fair_per_visitor(runs):
+    for visitor in ["ann"] * 5 + ["bob"]:
+        runs.start(PLAN, visitor)
+    assert served(runs) == ["ann", "bob", "ann", "ann", "ann", "ann"]
+
+
+def test_visitors_take_turns(runs):
+    for visitor in ["ann"] * 3 + ["bob"] * 3 + ["eve"]:
+        runs.start(PLAN, visitor)
+    assert served(runs) == ["ann", "bob", "eve", "ann", "bob", "ann", "bob"]
+
+
+def test_whoever_was_just_served_waits_for_the_others(runs):
+    runs.start(PLAN, "ann")
+    runs.claim("worker")
+    runs.start(PLAN, "ann")
+    runs.start(PLAN, "bob")
+    assert runs.claim("worker").visitor == "bob"
+
+
+def test_a_visitors_own_runs_keep_their_order(runs):
+    keys = [runs.start(PLAN, "ann") for _ in range(3)]
+    assert [runs.claim("worker").id for _ in keys] == keys
+
+
+def test_a_run_is_claimed_by_one_worker_only(runs):
+    keys = {runs.start(PLAN, f"visitor {number % 3}") for number in range(24)}
+    claimed: list[str] = []
+    together = threading.Barrier(6)
+
+    def work(name: str) -> None:
+        together.wait()
+        while run := runs.claim(name):
+            claimed.append(run.id)
+
+    threads = [threading.Thread(target=work, args=(f"worker {n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(keys)
+
+
+def test_an_empty_queue_is_no_wait(runs):
+    assert runs.wait("ann") == Wait(0, 0.0)
+
+
+def test_the_wait_is_what_lies_before_in_budgets(runs):
+    runs.beat("worker", 1, ready=True)
+    runs.start(PLAN, "ann")
+    runs.claim("worker")
+    wait = runs.wait("bob")
+    assert wait.ahead == 1
+    assert 9 < wait.seconds <= 10
+    runs.start(PLAN, "bob")
+    wait = runs.wait("bob")
+    assert wait.ahead == 2
+    assert 19 < wait.seconds <= 20
+
+
+def test_more_workers_shorten_the_wait(runs):
+    for number in range(2):
+        runs.beat(f"worker {number}", number, ready=True)
+    for number in range(2):
+        runs.start(PLAN, "ann")
+        runs.claim(f"worker {number}")
+    wait = runs.wait("bob")
+    assert wait.ahead == 2
+    assert 9 < wait.seconds <= 10
+
+
+def test_an_idle_worker_is_no_wait(runs):
+    for number in range(2):
+        runs.beat(f"worker {number}", number, ready=True)
+    runs.start(PLAN, "ann")
+    runs.claim("worker 0")
+    assert runs.wait("bob") == Wait(0, 0.0)
+
+
+def test_each_waiting_run_has_its_place(runs):
+    first, second, third = (runs.start(PLAN, visitor) for visitor in ("ann", "ann", "bob"))
+    assert [runs.wait("ann", first).ahead, runs.wait("bob", third).ahead] == [0, 1]
+    assert runs.wait("ann", second) == Wait(2, 20.0)
+
+
+def test_a_run_that_was_claimed_waits_no_longer(runs):
+    running = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    runs.start(PLAN, "bob")
+    assert runs.wait("ann", running) == Wait(0, 0.0)
+
+
+def test_the_wait_is_the_place_that_a_new_run_gets(runs):
+    for visitor in ["ann"] * 4 + ["bob"]:
+        runs.start(PLAN, visitor)
+    promised = runs.wait("bob")
+    assert runs.wait("bob", runs.start(PLAN, "bob")) == promised
+
+
+# --- workers ----------------------------------------------------------------------------------
+
+
+def test_only_workers_that_live_and_are_warm_are_ready(runs):
+    runs.beat("cold", 1, ready=False)
+    runs.beat("warm", 2, ready=True)
+    runs.beat("dead", 3, ready=True)
+    aged(runs, workers_table, "dead", LOST_AFTER_SECONDS + 1)
+    assert runs.ready_workers() == 1
+    runs.beat("cold", 1, ready=True)
+    assert runs.ready_workers() == 2
+
+
+def test_the_run_of_a_worker_that_is_gone_has_failed_with_the_reason(runs):
+    runs.beat("worker", 1, ready=True)
+    key, waiting = runs.start(PLAN, "ann"), runs.start(PLAN, "ann")
+    runs.claim("worker")
+    runs.append(key, [Step(0, 1, 0.1, 2.0, 0.1)])
+    runs.gone("worker", "It was ended.")
+    over = runs.find(key)
+    assert over.state == FAILED
+    assert over.result["text"] == "It was ended."
+    assert isinstance(runs.events(key)[-1][1], Failed)
+    assert runs.find(waiting).state == QUEUED
+    assert runs.ready_workers() == 0
+
+
+def test_a_worker_that_goes_takes_no_other_run_along(runs):
+    mine, other = runs.start(PLAN, "ann"), runs.start(PLAN, "bob")
+    runs.claim("one")
+    runs.claim("two")
+    runs.gone("one", "It was ended.")
+    assert {runs.find(mine).state, runs.find(other).state} == {FAILED, RUNNING}
+
+
+def test_runs_that_nobody_keeps_alive_are_buried(runs):
+    lost, alive = runs.start(PLAN, "ann"), runs.start(PLAN, "bob")
+    runs.claim("one")
+    runs.claim("two")
+    aged(runs, runs_table, lost, LOST_AFTER_SECONDS + 1)
+    runs.bury_lost()
+    assert runs.find(lost).state == FAILED
+    assert "Nothing is wrong with your data" in runs.find(lost).result["text"]
+    assert runs.find(alive).state == RUNNING
+
+
+def test_a_heartbeat_keeps_a_run_from_being_buried(runs):
+    key = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    aged(runs, runs_table, key, LOST_AFTER_SECONDS + 1)
+    runs.append(key, [])
+    runs.bury_lost()
+    assert runs.find(key).state == RUNNING
+
+
+def test_a_run_that_waits_is_never_lost(runs):
+    key = runs.start(PLAN, "ann")
+    runs.bury_lost()
+    assert runs.find(key).state == QUEUED
+
+
+def test_a_run_in_a_terminal_keeps_nobody_waiting(runs):
+    runs.beat("worker", 1, ready=True)
+    runs.start(PLAN, "terminal", worker="terminal")
+    assert runs.wait("bob") == Wait(0, 0.0)
+
+
+def test_a_plan_that_cannot_be_read_any_more_fails_and_blocks_nobody(runs):
+    broken = runs.start(PLAN, "ann")
+    with runs.engine.begin() as sql:
+        plan = PLAN.as_json() | {"data": "gone"}
+        sql.execute(update(runs_table).where(runs_table.c.id == broken).values(plan=plan))
+    following = runs.start(PLAN, "bob")
+    assert runs.claim("worker").id == following
+    with runs.engine.connect() as sql:
+        states = dict(sql.execute(select(runs_table.c.id, runs_table.c.state)).all())
+    assert states == {broken: FAILED, following: RUNNING}
+
+
+# --- other jobs -----------------------------------------------------------------------------------
+
+
+READING = Reading(path="inbox", title="photos.zip", visitor="ann")
+OTHERS = [READING, Checkup(data="digits", seconds=60), Fetch(key="mobilenet_v2")]
+
+
+@pytest.mark.parametrize("job", [PLAN, *OTHERS], ids=kind_of)
+def test_every_kind_of_job_comes_back_as_it_went_in(runs, job):
+    found = runs.find(runs.start(job, "ann"))
+    assert found.plan == job
+    assert found.kind == kind_of(job)
+
+
+def test_a_light_worker_takes_no_run_and_a_heavy_one_reads_nothing(runs):
+    for job in (PLAN, *OTHERS):
+        runs.start(job, "ann")
+    light = {runs.claim("light", heavy=False).kind for _ in range(2)}
+    heavy = {runs.claim("heavy").kind for _ in range(2)}
+    assert (light, heavy) == ({"read", "fetch"}, {"run", "check"})
+    assert runs.claim("light", heavy=False) is runs.claim("heavy") is None
+
+
+def test_other_jobs_are_no_runs_in_the_history(runs):
+    runs.start(READING, "ann")
+    run = runs.start(PLAN, "ann")
+    assert [one.id for one in runs.of_visitor("ann")] == [run]
+
+
+def test_what_a_job_found_is_its_result(runs):
+    key = runs.start(READING, "ann")
+    runs.append(key, [Done({"data": "own-x"}, 1.0)])
+    assert runs.find(key).state == FINISHED
+    assert runs.find(key).result["found"] == {"data": "own-x"}
+
+
+def test_the_newest_job_about_something_is_found(runs):
+    assert runs.latest("check", "digits") is None
+    for _ in range(2):
+        newest = runs.start(OTHERS[1], "ann")
+    runs.start(PLAN, "ann")
+    assert runs.latest("check", "digits").id == newest
+
+
+def test_reading_and_downloads_make_nobody_wait_for_a_run(runs):
+    runs.beat("heavy", 1, ready=True)
+    runs.beat("light", 2, ready=True, heavy=False)
+    runs.start(READING, "ann")
+    runs.claim("light", heavy=False)
+    assert runs.wait("bob") == Wait(0, 0.0)
+    assert runs.ready_workers() == 1
+
+
+def test_a_look_at_data_is_waited_for(runs):
+    runs.beat("heavy", 1, ready=True)
+    runs.start(OTHERS[1], "ann")
+    runs.claim("heavy")
+    wait = runs.wait("bob")
+    assert wait.ahead == 1
+    assert 0 < wait.seconds <= 15
+
+
+def test_forgetting_examples_keeps_scores(runs):
+    run = runs.start(PLAN, "ann", worker="w")
+    check = runs.start(OTHERS[1], "ann", worker="w")
+    runs.append(run, [Watched(items=[1], inputs=["private"], labels=[0]), FINISH])
+    runs.append(check, [Done({"findings": ["private"]}, 1.0)])
+    other = runs.start(Plan(data="vehicles", approach="transfer"), "ann", worker="w")
+    runs.append(other, [Watched(items=[1], inputs=["kept"], labels=[0])])
+    runs.forget_examples("digits")
+    assert runs.events(run)[0][1].inputs == [""]
+    assert runs.find(run).result["test_accuracy"] == 0.5
+    assert [event.inputs for _, event in runs.events(other)] == [["kept"]]
+    with pytest.raises(NoSuchRun):
+        runs.find(check)
+
+
+# --- the history ----------------------------------------------------------------------------------
+
+
+def over(runs, visitor="ann", right=0.5, seconds=1.0, plan=PLAN, **more) -> str:
+    key = runs.start(plan, visitor, worker="w", **more)
+    runs.append(key, [replace(FINISH, test_accuracy=right, seconds=seconds)])
+    return key
+
+
+def ids(runs, visitor="ann", **options) -> list[str]:
+    return [past.id for past in runs.history(visitor, **options)[0]]
+
+
+ORDERS = {"newest": [3, 2, 1, 0], "score": [1, 2, 0, 3], "longest": [2, 0, 1, 3]}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_order_is_the_one_asked_for_and_what_has_no_value_comes_last(runs, sort):
+    keys = [over(runs, right=r, seconds=s) for r, s in ((0.2, 5), (0.9, 1), (0.4, 9))]
+    keys.append(runs.start(PLAN, "ann"))
+    assert ids(runs, sort=sort) == [keys[place] for place in ORDERS[sort]]
+
+
+def test_pages_follow_each_other_without_a_gap(runs):
+    keys = [over(runs) for _ in range(7)]
+    pages = [runs.history("ann", limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+    assert [past.id for page, _ in pages for past in page] == keys[::-1]
+    assert {total for _, total in pages} == {7}
+
+
+def test_a_pinned_run_leads_every_order(runs):
+    worst = over(runs, right=0.1)
+    best = over(runs, right=0.9)
+    runs.pin([worst], "ann")
+    assert ids(runs, sort="score") == [worst, best]
+    runs.pin([worst], "ann", False)
+    assert ids(runs, sort="score") == [best, worst]
+
+
+@pytest.mark.parametrize(
+    "search", ["LAMP", "straße lamp", "Transfer", "handwritten DIGITS", "STRASSE", "lamp 100%", ""]
+)
+def test_every_word_is_looked_for_in_name_note_approach_and_data(runs, search):
+    key = over(runs)
+    runs.describe(key, "ann", name="the  new\nlamp", note="100% in the Straße")
+    assert ids(runs, search=search) == [key]
+    assert runs.past(key).name == "the new lamp"
+
+
+@pytest.mark.parametrize("search", ["%", "_", "lamp ladder", "\\", "' or 1=1 --", "x" * 10_000])
+def test_what_is_not_there_is_not_found_and_nothing_is_a_wildcard(runs, search):
+    runs.describe(over(runs), "ann", name="lamp", note="")
+    assert runs.history("ann", search=search) == ([], 0)
+
+
+def test_only_whose_run_it_is_can_change_it(runs):
+    key = over(runs)
+    runs.describe(key, "eve", name="mine now", note="")
+    runs.pin([key], "eve")
+    stamp = runs.delete([key], "eve")
+    assert runs.past(key).name == ""
+    assert not runs.past(key).pinned
+    runs.restore(runs.delete([key], "ann"), "eve")
+    assert runs.restore(stamp, "ann") == 0
+    assert ids(runs) == []
+
+
+def test_names_and_notes_are_cut_to_what_is_kept(runs):
+    key = over(runs)
+    runs.describe(key, "ann", name="n\0" * 1000, note="m" * 10_000)
+    assert runs.past(key).name == "n" * 80
+    assert len(runs.past(key).note) == 2000
+
+
+def test_a_deleted_run_is_nowhere_until_it_is_brought_back(runs):
+    key, other = over(runs), over(runs)
+    stamp = runs.delete([key], "ann")
+    assert ids(runs) == [other]
+    assert [run.id for run in runs.of_visitor("ann")] == [other]
+    for find in (runs.find, runs.past):
+        with pytest.raises(NoSuchRun):
+            find(key)
+    assert runs.restore(stamp, "ann") == 1
+    assert runs.find(key).result["test_accuracy"] == 0.5
+    assert runs.restore(stamp, "ann") == 0
+
+
+def test_deleting_what_is_not_over_cancels_it(runs):
+    waiting, running = runs.start(PLAN, "ann"), runs.start(PLAN, "ann", worker="w")
+    stamp = runs.delete([waiting, running], "ann")
+    assert runs.claim("worker") is None
+    assert runs.asked(running) == (False, True)
+    runs.restore(stamp, "ann")
+    assert runs.find(waiting).state == CANCELLED
+
+
+def test_the_runs_of_a_comparison_are_shown_on_demand_and_go_and_come_with_it(runs):
+    whole = runs.start(Comparison(data="digits", visitor="ann"), "ann", worker="w")
+    part, alone = over(runs, part_of=whole), over(runs)
+    assert ids(runs) == [alone, whole]
+    assert ids(runs, parts=True) == [alone, part, whole]
+    stamp = runs.delete([whole], "ann")
+    assert ids(runs, parts=True) == [alone]
+    assert runs.restore(stamp, "ann") == 2
+    assert ids(runs, parts=True) == [alone, part, whole]
+
+
+def test_what_was_deleted_is_gone_for_good_after_a_while_with_its_weights(runs):
+    key, kept = over(runs), over(runs)
+    for run in (key, kept):
+        run_folder(run).mkdir(parents=True)
+        (run_folder(run) / "head.safetensors").write_bytes(b"weights")
+    stamp = runs.delete([key, kept], "ann")
+    runs.sweep()
+    assert runs.restore(stamp, "ann") == 2  # not yet
+    runs.delete([key], "ann")
+    with runs.engine.begin() as sql:
+        gone = update(runs_table).where(runs_table.c.id == key)
+        sql.execute(gone.values(deleted=time.time() - UNDO_SECONDS - 1))
+    runs.sweep()
+    assert runs.events(key) == []
+    assert not run_folder(key).exists()
+    assert ids(runs) == [kept]
+    assert (run_folder(kept) / "head.safetensors").exists()
+
+
+def test_a_page_of_ten_thousand_needs_no_sort_of_whole_rows(runs):
+    """The time itself is measured by tests/bench/list_runs.py: see there."""
+    if engine.is_shared(runs.engine):
+        pytest.skip("Of SQLite's plans: PostgreSQL chooses by how many rows there are.")
+    told = []
+    event.listen(runs.engine, "before_cursor_execute", lambda *call: told.append(call[2]))
+    for sort in SORTS:
+        runs.history("ann", sort=sort)
+        chosen = [one for one in told if "LIMIT" in one][-1]
+        with runs.engine.connect() as sql:
+            marks = ("x",) * chosen.count("?")
+            how = sql.exec_driver_sql(f"EXPLAIN QUERY PLAN {chosen}", marks).all()
+        assert "COVERING INDEX ix_runs_history" in str(how)

@@ -1,0 +1,114 @@
+"""How long a wait is said to be."""
+
+from dataclasses import replace
+
+import pytest
+
+from trainers.events import Cancelled, Finished, Started
+from trainers.plan import Plan
+from trainers.store import Store
+from trainers.store.wait_estimate import like, usual, waits
+
+PLAN = Plan(data="digits", approach="transfer", seconds=30)
+
+
+def row(key, plan=PLAN, **more):
+    return {"id": key, "kind": "run", "plan": plan.as_json(), **more}
+
+
+@pytest.fixture
+def runs(home):
+    home.mkdir()
+    store = Store(f"sqlite:///{home / 'thaw.db'}")
+    store.beat("worker", 1, ready=True)
+    yield store
+    store.engine.dispose()
+
+
+def test_jobs_are_alike_whoever_asks_and_whatever_chance_does():
+    assert like("run", PLAN.as_json()) == like("run", replace(PLAN, seed=7).as_json())
+    for change in ({"seconds": 60}, {"per_class": 5}, {"data": "cells"}, {"approach": "hybrid"}):
+        assert like("run", PLAN.as_json()) != like("run", replace(PLAN, **change).as_json())
+
+
+def test_each_waits_for_those_before_as_long_as_such_jobs_took():
+    took = [row(f"{seconds}", claimed=100, ended=100 + seconds) for seconds in (2, 3, 9)]
+    known = usual(took, [])
+    busy, order = [row("busy", claimed=1000)], [row("first"), row("second"), row("third")]
+    told = waits(order, busy, workers=1, known=known, now=1001)
+    assert [told[key].ahead for key in ("first", "second", "third")] == [1, 2, 3]
+    assert [told[key].seconds for key in ("first", "second", "third")] == [2, 5, 8]
+
+
+def test_a_budget_is_the_most_that_is_told():
+    known = usual([row("slow", claimed=0, ended=500)], [])
+    told = waits([row("next")], [row("busy", claimed=0)], workers=1, known=known, now=10)
+    assert told["next"].seconds == 20
+
+
+def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
+    known = usual([row("old", replace(PLAN, seconds=10, per_class=5), claimed=0, ended=2)], [])
+    orders = [row("this"), row("next")], [row(key, replace(PLAN, data="cells")) for key in "ab"]
+    told = [waits(order, [], workers=1, known=known, now=9) for order in orders]
+    assert [wait.seconds for wait in told[0].values()] == [0, 6]
+    assert [wait.seconds for wait in told[1].values()] == [0, 30]  # of other data nothing is known
+
+
+def test_what_took_long_is_believed_rather_than_what_was_foretold():
+    known = usual([row("old", claimed=0, ended=4)], [(row("now"), 9.0)])
+    assert list(known.seconds.values()) == [4]
+    assert list(usual([], [(row("now"), 9.0)]).seconds.values()) == [9]
+
+
+def started(setup_seconds, predicted_seconds):
+    return Started(
+        approach="transfer", data="digits", backbone="small_resnet", modality="images",
+        classes=["0", "1"], train_examples=8, validation_examples=2, test_examples=10,
+        parameters=9, budget_seconds=30, setup_seconds=setup_seconds, machine="cpu",
+        predicted_seconds=predicted_seconds,
+    )  # fmt: skip
+
+
+def test_a_wait_goes_by_the_forecast_of_the_run_that_is_at_work(runs):
+    first = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    second, third = (runs.start(replace(PLAN, seed=n), "bob") for n in (1, 2))
+    assert 59 < runs.wait("bob", third).seconds <= 60  # nothing is known: by budgets
+    runs.append(first, [started(0.5, 2.5)])
+    assert 5 < runs.wait("bob", third).seconds <= 6
+    assert set(runs.waits()) == {second, third}
+
+
+def test_a_wait_goes_by_what_such_runs_took(runs, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr("trainers.store.time.time", lambda: clock[0])
+    for _ in range(3):
+        key = runs.start(PLAN, "ann")
+        runs.claim("worker")
+        clock[0] += 4
+        runs.append(key, [finished()])
+    runs.beat("worker", 1, ready=True)
+    runs.start(PLAN, "ann")
+    runs.claim("worker")
+    clock[0] += 1
+    runs.start(PLAN, "bob")
+    assert runs.wait("cleo").seconds == 3 + 4
+    assert [wait.seconds for wait in runs.waits().values()] == [3]
+
+
+def test_what_was_cancelled_tells_nothing(runs):
+    key = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    runs.append(key, [Cancelled(0.1)])
+    runs.start(PLAN, "ann")
+    runs.claim("worker")
+    assert 29 < runs.wait("bob").seconds <= 30
+
+
+def finished() -> Finished:
+    return Finished(
+        approach="transfer", data="digits", backbone="small_resnet", classes=["0", "1"],
+        train_examples=10, test_examples=10, test_right=9, test_accuracy=0.9,
+        test_accuracy_low=0.6, test_accuracy_high=0.98, macro_f1=0.9, confusion=[[5, 0], [1, 4]],
+        seconds=4.0, learnable_parameters=1, parameters=9, epochs=1.0, stopped=False, repeat={},
+    )  # fmt: skip

@@ -1,0 +1,26 @@
+"""How many files the app may have open."""
+
+import subprocess
+import sys
+
+import pytest
+
+from trainers.system.processes import WANTED
+
+TOLD = """
+import resource
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, hard))
+from trainers.system.processes import open_more
+open_more()
+print(*resource.getrlimit(resource.RLIMIT_NOFILE), hard)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it counts otherwise")
+def test_a_low_limit_is_raised_as_far_as_it_goes(root):
+    code = [sys.executable, "-c", TOLD.format(soft=256)]
+    told = subprocess.run(code, capture_output=True, text=True, check=True, cwd=root)
+    soft, hard, before = map(int, told.stdout.split())
+    assert hard == before
+    assert soft == (WANTED if hard < 0 else min(WANTED, hard))

@@ -1,0 +1,109 @@
+"""What a run takes is told before it learns, and in the right order of size."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from trainers.events import Finished, Started
+from trainers.plan import Pace, Plan
+from trainers.training import estimate
+from trainers.training.estimate import Ahead, Footprint, footprint, peak_bytes, seconds
+from trainers.training.recipes import phases
+from trainers.training.run import run
+
+RUN = Ahead(
+    approach="transfer",
+    phases=phases("transfer", "images", "all"),
+    learn=80,
+    held=20,
+    test=100,
+    calibration=80,
+    features=10,
+    classes=2,
+    forward_seconds=0.01,
+    spent=0.5,
+    budget=1000,
+    parameters=1_000_000,
+    lora=10_000,
+    footprint=Footprint(kept=5000, widest=1000),
+)
+FINE_TUNE = replace(RUN, approach="fine_tune", phases=phases("fine_tune", "images", "all"))
+
+
+def test_a_frozen_model_looks_once_at_every_example_and_at_its_mirror_image():
+    once = 0.5 + 200 * 0.01
+    assert once < seconds(RUN) < once + 1
+    mirrored = seconds(replace(RUN, mirror=True)) - seconds(RUN)
+    assert mirrored == pytest.approx(100 * 0.01)  # those that learn and check
+    slower = replace(RUN, forward_seconds=0.02)
+    assert seconds(slower) - seconds(RUN) == pytest.approx(200 * 0.01)
+
+
+def test_a_model_that_learns_takes_its_steps_and_once_more_with_the_checks():
+    (phase,) = FINE_TUNE.phases
+    step = estimate.STEP["all"] * phase.batch * 0.01
+    steps = phase.most_steps(80)
+    assert seconds(FINE_TUNE) > (steps + steps) * step
+    alone = replace(FINE_TUNE, held=0)
+    assert seconds(alone) < seconds(FINE_TUNE) - steps * step
+
+
+def test_it_is_never_foretold_beyond_the_budget():
+    for budget in (5, 20, 60):
+        assert seconds(replace(FINE_TUNE, budget=budget)) <= budget
+    assert seconds(replace(FINE_TUNE, budget=60)) > 40
+
+
+def test_named_steps_are_foretold_as_they_are_named():
+    pace = Pace(train=80, validation=20, test=100, steps=((50, 10, 5),), refit=7)
+    known = seconds(replace(FINE_TUNE, pace=pace, budget=1))
+    (phase,) = FINE_TUNE.phases
+    step = estimate.STEP["all"] * phase.batch * 0.01
+    looks = known - 17 * step
+    assert 0 < looks < 8 * 20 * 0.01 + 4  # before, after, and the looks between
+
+
+def test_every_number_that_learns_takes_a_gradient_two_averages_and_copies():
+    none = peak_bytes(replace(FINE_TUNE, parameters=0), 0)
+    assert peak_bytes(FINE_TUNE, 0) - none >= 4 * (1 + 2) * 1_000_000
+    lora = replace(FINE_TUNE, phases=phases("fine_tune", "images", "lora"))
+    assert peak_bytes(lora, 0) < peak_bytes(FINE_TUNE, 0) / 5
+    assert peak_bytes(FINE_TUNE, 123) == peak_bytes(FINE_TUNE, 0) + 123
+    assert peak_bytes(replace(FINE_TUNE, waiting=77), 0) == peak_bytes(FINE_TUNE, 0) + 77
+
+
+def test_what_layers_hand_on_is_counted_and_grows_with_the_length_of_texts():
+    net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(), nn.Linear(100, 2))
+    with footprint(net, 3, tokens=8) as found:
+        net(torch.zeros(3, 4))
+    assert found.kept == 4 * (100 + 100 + 2)
+    assert found.widest == 4 * (100 + 100)
+    assert found.of(16).kept == 2 * found.kept
+    net(torch.zeros(3, 4))
+    assert found.kept == 4 * 202  # the hooks are gone
+
+
+def test_what_a_layer_changes_in_place_is_counted_once():
+    net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(inplace=True), nn.Linear(100, 2))
+    with footprint(net, 3) as found:
+        net(torch.zeros(3, 4))
+    assert found.kept == 4 * (100 + 2)
+
+
+@pytest.mark.parametrize("approach", ["transfer", "fine_tune", "hybrid", "scratch", "none"])
+def test_a_run_foretells_before_it_learns_and_its_repeat_does_too(approach, toy):
+    toy.SLOW["seconds"] = 0.01
+    started, *_, finished = run(Plan(data="colours", approach=approach, seconds=3))
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert 0 < started.predicted_seconds <= 3
+    assert 0.5 < started.predicted_memory_bytes / finished.peak_memory_bytes < 1.5
+    again, *_ = run(Plan.from_json(finished.repeat))
+    assert again.predicted_seconds > 0
+
+
+def test_what_cannot_be_foretold_is_not(toy):
+    started, *_ = run(Plan(data="colours", approach="simple", seconds=3))
+    assert started.predicted_seconds is started.predicted_memory_bytes is None

@@ -1,0 +1,108 @@
+"""What runs of the same plan share in a worker."""
+
+import time
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import pytest
+
+from trainers.events import Answered, Finished, Notice
+from trainers.plan import Plan
+from trainers.training import features as looking, shared_cache
+
+PLAN = Plan(data="digits", approach="transfer", per_class=3, seconds=30)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    shared_cache._kept.clear()
+    yield
+    shared_cache._kept.clear()
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """How many examples the backbone looked at, in all."""
+    seen = []
+    computed = looking.computed
+
+    def counting(body, inputs, items, **more):
+        seen.append(len(items))
+        return computed(body, inputs, items, **more)
+
+    monkeypatch.setattr(looking, "computed", counting)
+    return seen
+
+
+def told(plan):
+    return list(shared_cache.run(plan, stop=lambda: False))
+
+
+def timed(seen):
+    """Examples that were looked at only to see how fast the machine is."""
+    return sum(count for count in seen if count <= looking.PROBE)
+
+
+def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
+    first = told(PLAN)
+    assert sum(looked_at) > timed(looked_at) > 0
+    looked_at.clear()
+    second = told(PLAN)
+    assert sum(looked_at) <= 2 * (looking.FEW + looking.PROBE)
+    answers = [next(e for e in run if isinstance(e, Answered)).answers for run in (first, second)]
+    assert answers[0] == answers[1]
+
+
+def test_it_is_charged_what_the_first_one_took(looked_at):
+    told(PLAN)
+    kept = shared_cache._kept[("digits", "small_resnet", 3, 0, ())].kept
+    spent = sum(seconds for key, (_, seconds) in kept.items() if key != "forward")
+    (end,) = (event for event in told(PLAN) if isinstance(event, Finished))
+    assert end.seconds >= spent > 0
+
+
+def test_other_examples_to_learn_from_leave_the_test_in_common(looked_at):
+    told(PLAN)
+    looked_at.clear()
+    told(replace(PLAN, seed=1))
+    zero, one = (shared_cache._kept[("digits", "small_resnet", 3, n, ())].kept for n in (0, 1))
+    assert one["test"][0] is zero["test"][0]
+    assert one["train"][0] is not zero["train"][0]
+    assert max(looked_at) < len(one["test"][0])
+
+
+def test_few_are_kept():
+    kept = [shared_cache._shared(replace(PLAN, seed=seed)) for seed in range(shared_cache.MOST + 2)]
+    assert len(shared_cache._kept) == shared_cache.MOST
+    assert shared_cache._shared(replace(PLAN, seed=0)) is not kept[0]
+    assert shared_cache._shared(replace(PLAN, seed=shared_cache.MOST + 1)) is kept[-1]
+
+
+def test_what_the_time_cut_short_is_not_shared(monkeypatch):
+    """Or a later run, with more time, would go by the few."""
+    computed = looking.computed
+    learned_from = 3 * 10  # the test is looked at whole, at full speed
+
+    def slow(body, inputs, items, **more):
+        if len(items) == 8 and len(inputs) == learned_from:
+            time.sleep(0.5)
+        return computed(body, inputs, items, **more)
+
+    monkeypatch.setattr(looking, "computed", slow)
+    monkeypatch.setattr(looking, "TOGETHER", 8)
+    words = [event.text for event in told(replace(PLAN, seconds=1)) if isinstance(event, Notice)]
+    assert any("It goes more slowly than was timed" in text for text in words)
+    ((_, shared),) = shared_cache._kept.items()
+    for key, (features, _) in shared.kept.items():
+        if key[0] == "features":
+            assert len(key[2]) == 8 * len(features)  # the numbers of its examples, as int64
+
+
+def test_nothing_is_kept_of_what_does_not_come_with_thaw():
+    others = (
+        SimpleNamespace(**(asdict(PLAN) | {"data": "own-abc"})),
+        replace(PLAN, backbone="mobilenet_v2"),
+    )
+    for plan in others:
+        assert shared_cache._shared(plan) is None
+    assert not shared_cache._kept

@@ -1,0 +1,221 @@
+"""One run into the store: an error ends it in words, Stop and Cancel are heard within a step."""
+
+import errno
+import threading
+import time
+
+import pytest
+
+from tests.trainers.store.test_store import FINISH, PLAN
+from trainers.events import Cancelled, Failed, Finished, Notice, Step, Validated
+from trainers.store import CANCELLED, FAILED, FINISHED, Store
+from trainers.system import object_store
+from trainers.training.loop import Diverged
+from trainers.training.run import BadData
+from trainers.workers.execute import STEP_ROWS_A_SECOND, execute, reason
+
+
+@pytest.fixture
+def runs(tmp_path):
+    made = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def key(runs):
+    key = runs.start(PLAN, "ann")
+    runs.claim("worker")
+    return key
+
+
+def stored(runs, key) -> list:
+    return [event for _, event in runs.events(key)]
+
+
+def finishes(plan, *, stop, folder):
+    yield Notice("here", 0.0)
+    yield FINISH
+
+
+def breaks(error):
+    def runner(plan, *, stop, folder):
+        yield Notice("here", 0.0)
+        raise error
+
+    return runner
+
+
+def steps_until_stopped(plan, *, stop, folder):
+    number = 0
+    while not stop():
+        number += 1
+        time.sleep(0.005)
+        yield Step(0, number, number / 10, 1.0, 0.0)
+    yield FINISH
+
+
+def until(condition, seconds: float) -> float:
+    """Seconds until `condition` held; fails after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "It took too long."
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def test_what_is_yielded_is_stored(runs, key):
+    events = list(execute(runs, key, PLAN, finishes))
+    assert events == [Notice("here", 0.0), FINISH] == stored(runs, key)
+    assert runs.find(key).state == FINISHED
+
+
+@pytest.mark.parametrize("error", [BadData("Add examples."), Diverged("Try a lower rate.")])
+def test_our_own_errors_are_shown_as_they_stand(runs, key, error):
+    events = list(execute(runs, key, PLAN, breaks(error)))
+    assert isinstance(events[-1], Failed)
+    assert events[-1].text == str(error)
+    assert events == stored(runs, key)
+    assert runs.find(key).state == FAILED
+
+
+def test_an_error_from_elsewhere_is_named_and_says_what_to_do(runs, key):
+    *_, failed = execute(runs, key, PLAN, breaks(RuntimeError("shapes do not fit")))
+    assert "RuntimeError: shapes do not fit" in failed.text
+    assert "Try again" in failed.text
+    assert "Traceback" not in failed.text
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")]
+)
+def test_too_little_memory_is_said_in_words(error):
+    assert "memory of this computer was not enough" in reason(error)
+
+
+def test_an_error_before_the_first_event_is_an_end_too(runs, key):
+    def runner(plan, *, stop, folder):
+        raise BadData("Add examples.")
+        yield
+
+    (failed,) = execute(runs, key, PLAN, runner)
+    assert failed.text == "Add examples."
+
+
+def test_a_score_stays_one_where_its_model_cannot_be_shared(runs, key, tmp_path, monkeypatch):
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(object_store, "put", read_only)
+    assert list(execute(runs, key, PLAN, finishes, tmp_path))[-1] == FINISH
+
+
+def test_stop_is_heard_and_the_run_finishes(runs, key):
+    stream = execute(runs, key, PLAN, steps_until_stopped)
+    next(stream)
+    runs.stop(key)
+    *_, last = stream
+    assert isinstance(last, Finished)
+    assert runs.find(key).state == FINISHED
+
+
+def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
+    step_began = threading.Event()
+
+    def blocks(plan, *, stop, folder):
+        yield Notice("here", 0.0)
+        step_began.set()
+        time.sleep(3)
+        yield FINISH
+
+    events = []
+    worker = threading.Thread(target=lambda: events.extend(execute(runs, key, PLAN, blocks)))
+    worker.start()
+    step_began.wait()
+    assert until(lambda: stored(runs, key), 1) < 1  # what was yielded before the step is seen
+    runs.cancel(key)
+    assert until(lambda: runs.find(key).state == CANCELLED, 2) < 1
+    assert worker.is_alive()
+    worker.join()
+    assert isinstance(events[-1], Cancelled)
+    assert [type(event) for event in stored(runs, key)] == [Notice, Cancelled]
+
+
+def test_cancel_closes_the_run(runs, key):
+    closed = threading.Event()
+
+    def runner(plan, *, stop, folder):
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Notice("still here", 0.0)
+        finally:
+            closed.set()
+
+    stream = execute(runs, key, PLAN, runner)
+    next(stream)
+    runs.cancel(key)
+    *_, last = stream
+    assert isinstance(last, Cancelled)
+    assert closed.is_set()
+
+
+def test_closing_the_stream_cancels_the_run(runs, key):
+    stream = execute(runs, key, PLAN, steps_until_stopped)
+    next(stream)
+    stream.close()
+    assert runs.find(key).state == CANCELLED
+
+
+def test_a_run_that_the_store_has_ended_is_left(runs, key):
+    stream = execute(runs, key, PLAN, steps_until_stopped)
+    next(stream)
+    runs.gone("worker", "It was ended.")
+    *_, last = stream
+    assert isinstance(last, Cancelled)
+    assert runs.find(key).state == FAILED
+
+
+def test_step_rows_are_few_and_all_else_is_kept(runs, key):
+    def quick(plan, *, stop, folder):
+        for number in range(1, 201):
+            time.sleep(0.005)
+            yield Step(0, number, number / 10, 1.0, 0.0)
+            if number % 50 == 0:
+                yield Notice(str(number), 0.0)
+        yield FINISH
+
+    began = time.monotonic()
+    events = list(execute(runs, key, PLAN, quick))
+    took = time.monotonic() - began
+    assert sum(isinstance(event, Step) for event in events) == 200
+    rows = [type(event) for event in stored(runs, key)]
+    assert 1 <= rows.count(Step) <= STEP_ROWS_A_SECOND * took + 1
+    assert rows.count(Notice) == 4
+    assert rows[-1] is Finished
+    assert STEP_ROWS_A_SECOND <= 5
+
+
+def test_a_look_is_seen_at_once(runs, key):
+    look = Validated(0, 0, 0.0, 0.5, 1.0, True, None, None, [], [], [], [], [], 0.0)
+    seen = []
+
+    def runner(plan, *, stop, folder):
+        yield Notice("here", 0.0)
+        yield look
+        seen.extend(stored(runs, key))
+        yield FINISH
+
+    list(execute(runs, key, PLAN, runner))
+    assert look in seen
+
+
+def test_the_runner_gets_the_plan_and_the_folder(runs, key, tmp_path):
+    given = []
+
+    def runner(plan, *, stop, folder):
+        given.append((plan, folder))
+        yield FINISH
+
+    list(execute(runs, key, PLAN, runner, tmp_path))
+    assert given == [(PLAN, tmp_path)]

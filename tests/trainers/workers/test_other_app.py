@@ -1,0 +1,89 @@
+"""What another process of Thaw does to what a page shows: cancels its run, deletes its data, ends
+everything that its visitor has. The page says so, and breaks at nothing."""
+
+import subprocess
+import sys
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.support.own_data import own_texts
+from trainers.datasets import uploads
+from trainers.events import Notice
+from trainers.plan import Plan
+from trainers.store import CANCELLED, NoSuchRun, store
+
+ANN = "ann-the-visitor-1"
+SAYS = """
+import sys
+from trainers.hosting import erase
+from trainers.datasets import own
+from trainers.store import store
+what, visitor, key = sys.argv[1:]
+match what:
+    case "cancel": store().cancel(key, visitor)
+    case "data": erase.data(key)
+    case "run": store().delete([key], visitor)
+    case "everything": erase.everything(visitor)
+"""
+
+
+@pytest.fixture
+def other(root):
+    def does(what: str, key: str = "-") -> None:
+        """In a process of its own, on the same database and data folder."""
+        command = [sys.executable, "-c", SAYS, what, ANN, key]
+        subprocess.run(command, cwd=root, check=True, timeout=100)
+
+    return does
+
+
+@pytest.fixture
+def opened(root):
+    def page(name: str, **query: str) -> AppTest:
+        at = AppTest.from_file(str(root / "pages" / "frame.py"), default_timeout=60)
+        at.session_state["visitor"] = ANN
+        at.run()
+        for key, value in query.items():
+            at.query_params[key] = value
+        return at.switch_page(name).run()
+
+    return page
+
+
+def said(at: AppTest) -> str:
+    assert not at.exception, at.exception
+    kinds = at.markdown, at.caption, at.error, at.warning, at.info
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def test_what_another_app_does_is_said_on_the_page(database, opened, other, tmp_path):
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
+    run = store().start(Plan(data=key, approach="simple"), ANN, worker="here")
+    store().append(run, [Notice("at work", 0.1)])
+    pages = [opened("run.py", run=run), opened("data.py", data=key), opened("run.py", data=key)]
+    pages += [opened("runs.py")]
+    assert "mine" in "".join(map(said, pages))
+
+    other("cancel", run)
+    assert store().asked(run)[1]
+    for at in pages:
+        said(at.run())
+    waiting = store().start(Plan(data=key, approach="simple"), ANN)
+    page = opened("run.py", run=waiting)
+    other("cancel", waiting)
+    assert store().find(waiting).state == CANCELLED
+    said(page.run())
+
+    other("data", key)
+    assert uploads.of(ANN) == []
+    for at in (*pages, page):
+        said(at.run())
+
+    other("run", waiting)
+    assert "There is no such run" in said(page.run())
+    other("everything")
+    with pytest.raises(NoSuchRun):
+        store().find(run)
+    for at in (*pages, page):
+        said(at.run())

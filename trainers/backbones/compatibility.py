@@ -1,0 +1,90 @@
+"""Architecture and data held against each other, before a run starts."""
+
+from trainers.backbones import Backbone
+from trainers.datasets import Facts
+
+ENLARGED = 2.0  # a picture so much smaller than the network's window gains nothing; ours
+SHRUNK = 3.0  # one so much larger loses what is small in it; ours
+WORDS_A_TOKEN = 0.75  # 0.63 to 0.85 on the bundled and the shared English texts
+
+LANGUAGES = {  # of people who may come here; others are named by their code
+    "ar": "Arabic",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "fi": "Finnish",
+    "fr": "French",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+
+
+def remarks(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
+    """What may go less well than it could with this backbone on this data, a sentence or two each;
+    () where they fit."""
+    return _pictures(backbone, facts) if backbone.modality == "images" else _texts(backbone, facts)
+
+
+def _pictures(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
+    told = []
+    if facts.grey:
+        told.append(
+            "These pictures are grey, and the pre-trained model learned from colour pictures. "
+            "That works; it cannot use what it knows of colours."
+        )
+    if facts.side_px and backbone.image_px:
+        times = facts.side_px / backbone.image_px
+        sizes = (
+            f"about {facts.side_px} pixels wide, and the pre-trained model looks at "
+            f"{backbone.image_px}"
+        )
+        if times * ENLARGED <= 1 and not backbone.is_bundled:
+            told.append(
+                f"These pictures are {sizes}: they are enlarged, which costs time and adds no "
+                "detail. The bundled model, made for small pictures, may do as well sooner."
+            )
+        elif times >= SHRUNK:
+            told.append(
+                f"These pictures are {sizes}: small details are lost. Another pre-trained model "
+                "(the backbone, an expert setting), such as MobileNet V3 small, looks at 224 "
+                "pixels; it is a download, and takes longer."
+            )
+    return tuple(told)
+
+
+def _texts(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
+    told = []
+    if facts.language and backbone.languages and facts.language not in backbone.languages:
+        told.append(
+            f"These texts seem to be {_named(facts.language)}, and the pre-trained model was "
+            f"trained on {' and '.join(map(_named, backbone.languages))}: it knows few of the "
+            "words. The backbone e5_small reads about a hundred languages."
+        )
+    if backbone.max_tokens and facts.words > backbone.max_tokens * WORDS_A_TOKEN:
+        told.append(
+            f"Some texts have {facts.words:,} words or more, and the pre-trained model reads about "
+            f"the first {backbone.max_tokens * WORDS_A_TOKEN:.0f}. What comes later is not seen."
+        )
+    return tuple(told)
+
+
+def _named(language: str) -> str:
+    return LANGUAGES.get(language, f"in the language {language!r}")

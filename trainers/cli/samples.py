@@ -1,0 +1,21 @@
+"""The data that comes with Thaw, or can be fetched."""
+
+from typing import Any
+
+from trainers.datasets import SAMPLES, catalog
+
+
+def add(commands: Any) -> None:
+    commands.add_parser("samples", help="list the data that comes with Thaw")
+
+
+def run(given: dict[str, Any]) -> int:
+    for sample in SAMPLES.values():
+        print(f"{sample.key:17} {sample.modality:7} {sample.classes:3} classes  "
+              f"up to {sample.train_per_class} each, {sample.test} to test  "
+              f"{sample.about} ({sample.made})")  # fmt: skip
+    for row in catalog.ONLINE.values():
+        here = "downloaded" if catalog.is_here(row.key) else catalog.size(row.download_bytes)
+        print(f"{row.key:17} {row.modality:7} {row.classes:3} classes  {here:>10}  "
+              f"{row.about} ({row.source}; licence: {row.licence})")  # fmt: skip
+    return 0

@@ -1,0 +1,175 @@
+"""How many: examples that could be used, of each class, and in the test."""
+
+import numpy as np
+
+from guide.questions import LIMITED_BELOW_PER_CLASS
+from trainers.data_checks.context import Known
+from trainers.data_checks.findings import Finding
+
+# Ours, all of them.
+HANDFUL = 10  # examples of a class: fewer, and which ones they happen to be decides
+UNEVEN, LOPSIDED = 3, 10  # times as many of the largest class as of the smallest
+UNSURE_POINTS = 0.2  # width of the interval around a score of 80 %: at 60 examples
+MANY_UNREADABLE = 0.05  # of all items
+NAMED = 12  # classes
+
+REASONS = {
+    "unreadable": (
+        "file that could not be read as a picture",
+        "files that could not be read as pictures",
+        "Empty, cut short or something else under a picture's name: they are not used. If they "
+        "should count, open one to see what it is and save it anew.",
+    ),
+    "no text": (
+        "row without a text",
+        "rows without a text",
+        "There is nothing to learn from them, so they are not used.",
+    ),
+    "no label": (
+        "row without a label",
+        "rows without a label",
+        "Without a right answer nothing can be learned from them, so they are not used. Label "
+        "them if you can.",
+    ),
+}
+
+
+def unreadable(known: Known) -> Finding | None:
+    left = known.about.get("unusable", {})
+    reasons = [(why, left[why]["count"]) for why in REASONS if left.get(why, {}).get("count")]
+    if not reasons:
+        return None
+    count = sum(number for _, number in reasons)
+    title = " and ".join(f"{n:,} {REASONS[why][n > 1]}" for why, n in reasons)
+    return Finding(
+        key="unreadable",
+        title=title,
+        count=count,
+        effect=REASONS[reasons[0][0]][2],
+        weight="warning" if count >= MANY_UNREADABLE * len(known.labels) else "note",
+        names=tuple(left[reasons[0][0]]["names"]),
+    )
+
+
+def unmatched(known: Known) -> Finding | None:
+    learned, tested = known.counts(), known.counts(test=True)
+    never = np.flatnonzero((learned == 0) & (tested > 0))
+    untested = np.flatnonzero((tested == 0) & (learned > 0))
+    if not len(never) and not len(untested):
+        return None
+    which, doing = (never, "learn from") if len(never) else (untested, "test on")
+    some = f"{len(which):,} classes" if len(which) > 1 else repr(known.data.classes[which[0]])
+    if len(never):
+        effect = (
+            "The model cannot learn this answer, so each such example in the test will count as "
+            "wrong. Move some of them into training, or leave the class out."
+        )
+    else:
+        effect = "The score says nothing about them. With three examples or more, one is tested."
+    return Finding(
+        key="unmatched",
+        title=f"There are no examples of {some} to {doing}",
+        count=len(which),
+        effect=effect,
+        weight="problem" if len(never) else "note",
+        names=tuple(known.data.classes[label] for label in which),
+    )
+
+
+def spellings(known: Known) -> Finding | None:
+    alike: dict[str, list[str]] = {}
+    for name in known.data.classes:
+        letters = "".join(sign for sign in name.casefold() if sign.isalnum())
+        alike.setdefault(letters or name, []).append(name)
+    same = [names for names in alike.values() if len(names) > 1]
+    if not same:
+        return None
+    told = [" and ".join(map(repr, names)) for names in same]
+    more = f", and {len(same) - 1:,} more like these" if len(same) > 1 else ""
+    return Finding(
+        key="spellings",
+        title=f"{told[0]} may be one class{more}",
+        count=len(same),
+        effect="They are written in different ways, so to the model they are different answers. If "
+        "they mean the same, write them in one way and add the data again.",
+        weight="warning",
+        names=tuple(told[:NAMED]),
+    )
+
+
+def few(known: Known) -> Finding | None:
+    counts = known.counts()
+    small = np.flatnonzero((counts < LIMITED_BELOW_PER_CLASS) & (counts > 0))
+    if not len(small):
+        return None
+    least = counts[small].min()
+    limit = HANDFUL if least < HANDFUL else LIMITED_BELOW_PER_CLASS
+    small = small[counts[small] < limit]
+    which = (
+        f"{len(small):,} classes have"
+        if len(small) > 1
+        else f"{known.data.classes[small[0]]!r} has"
+    )
+    if len(small) == np.count_nonzero(counts):
+        which = "Every class has"
+    return Finding(
+        key="few-examples",
+        title=f"{which} fewer than {limit} examples to learn from",
+        count=len(small),
+        effect="With so few, it depends on which ones they happen to be how well they are told "
+        f"apart. More examples help here more than anything else: {LIMITED_BELOW_PER_CLASS} of "
+        "each are a start.",
+        weight="warning" if limit == HANDFUL else "note",
+        names=_counted(known, small, counts),
+    )
+
+
+def imbalance(known: Known) -> Finding | None:
+    counts = known.counts()
+    present = np.flatnonzero(counts)
+    most, least = (present[pick(counts[present])] for pick in (np.argmax, np.argmin))
+    times = counts[most] / counts[least]
+    if times < UNEVEN:
+        return None
+    rare = present[counts[present] * UNEVEN <= counts[most]]
+    tested = known.counts(test=True)
+    always = tested[most] / max(1, tested.sum())
+    common = known.data.classes[most]
+    return Finding(
+        key="imbalance",
+        title=f"{common!r} has {times:.0f} times as many examples as {known.data.classes[least]!r}",
+        count=len(rare),
+        effect=f"A model may lean to what is common: whoever always says {common!r} is already "
+        f"right in {always:.0%} of the test. Look at the score of each class, and gather more of "
+        "the rare ones.",
+        weight="warning" if times >= LOPSIDED else "note",
+        names=_counted(known, np.append(rare, most), counts),
+    )
+
+
+def small_test(known: Known) -> Finding | None:
+    from scipy.stats import binomtest
+
+    count = int(known.test.sum())
+    if not count:
+        return None
+    around = binomtest(round(0.8 * count), count).proportion_ci(0.95, method="wilson")
+    if around.high - around.low <= UNSURE_POINTS:
+        return None
+    return Finding(
+        key="small-test",
+        title=f"The test has only {known.many(count, 'example')}",
+        count=count,
+        effect=f"A score of 80 % on so few could in truth be anything from {around.low:.0%} to "
+        f"{around.high:.0%}: smaller differences mean nothing. Bring more examples, or take the "
+        "score as a hint.",
+        weight="warning",
+    )
+
+
+def _counted(known: Known, which: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
+    order = which[np.argsort(counts[which], kind="stable")]
+    told = [f"{known.data.classes[label]}: {counts[label]:,}" for label in order]
+    if len(told) > NAMED:
+        told[NAMED - 1 :] = [f"and {len(told) - NAMED + 1:,} more classes"]
+    return tuple(told)

@@ -1,0 +1,146 @@
+"""What is known of each example, wherever the data comes from: the ground that finders stand on."""
+
+import hashlib
+import time
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from trainers.data_checks.findings import SHOWN, Mend, Shown
+from trainers.datasets import Data, Sample
+from trainers.datasets.thumbnails import shown
+from trainers.datasets.uploads import images, near_duplicates
+from trainers.datasets.uploads.dataset import Own, Stored
+
+TEXT_CHARS = 300  # shown of a text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Each array has a value for every example, training first, then test, in `data`'s order."""
+
+    data: Data
+    labels: np.ndarray  # int64
+    test: np.ndarray  # bool
+    same: np.ndarray  # int64, that copies share
+    near: np.ndarray  # int64, that near-copies share
+    marks: np.ndarray  # of pictures: BLANK and CUT, added up; of texts empty, as all below
+    widths: np.ndarray  # of pictures as they came
+    heights: np.ndarray
+    kinds: np.ndarray  # of their files; empty where there are none
+    features: np.ndarray | None  # of the first training examples
+    rows: np.ndarray | None  # places in the index of what is kept; None: it is not
+    own: bool  # a visitor's data, which can be mended
+    about: dict[str, Any]  # what was noted when own data was read
+
+    @property
+    def what(self) -> str:
+        return "picture" if self.data.modality == "images" else "text"
+
+    def many(self, count: int, what: str = "") -> str:
+        """ "1 picture", "12 pictures"."""
+        return f"{count:,} {what or self.what}{'' if count == 1 else 's'}"
+
+    def counts(self, *, test: bool = False) -> np.ndarray:
+        """Examples of each class, to learn from or to test on."""
+        return np.bincount(self.labels[self.test == test], minlength=len(self.data.classes))
+
+    def name(self, place: int) -> str:
+        return self.data.classes[self.labels[place]]
+
+    def example(self, place: int) -> str | np.ndarray:
+        learned = len(self.data.train.labels)
+        if place < learned:
+            return self.data.train.inputs[place]
+        return self.data.test.inputs[place - learned]
+
+    def texts(self) -> Sequence[str]:
+        return [*self.data.train.inputs, *self.data.test.inputs]
+
+    def shown(self, places: Iterable[int], notes: Sequence[str] = ()) -> tuple[Shown, ...]:
+        """The first few of `places`, ready for a page."""
+        few = [int(place) for _, place in zip(range(SHOWN), places, strict=False)]
+        notes = [*notes, *[""] * len(few)]
+        return tuple(
+            Shown(example=brief(self.example(place)), label=self.name(place), note=note)
+            for place, note in zip(few, notes, strict=False)
+        )
+
+    def mend(self, title: str, places: np.ndarray) -> Mend | None:
+        if not self.own or not len(places):
+            return None
+        return Mend(title=title, rows=tuple(np.sort(self.rows[places]).tolist()))
+
+
+def brief(example: str | np.ndarray) -> str:
+    if isinstance(example, str):
+        return example if len(example) <= TEXT_CHARS else example[: TEXT_CHARS - 1] + "…"
+    return shown(example)
+
+
+def gather(sample: Sample, data: Data, features: np.ndarray | None, seconds: float) -> Known:
+    """What was noted when kept data was read; of other data it is found out now."""
+    labels = np.concatenate([data.train.labels, data.test.labels]).astype(np.int64)
+    test = np.arange(len(labels)) >= len(data.train.labels)
+    rows, about, noted = None, {}, {}
+    if isinstance(sample, Stored):
+        rows = np.concatenate(sample.rows())
+        about, index = sample.noted()
+        noted = {name: values[rows] for name, values in index.items()}
+    if "near" not in noted:  # not kept, or read by an earlier version
+        noted = _looked_at(data, seconds)
+    none = np.array([], dtype=np.int64)
+    return Known(
+        data=data,
+        labels=labels,
+        test=test,
+        features=features,
+        rows=rows,
+        own=isinstance(sample, Own),
+        about=about,
+        **{
+            name: noted.get(name, none)
+            for name in ("same", "near", "marks", "widths", "heights", "kinds")
+        },
+    )
+
+
+def _looked_at(data: Data, seconds: float) -> dict[str, np.ndarray]:
+    inputs = (example for split in (data.train, data.test) for example in split.inputs)
+    if data.modality == "text":
+        texts = list(inputs)
+        folded = (" ".join(unicodedata.normalize("NFKC", t).casefold().split()) for t in texts)
+        same = _numbered(text.encode() for text in folded)
+        _, first, back = np.unique(same, return_index=True, return_inverse=True)
+        return {
+            "same": same,
+            "near": near_duplicates.alike_texts([texts[at] for at in first])[back],
+        }
+    began = time.monotonic()
+    hashes, sizes, marks, looks = [], [], [], []
+    for picture in inputs:
+        picture = np.asarray(picture)
+        sizes.append(picture.shape[:2])
+        hashes.append(picture.tobytes() + bytes(str(picture.shape), "ascii"))
+        hashes[-1] = hashlib.blake2b(hashes[-1], digest_size=8).digest()
+        if time.monotonic() - began < seconds:
+            marks.append(images.marks(picture))
+            looks.append(near_duplicates.looks(Image.fromarray(picture)))
+    same = _numbered(hashes)
+    seen = np.frombuffer(b"".join(looks), dtype=np.uint8).reshape(-1, near_duplicates.LOOKS)
+    close = same.copy()
+    _, first, back = np.unique(same[: len(seen)], return_index=True, return_inverse=True)
+    close[: len(seen)] = same[first[near_duplicates.alike_pictures(seen[first])]][back]
+    heights, widths = np.array(sizes).T
+    marks = np.array(marks + [0] * (len(same) - len(marks)), dtype=np.uint8)
+    return {"same": same, "near": close, "marks": marks, "widths": widths, "heights": heights}
+
+
+def _numbered(keys: Iterable[bytes]) -> np.ndarray:
+    """A number for each different one of `keys`."""
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)

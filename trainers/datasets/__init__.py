@@ -1,0 +1,278 @@
+"""The data sets that come with Thaw, as a registry; nothing here needs torch or a network."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from guide.questions import LARGE_FROM_PER_CLASS, UNSURE, Answers
+from trainers.system.registry import by_key, pick_from
+
+
+class Split(NamedTuple):
+    """Inputs (uint8 pictures N x H x W x 3, or a list of texts) and labels, int64 (N,)."""
+
+    inputs: Sequence  # pictures of one's own: of differing sizes, decoded when asked for
+    labels: np.ndarray
+    # Of one's own data, where they were named: the group of each, a place in `group_names`.
+    groups: np.ndarray | None = None
+    group_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Data:
+    modality: str  # "images" or "text"
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    # Each class in words, as a text may be compared with it when there is no example (zero-shot).
+    described: tuple[str, ...] = ()
+
+
+NOTHING = Split((), np.array([], dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a backbone has to cope with; pictures as they are kept: an upload's are made smaller."""
+
+    modality: str
+    side_px: int | None = None  # median of the pictures' shorter sides; None for texts
+    grey: bool = False  # nearly all pictures
+    language: str = ""  # ISO 639 code of the texts; "" where it cannot be told
+    words: int = 0  # in a long text: 95 of 100 are no longer; 0 for pictures
+
+
+def facts_of(data: Data, most: int = 200) -> Facts:
+    """Facts about `data`, from at most `most` examples spread over all of them."""
+    inputs = data.train.inputs if len(data.train.inputs) else data.test.inputs
+    places = np.unique(np.linspace(0, len(inputs) - 1, min(most, len(inputs))).astype(int))
+    some = [inputs[place] for place in places]
+    if data.modality == "text":
+        words = np.percentile([len(WORD.findall(text)) for text in some] or [0], 95)
+        return Facts("text", language=language_of(some), words=round(words))
+    sides = [min(picture.shape[:2]) for picture in some]
+    grey = np.mean([np.ptp(picture, axis=2).mean() < GREY for picture in some] or [0])
+    return Facts("images", int(np.median(sides)) if sides else None, grey=bool(grey > 0.95))
+
+
+# Scripts without spaces between words: each character counts as one.
+WORD = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]|[^\s\u2e80-\u9fff\uf900-\ufaff]+")
+GREY = 4  # spread of the channels, of 255: JPEG leaves a little colour in a scanned grey page
+SURE = 0.99  # of a language; ours
+LETTERS = 20  # with fewer, a name decides; ours
+
+
+def language_of(texts: Sequence[str]) -> str:
+    """ISO 639 code of the language that most of `texts` are in; "" where that is not sure."""
+    joined = " ".join(text[:500] for text in texts)[:20_000]
+    if sum(character.isalpha() for character in joined) < LETTERS:
+        return ""
+    language, sureness = _identifier().classify(joined)
+    return language if sureness > SURE and language != "zxx" else ""  # zxx: not a language
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # half a second
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    key: str  # in links and plans: never rename
+    title: str
+    about: str  # what it holds, in a line
+    made: str  # "real", or that it was drawn or written, and by whom
+    modality: str
+    classes: int
+    train_per_class: int  # at most, for the class that has fewest
+    test: int  # examples
+    resembles: dict[str, str] = field(hash=False)  # answers that it is like
+    load: str  # "module:function", called with (per_class, seed)
+    facts: Facts | None = None  # what `facts_of` finds; None where nobody looked
+
+    def data(
+        self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
+    ) -> Data:
+        """`per_class` training examples of each class (None: all), chosen by `seed`; the split
+        never changes. `mends`: keys of findings, what they name is left out; of own data only."""
+        module, _, name = self.load.partition(":")
+        return getattr(import_module(module), name)(per_class, seed)
+
+    def some(
+        self,
+        items: Sequence[int],
+        per_class: int | None = None,
+        seed: int = 0,
+        mends: Collection[str] = (),
+    ) -> Data:
+        """Of what `data` hands back for the same, the training examples numbered `items` alone, and
+        no test. Numbers that there are not are passed over; what is drawn, is drawn for these."""
+        if self.load.startswith("trainers.datasets.bundled:"):
+            from trainers.datasets import bundled
+
+            if (drawn := bundled.some(self.key, items, per_class, seed)) is not None:
+                return drawn
+        data = self.data(per_class, seed, mends)
+        inputs, labels = data.train.inputs, data.train.labels
+        items = [item for item in items if 0 <= item < len(labels)]
+        one_array = isinstance(inputs, np.ndarray)
+        chosen = inputs[items] if one_array else [inputs[item] for item in items]
+        return Data(data.modality, data.classes, Split(chosen, labels[items]), NOTHING)
+
+    def glimpse(self) -> list[tuple[str, str]]:
+        """An example of each class as (what a page can show, the class), without drawing or
+        reading more than that where it takes long."""
+        module, _, name = self.load.partition(":")
+        return import_module(module).glimpse(name)
+
+
+SAMPLES = by_key(
+    Sample(
+        key="vehicles",
+        title="Vehicles",
+        about="Cars, lorries, buses, motorcycles and bicycles in all sorts of scenes.",
+        made="drawn by code for Thaw",
+        modality="images",
+        classes=5,
+        train_per_class=500,
+        test=500,
+        resembles={"specificity": "common", "data_volume": "large"},
+        load="trainers.datasets.bundled:vehicles",
+        facts=Facts("images", side_px=64),
+    ),
+    Sample(
+        key="digits",
+        title="Handwritten digits",
+        about="The figures 0 to 9 as people wrote them, 8 x 8 pixels.",
+        made="real: scikit-learn's digits, from the UCI repository",
+        modality="images",
+        classes=10,
+        train_per_class=114,
+        test=600,
+        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        load="trainers.datasets.bundled:digits",
+        facts=Facts("images", side_px=8, grey=True),
+    ),
+    Sample(
+        key="cells",
+        title="Blood cells",
+        about="Stained cells under a microscope: healthy, three stages of a parasite, artefacts.",
+        made="drawn by code for Thaw, after textbook descriptions; no real patients",
+        modality="images",
+        classes=5,
+        train_per_class=500,
+        test=500,
+        resembles={"specificity": "specialised", "data_volume": "large"},
+        load="trainers.datasets.bundled:cells",
+        facts=Facts("images", side_px=64),
+    ),
+    Sample(
+        key="messages",
+        title="Customer messages",
+        about="Short messages to shops and services, by what the customer wants.",
+        made="written by hand for Thaw",
+        modality="text",
+        classes=8,
+        train_per_class=55,
+        test=360,
+        resembles={"specificity": "common", "data_volume": "moderate"},
+        load="trainers.datasets.bundled:messages",
+        facts=Facts("text", language="en", words=25),
+    ),
+    Sample(
+        key="pydocs",
+        title="Python's documentation",
+        about="Sentences from the documentation of Python's own library, by topic.",
+        made="real: read from the running Python",
+        modality="text",
+        classes=9,
+        train_per_class=200,
+        test=540,
+        resembles={"specificity": "somewhat", "data_volume": "large"},
+        load="trainers.datasets.bundled:pydocs",
+        facts=Facts("text", language="en", words=28),
+    ),
+    Sample(
+        key="finance",
+        title="Market notes",
+        about="Short notes on companies and markets, by how good the news is.",
+        made="written by hand for Thaw; the companies are invented",
+        modality="text",
+        classes=6,
+        train_per_class=55,
+        test=270,
+        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        load="trainers.datasets.bundled:finance",
+        facts=Facts("text", language="en", words=28),
+    ),
+    Sample(
+        key="triage",
+        title="Clinical notes",
+        about="Short notes in doctors' language, by the department that should see the patient.",
+        made="written by hand for Thaw; no real patients",
+        modality="text",
+        classes=7,
+        train_per_class=55,
+        test=315,
+        resembles={"specificity": "specialised", "data_volume": "moderate"},
+        load="trainers.datasets.bundled:triage",
+        facts=Facts("text", language="en", words=30),
+    ),
+)
+
+
+def pick(key: str) -> Sample:
+    """The sample, the upload or the downloaded data set called `key`. Raises `UnknownKey`, naming
+    one that exists, or saying how to download it."""
+    from trainers.datasets import catalog, uploads  # they need what stands here
+
+    if key.startswith("own-"):
+        return uploads.sample(key)
+    if key in catalog.ONLINE:
+        return catalog.sample(key)
+    return pick_from(SAMPLES, key, "sample")
+
+
+def here() -> list[Sample]:
+    """What comes with Thaw, and what was downloaded."""
+    from trainers.datasets import catalog
+
+    return [*SAMPLES.values(), *(catalog.sample(k) for k in catalog.ONLINE if catalog.is_here(k))]
+
+
+SPECIFICITIES = ("common", "somewhat", "specialised")  # from near to far: for distances
+
+
+def closest(answers: Answers) -> tuple[Sample, tuple[str, ...]]:
+    """The sample most like the answers, and the questions whose answer it does not resemble.
+
+    Specificity weighs more than volume: any sample can be cut down to fewer examples.
+    """
+    modality = "text" if answers.modality == "text" else "images"
+
+    def unlike(sample: Sample) -> tuple[int, bool]:
+        special = (
+            0
+            if answers.specificity == UNSURE
+            else abs(
+                SPECIFICITIES.index(sample.resembles["specificity"])
+                - SPECIFICITIES.index(answers.specificity)
+            )
+        )
+        too_small = answers.data_volume == "large" and sample.train_per_class < LARGE_FROM_PER_CLASS
+        return special, too_small
+
+    def distance(sample: Sample) -> tuple[int, bool, bool]:
+        other = answers.data_volume not in (UNSURE, sample.resembles["data_volume"])
+        return *unlike(sample), other  # of two that serve, the one of that very size
+
+    sample = min((s for s in SAMPLES.values() if s.modality == modality), key=distance)
+    special, too_small = unlike(sample)
+    return sample, tuple(["specificity"] * bool(special) + ["data_volume"] * too_small)

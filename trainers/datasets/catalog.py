@@ -1,0 +1,418 @@
+"""Data sets to download, as a registry; nothing here needs torch or, until asked, a network.
+
+`fetch` downloads one through `publishers`, keeps the part that runs use in the form of an upload
+(`own`), and deletes the download. From then on it is a sample called by its key.
+"""
+
+import errno
+import http.client
+import re
+import shutil
+import tarfile
+import threading
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TypeVar
+
+from trainers.datasets import SAMPLES
+from trainers.datasets.uploads import dataset, images, texts
+from trainers.datasets.uploads.limits import BadUpload
+from trainers.events import Done, Event, Progress, Stage
+from trainers.system.paths import home
+from trainers.system.registry import UnknownKey, by_key, pick_from
+
+DISK_FACTOR = 3  # ours: the download, what it unpacks to, and what is kept of it
+LOOK_SECONDS = 0.5  # between two looks at how much has come
+COMING = {".tgz", ".gz", ".zip", ".mat", ".parquet", ".jsonl", ".incomplete"}  # what is downloaded
+COLUMNS = "text", "label"  # of the tables that publishers hand over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    key: str  # in links and plans: never rename
+    title: str
+    about: str  # what it holds, in a line
+    modality: str
+    classes: int
+    train: int  # examples that are kept, doubles included
+    test: int
+    part: str  # which part of what is published that is
+    resembles: dict[str, str]  # answers that it is like: ours
+    source: str  # whose it is, and where it comes from
+    licence: str
+    download_bytes: int  # as published
+    load: str  # "module:function", called with a folder: downloads, and hands back what came
+
+
+class BadFetch(RuntimeError):
+    """A download that did not come; the text says what was asked, what is wrong, what to do."""
+
+
+class NotHere(UnknownKey):
+    """A data set that exists and was not downloaded; the text says how to."""
+
+
+OWN_SPLIT = "all of it, split as its authors did"
+
+ONLINE = by_key(
+    Published(
+        key="flowers102",
+        title="Flowers",
+        about="Photos of 102 kinds of flowers that grow in Britain, few of each.",
+        modality="images",
+        classes=102,
+        train=2040,
+        test=5000,
+        part="the authors' training and validation pictures; 5,000 of their 6,149 for the test",
+        resembles={"specificity": "somewhat", "data_volume": "limited"},
+        source="Nilsback and Zisserman, 102 Category Flower Dataset, University of Oxford",
+        licence="none stated; published for research",
+        download_bytes=344_878_000,
+        load="trainers.datasets.publishers:flowers102",
+    ),
+    Published(
+        key="pets",
+        title="Pets",
+        about="Photos of cats and dogs, by which of 37 breeds they are.",
+        modality="images",
+        classes=37,
+        train=3680,
+        test=3669,
+        part=OWN_SPLIT,
+        resembles={"specificity": "common", "data_volume": "moderate"},
+        source="Parkhi and others, Oxford-IIIT Pet Dataset",
+        licence="CC BY-SA 4.0",
+        download_bytes=811_092_049,
+        load="trainers.datasets.publishers:pets",
+    ),
+    Published(
+        key="eurosat",
+        title="Land from above",
+        about="Satellite pictures of Europe: fields, forests, rivers, roads, houses.",
+        modality="images",
+        classes=10,
+        train=20_000,
+        test=5000,
+        part="25,000 of the 27,000 pictures, in colour; a fifth of each class held back to test",
+        resembles={"specificity": "specialised", "data_volume": "large"},
+        source="Helber and others, EuroSAT, from Sentinel-2; as redistributed by TorchGeo",
+        licence="MIT",
+        download_bytes=94_280_567,
+        load="trainers.datasets.publishers:eurosat",
+    ),
+    Published(
+        key="fashion_mnist",
+        title="Clothes",
+        about="Small grey pictures of clothes, shoes and bags from a shop.",
+        modality="images",
+        classes=10,
+        train=20_000,
+        test=5000,
+        part="20,000 of 60,000 pictures to learn from, 5,000 of 10,000 to test",
+        resembles={"specificity": "somewhat", "data_volume": "large"},
+        source="Xiao, Rasul and Vollgraf, Fashion-MNIST, Zalando Research",
+        licence="MIT",
+        download_bytes=30_878_645,
+        load="trainers.datasets.publishers:fashion_mnist",
+    ),
+    Published(
+        key="dtd",
+        title="Textures",
+        about="Surfaces by the word that describes them: banded, bubbly, woven …",
+        modality="images",
+        classes=47,
+        train=3760,
+        test=1880,
+        part="all of it; of the ten splits of its authors, the first",
+        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        source="Cimpoi and others, Describable Textures Dataset, University of Oxford",
+        licence="for research purposes",
+        download_bytes=625_239_812,
+        load="trainers.datasets.publishers:dtd",
+    ),
+    Published(
+        key="banking77",
+        title="Questions to a bank",
+        about="What customers write to a bank, by which of 77 things they want.",
+        modality="text",
+        classes=77,
+        train=10_003,
+        test=3080,
+        part=OWN_SPLIT,
+        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        source="Casanueva and others, PolyAI; as kept by MTEB on Hugging Face",
+        licence="CC BY 4.0",
+        download_bytes=1_615_000,  # the hub tells it in rounded words
+        load="trainers.datasets.publishers:hub",
+    ),
+    Published(
+        key="ag_news",
+        title="News",
+        about="News in a sentence or two: world, sport, business, science.",
+        modality="text",
+        classes=4,
+        train=100_000,
+        test=7600,
+        part="100,000 of 120,000 texts to learn from; the whole test",
+        resembles={"specificity": "common", "data_volume": "large"},
+        source="Zhang, Zhao and LeCun, from Gulli's AG corpus; on Hugging Face",
+        licence="for research and other non-commercial use",
+        download_bytes=19_820_267,
+        load="trainers.datasets.publishers:hub",
+    ),
+    Published(
+        key="rotten_tomatoes",
+        title="Film reviews",
+        about="Sentences from film reviews: for the film or against it.",
+        modality="text",
+        classes=2,
+        train=9596,
+        test=1066,
+        part=OWN_SPLIT,
+        resembles={"specificity": "common", "data_volume": "large"},
+        source="Pang and Lee, from Rotten Tomatoes; on Hugging Face",
+        licence="none stated",
+        download_bytes=881_052,
+        load="trainers.datasets.publishers:hub",
+    ),
+    Published(
+        key="emotion",
+        title="Feelings",
+        about="Short messages by the feeling that they tell of: joy, sadness, anger and others.",
+        modality="text",
+        classes=6,
+        train=18_000,
+        test=2000,
+        part=OWN_SPLIT,
+        resembles={"specificity": "common", "data_volume": "large"},
+        source="Saravia and others, CARER, from Twitter; on Hugging Face",
+        licence="for education and research only",
+        download_bytes=1_287_193,
+        load="trainers.datasets.publishers:hub",
+    ),
+    Published(
+        key="medical_abstracts",
+        title="Medical abstracts",
+        about="Summaries of medical papers, by the kind of disease.",
+        modality="text",
+        classes=5,
+        train=11_550,
+        test=2888,
+        part=OWN_SPLIT,
+        resembles={"specificity": "specialised", "data_volume": "large"},
+        source="Schopf, Braun and Matthes, Medical Abstracts TC Corpus; on Hugging Face",
+        licence="CC BY-SA 3.0",
+        download_bytes=9_610_000,  # the hub tells it in rounded words
+        load="trainers.datasets.publishers:hub",
+    ),
+)
+
+
+def size(count: int) -> str:
+    """Bytes in words: "345 MB"."""
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.1f} MB"
+
+
+def as_table() -> str:
+    """The data sets as a Markdown table, for the README."""
+    rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{row.key}` | {size(row.download_bytes)} | {row.about} {row.classes} classes "
+        f"| {row.source} | {row.licence} |"
+        for row in ONLINE.values()
+    ]
+    return "\n".join(rows)
+
+
+def place(key: str) -> Path:
+    """Where the data set lies, or would."""
+    return home() / "online" / pick_from(ONLINE, key, "data set").key
+
+
+def is_here(key: str) -> bool:
+    try:
+        _, fields = dataset.stored(key)
+    except UnknownKey:
+        return False
+    return key in ONLINE and bool(fields["classes"])  # one that was deleted has none
+
+
+class Fetched(dataset.Stored):
+    """A data set that was downloaded: everybody's, not a visitor's own."""
+
+
+def sample(key: str) -> Fetched:
+    """The data set called `key`. Raises `NotHere` when it was never downloaded.
+
+    When it was deleted since, the runs on it can still be read; its data cannot.
+    """
+    row = pick_from(ONLINE, key, "data set")
+    try:
+        _, fields = dataset.stored(key)
+    except UnknownKey:
+        raise NotHere(how_to(row)) from None
+    fields |= {"title": row.title, "about": row.about, "resembles": row.resembles}
+    return Fetched(**fields | {"made": f"real: {row.source} (licence: {row.licence})"})
+
+
+def how_to(row: Published) -> str:
+    return (
+        f"{row.title} ({row.key}) is not on this computer. To download it, "
+        f"{size(row.download_bytes)}: python -m trainers fetch {row.key}"
+    )
+
+
+def forget(key: str) -> None:
+    """Deletes what was downloaded. Raises `NotHere`."""
+    if not is_here(key):
+        raise NotHere(how_to(pick_from(ONLINE, key, "data set")))
+    dataset.forget(key)
+
+
+def fetch(key: str) -> Iterator[Event]:
+    """Downloads, converts and keeps a data set, telling how far it is; ends with `Done`.
+
+    Made for a process of its own, with which an abandoned download ends. Whole or not at all:
+    what a cut left behind is used or cleared by the next call. Raises `UnknownKey`, `BadFetch`.
+    """
+    from filelock import FileLock, Timeout
+
+    row = pick_from(ONLINE, key, "data set")
+    clock = _Clock()
+    raw = home() / "downloads" / key
+    raw.parent.mkdir(exist_ok=True)
+    lock = FileLock(raw.with_suffix(".lock"))
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            yield Stage("wait", f"Another download of {row.title} is under way.", clock())
+    try:
+        if not is_here(key):  # somebody else may have brought it
+            with _in_words(row, raw):
+                yield from _fetched(row, raw, clock)
+    finally:
+        lock.release()
+    yield Done({}, clock())
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def __call__(self) -> float:
+        return time.monotonic() - self.began
+
+
+def _fetched(row: Published, raw: Path, clock: _Clock) -> Iterator[Event]:
+    need, room = DISK_FACTOR * row.download_bytes, shutil.disk_usage(raw.parent).free
+    if room < need:
+        raise BadFetch(
+            f"{row.title} takes about {size(need)} while it is unpacked; this disk has "
+            f"{size(room)} left. Make room, and try again."
+        )
+    yield Stage("download", f"Downloading {row.title}, {size(row.download_bytes)}", clock())
+    module, _, name = row.load.partition(":")
+    work = partial(getattr(import_module(module), name), raw)
+    found, notices = yield from _meanwhile(work, partial(_come, row, raw, clock))
+    pictures = row.modality == "images"
+    what, count = ("pictures", len(found.files)) if pictures else ("rows", row.train + row.test)
+    yield Stage("convert", f"Keeping {count:,} {what} in a form that trains fast", clock())
+    shutil.rmtree(place(row.key).with_suffix(".part"), ignore_errors=True)  # of a cut
+    with dataset.Keeper(row.modality, "", place(row.key)) as keeper:
+        reading = images.read(found, keeper) if pictures else texts.read(found, keeper, *COLUMNS)
+        for progress in reading:
+            yield Progress(round(progress.share * count), count, clock(), what)
+        yield Stage("sides", "Keeping near-duplicates on one side of the split", clock())
+        keeper.finish(row.title, [*notices, *found.notices()])
+    shutil.rmtree(raw, ignore_errors=True)
+    yield Stage("clean", f"Kept in {place(row.key)}; the download itself was deleted", clock())
+
+
+def _come(row: Published, raw: Path, clock: _Clock) -> Progress:
+    """How much of the download has come, by the files that grow in its folder."""
+    done = 0
+    with suppress(OSError):  # one was renamed just now
+        for file in raw.rglob("*"):
+            done += file.stat().st_size if file.suffix in COMING else 0
+    return Progress(min(done, row.download_bytes), row.download_bytes, clock(), "bytes")
+
+
+T = TypeVar("T")
+
+
+def _meanwhile(work: Callable[[], T], told: Callable[[], Event]) -> Generator[Event, None, T]:
+    """What `work` gives, which runs in a thread; tells of it while it lasts."""
+    outcome: Future[T] = Future()
+
+    def body() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # it belongs to whoever waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=body, daemon=True).start()
+    while not wait([outcome], LOOK_SECONDS).done:
+        yield told()
+    return outcome.result()
+
+
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
+GONE = (404, 410)
+
+
+@contextmanager
+def _in_words(row: Published, raw: Path) -> Iterator[None]:
+    """What can go wrong with a download, as a `BadFetch` that also says what needs none."""
+    needs_none = ", ".join(s.key for s in SAMPLES.values() if s.modality == row.modality)
+    try:
+        yield
+    except (BadFetch, BadUpload) as error:
+        said = str(error)
+    except (OSError, http.client.HTTPException, RuntimeError, *DAMAGED) as error:
+        said = _said(row, error)
+        if not isinstance(error, OSError) or error.errno in FULL:
+            shutil.rmtree(raw, ignore_errors=True)  # of no use, or in the way
+    else:
+        return
+    raise BadFetch(f"{said} These come with Thaw and need no network: {needs_none}.")
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _said(row: Published, error: Exception) -> str:
+    answer = getattr(error, "response", None)  # of huggingface_hub; the others are urllib's
+    status = getattr(answer, "status_code", None) or getattr(error, "code", None)
+    if told := re.search(r"HTTP Error (\d+)", str(error)):  # torchvision put it in a text
+        status = int(told[1])
+    if isinstance(error, OSError) and error.errno in FULL:
+        return (
+            f"The disk is full, so {row.title} could not be kept; what had come was deleted. "
+            f"It takes about {size(DISK_FACTOR * row.download_bytes)} while it is unpacked. Make "
+            "room, and try again."
+        )
+    if status in GONE:
+        return (
+            f"{row.title} is no longer where it was published (error {status}). A newer version "
+            "of Thaw may know where it is."
+        )
+    if status:
+        return f"The publisher of {row.title} answered with error {status}. Try again later."
+    if isinstance(error, (RuntimeError, *DAMAGED)):
+        return (
+            f"{row.title} did not arrive whole: its checksum is wrong, or it does not open. "
+            "Probably the connection broke off. Nothing of it was kept. Try again."
+        )
+    return (
+        f"The connection broke off while {row.title} came ({type(error).__name__}). Nothing half "
+        "is kept. Try again."
+    )

@@ -1,0 +1,174 @@
+"""The files of an upload, of a zip or of a folder, opened one at a time and never unpacked."""
+
+import os
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from trainers.datasets.uploads import inbox
+from trainers.datasets.uploads.limits import (
+    MAX_BYTES,
+    MAX_FILES,
+    MAX_RATIO,
+    MB,
+    RATIO_COUNTS_FROM,
+    BadUpload,
+    plain,
+    some,
+)
+
+JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
+JUNK_IN_WORDS = "hidden files and those that systems leave behind"
+PACKED = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file: its path as the parts of a name, its size, and how to open it."""
+
+    parts: tuple[str, ...]
+    size: int
+    open: Callable[[], BinaryIO]
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.parts)
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.parts[-1]).suffix.lower()
+
+
+@dataclass
+class Members:
+    """What an upload holds, and a word on all that was passed over."""
+
+    files: list[Member] = field(default_factory=list)
+    passed: dict[str, list[str]] = field(default_factory=dict)  # why -> names
+    seen: int = 0
+    alone: bool = False  # one file, not a zip or a folder of them
+
+    def add(self, member: Member) -> None:
+        self.seen += 1
+        if any(map(_is_junk, member.parts)):
+            self.pass_over(JUNK_IN_WORDS, member.name)
+        elif member.suffix in PACKED:
+            self.pass_over("packed files inside (unpack them first)", member.name)
+        else:
+            self.files.append(member)
+        if self.seen > MAX_FILES:
+            raise BadUpload(
+                f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred "
+                "of each class teach as much."
+            )
+
+    def pass_over(self, why: str, name: str) -> None:
+        self.passed.setdefault(why, []).append(name)
+
+    def notices(self) -> list[str]:
+        return [f"Passed over, {why}: {some(names)}." for why, names in self.passed.items()]
+
+
+def _is_junk(name: str) -> bool:
+    return name.lower() in JUNK or name.startswith(".")
+
+
+@contextmanager
+def members(path: Path) -> Iterator[Members]:
+    """The files of `path` (a folder, a zip, a single file, or what a browser brought), open while
+    the block lasts."""
+    found = Members()
+    brought = inbox.listing(path)
+    if brought is None:
+        brought = [(path, (path.name,))] if path.is_file() else []
+    if len(brought) > 1 or (brought and len(brought[0][1]) > 1):
+        for file, parts in brought:
+            found.add(Member(parts, file.stat().st_size, partial(open, file, "rb")))
+        check_size(sum(member.size for member in found.files))
+        yield found
+        return
+    if not brought:
+        _of_folder(path, found)
+        yield found
+        return
+    path, parts = brought[0]
+    alone = Member(parts, path.stat().st_size, partial(open, path, "rb"))
+    found.alone = True
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if "[Content_Types].xml" in archive.NameToInfo:  # a workbook is a zip, too
+                found.files.append(alone)
+            else:
+                found.alone = False
+                _of_zip(archive, alone.size, found)
+            yield found
+    elif alone.suffix in PACKED:
+        raise BadUpload(
+            f"{plain(alone.name)} cannot be opened as a zip: it is damaged or packed another "
+            "way. Pack the folder again, as a .zip."
+        )
+    else:
+        check_size(alone.size)
+        found.files.append(alone)
+        yield found
+
+
+def _of_folder(path: Path, found: Members) -> None:
+    total = 0
+    for where, folders, files in os.walk(path):  # follows no links
+        for name in list(folders):
+            if os.path.islink(os.path.join(where, name)):
+                found.pass_over("links", name)
+            elif _is_junk(name):
+                found.pass_over(JUNK_IN_WORDS, name)
+                folders.remove(name)
+        folders.sort()
+        for name in sorted(files):
+            file = Path(where, name)
+            about = file.lstat()
+            parts = file.relative_to(path).parts
+            if stat.S_ISLNK(about.st_mode):
+                found.pass_over("links", "/".join(parts))
+            elif not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for ever
+                found.pass_over("things that are no files", "/".join(parts))
+            else:
+                total += about.st_size
+                check_size(total)
+                found.add(Member(parts, about.st_size, partial(open, file, "rb")))
+
+
+def _of_zip(archive: zipfile.ZipFile, packed: int, found: Members) -> None:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise BadUpload("The zip is locked with a password. Pack it again without one.")
+    # zipfile reads no more of an entry than it declares, so the sum of the declared sizes holds.
+    total = sum(entry.file_size for entry in entries)
+    check_size(total)
+    if total > RATIO_COUNTS_FROM and total > MAX_RATIO * packed:
+        raise BadUpload(
+            f"The zip has {packed:,} bytes and would unpack to {total / MB:,.0f} MB: pictures and "
+            "texts never shrink that far, so it was not opened. Pack only pictures or tables."
+        )
+    for entry in entries:
+        parts = tuple(part for part in entry.filename.replace("\\", "/").split("/") if part)
+        if not parts:
+            continue
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            found.pass_over("links", entry.filename)
+        elif entry.filename[0] in "/\\" or ".." in parts or parts[0][1:2] == ":":
+            found.pass_over("files whose path leads out of the zip", entry.filename)
+        else:
+            found.add(Member(parts, entry.file_size, partial(archive.open, entry)))
+
+
+def check_size(total: int) -> None:
+    if total > MAX_BYTES:
+        raise BadUpload(
+            f"Unpacked, this is more than {MAX_BYTES // MB:,} MB. Make the pictures smaller "
+            f"(Thaw looks at 256 pixels at most) or choose fewer."
+        )

@@ -1,0 +1,53 @@
+"""Two runs that were asked the same test: on which examples they differ, and what that tells."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from trainers.evaluation.metrics import Asked, Paired, between
+
+RARE = 0.05  # as is usual
+
+
+class Differing(NamedTuple):
+    """Places in the test, from 0, of those that both were asked."""
+
+    first: list[int]  # right by the first alone
+    second: list[int]  # right by the second alone
+    both: int  # how many both have right
+    neither: int
+    gap: Paired  # first minus second
+
+    def words(self, first: str, second: str) -> str:
+        """What the split tells about which is better, of two that are called so."""
+        apart = len(self.first) + len(self.second)
+        if not apart:
+            return "Each has right exactly what the other has right."
+        split = f"alone is right {len(self.first):,} times, {second} alone {len(self.second):,}."
+        split = f"{first[0].upper()}{first[1:]} {split}"
+        p = f"p = {self.gap.p:.2g}" if self.gap.p >= 0.001 else "p below 0.001"
+        if self.gap.p < RARE:
+            better = first if self.gap.difference > 0 else second
+            return (
+                f"{split} Were both equally good, chance would seldom split them so unevenly "
+                f"({p}, McNemar's test): {better} is most likely the better one."
+            )
+        return (
+            f"{split} Were both equally good, chance could well split them so unevenly ({p}, "
+            "McNemar's test): this does not tell which is better."
+        )
+
+
+def differing(first: Asked, second: Asked) -> Differing | None:
+    """How the answers of two runs differ; None where the tests are not the same."""
+    if (gap := between(first, second)) is None:
+        return None
+    labels = np.asarray(first.labels[: gap.tests])
+    one, other = (labels == np.asarray(asked.answers[: gap.tests]) for asked in (first, second))
+    return Differing(
+        np.flatnonzero(one & ~other).tolist(),
+        np.flatnonzero(other & ~one).tolist(),
+        int((one & other).sum()),
+        int((~one & ~other).sum()),
+        gap,
+    )

@@ -1,0 +1,128 @@
+"""Was the advice right? From the answers of several models to the same test examples."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from guide.approaches import APPROACHES
+from trainers.evaluation.metrics import Paired, interval, paired
+
+ADVISABLE = ("transfer", "fine_tune", "hybrid")  # what the guide chooses from
+UNTRAINED = ("none", "simple")  # what needs no training of a network
+TOLERATED = 0.02  # a loss that still lets the advice count as right
+MOST_TESTS = 10_000  # more to settle a verdict is no advice that anyone could follow; ours
+
+
+class Verdict(NamedTuple):
+    best: str  # of ADVISABLE
+    outcome: str  # "right", "wrong" or "cannot tell"; "" where nothing was advised
+    words: str
+    against_advised: dict[str, Paired]  # approach -> it minus the advised one
+    visible: float  # half the width of the interval: smaller differences stay unseen
+    settled_at: int | None = None  # test examples that would settle it; see `settled_at`
+    enough: str = ""  # what needs no training of a network and does as well as the best
+
+
+def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
+    """The verdict on `advised`, given for each approach which test examples it had right.
+
+    Right: a loss of more than `TOLERATED` against the best other is excluded (95 %). Wrong: a loss
+    is certain. Only the examples that all were asked are compared.
+    """
+    count = min(map(len, right.values()))
+    right = {key: list(answers[:count]) for key, answers in right.items()}
+    scores = {key: sum(answers) for key, answers in right.items()}
+    advisable = [key for key in ADVISABLE if key in right]
+    best = max(advisable or right, key=lambda key: (scores[key], key == advised))
+    if advised not in right:
+        return Verdict(best, "", "The advised approach was not among them.", {}, 0.0)
+    against = {
+        key: paired(answers, right[advised]) for key, answers in right.items() if key != advised
+    }
+    rivals = [key for key in advisable if key != advised]
+    if not rivals:
+        enough = _enough(advised, right)
+        words = _untrained(enough, advised, right)
+        return Verdict(best, "", words, against, 0.0, enough=enough)
+    rival = max(rivals, key=scores.__getitem__)
+    loss = against[rival]
+    visible = (loss.high - loss.low) / 2
+    told = f"{_named(advised)} {scores[advised]} against {scores[rival]} right of {count:,} for "
+    told += f"{_named(rival).lower()}: "
+    outcome, settled = _outcome(loss.low, loss.high), None
+    if outcome == "right":
+        told += f"the advice was right{', a clear win' if loss.high <= 0 else ''}. {_span(loss)}"
+    elif outcome == "wrong":
+        told += f"the advice was wrong. {_span(loss)}"
+    else:
+        settled = settled_at(loss)
+        told += (
+            f"not a clear win for either. {_span(loss)} With {count:,} test examples, differences "
+            f"below about {100 * visible:.0f} points are invisible. {_what_would_settle(settled)}"
+        )
+    enough = _enough(best, right)
+    words = f"{told} {_untrained(enough, best, right)}".strip()
+    return Verdict(best, outcome, words, against, visible, settled, enough)
+
+
+def _outcome(low: float, high: float) -> str:
+    """Of advice that is behind by `low` to `high`."""
+    return "right" if high <= TOLERATED else "wrong" if low > 0 else "cannot tell"
+
+
+def settled_at(loss: Paired, most: int = MOST_TESTS) -> int | None:
+    """How many test examples would settle what `loss` leaves open, should the two models go on as
+    they do: as often right alone, and as far apart. None where that takes more than `most`."""
+
+    def settled(tests: int) -> bool:
+        times = tests / loss.tests
+        low, high = interval(times * loss.first_right, times * loss.second_right, tests)
+        return _outcome(low, high) != "cannot tell"
+
+    counts = range(loss.tests, most + 1)
+    place = bisect_left(counts, True, key=settled)
+    return counts[place] if place < len(counts) else None
+
+
+def _what_would_settle(tests: int | None) -> str:
+    if tests is None:
+        return (
+            f"To settle it would take more than {MOST_TESTS:,}; so close together, take the "
+            "cheaper one."
+        )
+    step = 10 ** max(0, len(str(tests)) - 2)  # two digits: it is a guess
+    return (
+        f"About {-(-tests // step) * step:,} would settle it, should the two stay as far apart as "
+        "they are."
+    )
+
+
+def _span(loss: Paired) -> str:
+    """Where the true difference most likely lies, seen from the advised approach."""
+    ahead, behind = -100 * loss.low, 100 * loss.high
+    if behind <= 0:
+        return f"It is ahead by {-behind:.1f} to {ahead:.1f} points (95 % interval)."
+    if ahead <= 0:
+        return f"It is behind by {-ahead:.1f} to {behind:.1f} points (95 % interval)."
+    return f"It is between {behind:.1f} points behind and {ahead:.1f} ahead (95 % interval)."
+
+
+def _enough(best: str, right: Mapping[str, Sequence[bool]]) -> str:
+    """Of what needs no training of a network, the best, where it does as well as `best`."""
+    there = [key for key in UNTRAINED if key in right and key != best]
+    key = max(there, key=lambda key: sum(right[key]), default="")
+    return key if key and paired(right[best], right[key]).high <= TOLERATED else ""
+
+
+def _untrained(enough: str, best: str, right: Mapping[str, Sequence[bool]]) -> str:
+    if not enough:
+        return ""
+    than = "better" if paired(right[enough], right[best]).low > 0 else "as good"
+    return (
+        f"{_named(enough)} has {sum(right[enough])} of {len(right[enough]):,} right and is {than}: "
+        "no network need be trained for this."
+    )
+
+
+def _named(approach: str) -> str:
+    return APPROACHES[approach].title

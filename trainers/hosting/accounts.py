@@ -1,0 +1,107 @@
+"""Who a visitor is: a browser, or the account that they signed in with.
+
+A browser is known by the key that the app gave it, an account by `account_id`. Both are just a
+"visitor" to all else. A colon is in every account's id and in no browser's key, so that no browser
+can say that it is an account.
+"""
+
+import base64
+import hmac
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, insert, select, update
+
+from trainers.datasets import uploads
+from trainers.datasets.uploads.dataset import hand_over
+from trainers.hosting.rooms import rooms
+from trainers.store import LISTED, runs, store
+from trainers.store.tables import answered, wanted
+
+PREFIX = "account:"
+WANTED_SECONDS = 900  # that a sign-in may take, and be led back to where one came from. Ours
+PAGE_CHARS, QUERY_CHARS = 32, 4000
+
+
+def account_id(issuer: str, subject: str, secret: str) -> str:
+    """The visitor that this account is: the same at every sign-in, and nobody can tell the account
+    from it without `secret`. With another secret it is another visitor."""
+    told = f"thaw visitor\0{issuer}\0{subject}".encode()
+    digest = hmac.new(secret.encode(), told, "sha256").digest()
+    return PREFIX + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def is_account(visitor: str) -> bool:
+    return visitor.startswith(PREFIX)
+
+
+# --- what the browser had before ------------------------------------------------------------------
+
+
+class Had(NamedTuple):
+    """What a browser has that no account has taken over."""
+
+    runs: int
+    data: int
+
+
+def had(browser: str, account: str) -> Had:
+    """What `account` is to be asked about: since it was asked last, there is nothing else."""
+    this = (answered.c.browser == browser) & (answered.c.account == account)
+    with store().engine.connect() as sql:
+        asked = sql.scalar(select(answered.c.at).where(this)) or 0.0
+        theirs = (runs.c.visitor == browser) & runs.c.kind.in_(LISTED) & runs.c.deleted.is_(None)
+        theirs &= runs.c.part_of.is_(None) & (runs.c.created > asked)
+        count = sql.scalar(select(func.count()).select_from(runs).where(theirs)) or 0
+    return Had(count, sum(one.created > asked for one in uploads.of(browser)))
+
+
+def leave(browser: str, account: str) -> None:
+    """What the browser has stays the browser's; it is not asked about again."""
+    with store().engine.begin() as sql:
+        this = (answered.c.browser == browser) & (answered.c.account == account)
+        sql.execute(delete(answered).where(this))
+        sql.execute(insert(answered).values(browser=browser, account=account, at=time.time()))
+
+
+def take_over(browser: str, account: str) -> None:
+    """What the browser ran and brought is the account's from now on, and no longer the browser's:
+    whoever uses it next finds nothing. Jobs at work go on."""
+    if is_account(browser) or not is_account(account):
+        raise ValueError("Only an account takes over, and only from a browser.")
+    leave(browser, account)
+    with store().engine.begin() as sql:
+        theirs = select(runs.c.id, runs.c.plan).where(runs.c.visitor == browser)
+        for run, plan in sql.execute(theirs).all():
+            changes = {"visitor": account}
+            if plan.get("visitor") == browser:
+                changes["plan"] = plan | {"visitor": account}
+            sql.execute(update(runs).where(runs.c.id == run).values(changes))
+    rooms().hand_over(browser, account)
+    for one in uploads.of(browser):
+        hand_over(one.key, account)
+
+
+# --- the way back from a sign-in ------------------------------------------------------------------
+
+
+def remember(browser: str, page: str, query: Mapping[str, str]) -> None:
+    """Where this browser wants to be once its visitor has signed in."""
+    kept = dict(query)
+    if len(page) > PAGE_CHARS or len(str(kept)) > QUERY_CHARS:
+        return
+    recalled(browser)
+    with store().engine.begin() as sql:
+        sql.execute(insert(wanted).values(browser=browser, page=page, query=kept, at=time.time()))
+
+
+def recalled(browser: str) -> tuple[str, dict[str, str]] | None:
+    """What was remembered, once; None where that is long ago."""
+    with store().engine.begin() as sql:
+        row = sql.execute(select(wanted).where(wanted.c.browser == browser)).mappings().first()
+        long_ago = wanted.c.at < time.time() - WANTED_SECONDS
+        sql.execute(delete(wanted).where((wanted.c.browser == browser) | long_ago))
+    if row is None or row["at"] < time.time() - WANTED_SECONDS:
+        return None
+    return row["page"], row["query"]

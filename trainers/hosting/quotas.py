@@ -1,0 +1,238 @@
+"""What one visitor may start and add: so that nobody takes a shared computer from all others.
+
+A page's job is queued by `start` and its data comes in by `new_file` or `let_in`; each says no with
+an `OverLimit`, before anything is begun. Nothing that runs is ever touched, and a terminal, which
+queues its jobs itself, has no limits. What was started is noted for a day, so that deleting it
+gives nothing back.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+
+from trainers import jobs
+from trainers.datasets import uploads
+from trainers.datasets.uploads import BadUpload, inbox
+from trainers.datasets.uploads.limits import MB
+from trainers.jobs import Export, Forgot, Reading
+from trainers.store import OVER, QUEUED, NoSuchRun, runs, store
+from trainers.store.engine import alone
+from trainers.store.tables import spent
+from trainers.store.wait_estimate import budget
+from trainers.system.paths import home, run_folder
+from trainers.system.settings import setting
+
+HOUR, DAY = 3600.0, 24 * 3600.0
+RUNS = jobs.TRAIN  # what counts as a run
+LOOK_SECONDS = 10  # that a look at the disk holds for: a folder comes as a thousand files
+
+
+class OverLimit(BadUpload):
+    """More than one visitor may have; the text says the limit, what is used, when it frees up."""
+
+
+class NotYours(RuntimeError):
+    """A job about what belongs to somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("This belongs to somebody else, so only they can do that.")
+
+
+_admitting = threading.Lock()  # two tabs must not both be the last that fits
+
+
+def start(job: Any, visitor: str, queue: Callable[[Any, str], str] | None = None) -> str:
+    """Queues a visitor's job and hands back its id; `queue` stands in for the store's `start`.
+    Raises `OverLimit` and `NotYours`, and what `queue` does."""
+    _must_be_theirs(job, visitor)
+    kind = jobs.kind_of(job)
+    with _admitting, alone(store().engine, f"limits of {visitor}"):
+        asked = budget({"kind": kind, "plan": job.as_json()}) if jobs.KINDS[kind].heavy else 0.0
+        _check_waiting(visitor)
+        what = "other"
+        if kind == "read" and not job.replaces and not store().latest("read", job.path):
+            what = "upload"  # not once more what came before, with other columns
+            _check_count(what, visitor)
+        if kind in RUNS:
+            what = "run"
+            _check_count(what, visitor)
+        if kind in (*RUNS, "export", "read"):
+            room(visitor)
+        if asked:
+            _check_seconds(visitor, asked)
+        key = (queue or store().start)(job, visitor)
+        _note(what, visitor, asked, key)
+    return key
+
+
+def let_in(visitor: str) -> None:
+    """Counts data that comes in without a job, as a run's file does. Raises `OverLimit`."""
+    with _admitting, alone(store().engine, f"limits of {visitor}"):
+        _check_count("upload", visitor)
+        room(visitor)
+        _note("upload", visitor, 0.0, None)
+
+
+def new_file(place: Path, size: int) -> Path:
+    """`inbox.new_file`, for whoever the draft belongs to. Raises `BadUpload`."""
+    if whose := inbox.owner(place):
+        room(whose, size + inbox.held(place)[1])
+    return inbox.new_file(place, size)
+
+
+def _must_be_theirs(job: Any, visitor: str) -> None:
+    """Also where a page would not offer it: what a browser sends need not come from a button."""
+    try:
+        match job:
+            case Export() | Forgot():
+                theirs = store().find(job.key).visitor == visitor
+            case Reading():
+                theirs = not job.replaces or uploads.sample(job.replaces).visitor == visitor
+            case _:
+                data = getattr(job, "data", "")
+                theirs = not data.startswith("own-") or uploads.sample(data).visitor == visitor
+    except (NoSuchRun, LookupError):  # gone: the job itself says so best
+        return
+    if not theirs:
+        raise NotYours
+
+
+# --- each limit -----------------------------------------------------------------------------------
+
+
+def _check_waiting(visitor: str) -> None:
+    most = setting("waiting")
+    if not most:
+        return
+    waiting = (runs.c.visitor == visitor) & (runs.c.state == QUEUED)
+    with store().engine.connect() as sql:
+        used = sql.scalar(select(func.count()).select_from(runs).where(waiting)) or 0
+    if used >= most:
+        raise OverLimit(
+            f"At most {most:,.0f} of your jobs may wait at once, and {used:,} do. You can start "
+            "the next when one of them has begun; or cancel one."
+        )
+
+
+RUNS_TOLD = "At most {most} of your runs an hour are begun, and you asked for {used}."
+ADDED_TOLD = "At most {most} of your uploads a day are taken in, and you made {used}."
+COUNTED = {"run": ("runs_an_hour", HOUR, RUNS_TOLD), "upload": ("uploads_a_day", DAY, ADDED_TOLD)}
+
+
+def _check_count(what: str, visitor: str) -> None:
+    key, period, told = COUNTED[what]
+    most, now = int(setting(key)), time.time()
+    if not most:
+        return
+    within = (spent.c.visitor == visitor) & (spent.c.what == what) & (spent.c.at > now - period)
+    with store().engine.connect() as sql:
+        times = sql.scalars(select(spent.c.at).where(within).order_by(spent.c.at)).all()
+    if len(times) >= most:
+        free = times[len(times) - most] + period - now
+        used = told.format(most=f"{most:,}", used=f"{len(times):,}")
+        raise OverLimit(f"{used} The next is possible {_in(free)}.")
+
+
+def _check_seconds(visitor: str, asked: float) -> None:
+    most, now = setting("seconds_a_day"), time.time()
+    if not most:
+        return
+    taken = _taken(visitor, now)
+    used = sum(seconds for _, seconds in taken)
+    if used + asked <= most:
+        return
+    told = (
+        f"You may train for {_long(most)} a day. {_long(used)} are used or planned, and this asks "
+        f"for up to {_long(asked)}."
+    )
+    if asked > most:
+        raise OverLimit(f"{told} Choose a shorter time budget.")
+    free = now
+    for at, seconds in taken:  # the oldest first
+        used, free = used - seconds, at + DAY
+        if used + asked <= most:
+            break
+    raise OverLimit(f"{told} It fits {_in(free - now)}, or now with a shorter time budget.")
+
+
+def _taken(visitor: str, now: float) -> list[tuple[float, float]]:
+    """(when, seconds) of training within a day; of what is not over, what it asked for."""
+    recent = (spent.c.visitor == visitor) & (spent.c.at > now - DAY) & (spent.c.seconds > 0)
+    named = select(spent.c.at, spent.c.seconds, runs.c.state, runs.c.claimed, runs.c.ended)
+    named = named.select_from(spent.outerjoin(runs, runs.c.id == spent.c.run)).where(recent)
+    found = []
+    with store().engine.connect() as sql:
+        for at, seconds, state, claimed, ended in sql.execute(named.order_by(spent.c.at)):
+            if state in OVER and ended:
+                # Not below 0: clocks are set back.
+                seconds = min(seconds, max(0.0, ended - claimed)) if claimed else 0.0
+            found.append((at, seconds))
+    return found
+
+
+_seen: dict[str, tuple[float, int]] = {}  # when the disk was looked at for whom, and what was there
+
+
+def room(visitor: str, more_bytes: int = 0) -> None:
+    """Raises `OverLimit` where the visitor's data and models, and so much more, take too much."""
+    most = setting("disk_mb") * MB
+    if not most:
+        return
+    at, used = _seen.get(visitor, (0.0, 0))
+    if not more_bytes or time.monotonic() - at > LOOK_SECONDS:
+        used = disk_of(visitor)
+        _seen[visitor] = time.monotonic(), used
+        if len(_seen) > 1000:
+            _seen.pop(next(iter(_seen)))
+    if used + more_bytes >= most:
+        asked = f", and this is {more_bytes / MB:,.0f} MB more" if more_bytes >= MB else ""
+        raise OverLimit(
+            f"Your data and models may take {most / MB:,.0f} MB here, and take {used / MB:,.0f} MB"
+            f"{asked}. There is room as soon as you delete some, on the pages Data and Runs; a "
+            "deleted run goes an hour later."
+        )
+
+
+def disk_of(visitor: str) -> int:
+    """What the visitor's own data and the models of their runs take, in bytes."""
+    with store().engine.connect() as sql:
+        keys = sql.scalars(select(runs.c.id).where(runs.c.visitor == visitor)).all()
+    there = {place.name for place in (home() / "runs").glob("*")}
+    models = sum(bytes_in(run_folder(key)) for key in there.intersection(keys))
+    return models + sum(one.bytes for one in uploads.of(visitor))
+
+
+def bytes_in(place: Path) -> int:
+    """What a folder or a file takes; 0 where there is none."""
+    total = 0
+    for file in [place] if place.is_file() else place.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except OSError:  # gone meanwhile
+            continue
+    return total
+
+
+def _note(what: str, visitor: str, seconds: float, run: str | None) -> None:
+    now = time.time()
+    with store().engine.begin() as sql:
+        sql.execute(delete(spent).where(spent.c.at < now - DAY))
+        row = {"visitor": visitor, "what": what, "at": now, "seconds": seconds, "run": run}
+        sql.execute(insert(spent).values(row))
+
+
+def _in(seconds: float) -> str:
+    return f"in {_long(max(60.0, seconds))}"
+
+
+def _long(seconds: float) -> str:
+    """A time in words, rounded up so that nobody comes too early."""
+    if seconds < 100:
+        return f"{seconds:.0f} seconds" if seconds != 60 else "1 minute"
+    if seconds < 100 * 60:
+        return f"{-(-seconds // 60):.0f} minutes"
+    return f"{-(-seconds // 360) / 10:g} hours"

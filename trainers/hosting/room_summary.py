@@ -1,0 +1,145 @@
+"""What a room measured, in plain words: every number comes from the lines of its board.
+
+Only what was set alike is held side by side. Of luck only different draws of the examples (seeds)
+can tell: a run with the same seed repeats the other, whoever started it.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from guide.approaches import APPROACHES
+from trainers.hosting.rooms import Line
+
+ENOUGH = 2  # draws of each that can be set side by side. Ours
+LUCK = 0.05  # a gap that chance makes less often than this is more than luck
+
+
+class Group(NamedTuple):
+    """Runs that were done alike."""
+
+    name: str
+    runs: int
+    lowest: float  # test accuracy, 0..1
+    middle: float  # the median of the draws
+    highest: float
+    seconds: float  # the median
+    scores: tuple[float, ...]  # one a draw
+
+
+def groups(lines: Sequence[Line], by: str) -> list[Group]:
+    """The finished runs, by "approach" (in the order of the approaches) or by "per_class"."""
+    done = [line for line in lines if line.score is not None]
+    keys = (
+        [key for key in APPROACHES if any(line.approach == key for line in done)]
+        if by == "approach"
+        else sorted({line.per_class for line in done}, key=lambda n: (n is None, n))
+    )
+    found = []
+    for key in keys:
+        these = [line for line in done if getattr(line, by) == key]
+        every, scores = sorted(line.score for line in these), _one_a_draw(these)
+        seconds = median(line.seconds for line in these)
+        found.append(
+            Group(_called(key), len(these), every[0], median(scores), every[-1], seconds, scores)
+        )
+    return found
+
+
+def _one_a_draw(lines: Sequence[Line]) -> tuple[float, ...]:
+    """The scores, those of runs that repeat each other once: by their median."""
+    draws = defaultdict(list)
+    for line in lines:
+        draws[line.seed].append(line.score)
+    return tuple(sorted(median(scores) for scores in draws.values()))
+
+
+def _called(key: str | int | None) -> str:
+    if isinstance(key, str):
+        return APPROACHES[key].title
+    return "All examples" if key is None else f"{key} of each class"
+
+
+def told(lines: Sequence[Line], *, data: str, by: str = "approach") -> list[str]:
+    """What came out on `data`, one sentence a point; [] where nothing is finished. Plain text."""
+    kinds = defaultdict(list)  # what was set alike, but for `by`
+    for line in lines:
+        if line.data == data and line.score is not None:
+            other = line.per_class if by == "approach" else line.approach
+            kinds[other, line.budget, line.backbone].append(line)
+    if not kinds:
+        return []
+    (other, budget, _), alike = max(kinds.items(), key=lambda kind: len(kind[1]))
+    found = groups(alike, by)
+    said = [_in_words(group) for group in found]
+    if len(kinds) > 1:
+        every = sum(map(len, kinds.values()))
+        said.insert(
+            0,
+            f"Of {every} runs, the {len(alike)} that were set alike are held side by side: "
+            f"{_called(other)}, a budget of {budget:g} s.",
+        )
+    if len(found) < 2:
+        return [*said, "That is one kind only: with another beside it, there is something to see."]
+    return said + (_rise(found) if by == "per_class" else _best(found))
+
+
+def _in_words(group: Group) -> str:
+    runs, draws = "1 run" if group.runs == 1 else f"{group.runs} runs", len(group.scores)
+    if draws < group.runs:
+        runs += f" of {draws} draw{'s' * (draws > 1)}"
+    if group.runs == 1:
+        return f"{group.name}: {runs}, {group.middle:.0%} right in {group.seconds:.0f} s."
+    return (
+        f"{group.name}: {runs}, typically {group.middle:.0%} right ({group.lowest:.0%} to "
+        f"{group.highest:.0%}), in {group.seconds:.0f} s."
+    )
+
+
+def _best(found: Sequence[Group]) -> list[str]:
+    first, second = sorted(found, key=lambda group: group.middle, reverse=True)[:2]
+    if min(len(first.scores), len(second.scores)) < ENOUGH:
+        return [_too_few(first, second)]
+    won, pairs = _won(first, second)
+    held = f"one draw of each side by side, {first.name} was the better in {won} of {pairs} pairs"
+    if _is_luck(first, second):
+        return [
+            f"Whether {first.name} is ahead of {second.name} cannot be told from these runs: "
+            f"{held}, which luck alone does, too."
+        ]
+    return [f"{first.name} was ahead of {second.name}, by more than luck: {held}."]
+
+
+def _rise(found: Sequence[Group]) -> list[str]:
+    """What each step up in examples brought."""
+    said = []
+    for fewer, more in pairwise(found):
+        if min(len(fewer.scores), len(more.scores)) < ENOUGH:
+            said.append(_too_few(fewer, more))
+            continue
+        step = f"From {fewer.name} to {more.name}: {100 * (more.middle - fewer.middle):+.0f} points"
+        said.append(f"{step}, which may be luck." if _is_luck(fewer, more)
+                    else f"{step}, by more than luck.")  # fmt: skip
+    return said
+
+
+def _won(one: Group, other: Group) -> tuple[int, int]:
+    """In how many pairs, a run of each, `one` has more right; and how many pairs there are."""
+    pairs = [(a, b) for a in one.scores for b in other.scores]
+    return sum(a > b for a, b in pairs), len(pairs)
+
+
+def _is_luck(one: Group, other: Group) -> bool:
+    """Whether runs that do not differ would lie so far apart as well: Mann and Whitney's test."""
+    from scipy.stats import mannwhitneyu  # takes long to import
+
+    return not mannwhitneyu(one.scores, other.scores).pvalue < LUCK
+
+
+def _too_few(one: Group, other: Group) -> str:
+    return (
+        f"Whether {one.name} and {other.name} differ cannot be told from one draw: a second run of "
+        "each, with another seed, shows how much is luck."
+    )

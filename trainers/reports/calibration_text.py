@@ -1,0 +1,92 @@
+"""How sure a run is, in words. Pure; nothing is claimed that the counts do not carry."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from trainers.evaluation.calibration import LEAST_IN_BIN, Bin, error, error_by_chance, together
+from trainers.events import Answered, Calibrated
+
+NEAR = 0.05  # a temperature so near 1 changes no one's mind; ours
+FEW_CHECKS = 30  # a temperature from fewer is held near 1; ours
+
+
+def ends(found: Sequence[Bin]) -> str:
+    """The surest and the least sure answers, as a person would say it."""
+    told = [f"Where it is surest ({_said(one)}), it was right {_right(one)}." for one in found[-1:]]
+    told += [
+        f"Where it is least sure ({_said(one)}), {_right(one)}."
+        for one in found[:1] * (len(found) > 1)
+    ]
+    return " ".join(told)
+
+
+def _said(one: Bin) -> str:
+    if one.said >= 0.995:
+        return "it says over 99%"
+    return f"it says {one.said:.0%} on average"
+
+
+def _right(one: Bin) -> str:
+    return f"**{one.right:,} of {one.count:,}** times"
+
+
+def verdict(said: Sequence[float], right: Sequence[bool]) -> str:
+    """Whether it is as sure as it is right, on the whole."""
+    whole = together(said, right)
+    told = f"On average it says {whole.said:.0%}, and {whole.share:.0%} are right"
+    told += f" (most likely between {whole.right_low:.0%} and {whole.right_high:.0%}): "
+    if whole.said > whole.right_high:
+        return f"{told}it is too sure of itself."
+    if whole.said < whole.right_low:
+        return f"{told}it is right more often than it says."
+    return f"{told}as far as {whole.count:,} test examples can tell, it is as sure as it is right."
+
+
+def off(found: Sequence[Bin]) -> str:
+    """The expected calibration error, explained; "" where the examples are too few for it."""
+    count = sum(one.count for one in found)
+    if count < LEAST_IN_BIN:
+        return f"{count:,} test examples are too few to say how far off it is."
+    far, chance = error(found), error_by_chance(found)
+    told = (
+        f"How sure it says it is lies **{100 * far:.1f} points** from how often it is right, on "
+        f"average (expected calibration error, over {len(found)} "
+        f"{'group' if len(found) == 1 else 'groups'} of answers). "
+    )
+    if far <= 1.5 * chance:
+        return told + (
+            f"With so few examples chance alone makes about {100 * chance:.1f}, so this shows no "
+            "fault."
+        )
+    return told + f"Chance alone would make about {100 * chance:.1f}."
+
+
+def tempered(calibrated: Calibrated, answered: Answered | None) -> str:
+    """The temperature in words."""
+    t, count = calibrated.temperature, len(calibrated.right)
+    told = f"On {count:,} examples that it had not learned from, "
+    if t == 1:
+        told += (
+            "a correction made from some would not have made the others' probabilities truer: "
+            "nothing is changed."
+        )
+        return told
+    if abs(t - 1) < NEAR:
+        told += f"it was about as sure as it was right: nothing is changed (temperature {t:.2f})."
+    elif t > 1:
+        told += (
+            "it was too sure of itself: its probabilities are toned down by a "
+            f"temperature of **{t:.2f}**."
+        )
+    else:
+        told += (
+            "it was right more often than it said: its probabilities are raised by a "
+            f"temperature of **{t:.2f}**."
+        )
+    if answered and answered.sureness and answered.calibrated:
+        before, after = fmean(answered.sureness), fmean(answered.calibrated)
+        told += f" On the test it goes from {before:.0%} sure on average to {after:.0%}."
+    told += " No answer changes by it."
+    if count < FEW_CHECKS:
+        told += " So few examples say little, so the temperature is held near 1."
+    return told

@@ -1,0 +1,193 @@
+"""The process that answers, as the app holds it: started when first asked, started anew when it
+died, ended with the app. It is a child with a pipe in and a pipe out, so nobody else can ask it.
+"""
+
+import atexit
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from trainers.serving import protocol
+
+ROOT = Path(__file__).parents[2]
+MOST_THREADS = 4  # one input keeps no more busy
+TRIES = 2
+OPENINGS = 100  # remembered
+DIED = (
+    "The process that answers ended, most likely because the memory was full. It is started again "
+    "with the next question: ask once more, with fewer or smaller inputs."
+)
+
+
+class CannotAnswer(RuntimeError):
+    """A question without an answer; the text says why and what to do next."""
+
+
+class Asked:
+    """A question on its way."""
+
+    def __init__(self) -> None:
+        self.progress: dict[str, Any] = {}
+        self.found: list[dict[str, Any]] | None = None
+        self.error = ""
+        self.died = False
+        self._over = threading.Event()
+
+    @property
+    def over(self) -> bool:
+        return self._over.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        return self._over.wait(seconds)
+
+    def end(self, found: list[dict[str, Any]] | None, error: str = "", died: bool = False) -> None:
+        self.found, self.error, self.died = found, error, died
+        self._over.set()
+
+
+class Answerer:
+    """Hands questions to the process and finds the answers; from any number of threads."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen | None = None
+        self._lock = threading.Lock()  # of what stands below, and of what is started
+        self._writing = threading.Lock()  # a large question must not keep an answer from its owner
+        self._waiting: dict[int, tuple[subprocess.Popen, Asked]] = {}
+        self._number = 0
+        self._openings: dict[str, Asked] = {}
+        self._reading: threading.Thread | None = None
+        atexit.register(self.close)
+
+    def found(
+        self, question: dict[str, Any], blobs: list[bytes], seconds: float
+    ) -> list[dict[str, Any]]:
+        """The answer. Raises `CannotAnswer`."""
+        until = time.monotonic() + seconds
+        for attempt in range(TRIES):
+            asked = self.asked(question, blobs)
+            if not asked.wait(max(0.0, until - time.monotonic())):
+                raise CannotAnswer(
+                    f"There was no answer within {seconds:.0f} seconds. The computer may be very "
+                    "busy, or the model large: try again, with fewer inputs."
+                )
+            if not asked.died or attempt == TRIES - 1:
+                break
+        if asked.error:
+            raise CannotAnswer(asked.error)
+        return asked.found or []
+
+    def asked(self, question: dict[str, Any], blobs: list[bytes] | None = None) -> Asked:
+        """The question, handed on; at once. It ends with an error where that cannot be."""
+        asked, number = Asked(), -1
+        try:
+            with self._lock:
+                process = self._alive()
+                self._number += 1
+                number = self._number
+                self._waiting[number] = process, asked
+            with self._writing:
+                protocol.put(process.stdin, question | {"id": number}, blobs or [])
+        except protocol.BadFrame:
+            self._forgotten(number)
+            asked.end(None, "That is too much at once. Ask in smaller parts.")
+        except (OSError, ValueError) as error:  # it cannot be started, or died just now
+            self._forgotten(number)
+            logging.warning("The answering process took no question: %s", error)
+            asked.end(None, DIED, died=True)
+        return asked
+
+    def opening(self, run: str) -> Asked:
+        """The question that has `run` loaded, as far as it is; asked again where the process that
+        had it is gone."""
+        known = self._openings.get(run)
+        if known and known.over and not known.error and not self._runs():
+            known = None
+        if known is None:
+            known = self.asked({"verb": "open", "run": run, "inputs": [], "options": {}})
+            while len(self._openings) >= OPENINGS:
+                self._openings.pop(next(iter(self._openings)), None)
+            self._openings[run] = known
+        return known
+
+    def forget(self, run: str) -> None:
+        self._openings.pop(run, None)
+
+    def close(self) -> None:
+        """Ends the process."""
+        with self._lock:
+            process, self.process = self.process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        self._reading.join()
+        self._openings.clear()
+
+    def _runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def _alive(self) -> subprocess.Popen:
+        if not self._runs():
+            self.process = started()
+            self._reading = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+            self._reading.start()
+        return self.process
+
+    def _read(self, process: subprocess.Popen) -> None:
+        """Hands each answer to who waits for it, until the process ends."""
+        try:
+            while frame := protocol.take(process.stdout):
+                message, _ = frame
+                _, asked = self._waiting.get(message["id"], (None, None))
+                if asked and "progress" in message:
+                    asked.progress = message["progress"]
+                elif asked:
+                    self._forgotten(message["id"])
+                    asked.end(message.get("found"), message.get("error", ""))
+        except (protocol.BadFrame, OSError) as error:
+            logging.warning("The answering process was not understood: %s", error)
+            process.kill()
+        process.wait()
+        process.stdout.close()
+        with self._writing, suppress(OSError):  # what it had not read is lost
+            process.stdin.close()
+        with self._lock:
+            lost = [number for number, (of, _) in self._waiting.items() if of is process]
+            died = [self._waiting.pop(number)[1] for number in lost]
+        for asked in died:
+            asked.end(None, DIED, died=True)
+
+    def _forgotten(self, number: int) -> None:
+        with self._lock:
+            self._waiting.pop(number, None)
+
+
+def started() -> subprocess.Popen:
+    """The process, which imports torch now and then reads questions."""
+    threads = min(MOST_THREADS, max(1, (os.cpu_count() or 1) // 2))
+    command = [sys.executable, "-m", "trainers.serving.server", "--parent", str(os.getpid())]
+    return subprocess.Popen(
+        [*command, "--threads", str(threads)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # As in trainers/__main__.py: threads that spin while they wait slow all others down.
+        env={"GOMP_SPINCOUNT": "1000"} | os.environ,
+        start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
+    )
+
+
+@cache
+def answerer() -> Answerer:
+    """The one of this app."""
+    return Answerer()

@@ -1,0 +1,171 @@
+"""Do many inputs look like what the model was tested on? Light: pages read it.
+
+Rabanser et al. 2019 ("Failing loudly: an empirical study of methods for detecting dataset shift")
+compare what was given with what was held out by two-sample tests: Kolmogorov-Smirnov on numbers,
+chi-square on the answers. Here the numbers are the distances of trainers/serving/ood.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, ks_2samp
+
+from trainers.serving import Answer
+
+FEWEST = 20  # inputs, and test examples; from fewer nothing is claimed. Ours
+# Of each of three tests: of inputs just like the test's, no more than three batches in a hundred
+# are called different. Ours; a check that cries wolf is soon not read.
+LEVEL = 0.01
+TABLES = 4999  # drawn by chance for the chi-square: with few answers of a class its curve is wrong
+
+
+class Odd(NamedTuple):
+    """The class whose share of the answers stands out most."""
+
+    label: int
+    count: int
+    of: int
+    tested: float  # its share of the answers to the test
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """How inputs differ from the test's examples, as far as their number carries it."""
+
+    count: int
+    tested: int
+    unlike: int | None  # anything that the model learned from; None: cannot be told
+    unlike_tested: float | None  # share of the test's examples
+    more_unlike: bool
+    distance: str  # from what was learned: "farther", "nearer", or "" for no difference
+    odd: Odd | None  # None: the answers are mixed as in the test
+
+    @property
+    def differs(self) -> bool:
+        return self.more_unlike or bool(self.distance or self.odd)
+
+
+def drift(given: Sequence[Answer], tested: Sequence[Answer]) -> Drift | None:
+    """The answers to inputs, no input twice, against those to test examples; errors are passed
+    over. None where either are fewer than `FEWEST`."""
+    given, tested = ([one for one in some if not one.error] for some in (given, tested))
+    if min(len(given), len(tested)) < FEWEST:
+        return None
+    judged = all(one.distance is not None for one in [*given, *tested])
+    unlike = [sum(bool(one.unlike) for one in some) for some in (given, tested)]
+    return Drift(
+        count=len(given),
+        tested=len(tested),
+        unlike=unlike[0] if judged else None,
+        unlike_tested=unlike[1] / len(tested) if judged else None,
+        more_unlike=judged and _more(unlike[0], len(given), unlike[1], len(tested)),
+        distance=_distance(given, tested) if judged else "",
+        odd=_odd(given, tested),
+    )
+
+
+def _more(here: int, of: int, there: int, of_there: int) -> bool:
+    table = [[here, of - here], [there, of_there - there]]
+    return bool(fisher_exact(table, alternative="greater").pvalue < LEVEL)
+
+
+def _distance(given: Sequence[Answer], tested: Sequence[Answer]) -> str:
+    here, there = ([one.distance for one in some] for some in (given, tested))
+    if ks_2samp(here, there).pvalue >= LEVEL:
+        return ""
+    return "farther" if np.median(here) > np.median(there) else "nearer"
+
+
+def _odd(given: Sequence[Answer], tested: Sequence[Answer]) -> Odd | None:
+    # Answers to what is unlike anything known mean nothing, on either side. And the test's answers,
+    # not its labels: what a model confuses it confuses in both.
+    here, there = ([one.best for one in some if not one.unlike] for some in (given, tested))
+    if min(len(here), len(there)) < FEWEST:
+        return None
+    classes = len(given[0].sureness)
+    table = np.array([np.bincount(some, minlength=classes) for some in (here, there)])
+    seen = np.flatnonzero(table.sum(0))
+    table = table[:, seen]
+    chance = MonteCarloMethod(n_resamples=TABLES, rng=np.random.default_rng(0))
+    if len(seen) < 2:
+        return None
+    test = chi2_contingency(table, correction=False, method=chance)
+    if test.pvalue >= LEVEL:
+        return None
+    expected = test.expected_freq[0]
+    most = np.argmax(np.abs(table[0] - expected) / np.sqrt(expected))
+    share = table[1, most] / len(there)
+    return Odd(int(seen[most]), int(table[0, most]), len(here), float(share))
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def in_words(found: Drift | None, classes: Sequence[str], count: int) -> list[str]:
+    """What was found, in sentences, the last of them what to do; `classes` as they are to be shown,
+    `count` is how many different inputs have an answer."""
+    if found is None:
+        if count < FEWEST:
+            return [
+                f"Whether they look like what it was tested on is not said: that takes {FEWEST} "
+                f"different inputs, and these are {count:,}."
+            ]
+        return [
+            "Whether they look like what it was tested on is not said: it was tested on fewer than "
+            f"{FEWEST} examples."
+        ]
+    told = [_of_unlike(found)] if found.unlike is not None else []
+    if found.distance and not found.more_unlike:
+        told.append(
+            f"They lie {found.distance} {'from' if found.distance == 'farther' else 'to'} what it "
+            "learned from than the test's examples do."
+        )
+    if found.odd:
+        label, times, of, share = found.odd
+        more = "more" if times / of > share else "less"
+        told.append(
+            f"It answers {classes[label]} {more} often than in its test: {times:,} of {of:,} times "
+            f"({_percent(times / of)}), there {_percent(share)}."
+        )
+    return [*told, _to_do(found)]
+
+
+def _of_unlike(found: Drift) -> str:
+    share = found.unlike / found.count
+    are = "is" if found.unlike == 1 else "are"
+    told = (
+        f"{found.unlike:,} of {found.count:,} ({_percent(share)}) {are} unlike anything it learned "
+        "from"
+    )
+    there = _percent(found.unlike_tested)
+    if found.more_unlike:
+        return f"{told}; that is more than the {there} to expect after its test."
+    return f"{told}; in its test it was {there}, so that is nothing out of the ordinary."
+
+
+def _to_do(found: Drift) -> str:
+    if found.more_unlike or found.distance == "farther":
+        return (
+            "So its test score need not hold for these. Check some of its answers by hand; if many "
+            "are wrong, add such examples, with their right answers, to its training data."
+        )
+    if found.distance == "nearer":
+        return (
+            "So it may do better on these than on what is really new. Make sure that they are none "
+            "of the examples it learned from."
+        )
+    if found.odd:
+        return (
+            "Either the classes really are mixed in another way here, or it confuses them more: "
+            "look at some of its answers before you count on them."
+        )
+    return (
+        f"So these look like what it was tested on, as far as {found.count:,} can show: small "
+        "differences would not be seen. Its test score may well hold here."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")

@@ -1,0 +1,232 @@
+"""The process that answers: `python -m trainers.serving.server`, started by the app. It loads the
+models that are asked, keeps the last few, and never trains."""
+
+import argparse
+import io
+import logging
+import os
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from trainers.datasets.uploads import images
+from trainers.datasets.uploads.limits import MB
+from trainers.serving import VERBS, protocol
+from trainers.serving.model import Opened, Tell, forget_judges, is_here
+from trainers.store import NoSuchRun, store
+from trainers.system.parent_process import wait_until_gone
+from trainers.system.registry import pick_from
+from trainers.workers.execute import reason
+
+MOST_MODELS = 4
+MOST_BYTES = 1024 * MB  # of their weights together; the one that is asked is kept in any case
+LET_GO_SECONDS = 30  # after so long nothing is left of what was deleted. Ours
+AT_WORK = 4  # questions at a time: one that loads must not keep others waiting
+_decoding = threading.Semaphore(2)  # each may hold a picture of its limit, 350 MB
+
+UNREADABLE = (
+    "This file could not be read as a picture: it is damaged, or something else under a picture's "
+    "name. Open it to see, and save it as JPEG or PNG."
+)
+
+
+class Unreadable(ValueError):
+    """An input that is none; the text says why."""
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+class _Slot:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.opened: Opened | None = None
+
+
+class Warm:
+    """The models asked last."""
+
+    def __init__(self, most: int = MOST_MODELS, most_bytes: int = MOST_BYTES) -> None:
+        self.most, self.most_bytes = most, most_bytes
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+
+    def opened(self, run: str, tell: Tell) -> Opened:
+        """The model of the run, loaded if need be. Raises `NoSuchRun`, `NotKept`, and what loading
+        raises."""
+        try:
+            found = store().find(run)
+        except KeyError:  # deleted: nothing of it is to stay
+            with self._lock:
+                self._slots.pop(run, None)
+            raise
+        with self._lock:
+            slot = self._slots.setdefault(run, _Slot())
+            self._slots.move_to_end(run)
+        with slot.lock:  # who asks for a model that is being loaded waits for it
+            if slot.opened is None:
+                slot.opened = Opened(found, tell)
+                self._trim()
+        return slot.opened
+
+    def let_go(self) -> None:
+        """Of models whose run, or whose training data, was deleted since: nothing of them is to
+        stay. Who asks for such a model again is answered without its data, or told."""
+        with self._lock:
+            open_ = [(run, slot.opened) for run, slot in self._slots.items() if slot.opened]
+        for run, opened in open_:
+            if not _exists(run) or (opened.judge and not is_here(opened.plan.data)):
+                with self._lock:
+                    self._slots.pop(run, None)
+        forget_judges()
+
+    def _trim(self) -> None:
+        """Lets go of those that were not asked for longest."""
+        with self._lock:
+            open_ = [(run, slot.opened) for run, slot in self._slots.items() if slot.opened]
+            total = sum(opened.bytes for _, opened in open_)
+            while len(open_) > self.most or (total > self.most_bytes and len(open_) > 1):
+                run, opened = open_.pop(0)
+                total -= opened.bytes
+                del self._slots[run]
+
+    def runs(self) -> list[str]:
+        with self._lock:
+            return [run for run, slot in self._slots.items() if slot.opened]
+
+
+def _exists(run: str) -> bool:
+    try:
+        return bool(store().find(run))
+    except NoSuchRun:
+        return False
+
+
+# --- a question ---------------------------------------------------------------------------------
+
+
+def found(
+    warm: Warm, question: dict[str, Any], blobs: Sequence[bytes], tell: Tell
+) -> list[dict[str, Any]]:
+    """What is found for each input. Raises what opening a model raises, and `UnknownKey`."""
+    opened = warm.opened(question["run"], tell)
+    if question["verb"] == "open":
+        return []
+    verb = pick_from(VERBS, question["verb"], "kind of question")
+    module, _, name = verb.load.partition(":")
+    function, options = getattr(import_module(module), name), question["options"]
+    given = [read(one, blobs, opened.modality) for one in question["inputs"]]
+    good = [one for one in given if not isinstance(one, Unreadable)]
+    if verb.takes == "opened":
+        told = function(opened, good, **options)
+        if not given:
+            return told
+    else:
+        told = [function(opened.kept, one, **options) for one in good]
+    rest = iter(told)
+    return [{"error": str(one)} if isinstance(one, Unreadable) else next(rest) for one in given]
+
+
+def read(
+    one: dict[str, Any], blobs: Sequence[bytes], modality: str
+) -> str | np.ndarray | Unreadable:
+    """The text, or the picture as uint8 (H, W, 3); or why it is none."""
+    if ("text" in one) != (modality == "text"):
+        kinds = {"text": "texts", "images": "pictures"}
+        return Unreadable(f"This model reads {kinds[modality]}, and was given something else.")
+    if "text" in one:
+        return one["text"] if one["text"].strip() else Unreadable("There is no text in it.")
+    try:
+        with _decoding:
+            picture, _ = images.opened(io.BytesIO(blobs[one["picture"]]))
+            return np.asarray(picture)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        most = Image.MAX_IMAGE_PIXELS / 1e6
+        return Unreadable(
+            f"This picture has more than {most:.0f} million pixels (a HEIC more than "
+            f"{images.MAX_HEIF_PX / 1e6:.0f}). Save it smaller."
+        )
+    except Exception:  # decoders raise nearly everything at bytes that are no picture
+        return Unreadable(UNREADABLE)
+
+
+# --- the process --------------------------------------------------------------------------------
+
+
+def serve(into: BinaryIO, out: BinaryIO) -> None:
+    """Answers until `into` ends."""
+    warm, writing = Warm(), threading.Lock()
+
+    def say(message: dict[str, Any]) -> None:
+        try:
+            with writing:
+                protocol.put(out, message)
+        except protocol.BadFrame:
+            short = "The answer is too long to be handed over. Ask in smaller parts."
+            with writing:
+                protocol.put(out, {"id": message["id"], "error": short})
+
+    def answer(question: dict[str, Any], blobs: list[bytes]) -> None:
+        number = question["id"]
+
+        def tell(text: str, share: float) -> None:
+            say({"id": number, "progress": {"text": text, "share": share}})
+
+        try:
+            say({"id": number, "found": found(warm, question, blobs, tell)})
+        except OSError:  # nobody listens any more
+            logging.exception("An answer was not taken.")
+        except Exception as error:  # it must end with a word, whatever happened in it
+            if not type(error).__module__.startswith("trainers"):  # those are said in words
+                logging.exception("A question had no answer.")
+            say({"id": number, "error": reason(error)})
+
+    def tidy() -> None:
+        while True:
+            time.sleep(LET_GO_SECONDS)
+            try:
+                warm.let_go()
+            except Exception:  # the database may be away for a while: the next round will do
+                logging.exception("What was deleted could not be let go of.")
+
+    threading.Thread(target=tidy, daemon=True).start()
+    with ThreadPoolExecutor(AT_WORK) as pool:
+        while frame := protocol.take(into):
+            pool.submit(answer, *frame)
+
+
+def end_with(parent: int) -> None:
+    """Ends this process once the one numbered `parent` is gone, whatever is being answered."""
+    wait_until_gone(parent)
+    os._exit(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parent", type=int, help="end when the process of this number ends")
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    # What a library prints must not stand between the answers.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if given.parent is not None:
+        threading.Thread(target=end_with, args=(given.parent,), daemon=True).start()
+    torch.set_num_threads(given.threads)
+    try:
+        serve(sys.stdin.buffer, out)
+    finally:
+        os._exit(0)  # a question in flight has nobody to answer
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    main()

@@ -1,0 +1,120 @@
+"""Frozen features kept on disk, so that a second run on the same data starts at its last layer.
+
+Kept by content: what the examples are, byte for byte, and the weights that looked at them. A piece
+is what one pass computed together, so that what is found is, bit for bit, what would be computed.
+`home()/features/<data>/` goes when the data goes. Nothing here needs torch.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainers.system.atomic import DRAFT, own_part, whole
+from trainers.system.paths import home
+
+MOST_BYTES = 500_000_000  # ours: of all data together; the longest unused goes first
+FORM = 1  # of what is kept, and of how it is computed: a newer one is computed anew
+
+
+def raw(example: Any) -> bytes:
+    """What an example is: a text, or a picture uint8 H x W x 3."""
+    if isinstance(example, str):
+        return b"text" + example.encode("utf-8", "surrogatepass")
+    return repr(example.shape).encode() + np.ascontiguousarray(example).tobytes()
+
+
+def contents(inputs: Any, items: Iterable[int]) -> list[bytes]:
+    """A digest of each of the examples numbered `items`; nothing is decoded that lies in a file."""
+    bytes_of = getattr(inputs, "raw", None) or (lambda item: raw(inputs[item]))
+    return [hashlib.blake2b(bytes_of(item), digest_size=16).digest() for item in items]
+
+
+class Known:
+    """The features of one data set as one network sees it, told apart by `network`."""
+
+    def __init__(self, data: str, network: str) -> None:
+        self.data, self.network = data, network
+        self.place = home() / "features" / data
+
+    def _file(self, examples: Iterable[bytes], mirrored: bool) -> Path:
+        told = hashlib.blake2b(repr((FORM, self.network, mirrored)).encode(), digest_size=20)
+        for example in examples:
+            told.update(example)
+        return self.place / f"{told.hexdigest()}.npy"
+
+    def find(self, examples: list[bytes], *, mirrored: bool) -> np.ndarray | None:
+        """Features, float32 (n, F), of just these, in this order; None where they are not kept."""
+        file = self._file(examples, mirrored)
+        try:
+            found = np.load(file, allow_pickle=False)
+            os.utime(file)  # so that what is used stays
+        except (OSError, ValueError, EOFError):
+            return None
+        return found if found.ndim == 2 and len(found) == len(examples) else None
+
+    def keep(self, examples: list[bytes], features: np.ndarray, *, mirrored: bool) -> None:
+        """Whole or not at all; nothing of data that was deleted meanwhile. A disk that is full
+        costs a second run some time, and nothing else."""
+        file = self._file(examples, mirrored)
+        with suppress(OSError):
+            self.place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with whole(file, apart=True) as draft, open(draft, "wb") as out:
+                np.save(out, features, allow_pickle=False)
+            _make_room()
+        if is_gone(self.data):
+            forget(self.data)
+
+
+def take(data: str, name: str, features: np.ndarray) -> None:
+    """Keeps a file of features, as bytes, that a run on another computer has computed."""
+    file = home() / "features" / data / name
+    draft = file.with_suffix(f"{own_part()}{DRAFT}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft.write_bytes(features)
+        draft.replace(file)
+        _make_room()
+    except OSError:  # it costs a second run some time, and nothing else
+        draft.unlink(missing_ok=True)
+    if is_gone(data):
+        forget(data)
+
+
+def is_gone(data: str) -> bool:
+    """Whether this is data of a visitor's own that was deleted."""
+    from trainers.datasets.uploads import dataset
+    from trainers.system.registry import UnknownKey
+
+    if not data.startswith("own-"):
+        return False
+    try:
+        return not (dataset.folder(data) / "examples.bin").exists()
+    except UnknownKey:
+        return True
+
+
+def forget(data: str) -> None:
+    """Deletes what is kept of `data`."""
+    shutil.rmtree(home() / "features" / data, ignore_errors=True)
+
+
+def _make_room() -> None:
+    files = []
+    for file in (home() / "features").glob("*/*.npy"):
+        try:
+            about = file.stat()
+        except FileNotFoundError:  # deleted meanwhile
+            continue
+        files.append((about.st_mtime, about.st_size, file))
+    files.sort(reverse=True)
+    taken = 0
+    for _, size, file in files:
+        taken += size
+        if taken > MOST_BYTES:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""Where Thaw keeps what it must not lose: `THAW_HOME`, else the platform's user data folder."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from trainers.system.atomic import DRAFT, own_part
+
+
+def home_folder() -> Path:
+    """The data folder, there or not."""
+    chosen = os.environ.get("THAW_HOME")
+    return Path(chosen) if chosen else user_data_path("thaw", appauthor=False)
+
+
+def home() -> Path:
+    """The data folder, made if need be."""
+    folder = home_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def database_url() -> str:
+    """The database of runs: `THAW_DATABASE_URL`, by default SQLite in the data folder."""
+    return os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{home() / 'thaw.db'}"
+
+
+def machine() -> str:
+    """The name of the data folder, for those who share a database but not their files."""
+    file = home() / "machine"
+    with suppress(FileNotFoundError):
+        return file.read_text()
+    draft = file.with_name(f"machine{own_part()}{DRAFT}")
+    draft.write_text(secrets.token_hex(8))
+    with suppress(FileExistsError):  # another process was quicker
+        os.link(draft, file)
+    draft.unlink(missing_ok=True)
+    return file.read_text()
+
+
+def run_folder(run: str) -> Path:
+    """Where the weights of a run lie. `run` is an id the store made, never a visitor's text."""
+    return home() / "runs" / run
+
+
+def zip_of(run: str) -> Path:
+    """Where a page's export of a run lies; it goes with the run, and with its data."""
+    return run_folder(run) / "take-away.zip"

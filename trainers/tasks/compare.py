@@ -1,0 +1,233 @@
+"""Every approach on the same split, backbone and budget: one after another, or on a cluster."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from guide import Answers, advise
+from trainers import backbones, datasets
+from trainers.data_checks import answers
+from trainers.data_checks.specificity import LOOKED_AT, specificity
+from trainers.datasets import Data, uploads
+from trainers.evaluation.verdict import judge
+from trainers.events import (
+    Answered,
+    Cancelled,
+    Compared,
+    Event,
+    Failed,
+    Finished,
+    LaneDone,
+    LaneStarted,
+    Stage,
+    Tried,
+)
+from trainers.jobs import Comparison
+from trainers.networks.encoder import device
+from trainers.networks.loading import loaded
+from trainers.plan import Plan
+from trainers.reports.wrong_advice import explained
+from trainers.store import store
+from trainers.store.engine import patiently
+from trainers.system.paths import run_folder
+from trainers.tasks import timing
+from trainers.tasks.executor import pool
+from trainers.tasks.pilot import trial
+from trainers.training.features import Shared
+from trainers.training.frozen_features import frozen
+from trainers.workers.execute import execute
+
+LOOK_SECONDS = 3.0
+BEFORE = ("answers", "trial")  # stages before the first run
+OURS = (Tried, LaneStarted, LaneDone, Compared)
+
+
+def compare(
+    job: Comparison, *, stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
+    """The events of a comparison; its runs are runs of their own, which tell theirs.
+
+    `stop` ends the present run early, with a score, and starts no other. Raises `BadPlan`.
+    """
+    yield from filter(is_of_the_whole, lanes(job, stop=stop, part_of=folder and folder.name))
+
+
+def is_of_the_whole(event: Event | None) -> bool:
+    """Whether `event` is the comparison's, not one of its runs'; so is None, from a cluster."""
+    if isinstance(event, Stage):
+        return event.key in BEFORE
+    return event is None or isinstance(event, OURS)
+
+
+def lanes(
+    job: Comparison, *, stop: Callable[[], bool], part_of: str | None = None
+) -> Iterator[Event]:
+    """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
+    comparison's id, where it has one. Without a run to compare there is no last word."""
+    began, shared, plans, runs = time.monotonic(), Shared(), job.plans(), store()
+    # Who they are is nobody's business where it is prepared: it may be another computer.
+    before = yield from pool().elsewhere(prepared, replace(job, visitor=""), stop=stop)
+    job, given = replace(before.job, visitor=job.visitor), before.given
+    known, tried = before.known, before.tried
+    summaries: list[dict] = []
+    failed: dict[str, str] = {}
+    right: dict[str, list[bool]] = {}
+    keys: dict[str, str] = {}
+
+    def lane(number: int, plan: Plan) -> Iterator[Event]:
+        if stop():
+            return
+        begin = partial(runs.start, plan, job.visitor, worker="comparison", part_of=part_of)
+        key = patiently(begin)
+        yield LaneStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
+        runner = partial(_runner, whole=stop, shared=shared)
+        yield from execute(runs, key, plan, runner, run_folder(key))
+        yield LaneDone(plan.approach, key, time.monotonic() - began)
+
+    for told in pool().together([partial(lane, *given) for given in enumerate(plans)]):
+        number, event = told or (0, None)
+        yield event
+        approach = plans[number].approach
+        match event:
+            case LaneStarted():
+                keys[approach] = event.run
+            case Answered():
+                pairs = zip(event.labels, event.answers, strict=True)
+                right[approach] = [label == answer for label, answer in pairs]
+            case Finished():
+                summaries.append(event.as_json() | {"run": keys[approach]})
+            case Failed():
+                failed[approach] = event.text
+                right.pop(approach, None)
+            case Cancelled():
+                failed[approach] = "cancelled"
+                right.pop(approach, None)
+    if not right:
+        return
+    advised = job.advised or job.advised_article
+    verdict, article = judge(advised, right), judge(job.advised_article, right)
+    why = explained(
+        verdict,
+        article,
+        advised=advised,
+        advised_article=job.advised_article,
+        answers=given,
+        measured={key: one.answer for key, one in known.items()},
+        says={key: one.evidence["says"] for key, one in known.items()},
+        tried=tried,
+    )
+    order = [plan.approach for plan in plans]
+    yield Compared(
+        runs=sorted(summaries, key=lambda one: order.index(one["approach"])),
+        failed=failed,
+        advised_article=job.advised_article,
+        advised=advised,
+        best=verdict.best,
+        outcome=verdict.outcome,
+        verdict=verdict.words,
+        against_advised={key: found._asdict() for key, found in verdict.against_advised.items()},
+        visible=verdict.visible,
+        seconds=time.monotonic() - began,
+        settled_at=verdict.settled_at,
+        answers=given,
+        answers_from="visitor" if job.answers else "data" if given else "",
+        measured={
+            key: {"answer": one.answer, "says": one.evidence["says"]} for key, one in known.items()
+        },
+        outcome_article=article.outcome,
+        misled=why.found,
+        why_wrong=why.why,
+        to_do=why.to_do,
+    )
+
+
+def _runner(
+    plan: Plan,
+    *,
+    stop: Callable[[], bool],
+    folder: Path,
+    whole: Callable[[], bool],
+    shared: Shared,
+) -> Iterator[Event | None]:
+    """A run that also ends when the `whole` does."""
+    return pool().run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is known before the runs."""
+
+    job: Comparison  # with what is advised
+    given: dict[str, str] = field(default_factory=dict)  # answers that the rules went by
+    known: dict[str, answers.Answer] = field(default_factory=dict)  # as measured
+    tried: int = 0  # left-out examples of the trial
+
+
+def prepared(job: Comparison, *, stop: Callable[[], bool]) -> Generator[Event, None, Before]:
+    """The answers to the guide's questions and the trial, where they are wanted."""
+    began = time.monotonic()
+    known: dict[str, answers.Answer] = {}
+    given: dict[str, str] = {}
+    data = datasets.pick(job.data).data(job.per_class, job.seed, job.mends)
+    if not job.advised_article:
+        yield Stage("answers", "Answering the guide's questions from the data", 0.0)
+        known = answered(data, job.seconds)
+        given = job.answers or {key: one.answer for key, one in known.items()}
+        known |= looked_over(job)
+        job = replace(job, advised_article=advise(Answers.of(given)).approach)
+    if job.advised or not job.trial_seconds:
+        return Before(job, given, known)
+    plan = job.plans()[0]
+    tried = yield from trial(plan, data, job.advised_article, seconds=job.trial_seconds, stop=stop)
+    asked = min(map(len, tried.right.values()))
+    yield Tried(
+        right={key: sum(right) for key, right in tried.right.items()},
+        asked=asked,
+        article=tried.article,
+        trusted=tried.trusted,
+        words=tried.words,
+        seconds=time.monotonic() - began,
+    )
+    return Before(replace(job, advised=tried.trusted), given, known, asked)
+
+
+def measured(data: Data, seconds: float) -> dict[str, str]:
+    """The answers of `answered`, without what they rest on."""
+    return {key: one.answer for key, one in answered(data, seconds).items()}
+
+
+def answered(data: Data, seconds: float) -> dict[str, answers.Answer]:
+    """The guide's answers as far as a few seconds tell them: how many examples, how special the
+    task is to the bundled backbone, and what the budget amounts to."""
+    row = backbones.bundled(data.modality)
+    inputs = data.train.inputs[:LOOKED_AT]
+    looking = frozen(loaded(row.key).to(device()), inputs, seconds=LOOK_SECONDS)
+    features = _last(looking) if len(inputs) else np.empty((0, row.features), np.float32)
+    return {
+        "modality": answers.modality(data),
+        "data_volume": answers.data_volume(data),
+        "specificity": specificity(data, features, datasets.facts_of(data)),
+        "compute": timing.compute(seconds, device().type, {}),
+    }
+
+
+def looked_over(job: Comparison) -> dict[str, answers.Answer]:
+    """How clean data of one's own is, where it was looked over and is used as it is."""
+    own_data = isinstance(datasets.pick(job.data), uploads.Own) and not job.mends
+    if not own_data or not (found := uploads.checked(job.data)):
+        return {}
+    key = "data_quality"
+    return {key: answers.Answer(found["answers"][key], found["evidence"][key])}
+
+
+def _last(stream: Generator[Event, None, Any]) -> Any:
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return end.value

@@ -1,0 +1,225 @@
+"""What a run sees of its examples through its backbone, how many its budget can look at, and what
+runs on the same data have in common."""
+
+import math
+import time
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainers.datasets import Data
+from trainers.events import Event, Progress
+from trainers.networks.encoder import Body, Inputs, device
+from trainers.plan import Pace, Plan
+from trainers.system import feature_cache
+from trainers.training import estimate
+from trainers.training.loop import Clock, by_length, computed
+
+CALIBRATION = Pace.calibration  # training examples that set the scale of a head that learns
+# with all; fewer where the budget is short
+TOGETHER = 256  # texts that are sorted by length before they are cut into batches
+FEW, PROBE = 4, 32  # examples in the batches that are timed
+
+# Shares of the budget that may go into looking at examples without learning, per use.
+TEST_SHARE, LOOK_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.2, 0.03, 0.4, 0.1
+# Where the looks go by features that are computed once, and where a head is to be scaled.
+LOOK_ONCE_SHARE, CALIBRATION_SHARE = 0.1, 0.1
+
+
+class Shared:
+    """What runs on the same data, backbone and seed have in common: prepared examples, frozen
+    features, and how many examples the budget can look at. Computed by the first run that needs
+    it, charged to each."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Hashable, tuple[Any, float]] = {}
+        self.tests: int | None = None  # test examples that all are asked; None: what a budget fits
+
+    def with_other_training(self) -> "Shared":
+        """What remains in common with runs that learn from other examples: the test."""
+        other = Shared()
+        other.tests = self.tests
+        test, _ = self.kept.get("test", (None, 0.0))
+        other.kept = {
+            key: value
+            for key, value in self.kept.items()
+            if key in ("test", "forward") or key[:2] == ("features", id(test))
+        }
+        return other
+
+    def get(self, key: Hashable, clock: Clock) -> Any:
+        """What was kept under `key`, its time charged to the clock; None where nothing was."""
+        value, seconds = self.kept.get(key, (None, 0.0))
+        clock.charge(seconds)
+        return value
+
+    def keep(self, key: Hashable, value: Any, seconds: float) -> None:
+        self.kept[key] = value, seconds
+
+
+class Some(Inputs):
+    """Some of other inputs, renumbered from 0."""
+
+    def __init__(self, inputs: Inputs, items: Tensor) -> None:
+        self.inputs, self.items = inputs, items
+        if hasattr(inputs, "lengths"):
+            self.lengths = inputs.lengths[items]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def batch(self, items: Tensor, *, augment: bool = False):
+        return self.inputs.batch(self.items[items], augment=augment)
+
+    def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
+        return type(self.inputs).order(self, items, size)
+
+    def too_much(self, items: Tensor) -> bool:
+        return self.inputs.too_much(self.items[items])
+
+
+class Limits(NamedTuple):
+    """The examples that a budget can look at, as numbers of those in the data."""
+
+    learn: np.ndarray
+    held: np.ndarray
+    test: np.ndarray
+    calibration: int  # training examples that set the scale of a head that learns with all
+    cut: list[str]  # what had to be left out, for a notice
+
+
+class Looking:
+    """The examples of a run, ready for its body; each look is on the clock."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: Data,
+        body: Body,
+        clock: Clock,
+        shared: Shared,
+        disk: feature_cache.Known | None,
+    ) -> None:
+        self.plan, self.data, self.body, self.clock = plan, data, body, clock
+        self.shared, self.disk = shared, disk
+        self.train = self._once("train", body.prepare, data.train.inputs)
+        self.test = self._once("test", body.prepare, data.test.inputs)
+        self.as_it_came = plan.approach != "scratch"  # the body, until it learns
+        # Of one example: to be made ready, and a forward pass; and what its layers hand on.
+        self.seconds_each, self.footprint = self._once("forward", self._timed)
+
+    def _once(self, key: Hashable, make: Callable[..., Any], *given: Any) -> Any:
+        """What `make` makes, or another run has made of the same."""
+        if (known := self.shared.get(key, self.clock)) is not None:
+            return known
+        began = time.monotonic()
+        made = make(*given)
+        self.shared.keep(key, made, time.monotonic() - began)
+        return made
+
+    def _timed(self) -> tuple[float, estimate.Footprint]:
+        """Seconds one example takes: to be made ready, and a forward pass; and what its layers
+        hand on."""
+        inputs = self.train if len(self.train) else self.test
+        most = PROBE_SHARE * self.plan.seconds
+        each, spent = math.inf, 0.0
+        # The first pays for what is set up once, and any may meet a hiccup of a shared machine.
+        for probe in (FEW, FEW, PROBE, PROBE):
+            some = torch.arange(min(probe, len(inputs)))
+            if probe == PROBE and spent + each * len(some) > most:
+                break  # a slow network: the few must do
+            began = time.perf_counter()
+            if not spent:  # the first is never the shortest: it may count, too
+                tokens = estimate.longest(Some(inputs, some))
+                with estimate.footprint(self.body, max(1, len(some)), tokens) as footprint:
+                    list(computed(self.body, inputs, some))
+            else:
+                list(computed(self.body, inputs, some))
+            took = time.perf_counter() - began
+            each, spent = min(each, took / len(some)), spent + took
+        return each + inputs.seconds_each, footprint
+
+    def limits(self, learn: np.ndarray, held: np.ndarray, known: Pace | None) -> Limits:
+        """As many examples as the budget can look at, or as were `known`: fixed subsamples."""
+        test = np.arange(len(self.data.test.labels))
+        if known:
+            parts = learn[: known.train], held[: known.validation], test[: known.test]
+            return Limits(*parts, known.calibration, [])
+
+        cut: list[str] = []
+
+        def fitting(share: float) -> int:
+            return max(2, int(share * self.plan.seconds / self.seconds_each))
+
+        def limited(items: np.ndarray, most: int, what: str) -> np.ndarray:
+            if len(items) <= most:
+                return items
+            cut.append(f"{most:,} of {len(items):,} {what}")
+            return items[:most]
+
+        if self.shared.tests is None:
+            test = limited(test, fitting(TEST_SHARE), "to test")
+        else:
+            test = test[: self.shared.tests]
+        once = self.plan.approach == "transfer"
+        held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "to check")
+        if self.plan.approach in ("transfer", "hybrid", "none"):
+            learn = limited(learn, fitting(FEATURES_SHARE), "to learn from")
+        return Limits(learn, held, test, min(CALIBRATION, fitting(CALIBRATION_SHARE)), cut)
+
+    def features(
+        self,
+        inputs: Inputs,
+        items: Tensor | np.ndarray,
+        *,
+        until_seconds: float | None = None,
+        mirrored: bool = False,
+    ) -> Iterator[Event]:
+        """Features of `items`, float32 (n, F), or of their mirror images, telling how far it is; of
+        the first of them alone where `until_seconds` on the clock is past."""
+        items = torch.as_tensor(items)
+        if not len(items):
+            return torch.empty(0, self.body.features, device=device())
+        key = ("features", id(inputs), items.numpy().tobytes(), mirrored)
+        if self.as_it_came and (known := self.shared.get(key, self.clock)) is not None:
+            return known
+        found, told, began, done = [], 0.0, time.monotonic(), 0
+        for some in items.split(TOGETHER):
+            if self.as_it_came and (kept := self._kept(inputs, some, mirrored)) is not None:
+                found.append(kept)
+                done += len(some)
+                yield Progress(done, len(items), self.clock.seconds())
+                continue
+            order, computing = by_length(inputs, some), []
+            for part in computed(self.body, inputs, some[order], mirrored=mirrored):
+                computing.append(part)
+                done += len(part)
+                if self.clock.seconds() - told > 0.2 or done == len(items):
+                    told = self.clock.seconds()
+                    yield Progress(done, len(items), told)
+            found.append(torch.cat(computing)[order.argsort()])
+            if self.as_it_came and (contents := self._contents(inputs, some)):
+                self.disk.keep(contents, found[-1].cpu().numpy(), mirrored=mirrored)
+            if until_seconds and self.clock.seconds() > until_seconds:
+                break
+        features = torch.cat(found)
+        if self.as_it_came and len(features) == len(items):  # else the time was up
+            self.shared.keep(key, features, time.monotonic() - began)
+        return features
+
+    def _contents(self, inputs: Inputs, items: Tensor) -> list[bytes]:
+        """What tells these examples from others; [] where nothing is kept on the disk."""
+        sides = {id(self.train): self.data.train, id(self.test): self.data.test}
+        if not self.disk or id(inputs) not in sides:
+            return []
+        return feature_cache.contents(sides[id(inputs)].inputs, items.tolist())
+
+    def _kept(self, inputs: Inputs, items: Tensor, mirrored: bool) -> Tensor | None:
+        """Features of these examples that an earlier run has left on the disk."""
+        if not (contents := self._contents(inputs, items)):
+            return None
+        features = self.disk.find(contents, mirrored=mirrored)
+        return None if features is None else torch.from_numpy(features).to(device())

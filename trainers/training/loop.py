@@ -1,0 +1,490 @@
+"""The one training loop: a generator of events. It knows no store, no page and no terminal."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainers.events import Event, Paced, PhaseDone, Step, Validated
+from trainers.networks.encoder import Examples, Inputs, device, mirror, reduced_precision, sent
+from trainers.system.errors import short_of_memory
+from trainers.training.checkpoint import (
+    Kept,
+    Standing,
+    below,
+    dice,
+    not_kept,
+    remember,
+    remembered,
+    set_dice,
+)
+from trainers.training.monitor import View
+from trainers.training.recipes import Phase
+
+WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
+LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
+MOST_LOOKS = 20  # and when there are more: each takes time, and fewer examples move slowly
+STEPS_A_LOOK = 5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) looks took
+# 60 % of the time, one after each. Ours
+TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
+# kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
+TELL_SECONDS = 0.1  # between two looks at what a card has computed
+FEWER = 4  # of this a batch has one part, where the memory was not enough for all of it. Ours
+SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
+
+
+class Diverged(ValueError):
+    """The loss stopped being a number."""
+
+
+class Clock:
+    """Wall time of a run against its budget."""
+
+    def __init__(self, budget_seconds: float) -> None:
+        self.budget_seconds = budget_seconds
+        self._started = time.monotonic()
+        self._held: float | None = None
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._started if self._held is None else self._held
+
+    def charge(self, seconds: float) -> None:
+        """As if so much more time had passed: what another run has computed is not free."""
+        self._started -= seconds
+
+    def hold(self, seconds: float) -> None:
+        """Stands at `seconds` until it goes on: what an interrupted run gets ready again was
+        counted once."""
+        self._held = seconds
+
+    def go_on(self) -> None:
+        if self._held is not None:
+            self._started, self._held = time.monotonic() - self._held, None
+
+
+class Checked(NamedTuple):
+    """What was answered to examples that were not learned from."""
+
+    scores: Tensor  # float (N, classes)
+    labels: Tensor  # int64 (N,)
+
+
+class Trained(NamedTuple):
+    """What a phase tells the one after it."""
+
+    steps: tuple[int, int, int]  # planned, done, and when they were planned
+    best_step: int  # whose weights were kept
+    checked: Checked | None = None  # with those weights; None where nothing was held out
+
+
+class Head(nn.Module):
+    """The new last layer: features are centred and scaled (as they were at the start), then one
+    score a class. Starts at zero: every class is as likely, and a backbone gets no random push."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.register_buffer("centre", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(()))
+
+    def calibrate(self, features: Tensor) -> None:
+        """Takes centre and one common scale from `features`, float (N, F). One scale, since the
+        spread of single features cannot be told from a few examples."""
+        self.centre.copy_(features.mean(0))
+        self.scale.copy_((features - self.centre).square().mean().sqrt().clamp(min=1e-6))
+
+    def scaled(self, features: Tensor) -> Tensor:
+        """What the last layer itself is given, float32 (N, F)."""
+        return (features.float() - self.centre) / self.scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear(self.scaled(features))
+
+
+class Model(nn.Module):
+    """A body and a head; a batch goes in, class scores come out, float32 (N, classes)."""
+
+    def __init__(self, body: nn.Module, head: Head) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, batch: Tensor | tuple[Tensor, ...]) -> Tensor:
+        return self.head(self.body(batch))
+
+
+def learning_mode(model: nn.Module) -> None:
+    """Training mode where something learns; frozen parts in eval: their BatchNorm would move
+    without a gradient, and their dropout would blur what they see."""
+    model.train(any(p.requires_grad for p in model.parameters()))
+    for child in model.children():
+        if any(True for _ in child.parameters()):
+            learning_mode(child)
+
+
+def hold_statistics(model: nn.Module) -> None:
+    """BatchNorm goes by the statistics that it has, and leaves them: they follow slowly, so after a
+    few steps they would be those of neither the old weights nor the new."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def computed(
+    body: nn.Module, inputs: Inputs, items: Tensor, *, mirrored: bool = False
+) -> Iterator[Tensor]:
+    """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient.
+    `mirrored`: of the mirror images of pictures."""
+    body.eval()
+
+    def answered(part: Tensor) -> Tensor:
+        batch = inputs.batch(part)
+        with torch.inference_mode(), reduced_precision():
+            features = body(mirror(batch) if mirrored else batch).float()
+        return features.clone()  # out of inference mode: a head must be able to learn on them
+
+    for part in inputs.parts(items):
+        try:
+            features = answered(part)
+        except (MemoryError, RuntimeError) as error:
+            if len(part) < FEWER or not short_of_memory(error):
+                raise
+            features = None
+        if features is None:  # out here: the error held on to what had been computed
+            freed()
+            features = torch.cat([answered(piece) for piece in part.tensor_split(FEWER)])
+        yield features
+
+
+def freed() -> None:
+    """Gives back what nothing holds on to any more."""
+    gc.collect()
+    if device().type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def by_length(inputs: Inputs, items: Tensor) -> Tensor:
+    """The places of `items`, those of the shortest texts first, so that little is padded; of
+    pictures as they are."""
+    if not hasattr(inputs, "lengths"):
+        return torch.arange(len(items))
+    return inputs.lengths[items].argsort(stable=True)
+
+
+def predicted(model: Model, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """Features (N, F) and class scores (N, classes) of all `inputs`, float32."""
+    order = by_length(inputs, torch.arange(len(inputs)))
+    features = torch.cat(list(computed(model.body, inputs, order)))[order.argsort()]
+    model.head.eval()
+    with torch.inference_mode():
+        return features, model.head(features)
+
+
+def rate(step: int, steps: int | None) -> float:
+    """Share of the peak learning rate at `step` (from 0): up over the warm-up, then down in a
+    line. The warm-up does not depend on `steps`, which are set only when some were timed."""
+    if step < WARM_UP_STEPS:
+        return (step + 1) / WARM_UP_STEPS
+    if steps is None:
+        return 1.0
+    return max(0.0, 1 - (step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS))
+
+
+def train(
+    model: Model,
+    examples: Examples,
+    held_out: Examples,
+    phase: Phase,
+    *,
+    number: int,
+    clock: Clock,
+    until_seconds: float,
+    stop: Callable[[], bool],
+    view: View,
+    steps: tuple[int, int, int] | None = None,
+    planned: int | None = None,
+    keep: Kept = not_kept,
+    again: Standing | None = None,
+) -> Generator[Event, None, Trained]:
+    """Train `model` in place and yield what happens; leaves it with the best weights it saw, or
+    with the last where `held_out` is too small to tell, or empty.
+
+    Only parameters that require a gradient learn. The loop times its first steps and plans as
+    many as fit before `until_seconds` on `clock`, unless it is told what is `planned`; `steps`
+    (planned, done, timed) names them instead, and then no clock is read. Closing the generator
+    abandons the run after its last whole step. Raises `Diverged` when the loss stops being a
+    number.
+
+    After each look, `keep` is handed where it stands; `again` is what it was handed by one that was
+    interrupted, with `model` as it was at the start: then this goes on from there.
+    """
+    started = clock.seconds()
+    optimizer = _optimizer(model, phase)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    per_epoch = math.ceil(len(examples) / phase.batch)
+    worth = planned or phase.most_steps(len(examples))
+    looks = _Looks(model, held_out, view, number, clock)
+    batches = _Batches(examples, phase.batch)
+    every, timed = per_epoch, 0
+    step, why, durations, told = 0, "all steps done", [], 0.0
+
+    def set_modes() -> None:  # not at every step: asking every module takes milliseconds
+        learning_mode(model)
+        if (planned or 0) < phase.settles_in:
+            hold_statistics(model)
+
+    def standing() -> Standing:
+        facts = {"phase": number, "step": step, "epoch": step / per_epoch, "started": started}
+        facts |= {"every": every, "timed": timed, "planned": planned}
+        facts |= {"durations": [] if planned else durations, "batches": batches.done}
+        tensors = below("model", learned(model)) | below("optimizer", remembered(optimizer))
+        tensors |= below("dice", dice() | batches.dice)
+        return Standing(tensors | looks.tensors(), facts | {"looks": looks.facts()})
+
+    if again:
+        known = again.facts
+        step, started, every = known["step"], known["started"], known["every"]
+        timed, planned, durations = known["timed"], known["planned"], known["durations"]
+        model.load_state_dict(again.of("model"), strict=False)
+        remember(optimizer, again.of("optimizer"))
+        looks.go_on(again)
+        batches.go_on(again.of("dice"), known["batches"])
+        set_dice(again.of("dice"))
+    else:
+        yield from looks.look(0, 0.0)
+        yield from keep(standing)
+    set_modes()
+    for batch in batches:
+        began = time.perf_counter()
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * rate(step, planned)
+        labels = sent(examples.labels[batch])
+        with reduced_precision():
+            scores = model(examples.inputs.batch(batch, augment=phase.augment))
+        loss = F.cross_entropy(scores, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step += 1
+        looks.saw(loss.detach(), scores.detach(), labels)
+        # A processor has the loss already. A card is waited for only while steps are timed, and
+        # then as often as someone may look: it computes ahead meanwhile.
+        due = clock.seconds() - told > TELL_SECONDS or step == planned
+        value = loss.item() if due or planned is None or not _waits() else None
+        durations.append(time.perf_counter() - began)
+        now = clock.seconds()
+        if value is not None:
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"The loss became {value} at step {step} of '{phase.title}', so there is "
+                    f"nothing to learn from. Try a learning rate below {phase.learning_rate:g}, or "
+                    "look for broken examples."
+                )
+            told = now
+            yield Step(number, step, step / per_epoch, value, now)
+
+        if planned is None:
+            due = step >= WARM_UP_STEPS or now - started > 0.15 * (until_seconds - started)
+            if step == steps[2] if steps else due and step >= 2:
+                each = median(durations[1:]) if len(durations) > 1 else durations[0]
+                left = SLACK * (until_seconds - now)
+                fits = _fitting(step, each, looks.seconds, left, len(examples), per_epoch, phase)
+                planned = steps[0] if steps else fits
+                few = min(per_epoch, max(planned // LOOKS, min(STEPS_A_LOOK, planned // 2)))
+                every = max(few, planned // MOST_LOOKS, 1)
+                timed = step
+                set_modes()
+                yield Paced(number, planned, per_epoch, each, now)
+        over = planned is not None and step >= planned
+        if over or step % every == 0:
+            yield from looks.look(step, step / per_epoch)
+            set_modes()
+            if looks.since_best >= phase.patience:
+                why = "no longer improves"
+                break
+        if over:
+            if planned < worth:  # the clock allowed no more
+                why = "time is up"
+            break
+        if step == steps[1] if steps else now >= until_seconds:
+            why = "time is up"
+            break
+        if stop():
+            why = "stopped"
+            break
+        if looks.last_step == step:
+            yield from keep(standing)
+    if looks.last_step != step:
+        yield from looks.look(step, step / per_epoch)
+    looks.restore_best()
+    yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
+    return Trained((planned or step, step, timed or step), looks.best_step, looks.checked)
+
+
+def _waits() -> bool:
+    """Whether reading a number waits for all that was asked of a card before."""
+    return device().type != "cpu"
+
+
+class _Batches:
+    """Batches of `size` without end, shuffled anew for each pass over the examples."""
+
+    def __init__(self, examples: Examples, size: int) -> None:
+        self.examples, self.size = examples, size
+        self.dice: dict[str, Tensor] = {}  # the dice that shuffled this pass
+        self.done = 0  # of this pass
+        self._left: list[Tensor] = []
+
+    def __iter__(self) -> Iterator[Tensor]:
+        batches = iter(self._left)
+        while True:
+            for batch in batches:
+                self.done += 1
+                yield batch
+            batches, self.done = self._shuffled(), 0
+
+    def _shuffled(self) -> Iterator[Tensor]:
+        self.dice = {"pass": torch.get_rng_state()}
+        mixed = torch.randperm(len(self.examples))
+        return self.examples.inputs.order(mixed, self.size)
+
+    def go_on(self, dice: dict[str, Tensor], done: int) -> None:
+        """To where `done` batches of the pass that `dice` shuffled were handed out."""
+        if "pass" in dice:  # else no pass was begun
+            torch.set_rng_state(dice["pass"])
+            self._left, self.done = list(self._shuffled())[done:], done
+
+
+def _optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
+    head = [p for p in model.head.parameters() if p.requires_grad]
+    body = [p for p in model.body.parameters() if p.requires_grad]
+    groups = [{"params": head, "lr": phase.head_learning_rate}]
+    if body:
+        groups.append({"params": body, "lr": phase.learning_rate})
+    return torch.optim.AdamW(groups, weight_decay=phase.weight_decay, fused=True)
+
+
+def _fitting(
+    done: int, each: float, look: float, left: float, examples: int, per_epoch: int, phase: Phase
+) -> int:
+    """How many steps there will be, those `done` included: what fits in `left` seconds at `each`
+    a step and `look` a validation, and not more than the examples are worth."""
+    more = (left - MOST_LOOKS * look) / each
+    if more < MOST_LOOKS * per_epoch:
+        more = left / (each + look / per_epoch)
+    if done + more < LOOKS * per_epoch:
+        more = max((left - LOOKS * look) / each, left / (each + look / STEPS_A_LOOK))
+    return max(done, int(min(done + max(0, more), phase.most_steps(examples))))
+
+
+class _Looks:
+    """Looks at the validation split, and keeps the weights of the best look, where there are
+    enough examples to tell which that is."""
+
+    def __init__(
+        self, model: Model, held_out: Examples, view: View, phase: int, clock: Clock
+    ) -> None:
+        self.model, self.held_out, self.view = model, held_out, view
+        self.phase, self.clock = phase, clock
+        self.best = (-1.0, -math.inf)
+        self.weights: dict[str, Tensor] = {}
+        self.checked: Checked | None = None  # at the best look
+        self.since_best = self.best_step = 0
+        self.last_step = -1
+        self.seconds = math.inf if len(held_out) else 0.0  # the shortest: the first pays for set-up
+        self.tells = len(held_out) >= TRUSTED_CHECKS
+        self._forget()
+
+    def saw(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+        self._losses.append(loss)  # tensors: reading them would wait for a card
+        self._right.append((scores.argmax(1) == labels).sum())
+        self._seen += len(labels)
+
+    def _forget(self) -> None:
+        self._losses: list[Tensor] = []
+        self._right: list[Tensor] = []
+        self._seen = 0
+
+    def look(self, step: int, epoch: float) -> Iterator[Validated]:
+        self.last_step = step
+        if len(self.held_out):
+            yield self._validated(step, epoch)
+
+    def _validated(self, step: int, epoch: float) -> Validated:
+        began = time.perf_counter()
+        features, scores = predicted(self.model, self.held_out.inputs)
+        labels = self.held_out.labels.to(scores.device)
+        loss = F.cross_entropy(scores, labels).item()
+        if not math.isfinite(loss):
+            raise Diverged("The loss on the checks is no number any more. Try a lower rate.")
+        accuracy = (scores.argmax(1) == labels).float().mean().item()
+        better = not self.tells or (accuracy, -loss) > self.best
+        if better:
+            self.best, self.since_best, self.best_step = (accuracy, -loss), 0, step
+            self.checked = Checked(scores, labels)
+        else:
+            self.since_best += 1
+        if better and self.tells:
+            self.weights = {
+                name: value.detach().clone() for name, value in learned(self.model).items()
+            }
+        seen = self.view.of(features, scores)
+        event = Validated(
+            phase=self.phase,
+            step=step,
+            epoch=epoch,
+            accuracy=accuracy,
+            loss=loss,
+            best=better,
+            train_accuracy=sum(self._right).item() / self._seen if self._seen else None,
+            train_loss=(sum(self._losses) / len(self._losses)).item() if self._losses else None,
+            seconds=self.clock.seconds(),
+            **seen,
+        )
+        self._forget()
+        self.seconds = min(self.seconds, time.perf_counter() - began)
+        return event
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept of them, right after a look."""
+        found = below("checked", self.checked._asdict()) if self.checked else {}
+        if self.best_step != self.last_step:  # else the best are those of now
+            found |= below("best", self.weights)
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        names = ("best", "since_best", "best_step", "last_step", "seconds")
+        return {name: getattr(self, name) for name in names}
+
+    def go_on(self, again: Standing) -> None:
+        """`tensors` and `facts`, back; the model has its weights already."""
+        for name, value in again.facts["looks"].items():
+            setattr(self, name, value)
+        self.best = tuple(self.best)
+        if checked := again.of("checked"):
+            self.checked = Checked(**{k: v.to(device()) for k, v in checked.items()})
+        if self.tells:
+            now = {name: value.detach().clone() for name, value in learned(self.model).items()}
+            self.weights = now if self.best_step == self.last_step else again.of("best")
+
+    def restore_best(self) -> None:
+        self.model.load_state_dict(self.weights, strict=False)
+
+
+def learned(model: nn.Module) -> dict[str, Tensor]:
+    """What a run changes: parameters that learn, and the buffers of modules that have any."""
+    names = {name for name, p in model.named_parameters() if p.requires_grad}
+    owners = {name.rpartition(".")[0] for name in names}
+    return {
+        name: value
+        for name, value in model.state_dict().items()
+        if name in names or name.rpartition(".")[0] in owners
+    }

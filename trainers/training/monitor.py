@@ -1,0 +1,83 @@
+"""What a visitor sees of the validation examples: a few to watch, and a 2-D map of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from trainers.datasets.thumbnails import shown
+from trainers.events import Watched
+from trainers.networks.encoder import device
+
+WATCHED = 6
+MAPPED = 150  # more dots hide each other, and every look sends them all
+DECIMALS = 3
+
+
+class View:
+    """Answers to the watched examples and places on the map, for each look of the loop.
+
+    The map's two axes are the directions in which the features spread most at the start (PCA);
+    they stay fixed, so that what moves is what the model learned.
+    """
+
+    def __init__(self, labels: Tensor) -> None:
+        self.labels = labels.tolist()
+        # Each class in turn, so that every one is seen.
+        rank: dict[int, int] = {}
+        order = []
+        for item, label in enumerate(self.labels):
+            rank[label] = rank.get(label, -1) + 1
+            order.append((rank[label], label, item))
+        in_turn = [item for _, _, item in sorted(order)]
+        self.watched, self.mapped = in_turn[:WATCHED], in_turn[:MAPPED]
+        self._centre: Tensor | None = None
+        self._axes: Tensor | None = None
+        self._last: list[list[float]] = []
+
+    def axes(self) -> dict[str, Tensor]:
+        """What keeps the map as it is; {} before the first look."""
+        return {} if self._axes is None else {"centre": self._centre, "axes": self._axes}
+
+    def go_on(self, kept: dict[str, Tensor]) -> None:
+        """With the axes of a run that was interrupted."""
+        if kept:
+            self._centre, self._axes = (kept[name].to(device()) for name in ("centre", "axes"))
+
+    def of(self, features: Tensor, scores: Tensor) -> dict:
+        """The fields of `Validated` that a page draws; `points` is [] where nothing moved."""
+        if not self.labels:
+            return {"watched": [], "sureness": [], "points": []} | {
+                "point_labels": [],
+                "point_answers": [],
+            }
+        sure, answers = scores.softmax(1).max(1)
+        points = self._places(features)
+        moved, self._last = points != self._last, points
+        return {
+            "watched": answers[self.watched].tolist(),
+            "sureness": [round(value, DECIMALS) for value in sure[self.watched].tolist()],
+            "points": points if moved else [],
+            "point_labels": [self.labels[item] for item in self.mapped],
+            "point_answers": answers[self.mapped].tolist(),
+        }
+
+    def _places(self, features: Tensor) -> list[list[float]]:
+        if self._axes is None:
+            self._centre = features.mean(0)
+            wide = min(2, *features.shape)
+            self._axes = torch.linalg.svd(features - self._centre, full_matrices=False).Vh[:wide]
+        flat = (features[self.mapped] - self._centre) @ self._axes.T
+        if flat.shape[1] < 2:  # a single example has no directions
+            flat = torch.nn.functional.pad(flat, (0, 2 - flat.shape[1]))
+        return [[round(x, DECIMALS), round(y, DECIMALS)] for x, y in flat.tolist()]
+
+    def watch(self, inputs: Sequence, items: Sequence[int], labels: Sequence[int]) -> Watched:
+        """The watched examples themselves; the split is `items`, numbers into the other two."""
+        chosen = [items[place] for place in self.watched]
+        return Watched(
+            [int(item) for item in chosen],
+            [shown(inputs[item]) for item in chosen],
+            [int(labels[item]) for item in chosen],
+            [int(items[place]) for place in self.mapped],
+        )

@@ -1,0 +1,112 @@
+"""An approach is a tuple of phases: what learns, for how long, at what rate.
+
+Rates and lengths were chosen on validation examples of the bundled samples and of public data sets;
+where a number comes from elsewhere its line says so.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stretch of training with one set of learning parts."""
+
+    title: str  # shown as it stands
+    learns: str  # "head" (on features computed once), "lora" or "all"
+    learning_rate: float = 0.0  # peak, of the backbone's parts
+    head_learning_rate: float = 0.0
+    batch: int = 32
+    max_epochs: int = 1  # for FEW examples
+    shortens: bool = True  # fewer passes over more examples
+    patience: int = 10  # looks at the validation split without improvement before it stops
+    share: float = 1.0  # of the time that is left, at most
+    weight_decay: float = 0.01
+    augment: bool = False
+    # BatchNorm's statistics stay as they were where fewer steps than these are planned. Held still,
+    # 15 to 37 steps gave 1 to 7 points more in a third less time each (mobilenet_v2 on photos of
+    # insects and blood cells); at 60 and more, letting them move was as good or better (vehicles,
+    # digits, cells x 10 and 50; training examples alone). Between the two: ours.
+    # tests/bench/still_statistics.py measures it.
+    settles_in: int = 50
+    # What the scores of a head that was taught before are multiplied with. A head that already has
+    # every example right leaves the body nothing to learn from: at 1 the gain of thawing was 8
+    # points where 0.1 and 0.3 gave 11 (vehicles, digits, cells; 10 of each class; validation).
+    head_sureness: float = 1.0
+
+    def most_steps(self, examples: int) -> int:
+        """How many steps `examples` are worth: what is to be learned grows more slowly than they
+        do, so with the root of their number."""
+        shorter = min(1.0, math.sqrt(FEW / examples)) if self.shortens else 1.0
+        return max(1, round(shorter * self.max_epochs * math.ceil(examples / self.batch)))
+
+
+FEW = 50  # examples; 80 steps on them were as good as 160 (vehicles, digits, cells; validation)
+
+
+def _head(title: str) -> Phase:
+    """The last layer alone: see trainers/training/head.py, which has no dial to set."""
+    return Phase(title=title, learns="head")
+
+
+def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
+    """The phases of `approach` on `modality` ("images" or "text"); () where nothing is trained
+    by the loop. `what_learns` is "lora" or "all"."""
+    match approach:
+        case "transfer":
+            return (_head("Teach the new last layer"),)
+        case "fine_tune":
+            return (_everything(modality, what_learns, "Adjust the whole model"),)
+        case "hybrid":
+            return (
+                replace(_head("First the new last layer"), share=0.25),
+                replace(
+                    _everything(modality, what_learns, "Then thaw the rest, gently"),
+                    learning_rate=HYBRID_RATE[modality, what_learns],
+                    head_learning_rate=HYBRID_HEAD_RATE[modality],
+                    head_sureness=0.3,
+                ),
+            )
+        case "scratch":
+            return (
+                replace(
+                    _everything(modality, "all", "Learn everything from nothing"),
+                    learning_rate=SCRATCH_RATE[modality],
+                    max_epochs=100,
+                    shortens=False,
+                    patience=15,
+                    settles_in=0,  # there are no statistics yet
+                ),
+            )
+    return ()
+
+
+LORA_RANK = 8  # Hu et al. 2021: 4 to 8 was enough in their tests
+
+FINE_TUNE_RATE = {
+    ("images", "all"): 5e-4,
+    ("images", "lora"): 3e-3,
+    ("text", "all"): 1e-4,
+    ("text", "lora"): 1e-3,
+}
+HYBRID_RATE = {
+    ("images", "all"): 5e-4,
+    ("images", "lora"): 1e-3,
+    ("text", "all"): 5e-5,
+    ("text", "lora"): 1e-3,
+}
+HYBRID_HEAD_RATE = {"images": 5e-3, "text": 1e-3}
+SCRATCH_RATE = {"images": 2e-3, "text": 2e-4}
+
+
+def _everything(modality: str, what_learns: str, title: str) -> Phase:
+    return Phase(
+        title=title,
+        learns=what_learns,
+        learning_rate=FINE_TUNE_RATE[modality, what_learns],
+        head_learning_rate=5e-3,
+        batch=32 if modality == "images" else 16,
+        max_epochs=40 if modality == "images" else 20,
+        patience=10,
+        augment=modality == "images",
+    )

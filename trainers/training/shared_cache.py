@@ -1,0 +1,41 @@
+"""Runs on what comes with Thaw share what a worker computed lately: thirty people who press Start
+on the same sample have its examples made ready and looked at once.
+
+Nothing of a visitor's own is kept here, so what is deleted is gone. Each run is charged the time
+that the first one took: who came second has no longer to learn.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trainers import backbones, datasets
+from trainers.events import Event
+from trainers.plan import Plan
+from trainers.training.features import Shared
+from trainers.training.run import run as run_plan
+
+MOST = 4  # sets of examples: of what comes with Thaw each is a few megabytes. Ours
+_kept: OrderedDict[tuple, Shared] = OrderedDict()
+
+
+def run(plan: Plan, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+    """As `trainers.training.run.run`, for a worker."""
+    yield from run_plan(plan, stop=stop, folder=folder, shared=_shared(plan))
+
+
+def _shared(plan: Plan) -> Shared | None:
+    bundled = {backbones.bundled(modality).key for modality in ("images", "text")}
+    if plan.data not in datasets.SAMPLES or plan.backbone not in bundled:
+        return None  # what it sees is kept on the disk: trainers/system/feature_cache.py
+    subject = plan.data, plan.backbone
+    key = (*subject, plan.per_class, plan.seed, plan.mends)
+    if key not in _kept:
+        near = next((_kept[other] for other in reversed(_kept) if other[:2] == subject), Shared())
+        _kept[key] = near.with_other_training()
+    _kept.move_to_end(key)
+    while len(_kept) > MOST:
+        _kept.popitem(last=False)
+    # How fast the machine is now, each run sees for itself.
+    _kept[key].kept.pop("forward", None)
+    return _kept[key]

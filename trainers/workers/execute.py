@@ -1,0 +1,206 @@
+"""One job, executed into the store: from a worker, or from a terminal."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
+from trainers.jobs import Runner
+from trainers.reports import mlflow
+from trainers.store import ENDS, Store, resume
+from trainers.store.engine import patiently
+from trainers.system import object_store
+from trainers.system.errors import said, short_of_memory
+
+FLUSH_SECONDS = 0.1
+STEP_ROWS_A_SECOND = 5  # a page cannot show more
+HEART_SECONDS = 0.2
+LATE_SECONDS = 2.0  # that a step waits for the database to take what it tells. Ours
+
+
+def execute(
+    store: Store,
+    run: str,
+    plan: Any,
+    runner: Runner,
+    folder: Path | None = None,
+    *,
+    keeps: Callable[[Event], bool] = lambda event: True,
+) -> Iterator[Event]:
+    """Yield the events of `plan`, and write those that it `keeps` to `run` in the store as they
+    come.
+
+    The last one is always an end: `Finished`, `Failed` (an error never leaves here), or
+    `Cancelled`. A heart beats beside it, so that Stop and Cancel are heard in the middle of a
+    step, and what was yielded before a long step is seen at once.
+    """
+    heart = _Heart(store, run)
+    began = time.monotonic()
+    stream = runner(plan, stop=heart.stop.is_set, folder=folder)
+    sharing = resume.Sharing(run)
+    with heart:
+        try:
+            if known := patiently(partial(resume.before, store, run)):
+                heart.tell(known)
+                began -= known[-1].seconds
+            yield from known
+            for event in stream:
+                if heart.cancel.is_set():
+                    break
+                if event is None:  # from afar: nothing new, but a moment to hear Cancel
+                    continue
+                if (kept := keeps(event)) and type(event) in ENDS:
+                    heart.end(event)
+                    sharing.end()
+                    resume.settle(store, run, event)
+                    mlflow.after(store, run, event)
+                    if folder and isinstance(event, Finished):
+                        _put(run)
+                    yield event
+                    return
+                if kept:
+                    heart.write(event)
+                yield event
+        except Exception as error:  # a run must end with a word, whatever happened in it
+            failed = Failed(reason(error), time.monotonic() - began)
+            heart.end(failed)
+            yield failed
+            return
+        except (GeneratorExit, KeyboardInterrupt):
+            heart.end(cancelled := Cancelled(time.monotonic() - began))
+            sharing.end()
+            resume.settle(store, run, cancelled)
+            raise
+        finally:
+            stream.close()
+            sharing.end()
+        cancelled = Cancelled(time.monotonic() - began)
+        heart.end(cancelled)
+        resume.settle(store, run, cancelled)
+        yield cancelled
+
+
+def _put(run: str) -> None:
+    try:
+        object_store.put(object_store.RUNS, run)
+    except OSError:  # a folder that became read-only: the run has its end, and keeps it
+        logging.exception("A model could not be put where other computers find it.")
+
+
+def reason(error: Exception) -> str:
+    """What to tell the visitor: our own errors are written for them, others are named."""
+    if type(error).__module__.startswith("trainers"):
+        return str(error)
+    if short_of_memory(error):
+        return (
+            "The memory of this computer was not enough for this run. Use fewer examples or a "
+            "smaller backbone."
+        )
+    if isinstance(error, (OSError, SQLAlchemyError)) and (text := said(error)):
+        return text
+    return (
+        f"Something went wrong inside Thaw ({type(error).__name__}: {error}). Nothing is wrong "
+        "with what you did. Try again; if it stays, please report it with these settings."
+    )
+
+
+class _Heart(threading.Thread):
+    """Beats while a run lasts: writes what waits, listens for Stop and Cancel.
+
+    It alone writes, so that a database which takes nothing (locked by another program, on a disk
+    that is full) holds up no step: what is told waits here, and is written when that has passed.
+    """
+
+    def __init__(self, store: Store, run: str) -> None:
+        super().__init__(daemon=True)
+        self.store, self.run_id = store, run
+        self.stop, self.cancel = threading.Event(), threading.Event()
+        self._over = threading.Event()
+        self._told = threading.Condition()  # for what follows
+        self._waiting: list[Event] = []
+        self._hurry = self._refused = False
+        self._flushed = self._stepped = 0.0
+        self._began = time.monotonic()
+
+    def write(self, event: Event) -> None:
+        now = time.monotonic()
+        if isinstance(event, Step):
+            if now - self._stepped < 1 / STEP_ROWS_A_SECOND:
+                return
+            self._stepped = now
+        if isinstance(event, Validated) or now - self._flushed > FLUSH_SECONDS:
+            self.tell([event])
+        else:
+            self._waiting.append(event)
+
+    def tell(self, new: Sequence[Event]) -> None:
+        """Has `new` written now, and waits until it is; but not for long, and not again."""
+        with self._told:
+            self._waiting += new
+            self._hurry = True
+            self._told.notify_all()
+            if not self._refused:
+                self._told.wait_for(lambda: not self._waiting or self._refused, LATE_SECONDS)
+                self._refused = bool(self._waiting)
+
+    def flush(self) -> None:
+        some = [*self._waiting]
+        self.store.append(self.run_id, some)
+        with self._told:
+            del self._waiting[: len(some)]  # only now: else it waits for the next time
+            self._refused, self._flushed = False, time.monotonic()
+            self._told.notify_all()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            with self._told:
+                self._told.wait_for(lambda: self._hurry or self._over.is_set(), HEART_SECONDS)
+                self._hurry = False
+            try:
+                self._beat()
+            except SQLAlchemyError as error:
+                self._refuse(error)
+                self._over.wait(HEART_SECONDS)
+
+    def _refuse(self, error: SQLAlchemyError) -> None:
+        with self._told:
+            first, self._refused = not self._refused, True
+            self._told.notify_all()
+        if first:
+            logging.warning("What a run tells cannot be written now, and waits. %s", said(error))
+
+    def _beat(self) -> None:
+        stop, cancel = self.store.asked(self.run_id)
+        if stop:
+            self.stop.set()
+        if cancel and not self.cancel.is_set():
+            self.cancel.set()
+            # Said here, not when the step in flight ends: that may take a while.
+            self._waiting.append(Cancelled(time.monotonic() - self._began))
+        self.flush()
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if not self._over.is_set():
+            self._close()
+
+    def end(self, event: Event) -> None:
+        """The last: it is written when this is done."""
+        self._waiting.append(event)
+        self._close()
+
+    def _close(self) -> None:
+        with self._told:
+            self._over.set()
+            self._told.notify_all()
+        self.join()
+        # The end must not be lost: it waits, and the next job with it.
+        patiently(self.flush, (SQLAlchemyError,))

@@ -1,0 +1,438 @@
+"""Jobs, done on the nodes of a Ray cluster.
+
+A job is a streaming remote generator (trainers/workers/ray/node.py); what it needs travels there, and
+what it leaves comes back (trainers/workers/ray/shipping.py), also where a run stands. So a run whose node
+is lost goes on from there on another, and one whose coordinator (trainers/workers/ray/coordinator.py) is lost,
+under the next.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+from trainers import backbones, jobs
+from trainers.datasets import uploads
+from trainers.events import Continued, Done, Event, Notice, Started
+from trainers.jobs import Checkup
+from trainers.plan import Plan
+from trainers.store import store
+from trainers.store.engine import patiently
+from trainers.system.paths import run_folder
+from trainers.training.checkpoint_file import CHECKPOINT
+from trainers.workers.ray import cluster, node, shipping
+from trainers.workers.replay import CUT, LOST, Once, again, is_loss
+
+POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
+LOOK_SECONDS = 2.0  # between two looks at the nodes
+BUSY_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
+GET_SECONDS = 60.0  # for what has come already to be read
+CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
+SWEEP_SECONDS = 15.0  # in which that process is gone. Ours
+RETRIES = 3  # of a job whose node was lost. Ours
+# Done here: they lead other runs, or need the files of one and the database.
+FROM_HERE = ("compare", "curve", "export", "forgot")
+
+NOWHERE = (
+    "No computer of the cluster can train at the moment. This waits for one, and starts by itself "
+    "when it is there."
+)
+BUSY = (  # what else the cluster does is not known here
+    "This waits for a place on the cluster: its computers are busy, or one is just getting ready. "
+    "It starts by itself."
+)
+FULL = (
+    "The cluster has no room left for what this needs. Nothing is wrong with your data. Try again "
+    "in a while, or with fewer examples; whoever looks after the cluster gives Ray more memory or "
+    "disk ({why})."
+)
+UNFIT = (
+    "A computer of the cluster could not do this ({why}). Nothing is wrong with your data. Whoever "
+    "looks after the cluster installs on each of its computers what Thaw needs, in the same "
+    "versions."
+)
+TOO_OFTEN = (
+    f"The computer that this ran on was lost {RETRIES + 1} times, so it was given up. Nothing is "
+    "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
+    "full; whoever looks after the cluster finds why in Ray's logs."
+)
+
+
+class Elsewhere(RuntimeError):
+    """What ended a job on a node, in words for the visitor."""
+
+
+class Abandoned(KeyboardInterrupt):
+    """Nobody waits for this run any more: it is cancelled, not failed."""
+
+
+class ClusterLost(BaseException):
+    """Not an end of the run: the next coordinator goes on with it."""
+
+
+class Slots:
+    """How many runs the cluster can make at once, and how many of these places are taken."""
+
+    def __init__(self, waiting: Callable[[], bool] = lambda: False) -> None:
+        self.count = self.taken = 0
+        self._waiting = waiting
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        with self._lock:
+            free = self.taken < self.count
+            self.taken += free
+            return free
+
+    def spare(self) -> bool:
+        """Takes a place beside one's own, where no other visitor waits for it."""
+        return self.taken < self.count and not self._waiting() and self.take()
+
+    def give(self) -> None:
+        with self._lock:
+            self.taken -= 1
+
+
+_abandoned: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
+
+
+class Fleet:
+    """The cluster as this process uses it; in the place of `trainers.tasks.executor.Local`."""
+
+    def __init__(self, slots: Slots) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+        self.ray, self.on, self.slots = ray, On, slots
+        self.hold, self._packing = shipping.Hold(ray.put), threading.Lock()
+        self._other_torch: set[str] = set()  # nodes
+        self.look()
+        self.task = ray.remote(node.perform)
+        here = On(ray.get_runtime_context().get_node_id(), soft=False)
+        ears = ray.remote(node.Ears)
+        self.ears = ears.options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
+
+    # --- the nodes ------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """At how many nodes there are, and what need not be held any more."""
+        nodes = cluster.living().values()
+        self.ask = cluster.asks(nodes)
+        self.slots.count = self.ask.of(nodes)
+        with self._packing:
+            self.hold.let_go()
+
+    @property
+    def at_once(self) -> int:
+        return max(1, self.slots.count)
+
+    def lives(self) -> bool:
+        try:
+            return self.ray.is_initialized() and bool(cluster.living())
+        except Exception:  # of many kinds
+            return False
+
+    def warm_up(self) -> None:
+        """Has every node import what its first run would wait for; waits for the first."""
+        ask = self.ask
+        warm = self.ray.remote(node.warm).options(
+            num_cpus=ask.cpus, num_gpus=ask.gpus, max_retries=0, scheduling_strategy="SPREAD"
+        )
+        warming = [warm.remote(int(ask.cpus)) for _ in range(self.slots.count)]
+        if warming:
+            self.ray.wait(warming, timeout=60)
+
+    # --- one job --------------------------------------------------------------------------------
+
+    def perform(
+        self, job: Any, *, stop: Callable[[], bool], folder: Path | None = None
+    ) -> Iterator[Event | None]:
+        """As `trainers.jobs.perform`."""
+        if jobs.kind_of(job) in FROM_HERE or not jobs.KINDS[jobs.kind_of(job)].heavy:
+            return jobs.perform(job, stop=stop, folder=folder)
+        return self._whole(job, stop, folder)
+
+    def _whole(
+        self, job: Any, stop: Callable[[], bool], folder: Path | None
+    ) -> Iterator[Event | None]:
+        for event in self._lasting(node.whole, job, stop, folder, known=True):
+            if isinstance(job, Checkup) and isinstance(event, Done) and job.data.startswith("own-"):
+                uploads.keep_check(job.data, event.found)
+            yield event
+
+    def run(
+        self, plan: Plan, *, stop: Callable[[], bool], shared: Any, folder: Path | None = None
+    ) -> Iterator[Event | None]:
+        call = partial(node.compared, tests=shared.tests)
+        return self._lasting(call, plan, stop, folder)
+
+    def elsewhere(
+        self, work: Callable, about: Any, *, stop: Callable[[], bool]
+    ) -> Generator[Event | None, None, Any]:
+        return self._lasting(partial(node.part, work), about, stop, None)
+
+    def _lasting(
+        self,
+        call: node.Call,
+        about: Any,
+        stop: Callable[[], bool],
+        folder: Path | None,
+        *,
+        known: bool = False,
+    ) -> Generator[Event | None, None, Any]:
+        """What `call` tells, whatever nodes are lost meanwhile; what it hands back."""
+        run = folder.name if folder else ""
+        told = [event for _, event in patiently(lambda: store().events(run))] if run else []
+        once = Once(told)
+        # A coordinator before this one had begun it already.
+        lost = any(isinstance(event, Started) for event in told)
+        lost &= not (told and isinstance(told[-1], Continued))  # which says that already
+        why, times = CUT, sum(is_loss(event) for event in told)
+        while True:
+            if lost:
+                if times > RETRIES:
+                    raise Elsewhere(TOO_OFTEN)
+                yield again(why, folder, once.seconds)
+            stream = self._once(call, about, stop, folder, known=known)
+            try:
+                while True:
+                    try:
+                        event = next(stream)
+                    except StopIteration as end:
+                        return end.value
+                    if event is None or (event := once.new(event)):
+                        yield event
+            except self.ray.exceptions.OutOfMemoryError:
+                raise MemoryError from None
+            except self.ray.exceptions.RayError as error:
+                if not self.lives():
+                    raise ClusterLost from error
+                if text := self._no_use(error):
+                    raise Elsewhere(text) from error
+                logging.warning("A node was lost: %s", str(error).splitlines()[0])
+                lost, why, times = True, LOST, times + 1
+            finally:
+                stream.close()
+
+    def _once(
+        self,
+        call: node.Call,
+        about: Any,
+        stop: Callable[[], bool],
+        folder: Path | None,
+        *,
+        known: bool,
+    ) -> Generator[Event | None, None, Any]:
+        """The same on one node. Raises Ray's errors where that is lost."""
+        if getattr(about, "backbone", ""):  # a node has no name of its own for what is newest
+            about = replace(about, backbone=backbones.pinned(about.backbone))
+        run, token = folder.name if folder else "", secrets.token_hex(8)
+        with self._packing:
+            parcels = self.hold.pack(shipping.needed(about, run, known=known))
+        cards = getattr(about, "approach", "") != "simple"
+        while True:
+            ask = self.ask
+            task = self.task.options(
+                num_cpus=ask.cpus,
+                num_gpus=cards * ask.gpus,
+                max_retries=0,
+                num_returns="streaming",
+            )
+            stream = task.remote(call, about, run, parcels, self.ears, token, int(ask.cpus))
+            where = ""
+            try:
+                if where := (yield from self._placed(stream, ask)):
+                    return (yield from self._heard(stream, where, token, stop, run))
+            finally:
+                self._end(stream, token, where)
+
+    def _placed(self, stream: Any, ask: cluster.Ask) -> Generator[Event | None, None, str]:
+        """Waits until the task has begun: on which node. "" where the cluster is another by now,
+        in which there may never be what was asked for."""
+        began = looked = time.monotonic()
+        said = False
+        while not self._comes(stream):
+            yield None
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                self.look()
+            if ask != self.ask:
+                return ""
+            if now - began > BUSY_SECONDS and not said:
+                said = True
+                yield Notice(BUSY if self.slots.count else NOWHERE, 0.0, limits=False)
+        there: node.Began = self.ray.get(next(stream), timeout=GET_SECONDS)
+        if there.torch != (here := version("torch")) and there.node not in self._other_torch:
+            self._other_torch.add(there.node)
+            logging.warning("Node %s has torch %s, here is %s.", there.node, there.torch, here)
+        return there.node
+
+    def _comes(self, stream: Any) -> bool:
+        """Whether there is something new, after a moment. Raises `Abandoned`."""
+        if (over := _abandoned.get()) and over.is_set():
+            raise Abandoned
+        return bool(self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)[0])
+
+    def _heard(
+        self, stream: Any, where: str, token: str, stop: Callable[[], bool], run: str
+    ) -> Generator[Event | None, None, Any]:
+        asked = 0.0
+        while True:
+            if stop() and time.monotonic() - asked > 1:  # again: the ears may have been replaced
+                asked = time.monotonic()
+                self.ears.ask.remote(token, "stop")
+            if not self._comes(stream):
+                yield None
+                continue
+            message = yield from self._fetched(next(stream), where)
+            match message:
+                case Event():
+                    yield message
+                case shipping.Left():
+                    yield from _kept(message, run)
+                case node.Found():
+                    return message.value
+                case node.Raised():
+                    raise _error(message, run)
+
+    def _fetched(self, message: Any, where: str) -> Generator[None, None, Any]:
+        """The message itself: a large one has to come from its node, which may be gone by now.
+        That of one that lives is waited for as long as Ray does."""
+        looked = time.monotonic()
+        while not self.ray.wait([message], timeout=POLL_SECONDS)[0]:
+            yield None
+            if time.monotonic() - looked > LOOK_SECONDS:
+                looked = time.monotonic()
+                if where not in cluster.living():
+                    raise self.ray.exceptions.NodeDiedError("What it sent did not come.")
+        return self.ray.get(message, timeout=GET_SECONDS)
+
+    def _no_use(self, error: Exception) -> str:
+        """What to say of an error that another node would not mend; "" where one was lost."""
+        kinds = self.ray.exceptions
+        cause = getattr(error, "cause", None) or error
+        why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
+        if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
+            return FULL.format(why=why)
+        ours = isinstance(error, kinds.RayTaskError) and not isinstance(cause, kinds.RayError)
+        if ours or isinstance(error, kinds.RuntimeEnvSetupError):
+            return UNFIT.format(why=why)
+        return ""
+
+    def _end(self, stream: Any, token: str, where: str) -> None:
+        """Sees to it that the task is over: it hears Cancel, or its process on the node `where` is
+        ended, and what that left there removed."""
+        try:
+            self.ears.ask.remote(token, "cancel")
+            over = [stream.completed()]
+            if not self.ray.wait(over, timeout=CANCEL_SECONDS, fetch_local=False)[0]:
+                self.ray.cancel(stream, force=True)
+                if where:
+                    there = {"num_cpus": 0, "scheduling_strategy": self.on(where, soft=False)}
+                    self.ray.remote(shipping.swept).options(**there).remote(SWEEP_SECONDS)
+            self.ears.forget.remote(token)
+        except Exception:  # no cluster, no task
+            logging.debug("A task could not be ended.", exc_info=True)
+
+    # --- several --------------------------------------------------------------------------------
+
+    def together(
+        self, streams: Sequence[Callable[[], Iterator[Any]]]
+    ) -> Iterator[tuple[int, Any] | None]:
+        """As many at once as there are places that nobody else waits for; one at the least."""
+        waiting, heard = deque(enumerate(streams)), Queue()
+        over, threads = threading.Event(), {}
+        try:
+            while waiting or threads:
+                # The first has one's own place, each other one that was to spare.
+                while waiting and (not threads or self.slots.spare()):
+                    number, begin = waiting.popleft()
+                    given = (number, begin, heard, over)
+                    threads[number] = threading.Thread(target=_follow, args=given, daemon=True)
+                    threads[number].start()
+                try:
+                    number, item, error = heard.get(timeout=POLL_SECONDS)
+                except Empty:
+                    yield None
+                    continue
+                if item is not None:
+                    yield number, item
+                    continue
+                del threads[number]
+                if threads:  # given back, and taken again unless somebody came meanwhile
+                    self.slots.give()
+                if error:
+                    raise error
+        finally:
+            over.set()
+            for thread in threads.values():
+                thread.join()
+            for _ in range(len(threads) - 1):
+                self.slots.give()
+
+
+def _follow(
+    number: int, begin: Callable[[], Iterator], heard: Queue, over: threading.Event
+) -> None:
+    """One stream of several, in a thread of its own; None, and the error or None, at its end."""
+    _abandoned.set(over)
+    error = None
+    stream = begin()
+    try:
+        for item in stream:
+            if over.is_set():
+                break
+            if item is not None:
+                heard.put((number, item, None))
+    except Abandoned:
+        pass
+    except BaseException as raised:
+        error = raised
+    finally:
+        stream.close()
+        heard.put((number, None, error))
+
+
+def _kept(left: shipping.Left, run: str) -> Iterator[Event]:
+    """Keeps what came back; a disk that refuses loses no score."""
+    try:
+        shipping.bring_in(left, run)
+    except OSError as error:
+        if left.name.endswith("model.safetensors"):
+            text = f"The trained model could not be kept on disk ({error.strerror})."
+            yield Notice(text, 0.0)
+
+
+def _error(raised: node.Raised, run: str) -> Exception:
+    if raised.name == "BadData":
+        from trainers.training.run import BadData
+
+        return BadData(raised.text)
+    if raised.name == "Diverged" and run:  # what was kept leads there again
+        (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)
+    return Elsewhere(raised.text)
+
+
+# --- a terminal -----------------------------------------------------------------------------------
+
+
+def joined() -> Fleet:
+    """The cluster, for a terminal, until its process ends. Raises `NoCluster`."""
+    from trainers.tasks import executor
+    from trainers.workers.supervisor import how_many
+
+    cluster.connect(how_many())
+    fleet = Fleet(Slots())
+    fleet.slots.take()
+    executor.use(fleet)
+    return fleet

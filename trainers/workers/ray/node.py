@@ -1,0 +1,223 @@
+"""What happens on a node of a cluster: one job, in a home of its own. It knows no database."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainers import jobs
+from trainers.events import Event, Step
+from trainers.plan import Plan
+from trainers.system.paths import run_folder
+from trainers.training.checkpoint_file import CHECKPOINT
+from trainers.workers.ray.shipping import Left, Parcel, left_in, unpacked
+
+ASK_SECONDS = 0.5  # between two questions whether it is to stop
+STEPS_A_SECOND = 5  # as trainers/workers/execute.py writes
+STAND_SECONDS, STAND_SHARE = (
+    3.0,
+    0.03,
+)  # as trainers/training/checkpoint.py keeps: sending takes time, too
+
+
+class Began(NamedTuple):
+    """The task has its place: the first that it says, before anything is imported or read."""
+
+    node: str  # Ray's id of it
+    torch: str  # its version there
+
+
+class Found(NamedTuple):
+    """What the work hands back in the end."""
+
+    value: Any
+
+
+class Raised(NamedTuple):
+    """The error that ended it: of ours its name, for others what `reason` says."""
+
+    name: str  # of a class in trainers/training/run.py
+    text: str
+
+
+class Ears:
+    """Hears who is to stop. An actor beside the app, which nodes ask."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, str] = {}
+
+    def ask(self, token: str, what: str) -> None:
+        """`what`: "stop", with a score, or "cancel"."""
+        self.asked[token] = what
+
+    def heard(self, token: str) -> str:
+        return self.asked.get(token, "")
+
+    def forget(self, token: str) -> None:
+        self.asked.pop(token, None)
+
+
+def whole(job: Any, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
+    """A job as a worker does it."""
+    return jobs.perform(job, stop=stop, folder=folder)
+
+
+def compared(
+    plan: Plan, *, stop: Callable[[], bool], folder: Path | None, tests: int | None
+) -> Iterator[Event]:
+    """A run that is compared with others. `tests` as in `Shared`."""
+    from trainers.training.features import Shared
+    from trainers.training.run import run
+
+    shared = Shared()
+    shared.tests = tests
+    return run(plan, stop=stop, folder=folder, shared=shared)
+
+
+def part(
+    work: Callable[..., Iterator[Event]],
+    about: Any,
+    *,
+    stop: Callable[[], bool],
+    folder: Path | None,
+) -> Iterator[Event]:
+    """A piece of a larger job, which leaves no files."""
+    return work(about, stop=stop)
+
+
+Call = Callable[..., Iterator[Event]]  # one of the above, called with (about, stop=…, folder=…)
+Message = Began | Event | Left | Found | Raised
+
+
+def perform(
+    call: Call, about: Any, run: str, parcels: list[Parcel], ears: Any, token: str, threads: int
+) -> Iterator[Message]:
+    """`Began`, what `call` tells about, what it leaves on the disk, and in the end `Found` or
+    `Raised`. Raises where this node cannot do what Thaw does: something is not installed.
+
+    `run` is the id under which it leaves files, "" where there is none. Steps are thinned out.
+    """
+    import ray
+
+    yield Began(ray.get_runtime_context().get_node_id(), version("torch"))
+    import torch
+
+    from trainers.workers.execute import reason
+
+    torch.set_num_threads(threads)
+    listening = _Listening(lambda: ray.get(ears.heard.remote(token), timeout=5))
+    try:
+        with unpacked(parcels, ray.get) as place, listening:
+            folder = run_folder(run) if run else None
+            given = {"stop": listening.stop.is_set, "folder": folder}
+            yield from _told(call(about, **given), place, parcels, folder, listening)
+    except ray.exceptions.RayError:  # of what was to come here; remote.py has words for it
+        raise
+    except Exception as error:  # said where the store is; here nobody reads it
+        logging.exception("A job failed.")
+        yield Raised(type(error).__name__, reason(error))
+
+
+def _told(
+    stream: Iterator[Event],
+    place: Path,
+    parcels: list[Parcel],
+    folder: Path | None,
+    listening: "_Listening",
+) -> Iterator[Message]:
+    from trainers.store import ENDS  # it imports the database's library
+
+    standing = folder and _Standing(folder / CHECKPOINT, place)
+    stepped = 0.0
+    try:
+        while not listening.cancel.is_set():
+            try:
+                event = next(stream)
+            except StopIteration as end:
+                yield from left_in(place, parcels)
+                yield Found(end.value)
+                return
+            if isinstance(event, Step):
+                if time.monotonic() - stepped < 1 / STEPS_A_SECOND:
+                    continue
+                stepped = time.monotonic()
+            if type(event) in ENDS:  # whoever reads the end finds the files there
+                yield from left_in(place, parcels)
+            yield event
+            if standing:
+                yield from standing.news()
+    finally:
+        if hasattr(stream, "close"):
+            stream.close()
+
+
+class _Standing:
+    """Sends on where a run stands, when that was written anew."""
+
+    def __init__(self, file: Path, place: Path) -> None:
+        self.file, self.name = file, file.relative_to(place).as_posix()
+        self.known = self._changed()
+        self.next = 0.0
+
+    def _changed(self) -> int:
+        try:
+            return self.file.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def news(self) -> Iterator[Left]:
+        began = time.monotonic()
+        if began < self.next or (changed := self._changed()) == self.known or not changed:
+            return
+        self.known = changed
+        yield Left(self.name, np.fromfile(self.file, np.uint8))
+        now = time.monotonic()
+        self.next = now + max(STAND_SECONDS, (now - began) / STAND_SHARE)
+
+
+class _Listening:
+    """Asks beside the work whether it is to stop."""
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self.ask = ask
+        self.stop, self.cancel = threading.Event(), threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def _listen(self) -> None:
+        while not self._over.wait(ASK_SECONDS):
+            try:
+                heard = self.ask()
+            except Exception:  # the ears are away for a moment, or for good: then the task ends
+                logging.debug("Nobody says whether to stop.", exc_info=True)
+                continue
+            if heard:
+                self.stop.set()
+            if heard == "cancel":
+                self.cancel.set()
+
+    def __enter__(self) -> "_Listening":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(timeout=ASK_SECONDS)
+
+
+def warm(threads: int) -> int:
+    """Imports what the first run would wait for; the number of the process."""
+    import torch
+
+    import trainers.training.shared_cache  # noqa: F401
+    from trainers.workers.worker import _warm, _warm_images
+
+    torch.set_num_threads(threads)
+    _warm(_warm_images)
+    return os.getpid()

@@ -1,0 +1,52 @@
+"""One story of a job that was lost and begun again: nothing is told twice."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trainers.events import Continued, Event, Notice, Progress, Stage, Started
+from trainers.training.checkpoint_file import standing_of
+
+LOST, CUT = "The computer that this ran on was lost. ", "This was interrupted. "
+GOES_ON = "It goes on from {seconds:.1f} s, where it was last kept."
+ANEW = "It starts again: nothing had been kept yet."
+
+
+class Once:
+    """Passes on what was not told before, by a clock that never runs backwards: what is told again
+    by a job that was lost and begun again."""
+
+    NAMES = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
+             "draw", "number")  # fmt: skip
+
+    def __init__(self, told: Sequence[Event] = ()) -> None:
+        self.seconds = 0.0  # told so far
+        self._known: set[tuple] = set()
+        for event in told:
+            self.new(event)
+
+    def new(self, event: Event) -> Event | None:
+        """`event` as it is to be told; None where it was."""
+        if not isinstance(event, Stage | Progress):  # these say what happens now
+            named = (getattr(event, name, None) for name in self.NAMES)
+            key = (event.kind(), *(() if isinstance(event, Started) else named))
+            if key in self._known:
+                return None
+            self._known.add(key)
+        seconds = getattr(event, "seconds", None)
+        if seconds is None:
+            return event
+        self.seconds = max(self.seconds, seconds)
+        return event if seconds == self.seconds else replace(event, seconds=self.seconds)
+
+
+def again(why: str, folder: Path | None, told_seconds: float) -> Notice:
+    """What to say of a job that begins again, by the clock that was told."""
+    if folder and (at := standing_of(folder)):
+        text = why + GOES_ON.format(seconds=at["seconds"])
+        return Continued(text, told_seconds, phase=at["phase"], step=at["step"])
+    return Notice(why + ANEW, told_seconds, limits=False)
+
+
+def is_loss(event: Event) -> bool:
+    return isinstance(event, Notice) and event.text.startswith(LOST)

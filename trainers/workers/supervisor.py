@@ -1,0 +1,130 @@
+"""Worker processes on this machine: started with the app, replaced when they die, ended with it.
+
+Beside those that train there is a light one, which reads data and downloads while they are busy.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from trainers.hosting.rooms import Rooms
+from trainers.store import Store
+from trainers.system.errors import said
+from trainers.system.settings import BadSetting
+from trainers.workers.liveness import CHECK_SECONDS, Lost
+from trainers.workers.ray import cluster
+
+ROOT = Path(__file__).parents[2]
+CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
+# Memory in large pages, where Linux has them: what a layer hands on is megabytes, and comes in
+# pieces of 4 KB otherwise: MobileNet V2 learned from a picture in 31 instead of 33 ms (measured).
+QUICK_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
+
+
+def how_many() -> int:
+    """Workers for this machine: `THAW_WORKERS`, by default one for every two cores. Raises
+    `BadSetting`."""
+    given = os.environ.get("THAW_WORKERS", "").strip()
+    if given and not (given.isascii() and given.isdigit()):
+        raise BadSetting(f"THAW_WORKERS is {given!r}. Set it to a whole number, or leave it out.")
+    return int(given) if given else max(1, (os.cpu_count() or 1) // CORES_PER_WORKER)
+
+
+class Workers:
+    """Keeps `count` workers alive. A context: they end with it."""
+
+    def __init__(self, store: Store, count: int | None = None) -> None:
+        self.store = store
+        self.ray = cluster.chosen()  # then one process leads those that train elsewhere
+        asked = how_many() if count is None else count  # now, not when a coordinator asks
+        self.count = 1 if self.ray else asked
+        self.processes: dict[str, subprocess.Popen] = {}
+        self._started: dict[str, float] = {}
+        self._lost = Lost(store)
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._keep_alive, daemon=True)
+
+    def __enter__(self) -> "Workers":
+        for _ in range(self.count):
+            self._start()
+        self._start(light=True)
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._watch.is_alive():
+            self._watch.join()
+        for process in self.processes.values():
+            process.terminate()
+        for name, process in self.processes.items():
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            with suppress(SQLAlchemyError):  # locked, or full: the next Thaw finds it
+                self.store.gone(name, "Thaw was closed while this ran.")
+
+    def _start(self, *, light: bool = False) -> None:
+        name = ("light-" if light else "") + secrets.token_hex(8)
+        threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
+        command = [sys.executable, "-m", "trainers", "work", "--name", name]
+        heavy = ["--ray"] if self.ray else ["--threads", str(threads)]
+        command += ["--light"] if light else heavy
+        self.processes[name] = subprocess.Popen(
+            [*command, "--parent", str(os.getpid())],
+            cwd=ROOT,
+            env=QUICK_MEMORY | os.environ,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
+        )
+        self._started[name] = time.monotonic()
+
+    def _keep_alive(self) -> None:
+        while not self._over.wait(CHECK_SECONDS):
+            try:
+                self._replace_dead()
+                self._lost.look()
+                self.store.sweep()
+                Rooms(self.store).sweep()
+            except (SQLAlchemyError, OSError) as error:  # locked, or full: that passes
+                logging.warning("The workers could not be looked after. %s", said(error) or error)
+
+    def _replace_dead(self) -> None:
+        for name, process in list(self.processes.items()):
+            if process.poll() is None:
+                continue
+            if self.ray:
+                from trainers.workers.ray.coordinator import requeue
+
+                requeue(self.store, name)
+            self.store.gone(name, died(process.returncode))
+            if time.monotonic() - self._started[name] > QUICK_DEATH_SECONDS:
+                del self.processes[name]
+                self._start(light=name.startswith("light-"))
+
+
+def died(code: int) -> str:
+    """What to tell a visitor whose worker ended with `code` (negative: a signal's number)."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        why = f"was ended by the system ({name})"
+        if name == "SIGKILL":
+            why += ", most likely because the memory was full"
+    else:
+        why = f"ended with code {code}"
+    return (
+        f"The process that trained {why}. Another takes its place. If it happens twice: with fewer "
+        "examples, or a smaller backbone."
+    )
