@@ -15,29 +15,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import net_util
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
-from pages.parts.session.content_security import POLICY
-from pages.parts.session.visitor import COOKIE
+from pages.parts.session.content_security import CONTENT_SECURITY_POLICY
+from pages.parts.session.visitor import VISITOR_COOKIE
 from pages.parts.widgets.data_upload import routes as upload_routes
 from pages.parts.widgets.live_plot import routes as plot_routes
-from trainers.hosting.retention import Tidying
-from trainers.store import store
+from trainers.hosting.retention import CleanupThread
+from trainers.store import get_store
 from trainers.system import settings
-from trainers.system.errors import NoStore, in_full, said
-from trainers.system.processes import open_more
-from trainers.workers.supervisor import Workers
+from trainers.system.errors import StoreUnavailable, operator_message, user_message
+from trainers.system.processes import raise_open_file_limit
+from trainers.workers.supervisor import WorkerSupervisor
 
-HEAVY = ("torch", "torchvision", "transformers", "peft")  # only workers import these
-A_YEAR_SECONDS = 365 * 24 * 3600
+HEAVY_MODULES = ("torch", "torchvision", "transformers", "peft")  # only workers import these
+YEAR_SECONDS = 365 * 24 * 3600
 
 # At each request of another site's page Streamlit would ask a service on the internet for our
 # address, to compare it with the request's Origin, and answer nobody else meanwhile. Whoever is
 # reached by such an address names it: `browser.serverAddress` or `server.corsAllowedOrigins`.
 net_util.get_external_ip = lambda: None
 
-_clear = ForwardMsgQueue.clear
+_original_clear = ForwardMsgQueue.clear
 
 
-def _cleared(
+def _clear_unless_fragment(
     queue: ForwardMsgQueue,
     retain_lifecycle_msgs: bool = False,
     fragment_ids_this_run: list[str] | None = None,
@@ -50,43 +50,43 @@ def _cleared(
     if fragment_ids_this_run:
         queue._delta_index_map = {}  # what comes next stands after the run's begin, not before it
     else:
-        _clear(queue, retain_lifecycle_msgs)
+        _original_clear(queue, retain_lifecycle_msgs)
 
 
-ForwardMsgQueue.clear = _cleared
+ForwardMsgQueue.clear = _clear_unless_fragment
 
 
 @asynccontextmanager
 async def lifespan(_):
     """The workers live as long as the app."""
     try:
-        settings.checked()
-        workers = Workers(store())
-    except (settings.BadSetting, NoStore) as error:
+        settings.check_settings()
+        workers = WorkerSupervisor(get_store())
+    except (settings.BadSetting, StoreUnavailable) as error:
         # What the server makes of an error here is a page of traceback; nothing has begun yet.
         print(f"\nThaw cannot start. {error}", file=sys.stderr, flush=True)
         os._exit(2)
-    open_more()
-    with workers, Tidying():
+    raise_open_file_limit()
+    with workers, CleanupThread():
         yield
 
 
-def health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the database
+def check_health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the database
     """Whether runs can start, and that this process stays light."""
     try:
-        ready = store().ready_workers()
+        ready = get_store().ready_workers()
     except SQLAlchemyError as error:
-        problem = (said if settings.hosted() else in_full)(error)
+        problem = (user_message if settings.is_hosted() else operator_message)(error)
         return JSONResponse({"ready_workers": 0, "problem": problem}, 503)
     return JSONResponse(
         {
             "ready_workers": ready,
-            "heavy_modules": [name for name in HEAVY if name in sys.modules],
+            "heavy_modules": [name for name in HEAVY_MODULES if name in sys.modules],
         }
     )
 
 
-class Headers:
+class HeadersMiddleware:
     """Gives a new visitor a key of their own, and tells browsers what pages may not do."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -97,15 +97,15 @@ class Headers:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        known = COOKIE in request.cookies
+        known = VISITOR_COOKIE in request.cookies
         # A proxy says how it was reached; who says so untruly harms their own cookie alone.
         secure = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SAFETY_HEADERS]
-                if not known and scope["path"].rpartition("/")[2] in PAGES:
-                    cookie = f"{COOKIE}={token_urlsafe(16)}; Path=/; Max-Age={A_YEAR_SECONDS}"
+                message["headers"] = [*message["headers"], *SECURITY_HEADERS]
+                if not known and scope["path"].rpartition("/")[2] in PAGE_PATHS:
+                    cookie = f"{VISITOR_COOKIE}={token_urlsafe(16)}; Path=/; Max-Age={YEAR_SECONDS}"
                     value = f"{cookie}; HttpOnly; SameSite=Lax{'; Secure' * secure}"
                     message["headers"].append((b"set-cookie", value.encode()))
             await send(message)
@@ -113,19 +113,19 @@ class Headers:
         await self.app(scope, receive, send_with_headers)
 
 
-SAFETY_HEADERS = [
+SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"same-origin"),  # a run's link is its key: do not hand it to others
-    (b"content-security-policy", POLICY.encode()),
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
-PAGES = ("", "data", "run", "compare", "claims", "runs", "room", "learn")
+PAGE_PATHS = ("", "data", "run", "compare", "claims", "runs", "room", "learn")
 
 app = st.App(
     "pages/frame.py",
     lifespan=lifespan,
-    routes=[*plot_routes, *upload_routes, Route("/health", health)],
-    middleware=[Middleware(Headers)],
+    routes=[*plot_routes, *upload_routes, Route("/health", check_health)],
+    middleware=[Middleware(HeadersMiddleware)],
 )

@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import asdict
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Advice, Answers, BadAnswer, advise
-from guide.advice import LEARNS
-from guide.rules import as_table
+from guide.advice import TRAINABLE_LABELS
+from guide.rules import to_markdown
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rules", action="store_true", help="print the rules as a table")
     given = vars(parser.parse_args(arguments))
     if given.pop("rules"):
-        print(as_table())
+        print(to_markdown())
         return 0
     as_json = given.pop("json")
     try:
@@ -38,11 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     if as_json:
         print(json.dumps(advice.as_json() | {"answers": asdict(answers)}, indent=2))
     else:
-        print(in_words(advice))
+        print(format_advice(advice))
     return 0
 
 
-def in_words(advice: Advice) -> str:
+def format_advice(advice: Advice) -> str:
     """The advice as a page of text, 88 columns wide."""
 
     def wrapped(text: str, bullet: str = "  ") -> str:
@@ -76,7 +76,7 @@ def in_words(advice: Advice) -> str:
         lines.append("  No single answer.")
     settings = advice.settings
     start = [
-        LEARNS[settings.what_learns],
+        TRAINABLE_LABELS[settings.what_learns],
         *([f"on {settings.backbone}"] if settings.backbone else []),
         f"{settings.seconds:g} seconds",
         f"{settings.per_class or 'all'} examples of each class",

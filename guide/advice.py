@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from guide.challenges import CHALLENGES, Challenge
-from guide.questions import LIMITED_BELOW_PER_CLASS, QUESTIONS, UNSURE, Answers
-from guide.rules import RULES, Rule, that_spoke
+from guide.questions import MODERATE_MIN_EXAMPLES_PER_CLASS, QUESTIONS, UNSURE, Answers
+from guide.rules import RULES, Rule, match_rules
 
 
 @dataclass(frozen=True)
@@ -63,28 +63,28 @@ class Advice:
 
 def advise(answers: Answers, rules: Sequence[Rule] = RULES) -> Advice:
     """The approach that the rules point to; those that spoke are its reasons."""
-    spoke = that_spoke(answers, rules)
+    spoke = match_rules(answers, rules)
     score = sum(rule.vote for rule in spoke)
-    approach = decide(spoke)
-    clearness, in_words = _clearness(spoke, approach)
+    approach = choose_approach(spoke)
+    clearness, in_words = _rate_strength(spoke, approach)
     return Advice(
         approach=approach,
         runner_up="hybrid" if approach != "hybrid" else "fine_tune" if score > 0 else "transfer",
         score=score,
-        pulled_apart=_pulled_apart(spoke),
+        pulled_apart=_has_conflict(spoke),
         clearness=clearness,
         clearness_in_words=in_words,
         spoke=spoke,
-        changes=_changes(answers, approach, rules),
+        changes=_find_changes(answers, approach, rules),
         first_step=FIRST_STEP if answers.data_volume == "none" else "",
-        settings=settings_for(answers, approach),
+        settings=suggest_settings(answers, approach),
     )
 
 
-def decide(spoke: Sequence[Rule]) -> str:
+def choose_approach(spoke: Sequence[Rule]) -> str:
     """Data and specificity of opposite sign, or a sum of nothing: hybrid. Otherwise the sign."""
     score = sum(rule.vote for rule in spoke)
-    if _pulled_apart(spoke) or score == 0:
+    if _has_conflict(spoke) or score == 0:
         return "hybrid"
     return "fine_tune" if score > 0 else "transfer"
 
@@ -92,12 +92,12 @@ def decide(spoke: Sequence[Rule]) -> str:
 FIRST_STEP = (
     "Before any training, try the model as it is: with the class names alone (zero-shot) or with "
     "a handful of examples each (few-shot). Then collect examples, about 10 of each class for a "
-    f"first test and {LIMITED_BELOW_PER_CLASS} or more before you think of fine-tuning "
+    f"first test and {MODERATE_MIN_EXAMPLES_PER_CLASS} or more before you think of fine-tuning "
     "(the numbers are ours)."
 )
 
 
-def _pulled_apart(spoke: Sequence[Rule]) -> bool:
+def _has_conflict(spoke: Sequence[Rule]) -> bool:
     data, specificity = (
         sum(rule.vote for rule in spoke if rule.factor == factor)
         for factor in ("data", "specificity")
@@ -105,12 +105,12 @@ def _pulled_apart(spoke: Sequence[Rule]) -> bool:
     return data * specificity < 0
 
 
-def _clearness(spoke: Sequence[Rule], approach: str) -> tuple[str, str]:
+def _rate_strength(spoke: Sequence[Rule], approach: str) -> tuple[str, str]:
     """How clear-cut the advice is: a word, and a sentence. The steps are ours."""
     size = abs(sum(rule.vote for rule in spoke))
     if not spoke:
         return "open", "Nothing is known yet, so this is only a place to start."
-    if _pulled_apart(spoke):
+    if _has_conflict(spoke):
         return "clear", "Your data and your task pull in opposite directions: a case for both."
     if approach == "hybrid":
         return "open", "The reasons cancel out or say nothing, so the middle way is a start."
@@ -121,7 +121,7 @@ def _clearness(spoke: Sequence[Rule], approach: str) -> tuple[str, str]:
     return "open", "A close call: only half a vote decides it."
 
 
-def _changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Change, ...]:
+def _find_changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Change, ...]:
     """Every single other answer, "not sure" aside, that would change the advice."""
     return tuple(
         Change(question.key, option.key, other)
@@ -129,12 +129,16 @@ def _changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Ch
         if question.is_asked(answers) or getattr(answers, question.key) != UNSURE
         for option in question.options
         if option.key != getattr(answers, question.key)
-        and (other := decide(that_spoke(replace(answers, **{question.key: option.key}), rules)))
+        and (
+            other := choose_approach(
+                match_rules(replace(answers, **{question.key: option.key}), rules)
+            )
+        )
         != approach
     )
 
 
-LEARNS = {  # `what_learns` in words
+TRAINABLE_LABELS = {  # `what_learns` in words
     "head": "only the new last layer learns",
     "lora": "LoRA: small add-ons in every layer learn, the rest stays frozen",
     "all": "all weights learn",
@@ -142,11 +146,11 @@ LEARNS = {  # `what_learns` in words
 # Seconds of a first run per answer about compute. Ours: short enough to watch.
 RUN_SECONDS = {"minutes": 30, "hours": 60, "ample": 120, UNSURE: 30}
 # Examples of each class that stand for an answer about volume. Ours.
-RUN_PER_CLASS = {"none": 5, "limited": 10, "moderate": 50, "large": None, UNSURE: 50}
-BACKBONES = {"images": "small_resnet", "text": "minilm", UNSURE: None}
+RUN_EXAMPLES_PER_CLASS = {"none": 5, "limited": 10, "moderate": 50, "large": None, UNSURE: 50}
+DEFAULT_BACKBONES = {"images": "small_resnet", "text": "minilm", UNSURE: None}
 
 
-def settings_for(answers: Answers, approach: str) -> Settings:
+def suggest_settings(answers: Answers, approach: str) -> Settings:
     """What to run first. LoRA unless there is ample compute, or the small image network learns
     (all of its weights are fewer than most networks' adapters)."""
     if approach == "transfer":
@@ -157,7 +161,7 @@ def settings_for(answers: Answers, approach: str) -> Settings:
         what_learns = "lora"
     return Settings(
         what_learns=what_learns,
-        backbone=BACKBONES[answers.modality],
+        backbone=DEFAULT_BACKBONES[answers.modality],
         seconds=RUN_SECONDS[answers.compute],
-        per_class=RUN_PER_CLASS[answers.data_volume],
+        per_class=RUN_EXAMPLES_PER_CLASS[answers.data_volume],
     )

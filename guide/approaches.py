@@ -68,7 +68,7 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
 )
 
 
-def as_table() -> str:
+def to_markdown() -> str:
     """The approaches as a Markdown table, as the README shows them."""
     rows = [f"| {approach.title} | {approach.meaning} |" for approach in APPROACHES.values()]
     return "\n".join(["| approach | what happens |", "|---|---|", *rows])

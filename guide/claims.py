@@ -17,7 +17,9 @@ class Claim:
     fails: str  # … and not hold here. Anything else: it cannot be told yet
 
 
-_SURE = "Certain means: the 95 % interval of the difference on the same test examples leaves out 0."
+_CERTAINTY = (
+    "Certain means: the 95 % interval of the difference on the same test examples leaves out 0."
+)
 
 CLAIMS: Mapping[str, Claim] = MappingProxyType(
     {
@@ -48,7 +50,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
                 "model without any training, which compares with the same 10: blood cells, "
                 "messages, market notes and clinical notes, two choices of examples each.",
                 holds="Fine-tuning is certainly better on more than half of the data sets, and "
-                f"certainly worse on none. {_SURE}",
+                f"certainly worse on none. {_CERTAINTY}",
                 partly="It is certainly better on some.",
                 fails="On none, and certainly worse on some.",
             ),
@@ -60,7 +62,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
                 experiment="Transfer learning beside fine-tuning on 10 examples of each class: "
                 "digits, blood cells, messages and clinical notes, two choices of examples each.",
                 holds="Transfer learning is certainly better on more than half of the data sets, "
-                f"and certainly worse on none. {_SURE}",
+                f"and certainly worse on none. {_CERTAINTY}",
                 partly="It is certainly better on some.",
                 fails="On none, and certainly worse on some.",
             ),
@@ -72,7 +74,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
                 experiment="Fine-tuning beside transfer learning on 50 examples of each class, on "
                 "the data sets of the claim before: what changes is the number.",
                 holds="Fine-tuning is certainly better on more than half of the data sets, and "
-                f"certainly worse on none. {_SURE}",
+                f"certainly worse on none. {_CERTAINTY}",
                 partly="It is certainly better on some.",
                 fails="On none, and certainly worse on some.",
             ),

@@ -290,7 +290,7 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
 )
 
 
-def found(asked: str) -> tuple[Term, ...]:
+def search(asked: str) -> tuple[Term, ...]:
     """The terms that hold every word of `asked`, those with it in their title first."""
     words = asked.lower().split()
     hits = [t for t in GLOSSARY.values() if all(w in f"{t.title} {t.means}".lower() for w in words)]

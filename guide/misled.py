@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from guide.advice import Change, advise, decide
+from guide.advice import Change, advise, choose_approach
 from guide.questions import UNSURE, Answers
-from guide.rules import RULES, Rule, that_spoke
+from guide.rules import RULES, Rule, match_rules
 
-OF_THE_DATA = ("data_volume", "data_quality", "specificity")  # what data can say about itself;
+DATA_QUESTIONS = ("data_volume", "data_quality", "specificity")  # what data can say about itself;
 # how much computing there is, and what will be reused, only its owner knows
-SIDE = {"transfer": -1, "hybrid": 0, "fine_tune": +1}  # where an approach lies, as the votes count
+VOTE_SIGN = {
+    "transfer": -1,
+    "hybrid": 0,
+    "fine_tune": +1,
+}  # where an approach lies, as the votes count
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Correction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Misled:
+class Diagnosis:
     """How the rules came to advise what was not best."""
 
     answers: Answers  # as given; put right, where that alone was not enough
@@ -51,32 +55,32 @@ class Misled:
         }
 
 
-def misled(
+def diagnose(
     answers: Answers,
     better: str,
     measured: Mapping[str, str] | None = None,
     rules: Sequence[Rule] = RULES,
-) -> Misled | None:
+) -> Diagnosis | None:
     """What misled, where `better` did better than what the rules advise on `answers`; None where
     they advise it. `measured` holds answers that the data gave, as far as it did."""
-    advised = decide(that_spoke(answers, rules))
+    advised = choose_approach(match_rules(answers, rules))
     if advised == better:
         return None
     right, differing = answers, {}
-    for question in OF_THE_DATA:  # a follow-up after its question
+    for question in DATA_QUESTIONS:  # a follow-up after its question
         answer = (measured or {}).get(question, UNSURE)
         put_right = replace(right, **{question: answer})
-        if answer != UNSURE and that_spoke(put_right, rules) != that_spoke(right, rules):
+        if answer != UNSURE and match_rules(put_right, rules) != match_rules(right, rules):
             right, differing[question] = put_right, answer
-    corrected = decide(that_spoke(right, rules))
-    untrue = () if corrected == better else _away(right, better, rules)
+    corrected = choose_approach(match_rules(right, rules))
+    untrue = () if corrected == better else _find_opposing_rules(right, better, rules)
     base = answers if corrected == better else right
-    return Misled(
+    return Diagnosis(
         answers=base,
         advised=advised,
         better=better,
         by="answers" if corrected == better else "rules" if untrue else "silence",
-        pulled=_away(answers, better, rules),
+        pulled=_find_opposing_rules(answers, better, rules),
         untrue=untrue,
         changes=tuple(one for one in advise(base, rules).changes if one.approach == better),
         corrections=tuple(
@@ -84,7 +88,7 @@ def misled(
                 question,
                 getattr(answers, question),
                 answer,
-                decide(that_spoke(replace(answers, **{question: answer}), rules)),
+                choose_approach(match_rules(replace(answers, **{question: answer}), rules)),
             )
             for question, answer in differing.items()
         ),
@@ -92,8 +96,8 @@ def misled(
     )
 
 
-def _away(answers: Answers, better: str, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+def _find_opposing_rules(answers: Answers, better: str, rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """The rules that pull what is advised on `answers` away from `better`."""
-    spoke = that_spoke(answers, rules)
-    towards = SIDE[better] - SIDE[decide(spoke)]
+    spoke = match_rules(answers, rules)
+    towards = VOTE_SIGN[better] - VOTE_SIGN[choose_approach(spoke)]
     return tuple(rule for rule in spoke if rule.vote * towards < 0)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class RunFacts:
     """A run so far, in numbers; None where there is none. Shares are 0..1, intervals 95 %.
 
     `check_…`: the answers to examples that were not learned from, with the weights that are kept.
@@ -59,7 +59,7 @@ class Facts:
     sure_high: float | None = None  # of the share of them that is right
 
 
-SURE = 0.9
+MIN_CONFIDENCE = 0.9
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {  # key: in links, never rename; label
@@ -78,7 +78,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Is(NamedTuple):
+class InRange(NamedTuple):
     """A test on one fact, kept as data: it lies between the two, both included."""
 
     fact: str
@@ -87,254 +87,264 @@ class Is(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class NarrationRule:
     key: str  # in test names: never rename
     kind: str  # what it is about: of each, one row speaks
-    when: tuple[Is, ...]  # all must hold
+    when: tuple[InRange, ...]  # all must hold
     says: str  # filled in with the facts
     do: str = ""  # a key of ACTIONS
     live: bool = False  # said while it runs; else at the end
 
 
-class Told(NamedTuple):
-    rows: tuple[Row, ...]  # that spoke
+class Narration(NamedTuple):
+    rows: tuple[NarrationRule, ...]  # that spoke
     words: str
     do: str  # a key of ACTIONS; "" where nothing is to be done
 
 
-MOST_SENTENCES = 2  # of the rows that speak: more are not read
+MAX_SENTENCES = 2  # of the rows that speak: more are not read
 
 
-def holds(test: Is, facts: Facts) -> bool:
+def matches(test: InRange, facts: RunFacts) -> bool:
     value = getattr(facts, test.fact)
     return value is not None and test.least <= value <= test.most
 
 
-def narrate(facts: Facts, rows: Sequence[Row], *, live: bool = False) -> Told:
+def narrate(facts: RunFacts, rows: Sequence[NarrationRule], *, live: bool = False) -> Narration:
     """What `rows` say of a run, the first of each kind in their order, two of them at most; the
     first that knows something to do says what. While it is `live`, one of them."""
-    spoke: dict[str, Row] = {}
+    spoke: dict[str, NarrationRule] = {}
     for row in rows:
-        if row.live == live and all(holds(test, facts) for test in row.when):
+        if row.live == live and all(matches(test, facts) for test in row.when):
             spoke.setdefault(row.kind, row)
-    rest = spoke.pop(REST, None)
-    chosen = tuple(spoke.values())[: 1 if live else MOST_SENTENCES] or ((rest,) if rest else ())
+    rest = spoke.pop(FALLBACK, None)
+    chosen = tuple(spoke.values())[: 1 if live else MAX_SENTENCES] or ((rest,) if rest else ())
     words = " ".join(row.says.format(**vars(facts)) for row in chosen)
-    return Told(chosen, words, next((row.do for row in chosen if row.do), ""))
+    return Narration(chosen, words, next((row.do for row in chosen if row.do), ""))
 
 
-REST = "rest"  # the kind that speaks where no other does
+FALLBACK = "rest"  # the kind that speaks where no other does
 
-LITTLE, MUCH = 0.05, 0.10  # between shares
-FEW_CHECKS = 30
-TRUSTED_CHECKS = 100  # as in trainers/training/loop.py: fewer cannot tell which weights are best
+SMALL_GAP, LARGE_GAP = 0.05, 0.10  # between shares
+FEW_VALIDATION_EXAMPLES = 30
+RELIABLE_VALIDATION_EXAMPLES = (
+    100  # as in trainers/training/loop.py: fewer cannot tell which weights are best
+)
 
-END = (
-    Row(
+FINAL_RULES = (
+    NarrationRule(
         key="chance",
         kind="score",
-        when=(Is("above_commonest", most=0),),
+        when=(InRange("above_commonest", most=0),),
         says="It has {right:,} of {tests:,} right, and always answering '{commonest}' would have "
         "{commonest_share:.0%}: from these test examples it cannot be told that it learned "
         "anything.",
         do="look-over",
     ),
-    Row(
+    NarrationRule(
         key="few-tests",
         kind="score",
-        when=(Is("width", least=0.25),),
+        when=(InRange("width", least=0.25),),
         says="There are only {tests:,} test examples: of others like them it may have anything "
         "from {test_low:.0%} to {test_high:.0%} right.",
         do="add-examples",
     ),
-    Row(
+    NarrationRule(
         key="stopped",
         kind="learning",
-        when=(Is("stopped", 1),),
+        when=(InRange("stopped", 1),),
         says="You stopped it early: this is the best that it had found by then.",
         do="again",
     ),
-    Row(
+    NarrationRule(
         key="skipped",
         kind="learning",
-        when=(Is("skipped", 1),),
+        when=(InRange("skipped", 1),),
         says="Its {budget:g} seconds were over before the second part could begin: only the new "
         "last layer has learned.",
         do="more-seconds",
     ),
-    Row(
+    NarrationRule(
         key="time-was-short",
         kind="learning",
-        when=(Is("cut", 1), Is("falling", 1), Is("looks", least=3)),
+        when=(InRange("cut", 1), InRange("falling", 1), InRange("looks", least=3)),
         says="Its loss on new examples was still falling at the last step, and its plan for "
         "{budget:g} seconds held no more steps: it had not learned all that it can.",
         do="more-seconds",
     ),
-    Row(
+    NarrationRule(
         key="thaw-did-not-help",
         kind="learning",
         when=(
-            Is("phases", 2),
-            Is("best_pass", most=0),
-            Is("flat", 3),
-            Is("checks", TRUSTED_CHECKS),
+            InRange("phases", 2),
+            InRange("best_pass", most=0),
+            InRange("flat", 3),
+            InRange("checks", RELIABLE_VALIDATION_EXAMPLES),
         ),
         says="On the {checks:,} checks nothing after the first part was better: letting the whole "
         "model learn did not help here.",
         do="frozen",
     ),
-    Row(
+    NarrationRule(
         key="memorising",
         kind="learning",
         when=(
-            Is("train_share", least=0.98),
-            Is("gap_low", least=MUCH),
-            Is("flat", least=1),
-            Is("best_pass", least=0.5),
+            InRange("train_share", least=0.98),
+            InRange("gap_low", least=LARGE_GAP),
+            InRange("flat", least=1),
+            InRange("best_pass", least=0.5),
         ),
         says="Training accuracy is {train_share:.0%}, but new examples ({check_share:.0%} right) "
         "stopped improving at pass {best_pass:.0f}: it is memorising. More examples would help "
         "more than more training.",
         do="more-examples",
     ),
-    Row(
+    NarrationRule(
         key="gap",
         kind="learning",
-        when=(Is("gap_low", least=MUCH), Is("train_share")),
+        when=(InRange("gap_low", least=LARGE_GAP), InRange("train_share")),
         says="It has {train_share:.0%} of the examples it learns from right and {check_share:.0%} "
         "of new ones: part of what it learned holds for its own examples only.",
         do="more-examples",
     ),
-    Row(
+    NarrationRule(
         key="few-checks",
         kind="learning",
-        when=(Is("checks", most=FEW_CHECKS - 1),),
+        when=(InRange("checks", most=FEW_VALIDATION_EXAMPLES - 1),),
         says="Only {checks:,} examples checked its progress, so its curve says little; the test "
         "says more.",
         do="more-examples",
     ),
-    Row(
+    NarrationRule(
         key="unanswered",
         kind="classes",
-        when=(Is("unanswered_tests", least=5),),
+        when=(InRange("unanswered_tests", least=5),),
         says="It never answered '{unanswered}', though {unanswered_tests:,} test examples are of "
         "that class.",
         do="mistakes",
     ),
-    Row(
+    NarrationRule(
         key="lopsided",
         kind="classes",
-        when=(Is("commonest_share", least=0.6), Is("flatters", least=MUCH)),
+        when=(InRange("commonest_share", least=0.6), InRange("flatters", least=LARGE_GAP)),
         says="{commonest_share:.0%} of the test examples are '{commonest}', so the share that is "
         "right flatters: with every class counted the same (macro-F1) it is {macro_f1:.2f}.",
         do="mistakes",
     ),
-    Row(
+    NarrationRule(
         key="too-sure",
         kind="sure",
-        when=(Is("sure_high", most=SURE - 0.001),),
-        says=f"It is too sure of itself: of {{sure:,}} answers given with at least {SURE:.0%} only "
+        when=(InRange("sure_high", most=MIN_CONFIDENCE - 0.001),),
+        says=f"It is too sure of itself: of {{sure:,}} answers given with at least {MIN_CONFIDENCE:.0%} only "
         "{sure_right:,} are right.",
         do="sure",
     ),
-    Row(
+    NarrationRule(
         key="no-gain",
         kind="worth",
-        when=(Is("gain", most=0), Is("checks", least=FEW_CHECKS)),
+        when=(InRange("gain", most=0), InRange("checks", least=FEW_VALIDATION_EXAMPLES)),
         says="It has no more of the checks right ({check_share:.0%}) than no training at all "
         "({baseline:.0%}).",
         do="none",
     ),
-    Row(
+    NarrationRule(
         key="all-right",
         kind="score",
-        when=(Is("test_share", least=1),),
+        when=(InRange("test_share", least=1),),
         says="All {tests:,} test examples are right; of others like them most likely at least "
         "{test_low:.0%} are.",
         do="take",
     ),
-    Row(
+    NarrationRule(
         key="ahead",
         kind="learning",
-        when=(Is("ahead", least=MUCH), Is("check_share", least=0.5), Is("train_share")),
+        when=(
+            InRange("ahead", least=LARGE_GAP),
+            InRange("check_share", least=0.5),
+            InRange("train_share"),
+        ),
         says="New examples are answered better ({check_share:.0%}) than those it learned from "
         "({train_share:.0%}): those were counted on the way, while it was still learning, and may "
         "be made harder for it. So nothing was learned by heart.",
         do="others",
     ),
-    Row(
+    NarrationRule(
         key="carries-over",
         kind="learning",
         when=(
-            Is("gap_high", most=MUCH),
-            Is("ahead", most=MUCH),
-            Is("check_share", least=0.5),
-            Is("train_share"),
+            InRange("gap_high", most=LARGE_GAP),
+            InRange("ahead", most=LARGE_GAP),
+            InRange("check_share", least=0.5),
+            InRange("train_share"),
         ),
         says="New examples are answered nearly as well ({check_share:.0%}) as those it learned "
         "from ({train_share:.0%}): what it learned carries over.",
         do="others",
     ),
-    Row(
+    NarrationRule(
         key="nothing-stands-out",
-        kind=REST,
-        when=(Is("tests", least=1),),
+        kind=FALLBACK,
+        when=(InRange("tests", least=1),),
         says="Nothing stands out: {right:,} of {tests:,} are right. Whether another approach does "
         "better, only a comparison can tell.",
         do="others",
     ),
 )
 
-LIVE = (
-    Row(
+LIVE_RULES = (
+    NarrationRule(
         key="live-all-right",
         kind="now",
         live=True,
-        when=(Is("check_share", least=1), Is("looks", least=2)),
+        when=(InRange("check_share", least=1), InRange("looks", least=2)),
         says="All {checks:,} new examples (the checks) are right: the test asks others.",
     ),
-    Row(
+    NarrationRule(
         key="live-memorising",
         kind="now",
         live=True,
-        when=(Is("train_share", least=0.98), Is("gap_low", least=MUCH), Is("flat", least=3)),
+        when=(
+            InRange("train_share", least=0.98),
+            InRange("gap_low", least=LARGE_GAP),
+            InRange("flat", least=3),
+        ),
         says="It knows its own examples; new ones stopped improving at pass {best_pass:.0f}.",
     ),
-    Row(
+    NarrationRule(
         key="live-flat",
         kind="now",
         live=True,
-        when=(Is("flat", least=3),),
+        when=(InRange("flat", least=3),),
         says="New examples have not been answered better since pass {best_pass:.0f}.",
     ),
-    Row(
+    NarrationRule(
         key="live-rising",
         kind="now",
         live=True,
-        when=(Is("rise", least=1.25), Is("looks", least=3)),
+        when=(InRange("rise", least=1.25), InRange("looks", least=3)),
         says="The loss on new examples is rising: it grows surer of wrong answers.",
     ),
-    Row(
+    NarrationRule(
         key="live-below",
         kind="now",
         live=True,
-        when=(Is("gain_high", most=0), Is("looks", least=2)),
+        when=(InRange("gain_high", most=0), InRange("looks", least=2)),
         says="So far below what no training at all gets ({baseline:.0%}).",
     ),
-    Row(
+    NarrationRule(
         key="live-improving",
         kind="now",
         live=True,
-        when=(Is("falling", 1), Is("looks", least=3)),
+        when=(InRange("falling", 1), InRange("looks", least=3)),
         says="It is still getting better: {check_share:.0%} of new examples are right.",
     ),
-    Row(
+    NarrationRule(
         key="live-so-far",
         kind="now",
         live=True,
-        when=(Is("looks", least=1),),
+        when=(InRange("looks", least=1),),
         says="So far {check_share:.0%} of new examples (the checks) are right.",
     ),
 )
 
-ROWS = END + LIVE
+RULES = FINAL_RULES + LIVE_RULES

@@ -67,8 +67,8 @@ class Question:
         return self.follows is None or getattr(answers, self.follows[0]) in self.follows[1]
 
 
-LIMITED_BELOW_PER_CLASS = 30  # ours: the article says "limited" without a number
-LARGE_FROM_PER_CLASS = 500  # ours too
+MODERATE_MIN_EXAMPLES_PER_CLASS = 30  # ours: the article says "limited" without a number
+LARGE_MIN_EXAMPLES_PER_CLASS = 500  # ours too
 
 QUESTIONS: Mapping[str, Question] = MappingProxyType(
     {
@@ -93,18 +93,18 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
                     Option(
                         key="limited",
                         title="A few",
-                        example=f"up to about {LIMITED_BELOW_PER_CLASS} of each class",
+                        example=f"up to about {MODERATE_MIN_EXAMPLES_PER_CLASS} of each class",
                     ),
                     Option(
                         key="moderate",
                         title="A good number",
-                        example=f"about {LIMITED_BELOW_PER_CLASS} to {LARGE_FROM_PER_CLASS} "
+                        example=f"about {MODERATE_MIN_EXAMPLES_PER_CLASS} to {LARGE_MIN_EXAMPLES_PER_CLASS} "
                         "of each class",
                     ),
                     Option(
                         key="large",
                         title="Plenty",
-                        example=f"more than about {LARGE_FROM_PER_CLASS} of each class",
+                        example=f"more than about {LARGE_MIN_EXAMPLES_PER_CLASS} of each class",
                     ),
                 ),
             ),

@@ -29,13 +29,13 @@ class Rule:
     but: str = ""  # where the article contradicts itself
 
 
-def holds(test: When, answers: Answers) -> bool:
+def matches(test: When, answers: Answers) -> bool:
     return getattr(answers, test.question) in test.is_one_of
 
 
-def that_spoke(answers: Answers, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+def match_rules(answers: Answers, rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """The rules whose tests all hold, in their order."""
-    return tuple(rule for rule in rules if all(holds(test, answers) for test in rule.when))
+    return tuple(rule for rule in rules if all(matches(test, answers) for test in rule.when))
 
 
 RULES = (
@@ -154,14 +154,14 @@ RULES = (
 )
 
 
-def as_table(rules: Sequence[Rule] = RULES) -> str:
+def to_markdown(rules: Sequence[Rule] = RULES) -> str:
     """The rules as a Markdown table: what the README shows and `python -m guide --rules` prints."""
     rows = [
-        f"| {' and '.join(_said(test) for test in rule.when)} | {rule.vote:+g} | {rule.source} |"
+        f"| {' and '.join(_format_condition(test) for test in rule.when)} | {rule.vote:+g} | {rule.source} |"
         for rule in rules
     ]
     return "\n".join(["| answer | vote | source |", "|---|---|---|", *rows])
 
 
-def _said(test: When) -> str:
+def _format_condition(test: When) -> str:
     return f"`{test.question}` {' or '.join(test.is_one_of)}"

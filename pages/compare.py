@@ -8,57 +8,72 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts.figures import charts, run_snapshot as tell
-from pages.parts.figures.map_animation import HOW_TO_READ, in_words as film_in_words, reel
-from pages.parts.figures.markdown import plain, title_of
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
-from pages.parts.run_view.event_feed import events_of
-from pages.parts.run_view.map_examples import mapped_of
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.run_access import addressed, opened, share, still_open
-from pages.parts.session.start_job import start
-from pages.parts.session.visitor import visitor
-from pages.parts.widgets.glossary import Words, word
-from pages.parts.widgets.live_plot import live_plot
-from pages.parts.widgets.map_animation import film
-from pages.parts.widgets.run_controls import stop_and_cancel
-from trainers.events import Curved, Event, Finished, LaneStarted, Point, Progress, Stage, Tried
-from trainers.jobs import SETTINGS, Curve
-from trainers.store import CANCELLED, FINISHED, NoSuchRun, Run, store
+from pages.parts.figures.map_animation import (
+    MAP_HELP,
+    build_animation,
+    describe_animation as film_in_words,
+)
+from pages.parts.figures.markdown import escape_markdown, format_data_title
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.run_view.event_feed import read_events
+from pages.parts.run_view.map_examples import load_map_examples
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.run_access import can_still_open, draw_share_menu, open_run, read_run_key
+from pages.parts.session.start_job import start_job
+from pages.parts.session.visitor import current_visitor
+from pages.parts.widgets.glossary import TermLinker, link_term
+from pages.parts.widgets.live_plot import draw_live_plot
+from pages.parts.widgets.map_animation import draw_map_animation
+from pages.parts.widgets.run_controls import draw_stop_and_cancel
+from trainers.events import (
+    ComparisonRunStarted,
+    CurvePoint,
+    Event,
+    LearningCurveDone,
+    PilotDone,
+    Progress,
+    RunFinished,
+    Stage,
+)
+from trainers.jobs import PLAN_FIELDS, LearningCurve
+from trainers.store import CANCELLED, FINISHED, Run, RunNotFound, get_store
 
 POLL_SECONDS = 0.5
 
 
-def explain() -> None:
+def draw_overview() -> None:
     st.title("Compare the approaches")
-    explain = Words("transfer-learning", "fine-tuning", "hybrid", "test", "pre-trained")
+    explain = TermLinker("transfer-learning", "fine-tuning", "hybrid", "test", "pre-trained")
     st.markdown(
         explain(
             "Transfer learning, fine-tuning and hybrid on the same examples, with the same budget "
             "and the same test, one after another; beside them the same network "
-            f"{word('from-scratch', 'from nothing')}, no training at all, and a method without any "
+            f"{link_term('from-scratch', 'from nothing')}, no training at all, and a method without any "
             "pre-trained model. In the end: was the advice right?"
         )
     )
     st.page_link("run.py", label="Set it up on the Run page", icon=":material/play_circle:")
-    mine = store().of_visitor(visitor(), limit=10, kind="compare")
+    mine = get_store().of_visitor(current_visitor(), limit=10, kind="compare")
     if mine:
         st.markdown("## Your latest comparisons")
     for job in mine:
         ending = (
-            tell.OUTCOMES[job.result["outcome"]][2] if _compared(job) else tell.STATES[job.state]
+            tell.OUTCOME_BADGES[job.result["outcome"]][2]
+            if _has_result(job)
+            else tell.STATE_LABELS[job.state]
         )
         st.page_link(
             "compare.py",
-            label=f"{title_of(job.plan.data)}: {ending}",
+            label=f"{format_data_title(job.plan.data)}: {ending}",
             query_params={"compare": job.id},
         )
 
 
-def show() -> None:
+def draw_comparison() -> None:
     try:
-        job = opened("compare")
-    except NoSuchRun as error:
+        job = open_run("compare")
+    except RunNotFound as error:
         job = None
         text = str(error)
     if job is None or job.kind != "compare":
@@ -68,77 +83,85 @@ def show() -> None:
             st.query_params.clear()
             st.rerun()
         return
-    st.markdown(f"# Every approach on {title_of(job.plan.data)}")
-    budget = tell.duration(job.plan.seconds)
-    st.markdown(f"The same examples and the same {word('test')} for all; at most {budget} each.")
-    st.fragment(told_plainly()(watch), run_every=None if job.is_over else POLL_SECONDS)(job)
-    if _compared(job):
-        more_data(job)
+    st.markdown(f"# Every approach on {format_data_title(job.plan.data)}")
+    budget = tell.format_duration(job.plan.seconds)
+    st.markdown(
+        f"The same examples and the same {link_term('test')} for all; at most {budget} each."
+    )
+    st.fragment(error_boundary()(watch_job), run_every=None if job.is_over else POLL_SECONDS)(job)
+    if _has_result(job):
+        draw_learning_curves(job)
 
 
-def watch(job: Run) -> None:
+def watch_job(job: Run) -> None:
     was_over = job.is_over
-    if not still_open(job):
+    if not can_still_open(job):
         st.rerun()
-    job = store().find(job.id)
+    job = get_store().find(job.id)
     if job.is_over and not was_over:
         st.rerun()
-    lanes = [event for event in events_of(job.id, None) if isinstance(event, LaneStarted)]
+    lanes = [
+        event for event in read_events(job.id, None) if isinstance(event, ComparisonRunStarted)
+    ]
     runs = {}
     for lane_started in lanes:
-        with suppress(NoSuchRun):  # deleted by itself: its score is in the result
-            runs[lane_started.approach] = store().find(lane_started.run)
+        with suppress(RunNotFound):  # deleted by itself: its score is in the result
+            runs[lane_started.approach] = get_store().find(lane_started.run)
     ids = [job.id, *(run.id for run in runs.values())]
-    stories = {key: tell.told(events_of(run.id, ids)) for key, run in runs.items()}
-    st.progress(share_done(job, stories), text=status(job, runs, stories))
+    stories = {key: tell.fold_events(read_events(run.id, ids)) for key, run in runs.items()}
+    st.progress(compute_progress(job, stories), text=describe_status(job, runs, stories))
     # What comes and goes has a place of its own: a chart that changes its place is made anew.
     with st.container():
-        stop_and_cancel(job, "Stop here and compare what there is")
-        share(job)
-        if _compared(job):
-            tried = [event for event in events_of(job.id, None) if isinstance(event, Tried)]
-            verdict(job.result, tried[0] if tried else None)
-            misled(job.result)
+        draw_stop_and_cancel(job, "Stop here and compare what there is")
+        draw_share_menu(job)
+        if _has_result(job):
+            tried = [event for event in read_events(job.id, None) if isinstance(event, PilotDone)]
+            draw_verdict(job.result, tried[0] if tried else None)
+            draw_wrong_advice(job.result)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         st.markdown("## The race: how much is right")
-        live_plot(
-            charts.race(stories),
+        draw_live_plot(
+            charts.accuracy_race(stories),
             key="race",
-            alt="; ".join(f"{APPROACHES[key].title}: {standing(s)}" for key, s in stories.items())
+            alt="; ".join(
+                f"{APPROACHES[key].title}: {describe_lane(s)}" for key, s in stories.items()
+            )
             or "Nothing has started yet.",
         )
         st.caption(
-            f"On the {word('validation', 'checks')}, each on its own clock. What has no curve: its "
+            f"On the {link_term('validation', 'checks')}, each on its own clock. What has no curve: its "
             "test score."
         )
     with right:
         st.markdown("## The lanes")
         for key in dict.fromkeys(job.plan.approaches):
-            lane(key, job, runs.get(key), stories.get(key))
-    if _compared(job):
-        result(job.result)
-        how_each_saw(runs, stories)
+            draw_lane(key, job, runs.get(key), stories.get(key))
+    if _has_result(job):
+        draw_result(job.result)
+        draw_map_animations(runs, stories)
 
 
-def _compared(job: Run) -> bool:
+def _has_result(job: Run) -> bool:
     return bool(job.result and job.result["type"] == "compared")
 
 
-def status(job: Run, runs: dict[str, Run], stories: dict[str, Story]) -> str:
+def describe_status(job: Run, runs: dict[str, Run], stories: dict[str, RunSnapshot]) -> str:
     """One line that is always true."""
-    if _compared(job):
-        return f"Finished in {tell.duration(job.result['seconds'])}."
+    if _has_result(job):
+        return f"Finished in {tell.format_duration(job.result['seconds'])}."
     if job.is_over:
         text = (job.result or {}).get("text", "")
-        return plain(f"This comparison ended without a result. {text}")
+        return escape_markdown(f"This comparison ended without a result. {text}")
     if not job.claimed:
-        wait = store().wait(job.visitor, job.id)
-        return f"Waiting: {tell.in_line(wait)}" if wait.ahead else "Waiting for a free process."
+        wait = get_store().wait(job.visitor, job.id)
+        return (
+            f"Waiting: {tell.describe_wait(wait)}" if wait.ahead else "Waiting for a free process."
+        )
     if not runs:
-        told = tell.told(events_of(job.id, None)).stage
+        told = tell.fold_events(read_events(job.id, None)).stage
         if told and told.key == "trial":
-            most = tell.duration(job.plan.trial_seconds)
+            most = tell.format_duration(job.plan.trial_seconds)
             return (
                 f"Before the race a trial for the advice, about {most}, on parts of the training "
                 f"examples. {told.text}."
@@ -147,23 +170,23 @@ def status(job: Run, runs: dict[str, Run], stories: dict[str, Story]) -> str:
     key = list(runs)[-1]
     left = (len(set(job.plan.approaches)) - len(runs)) * job.plan.seconds
     lane = f"{len(runs)} of {len(set(job.plan.approaches))}"
-    told = tell.status(stories[key], runs[key], None, ready=True)
-    more = f" Then the others, at most {tell.duration(left)}." if left else ""
+    told = tell.describe_status(stories[key], runs[key], None, ready=True)
+    more = f" Then the others, at most {tell.format_duration(left)}." if left else ""
     return f"{lane}, {APPROACHES[key].title.lower()}: {told}{more}"
 
 
-def share_done(job: Run, stories: dict[str, Story]) -> float:
+def compute_progress(job: Run, stories: dict[str, RunSnapshot]) -> float:
     if job.is_over:
         return 1.0
     done = sum(1.0 if s.end else 0.5 for s in stories.values())
     return min(0.99, done / max(1, len(set(job.plan.approaches))))
 
 
-def standing(story: Story | None) -> str:
+def describe_lane(story: RunSnapshot | None) -> str:
     """How a lane stands, in a few words."""
     if story is None:
         return "waiting"
-    if isinstance(story.end, Finished):
+    if isinstance(story.end, RunFinished):
         return f"{story.end.test_accuracy:.0%} right in the test, {story.end.seconds:.1f} s"
     if story.end:
         return "ended without a score"
@@ -172,12 +195,12 @@ def standing(story: Story | None) -> str:
     return "starting"
 
 
-def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
-    look = LOOKS[key]
-    share = tell.share_done(story, run) if run else 0.0
+def draw_lane(key: str, job: Run, run: Run | None, story: RunSnapshot | None) -> None:
+    look = APPROACH_STYLES[key]
+    share = tell.compute_progress(story, run) if run else 0.0
     mark = "" if run is None else " ✓" if run.is_over else " …"
-    st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{standing(story)}")
-    if run and run.state == FINISHED and job.visitor == visitor():
+    st.markdown(f":{look.badge}[**{APPROACHES[key].title}**]{mark}  \n{describe_lane(story)}")
+    if run and run.state == FINISHED and job.visitor == current_visitor():
         st.page_link(
             "run.py",
             label="Look closer, try it",
@@ -188,8 +211,8 @@ def lane(key: str, job: Run, run: Run | None, story: Story | None) -> None:
         st.progress(1.0 if run and run.is_over else share)
 
 
-def verdict(found: dict, tried: Tried | None) -> None:
-    colour, icon, title = tell.OUTCOMES[found["outcome"]]
+def draw_verdict(found: dict, tried: PilotDone | None) -> None:
+    colour, icon, title = tell.OUTCOME_BADGES[found["outcome"]]
     with st.container(border=True):
         st.markdown(f"## :{colour}[{icon} {title}]")
         answers = (
@@ -198,14 +221,16 @@ def verdict(found: dict, tried: Tried | None) -> None:
             else "answers measured from the data"
         )
         st.markdown(
-            f"On {answers}, the article's rules point to {_badge(found['advised_article'])}."
+            f"On {answers}, the article's rules point to {_format_badge(found['advised_article'])}."
         )
         if tried:
-            st.markdown(f"{plain(tried.words)} So the advice was {_badge(found['advised'])}.")
-        st.markdown(plain(found["verdict"]))
+            st.markdown(
+                f"{escape_markdown(tried.words)} So the advice was {_format_badge(found['advised'])}."
+            )
+        st.markdown(escape_markdown(found["verdict"]))
 
 
-def misled(found: dict) -> None:
+def draw_wrong_advice(found: dict) -> None:
     """Where the advice was wrong: which answer or rule led there, and what to do."""
     why, to_do = found.get("why_wrong"), found.get("to_do")  # a comparison may be older than they
     if not to_do:
@@ -215,26 +240,26 @@ def misled(found: dict) -> None:
         if why:
             who = "the advice" if found["outcome"] == "wrong" else "the article's rules"
             left.markdown(f"### What misled {who}")
-            left.markdown(_bullets(why))
+            left.markdown(_format_bullets(why))
         right.markdown("### What to do")
-        right.markdown(_bullets(to_do))
+        right.markdown(_format_bullets(to_do))
 
 
-def _bullets(lines: str) -> str:
-    return "\n".join(f"- {plain(line)}" for line in lines.splitlines())
+def _format_bullets(lines: str) -> str:
+    return "\n".join(f"- {escape_markdown(line)}" for line in lines.splitlines())
 
 
-def _badge(approach: str) -> str:
-    return f":{LOOKS[approach].badge}[**{APPROACHES[approach].title}**]"
+def _format_badge(approach: str) -> str:
+    return f":{APPROACH_STYLES[approach].badge}[**{APPROACHES[approach].title}**]"
 
 
-def result(found: dict) -> None:
+def draw_result(found: dict) -> None:
     st.markdown("## What came out")
-    st.markdown("\n".join(table(found)))
+    st.markdown("\n".join(format_score_table(found)))
     for key, text in found["failed"].items():
-        st.warning(f"{APPROACHES[key].title}: {plain(text)}", icon=":material/error:")
+        st.warning(f"{APPROACHES[key].title}: {escape_markdown(text)}", icon=":material/error:")
     st.markdown("### Worth its time?")
-    live_plot(
+    draw_live_plot(
         charts.accuracy_against_cost(found["runs"]),
         key="cost",
         alt="; ".join(
@@ -246,15 +271,15 @@ def result(found: dict) -> None:
     st.caption(
         "A filled mark: no cheaper approach has as good a test score. The bars are 95 % intervals."
     )
-    st.markdown("\n".join(costs(found)))
+    st.markdown("\n".join(format_cost_table(found)))
 
 
-FILMS = ("transfer", "fine_tune", "hybrid")  # whose maps tell them apart
+ANIMATED_APPROACHES = ("transfer", "fine_tune", "hybrid")  # whose maps tell them apart
 
 
-def how_each_saw(runs: dict[str, Run], stories: dict[str, Story]) -> None:
+def draw_map_animations(runs: dict[str, Run], stories: dict[str, RunSnapshot]) -> None:
     """The maps of the approaches as films, side by side on one slider."""
-    made = {key: reel(stories[key]) for key in FILMS if key in stories}
+    made = {key: build_animation(stories[key]) for key in ANIMATED_APPROACHES if key in stories}
     reels = {key: found for key, found in made.items() if found}
     if not reels:
         return
@@ -262,56 +287,56 @@ def how_each_saw(runs: dict[str, Run], stories: dict[str, Story]) -> None:
     with st.expander(title, icon=":material/movie:", on_change="rerun", key="films") as opened:
         if not opened.open:
             return
-        found = [mapped_of(stories[key], runs[key]) for key in reels]
+        found = [load_map_examples(stories[key], runs[key]) for key in reels]
         # The same examples for all; of several whys the first will do.
-        film([*reels.values()], {item: one for some, _ in found for item, one in some.items()},
+        draw_map_animation([*reels.values()], {item: one for some, _ in found for item, one in some.items()},
              key="films-side-by-side")  # fmt: skip
         if whys := [why for _, why in found if why]:
-            st.caption(f":material/visibility_off: {plain(whys[0])}")
+            st.caption(f":material/visibility_off: {escape_markdown(whys[0])}")
         st.markdown(
-            "\n".join(f"- {_badge(key)}: {film_in_words(one)}" for key, one in reels.items())
+            "\n".join(f"- {_format_badge(key)}: {film_in_words(one)}" for key, one in reels.items())
         )
-        st.caption(HOW_TO_READ + " Each map has its own scale and its own clock.")
+        st.caption(MAP_HELP + " Each map has its own scale and its own clock.")
 
 
-def table(found: dict) -> list[str]:
+def format_score_table(found: dict) -> list[str]:
     """Two tables, this and `costs`: on a phone there is room for five columns."""
     rows = [
-        f"| approach | right in the test | {word('interval', '95 % interval')} "
-        f"| against the advised | {word('macro-f1')} |",
+        f"| approach | right in the test | {link_term('interval', '95 % interval')} "
+        f"| against the advised | {link_term('macro-f1')} |",
         "|---|---|---|---|---|",
     ]
-    for run in best_first(found):
+    for run in sort_by_score(found):
         rows.append(
-            f"| {_badge(run['approach'])}"
+            f"| {_format_badge(run['approach'])}"
             f" | {run['test_right']:,} of {run['test_examples']:,}, {run['test_accuracy']:.1%}"
             f" | {run['test_accuracy_low']:.0%} to {run['test_accuracy_high']:.0%}"
-            f" | {difference(found['against_advised'].get(run['approach']))}"
+            f" | {format_difference(found['against_advised'].get(run['approach']))}"
             f" | {run['macro_f1']:.2f} |"
         )
     return rows
 
 
-def costs(found: dict) -> list[str]:
+def format_cost_table(found: dict) -> list[str]:
     rows = [
-        f"| approach | time | {word('weights', 'numbers')} that learned | memory at most "
+        f"| approach | time | {link_term('weights', 'numbers')} that learned | memory at most "
         "| to be stored |",
         "|---|---|---|---|---|",
     ]
-    for run in best_first(found):
+    for run in sort_by_score(found):
         rows.append(
-            f"| {_badge(run['approach'])} | {run['seconds']:.1f} s"
+            f"| {_format_badge(run['approach'])} | {run['seconds']:.1f} s"
             f" | {tell.count(run['learnable_parameters'])}"
-            f" | {size(run['peak_memory_bytes'])} | {size(run['stored_bytes'])} |"
+            f" | {format_bytes(run['peak_memory_bytes'])} | {format_bytes(run['stored_bytes'])} |"
         )
     return rows
 
 
-def best_first(found: dict) -> list[dict]:
+def sort_by_score(found: dict) -> list[dict]:
     return sorted(found["runs"], key=lambda run: -run["test_accuracy"])
 
 
-def difference(paired: dict | None) -> str:
+def format_difference(paired: dict | None) -> str:
     """How far a run is from the advised one, in points with their interval."""
     if paired is None:
         return "the advised one"
@@ -319,78 +344,82 @@ def difference(paired: dict | None) -> str:
     return f"{100 * paired['difference']:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
-def size(count: int) -> str:
+def format_bytes(count: int) -> str:
     if not count:
         return "–"
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
-def more_data(job: Run) -> None:
+def draw_learning_curves(job: Run) -> None:
     """Learning curves with the settings of a comparison: offered, or as far as they are."""
     st.markdown("## Would more data help?")
-    wanted = curve_like(job)
-    found = started_before(job, wanted)
-    if found is None or (found.is_over and not _curved(found)):
+    wanted = build_curve_job(job)
+    found = find_curve_job(job, wanted)
+    if found is None or (found.is_over and not _has_curves(found)):
         if found:
-            st.warning(ended(found), icon=":material/error:")
-        offer(job, wanted)
+            st.warning(describe_failure(found), icon=":material/error:")
+        draw_curve_offer(job, wanted)
     else:
         every = None if found.is_over else POLL_SECONDS
-        st.fragment(told_plainly()(watch_curves), run_every=every)(found)
+        st.fragment(error_boundary()(watch_curves), run_every=every)(found)
 
 
-def curve_like(job: Run) -> Curve:
-    settings = {name: getattr(job.plan, name) for name in (*SETTINGS, "mends")}
-    took = sum(run["seconds"] for run in job.result["runs"] if run["approach"] in Curve.approaches)
-    seconds = max(LEAST_CURVE_SECONDS, 10 * ceil(CURVE_RUNS * took / 10))
-    return Curve(**settings | {"visitor": job.visitor, "seconds": seconds})
+def build_curve_job(job: Run) -> LearningCurve:
+    settings = {name: getattr(job.plan, name) for name in (*PLAN_FIELDS, "mends")}
+    took = sum(
+        run["seconds"] for run in job.result["runs"] if run["approach"] in LearningCurve.approaches
+    )
+    seconds = max(MIN_CURVE_SECONDS, 10 * ceil(CURVE_TIME_FACTOR * took / 10))
+    return LearningCurve(**settings | {"visitor": job.visitor, "seconds": seconds})
 
 
-LEAST_CURVE_SECONDS = 60
-CURVE_RUNS = 4  # times what the approaches took with all examples. Ours: 10, 25, 50 and 100 % take
+MIN_CURVE_SECONDS = 60
+CURVE_TIME_FACTOR = (
+    4  # times what the approaches took with all examples. Ours: 10, 25, 50 and 100 % take
+)
 # nearly twice as long as all alone, and two more choices of the smaller sizes nearly as much again
 
 
-def started_before(job: Run, wanted: Curve) -> Run | None:
+def find_curve_job(job: Run, wanted: LearningCurve) -> Run | None:
     """The newest curves with these settings; what a reload, or a link, shows again."""
-    mine = store().of_visitor(job.visitor, kind="curve")
+    mine = get_store().of_visitor(job.visitor, kind="curve")
     return next((one for one in mine if replace(one.plan, seconds=wanted.seconds) == wanted), None)
 
 
-def offer(job: Run, wanted: Curve) -> None:
-    budget = tell.duration(wanted.seconds)
+def draw_curve_offer(job: Run, wanted: LearningCurve) -> None:
+    budget = tell.format_duration(wanted.seconds)
     st.markdown(
         f"{', '.join(APPROACHES[key].title for key in wanted.approaches)}, each with a tenth, a "
         "quarter, half and all of the training examples, and with several choices of them where "
         "time allows: where does one overtake the other, and what would twice the examples bring?"
     )
-    if job.visitor != visitor():
+    if job.visitor != current_visitor():
         st.caption("Only who started this comparison can start that.")
     elif st.button(
         f"Would more data help? At most {budget}", icon=":material/show_chart:"
-    ) and start(wanted):
+    ) and start_job(wanted):
         st.rerun()
 
 
 def watch_curves(job: Run) -> None:
     was_over = job.is_over
-    job = store().find(job.id)
+    job = get_store().find(job.id)
     if job.is_over and not was_over:
         st.rerun()
-    events = events_of(job.id, None)
-    points = [event for event in events if isinstance(event, Point)]
-    end = events[-1] if events and isinstance(events[-1], Curved) else None
+    events = read_events(job.id, None)
+    points = [event for event in events if isinstance(event, CurvePoint)]
+    end = events[-1] if events and isinstance(events[-1], LearningCurveDone) else None
     if end:
-        st.markdown(_bullets(end.words))
+        st.markdown(_format_bullets(end.words))
     else:
-        st.progress(*how_far(job, events))
-        stop_and_cancel(job, "Stop here and show what there is")
+        st.progress(*describe_curve_progress(job, events))
+        draw_stop_and_cancel(job, "Stop here and show what there is")
     if not points:
         return
-    live_plot(
+    draw_live_plot(
         charts.learning_curves(points, end.forecast if end else ()),
         key="curves",
-        alt=end.words if end else "; ".join(point_in_words(point) for point in points),
+        alt=end.words if end else "; ".join(describe_point(point) for point in points),
     )
     st.caption(
         "All on the same test. A small mark is one choice of examples (hollow: there was no time "
@@ -398,39 +427,41 @@ def watch_curves(job: Run) -> None:
     )
 
 
-def how_far(job: Run, events: list[Event]) -> tuple[float, str]:
+def describe_curve_progress(job: Run, events: list[Event]) -> tuple[float, str]:
     """How much of the curves' time is over, 0..1, and a line that is always true."""
     if not job.claimed:
-        wait = store().wait(job.visitor, job.id)
-        ahead = tell.in_line(wait) if wait.ahead else "for a free process."
+        wait = get_store().wait(job.visitor, job.id)
+        ahead = tell.describe_wait(wait) if wait.ahead else "for a free process."
         return 0.0, f"Waiting: {ahead}"
     now = [event for event in events if isinstance(event, Stage | Progress)]
     if not now:
         return 0.0, "Reading the data and the model."
     stage = next(event for event in reversed(now) if isinstance(event, Stage))
-    left = tell.duration(max(0.0, job.plan.seconds - now[-1].seconds))
-    done = sum(isinstance(event, Point) for event in events)
+    left = tell.format_duration(max(0.0, job.plan.seconds - now[-1].seconds))
+    done = sum(isinstance(event, CurvePoint) for event in events)
     stopping = " Stopping…" if job.stop else ""
     share = min(0.99, now[-1].seconds / job.plan.seconds)
     return share, f"{stage.text}. Runs done: {done}. At most {left} left.{stopping}"
 
 
-def point_in_words(point: Point) -> str:
+def describe_point(point: CurvePoint) -> str:
     title = APPROACHES[point.approach].title
     return f"{title} with {point.per_class} of each class: {point.right / point.tests:.0%}"
 
 
-def _curved(job: Run) -> bool:
+def _has_curves(job: Run) -> bool:
     return bool(job.result and job.result["type"] == "curved")
 
 
-def ended(job: Run) -> str:
+def describe_failure(job: Run) -> str:
     if job.state == CANCELLED:
         return "The curves were cancelled."
-    return plain(f"The curves ended without a result. {(job.result or {}).get('text', '')}")
+    return escape_markdown(
+        f"The curves ended without a result. {(job.result or {}).get('text', '')}"
+    )
 
 
-if addressed("compare"):
-    show()
+if read_run_key("compare"):
+    draw_comparison()
 else:
-    explain()
+    draw_overview()

@@ -7,55 +7,55 @@ import streamlit as st
 from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
 from pages.parts.figures import charts, drawings, run_snapshot as tell
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.style import LOOKS
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.session import guide_answers
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.start_job import start
-from pages.parts.session.visitor import mine, visitor
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.start_job import start_job
+from pages.parts.session.visitor import current_visitor, require_access
 from pages.parts.widgets import download_offer
-from pages.parts.widgets.data_upload import Brought, add_data
-from pages.parts.widgets.example_cards import Card, examples
-from pages.parts.widgets.glossary import Words, explained
-from pages.parts.widgets.live_plot import live_plot
-from pages.parts.widgets.svg import picture
+from pages.parts.widgets.data_upload import Upload, draw_data_upload
+from pages.parts.widgets.example_cards import ExampleCard, draw_example_cards
+from pages.parts.widgets.glossary import TermLinker, link_marked_terms
+from pages.parts.widgets.live_plot import draw_live_plot
+from pages.parts.widgets.svg import draw_svg
 from trainers import datasets
 from trainers.data_checks.findings import Finding
-from trainers.datasets import Sample, catalog, uploads as own
-from trainers.datasets.uploads import BadUpload, Own, Stored, inbox
+from trainers.datasets import Dataset, catalog, uploads as own
+from trainers.datasets.uploads import BadUpload, StoredDataset, UploadedDataset, inbox
 from trainers.hosting import erase, quotas, retention
-from trainers.jobs import Checkup, Reading
-from trainers.store import NoSuchRun, Run, store
-from trainers.system.paths import home
+from trainers.jobs import DataCheck, ImportData
+from trainers.store import Run, RunNotFound, get_store
+from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
-from trainers.system.settings import hosted
+from trainers.system.settings import is_hosted
 
 POLL_SECONDS = 0.5
-PASTED_CHARS = 2_000_000
-COLUMN_CHARS = 200  # of a column's name. Ours
-WAYS = {
+MAX_PASTED_CHARS = 2_000_000
+MAX_COLUMN_NAME_CHARS = 200  # of a column's name. Ours
+UPLOAD_METHODS = {
     "files": "A file or a folder",
     "classes": "Class by class, or the camera",
     "paste": "Paste rows",
     "download": "Download a data set",
 }
 BUDGET_SECONDS = 60
-SHOWN = 6
+MAX_EXAMPLES = 6
 
 
 # --- bringing it --------------------------------------------------------------------------------
 
 
-def bring() -> None:
+def draw_upload_page() -> None:
     st.title("Your own data")
     st.markdown(
-        explained(
+        link_marked_terms(
             "Bring pictures or texts whose right answer (the [[label]]) you know. Thaw looks them "
             "over, answers its questions from them as far as that can be measured, and trains on "
             "them."
         )
     )
-    folder = "" if hosted() else f", in its folder `{home()}`"
+    folder = "" if is_hosted() else f", in its folder `{data_dir()}`"
     st.caption(
         f":material/lock: What you add stays on the computer that Thaw runs on{folder}. Nothing is "
         "sent anywhere else, no other visitor is shown it, and you can delete it at any time. Who "
@@ -64,25 +64,25 @@ def bring() -> None:
     asked = st.query_params.get("way", "")
     way = st.segmented_control(
         "How do you bring it?",
-        list(WAYS),
-        default=asked if asked in WAYS else "files",
-        format_func=WAYS.__getitem__,
+        list(UPLOAD_METHODS),
+        default=asked if asked in UPLOAD_METHODS else "files",
+        format_func=UPLOAD_METHODS.__getitem__,
         required=True,
         key="way",
         wrap=True,
     )
     if way == "paste":
-        paste()
+        draw_paste_form()
     elif way == "download":
-        download()
-    elif brought := add_data(way, draft=draft(), key=f"add-{way}"):
-        read(brought)
+        draw_download_form()
+    elif brought := draw_data_upload(way, draft=get_or_create_draft(), key=f"add-{way}"):
+        import_upload(brought)
     with st.expander("Groups: is it as good for everyone?", icon=":material/balance:"):
-        st.markdown(GROUPS)
-    kept()
+        st.markdown(GROUPS_HELP)
+    draw_dataset_list()
 
 
-GROUPS = (
+GROUPS_HELP = (
     "Where your examples come from different groups (places, devices, dialects, ages), a finished "
     "run can say how good the model is for each, and whether a gap is more than chance.\n"
     "- Pictures: call the folders `class@group`, such as `ants@day`, `ants@night`, `bees@day`. The "
@@ -93,22 +93,22 @@ GROUPS = (
 )
 
 
-def draft() -> str:
+def get_or_create_draft() -> str:
     """Where this visitor's files gather until they are read."""
     key = st.session_state.get("draft")
-    if key is None or inbox.draft(key) is None:
-        key = st.session_state["draft"] = inbox.new_draft(visitor())
+    if key is None or inbox.find_draft(key) is None:
+        key = st.session_state["draft"] = inbox.create_draft(current_visitor())
     return key
 
 
-def paste() -> None:
+def draw_paste_form() -> None:
     # A widget that is not drawn forgets its value; what was pasted stays until it has been read.
     st.session_state.setdefault("pasted", st.session_state.get("pasted-kept", ""))
     text = st.session_state["pasted-kept"] = st.text_area(
         "One example a line: the text, a tab, its label. Rows copied from a spreadsheet have that "
         "form.",
         height=220,
-        max_chars=PASTED_CHARS,
+        max_chars=MAX_PASTED_CHARS,
         placeholder="Where is my parcel?\tdelivery\nI want my money back\trefund",
         key="pasted",
     )
@@ -117,80 +117,83 @@ def paste() -> None:
         if not text.strip():
             st.warning("There is nothing to read yet. Paste some rows first.")
             return
-        place = inbox.draft(draft())
+        place = inbox.find_draft(get_or_create_draft())
         try:
             file = quotas.new_file(place, len(text.encode()))
         except BadUpload as error:
-            st.warning(plain(str(error)), icon=":material/error:")
+            st.warning(escape_markdown(str(error)), icon=":material/error:")
             return
         file.write_text(text, "utf-8")
-        read(Brought([[file.name, ["pasted rows.txt"]]], "Pasted rows"))
+        import_upload(Upload([[file.name, ["pasted rows.txt"]]], "Pasted rows"))
 
 
-def download() -> None:
+def draw_download_form() -> None:
     """A well-known data set, fetched when asked for."""
     key = st.selectbox(
         "Data set",
-        list(catalog.ONLINE),
-        format_func=lambda key: in_the_list(catalog.ONLINE[key]),
+        list(catalog.CATALOG),
+        format_func=lambda key: format_download_option(catalog.CATALOG[key]),
         key="online",
     )
-    row = catalog.ONLINE[key]
+    row = catalog.CATALOG[key]
     what = "pictures" if row.modality == "images" else "texts"
     st.markdown(
         f"{row.about} {row.classes} classes; {row.train:,} {what} to learn from and {row.test:,} "
         f"to test ({row.part})."
     )
     st.caption(f"Source: {row.source}. Licence: {row.licence}.")
-    if catalog.is_here(key):
+    if catalog.is_downloaded(key):
         st.page_link(
-            "data.py", label="Look it over", icon=ICONS[row.modality], query_params={"data": key}
+            "data.py",
+            label="Look it over",
+            icon=MODALITY_ICONS[row.modality],
+            query_params={"data": key},
         )
         return
-    download_offer.offer(
+    download_offer.draw_download_offer(
         key,
-        f"{catalog.size(row.download_bytes)} to download, kept in `{catalog.place(key)}`. Nothing "
+        f"{catalog.format_size(row.download_bytes)} to download, kept in `{catalog.dataset_dir(key)}`. Nothing "
         "else is sent or loaded; from then on it works without a network.",
     )
 
 
-def in_the_list(row: catalog.Published) -> str:
-    here = "here" if catalog.is_here(row.key) else catalog.size(row.download_bytes)
+def format_download_option(row: catalog.CatalogEntry) -> str:
+    here = "here" if catalog.is_downloaded(row.key) else catalog.format_size(row.download_bytes)
     return f"{row.title} ({'pictures' if row.modality == 'images' else 'texts'}, {here})"
 
 
-def read(brought: Brought) -> None:
+def import_upload(brought: Upload) -> None:
     """Has a worker read what came, and shows how far it is."""
     try:
-        place = inbox.named(inbox.draft(draft()), brought.files)
+        place = inbox.write_listing(inbox.find_draft(get_or_create_draft()), brought.files)
     except BadUpload as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return
-    start_reading(str(place), brought.title)
+    start_import(str(place), brought.title)
 
 
-def start_reading(path: str, title: str, **columns: str | None) -> None:
-    if key := start(Reading(path=path, title=title, visitor=visitor(), **columns)):
+def start_import(path: str, title: str, **columns: str | None) -> None:
+    if key := start_job(ImportData(path=path, title=title, visitor=current_visitor(), **columns)):
         if st.session_state.get("draft") == path.rpartition("/")[2]:
             del st.session_state["draft"]  # what comes now is another gathering
         st.query_params.from_dict({"reading": key})
         st.rerun()
 
 
-def kept() -> None:
+def draw_dataset_list() -> None:
     st.markdown("## What you have here")
-    uploads = own.of(visitor())
+    uploads = own.list_uploads(current_visitor())
     if not uploads:
         st.caption("Nothing yet. The samples that come with Thaw can be looked over as well:")
     for upload in uploads:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(
                 "data.py",
-                label=plain(upload.title),
-                icon=ICONS[upload.modality],
+                label=escape_markdown(upload.title),
+                icon=MODALITY_ICONS[upload.modality],
                 query_params={"data": upload.key},
             )
-            ends = retention.data_until(upload)
+            ends = retention.get_data_expiry(upload)
             unused = (
                 time.strftime(
                     " If it is not used, it is deleted on %d %b %Y.", time.localtime(ends)
@@ -199,63 +202,65 @@ def kept() -> None:
                 else ""
             )
             st.caption(
-                f"{plain(upload.about)} {size(upload.bytes)}, {when(upload.created)}.{unused}"
+                f"{escape_markdown(upload.about)} {format_bytes(upload.bytes)}, {format_added_time(upload.created)}.{unused}"
             )
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")
     with st.container(horizontal=True):
-        for sample in datasets.here():
+        for sample in datasets.list_available():
             st.page_link(
                 "data.py",
                 label=sample.title,
-                icon=ICONS[sample.modality],
+                icon=MODALITY_ICONS[sample.modality],
                 query_params={"data": sample.key},
             )
 
 
-ICONS = {"images": ":material/image:", "text": ":material/notes:"}
+MODALITY_ICONS = {"images": ":material/image:", "text": ":material/notes:"}
 
 
-def size(count: int) -> str:
+def format_bytes(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
-def when(moment: float) -> str:
+def format_added_time(moment: float) -> str:
     return time.strftime("added %d %b, %H:%M", time.localtime(moment))
 
 
 # --- while it is read -----------------------------------------------------------------------------
 
 
-def reading(key: str) -> None:
+def draw_import_page(key: str) -> None:
     try:
-        job = store().find(key)
-    except NoSuchRun:
+        job = get_store().find(key)
+    except RunNotFound:
         job = None
-    if job is None or job.kind != "read" or job.visitor != visitor():
-        start_anew()
+    if job is None or job.kind != "read" or job.visitor != current_visitor():
+        reset_page()
     failed = job.result and "text" in job.result
-    st.title(f"{'Not read:' if failed else 'Reading'} {plain(job.plan.title)}")
-    st.fragment(told_plainly()(watch_reading), run_every=None if job.is_over else POLL_SECONDS)(job)
+    st.title(f"{'Not read:' if failed else 'Reading'} {escape_markdown(job.plan.title)}")
+    st.fragment(error_boundary()(watch_import), run_every=None if job.is_over else POLL_SECONDS)(
+        job
+    )
 
 
-def start_anew() -> None:
+def reset_page() -> None:
     st.query_params.clear()
     st.rerun()
 
 
-def watch_reading(job: Run) -> None:
+def watch_import(job: Run) -> None:
     was_over = job.is_over
-    job = store().find(job.id)
+    job = get_store().find(job.id)
     if job.is_over and not was_over:
         st.rerun()
     if not job.is_over:
-        progress(job, "Waiting for a free moment.")
+        draw_progress(job, "Waiting for a free moment.")
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=told_plainly()(store().cancel),
-            args=(job.id, visitor()),
+            on_click=error_boundary()(get_store().cancel),
+            args=(job.id, current_visitor()),
         )
         return
     match job.result:
@@ -264,38 +269,38 @@ def watch_reading(job: Run) -> None:
             st.query_params.from_dict({"data": data})
             st.rerun(scope="app")
         case {"type": "failed", "text": str(text)}:
-            st.error(plain(text), icon=":material/error:")
-            choose_columns(job)
+            st.error(escape_markdown(text), icon=":material/error:")
+            draw_column_form(job)
             if "no folders" in text and st.button("Add them class by class", type="primary"):
                 st.query_params.from_dict({"way": "classes"})
                 st.rerun(scope="app")
     if st.button("Add something else", icon=":material/arrow_back:"):
-        start_anew()
+        reset_page()
 
 
-def progress(job: Run, waiting: str) -> None:
+def draw_progress(job: Run, waiting: str) -> None:
     """One line on how far a job is."""
-    told = tell.told([event for _, event in store().events(job.id)])
+    told = tell.fold_events([event for _, event in get_store().events(job.id)])
     if told.stage is None:
         st.progress(0.0, text=waiting)
         return
     share = told.progress.done / max(1, told.progress.total) if told.progress else 0.0
-    st.progress(1.0 if job.is_over else min(share, 1.0), text=plain(told.stage.text))
+    st.progress(1.0 if job.is_over else min(share, 1.0), text=escape_markdown(told.stage.text))
 
 
-def choose_columns(job: Run) -> None:
+def draw_column_form(job: Run) -> None:
     """Another try with columns named, where there is a choice and what came is still here."""
     text = job.result["text"]
     choice = "column" in text and "single column" not in text and "no rows" not in text
-    if not choice or inbox.draft(job.plan.path.rpartition("/")[2]) is None:
+    if not choice or inbox.find_draft(job.plan.path.rpartition("/")[2]) is None:
         return
     with st.form("columns"):
         left, right = st.columns(2)
         how = "Its name, or its number from 1."
-        text = left.text_input("Column of the texts", max_chars=COLUMN_CHARS, help=how)
-        label = right.text_input("Column of the labels", max_chars=COLUMN_CHARS, help=how)
+        text = left.text_input("Column of the texts", max_chars=MAX_COLUMN_NAME_CHARS, help=how)
+        label = right.text_input("Column of the labels", max_chars=MAX_COLUMN_NAME_CHARS, help=how)
         if st.form_submit_button("Read again with these columns"):
-            start_reading(
+            start_import(
                 job.plan.path,
                 job.plan.title,
                 text_column=text or None,
@@ -306,75 +311,77 @@ def choose_columns(job: Run) -> None:
 # --- a data set -----------------------------------------------------------------------------------
 
 
-def show(key: str) -> None:
+def draw_dataset_page(key: str) -> None:
     try:
-        sample = mine(datasets.pick(key))
+        sample = require_access(datasets.get_dataset(key))
     except UnknownKey as error:
         st.title("Your own data")
-        st.warning(plain(str(error)), icon=":material/link_off:")
+        st.warning(escape_markdown(str(error)), icon=":material/link_off:")
         if st.button("Add data"):
-            start_anew()
+            reset_page()
         return
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.page_link("data.py", label="All data", icon=":material/arrow_back:")
-        if isinstance(sample, Own):
+        if isinstance(sample, UploadedDataset):
             with st.popover("Delete", icon=":material/delete:"):
-                forget(sample)
-    st.markdown(f"# {plain(sample.title)}")
-    st.markdown(explained(f"{plain(sample.about)} {sample.classes} [[class|classes]]."))
+                draw_delete_form(sample)
+    st.markdown(f"# {escape_markdown(sample.title)}")
+    st.markdown(
+        link_marked_terms(f"{escape_markdown(sample.about)} {sample.classes} [[class|classes]].")
+    )
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.markdown("## What it holds")
-        holds(sample)
+        draw_contents(sample)
     with right:
         st.markdown("## Is it fit?")
-        check = latest_check(sample)
+        check = get_or_start_check(sample)
         if check is None:
             return
         if check.is_over:
-            fit(sample, check)
+            draw_check_result(sample, check)
         else:
-            st.fragment(told_plainly()(watch_check), run_every=POLL_SECONDS)(check)
+            st.fragment(error_boundary()(watch_check), run_every=POLL_SECONDS)(check)
     if check.is_over and "found" in (check.result or {}):
-        questions(sample, check.result["found"])
+        draw_questions(sample, check.result["found"])
 
 
-def forget(sample: Own) -> None:
+def draw_delete_form(sample: UploadedDataset) -> None:
     st.markdown(
         "The copy that Thaw keeps is deleted, with the examples that runs on it show, and with "
         "models without a pre-trained part, which are made of its words. Other models and all "
         "scores stay. Your own files are not touched."
     )
     if st.button("Delete it for good", type="primary"):
-        erase.data(sample.key)
-        start_anew()
+        erase.erase_data(sample.key)
+        reset_page()
 
 
-def holds(sample: Sample) -> None:
-    if isinstance(sample, Stored):
-        live_plot(
+def draw_contents(sample: Dataset) -> None:
+    if isinstance(sample, StoredDataset):
+        draw_live_plot(
             charts.class_counts(sample.counts),
             key="counts",
             alt="; ".join(
                 f"{name}: {learn:,} to learn from, {test:,} to test"
-                for name, learn, test in sample.counts[: charts.MOST_BARS]
+                for name, learn, test in sample.counts[: charts.MAX_BARS]
             ),
         )
-        if len(sample.counts) > charts.MOST_BARS:
-            st.caption(f"The {charts.MOST_BARS} largest of {len(sample.counts):,} classes.")
-    cards: list[Card] = [
-        {"example": example, "label": label} for example, label in sample.glimpse()[:SHOWN]
+        if len(sample.counts) > charts.MAX_BARS:
+            st.caption(f"The {charts.MAX_BARS} largest of {len(sample.counts):,} classes.")
+    cards: list[ExampleCard] = [
+        {"example": example, "label": label} for example, label in sample.glimpse()[:MAX_EXAMPLES]
     ]
-    examples(cards, key="glimpse", colour=LOOKS["transfer"].colour)
-    if isinstance(sample, Own) and sample.columns and inbox.draft(sample.draft):
-        other_columns(sample)
-    if isinstance(sample, Stored) and sample.notices:
+    draw_example_cards(cards, key="glimpse", colour=APPROACH_STYLES["transfer"].colour)
+    if isinstance(sample, UploadedDataset) and sample.columns and inbox.find_draft(sample.draft):
+        draw_column_selection(sample)
+    if isinstance(sample, StoredDataset) and sample.notices:
         with st.expander("What was noticed while reading", icon=":material/info:"):
             for notice in sample.notices:
-                st.markdown(f"- {plain(notice)}")
+                st.markdown(f"- {escape_markdown(notice)}")
 
 
-def other_columns(sample: Own) -> None:
+def draw_column_selection(sample: UploadedDataset) -> None:
     """The guess of the columns can be changed as long as the files are still in the inbox."""
     with st.expander("Other columns", icon=":material/view_column:"):
         places = range(len(sample.columns))
@@ -404,8 +411,8 @@ def other_columns(sample: Own) -> None:
             "Read again with these columns",
             disabled=wanted == was or len(set(wanted)) < len(wanted),
         ):
-            start_reading(
-                str(inbox.draft(sample.draft)),
+            start_import(
+                str(inbox.find_draft(sample.draft)),
                 sample.title,
                 text_column=f"#{text + 1}",
                 label_column=f"#{label + 1}",
@@ -415,38 +422,40 @@ def other_columns(sample: Own) -> None:
         st.caption("The files that came are kept for a day for this, then deleted.")
 
 
-def latest_check(sample: Sample) -> Run | None:
+def get_or_start_check(sample: Dataset) -> Run | None:
     """The newest look at the data; the first is started without being asked for. None, and said
     why, where this visitor may not start it now."""
-    check = store().latest("check", sample.key)
+    check = get_store().latest("check", sample.key)
     if check is None or st.session_state.pop("look-again", False):
-        job = Checkup(data=sample.key, seconds=BUDGET_SECONDS)
-        if key := start(job):
-            check = store().find(key)
+        job = DataCheck(data=sample.key, seconds=BUDGET_SECONDS)
+        if key := start_job(job):
+            check = get_store().find(key)
     return check
 
 
 def watch_check(check: Run) -> None:
-    check = store().find(check.id)
+    check = get_store().find(check.id)
     if check.is_over:
         st.rerun(scope="app")
-    wait = store().wait(check.visitor, check.id)
-    progress(check, f"Busy: {tell.in_line(wait)}" if wait.ahead else "About to look it over.")
+    wait = get_store().wait(check.visitor, check.id)
+    draw_progress(
+        check, f"Busy: {tell.describe_wait(wait)}" if wait.ahead else "About to look it over."
+    )
     st.caption("A look of some seconds: doubles, blanks, odd labels, and how special the task is.")
 
 
-SIGNS = {
+SEVERITY_ICONS = {
     "problem": ":red[:material/error:]",
     "warning": ":orange[:material/warning:]",
     "note": ":gray[:material/info:]",
 }
 
 
-def fit(sample: Sample, check: Run) -> None:
+def draw_check_result(sample: Dataset, check: Run) -> None:
     if "found" not in (check.result or {}):
         text = check.result["text"] if check.result and "text" in check.result else "Cancelled."
-        st.error(plain(text), icon=":material/error:")
-        look_again()
+        st.error(escape_markdown(text), icon=":material/error:")
+        draw_recheck_button()
         return
     found = check.result["found"]
     findings = [Finding.from_json(one) for one in found["findings"]]
@@ -455,38 +464,42 @@ def fit(sample: Sample, check: Run) -> None:
         st.success("Nothing is wrong that Thaw can see.", icon=":material/check_circle:")
     for finding in findings:
         with st.container(border=True, gap="xsmall"):
-            st.markdown(f"{SIGNS[finding.weight]} **{plain(finding.title)}**")
-            st.markdown(plain(finding.effect))
-            if finding.mend and isinstance(sample, Stored):
-                st.toggle(plain(finding.mend.title), key=f"mend-{sample.key}-{finding.key}")
+            st.markdown(f"{SEVERITY_ICONS[finding.weight]} **{escape_markdown(finding.title)}**")
+            st.markdown(escape_markdown(finding.effect))
+            if finding.mend and isinstance(sample, StoredDataset):
+                st.toggle(
+                    escape_markdown(finding.mend.title), key=f"mend-{sample.key}-{finding.key}"
+                )
             if finding.shown or finding.names:
                 with st.expander("Show me"):
-                    show_me(finding)
+                    draw_finding_details(finding)
     for remark in remarks:
         with st.container(border=True):
-            st.markdown(f"{SIGNS['note']} {plain(remark)}")
+            st.markdown(f"{SEVERITY_ICONS['note']} {escape_markdown(remark)}")
     with st.expander("What was looked at", icon=":material/checklist:"):
-        st.markdown("\n".join(f"- {plain(one)}" for one in found.get("checked", [])))
-        look_again()
+        st.markdown("\n".join(f"- {escape_markdown(one)}" for one in found.get("checked", [])))
+        draw_recheck_button()
 
 
-def show_me(finding: Finding) -> None:
-    cards: list[Card] = [
+def draw_finding_details(finding: Finding) -> None:
+    cards: list[ExampleCard] = [
         {"example": one.example, "label": one.label, "note": one.note} for one in finding.shown
     ]
     if cards:
-        examples(cards, key=f"shown-{finding.key}", colour=LOOKS["transfer"].colour)
+        draw_example_cards(
+            cards, key=f"shown-{finding.key}", colour=APPROACH_STYLES["transfer"].colour
+        )
     if finding.names:
-        st.markdown("\n".join(f"- {plain(name)}" for name in finding.names))
+        st.markdown("\n".join(f"- {escape_markdown(name)}" for name in finding.names))
 
 
-def look_again() -> None:
+def draw_recheck_button() -> None:
     if st.button("Look again", icon=":material/refresh:"):
         st.session_state["look-again"] = True
         st.rerun(scope="app")
 
 
-def mends(sample: Sample) -> tuple[str, ...]:
+def list_enabled_fixes(sample: Dataset) -> tuple[str, ...]:
     """The mends that are switched on."""
     start = f"mend-{sample.key}-"
     return tuple(
@@ -499,7 +512,7 @@ def mends(sample: Sample) -> tuple[str, ...]:
 # --- the questions, answered ----------------------------------------------------------------------
 
 
-def questions(sample: Sample, found: dict) -> None:
+def draw_questions(sample: Dataset, found: dict) -> None:
     st.markdown("## The questions, answered by your data")
     st.caption("Measured where it can be. Every answer is yours to change.")
     suggested, evidence = found["answers"], found["evidence"]
@@ -508,13 +521,13 @@ def questions(sample: Sample, found: dict) -> None:
     left, right = st.columns([1.2, 1], gap="large")
     with left:
         for question in asked:
-            given[question.key] = answer(sample, question, suggested, evidence)
+            given[question.key] = draw_question(sample, question, suggested, evidence)
     answers = Answers.of(given)
     with right:
-        verdict(sample, answers, found)
+        draw_advice(sample, answers, found)
 
 
-def answer(sample: Sample, question: Question, suggested: dict, evidence: dict) -> str:
+def draw_question(sample: Dataset, question: Question, suggested: dict, evidence: dict) -> str:
     titles = {option.key: option.title for option in question.options} | {UNSURE: "Not sure"}
     with st.container(border=True, gap="xsmall"):
         chosen = st.radio(
@@ -528,26 +541,26 @@ def answer(sample: Sample, question: Question, suggested: dict, evidence: dict) 
         says = evidence.get(question.key, {}).get("says", "")
         if chosen != suggested.get(question.key, UNSURE):
             says += f" (Measured: {titles[suggested.get(question.key, UNSURE)]}.)"
-        st.caption(plain(says))
+        st.caption(escape_markdown(says))
     return chosen
 
 
-def verdict(sample: Sample, answers: Answers, found: dict) -> None:
+def draw_advice(sample: Dataset, answers: Answers, found: dict) -> None:
     advice = advise(answers)
-    approach, look = APPROACHES[advice.approach], LOOKS[advice.approach]
+    approach, look = APPROACHES[advice.approach], APPROACH_STYLES[advice.approach]
     with st.container(border=True):
         words, aside = st.columns([2, 1], vertical_alignment="center")
         words.caption("The article's rules then point to")
         words.markdown(f"## :{look.badge}[{approach.title}]")
         with aside:
-            picture(drawings.layers(advice.approach), key="advised")
-        explain = Words("lora", "pre-trained", "overfitting")
+            draw_svg(drawings.layer_stack(advice.approach), key="advised")
+        explain = TermLinker("lora", "pre-trained", "overfitting")
         for rule in advice.spoke:
             st.markdown(f"- {explain(rule.because)}")
         st.caption(advice.clearness_in_words)
-        on = mends(sample)
+        on = list_enabled_fixes(sample)
         settings = {"approach": advice.approach, "data": sample.key, "seconds": str(BUDGET_SECONDS)}
-        settings[guide_answers.NAME] = guide_answers.written(answers)
+        settings[guide_answers.PARAM] = guide_answers.encode(answers)
         if on:
             settings["mends"] = ",".join(on)
         label = "Run it on this data"
@@ -564,8 +577,8 @@ def verdict(sample: Sample, answers: Answers, found: dict) -> None:
     times = found["evidence"].get("compute", {}).get("per_approach", {})
     if times:
         st.markdown("### How long each would take here")
-        live_plot(
-            charts.predicted_times({key: one["seconds"] for key, one in times.items()}),
+        draw_live_plot(
+            charts.estimated_times({key: one["seconds"] for key, one in times.items()}),
             key="times",
             alt="; ".join(
                 f"{APPROACHES[key].title}: {one['seconds']:.0f} seconds"
@@ -576,8 +589,8 @@ def verdict(sample: Sample, answers: Answers, found: dict) -> None:
 
 
 if key := st.query_params.get("reading"):
-    reading(key)
+    draw_import_page(key)
 elif key := st.query_params.get("data"):
-    show(key)
+    draw_dataset_page(key)
 else:
-    bring()
+    draw_upload_page()

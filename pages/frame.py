@@ -5,13 +5,18 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.figures.drawings import LOGO
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.sign_in import door, lead_back, may_enter, who
-from pages.parts.widgets.glossary import explain_words
-from pages.parts.widgets.page import every_page, tell_address
-from trainers.reports.mlflow import wanted
-from trainers.system.object_store import address
-from trainers.system.settings import hosted
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.sign_in import (
+    can_enter,
+    draw_account_menu,
+    draw_login_page,
+    restore_redirect,
+)
+from pages.parts.widgets.glossary import mount_tooltips
+from pages.parts.widgets.page import mount_page_script, sync_url
+from trainers.reports.mlflow import is_enabled
+from trainers.system.object_store import storage_url
+from trainers.system.settings import is_hosted
 
 st.set_page_config(page_title="Thaw", page_icon="🧊", layout="wide")
 st.logo(LOGO, size="large")
@@ -69,25 +74,25 @@ page = st.navigation(
             help="The ideas, with pictures that move, and the words.",
         ),
     ],
-    position="top" if may_enter() else "hidden",
+    position="top" if can_enter() else "hidden",
 )
-if not may_enter():
-    door(page)
+if not can_enter():
+    draw_login_page(page)
     st.stop()
-with told_plainly():
-    lead_back()
-    who(page)
-    tell_address(page.url_path)
+with error_boundary():
+    restore_redirect()
+    draw_account_menu(page)
+    sync_url(page.url_path)
     page.run()
-    explain_words()
-    every_page(page.url_path)
+    mount_tooltips()
+    mount_page_script(page.url_path)
 st.space("large")
-where = "its host’s" if hosted() else "this"
-leaves = "scores go to MLflow" if wanted() else "nothing leaves it"
-if address():
-    leaves = "models and data also lie where its host keeps files"
+host_name = "its host’s" if is_hosted() else "this"
+data_note = "scores go to MLflow" if is_enabled() else "nothing leaves it"
+if storage_url():
+    data_note = "models and data also lie where its host keeps files"
 st.caption(
-    f"Thaw runs on {where} computer; {leaves}. "
+    f"Thaw runs on {host_name} computer; {data_note}. "
     "The rules are restated from "
     "*The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024* "
     "(David Jenkins, 2024)."

@@ -3,24 +3,24 @@
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from guide.glossary import GLOSSARY, found
+from guide.glossary import GLOSSARY, search
 from guide.topics import TOPICS, Topic
 from pages.parts.figures import drawings, lesson_charts, lesson_drawings
-from pages.parts.figures.style import LOOKS
-from pages.parts.widgets.example_cards import Card, examples
-from pages.parts.widgets.glossary import explained
-from pages.parts.widgets.live_plot import live_plot
-from pages.parts.widgets.svg import picture
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.widgets.example_cards import ExampleCard, draw_example_cards
+from pages.parts.widgets.glossary import link_marked_terms
+from pages.parts.widgets.live_plot import draw_live_plot
+from pages.parts.widgets.svg import draw_svg
 from trainers import datasets
-from trainers.lessons import SIDE, lessons, live
+from trainers.lessons import PLANE_HALF_WIDTH, live, load_lessons
 from trainers.training.recipes import LORA_RANK
 
-WORDS = "words"  # the topic that is the glossary
+GLOSSARY_TOPIC = "words"  # the topic that is the glossary
 
 
-def topics() -> str:
+def choose_topic() -> str:
     """The list of topics; the one that is shown is in the address."""
-    titles = {key: topic.title for key, topic in TOPICS.items()} | {WORDS: "Words"}
+    titles = {key: topic.title for key, topic in TOPICS.items()} | {GLOSSARY_TOPIC: "Words"}
     named = st.query_params.get("topic")
     if named in titles:  # a link may have changed it
         st.session_state["topic"] = named
@@ -39,18 +39,18 @@ def topics() -> str:
     return chosen
 
 
-def show(topic: Topic) -> None:
+def draw_topic(topic: Topic) -> None:
     text = topic.text.replace("{rank}", str(LORA_RANK))
-    text = text.replace("{examples}", str(lessons()["hybrid"]["examples"]))
+    text = text.replace("{examples}", str(load_lessons()["hybrid"]["examples"]))
     left, right = st.columns([1, 1.25], gap="large")
     with left:
         st.markdown(f"## {topic.heading}")
-        st.markdown(explained(text))
+        st.markdown(link_marked_terms(text))
     with right:
-        DRAW[topic.key]()
+        TOPIC_DRAWERS[topic.key]()
     st.space("small")
-    see_it(topic)
-    keys = [*TOPICS, WORDS]
+    draw_run_link(topic)
+    keys = [*TOPICS, GLOSSARY_TOPIC]
     after = keys[keys.index(topic.key) + 1]
     title = TOPICS[after].title if after in TOPICS else "Words"
     st.page_link(
@@ -61,10 +61,10 @@ def show(topic: Topic) -> None:
     )
 
 
-def see_it(topic: Topic) -> None:
+def draw_run_link(topic: Topic) -> None:
     """A link to Run, filled in."""
     title = APPROACHES[topic.see["approach"]].title
-    data = datasets.pick(topic.see["data"]).title
+    data = datasets.get_dataset(topic.see["data"]).title
     with st.container(border=True):
         st.page_link(
             "run.py",
@@ -78,22 +78,25 @@ def see_it(topic: Topic) -> None:
 # --- one picture or control a topic -------------------------------------------------------------
 
 
-def ways() -> None:
+def draw_approaches() -> None:
     advised = [key for key, approach in APPROACHES.items() if approach.advised]
     chosen = choose("Approach", {key: APPROACHES[key].title for key in advised}, key="way")
-    picture(lesson_drawings.likeness(chosen), key="likeness")
-    picture(drawings.layers(chosen, width_px=170), key="likeness-layers")
+    draw_svg(lesson_drawings.approach_analogy(chosen), key="likeness")
+    draw_svg(drawings.layer_stack(chosen, width_px=170), key="likeness-layers")
     st.caption("The same in a network of five layers: ice is frozen, colour learns.")
 
 
-def backbone() -> None:
-    answers = lessons()["filters"]["answers"]
-    titles = {answer["key"]: datasets.pick(answer["key"]).title for answer in answers}
+def draw_backbone() -> None:
+    answers = load_lessons()["filters"]["answers"]
+    titles = {answer["key"]: datasets.get_dataset(answer["key"]).title for answer in answers}
     kind = choose("Pictures", titles, key="pictures")
     st.markdown("### What its first layer sees")
-    picture(lesson_drawings.filters(lessons()["filters"], list(titles).index(kind)), key="filters")
+    draw_svg(
+        lesson_drawings.filter_grid(load_lessons()["filters"], list(titles).index(kind)),
+        key="filters",
+    )
     st.markdown("### Which pictures are alike to it")
-    near = lessons()["neighbours"][kind]
+    near = load_lessons()["neighbours"][kind]
     labels = [near["shown"][str(query["picture"])]["label"] for query in near["queries"]]
     query = near["queries"][
         choose("The pictures most like", dict(enumerate(labels)), key=f"query-{kind}")
@@ -101,16 +104,22 @@ def backbone() -> None:
     for name, title in (("features", "by its features"), ("pixels", "by plain pixels")):
         share = near["same"][name]
         st.markdown(f"**{title.capitalize()}**, the nearest first:")
-        examples(cards(near, query, name), key=f"near-{name}", colour=LOOKS["none"].colour)
+        draw_example_cards(
+            build_cards(near, query, name),
+            key=f"near-{name}",
+            colour=APPROACH_STYLES["none"].colour,
+        )
         st.caption(
             f"For {share:.0%} of all {near['pictures']} pictures, the nearest {title} is of the "
             f"same class (at random: {near['guessing']:.0%})."
         )
 
 
-def cards(near: dict, query: dict, by: str) -> list[Card]:
+def build_cards(near: dict, query: dict, by: str) -> list[ExampleCard]:
     asked = near["shown"][str(query["picture"])]
-    drawn: list[Card] = [{"example": asked["picture"], "label": asked["label"], "note": "this one"}]
+    drawn: list[ExampleCard] = [
+        {"example": asked["picture"], "label": asked["label"], "note": "this one"}
+    ]
     for item in query[by]:
         other = near["shown"][str(item)]
         same = "same class" if other["label"] == asked["label"] else "another class"
@@ -118,9 +127,9 @@ def cards(near: dict, query: dict, by: str) -> list[Card]:
     return drawn
 
 
-def thaw() -> None:
-    cases = lessons()["thaw"]
-    task = choose("The new task is", NEARNESS, key="task")
+def draw_thawing() -> None:
+    cases = load_lessons()["thaw"]
+    task = choose("The new task is", TASK_DISTANCES, key="task")
     sizes = {case["examples"]: f"{case['examples']} examples" for case in cases}
     count = choose("With", sizes, key="task-examples")
     case = next(case for case in cases if (case["task"], case["examples"]) == (task, count))
@@ -129,18 +138,18 @@ def thaw() -> None:
     seen, unseen = case["seen"][thawed], case["unseen"][thawed]
     best = max(range(most + 1), key=case["unseen"].__getitem__)
     words = (
-        f"{layers_that_learn(thawed).capitalize()}: **{unseen:.0%}** of new points right, and "
-        f"{seen:.0%} of those that it learned from. Best here: {layers_that_learn(best)} "
+        f"{describe_trainable_layers(thawed).capitalize()}: **{unseen:.0%}** of new points right, and "
+        f"{seen:.0%} of those that it learned from. Best here: {describe_trainable_layers(best)} "
         f"({case['unseen'][best]:.0%})."
     )
     st.markdown(words)
-    live_plot(
-        lesson_charts.border(case, thawed, SIDE),
+    draw_live_plot(
+        lesson_charts.decision_boundary(case, thawed, PLANE_HALF_WIDTH),
         key="border",
         alt=f"The border that the network draws between two classes. {words.replace('*', '')}",
     )
-    live_plot(
-        lesson_charts.by_layers(case, thawed),
+    draw_live_plot(
+        lesson_charts.accuracy_by_layers(case, thawed),
         key="by-layers",
         alt="Share right by layers that learn: "
         + ", ".join(f"{n}: {share:.0%} of new points" for n, share in enumerate(case["unseen"])),
@@ -148,33 +157,33 @@ def thaw() -> None:
     st.caption("The border: one of 20 choices of examples. The shares: the mean over all 20.")
 
 
-NEARNESS = {
+TASK_DISTANCES = {
     "near": "near to what it knows",
     "further": "somewhat like it",
     "special": "far from it",
 }
 
 
-def layers_that_learn(thawed: int) -> str:
+def describe_trainable_layers(thawed: int) -> str:
     if not thawed:
         return "only the head learns"
     return f"the head and {thawed} {'layer' if thawed == 1 else 'layers'} learn"
 
 
-def lora() -> None:
+def draw_lora() -> None:
     rank = st.select_slider("Rank", (1, 2, 4, 8, 16, 32, 64), LORA_RANK, key="rank")
-    picture(lesson_drawings.lora(rank, MINILM_SIZE), key="lora")
+    draw_svg(lesson_drawings.lora_diagram(rank, MINILM_WIDTH), key="lora")
     st.caption(
-        f"One table of the small text model that comes with Thaw: {MINILM_SIZE} x {MINILM_SIZE}."
+        f"One table of the small text model that comes with Thaw: {MINILM_WIDTH} x {MINILM_WIDTH}."
     )
 
 
-MINILM_SIZE = 384  # hidden_size in the model's config.json
+MINILM_WIDTH = 384  # hidden_size in the model's config.json
 
 
-def few() -> None:
+def draw_few_examples() -> None:
     examples = st.select_slider("Marks", (8, 12, 16, 20, 30, 50, 80, 120, 200), 12, key="marks")
-    made = live.fits(examples, again("Other marks", "marks"))
+    made = live.compare_fits(examples, draw_redraw_button("Other marks", "marks"))
     if made.stiff.unseen < made.flexible.unseen:
         better, worse = ("stiff", made.stiff), ("flexible", made.flexible)
     else:
@@ -184,23 +193,23 @@ def few() -> None:
         f"average, the {worse[0]} one by {worse[1].unseen:.2f}."
     )
     st.markdown(words)
-    live_plot(lesson_charts.fits(made), key="fits",
+    draw_live_plot(lesson_charts.model_fits(made), key="fits",
               alt=f"Two lines through {examples} marks. {words.replace('*', '')}")  # fmt: skip
-    live_plot(
-        lesson_charts.errors(made),
+    draw_live_plot(
+        lesson_charts.fit_errors(made),
         key="errors",
         alt=f"Mean errors. Stiff: {made.stiff.seen:.2f} on the marks, {made.stiff.unseen:.2f} on "
         f"new points. Flexible: {made.flexible.seen:.2f} and {made.flexible.unseen:.2f}.",
     )
 
 
-def hybrid() -> None:
-    picture(lesson_drawings.thawing(), key="thawing")
-    made = lessons()["hybrid"]
+def draw_hybrid() -> None:
+    draw_svg(lesson_drawings.thawing_animation(), key="thawing")
+    made = load_lessons()["hybrid"]
     ends = {key: shares[-1] for key, shares in made["right"].items()}
     words = ", ".join(f"{APPROACHES[key].title.lower()} {end:.0%}" for key, end in ends.items())
-    live_plot(
-        lesson_charts.three_ways(made),
+    draw_live_plot(
+        lesson_charts.approach_curves(made),
         key="three-ways",
         alt=f"New points right along the steps. In the end: {words}.",
     )
@@ -212,8 +221,8 @@ def hybrid() -> None:
     )
 
 
-def shots() -> None:
-    made = lessons()["shots"]
+def draw_few_shot() -> None:
+    made = load_lessons()["shots"]
     message = made["messages"][
         st.selectbox(
             "A message",
@@ -223,15 +232,15 @@ def shots() -> None:
         )
     ]
     answer = max(range(len(made["classes"])), key=message["likeness"].__getitem__)
-    live_plot(
-        lesson_charts.likeness(made["classes"], message["likeness"], message["label"]),
+    draw_live_plot(
+        lesson_charts.class_similarity(made["classes"], message["likeness"], message["label"]),
         key="names",
         alt=f"Nearest name: {made['classes'][answer]}. The truth: "
         f"{made['classes'][message['label']]}.",
     )
     few = ", ".join(f"{shot}: {share:.0%}" for shot, share in made["few"].items())
-    live_plot(
-        lesson_charts.by_shots(made),
+    draw_live_plot(
+        lesson_charts.accuracy_by_shots(made),
         key="shots",
         alt=f"Right by the names alone: {made['zero']:.0%}. By so many examples of each class: "
         f"{few}.",
@@ -239,17 +248,17 @@ def shots() -> None:
     st.caption(f"{made['tests']} test messages; means over 20 choices of examples.")
 
 
-def chat() -> None:
-    picture(lesson_drawings.reads_or_writes(), key="chat")
+def draw_chat() -> None:
+    draw_svg(lesson_drawings.encoder_and_chat_model(), key="chat")
 
 
-def curve() -> None:
-    runs = lessons()["curves"]
+def draw_run_curve() -> None:
+    runs = load_lessons()["curves"]
     letters = dict(zip(runs, "BDAC", strict=True))
     order = sorted(runs, key=letters.__getitem__)
     key = choose("A run", {name: f"Run {letters[name]}" for name in order}, key="run-curve")
     run = runs[key]
-    live_plot(
+    draw_live_plot(
         lesson_charts.run_curve(run),
         key="run-curve-plot",
         alt=f"After {run['steps'][-1]} steps {run['seen'][-1]:.0%} of the examples it learns from "
@@ -257,11 +266,11 @@ def curve() -> None:
     )
     with st.expander("What it is", icon=":material/visibility:"):
         st.markdown(
-            f"{CURVES[key]} It learned from {run['examples']} examples in {run['steps'][-1]} steps."
+            f"{CURVE_EXPLANATIONS[key]} It learned from {run['examples']} examples in {run['steps'][-1]} steps."
         )
 
 
-CURVES = {
+CURVE_EXPLANATIONS = {
     "well": "**It learns.** Both lines rise together; then the checks settle a little below.",
     "by-heart": "**It learns by heart.** Every example that it learns from is right; the checks "
     "stay behind. More examples would help, more steps would not.",
@@ -271,26 +280,28 @@ CURVES = {
 }
 
 
-def interval() -> None:
+def draw_confidence_interval() -> None:
     sizes = (10, 20, 50, 100, 200, 500, 1000)
     count = st.select_slider("Examples in each test", sizes, 20, key="tests")
-    tested = live.tests(count, SHARE, TIMES, again("Test again", "tests"))
-    holding = sum(test.holds(SHARE) for test in tested)
-    wide = sum(test.high - test.low for test in tested) / TIMES
+    tested = live.simulate_scores(
+        count, TRUE_ACCURACY, TEST_COUNT, draw_redraw_button("Test again", "tests")
+    )
+    holding = sum(test.holds(TRUE_ACCURACY) for test in tested)
+    wide = sum(test.high - test.low for test in tested) / TEST_COUNT
     words = (
         f"Scores from {min(test.score for test in tested):.0%} to "
-        f"{max(test.score for test in tested):.0%}. **{holding} of {TIMES}** bars hold the truth; "
+        f"{max(test.score for test in tested):.0%}. **{holding} of {TEST_COUNT}** bars hold the truth; "
         f"on average a bar is {100 * wide:.0f} points long."
     )
     st.markdown(words)
-    live_plot(
-        lesson_charts.many_tests(tested, SHARE),
+    draw_live_plot(
+        lesson_charts.repeated_tests(tested, TRUE_ACCURACY),
         key="many-tests",
-        alt=f"{TIMES} tests of a model that gets {SHARE:.0%} right. {words.replace('*', '')}",
+        alt=f"{TEST_COUNT} tests of a model that gets {TRUE_ACCURACY:.0%} right. {words.replace('*', '')}",
     )
 
 
-SHARE, TIMES = 0.8, 20
+TRUE_ACCURACY, TEST_COUNT = 0.8, 20
 
 
 def choose(label: str, titles: dict, *, key: str) -> object:
@@ -305,7 +316,7 @@ def choose(label: str, titles: dict, *, key: str) -> object:
     )
 
 
-def again(label: str, key: str) -> int:
+def draw_redraw_button(label: str, key: str) -> int:
     """How often the button was pressed: where chance starts from."""
     count = f"{key}-again"
 
@@ -316,24 +327,24 @@ def again(label: str, key: str) -> int:
     return st.session_state.get(count, 0)
 
 
-DRAW = {
-    "ways": ways,
-    "backbone": backbone,
-    "thaw": thaw,
-    "lora": lora,
-    "few": few,
-    "hybrid": hybrid,
-    "shots": shots,
-    "chat": chat,
-    "curve": curve,
-    "interval": interval,
+TOPIC_DRAWERS = {
+    "ways": draw_approaches,
+    "backbone": draw_backbone,
+    "thaw": draw_thawing,
+    "lora": draw_lora,
+    "few": draw_few_examples,
+    "hybrid": draw_hybrid,
+    "shots": draw_few_shot,
+    "chat": draw_chat,
+    "curve": draw_run_curve,
+    "interval": draw_confidence_interval,
 }
 
 
 # --- the glossary -----------------------------------------------------------------------------
 
 
-def glossary() -> None:
+def draw_glossary() -> None:
     st.markdown("## Words")
     st.markdown("On every page a word with dots under it explains itself: point at it, or tap it.")
     asked = st.text_input(
@@ -344,7 +355,7 @@ def glossary() -> None:
         icon=":material/search:",
         width=420,
     )
-    hits = found(asked)
+    hits = search(asked)
     if not hits:
         st.markdown("No such word here. Try a part of it, or clear the search to see all.")
     with st.grid(3, min_column_width=260):
@@ -352,13 +363,13 @@ def glossary() -> None:
             with st.container(border=True, height="stretch"):
                 st.markdown(f"**{term.title}**  \n{term.means}")
                 see = ", ".join(f"[[{key}]]" for key in term.see if key in GLOSSARY)
-                st.caption(explained(f"See also {see}."))
+                st.caption(link_marked_terms(f"See also {see}."))
 
 
 st.title("Learn")
 st.markdown("What happens in a run, one idea at a time, each with something to try.")
-chosen = topics()
-if chosen == WORDS:
-    glossary()
+topic_key = choose_topic()
+if topic_key == GLOSSARY_TOPIC:
+    draw_glossary()
 else:
-    show(TOPICS[chosen])
+    draw_topic(TOPICS[topic_key])

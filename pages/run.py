@@ -7,45 +7,45 @@ import streamlit as st
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
 from pages.parts.figures import chart_text, charts as figures, drawings, run_snapshot as tell
-from pages.parts.figures.markdown import plain, title_of
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import FROZEN, LOOKS
-from pages.parts.results import closer
+from pages.parts.figures.markdown import escape_markdown, format_data_title
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES, FROZEN_COLOUR
+from pages.parts.results import draw_results
 from pages.parts.run_view import queue_view, resume
-from pages.parts.run_view.event_feed import events_of
-from pages.parts.run_view.narration import narration
+from pages.parts.run_view.event_feed import read_events
+from pages.parts.run_view.narration import draw_narration
 from pages.parts.session import guide_answers, room_context
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.run_access import addressed, opened, share, still_open
-from pages.parts.session.start_job import start as queue
-from pages.parts.session.visitor import visitor
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.run_access import can_still_open, draw_share_menu, open_run, read_run_key
+from pages.parts.session.start_job import start_job as queue
+from pages.parts.session.visitor import current_visitor
 from pages.parts.widgets import download_offer
-from pages.parts.widgets.example_cards import Card, examples
-from pages.parts.widgets.glossary import Words, explained, word
-from pages.parts.widgets.live_plot import live_plot
-from pages.parts.widgets.run_controls import filled_in, may_use, stop_and_cancel
-from pages.parts.widgets.svg import picture
+from pages.parts.widgets.example_cards import ExampleCard, draw_example_cards
+from pages.parts.widgets.glossary import TermLinker, link_marked_terms, link_term
+from pages.parts.widgets.live_plot import draw_live_plot
+from pages.parts.widgets.run_controls import build_run_params, can_use_data, draw_stop_and_cancel
+from pages.parts.widgets.svg import draw_svg
 from trainers import backbones, datasets
-from trainers.backbones.compatibility import remarks
+from trainers.backbones.compatibility import list_remarks
 from trainers.data_checks.findings import Finding
 from trainers.datasets import uploads
-from trainers.events import Failed, Finished
+from trainers.events import JobFailed, RunFinished
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan, Plan
-from trainers.store import NoSuchRun, Run, store
+from trainers.store import Run, RunNotFound, get_store
 from trainers.system.registry import UnknownKey
 
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300, 600)
 # A run that nobody is ahead of starts at once: look again soon, the first point should not wait.
 POLL_SECONDS, STARTING_POLL_SECONDS = 0.5, 0.2
-WHAT_LEARNS = {
+TRAINABLE_LABELS = {
     "auto": "As suits the backbone",
     "lora": "LoRA: small add-ons, the rest stays frozen",
     "all": "All weights",
 }
 TERMS = ("pre-trained", "frozen", "lora", "weights")  # of what an approach means
 
-CHECKED = (
+VALIDATION_HELP = (
     "The checks are training examples that were held back. While the last layer learns, five "
     "copies of it each go without a fifth of the examples, and are asked about those "
     "(cross-validation). While the whole model learns, a fifth is held back. In the end all are "
@@ -56,24 +56,24 @@ CHECKED = (
 # --- before a run: what to run ------------------------------------------------------------------
 
 
-def ask() -> None:
+def draw_setup_page() -> None:
     st.title("Run an approach")
     st.markdown("Everything is filled in already. Press Start, or change what you like.")
-    found = room_context.here()
-    room_context.banner(found)
+    found = room_context.find_room()
+    room_context.draw_banner(found)
     if found:  # who comes by the menu begins with what the room has
-        told = room_context.in_address(found[0].settings, found[1].number)
+        told = room_context.build_run_params(found[0].settings, found[1].number)
         st.query_params.update({name: told[name] for name in told if name not in st.query_params})
     left, right = st.columns([1.1, 1], gap="large")
     with left:
-        plan = settings()
+        plan = draw_settings_form()
     with right, st.container(border=True):
-        preview(plan)
-        start(plan)
-    latest()
+        draw_preview(plan)
+        draw_start_button(plan)
+    draw_latest_runs()
 
 
-def given(name: str, known: list, otherwise: object) -> object:
+def read_param(name: str, known: list, otherwise: object) -> object:
     """What the address says about `name`, where it is one of `known`; for who comes by the menu
     what the guide advised last. Never a mix of both: that would be about other data."""
     said_there = st.query_params.to_dict() or st.session_state.get("wanted", {})
@@ -81,23 +81,23 @@ def given(name: str, known: list, otherwise: object) -> object:
     return next((value for value in known if str(value) == word), otherwise)
 
 
-def settings() -> Plan:
-    room, person = room_context.here() or (None, None)
+def draw_settings_form() -> Plan:
+    room, person = room_context.find_room() or (None, None)
     held = room.settings if room else None  # what stays as the room has it
     keys = list(held.approaches if held else APPROACHES)
     approach = st.segmented_control(
         "Approach",
         keys,
-        default=given("approach", keys, "transfer" if "transfer" in keys else keys[0]),
+        default=read_param("approach", keys, "transfer" if "transfer" in keys else keys[0]),
         format_func=lambda key: APPROACHES[key].title,
         required=True,
         key="approach",
         wrap=True,
     )
-    st.caption(Words(*TERMS)(APPROACHES[approach].meaning))
-    data = held.data if held and not held.may("data") else chosen_data()
-    sample = datasets.pick(data)
-    st.caption(f"{plain(sample.about)} {sample.classes} classes; {sample.made}.")
+    st.caption(TermLinker(*TERMS)(APPROACHES[approach].meaning))
+    data = held.data if held and not held.may("data") else choose_data()
+    sample = datasets.get_dataset(data)
+    st.caption(f"{escape_markdown(sample.about)} {sample.classes} classes; {sample.made}.")
     st.page_link(
         "data.py",
         label="Look this data over" if held else "Look this data over, or bring your own",
@@ -105,11 +105,11 @@ def settings() -> Plan:
         query_params={"data": data},
     )
     free = not held or held.may("per_class")
-    per_class = how_many(approach, sample) if free else held.per_class
-    mends = chosen_mends(sample)
-    seconds = chosen_budget() if not held or held.may("seconds") else held.seconds
+    per_class = choose_examples_per_class(approach, sample) if free else held.per_class
+    mends = choose_fixes(sample)
+    seconds = choose_budget() if not held or held.may("seconds") else held.seconds
     if held:
-        room_context.locked(held, person.number)
+        room_context.draw_locked_settings(held, person.number)
     if held and not held.may("expert"):
         return Plan(
             data=data,
@@ -121,20 +121,20 @@ def settings() -> Plan:
             mends=mends,
         )
     with st.expander("Expert settings", icon=":material/tune:"):
-        backbone = backbone_for(sample)
-        keys = list(WHAT_LEARNS)
+        backbone = choose_backbone(sample)
+        keys = list(TRAINABLE_LABELS)
         what_learns = st.radio(
             "What learns in fine-tuning and hybrid",
             keys,
-            index=keys.index(given("what_learns", keys, "auto")),
-            format_func=WHAT_LEARNS.__getitem__,
+            index=keys.index(read_param("what_learns", keys, "auto")),
+            format_func=TRAINABLE_LABELS.__getitem__,
             key="what_learns",
         )
         seed = st.number_input(
             "Seed",
             0,
             10_000,
-            given("seed", list(range(10_001)), 0),
+            read_param("seed", list(range(10_001)), 0),
             help="The number that chance starts from: another one, other examples and another "
             "start; the same one, the same again.",
             key="seed",
@@ -151,90 +151,92 @@ def settings() -> Plan:
     )
 
 
-def chosen_data() -> str:
-    usable = {found.key: found for found in usable_data()}
+def choose_data() -> str:
+    usable = {found.key: found for found in list_usable_data()}
     return st.selectbox(
         "Data",
         list(usable),
-        index=list(usable).index(given("data", list(usable), "digits")),
+        index=list(usable).index(read_param("data", list(usable), "digits")),
         format_func=lambda key: usable[key].title,
         key="data",
     )
 
 
-def chosen_budget() -> float:
+def choose_budget() -> float:
     return st.select_slider(
         "Time budget",
         BUDGETS_SECONDS,
-        value=given("seconds", list(BUDGETS_SECONDS), 30),
-        format_func=tell.duration,
+        value=read_param("seconds", list(BUDGETS_SECONDS), 30),
+        format_func=tell.format_duration,
         key="seconds",
         help="A ceiling: the run plans its steps to fit, and ends sooner when it stops improving.",
     )
 
 
-OTHER = "hf:"
+HUB_PREFIX = "hf:"
 
 
-def backbone_for(sample: datasets.Sample) -> str:
+def choose_backbone(sample: datasets.Dataset) -> str:
     """The backbone that the visitor chose: its key, also of one that is still to be downloaded."""
-    rows = {row.key: row for row in backbones.for_modality(sample.modality)}
+    rows = {row.key: row for row in backbones.list_for_modality(sample.modality)}
     wanted = st.query_params.get("backbone", "")
     other = sample.modality == "text"
-    keys = [*rows, *([OTHER] if other else [])]
-    named = OTHER if other and wanted.startswith(OTHER) else wanted
+    keys = [*rows, *([HUB_PREFIX] if other else [])]
+    named = HUB_PREFIX if other and wanted.startswith(HUB_PREFIX) else wanted
     backbone = st.selectbox(
         "Backbone (the pre-trained model)",
         keys,
         index=keys.index(named) if named in keys else 0,
-        format_func=lambda key: in_the_list(rows[key]) if key in rows else "Another, by its name …",
+        format_func=lambda key: (
+            format_backbone_option(rows[key]) if key in rows else "Another, by its name …"
+        ),
         key=f"backbone_{sample.modality}",
     )
-    if backbone == OTHER:
+    if backbone == HUB_PREFIX:
         name = st.text_input(
             "Name of an encoder at Hugging Face",
-            wanted.removeprefix(OTHER) if named == OTHER else "",
-            max_chars=backbones.HUB_CHARS,
+            wanted.removeprefix(HUB_PREFIX) if named == HUB_PREFIX else "",
+            max_chars=backbones.MAX_HUB_KEY_CHARS,
             placeholder="organisation/model, or organisation/model@revision",
             key="hub_name",
             help="Any text encoder with weights as safetensors. No code of its own is ever run.",
         )
-        backbone = OTHER + name.strip() if name.strip() else backbones.bundled("text").key
+        backbone = HUB_PREFIX + name.strip() if name.strip() else backbones.get_bundled("text").key
     try:
         about = backbones.pick(backbone)
     except UnknownKey as error:
         raise BadPlan(str(error)) from None
-    named = word("weights", "numbers (parameters)")
+    named = link_term("weights", "numbers (parameters)")
     numbers = f"; {tell.count(about.parameters)} {named}" if about.parameters else ""
     st.caption(
-        f"{about.good_for} Reads {about.takes}{numbers}. {plain(about.source)}, {about.licence}."
+        f"{about.good_for} Reads {about.takes}{numbers}. {escape_markdown(about.source)}, {about.licence}."
     )
     return backbone
 
 
-def in_the_list(row: backbones.Backbone) -> str:
-    return row.title if backbones.is_here(row) else f"{row.title} · {row.size} to download"
+def format_backbone_option(row: backbones.Backbone) -> str:
+    return row.title if backbones.is_downloaded(row) else f"{row.title} · {row.size} to download"
 
 
-def usable_data() -> list[datasets.Sample]:
+def list_usable_data() -> list[datasets.Dataset]:
     """What this visitor can run on: what comes with Thaw, what was downloaded, and their own."""
-    return [*uploads.of(visitor()), *datasets.here()]
+    return [*uploads.list_uploads(current_visitor()), *datasets.list_available()]
 
 
-def how_many(approach: str, sample: datasets.Sample) -> int | None:
+def choose_examples_per_class(approach: str, sample: datasets.Dataset) -> int | None:
     """Examples of each class; None for all of the visitor's own."""
     most = max((learn for _, learn, _ in getattr(sample, "counts", ())), default=0)
     if most:  # classes of differing sizes
-        wanted = given("per_class", list(range(1, most + 1)), None)
+        wanted = read_param("per_class", list(range(1, most + 1)), None)
         every = st.toggle("Learn from all examples", wanted is None, key=f"all_{sample.key}")
         if every:
             learn = sum(learn for _, learn, _ in sample.counts)
-            st.caption(f"{learn:,} in all; {kept_aside(sample)}")
+            st.caption(f"{learn:,} in all; {describe_split(sample)}")
             return None
     else:
         most = sample.train_per_class
-        wanted = given("per_class", list(range(most + 1)), 50)
-    least = 0 if names_alone(approach, sample) else 1
+        wanted = read_param("per_class", list(range(most + 1)), 50)
+    least = 0 if supports_zero_shot(approach, sample) else 1
     per_class = most
     if least < most:  # a slider with one place raises
         per_class = st.slider(
@@ -247,20 +249,20 @@ def how_many(approach: str, sample: datasets.Sample) -> int | None:
             if least == 0
             else None,
         )
-    st.caption(f"At most {per_class * sample.classes:,} in all; {kept_aside(sample)}")
+    st.caption(f"At most {per_class * sample.classes:,} in all; {describe_split(sample)}")
     return per_class
 
 
-def kept_aside(sample: datasets.Sample) -> str:
-    return explained(
+def describe_split(sample: datasets.Dataset) -> str:
+    return link_marked_terms(
         f"a fifth of them [[validation|checks progress]]. {sample.test:,} others are kept for the "
         "[[test]]."
     )
 
 
-def chosen_mends(sample: datasets.Sample) -> tuple[str, ...]:
+def choose_fixes(sample: datasets.Dataset) -> tuple[str, ...]:
     """The mends of the visitor's own data that the address names, and that exist."""
-    found = uploads.checked(sample.key) if isinstance(sample, uploads.Stored) else None
+    found = uploads.load_check(sample.key) if isinstance(sample, uploads.StoredDataset) else None
     if not found:
         return ()
     findings = [Finding.from_json(one) for one in found["findings"]]
@@ -272,70 +274,76 @@ def chosen_mends(sample: datasets.Sample) -> tuple[str, ...]:
         return tuple(
             key
             for key, title in titles.items()
-            if st.checkbox(plain(title), key in named, key=f"mend_{sample.key}_{key}")
+            if st.checkbox(escape_markdown(title), key in named, key=f"mend_{sample.key}_{key}")
         )
 
 
-def names_alone(approach: str, sample: datasets.Sample) -> bool:
+def supports_zero_shot(approach: str, sample: datasets.Dataset) -> bool:
     """Whether class names can do without any example."""
     return approach == "none" and sample.modality == "text"
 
 
 @st.cache_data(show_spinner=False)
-def bundled_glimpse(data: str) -> list[tuple[str, str]]:
+def load_bundled_preview(data: str) -> list[tuple[str, str]]:
     """Examples of a bundled sample: the same for every visitor."""
-    return datasets.pick(data).glimpse()
+    return datasets.get_dataset(data).glimpse()
 
 
-def glimpse(data: str) -> list[tuple[str, str]]:
+def load_preview(data: str) -> list[tuple[str, str]]:
     """Examples of a data set; a visitor's own go into no cache that others share."""
-    return bundled_glimpse(data) if data in datasets.SAMPLES else datasets.pick(data).glimpse()
+    return (
+        load_bundled_preview(data)
+        if data in datasets.BUNDLED_DATASETS
+        else datasets.get_dataset(data).glimpse()
+    )
 
 
-def preview(plan: Plan) -> None:
-    look = LOOKS[plan.approach]
+def draw_preview(plan: Plan) -> None:
+    look = APPROACH_STYLES[plan.approach]
     words, aside = st.columns([2, 1], vertical_alignment="center")
     words.markdown(f"## :{look.badge}[{APPROACHES[plan.approach].title}]")
-    words.markdown(f"on *{plain(datasets.pick(plan.data).title)}*")
+    words.markdown(f"on *{escape_markdown(datasets.get_dataset(plan.data).title)}*")
     with aside:
-        picture(drawings.layers(plan.approach), key="preview-picture")
+        draw_svg(drawings.layer_stack(plan.approach), key="preview-picture")
     with st.skeleton(height=260):
-        some = 6 if datasets.pick(plan.data).modality == "images" else 3  # Start stays in sight
-        cards: list[Card] = [
-            {"example": shown, "label": label} for shown, label in glimpse(plan.data)[:some]
+        some = (
+            6 if datasets.get_dataset(plan.data).modality == "images" else 3
+        )  # Start stays in sight
+        cards: list[ExampleCard] = [
+            {"example": shown, "label": label} for shown, label in load_preview(plan.data)[:some]
         ]
-        examples(cards, key="preview", colour=look.colour)
+        draw_example_cards(cards, key="preview", colour=look.colour)
 
 
-def start(plan: Plan) -> None:
+def draw_start_button(plan: Plan) -> None:
     backbone = backbones.pick(plan.backbone)
-    facts = datasets.pick(plan.data).facts
+    facts = datasets.get_dataset(plan.data).facts
     if plan.approach != "simple":
-        for remark in remarks(backbone, facts) if facts else ():
-            st.caption(f":material/info: {plain(remark)}")
-        if not backbones.is_here(backbone):
-            download_offer.offer(
+        for remark in list_remarks(backbone, facts) if facts else ():
+            st.caption(f":material/info: {escape_markdown(remark)}")
+        if not backbones.is_downloaded(backbone):
+            download_offer.draw_download_offer(
                 plan.backbone,
-                f"**{plain(backbone.title)}** is not on this computer yet: {backbone.size} from "
+                f"**{escape_markdown(backbone.title)}** is not on this computer yet: {backbone.size} from "
                 f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
-                f"`{backbones.place(backbone)}`. Nothing else is sent or loaded.",
+                f"`{backbones.backbone_path(backbone)}`. Nothing else is sent or loaded.",
             )
-            bundled = backbones.bundled(backbone.modality)
+            bundled = backbones.get_bundled(backbone.modality)
             st.button(
                 f"Use {bundled.title.partition(':')[0]} instead: it comes with Thaw",
-                on_click=use_backbone,
+                on_click=select_backbone,
                 args=(bundled,),
                 width="stretch",
             )
             return
-    wait = store().wait(visitor())
+    wait = get_store().wait(current_visitor())
     if wait.ahead:
-        st.caption(f":material/hourglass_empty: Busy: {tell.in_line(wait)}")
-    elif not store().ready_workers():
+        st.caption(f":material/hourglass_empty: Busy: {tell.describe_wait(wait)}")
+    elif not get_store().ready_workers():
         st.caption(":material/hourglass_empty: The training process is still warming up.")
     else:
         st.caption(":material/bolt: Ready to start at once.")
-    room = room_context.here()
+    room = room_context.find_room()
     pressed = st.button(
         "Start",
         type="primary",
@@ -343,163 +351,163 @@ def start(plan: Plan) -> None:
         width="stretch",
         disabled=bool(room and room[0].paused),
     )
-    if pressed and (key := room_context.start(plan)):
-        st.query_params.from_dict({"run": key} | in_address(plan))
+    if pressed and (key := room_context.start_run(plan)):
+        st.query_params.from_dict({"run": key} | build_guide_params(plan))
         st.rerun()
     if not room:
-        compare_button(plan, "Compare all approaches instead", width="stretch")
+        draw_compare_button(plan, "Compare all approaches instead", width="stretch")
 
 
-def use_backbone(row: backbones.Backbone) -> None:
+def select_backbone(row: backbones.Backbone) -> None:
     """Chooses a backbone in the form."""
     st.session_state[f"backbone_{row.modality}"] = row.key
     st.query_params["backbone"] = row.key
 
 
-def compare_button(plan: Plan, label: str, **look: str) -> None:
+def draw_compare_button(plan: Plan, label: str, **look: str) -> None:
     """Starts every approach with the settings of `plan`, one after another."""
     most = len(Comparison.approaches) * plan.seconds
     if st.button(
         label,
         icon=":material/stacked_line_chart:",
-        help=f"The same examples, the same test, one after another: at most {tell.duration(most)}.",
+        help=f"The same examples, the same test, one after another: at most {tell.format_duration(most)}.",
         **look,
     ):
         settings = plan.as_json()
         names = ("data", "backbone", "per_class", "seconds", "seed", "what_learns", "mends")
-        answers = guide_answers.read(in_address(plan).get(guide_answers.NAME, ""))
+        answers = guide_answers.decode(build_guide_params(plan).get(guide_answers.PARAM, ""))
         job = Comparison(
-            visitor=visitor(), answers=answers, **{name: settings[name] for name in names}
+            visitor=current_visitor(), answers=answers, **{name: settings[name] for name in names}
         )
         if key := queue(job):
             st.switch_page("compare.py", query_params={"compare": key})
 
 
-def in_address(plan: Plan) -> dict[str, str]:
+def build_guide_params(plan: Plan) -> dict[str, str]:
     """What the guide was told, for the address, where it was told of the data of `plan`."""
     known = st.query_params
-    if guide_answers.NAME not in known and "run" not in known:  # who went to Run by the menu
+    if guide_answers.PARAM not in known and "run" not in known:  # who went to Run by the menu
         known = st.session_state.get("wanted", {})
-    text = known.get(guide_answers.NAME, "")
-    return {guide_answers.NAME: text} if text and known.get("data", plan.data) == plan.data else {}
+    text = known.get(guide_answers.PARAM, "")
+    return {guide_answers.PARAM: text} if text and known.get("data", plan.data) == plan.data else {}
 
 
-def latest() -> None:
-    runs = store().of_visitor(visitor(), limit=5)
+def draw_latest_runs() -> None:
+    runs = get_store().of_visitor(current_visitor(), limit=5)
     if not runs:
         return
     st.markdown("### Your latest runs")
     for run in runs:
         score = run.result.get("test_accuracy") if run.result else None
-        ending = f"{score:.0%} right" if score is not None else tell.STATES[run.state]
-        title = f"{APPROACHES[run.plan.approach].title} on {title_of(run.plan.data)}"
+        ending = f"{score:.0%} right" if score is not None else tell.STATE_LABELS[run.state]
+        title = f"{APPROACHES[run.plan.approach].title} on {format_data_title(run.plan.data)}"
         st.page_link("run.py", label=f"{title}: {ending}", query_params={"run": run.id})
 
 
 # --- a run ----------------------------------------------------------------------------------------
 
 
-def show() -> None:
+def draw_run_page() -> None:
     try:
-        run = opened("run")
+        run = open_run("run")
         if run.kind != "run":
-            raise NoSuchRun(run.id)
-    except NoSuchRun as error:
+            raise RunNotFound(run.id)
+    except RunNotFound as error:
         st.title("Run an approach")
         st.warning(str(error), icon=":material/link_off:")
         if st.button("Set up a new run"):
             st.query_params.clear()
             st.rerun()
         return
-    look, approach = LOOKS[run.plan.approach], APPROACHES[run.plan.approach]
-    room_context.banner(room_context.here())
+    look, approach = APPROACH_STYLES[run.plan.approach], APPROACHES[run.plan.approach]
+    room_context.draw_banner(room_context.find_room())
     words, aside = st.columns([5, 1], vertical_alignment="center")
-    words.markdown(f"# :{look.badge}[{approach.title}] on {title_of(run.plan.data)}")
-    words.markdown(Words(*TERMS)(approach.meaning))
+    words.markdown(f"# :{look.badge}[{approach.title}] on {format_data_title(run.plan.data)}")
+    words.markdown(TermLinker(*TERMS)(approach.meaning))
     with aside:
-        picture(drawings.layers(run.plan.approach), key="run-picture")
-    if queue_view.behind_others(run):
+        draw_svg(drawings.layer_stack(run.plan.approach), key="run-picture")
+    if queue_view.draw_if_queued(run):
         return
-    resume.first_part(run)
+    resume.draw_resumed_from_link(run)
     poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
-    st.fragment(told_plainly()(watch), run_every=None if run.is_over else poll)(run)
+    st.fragment(error_boundary()(watch_run), run_every=None if run.is_over else poll)(run)
 
 
-def watch(run: Run) -> None:
+def watch_run(run: Run) -> None:
     """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
     was_over, waited = run.is_over, not run.claimed
     if not was_over:
-        if not still_open(run):
+        if not can_still_open(run):
             st.rerun()
-        run = store().find(run.id)
-    events = events_of(run.id)
-    told = tell.told(events)
+        run = get_store().find(run.id)
+    events = read_events(run.id)
+    told = tell.fold_events(events)
     if (run.is_over and not was_over) or (waited and told.looks):
         st.rerun()  # a finished page polls no more; one that starts looks often until a value
-    wait = None if run.claimed else store().wait(run.visitor, run.id)
-    ready = bool(run.claimed or store().ready_workers())
-    st.progress(tell.share_done(told, run), text=tell.status(told, run, wait, ready))
+    wait = None if run.claimed else get_store().wait(run.visitor, run.id)
+    ready = bool(run.claimed or get_store().ready_workers())
+    st.progress(tell.compute_progress(told, run), text=tell.describe_status(told, run, wait, ready))
     # What comes and goes has a place of its own: a chart that changes its place is made anew.
     with st.container():
-        controls(run)
+        draw_controls(run)
     with st.container():
         match told.end:
-            case Finished():
-                result(told, told.end)
-                narration(events, run)
-            case Failed():
-                st.error(plain(told.end.text), icon=":material/error:")
+            case RunFinished():
+                draw_result(told, told.end)
+                draw_narration(events, run)
+            case JobFailed():
+                st.error(escape_markdown(told.end.text), icon=":material/error:")
             case None if run.plan.approach not in ("none", "simple"):
-                narration(events, run)
+                draw_narration(events, run)
         if told.notices:
-            notices = (f":material/info: {plain(notice.text)}" for notice in told.notices)
+            notices = (f":material/info: {escape_markdown(notice.text)}" for notice in told.notices)
             st.caption("  \n".join(notices))
     if run.plan.approach not in ("none", "simple"):
-        charts(told, run)
-    if isinstance(told.end, Finished):
-        closer(told, told.end, run)
+        draw_charts(told, run)
+    if isinstance(told.end, RunFinished):
+        draw_results(told, told.end, run)
 
 
-def controls(run: Run) -> None:
-    stop_and_cancel(run, queue_view.STOP)
+def draw_controls(run: Run) -> None:
+    draw_stop_and_cancel(run, queue_view.STOP_LABEL)
     if not run.is_over:
-        share(run)
+        draw_share_menu(run)
         return
-    resume.offer(run)
+    resume.draw_resume_offer(run)
     with st.container(horizontal=True):
-        share(run)
-        if not may_use(run.plan.data):
+        draw_share_menu(run)
+        if not can_use_data(run.plan.data):
             st.caption(
                 "It cannot be run again here: its data was deleted, or belongs to somebody else."
             )
         else:
             pressed = st.button("Run again", icon=":material/replay:")
-            if pressed and (again := room_context.start(replace(run.plan, pace=None))):
-                st.query_params.from_dict({"run": again} | in_address(run.plan))
+            if pressed and (again := room_context.start_run(replace(run.plan, pace=None))):
+                st.query_params.from_dict({"run": again} | build_guide_params(run.plan))
                 st.rerun(scope="app")
-            if not room_context.here():
-                compare_button(run.plan, "Compare with the others")
+            if not room_context.find_room():
+                draw_compare_button(run.plan, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
-                st.query_params.from_dict(filled_in(run.plan) | in_address(run.plan))
+                st.query_params.from_dict(build_run_params(run.plan) | build_guide_params(run.plan))
                 st.rerun(scope="app")
 
 
-def result(told: Story, end: Finished) -> None:
-    look = LOOKS[end.approach]
+def draw_result(told: RunSnapshot, end: RunFinished) -> None:
+    look = APPROACH_STYLES[end.approach]
     with st.container(border=True):
         score, words = st.columns([1, 2.4], gap="large", vertical_alignment="center")
         with score:
             st.markdown(f"Test score\n# :{look.badge}[{end.test_accuracy:.0%}]")
         with words:
-            st.markdown(Words("test")(tell.in_words(end)))
-            live_plot(
+            st.markdown(TermLinker("test")(tell.describe_score(end)))
+            draw_live_plot(
                 figures.score_line(end, look.colour),
                 key="score-line",
                 alt=f"{end.test_accuracy:.0%}, between {end.test_accuracy_low:.0%} and "
                 f"{end.test_accuracy_high:.0%} (95 % interval).",
             )
-        if better := tell.against_baseline(told):
-            st.markdown(Words("validation|checks")(better))
+        if better := tell.compare_with_baseline(told):
+            st.markdown(TermLinker("validation|checks")(better))
         elif told.baseline and not told.looks:  # else it is of what is learned from
             st.markdown(f"With {told.baseline.method}: {told.baseline.accuracy:.0%} right.")
         with st.grid(4, min_column_width=150):
@@ -519,12 +527,12 @@ def result(told: Story, end: Finished) -> None:
             )
 
 
-def charts(told: Story, run: Run) -> None:
-    colour = LOOKS[run.plan.approach].colour
+def draw_charts(told: RunSnapshot, run: Run) -> None:
+    colour = APPROACH_STYLES[run.plan.approach].colour
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown("## How much is right", help=CHECKED)
+            st.markdown("## How much is right", help=VALIDATION_HELP)
             against = st.segmented_control(
                 "Draw the curves by seconds, or by passes over the examples",
                 ["seconds", "epoch"],
@@ -535,10 +543,10 @@ def charts(told: Story, run: Run) -> None:
                 label_visibility="collapsed",
                 key=f"against-{run.plan.approach}",
             )
-        live_plot(
+        draw_live_plot(
             figures.accuracy_curve(told, against=against),
             key="accuracy",
-            alt=chart_text.share_right(told),
+            alt=chart_text.describe_accuracy(told),
         )
     with right:
         st.markdown(
@@ -547,12 +555,12 @@ def charts(told: Story, run: Run) -> None:
             "model. Hollow marks are answered wrong. The two directions are those in which the "
             "examples differ most at the start, and stay fixed.",
         )
-        live_plot(
+        draw_live_plot(
             figures.example_map(told),
             key="map",
-            alt=chart_text.on_the_map(told),
+            alt=chart_text.describe_map(told),
         )
-        st.caption(chart_text.on_the_map(told))
+        st.caption(chart_text.describe_map(told))
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         st.markdown(
@@ -560,14 +568,14 @@ def charts(told: Story, run: Run) -> None:
             help="The number that training makes smaller. It also counts how sure a wrong answer "
             "was, so it can rise while more answers become right.",
         )
-        live_plot(
+        draw_live_plot(
             figures.loss_curve(told, against=against),
             key="loss",
-            alt=chart_text.loss(told),
+            alt=chart_text.describe_loss(told),
         )
         if told.end and told.looks:
             with st.expander("The curves as a table", icon=":material/table:"):
-                st.markdown("\n".join(chart_text.table(told)))
+                st.markdown("\n".join(chart_text.format_table(told)))
     with right:
         st.markdown("## Frozen and learning")
         if told.phases:
@@ -575,28 +583,28 @@ def charts(told: Story, run: Run) -> None:
             share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
             part = "under 0.1%" if share < 0.001 else "100%" if share == 1 else f"{share:.1%}"
             st.caption(
-                f"{tell.count(phase.learnable_parameters)} {word('weights', 'numbers')} learn, "
+                f"{tell.count(phase.learnable_parameters)} {link_term('weights', 'numbers')} learn, "
                 f"{part} of all."
             )
-            live_plot(
-                figures.layer_bars(phase.parts, colour, FROZEN),
+            draw_live_plot(
+                figures.layer_bars(phase.parts, colour, FROZEN_COLOUR),
                 key="layers",
-                alt=chart_text.layers(phase),
+                alt=chart_text.describe_layers(phase),
             )
         else:
             st.skeleton(height=220)
     st.markdown("## A few examples, and the answer now")
-    if run.plan.data.startswith("own-") and run.visitor != visitor():
+    if run.plan.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("The examples are shown only to who added them.")
     elif told.watched and told.started:
-        examples(cards_of(told), key="watched", colour=colour)
+        draw_example_cards(build_cards(told), key="watched", colour=colour)
     else:
         st.skeleton(height=150)
 
 
-def cards_of(told: Story) -> list[Card]:
+def build_cards(told: RunSnapshot) -> list[ExampleCard]:
     classes, look = told.started.classes, told.looks[-1] if told.looks else None
-    cards: list[Card] = []
+    cards: list[ExampleCard] = []
     for place, (shown, label) in enumerate(
         zip(told.watched.inputs, told.watched.labels, strict=True)
     ):
@@ -606,10 +614,10 @@ def cards_of(told: Story) -> list[Card]:
     return cards
 
 
-if addressed("run"):
-    show()
+if read_run_key("run"):
+    draw_run_page()
 else:
     try:
-        ask()
+        draw_setup_page()
     except BadPlan as error:
-        st.warning(plain(str(error)), icon=":material/error:")
+        st.warning(escape_markdown(str(error)), icon=":material/error:")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.components.v2 import manifest_scanner
 
-from trainers.store import store
+from trainers.store import get_store
 
 LOCAL = {"127.0.0.1", "::1", "localhost"}
 
@@ -51,9 +51,9 @@ def home(tmp_path, monkeypatch):
 
 
 def forget_store() -> None:
-    if store.cache_info().currsize:
-        store().engine.dispose()
-        store.cache_clear()
+    if get_store.cache_info().currsize:
+        get_store().engine.dispose()
+        get_store.cache_clear()
 
 
 @pytest.fixture(autouse=True)

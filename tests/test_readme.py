@@ -17,10 +17,10 @@ COMMANDS = re.findall(r"^```sh\n(.*?)\n```$", README, re.M | re.S)
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        ("rules", rules.as_table()),
-        ("approaches", approaches.as_table()),
-        ("backbones", backbones.as_table()),
-        ("online", catalog.as_table()),
+        ("rules", rules.to_markdown()),
+        ("approaches", approaches.to_markdown()),
+        ("backbones", backbones.format_table()),
+        ("online", catalog.to_markdown()),
     ],
 )
 def test_tables_are_written_from_the_rows(name, rows):

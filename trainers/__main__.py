@@ -7,7 +7,7 @@ import sys
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers.backbones import NotHere
+from trainers.backbones import BackboneNotDownloaded
 from trainers.cli import (
     advise,
     backbones,
@@ -34,12 +34,12 @@ from trainers.cli import (
 )
 from trainers.datasets.uploads import BadUpload
 from trainers.plan import BadPlan
-from trainers.store import NoSuchRun
-from trainers.store.resume import CannotContinue
-from trainers.system.errors import NoStore, in_full
+from trainers.store import RunNotFound
+from trainers.store.resume import CannotResume
+from trainers.system.errors import StoreUnavailable, operator_message
 from trainers.system.registry import UnknownKey
 from trainers.system.settings import BadSetting
-from trainers.workers.ray.cluster import NoCluster
+from trainers.workers.ray.cluster import ClusterUnavailable
 
 COMMANDS = {  # in the order of the help
     "run": run,
@@ -67,8 +67,8 @@ COMMANDS = {  # in the order of the help
 }
 # What was asked for cannot be; the text says why.
 REFUSED = (
-    *(BadPlan, BadSetting, BadUpload, CannotContinue, NoCluster),
-    *(NoStore, NoSuchRun, NotHere, UnknownKey),
+    *(BadPlan, BadSetting, BadUpload, CannotResume, ClusterUnavailable),
+    *(StoreUnavailable, RunNotFound, BackboneNotDownloaded, UnknownKey),
 )
 
 
@@ -82,11 +82,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return COMMANDS[given.pop("command")].run(given)
     except REFUSED as error:
-        cause = error.__cause__ if isinstance(error, NoStore) else None
-        print((cause and in_full(cause)) or error, file=sys.stderr)
+        cause = error.__cause__ if isinstance(error, StoreUnavailable) else None
+        print((cause and operator_message(cause)) or error, file=sys.stderr)
         return 2
     except (OSError, SQLAlchemyError) as error:
-        if not (text := in_full(error)):
+        if not (text := operator_message(error)):
             raise
         print(text, file=sys.stderr)
         return 2

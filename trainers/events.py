@@ -4,7 +4,6 @@
 Accuracies are shares, 0..1. Classes and examples are numbered from 0.
 """
 
-import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -14,16 +13,14 @@ class Event:
     """A fact about a run."""
 
     kinds: ClassVar[dict[str, type["Event"]]] = {}
+    tag: ClassVar[str]  # what stored events say of their kind: never rename one
 
-    def __init_subclass__(cls) -> None:
-        Event.kinds[cls.kind()] = cls
-
-    @classmethod
-    def kind(cls) -> str:
-        return re.sub(r"(?<!^)([A-Z])", r"_\1", cls.__name__).lower()
+    def __init_subclass__(cls, tag: str) -> None:
+        cls.tag = tag
+        Event.kinds[tag] = cls
 
     def as_json(self) -> dict[str, Any]:
-        return {"type": self.kind(), **asdict(self)}
+        return {"type": self.tag, **asdict(self)}
 
 
 def from_json(data: dict[str, Any]) -> Event:
@@ -34,7 +31,7 @@ def from_json(data: dict[str, Any]) -> Event:
 
 
 @dataclass(frozen=True)
-class Started(Event):
+class RunStarted(Event, tag="started"):
     approach: str
     data: str
     backbone: str
@@ -53,7 +50,7 @@ class Started(Event):
 
 
 @dataclass(frozen=True)
-class Notice(Event):
+class Notice(Event, tag="notice"):
     """Something the visitor should know: a subsample, a missing class. `limits`: whether it takes
     something from what the model can do, so that its card and report should say it as well."""
 
@@ -63,7 +60,7 @@ class Notice(Event):
 
 
 @dataclass(frozen=True)
-class Continued(Notice):
+class RunResumed(Notice, tag="continued"):
     """An interrupted run goes on from here: see trainers/store/resume.py. What stands before this was
     told by that run, and its clock goes on where it stopped."""
 
@@ -73,7 +70,7 @@ class Continued(Notice):
 
 
 @dataclass(frozen=True)
-class Stage(Event):
+class Stage(Event, tag="stage"):
     """What is happening now, in words."""
 
     key: str  # "features", "phase", "test"
@@ -82,7 +79,7 @@ class Stage(Event):
 
 
 @dataclass(frozen=True)
-class Progress(Event):
+class Progress(Event, tag="progress"):
     """How far the present stage is."""
 
     done: int
@@ -92,7 +89,7 @@ class Progress(Event):
 
 
 @dataclass(frozen=True)
-class Baseline(Event):
+class Baseline(Event, tag="baseline"):
     """What the pre-trained model can do without any training: on the validation examples, or on
     the test where nothing is trained and so nothing can be fitted to it."""
 
@@ -102,7 +99,7 @@ class Baseline(Event):
 
 
 @dataclass(frozen=True)
-class Watched(Event):
+class WatchedExamples(Event, tag="watched"):
     """Examples of the validation split to watch: what they are, and the right answer of each."""
 
     items: list[int]
@@ -113,7 +110,7 @@ class Watched(Event):
 
 
 @dataclass(frozen=True)
-class PhaseStarted(Event):
+class PhaseStarted(Event, tag="phase_started"):
     """One stretch of training with one set of learning parts."""
 
     phase: int  # from 0
@@ -125,7 +122,7 @@ class PhaseStarted(Event):
 
 
 @dataclass(frozen=True)
-class Paced(Event):
+class PhaseScheduled(Event, tag="paced"):
     """The loop has timed its first steps and set how many there will be."""
 
     phase: int
@@ -136,7 +133,7 @@ class Paced(Event):
 
 
 @dataclass(frozen=True)
-class Step(Event):
+class Step(Event, tag="step"):
     phase: int
     step: int  # from 1
     epoch: float  # passes over the training data, done in this phase
@@ -145,7 +142,7 @@ class Step(Event):
 
 
 @dataclass(frozen=True)
-class Validated(Event):
+class ValidationDone(Event, tag="validated"):
     """The validation split was looked at: before the first step of a phase, and along the way."""
 
     phase: int
@@ -165,7 +162,7 @@ class Validated(Event):
 
 
 @dataclass(frozen=True)
-class PhaseDone(Event):
+class PhaseDone(Event, tag="phase_done"):
     phase: int
     steps: int
     epochs: float
@@ -180,7 +177,7 @@ class PhaseDone(Event):
 
 
 @dataclass(frozen=True)
-class Calibrated(Event):
+class CalibrationDone(Event, tag="calibrated"):
     """How sure the model is and may be, from examples that it had not learned from: see
     trainers/evaluation/calibration.py. Not there where nothing was held out."""
 
@@ -191,7 +188,7 @@ class Calibrated(Event):
 
 
 @dataclass(frozen=True)
-class Answered(Event):
+class PredictionsRecorded(Event, tag="answered"):
     """The answer to every test example, in the order of the test split."""
 
     labels: list[int]  # the right ones
@@ -207,7 +204,7 @@ class Answered(Event):
 
 
 @dataclass(frozen=True)
-class Changed(Event):
+class WeightsCompared(Event, tag="changed"):
     """How far the weights are from where they started: see trainers/training/weight_change.py."""
 
     # From input to answer: {"name", "parameters", "learnable" (at the end), "change"}. The last is
@@ -217,7 +214,7 @@ class Changed(Event):
 
 
 @dataclass(frozen=True)
-class Finished(Event):
+class RunFinished(Event, tag="finished"):
     """The end: the score on test examples that were looked at once, here."""
 
     approach: str
@@ -243,7 +240,7 @@ class Finished(Event):
 
 
 @dataclass(frozen=True)
-class LaneStarted(Event):
+class ComparisonRunStarted(Event, tag="lane_started"):
     """A comparison begins with its next run."""
 
     approach: str
@@ -254,7 +251,7 @@ class LaneStarted(Event):
 
 
 @dataclass(frozen=True)
-class LaneDone(Event):
+class ComparisonRunDone(Event, tag="lane_done"):
     """A run of a comparison is over; whether with a score, it says itself."""
 
     approach: str
@@ -263,7 +260,7 @@ class LaneDone(Event):
 
 
 @dataclass(frozen=True)
-class Tried(Event):
+class PilotDone(Event, tag="tried"):
     """A short trial on parts of the training examples is over: see trainers/tasks/pilot.py."""
 
     right: dict[str, int]  # approach -> left-out examples that it had right
@@ -275,7 +272,7 @@ class Tried(Event):
 
 
 @dataclass(frozen=True)
-class Compared(Event):
+class ComparisonDone(Event, tag="compared"):
     """The end of a comparison: see trainers/evaluation/verdict.py for its words."""
 
     runs: list[dict]  # the last event of each run that has a score, and "run", its id
@@ -303,7 +300,7 @@ class Compared(Event):
 
 
 @dataclass(frozen=True)
-class Point(Event):
+class CurvePoint(Event, tag="point"):
     """One run of a learning curve."""
 
     approach: str
@@ -320,7 +317,7 @@ class Point(Event):
 
 
 @dataclass(frozen=True)
-class Curved(Event):
+class LearningCurveDone(Event, tag="curved"):
     """The end of the learning curves: see trainers/evaluation/extrapolation.py for its words."""
 
     points: list[dict]
@@ -331,7 +328,7 @@ class Curved(Event):
 
 
 @dataclass(frozen=True)
-class ClaimRunStarted(Event):
+class ClaimRunStarted(Event, tag="claim_run_started"):
     """The test of a claim begins with its next run."""
 
     data: str
@@ -344,7 +341,7 @@ class ClaimRunStarted(Event):
 
 
 @dataclass(frozen=True)
-class ClaimRunDone(Event):
+class ClaimRunDone(Event, tag="claim_run_done"):
     """A run of the test of a claim has its score."""
 
     data: str
@@ -359,14 +356,14 @@ class ClaimRunDone(Event):
 
 
 @dataclass(frozen=True)
-class Judged(Event):
+class ClaimTestDone(Event, tag="judged"):
     """The end of the test of a claim: see trainers/claims/judge.py."""
 
     claim: str
     outcome: str  # "holds", "holds partly", "does not hold here" or "cannot tell yet"
     words: str  # a sentence, then a line for each thing found
     numbers: dict  # "scores" and "found"
-    runs: list[dict]  # what each run left: see trainers.claims.Measured
+    runs: list[dict]  # what each run left: see trainers.claims.RunResult
     whole: bool  # all runs of the experiment were made
     budget_seconds: float  # for all runs together
     machine: str
@@ -376,7 +373,7 @@ class Judged(Event):
 
 
 @dataclass(frozen=True)
-class Done(Event):
+class JobDone(Event, tag="done"):
     """The end of a job that is no run: see trainers/jobs.py."""
 
     found: dict  # plain values; each kind of job says which
@@ -384,7 +381,7 @@ class Done(Event):
 
 
 @dataclass(frozen=True)
-class Failed(Event):
+class JobFailed(Event, tag="failed"):
     """The run ended without a score, or the job without a result."""
 
     text: str  # what was asked, what is wrong, what to do next
@@ -392,5 +389,5 @@ class Failed(Event):
 
 
 @dataclass(frozen=True)
-class Cancelled(Event):
+class JobCancelled(Event, tag="cancelled"):
     seconds: float

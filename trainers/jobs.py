@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from trainers.events import Event
 from trainers.plan import BadPlan, Plan
-from trainers.system.registry import pick_from
+from trainers.system.registry import look_up
 
 Runner = Callable[..., Iterator[Event]]
 
@@ -32,7 +32,7 @@ class _Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading(_Job):
+class ImportData(_Job):
     """Data of a visitor's own, read from where it was put. `Done.found` is {"data": "own-…"}."""
 
     path: str  # a folder or file that Thaw made under its home, never a visitor's text
@@ -45,7 +45,7 @@ class Reading(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkup(_Job):
+class DataCheck(_Job):
     """A data set looked over: is it fit, and what are the answers to the guide's questions?
     `Done.found` is {"findings": […], "checked": […], "answers": {…}, "evidence": {…},
     "facts": {…}}."""
@@ -56,7 +56,7 @@ class Checkup(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetch(_Job):
+class Download(_Job):
     """A backbone or a data set, downloaded. `Done.found` is {}."""
 
     key: str  # in trainers.backbones or in trainers.datasets
@@ -106,7 +106,7 @@ class Comparison(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve(_Job):
+class LearningCurve(_Job):
     """Some approaches with ever more of the training examples: would more data help? The last event
     is `Curved`."""
 
@@ -130,11 +130,11 @@ class Curve(_Job):
         if not self.approaches:
             raise BadPlan("Learning curves need at least one approach.")
         settings = self.as_json() | changes
-        settings = {name: settings[name] for name in SETTINGS} | {"mends": self.mends}
+        settings = {name: settings[name] for name in PLAN_FIELDS} | {"mends": self.mends}
         return [Plan(approach=approach, **settings) for approach in self.approaches]
 
 
-SETTINGS = ("data", "backbone", "per_class", "seconds", "seed", "what_learns")
+PLAN_FIELDS = ("data", "backbone", "per_class", "seconds", "seed", "what_learns")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class ClaimTest(_Job):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(_Job):
-    """A finished run, packed into a zip to take away: it lies at `trainers.system.paths.zip_of(key)`.
+    """A finished run, packed into a zip to take away: it lies at `trainers.system.paths.bundle_path(key)`.
     `Done.found` is {"bytes": …}."""
 
     key: str  # the run's id
@@ -156,7 +156,7 @@ class Export(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forgot(_Job):
+class ForgettingTest(_Job):
     """The backbone of a finished run, asked before and after about what it did not learn here.
     `Done.found` is what trainers/tasks/forgetting.py says."""
 
@@ -165,14 +165,14 @@ class Forgot(_Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracked(_Job):
+class MlflowLog(_Job):
     """A finished run, told to MLflow: see trainers/reports/mlflow.py. `Done.found` is {"told": …}."""
 
     key: str  # the run's id
     visitor: str
 
 
-class Kind(NamedTuple):
+class JobKind(NamedTuple):
     job: type
     load: str  # "module:function", the runner: importing this file brings no torch
     heavy: bool  # needs torch, so a worker that has it
@@ -180,37 +180,39 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "run": Kind(Plan, "trainers.training.shared_cache:run", heavy=True),
-    "read": Kind(Reading, "trainers.tasks.import_data:read", heavy=False, seconds=20),
-    "check": Kind(Checkup, "trainers.tasks.data_check:checkup", heavy=True, seconds=15),
-    "compare": Kind(Comparison, "trainers.tasks.compare:compare", heavy=True),
-    "curve": Kind(Curve, "trainers.tasks.learning_curve:curve", heavy=True),
-    "claim": Kind(ClaimTest, "trainers.tasks.claim_test:try_claim", heavy=True),
-    "export": Kind(Export, "trainers.export:take_away", heavy=True, seconds=20),
-    "forgot": Kind(Forgot, "trainers.tasks.forgetting:forgot", heavy=True, seconds=10),
-    "track": Kind(Tracked, "trainers.reports.mlflow:track", heavy=False, seconds=5),
-    "fetch": Kind(Fetch, "trainers.tasks.download:fetch", heavy=False, seconds=60),
+    "run": JobKind(Plan, "trainers.training.shared_cache:run_with_warm_cache", heavy=True),
+    "read": JobKind(ImportData, "trainers.tasks.import_data:import_data", heavy=False, seconds=20),
+    "check": JobKind(DataCheck, "trainers.tasks.data_check:run_data_check", heavy=True, seconds=15),
+    "compare": JobKind(Comparison, "trainers.tasks.compare:compare", heavy=True),
+    "curve": JobKind(LearningCurve, "trainers.tasks.learning_curve:run_learning_curve", heavy=True),
+    "claim": JobKind(ClaimTest, "trainers.tasks.claim_test:run_claim", heavy=True),
+    "export": JobKind(Export, "trainers.export:take_away", heavy=True, seconds=20),
+    "forgot": JobKind(
+        ForgettingTest, "trainers.tasks.forgetting:measure_forgetting", heavy=True, seconds=10
+    ),
+    "track": JobKind(MlflowLog, "trainers.reports.mlflow:track", heavy=False, seconds=5),
+    "fetch": JobKind(Download, "trainers.tasks.download:run_download", heavy=False, seconds=60),
 }
 
 
-TRAIN = ("run", "compare", "curve", "claim")  # need nothing but data, and leave models
+TRAINING_KINDS = ("run", "compare", "curve", "claim")  # need nothing but data, and leave models
 
 
 def kind_of(job: Any) -> str:
     return next(name for name, kind in KINDS.items() if type(job) is kind.job)
 
 
-def subject(job: Any) -> str:
+def subject_of(job: Any) -> str:
     """What the job is about: a data set, or what is read or fetched."""
     return next(getattr(job, name) for name in ("data", "key", "path") if hasattr(job, name))
 
 
 def from_json(kind: str, data: dict[str, Any]) -> Any:
     """The job that `as_json` made `data` of. Raises `BadPlan` for a plan that cannot be run."""
-    return pick_from(KINDS, kind, "kind of job").job.from_json(data)
+    return look_up(KINDS, kind, "kind of job").job.from_json(data)
 
 
-def perform(job: Any, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def run_job(job: Any, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
     """The events of `job`, whichever kind it is."""
     module, _, name = KINDS[kind_of(job)].load.partition(":")
     yield from getattr(import_module(module), name)(job, stop=stop, folder=folder)

@@ -5,10 +5,10 @@ from typing import Any
 
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
-from trainers.system.registry import UnknownKey, pick_from
+from trainers.system.registry import UnknownKey, look_up
 
 MAX_SECONDS = 24 * 3600
-WHAT_LEARNS = ("auto", "lora", "all")
+TRAINABLE_CHOICES = ("auto", "lora", "all")
 
 
 class BadPlan(ValueError):
@@ -16,7 +16,7 @@ class BadPlan(ValueError):
 
 
 @dataclass(frozen=True)
-class Pace:
+class RecordedSchedule:
     """What a clock decided in a run, named so that the run can be repeated without it."""
 
     train: int  # training examples used
@@ -39,27 +39,27 @@ class Plan:
     seconds: float = 30  # budget of wall time: a ceiling, never padded
     seed: int = 0
     what_learns: str = "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
-    pace: Pace | None = None  # None: the clock sets the steps
+    pace: RecordedSchedule | None = None  # None: the clock sets the steps
     mends: tuple[str, ...] = ()  # keys of findings: what they name of own data is left out
 
     def __post_init__(self) -> None:
         try:
-            sample = datasets.pick(self.data)
+            sample = datasets.get_dataset(self.data)
             if not self.backbone:
-                bundled = backbones.for_modality(sample.modality)[0].key
+                bundled = backbones.list_for_modality(sample.modality)[0].key
                 object.__setattr__(self, "backbone", bundled)
             backbone = backbones.pick(self.backbone)
-            pick_from(APPROACHES, self.approach, "approach")
+            look_up(APPROACHES, self.approach, "approach")
         except UnknownKey as error:
             raise BadPlan(str(error)) from None
         if backbone.modality != sample.modality:
-            fitting = ", ".join(b.key for b in backbones.for_modality(sample.modality))
+            fitting = ", ".join(b.key for b in backbones.list_for_modality(sample.modality))
             raise BadPlan(
                 f"{backbone.key} reads {backbone.modality}, but {sample.key} is {sample.modality}. "
                 f"Choose one of: {fitting}."
             )
-        if self.what_learns not in WHAT_LEARNS:
-            raise BadPlan(f"what_learns is {self.what_learns!r}. It can be: {WHAT_LEARNS}.")
+        if self.what_learns not in TRAINABLE_CHOICES:
+            raise BadPlan(f"what_learns is {self.what_learns!r}. It can be: {TRAINABLE_CHOICES}.")
         if self.seed < 0:
             raise BadPlan(f"The seed is {self.seed}. It must be 0 or more.")
         if not 0 < self.seconds <= MAX_SECONDS:
@@ -77,15 +77,15 @@ class Plan:
             self._check_mends()
 
     def _check_mends(self) -> None:
-        from trainers.data_checks import MENDS  # it needs the samples, which take a while
+        from trainers.data_checks import FIXABLE_KEYS  # it needs the samples, which take a while
 
         if not self.data.startswith("own-"):
             raise BadPlan(
                 f"Mends were asked for ({', '.join(self.mends)}), but {self.data} is not data of "
                 "your own. Leave them out."
             )
-        if unknown := [key for key in self.mends if key not in MENDS]:
-            raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(MENDS)}.")
+        if unknown := [key for key in self.mends if key not in FIXABLE_KEYS]:
+            raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(FIXABLE_KEYS)}.")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"mends": list(self.mends)}
@@ -97,6 +97,6 @@ class Plan:
         given = {name: value for name, value in data.items() if name in known}
         if given.get("pace"):
             steps = tuple(tuple(phase) for phase in given["pace"]["steps"])
-            given["pace"] = Pace(**given["pace"] | {"steps": steps})
+            given["pace"] = RecordedSchedule(**given["pace"] | {"steps": steps})
         given["mends"] = tuple(given.get("mends", ()))
         return cls(**given)

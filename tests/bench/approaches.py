@@ -14,7 +14,7 @@ from statistics import mean, median, pstdev
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from guide.approaches import APPROACHES
-from trainers.datasets import SAMPLES
+from trainers.datasets import BUNDLED_DATASETS
 from trainers.plan import Plan
 from trainers.training.run import run
 
@@ -35,7 +35,7 @@ def table(rows: list[dict]) -> str:
     head = ["data", "examples of each class", *(a.title for a in APPROACHES.values())]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for data, count in sorted(
-        {key[:2] for key in cells}, key=lambda k: (list(SAMPLES).index(k[0]), k[1])
+        {key[:2] for key in cells}, key=lambda k: (list(BUNDLED_DATASETS).index(k[0]), k[1])
     ):
         shown = [data, str(count)]
         for approach in APPROACHES:
@@ -51,7 +51,7 @@ def table(rows: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=",".join(SAMPLES))
+    parser.add_argument("--data", default=",".join(BUNDLED_DATASETS))
     parser.add_argument("--approaches", default=",".join(APPROACHES))
     parser.add_argument("--per-class", default="10,50")
     parser.add_argument("--seeds", type=int, default=3)

@@ -15,9 +15,14 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from trainers import backbones
-from trainers.networks.encoder import FEW_AT_ONCE, MOST_AT_ONCE, Tokens, reduced_precision
+from trainers.networks.encoder import (
+    MAX_EVAL_BATCH_SIZE,
+    MIN_EVAL_BATCH_SIZE,
+    TokenInputs,
+    autocast,
+)
 
-SIZES = FEW_AT_ONCE, 32, MOST_AT_ONCE
+SIZES = MIN_EVAL_BATCH_SIZE, 32, MAX_EVAL_BATCH_SIZE
 
 
 def main() -> None:
@@ -34,12 +39,12 @@ def main() -> None:
         body = row.body(pretrained=row.is_bundled).eval()  # random weights take as long
         if row.modality == "images":
             side = row.image_px
-            pictures = torch.randint(0, 256, (MOST_AT_ONCE, side, side, 3)).byte().numpy()
+            pictures = torch.randint(0, 256, (MAX_EVAL_BATCH_SIZE, side, side, 3)).byte().numpy()
             kinds = {f"{key}, {side} px": body.prepare(pictures)}
         else:
             kinds = {
-                f"{key}, {tokens} tokens": Tokens(
-                    torch.randint(1000, 5000, (MOST_AT_ONCE, tokens)).tolist(), pad=0
+                f"{key}, {tokens} tokens": TokenInputs(
+                    torch.randint(1000, 5000, (MAX_EVAL_BATCH_SIZE, tokens)).tolist(), pad=0
                 )
                 for tokens in map(int, given.tokens.split(","))
             }
@@ -48,10 +53,10 @@ def main() -> None:
             for _ in range(given.rounds + 1):  # the first is not counted
                 for size, seconds in taken.items():
                     began = time.perf_counter()
-                    with torch.inference_mode(), reduced_precision():
-                        for items in torch.arange(MOST_AT_ONCE).split(size):
+                    with torch.inference_mode(), autocast():
+                        for items in torch.arange(MAX_EVAL_BATCH_SIZE).split(size):
                             body(inputs.batch(items))
-                    seconds.append((time.perf_counter() - began) / MOST_AT_ONCE)
+                    seconds.append((time.perf_counter() - began) / MAX_EVAL_BATCH_SIZE)
             cells = (f"{1000 * median(seconds[1:]):.2f} ms" for seconds in taken.values())
             print(f"| {what} | {' | '.join(cells)} |", flush=True)
 

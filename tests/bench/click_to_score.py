@@ -15,13 +15,13 @@ from collections.abc import Iterator
 import torch
 
 from trainers import datasets
-from trainers.cli.bench import Row, in_turn, no_slower
-from trainers.networks.loading import loaded
+from trainers.cli.bench import BenchRow, compare_slowdown, time_alternately
+from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
-from trainers.store import FINISHED, store
-from trainers.system.paths import home
-from trainers.training.loop import by_length, computed
-from trainers.workers.supervisor import Workers
+from trainers.store import FINISHED, get_store
+from trainers.system.paths import data_dir
+from trainers.training.loop import argsort_by_length, extract_features
+from trainers.workers.supervisor import WorkerSupervisor
 
 DATA, PER_CLASS = "messages", 25  # of 8 classes: 200 examples
 GOAL, PLUS_SECONDS = 1.3, 1.0
@@ -39,46 +39,46 @@ def until(condition) -> None:
 def ours(seed: int) -> float:
     plan = Plan(data=DATA, approach="transfer", per_class=PER_CLASS, seconds=60, seed=seed)
     began = time.perf_counter()
-    key = store().start(plan, "bench")
-    until(lambda: store().find(key).is_over)
+    key = get_store().start(plan, "bench")
+    until(lambda: get_store().find(key).is_over)
     seconds = time.perf_counter() - began
-    if (over := store().find(key)).state != FINISHED:
+    if (over := get_store().find(key)).state != FINISHED:
         raise SystemExit(f"The run did not finish: {over.result}")
     return seconds
 
 
 def theirs(seed: int) -> float:
-    data, body = datasets.pick(DATA).data(PER_CLASS, seed), loaded("minilm")
+    data, body = datasets.get_dataset(DATA).data(PER_CLASS, seed), shared_encoder("minilm")
     began = time.perf_counter()
     for split in (data.train, data.test):
         ready = body.prepare(split.inputs)
-        for _ in computed(body, ready, by_length(ready, torch.arange(len(ready)))):
+        for _ in extract_features(body, ready, argsort_by_length(ready, torch.arange(len(ready)))):
             pass
     return time.perf_counter() - began
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(rounds: int) -> Iterator[BenchRow]:
     before = os.environ.get("THAW_HOME")
 
     def afresh(seed: int) -> float:
-        shutil.rmtree(home() / "features", ignore_errors=True)
+        shutil.rmtree(data_dir() / "features", ignore_errors=True)
         return ours(seed)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["THAW_HOME"] = folder
-        store.cache_clear()
+        get_store.cache_clear()
         try:
-            with Workers(store(), 1):
+            with WorkerSupervisor(get_store(), 1):
                 ours(0), theirs(0)  # the worker is warm from here on
-                taken = in_turn(rounds, afresh, theirs)
-                again = in_turn(rounds, lambda number: ours(rounds - 1), theirs)
+                taken = time_alternately(rounds, afresh, theirs)
+                again = time_alternately(rounds, lambda number: ours(rounds - 1), theirs)
         finally:
-            store.cache_clear()
+            get_store.cache_clear()
             os.environ.pop("THAW_HOME")
             if before is not None:
                 os.environ["THAW_HOME"] = before
     what = f"from click to score, {DATA}, {8 * PER_CLASS} examples, transfer"
     against = "computing the features alone"
-    yield Row(what=what, against=against, **no_slower(*taken, GOAL, PLUS_SECONDS))
-    found = no_slower(*again, GOAL, PLUS_SECONDS) | {"goal": "reported", "met": None}
-    yield Row(what=f"{what}, the same again (features on disk)", against=against, **found)
+    yield BenchRow(what=what, against=against, **compare_slowdown(*taken, GOAL, PLUS_SECONDS))
+    found = compare_slowdown(*again, GOAL, PLUS_SECONDS) | {"goal": "reported", "met": None}
+    yield BenchRow(what=f"{what}, the same again (features on disk)", against=against, **found)

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from trainers import datasets
-from trainers.events import Paced, PhaseDone
+from trainers.events import PhaseDone, PhaseScheduled
 from trainers.plan import Plan
 from trainers.training import estimate
 from trainers.training.run import run
@@ -27,15 +27,15 @@ def one(settings: dict) -> None:
     """A run, and its numbers as a line of JSON."""
     ahead = {}
 
-    def noted(run: estimate.Ahead, now: int) -> int:
+    def noted(run: estimate.RunSize, now: int) -> int:
         ahead.update(run=run, now=now)
         return told(run, now)
 
-    told, estimate.peak_bytes = estimate.peak_bytes, noted
+    told, estimate.estimate_peak_bytes = estimate.estimate_peak_bytes, noted
     started, *events, finished = run(Plan(**settings))
     known = ahead["run"]
     steps = [event for event in events if isinstance(event, PhaseDone)]
-    paced = [event for event in events if isinstance(event, Paced)]
+    paced = [event for event in events if isinstance(event, PhaseScheduled)]
     print(
         json.dumps(
             settings
@@ -60,7 +60,7 @@ def one(settings: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=",".join(datasets.SAMPLES))
+    parser.add_argument("--data", default=",".join(datasets.BUNDLED_DATASETS))
     parser.add_argument("--approaches", default=",".join(APPROACHES))
     parser.add_argument("--per-class", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=30)

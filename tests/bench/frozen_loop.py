@@ -23,12 +23,12 @@ from torch import nn, optim
 from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
-from trainers.cli.bench import Row, faster, in_turn
-from trainers.datasets import Data, Split
-from trainers.events import Finished
-from trainers.networks.loading import loaded
+from trainers.cli.bench import BenchRow, compare_speedup, time_alternately
+from trainers.datasets import DatasetSplits, Split
+from trainers.events import RunFinished
+from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
-from trainers.training.features import Shared
+from trainers.training.features import ComputationCache
 from trainers.training.run import run
 
 EPOCHS = 25
@@ -87,22 +87,22 @@ def ours(place: Path, seed: int) -> float:
         files = sorted((place / side).glob("*/*"))
         labels = np.array([("ants", "bees").index(file.parent.name) for file in files])
         sides[side] = Split([np.asarray(Image.open(file).convert("RGB")) for file in files], labels)
-    shared = Shared()
+    shared = ComputationCache()
     shared.tests = len(sides["test"].labels)  # all are asked
-    data = Data("images", ("ants", "bees"), sides["train"], sides["test"])
+    data = DatasetSplits("images", ("ants", "bees"), sides["train"], sides["test"])
     # The plan names a sample that stands in for the data.
     plan = Plan(
         data="vehicles", approach="transfer", backbone="mobilenet_v2", seconds=300, seed=seed
     )
     *_, finished = run(plan, data=data, shared=shared)
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, RunFinished)
     return finished.test_accuracy
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(rounds: int) -> Iterator[BenchRow]:
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
-    loaded("mobilenet_v2")  # as a warm worker has it, and the tutorial's disk cache
+    shared_encoder("mobilenet_v2")  # as a warm worker has it, and the tutorial's disk cache
     right: dict[str, list[float]] = {"ours": [], "theirs": []}
 
     def timed(what: str, side, place: Path):
@@ -117,10 +117,10 @@ def measure(rounds: int) -> Iterator[Row]:
         with ZipFile(home / "hymenoptera.zip") as packed:
             packed.extractall(folder)
         (place,) = {path.parent for path in Path(folder).rglob("train")}
-        taken = in_turn(rounds, timed("ours", ours, place), timed("theirs", theirs, place))
+        taken = time_alternately(rounds, timed("ours", ours, place), timed("theirs", theirs, place))
     accuracy = {what: mean(some) for what, some in right.items()}
-    found = faster(*taken, GOAL)
-    yield Row(
+    found = compare_speedup(*taken, GOAL)
+    yield BenchRow(
         what="transfer, hymenoptera, mobilenet_v2",
         against=f"PyTorch's tutorial: {EPOCHS} epochs, backbone frozen but run in each",
         note=f"accuracy {accuracy['ours']:.1%} against {accuracy['theirs']:.1%}",

@@ -16,12 +16,19 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from trainers import backbones
-from trainers.networks.loading import fresh
-from trainers.training.checkpoint import EVERY_SECONDS, SHARE, below, dice, remembered, write
-from trainers.training.checkpoint_file import CHECKPOINT
-from trainers.training.loop import Head, Model, _optimizer, learned
-from trainers.training.recipes import phases
-from trainers.training.run import thaw
+from trainers.networks.loading import new_encoder
+from trainers.training.checkpoint import (
+    MAX_WRITE_TIME_SHARE,
+    MIN_WRITE_INTERVAL_SECONDS,
+    optimizer_state,
+    rng_state,
+    with_prefix,
+    write_tensors,
+)
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
+from trainers.training.loop import Head, Model, _build_optimizer, trainable_state_dict
+from trainers.training.recipes import build_phases
+from trainers.training.run import set_trainable
 
 TRIES, CLASSES = 5, 10
 
@@ -29,23 +36,27 @@ TRIES, CLASSES = 5, 10
 def kept(key: str, what: str) -> dict[str, torch.Tensor]:
     """What a fine-tuning run keeps where the best so far are not the weights of now."""
     row = backbones.pick(key)
-    (phase,) = phases("fine_tune", row.modality, what)
-    body = fresh(key, pretrained=True)
-    thaw(body, phase)
+    (phase,) = build_phases("fine_tune", row.modality, what)
+    body = new_encoder(key, pretrained=True)
+    set_trainable(body, phase)
     model = Model(body, Head(body.features, CLASSES))
-    optimizer = _optimizer(model, phase)
+    optimizer = _build_optimizer(model, phase)
     sum(p.sum() for p in model.parameters() if p.requires_grad).backward()
     optimizer.step()
-    best = {name: value.clone() for name, value in learned(model).items()}
-    found = below("model", learned(model)) | below("best", best)
-    return found | below("optimizer", remembered(optimizer)) | below("dice", dice())
+    best = {name: value.clone() for name, value in trainable_state_dict(model).items()}
+    found = with_prefix("model", trainable_state_dict(model)) | with_prefix("best", best)
+    return (
+        found
+        | with_prefix("optimizer", optimizer_state(optimizer))
+        | with_prefix("dice", rng_state())
+    )
 
 
 def main() -> None:
     print("| backbone | what learns | numbers | kept | a write | at most every |")
     print("|---|---|---|---|---|---|")
     for modality in ("images", "text"):
-        row = backbones.bundled(modality)
+        row = backbones.get_bundled(modality)
         for what in ("lora", "all"):
             tensors = kept(row.key, what)
             learns = sum(v.numel() for k, v in tensors.items() if k.startswith("best."))
@@ -53,9 +64,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
                 for _ in range(TRIES):
                     began = time.perf_counter()
-                    write(tensors, Path(folder) / CHECKPOINT)
+                    write_tensors(tensors, Path(folder) / CHECKPOINT_FILE)
                     took.append(time.perf_counter() - began)
-            every = max(EVERY_SECONDS, median(took) / SHARE)
+            every = max(MIN_WRITE_INTERVAL_SECONDS, median(took) / MAX_WRITE_TIME_SHARE)
             print(f"| {row.key} | {what} | {learns:,} | {megabytes:.1f} MB "
                   f"| {1000 * median(took):.0f} ms | {every:.0f} s |")  # fmt: skip
 

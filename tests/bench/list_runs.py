@@ -21,10 +21,10 @@ from sqlalchemy import insert
 
 from guide.approaches import APPROACHES
 from trainers import datasets
-from trainers.events import Finished, Step, Validated
+from trainers.events import RunFinished, Step, ValidationDone
 from trainers.plan import Plan
-from trainers.store import FINISHED, SORTS, Store, _result, _row, events, runs
-from trainers.store.sparklines import sparks
+from trainers.store import FINISHED, SORT_ORDERS, Store, _new_row, _result_columns, events, runs
+from trainers.store.sparklines import read_sparklines
 
 TRIES = 9
 EVENTS = 20  # of each run
@@ -34,25 +34,27 @@ PAGE = 20
 
 
 def filled(store: Store, count: int) -> None:
-    plans = [Plan(data=data, approach=key) for data in datasets.SAMPLES for key in APPROACHES]
+    plans = [
+        Plan(data=data, approach=key) for data in datasets.BUNDLED_DATASETS for key in APPROACHES
+    ]
     classes = [f"class {number}" for number in range(10)]
     told = [{"event": '{"type": "step"}' + " " * 150, "number": n} for n in range(1, EVENTS + 1)]
     rows, facts = [], []
     for number in range(count):
         plan = replace(plans[number % len(plans)], seed=number)
         share = number * 7919 % 600 / 600
-        last = Finished(
+        last = RunFinished(
             approach=plan.approach, data=plan.data, backbone=plan.backbone, classes=classes,
             train_examples=500, test_examples=600, test_right=round(600 * share),
             test_accuracy=share, test_accuracy_low=share, test_accuracy_high=share, macro_f1=share,
             confusion=[[60] * 10] * 10, seconds=number % 97, learnable_parameters=5130,
             parameters=700_000, epochs=12.0, stopped=False, repeat=plan.as_json(),
         )  # fmt: skip
-        row = _row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
+        row = _new_row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
         row |= {"created": time.time() - count + number, "claimed": 0.0, "ended": 1.0}
-        rows.append(row | _result(last.as_json()))
+        rows.append(row | _result_columns(last.as_json()))
         facts += [one | {"run": row["id"]} for one in told]
-    look = Validated(
+    look = ValidationDone(
         phase=0, step=1, epoch=1.0, accuracy=0.5, loss=1.0, best=True, train_accuracy=0.5,
         train_loss=1.0, watched=[0] * 6, sureness=[0.5] * 6, points=[[1.234, -2.345]] * 150,
         point_labels=[0] * 150, point_answers=[1] * 150, seconds=1.0,
@@ -75,8 +77,8 @@ def main() -> None:
         store = Store(f"sqlite:///{Path(folder) / 'thaw.db'}")
         filled(store, given.runs)
         megabytes = (Path(folder) / "thaw.db").stat().st_size / 1e6
-        print(f"{given.runs:,} runs, {megabytes:.0f} MB, {Step.kind()}s in each: {EVENTS}")
-        asked = {f"sorted by {sort}": {"sort": sort} for sort in SORTS}
+        print(f"{given.runs:,} runs, {megabytes:.0f} MB, {Step.tag}s in each: {EVENTS}")
+        asked = {f"sorted by {sort}": {"sort": sort} for sort in SORT_ORDERS}
         asked |= {"last page": {"offset": given.runs - PAGE}, "with parts": {"parts": True}}
         asked |= {"search, some found": {"search": "fine vehicles"}}
         asked |= {"search, nothing found": {"search": "100% of no_thing"}}
@@ -87,7 +89,7 @@ def main() -> None:
                 began = time.perf_counter()
                 page, total = store.history("visitor", limit=PAGE, **options)
                 assert all(one.title for one in page)
-                curves = sparks(store, [one.id for one in page])
+                curves = read_sparklines(store, [one.id for one in page])
                 assert what != "sorted by newest" or len(curves) == PAGE
                 took.append(1000 * (time.perf_counter() - began))
             print(f"| {what} | {median(took):.0f} ms | {max(took):.0f} ms | {total:,} |")

@@ -18,8 +18,8 @@ from trainers.tasks import timing
 from trainers.training.run import run
 
 
-def predicted(data: datasets.Data) -> dict[str, timing.Course]:
-    stream = timing.courses(data, backbones.bundled(data.modality).key)
+def predicted(data: datasets.DatasetSplits) -> dict[str, timing.TrainingEstimate]:
+    stream = timing.estimate_training(data, backbones.get_bundled(data.modality).key)
     while True:
         try:
             next(stream)
@@ -37,7 +37,7 @@ def main() -> None:
     print("| data | approach | predicted | actual | ratio |")
     print("|---|---|---|---|---|")
     for key in given.data.split(","):
-        data = datasets.pick(key).data(given.per_class)
+        data = datasets.get_dataset(key).data(given.per_class)
         for approach in given.approaches.split(","):
             course = predicted(data)[approach]
             plan = Plan(data=key, approach=approach, per_class=given.per_class, seconds=MAX_SECONDS)

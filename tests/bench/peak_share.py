@@ -16,11 +16,17 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainers import backbones
-from trainers.cli.bench import Row
-from trainers.networks.encoder import MOST_AT_ONCE, Body, Tokens, device, reduced_precision
-from trainers.training.loop import computed
-from trainers.training.recipes import phases
-from trainers.training.run import thaw
+from trainers.cli.bench import BenchRow
+from trainers.networks.encoder import (
+    MAX_EVAL_BATCH_SIZE,
+    Encoder,
+    TokenInputs,
+    autocast,
+    get_device,
+)
+from trainers.training.loop import extract_features
+from trainers.training.recipes import build_phases
+from trainers.training.run import set_trainable
 
 SIDE = 2048  # of the matrices
 TOKENS = 32  # of each text
@@ -34,7 +40,7 @@ def best(rounds: int, work) -> float:
     for _ in range(rounds + 1):
         began = time.perf_counter()
         work()
-        if device().type == "cuda":
+        if get_device().type == "cuda":
             torch.cuda.synchronize()
         taken.append(time.perf_counter() - began)
     return min(taken[1:])
@@ -42,12 +48,12 @@ def best(rounds: int, work) -> float:
 
 def peak(rounds: int) -> float:
     """Operations a second."""
-    a, b = torch.randn(2, SIDE, SIDE, device=device(), dtype=torch.bfloat16)
+    a, b = torch.randn(2, SIDE, SIDE, device=get_device(), dtype=torch.bfloat16)
     return 2 * SIDE**3 / best(3 * rounds, lambda: a @ b)
 
 
 def held_back(work) -> str:
-    kinds = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * (device().type == "cuda")]
+    kinds = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * (get_device().type == "cuda")]
     with profile(activities=kinds) as told:
         work()
     rows = [row for row in told.key_averages() if row.key.startswith("aten::")]
@@ -65,7 +71,7 @@ def operations(work) -> int:
     return counted.get_total_flops()
 
 
-def passes(row: backbones.Backbone, body: Body):
+def passes(row: backbones.Backbone, body: Encoder):
     """Two things to do with `body`, and their operations: features of a batch, and a training step
     on one."""
     if row.modality == "images":
@@ -73,23 +79,25 @@ def passes(row: backbones.Backbone, body: Body):
             torch.randint(0, 256, (64, row.image_px, row.image_px, 3)).byte().numpy()
         )
     else:
-        inputs = Tokens(torch.randint(1000, 5000, (MOST_AT_ONCE, TOKENS)).tolist(), pad=0)
+        inputs = TokenInputs(
+            torch.randint(1000, 5000, (MAX_EVAL_BATCH_SIZE, TOKENS)).tolist(), pad=0
+        )
     items = torch.arange(len(inputs))
 
     def features() -> None:
-        for _ in computed(body, inputs, items):
+        for _ in extract_features(body, inputs, items):
             pass
 
     batch = inputs.batch(items[: BATCH[row.modality]])
     yield "features", features, operations(features)
-    (phase,) = phases("fine_tune", row.modality, row.learns)
-    thaw(body, phase)
+    (phase,) = build_phases("fine_tune", row.modality, row.learns)
+    set_trainable(body, phase)
     body.train()
     learnable = [p for p in body.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnable, lr=1e-5, fused=True)
 
     def forward():
-        with reduced_precision():
+        with autocast():
             return body(batch).float().square().mean()
 
     def step() -> None:
@@ -102,21 +110,21 @@ def passes(row: backbones.Backbone, body: Body):
     yield f"a training step ({row.learns})", step, whole
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(rounds: int) -> Iterator[BenchRow]:
     most = peak(rounds)
     for row in backbones.BACKBONES.values():
         if row.repo:
             continue  # a transformer of the hub is minilm with other numbers
         try:
             # Random weights take as long, and need no download.
-            body = row.body(pretrained=row.is_bundled).to(device())
-        except backbones.NotHere:
+            body = row.body(pretrained=row.is_bundled).to(get_device())
+        except backbones.BackboneNotDownloaded:
             continue
         for what, work, counted in passes(row, body):
             work()
             ours = best(rounds, work)
             theirs = counted / most
-            yield Row(
+            yield BenchRow(
                 what=f"share of the peak, {what}, {row.key}",
                 against=f"bf16 matrix product: {most / 1e9:,.0f} GFLOP/s",
                 note=f"longest: {held_back(work)}",

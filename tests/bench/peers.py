@@ -32,8 +32,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from trainers.datasets import Data, Split
-from trainers.system.registry import by_key
+from trainers.datasets import DatasetSplits, Split
+from trainers.system.registry import build_registry
 
 BUDGET = 60  # seconds for a run of ours; all of the test is asked, whatever that takes
 
@@ -51,7 +51,7 @@ class Setting(NamedTuple):
         return f"{self.data}-{self.per_class or 'all'}-{self.backbone}"
 
 
-SETTINGS = by_key(
+SETTINGS = build_registry(
     Setting("agnews", 8, "minilm"),
     Setting("agnews", 64, "minilm"),
     Setting("banking77", 8, "minilm", most_classes=10),
@@ -78,7 +78,7 @@ class Task:
     def modality(self) -> str:
         return "text" if self.backbone == "minilm" else "images"
 
-    def data(self) -> Data:
+    def data(self) -> DatasetSplits:
         """The split in memory: pictures decoded, in the sizes they have."""
 
         def taken(inputs: Sequence[str], labels: Sequence[int]) -> Split:
@@ -86,14 +86,16 @@ class Task:
                 inputs = [np.asarray(Image.open(path).convert("RGB")) for path in inputs]
             return Split(inputs, np.array(labels))
 
-        return Data(self.modality, tuple(self.classes), taken(*self.train), taken(*self.test))
+        return DatasetSplits(
+            self.modality, tuple(self.classes), taken(*self.train), taken(*self.test)
+        )
 
 
 def _ours(approach: str) -> Callable[[Task], tuple[Sequence[int], float]]:
     def answered(task: Task) -> tuple[Sequence[int], float]:
-        from trainers.events import Answered
+        from trainers.events import PredictionsRecorded
         from trainers.plan import Plan
-        from trainers.training.features import Shared
+        from trainers.training.features import ComputationCache
         from trainers.training.run import run
 
         # A plan names a sample; the data of the task stands in for it.
@@ -105,10 +107,10 @@ def _ours(approach: str) -> Callable[[Task], tuple[Sequence[int], float]]:
             seconds=float(os.environ.get("THAW_BENCH_BUDGET") or BUDGET),  # see peers_row.py
             seed=task.seed,
         )
-        shared = Shared()
+        shared = ComputationCache()
         shared.tests = len(task.test[1])  # as all peers are: a short budget would ask fewer
         *events, finished = run(plan, data=task.data(), shared=shared)
-        answers = next(event.answers for event in events if isinstance(event, Answered))
+        answers = next(event.answers for event in events if isinstance(event, PredictionsRecorded))
         return answers, finished.seconds
 
     return answered
@@ -118,18 +120,18 @@ def logistic(task: Task) -> tuple[Sequence[int], float]:
     """scikit-learn's regression on the features that our transfer learning has."""
     from sklearn.linear_model import LogisticRegression
 
-    from trainers.networks.loading import fresh
-    from trainers.training.frozen_features import frozen
+    from trainers.networks.loading import new_encoder
+    from trainers.training.frozen_features import extract_frozen_features
 
     def features(inputs: Sequence) -> np.ndarray:
-        stream = frozen(body, inputs, seconds=math.inf)
+        stream = extract_frozen_features(body, inputs, seconds=math.inf)
         while True:
             try:
                 next(stream)
             except StopIteration as end:
                 return end.value
 
-    data, body = task.data(), fresh(task.backbone, pretrained=True)
+    data, body = task.data(), new_encoder(task.backbone, pretrained=True)
     began = time.perf_counter()
     model = LogisticRegression(C=1, max_iter=1000)
     model.fit(features(data.train.inputs), data.train.labels)
@@ -229,7 +231,7 @@ class Peer(NamedTuple):
 
 
 ANY = ("minilm", "mobilenet_v2", "small_resnet")
-PEERS = by_key(
+PEERS = build_registry(
     Peer("transfer", "Thaw: transfer", _ours("transfer"), ANY),
     Peer("fine_tune", "Thaw: fine-tuning", _ours("fine_tune"), ANY),
     Peer("hybrid", "Thaw: hybrid", _ours("hybrid"), ANY),
@@ -271,7 +273,7 @@ def python_for(peer: Peer, envs: Path) -> str:
 def task_of(setting: Setting, seed: int, folder: Path, model: str) -> Task:
     """The split: the data's own test, mixed; training examples as `seed` chooses. Pictures are
     unpacked in `folder`."""
-    from trainers.datasets.bundled import chosen
+    from trainers.datasets.bundled import sample_per_class
 
     home = Path(os.environ["THAW_TEST_DATA"])
     sides: dict[str, list[tuple[str, str]]] = {}  # (input, class) of each example
@@ -292,7 +294,7 @@ def task_of(setting: Setting, seed: int, folder: Path, model: str) -> Task:
     def taken(side: str, per_class: int | None, seed: int) -> tuple[list[str], list[int]]:
         rows = [row for row in sides[side] if row[1] in classes]
         labels = np.array([classes.index(label) for _, label in rows])
-        places = chosen(labels, per_class, seed)
+        places = sample_per_class(labels, per_class, seed)
         return [rows[place][0] for place in places], labels[places].tolist()
 
     train, test = taken("train", setting.per_class, seed), taken("test", None, 0)
@@ -404,7 +406,7 @@ def fill(rows: list[dict], given: argparse.Namespace) -> None:
     """Runs what is missing of `rows`, and appends it there and to the file."""
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
-    from trainers.networks.minilm import folder
+    from trainers.networks.minilm import find_model_folder
 
     peers = [PEERS[key] for key in picked(list(PEERS), given.only)]
     settings = [SETTINGS[key] for key in picked(list(SETTINGS), given.settings)]
@@ -413,7 +415,7 @@ def fill(rows: list[dict], given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as unpacked:
         for seed in range(given.seeds):
             for setting in settings:
-                task = task_of(setting, seed, Path(unpacked), str(folder()))
+                task = task_of(setting, seed, Path(unpacked), str(find_model_folder()))
                 for peer in peers:
                     named = (setting.key, peer.key, seed)
                     if setting.backbone not in peer.backbones or named in known:

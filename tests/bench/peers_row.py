@@ -15,7 +15,7 @@ from statistics import mean
 
 import peers
 
-from trainers.cli.bench import BadBench, Row, faster
+from trainers.cli.bench import BadBench, BenchRow, compare_speedup
 
 PAIRS = ("hymenoptera-all-mobilenet_v2", "fastai"), ("agnews-64-minilm", "trainer")
 GOAL = 2
@@ -23,10 +23,10 @@ SAME = 0.01  # accuracy
 PATIENCE_SECONDS = 3600
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(rounds: int) -> Iterator[BenchRow]:
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
-    from trainers.networks.minilm import folder
+    from trainers.networks.minilm import find_model_folder
 
     envs = Path(os.environ.get("THAW_PEERS") or Path(tempfile.gettempdir(), "thaw-peers"))
     for name, rival in PAIRS:
@@ -35,7 +35,7 @@ def measure(rounds: int) -> Iterator[Row]:
         mine, other = [], []
         with tempfile.TemporaryDirectory() as unpacked:
             for seed in range(rounds):
-                task = peers.task_of(setting, seed, Path(unpacked), str(folder()))
+                task = peers.task_of(setting, seed, Path(unpacked), str(find_model_folder()))
                 try:
                     other.append(peers.measured(peer, task, python, PATIENCE_SECONDS))
                     os.environ["THAW_BENCH_BUDGET"] = str(other[-1]["seconds"] / GOAL)
@@ -46,11 +46,11 @@ def measure(rounds: int) -> Iterator[Row]:
                 finally:
                     os.environ.pop("THAW_BENCH_BUDGET", None)
         right, theirs = (mean(run["accuracy"] for run in runs) for runs in (mine, other))
-        found = faster(*([run["seconds"] for run in runs] for runs in (mine, other)), GOAL)
+        found = compare_speedup(*([run["seconds"] for run in runs] for runs in (mine, other)), GOAL)
         # A budget is kept to the second, so a ratio just below the goal is the clock's grain.
         met = found["ratio"] >= 0.98 * GOAL and right >= theirs - SAME
         versions = ", ".join(f"{key} {value}" for key, value in other[0]["versions"].items())
-        yield Row(
+        yield BenchRow(
             what=f"fine-tuning, {setting.data}, {setting.backbone}",
             against=f"{peer.title}, its defaults ({versions})",
             note=f"accuracy {right:.1%} against {theirs:.1%}",

@@ -17,14 +17,14 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from trainers import backbones, datasets
-from trainers.cli.bench import Row, in_turn, no_slower
-from trainers.networks.encoder import Examples, device, reduced_precision
-from trainers.networks.loading import fresh
-from trainers.training.features import Some
-from trainers.training.loop import Clock, Head, Model, learning_mode, train
-from trainers.training.monitor import View
-from trainers.training.recipes import phases
-from trainers.training.run import thaw
+from trainers.cli.bench import BenchRow, compare_slowdown, time_alternately
+from trainers.networks.encoder import Examples, autocast, get_device
+from trainers.networks.loading import new_encoder
+from trainers.training.features import SubsetInputs
+from trainers.training.loop import Clock, Head, Model, set_train_mode, train
+from trainers.training.monitor import LiveMonitor
+from trainers.training.recipes import build_phases
+from trainers.training.run import set_trainable
 
 GOAL = 1.03
 EPOCHS = 3
@@ -36,12 +36,12 @@ def theirs(model: Model, examples: Examples, phase) -> None:
     )
     learnable = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnable, lr=phase.learning_rate)
-    learning_mode(model)
+    set_train_mode(model)
     for _ in range(EPOCHS):
         for batch in batches:
-            with reduced_precision():
+            with autocast():
                 scores = model(examples.inputs.batch(batch, augment=phase.augment))
-            loss = F.cross_entropy(scores, examples.labels[batch].to(device()))
+            loss = F.cross_entropy(scores, examples.labels[batch].to(get_device()))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -51,7 +51,7 @@ def theirs(model: Model, examples: Examples, phase) -> None:
 def ours(model: Model, examples: Examples, phase) -> None:
     steps = EPOCHS * math.ceil(len(examples) / phase.batch)
     nothing = torch.arange(0)
-    none = Examples(Some(examples.inputs, nothing), nothing)
+    none = Examples(SubsetInputs(examples.inputs, nothing), nothing)
     for _ in train(
         model,
         examples,
@@ -61,22 +61,22 @@ def ours(model: Model, examples: Examples, phase) -> None:
         clock=Clock(math.inf),
         until_seconds=math.inf,
         stop=lambda: False,
-        view=View(examples.labels[:0]),
+        view=LiveMonitor(examples.labels[:0]),
         steps=(steps, steps, 2),
     ):
         pass
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(rounds: int) -> Iterator[BenchRow]:
     for data, what in (("vehicles", "images"), ("messages", "text")):
-        row = backbones.bundled(what)
-        split = datasets.pick(data).data(per_class=50).train
-        body = fresh(row.key, pretrained=True)
+        row = backbones.get_bundled(what)
+        split = datasets.get_dataset(data).data(per_class=50).train
+        body = new_encoder(row.key, pretrained=True)
         examples = Examples(body.prepare(split.inputs), torch.from_numpy(split.labels))
-        (phase,) = phases("fine_tune", what, row.learns)
+        (phase,) = build_phases("fine_tune", what, row.learns)
         phase = replace(phase, max_epochs=EPOCHS)
-        thaw(body, phase)
-        head = Head(body.features, int(split.labels.max()) + 1).to(device())
+        set_trainable(body, phase)
+        head = Head(body.features, int(split.labels.max()) + 1).to(get_device())
         model = Model(body, head)
         steps = EPOCHS * math.ceil(len(examples) / phase.batch)
 
@@ -90,9 +90,9 @@ def measure(rounds: int) -> Iterator[Row]:
             return once
 
         timed(ours)(0)  # the first pays for what is set up once
-        taken = in_turn(rounds, timed(ours), timed(theirs))
-        yield Row(
+        taken = time_alternately(rounds, timed(ours), timed(theirs))
+        yield BenchRow(
             what=f"a step of fine-tuning, {what}, {row.key} ({phase.learns})",
             against="the plainest loop in torch, same precision",
-            **no_slower(*taken, GOAL),
+            **compare_slowdown(*taken, GOAL),
         )

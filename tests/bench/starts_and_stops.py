@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import psutil
 
 from trainers.plan import Plan
-from trainers.store import OVER, Store, store
-from trainers.workers.supervisor import Workers
+from trainers.store import END_STATES, Store, get_store
+from trainers.workers.supervisor import WorkerSupervisor
 
 WAYS = ("ends", "stopped", "cancelled", "never begun")
 FIRST = 24  # not counted: what is imported and kept once
@@ -48,8 +48,8 @@ def counted(
     times: int, first: int = FIRST
 ) -> tuple[dict[str, Taken], dict[str, Taken], set[int], set[int]]:
     """What was taken before and after, by role; and the processes before and after."""
-    runs = store()
-    with Workers(runs, 1) as workers:
+    runs = get_store()
+    with WorkerSupervisor(runs, 1) as workers:
         _until(lambda: runs.ready_workers() == 1)
         for way in islice(cycle(WAYS), first):
             gone(runs, way)
@@ -68,7 +68,7 @@ def gone(runs: Store, way: str) -> None:
         (runs.stop if way == "stopped" else runs.cancel)(key)
     elif way == "never begun":
         runs.cancel(key)
-    _until(lambda: runs.find(key).state in OVER)
+    _until(lambda: runs.find(key).state in END_STATES)
 
 
 def _until(condition: Callable[[], object]) -> None:
@@ -78,7 +78,7 @@ def _until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def _taken(workers: Workers) -> dict[str, Taken]:
+def _taken(workers: WorkerSupervisor) -> dict[str, Taken]:
     found = {"parent": Taken.by(os.getpid())}
     for name, process in workers.processes.items():
         found["light" if name.startswith("light-") else "worker"] = Taken.by(process.pid)
@@ -105,7 +105,7 @@ def main() -> None:
             files = f"{was.files} -> {now.files}"
             memory = f"{was.megabytes:.0f} -> {now.megabytes:.0f}"
             print(f"| {role} | {files} | {memory} | {was.threads} -> {now.threads} |")
-        store().engine.dispose()
+        get_store().engine.dispose()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from trainers.training import recipes, run as running
 SIDES = {"moving": 0, "still": 1_000_000}  # planned steps below which they stay as they were
 
 
-def split(data: datasets.Data, per_class: int, seed: int) -> datasets.Data:
+def split(data: datasets.DatasetSplits, per_class: int, seed: int) -> datasets.DatasetSplits:
     """`data` with `per_class` of its training examples, asked about others of them."""
     labels, dice = np.asarray(data.train.labels), np.random.default_rng(seed)
     learn, ask = [], []
@@ -41,9 +41,9 @@ def split(data: datasets.Data, per_class: int, seed: int) -> datasets.Data:
     return replace(data, train=of(learn), test=of(ask))
 
 
-def score(plan: Plan, data: datasets.Data, settles_in: int) -> tuple[float, int]:
+def score(plan: Plan, data: datasets.DatasetSplits, settles_in: int) -> tuple[float, int]:
     """Accuracy, and steps that the network itself took."""
-    own = recipes.phases
+    own = recipes.build_phases
 
     def phases(*given: object) -> tuple[recipes.Phase, ...]:
         return tuple(replace(phase, settles_in=settles_in) for phase in own(*given))
@@ -63,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     print("| data | of each class | approach | moving | still |\n|---|---|---|---|---|")
     for key in given.data.split(","):
-        whole = datasets.pick(key).data(None)
+        whole = datasets.get_dataset(key).data(None)
         for per_class in map(int, given.per_class.split(",")):
             for approach in ("fine_tune", "hybrid"):
                 plan = Plan(

@@ -26,7 +26,7 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all of it on the loopba
 from trainers.jobs import Comparison
 from trainers.store import FINISHED, Store
 from trainers.system.paths import database_url
-from trainers.workers.supervisor import Workers
+from trainers.workers.supervisor import WorkerSupervisor
 
 APPROACHES = ("none", "simple", "transfer", "fine_tune", "hybrid")
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100_000_000}
@@ -55,7 +55,7 @@ def working(crew: Crew) -> Iterator[Store]:
                 cluster.add_node(num_cpus=1, **NODE)
             os.environ |= {"THAW_ENGINE": "ray", "RAY_ADDRESS": cluster.address}
         store = Store(database_url())
-        with Workers(store):
+        with WorkerSupervisor(store):
             until(lambda: store.ready_workers() >= crew.size)
             yield store
         store.engine.dispose()

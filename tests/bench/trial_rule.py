@@ -19,13 +19,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from trainers import datasets
-from trainers.datasets import Data
-from trainers.evaluation.metrics import paired
+from trainers.datasets import DatasetSplits
+from trainers.evaluation.metrics import compare_paired
 from trainers.evaluation.verdict import ADVISABLE
-from trainers.events import Answered
+from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
-from trainers.tasks.pilot import judged, some_of, trial
-from trainers.training.features import Shared
+from trainers.tasks.pilot import recommend, run_pilot, select_examples
+from trainers.training.features import ComputationCache
 from trainers.training.run import run
 
 MOST_ASKED = 400  # examples that judge, of those that nothing learned from
@@ -38,7 +38,7 @@ def by_lead(errors: float) -> Callable[[Right, str], str]:
 
     def rule(right: Right, article: str) -> str:
         best = max(("transfer", "fine_tune"), key=lambda key: sum(right[key]))
-        lead = paired(right[best], right["hybrid"])
+        lead = compare_paired(right[best], right["hybrid"])
         ahead = lead.difference > 0 and lead.difference >= errors * (lead.high - lead.low) / 3.92
         return best if ahead else "hybrid"
 
@@ -46,7 +46,7 @@ def by_lead(errors: float) -> Callable[[Right, str], str]:
 
 
 RULES: Mapping[str, Callable[[Right, str], str]] = {
-    "as the trial does": lambda right, article: judged(right, article)[0],
+    "as the trial does": lambda right, article: recommend(right, article)[0],
     "the most right, of equals the article's": lambda right, article: max(
         ADVISABLE, key=lambda key: (sum(right[key]), key == article)
     ),
@@ -56,26 +56,26 @@ RULES: Mapping[str, Callable[[Right, str], str]] = {
 
 
 def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> dict:
-    data = parted(datasets.pick(key).data(None, 0), per_class, seed)
+    data = parted(datasets.get_dataset(key).data(None, 0), per_class, seed)
     plan = Plan(data=key, approach="transfer", seconds=seconds, seed=seed)
-    stream = trial(plan, data, "hybrid", seconds=trial_seconds, stop=lambda: False)
+    stream = run_pilot(plan, data, "hybrid", seconds=trial_seconds, stop=lambda: False)
     while True:
         try:
             next(stream)
         except StopIteration as end:
             tried = end.value
             break
-    shared, scores = Shared(), {}
+    shared, scores = ComputationCache(), {}
     for approach in ADVISABLE:
         for event in run(replace(plan, approach=approach), shared=shared, data=data):
-            if isinstance(event, Answered):
+            if isinstance(event, PredictionsRecorded):
                 answers = np.array(event.answers) == np.array(event.labels)
                 scores[approach] = float(answers.mean())
     right = {key: [int(one) for one in answers] for key, answers in tried.right.items()}
     return {"data": key, "per_class": per_class, "seed": seed, "right": right, "scores": scores}
 
 
-def parted(data: Data, per_class: int, seed: int) -> Data:
+def parted(data: DatasetSplits, per_class: int, seed: int) -> DatasetSplits:
     """Of the training examples `per_class` of each class to learn from, the rest as the test."""
     labels, dice = data.train.labels, np.random.default_rng(seed)
     mixed = dice.permutation(len(labels))
@@ -85,7 +85,9 @@ def parted(data: Data, per_class: int, seed: int) -> Data:
     learn = np.isin(np.arange(len(labels)), chosen)
     rest = mixed[~learn[mixed]][:MOST_ASKED]
     asked = np.isin(np.arange(len(labels)), rest)
-    return replace(data, train=some_of(data.train, learn), test=some_of(data.train, asked))
+    return replace(
+        data, train=select_examples(data.train, learn), test=select_examples(data.train, asked)
+    )
 
 
 def table(rows: Sequence[dict]) -> str:
@@ -103,7 +105,9 @@ def table(rows: Sequence[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", default=list(datasets.SAMPLES), help="own-… too")
+    parser.add_argument(
+        "--data", nargs="+", default=list(datasets.BUNDLED_DATASETS), help="own-… too"
+    )
     parser.add_argument("--per-class", type=int, nargs="+", default=[10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--seconds", type=float, default=20)

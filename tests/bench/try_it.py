@@ -21,9 +21,9 @@ import numpy as np
 from trainers import serving
 from trainers.events import Step
 from trainers.plan import Plan
-from trainers.serving.client import answerer
-from trainers.store import FINISHED, Store, store
-from trainers.workers.supervisor import Workers
+from trainers.serving.client import get_client
+from trainers.store import FINISHED, Store, get_store
+from trainers.workers.supervisor import WorkerSupervisor
 
 ASKED = {"a picture": "vehicles", "a text": "messages"}
 PATIENCE_SECONDS = 600
@@ -47,12 +47,12 @@ def trained(runs: Store, data: str, approach: str) -> str:
 
 def measured(key: str, tries: int) -> np.ndarray:
     """Milliseconds of each of `tries` questions, each with another input."""
-    some = serving.call("starters", key)
+    some = serving.call_endpoint("starters", key)
     inputs = [one["text"] if "text" in one else base64.b64decode(one["picture"]) for one in some]
     took = []
     for number in range(tries):
         began = time.perf_counter()
-        (answer,) = serving.ask(key, [inputs[number % len(inputs)]])
+        (answer,) = serving.predict(key, [inputs[number % len(inputs)]])
         took.append(1000 * (time.perf_counter() - began))
         assert answer.sureness, answer
     return np.array(took)
@@ -65,13 +65,13 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["THAW_HOME"] = folder
-        runs = store()
-        with Workers(runs) as workers:
+        runs = get_store()
+        with WorkerSupervisor(runs) as workers:
             until(lambda: runs.ready_workers() == workers.count)
             keys = {what: trained(runs, data, given.approach) for what, data in ASKED.items()}
             for what, key in keys.items():
                 began = time.perf_counter()
-                until(lambda key=key: serving.opening(key).ready)
+                until(lambda key=key: serving.poll_loading(key).ready)
                 print(f"{what}: opened in {time.perf_counter() - began:.1f} s")
             print(f"{workers.count} training workers, {os.cpu_count()} cores, {given.approach}")
             print("| what | workers | median | 95th percentile |\n|---|---|---|---|")
@@ -89,7 +89,7 @@ def main() -> None:
                 assert not any(runs.find(key).is_over for key in training), "It ended too soon."
                 for key in training:
                     runs.cancel(key)
-        answerer().close()
+        get_client().close()
         runs.engine.dispose()
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from trainers.events import Finished
+from trainers.events import RunFinished
 from trainers.plan import Plan
-from trainers.reports.report import report
-from trainers.store import store
+from trainers.reports.report import render_report
+from trainers.store import get_store
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
@@ -21,13 +21,15 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 def file(tmp_path):
     """The report of a real, short run, whose classes have names that are hard to show."""
     plan = Plan(data="digits", approach="transfer", per_class=5, seconds=3)
-    key = store().start(plan, visitor="ann", worker="test")
-    *told, end = execute(store(), key, plan, run)
-    assert isinstance(end, Finished), end
+    key = get_store().start(plan, visitor="ann", worker="test")
+    *told, end = execute(get_store(), key, plan, run)
+    assert isinstance(end, RunFinished), end
     names = [*LONG, *end.classes[3:]]
     told[0] = replace(told[0], classes=names)
     to = tmp_path / "report.html"
-    to.write_text(report(store().find(key), [*told, replace(end, classes=names)]), "utf-8")
+    to.write_text(
+        render_report(get_store().find(key), [*told, replace(end, classes=names)]), "utf-8"
+    )
     return to
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.forged import MAY_MOUNT, Forge, SmallDisk
 from trainers import backbones, datasets
-from trainers.store import store
+from trainers.store import get_store
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def toy(monkeypatch):
     """The registries hold toys alone, as they do in the workers."""
     from tests.support import toys
 
-    monkeypatch.setattr(datasets, "SAMPLES", toys.SAMPLES)
+    monkeypatch.setattr(datasets, "BUNDLED_DATASETS", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
     return toys
 
@@ -36,6 +36,6 @@ def toy(monkeypatch):
 def small_disk(request, home) -> Iterator[SmallDisk]:
     made = SmallDisk(home, request.param)
     yield made
-    if store.cache_info().currsize:
-        store().engine.dispose()  # else the file system is busy
+    if get_store.cache_info().currsize:
+        get_store().engine.dispose()  # else the file system is busy
     made.close()

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from tests.support.forged import plan, texts, told, until
-from trainers.events import Finished, Started, Step, Validated
+from trainers.events import RunFinished, RunStarted, Step, ValidationDone
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, RUNNING, resume, runs, store, workers
+from trainers.store import FAILED, FINISHED, RUNNING, get_store, resume, runs, workers
 from trainers.workers.supervisor import ROOT
 
 ANN = "ann-of-the-tests-00"
@@ -48,7 +48,7 @@ def crew(process) -> set[int]:
     """Numbers of its workers, once both have said that they live."""
 
     def there():
-        with store().engine.connect() as sql:
+        with get_store().engine.connect() as sql:
             known = set(sql.scalars(select(workers.c.pid)))
         return {child.pid for child in psutil.Process(process.pid).children()} & known
 
@@ -57,7 +57,7 @@ def crew(process) -> set[int]:
 
 def whose(run: str) -> int:
     """The number of the worker that has it."""
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         mine = select(workers.c.pid).join(runs, runs.c.worker == workers.c.id)
         return sql.scalar(mine.where(runs.c.id == run))
 
@@ -65,8 +65,8 @@ def whose(run: str) -> int:
 def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(home):
     with app(home) as one, app(home) as other:
         crews = {process: crew(process) for process in (one, other)}
-        long = store().start(LONG, ANN)
-        until(lambda: sum(isinstance(event, Validated) for event in told(long)) > 3)
+        long = get_store().start(LONG, ANN)
+        until(lambda: sum(isinstance(event, ValidationDone) for event in told(long)) > 3)
         has = next(process for process in crews if whose(long) in crews[process])
         (lacks,) = {one, other} - {has}
         # --- closed: the other's run goes on
@@ -75,26 +75,26 @@ def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(ho
         until(lambda: not any(map(psutil.pid_exists, crews[lacks])))
         before = len(told(long))
         until(lambda: len(told(long)) > before + 3)
-        assert store().find(long).state == RUNNING
-        waiting = store().start(QUICK, "bob")
-        until(lambda: resume.place(long))
+        assert get_store().find(long).state == RUNNING
+        waiting = get_store().start(QUICK, "bob")
+        until(lambda: resume.find_resume_point(long))
         # --- killed: its workers end, and say so
         has.send_signal(signal.SIGKILL)
         has.wait()
         until(lambda: not any(map(psutil.pid_exists, crews[has])))
-        assert store().find(long).state == FAILED
+        assert get_store().find(long).state == FAILED
         assert "Thaw ended while this ran" in texts(long)
-        assert resume.place(long).seconds > 0
+        assert resume.find_resume_point(long).seconds > 0
     # --- and again: what waited is run, what was interrupted goes on
     with app(home):
-        until(lambda: store().find(waiting).is_over)
-        assert store().find(waiting).state == FINISHED
-        again = resume.continue_run(store(), long, ANN)
+        until(lambda: get_store().find(waiting).is_over)
+        assert get_store().find(waiting).state == FINISHED
+        again = resume.resume_run(get_store(), long, ANN)
         until(lambda: any(isinstance(event, Step) for event in told(again)))
-        store().stop(again)
-        until(lambda: store().find(again).is_over)
-    assert store().find(again).state == FINISHED, texts(again)
-    assert sum(isinstance(event, Started) for event in told(again)) == 1
+        get_store().stop(again)
+        until(lambda: get_store().find(again).is_over)
+    assert get_store().find(again).state == FINISHED, texts(again)
+    assert sum(isinstance(event, RunStarted) for event in told(again)) == 1
     assert "was interrupted, and goes on here" in texts(again)
     assert told(again)[0] == told(long)[0]
 
@@ -102,12 +102,12 @@ def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(ho
 def test_two_workers_execute_each_job_once(toy, forge, home):
     for _ in range(2):  # which both find no database yet
         forge.worker(home, jobs=99)
-    until(lambda: store().ready_workers() == 2)
-    keys = [store().start(plan(approach="simple"), name) for name in "abcdef" for _ in range(3)]
-    until(lambda: all(store().find(key).is_over for key in keys))
+    until(lambda: get_store().ready_workers() == 2)
+    keys = [get_store().start(plan(approach="simple"), name) for name in "abcdef" for _ in range(3)]
+    until(lambda: all(get_store().find(key).is_over for key in keys))
     for key in keys:
         kinds = [type(event) for event in told(key)]
-        assert kinds.count(Started) == kinds.count(Finished) == 1
+        assert kinds.count(RunStarted) == kinds.count(RunFinished) == 1
 
 
 def test_a_run_whose_page_was_closed_goes_on_and_its_page_shows_all_of_it(toy, forge, home):
@@ -122,18 +122,18 @@ def test_a_run_whose_page_was_closed_goes_on_and_its_page_shows_all_of_it(toy, f
         assert not at.exception
         return at
 
-    key = store().start(plan(approach="scratch", seconds=60), ANN)
+    key = get_store().start(plan(approach="scratch", seconds=60), ANN)
     worker = forge.worker(home, slow=0.01)
-    until(lambda: any(isinstance(event, Validated) for event in told(key)))
+    until(lambda: any(isinstance(event, ValidationDone) for event in told(key)))
     assert "Cancel" in [button.label for button in opened().button]
     # Closed: nothing of it is left, and nobody asks for the run.
     before = len(told(key))
     until(lambda: len(told(key)) > before + 10)
-    store().stop(key)
+    get_store().stop(key)
     assert worker.ended() == 0, worker.log.read_text()
     back = opened()
     shown = " ".join(element.value for element in (*back.markdown, *back.caption))
     assert f"{told(key)[-1].test_accuracy:.0%}" in shown
-    looks = [event for event in told(key) if isinstance(event, Validated)]
+    looks = [event for event in told(key) if isinstance(event, ValidationDone)]
     assert len(looks) > 3
     assert "Run again" in [button.label for button in back.button]

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from tests.support.forged import plan, told
-from trainers.events import Failed, Finished
+from trainers.events import JobFailed, RunFinished
 from trainers.hosting import retention
-from trainers.store import FAILED, RUNNING, store
-from trainers.workers.liveness import LOOKS, Lost
+from trainers.store import FAILED, RUNNING, get_store
+from trainers.workers.liveness import MAX_MISSED_CHECKS, LivenessMonitor
 
 HOUR = 3600.0
 
@@ -22,16 +22,16 @@ def set_clock(monkeypatch):
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_run_in_which_the_clock_jumps_ends_well(jump, toy, forge, home):
-    key = store().start(plan(approach="scratch", seconds=3), "ann")
+    key = get_store().start(plan(approach="scratch", seconds=3), "ann")
     worker = forge.worker(home, slow=0.01, clock=jump)
-    watch = Lost(store())
+    watch = LivenessMonitor(get_store())
     while worker.pid not in forge.codes:
         watch.look()
-        assert store().find(key).state != FAILED
+        assert get_store().find(key).state != FAILED
         time.sleep(0.05)
     assert worker.ended() == 0, worker.log.read_text()
     events = told(key)
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     times = [event.seconds for event in events if hasattr(event, "seconds")]
     assert times == sorted(times)
     assert times[0] >= 0
@@ -40,61 +40,63 @@ def test_a_run_in_which_the_clock_jumps_ends_well(jump, toy, forge, home):
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_run_that_beats_is_not_lost_and_one_that_does_not_is(jump, set_clock, home):
-    alive, dead = (store().start(plan(data="digits"), "ann", worker=name) for name in ("a", "d"))
-    store().beat("a", 1, ready=True)
-    store().beat("d", 2, ready=True)
+    alive, dead = (
+        get_store().start(plan(data="digits"), "ann", worker=name) for name in ("a", "d")
+    )
+    get_store().beat("a", 1, ready=True)
+    get_store().beat("d", 2, ready=True)
     set_clock(jump)
-    watch = Lost(store())
-    for _ in range(LOOKS + 1):
+    watch = LivenessMonitor(get_store())
+    for _ in range(MAX_MISSED_CHECKS + 1):
         watch.look()
-        store().append(alive, [])
-        store().beat("a", 1, ready=True)
-    assert store().find(alive).state == RUNNING
-    assert store().find(dead).state == FAILED
+        get_store().append(alive, [])
+        get_store().beat("a", 1, ready=True)
+    assert get_store().find(alive).state == RUNNING
+    assert get_store().find(dead).state == FAILED
     assert told(dead)[-1].seconds >= 0
-    assert store().ready_workers() == 1
+    assert get_store().ready_workers() == 1
 
 
 def test_one_look_at_a_clock_that_was_set_back_finds_the_dead_too(set_clock, home):
-    key = store().start(plan(data="digits"), "ann", worker="gone")
+    key = get_store().start(plan(data="digits"), "ann", worker="gone")
     set_clock(-HOUR)
-    store().bury_lost()
-    assert isinstance(told(key)[-1], Failed)
+    get_store().bury_lost()
+    assert isinstance(told(key)[-1], JobFailed)
     assert told(key)[-1].seconds == 0
 
 
 def test_who_came_first_is_served_first(set_clock, home):
-    first = store().start(plan(data="digits"), "ann")
+    first = get_store().start(plan(data="digits"), "ann")
     set_clock(-HOUR)
-    second = store().start(plan(data="digits"), "ann")
-    assert [store().claim("worker").id for _ in range(2)] == [first, second]
+    second = get_store().start(plan(data="digits"), "ann")
+    assert [get_store().claim("worker").id for _ in range(2)] == [first, second]
 
 
 def test_one_visitor_after_the_other_is_served(set_clock, home):
-    started = {name: [store().start(plan(data="digits"), name) for _ in range(4)]
+    started = {name: [get_store().start(plan(data="digits"), name) for _ in range(4)]
                for name in ("ann", "bob")}  # fmt: skip
-    assert store().claim("worker").visitor == "ann"
+    assert get_store().claim("worker").visitor == "ann"
     set_clock(-HOUR)
-    order = [store().claim("worker").visitor for _ in range(7)]
+    order = [get_store().claim("worker").visitor for _ in range(7)]
     assert order == ["bob", "ann"] * 3 + ["bob"]
     assert started
 
 
 def test_no_wait_is_shorter_than_none_and_none_is_longer_by_an_hour(set_clock, home):
-    store().beat("worker", 1, ready=True)
+    get_store().beat("worker", 1, ready=True)
     for name in ("ann", "bob"):
-        store().start(plan(data="digits", seconds=30), name)
-    store().claim("worker")
+        get_store().start(plan(data="digits", seconds=30), name)
+    get_store().claim("worker")
     set_clock(-HOUR)
-    store().beat("worker", 1, ready=True)
-    wait = store().wait("cem")
+    get_store().beat("worker", 1, ready=True)
+    wait = get_store().wait("cem")
     assert wait.ahead == 2
     assert 0 <= wait.seconds <= 60
 
 
 def test_it_is_tidied_up_all_the_same(set_clock, home):
-    assert retention.turn()
-    assert not retention.turn()
+    assert retention.acquire_lease()
+    assert not retention.acquire_lease()
     set_clock(-24 * HOUR)
-    assert retention.turn()
-    assert not retention.turn()
+    assert retention.acquire_lease()
+    assert not retention.acquire_lease()

@@ -14,10 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from tests.support.forged import PATIENCE_SECONDS, plan, told, until
 from trainers.__main__ import main
-from trainers.events import Failed, Notice, Validated
-from trainers.store import FINISHED, RUNNING, Store, store
-from trainers.store.repair import _rows, damaged, repair
-from trainers.workers.liveness import LOOKS, Lost
+from trainers.events import JobFailed, Notice, ValidationDone
+from trainers.store import FINISHED, RUNNING, Store, get_store
+from trainers.store.repair import _read_rows, list_damaged, repair
+from trainers.workers.liveness import MAX_MISSED_CHECKS, LivenessMonitor
 from trainers.workers.supervisor import ROOT
 
 FRAME = str(ROOT / "pages" / "frame.py")
@@ -64,34 +64,34 @@ def impatient(made: Store) -> None:
 
 
 def test_a_run_goes_on_while_the_database_is_locked_and_nobody_buries_it(toy, forge, home):
-    key = store().start(plan(approach="scratch", seconds=60), ANN)
+    key = get_store().start(plan(approach="scratch", seconds=60), ANN)
     worker = forge.worker(home, jobs=2, slow=0.02, impatient=100)
-    until(lambda: any(isinstance(event, Validated) for event in told(key)))
-    impatient(store())
-    watch, refused = Lost(store()), 0
+    until(lambda: any(isinstance(event, ValidationDone) for event in told(key)))
+    impatient(get_store())
+    watch, refused = LivenessMonitor(get_store()), 0
     with locked(home):
         until(lambda: "keeps Thaw's database" in worker.log.read_text())
         before = len(told(key))
-        for _ in range(4 * LOOKS):
+        for _ in range(4 * MAX_MISSED_CHECKS):
             try:
                 watch.look()
             except Exception:
                 refused += 1
         assert refused
-        assert store().find(key).state == RUNNING
-    store().stop(key)
-    until(lambda: store().find(key).is_over)
-    assert store().find(key).state == FINISHED
+        assert get_store().find(key).state == RUNNING
+    get_store().stop(key)
+    until(lambda: get_store().find(key).is_over)
+    assert get_store().find(key).state == FINISHED
     assert told(key)[-1].stopped  # its heart goes on listening
     assert len(told(key)) > before
-    following = store().start(plan(), ANN)
+    following = get_store().start(plan(), ANN)
     assert worker.ended() == 0, worker.log.read_text()
-    assert store().find(following).state == FINISHED
+    assert get_store().find(following).state == FINISHED
 
 
 def test_a_page_says_who_is_in_the_way_and_works_when_it_is_gone(home):
-    key = store().start(plan(data="digits", approach="none"), ANN)
-    impatient(store())
+    key = get_store().start(plan(data="digits", approach="none"), ANN)
+    impatient(get_store())
     with locked(home):
         at = page("run.py", run=key)
         assert not at.exception  # reading goes on
@@ -102,7 +102,7 @@ def test_a_page_says_who_is_in_the_way_and_works_when_it_is_gone(home):
         assert "Nothing is lost" in at.error[0].value
     (cancel,) = [button for button in page("run.py", run=key).button if button.label == "Cancel"]
     cancel.click().run()
-    assert store().find(key).is_over
+    assert get_store().find(key).is_over
 
 
 # --- cut in the middle of a write -----------------------------------------------------------------
@@ -126,7 +126,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_write_that_was_cut_leaves_what_was_written_before_and_nothing_of_itself(home):
-    key = store().start(plan(data="digits", approach="none"), ANN, worker="cut")
+    key = get_store().start(plan(data="digits", approach="none"), ANN, worker="cut")
     done = subprocess.run(
         [sys.executable, "-c", CUT, key], cwd=ROOT, check=False, timeout=PATIENCE_SECONDS
     )
@@ -135,8 +135,8 @@ def test_a_write_that_was_cut_leaves_what_was_written_before_and_nothing_of_itse
     assert told(key) == [Notice(str(number), float(number)) for number in range(20)]
     with closing(sqlite3.connect(home / "thaw.db")) as sql:
         assert sql.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    store().append(key, [Failed("It was cut.", 1.0)])
-    assert store().find(key).is_over
+    get_store().append(key, [JobFailed("It was cut.", 1.0)])
+    assert get_store().find(key).is_over
 
 
 def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
@@ -148,12 +148,12 @@ def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
             sql = connection.connection.cursor()
             seen.append(sql.execute("PRAGMA synchronous").fetchone()[0])
 
-    sql_event.listen(store().engine, "before_cursor_execute", looked)
-    key = store().start(plan(data="digits", approach="none"), ANN, worker="worker")
-    store().append(key, [Notice("a step", 0.0)])
-    store().append(key, [Failed("The end.", 1.0)])
-    again = store().start(plan(data="digits", approach="none"), ANN, worker="worker")
-    store().append(again, [Notice("a step of the next", 0.0)])
+    sql_event.listen(get_store().engine, "before_cursor_execute", looked)
+    key = get_store().start(plan(data="digits", approach="none"), ANN, worker="worker")
+    get_store().append(key, [Notice("a step", 0.0)])
+    get_store().append(key, [JobFailed("The end.", 1.0)])
+    again = get_store().start(plan(data="digits", approach="none"), ANN, worker="worker")
+    get_store().append(again, [Notice("a step of the next", 0.0)])
     assert seen == [1, 2, 1]
 
 
@@ -162,10 +162,12 @@ def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
 
 def filled(home) -> list[str]:
     """Runs with some facts each, all in one file; their ids."""
-    keys = [store().start(plan(data="digits", approach="none"), ANN, worker="w") for _ in range(40)]
+    keys = [
+        get_store().start(plan(data="digits", approach="none"), ANN, worker="w") for _ in range(40)
+    ]
     for key in keys:
-        store().append(key, [Notice("x" * 500, float(number)) for number in range(20)])
-        store().append(key, [Failed("The end.", 1.0)])
+        get_store().append(key, [Notice("x" * 500, float(number)) for number in range(20)])
+        get_store().append(key, [JobFailed("The end.", 1.0)])
     closed()
     with closing(sqlite3.connect(home / "thaw.db")) as sql:
         sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -174,9 +176,9 @@ def filled(home) -> list[str]:
 
 def closed() -> None:
     """As when Thaw ends."""
-    if store.cache_info().currsize:
-        store().engine.dispose()
-        store.cache_clear()
+    if get_store.cache_info().currsize:
+        get_store().engine.dispose()
+        get_store.cache_clear()
 
 
 def overwritten(file) -> None:
@@ -213,21 +215,23 @@ def test_a_damaged_database_is_said_put_aside_and_saved_from(damage, home, capsy
     closed()
     assert main(["repair"]) == 0
     said = capsys.readouterr().out
-    (aside,) = [one for one in damaged() if not one.name.endswith(("-wal", "-shm"))]
+    (aside,) = [one for one in list_damaged() if not one.name.endswith(("-wal", "-shm"))]
     assert str(aside) in said
     assert aside.read_bytes() == content  # never a byte less
-    there = [key for key in keys if key in {past.id for past in store().history(ANN, limit=99)[0]}]
+    there = [
+        key for key in keys if key in {past.id for past in get_store().history(ANN, limit=99)[0]}
+    ]
     whole = [key for key in there if len(told(key)) == 21]
     if damage is another_thing:
         assert there == []
     else:
         assert whole
         assert sum(len(told(key)) for key in there) > len(keys) * 21 / 2
-    assert {key for key in there if store().find(key).state == RUNNING} == set()
+    assert {key for key in there if get_store().find(key).state == RUNNING} == set()
     assert not page().exception
     for key in there[:1]:
         assert not page("run.py", run=key).exception
-    assert store().start(plan(data="digits", approach="none"), ANN)
+    assert get_store().start(plan(data="digits", approach="none"), ANN)
     closed()
     assert main(["repair"]) == 0
     assert "Nothing is wrong" in capsys.readouterr().out
@@ -247,7 +251,7 @@ def test_of_a_damaged_page_its_own_rows_are_lost_and_no_other(tmp_path):
         opened.seek(50 * 4096)
         opened.write(b"\xff" * 4096)
     with closing(sqlite3.connect(file)) as sql:
-        rows = [*_rows(sql, "notes", ["text"])]
+        rows = [*_read_rows(sql, "notes", ["text"])]
     numbers = {int(row[0].split()[0]) for row in rows if row}
     lost = {*range(999)} - numbers
     assert rows.count(None) == 1
@@ -288,13 +292,13 @@ def test_a_database_in_use_is_not_repaired(home, capsys):
     with locked(home):
         assert main(["repair"]) == 2
     assert "is in use" in capsys.readouterr().err
-    assert not damaged()
+    assert not list_damaged()
 
 
 def test_what_is_not_yet_in_the_file_is_saved_too(home, capsys):
     """The write-ahead log of a process that was killed."""
-    key = store().start(plan(data="digits", approach="none"), ANN, worker="w")
-    store().append(key, [Notice("only in the log", 0.0), Failed("The end.", 1.0)])
+    key = get_store().start(plan(data="digits", approach="none"), ANN, worker="w")
+    get_store().append(key, [Notice("only in the log", 0.0), JobFailed("The end.", 1.0)])
     for end in ("", "-wal"):
         shutil.copy(f"{home / 'thaw.db'}{end}", f"{home / 'copy.db'}{end}")
     closed()

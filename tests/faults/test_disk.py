@@ -9,57 +9,57 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.forged import MAY_MOUNT, PATIENCE_SECONDS, mounted, plan, told, unmounted, until
-from trainers.events import Finished, Notice, Validated
-from trainers.store import FINISHED, RUNNING, store
-from trainers.system.paths import run_folder
+from trainers.events import Notice, RunFinished, ValidationDone
+from trainers.store import FINISHED, RUNNING, get_store
+from trainers.system.paths import run_dir
 from trainers.workers.supervisor import ROOT
 
 FRAME = str(ROOT / "pages" / "frame.py")
 
 
 def test_a_run_outlasts_a_full_disk_and_the_next_one_works(toy, forge, home, small_disk):
-    key = store().start(plan(approach="scratch", seconds=60), "ann")
+    key = get_store().start(plan(approach="scratch", seconds=60), "ann")
     worker = forge.worker(home, jobs=2, slow=0.02, impatient=200)
-    until(lambda: any(isinstance(event, Validated) for event in told(key)))
+    until(lambda: any(isinstance(event, ValidationDone) for event in told(key)))
     small_disk.fill(worker)
     until(lambda: "The disk is full" in worker.log.read_text())
     before = len(told(key))
-    assert store().find(key).state == RUNNING
+    assert get_store().find(key).state == RUNNING
     small_disk.free(worker)
     until(lambda: len(told(key)) > before)
-    store().stop(key)
-    until(lambda: store().find(key).is_over)
-    assert store().find(key).state == FINISHED, store().find(key).result
+    get_store().stop(key)
+    until(lambda: get_store().find(key).is_over)
+    assert get_store().find(key).state == FINISHED, get_store().find(key).result
     assert told(key)[-1].stopped  # its heart goes on listening
     events = told(key)
-    steps = [event.step for event in events if isinstance(event, Validated)]
+    steps = [event.step for event in events if isinstance(event, ValidationDone)]
     assert steps == sorted(set(steps))  # what was told meanwhile is there, once
-    following = store().start(plan(), "bob")
+    following = get_store().start(plan(), "bob")
     assert worker.ended() == 0, worker.log.read_text()
-    assert store().find(following).state == FINISHED
-    assert (run_folder(following) / "model.safetensors").is_file()
+    assert get_store().find(following).state == FINISHED
+    assert (run_dir(following) / "model.safetensors").is_file()
     assert "Traceback" not in worker.log.read_text()
 
 
 @pytest.mark.parametrize("approach", ["fine_tune", "simple"])
 def test_a_score_is_not_lost_with_weights_that_find_no_room(approach, toy, forge, home):
-    key = store().start(plan(approach=approach), "ann")
-    run_folder(key).mkdir(parents=True)
+    key = get_store().start(plan(approach=approach), "ann")
+    run_dir(key).mkdir(parents=True)
     if MAY_MOUNT:  # one page: the file's name finds room, its content does not
-        assert mounted(run_folder(key), "size=4k")
-        (run_folder(key) / "filler").write_bytes(b"full")
+        assert mounted(run_dir(key), "size=4k")
+        (run_dir(key) / "filler").write_bytes(b"full")
         worker = forge.worker(home)
     else:
         worker = forge.worker(home, no_room_for="model.safetensors")
     try:
         assert worker.ended() == 0, worker.log.read_text()
-        assert isinstance(told(key)[-1], Finished)
+        assert isinstance(told(key)[-1], RunFinished)
         notices = [event.text for event in told(key) if isinstance(event, Notice)]
         assert sum("trained model could not be kept" in text for text in notices) == 1
-        assert {file.name for file in run_folder(key).iterdir()} <= {"filler"}
+        assert {file.name for file in run_dir(key).iterdir()} <= {"filler"}
     finally:
         if MAY_MOUNT:
-            unmounted(run_folder(key))
+            unmounted(run_dir(key))
 
 
 @contextmanager
@@ -116,8 +116,8 @@ def test_a_folder_that_nobody_may_write_to_is_said_in_one_line(command, database
 def test_a_page_says_that_the_folder_became_read_only(home):
     assert mounted(home, "size=4m")
     try:
-        store().start(plan(data="digits", approach="none"), "ann")
-        store().engine.dispose()
+        get_store().start(plan(data="digits", approach="none"), "ann")
+        get_store().engine.dispose()
         command = ["mount", "-o", "remount,ro", str(home)]
         subprocess.run(command, check=True)
         at = AppTest.from_file(FRAME, default_timeout=60)
@@ -126,7 +126,7 @@ def test_a_page_says_that_the_folder_became_read_only(home):
         assert not at.exception
         assert "data folder" in at.error[0].value
     finally:
-        store().engine.dispose()
+        get_store().engine.dispose()
         unmounted(home)
 
 
@@ -135,15 +135,15 @@ def test_a_folder_that_is_not_there_yet_is_made_wherever_the_database_is(
 ):
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
     assert not home.exists()
-    assert store().start(plan(data="digits"), "ann")
+    assert get_store().start(plan(data="digits"), "ann")
     assert home.is_dir()
 
 
 def test_what_is_said_names_no_path_to_visitors_of_a_hosted_thaw(monkeypatch):
-    from trainers.system.errors import said
+    from trainers.system.errors import user_message
 
     error = OSError(28, "No space left on device")
-    assert os.environ["THAW_HOME"] in said(error)
+    assert os.environ["THAW_HOME"] in user_message(error)
     monkeypatch.setenv("THAW_HOSTED", "1")
-    assert os.environ["THAW_HOME"] not in said(error)
-    assert "disk is full" in said(error)
+    assert os.environ["THAW_HOME"] not in user_message(error)
+    assert "disk is full" in user_message(error)

@@ -4,8 +4,8 @@ import psutil
 import pytest
 
 from tests.support.forged import plan, texts, told
-from trainers.events import Failed, Finished, Notice, Validated
-from trainers.store import FAILED, FINISHED, store
+from trainers.events import JobFailed, Notice, RunFinished, ValidationDone
+from trainers.store import FAILED, FINISHED, get_store
 from trainers.system import memory_limit
 
 MANY = {"approach": "fine_tune", "per_class": 30, "seconds": 4}
@@ -22,44 +22,44 @@ def executed(forge, home, key, needs, jobs=1):
 
 
 def test_it_learns_from_fewer_examples_at_a_time_and_says_so(toy, forge, home):
-    key = store().start(plan(**MANY), "ann")
+    key = get_store().start(plan(**MANY), "ann")
     events = executed(forge, home, key, TOO_MUCH_AT_ONCE)
-    assert isinstance(events[-1], Finished), events[-1]
+    assert isinstance(events[-1], RunFinished), events[-1]
     (said,) = [e for e in events if isinstance(e, Notice) and "memory" in e.text]
     assert "not enough to learn from 32 examples at a time" in said.text
     assert "again with 8 at a time" in said.text
     after = events[events.index(said) :]
-    assert any(isinstance(event, Validated) and event.step > 0 for event in after)
+    assert any(isinstance(event, ValidationDone) and event.step > 0 for event in after)
 
 
 def test_what_is_only_looked_at_is_looked_at_in_smaller_parts(toy, forge, home):
-    key = store().start(plan(**MANY | {"approach": "transfer", "seconds": 60}), "ann")
+    key = get_store().start(plan(**MANY | {"approach": "transfer", "seconds": 60}), "ann")
     events = executed(forge, home, key, TOO_MUCH_TO_LOOK_AT)
-    assert isinstance(events[-1], Finished), events[-1]
+    assert isinstance(events[-1], RunFinished), events[-1]
     assert events[-1].test_examples == 60
 
 
 def test_once_is_all_then_it_ends_in_words_and_its_worker_takes_the_next_run(toy, forge, home):
-    key = store().start(plan(**MANY), "ann")
-    following = store().start(plan(approach="simple"), "ann")
+    key = get_store().start(plan(**MANY), "ann")
+    following = get_store().start(plan(approach="simple"), "ann")
     events = executed(forge, home, key, TOO_MUCH, jobs=2)  # one process for both
-    assert isinstance(events[-1], Failed)
+    assert isinstance(events[-1], JobFailed)
     assert "again with 8 at a time" in texts(key)
     assert texts(key).count("at a time, which") == 1
     assert "memory of this computer was not enough" in events[-1].text
     assert "smaller backbone" in events[-1].text
-    assert store().find(key).state == FAILED
-    assert store().find(following).state == FINISHED
+    assert get_store().find(key).state == FAILED
+    assert get_store().find(following).state == FINISHED
 
 
 def test_a_worker_may_take_most_of_the_memory_but_not_all(monkeypatch):
     most = psutil.virtual_memory().total
-    assert 0 < memory_limit.machine_bytes() <= most
-    assert most / 3 < memory_limit.ceiling_bytes() < most or memory_limit.machine_bytes() < most
+    assert 0 < memory_limit.total_bytes() <= most
+    assert most / 3 < memory_limit.limit_bytes() < most or memory_limit.total_bytes() < most
     monkeypatch.setenv("THAW_WORKER_GB", "2.5")
-    assert memory_limit.ceiling_bytes() == 2_500_000_000
+    assert memory_limit.limit_bytes() == 2_500_000_000
     monkeypatch.setenv("THAW_WORKER_GB", "0")
-    assert memory_limit.ceiling_bytes() == 0
+    assert memory_limit.limit_bytes() == 0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_worker_may_take_most_of_the_memory_but_not_all(monkeypatch):
     ],
 )
 def test_how_libraries_say_it_is_known(error):
-    from trainers.system.errors import short_of_memory
+    from trainers.system.errors import is_out_of_memory
 
-    assert short_of_memory(error)
-    assert not short_of_memory(RuntimeError("a memory format that is not known"))
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("a memory format that is not known"))

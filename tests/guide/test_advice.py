@@ -8,7 +8,7 @@ import pytest
 from guide import APPROACHES, QUESTIONS, RULES, UNSURE, Answers, Rule, When, advise
 from guide.advice import Advice
 from guide.challenges import CHALLENGES
-from guide.rules import that_spoke
+from guide.rules import match_rules
 
 PERSONAS = """
 limited  -     minutes once common      transfer
@@ -65,12 +65,12 @@ def test_the_sum_is_that_of_the_design():
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
 def test_rule_sometimes_speaks_and_sometimes_keeps_silent(rule):
-    assert {rule in that_spoke(answers, RULES) for answers in EVERY} == {True, False}
+    assert {rule in match_rules(answers, RULES) for answers in EVERY} == {True, False}
 
 
 def test_the_reasons_are_the_rules_that_spoke():
     for answers in EVERY[::11]:
-        assert advice(answers).spoke == that_spoke(answers, RULES)
+        assert advice(answers).spoke == match_rules(answers, RULES)
 
 
 @pytest.mark.parametrize(

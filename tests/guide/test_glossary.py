@@ -5,7 +5,7 @@ import re
 import pytest
 
 from guide.approaches import APPROACHES
-from guide.glossary import GLOSSARY, found
+from guide.glossary import GLOSSARY, search
 from guide.topics import TOPICS
 
 
@@ -24,11 +24,11 @@ def test_words_are_in_the_order_of_a_dictionary():
 
 
 def test_search_looks_in_title_and_meaning_and_puts_titles_first():
-    hits = [term.key for term in found("FROZEN")]
+    hits = [term.key for term in search("FROZEN")]
     assert hits[0] == "frozen"
     assert {"lora", "transfer-learning"} <= set(hits)
-    assert found("no such word") == ()
-    assert len(found("")) == len(GLOSSARY)
+    assert search("no such word") == ()
+    assert len(search("")) == len(GLOSSARY)
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)

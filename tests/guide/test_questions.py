@@ -3,7 +3,7 @@
 import pytest
 
 from guide import QUESTIONS, UNSURE, Answers, BadAnswer
-from guide.questions import LARGE_FROM_PER_CLASS, LIMITED_BELOW_PER_CLASS
+from guide.questions import LARGE_MIN_EXAMPLES_PER_CLASS, MODERATE_MIN_EXAMPLES_PER_CLASS
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=lambda question: question.key)
@@ -71,5 +71,5 @@ def test_the_numbers_per_class_are_said_and_marked_as_ours():
     asked = QUESTIONS["data_volume"]
     assert "ours" in asked.help
     examples = " ".join(option.example for option in asked.options)
-    assert str(LIMITED_BELOW_PER_CLASS) in examples
-    assert str(LARGE_FROM_PER_CLASS) in examples
+    assert str(MODERATE_MIN_EXAMPLES_PER_CLASS) in examples
+    assert str(LARGE_MIN_EXAMPLES_PER_CLASS) in examples

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.figures.markdown import plain
+from pages.parts.figures.markdown import escape_markdown
 from tests.pages.test_pages import FRAME, words
-from trainers.store import store
-from trainers.system.errors import AWAY
+from trainers.store import get_store
+from trainers.system.errors import DATABASE_UNREACHABLE_TEXT
 
 PAGES = Path(FRAME).parent
 ASKING = ["run.py", "compare.py", "claims.py", "runs.py", "room.py"]
@@ -26,13 +26,13 @@ def test_a_page_says_it_plainly_and_works_when_the_database_is_back(page, away, 
     at.query_params["run" if page == "run.py" else "compare"] = "an-id"
     at.switch_page(page).run()
     assert not at.exception
-    assert plain(AWAY) in words(at)
+    assert escape_markdown(DATABASE_UNREACHABLE_TEXT) in words(at)
     assert "secret" not in words(at)
     monkeypatch.delenv("THAW_DATABASE_URL")
-    store.cache_clear()
+    get_store.cache_clear()
     at.run()
     assert not at.exception
-    assert plain(AWAY) not in words(at)
+    assert escape_markdown(DATABASE_UNREACHABLE_TEXT) not in words(at)
 
 
 def test_so_does_every_part_that_runs_alone():

@@ -9,14 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from guide.claims import CLAIMS
 from pages.parts.figures import charts as figures
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.style import LOOKS
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.style import APPROACH_STYLES
 from trainers import claims
 from trainers.claims import FAILS, HOLDS, OUTCOMES, PARTLY
 from trainers.claims.judge import judge
-from trainers.events import Cancelled, ClaimRunDone, ClaimRunStarted, Failed, Judged
+from trainers.events import ClaimRunDone, ClaimRunStarted, ClaimTestDone, JobCancelled, JobFailed
 from trainers.jobs import ClaimTest
-from trainers.store import QUEUED, store
+from trainers.store import QUEUED, get_store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 VISITOR = "someone-who-tests-claims"
@@ -36,7 +36,7 @@ FOUND = {"data": "cells", "speaks": "for", "words": "Blood cells: 70% against 50
 TIMED = FOUND | {"times": TIMES, "ways": ["transfer", "scratch"]}
 
 
-def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> Judged:
+def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> ClaimTestDone:
     facts = {
         "claim": claim,
         "outcome": outcome,
@@ -50,7 +50,7 @@ def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> Judged:
         "date": "2026-11-23",
         "seconds": 110.0,
     }
-    return Judged(**facts | changes)
+    return ClaimTestDone(**facts | changes)
 
 
 @pytest.fixture(autouse=True)
@@ -60,17 +60,17 @@ def visitor(monkeypatch):
     from pages.parts.session import visitor as who
     from pages.parts.widgets import data_upload, download_offer, run_controls  # noqa: F401
 
-    monkeypatch.setattr(who, "visitor", lambda: VISITOR)
+    monkeypatch.setattr(who, "current_visitor", lambda: VISITOR)
 
 
 @pytest.fixture
 def ships(tmp_path, monkeypatch):
     """Results that ship: none, until the test writes some."""
-    monkeypatch.setattr(claims, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(claims, "RESULTS_PATH", tmp_path / "results.json")
 
-    def write(*events: Judged) -> None:
+    def write(*events: ClaimTestDone) -> None:
         for event in events:
-            claims.ship(event.as_json() | {"command": "python -m trainers claims"})
+            claims.save_result(event.as_json() | {"command": "python -m trainers claims"})
 
     return write
 
@@ -93,8 +93,8 @@ def labels(at: AppTest) -> list[str]:
 
 def at_work(claim: str, *events) -> str:
     """A test of a claim by this visitor that has told so much."""
-    key = store().start(ClaimTest(key=claim, seconds=100), VISITOR, worker="test")
-    store().append(key, list(events))
+    key = get_store().start(ClaimTest(key=claim, seconds=100), VISITOR, worker="test")
+    get_store().append(key, list(events))
     return key
 
 
@@ -153,9 +153,9 @@ def test_a_click_queues_the_test_of_that_claim(ships):
     at = page()
     at.button(key="run-hybrid").click().run()
     assert not at.exception
-    (job,) = store().of_visitor(VISITOR, kind="claim")
+    (job,) = get_store().of_visitor(VISITOR, kind="claim")
     assert (job.plan.key, job.state) == ("hybrid", QUEUED)
-    assert job.plan.seconds == claims.ceiling("hybrid")
+    assert job.plan.seconds == claims.max_seconds("hybrid")
     assert "run-hybrid" not in {button.key for button in at.button}
     assert any("Waiting" in bar.proto.text for bar in at.get("progress"))
 
@@ -173,7 +173,7 @@ def test_a_test_can_be_drawn_after_every_event(until, ships):
 
 
 @pytest.mark.parametrize(
-    "end", [Cancelled(3.0), Failed("The disk is full.", 3.0)], ids=["cancelled", "failed"]
+    "end", [JobCancelled(3.0), JobFailed("The disk is full.", 3.0)], ids=["cancelled", "failed"]
 )
 def test_a_test_without_a_verdict_is_said_and_what_ships_stays(end, ships):
     ships(judged("hybrid", PARTLY))
@@ -191,8 +191,11 @@ def test_a_verdict_on_a_part_is_said_to_be_one(ships):
 def test_times_are_drawn_in_the_looks_of_the_approaches_and_never_reached_is_a_cross():
     drawn = figures.claim_times([TIMED | {"title": "<b>Cells"}])
     transfer, scratch = drawn["data"]
-    assert transfer["line"] == {"color": LOOKS["transfer"].colour, "dash": LOOKS["transfer"].dash}
-    assert scratch["line"]["dash"] == LOOKS["scratch"].dash
+    assert transfer["line"] == {
+        "color": APPROACH_STYLES["transfer"].colour,
+        "dash": APPROACH_STYLES["transfer"].dash,
+    }
+    assert scratch["line"]["dash"] == APPROACH_STYLES["scratch"].dash
     assert transfer["x"] == [0, 1.0, None, 0, 9.0, None]
     assert [transfer["marker"]["symbol"][place] == "x" for place in (1, 4)] == [False, True]
     assert len(set(transfer["y"] + scratch["y"])) == 5  # each line its own height, and None
@@ -230,7 +233,7 @@ def test_a_claim_about_score_and_time_shows_both_and_no_mark_lies_on_another():
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_claim_can_be_drawn_from_its_own_judge(claim, ships):
     runs = [
-        claims.Measured(
+        claims.RunResult(
             data=plan.data,
             approach=plan.approach,
             per_class=plan.per_class,
@@ -241,11 +244,11 @@ def test_every_claim_can_be_drawn_from_its_own_judge(claim, ships):
             checks=50,
             looks=((1.0, 0.3), (2.0, 0.8)),
         )
-        for plan in claims.plans(claim)
+        for plan in claims.build_plans(claim)
     ]
     verdict = judge(claim, runs)
     numbers = json.loads(json.dumps(verdict.numbers))
     ships(judged(claim, verdict.outcome, words=verdict.words, numbers=numbers))
     at = page()
     assert len(charts(at)) == 1
-    assert all(plain(row["words"]) in words(at) for row in numbers["found"])
+    assert all(escape_markdown(row["words"]) in words(at) for row in numbers["found"])

@@ -11,10 +11,19 @@ from pages.parts.figures import charts, run_snapshot as tell
 from pages.parts.session import guide_answers
 from tests.pages.test_pages import finished, look, started
 from tests.support.run_address import address
-from trainers.events import Cancelled, Compared, Curved, Failed, LaneDone, LaneStarted, Point, Stage
-from trainers.jobs import Comparison, Curve
+from trainers.events import (
+    ComparisonDone,
+    ComparisonRunDone,
+    ComparisonRunStarted,
+    CurvePoint,
+    JobCancelled,
+    JobFailed,
+    LearningCurveDone,
+    Stage,
+)
+from trainers.jobs import Comparison, LearningCurve
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 APPROACHES = ("none", "transfer", "hybrid")
@@ -28,17 +37,17 @@ def words(at) -> str:
 
 def shown(until: int, end=None) -> AppTest:
     """The page of a comparison of which so many lanes have begun; all but the last are over."""
-    runs = store()
+    runs = get_store()
     job = Comparison(data="digits", visitor="someone", approaches=APPROACHES, seconds=10)
     key = runs.start(job, "someone", worker="test")
     for lane, approach in enumerate(APPROACHES[:until]):
         run = runs.start(Plan(data="digits", approach=approach), "someone", worker="test")
-        runs.append(key, [LaneStarted(approach, run, lane, len(APPROACHES), 1.0)])
+        runs.append(key, [ComparisonRunStarted(approach, run, lane, len(APPROACHES), 1.0)])
         events = [started(approach)] + ([look(seconds=2.0)] if approach != "none" else [])
         over = end is not None or lane < until - 1
         runs.append(run, events + ([finished(approach)] if over else []))
         if over:
-            runs.append(key, [LaneDone(approach, run, 2.0)])
+            runs.append(key, [ComparisonRunDone(approach, run, 2.0)])
     if end:
         runs.append(key, [end])
     at = AppTest.from_file(FRAME, default_timeout=60).run()
@@ -46,7 +55,7 @@ def shown(until: int, end=None) -> AppTest:
     return at.switch_page("compare.py").run()
 
 
-def compared(outcome="right", **changes) -> Compared:
+def compared(outcome="right", **changes) -> ComparisonDone:
     summaries = [finished(approach).as_json() | {"run": "x"} for approach in APPROACHES]
     facts = {
         "runs": summaries,
@@ -60,7 +69,7 @@ def compared(outcome="right", **changes) -> Compared:
         "visible": 0.3,
         "seconds": 30.0,
     }
-    return Compared(**facts | changes)
+    return ComparisonDone(**facts | changes)
 
 
 @pytest.mark.parametrize("until", range(len(APPROACHES) + 1))
@@ -72,12 +81,12 @@ def test_a_race_can_be_drawn_after_every_lane(until):
     assert words(at).count("waiting") == len(APPROACHES) - until
 
 
-@pytest.mark.parametrize("outcome", tell.OUTCOMES)
+@pytest.mark.parametrize("outcome", tell.OUTCOME_BADGES)
 def test_a_verdict_says_whether_the_advice_was_right(outcome):
     at = shown(3, compared(outcome))
     assert not at.exception
     said = words(at)
-    assert tell.OUTCOMES[outcome][2] in said
+    assert tell.OUTCOME_BADGES[outcome][2] in said
     assert "8 against 8 right of 10" in said.replace("\\", "")
 
 
@@ -118,7 +127,7 @@ def test_a_comparison_from_before_is_shown_as_it_was(monkeypatch):
     old = compared("wrong", **MISLED).as_json()
     for name in (*MISLED, "misled", "answers", "measured", "settled_at"):
         del old[name]
-    monkeypatch.setattr(Compared, "as_json", lambda event: old)
+    monkeypatch.setattr(ComparisonDone, "as_json", lambda event: old)
     at = shown(3, compared("wrong", **MISLED))
     assert not at.exception
     assert "8 against 8 right" in words(at)
@@ -139,7 +148,7 @@ def test_what_failed_is_said():
 
 
 @pytest.mark.parametrize(
-    "end", [Cancelled(3.0), Failed("It broke.", 3.0)], ids=["cancelled", "failed"]
+    "end", [JobCancelled(3.0), JobFailed("It broke.", 3.0)], ids=["cancelled", "failed"]
 )
 def test_without_a_result_that_is_said(end):
     at = shown(2, end)
@@ -150,7 +159,7 @@ def test_without_a_result_that_is_said(end):
 @pytest.mark.parametrize("key", ["nothing", "run"])
 def test_a_link_to_no_comparison_says_so(key):
     if key == "run":
-        key = store().start(Plan(data="digits", approach="none"), "someone")
+        key = get_store().start(Plan(data="digits", approach="none"), "someone")
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = "someone"
     at.run()
@@ -167,7 +176,7 @@ def test_a_run_offers_to_be_compared_with_the_same_settings():
     label = "Compare all approaches instead"
     next(button for button in at.button if button.label == label).click().run()
     assert not at.exception
-    job = store().claim("test").plan
+    job = get_store().claim("test").plan
     assert isinstance(job, Comparison)
     assert (job.data, job.per_class, job.seconds) == ("digits", 50, 30)
     assert "Every approach on Handwritten digits" in words(at)
@@ -182,7 +191,7 @@ def started_from(query: dict, data: str = "digits") -> Comparison:
     label = "Compare all approaches instead"
     next(button for button in at.button if button.label == label).click().run()
     assert not at.exception
-    return store().claim("test").plan
+    return get_store().claim("test").plan
 
 
 def test_what_the_guide_was_told_goes_with_a_comparison_of_the_same_data():
@@ -200,7 +209,7 @@ def test_answers_given_in_the_guide_reach_the_comparison_by_way_of_a_run():
     at.button[0].click().run()
     next(button for button in at.button if button.label == "Start").click().run()
     assert at.query_params["answers"] == "modality:images,data_volume:limited"
-    runs = store()
+    runs = get_store()
     run = runs.claim("test")
     runs.append(run.id, [started(run.plan.approach), finished(run.plan.approach)])
     at.run()
@@ -213,12 +222,12 @@ def test_answers_given_in_the_guide_reach_the_comparison_by_way_of_a_run():
 
 @pytest.mark.parametrize("answers", list(Answers.every())[::97])
 def test_answers_survive_an_address(answers):
-    assert Answers.of(guide_answers.read(guide_answers.written(answers))) == answers
+    assert Answers.of(guide_answers.decode(guide_answers.encode(answers))) == answers
 
 
 @pytest.mark.parametrize("text", ["", "x", "specificity", "specificity:very", ":,:", "a:b,c"])
 def test_an_address_without_answers_has_none(text):
-    assert guide_answers.read(text) == {}
+    assert guide_answers.decode(text) == {}
 
 
 def test_only_choices_that_nothing_cheaper_equals_are_marked():
@@ -231,23 +240,25 @@ def test_only_choices_that_nothing_cheaper_equals_are_marked():
             ("fine_tune", 8, 0.9),
         )
     ]
-    assert charts.sensible_choices(runs) == {"none", "transfer", "fine_tune"}
+    assert charts.pareto_front(runs) == {"none", "transfer", "fine_tune"}
 
 
 def test_every_lane_has_a_line_in_the_race():
     stories = {
-        "transfer": tell.told([started("transfer"), look(seconds=1), look(step=1, seconds=2)]),
-        "none": tell.told([started("none"), finished("none")]),
-        "hybrid": tell.told([]),
+        "transfer": tell.fold_events(
+            [started("transfer"), look(seconds=1), look(step=1, seconds=2)]
+        ),
+        "none": tell.fold_events([started("none"), finished("none")]),
+        "hybrid": tell.fold_events([]),
     }
-    drawn = charts.race(stories)["data"]
+    drawn = charts.accuracy_race(stories)["data"]
     assert [line["name"] for line in drawn] == ["Transfer learning", "No training"]
     assert drawn[1]["y"][:2] == [80, 80]
 
 
-def point(approach="transfer", per_class=5, draw=0, right=40, whole=True) -> Point:
+def point(approach="transfer", per_class=5, draw=0, right=40, whole=True) -> CurvePoint:
     share = right / 60
-    return Point(
+    return CurvePoint(
         approach, per_class, draw, right, 60, share - 0.1, share + 0.1, 1.0, 2.0, whole, True
     )
 
@@ -270,7 +281,7 @@ def asked_for_curves(events=(), *, claimed=True) -> AppTest:
     at.session_state["visitor"] = "someone"
     at.run()
     next(button for button in at.button if "more data" in button.label).click().run()
-    runs = store()
+    runs = get_store()
     if claimed:
         runs.append(runs.claim("test").id, list(events))
     return at.run()
@@ -285,9 +296,9 @@ def test_after_the_result_curves_are_offered_with_their_time_said_before():
     assert "At most 60 seconds" in button.label
     button.click().run()
     assert not at.exception
-    job = store().claim("test").plan
-    assert isinstance(job, Curve)
-    assert (job.data, job.seconds, job.approaches) == ("digits", 60, Curve.approaches)
+    job = get_store().claim("test").plan
+    assert isinstance(job, LearningCurve)
+    assert (job.data, job.seconds, job.approaches) == ("digits", 60, LearningCurve.approaches)
 
 
 def test_another_visitor_cannot_start_curves():
@@ -317,18 +328,21 @@ def test_waiting_curves_say_so():
 def test_curves_end_with_words():
     points = [one.as_json() for one in POINTS]
     at = asked_for_curves(
-        [*POINTS, Curved(points, "It pays from 12.\nMore would help.", [], FORECAST, 50.0)]
+        [
+            *POINTS,
+            LearningCurveDone(points, "It pays from 12.\nMore would help.", [], FORECAST, 50.0),
+        ]
     )
     assert not at.exception
     assert words(at).replace("\\", "").count("- It pays from 12.\n- More would help.") == 1
     assert not [button for button in at.button if "more data" in button.label]
 
 
-@pytest.mark.parametrize("end", [Cancelled(3.0), Failed("It broke.", 3.0)])
+@pytest.mark.parametrize("end", [JobCancelled(3.0), JobFailed("It broke.", 3.0)])
 def test_curves_without_a_result_can_be_asked_for_again(end):
     at = asked_for_curves([end])
     assert not at.exception
-    assert ("cancelled" if isinstance(end, Cancelled) else "It broke") in words(at)
+    assert ("cancelled" if isinstance(end, JobCancelled) else "It broke") in words(at)
     assert [button for button in at.button if "more data" in button.label]
 
 
@@ -351,8 +365,8 @@ def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
 
 def test_a_run_that_was_deleted_by_itself_leaves_its_score_behind():
     at = shown(3, compared())
-    part = next(run for run in store().of_visitor("someone") if run.plan.approach == "hybrid")
-    store().delete([part.id], "someone")
+    part = next(run for run in get_store().of_visitor("someone") if run.plan.approach == "hybrid")
+    get_store().delete([part.id], "someone")
     at.run()
     assert not at.exception
     assert words(at).count("8 of 10, 80.0%") == len(APPROACHES)

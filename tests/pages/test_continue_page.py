@@ -9,26 +9,26 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.test_pages import look, started, words
 from tests.pages.test_runs_page import ANN, FRAME, choose, page, pressed
 from trainers.plan import Plan
-from trainers.store import CANCELLED, QUEUED, resume, store
-from trainers.system.paths import run_folder
+from trainers.store import CANCELLED, QUEUED, get_store, resume
+from trainers.system.paths import run_dir
 from trainers.training import checkpoint as standing, checkpoint_file
 
 
 def interrupted(*, kept=True, visitor=ANN) -> str:
     plan = Plan(data="digits", approach="fine_tune", per_class=5)
-    run = store().start(plan, visitor=visitor, worker="lost")
-    store().append(run, [started("fine_tune"), look(seconds=2.0)])
-    store().gone("lost", "The process that trained this was ended.")
+    run = get_store().start(plan, visitor=visitor, worker="lost")
+    get_store().append(run, [started("fine_tune"), look(seconds=2.0)])
+    get_store().gone("lost", "The process that trained this was ended.")
     if kept:
         facts = {
-            "form": checkpoint_file.FORM,
+            "form": checkpoint_file.FORMAT_VERSION,
             "phase": 0,
             "step": 20,
             "epoch": 3.0,
             "seconds": 12.3,
         }
-        file = run_folder(run) / checkpoint_file.CHECKPOINT
-        standing.write({"a": torch.zeros(1)}, file, {"standing": json.dumps(facts)})
+        file = run_dir(run) / checkpoint_file.CHECKPOINT_FILE
+        standing.write_tensors({"a": torch.zeros(1)}, file, {"standing": json.dumps(facts)})
     return run
 
 
@@ -55,21 +55,21 @@ def test_an_interrupted_run_can_go_on_from_its_page():
     at = run_page(lost)
     assert "after 12 seconds (3 passes over the examples)" in words(at)
     pressed(at, "Continue from 12 s")
-    new = resume.continued_by(store(), lost)
-    assert store().find(new).state == QUEUED
-    assert store().find(new).plan == store().find(lost).plan
+    new = resume.resumed_by(get_store(), lost)
+    assert get_store().find(new).state == QUEUED
+    assert get_store().find(new).plan == get_store().find(lost).plan
     assert at.query_params["run"] in (new, [new])
     assert "This goes on from a run that was interrupted" in links(at)
 
 
 def test_it_is_offered_once_and_again_when_that_was_cancelled():
     lost = interrupted()
-    new = resume.continue_run(store(), lost, ANN)
+    new = resume.resume_run(get_store(), lost, ANN)
     at = run_page(lost)
     assert "Continue from 12 s" not in labels(at)
     assert "This run was interrupted. It goes on here" in links(at)
-    store().cancel(new)
-    assert store().find(new).state == CANCELLED
+    get_store().cancel(new)
+    assert get_store().find(new).state == CANCELLED
     assert "Continue from 12 s" in labels(run_page(lost))
 
 
@@ -88,4 +88,4 @@ def test_the_list_says_which_can_be_continued_and_does_it():
     at.checkbox(key=f"chosen-{other}").uncheck()
     at.run()
     pressed(at, "Continue from 12 s")
-    assert resume.continued_by(store(), lost)
+    assert resume.resumed_by(get_store(), lost)

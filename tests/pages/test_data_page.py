@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.figures.markdown import plain
+from pages.parts.figures.markdown import escape_markdown
 from tests.support.run_address import address
 from trainers import datasets, jobs
-from trainers.data_checks.findings import WEIGHTS, Finding, Mend, Shown
+from trainers.data_checks.findings import SEVERITIES, Finding, FindingExample, Fix
 from trainers.datasets import uploads
-from trainers.events import Cancelled, Done, Failed, Finished, Watched
-from trainers.jobs import Checkup
+from trainers.events import JobCancelled, JobDone, JobFailed, RunFinished, WatchedExamples
+from trainers.jobs import DataCheck
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 from trainers.workers.execute import execute
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
@@ -57,8 +57,8 @@ def visitor_of(at) -> str:
 
 def work() -> None:
     """What the light worker does."""
-    while claimed := store().claim("test", heavy=False):
-        for _ in execute(store(), claimed.id, claimed.plan, jobs.perform):
+    while claimed := get_store().claim("test", heavy=False):
+        for _ in execute(get_store(), claimed.id, claimed.plan, jobs.run_job):
             pass
 
 
@@ -80,14 +80,14 @@ def with_data(rows: str = ROWS):
     return at.run()
 
 
-def my_data(at) -> uploads.Own:
-    (mine,) = uploads.of(visitor_of(at))
+def my_data(at) -> uploads.UploadedDataset:
+    (mine,) = uploads.list_uploads(visitor_of(at))
     return mine
 
 
 def looked_over(at, findings=(), **found):
     """The same page after its look, with these findings."""
-    check = store().latest("check", my_data(at).key)
+    check = get_store().latest("check", my_data(at).key)
     result = {
         "findings": [finding.as_json() for finding in findings],
         "checked": ["doubles", "blanks"],
@@ -97,7 +97,7 @@ def looked_over(at, findings=(), **found):
             "compute": {"per_approach": {"transfer": {"seconds": 2.0}}},
         },
     } | found
-    store().append(check.id, [Done(result, 1.0)])
+    get_store().append(check.id, [JobDone(result, 1.0)])
     return at.run()
 
 
@@ -108,8 +108,8 @@ def a_finding(weight="warning", **changes) -> Finding:
         "count": 4,
         "effect": "They count double.",
         "weight": weight,
-        "shown": (Shown(example="the double", label="a", note="in the test"),),
-        "mend": Mend(title="Leave the doubles out", rows=(1, 2)),
+        "shown": (FindingExample(example="the double", label="a", note="in the test"),),
+        "mend": Fix(title="Leave the doubles out", rows=(1, 2)),
     }
     return Finding(**facts | changes)
 
@@ -125,7 +125,7 @@ def test_pasted_rows_become_data_of_this_visitor_and_are_looked_over():
     at = with_data()
     mine = my_data(at)
     assert "Pasted rows" in words(at)
-    assert store().latest("check", mine.key).plan == Checkup(data=mine.key, seconds=60)
+    assert get_store().latest("check", mine.key).plan == DataCheck(data=mine.key, seconds=60)
     assert "About to look it over" in str(at.get("progress")[0].proto)
 
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_read_says_why_and_takes_columns():
     at.text_input[0].set_value("1")
     at.text_input[1].set_value("2")
     pressed(at, "Read again with these columns")
-    waiting = store().claim("test", heavy=False)
+    waiting = get_store().claim("test", heavy=False)
     assert (waiting.plan.text_column, waiting.plan.label_column) == ("1", "2")
 
 
@@ -189,9 +189,11 @@ def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
     pressed(at, "Read again with these columns")
     work()
     at.run()
-    newest = uploads.of(visitor_of(at))[0]
+    newest = uploads.list_uploads(visitor_of(at))[0]
     assert newest.data().train.inputs[0].startswith("the first")
-    assert len(uploads.of(visitor_of(at))) == 1  # the first reading makes room for the second
+    assert (
+        len(uploads.list_uploads(visitor_of(at))) == 1
+    )  # the first reading makes room for the second
 
 
 def test_a_column_can_be_chosen_as_the_groups():
@@ -206,7 +208,7 @@ def test_a_column_can_be_chosen_as_the_groups():
     pressed(at, "Read again with these columns")
     work()
     at.run()
-    (mine,) = uploads.of(visitor_of(at))
+    (mine,) = uploads.list_uploads(visitor_of(at))
     assert (mine.groups, mine.group_column) == (("A", "B", "C"), 2)
     assert at.selectbox[2].value == 2
 
@@ -216,7 +218,7 @@ def test_one_example_of_each_class_can_be_run_on(tmp_path):
         rows = "".join(f"{unlike(first + n)}\t{'ab'[n]}\n" for n in range(2))
         (tmp_path / f"{side}.tsv").write_text(f"text\tlabel\n{rows}")
     at = app()
-    for _ in uploads.read(tmp_path, visitor=visitor_of(at)):
+    for _ in uploads.import_upload(tmp_path, visitor=visitor_of(at)):
         pass
     at.query_params |= {"data": my_data(at).key, "per_class": "1", "approach": "transfer"}
     at.switch_page("run.py").run()
@@ -234,15 +236,15 @@ def test_nobody_else_is_shown_it():
 def test_data_that_was_deleted_is_said_to_be():
     at = with_data()
     key = my_data(at).key
-    uploads.forget(key)
+    uploads.delete(key)
     assert "was deleted" in words(at.run())
 
 
 def test_who_was_handed_a_link_to_a_run_cannot_run_on_its_data():
     at = with_data()
     key = my_data(at).key
-    run = store().start(Plan(data=key, approach="simple"), visitor_of(at))
-    store().cancel(run)
+    run = get_store().start(Plan(data=key, approach="simple"), visitor_of(at))
+    get_store().cancel(run)
     mine, stranger = (shown_run(who, run) for who in (at, app()))
     assert "Run again" in mine
     assert stranger == []
@@ -260,7 +262,7 @@ def shown_run(at, run: str) -> list[str]:
 
 def test_a_reading_of_another_visitor_is_not_shown():
     at = pasted(app(), ROWS)
-    reading = store().claim("test", heavy=False)
+    reading = get_store().claim("test", heavy=False)
     assert reading.visitor == visitor_of(at)
     assert app(reading=reading.id).title[0].value == "Your own data"
 
@@ -268,21 +270,21 @@ def test_a_reading_of_another_visitor_is_not_shown():
 def test_deleting_takes_the_data_and_what_runs_kept_of_it():
     at = with_data()
     mine = my_data(at)
-    run = store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
-    store().append(run, [Watched(items=[0], inputs=["private"], labels=[0])])
+    run = get_store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
+    get_store().append(run, [WatchedExamples(items=[0], inputs=["private"], labels=[0])])
     looked_over(at)
     pressed(at, "Delete it for good")
-    assert uploads.of(visitor_of(at)) == []
-    assert store().latest("check", mine.key) is None
-    assert [event.inputs for _, event in store().events(run)] == [[""]]
+    assert uploads.list_uploads(visitor_of(at)) == []
+    assert get_store().latest("check", mine.key) is None
+    assert [event.inputs for _, event in get_store().events(run)] == [[""]]
 
 
-@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("weight", SEVERITIES)
 def test_a_finding_says_what_how_many_and_shows_it(weight):
     at = looked_over(with_data(), [a_finding(weight)])
     assert not at.exception
-    assert plain(f"4 texts are there twice ({weight})") in words(at)
-    assert plain("They count double.") in words(at)
+    assert escape_markdown(f"4 texts are there twice ({weight})") in words(at)
+    assert escape_markdown("They count double.") in words(at)
     assert "the double" in str([one.proto.json for one in at.get("bidi_component")])
 
 
@@ -294,7 +296,7 @@ def test_nothing_found_is_said_as_well():
 
 def test_the_look_says_what_the_backbone_cannot_see():
     at = looked_over(with_data(), facts={"remarks": ["Small details are lost."]})
-    assert plain("Small details are lost.") in words(at)
+    assert escape_markdown("Small details are lost.") in words(at)
 
 
 def test_a_mend_that_is_switched_on_goes_into_the_run():
@@ -318,19 +320,19 @@ def test_the_answers_are_suggested_and_can_be_overruled():
 
 def test_a_look_that_failed_says_why_and_can_be_repeated():
     at = with_data()
-    first = store().latest("check", my_data(at).key)
-    store().append(first.id, [Failed("The memory was not enough.", 1.0)])
+    first = get_store().latest("check", my_data(at).key)
+    get_store().append(first.id, [JobFailed("The memory was not enough.", 1.0)])
     at.run()
-    assert plain("The memory was not enough.") in words(at)
+    assert escape_markdown("The memory was not enough.") in words(at)
     pressed(at, "Look again")
-    assert store().latest("check", my_data(at).key).id != first.id
+    assert get_store().latest("check", my_data(at).key).id != first.id
 
 
-@pytest.mark.parametrize("data", datasets.SAMPLES)
+@pytest.mark.parametrize("data", datasets.BUNDLED_DATASETS)
 def test_every_sample_can_be_looked_over(data):
     at = app(data=data)
     assert not at.exception
-    assert store().latest("check", data).plan.data == data
+    assert get_store().latest("check", data).plan.data == data
 
 
 @pytest.mark.parametrize("data", ["nothing", "own-doesnotexist", "own-../../x", ""])
@@ -347,7 +349,7 @@ def test_a_reading_that_is_not_here_leads_to_the_start(reading):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_never_act_as_markup(name):
     """Every mark that Markdown or Streamlit would act on is escaped."""
-    shown = plain(name)
+    shown = escape_markdown(name)
     marks = "\\`*_{}[]()#+-.!|<>~$&^="
     bare = [
         c for place, c in enumerate(shown) if c in marks and c != "\\" and shown[place - 1] != "\\"
@@ -380,17 +382,17 @@ def test_the_run_page_offers_own_data_and_says_how_many_it_learns_from():
     assert at.selectbox(key="data").value == mine.key
     assert "32 in all" in words(at)
     pressed(at, "Start")
-    assert store().of_visitor(visitor_of(at))[0].plan.per_class is None
+    assert get_store().of_visitor(visitor_of(at))[0].plan.per_class is None
 
 
-@pytest.mark.parametrize("end", [Failed("It broke.", 1.0), Cancelled(1.0)])
+@pytest.mark.parametrize("end", [JobFailed("It broke.", 1.0), JobCancelled(1.0)])
 def test_a_run_on_data_that_was_deleted_can_still_be_looked_at(end):
     at = with_data()
     mine = my_data(at)
-    run = store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
-    store().append(run, [end])
-    assert not isinstance(end, Finished)
-    uploads.forget(mine.key)
+    run = get_store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
+    get_store().append(run, [end])
+    assert not isinstance(end, RunFinished)
+    uploads.delete(mine.key)
     at.query_params.clear()
     at.query_params["run"] = run
     at.switch_page("run.py").run()

@@ -4,27 +4,27 @@ import re
 
 import pytest
 
-from pages.parts.figures.sparkline import HEIGHT_PX, WIDTH_PX, spark
+from pages.parts.figures.sparkline import HEIGHT_PX, WIDTH_PX, sparkline
 from pages.parts.results import disagreements as differ_part
 from tests.pages.test_pages import finished, look, started, words
 from tests.pages.test_runs_page import ANN, page, ran
 from trainers import datasets
-from trainers.events import Answered
+from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
-from trainers.reports.mistakes import Gone
-from trainers.store import store
+from trainers.reports.mistakes import ExamplesUnavailable
+from trainers.store import get_store
 
-DIGITS = datasets.pick("digits").data(1, 0)
+DIGITS = datasets.get_dataset("digits").data(1, 0)
 
 
 def of_digits(wrong, approach="transfer", **settings) -> str:
     """A run on the digits as they are, with these places of its test answered wrong."""
-    run = store().start(Plan(data="digits", approach=approach, **settings), ANN, worker="test")
+    run = get_store().start(Plan(data="digits", approach=approach, **settings), ANN, worker="test")
     labels = DIGITS.test.labels[:50].tolist()
     answers = [(n + 1) % 10 if place in wrong else n for place, n in enumerate(labels)]
     end = finished(approach, data="digits", classes=list(DIGITS.classes), test_examples=50)
     told = [started(approach, DIGITS.classes), look(seconds=2.0)]
-    store().append(run, [*told, Answered(labels, answers, [], 3.0), end])
+    get_store().append(run, [*told, PredictionsRecorded(labels, answers, [], 3.0), end])
     return run
 
 
@@ -91,7 +91,7 @@ def test_a_test_that_is_another_by_now_shows_numbers_and_no_examples(cards):
 
 def test_own_examples_are_shown_to_their_owner_only(cards, monkeypatch):
     def anothers(*_):
-        raise Gone("They belong to another browser.")
+        raise ExamplesUnavailable("They belong to another browser.")
 
     monkeypatch.setattr(differ_part, "shown_of", anothers)
     at = page(runs=f"{of_digits({1})},{of_digits({2})}")
@@ -104,7 +104,7 @@ def test_own_examples_are_shown_to_their_owner_only(cards, monkeypatch):
 
 def test_a_row_has_the_curve_of_its_run():
     ran("transfer")
-    store().start(Plan(data="digits", approach="hybrid"), ANN, worker="test")  # no look yet
+    get_store().start(Plan(data="digits", approach="hybrid"), ANN, worker="test")  # no look yet
     at = page()
     assert not at.exception
     drawn = str([element.proto for element in at.get("bidi_component")])
@@ -124,7 +124,7 @@ def test_any_id_that_the_store_makes_can_be_drawn(cards, monkeypatch):
     "points", [[(1.0, 0.0)], [(1.0, 0.2), (1.0, 0.3)], [(0.0, 0.0), (3.0, 1.0), (9.0, 0.5)]]
 )
 def test_a_small_curve_stays_in_its_box(points):
-    svg = spark(points, "#123456")
+    svg = sparkline(points, "#123456")
     (line,) = re.findall(r'points="([^"]+)"', svg)
     places = [tuple(map(float, place.split(","))) for place in line.split()]
     assert len(places) == len(points)

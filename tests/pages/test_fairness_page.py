@@ -11,9 +11,9 @@ from tests.pages.test_mistakes_page import ANN, BOB, all_shown, digits, drawn
 from tests.pages.test_pages import words
 from trainers import datasets
 from trainers.datasets import uploads
-from trainers.evaluation.subgroups import Part
-from trainers.reports.report import report_of
-from trainers.store import store
+from trainers.evaluation.subgroups import SubgroupScore
+from trainers.reports.report import render_stored_report
+from trainers.store import get_store
 
 __all__ = ["digits"]
 
@@ -59,14 +59,14 @@ def texts(tmp_path):
             for name in "xy"
             for speech in ("plain", "broad")
         )
-    reading = uploads.read(path, visitor=ANN, group_column="speech")
+    reading = uploads.import_upload(path, visitor=ANN, group_column="speech")
     while True:
         try:
             next(reading)
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    test = datasets.pick(key).data(1).test
+    test = datasets.get_dataset(key).data(1).test
     broad = [test.group_names[group] == "<b>broad</b>" for group in test.groups]
     answers = np.where(broad, 1 - test.labels, test.labels)
     return key, test.labels.tolist(), answers.tolist(), [0.9] * len(answers)
@@ -75,8 +75,8 @@ def texts(tmp_path):
 def test_a_report_for_others_is_without_the_groups_and_the_key_of_the_data(texts):
     key, *given = texts
     drawn(*given, data=key, classes="xy")
-    (run,) = store().of_visitor(ANN, limit=1)
-    told, by_others = report_of(run), report_of(run, owner=False)
+    (run,) = get_store().of_visitor(ANN, limit=1)
+    told, by_others = render_stored_report(run), render_stored_report(run, owner=False)
     assert "broad" in told
     assert f"python -m trainers run --data {key}" in told
     assert "broad" not in by_others
@@ -100,7 +100,7 @@ def test_groups_are_scored_for_their_visitor_alone(texts):
 
 def test_deleted_data_leaves_the_scores_of_classes(texts):
     key, *given = texts
-    uploads.forget(key)
+    uploads.delete(key)
     at = fair(*given, data=key, classes="xy")
     assert not at.exception
     assert "| class | right |" in words(at)
@@ -109,11 +109,11 @@ def test_deleted_data_leaves_the_scores_of_classes(texts):
 
 def test_what_is_clear_is_told_by_shape_and_the_lowest_is_on_top():
     parts = [
-        Part("<i>good", 9, 10, 0.9, 0.6, 0.98),
-        Part("none", 0, 0, None, None, None),
-        Part("poor", 1, 10, 0.1, 0.02, 0.4),
+        SubgroupScore("<i>good", 9, 10, 0.9, 0.6, 0.98),
+        SubgroupScore("none", 0, 0, None, None, None),
+        SubgroupScore("poor", 1, 10, 0.1, 0.02, 0.4),
     ]
-    figure = subgroups.scores(parts, {"poor"}, 0.5, "#112233")
+    figure = subgroups.subgroup_scores(parts, {"poor"}, 0.5, "#112233")
     (marks,) = figure["data"]
     assert marks["x"] == pytest.approx([10, 90])
     assert marks["marker"]["symbol"] == ["diamond", "circle-open"]
@@ -122,6 +122,6 @@ def test_what_is_clear_is_told_by_shape_and_the_lowest_is_on_top():
 
 
 def test_of_very_many_classes_the_lowest_are_drawn():
-    parts = [Part(f"c{n}", n, 100, n / 100, 0.0, 1.0) for n in range(60)]
-    (marks,) = subgroups.scores(parts, set(), 0.5, "#112233")["data"]
-    assert marks["x"] == pytest.approx(list(range(subgroups.MOST)))
+    parts = [SubgroupScore(f"c{n}", n, 100, n / 100, 0.0, 1.0) for n in range(60)]
+    (marks,) = subgroups.subgroup_scores(parts, set(), 0.5, "#112233")["data"]
+    assert marks["x"] == pytest.approx(list(range(subgroups.MAX_ROWS)))

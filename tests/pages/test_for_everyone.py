@@ -6,8 +6,8 @@ import pytest
 
 from guide.glossary import GLOSSARY
 from pages.parts.figures import chart_text, charts, run_snapshot as tell
-from pages.parts.figures.style import LOOKS
-from pages.parts.widgets.glossary import Words
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.widgets.glossary import TermLinker
 from tests.pages.test_compare_page import compared, shown
 from tests.pages.test_pages import RUN, app, finished, look, shown_run
 
@@ -36,42 +36,44 @@ def test_results_explain_their_words():
 
 
 def test_only_the_first_mention_becomes_a_word():
-    explain = Words("frozen", "validation|checks")
+    explain = TermLinker("frozen", "validation|checks")
     assert explain("Frozen, and frozen.").count("#word-frozen") == 1
     assert "#word" not in explain("It is frozen.")
     assert explain("On the checks.").startswith("On the [checks](#word-validation")
 
 
 def test_words_leave_links_and_longer_words_as_they_are():
-    assert Words("frozen")("[frozen ice](page) and unfrozen") == "[frozen ice](page) and unfrozen"
-    both = Words("frozen", "thaw")("frozen")  # what explains the first names the second
+    assert (
+        TermLinker("frozen")("[frozen ice](page) and unfrozen") == "[frozen ice](page) and unfrozen"
+    )
+    both = TermLinker("frozen", "thaw")("frozen")  # what explains the first names the second
     assert both.count("](#word-") == 1
 
 
 def test_a_curve_is_told_in_words_and_as_a_table():
-    told = tell.told([*RUN, finished()])
-    said = chart_text.share_right(told)
+    told = tell.fold_events([*RUN, finished()])
+    said = chart_text.describe_accuracy(told)
     assert "50% were right at the start and 90% after 2.5 seconds" in said
     assert "without any training 60%" in said
-    assert "0.50 at the start, 0.10 after 2.5 seconds" in chart_text.loss(told)
-    table = chart_text.table(told)
+    assert "0.50 at the start, 0.10 after 2.5 seconds" in chart_text.describe_loss(told)
+    table = chart_text.format_table(told)
     assert len(table) == 2 + len(told.looks)
     assert table[-1] == "| 2.5 | 5.0 | 90% | 90% | 0.10 |"
-    assert chart_text.share_right(tell.told([])) == chart_text.NOTHING
+    assert chart_text.describe_accuracy(tell.fold_events([])) == chart_text.NO_VALUE
 
 
 def test_the_table_of_a_long_curve_stays_short_and_keeps_its_ends():
-    table = chart_text.table(tell.Story(looks=[look(seconds=n) for n in range(200)]))
-    assert len(table) <= 2 + chart_text.ROWS + 3
+    table = chart_text.format_table(tell.RunSnapshot(looks=[look(seconds=n) for n in range(200)]))
+    assert len(table) <= 2 + chart_text.MAX_ROWS + 3
     assert table[2].startswith("| 0.0 ")
     assert table[-1].startswith("| 199.0 ")
 
 
 def test_the_map_and_the_layers_are_told_in_words():
-    told = tell.told(RUN)
-    assert "Of 2 checks on the map 1 are right" in chart_text.on_the_map(told)
-    assert "answer: 10 of 10 numbers learn" in chart_text.layers(told.phases[0])
-    assert "stem: frozen, 100 numbers" in chart_text.layers(told.phases[0])
+    told = tell.fold_events(RUN)
+    assert "Of 2 checks on the map 1 are right" in chart_text.describe_map(told)
+    assert "answer: 10 of 10 numbers learn" in chart_text.describe_layers(told.phases[0])
+    assert "stem: frozen, 100 numbers" in chart_text.describe_layers(told.phases[0])
 
 
 def test_a_finished_run_hands_out_its_curves_as_a_table():
@@ -79,18 +81,22 @@ def test_a_finished_run_hands_out_its_curves_as_a_table():
     assert "The curves as a table" in {one.label for one in at.expander}
 
 
-@pytest.mark.parametrize("draw", [charts.race, lambda s: charts.side_by_side(list(s.items()))])
+@pytest.mark.parametrize(
+    "draw", [charts.accuracy_race, lambda s: charts.accuracy_comparison(list(s.items()))]
+)
 def test_curves_differ_by_more_than_colour(draw):
-    told = tell.told(RUN)
+    told = tell.fold_events(RUN)
     drawn = draw(dict.fromkeys(APPROACHES, told))["data"]
     assert len({line["marker"]["symbol"] for line in drawn}) == len(APPROACHES)
 
 
 def test_approaches_differ_by_mark_everywhere():
-    assert len({one.mark for one in LOOKS.values()}) == len(LOOKS)
-    runs = [finished(approach).as_json() for approach in LOOKS]
+    assert len({one.mark for one in APPROACH_STYLES.values()}) == len(APPROACH_STYLES)
+    runs = [finished(approach).as_json() for approach in APPROACH_STYLES]
     drawn = charts.accuracy_against_cost(runs)["data"]
-    assert len({line["marker"]["symbol"].removesuffix("-open") for line in drawn}) == len(LOOKS)
+    assert len({line["marker"]["symbol"].removesuffix("-open") for line in drawn}) == len(
+        APPROACH_STYLES
+    )
 
 
 def test_what_took_no_time_is_still_on_the_chart():

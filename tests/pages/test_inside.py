@@ -9,22 +9,37 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.figures import map_animation
-from pages.parts.figures.charts import SYMBOLS
-from pages.parts.figures.map_animation import film_data, in_words, moved, reel, table, with_own_kind
-from pages.parts.figures.run_snapshot import told
-from pages.parts.figures.weight_change import amount, before_and_after, change_bars
-from pages.parts.results.weight_change import in_words as change_in_words
+from pages.parts.figures.charts import CLASS_SYMBOLS
+from pages.parts.figures.map_animation import (
+    build_animation,
+    build_component_data,
+    describe_animation,
+    format_table,
+    mean_displacement,
+    neighbour_agreement,
+)
+from pages.parts.figures.run_snapshot import fold_events
+from pages.parts.figures.weight_change import forgetting_chart, format_change, weight_change_bars
+from pages.parts.results.weight_change import describe_changes as change_in_words
 from pages.parts.run_view import map_examples
-from pages.parts.run_view.map_examples import mapped_of
+from pages.parts.run_view.map_examples import load_map_examples
 from tests.pages.test_compare_page import compared
 from tests.pages.test_pages import FRAME, PARTS, finished, look, started
 from tests.support.run_address import address
 from trainers import datasets
-from trainers.events import Changed, Done, Failed, LaneDone, LaneStarted, PhaseStarted, Watched
-from trainers.jobs import Comparison, Forgot
+from trainers.events import (
+    ComparisonRunDone,
+    ComparisonRunStarted,
+    JobDone,
+    JobFailed,
+    PhaseStarted,
+    WatchedExamples,
+    WeightsCompared,
+)
+from trainers.jobs import Comparison, ForgettingTest
 from trainers.plan import Plan
-from trainers.store import store
-from trainers.tasks.forgetting import Probe, Question, summary
+from trainers.store import get_store
+from trainers.tasks.forgetting import Probe, Question, summarise_answers
 
 SQUARE = ((0, 0), (1, 0), (0, 1), (1, 1))
 FAR = ((9, 0), (9, 1), (0, 9), (1, 9))
@@ -46,9 +61,9 @@ def seen(points=(), answers=(0, 0, 1, 1), **more):
 
 
 def story(approach: str, *looks, items=(4, 5, 6, 7)):
-    watched = Watched([0, 1], ["a", "b"], [0, 1], list(items))
+    watched = WatchedExamples([0, 1], ["a", "b"], [0, 1], list(items))
     phases = [PhaseStarted(n, f"Part {n}", PARTS, 10, 0.01, 0.3) for n in range(2)]
-    return told([started(approach), watched, *phases, *looks])
+    return fold_events([started(approach), watched, *phases, *looks])
 
 
 STILL = (seen(SQUARE, (0, 0, 0, 0)), seen((), step=3, seconds=2.0))
@@ -56,7 +71,7 @@ MOVES = (seen(SQUARE, (0, 0, 0, 0)), seen(FAR, step=3, seconds=3.0))
 LATE = (*STILL, seen((), phase=1, seconds=2.5), seen(FAR, phase=1, step=3, seconds=5.0))
 
 
-WATCHED = Watched([0, 1], ["a", "b"], [0, 1], [4, 5, 6, 7])
+WATCHED = WatchedExamples([0, 1], ["a", "b"], [0, 1], [4, 5, 6, 7])
 
 
 # --- the film -------------------------------------------------------------------------------------
@@ -65,14 +80,16 @@ WATCHED = Watched([0, 1], ["a", "b"], [0, 1], [4, 5, 6, 7])
 def test_how_far_marks_moved_is_measured_in_the_spread_of_the_map():
     wide = [[10 * x, 10 * y] for x, y in SQUARE]
     shifted = [[x + 0.5, y + 0.5] for x, y in SQUARE]
-    assert moved(SQUARE, SQUARE) == 0
-    assert moved(SQUARE, shifted) == pytest.approx(1.0)  # a corner is that far from the middle
-    assert moved(wide, [[10 * x, 10 * y] for x, y in shifted]) == pytest.approx(1.0)
+    assert mean_displacement(SQUARE, SQUARE) == 0
+    assert mean_displacement(SQUARE, shifted) == pytest.approx(
+        1.0
+    )  # a corner is that far from the middle
+    assert mean_displacement(wide, [[10 * x, 10 * y] for x, y in shifted]) == pytest.approx(1.0)
 
 
 def test_who_has_its_own_kind_next_to_it():
-    assert with_own_kind(FAR, (0, 0, 1, 1)) == 1
-    assert with_own_kind(FAR, (0, 1, 0, 1)) == 0
+    assert neighbour_agreement(FAR, (0, 0, 1, 1)) == 1
+    assert neighbour_agreement(FAR, (0, 1, 0, 1)) == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +101,7 @@ def test_who_has_its_own_kind_next_to_it():
     ],
 )
 def test_the_words_tell_the_approaches_apart(approach, looks, opening):
-    words = in_words(reel(story(approach, *looks)))
+    words = describe_animation(build_animation(story(approach, *looks)))
     assert opening in words
     assert "Right were 2 of 4 at the start, 4 at the end" in words
     assert ("first 2.5 seconds" in words) == (approach == "hybrid")
@@ -93,19 +110,21 @@ def test_the_words_tell_the_approaches_apart(approach, looks, opening):
 
 def test_a_backbone_that_hardly_changed_is_not_said_to_be_as_it_was():
     nearly = [[x + 0.001, y] for x, y in SQUARE]
-    words = in_words(reel(story("hybrid", MOVES[0], seen(nearly, step=1, seconds=2.0))))
+    words = describe_animation(
+        build_animation(story("hybrid", MOVES[0], seen(nearly, step=1, seconds=2.0)))
+    )
     assert "Nothing moves" in words
     assert "hardly changed" in words
 
 
 def test_without_two_looks_there_is_no_film():
-    assert reel(story("transfer", STILL[0])) is None
-    assert reel(story("transfer")) is None
-    assert reel(told([])) is None
+    assert build_animation(story("transfer", STILL[0])) is None
+    assert build_animation(story("transfer")) is None
+    assert build_animation(fold_events([])) is None
 
 
 def test_one_film_stops_at_every_look_and_repeats_no_map_that_did_not_change():
-    data = film_data([reel(story("hybrid", *LATE))], {})
+    data = build_component_data([build_animation(story("hybrid", *LATE))], {})
     (panel,) = data["panels"]
     assert panel["at"] == [0, 1, 2, 3]
     assert len(data["stops"]) == len(panel["frames"]) == 4
@@ -116,10 +135,10 @@ def test_one_film_stops_at_every_look_and_repeats_no_map_that_did_not_change():
 
 
 def test_several_films_share_a_slider_by_the_share_of_each_run():
-    films = [reel(story("transfer", *STILL)), reel(story("hybrid", *LATE))]
-    data = film_data(films, {})
+    films = [build_animation(story("transfer", *STILL)), build_animation(story("hybrid", *LATE))]
+    data = build_component_data(films, {})
     first, second = (panel["at"] for panel in data["panels"])
-    assert len(first) == len(second) == len(data["stops"]) == map_animation.STOPS + 1
+    assert len(first) == len(second) == len(data["stops"]) == map_animation.SLIDER_STEPS + 1
     assert (first[0], first[-1], second[0], second[-1]) == (0, 1, 0, 3)
     assert first == sorted(first)
     assert second == sorted(second)
@@ -128,7 +147,7 @@ def test_several_films_share_a_slider_by_the_share_of_each_run():
 
 def test_the_table_has_the_first_and_the_last_look():
     many = [seen(SQUARE), *(seen((), step=n, seconds=1.0 + n) for n in range(1, 40))]
-    rows = table(reel(story("transfer", *many)))
+    rows = format_table(build_animation(story("transfer", *many)))
     assert len(rows) == 2 + 12
     assert "1.0 s" in rows[2]
     assert "40.0 s" in rows[-1]
@@ -137,7 +156,9 @@ def test_the_table_has_the_first_and_the_last_look():
 def test_every_sign_of_the_live_map_has_a_shape_in_the_film(root):
     script = (root / "pages" / "parts" / "map_animation.js").read_text("utf-8")
     shapes = re.search(r"const SHAPES = \{(.+?)\n\}", script, re.DOTALL)[1]
-    assert {name.strip('"') for name in re.findall(r'("?[a-z-]+"?): ', shapes)} == set(SYMBOLS)
+    assert {name.strip('"') for name in re.findall(r'("?[a-z-]+"?): ', shapes)} == set(
+        CLASS_SYMBOLS
+    )
 
 
 # --- the examples on it ---------------------------------------------------------------------------
@@ -146,16 +167,16 @@ def test_every_sign_of_the_live_map_has_a_shape_in_the_film(root):
 def on_digits(visitor="ann", labels=None, items=(3, 1, 2), classes=tuple("0123456789")):
     """A run on real digits, and what it told."""
     plan = Plan(data="digits", approach="transfer", per_class=2)
-    key = store().start(plan, visitor, worker="test")
-    data = datasets.pick("digits").data(2, 0)
+    key = get_store().start(plan, visitor, worker="test")
+    data = datasets.get_dataset("digits").data(2, 0)
     labels = data.train.labels[list(items)].tolist() if labels is None else labels
     shown = replace(look(points=[(0, 0)] * 3), point_labels=labels, point_answers=labels)
-    events = [started("transfer", classes), Watched([], [], [], list(items)), shown]
-    return told(events), store().find(key)
+    events = [started("transfer", classes), WatchedExamples([], [], [], list(items)), shown]
+    return fold_events(events), get_store().find(key)
 
 
 def test_the_examples_are_those_that_the_map_was_made_of():
-    found, why = mapped_of(*on_digits())
+    found, why = load_map_examples(*on_digits())
     assert why == ""
     assert list(found) == [3, 1, 2]
     assert all(one.startswith("data:image/webp;base64,") for one in found.values())
@@ -165,11 +186,14 @@ def test_the_examples_are_those_that_the_map_was_made_of():
 def test_examples_that_do_not_fit_the_run_are_not_shown():
     for changes in ({"labels": [9, 9, 9]}, {"classes": ("a", "b")}, {"items": (3, 1, 10**9)}):
         kept = {"labels": [0, 0, 0]} if "items" in changes else {}
-        assert mapped_of(*on_digits(**changes | kept)) == ({}, map_examples.OTHERS)
+        assert load_map_examples(*on_digits(**changes | kept)) == (
+            {},
+            map_examples.DATA_CHANGED_MESSAGE,
+        )
 
 
 def test_a_run_that_did_not_note_them_says_so():
-    found, why = mapped_of(*on_digits(items=()))
+    found, why = load_map_examples(*on_digits(items=()))
     assert not found
     assert "older" in why
 
@@ -178,8 +202,8 @@ def test_what_belongs_to_another_visitor_is_not_read(monkeypatch):
     story, run = on_digits("ann-who-is-elsewhere")
     run = replace(run, plan=replace(run.plan))
     object.__setattr__(run.plan, "data", "own-secret")
-    monkeypatch.setattr(datasets, "pick", lambda key: pytest.fail("it was read"))
-    found, why = mapped_of(story, run)
+    monkeypatch.setattr(datasets, "get_dataset", lambda key: pytest.fail("it was read"))
+    found, why = load_map_examples(story, run)
     assert not found
     assert "who added them" in why
 
@@ -193,7 +217,7 @@ def test_what_belongs_to_another_visitor_is_not_read(monkeypatch):
      (0.0284, "2.8 %"), (0.0855, "8.6 %"), (0.5, "50 %"), (1.25, "125 %")],
 )  # fmt: skip
 def test_a_change_in_few_signs(change, expected):
-    assert amount(change) == expected
+    assert format_change(change) == expected
 
 
 @pytest.mark.parametrize(
@@ -209,13 +233,13 @@ def test_a_change_in_few_signs(change, expected):
     ],
 )
 def test_what_changed_in_words(parts, approach, expected):
-    words = change_in_words(Changed(parts, 1.0), approach)
+    words = change_in_words(WeightsCompared(parts, 1.0), approach)
     assert all(part in words for part in expected), words
 
 
 @pytest.mark.parametrize("parts", [CHANGES, FROZEN, CHANGES[2:]])
 def test_the_bars_are_a_figure_that_plotly_takes(parts):
-    figure = change_bars(parts, "#0B9A72")
+    figure = weight_change_bars(parts, "#0B9A72")
     plotly.graph_objects.Figure(figure)
     (bars,) = figure["data"]
     assert len(bars["x"]) == len(bars["text"]) == len(parts)
@@ -236,11 +260,11 @@ def page(section: str, approach="hybrid", events=(), visitor=None, job_end=None)
     at.session_state["visitor"] = "the-visitor-of-this-page"
     visitor = visitor or "the-visitor-of-this-page"
     plan = Plan(data="digits", approach=approach, per_class=2)
-    key = store().start(plan, visitor, worker="test")
-    store().append(key, [started(approach), *events, finished(approach)])
+    key = get_store().start(plan, visitor, worker="test")
+    get_store().append(key, [started(approach), *events, finished(approach)])
     if job_end:
-        job = store().start(Forgot(key=key, visitor=visitor), visitor, worker="test")
-        store().append(job, [job_end])
+        job = get_store().start(ForgettingTest(key=key, visitor=visitor), visitor, worker="test")
+        get_store().append(job, [job_end])
     at.query_params.update(address(key, "the-visitor-of-this-page") | {"section": section})
     return at.switch_page("run.py").run()
 
@@ -248,7 +272,11 @@ def page(section: str, approach="hybrid", events=(), visitor=None, job_end=None)
 @pytest.mark.parametrize("approach", ["transfer", "fine_tune", "hybrid", "scratch"])
 @pytest.mark.parametrize("section", ["film", "changed", "forgot"])
 def test_every_section_can_be_drawn_of_a_run_with_and_without_its_events(approach, section):
-    for events in ([], [WATCHED, *LATE, Changed(CHANGES, 3.0)], [*STILL, Changed(FROZEN, 3.0)]):
+    for events in (
+        [],
+        [WATCHED, *LATE, WeightsCompared(CHANGES, 3.0)],
+        [*STILL, WeightsCompared(FROZEN, 3.0)],
+    ):
         at = page(section, approach, events)
         assert not at.exception
 
@@ -265,7 +293,7 @@ def test_without_training_each_section_says_why_it_is_empty(approach, section, e
 
 
 def test_transfer_learning_is_not_asked_what_it_forgot():
-    at = page("forgot", "transfer", [Changed(FROZEN, 3.0)])
+    at = page("forgot", "transfer", [WeightsCompared(FROZEN, 3.0)])
     assert "Transfer learning forgets nothing" in words(at)
     assert not [button for button in at.button if "Ask it" in button.label]
 
@@ -275,26 +303,26 @@ def test_transfer_learning_is_not_asked_what_it_forgot():
     [(FROZEN, "before the backbone itself learned"), (PUT_BACK, "learned, but on the checks")],
 )
 def test_a_run_whose_backbone_never_moved_is_not_asked_either(parts, why):
-    at = page("forgot", "hybrid", [Changed(parts, 3.0)])
+    at = page("forgot", "hybrid", [WeightsCompared(parts, 3.0)])
     assert "Nothing was forgotten" in words(at)
     assert why in words(at)
     assert not [button for button in at.button if "Ask it" in button.label]
 
 
 def test_who_started_the_run_can_ask_and_the_job_is_started_once():
-    at = page("forgot", events=[Changed(CHANGES, 3.0)])
+    at = page("forgot", events=[WeightsCompared(CHANGES, 3.0)])
     (button,) = [button for button in at.button if "Ask it" in button.label]
     button.click().run()
     assert not at.exception
-    (run,) = store().of_visitor("the-visitor-of-this-page")
-    (job,) = store().of_visitor("the-visitor-of-this-page", kind="forgot")
-    assert job.plan == Forgot(key=run.id, visitor="the-visitor-of-this-page")
+    (run,) = get_store().of_visitor("the-visitor-of-this-page")
+    (job,) = get_store().of_visitor("the-visitor-of-this-page", kind="forgot")
+    assert job.plan == ForgettingTest(key=run.id, visitor="the-visitor-of-this-page")
     assert not [button for button in at.button if "Ask it" in button.label]
     assert [button for button in at.button if button.label == "Cancel"]
 
 
 def test_others_can_only_see_the_answer():
-    at = page("forgot", events=[Changed(CHANGES, 3.0)], visitor="someone-else-entirely")
+    at = page("forgot", events=[WeightsCompared(CHANGES, 3.0)], visitor="someone-else-entirely")
     assert "Only who started this run" in words(at)
     assert not [button for button in at.button if "Ask it" in button.label]
 
@@ -302,11 +330,11 @@ def test_others_can_only_see_the_answer():
 def what_it_found() -> dict:
     questions = [Question(n, "lorry", (0, 1), ("bus", "lorry")) for n in range(12)]
     probe = Probe("<i>Vehicles</i>", ["x"] * 12, questions, centred=True)
-    return summary([probe], [[1] * 12], [[0] * 8 + [1] * 4], untouched=False)
+    return summarise_answers([probe], [[1] * 12], [[0] * 8 + [1] * 4], untouched=False)
 
 
 def test_what_it_found_is_told_in_words_and_numbers():
-    at = page("forgot", job_end=Done(what_it_found(), 2.0), visitor="someone-else-entirely")
+    at = page("forgot", job_end=JobDone(what_it_found(), 2.0), visitor="someone-else-entirely")
     assert not at.exception
     said = words(at).replace("\\", "")
     assert "It forgot something" in said
@@ -315,13 +343,15 @@ def test_what_it_found_is_told_in_words_and_numbers():
 
 
 def test_a_failure_is_told_and_can_be_tried_again():
-    at = page("forgot", events=[Changed(CHANGES, 3.0)], job_end=Failed("No *model* here.", 1.0))
+    at = page(
+        "forgot", events=[WeightsCompared(CHANGES, 3.0)], job_end=JobFailed("No *model* here.", 1.0)
+    )
     assert "No \\*model\\* here" in at.warning[0].value
     assert [button for button in at.button if "Ask it" in button.label]
 
 
 def test_before_and_after_are_a_figure_that_plotly_takes():
-    figure = before_and_after(what_it_found(), "#0B9A72")
+    figure = forgetting_chart(what_it_found(), "#0B9A72")
     plotly.graph_objects.Figure(figure)
     (marks,) = figure["data"]
     assert marks["x"] == [100.0, pytest.approx(33.3, abs=0.1)]
@@ -332,14 +362,14 @@ def test_before_and_after_are_a_figure_that_plotly_takes():
 
 
 def test_a_comparison_shows_the_films_only_once_they_are_asked_for(monkeypatch):
-    runs = store()
+    runs = get_store()
     job = Comparison(data="digits", visitor="someone", approaches=("transfer", "hybrid", "none"))
     key = runs.start(job, "someone", worker="test")
     for lane, (approach, looks) in enumerate([("transfer", STILL), ("hybrid", LATE), ("none", ())]):
         run = runs.start(Plan(data="digits", approach=approach), "someone", worker="test")
-        runs.append(key, [LaneStarted(approach, run, lane, 3, 1.0)])
+        runs.append(key, [ComparisonRunStarted(approach, run, lane, 3, 1.0)])
         runs.append(run, [started(approach), *looks, finished(approach)])
-        runs.append(key, [LaneDone(approach, run, 2.0)])
+        runs.append(key, [ComparisonRunDone(approach, run, 2.0)])
     runs.append(key, [compared()])
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     at.query_params.update(address(key, "another", "compare"))

@@ -12,9 +12,9 @@ from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
 from guide.topics import TOPICS
 from pages.parts.figures import lesson_charts as figures, lesson_drawings as drawn
-from pages.parts.widgets.glossary import explained, word
+from pages.parts.widgets.glossary import link_marked_terms, link_term
 from trainers import datasets
-from trainers.lessons import SIDE, lessons, live
+from trainers.lessons import PLANE_HALF_WIDTH, live, load_lessons
 from trainers.plan import Plan
 from trainers.system.registry import UnknownKey
 
@@ -63,7 +63,7 @@ def test_choosing_a_topic_changes_the_address():
 
 def test_what_thaws_follows_the_slider():
     at = learn(topic="thaw")
-    case = lessons()["thaw"][0]
+    case = load_lessons()["thaw"][0]
     at.slider(key="thawed").set_value(4).run()
     assert f"The head and 4 layers learn: **{case['unseen'][4]:.0%}** of new points" in words(at)
 
@@ -92,7 +92,7 @@ def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
     see = topic.address
     per_class, seconds = int(see.pop("per_class")), int(see.pop("seconds"))
     Plan(**see, per_class=per_class, seconds=seconds)
-    assert per_class <= datasets.pick(see["data"]).train_per_class
+    assert per_class <= datasets.get_dataset(see["data"]).train_per_class
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     for name, value in topic.address.items():
         at.query_params[name] = value
@@ -109,44 +109,47 @@ def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
 
 
 def test_the_border_is_drawn_of_what_was_measured():
-    case = lessons()["thaw"][0]
-    surface, _, *marks = figures.border(case, 0, SIDE)["data"]
+    case = load_lessons()["thaw"][0]
+    surface, _, *marks = figures.decision_boundary(case, 0, PLANE_HALF_WIDTH)["data"]
     assert len(surface["z"]) == len(surface["z"][0]) == len(surface["x"])
-    assert surface["x"][0] == pytest.approx(-SIDE)
-    assert surface["x"][-1] == pytest.approx(SIDE)
+    assert surface["x"][0] == pytest.approx(-PLANE_HALF_WIDTH)
+    assert surface["x"][-1] == pytest.approx(PLANE_HALF_WIDTH)
     assert {0 <= value <= 1 for row in surface["z"] for value in row} == {True}
     assert sum(len(trace["x"]) for trace in marks) == case["examples"]
     assert len({trace["marker"]["symbol"] for trace in marks}) == 2
-    assert figures.border(case, 4, SIDE)["data"][0]["z"] != surface["z"]
+    assert figures.decision_boundary(case, 4, PLANE_HALF_WIDTH)["data"][0]["z"] != surface["z"]
 
 
 def test_a_test_that_misses_the_truth_has_another_mark():
-    tested = [live.Tested(0.8, 0.7, 0.9), live.Tested(0.5, 0.4, 0.6)]
-    holds, misses = figures.many_tests(tested, 0.8)["data"]
+    tested = [live.ScoreInterval(0.8, 0.7, 0.9), live.ScoreInterval(0.5, 0.4, 0.6)]
+    holds, misses = figures.repeated_tests(tested, 0.8)["data"]
     assert holds["x"] == [80]
     assert misses["x"] == [50]
     assert holds["marker"]["symbol"] != misses["marker"]["symbol"]
 
 
 def test_the_answer_is_told_from_the_truth_in_words():
-    bars = figures.likeness(["a", "b", "c"], [0.1, 0.5, 0.2], 2)["data"][0]
+    bars = figures.class_similarity(["a", "b", "c"], [0.1, 0.5, 0.2], 2)["data"][0]
     assert bars["text"] == ["", "answer, wrong", "the truth"]
-    assert figures.likeness(["a", "b"], [0.1, 0.5], 1)["data"][0]["text"] == ["", "answer, right"]
+    assert figures.class_similarity(["a", "b"], [0.1, 0.5], 1)["data"][0]["text"] == [
+        "",
+        "answer, right",
+    ]
 
 
 def test_every_figure_has_a_height_and_keeps_its_place():
-    case = lessons()["thaw"][0]
-    made = live.fits(12, 0)
+    case = load_lessons()["thaw"][0]
+    made = live.compare_fits(12, 0)
     drawings = [
-        figures.border(case, 0, SIDE),
-        figures.by_layers(case, 2),
-        figures.fits(made),
-        figures.errors(made),
-        figures.three_ways(lessons()["hybrid"]),
-        figures.likeness(["a", "b"], [0.1, 0.5], 1),
-        figures.by_shots(lessons()["shots"]),
-        figures.run_curve(lessons()["curves"]["well"]),
-        figures.many_tests(live.tests(20, 0.8, 20, 0), 0.8),
+        figures.decision_boundary(case, 0, PLANE_HALF_WIDTH),
+        figures.accuracy_by_layers(case, 2),
+        figures.model_fits(made),
+        figures.fit_errors(made),
+        figures.approach_curves(load_lessons()["hybrid"]),
+        figures.class_similarity(["a", "b"], [0.1, 0.5], 1),
+        figures.accuracy_by_shots(load_lessons()["shots"]),
+        figures.run_curve(load_lessons()["curves"]["well"]),
+        figures.repeated_tests(live.simulate_scores(20, 0.8, 20, 0), 0.8),
     ]
     for figure in drawings:
         assert figure["layout"]["height"] > 0
@@ -154,11 +157,15 @@ def test_every_figure_has_a_height_and_keeps_its_place():
 
 
 DRAWINGS = {
-    **{f"likeness-{key}": drawn.likeness(key) for key, row in APPROACHES.items() if row.advised},
-    "filters": drawn.filters(lessons()["filters"], 0),
-    "lora": drawn.lora(8, 384),
-    "thawing": drawn.thawing(),
-    "chat": drawn.reads_or_writes(),
+    **{
+        f"likeness-{key}": drawn.approach_analogy(key)
+        for key, row in APPROACHES.items()
+        if row.advised
+    },
+    "filters": drawn.filter_grid(load_lessons()["filters"], 0),
+    "lora": drawn.lora_diagram(8, 384),
+    "thawing": drawn.thawing_animation(),
+    "chat": drawn.encoder_and_chat_model(),
 }
 
 
@@ -179,7 +186,7 @@ def test_drawings_move_only_where_less_motion_was_not_asked_for():
 
 
 def test_lora_is_drawn_with_its_numbers():
-    assert "6,144 numbers, 4.2%" in drawn.lora(8, 384)
+    assert "6,144 numbers, 4.2%" in drawn.lora_diagram(8, 384)
 
 
 # --- the words ------------------------------------------------------------------------------------
@@ -187,10 +194,10 @@ def test_lora_is_drawn_with_its_numbers():
 
 def test_a_word_is_a_link_that_explains_itself():
     means = GLOSSARY["backbone"].means
-    assert word("backbone") == f'[backbone](#word-backbone "{means}")'
-    assert explained("A [[backbone|body]].") == f'A [body](#word-backbone "{means}").'
+    assert link_term("backbone") == f'[backbone](#word-backbone "{means}")'
+    assert link_marked_terms("A [[backbone|body]].") == f'A [body](#word-backbone "{means}").'
     with pytest.raises(UnknownKey, match="backbone"):
-        word("backbon")
+        link_term("backbon")
 
 
 def test_the_guide_explains_a_word_in_its_advice():

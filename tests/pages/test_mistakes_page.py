@@ -15,9 +15,9 @@ from tests.support.run_address import address
 from trainers import datasets
 from trainers.datasets import uploads
 from trainers.evaluation.metrics import score
-from trainers.events import Answered
+from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 
 CLASSES = tuple("0123456789")
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
@@ -25,8 +25,8 @@ ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 
 def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=ANN):
     """The section of `of`'s run, as `by` sees it."""
-    answered = Answered(list(labels), list(answers), list(sure), 2.0)
-    modality = datasets.pick(data).modality
+    answered = PredictionsRecorded(list(labels), list(answers), list(sure), 2.0)
+    modality = datasets.get_dataset(data).modality
     facts = {"data": data, "classes": list(classes)}
     found = score(labels, answers, len(classes))
     end = finished(
@@ -34,8 +34,8 @@ def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=A
         test_accuracy=found.accuracy, confusion=found.confusion,
     )  # fmt: skip
     start = replace(started("transfer"), modality=modality, **facts)
-    run = store().start(Plan(data=data, approach="transfer"), visitor=of, worker="test")
-    store().append(run, [start, answered, end])
+    run = get_store().start(Plan(data=data, approach="transfer"), visitor=of, worker="test")
+    get_store().append(run, [start, answered, end])
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = by
     at.run()
@@ -56,7 +56,7 @@ def all_shown(at) -> str:
 @pytest.fixture(scope="module")
 def digits():
     """Labels of the test of digits; 30 of them answered wrong, ever more surely."""
-    labels = datasets.pick("digits").data(1).test.labels
+    labels = datasets.get_dataset("digits").data(1).test.labels
     answers, sure = labels.copy(), np.full(len(labels), 0.5)
     answers[:30] = (labels[:30] + 1) % 10
     sure[:30] = np.linspace(0.55, 0.99, 30).round(3)
@@ -89,9 +89,9 @@ def test_a_click_chooses_a_cell_and_nonsense_does_not(monkeypatch):
     state: dict = {}
     monkeypatch.setattr(section.st, "session_state", state)
     for mark in (None, "x", [1], [0, 10], [-1, 0], [0.5, 1], {"row": 1}):
-        section.clicked("r", 10, mark)
+        section.select_cell("r", 10, mark)
     assert state == {}
-    section.clicked("r", 10, [2, 5])
+    section.select_cell("r", 10, [2, 5])
     assert state == {"truth-r": 2, "answer-r": 5}
 
 
@@ -154,14 +154,14 @@ def texts(tmp_path):
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
         rows.writerows([f"secret {name} number {n}", name] for n in range(25) for name in "xy")
-    reading = uploads.read(path, visitor=ANN)
+    reading = uploads.import_upload(path, visitor=ANN)
     while True:
         try:
             next(reading)
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    labels = datasets.pick(key).data(1).test.labels.tolist()
+    labels = datasets.get_dataset(key).data(1).test.labels.tolist()
     return key, labels, [1 - labels[0], *labels[1:]], [0.9] * len(labels)
 
 
@@ -180,7 +180,7 @@ def test_own_examples_are_shown_to_their_visitor_alone(texts):
 
 def test_deleted_data_leaves_the_numbers(texts):
     key, labels, answers, sure = texts
-    uploads.forget(key)
+    uploads.delete(key)
     at = drawn(labels, answers, sure, data=key, classes="xy")
     assert not at.exception
     assert "No examples are shown. This data was deleted" in words(at)
@@ -189,8 +189,15 @@ def test_deleted_data_leaves_the_numbers(texts):
 
 def test_the_chosen_cell_is_framed():
     counts = [[3, 1], [0, 4]]
-    layout = confusion_matrix.matrix(["a", "b"], counts, "#112233", (0, 1))["layout"]
+    layout = confusion_matrix.clickable_confusion_matrix(["a", "b"], counts, "#112233", (0, 1))[
+        "layout"
+    ]
     (frame,) = layout["shapes"]
     assert (frame["x0"], frame["x1"], frame["y0"], frame["y1"]) == (0.5, 1.5, -0.5, 0.5)
     assert layout["xaxis"]["fixedrange"]
-    assert "shapes" not in confusion_matrix.matrix(["a", "b"], counts, "#112233", None)["layout"]
+    assert (
+        "shapes"
+        not in confusion_matrix.clickable_confusion_matrix(["a", "b"], counts, "#112233", None)[
+            "layout"
+        ]
+    )

@@ -10,30 +10,30 @@ from streamlit.testing.v1 import AppTest
 from guide import QUESTIONS, Answers, advise
 from guide.approaches import APPROACHES
 from pages.parts.figures import chart_text, charts, run_snapshot as tell
-from pages.parts.figures.markdown import plain
+from pages.parts.figures.markdown import escape_markdown
 from pages.parts.results import SECTIONS
 from tests.support.run_address import address
 from trainers import datasets
 from trainers.events import (
     Baseline,
-    Cancelled,
-    Done,
-    Failed,
-    Finished,
-    Paced,
+    JobCancelled,
+    JobDone,
+    JobFailed,
     PhaseDone,
+    PhaseScheduled,
     PhaseStarted,
+    RunFinished,
+    RunStarted,
     Stage,
-    Started,
     Step,
-    Validated,
-    Watched,
+    ValidationDone,
+    WatchedExamples,
 )
 from trainers.jobs import Export
 from trainers.plan import Plan
-from trainers.reports.report import report_of
-from trainers.store import Wait, store
-from trainers.system.paths import zip_of
+from trainers.reports.report import render_stored_report
+from trainers.store import WaitEstimate, get_store
+from trainers.system.paths import bundle_path
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 PARTS = [
@@ -43,7 +43,7 @@ PARTS = [
 
 
 def started(approach="hybrid", classes=("<b>cat</b>", "dog")):
-    return Started(
+    return RunStarted(
         approach=approach,
         data="digits",
         backbone="small_resnet",
@@ -60,7 +60,7 @@ def started(approach="hybrid", classes=("<b>cat</b>", "dog")):
 
 
 def look(phase=0, step=0, epoch=0.0, accuracy=0.5, seconds=1.0, points=((0, 0), (1, 1))):
-    return Validated(
+    return ValidationDone(
         phase=phase,
         step=step,
         epoch=epoch,
@@ -99,18 +99,18 @@ def finished(approach="hybrid", **changes):
         "stopped": False,
         "repeat": {},
     }
-    return Finished(**facts | changes)
+    return RunFinished(**facts | changes)
 
 
 RUN = [
     started(),
-    Watched([0, 1], ["data:image/png;base64,AAAA", "data:image/png;base64,AAAA"], [0, 1]),
+    WatchedExamples([0, 1], ["data:image/png;base64,AAAA", "data:image/png;base64,AAAA"], [0, 1]),
     Baseline("nearest class mean", 0.6, 0.2),
     Stage("phase", "First the new last layer", 0.3),
     PhaseStarted(0, "First the new last layer", PARTS, 10, 0.01, 0.3),
     look(),
     Step(0, 1, 1.0, 0.6, 1.1),
-    Paced(0, 2, 1, 0.1, 1.1),
+    PhaseScheduled(0, 2, 1, 0.1, 1.1),
     look(step=1, epoch=1.0, accuracy=0.7, seconds=1.2, points=()),
     PhaseDone(0, 2, 2.0, "all steps done", 1.3),
     Stage("phase", "Then thaw the rest, gently", 1.4),
@@ -194,18 +194,18 @@ def test_start_queues_the_plan_and_shows_its_run():
     assert "Cancel" in {button.label for button in at.button}
 
 
-@pytest.mark.parametrize("data", datasets.SAMPLES)
+@pytest.mark.parametrize("data", datasets.BUNDLED_DATASETS)
 def test_every_sample_can_be_set_up(data):
     at = app("run.py")
     at.selectbox(key="data").set_value(data).run()
     assert not at.exception
-    assert plain(datasets.pick(data).about) in words(at)
+    assert escape_markdown(datasets.get_dataset(data).about) in words(at)
 
 
 def shown_run(events, approach="hybrid"):
     plan = Plan(data="digits", approach=approach, per_class=1)
-    run = store().start(plan, visitor="someone", worker="test")
-    store().append(run, events)
+    run = get_store().start(plan, visitor="someone", worker="test")
+    get_store().append(run, events)
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = "someone"
     at.run()
@@ -229,7 +229,7 @@ def test_finished_run_says_score_interval_and_cost():
 
 
 def test_failed_run_says_why():
-    at = shown_run([*RUN, Failed("The disk is full. Make room and start again.", 3.0)])
+    at = shown_run([*RUN, JobFailed("The disk is full. Make room and start again.", 3.0)])
     assert "The disk is full" in words(at)
     assert not at.exception
 
@@ -253,55 +253,61 @@ def test_link_to_no_run_says_so():
 
 def test_status_is_true_at_every_moment():
     plan = Plan(data="digits", approach="hybrid", per_class=1)
-    run = store().start(plan, visitor="someone")
-    queued = store().find(run)
-    nothing = tell.told([])
-    assert "Warming up" in tell.status(nothing, queued, Wait(0, 0), ready=False)
-    assert tell.in_line(Wait(1, 0.3)) == "one run goes first, about 2 seconds."  # never 0
-    assert "2 runs go first, about 60 seconds" in tell.status(
-        nothing, queued, Wait(2, 60), ready=True
+    run = get_store().start(plan, visitor="someone")
+    queued = get_store().find(run)
+    nothing = tell.fold_events([])
+    assert "Warming up" in tell.describe_status(nothing, queued, WaitEstimate(0, 0), ready=False)
+    assert (
+        tell.describe_wait(WaitEstimate(1, 0.3)) == "one run goes first, about 2 seconds."
+    )  # never 0
+    assert "2 runs go first, about 60 seconds" in tell.describe_status(
+        nothing, queued, WaitEstimate(2, 60), ready=True
     )
-    store().claim("test")
-    running = store().find(run)
-    assert "Reading the data" in tell.status(nothing, running, None, ready=True)
-    assert "Part 2 of 2: then thaw the rest, gently, pass 3" in tell.status(
-        tell.told(RUN[:-2]), running, None, ready=True
+    get_store().claim("test")
+    running = get_store().find(run)
+    assert "Reading the data" in tell.describe_status(nothing, running, None, ready=True)
+    assert "Part 2 of 2: then thaw the rest, gently, pass 3" in tell.describe_status(
+        tell.fold_events(RUN[:-2]), running, None, ready=True
     )
-    assert tell.status(tell.told([*RUN, finished()]), running, None, True).startswith(
-        "Finished in 4.2 seconds"
+    assert tell.describe_status(
+        tell.fold_events([*RUN, finished()]), running, None, True
+    ).startswith("Finished in 4.2 seconds")
+    assert "no score" in tell.describe_status(
+        tell.fold_events([*RUN, JobCancelled(1.0)]), running, None, True
     )
-    assert "no score" in tell.status(tell.told([*RUN, Cancelled(1.0)]), running, None, True)
 
 
 def test_progress_only_reaches_the_end_at_the_end():
-    run = store().find(store().start(Plan(data="digits", approach="hybrid"), "someone"))
-    shares = [tell.share_done(tell.told(RUN[:until]), run) for until in range(len(RUN) + 1)]
-    assert max(shares) < 1 == tell.share_done(tell.told([*RUN, finished()]), run)
+    run = get_store().find(get_store().start(Plan(data="digits", approach="hybrid"), "someone"))
+    shares = [
+        tell.compute_progress(tell.fold_events(RUN[:until]), run) for until in range(len(RUN) + 1)
+    ]
+    assert max(shares) < 1 == tell.compute_progress(tell.fold_events([*RUN, finished()]), run)
 
 
 def test_curve_has_a_point_a_look_and_marks_the_second_phase():
-    figure = charts.accuracy_curve(tell.told(RUN))
+    figure = charts.accuracy_curve(tell.fold_events(RUN))
     assert figure["data"][0]["y"] == pytest.approx([50, 70, 70, 90])
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [1.5, 0]
     assert "no training 60 %" in str(figure["layout"]["annotations"])
 
 
 def test_curve_by_epochs_counts_those_of_the_phase_before():
-    figure = charts.accuracy_curve(tell.told(RUN), against="epoch")
+    figure = charts.accuracy_curve(tell.fold_events(RUN), against="epoch")
     assert figure["data"][0]["x"] == [0, 1, 2, 5]
 
 
 def test_map_moves_with_the_model_and_keeps_its_place_when_nothing_moved():
-    still = charts.example_map(tell.told(RUN[:9]))
+    still = charts.example_map(tell.fold_events(RUN[:9]))
     assert [trace["x"] for trace in still["data"] if trace["x"]] == [[0], [1]]
-    moved = charts.example_map(tell.told(RUN))
+    moved = charts.example_map(tell.fold_events(RUN))
     assert [trace["x"] for trace in moved["data"] if trace["x"]] == [[2], [3]]
 
 
 def test_names_of_classes_never_act_as_markup():
-    told = tell.told([*RUN, finished()])
+    told = tell.fold_events([*RUN, finished()])
     drawn = str(charts.example_map(told)) + str(
-        charts.confusion(told.end.classes, told.end.confusion, "#112233")
+        charts.confusion_matrix(told.end.classes, told.end.confusion, "#112233")
     )
     assert "&lt;b&gt;cat" in drawn
     assert "<b>cat" not in drawn
@@ -309,52 +315,57 @@ def test_names_of_classes_never_act_as_markup():
 
 def test_long_names_of_classes_leave_room_for_the_figure():
     long = "what a customer writes who wants the money back"
-    drawn = charts.confusion([long, "b"], [[1, 0], [0, 1]], "#112233")
-    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == charts.AXIS_CHARS
+    drawn = charts.confusion_matrix([long, "b"], [[1, 0], [0, 1]], "#112233")
+    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == charts.MAX_LABEL_CHARS
     assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
 
 
 def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
     names = [f"subject {number}" for number in range(100)]
     matrix = [[int(one == other) for one in range(100)] for other in range(100)]
-    assert not charts.confusion(names, matrix, "#112233")["layout"]["xaxis"]["showticklabels"]
+    assert not charts.confusion_matrix(names, matrix, "#112233")["layout"]["xaxis"][
+        "showticklabels"
+    ]
     (guessing,) = charts.score_line(replace(finished(), classes=names), "#112233")["layout"][
         "annotations"
     ]
     assert guessing["xanchor"] == "left"
-    started = [replace(e, classes=names) if isinstance(e, Started) else e for e in RUN]
+    started = [replace(e, classes=names) if isinstance(e, RunStarted) else e for e in RUN]
     looks = [
         replace(e, points=[[n, n] for n in range(100)], point_labels=[*range(100)],
-                point_answers=[*range(100)]) if isinstance(e, Validated) else e
+                point_answers=[*range(100)]) if isinstance(e, ValidationDone) else e
         for e in started
     ]  # fmt: skip
-    assert not charts.example_map(tell.told(looks))["layout"]["showlegend"]
-    assert charts.example_map(tell.told(RUN))["layout"]["showlegend"]
+    assert not charts.example_map(tell.fold_events(looks))["layout"]["showlegend"]
+    assert charts.example_map(tell.fold_events(RUN))["layout"]["showlegend"]
 
 
 def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_is():
     long = "what a customer writes who wants the money back"
-    events = [replace(e, classes=[long, "b"]) if isinstance(e, Started) else e for e in RUN]
-    first = charts.example_map(tell.told(events))["data"][0]
-    assert len(first["name"]) == charts.AXIS_CHARS
+    events = [replace(e, classes=[long, "b"]) if isinstance(e, RunStarted) else e for e in RUN]
+    first = charts.example_map(tell.fold_events(events))["data"][0]
+    assert len(first["name"]) == charts.MAX_LABEL_CHARS
     assert long in first["hovertemplate"]
 
 
 def test_a_map_without_a_hollow_mark_speaks_of_none():
     events = [
-        replace(e, point_answers=e.point_labels) if isinstance(e, Validated) else e for e in RUN
+        replace(e, point_answers=e.point_labels) if isinstance(e, ValidationDone) else e
+        for e in RUN
     ]
-    assert chart_text.on_the_map(tell.told(events)).startswith("All 2 checks on the map are right")
-    assert "are right; the hollow ones are not" in chart_text.on_the_map(tell.told(RUN))
+    assert chart_text.describe_map(tell.fold_events(events)).startswith(
+        "All 2 checks on the map are right"
+    )
+    assert "are right; the hollow ones are not" in chart_text.describe_map(tell.fold_events(RUN))
 
 
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
-    told = tell.told([*RUN, finished()])
+    told = tell.fold_events([*RUN, finished()])
     drawn = [
         charts.accuracy_curve(told),
         charts.loss_curve(told),
         charts.example_map(told),
-        charts.confusion(told.end.classes, told.end.confusion, "#112233"),
+        charts.confusion_matrix(told.end.classes, told.end.confusion, "#112233"),
         charts.layer_bars(PARTS, "#112233", "#445566"),
         charts.score_line(told.end, "#112233"),
     ]
@@ -376,7 +387,7 @@ def mine():
     at = shown_run([*RUN, finished()])
     at.session_state["section"] = "take"
     at.session_state["visitor"] = "someone"
-    (run,) = store().of_visitor("someone")
+    (run,) = get_store().of_visitor("someone")
     return at.run(), run.id
 
 
@@ -388,7 +399,7 @@ def test_a_model_is_packed_when_its_own_visitor_asks():
     at, run = mine()
     next(button for button in at.button if button.label == "Pack the model").click()
     at.run()
-    job = store().latest("export", run)
+    job = get_store().latest("export", run)
     assert (job.visitor, job.plan.onnx) == ("someone", False)
     assert "Pack the model" not in buttons(at)
     assert at.get("progress")[-1].proto.text == "Waiting for a free process."
@@ -398,16 +409,16 @@ def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
     at, run = mine()
     at.checkbox(key=f"onnx-{run}").check().run()
     next(button for button in at.button if button.label == "Pack the model").click().run()
-    assert store().latest("export", run).plan.onnx
-    zip_of(run).parent.mkdir(parents=True)
-    zip_of(run).write_bytes(b"PK")
-    store().append(store().latest("export", run).id, [Done({"bytes": 2}, 3.0)])
+    assert get_store().latest("export", run).plan.onnx
+    bundle_path(run).parent.mkdir(parents=True)
+    bundle_path(run).write_bytes(b"PK")
+    get_store().append(get_store().latest("export", run).id, [JobDone({"bytes": 2}, 3.0)])
     assert "Pack it again, with ONNX" not in buttons(at.run())
-    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
-    store().append(job, [Done({"bytes": 2}, 3.0)])
+    job = get_store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    get_store().append(job, [JobDone({"bytes": 2}, 3.0)])
     at.run()
     next(button for button in at.button if button.label == "Pack it again, with ONNX").click().run()
-    assert store().latest("export", run).plan.onnx
+    assert get_store().latest("export", run).plan.onnx
 
 
 def test_the_report_knows_what_the_guide_was_told(monkeypatch):
@@ -421,10 +432,10 @@ def test_the_report_knows_what_the_guide_was_told(monkeypatch):
 
 def test_what_is_packed_can_be_downloaded():
     at, run = mine()
-    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
-    zip_of(run).parent.mkdir(parents=True)
-    zip_of(run).write_bytes(b"PK" + bytes(1_200_000))
-    store().append(job, [Done({"bytes": 1_200_002}, 3.0)])
+    job = get_store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    bundle_path(run).parent.mkdir(parents=True)
+    bundle_path(run).write_bytes(b"PK" + bytes(1_200_000))
+    get_store().append(job, [JobDone({"bytes": 1_200_002}, 3.0)])
     at.run()
     (_, model) = at.get("download_button")  # after the report
     assert model.label == "Download the model (1.2 MB)"
@@ -432,8 +443,8 @@ def test_what_is_packed_can_be_downloaded():
 
 def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
     at, run = mine()
-    job = store().start(Export(key=run, visitor="someone"), "someone", worker="test")
-    store().append(job, [Failed("The disk is full.", 3.0)])
+    job = get_store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    get_store().append(job, [JobFailed("The disk is full.", 3.0)])
     at.run()
     assert "The disk is full" in words(at)
     assert "Pack the model" in buttons(at)
@@ -454,7 +465,7 @@ def test_the_report_is_there_at_once_for_whoever_sees_the_run():
         at.query_params.update(address(run, who))
         at.run()
         assert "Download the report" in [one.label for one in at.get("download_button")]
-    assert "8 of 10 test examples right" in report_of(store().find(run))
+    assert "8 of 10 test examples right" in render_stored_report(get_store().find(run))
 
 
 def test_another_visitor_cannot_take_the_model():
@@ -492,6 +503,6 @@ def test_what_the_guide_advised_is_not_mixed_into_what_an_address_asks_for():
 
 
 def test_a_run_without_a_score_keeps_its_bar_where_it_stood():
-    events = [*RUN, Failed("The process was ended.", 400.0)]
+    events = [*RUN, JobFailed("The process was ended.", 400.0)]
     budget = started().budget_seconds
-    assert tell.share_done(tell.told(events), None) == pytest.approx(2.7 / budget)
+    assert tell.compute_progress(tell.fold_events(events), None) == pytest.approx(2.7 / budget)

@@ -10,12 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from guide.exercises import EXERCISES
 from pages.parts.figures import leaderboard, leaderboard_chart
-from pages.parts.figures.style import LOOKS
+from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.session import server_url
-from trainers.events import Finished
-from trainers.hosting.rooms import Line, Settings, rooms
+from trainers.events import RunFinished
+from trainers.hosting.rooms import BoardRow, RoomSettings, get_rooms
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 TEACHER, ANA, BEN = "the-teacher-of-tests", "ana-of-the-tests-00", "ben-of-the-tests-00"
@@ -46,19 +46,19 @@ def words(at) -> str:
 
 
 def opened(**settings):
-    return rooms().open("Class 7b", Settings(**settings), TEACHER)
+    return get_rooms().open("Class 7b", RoomSettings(**settings), TEACHER)
 
 
 def ran(room, visitor, right=48):
-    person = rooms().of(visitor)[1]
-    run = rooms().start(room.settings.plan("transfer", person.number), visitor)
-    store().append(run, [ended(right)])
+    person = get_rooms().of(visitor)[1]
+    run = get_rooms().start(room.settings.plan("transfer", person.number), visitor)
+    get_store().append(run, [ended(right)])
     return run
 
 
 def ended(right=48):
     share = right / 60
-    return Finished(
+    return RunFinished(
         "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, right, share, share - 0.1,
         share + 0.08, 0.79, [[30, 0], [0, 30]], 4.2, 90, 990, 12.0, False, {}, 1, 1,
     )  # fmt: skip
@@ -79,17 +79,17 @@ def test_the_front_says_what_a_room_is_and_has_every_exercise():
 
 
 def test_alone_a_run_again_with_the_same_seed_is_no_second_draw():
-    settings = Settings.of_exercise("three-approaches")
+    settings = RoomSettings.of_exercise("three-approaches")
     for seed in (3, 3, 4):
-        store().append(store().start(settings.plan("transfer", seed), ANA), [ended()])
+        get_store().append(get_store().start(settings.plan("transfer", seed), ANA), [ended()])
     assert "3 runs of 2 draws" in words(page())
 
 
 def test_one_click_opens_a_room_with_an_exercise():
     at = page(TEACHER)
     at.button(key="open-how-few").click().run()
-    (room,) = rooms().led_by(TEACHER)
-    assert room.settings == Settings.of_exercise("how-few")
+    (room,) = get_rooms().led_by(TEACHER)
+    assert room.settings == RoomSettings.of_exercise("how-few")
     assert room.code in words(at)
 
 
@@ -100,7 +100,7 @@ def test_a_room_of_ones_own_is_opened_as_it_was_set_up():
     at.pills(key="new-may-change").set_value(["seconds"])
     at.text_input(key="new-title").set_value("Biology")
     pressed(at, "Open the room")
-    (room,) = rooms().led_by(TEACHER)
+    (room,) = get_rooms().led_by(TEACHER)
     assert room.title == "Biology"
     assert (room.settings.data, room.settings.may_change) == ("cells", ("seconds",))
     assert room.settings.approaches == ("transfer", "simple")
@@ -130,7 +130,7 @@ def test_a_visitor_joins_by_code_and_name():
     at.text_input(key="name").set_value("Ana")
     pressed(at, "Join")
     assert "You are **Ana**" in words(at)
-    assert rooms().of(ANA)[1] == ("Ana", 1)
+    assert get_rooms().of(ANA)[1] == ("Ana", 1)
 
 
 def test_a_name_that_cannot_be_read_is_told():
@@ -138,13 +138,13 @@ def test_a_name_that_cannot_be_read_is_told():
     at.text_input(key="name").set_value("…")
     pressed(at, "Join")
     assert "1 to 24 letters" in words(at)
-    assert rooms().of(ANA) is None
+    assert get_rooms().of(ANA) is None
 
 
 def test_the_board_shows_names_as_they_stand_and_ones_own_place():
     room = opened()
     for visitor, name, right in ((ANA, "Ana", 40), (BEN, HOSTILE, 50)):
-        rooms().join(room.code, name, visitor)
+        get_rooms().join(room.code, name, visitor)
         ran(room, visitor, right)
     said = words(page(room=room.code))
     assert "place 2 of 2, 67% right" in said.replace("\\", "")
@@ -155,7 +155,7 @@ def test_the_board_shows_names_as_they_stand_and_ones_own_place():
 def test_where_all_have_one_draw_many_runs_tell_nothing_of_luck():
     room = opened(draws=False, may_change=("seconds",))
     for visitor, name in ((ANA, "Ana"), (BEN, "Ben")):
-        rooms().join(room.code, name, visitor)
+        get_rooms().join(room.code, name, visitor)
         ran(room, visitor)
     said = words(page(room=room.code))
     assert "2 runs of 1 draw, " in said
@@ -164,7 +164,7 @@ def test_where_all_have_one_draw_many_runs_tell_nothing_of_luck():
 
 def test_who_is_not_in_a_room_sees_neither_its_board_nor_its_wall():
     room = opened()
-    rooms().join(room.code, "Ben", BEN)
+    get_rooms().join(room.code, "Ben", BEN)
     ran(room, BEN)
     for query in ({}, {"wall": "1"}):
         at = page(room=room.code, **query)
@@ -177,16 +177,16 @@ def test_who_is_not_in_a_room_sees_neither_its_board_nor_its_wall():
 
 def test_the_leader_pauses_and_people_are_told():
     room = opened()
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     at = page(TEACHER, room=room.code)
     pressed(at, "Pause")
-    assert rooms().find(room.code).paused
+    assert get_rooms().find(room.code).paused
     assert "Paused" in words(page(room=room.code))
     run = page(where="run.py")
     assert "room is paused" in words(run)
     assert next(button for button in run.button if button.label == "Start").disabled
     pressed(at, "Go on")
-    assert not rooms().find(room.code).paused
+    assert not get_rooms().find(room.code).paused
 
 
 def test_who_leads_may_take_part_and_go_back_to_the_controls():
@@ -202,30 +202,30 @@ def test_who_leads_may_take_part_and_go_back_to_the_controls():
 
 def test_the_leader_clears_removes_and_closes():
     room = opened()
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     run = ran(room, ANA)
     at = page(TEACHER, room=room.code)
     assert "80%" in words(at)
     pressed(at, "Clear it")
-    assert rooms().board(room.code) == []
+    assert get_rooms().board(room.code) == []
     pressed(at, "Remove")
-    assert rooms().people(room.code) == []
+    assert get_rooms().people(room.code) == []
     pressed(at, "Close it")
-    assert rooms().led_by(TEACHER) == []
-    assert store().find(run).state == "finished"
+    assert get_rooms().led_by(TEACHER) == []
+    assert get_store().find(run).state == "finished"
 
 
 def test_the_key_leads_and_does_not_stay_in_the_address():
     room = opened()
     at = page(BEN, room=room.code, lead=room.key)
-    assert rooms().leads(room.code, BEN)
+    assert get_rooms().leads(room.code, BEN)
     assert "lead" not in at.query_params
     assert "leads no room" in words(page(ANA, room=room.code, lead="wrong"))
 
 
 def test_the_wall_has_the_code_and_the_scores_and_no_controls():
     room = opened()
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     ran(room, ANA)
     at = page(TEACHER, room=room.code, wall="1")
     assert room.code in words(at)
@@ -235,9 +235,9 @@ def test_the_wall_has_the_code_and_the_scores_and_no_controls():
 
 def test_nothing_but_names_and_scores_is_sent_to_a_board():
     room = opened()
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     run = ran(room, ANA)
-    rooms().join(room.code, "Ben", BEN)
+    get_rooms().join(room.code, "Ben", BEN)
     for query in ({}, {"wall": "1"}):
         at = page(BEN, room=room.code, **query)
         charts = "".join(str(part.proto) for part in at.get("bidi_component"))
@@ -254,55 +254,55 @@ def test_nothing_but_names_and_scores_is_sent_to_a_board():
 
 def test_run_shows_what_is_locked_and_starts_in_the_room():
     room = opened(seconds=10, per_class=7)
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py", data="cells", seconds="600", per_class="50")
     assert "Handwritten digits; 7 examples of each class; Time budget: 10 seconds" in words(at)
     assert not at.selectbox
     assert not at.slider
     pressed(at, "Start")
-    (line,) = rooms().board(room.code)
+    (line,) = get_rooms().board(room.code)
     assert (line.name, line.data, line.per_class) == ("Ana", "digits", 7)
-    (run,) = store().of_visitor(ANA)
+    (run,) = get_store().of_visitor(ANA)
     assert (run.plan.seconds, run.plan.seed) == (10, 1)
 
 
 def test_run_asks_for_what_is_free():
     room = opened(may_change=("per_class", "seconds"))
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py", per_class="9", seconds="60")
     pressed(at, "Start")
-    (run,) = store().of_visitor(ANA)
+    (run,) = get_store().of_visitor(ANA)
     assert (run.plan.per_class, run.plan.seconds, run.plan.data) == (9, 60, "digits")
-    assert len(rooms().board(room.code)) == 1
+    assert len(get_rooms().board(room.code)) == 1
 
 
 def test_a_run_of_before_is_not_repeated_in_a_room_that_locks_its_settings():
     ended = ran_outside()
     room = opened()
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py", run=ended)
     pressed(at, "Run again")
     assert "In this room the data is" in words(at)
-    assert rooms().board(room.code) == []
+    assert get_rooms().board(room.code) == []
 
 
 def ran_outside() -> str:
     plan = Plan(data="cells", approach="transfer")
-    run = store().start(plan, ANA, worker="test")
-    end = Finished(
+    run = get_store().start(plan, ANA, worker="test")
+    end = RunFinished(
         "transfer", "cells", "small_resnet", ["a", "b"], 50, 60, 30, 0.5, 0.4,
         0.6, 0.79, [[30, 0], [0, 30]], 4.2, 90, 990, 12.0, False, {}, 1, 1,
     )  # fmt: skip
-    store().append(run, [end])
+    get_store().append(run, [end])
     return run
 
 
 def test_who_leaves_runs_on_their_own_again():
     room = opened()
-    rooms().join(room.code, "Ana", ANA)
+    get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py")
     pressed(at, "Leave the room")
-    assert rooms().of(ANA) is None
+    assert get_rooms().of(ANA) is None
     assert at.selectbox(key="data")
 
 
@@ -321,7 +321,7 @@ def test_who_leaves_runs_on_their_own_again():
     ],
 )
 def test_an_address_that_every_computer_calls_its_own_is_known(url, alone):
-    assert server_url.is_of_this_computer_alone(url) == alone
+    assert server_url.is_loopback(url) == alone
 
 
 def test_the_network_addresses_are_offered_home_networks_first(monkeypatch):
@@ -336,7 +336,7 @@ def test_the_network_addresses_are_offered_home_networks_first(monkeypatch):
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: found)
     up = {name: SimpleNamespace(isup=name != "off") for name in found}
     monkeypatch.setattr(psutil, "net_if_stats", lambda: up)
-    assert server_url.in_the_network("http://localhost:8501/room") == [
+    assert server_url.list_network_urls("http://localhost:8501/room") == [
         "http://192.168.1.7:8501/room",
         "http://10.0.0.5:8501/room",
     ]
@@ -348,41 +348,43 @@ def test_the_network_addresses_are_offered_home_networks_first(monkeypatch):
      ("http://[", False), ("", False)],
 )  # fmt: skip
 def test_an_address_is_one(text, fits):
-    assert server_url.is_address(text) == fits
+    assert server_url.is_url(text) == fits
 
 
 def line(name="Ana", score=0.8, state="finished", approach="transfer", mine=False, **more):
     low, high = (None, None) if score is None else (score - 0.1, score + 0.1)
     settings = {"data": "digits", "per_class": 20, "seconds": 4.0} | more
-    return Line(name, approach, state=state, score=score, low=low, high=high, mine=mine, **settings)
+    return BoardRow(
+        name, approach, state=state, score=score, low=low, high=high, mine=mine, **settings
+    )
 
 
 def test_columns_come_where_there_is_something_to_tell_apart():
-    assert "examples" not in leaderboard.table([line()])
-    assert "| 5 |" in leaderboard.table([line(), line(per_class=5)])
+    assert "examples" not in leaderboard.format_table([line()])
+    assert "| 5 |" in leaderboard.format_table([line(), line(per_class=5)])
     both = [line(), line(data="own")]
-    assert "own data" in leaderboard.table(both)
-    assert "cannot be held against each other" in leaderboard.note(both)
+    assert "own data" in leaderboard.format_table(both)
+    assert "cannot be held against each other" in leaderboard.describe_caveat(both)
 
 
 def test_equal_scores_share_a_place():
     lines = [line("Ben"), line("Ana", mine=True)]
-    assert leaderboard.place_of_mine(lines).startswith("You: place 1 of 2, with others")
-    assert leaderboard.place_of_mine([line(score=None, state="running", mine=True)]) == ""
+    assert leaderboard.describe_rank(lines).startswith("You: place 1 of 2, with others")
+    assert leaderboard.describe_rank([line(score=None, state="running", mine=True)]) == ""
 
 
 def test_every_approach_has_a_sign_on_the_wall():
-    assert {look.mark for look in LOOKS.values()} == set(leaderboard.MARKS)
-    assert len(set(leaderboard.MARKS.values())) == len(LOOKS)
+    assert {look.mark for look in APPROACH_STYLES.values()} == set(leaderboard.MARKER_SIGNS)
+    assert len(set(leaderboard.MARKER_SIGNS.values())) == len(APPROACH_STYLES)
 
 
 def test_the_chart_keeps_its_order_and_holds_every_score():
     lines = [line(), line("Ben", 0.55, approach="hybrid", seconds=30.0), line(score=None)]
-    drawn = leaderboard_chart.scores(lines, ["hybrid", "transfer"], most_x=20)
+    drawn = leaderboard_chart.score_chart(lines, ["hybrid", "transfer"], most_x=20)
     assert [trace["name"] for trace in drawn["data"]] == ["Transfer learning", "Hybrid"]
     assert [trace["y"] for trace in drawn["data"]] == [[80], [pytest.approx(55)]]
     assert drawn["layout"]["yaxis"]["range"][0] == 40
     assert drawn["layout"]["xaxis"]["range"][1] > 30
-    empty = leaderboard_chart.scores([], ["transfer"], most_x=20)
+    empty = leaderboard_chart.score_chart([], ["transfer"], most_x=20)
     assert empty["layout"]["xaxis"]["range"][1] >= 20
-    assert leaderboard_chart.in_words([]) == "No run is finished yet."
+    assert leaderboard_chart.describe_scores([]) == "No run is finished yet."

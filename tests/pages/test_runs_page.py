@@ -7,15 +7,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.figures import charts, run_snapshot as tell
-from pages.parts.figures.markdown import plain
+from pages.parts.figures.markdown import escape_markdown
 from tests.pages.test_pages import RUN, finished, look, started, words
-from trainers.events import Answered, Compared, Failed, LaneStarted
+from trainers.events import ComparisonDone, ComparisonRunStarted, JobFailed, PredictionsRecorded
 from trainers.hosting import retention
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.reports.run_file import as_text
-from trainers.store import NoSuchRun, store
-from trainers.system.paths import run_folder
+from trainers.reports.run_file import export_run
+from trainers.store import RunNotFound, get_store
+from trainers.system.paths import run_dir
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 ANN = "ann-of-the-tests-00"
@@ -24,13 +24,18 @@ HOSTILE = "<b>x</b> [y](http://z) :red[hot] $x^2$ | *star*"
 
 def ran(approach="hybrid", *, right=(1, 1, 1, 0), visitor=ANN, data="digits", **settings) -> str:
     plan = Plan(data=data, approach=approach, per_class=1, **settings)
-    run = store().start(plan, visitor=visitor, worker="test")
+    run = get_store().start(plan, visitor=visitor, worker="test")
     labels = [0, 1, 0, 1]
     answers = [label if hit else 1 - label for label, hit in zip(labels, right, strict=True)]
     share = sum(right) / 4
     end = finished(approach, data=data, test_accuracy=share, test_right=sum(right), test_examples=4)
-    told = [started(approach), look(seconds=2.0), Answered(labels, answers, [], 3.0), end]
-    store().append(run, told)
+    told = [
+        started(approach),
+        look(seconds=2.0),
+        PredictionsRecorded(labels, answers, [], 3.0),
+        end,
+    ]
+    get_store().append(run, told)
     return run
 
 
@@ -95,11 +100,11 @@ def test_a_search_narrows_the_list_and_says_when_nothing_is_left():
 
 def test_a_name_is_shown_as_it_was_typed_and_never_acts():
     key = ran()
-    store().describe(key, ANN, name=HOSTILE, note=HOSTILE)
+    get_store().describe(key, ANN, name=HOSTILE, note=HOSTILE)
     at = page()
     assert not at.exception
-    assert titles(at) == [plain(HOSTILE)]
-    assert plain(HOSTILE) in "\n".join(caption.value for caption in at.caption)
+    assert titles(at) == [escape_markdown(HOSTILE)]
+    assert escape_markdown(HOSTILE) in "\n".join(caption.value for caption in at.caption)
     assert [box.label.rpartition(",")[0] for box in boxes(at)] == [
         "Choose b x b y http z red hot x 2 star"
     ]
@@ -115,7 +120,7 @@ def test_a_run_is_named_and_noted():
     pressed(at, "Keep this")
     assert titles(at) == ["my best"]
     assert "with the new lamp" in words(at)
-    assert store().past(key).note == "with the new lamp"
+    assert get_store().past(key).note == "with the new lamp"
 
 
 def test_a_pinned_run_comes_first():
@@ -163,11 +168,11 @@ def test_a_run_is_repeated_with_its_settings_filled_in():
 
 
 def test_a_file_that_was_taken_along_comes_back_and_a_broken_one_is_refused():
-    key = store().start(Plan(data="digits", approach="hybrid"), ANN, worker="test")
-    store().append(key, [*RUN, finished()])
-    store().describe(key, ANN, name="taken along", note="")
-    text = as_text(store(), key)
-    store().delete([key], ANN)
+    key = get_store().start(Plan(data="digits", approach="hybrid"), ANN, worker="test")
+    get_store().append(key, [*RUN, finished()])
+    get_store().describe(key, ANN, name="taken along", note="")
+    text = export_run(get_store(), key)
+    get_store().delete([key], ANN)
     at = page()
     at.get("file_uploader")[0].set_value(("run.json", text.encode(), "application/json")).run()
     assert not at.exception
@@ -214,8 +219,8 @@ def test_runs_on_different_data_are_not_said_to_be_comparable():
 
 
 def test_without_answers_no_test_is_called_another():
-    unscored = store().start(Plan(data="digits", approach="transfer"), ANN, worker="test")
-    store().cancel(unscored)
+    unscored = get_store().start(Plan(data="digits", approach="transfer"), ANN, worker="test")
+    get_store().cancel(unscored)
     said = words(page(runs=",".join([unscored, ran("hybrid")])))
     assert "another test" not in said
     assert "| – |" in said
@@ -224,10 +229,12 @@ def test_without_answers_no_test_is_called_another():
 def test_a_comparison_stands_for_its_runs():
     keys = [ran(approach) for approach in ("none", "transfer", "hybrid")]
     job = Comparison(data="digits", visitor=ANN, approaches=("none", "transfer", "hybrid"))
-    key = store().start(job, ANN, worker="test")
+    key = get_store().start(job, ANN, worker="test")
     rows = [finished().as_json() | {"run": run} for run in keys]
-    end = Compared(rows, {}, "transfer", "transfer", "transfer", "right", "Right.", {}, 0.1, 9.0)
-    store().append(key, [LaneStarted("none", keys[0], 0, 3, 0.0), end])
+    end = ComparisonDone(
+        rows, {}, "transfer", "transfer", "transfer", "right", "Right.", {}, 0.1, 9.0
+    )
+    get_store().append(key, [ComparisonRunStarted("none", keys[0], 0, 3, 0.0), end])
     at = page(runs=f"{key},{keys[0]}")
     assert not at.exception
     assert words(at).count("75.0% (49% to 94%) of 4") == 3
@@ -241,22 +248,22 @@ def test_a_link_to_runs_that_are_gone_says_so(keys):
 
 
 def test_a_run_without_a_score_stands_beside_one_with():
-    broken = store().start(Plan(data="digits", approach="scratch"), ANN, worker="test")
-    store().append(broken, [started("scratch"), Failed("It broke.", 1.0)])
+    broken = get_store().start(Plan(data="digits", approach="scratch"), ANN, worker="test")
+    get_store().append(broken, [started("scratch"), JobFailed("It broke.", 1.0)])
     at = page(runs=f"{broken},{ran()}")
     assert not at.exception
     assert "ended without a score" in words(at)
 
 
 def test_every_run_has_a_line_of_its_own_look_and_a_harmless_name():
-    same = tell.told(RUN)
-    other = tell.told([started("transfer"), look(seconds=1)])
-    drawn = charts.side_by_side([(HOSTILE, same), ("2", same), ("3", other)])["data"]
+    same = tell.fold_events(RUN)
+    other = tell.fold_events([started("transfer"), look(seconds=1)])
+    drawn = charts.accuracy_comparison([(HOSTILE, same), ("2", same), ("3", other)])["data"]
     assert len({(line["line"]["color"], line["line"]["dash"]) for line in drawn}) == 3
     assert "<b>" not in drawn[0]["name"]
-    (first, second) = charts.side_by_side([("1", same), ("2", other)])["data"]
-    assert first["line"]["color"] == charts.LOOKS["hybrid"].colour
-    assert second["line"]["color"] == charts.LOOKS["transfer"].colour
+    (first, second) = charts.accuracy_comparison([("1", same), ("2", other)])["data"]
+    assert first["line"]["color"] == charts.APPROACH_STYLES["hybrid"].colour
+    assert second["line"]["color"] == charts.APPROACH_STYLES["transfer"].colour
 
 
 # --- the end of all -------------------------------------------------------------------------------
@@ -274,15 +281,15 @@ def test_everything_is_deleted_only_after_it_was_typed():
     assert boxes(at) == []
     assert "Everything of yours was deleted" in "\n".join(one.value for one in at.success)
     for key in keys:
-        with pytest.raises(NoSuchRun):
-            store().find(key)
-    assert store().find(other)
+        with pytest.raises(RunNotFound):
+            get_store().find(key)
+    assert get_store().find(other)
 
 
 def test_a_row_says_when_the_run_and_its_model_go(monkeypatch):
     kept, pinned = ran("transfer"), ran("hybrid")
-    store().pin([pinned], ANN)
-    run_folder(kept).mkdir(parents=True)
+    get_store().pin([pinned], ANN)
+    run_dir(kept).mkdir(parents=True)
     assert "kept until" not in words(page())
     monkeypatch.setenv("THAW_KEEP_RUNS_DAYS", "100")
     monkeypatch.setenv("THAW_KEEP_MODELS_DAYS", "50")
@@ -292,8 +299,8 @@ def test_a_row_says_when_the_run_and_its_model_go(monkeypatch):
 
 
 def test_it_is_said_that_room_runs_out(monkeypatch):
-    run_folder(ran()).mkdir(parents=True)
-    (run_folder(store().of_visitor(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
+    run_dir(ran()).mkdir(parents=True)
+    (run_dir(get_store().of_visitor(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
     monkeypatch.setenv("THAW_KEEP_GB", "0.001")
-    retention.tidy()
+    retention.clean_up()
     assert "takes 0.0 of 0.001 GB" in words(page())

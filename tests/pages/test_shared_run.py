@@ -9,7 +9,7 @@ from tests.support.run_address import address
 from trainers.hosting import sharing
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 CHANGING = ("Stop", "Cancel", "Pack", "Make a link", "Delete", "Ask it", "Keep this")
@@ -26,9 +26,9 @@ def page(name: str, visitor: str, **query: str) -> AppTest:
 
 
 def ran(*, over: bool = True, name: str = "") -> str:
-    run = store().start(Plan(data="digits", approach="hybrid", per_class=1), ANN, worker="test")
-    store().append(run, [*RUN, *([finished()] if over else [])])
-    store().describe(run, ANN, name=name, note=name)
+    run = get_store().start(Plan(data="digits", approach="hybrid", per_class=1), ANN, worker="test")
+    get_store().append(run, [*RUN, *([finished()] if over else [])])
+    get_store().describe(run, ANN, name=name, note=name)
     return run
 
 
@@ -57,18 +57,18 @@ def test_a_press_on_a_button_that_is_off_changes_nothing():
         button = at.button(key=f"{what}-{run}")
         button.proto.disabled = False
         button.click().run()
-    found = store().find(run)
+    found = get_store().find(run)
     assert (found.stop, found.cancel, found.state) == (False, False, "running")
     at = page("run.py", ANN, run=run)
     at.button(key=f"stop-{run}").click().run()
-    assert store().find(run).stop
+    assert get_store().find(run).stop
 
 
 def test_a_run_is_shared_and_no_longer():
     run = ran()
     at = page("run.py", ANN, run=run)
     at.button(key="share").click().run()
-    token = sharing.token_of(run, ANN)
+    token = sharing.find_token(run, ANN)
     assert f"shared={token}" in at.code[0].value
     assert run not in at.code[0].value
     guest = page("run.py", BOB, shared=token)
@@ -79,7 +79,7 @@ def test_a_run_is_shared_and_no_longer():
 
 
 def test_a_comparison_is_shared_the_same_way():
-    job = store().start(Comparison(data="digits", visitor=ANN), ANN, worker="test")
+    job = get_store().start(Comparison(data="digits", visitor=ANN), ANN, worker="test")
     assert "only they can open it" in words(page("compare.py", BOB, compare=job))
     at = page("compare.py", BOB, **address(job, BOB, "compare"))
     assert "Every approach" in words(at)
@@ -93,15 +93,15 @@ def test_a_link_of_a_run_is_none_of_a_comparison():
     run = ran()
     at = page("compare.py", BOB, **address(run, BOB))
     assert "This is no comparison" in words(at)
-    job = store().start(Comparison(data="digits", visitor=ANN), ANN, worker="test")
-    at = page("run.py", BOB, shared=sharing.share(job, ANN))
+    job = get_store().start(Comparison(data="digits", visitor=ANN), ANN, worker="test")
+    at = page("run.py", BOB, shared=sharing.share_run(job, ANN))
     assert "no such run" in words(at)
 
 
 def test_runs_of_others_are_not_laid_side_by_side():
     run, own = (
         ran(name="SECRET-NOTE"),
-        store().start(Plan(data="digits", approach="none"), BOB, worker="test"),
+        get_store().start(Plan(data="digits", approach="none"), BOB, worker="test"),
     )
     at = page("runs.py", BOB, runs=f"{run},{own}")
     assert "1 of them cannot be shown" in words(at)
@@ -110,5 +110,5 @@ def test_runs_of_others_are_not_laid_side_by_side():
 
 def test_the_list_says_which_runs_are_shared():
     run, _ = ran(), ran()
-    sharing.share(run, ANN)
+    sharing.share_run(run, ANN)
     assert words(page("runs.py", ANN)).count("shared by a link") == 1

@@ -7,21 +7,26 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.figures import run_snapshot as tell
-from pages.parts.figures.calibration import reliability
-from pages.parts.run_view.narration import link
+from pages.parts.figures.calibration import reliability_diagram
+from pages.parts.run_view.narration import find_action_page
 from tests.pages.test_pages import FRAME, RUN, finished, shown_run, started, words
 from tests.support.run_address import address
-from trainers.evaluation.calibration import bins
-from trainers.events import Answered, Calibrated
+from trainers.evaluation.calibration import reliability_bins
+from trainers.events import CalibrationDone, PredictionsRecorded
 from trainers.plan import Plan
-from trainers.reports.calibration_text import ends, off, tempered, verdict
-from trainers.store import store
+from trainers.reports.calibration_text import (
+    describe_calibration,
+    describe_ece,
+    describe_extremes,
+    describe_temperature,
+)
+from trainers.store import get_store
 
 LABELS, ANSWERS = [0, 1] * 50, [0, 1] * 40 + [1, 0] * 10  # 80 of 100 right
 RIGHT = [a == b for a, b in zip(LABELS, ANSWERS, strict=True)]
 SURE = [0.97] * 100
-ANSWERED = Answered(LABELS, ANSWERS, SURE, 2.8, [0.81] * 100)
-CALIBRATED = Calibrated(2.4, [0.81] * 50, [True] * 40 + [False] * 10, 2.7)
+ANSWERED = PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8, [0.81] * 100)
+CALIBRATED = CalibrationDone(2.4, [0.81] * 50, [True] * 40 + [False] * 10, 2.7)
 END = finished(
     test_examples=100, test_right=80, confusion=[[40, 10], [10, 40]],
     test_accuracy_low=0.71, test_accuracy_high=0.87,
@@ -30,8 +35,10 @@ END = finished(
 
 def opened(events, approach="hybrid", section="sure"):
     """The page of a run, with a section open."""
-    run = store().start(Plan(data="digits", approach=approach, per_class=1), "ann", worker="test")
-    store().append(run, events)
+    run = get_store().start(
+        Plan(data="digits", approach=approach, per_class=1), "ann", worker="test"
+    )
+    get_store().append(run, events)
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     at.query_params.update(address(run, "another") | {"section": section})
     return at.switch_page("run.py").run()
@@ -59,7 +66,7 @@ def test_the_section_says_what_it_says_and_how_often_it_is_right():
     assert "by its temperature 81% to 81%" in table(at)
 
 
-@pytest.mark.parametrize("events", [[Answered(LABELS, ANSWERS, SURE, 2.8)], [ANSWERED]])
+@pytest.mark.parametrize("events", [[PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8)], [ANSWERED]])
 def test_without_anything_held_out_it_says_so(events):
     at = opened([*RUN, *(replace(e, calibrated=[]) for e in events), END])
     assert not at.exception
@@ -68,21 +75,27 @@ def test_without_anything_held_out_it_says_so(events):
 
 
 def test_without_probabilities_it_says_so():
-    told = [started("none"), Answered([0, 1], [0, 1], [], 1.0), finished("none")]
+    told = [started("none"), PredictionsRecorded([0, 1], [0, 1], [], 1.0), finished("none")]
     at = opened(told, "none")
     assert "there are no probabilities" in words(at)
     assert "kept no probabilities" in words(opened([*RUN, END]))
 
 
 def test_what_the_counts_do_not_carry_is_not_said():
-    assert "as far as 10 test examples can tell" in verdict([0.9] * 10, [True] * 8 + [False] * 2)
-    assert verdict(SURE, RIGHT).endswith("it is too sure of itself.")
-    assert verdict([0.6] * 100, RIGHT).endswith("right more often than it says.")
-    assert off(bins([0.9] * 10, [True] * 10)).startswith("10 test examples are too few")
-    assert "shows no fault" in off(bins([0.8] * 100, RIGHT))
-    assert "shows no fault" not in off(bins(SURE, RIGHT))
-    assert ends([]) == ""
-    two = ends(bins([0.5] * 25 + [0.999] * 25, [True] * 12 + [False] * 13 + [True] * 25))
+    assert "as far as 10 test examples can tell" in describe_calibration(
+        [0.9] * 10, [True] * 8 + [False] * 2
+    )
+    assert describe_calibration(SURE, RIGHT).endswith("it is too sure of itself.")
+    assert describe_calibration([0.6] * 100, RIGHT).endswith("right more often than it says.")
+    assert describe_ece(reliability_bins([0.9] * 10, [True] * 10)).startswith(
+        "10 test examples are too few"
+    )
+    assert "shows no fault" in describe_ece(reliability_bins([0.8] * 100, RIGHT))
+    assert "shows no fault" not in describe_ece(reliability_bins(SURE, RIGHT))
+    assert describe_extremes([]) == ""
+    two = describe_extremes(
+        reliability_bins([0.5] * 25 + [0.999] * 25, [True] * 12 + [False] * 13 + [True] * 25)
+    )
     assert "surest (it says over 99%), it was right **25 of 25** times." in two
     assert "least sure (it says 50% on average), **12 of 25** times." in two
 
@@ -92,20 +105,22 @@ def test_what_the_counts_do_not_carry_is_not_said():
     [(0.6, "probabilities are raised"), (1.01, "nothing is changed"), (1.5, "toned down")],
 )
 def test_a_temperature_in_words(temperature, says):
-    told = tempered(replace(CALIBRATED, temperature=temperature), None)
+    told = describe_temperature(replace(CALIBRATED, temperature=temperature), None)
     assert says in told
     assert f"{temperature:.2f}" in told
     assert "held near 1" not in told
     few = replace(CALIBRATED, temperature=1.2, right=[True] * 9, sureness=[0.9] * 9)
-    assert "held near 1" in tempered(few, None)
-    assert "others' probabilities truer" in tempered(replace(few, temperature=1.0), None)
+    assert "held near 1" in describe_temperature(few, None)
+    assert "others' probabilities truer" in describe_temperature(
+        replace(few, temperature=1.0), None
+    )
 
 
 def test_the_curve_draws_both_with_their_intervals():
     dice = np.random.default_rng(0)
     said = dice.uniform(0.4, 1.0, 200)
-    found = bins(said, dice.random(200) < said)
-    line, came, after = reliability(found, found, "#123456")["data"]
+    found = reliability_bins(said, dice.random(200) < said)
+    line, came, after = reliability_diagram(found, found, "#123456")["data"]
     assert line["x"] == line["y"]
     assert came["x"] == sorted(came["x"])
     assert came["marker"]["symbol"] != after["marker"]["symbol"]
@@ -113,7 +128,7 @@ def test_the_curve_draws_both_with_their_intervals():
         came["y"], came["error_y"]["array"], came["error_y"]["arrayminus"], strict=True
     ):
         assert 0 <= at - down <= at <= at + up <= 100.001
-    assert len(reliability(found, [], "#123456")["data"]) == 2
+    assert len(reliability_diagram(found, [], "#123456")["data"]) == 2
 
 
 # --- the narrator on the page ---------------------------------------------------------------------
@@ -148,18 +163,18 @@ def test_a_live_run_is_told_what_can_be_said_so_far():
 )
 def test_what_to_do_is_a_link_that_fills_in_the_page(do, page, settings):
     plan = Plan(data="digits", approach="fine_tune", per_class=20, seconds=20)
-    where, filled = link(do, plan)
+    where, filled = find_action_page(do, plan)
     assert where == page
     assert filled.items() >= settings.items()
 
 
 def test_where_all_examples_are_used_more_means_bringing_them():
-    assert link("more-examples", Plan(data="digits", approach="transfer")) == (
+    assert find_action_page("more-examples", Plan(data="digits", approach="transfer")) == (
         "data.py",
         {"data": "digits"},
     )
     most = Plan(data="digits", approach="transfer", per_class=100)
-    assert link("more-examples", most)[1]["per_class"] == "114"
+    assert find_action_page("more-examples", most)[1]["per_class"] == "114"
 
 
 # --- foretold against actual ----------------------------------------------------------------------
@@ -168,9 +183,9 @@ def test_where_all_examples_are_used_more_means_bringing_them():
 def test_what_was_foretold_is_said_beside_what_came():
     before = replace(started(), predicted_seconds=4.0, predicted_memory_bytes=310_000_000)
     end = replace(END, peak_memory_bytes=290_000_000)
-    told = tell.told([before, *RUN[1:], end])
-    assert tell.foretold(told) == (
+    told = tell.fold_events([before, *RUN[1:], end])
+    assert tell.describe_estimate(told) == (
         "Predicted before it began: time 4.0 s, took 4.2 s; memory 310 MB, used 290 MB"
     )
-    assert tell.foretold(tell.told([*RUN, END])) == ""
+    assert tell.describe_estimate(tell.fold_events([*RUN, END])) == ""
     assert "took 4.2 s" in words(opened([before, *RUN[1:], end], section="settings"))

@@ -7,25 +7,25 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.figures.abstention import trade_off
+from pages.parts.figures import abstention
 from pages.parts.results import try_model
-from pages.parts.results.try_model import promised
+from pages.parts.results.try_model import describe_threshold
 from tests.pages.test_pages import FRAME, RUN, finished, words
 from tests.support.run_address import address
 from trainers import serving
 from trainers.datasets.uploads.limits import MB
-from trainers.evaluation.abstention import threshold, trade
-from trainers.events import Calibrated
+from trainers.evaluation.abstention import choose_threshold, coverage_accuracy_curve
+from trainers.events import CalibrationDone
 from trainers.plan import Plan
-from trainers.serving import Answer, CannotAnswer, Opening
-from trainers.store import store
+from trainers.serving import InferenceError, LoadStatus, Prediction
+from trainers.store import get_store
 from trainers.system import object_store
-from trainers.system.paths import run_folder
+from trainers.system.paths import run_dir
 
 ANN = "ann-of-the-tests-00"
 SURE = [0.95] * 60 + [0.6] * 40
 RIGHT = [True] * 60 + [True, False] * 20
-MEASURED = Calibrated(1.2, SURE, RIGHT, 3.0)
+MEASURED = CalibrationDone(1.2, SURE, RIGHT, 3.0)
 HOSTILE = "<b>x</b> [y](http://z) :red[hot] $x^2$ | *star*"
 
 
@@ -39,12 +39,12 @@ SHOWN = "data:image/png;base64," + base64.b64encode(picture()).decode()
 
 
 def ran(approach="hybrid", *, data="digits", measured=True, visitor=ANN, model=True) -> str:
-    key = store().start(Plan(data=data, approach=approach, per_class=1), visitor, worker="test")
+    key = get_store().start(Plan(data=data, approach=approach, per_class=1), visitor, worker="test")
     told = [MEASURED] if measured else []
-    store().append(key, [*RUN, *told, finished(approach, data=data)])
+    get_store().append(key, [*RUN, *told, finished(approach, data=data)])
     if model:
-        run_folder(key).mkdir(parents=True)
-        (run_folder(key) / "model.safetensors").write_bytes(b"")
+        run_dir(key).mkdir(parents=True)
+        (run_dir(key) / "model.safetensors").write_bytes(b"")
     return key
 
 
@@ -53,15 +53,15 @@ class Model:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, list]] = []
-        self.opening = Opening(True, "Ready", 1.0)
-        self.answer = Answer(sureness=[0.97, 0.03], unlike=False, shown=SHOWN)
+        self.opening = LoadStatus(True, "Ready", 1.0)
+        self.answer = Prediction(sureness=[0.97, 0.03], unlike=False, shown=SHOWN)
         self.starters: list[dict] = []
         self.tested: list[dict] = []
         self.error = ""
 
     def ask(self, run, inputs, timeout_seconds=60.0):
         if self.error:
-            raise CannotAnswer(self.error)
+            raise InferenceError(self.error)
         self.asked.append((run, list(inputs)))
         return [self.answer for _ in inputs]
 
@@ -69,9 +69,9 @@ class Model:
 @pytest.fixture
 def model(monkeypatch):
     made = Model()
-    monkeypatch.setattr(serving, "opening", lambda run: made.opening)
-    monkeypatch.setattr(serving, "ask", made.ask)
-    monkeypatch.setattr(serving, "call", lambda verb, run: getattr(made, verb))
+    monkeypatch.setattr(serving, "poll_loading", lambda run: made.opening)
+    monkeypatch.setattr(serving, "predict", made.ask)
+    monkeypatch.setattr(serving, "call_endpoint", lambda verb, run: getattr(made, verb))
     return made
 
 
@@ -105,16 +105,16 @@ def bars(at: AppTest) -> list[str]:
 
 
 def test_a_model_that_is_being_loaded_says_how_far_that_is(model):
-    model.opening = Opening(False, "Looking at what it learned from", 0.4)
+    model.opening = LoadStatus(False, "Looking at what it learned from", 0.4)
     at = page(ran())
     assert "The model is being loaded. Looking at what it learned from." in bars(at)
     assert not at.file_uploader
 
 
 def test_a_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(model, monkeypatch):
-    model.opening = Opening(False, error="The disk *broke*.")
+    model.opening = LoadStatus(False, error="The disk *broke*.")
     again = []
-    monkeypatch.setattr(serving, "reopen", again.append)
+    monkeypatch.setattr(serving, "retry_loading", again.append)
     key = ran()
     at = page(key)
     assert "The disk \\*broke\\*\\." in words(at)
@@ -127,7 +127,7 @@ def test_a_run_without_a_model_starts_nothing(monkeypatch):
     def never(run):
         raise AssertionError("It was asked.")
 
-    monkeypatch.setattr(serving, "opening", never)
+    monkeypatch.setattr(serving, "poll_loading", never)
     assert "There is no model here to try" in words(page(ran(model=False)))
 
 
@@ -139,7 +139,7 @@ def test_a_picture_is_answered_with_its_likeliest_classes(model):
 
 
 def test_below_the_threshold_it_says_not_sure_and_the_slider_moves_that(model):
-    model.answer = Answer(sureness=[0.62, 0.38], unlike=False, shown=SHOWN)
+    model.answer = Prediction(sureness=[0.62, 0.38], unlike=False, shown=SHOWN)
     key = ran()
     at = with_pictures(page(key))
     assert ":gray-badge[:material/help: Not sure]" in words(at)
@@ -149,7 +149,7 @@ def test_below_the_threshold_it_says_not_sure_and_the_slider_moves_that(model):
 
 
 def test_without_a_measurement_there_is_no_slider_and_it_says_so(model):
-    model.answer = Answer(sureness=[0.51, 0.49], unlike=False, shown=SHOWN)
+    model.answer = Prediction(sureness=[0.51, 0.49], unlike=False, shown=SHOWN)
     at = with_pictures(page(ran(measured=False)))
     assert not at.select_slider
     assert "no line below which" in words(at)
@@ -157,7 +157,7 @@ def test_without_a_measurement_there_is_no_slider_and_it_says_so(model):
 
 
 def test_what_is_unlike_gets_no_percentage(model):
-    model.answer = Answer(sureness=[0.01, 0.99], unlike=True, rarer=0.0, shown=SHOWN)
+    model.answer = Prediction(sureness=[0.01, 0.99], unlike=True, rarer=0.0, shown=SHOWN)
     at = with_pictures(page(ran()))
     assert "Unlike what it learned from" in words(at)
     assert bars(at) == []
@@ -169,14 +169,14 @@ def test_what_is_unlike_gets_no_percentage(model):
 
 
 def test_without_training_no_probability_is_claimed(model):
-    model.answer = Answer(sureness=[0.5, -0.5], unlike=False, shown=SHOWN)
+    model.answer = Prediction(sureness=[0.5, -0.5], unlike=False, shown=SHOWN)
     at = with_pictures(page(ran("none", measured=False)))
     assert bars(at) == ["\\<b\\>cat\\</b\\>: 50 alike", "dog: -50 alike"]
     assert "Without training there are no probabilities" in words(at)
 
 
 def test_what_could_not_be_read_says_so(model):
-    model.answer = Answer(error="This file could not be read as a picture.")
+    model.answer = Prediction(error="This file could not be read as a picture.")
     at = with_pictures(page(ran()))
     assert "could not be read as a picture" in words(at)
     assert bars(at) == []
@@ -198,7 +198,7 @@ def test_a_test_example_is_one_click_away(model):
 
 
 def test_one_text_many_lines_and_their_table(model):
-    model.answer = Answer(sureness=[0.97, 0.03], unlike=False)
+    model.answer = Prediction(sureness=[0.97, 0.03], unlike=False)
     key = ran(data="messages")
     at = asked(page(key), HOSTILE)
     assert not any(":red[hot]" in line for line in words(at).splitlines())
@@ -216,7 +216,7 @@ def lines_of(at: AppTest, key: str, count: int) -> AppTest:
 
 
 def test_many_inputs_are_held_against_the_test(model):
-    model.answer = Answer(sureness=[0.97, 0.03], unlike=True, distance=0.9)
+    model.answer = Prediction(sureness=[0.97, 0.03], unlike=True, distance=0.9)
     model.tested = [
         {"sureness": [0.9, 0.1], "unlike": n < 5, "distance": 0.5 + n / 500} for n in range(100)
     ]
@@ -235,7 +235,7 @@ def test_of_too_few_it_is_said_that_nothing_is_claimed(lines, says, model):
 
 
 def test_a_table_keeps_its_columns(model):
-    model.answer = Answer(sureness=[0.97, 0.03], unlike=False)
+    model.answer = Prediction(sureness=[0.97, 0.03], unlike=False)
     key = ran(data="messages")
     at = page(key)
     at.session_state[f"way-{key}"] = "table"
@@ -245,9 +245,12 @@ def test_a_table_keeps_its_columns(model):
     at = sound(at.run())
     next(button for button in at.button if button.label == "Answer 70 rows").click()
     at = sound(at.run())
-    assert [len(inputs) for _, inputs in model.asked] == [serving.AT_ONCE, 70 - serving.AT_ONCE]
-    names, made = try_model._beside_own_columns(
-        [try_model.Given("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
+    assert [len(inputs) for _, inputs in model.asked] == [
+        serving.MAX_INPUTS,
+        70 - serving.MAX_INPUTS,
+    ]
+    names, made = try_model._join_columns(
+        [try_model.ModelInput("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
         {"Input": ["=1"], "Answer": ["dog"]},
     )
     assert (names, made) == (["id", "Answer", "Answer (model)"], [["7", "=1", "dog"]])
@@ -278,9 +281,9 @@ def test_a_second_model_answers_the_same_beside_it(model):
 def test_models_that_lie_elsewhere_are_brought_here_when_chosen(model, monkeypatch):
     away, key = ran("transfer", model=False), ran("hybrid")
     fetched = []
-    monkeypatch.setattr(object_store, "address", lambda: "s3://models")
-    monkeypatch.setattr(object_store, "get", lambda kind, run: fetched.append(run))
-    monkeypatch.setattr(serving, "opening", lambda run: fetched.append(run) or model.opening)
+    monkeypatch.setattr(object_store, "storage_url", lambda: "s3://models")
+    monkeypatch.setattr(object_store, "download", lambda kind, run: fetched.append(run))
+    monkeypatch.setattr(serving, "poll_loading", lambda run: fetched.append(run) or model.opening)
     at = page(key)
     (choice,) = [box for box in at.selectbox if box.label == "Beside another model"]
     assert (choice.value, len(choice.options)) == ("", 2)
@@ -303,9 +306,9 @@ def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
     key = ran()
     at = page(key)
     assert at.file_uploader
-    own = store().find(key)
+    own = get_store().find(key)
     object.__setattr__(own.plan, "data", "own-aaaaaaaaaaaa")
-    monkeypatch.setattr(store(), "find", lambda run: own)
+    monkeypatch.setattr(get_store(), "find", lambda run: own)
     at = page(key, visitor="somebody-else-0000")
     assert not at.file_uploader
     assert "somebody's own data" in words(at)
@@ -315,19 +318,19 @@ def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
 
 
 def test_the_promise_is_told_with_its_counts():
-    told = promised(threshold(SURE, RIGHT, 0.9))
+    told = describe_threshold(choose_threshold(SURE, RIGHT, 0.9))
     assert "60 would be answered (60%), 60 of them rightly (100%)" in told
     assert "too few" not in told
     assert "of new answers fewer may be right" in told
-    assert "at best" in promised(threshold([0.9] * 8, [True] * 8, 0.95))
-    always = promised(threshold(SURE, RIGHT, 0.7))
+    assert "at best" in describe_threshold(choose_threshold([0.9] * 8, [True] * 8, 0.95))
+    always = describe_threshold(choose_threshold(SURE, RIGHT, 0.7))
     assert "may answer always" in always
     assert "fewer may be right" not in always  # nothing was chosen
 
 
 def test_the_figure_shows_every_threshold_and_the_chosen_one():
-    steps, chosen = trade(SURE, RIGHT), threshold(SURE, RIGHT, 0.9)
-    found, low, mark = trade_off(steps, chosen, "#112233")["data"]
+    steps, chosen = coverage_accuracy_curve(SURE, RIGHT), choose_threshold(SURE, RIGHT, 0.9)
+    found, low, mark = abstention.coverage_accuracy_curve(steps, chosen, "#112233")["data"]
     assert found["x"] == [100.0, 60.0]
     assert found["y"] == [80.0, 100.0]
     assert all(under < share for under, share in zip(low["y"], found["y"], strict=True))

@@ -6,12 +6,12 @@ from pages.parts.results import saliency
 from tests.pages.test_pages import RUN, buttons, finished, shown_run, words
 from tests.support.run_address import address
 from trainers import serving
-from trainers.events import Answered
-from trainers.serving import CannotAnswer, Opening
-from trainers.store import store
-from trainers.system.paths import run_folder
+from trainers.events import PredictionsRecorded
+from trainers.serving import InferenceError, LoadStatus
+from trainers.store import get_store
+from trainers.system.paths import run_dir
 
-ANSWERED = Answered([0, 0, 1, 1, 0], [1, 0, 1, 0, 1], [0.6, 0.9, 0.8, 0.95, 0.7], 3.0)
+ANSWERED = PredictionsRecorded([0, 0, 1, 1, 0], [1, 0, 1, 0, 1], [0.6, 0.9, 0.8, 0.95, 0.7], 3.0)
 PICTURE = {
     "what": "picture",
     "answer": 0,
@@ -27,10 +27,10 @@ TEXT = {"what": "text", "answer": 1, "sureness": 0.4, "measure": "likeness",
 def asked(answered=ANSWERED, model=True):
     """The section of a run of one's own."""
     at = shown_run([*RUN, *([answered] if answered else []), finished()])
-    (run,) = store().of_visitor("someone")
+    (run,) = get_store().of_visitor("someone")
     if model:
-        run_folder(run.id).mkdir(parents=True)
-        (run_folder(run.id) / "model.safetensors").write_bytes(b"")
+        run_dir(run.id).mkdir(parents=True)
+        (run_dir(run.id) / "model.safetensors").write_bytes(b"")
     at.session_state["section"] = "why"
     at.session_state["visitor"] = "someone"
     return at.run(), run.id
@@ -41,20 +41,20 @@ class Model:
 
     def __init__(self) -> None:
         self.asked, self.found, self.error = [], PICTURE, ""
-        self.opening = Opening(True, "Ready", 1.0)
+        self.opening = LoadStatus(True, "Ready", 1.0)
 
     def call(self, verb, run, inputs, **options):
         self.asked.append((verb, run, list(inputs), options))
         if self.error:
-            raise CannotAnswer(self.error)
+            raise InferenceError(self.error)
         return [self.found]
 
 
 @pytest.fixture
 def model(monkeypatch):
     made = Model()
-    monkeypatch.setattr(serving, "opening", lambda run: made.opening)
-    monkeypatch.setattr(serving, "call", made.call)
+    monkeypatch.setattr(serving, "poll_loading", lambda run: made.opening)
+    monkeypatch.setattr(serving, "call_endpoint", made.call)
     return made
 
 
@@ -64,10 +64,10 @@ def pressed(at):
 
 
 def test_the_surest_mistakes_come_first_then_right_answers_of_each_class():
-    assert saliency.to_choose(ANSWERED) == [3, 4, 0, 1, 2]
-    unsure = Answered(ANSWERED.labels, ANSWERED.answers, [], 3.0)
-    assert saliency.to_choose(unsure) == [0, 3, 4, 1, 2]
-    named = saliency.called(3, ANSWERED, ["<b>cat</b>", "dog"])
+    assert saliency.list_candidates(ANSWERED) == [3, 4, 0, 1, 2]
+    unsure = PredictionsRecorded(ANSWERED.labels, ANSWERED.answers, [], 3.0)
+    assert saliency.list_candidates(unsure) == [0, 3, 4, 1, 2]
+    named = saliency.format_example(3, ANSWERED, ["<b>cat</b>", "dog"])
     assert named == "Wrong: says <b>cat</b>, 95% sure; it is dog (test example 4)"
 
 
@@ -83,11 +83,11 @@ def test_the_warm_model_is_asked_when_the_button_is_pressed_and_once(model):
 
 
 def test_a_model_that_is_being_loaded_says_so_and_is_asked_when_it_is_there(model):
-    model.opening = Opening(False, "Loading the model", 0.1)
+    model.opening = LoadStatus(False, "Loading the model", 0.1)
     at = pressed(asked()[0])
     assert "The model is being loaded" in at.get("progress")[-1].proto.text
     assert model.asked == []
-    model.opening = Opening(True, "Ready", 1.0)
+    model.opening = LoadStatus(True, "Ready", 1.0)
     assert "rests most on" in words(at.run())
 
 
@@ -107,7 +107,7 @@ def test_what_was_found_is_said_in_words_and_never_without_its_limits(found, say
     at = pressed(asked()[0])
     assert not at.exception
     assert says in words(at)
-    assert saliency.LIMITS in words(at)
+    assert saliency.LIMITATIONS in words(at)
     assert len(at.dataframe) == 1
     assert not any(one.allow_html for one in at.markdown)
 
@@ -136,7 +136,7 @@ def test_without_a_model_or_answers_there_is_nothing_to_press(given):
 
 def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
     at, run = asked()
-    find = type(store()).find
+    find = type(get_store()).find
 
     def own(self, key):
         run = find(self, key)
@@ -145,7 +145,7 @@ def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
 
     at.query_params.clear()
     at.query_params.update(address(run, "another"))
-    monkeypatch.setattr(type(store()), "find", own)
+    monkeypatch.setattr(type(get_store()), "find", own)
     at.session_state["visitor"] = "another"
     at.run()
     assert "only to who added them" in words(at)

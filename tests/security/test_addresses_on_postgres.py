@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.security.test_hostile_addresses import CASES, TOLD, VALUES, opened, words  # noqa: F401
-from trainers.store import Store, store
+from trainers.store import Store, get_store
 from trainers.store.engine import is_shared
 
 OTHERS = ("zero", "zero alone", "a number", "a longer number", "unicode")  # that may differ here
@@ -20,10 +20,10 @@ def on_postgres(home, monkeypatch):
         monkeypatch.setenv(
             "THAW_DATABASE_URL", server.emptied(lambda url: Store(url).engine.dispose())
         )
-        assert is_shared(store().engine)
+        assert is_shared(get_store().engine)
         yield
-        store().engine.dispose()
-        store.cache_clear()
+        get_store().engine.dispose()
+        get_store.cache_clear()
 
 
 def test_no_value_breaks_a_page_there_either(on_postgres, opened):  # noqa: F811
@@ -36,4 +36,4 @@ def test_no_value_breaks_a_page_there_either(on_postgres, opened):  # noqa: F811
             asked = TOLD.get((where, names[0]))
             if asked and where != "room.py":
                 assert re.search(asked, said), (what, said[:300])
-    assert store().history(None)[1] == 0
+    assert get_store().history(None)[1] == 0

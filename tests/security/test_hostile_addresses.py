@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from guide import QUESTIONS
-from trainers.store import store
+from trainers.store import get_store
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 ANN = "ann-of-these-tests-00"
@@ -97,7 +97,7 @@ def test_no_value_breaks_a_page_or_acts_on_it(where, names, opened):
         assert "A" * 200 not in said, what
     if where == "room.py":
         assert TOLD["room.py", "room"] in said
-    assert store().history(None)[1] == 0  # the table is there, and nothing was started
+    assert get_store().history(None)[1] == 0  # the table is there, and nothing was started
 
 
 READS = ("st.query_params.get", "given", "opened", "addressed")

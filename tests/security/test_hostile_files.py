@@ -10,17 +10,17 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from trainers.backbones import NotHere, is_here, pick
-from trainers.backbones.cache import place
+from trainers.backbones import BackboneNotDownloaded, is_downloaded, pick
+from trainers.backbones.cache import backbone_path
 from trainers.datasets import uploads
 from trainers.datasets.uploads import BadUpload
-from trainers.networks.hf_config import NoEncoder
-from trainers.reports.run_file import BadFile, bring_in
-from trainers.serving.tables import harmless
+from trainers.networks.hf_config import UnsupportedModel
+from trainers.reports.run_file import BadFile, import_run
+from trainers.serving.tables import escape_formula
 from trainers.store import Store, resume
-from trainers.system.feature_cache import Known
-from trainers.training.checkpoint import load
-from trainers.training.checkpoint_file import CHECKPOINT, standing_of
+from trainers.system.feature_cache import FeatureCache
+from trainers.training.checkpoint import load_checkpoint
+from trainers.training.checkpoint_file import CHECKPOINT_FILE, read_checkpoint_header
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -72,11 +72,11 @@ def test_the_payload_does_run_where_it_is_unpickled(payload, ran):
 @pytest.mark.parametrize("packed", ["plain", "by torch"])
 def test_torchvision_s_file_with_a_payload_is_not_run(packed, payload, ran, homes):
     row = pick("mobilenet_v2")
-    place(row).mkdir(parents=True)
+    backbone_path(row).mkdir(parents=True)
     if packed == "plain":
-        (place(row) / row.file).write_bytes(payload)
+        (backbone_path(row) / row.file).write_bytes(payload)
     else:
-        torch.save({"features.0.0.weight": Payload(ran)}, place(row) / row.file)
+        torch.save({"features.0.0.weight": Payload(ran)}, backbone_path(row) / row.file)
     with pytest.raises((pickle.UnpicklingError, RuntimeError)):
         row.body(pretrained=True)
 
@@ -84,7 +84,7 @@ def test_torchvision_s_file_with_a_payload_is_not_run(packed, payload, ran, home
 def snapshot(**files: bytes):
     """The folder of a hub's model on this computer, with these files, and its row."""
     row = pick(f"hf:stranger/model@{COMMIT}")
-    folder = place(row) / "snapshots" / COMMIT
+    folder = backbone_path(row) / "snapshots" / COMMIT
     folder.mkdir(parents=True)
     config = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "vocab_size": 9,
               "num_attention_heads": 1, "intermediate_size": 8}  # fmt: skip
@@ -97,8 +97,8 @@ def snapshot(**files: bytes):
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "model.pkl"])
 def test_a_model_of_the_hub_that_is_a_pickle_is_not_there(name, payload, homes):
     row = snapshot(**{name: payload})
-    assert not is_here(row)
-    with pytest.raises(NotHere, match="downloads nothing"):
+    assert not is_downloaded(row)
+    with pytest.raises(BackboneNotDownloaded, match="downloads nothing"):
         row.body(pretrained=True)
 
 
@@ -122,7 +122,7 @@ def test_code_that_comes_with_a_model_is_not_run(ran, homes):
     config = json.dumps({"model_type": "evil", "auto_map": auto}).encode()
     weights = save({"x": torch.zeros(1)})
     row = snapshot(**{"config.json": config, "evil.py": code, "model.safetensors": weights})
-    with pytest.raises(NoEncoder):
+    with pytest.raises(UnsupportedModel):
         row.body(pretrained=True)
 
 
@@ -131,9 +131,9 @@ def test_code_that_comes_with_a_model_is_not_run(ran, homes):
 
 def test_where_a_run_stands_is_never_unpickled(payload, home):
     home.mkdir(parents=True, exist_ok=True)
-    (home / CHECKPOINT).write_bytes(payload)
-    assert standing_of(home) is None
-    assert load(home) is None
+    (home / CHECKPOINT_FILE).write_bytes(payload)
+    assert read_checkpoint_header(home) is None
+    assert load_checkpoint(home) is None
     assert not hasattr(resume, "pickle")
 
 
@@ -142,7 +142,7 @@ def objects(ran) -> np.ndarray:
 
 
 def test_features_that_hold_objects_count_for_nothing(ran, home):
-    known = Known("digits", "a network")
+    known = FeatureCache("digits", "a network")
     file = known._file([b"x"], False)
     file.parent.mkdir(parents=True)
     np.save(file, objects(ran), allow_pickle=True)
@@ -152,7 +152,7 @@ def test_features_that_hold_objects_count_for_nothing(ran, home):
 def data(tmp_path) -> str:
     table = tmp_path / "a.csv"
     table.write_text("text,label\n" + "".join(f"words {n * 37},{'ab'[n % 2]}\n" for n in range(20)))
-    reading = uploads.read(table)
+    reading = uploads.import_upload(table)
     while True:
         try:
             next(reading)
@@ -164,7 +164,7 @@ def test_an_index_that_holds_objects_is_not_read(tmp_path, ran, home):
     key = data(tmp_path)
     np.savez(home / "data" / key / "index.npz", labels=objects(ran), test=objects(ran),
              starts=objects(ran), ends=objects(ran))  # fmt: skip
-    for read in (uploads.sample(f"own-{key}").data, uploads.sample(f"own-{key}").rows):
+    for read in (uploads.get_upload(f"own-{key}").data, uploads.get_upload(f"own-{key}").rows):
         with pytest.raises(ValueError, match="allow_pickle=False"):
             read()
 
@@ -179,7 +179,7 @@ CALLED = ["a.csv", "a.tsv", "a.txt", "a.xlsx", "a.json", "a.jsonl", "a.parquet",
 def test_a_pickle_is_no_data_whatever_it_is_called(name, payload, tmp_path):
     (tmp_path / name).write_bytes(payload)
     with pytest.raises(BadUpload):
-        list(uploads.read(tmp_path / name))
+        list(uploads.import_upload(tmp_path / name))
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
@@ -193,7 +193,7 @@ def test_a_drawing_with_a_script_is_no_picture(name, tmp_path):
         for number in range(5):
             (folder / kind / f"{number}{name}").write_bytes(SVG)
     with pytest.raises(BadUpload):
-        list(uploads.read(folder))
+        list(uploads.import_upload(folder))
 
 
 @pytest.fixture
@@ -209,13 +209,13 @@ def test_a_number_of_5000_figures_is_said_in_words(name, tmp_path):
     told = "\n".join(rows) if name == "rows.jsonl" else f"[{', '.join(rows)}]"
     (tmp_path / name).write_text(told)
     with pytest.raises(BadUpload, match=r"a number in it is too long") as caught:
-        list(uploads.read(tmp_path / name))
+        list(uploads.import_upload(tmp_path / name))
     assert "sys." not in str(caught.value)
 
 
 def test_a_pickle_is_no_run(payload, runs):
     with pytest.raises(BadFile, match="cannot be read as JSON"):
-        bring_in(runs, payload, "ann")
+        import_run(runs, payload, "ann")
 
 
 # --- CSV ------------------------------------------------------------------------------------------
@@ -238,7 +238,9 @@ def harmless_of_the_takeaway():
     return found["harmless"]
 
 
-@pytest.mark.parametrize("made", [harmless, harmless_of_the_takeaway()], ids=["page", "takeaway"])
+@pytest.mark.parametrize(
+    "made", [escape_formula, harmless_of_the_takeaway()], ids=["page", "takeaway"]
+)
 def test_no_cell_that_is_written_is_a_formula(made):
     assert all(made(cell) == f"'{cell}" for cell in FORMULAS)
     assert all(made(cell) == cell for cell in TEXTS)

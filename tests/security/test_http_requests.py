@@ -106,7 +106,7 @@ def test_no_other_site_may_read_an_answer_or_send_a_file(app):
         _, told, _ = asked(app, path, Origin=EVIL)
         assert told.get("access-control-allow-origin") in (None, "http://localhost:8501")
     with at_home(app.home):
-        draft = inbox.new_draft("somebody-of-the-tests")
+        draft = inbox.create_draft("somebody-of-the-tests")
     code, told, _ = asked(app, f"/upload/{draft}", "OPTIONS", Origin=EVIL,
                           Access_Control_Request_Method="PUT")  # fmt: skip
     assert code == 405  # and so no browser sends the PUT
@@ -178,7 +178,7 @@ def test_a_file_goes_to_a_draft_of_a_page_or_nowhere(app, draft):
 def test_more_than_was_announced_is_not_kept(app):
     """A request may lie about its length: as chunks it says none."""
     with at_home(app.home):
-        draft = inbox.new_draft("somebody-of-the-tests")
+        draft = inbox.create_draft("somebody-of-the-tests")
     with socket.create_connection(("127.0.0.1", app.port), timeout=30) as line:
         head = (
             f"PUT /upload/{draft} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -187,7 +187,7 @@ def test_more_than_was_announced_is_not_kept(app):
         answer = line.recv(65536)
     assert b" 413 " in answer.split(b"\r\n", 1)[0]
     place = app.home / "inbox" / draft
-    assert not [file for file in place.iterdir() if inbox.FILE.fullmatch(file.name)]
+    assert not [file for file in place.iterdir() if inbox.FILE_KEY.fullmatch(file.name)]
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from sqlalchemy import event as sql_event
 
 from tests.support import toys
 from trainers import jobs
-from trainers.events import Stage, Validated
+from trainers.events import Stage, ValidationDone
 from trainers.store import Store, resume
 from trainers.training import checkpoint, run
 
@@ -24,11 +24,11 @@ def killed(when: str) -> None:
         case "reading the data":
             toys.colours = lambda *_: _die()
         case "loading the backbone":
-            run.fresh = lambda *_, **__: _die()
+            run.new_encoder = lambda *_, **__: _die()
         case "features":
             _after(lambda event: isinstance(event, Stage) and event.key == "features")
         case "training":
-            _after(lambda event: isinstance(event, Validated) and event.step > 5)
+            _after(lambda event: isinstance(event, ValidationDone) and event.step > 5)
         case "measuring the test":
             _after(lambda event: isinstance(event, Stage) and event.key == "test")
         case "writing the weights":
@@ -41,11 +41,11 @@ def killed(when: str) -> None:
                 _die() if Path(to).name == "model.safetensors" else replace(self, to)
             )
         case "after the end":
-            resume.settle = lambda *_: _die()
+            resume.discard_checkpoint = lambda *_: _die()
 
 
 def _after(chosen) -> None:
-    perform = jobs.perform
+    perform = jobs.run_job
 
     def performed(*given, **named):
         for event in perform(*given, **named):
@@ -54,7 +54,7 @@ def _after(chosen) -> None:
                 time.sleep(0.3)  # the heart has written what was told
                 _die()
 
-    jobs.perform = performed
+    jobs.run_job = performed
 
 
 def _half_written(name: str, times: int = 1) -> None:
@@ -97,17 +97,17 @@ def clock(seconds: float) -> None:
 
 
 def _at(look: int, do) -> None:
-    perform = jobs.perform
+    perform = jobs.run_job
 
     def performed(*given, **named):
         looks = 0
         for event in perform(*given, **named):
-            looks += isinstance(event, Validated)
-            if looks == look and isinstance(event, Validated):
+            looks += isinstance(event, ValidationDone)
+            if looks == look and isinstance(event, ValidationDone):
                 do()
             yield event
 
-    jobs.perform = performed
+    jobs.run_job = performed
 
 
 def hungry(needs: dict) -> None:
@@ -130,20 +130,20 @@ def hungry(needs: dict) -> None:
     toys.ToyEye.forward = fed
     taken = psutil.Process().memory_info().data
     os.environ["THAW_WORKER_GB"] = str((taken + needs["there"] * 2**20) / 1e9)
-    memory_limit.hold()
+    memory_limit.apply()
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] < 2**40
 
 
 def no_room_for(name: str) -> None:
     """Where no small disk may be mounted: writing this file fails as it does on a full one."""
-    from trainers.system.atomic import DRAFT
+    from trainers.system.atomic import PARTIAL_SUFFIX
     from trainers.training import baselines
 
     for module in (checkpoint, baselines):
         save = module.save_file
 
         def saved(tensors, file, *more, save=save) -> None:
-            if Path(file).name == name + DRAFT:
+            if Path(file).name == name + PARTIAL_SUFFIX:
                 Path(file).write_bytes(b"half")
                 raise OSError(28, os.strerror(28))
             save(tensors, file, *more)

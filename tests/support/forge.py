@@ -20,13 +20,13 @@ import torch
 import trainers.training.shared_cache  # noqa: F401, what a worker has imported
 from tests.support import faults, toys
 from trainers import backbones, datasets
-from trainers.store import store
+from trainers.store import get_store
 from trainers.training import checkpoint
 from trainers.workers import worker as work
 
 torch.set_num_threads(1)  # a fork has only the thread that forked
-datasets.SAMPLES, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
-checkpoint.EVERY_SECONDS, checkpoint.SHARE = 0.0, float("inf")
+datasets.BUNDLED_DATASETS, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
+checkpoint.MIN_WRITE_INTERVAL_SECONDS, checkpoint.MAX_WRITE_TIME_SHARE = 0.0, float("inf")
 
 
 def worker(order: dict) -> None:
@@ -37,13 +37,13 @@ def worker(order: dict) -> None:
         os.dup2(sys.stderr.fileno(), number)
     for name, value in order["faults"].items():
         getattr(faults, name)(value)
-    runs, name, done = store(), order["name"], 0
-    work.BEAT_SECONDS = 0.1
+    runs, name, done = get_store(), order["name"], 0
+    work.HEARTBEAT_SECONDS = 0.1
     threading.Thread(
-        target=work._beat, args=(runs, name, {"ready": True, "heavy": True}), daemon=True
+        target=work._send_heartbeats, args=(runs, name, {"ready": True, "heavy": True}), daemon=True
     ).start()
     while done < order["jobs"]:
-        if not work._idle(runs, name, heavy=True):
+        if not work._run_next_or_idle(runs, name, heavy=True):
             done += 1
         else:
             time.sleep(0.02)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 
 HERE = Path(__file__).parent
 PATIENCE_SECONDS = 90  # a busy machine
@@ -100,7 +100,7 @@ def plan(**settings) -> Plan:
 
 
 def told(run: str) -> list:
-    return [event for _, event in store().events(run)]
+    return [event for _, event in get_store().events(run)]
 
 
 def texts(run: str) -> str:

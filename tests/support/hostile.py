@@ -9,26 +9,26 @@ from pathlib import Path
 
 from tests.conftest import forget_store
 from tests.support import stored_runs as kept
-from trainers.data_checks.findings import Finding, Shown
+from trainers.data_checks.findings import Finding, FindingExample
 from trainers.datasets import uploads
 from trainers.events import (
-    Answered,
     Baseline,
-    Compared,
-    Done,
-    Failed,
-    Finished,
-    LaneStarted,
+    ComparisonDone,
+    ComparisonRunStarted,
+    JobDone,
+    JobFailed,
     Notice,
-    Started,
-    Watched,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
+    WatchedExamples,
 )
 from trainers.hosting import sharing
-from trainers.hosting.rooms import Rooms, Settings
-from trainers.jobs import Checkup, Comparison, Reading
+from trainers.hosting.rooms import Rooms, RoomSettings
+from trainers.jobs import Comparison, DataCheck, ImportData
 from trainers.plan import Plan
-from trainers.reports.run_file import as_text, bring_in
-from trainers.store import store
+from trainers.reports.run_file import export_run, import_run
+from trainers.store import get_store
 
 AWAY = "away.example"  # a host that nobody has
 NAMES = [
@@ -68,7 +68,7 @@ def texts(folder: Path) -> str:
     ]
     file = folder / "texts.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
-    reading = uploads.read(file, title=NAMES[1], visitor=VISITOR)
+    reading = uploads.import_upload(file, title=NAMES[1], visitor=VISITOR)
     while True:
         try:
             next(reading)
@@ -79,11 +79,11 @@ def texts(folder: Path) -> str:
 def ours(event, data: str):
     """An event of the kept runs, as if it were about these texts."""
     match event:
-        case Started():
+        case RunStarted():
             return replace(event, data=data, backbone="minilm", modality="text", classes=NAMES)
-        case Finished():
+        case RunFinished():
             return replace(event, data=data, backbone="minilm", classes=NAMES)
-        case Watched():
+        case WatchedExamples():
             return replace(event, inputs=NAMES[: len(event.inputs)])
         case Baseline():
             return replace(event, method=NAMES[0])
@@ -91,29 +91,33 @@ def ours(event, data: str):
 
 
 def run(data: str, approach: str = "transfer", *, end=None, **more) -> str:
-    key = store().start(Plan(data=data, approach=approach), VISITOR, worker="test", **more)
+    key = get_store().start(Plan(data=data, approach=approach), VISITOR, worker="test", **more)
     truth = [number // 20 for number in range(60)]
     answers = [(label + (number % 5 == 0)) % 3 for number, label in enumerate(truth)]
     told = [*kept.begun(approach), *(Notice(name, 1.0) for name in NAMES)]
-    told += [end] if end else [Answered(truth, answers, [0.8] * 60, 4.0), kept.finished(approach)]
-    store().append(key, [ours(event, data) for event in told])
-    store().describe(key, VISITOR, name=NAMES[2], note="\n".join(NAMES))
+    told += (
+        [end]
+        if end
+        else [PredictionsRecorded(truth, answers, [0.8] * 60, 4.0), kept.finished(approach)]
+    )
+    get_store().append(key, [ours(event, data) for event in told])
+    get_store().describe(key, VISITOR, name=NAMES[2], note="\n".join(NAMES))
     return key
 
 
 def comparison(data: str) -> str:
-    key = store().start(
+    key = get_store().start(
         Comparison(data=data, visitor=VISITOR, approaches=APPROACHES), VISITOR, worker="test"
     )
     lanes = {approach: run(data, approach, part_of=key) for approach in APPROACHES}
-    told = [LaneStarted(*lane, n, len(lanes), 1.0) for n, lane in enumerate(lanes.items())]
+    told = [ComparisonRunStarted(*lane, n, len(lanes), 1.0) for n, lane in enumerate(lanes.items())]
     rows = [
         ours(kept.finished(approach), data).as_json() | {"run": run}
         for approach, run in lanes.items()
     ]
     paired = {"difference": -0.02, "low": -0.06, "high": 0.02, "p": 0.3}
     told.append(
-        Compared(
+        ComparisonDone(
             rows,
             {"scratch": NAMES[0]},
             "transfer",
@@ -130,8 +134,8 @@ def comparison(data: str) -> str:
             to_do="\n".join(NAMES),
         )
     )
-    store().append(key, told)
-    store().describe(key, VISITOR, name=NAMES[0], note=NAMES[1])
+    get_store().append(key, told)
+    get_store().describe(key, VISITOR, name=NAMES[0], note=NAMES[1])
     return key
 
 
@@ -142,7 +146,7 @@ def looked_over(data: str) -> None:
         count=2,
         effect=NAMES[1],
         weight="warning",
-        shown=(Shown(example=NAMES[2], label=NAMES[0], note=NAMES[1]),),
+        shown=(FindingExample(example=NAMES[2], label=NAMES[0], note=NAMES[1]),),
         names=tuple(NAMES),
     )
     times = {"transfer": {"seconds": 4.0}}
@@ -153,19 +157,19 @@ def looked_over(data: str) -> None:
         "evidence": {"compute": {"says": NAMES[0], "per_approach": times}},
         "facts": {"remarks": list(NAMES)},
     }
-    key = store().start(Checkup(data=data), VISITOR, worker="test")
-    store().append(key, [Done(found, 3.0)])
-    uploads.keep_check(data, found)
+    key = get_store().start(DataCheck(data=data), VISITOR, worker="test")
+    get_store().append(key, [JobDone(found, 3.0)])
+    uploads.save_check(data, found)
 
 
 def room() -> str:
-    rooms = Rooms(store())
-    code = rooms.open(NAMES[1], Settings(), VISITOR).code
+    rooms = Rooms(get_store())
+    code = rooms.open(NAMES[1], RoomSettings(), VISITOR).code
     for number, name in enumerate((SHORT, "![x](//a.b/c)", ":red[x] $x$ **y**")):
         who = f"person-{number}-of-these-tests"
         person = rooms.join(code, name, who)
-        key = rooms.start(Settings().plan("transfer", person.number), who)
-        store().append(key, [kept.finished("transfer", 40 + number)])
+        key = rooms.start(RoomSettings().plan("transfer", person.number), who)
+        get_store().append(key, [kept.finished("transfer", 40 + number)])
     return code
 
 
@@ -175,16 +179,16 @@ def filled(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
         data = texts(folder)
         looked_over(data)
         plan = Plan(data=data, approach="simple", seconds=5)
-        trained = store().start(plan, VISITOR)  # by a worker of the app
+        trained = get_store().start(plan, VISITOR)  # by a worker of the app
         first, other = run(data), run(data, "hybrid")
-        failed = run(data, end=Failed(NAMES[1], 2.0))
+        failed = run(data, end=JobFailed(NAMES[1], 2.0))
         compared = comparison(data)
-        reading = store().start(Reading(path="x", title=NAMES[2], visitor=VISITOR), VISITOR,
+        reading = get_store().start(ImportData(path="x", title=NAMES[2], visitor=VISITOR), VISITOR,
                                 worker="test")  # fmt: skip
-        store().append(reading, [Failed(" ".join(NAMES), 1.0)])
-        brought = bring_in(store(), as_text(store(), first).encode(), VISITOR)
+        get_store().append(reading, [JobFailed(" ".join(NAMES), 1.0)])
+        brought = import_run(get_store(), export_run(get_store(), first).encode(), VISITOR)
         code = room()
-        tokens = [sharing.share(key, VISITOR) for key in (first, compared)]
+        tokens = [sharing.share_run(key, VISITOR) for key in (first, compared)]
     return {
         "guide": (VISITOR, "/"),
         "data": (VISITOR, "/data"),

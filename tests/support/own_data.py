@@ -17,7 +17,7 @@ def own_texts(folder: Path, visitor: str, *, marker: str = "", title: str = "tex
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "texts.csv"
     file.write_text("\n".join(["text,label", *rows]), "utf-8")
-    reading = uploads.read(file, title=title, visitor=visitor)
+    reading = uploads.import_upload(file, title=title, visitor=visitor)
     while True:
         try:
             next(reading)

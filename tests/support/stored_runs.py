@@ -6,30 +6,30 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import insert
 
-from trainers.data_checks.findings import Finding, Shown
+from trainers.data_checks.findings import Finding, FindingExample
 from trainers.events import (
-    Answered,
     Baseline,
-    Cancelled,
-    Compared,
-    Curved,
-    Done,
-    Finished,
-    LaneStarted,
+    ComparisonDone,
+    ComparisonRunStarted,
+    CurvePoint,
+    JobCancelled,
+    JobDone,
+    LearningCurveDone,
     PhaseStarted,
-    Point,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
     Stage,
-    Started,
     Step,
-    Validated,
-    Watched,
+    ValidationDone,
+    WatchedExamples,
 )
-from trainers.hosting.rooms import Rooms, Settings
-from trainers.jobs import Checkup, Comparison, Curve, Forgot
+from trainers.hosting.rooms import Rooms, RoomSettings
+from trainers.jobs import Comparison, DataCheck, ForgettingTest, LearningCurve
 from trainers.plan import Plan
 from trainers.store import Store
 from trainers.store.tables import shares
-from trainers.tasks.forgetting import Probe, Question, summary
+from trainers.tasks.forgetting import Probe, Question, summarise_answers
 
 VISITOR = "a-visitor-of-the-tests"
 CLASSES = ["happy", "sad", "angry"]
@@ -48,14 +48,14 @@ def begun(approach: str) -> list:
     """A run that is at work."""
     look = {"phase": 0, "watched": [0, 2], "sureness": [0.9, 0.4], "point_labels": [0, 1, 2, 2]}
     look |= {"points": [[0, 0], [1, 1], [2, 0], [2, 1]], "point_answers": [0, 1, 2, 0]}
-    first = Validated(**look, step=0, epoch=0.0, accuracy=0.3, loss=1.2, best=True,
+    first = ValidationDone(**look, step=0, epoch=0.0, accuracy=0.3, loss=1.2, best=True,
                       train_accuracy=None, train_loss=None, seconds=0.5)  # fmt: skip
-    later = Validated(**look, step=4, epoch=2.0, accuracy=0.75, loss=0.6, best=True,
+    later = ValidationDone(**look, step=4, epoch=2.0, accuracy=0.75, loss=0.6, best=True,
                       train_accuracy=0.9, train_loss=0.3, seconds=2.0)  # fmt: skip
     return [
-        Started(approach, "digits", "small_resnet", "images", CLASSES, 40, 10, 60, 990, 30.0, 0.5,
+        RunStarted(approach, "digits", "small_resnet", "images", CLASSES, 40, 10, 60, 990, 30.0, 0.5,
                 "cpu"),
-        Watched([0, 1], [DOT, DOT], [0, 1]),
+        WatchedExamples([0, 1], [DOT, DOT], [0, 1]),
         Baseline("nearest class mean", 0.6, 0.2),
         Stage("phase", "The new last layer learns", 0.4),
         PhaseStarted(0, "The new last layer learns", PARTS, 90, 0.01, 0.4),
@@ -66,8 +66,8 @@ def begun(approach: str) -> list:
     ]  # fmt: skip
 
 
-def finished(approach: str, right: int = 48) -> Finished:
-    return Finished(
+def finished(approach: str, right: int = 48) -> RunFinished:
+    return RunFinished(
         approach, "digits", "small_resnet", CLASSES, 50, 60, right, right / 60, right / 60 - 0.1,
         right / 60 + 0.08, 0.79, [[18, 1, 1], [2, right - 34, 2], [3, 33 - right + 20, 16]], 4.2,
         90, 990, 12.0, False, {}, 300_000_000, 4_500,
@@ -78,7 +78,7 @@ def tested(approach: str) -> list:
     """The end of a run."""
     truth = [number // 20 for number in range(60)]
     answers = [(label + (number % 5 == 0)) % 3 for number, label in enumerate(truth)]
-    return [Answered(truth, answers, [0.8] * 60, 4.0), finished(approach)]
+    return [PredictionsRecorded(truth, answers, [0.8] * 60, 4.0), finished(approach)]
 
 
 def run(store: Store, approach: str = "transfer", *, over: bool = True, **more) -> str:
@@ -87,11 +87,11 @@ def run(store: Store, approach: str = "transfer", *, over: bool = True, **more) 
     return key
 
 
-def compared(runs: dict[str, str]) -> Compared:
+def compared(runs: dict[str, str]) -> ComparisonDone:
     """The end of a comparison of these runs, the advice wrong."""
     rows = [finished(a, 40 + n).as_json() | {"run": r} for n, (a, r) in enumerate(runs.items())]
     paired = {"difference": -0.02, "low": -0.06, "high": 0.02, "p": 0.3}
-    return Compared(
+    return ComparisonDone(
         rows, {"scratch": "There was no time left."}, "transfer", "transfer", "hybrid", "wrong",
         "Hybrid is better: 44 against 42 right of 60.", dict.fromkeys(COMPARED[3:], paired), 0.3,
         30.0, answers_from="visitor", outcome_article="wrong",
@@ -105,17 +105,17 @@ def comparison(store: Store) -> str:
     job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
     key = store.start(job, VISITOR, worker="test")
     runs = {approach: run(store, approach, part_of=key) for approach in COMPARED}
-    events = [LaneStarted(*lane, n, len(runs), 1.0) for n, lane in enumerate(runs.items())]
+    events = [ComparisonRunStarted(*lane, n, len(runs), 1.0) for n, lane in enumerate(runs.items())]
     end = compared(runs)
     store.append(key, [*events, end])
     points = [
-        Point(approach, per_class, 0, 30 + n, 60, 0.4, 0.7, 2.0, 5.0, True, True)
-        for approach in Curve.approaches
+        CurvePoint(approach, per_class, 0, 30 + n, 60, 0.4, 0.7, 2.0, 5.0, True, True)
+        for approach in LearningCurve.approaches
         for n, per_class in enumerate((1, 5, 10))
     ]
-    curve = Curve(data="digits", visitor=VISITOR)
+    curve = LearningCurve(data="digits", visitor=VISITOR)
     rows = [vars(point) for point in points]
-    told = Curved(rows, "Twice the examples would help.", [], [], 30.0)
+    told = LearningCurveDone(rows, "Twice the examples would help.", [], [], 30.0)
     store.append(store.start(curve, VISITOR, worker="test"), [*points, told])
     return key
 
@@ -125,9 +125,9 @@ def forgot(store: Store, run: str) -> None:
     questions = [Question(0, "lorry", (0, 1), ("bus", "lorry")) for _ in range(12)]
     pictures = np.zeros((1, 8, 8, 3), np.uint8)
     probe = Probe("Vehicles", pictures, questions, centred=True)
-    found = summary([probe], [[1] * 12], [[0] * 8 + [1] * 4], untouched=False)
-    job = Forgot(key=run, visitor=VISITOR)
-    store.append(store.start(job, VISITOR, worker="test"), [Done(found, 2.0)])
+    found = summarise_answers([probe], [[1] * 12], [[0] * 8 + [1] * 4], untouched=False)
+    job = ForgettingTest(key=run, visitor=VISITOR)
+    store.append(store.start(job, VISITOR, worker="test"), [JobDone(found, 2.0)])
 
 
 def look_over(store: Store) -> None:
@@ -138,7 +138,7 @@ def look_over(store: Store) -> None:
         count=2,
         effect="Nothing can be learned from them.",
         weight="warning",
-        shown=(Shown(example=DOT, label="happy", note="in the test"),),
+        shown=(FindingExample(example=DOT, label="happy", note="in the test"),),
         names=("a.png",),
     )
     times = {"transfer": {"seconds": 4.0}, "scratch": {"seconds": 400.0}}
@@ -149,18 +149,18 @@ def look_over(store: Store) -> None:
         "evidence": {"compute": {"says": "The budget is 30 s.", "per_approach": times}},
         "facts": {"remarks": ["They are grey."]},
     }
-    key = store.start(Checkup(data="digits"), VISITOR, worker="test")
-    store.append(key, [Done(found, 3.0)])
+    key = store.start(DataCheck(data="digits"), VISITOR, worker="test")
+    store.append(key, [JobDone(found, 3.0)])
 
 
 def room(store: Store) -> str:
     """The code of a room that the visitor leads; one person has a score, another runs."""
     rooms = Rooms(store)
-    code = rooms.open("Class 7b", Settings(), VISITOR).code
+    code = rooms.open("Class 7b", RoomSettings(), VISITOR).code
     for name in ("Ana", "Ben"):
         person = rooms.join(code, name, f"{name}-of-the-tests-00")
-        key = rooms.start(Settings().plan("transfer", person.number), f"{name}-of-the-tests-00")
-        store.append(key, [finished("transfer")] if name == "Ana" else [Cancelled(1.0)])
+        key = rooms.start(RoomSettings().plan("transfer", person.number), f"{name}-of-the-tests-00")
+        store.append(key, [finished("transfer")] if name == "Ana" else [JobCancelled(1.0)])
     return code
 
 
@@ -196,7 +196,10 @@ def racing(home: Path) -> str:
     job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
     key = store.start(job, VISITOR, worker="test")
     lanes = [run(store, "none", part_of=key), run(store, "hybrid", over=False, part_of=key)]
-    events = [LaneStarted(a, r, n, 5, 1.0) for n, (a, r) in enumerate(zip(COMPARED, lanes))]  # noqa: B905 - the others wait
+    events = [
+        ComparisonRunStarted(a, r, n, 5, 1.0)
+        for n, (a, r) in enumerate(zip(COMPARED, lanes, strict=False))
+    ]
     store.append(key, events)
     return f"/compare?compare={key}"
 

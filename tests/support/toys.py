@@ -13,9 +13,16 @@ from sqlalchemy.exc import OperationalError
 from torch import Tensor, nn
 
 from trainers.backbones import Backbone
-from trainers.datasets import Data, Sample, Split
-from trainers.networks.encoder import Body, Examples, Inputs, Part, Pictures, Tokens
-from trainers.system.registry import by_key
+from trainers.datasets import Dataset, DatasetSplits, Split
+from trainers.networks.encoder import (
+    Encoder,
+    Examples,
+    ImageInputs,
+    Inputs,
+    NamedBlock,
+    TokenInputs,
+)
+from trainers.system.registry import build_registry
 from trainers.training.loop import Head, Model
 
 SEEN: list[int] = []  # examples in each forward pass of a toy body
@@ -45,7 +52,7 @@ class Spied(Inputs):
         return self.inputs.batch(items, augment=augment)
 
 
-class Toy(Body):
+class Toy(Encoder):
     features = 8
 
     @classmethod
@@ -62,8 +69,8 @@ class Toy(Body):
         self.sets += 1
         return Spied(inputs, self.sets)
 
-    def named_parts(self) -> list[Part]:
-        return [Part("first", self.first), Part("second", self.second)]
+    def named_parts(self) -> list[NamedBlock]:
+        return [NamedBlock("first", self.first), NamedBlock("second", self.second)]
 
     def noted(self, count: int) -> None:
         SEEN.append(count)
@@ -79,7 +86,7 @@ class ToyEye(Toy):
         self.second = nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.ReLU())
 
     def prepare(self, inputs: Sequence) -> Inputs:
-        return self.spied(Pictures(torch.from_numpy(np.asarray(inputs)).permute(0, 3, 1, 2)))
+        return self.spied(ImageInputs(torch.from_numpy(np.asarray(inputs)).permute(0, 3, 1, 2)))
 
     def forward(self, images: Tensor) -> Tensor:
         self.noted(len(images))
@@ -99,7 +106,7 @@ class ToyReader(Toy):
 
     def prepare(self, inputs: Sequence[str]) -> Inputs:
         ids = [[1 + VOCABULARY.index(word) for word in text.split()] for text in inputs]
-        return self.spied(Tokens(ids, pad=0))
+        return self.spied(TokenInputs(ids, pad=0))
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
@@ -111,7 +118,7 @@ class ToyReader(Toy):
         inject_adapter_in_model(LoraConfig(r=rank, target_modules=["second.0"]), self)
 
 
-def _backbone(key: str, modality: str, kind: type[Body], learns: str) -> Backbone:
+def _backbone(key: str, modality: str, kind: type[Encoder], learns: str) -> Backbone:
     return Backbone(
         key=key,
         title=key,
@@ -127,7 +134,7 @@ def _backbone(key: str, modality: str, kind: type[Body], learns: str) -> Backbon
     )
 
 
-BACKBONES = by_key(
+BACKBONES = build_registry(
     _backbone("eye", "images", ToyEye, "all"), _backbone("reader", "text", ToyReader, "lora")
 )
 
@@ -162,14 +169,16 @@ def _sentences(count: int, seed: int) -> Split:
     return Split(texts, labels)
 
 
-def colours(per_class: int | None, seed: int) -> Data:
+def colours(per_class: int | None, seed: int) -> DatasetSplits:
     count = TRAIN_PER_CLASS if per_class is None else per_class
-    return Data("images", CLASSES, _pictures(count, 1 + seed), _pictures(TEST_PER_CLASS, 0))
+    return DatasetSplits(
+        "images", CLASSES, _pictures(count, 1 + seed), _pictures(TEST_PER_CLASS, 0)
+    )
 
 
-def words(per_class: int | None, seed: int) -> Data:
+def words(per_class: int | None, seed: int) -> DatasetSplits:
     count = TRAIN_PER_CLASS if per_class is None else per_class
-    return Data(
+    return DatasetSplits(
         "text",
         CLASSES,
         _sentences(count, 1 + seed),
@@ -178,36 +187,38 @@ def words(per_class: int | None, seed: int) -> Data:
     )
 
 
-def nameless(per_class: int | None, seed: int) -> Data:
+def nameless(per_class: int | None, seed: int) -> DatasetSplits:
     """Texts whose classes have no words of their own to compare with."""
     return replace(words(per_class, seed), described=())
 
 
-def _keeping(data: Data, keep: np.ndarray, classes: tuple[str, ...] = CLASSES) -> Data:
+def _keeping(
+    data: DatasetSplits, keep: np.ndarray, classes: tuple[str, ...] = CLASSES
+) -> DatasetSplits:
     train = Split(data.train.inputs[keep], data.train.labels[keep])
     return replace(data, train=train, classes=classes)
 
 
-def lone(per_class: int | None, seed: int) -> Data:
+def lone(per_class: int | None, seed: int) -> DatasetSplits:
     """One example of blue; the others have all theirs."""
     data = colours(per_class, seed)
     first = np.flatnonzero(data.train.labels == 2)[:1]
     return _keeping(data, np.union1d(first, np.flatnonzero(data.train.labels != 2)))
 
 
-def one_class(per_class: int | None, seed: int) -> Data:
+def one_class(per_class: int | None, seed: int) -> DatasetSplits:
     data = colours(per_class, seed)
     return _keeping(data, np.flatnonzero(data.train.labels == 0))
 
 
-def crowd(per_class: int | None, seed: int) -> Data:
+def crowd(per_class: int | None, seed: int) -> DatasetSplits:
     """More classes than examples: most have none."""
     data = colours(2, seed)
     return _keeping(data, np.arange(6), CLASSES + tuple(f"colour {n}" for n in range(10)))
 
 
-def _sample(key: str, modality: str = "images", classes: int = 3) -> Sample:
-    return Sample(
+def _sample(key: str, modality: str = "images", classes: int = 3) -> Dataset:
+    return Dataset(
         key=key,
         title=key,
         about=key,
@@ -221,7 +232,7 @@ def _sample(key: str, modality: str = "images", classes: int = 3) -> Sample:
     )
 
 
-SAMPLES = by_key(
+SAMPLES = build_registry(
     _sample("colours"),
     _sample("words", "text"),
     _sample("nameless", "text"),

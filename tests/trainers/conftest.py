@@ -9,7 +9,7 @@ import torch
 from tests.support import toys
 from trainers import backbones, datasets
 from trainers.networks import loading
-from trainers.store import Store, store
+from trainers.store import Store, get_store
 from trainers.system.paths import database_url
 
 torch.set_num_threads(1)  # toys are small, and several test processes share the cores
@@ -24,11 +24,11 @@ def seed():
 @pytest.fixture
 def toy(monkeypatch):
     """The registries hold toys alone."""
-    monkeypatch.setattr(datasets, "SAMPLES", toys.SAMPLES)
+    monkeypatch.setattr(datasets, "BUNDLED_DATASETS", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
-    loading.loaded.cache_clear()
+    loading.shared_encoder.cache_clear()
     yield toys
-    loading.loaded.cache_clear()
+    loading.shared_encoder.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +67,9 @@ def database(request, home, monkeypatch):
     server = request.getfixturevalue("postgres")
     monkeypatch.setenv("THAW_DATABASE_URL", server.emptied(lambda url: Store(url).engine.dispose()))
     yield database_url()
-    if store.cache_info().currsize:  # before the variable goes
-        store().engine.dispose()
-        store.cache_clear()
+    if get_store.cache_info().currsize:  # before the variable goes
+        get_store().engine.dispose()
+        get_store.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import pytest
 
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
-from trainers.events import Event, Finished, Notice, from_json
-from trainers.plan import MAX_SECONDS, BadPlan, Pace, Plan
-from trainers.system.registry import UnknownKey, by_key, pick_from
+from trainers.events import Event, Notice, RunFinished, from_json
+from trainers.plan import MAX_SECONDS, BadPlan, Plan, RecordedSchedule
+from trainers.system.registry import UnknownKey, build_registry, look_up
 
 
 def through_json(data):
@@ -17,7 +17,7 @@ def through_json(data):
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
-@pytest.mark.parametrize("data", datasets.SAMPLES)
+@pytest.mark.parametrize("data", datasets.BUNDLED_DATASETS)
 def test_a_plan_survives_json(approach, data):
     plan = Plan(data=data, approach=approach, per_class=7, seconds=12.5, seed=3, what_learns="all")
     assert Plan.from_json(through_json(plan.as_json())) == plan
@@ -25,7 +25,7 @@ def test_a_plan_survives_json(approach, data):
 
 @pytest.mark.parametrize("steps", [(), ((30, 20, 10),), ((30, 20, 10), (5, 5, 5))])
 def test_a_plan_with_named_steps_survives_json(steps):
-    plan = Plan(data="digits", approach="hybrid", pace=Pace(80, 20, 100, steps))
+    plan = Plan(data="digits", approach="hybrid", pace=RecordedSchedule(80, 20, 100, steps))
     assert Plan.from_json(through_json(plan.as_json())) == plan
     assert hash(plan) == hash(Plan.from_json(through_json(plan.as_json())))
 
@@ -35,7 +35,9 @@ def test_what_a_newer_version_added_is_passed_over():
     assert Plan.from_json(plan.as_json() | {"colour": "red"}) == plan
 
 
-@pytest.mark.parametrize("sample", datasets.SAMPLES.values(), ids=lambda sample: sample.key)
+@pytest.mark.parametrize(
+    "sample", datasets.BUNDLED_DATASETS.values(), ids=lambda sample: sample.key
+)
 def test_without_a_backbone_the_bundled_one_for_the_data_is_taken(sample):
     plan = Plan(data=sample.key, approach="transfer")
     assert backbones.pick(plan.backbone).modality == sample.modality
@@ -105,29 +107,29 @@ def spelled(kind) -> str:
     return kind.__name__ if type(kind) is type else str(kind)
 
 
-@pytest.mark.parametrize("kind", Event.kinds.values(), ids=lambda kind: kind.kind())
+@pytest.mark.parametrize("kind", Event.kinds.values(), ids=lambda kind: kind.tag)
 def test_an_event_survives_json(kind):
     event = made(kind)
     data = through_json(event.as_json())
-    assert data["type"] == kind.kind()
+    assert data["type"] == kind.tag
     assert from_json(data) == event
     assert from_json(data | {"added_later": 1}) == event
 
 
-@pytest.mark.parametrize("kind", Event.kinds.values(), ids=lambda kind: kind.kind())
+@pytest.mark.parametrize("kind", Event.kinds.values(), ids=lambda kind: kind.tag)
 def test_an_event_is_frozen_and_older_ones_can_still_be_read(kind):
     """A field that came later has a default, and stands behind those that did not."""
     given = {field.name for field in fields(kind) if field.default is MISSING}
     older = {name: value for name, value in made(kind).as_json().items() if name in given}
-    assert type(from_json(older | {"type": kind.kind()})) is kind
+    assert type(from_json(older | {"type": kind.tag})) is kind
     with pytest.raises(FrozenInstanceError):
         made(kind).seconds = 1.0
 
 
 def test_kinds_are_named_in_snake_case():
     assert "phase_started" in Event.kinds
-    assert Finished.kind() == "finished"
-    assert Notice.kind() == "notice"
+    assert RunFinished.tag == "finished"
+    assert Notice.tag == "notice"
 
 
 class Row:
@@ -136,17 +138,17 @@ class Row:
 
 
 def test_a_registry_keeps_its_order_and_refuses_a_second_row_of_a_name():
-    assert list(by_key(Row("b"), Row("a"))) == ["b", "a"]
+    assert list(build_registry(Row("b"), Row("a"))) == ["b", "a"]
     with pytest.raises(ValueError, match="'a'"):
-        by_key(Row("a"), Row("b"), Row("a"))
+        build_registry(Row("a"), Row("b"), Row("a"))
 
 
 def test_a_registry_cannot_be_written():
     with pytest.raises(TypeError):
-        by_key(Row("a"))["b"] = Row("b")
+        build_registry(Row("a"))["b"] = Row("b")
 
 
 def test_an_unknown_key_names_what_exists():
     with pytest.raises(UnknownKey) as caught:
-        pick_from(by_key(Row("apple"), Row("pear")), "aple", "fruit")
+        look_up(build_registry(Row("apple"), Row("pear")), "aple", "fruit")
     assert str(caught.value) == "No fruit 'aple'. Did you mean 'apple'? There are: apple, pear."

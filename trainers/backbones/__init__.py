@@ -6,16 +6,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trainers.backbones import cache
-from trainers.backbones.cache import is_here, place
-from trainers.system.registry import UnknownKey, by_key, pick_from
+from trainers.backbones.cache import backbone_path, is_downloaded
+from trainers.system.registry import UnknownKey, build_registry, look_up
 
 if TYPE_CHECKING:
-    from trainers.networks.encoder import Body
+    from trainers.networks.encoder import Encoder
 
-__all__ = ["BACKBONES", "Backbone", "NotHere", "for_modality", "is_here", "pick", "place"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneNotDownloaded",
+    "backbone_path",
+    "is_downloaded",
+    "list_for_modality",
+    "pick",
+]
 
 
-class NotHere(ValueError):
+class BackboneNotDownloaded(ValueError):
     """A backbone that would have to be downloaded first; the text says how."""
 
 
@@ -43,7 +51,7 @@ class Backbone:
     revision: str = ""  # there: a commit; "": the latest, noted when it is downloaded
     prefix: str = ""  # put before each text, as the model was trained
 
-    def body(self, *, pretrained: bool = True) -> "Body":
+    def body(self, *, pretrained: bool = True) -> "Encoder":
         """The network itself; with `pretrained=False` the same shape with random weights.
         Nothing is downloaded. Raises `NotHere`."""
         module, _, name = self.load.partition(":")
@@ -67,34 +75,37 @@ class Backbone:
 
     def check_here(self) -> None:
         """Raises `NotHere`, saying how to fetch it and what can be used at once."""
-        if not is_here(self):
-            raise NotHere(
+        if not is_downloaded(self):
+            raise BackboneNotDownloaded(
                 f"The backbone {self.key} is not on this computer, and a run downloads nothing. "
                 f"Fetch it first ({self.size}): python -m trainers fetch {self.key}. "
-                f"Or use {bundled(self.modality).key}, which comes with Thaw."
+                f"Or use {get_bundled(self.modality).key}, which comes with Thaw."
             )
 
 
-def _torchvision(**row: object) -> Backbone:
+def _torchvision_row(**row: object) -> Backbone:
     """A row of torchvision's: ImageNet weights, version 1 of each, 224 x 224 pixels."""
     return Backbone(
         modality="images",
         takes="the middle 224 x 224 pixels, in colour",
         image_px=224,
         licence="BSD-3-Clause",
-        load="trainers.networks.torchvision:Net",
+        load="trainers.networks.torchvision:TorchvisionEncoder",
         **row,
     )
 
 
-def _encoder(**row: object) -> Backbone:
+def _huggingface_row(**row: object) -> Backbone:
     """A row of Hugging Face's: an encoder whose word vectors are averaged."""
     return Backbone(
-        modality="text", learns="lora", load="trainers.networks.huggingface:Encoder", **row
+        modality="text",
+        learns="lora",
+        load="trainers.networks.huggingface:HuggingFaceEncoder",
+        **row,
     )
 
 
-BACKBONES = by_key(
+BACKBONES = build_registry(
     Backbone(
         key="small_resnet",
         title="Small ResNet: tiny and quick",
@@ -110,7 +121,7 @@ BACKBONES = by_key(
         image_px=32,
     ),
     # Parameters are those of the whole network less its last layer; sizes are torchvision's own.
-    _torchvision(
+    _torchvision_row(
         key="mobilenet_v3_small",
         title="MobileNet V3 small: photos on a slow computer",
         good_for="Photos, when every second counts. The quickest of those that see detail.",
@@ -121,7 +132,7 @@ BACKBONES = by_key(
         download_bytes=10_306_000,
         file="mobilenet_v3_small-047dcff4.pth",
     ),
-    _torchvision(
+    _torchvision_row(
         key="squeezenet1_0",
         title="SqueezeNet 1.0: photos, the smallest download",
         good_for="Photos, when the network is slow: 5 MB. Less exact than the others.",
@@ -132,7 +143,7 @@ BACKBONES = by_key(
         download_bytes=5_010_000,
         file="squeezenet1_0-b66bff10.pth",
     ),
-    _torchvision(
+    _torchvision_row(
         key="mobilenet_v2",
         title="MobileNet V2: photos, a good all-rounder",
         good_for="Photos of things, animals, scenes: small, and exact enough for most uses.",
@@ -143,7 +154,7 @@ BACKBONES = by_key(
         download_bytes=14_213_000,
         file="mobilenet_v2-b0353104.pth",
     ),
-    _torchvision(
+    _torchvision_row(
         key="resnet18",
         title="ResNet-18: the classic",
         good_for="Photos and drawings. Forgiving to fine-tune; most tutorials use it.",
@@ -154,7 +165,7 @@ BACKBONES = by_key(
         download_bytes=46_830_000,
         file="resnet18-f37072fd.pth",
     ),
-    _torchvision(
+    _torchvision_row(
         key="efficientnet_b0",
         title="EfficientNet B0: more exact, still small",
         good_for="Photos whose classes differ in detail, when some seconds more are fine.",
@@ -165,7 +176,7 @@ BACKBONES = by_key(
         download_bytes=21_444_000,
         file="efficientnet_b0_rwightman-7f5810bc.pth",
     ),
-    _torchvision(
+    _torchvision_row(
         key="convnext_tiny",
         title="ConvNeXt tiny: the most exact, and the slowest",
         good_for="Photos, when exactness matters more than time. Wants a graphics card.",
@@ -192,7 +203,7 @@ BACKBONES = by_key(
         languages=("en",),
     ),
     # Bytes: model.safetensors and tokenizer.json of the revision.
-    _encoder(
+    _huggingface_row(
         key="minilm_l12",
         title="MiniLM L12: twice as deep",
         good_for="Short English texts whose meanings lie close together.",
@@ -207,7 +218,7 @@ BACKBONES = by_key(
         repo="sentence-transformers/all-MiniLM-L12-v2",
         revision="c004d8e3e901237d8fa7e9fff12774962e391ce5",
     ),
-    _encoder(
+    _huggingface_row(
         key="distilbert",
         title="DistilBERT: the one to fine-tune",
         good_for="English texts up to a page, when it may learn; weaker while frozen.",
@@ -222,7 +233,7 @@ BACKBONES = by_key(
         repo="distilbert/distilbert-base-uncased",
         revision="12040accade4e8a0f71eabdb258fecc2e7e948be",
     ),
-    _encoder(
+    _huggingface_row(
         key="e5_small",
         title="E5 small: a hundred languages",
         good_for="Texts that are not English, or in several languages.",
@@ -240,43 +251,43 @@ BACKBONES = by_key(
 )
 
 # Any encoder by its hub name: "hf:org/name", "hf:org/name@revision". Names as the hub allows them.
-HUB = re.compile(
+HUB_KEY_PATTERN = re.compile(
     r"(?!.*(?:--|\.\.))hf:(?P<repo>[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95})"
     r"(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._-]{0,63}))?"
 )
-HUB_CHARS = 260  # that such a name has at most
+MAX_HUB_KEY_CHARS = 260  # that such a name has at most
 
 
 def pick(key: str) -> Backbone:
     """The backbone called `key`. Raises `UnknownKey`, naming one that exists."""
-    if match := HUB.fullmatch(key):
-        return _from_hub(key, match["repo"], match["revision"] or "")
+    if match := HUB_KEY_PATTERN.fullmatch(key):
+        return _hub_row(key, match["repo"], match["revision"] or "")
     if key.startswith("hf:"):
         raise UnknownKey(
             f"{key!r} is no name at Hugging Face. It looks like hf:organisation/model, or "
             "hf:organisation/model@revision."
         )
-    return pick_from(BACKBONES, key, "backbone")
+    return look_up(BACKBONES, key, "backbone")
 
 
-def pinned(key: str) -> str:
+def pin_revision(key: str) -> str:
     """`key` with the commit that is on this computer, so that a run can be repeated exactly."""
     row = pick(key)
-    commit = cache.commit(row) if key.startswith("hf:") else None
+    commit = cache.find_commit(row) if key.startswith("hf:") else None
     return f"hf:{row.repo}@{commit}" if commit else key
 
 
-def for_modality(modality: str) -> list[Backbone]:
+def list_for_modality(modality: str) -> list[Backbone]:
     """The backbones that read `modality`, the bundled one first."""
     return [backbone for backbone in BACKBONES.values() if backbone.modality == modality]
 
 
-def bundled(modality: str) -> Backbone:
+def get_bundled(modality: str) -> Backbone:
     """The backbone for `modality` that needs no download."""
-    return for_modality(modality)[0]
+    return list_for_modality(modality)[0]
 
 
-def as_table() -> str:
+def format_table() -> str:
     """The backbones as a Markdown table, for the README."""
     rows = [
         "| `--backbone` | download | parameters | good for | licence |",
@@ -290,8 +301,8 @@ def as_table() -> str:
     return "\n".join(rows)
 
 
-def _from_hub(key: str, repo: str, revision: str) -> Backbone:
-    row = _encoder(
+def _hub_row(key: str, repo: str, revision: str) -> Backbone:
+    row = _huggingface_row(
         key=key,
         title=repo,
         good_for="Your own choice: see its page at Hugging Face.",
@@ -304,8 +315,8 @@ def _from_hub(key: str, repo: str, revision: str) -> Backbone:
         repo=repo,
         revision=revision,
     )
-    folder = cache.snapshot(row)
+    folder = cache.find_snapshot(row)
     if folder is None:
         return row
-    known = cache.described(folder)
+    known = cache.read_model_info(folder)
     return replace(row, takes=f"the first {known['max_tokens']} word pieces", **known)

@@ -1,11 +1,13 @@
 """Architecture and data held against each other, before a run starts."""
 
 from trainers.backbones import Backbone
-from trainers.datasets import Facts
+from trainers.datasets import DatasetFacts
 
-ENLARGED = 2.0  # a picture so much smaller than the network's window gains nothing; ours
-SHRUNK = 3.0  # one so much larger loses what is small in it; ours
-WORDS_A_TOKEN = 0.75  # 0.63 to 0.85 on the bundled and the shared English texts
+UPSCALE_WARNING_FACTOR = (
+    2.0  # a picture so much smaller than the network's window gains nothing; ours
+)
+DOWNSCALE_WARNING_FACTOR = 3.0  # one so much larger loses what is small in it; ours
+WORDS_PER_TOKEN = 0.75  # 0.63 to 0.85 on the bundled and the shared English texts
 
 LANGUAGES = {  # of people who may come here; others are named by their code
     "ar": "Arabic",
@@ -37,13 +39,17 @@ LANGUAGES = {  # of people who may come here; others are named by their code
 }
 
 
-def remarks(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
+def list_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
     """What may go less well than it could with this backbone on this data, a sentence or two each;
     () where they fit."""
-    return _pictures(backbone, facts) if backbone.modality == "images" else _texts(backbone, facts)
+    return (
+        _list_image_remarks(backbone, facts)
+        if backbone.modality == "images"
+        else _list_text_remarks(backbone, facts)
+    )
 
 
-def _pictures(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
+def _list_image_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
     told = []
     if facts.grey:
         told.append(
@@ -56,12 +62,12 @@ def _pictures(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
             f"about {facts.side_px} pixels wide, and the pre-trained model looks at "
             f"{backbone.image_px}"
         )
-        if times * ENLARGED <= 1 and not backbone.is_bundled:
+        if times * UPSCALE_WARNING_FACTOR <= 1 and not backbone.is_bundled:
             told.append(
                 f"These pictures are {sizes}: they are enlarged, which costs time and adds no "
                 "detail. The bundled model, made for small pictures, may do as well sooner."
             )
-        elif times >= SHRUNK:
+        elif times >= DOWNSCALE_WARNING_FACTOR:
             told.append(
                 f"These pictures are {sizes}: small details are lost. Another pre-trained model "
                 "(the backbone, an expert setting), such as MobileNet V3 small, looks at 224 "
@@ -70,21 +76,21 @@ def _pictures(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _texts(backbone: Backbone, facts: Facts) -> tuple[str, ...]:
+def _list_text_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
     told = []
     if facts.language and backbone.languages and facts.language not in backbone.languages:
         told.append(
-            f"These texts seem to be {_named(facts.language)}, and the pre-trained model was "
-            f"trained on {' and '.join(map(_named, backbone.languages))}: it knows few of the "
+            f"These texts seem to be {_language_name(facts.language)}, and the pre-trained model was "
+            f"trained on {' and '.join(map(_language_name, backbone.languages))}: it knows few of the "
             "words. The backbone e5_small reads about a hundred languages."
         )
-    if backbone.max_tokens and facts.words > backbone.max_tokens * WORDS_A_TOKEN:
+    if backbone.max_tokens and facts.words > backbone.max_tokens * WORDS_PER_TOKEN:
         told.append(
             f"Some texts have {facts.words:,} words or more, and the pre-trained model reads about "
-            f"the first {backbone.max_tokens * WORDS_A_TOKEN:.0f}. What comes later is not seen."
+            f"the first {backbone.max_tokens * WORDS_PER_TOKEN:.0f}. What comes later is not seen."
         )
     return tuple(told)
 
 
-def _named(language: str) -> str:
+def _language_name(language: str) -> str:
     return LANGUAGES.get(language, f"in the language {language!r}")

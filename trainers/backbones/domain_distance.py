@@ -13,24 +13,24 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-FILE = Path(__file__).parent / "weights" / "small_resnet_known.safetensors"
-USUAL = 0.95  # of everyday sets lie nearer than the mark
+STATISTICS_FILE = Path(__file__).parent / "weights" / "small_resnet_known.safetensors"
+IN_DOMAIN_QUANTILE = 0.95  # of everyday sets lie nearer than the mark
 
 
-class Distance(NamedTuple):
+class DomainDistance(NamedTuple):
     """From the middle of everyday pictures to the middle of a set, in spreads (Mahalanobis)."""
 
     value: float
     error: float  # the 95 % interval is value ± error
 
 
-def reference() -> dict[str, np.ndarray]:
+def load_statistics() -> dict[str, np.ndarray]:
     """`centre` (F,), `whiten` (F, F), and two marks, floats: 19 of 20 pairs of everyday classes
     lie within `near`, and 19 of 20 single everyday classes within `far`."""
-    return load_file(FILE)
+    return load_file(STATISTICS_FILE)
 
 
-def distance(features: np.ndarray, known: dict[str, np.ndarray]) -> Distance:
+def measure_distance(features: np.ndarray, known: dict[str, np.ndarray]) -> DomainDistance:
     """How far `features`, float (n, F), lie as a set. What few examples add by chance is taken
     off: the middle of n everyday pictures is not quite the middle of all."""
     placed = (features - known["centre"]) @ known["whiten"]
@@ -39,23 +39,25 @@ def distance(features: np.ndarray, known: dict[str, np.ndarray]) -> Distance:
     value = np.sqrt(max(0.0, middle @ middle - spread))
     towards = placed @ (middle / max(1e-9, np.linalg.norm(middle)))
     error = 1.96 * towards.std(ddof=1) / np.sqrt(count) if count > 1 else np.inf
-    return Distance(float(value), float(error))
+    return DomainDistance(float(value), float(error))
 
 
-def make(file: Path) -> dict[str, np.ndarray]:
+def fit_statistics(file: Path) -> dict[str, np.ndarray]:
     """The statistics: middle and spread of the 50,000 training pictures; the marks are measured
     on the 10,000 test pictures, which the backbone never learned."""
     import torch
 
-    from trainers.networks.encoder import Pictures
-    from trainers.networks.loading import loaded
-    from trainers.networks.pretrain import read
-    from trainers.training.loop import computed
+    from trainers.networks.encoder import ImageInputs
+    from trainers.networks.loading import shared_encoder
+    from trainers.networks.pretrain import load_split
+    from trainers.training.loop import extract_features
 
     made = {}
     for split in ("train", "test"):
-        images, labels = read(file, split)
-        parts = computed(loaded("small_resnet"), Pictures(images), torch.arange(len(images)))
+        images, labels = load_split(file, split)
+        parts = extract_features(
+            shared_encoder("small_resnet"), ImageInputs(images), torch.arange(len(images))
+        )
         made[split] = torch.cat(list(parts)).double().numpy(), labels.numpy()
     train, _ = made["train"]
     spread, turned = np.linalg.eigh(np.cov(train.T))
@@ -64,7 +66,13 @@ def make(file: Path) -> dict[str, np.ndarray]:
     classes = [test[labels == label] for label in np.unique(labels)]
     pairs = [np.concatenate(pair) for pair in combinations(classes, 2)]
     marks = {
-        name: np.array([np.quantile([distance(some, known).value for some in sets], USUAL)])
+        name: np.array(
+            [
+                np.quantile(
+                    [measure_distance(some, known).value for some in sets], IN_DOMAIN_QUANTILE
+                )
+            ]
+        )
         for name, sets in (("near", pairs), ("far", classes))
     }
     return {name: value.astype(np.float32) for name, value in (known | marks).items()}
@@ -73,6 +81,6 @@ def make(file: Path) -> dict[str, np.ndarray]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="cifar100_webp.npz")
-    known = make(parser.parse_args().data)
-    save_file(known, FILE)
+    known = fit_statistics(parser.parse_args().data)
+    save_file(known, STATISTICS_FILE)
     print({name: value.item() for name, value in known.items() if value.size == 1})

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from guide.claims import CLAIMS
 from trainers import datasets
 from trainers.plan import BadPlan, Plan
-from trainers.system.registry import pick_from
+from trainers.system.registry import look_up
 
 HOLDS, PARTLY, FAILS, UNKNOWN = OUTCOMES = (
     "holds",
@@ -32,7 +32,7 @@ class Arm(NamedTuple):
     what_learns: str = "auto"
 
 
-class Contest(NamedTuple):
+class Comparison(NamedTuple):
     """Ways held against each other on one data set; with each seed another choice of examples."""
 
     data: str
@@ -40,18 +40,18 @@ class Contest(NamedTuple):
     seeds: tuple[int, ...] = (0, 1)
 
 
-def _contests(data: str, *arms: Arm) -> tuple[Contest, ...]:
-    return tuple(Contest(key, arms) for key in data.split())
+def _make_comparisons(data: str, *arms: Arm) -> tuple[Comparison, ...]:
+    return tuple(Comparison(key, arms) for key in data.split())
 
 
 # Budgets are ceilings. Few and small runs, since somebody waits: sizes, seeds and seconds are ours.
 # The first arm of two is the one that the claim speaks for.
-EXPERIMENTS: Mapping[str, tuple[Contest, ...]] = {
+EXPERIMENTS: Mapping[str, tuple[Comparison, ...]] = {
     # Transfer learning goes first: what a process sets up once counts against it. From scratch gets
     # the time of the README's table: with half of it digits were still at 22 % (there: 94), and any
     # saving looks large.
     "training-time": tuple(
-        Contest(data, (Arm("transfer", 50, 12), Arm("scratch", 50, 30)), seeds)
+        Comparison(data, (Arm("transfer", 50, 12), Arm("scratch", 50, 30)), seeds)
         for data, seeds in (
             ("digits", (0, 1)),
             ("cells", (0, 1)),
@@ -59,50 +59,56 @@ EXPERIMENTS: Mapping[str, tuple[Contest, ...]] = {
             ("pydocs", (0,)),
         )
     ),
-    "minimal-data": _contests(
+    "minimal-data": _make_comparisons(
         "cells messages finance triage", Arm("fine_tune", 10, 15, "lora"), Arm("none", 10, 12)
     ),
-    "limited-data": _contests(
+    "limited-data": _make_comparisons(
         "digits cells messages triage", Arm("transfer", 10, 12), Arm("fine_tune", 10, 15)
     ),
-    "moderate-data": _contests(
+    "moderate-data": _make_comparisons(
         "digits cells messages triage", Arm("fine_tune", 50, 20), Arm("transfer", 50, 12)
     ),
-    "compute": _contests("digits messages", Arm("transfer", 50, 12), Arm("fine_tune", 50, 20)),
-    "specificity": _contests(
+    "compute": _make_comparisons(
+        "digits messages", Arm("transfer", 50, 12), Arm("fine_tune", 50, 20)
+    ),
+    "specificity": _make_comparisons(
         "vehicles cells messages triage", Arm("fine_tune", 20, 15), Arm("transfer", 20, 12)
     ),
     "hybrid": (
-        *_contests("vehicles cells", Arm("hybrid", 50, 20), Arm("fine_tune", 50, 20)),
-        *_contests("messages", Arm("hybrid", 20, 20), Arm("fine_tune", 20, 20)),
+        *_make_comparisons("vehicles cells", Arm("hybrid", 50, 20), Arm("fine_tune", 50, 20)),
+        *_make_comparisons("messages", Arm("hybrid", 20, 20), Arm("fine_tune", 20, 20)),
     ),
     "few-shot": (
-        *_contests("digits cells", Arm("none", 5, 12), Arm("simple", 50, 8)),
-        *_contests("messages triage", Arm("none", 0, 12), Arm("none", 5, 12), Arm("simple", 50, 8)),
+        *_make_comparisons("digits cells", Arm("none", 5, 12), Arm("simple", 50, 8)),
+        *_make_comparisons(
+            "messages triage", Arm("none", 0, 12), Arm("none", 5, 12), Arm("simple", 50, 8)
+        ),
     ),
 }
 
 
-def contests(claim: str) -> tuple[Contest, ...]:
+def list_comparisons(claim: str) -> tuple[Comparison, ...]:
     """The contests of a claim. Raises `UnknownKey`, naming one that exists."""
-    return EXPERIMENTS[pick_from(CLAIMS, claim, "claim").key]
+    return EXPERIMENTS[look_up(CLAIMS, claim, "claim").key]
 
 
-def ceiling(claim: str) -> float:
+def max_seconds(claim: str) -> float:
     """The seconds that its runs take at most, together."""
     return sum(
-        arm.seconds * len(contest.seeds) for contest in contests(claim) for arm in contest.arms
+        arm.seconds * len(contest.seeds)
+        for contest in list_comparisons(claim)
+        for arm in contest.arms
     )
 
 
-def plans(claim: str, seconds: float | None = None) -> list[Plan]:
+def build_plans(claim: str, seconds: float | None = None) -> list[Plan]:
     """The runs that test `claim`, those that are compared one after the other. With `seconds` for
     all together each gets the same share less; never more. Raises `BadPlan` and `UnknownKey`."""
     share = 1.0
     if seconds is not None:
         if seconds <= 0:
             raise BadPlan(f"The budget is {seconds:g} seconds. It must be above 0.")
-        share = min(1.0, seconds / ceiling(claim))
+        share = min(1.0, seconds / max_seconds(claim))
     given = [
         Plan(
             data=contest.data,
@@ -112,7 +118,7 @@ def plans(claim: str, seconds: float | None = None) -> list[Plan]:
             seed=seed,
             what_learns=arm.what_learns,
         )
-        for contest in contests(claim)
+        for contest in list_comparisons(claim)
         for seed in contest.seeds
         for arm in contest.arms
     ]
@@ -121,7 +127,7 @@ def plans(claim: str, seconds: float | None = None) -> list[Plan]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class RunResult:
     """What one run of an experiment leaves, JSON both ways."""
 
     data: str
@@ -142,7 +148,7 @@ class Measured:
         return asdict(self) | {"right": right, "looks": [list(look) for look in self.looks]}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Measured":
+    def from_json(cls, data: dict[str, Any]) -> "RunResult":
         right = tuple(one == "1" for one in data["right"])
         looks = tuple((seconds, share) for seconds, share in data["looks"])
         return replace(cls(**data), right=right, looks=looks)
@@ -154,22 +160,22 @@ class Verdict(NamedTuple):
     numbers: dict[str, list[dict]]  # "scores" and "found": see judge.py
 
 
-def title(data: str) -> str:
+def dataset_title(data: str) -> str:
     """What a data set of an experiment is called."""
-    return datasets.pick(data).title
+    return datasets.get_dataset(data).title
 
 
-RESULTS = Path(__file__).with_name("results.json")
+RESULTS_PATH = Path(__file__).with_name("results.json")
 
 
-def shipped() -> dict[str, dict]:
+def load_results() -> dict[str, dict]:
     """The results that come with Thaw: claim -> its `Judged` event as JSON, and "command"."""
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    return json.loads(RESULTS_PATH.read_text(encoding="utf-8")) if RESULTS_PATH.exists() else {}
 
 
-def ship(result: dict) -> None:
+def save_result(result: dict) -> None:
     """Makes `result` the one of its claim that comes with Thaw; the others stay."""
-    every = shipped() | {result["claim"]: result}
+    every = load_results() | {result["claim"]: result}
     ordered = {key: every[key] for key in CLAIMS if key in every}
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in ordered.items())
-    RESULTS.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    RESULTS_PATH.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")

@@ -21,12 +21,12 @@ def run(given: dict[str, Any]) -> int:
         plan = planned(given | {"approach": "transfer"})  # any: what cannot be run gets no advice
         backbones.pick(plan.backbone).check_here()
         # Imported only now: a wrong option should not wait for torch.
-        from trainers.cli.advise_text import as_document, as_page, look
+        from trainers.cli.advise_text import check_data, format_page, to_document
 
-        found = look(plan.data, plan.backbone, plan.seconds)
+        found = check_data(plan.data, plan.backbone, plan.seconds)
     except KeyboardInterrupt:
         print("\nCancelled.", file=sys.stderr)
         return 130
-    document = given["json"] and json.dumps(as_document(found), indent=2)
-    print(document or as_page(found, plan.backbone))
+    document = given["json"] and json.dumps(to_document(found), indent=2)
+    print(document or format_page(found, plan.backbone))
     return 0

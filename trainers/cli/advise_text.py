@@ -5,47 +5,47 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 from guide import QUESTIONS, UNSURE, Advice, Answers, advise
-from guide.__main__ import in_words
-from trainers.events import Done, Progress, Stage
-from trainers.jobs import Checkup
-from trainers.tasks.data_check import checkup
+from guide.__main__ import format_advice
+from trainers.events import JobDone, Progress, Stage
+from trainers.jobs import DataCheck
+from trainers.tasks.data_check import run_data_check
 
-COLUMNS = 88  # as the guide's own page
+PAGE_WIDTH = 88  # as the guide's own page
 
 
-def look(data: str, backbone: str, seconds: float) -> dict:
+def check_data(data: str, backbone: str, seconds: float) -> dict:
     """What looking over `data` found (see trainers/jobs.py), told on stderr as it goes."""
     from tqdm import tqdm
 
-    job = Checkup(data=data, backbone=backbone, seconds=seconds)
+    job = DataCheck(data=data, backbone=backbone, seconds=seconds)
     with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:
-        for event in checkup(job, stop=lambda: False):
+        for event in run_data_check(job, stop=lambda: False):
             match event:
                 case Stage():
                     stage = event.text
                     bar.set_description_str(stage)
                 case Progress():
                     bar.set_description_str(f"{stage}: {event.done:,} of {event.total:,}")
-                case Done():
+                case JobDone():
                     return event.found
     raise RuntimeError("The look at the data ended without a result.")
 
 
-def as_document(found: dict) -> dict:
+def to_document(found: dict) -> dict:
     """What `python -m guide --json` prints for these answers, and what they rest on."""
     answers = Answers(**found["answers"])
     beside = {key: found[key] for key in ("evidence", "findings", "checked", "facts")}
     return advise(answers).as_json() | {"answers": asdict(answers)} | beside
 
 
-def as_page(found: dict, backbone: str = "") -> str:
+def format_page(found: dict, backbone: str = "") -> str:
     """The answers with their evidence, what was found, and the advice, with `backbone` where one
     was asked for; 88 columns wide."""
-    advice = in_words(for_this(found, backbone))
-    return "\n".join([*_answers(found), *_faults(found), "", advice])
+    advice = format_advice(advise_for_data(found, backbone))
+    return "\n".join([*_format_answers(found), *_format_findings(found), "", advice])
 
 
-def for_this(found: dict, backbone: str = "") -> Advice:
+def advise_for_data(found: dict, backbone: str = "") -> Advice:
     """The advice, with settings for this data and budget in place of the guide's for any."""
     advice, evidence = advise(Answers(**found["answers"])), found["evidence"]
     counts = evidence["data_volume"]
@@ -62,7 +62,7 @@ def for_this(found: dict, backbone: str = "") -> Advice:
     )
 
 
-def _answers(found: dict) -> Iterator[str]:
+def _format_answers(found: dict) -> Iterator[str]:
     yield "What the data says (suggestions: yours to overrule with python -m guide):"
     for key, question in QUESTIONS.items():
         if key not in found["evidence"]:
@@ -70,24 +70,24 @@ def _answers(found: dict) -> Iterator[str]:
         answer = found["answers"][key]
         titles = {option.key: option.title for option in question.options} | {UNSURE: "Not sure"}
         yield ""
-        yield from _wrapped(f"{question.title} {titles[answer]}.", "  ")
-        yield from _wrapped(found["evidence"][key]["says"], "    ")
+        yield from _wrap(f"{question.title} {titles[answer]}.", "  ")
+        yield from _wrap(found["evidence"][key]["says"], "    ")
 
 
-def _faults(found: dict) -> Iterator[str]:
+def _format_findings(found: dict) -> Iterator[str]:
     remarks = found["facts"]["remarks"]
     if found["findings"] or remarks:
         yield from ("", "Worth knowing:")
     for finding in found["findings"]:
-        yield from _wrapped(f"{finding['title'].rstrip('.')}. {finding['effect']}", "  - ")
+        yield from _wrap(f"{finding['title'].rstrip('.')}. {finding['effect']}", "  - ")
     for remark in remarks:
-        yield from _wrapped(remark, "  - ")
+        yield from _wrap(remark, "  - ")
     if found["checked"] and not found["findings"]:
         yield ""
-        yield from _wrapped(f"No faults found. Looked at: {', '.join(found['checked'])}.", "")
+        yield from _wrap(f"No faults found. Looked at: {', '.join(found['checked'])}.", "")
 
 
-def _wrapped(text: str, bullet: str) -> list[str]:
+def _wrap(text: str, bullet: str) -> list[str]:
     return textwrap.wrap(
-        text, width=COLUMNS, initial_indent=bullet, subsequent_indent=" " * len(bullet)
+        text, width=PAGE_WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet)
     )

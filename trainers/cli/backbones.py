@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainers.backbones import BACKBONES, is_here
+from trainers.backbones import BACKBONES, is_downloaded
 
 
 def add(commands: Any) -> None:
@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
 
 def run(given: dict[str, Any]) -> int:
     for backbone in BACKBONES.values():
-        here = "here" if is_here(backbone) else "not here"
+        here = "here" if is_downloaded(backbone) else "not here"
         print(f"{backbone.key:18} {backbone.modality:7} {backbone.parameters:>11,} "
               f"parameters  {backbone.size:15} {here:9} {backbone.good_for} "
               f"({backbone.source})")  # fmt: skip

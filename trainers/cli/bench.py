@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from trainers.system.registry import UnknownKey, by_key, pick_from
+from trainers.system.registry import UnknownKey, build_registry, look_up
 
-SCRIPTS = Path(__file__).parents[2] / "tests" / "bench"
-PACKAGES = "torch", "torchvision", "transformers", "peft"
+SCRIPTS_DIR = Path(__file__).parents[2] / "tests" / "bench"
+REPORTED_PACKAGES = "torch", "torchvision", "transformers", "peft"
 
 
 class BadBench(RuntimeError):
@@ -28,7 +28,7 @@ class BadBench(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BenchRow:
     """One line of the table."""
 
     what: str
@@ -42,22 +42,22 @@ class Row:
     note: str = ""  # accuracies, versions, what holds it back
 
 
-class Script(NamedTuple):
+class BenchScript(NamedTuple):
     key: str
     file: str  # in tests/bench, without .py
     needs_data: bool  # THAW_TEST_DATA
 
 
-ROWS = by_key(
-    Script("frozen", "frozen_loop", True),
-    Script("step", "plain_step", False),
-    Script("peers", "peers_row", True),
-    Script("click", "click_to_score", False),
-    Script("peak", "peak_share", False),
+BENCHMARKS = build_registry(
+    BenchScript("frozen", "frozen_loop", True),
+    BenchScript("step", "plain_step", False),
+    BenchScript("peers", "peers_row", True),
+    BenchScript("click", "click_to_score", False),
+    BenchScript("peak", "peak_share", False),
 )
 
 
-def in_turn(
+def time_alternately(
     rounds: int, ours: Callable[[int], float], theirs: Callable[[int], float]
 ) -> tuple[list[float], list[float]]:
     """Seconds of each side, asked with the number of the round; who goes first alternates."""
@@ -69,28 +69,32 @@ def in_turn(
     return mine, other
 
 
-def faster(ours: Sequence[float], theirs: Sequence[float], goal: float) -> dict:
+def compare_speedup(ours: Sequence[float], theirs: Sequence[float], goal: float) -> dict:
     """Fields of a `Row` whose goal is to be `goal` times as fast."""
     ratio = median(theirs) / median(ours)
-    return _compared(ours, theirs, ratio, [b / a for a, b in zip(ours, theirs, strict=True)]) | {
+    return _summarise_times(
+        ours, theirs, ratio, [b / a for a, b in zip(ours, theirs, strict=True)]
+    ) | {
         "goal": f"at least {goal:g}x faster",
         "met": ratio >= goal,
     }
 
 
-def no_slower(
+def compare_slowdown(
     ours: Sequence[float], theirs: Sequence[float], goal: float, plus_seconds: float = 0.0
 ) -> dict:
     """Fields of a `Row` whose goal is to take at most `goal` times as long, `plus_seconds` more."""
     ratio = median(ours) / median(theirs)
     most = f"at most {goal:g}x" + (f" + {plus_seconds:g} s" if plus_seconds else "")
-    return _compared(ours, theirs, ratio, [a / b for a, b in zip(ours, theirs, strict=True)]) | {
+    return _summarise_times(
+        ours, theirs, ratio, [a / b for a, b in zip(ours, theirs, strict=True)]
+    ) | {
         "goal": most,
         "met": median(ours) <= goal * median(theirs) + plus_seconds,
     }
 
 
-def _compared(
+def _summarise_times(
     ours: Sequence[float], theirs: Sequence[float], ratio: float, each: Sequence[float]
 ) -> dict:
     return {
@@ -101,16 +105,16 @@ def _compared(
     }
 
 
-def selected(only: Sequence[str]) -> list[Script]:
+def select_benchmarks(only: Sequence[str]) -> list[BenchScript]:
     """The rows called `only`, in the order of the table; all where none is named. Raises
     `UnknownKey`."""
-    asked = [pick_from(ROWS, key, "row of the bench").key for key in only]
-    return [row for key, row in ROWS.items() if not asked or key in asked]
+    asked = [look_up(BENCHMARKS, key, "row of the bench").key for key in only]
+    return [row for key, row in BENCHMARKS.items() if not asked or key in asked]
 
 
-def measured(row: Script, rounds: int) -> Iterator[Row]:
+def run_benchmark(row: BenchScript, rounds: int) -> Iterator[BenchRow]:
     """What the script of `row` finds. Raises `BadBench`."""
-    file = SCRIPTS / f"{row.file}.py"
+    file = SCRIPTS_DIR / f"{row.file}.py"
     if not file.is_file():
         raise BadBench(
             f"The bench {row.key!r} needs Thaw's repository: there is no {file.name} in "
@@ -121,15 +125,15 @@ def measured(row: Script, rounds: int) -> Iterator[Row]:
             f"The bench {row.key!r} needs data that Thaw does not bring. Set THAW_TEST_DATA to "
             "its folder, or name other rows with --only."
         )
-    if str(SCRIPTS) not in sys.path:
-        sys.path.append(str(SCRIPTS))  # scripts share peers.py
+    if str(SCRIPTS_DIR) not in sys.path:
+        sys.path.append(str(SCRIPTS_DIR))  # scripts share peers.py
     spec = importlib.util.spec_from_file_location(row.file, file)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     yield from script.measure(rounds)
 
 
-def as_table(rows: Sequence[Row]) -> str:
+def format_table(rows: Sequence[BenchRow]) -> str:
     """Markdown."""
     lines = [
         "| what | against | ours | theirs | ratio (rounds) | goal | met |",
@@ -140,29 +144,29 @@ def as_table(rows: Sequence[Row]) -> str:
         what = f"{row.what} ({row.note})" if row.note else row.what
         low, high = row.spread
         lines.append(
-            f"| {what} | {row.against} | {_seconds(row.ours_seconds)} "
-            f"| {_seconds(row.theirs_seconds)} | {row.ratio:.2f} ({low:.2f} to {high:.2f}) "
+            f"| {what} | {row.against} | {_format_seconds(row.ours_seconds)} "
+            f"| {_format_seconds(row.theirs_seconds)} | {row.ratio:.2f} ({low:.2f} to {high:.2f}) "
             f"| {row.goal} | {met} |"
         )
     return "\n".join(lines)
 
 
-def _seconds(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
-def machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
     """Where it was measured, and with what."""
     import torch
 
     found = {
-        "processor": _processor(),
+        "processor": _processor_name(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1),
         "threads": str(torch.get_num_threads()),
         "card": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "python": platform.python_version(),
     }
-    for name in PACKAGES:
+    for name in REPORTED_PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -170,7 +174,7 @@ def machine() -> dict[str, str]:
     return found
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     told = Path("/proc/cpuinfo")
     if told.is_file():
         for line in told.read_text(encoding="utf-8").splitlines():
@@ -182,7 +186,7 @@ def _processor() -> str:
 def add(commands: argparse._SubParsersAction) -> None:
     """The subcommand."""
     bench = commands.add_parser("bench", help="how fast a run is, beside other ways to do it")
-    bench.add_argument("--only", nargs="+", default=[], metavar="ROW", help=" ".join(ROWS))
+    bench.add_argument("--only", nargs="+", default=[], metavar="ROW", help=" ".join(BENCHMARKS))
     bench.add_argument("--rounds", type=int, default=3, help="of both sides, in turn (3)")
     bench.add_argument("--json", action="store_true", help="one row a line")
 
@@ -192,7 +196,7 @@ def run(given: Mapping[str, Any]) -> int:
     measured."""
     rounds, as_json = given["rounds"], given["json"]
     try:
-        scripts = selected(given["only"])
+        scripts = select_benchmarks(given["only"])
     except UnknownKey as error:
         print(error, file=sys.stderr)
         return 2
@@ -202,20 +206,20 @@ def run(given: Mapping[str, Any]) -> int:
     rows, missing = [], False
     for script in scripts:
         try:
-            for row in measured(script, rounds):
+            for row in run_benchmark(script, rounds):
                 rows.append(row)
-                _told(row, as_json=as_json)
+                _print_row(row, as_json=as_json)
         except BadBench as error:
             print(error, file=sys.stderr)
             missing = True
     if not as_json:
-        print(as_table(rows))
-        print("\n" + ", ".join(f"{name} {value}" for name, value in machine().items()))
+        print(format_table(rows))
+        print("\n" + ", ".join(f"{name} {value}" for name, value in describe_machine().items()))
     return 1 if missing else 0
 
 
-def _told(row: Row, *, as_json: bool) -> None:
+def _print_row(row: BenchRow, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(asdict(row) | {"machine": machine()}), flush=True)
+        print(json.dumps(asdict(row) | {"machine": describe_machine()}), flush=True)
     else:  # it takes long: what is there is seen at once
         print(f"{row.what}: {row.ratio:.2f}", file=sys.stderr, flush=True)

@@ -23,23 +23,23 @@ def add(commands: Any) -> None:
 
 def run(given: dict[str, Any]) -> int:
     keys = [
-        read(one, sys.stderr) if is_path(one) else datasets.pick(one).key
-        for one in given["data"] or datasets.SAMPLES
+        read(one, sys.stderr) if is_path(one) else datasets.get_dataset(one).key
+        for one in given["data"] or datasets.BUNDLED_DATASETS
     ]
     # Imported only now: a wrong name should not wait for torch.
-    from trainers.tasks.bench_advice import FULL, as_table, cells, known
-    from trainers.workers.ray.cluster import chosen
+    from trainers.tasks.bench_advice import FULL_GRID, format_table, load_cells, measure_cells
+    from trainers.workers.ray.cluster import is_ray_enabled
 
     grid = {name: given[name] for name in ("volumes", "seeds", "seconds", "trial_seconds")}
-    grid |= FULL if given["full"] else {}
+    grid |= FULL_GRID if given["full"] else {}
     if not given["table"]:
-        if chosen():
-            from trainers.workers.ray.fleet import joined
+        if is_ray_enabled():
+            from trainers.workers.ray.fleet import connect_executor
 
-            joined()
-        for told in cells(keys, **grid):
+            connect_executor()
+        for told in measure_cells(keys, **grid):
             print(told, flush=True)
-    print(as_table(known(keys, **grid)))
+    print(format_table(load_cells(keys, **grid)))
     return 0
 
 

@@ -9,7 +9,7 @@ from guide.claims import CLAIMS
 from trainers import claims
 from trainers.cli.options import json_option
 from trainers.cli.output import as_lines, begun
-from trainers.events import ClaimRunDone, Event, Failed, Judged
+from trainers.events import ClaimRunDone, ClaimTestDone, Event, JobFailed
 from trainers.jobs import ClaimTest
 
 
@@ -25,21 +25,23 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     keys, seconds = given["keys"], given["seconds"]
     for key in keys:
-        claims.plans(key, seconds)  # raises where it could not be run
+        claims.build_plans(key, seconds)  # raises where it could not be run
     failed = False
     for key in keys or CLAIMS:
-        _, stream = begun(ClaimTest(key=key, seconds=seconds or claims.ceiling(key)))
+        _, stream = begun(ClaimTest(key=key, seconds=seconds or claims.max_seconds(key)))
         try:
             last = as_lines(stream) if given["json"] else _tested(stream, key)
         except KeyboardInterrupt:
             stream.close()
             print("\nCancelled.", file=sys.stderr)
             return 130
-        if not isinstance(last, Judged):
+        if not isinstance(last, ClaimTestDone):
             failed = True
         elif given["write"]:
             asked = ["claims", key, *(["--seconds", f"{seconds:g}"] if seconds else []), "--write"]
-            claims.ship(last.as_json() | {"command": " ".join(["python -m trainers", *asked])})
+            claims.save_result(
+                last.as_json() | {"command": " ".join(["python -m trainers", *asked])}
+            )
     return int(failed)
 
 
@@ -53,8 +55,8 @@ def _tested(stream: Iterable[Event], key: str) -> Event:
                       f"{APPROACHES[event.approach].title:22}{event.per_class:3} of each"
                       f"{event.right / event.tests:>8.1%} of {event.tests}"
                       f"{event.seconds:>8.1f} s", flush=True)  # fmt: skip
-            case Judged():
+            case ClaimTestDone():
                 print(f"{event.words}\n")
-            case Failed():
+            case JobFailed():
                 print(event.text, file=sys.stderr)
     return event

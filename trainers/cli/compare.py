@@ -8,7 +8,7 @@ from typing import Any
 from guide.approaches import APPROACHES
 from trainers.cli.options import data_options, json_option, keys, several, size_options
 from trainers.cli.output import begun, played
-from trainers.events import Compared, Event, Failed, Finished, Tried
+from trainers.events import ComparisonDone, Event, JobFailed, PilotDone, RunFinished
 from trainers.jobs import Comparison
 
 
@@ -26,13 +26,13 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     job = several(Comparison, given)
     # Imported only now: a wrong option should not wait for torch.
-    from trainers.tasks.compare import is_of_the_whole, lanes
+    from trainers.tasks.compare import is_comparison_event, run_lanes
 
     def runner(job: Comparison, *, stop: Callable[[], bool], folder: Path) -> Iterator[Event]:
-        return lanes(job, stop=stop, part_of=folder.name)
+        return run_lanes(job, stop=stop, part_of=folder.name)
 
-    _, stream = begun(job, runner, keeps=is_of_the_whole)
-    return played(stream, Compared, None if given["json"] else _race)
+    _, stream = begun(job, runner, keeps=is_comparison_event)
+    return played(stream, ComparisonDone, None if given["json"] else _race)
 
 
 def _race(stream: Iterator[Event]) -> Event:
@@ -40,16 +40,16 @@ def _race(stream: Iterator[Event]) -> Event:
     print(f"{'':22}{'right':>12}  {'95 % interval':16}{'macro-F1':>8}{'time':>9}{'learned':>13}")
     for event in stream:
         match event:
-            case Finished():
+            case RunFinished():
                 interval = f"{event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}"
                 print(f"{APPROACHES[event.approach].title:22}{event.test_accuracy:>12.1%}  "
                       f"{interval:16}{event.macro_f1:>8.2f}{event.seconds:>8.1f}s"
                       f"{event.learnable_parameters:>13,}", flush=True)  # fmt: skip
-            case Failed():
+            case JobFailed():
                 print(event.text, file=sys.stderr)
-            case Tried():
+            case PilotDone():
                 print(event.words)
-            case Compared():
+            case ComparisonDone():
                 print(f"\nThe article's rules, on answers measured from the data: "
                       f"{APPROACHES[event.advised_article].title}.")  # fmt: skip
                 print(f"Advised: {APPROACHES[event.advised].title}. {event.verdict}")

@@ -10,9 +10,9 @@ from contextlib import redirect_stdout
 from typing import Any
 
 from trainers.cli.options import json_option
-from trainers.events import Event, Failed, Notice, Progress, Stage
-from trainers.tasks.download import end_with, found
-from trainers.workers.execute import reason
+from trainers.events import Event, JobFailed, Notice, Progress, Stage
+from trainers.tasks.download import exit_with_parent, find_downloader
+from trainers.workers.execute import describe_failure
 
 
 def add(commands: Any) -> None:
@@ -27,9 +27,9 @@ def run(given: dict[str, Any]) -> int:
     # A download's own threads would hold the process: ended from outside, it clears up and goes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if parent:
-        threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
     out = sys.stdout
-    stream = found(key)()
+    stream = find_downloader(key)()
     try:
         with redirect_stdout(sys.stderr):  # torch.hub prints as it downloads
             for event in stream if as_json else with_bar(stream):
@@ -41,9 +41,11 @@ def run(given: dict[str, Any]) -> int:
         os._exit(130)
     except Exception as error:  # it must end with a word, whatever happened in it
         if as_json:
-            print(json.dumps(Failed(reason(error), 0.0).as_json()), file=out, flush=True)
+            print(
+                json.dumps(JobFailed(describe_failure(error), 0.0).as_json()), file=out, flush=True
+            )
         else:
-            print(reason(error), file=sys.stderr)
+            print(describe_failure(error), file=sys.stderr)
         return 1
     if not as_json:
         print(f"{key} is here.")

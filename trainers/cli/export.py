@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trainers.cli.options import finished, run_option
-from trainers.workers.execute import reason
+from trainers.workers.execute import describe_failure
 
 
 def add(commands: Any) -> None:
@@ -18,12 +18,12 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     key, to = finished(given["run"]).id, given["to"]
     # Imported only now: a wrong name should not wait for torch.
-    from trainers.export.bundle import export
+    from trainers.export.bundle import export_bundle
 
     try:
-        export(key, to, onnx=given["onnx"])
+        export_bundle(key, to, onnx=given["onnx"])
     except Exception as error:  # it must end with a word, whatever happened in it
-        print(reason(error), file=sys.stderr)
+        print(describe_failure(error), file=sys.stderr)
         return 1
     print(f"{to}: {to.stat().st_size / 1e6:,.1f} MB. Unpack it; its README.md says how to use it.")
     return 0

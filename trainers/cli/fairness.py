@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainers.cli.options import finished, json_option, run_option
-from trainers.evaluation.subgroups import Part, by_its_classes, gaps, in_words, per_class, per_group
-from trainers.events import Answered, Finished
-from trainers.reports.mistakes import Gone, asked
-from trainers.store import store
+from trainers.evaluation.subgroups import (
+    SubgroupScore,
+    describe_class_mix,
+    describe_gaps,
+    find_gaps,
+    score_classes,
+    score_groups,
+)
+from trainers.events import PredictionsRecorded, RunFinished
+from trainers.reports.mistakes import ExamplesUnavailable, load_test_examples
+from trainers.store import get_store
 
 
 def add(commands: Any) -> None:
@@ -22,18 +29,18 @@ def add(commands: Any) -> None:
 
 def run(given: dict[str, Any]) -> int:
     found = finished(given["run"])
-    events = [event for _, event in store().events(found.id)]
-    answered = next((event for event in events if isinstance(event, Answered)), None)
-    if answered is None or not isinstance(events[-1], Finished):
+    events = [event for _, event in get_store().events(found.id)]
+    answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
+    if answered is None or not isinstance(events[-1], RunFinished):
         print("That run has no answers to a test. Choose a run that finished.", file=sys.stderr)
         return 2
-    scores = {"class": per_class(answered, events[-1].classes)}
+    scores = {"class": score_classes(answered, events[-1].classes)}
     if found.plan.data.startswith("own-"):
         try:
-            split = asked(found.plan, answered, events[-1].classes)
+            split = load_test_examples(found.plan, answered, events[-1].classes)
             if split.group_names:
-                scores["group"] = per_group(answered, split.groups, split.group_names)
-        except Gone as why:
+                scores["group"] = score_groups(answered, split.groups, split.group_names)
+        except ExamplesUnavailable as why:
             print(f"No groups are told. {why}", file=sys.stderr)
     if given["json"]:
         print(
@@ -46,16 +53,16 @@ def run(given: dict[str, Any]) -> int:
     return 0
 
 
-def _document(parts: Sequence[Part], what: str) -> dict:
-    found = gaps(parts)
+def _document(parts: Sequence[SubgroupScore], what: str) -> dict:
+    found = find_gaps(parts)
     return {
         "scores": [part._asdict() for part in parts],
         "gaps": [gap._asdict() for gap in found],
-        "words": in_words(parts, found, what),
+        "words": describe_gaps(parts, found, what),
     }
 
 
-def _print(parts: Sequence[Part], what: str, overall: float) -> None:
+def _print(parts: Sequence[SubgroupScore], what: str, overall: float) -> None:
     wide = max(len(part.name) for part in parts)
     print(f"\n{what:{wide}}  {'right':>6}  {'of':>5}  95 % interval")
     for part in parts:
@@ -64,8 +71,8 @@ def _print(parts: Sequence[Part], what: str, overall: float) -> None:
             print(f"{part.name:{wide}}  {part.share:>6.0%}  {part.tests:>5}  {interval}")
         else:
             print(f"{part.name:{wide}}  none in the test")
-    said = in_words(parts, gaps(parts), what)
+    said = describe_gaps(parts, find_gaps(parts), what)
     if what == "group":
-        said += filter(None, (by_its_classes(part, overall) for part in parts))
+        said += filter(None, (describe_class_mix(part, overall) for part in parts))
     for line in said:
         print(f"- {line}")

@@ -6,9 +6,9 @@ from typing import Any
 
 from trainers.cli.options import finished, json_option, run_option
 from trainers.cli.output import begun, played
-from trainers.datasets.uploads import TERMINAL
-from trainers.events import Cancelled, Done, Event, Failed, Progress, Stage
-from trainers.jobs import Forgot
+from trainers.datasets.uploads import LOCAL_VISITOR
+from trainers.events import Event, JobCancelled, JobDone, JobFailed, Progress, Stage
+from trainers.jobs import ForgettingTest
 
 
 def add(commands: Any) -> None:
@@ -18,8 +18,8 @@ def add(commands: Any) -> None:
 
 
 def run(given: dict[str, Any]) -> int:
-    _, stream = begun(Forgot(key=finished(given["run"]).id, visitor=TERMINAL))
-    return played(stream, Done, None if given["json"] else _drawn)
+    _, stream = begun(ForgettingTest(key=finished(given["run"]).id, visitor=LOCAL_VISITOR))
+    return played(stream, JobDone, None if given["json"] else _drawn)
 
 
 def _drawn(stream: Iterator[Event]) -> Event:
@@ -31,11 +31,11 @@ def _drawn(stream: Iterator[Event]) -> Event:
             case Progress():
                 print(f"\r{event.done} of {event.total}", end="", file=sys.stderr)
                 print("\n" * (event.done == event.total), end="", file=sys.stderr)
-            case Done():
+            case JobDone():
                 print(as_text(event.found))
-            case Failed():
+            case JobFailed():
                 print(event.text, file=sys.stderr)
-            case Cancelled():
+            case JobCancelled():
                 print("Cancelled.", file=sys.stderr)
     return event
 

@@ -9,17 +9,17 @@ from typing import Any, TextIO, TypeVar
 
 from trainers import backbones, datasets
 from trainers.datasets import catalog, uploads
-from trainers.jobs import Comparison, Curve
+from trainers.jobs import Comparison, LearningCurve
 from trainers.plan import BadPlan, Plan
-from trainers.store import FINISHED, NoSuchRun, Run, store
+from trainers.store import FINISHED, Run, RunNotFound, get_store
 
 COLUMNS = ("text", "label", "group")  # of a table
 CLASSES_TOLD = 12  # of one's own data, before the run
 
-Several = TypeVar("Several", Comparison, Curve)
+Several = TypeVar("Several", Comparison, LearningCurve)
 
 
-class NoneFinished(NoSuchRun):
+class NoneFinished(RunNotFound):
     """There is no `last` run."""
 
     def __str__(self) -> str:
@@ -31,7 +31,7 @@ class NoneFinished(NoSuchRun):
 
 def data_options(command: argparse.ArgumentParser) -> None:
     """What to look at: a sample, or one's own."""
-    command.add_argument("--data", metavar="|".join([*datasets.SAMPLES, "PATH", "own-…"]),
+    command.add_argument("--data", metavar="|".join([*datasets.BUNDLED_DATASETS, "PATH", "own-…"]),
                          help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
     guessed = "of your table, by name or number; guessed by default"
     command.add_argument("--text-column", help=guessed)
@@ -65,8 +65,8 @@ def keys(text: str) -> tuple[str, ...]:
 def finished(key: str) -> Run:
     """The run called `key`, or the `last` that this terminal finished. Raises `NoSuchRun`."""
     if key != "last":
-        return store().find(key)
-    for run in store().of_visitor(uploads.TERMINAL):
+        return get_store().find(key)
+    for run in get_store().of_visitor(uploads.LOCAL_VISITOR):
         if run.state == FINISHED:
             return run
     raise NoneFinished(key)
@@ -82,7 +82,7 @@ def planned(given: Mapping[str, Any]) -> Plan:
         return Plan.from_json(given)
     # All else is checked before: reading may take a while.
     unknown = {"backbone": "", "per_class": None, "mends": ()}
-    Plan.from_json({**given, **unknown, "data": next(iter(datasets.SAMPLES))})
+    Plan.from_json({**given, **unknown, "data": next(iter(datasets.BUNDLED_DATASETS))})
     told = sys.stderr if given["json"] else sys.stdout
     return Plan.from_json({**given, "data": read(given["data"], told, given)})
 
@@ -92,7 +92,7 @@ def several(kind: type[Several], given: Mapping[str, Any]) -> Several:
     `planned`. Raises `BadPlan`, `BadUpload` and `NotHere`."""
     first = given["approaches"][0] if given["approaches"] else None
     data = planned({**given, "approach": first}).data
-    job = kind.from_json({**given, "data": data, "visitor": uploads.TERMINAL})
+    job = kind.from_json({**given, "data": data, "visitor": uploads.LOCAL_VISITOR})
     for plan in job.plans():
         backbones.pick(plan.backbone).check_here()
     return job
@@ -100,7 +100,9 @@ def several(kind: type[Several], given: Mapping[str, Any]) -> Several:
 
 def is_path(data: str) -> bool:
     """Whether `data` is meant as a file or folder; a sample of that name goes first."""
-    if data in datasets.SAMPLES or (data in catalog.ONLINE and catalog.is_here(data)):
+    if data in datasets.BUNDLED_DATASETS or (
+        data in catalog.CATALOG and catalog.is_downloaded(data)
+    ):
         return False
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 
@@ -111,10 +113,10 @@ def read(path: str, told: TextIO, given: Mapping[str, Any] | None = None) -> str
     from tqdm import tqdm
 
     named = {f"{what}_column": (given or {}).get(f"{what}_column") for what in COLUMNS}
-    if Path(path).exists() and (known := uploads.again(Path(path), **named)):
+    if Path(path).exists() and (known := uploads.find_previous_import(Path(path), **named)):
         print(f"{known.title}: read before, as {known.key}. {known.about}", file=told)
         return known.key
-    reading = uploads.read(Path(path), **named)
+    reading = uploads.import_upload(Path(path), **named)
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
         while True:
             try:
@@ -124,7 +126,7 @@ def read(path: str, told: TextIO, given: Mapping[str, Any] | None = None) -> str
                 break
             bar.n = progress.share
             bar.set_description(f"Reading: {progress.text}")
-    found = datasets.pick(key)
+    found = datasets.get_dataset(key)
     print(f"{found.title}: {found.about}", file=told)
     for name, learn, test in found.counts[:CLASSES_TOLD]:
         print(f"  {name}: {learn:,} to learn from, {test:,} to test", file=told)

@@ -5,25 +5,25 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from trainers.datasets.uploads import TERMINAL
-from trainers.events import Event, Failed
-from trainers.jobs import Runner, perform
-from trainers.store import store
-from trainers.system.paths import run_folder
-from trainers.workers.execute import execute, reason
-from trainers.workers.ray.cluster import chosen
+from trainers.datasets.uploads import LOCAL_VISITOR
+from trainers.events import Event, JobFailed
+from trainers.jobs import Runner, run_job
+from trainers.store import get_store
+from trainers.system.paths import run_dir
+from trainers.workers.execute import describe_failure, execute
+from trainers.workers.ray.cluster import is_ray_enabled
 
 
-def begun(job: Any, runner: Runner = perform, **how: Any) -> tuple[str, Iterator[Event]]:
+def begun(job: Any, runner: Runner = run_job, **how: Any) -> tuple[str, Iterator[Event]]:
     """The id of `job` in the store, where it is kept like any visitor's, and its events, which
     happen as they are read. `how`: as `execute` takes it."""
-    if chosen():
-        from trainers.workers.ray.fleet import joined
+    if is_ray_enabled():
+        from trainers.workers.ray.fleet import connect_executor
 
-        fleet = joined()
-        runner = fleet.perform if runner is perform else runner  # the others use its pool
-    key = store().start(job, visitor=TERMINAL, worker=TERMINAL)
-    return key, execute(store(), key, job, runner, run_folder(key), **how)
+        fleet = connect_executor()
+        runner = fleet.perform if runner is run_job else runner  # the others use its pool
+    key = get_store().start(job, visitor=LOCAL_VISITOR, worker=LOCAL_VISITOR)
+    return key, execute(get_store(), key, job, runner, run_dir(key), **how)
 
 
 def played(
@@ -37,7 +37,7 @@ def played(
         print("\nCancelled.", file=sys.stderr)
         return 130
     except Exception as error:  # it must end with a word, whatever happened in it
-        last = Failed(reason(error), 0.0)
+        last = JobFailed(describe_failure(error), 0.0)
         if drawn:
             print(last.text, file=sys.stderr)
         else:

@@ -8,13 +8,17 @@ from typing import Any
 from trainers import backbones
 from trainers.cli.options import finished, run_option
 from trainers.datasets.uploads import BadUpload
-from trainers.datasets.uploads.limits import MAX_IMAGE_BYTES, plain
-from trainers.evaluation.abstention import USUAL_PERCENT, calibrated, threshold
-from trainers.serving import Answer, Input, in_parts, packed
-from trainers.serving.drift import FEWEST, drift, in_words
-from trainers.serving.tables import read, written
-from trainers.store import FINISHED, Run, store
-from trainers.workers.execute import reason
+from trainers.datasets.uploads.limits import MAX_IMAGE_BYTES, sanitize_line
+from trainers.evaluation.abstention import (
+    DEFAULT_ACCURACY_PERCENT,
+    choose_threshold,
+    find_calibration,
+)
+from trainers.serving import Prediction, RawInput, batch_inputs, pack_inputs
+from trainers.serving.drift import MIN_ANSWERS, describe_drift, detect_drift
+from trainers.serving.tables import read_table, write_csv
+from trainers.store import FINISHED, Run, get_store
+from trainers.workers.execute import describe_failure
 
 TOP = 3
 
@@ -32,7 +36,7 @@ def add(commands: Any) -> None:
     command.add_argument("--csv", type=Path, metavar="IN", help="a table with a column of texts")
     command.add_argument("--column", help="of the table; guessed by default")
     command.add_argument("--to", type=Path, metavar="OUT", help="where the answered table goes")
-    command.add_argument("--precision", type=float, default=USUAL_PERCENT,
+    command.add_argument("--precision", type=float, default=DEFAULT_ACCURACY_PERCENT,
                          help="percent of the answers that should be right (90), else: not sure; "
                          "0: answer always")  # fmt: skip
 
@@ -50,9 +54,9 @@ def run(given: dict[str, Any]) -> int:
             raise CannotTry(f"--precision is {precision:g}. It must be from 0 to below 100.")
         if modality == "images" and (text or csv):
             raise CannotTry("This model reads pictures: give --file.")
-        names = [plain(one) for one in text] + [plain(str(one)) for one in file]
-        inputs: list[Input] = [*text, *(_content(one, modality) for one in file)]
-        table = read(csv.name, csv.read_bytes()) if csv else None
+        names = [sanitize_line(one) for one in text] + [sanitize_line(str(one)) for one in file]
+        inputs: list[RawInput] = [*text, *(_content(one, modality) for one in file)]
+        table = read_table(csv.name, csv.read_bytes()) if csv else None
         for notice in table.notices if table else ():
             print(notice, file=sys.stderr)
         place = _place(table.names, given["column"], table.guessed) if table else 0
@@ -63,7 +67,7 @@ def run(given: dict[str, Any]) -> int:
         asked = [*inputs, *(row[place] for row in table.rows)] if table else inputs
         answers, tested = _answers(found.id, asked)
     except Exception as error:  # it must end with a word, whatever happened in it
-        print(reason(error), file=sys.stderr)
+        print(describe_failure(error), file=sys.stderr)
         return 1
     classes, least = found.result["classes"], _least(found, precision)
     for name, answer in zip(names, answers[: len(names)], strict=True):
@@ -74,27 +78,29 @@ def run(given: dict[str, Any]) -> int:
             [*row, *_cells(answer, classes, least)]
             for row, answer in zip(table.rows, answers[len(names) :], strict=True)
         ]
-        to.write_text(written([*table.names, "answer", "likeliest", "sureness"], rows), "utf-8")
+        to.write_text(write_csv([*table.names, "answer", "likeliest", "sureness"], rows), "utf-8")
         print(f"{len(rows):,} rows answered: {to}")
     if tested:
         alone = [one for one in dict(zip(asked, answers, strict=True)).values() if not one.error]
-        shown = [plain(name) for name in classes]
-        print(*in_words(drift(alone, tested), shown, len(alone)), sep="\n")
+        shown = [sanitize_line(name) for name in classes]
+        print(*describe_drift(detect_drift(alone, tested), shown, len(alone)), sep="\n")
     return 0
 
 
-def told(answer: Answer, classes: Sequence[str], least: float) -> str:
+def told(answer: Prediction, classes: Sequence[str], least: float) -> str:
     """The answer on a line."""
     if answer.error:
         return answer.error
     order = sorted(range(len(classes)), key=lambda place: -answer.sureness[place])
-    best = ", ".join(f"{plain(classes[at])} {answer.sureness[at]:.2f}" for at in order[:TOP])
+    best = ", ".join(
+        f"{sanitize_line(classes[at])} {answer.sureness[at]:.2f}" for at in order[:TOP]
+    )
     if answer.unlike:
-        return f"unlike what it learned from (it would say {plain(classes[order[0]])})"
+        return f"unlike what it learned from (it would say {sanitize_line(classes[order[0]])})"
     return f"not sure ({best})" if answer.sureness[order[0]] < least else best
 
 
-def _cells(answer: Answer, classes: Sequence[str], least: float) -> list[str | float]:
+def _cells(answer: Prediction, classes: Sequence[str], least: float) -> list[str | float]:
     if answer.error:
         return ["", "", ""]
     best, sure = classes[answer.best], answer.sureness[answer.best]
@@ -113,13 +119,13 @@ def _modality(run: Run) -> str:
     return backbones.pick(run.plan.backbone).modality
 
 
-def _content(file: Path, modality: str) -> Input:
+def _content(file: Path, modality: str) -> RawInput:
     if modality == "text":
         return file.read_text("utf-8", "replace")
     with file.open("rb") as opened:
         content = opened.read(MAX_IMAGE_BYTES + 1)
     if len(content) > MAX_IMAGE_BYTES:
-        raise CannotTry(f"{plain(str(file))} is too large for a picture. Save it smaller.")
+        raise CannotTry(f"{sanitize_line(str(file))} is too large for a picture. Save it smaller.")
     return content
 
 
@@ -127,28 +133,33 @@ def _place(names: Sequence[str], column: str | None, guessed: int) -> int:
     if column is None:
         return guessed
     if column not in names:
-        raise CannotTry(f"The table has no column {plain(column)!r}. It has: {', '.join(names)}.")
+        raise CannotTry(
+            f"The table has no column {sanitize_line(column)!r}. It has: {', '.join(names)}."
+        )
     return list(names).index(column)
 
 
 def _least(run: Run, precision: float) -> float:
     """Below it: not sure. -1 where that was not measured, or all should be answered."""
-    measured = calibrated([event for _, event in store().events(run.id)])
+    measured = find_calibration([event for _, event in get_store().events(run.id)])
     if not (precision and measured and measured.sureness) or run.plan.approach == "none":
         return -1.0
-    return threshold(measured.sureness, measured.right, precision / 100).sure
+    return choose_threshold(measured.sureness, measured.right, precision / 100).sure
 
 
-def _answers(run: str, inputs: Sequence[Input]) -> tuple[list[Answer], list[Answer]]:
+def _answers(run: str, inputs: Sequence[RawInput]) -> tuple[list[Prediction], list[Prediction]]:
     """An answer to each; and, where they are many, those to examples of the test."""
-    from trainers.serving.server import Warm, found
+    from trainers.serving.server import ModelCache, handle_request
 
-    warm = Warm()
+    warm = ModelCache()
 
-    def ask(verb: str, part: Sequence[Input] = ()) -> list[Answer]:
-        given, blobs = packed(part)
+    def ask(verb: str, part: Sequence[RawInput] = ()) -> list[Prediction]:
+        given, blobs = pack_inputs(part)
         question = {"verb": verb, "run": run, "inputs": given, "options": {}}
-        return [Answer.of(one) for one in found(warm, question, blobs, lambda text, share: None)]
+        return [
+            Prediction.of(one)
+            for one in handle_request(warm, question, blobs, lambda text, share: None)
+        ]
 
-    answers = [one for part in in_parts(inputs) for one in ask("answer", part)]
-    return answers, ask("tested") if len(set(inputs)) >= FEWEST else []
+    answers = [one for part in batch_inputs(inputs) for one in ask("answer", part)]
+    return answers, ask("tested") if len(set(inputs)) >= MIN_ANSWERS else []

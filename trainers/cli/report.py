@@ -18,11 +18,11 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     found, to = finished(given["run"]), given["to"]
     # Imported only now: a wrong name should not wait for what a report rests on.
-    from trainers.reports.report import NoReport, report_of
+    from trainers.reports.report import ReportUnavailable, render_stored_report
 
     try:
-        to.write_text(report_of(found), "utf-8")
-    except NoReport as error:
+        to.write_text(render_stored_report(found), "utf-8")
+    except ReportUnavailable as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:

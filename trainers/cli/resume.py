@@ -5,11 +5,11 @@ from typing import Any
 
 from trainers.cli.output import played
 from trainers.cli.run import drawn
-from trainers.datasets.uploads import TERMINAL
-from trainers.events import Finished
-from trainers.store import store
-from trainers.store.resume import continue_run
-from trainers.system.paths import run_folder
+from trainers.datasets.uploads import LOCAL_VISITOR
+from trainers.events import RunFinished
+from trainers.store import get_store
+from trainers.store.resume import resume_run
+from trainers.system.paths import run_dir
 from trainers.workers.execute import execute
 
 NEXT = "Take it away: python -m trainers export {} --to model.zip"
@@ -22,18 +22,18 @@ def add(commands: Any) -> None:
 
 
 def run(given: dict[str, Any]) -> int:
-    key, runs = given["run"], store()
+    key, runs = given["run"], get_store()
     runs.bury_lost()  # one that was killed a moment ago has not been told so
     if key == "last":
-        mine = runs.of_visitor(TERMINAL, limit=1)
+        mine = runs.of_visitor(LOCAL_VISITOR, limit=1)
         key = mine[0].id if mine else ""
     found = runs.find(key)
-    new = continue_run(runs, key, found.visitor, worker=TERMINAL)
+    new = resume_run(runs, key, found.visitor, worker=LOCAL_VISITOR)
     # Imported only now: a wrong name should not wait for torch.
     from trainers.training.run import run as runner
 
-    stream = execute(runs, new, found.plan, runner, run_folder(new))
-    code = played(stream, Finished, None if given["json"] else partial(drawn, plan=found.plan))
+    stream = execute(runs, new, found.plan, runner, run_dir(new))
+    code = played(stream, RunFinished, None if given["json"] else partial(drawn, plan=found.plan))
     if not code and not given["json"]:
         print(NEXT.format(new))
     return code

@@ -12,18 +12,18 @@ from trainers.cli.options import data_options, json_option, keys, planned, size_
 from trainers.cli.output import begun, one_line, played
 from trainers.events import (
     Baseline,
-    Cancelled,
     Event,
-    Failed,
-    Finished,
+    JobCancelled,
+    JobFailed,
     Notice,
     PhaseDone,
     PhaseStarted,
+    RunFinished,
+    RunStarted,
     Stage,
-    Started,
-    Validated,
+    ValidationDone,
 )
-from trainers.plan import WHAT_LEARNS, BadPlan, Plan
+from trainers.plan import TRAINABLE_CHOICES, BadPlan, Plan
 
 BAR = "{n:.0f} of {total:.0f} s |{bar:30}|"
 
@@ -45,14 +45,14 @@ def add(commands: Any) -> None:
         metavar="KEY,KEY",
         help="of own-… data: findings whose mends are made, see `advise`",
     )
-    command.add_argument("--what-learns", default="auto", metavar="|".join(WHAT_LEARNS))
+    command.add_argument("--what-learns", default="auto", metavar="|".join(TRAINABLE_CHOICES))
     json_option(command)
 
 
 def run(given: dict[str, Any]) -> int:
     plan = planned(given) if given["plan"] is None else _in_file(given["plan"])
     key, stream = begun(plan)
-    code = played(stream, Finished, None if given["json"] else partial(drawn, plan=plan))
+    code = played(stream, RunFinished, None if given["json"] else partial(drawn, plan=plan))
     if not code and not given["json"]:
         print(f"Take it away: python -m trainers export {key} --to model.zip")
     return code
@@ -74,7 +74,7 @@ def drawn(stream: Iterator[Event], plan: Plan) -> Event:
     from tqdm import tqdm
 
     from guide.narrator import ACTIONS
-    from trainers.reports.narrate import narrated
+    from trainers.reports.narrate import narrate_run
 
     bar = tqdm(total=plan.seconds, bar_format=BAR, leave=False, disable=None)
     classes, shown, events = [], 0.0, []
@@ -83,7 +83,7 @@ def drawn(stream: Iterator[Event], plan: Plan) -> Event:
         bar.n = min(event.seconds, plan.seconds) if hasattr(event, "seconds") else 0
         bar.refresh()
         match event:
-            case Started():
+            case RunStarted():
                 classes = event.classes
                 bar.write(
                     f"{APPROACHES[event.approach].title} on {event.data}: "
@@ -98,7 +98,7 @@ def drawn(stream: Iterator[Event], plan: Plan) -> Event:
             case PhaseStarted():
                 shown = 0.0
                 bar.write(f"  {event.learnable_parameters:,} numbers learn")
-            case Validated() if event.accuracy > shown:
+            case ValidationDone() if event.accuracy > shown:
                 shown = event.accuracy
                 bar.write(f"  {event.seconds:5.1f} s  epoch {event.epoch:5.1f}  "
                           f"{event.accuracy:4.0%} of the checks right")  # fmt: skip
@@ -106,18 +106,18 @@ def drawn(stream: Iterator[Event], plan: Plan) -> Event:
                 bar.write(f"  {event.epochs:.1f} epochs, {event.why}")
     bar.close()
     match event:
-        case Finished():
+        case RunFinished():
             print(
                 f"{event.test_right} of {event.test_examples} right: {event.test_accuracy:.1%} "
                 f"({event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}), "
                 f"macro-F1 {event.macro_f1:.2f}, {event.seconds:.1f} s"
             )
-            told = narrated(events)
+            told = narrate_run(events)
             print(one_line(told.words))
             if told.do:
                 print(f"What to do: {ACTIONS[told.do]}.")
-        case Failed():
+        case JobFailed():
             print(event.text, file=sys.stderr)
-        case Cancelled():
+        case JobCancelled():
             print("Cancelled.", file=sys.stderr)
     return event

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trainers.cli.output import one_line
-from trainers.datasets.uploads import TERMINAL
-from trainers.store import store
+from trainers.datasets.uploads import LOCAL_VISITOR
+from trainers.store import get_store
 
 
 def add(commands: Any) -> None:
@@ -45,9 +45,9 @@ def run(given: dict[str, Any]) -> int:
 
 
 def _to_file(key: str, to: str) -> None:
-    from trainers.reports.run_file import as_text
+    from trainers.reports.run_file import export_run
 
-    text = as_text(store(), key)
+    text = export_run(get_store(), key)
     if to == "-":
         print(text)
     else:
@@ -56,18 +56,18 @@ def _to_file(key: str, to: str) -> None:
 
 
 def _from_file(name: str) -> None:
-    from trainers.reports.run_file import MAX_BYTES, bring_in
+    from trainers.reports.run_file import MAX_BYTES, import_run
 
     with sys.stdin.buffer if name == "-" else open(name, "rb") as file:
         content = file.read(MAX_BYTES + 1)  # of more, that it is too much is all we need
-    key = bring_in(store(), content, visitor=TERMINAL)
-    past = store().past(key)
+    key = import_run(get_store(), content, visitor=LOCAL_VISITOR)
+    past = get_store().past(key)
     kind = "run" if past.kind == "run" else "compare"
     print(f"{past.title} is kept as {key}. In the app: /{kind}?{kind}={key}")
 
 
 def _list(search: str, limit: int, *, as_json: bool) -> None:
-    page, total = store().history(None, search=search, limit=max(1, limit))
+    page, total = get_store().history(None, search=search, limit=max(1, limit))
     for past in page:
         if as_json:
             print(json.dumps(asdict(past) | {"title": past.title}))

@@ -5,7 +5,7 @@ from typing import Any
 
 from trainers.cli.options import json_option
 from trainers.hosting import retention
-from trainers.system.settings import checked
+from trainers.system.settings import check_settings
 
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
@@ -17,10 +17,10 @@ def add(commands: Any) -> None:
 
 
 def run(given: dict[str, Any]) -> int:
-    checked()
+    check_settings()
     now = given["now"]
-    kept = retention.kept()
-    going = retention.tidy() if now else list(retention.going())
+    kept = retention.measure_disk_usage()
+    going = retention.clean_up() if now else list(retention.list_expired())
     if given["json"]:
         _as_json(kept, going, done=now)
         return 0

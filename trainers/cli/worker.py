@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainers.workers.worker import work
+from trainers.workers.worker import run_worker
 
 
 def add(commands: Any) -> None:
@@ -15,5 +15,5 @@ def add(commands: Any) -> None:
 
 
 def run(given: dict[str, Any]) -> int:
-    work(**given)
+    run_worker(**given)
     return 0

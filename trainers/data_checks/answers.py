@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from guide.questions import LARGE_FROM_PER_CLASS, LIMITED_BELOW_PER_CLASS
+from guide.questions import LARGE_MIN_EXAMPLES_PER_CLASS, MODERATE_MIN_EXAMPLES_PER_CLASS
 from trainers.data_checks.findings import Finding
-from trainers.datasets import Data
+from trainers.datasets import DatasetSplits
 
 
 class Answer(NamedTuple):
@@ -18,12 +18,12 @@ class Answer(NamedTuple):
     evidence: dict[str, Any]  # "says", a sentence or two, and the raw numbers: plain values
 
 
-def modality(data: Data) -> Answer:
+def answer_modality(data: DatasetSplits) -> Answer:
     what = "pictures" if data.modality == "images" else "texts"
     return Answer(data.modality, {"says": f"The examples are {what}."})
 
 
-def data_volume(data: Data) -> Answer:
+def answer_data_volume(data: DatasetSplits) -> Answer:
     """From the training examples of the typical class: half of the classes have no more. Of two
     classes that is the smaller, which sets how well they can be told apart; of many, one rare
     class does not turn plenty into little (that it is rare is a finding of its own)."""
@@ -31,10 +31,10 @@ def data_volume(data: Data) -> Answer:
     typical = median_low(counts)
     if not any(counts):
         answer = "none"
-    elif typical < LIMITED_BELOW_PER_CLASS:
+    elif typical < MODERATE_MIN_EXAMPLES_PER_CLASS:
         answer = "limited"
     else:
-        answer = "moderate" if typical < LARGE_FROM_PER_CLASS else "large"
+        answer = "moderate" if typical < LARGE_MIN_EXAMPLES_PER_CLASS else "large"
     fewest = counts.index(min(counts))
     if min(counts) == max(counts):
         says = f"There are {typical:,} examples of each class to learn from."
@@ -46,7 +46,7 @@ def data_volume(data: Data) -> Answer:
             f"{data.classes[fewest]} has the fewest, {min(counts):,}."
         )
     says += (
-        f" We count under {LIMITED_BELOW_PER_CLASS} as few, and from {LARGE_FROM_PER_CLASS} on as "
+        f" We count under {MODERATE_MIN_EXAMPLES_PER_CLASS} as few, and from {LARGE_MIN_EXAMPLES_PER_CLASS} on as "
         "plenty."
     )
     evidence = {
@@ -59,7 +59,7 @@ def data_volume(data: Data) -> Answer:
     return Answer(answer, evidence)
 
 
-def data_quality(found: Sequence[Finding]) -> Answer:
+def answer_data_quality(found: Sequence[Finding]) -> Answer:
     """From what looking the data over found: `trainers.data_checks`."""
     because = [one for one in found if one.lowers_quality]
     if because:

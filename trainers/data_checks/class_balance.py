@@ -2,18 +2,21 @@
 
 import numpy as np
 
-from guide.questions import LIMITED_BELOW_PER_CLASS
-from trainers.data_checks.context import Known
+from guide.questions import MODERATE_MIN_EXAMPLES_PER_CLASS
+from trainers.data_checks.context import CheckContext
 from trainers.data_checks.findings import Finding
 
 # Ours, all of them.
-HANDFUL = 10  # examples of a class: fewer, and which ones they happen to be decides
-UNEVEN, LOPSIDED = 3, 10  # times as many of the largest class as of the smallest
-UNSURE_POINTS = 0.2  # width of the interval around a score of 80 %: at 60 examples
-MANY_UNREADABLE = 0.05  # of all items
-NAMED = 12  # classes
+MIN_EXAMPLES_PER_CLASS = 10  # examples of a class: fewer, and which ones they happen to be decides
+IMBALANCE_RATIO, SEVERE_IMBALANCE_RATIO = (
+    3,
+    10,
+)  # times as many of the largest class as of the smallest
+MAX_INTERVAL_WIDTH = 0.2  # width of the interval around a score of 80 %: at 60 examples
+MAX_UNREADABLE_SHARE = 0.05  # of all items
+MAX_CLASSES_SHOWN = 12  # classes
 
-REASONS = {
+UNREADABLE_REASONS = {
     "unreadable": (
         "file that could not be read as a picture",
         "files that could not be read as pictures",
@@ -34,24 +37,26 @@ REASONS = {
 }
 
 
-def unreadable(known: Known) -> Finding | None:
+def check_unreadable(known: CheckContext) -> Finding | None:
     left = known.about.get("unusable", {})
-    reasons = [(why, left[why]["count"]) for why in REASONS if left.get(why, {}).get("count")]
+    reasons = [
+        (why, left[why]["count"]) for why in UNREADABLE_REASONS if left.get(why, {}).get("count")
+    ]
     if not reasons:
         return None
     count = sum(number for _, number in reasons)
-    title = " and ".join(f"{n:,} {REASONS[why][n > 1]}" for why, n in reasons)
+    title = " and ".join(f"{n:,} {UNREADABLE_REASONS[why][n > 1]}" for why, n in reasons)
     return Finding(
         key="unreadable",
         title=title,
         count=count,
-        effect=REASONS[reasons[0][0]][2],
-        weight="warning" if count >= MANY_UNREADABLE * len(known.labels) else "note",
+        effect=UNREADABLE_REASONS[reasons[0][0]][2],
+        weight="warning" if count >= MAX_UNREADABLE_SHARE * len(known.labels) else "note",
         names=tuple(left[reasons[0][0]]["names"]),
     )
 
 
-def unmatched(known: Known) -> Finding | None:
+def check_missing_classes(known: CheckContext) -> Finding | None:
     learned, tested = known.counts(), known.counts(test=True)
     never = np.flatnonzero((learned == 0) & (tested > 0))
     untested = np.flatnonzero((tested == 0) & (learned > 0))
@@ -76,7 +81,7 @@ def unmatched(known: Known) -> Finding | None:
     )
 
 
-def spellings(known: Known) -> Finding | None:
+def check_class_spellings(known: CheckContext) -> Finding | None:
     alike: dict[str, list[str]] = {}
     for name in known.data.classes:
         letters = "".join(sign for sign in name.casefold() if sign.isalnum())
@@ -93,17 +98,21 @@ def spellings(known: Known) -> Finding | None:
         effect="They are written in different ways, so to the model they are different answers. If "
         "they mean the same, write them in one way and add the data again.",
         weight="warning",
-        names=tuple(told[:NAMED]),
+        names=tuple(told[:MAX_CLASSES_SHOWN]),
     )
 
 
-def few(known: Known) -> Finding | None:
+def check_few_examples(known: CheckContext) -> Finding | None:
     counts = known.counts()
-    small = np.flatnonzero((counts < LIMITED_BELOW_PER_CLASS) & (counts > 0))
+    small = np.flatnonzero((counts < MODERATE_MIN_EXAMPLES_PER_CLASS) & (counts > 0))
     if not len(small):
         return None
     least = counts[small].min()
-    limit = HANDFUL if least < HANDFUL else LIMITED_BELOW_PER_CLASS
+    limit = (
+        MIN_EXAMPLES_PER_CLASS
+        if least < MIN_EXAMPLES_PER_CLASS
+        else MODERATE_MIN_EXAMPLES_PER_CLASS
+    )
     small = small[counts[small] < limit]
     which = (
         f"{len(small):,} classes have"
@@ -117,21 +126,21 @@ def few(known: Known) -> Finding | None:
         title=f"{which} fewer than {limit} examples to learn from",
         count=len(small),
         effect="With so few, it depends on which ones they happen to be how well they are told "
-        f"apart. More examples help here more than anything else: {LIMITED_BELOW_PER_CLASS} of "
+        f"apart. More examples help here more than anything else: {MODERATE_MIN_EXAMPLES_PER_CLASS} of "
         "each are a start.",
-        weight="warning" if limit == HANDFUL else "note",
-        names=_counted(known, small, counts),
+        weight="warning" if limit == MIN_EXAMPLES_PER_CLASS else "note",
+        names=_format_class_counts(known, small, counts),
     )
 
 
-def imbalance(known: Known) -> Finding | None:
+def check_imbalance(known: CheckContext) -> Finding | None:
     counts = known.counts()
     present = np.flatnonzero(counts)
     most, least = (present[pick(counts[present])] for pick in (np.argmax, np.argmin))
     times = counts[most] / counts[least]
-    if times < UNEVEN:
+    if times < IMBALANCE_RATIO:
         return None
-    rare = present[counts[present] * UNEVEN <= counts[most]]
+    rare = present[counts[present] * IMBALANCE_RATIO <= counts[most]]
     tested = known.counts(test=True)
     always = tested[most] / max(1, tested.sum())
     common = known.data.classes[most]
@@ -142,19 +151,19 @@ def imbalance(known: Known) -> Finding | None:
         effect=f"A model may lean to what is common: whoever always says {common!r} is already "
         f"right in {always:.0%} of the test. Look at the score of each class, and gather more of "
         "the rare ones.",
-        weight="warning" if times >= LOPSIDED else "note",
-        names=_counted(known, np.append(rare, most), counts),
+        weight="warning" if times >= SEVERE_IMBALANCE_RATIO else "note",
+        names=_format_class_counts(known, np.append(rare, most), counts),
     )
 
 
-def small_test(known: Known) -> Finding | None:
+def check_test_size(known: CheckContext) -> Finding | None:
     from scipy.stats import binomtest
 
     count = int(known.test.sum())
     if not count:
         return None
     around = binomtest(round(0.8 * count), count).proportion_ci(0.95, method="wilson")
-    if around.high - around.low <= UNSURE_POINTS:
+    if around.high - around.low <= MAX_INTERVAL_WIDTH:
         return None
     return Finding(
         key="small-test",
@@ -167,9 +176,11 @@ def small_test(known: Known) -> Finding | None:
     )
 
 
-def _counted(known: Known, which: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
+def _format_class_counts(
+    known: CheckContext, which: np.ndarray, counts: np.ndarray
+) -> tuple[str, ...]:
     order = which[np.argsort(counts[which], kind="stable")]
     told = [f"{known.data.classes[label]}: {counts[label]:,}" for label in order]
-    if len(told) > NAMED:
-        told[NAMED - 1 :] = [f"and {len(told) - NAMED + 1:,} more classes"]
+    if len(told) > MAX_CLASSES_SHOWN:
+        told[MAX_CLASSES_SHOWN - 1 :] = [f"and {len(told) - MAX_CLASSES_SHOWN + 1:,} more classes"]
     return tuple(told)

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trainers.data_checks.findings import SHOWN, Mend, Shown
-from trainers.datasets import Data, Sample
-from trainers.datasets.thumbnails import shown
+from trainers.data_checks.findings import MAX_EXAMPLES, FindingExample, Fix
+from trainers.datasets import Dataset, DatasetSplits
+from trainers.datasets.thumbnails import render_example
 from trainers.datasets.uploads import images, near_duplicates
-from trainers.datasets.uploads.dataset import Own, Stored
+from trainers.datasets.uploads.dataset import StoredDataset, UploadedDataset
 
-TEXT_CHARS = 300  # shown of a text
+MAX_TEXT_CHARS = 300  # shown of a text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class CheckContext:
     """Each array has a value for every example, training first, then test, in `data`'s order."""
 
-    data: Data
+    data: DatasetSplits
     labels: np.ndarray  # int64
     test: np.ndarray  # bool
     same: np.ndarray  # int64, that copies share
@@ -61,46 +61,50 @@ class Known:
     def texts(self) -> Sequence[str]:
         return [*self.data.train.inputs, *self.data.test.inputs]
 
-    def shown(self, places: Iterable[int], notes: Sequence[str] = ()) -> tuple[Shown, ...]:
+    def shown(self, places: Iterable[int], notes: Sequence[str] = ()) -> tuple[FindingExample, ...]:
         """The first few of `places`, ready for a page."""
-        few = [int(place) for _, place in zip(range(SHOWN), places, strict=False)]
+        few = [int(place) for _, place in zip(range(MAX_EXAMPLES), places, strict=False)]
         notes = [*notes, *[""] * len(few)]
         return tuple(
-            Shown(example=brief(self.example(place)), label=self.name(place), note=note)
+            FindingExample(
+                example=render_preview(self.example(place)), label=self.name(place), note=note
+            )
             for place, note in zip(few, notes, strict=False)
         )
 
-    def mend(self, title: str, places: np.ndarray) -> Mend | None:
+    def mend(self, title: str, places: np.ndarray) -> Fix | None:
         if not self.own or not len(places):
             return None
-        return Mend(title=title, rows=tuple(np.sort(self.rows[places]).tolist()))
+        return Fix(title=title, rows=tuple(np.sort(self.rows[places]).tolist()))
 
 
-def brief(example: str | np.ndarray) -> str:
+def render_preview(example: str | np.ndarray) -> str:
     if isinstance(example, str):
-        return example if len(example) <= TEXT_CHARS else example[: TEXT_CHARS - 1] + "…"
-    return shown(example)
+        return example if len(example) <= MAX_TEXT_CHARS else example[: MAX_TEXT_CHARS - 1] + "…"
+    return render_example(example)
 
 
-def gather(sample: Sample, data: Data, features: np.ndarray | None, seconds: float) -> Known:
+def build_context(
+    sample: Dataset, data: DatasetSplits, features: np.ndarray | None, seconds: float
+) -> CheckContext:
     """What was noted when kept data was read; of other data it is found out now."""
     labels = np.concatenate([data.train.labels, data.test.labels]).astype(np.int64)
     test = np.arange(len(labels)) >= len(data.train.labels)
     rows, about, noted = None, {}, {}
-    if isinstance(sample, Stored):
+    if isinstance(sample, StoredDataset):
         rows = np.concatenate(sample.rows())
         about, index = sample.noted()
         noted = {name: values[rows] for name, values in index.items()}
     if "near" not in noted:  # not kept, or read by an earlier version
-        noted = _looked_at(data, seconds)
+        noted = _inspect_examples(data, seconds)
     none = np.array([], dtype=np.int64)
-    return Known(
+    return CheckContext(
         data=data,
         labels=labels,
         test=test,
         features=features,
         rows=rows,
-        own=isinstance(sample, Own),
+        own=isinstance(sample, UploadedDataset),
         about=about,
         **{
             name: noted.get(name, none)
@@ -109,16 +113,16 @@ def gather(sample: Sample, data: Data, features: np.ndarray | None, seconds: flo
     )
 
 
-def _looked_at(data: Data, seconds: float) -> dict[str, np.ndarray]:
+def _inspect_examples(data: DatasetSplits, seconds: float) -> dict[str, np.ndarray]:
     inputs = (example for split in (data.train, data.test) for example in split.inputs)
     if data.modality == "text":
         texts = list(inputs)
         folded = (" ".join(unicodedata.normalize("NFKC", t).casefold().split()) for t in texts)
-        same = _numbered(text.encode() for text in folded)
+        same = _assign_ids(text.encode() for text in folded)
         _, first, back = np.unique(same, return_index=True, return_inverse=True)
         return {
             "same": same,
-            "near": near_duplicates.alike_texts([texts[at] for at in first])[back],
+            "near": near_duplicates.group_similar_texts([texts[at] for at in first])[back],
         }
     began = time.monotonic()
     hashes, sizes, marks, looks = [], [], [], []
@@ -128,19 +132,21 @@ def _looked_at(data: Data, seconds: float) -> dict[str, np.ndarray]:
         hashes.append(picture.tobytes() + bytes(str(picture.shape), "ascii"))
         hashes[-1] = hashlib.blake2b(hashes[-1], digest_size=8).digest()
         if time.monotonic() - began < seconds:
-            marks.append(images.marks(picture))
-            looks.append(near_duplicates.looks(Image.fromarray(picture)))
-    same = _numbered(hashes)
-    seen = np.frombuffer(b"".join(looks), dtype=np.uint8).reshape(-1, near_duplicates.LOOKS)
+            marks.append(images.detect_flags(picture))
+            looks.append(near_duplicates.fingerprint_image(Image.fromarray(picture)))
+    same = _assign_ids(hashes)
+    seen = np.frombuffer(b"".join(looks), dtype=np.uint8).reshape(
+        -1, near_duplicates.FINGERPRINT_BYTES
+    )
     close = same.copy()
     _, first, back = np.unique(same[: len(seen)], return_index=True, return_inverse=True)
-    close[: len(seen)] = same[first[near_duplicates.alike_pictures(seen[first])]][back]
+    close[: len(seen)] = same[first[near_duplicates.group_similar_images(seen[first])]][back]
     heights, widths = np.array(sizes).T
     marks = np.array(marks + [0] * (len(same) - len(marks)), dtype=np.uint8)
     return {"same": same, "near": close, "marks": marks, "widths": widths, "heights": heights}
 
 
-def _numbered(keys: Iterable[bytes]) -> np.ndarray:
+def _assign_ids(keys: Iterable[bytes]) -> np.ndarray:
     """A number for each different one of `keys`."""
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from trainers.data_checks.context import Known
-from trainers.data_checks.findings import SHOWN, Finding
+from trainers.data_checks.context import CheckContext
+from trainers.data_checks.findings import MAX_EXAMPLES, Finding
 
-MANY = 0.05  # of all examples; ours. Copies that come by accident are a handful
+MAX_DUPLICATE_SHARE = 0.05  # of all examples; ours. Copies that come by accident are a handful
 
 
-def _again(known: Known, number: np.ndarray) -> np.ndarray:
+def _find_repeats(known: CheckContext, number: np.ndarray) -> np.ndarray:
     """The places of all but the first that share a number, a label and a side of the split; of
     what is kept the first in the order of its index, so that a check finds the same ones again."""
     order = np.argsort(known.rows, kind="stable") if known.rows is not None else slice(None)
@@ -19,7 +19,9 @@ def _again(known: Known, number: np.ndarray) -> np.ndarray:
     return np.sort(np.arange(len(alike))[order][later])
 
 
-def _together(known: Known, number: np.ndarray, extra: np.ndarray) -> tuple[list[int], list[str]]:
+def _group_repeats(
+    known: CheckContext, number: np.ndarray, extra: np.ndarray
+) -> tuple[list[int], list[str]]:
     """The places of `extra` with what each is a copy of before it, group by group, and notes."""
     places, notes = [], []
     for group in dict.fromkeys(number[extra].tolist()):
@@ -27,17 +29,17 @@ def _together(known: Known, number: np.ndarray, extra: np.ndarray) -> tuple[list
         for at, place in enumerate(members[:3]):
             places.append(place)
             notes.append(f"{len(members):,} alike" if at == 0 else "")
-        if len(places) >= SHOWN:
+        if len(places) >= MAX_EXAMPLES:
             break
     return places, notes
 
 
-def exact(known: Known) -> Finding | None:
-    extra = _again(known, known.same)
+def check_duplicates(known: CheckContext) -> Finding | None:
+    extra = _find_repeats(known, known.same)
     if not len(extra):
         return None
     share = len(extra) / len(known.labels)
-    places, notes = _together(known, known.same, extra)
+    places, notes = _group_repeats(known, known.same, extra)
     is_are = "is a copy" if len(extra) == 1 else "are copies"
     return Finding(
         key="doubles",
@@ -45,20 +47,20 @@ def exact(known: Known) -> Finding | None:
         count=len(extra),
         effect="A copy teaches nothing new, it only weighs more, in training and in the score. "
         "If they came by accident, leave them out; one of each stays.",
-        weight="warning" if share >= MANY else "note",
-        lowers_quality=share >= MANY,
+        weight="warning" if share >= MAX_DUPLICATE_SHARE else "note",
+        lowers_quality=share >= MAX_DUPLICATE_SHARE,
         shown=known.shown(places, notes),
         mend=known.mend("Leave the copies out", extra),
     )
 
 
-def nearly(known: Known) -> Finding | None:
-    copies = _again(known, known.same)
-    extra = np.setdiff1d(_again(known, known.near), copies)
+def check_near_duplicates(known: CheckContext) -> Finding | None:
+    copies = _find_repeats(known, known.same)
+    extra = np.setdiff1d(_find_repeats(known, known.near), copies)
     if not len(extra):
         return None
     share = len(extra) / len(known.labels)
-    places, notes = _together(known, known.near, extra)
+    places, notes = _group_repeats(known, known.near, extra)
     is_are = "is nearly" if len(extra) == 1 else "are nearly"
     kind = (
         "saved anew, in another size or another light"
@@ -71,14 +73,14 @@ def nearly(known: Known) -> Finding | None:
         count=len(extra),
         effect=f"They look like one {known.what} {kind}, and teach little that is new. If that "
         "is what they are, keep one of each; if they only resemble each other, keep them all.",
-        weight="warning" if share >= MANY else "note",
-        lowers_quality=share >= MANY,
+        weight="warning" if share >= MAX_DUPLICATE_SHARE else "note",
+        lowers_quality=share >= MAX_DUPLICATE_SHARE,
         shown=known.shown(places, notes),
         mend=known.mend("Keep one of each", extra),
     )
 
 
-def two_labels(known: Known) -> Finding | None:
+def check_conflicting_labels(known: CheckContext) -> Finding | None:
     pairs = np.unique(np.column_stack([known.same, known.labels]), axis=0)
     items, labels = np.unique(pairs[:, 0], return_counts=True)
     torn = items[labels > 1]
@@ -95,13 +97,13 @@ def two_labels(known: Known) -> Finding | None:
         effect="Whichever answer the model gives, one of the labels calls it wrong. Correct the "
         "labels, or leave all of their copies out.",
         weight="warning",
-        lowers_quality=share >= MANY / 5,
+        lowers_quality=share >= MAX_DUPLICATE_SHARE / 5,
         shown=known.shown(together),
         mend=known.mend("Leave them out", places),
     )
 
 
-def in_both(known: Known) -> Finding | None:
+def check_leakage(known: CheckContext) -> Finding | None:
     if left := known.about.get("twins", 0):
         places = [
             int(np.flatnonzero(known.rows == row)[0])
@@ -135,9 +137,9 @@ def in_both(known: Known) -> Finding | None:
         count=count,
         effect="The model is asked what it has been told, so the score is a little better than it "
         "should be."
-        if share < MANY
+        if share < MAX_DUPLICATE_SHARE
         else "The model is asked what it has been told: the score will flatter.",
-        weight="warning" if share >= MANY else "note",
-        lowers_quality=share >= MANY,
+        weight="warning" if share >= MAX_DUPLICATE_SHARE else "note",
+        lowers_quality=share >= MAX_DUPLICATE_SHARE,
         shown=known.shown(places, notes),
     )

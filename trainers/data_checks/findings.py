@@ -3,12 +3,12 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-WEIGHTS = ("problem", "warning", "note")  # from worst to mildest
-SHOWN = 12  # examples that a finding carries
+SEVERITIES = ("problem", "warning", "note")  # from worst to mildest
+MAX_EXAMPLES = 12  # examples that a finding carries
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class FindingExample:
     """An example as a page can show it."""
 
     example: str  # a text, or a picture as a data: URI
@@ -17,7 +17,7 @@ class Shown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mend:
+class Fix:
     """One click that changes which examples a run uses. The test is only ever made smaller by what
     is no example at all (a double, a blank), never by what is hard."""
 
@@ -35,9 +35,9 @@ class Finding:
     effect: str  # what it does to the result, and what to do
     weight: str  # one of WEIGHTS
     lowers_quality: bool = False  # speaks for "mixed" data
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[FindingExample, ...] = ()
     names: tuple[str, ...] = ()  # of files or classes, where that is what there is to show
-    mend: Mend | None = None
+    mend: Fix | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,8 +47,8 @@ class Finding:
         """The finding that `as_json` made `data` of; fields of a newer version are passed over."""
         known = {field.name for field in fields(cls)}
         given = {name: value for name, value in data.items() if name in known}
-        given["shown"] = tuple(Shown(**one) for one in given.get("shown", ()))
+        given["shown"] = tuple(FindingExample(**one) for one in given.get("shown", ()))
         given["names"] = tuple(given.get("names", ()))
         if mend := given.get("mend"):
-            given["mend"] = Mend(title=mend["title"], rows=tuple(mend["rows"]))
+            given["mend"] = Fix(title=mend["title"], rows=tuple(mend["rows"]))
         return cls(**given)

@@ -4,21 +4,21 @@ from itertools import chain
 
 import numpy as np
 
-from trainers.data_checks.context import Known
+from trainers.data_checks.context import CheckContext
 from trainers.data_checks.findings import Finding
-from trainers.datasets.uploads.dataset import BLANK, CUT
-from trainers.datasets.uploads.images import FORMATS
+from trainers.datasets.uploads.dataset import BLANK, TRUNCATED
+from trainers.datasets.uploads.images import IMAGE_FORMATS
 
 # Ours.
-MANY = 0.05  # of all pictures
-TIMES_SIZE = 4  # smaller or larger than the usual one, by the side of a square of the same area
-TIMES_STRETCH = 2.5  # wider or taller than the usual one
-STILL_ODD = 0.1  # of all; what more pictures have is not odd
-MOST_OF_CLASS, HARDLY_ELSEWHERE = 0.8, 0.9  # a size tells a class: share of it, share of the size
-LEAST_OF_CLASS = 10  # pictures
+MAX_AFFECTED_SHARE = 0.05  # of all pictures
+MAX_SIZE_RATIO = 4  # smaller or larger than the usual one, by the side of a square of the same area
+MAX_ASPECT_FACTOR = 2.5  # wider or taller than the usual one
+MAX_OUTLIER_SHARE = 0.1  # of all; what more pictures have is not odd
+MIN_CLASS_SHARE, MIN_SIZE_PURITY = 0.8, 0.9  # a size tells a class: share of it, share of the size
+MIN_CLASS_EXAMPLES = 10  # pictures
 
 
-def blank(known: Known) -> Finding | None:
+def check_blank(known: CheckContext) -> Finding | None:
     places = np.flatnonzero(known.marks & BLANK)
     if not len(places):
         return None
@@ -29,15 +29,15 @@ def blank(known: Known) -> Finding | None:
         count=len(places),
         effect="There is nothing on them to learn from or to be right about. Leave them out, "
         "unless an empty picture is one of the answers.",
-        weight="warning" if len(places) >= MANY * len(known.labels) else "note",
-        lowers_quality=len(places) >= MANY * len(known.labels),
+        weight="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
+        lowers_quality=len(places) >= MAX_AFFECTED_SHARE * len(known.labels),
         shown=known.shown(places),
         mend=known.mend("Leave the blank ones out", places),
     )
 
 
-def cut_off(known: Known) -> Finding | None:
-    places = np.flatnonzero(known.marks & CUT)
+def check_truncated(known: CheckContext) -> Finding | None:
+    places = np.flatnonzero(known.marks & TRUNCATED)
     if not len(places):
         return None
     lack = "lacks its" if len(places) == 1 else "lack their"
@@ -47,20 +47,20 @@ def cut_off(known: Known) -> Finding | None:
         count=len(places),
         effect="Below, they are one even grey, as a file looks of which a part was lost on the "
         "way. If the whole files still exist, bring those.",
-        weight="warning" if len(places) >= MANY * len(known.labels) else "note",
-        lowers_quality=len(places) >= MANY * len(known.labels),
+        weight="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
+        lowers_quality=len(places) >= MAX_AFFECTED_SHARE * len(known.labels),
         shown=known.shown(places),
     )
 
 
-def odd_sizes(known: Known) -> Finding | None:
+def check_unusual_sizes(known: CheckContext) -> Finding | None:
     side = np.sqrt(known.widths * known.heights.astype(float))
     usual, stretch = np.median(side), known.widths / known.heights
-    small, large = side * TIMES_SIZE < usual, side > usual * TIMES_SIZE
+    small, large = side * MAX_SIZE_RATIO < usual, side > usual * MAX_SIZE_RATIO
     apart = stretch / np.median(stretch)
-    long = np.maximum(apart, 1 / apart) > TIMES_STRETCH
+    long = np.maximum(apart, 1 / apart) > MAX_ASPECT_FACTOR
     odd = np.flatnonzero(small | large | long)
-    if not len(odd) or len(odd) > STILL_ODD * len(side):
+    if not len(odd) or len(odd) > MAX_OUTLIER_SHARE * len(side):
         return None
     told = ((small, "much smaller"), (large, "much larger"), (long & ~small & ~large, "stretched"))
     kinds = [f"{which.sum():,} {word}" for which, word in told if which.any()]
@@ -77,14 +77,14 @@ def odd_sizes(known: Known) -> Finding | None:
     )
 
 
-def size_tells(known: Known) -> Finding | None:
+def check_size_leakage(known: CheckContext) -> Finding | None:
     """Classes that nearly all have a size or a file format that hardly any other class has."""
     learned = ~known.test
     labels = known.labels[learned]
     counts = np.bincount(labels, minlength=len(known.data.classes))
     sizes = {
         "size": [f"{w:,} x {h:,} pixels" for w, h in zip(known.widths, known.heights, strict=True)],
-        "kind": [FORMATS[kind] for kind in known.kinds],
+        "kind": [IMAGE_FORMATS[kind] for kind in known.kinds],
     }
     told: dict[int, str] = {}
     for values in sizes.values():
@@ -97,9 +97,9 @@ def size_tells(known: Known) -> Finding | None:
         all_of = np.bincount(which)
         for key, count in zip(number, times, strict=True):
             value, label = divmod(int(key), len(counts))
-            most = count >= MOST_OF_CLASS * counts[label]
-            own = count >= HARDLY_ELSEWHERE * all_of[value]
-            if most and own and count >= LEAST_OF_CLASS:
+            most = count >= MIN_CLASS_SHARE * counts[label]
+            own = count >= MIN_SIZE_PURITY * all_of[value]
+            if most and own and count >= MIN_CLASS_EXAMPLES:
                 told.setdefault(label, f"{count / counts[label]:.0%} are {names[value]}")
     if not told:
         return None

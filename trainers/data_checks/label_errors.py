@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from trainers.data_checks.context import Known
+from trainers.data_checks.context import CheckContext
 from trainers.data_checks.findings import Finding
 
 # Measured with the bundled backbones on the 7 bundled samples and the 8 sets at THAW_TEST_DATA, on
@@ -14,26 +14,26 @@ from trainers.data_checks.findings import Finding
 # finds half as many again, but names 57, 36 and 9 as they came. On such chances cleanlab's
 # find_label_issues names 216 to 307 of 2,500 sound vehicles: a list that people are to read must be
 # right more often than that.
-SURE = 0.9  # of another class, out of fold
-AGREEING, NEIGHBOURS = 8, 10  # of the nearest examples that carry that other label
-STRENGTH = 0.01  # of the fit: C of the regression. Weakly fitted, it is seldom sure
+MIN_CONFIDENCE = 0.9  # of another class, out of fold
+MIN_AGREEING_NEIGHBOURS, NEIGHBOURS = 8, 10  # of the nearest examples that carry that other label
+REGRESSION_C = 0.01  # of the fit: C of the regression. Weakly fitted, it is seldom sure
 FOLDS = 5
-LEAST = 50  # examples
-MOST = 3000  # that are compared: a second
-MANY = 0.03  # of those that were looked at
+MIN_EXAMPLES = 50  # examples
+MAX_EXAMPLES = 3000  # that are compared: a second
+MAX_SUSPECT_SHARE = 0.03  # of those that were looked at
 
 
-def suspicious(known: Known) -> Finding | None:
+def check_label_errors(known: CheckContext) -> Finding | None:
     if known.features is None:
         return None
-    features = np.asarray(known.features[:MOST], dtype=np.float32)
+    features = np.asarray(known.features[:MAX_EXAMPLES], dtype=np.float32)
     labels = known.labels[: len(features)]
     counts = np.bincount(labels, minlength=len(known.data.classes))
     usable = np.flatnonzero(counts[labels] >= FOLDS)
-    if len(usable) < LEAST or len(np.unique(labels[usable])) < 2:
+    if len(usable) < MIN_EXAMPLES or len(np.unique(labels[usable])) < 2:
         return None
-    answer, sure = answers(features[usable], labels[usable])
-    doubtful = np.flatnonzero(sure >= SURE)
+    answer, sure = suggest_labels(features[usable], labels[usable])
+    doubtful = np.flatnonzero(sure >= MIN_CONFIDENCE)
     doubtful = doubtful[np.argsort(-sure[doubtful], kind="stable")]
     if not len(doubtful):
         return None
@@ -49,14 +49,14 @@ def suspicious(known: Known) -> Finding | None:
         effect="Some may have a wrong label, others are just hard: look at them, and correct what "
         "is wrong in your data. Leaving them out is the short way; it concerns the training alone, "
         "the test keeps its hard ones.",
-        weight="warning" if share >= MANY else "note",
-        lowers_quality=share >= MANY,
+        weight="warning" if share >= MAX_SUSPECT_SHARE else "note",
+        lowers_quality=share >= MAX_SUSPECT_SHARE,
         shown=known.shown(places, notes),
         mend=known.mend("Leave them out of training", places),
     )
 
 
-def answers(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def suggest_labels(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each example the class that others of its kind suggest, and how sure that is, 0..1: 0
     where it is the example's own class or where its neighbours do not agree."""
     from sklearn.exceptions import ConvergenceWarning
@@ -67,7 +67,9 @@ def answers(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-2))
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=REGRESSION_C, max_iter=100, tol=1e-2)
+    )
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     # Threads wait for each other longer than they compute: one is up to 100 times as fast here.
     with threadpool_limits(1), warnings.catch_warnings():
@@ -78,5 +80,5 @@ def answers(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
         nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(labels) - 1), algorithm="brute")
         around = labels[nearest.fit(turned).kneighbors(return_distance=False)]
     answer = np.unique(labels)[chances.argmax(1)]
-    agree = (around == answer[:, None]).sum(1) >= AGREEING
+    agree = (around == answer[:, None]).sum(1) >= MIN_AGREEING_NEIGHBOURS
     return answer, chances.max(1) * (agree & (answer != labels))

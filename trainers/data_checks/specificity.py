@@ -16,24 +16,24 @@ import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from guide.questions import LIMITED_BELOW_PER_CLASS, UNSURE
+from guide.questions import MODERATE_MIN_EXAMPLES_PER_CLASS, UNSURE
 from trainers import backbones
 from trainers.backbones import domain_distance
 from trainers.backbones.compatibility import LANGUAGES
 from trainers.data_checks.answers import Answer
-from trainers.datasets import Data, Facts
+from trainers.datasets import DatasetFacts, DatasetSplits
 
 FOLDS = 5
-LOOKED_AT = 1000  # examples, at most: enough for ± 3 points, and a second on two cores
-WELL = 0.9  # of the way from guessing to perfect: little is missed. Ours
+MAX_EXAMPLES = 1000  # examples, at most: enough for ± 3 points, and a second on two cores
+MIN_GOOD_SEPARATION = 0.9  # of the way from guessing to perfect: little is missed. Ours
 # Of everyday words (not names, not numbers) the share that the dictionary does not have whole.
 # Both ours, round: measured 2 to 8 % in five sets of messages and news, 15 % in two of medicine.
-NEAR_WORDS, FAR_WORDS = 0.05, 0.10
-WORDS = 200  # fewer tell nothing sure about a share. Ours
-WORD = re.compile(r"[^\W\d_]+")
+NEAR_UNKNOWN_WORDS, FAR_UNKNOWN_WORDS = 0.05, 0.10
+MIN_WORDS = 200  # fewer tell nothing sure about a share. Ours
+WORD_PATTERN = re.compile(r"[^\W\d_]+")
 
 
-class Share(NamedTuple):
+class Estimate(NamedTuple):
     """A measured value and its 95 % interval."""
 
     value: float
@@ -41,23 +41,23 @@ class Share(NamedTuple):
     high: float
 
 
-class Far(NamedTuple):
+class DomainDistance(NamedTuple):
     """How far the examples lie from what the backbone knows, and the marks it is held against."""
 
-    measure: Share
+    measure: Estimate
     near: float  # nearer is everyday
     far: float  # farther is like nothing everyday
     says: str  # what was measured, as half a sentence after "Your …"
 
 
-def specificity(data: Data, features: np.ndarray, facts: Facts) -> Answer:
+def answer_specificity(data: DatasetSplits, features: np.ndarray, facts: DatasetFacts) -> Answer:
     """From `features`, float (n, F), of the first n training examples by the bundled backbone."""
-    features = features[:LOOKED_AT]
+    features = features[:MAX_EXAMPLES]
     labels = data.train.labels[: len(features)]
     typical = median_low(np.bincount(labels, minlength=len(data.classes)).tolist())
-    apart = separation(features, labels)
-    row = backbones.bundled(data.modality)
-    far = FAR[row.key](data, features) if row.key in FAR else None
+    apart = measure_separation(features, labels)
+    row = backbones.get_bundled(data.modality)
+    far = DISTANCE_MEASURES[row.key](data, features) if row.key in DISTANCE_MEASURES else None
     evidence: dict[str, Any] = {
         "examples": len(features),
         "separation": apart and apart._asdict(),
@@ -70,11 +70,15 @@ def specificity(data: Data, features: np.ndarray, facts: Facts) -> Answer:
             "reads, so how special they are cannot be measured with it."
         )
         return Answer(UNSURE, {"says": says, **evidence})
-    answer, why = judged(apart, far, typical)
-    return Answer(answer, {"says": f"{_measured(data, apart, far)} {why}".strip(), **evidence})
+    answer, why = judge_specificity(apart, far, typical)
+    return Answer(
+        answer, {"says": f"{_describe_evidence(data, apart, far)} {why}".strip(), **evidence}
+    )
 
 
-def judged(apart: Share | None, far: Far | None, per_class: int) -> tuple[str, str]:
+def judge_specificity(
+    apart: Estimate | None, far: DomainDistance | None, per_class: int
+) -> tuple[str, str]:
     """The answer, and why where that does not follow from the numbers by themselves. `per_class`
     examples were looked at: with few, classes look mixed up in any features."""
     if apart is None:
@@ -89,14 +93,14 @@ def judged(apart: Share | None, far: Far | None, per_class: int) -> tuple[str, s
             "something that the model does not see."
         )
     if far.measure.low > far.far:
-        if apart.value >= WELL:
+        if apart.value >= MIN_GOOD_SEPARATION:
             return "somewhat", "So little is missed although they are unlike what it knows."
-        if per_class < LIMITED_BELOW_PER_CLASS:
+        if per_class < MODERATE_MIN_EXAMPLES_PER_CLASS:
             return UNSURE, (
                 "They are unlike what it knows. To say whether it misses what matters, too few "
                 "of each class were looked at."
             )
-        if apart.high < WELL:
+        if apart.high < MIN_GOOD_SEPARATION:
             return "specialised", ""
         return UNSURE, "Whether it misses what matters is too close to call."
     if far.measure.low > far.near and far.measure.high < far.far:
@@ -104,7 +108,7 @@ def judged(apart: Share | None, far: Far | None, per_class: int) -> tuple[str, s
     return UNSURE, "That stands on the edge between two answers."
 
 
-def separation(features: np.ndarray, labels: np.ndarray) -> Share | None:
+def measure_separation(features: np.ndarray, labels: np.ndarray) -> Estimate | None:
     """How well `features` tell the classes apart, from 0 (guessing) to 1 (perfect): the mean over
     classes of the share found by a linear model that never saw the example. Classes with fewer
     than `FOLDS` examples are left out; None where fewer than two are left."""
@@ -129,67 +133,71 @@ def separation(features: np.ndarray, labels: np.ndarray) -> Share | None:
         float((share - chance) / (1 - chance))
         for share in (shares.mean(), shares.mean() - error, shares.mean() + error)
     )
-    return Share(value, low, min(1.0, high))
+    return Estimate(value, low, min(1.0, high))
 
 
-def far_pictures(data: Data, features: np.ndarray) -> Far | None:
+def measure_image_distance(data: DatasetSplits, features: np.ndarray) -> DomainDistance | None:
     """The distance from everyday photos, in feature space: see `trainers.backbones.domain_distance`."""
     if len(features) < 2:
         return None
-    marks = domain_distance.reference()
-    value, error = domain_distance.distance(features, marks)
+    marks = domain_distance.load_statistics()
+    value, error = domain_distance.measure_distance(features, marks)
     near, far = float(marks["near"].item()), float(marks["far"].item())
     says = (
         f"pictures are {value:.1f} away from everyday photos, as the bundled model sees them (up "
         f"to {near:.1f} is everyday; beyond {far:.1f}, unlike anything everyday)"
     )
-    return Far(Share(value, value - error, value + error), near, far, says)
+    return DomainDistance(Estimate(value, value - error, value + error), near, far, says)
 
 
-def far_texts(data: Data, features: np.ndarray) -> Far | None:
+def measure_text_distance(data: DatasetSplits, features: np.ndarray) -> DomainDistance | None:
     """The share of words that the backbone's dictionary of 30,000 does not have whole. Names and
     numbers aside: they are rare everywhere. The dictionary was made from Wikipedia and books."""
-    from trainers.networks.minilm import tokenizer
+    from trainers.networks.minilm import load_tokenizer
 
     found = [
-        [word for word in WORD.findall(text) if word.islower()]
+        [word for word in WORD_PATTERN.findall(text) if word.islower()]
         for text in data.train.inputs[: len(features)]
     ]
     different = list({word for words in found for word in words})
     cut = dict(
         zip(
             different,
-            (len(row.ids) > 1 for row in _encoded(tokenizer(), different)),
+            (len(row.ids) > 1 for row in _tokenize(load_tokenizer(), different)),
             strict=True,
         )
     )
     words = np.array([len(row) for row in found])
     rare = np.array([sum(cut[word] for word in row) for row in found])
-    if words.sum() < WORDS or len(found) < 2:
+    if words.sum() < MIN_WORDS or len(found) < 2:
         return None
     share = rare.sum() / words.sum()
     # A text is one draw, not each of its words: they speak of the same thing.
     error = 1.96 * np.sqrt(len(words) * (rare - share * words).var(ddof=1)) / words.sum()
     says = (
         f"texts use words that the bundled model's dictionary has not got: {share:.0%} of them, "
-        f"names aside (in everyday English under {NEAR_WORDS:.0%}, among specialists over "
-        f"{FAR_WORDS:.0%})"
+        f"names aside (in everyday English under {NEAR_UNKNOWN_WORDS:.0%}, among specialists over "
+        f"{FAR_UNKNOWN_WORDS:.0%})"
     )
-    return Far(Share(float(share), float(share - error), float(share + error)),
-               NEAR_WORDS, FAR_WORDS, says)  # fmt: skip
+    return DomainDistance(Estimate(float(share), float(share - error), float(share + error)),
+               NEAR_UNKNOWN_WORDS, FAR_UNKNOWN_WORDS, says)  # fmt: skip
 
 
-def _encoded(tokenizer: Any, words: Sequence[str]) -> Sequence[Any]:
+def _tokenize(tokenizer: Any, words: Sequence[str]) -> Sequence[Any]:
     return tokenizer.encode_batch(words, add_special_tokens=False)
 
 
-FAR: dict[str, Callable[[Data, np.ndarray], Far | None]] = {  # by the key of a bundled backbone
-    "small_resnet": far_pictures,
-    "minilm": far_texts,
+DISTANCE_MEASURES: dict[
+    str, Callable[[DatasetSplits, np.ndarray], DomainDistance | None]
+] = {  # by the key of a bundled backbone
+    "small_resnet": measure_image_distance,
+    "minilm": measure_text_distance,
 }
 
 
-def _measured(data: Data, apart: Share | None, far: Far | None) -> str:
+def _describe_evidence(
+    data: DatasetSplits, apart: Estimate | None, far: DomainDistance | None
+) -> str:
     told = [f"Your {far.says}."] if far else []
     if apart:
         told.append(

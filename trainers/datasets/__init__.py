@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from guide.questions import LARGE_FROM_PER_CLASS, UNSURE, Answers
-from trainers.system.registry import by_key, pick_from
+from guide.questions import LARGE_MIN_EXAMPLES_PER_CLASS, UNSURE, Answers
+from trainers.system.registry import build_registry, look_up
 
 
 class Split(NamedTuple):
@@ -24,7 +24,7 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Data:
+class DatasetSplits:
     modality: str  # "images" or "text"
     classes: tuple[str, ...]
     train: Split
@@ -33,11 +33,11 @@ class Data:
     described: tuple[str, ...] = ()
 
 
-NOTHING = Split((), np.array([], dtype=np.int64))
+EMPTY_SPLIT = Split((), np.array([], dtype=np.int64))
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetFacts:
     """What a backbone has to cope with; pictures as they are kept: an upload's are made smaller."""
 
     modality: str
@@ -47,44 +47,50 @@ class Facts:
     words: int = 0  # in a long text: 95 of 100 are no longer; 0 for pictures
 
 
-def facts_of(data: Data, most: int = 200) -> Facts:
+def compute_facts(data: DatasetSplits, most: int = 200) -> DatasetFacts:
     """Facts about `data`, from at most `most` examples spread over all of them."""
     inputs = data.train.inputs if len(data.train.inputs) else data.test.inputs
     places = np.unique(np.linspace(0, len(inputs) - 1, min(most, len(inputs))).astype(int))
     some = [inputs[place] for place in places]
     if data.modality == "text":
-        words = np.percentile([len(WORD.findall(text)) for text in some] or [0], 95)
-        return Facts("text", language=language_of(some), words=round(words))
+        words = np.percentile([len(WORD_PATTERN.findall(text)) for text in some] or [0], 95)
+        return DatasetFacts("text", language=detect_language(some), words=round(words))
     sides = [min(picture.shape[:2]) for picture in some]
-    grey = np.mean([np.ptp(picture, axis=2).mean() < GREY for picture in some] or [0])
-    return Facts("images", int(np.median(sides)) if sides else None, grey=bool(grey > 0.95))
+    grey = np.mean(
+        [np.ptp(picture, axis=2).mean() < MAX_GREY_CHANNEL_SPREAD for picture in some] or [0]
+    )
+    return DatasetFacts("images", int(np.median(sides)) if sides else None, grey=bool(grey > 0.95))
 
 
 # Scripts without spaces between words: each character counts as one.
-WORD = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]|[^\s\u2e80-\u9fff\uf900-\ufaff]+")
-GREY = 4  # spread of the channels, of 255: JPEG leaves a little colour in a scanned grey page
-SURE = 0.99  # of a language; ours
-LETTERS = 20  # with fewer, a name decides; ours
+WORD_PATTERN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]|[^\s\u2e80-\u9fff\uf900-\ufaff]+")
+MAX_GREY_CHANNEL_SPREAD = (
+    4  # spread of the channels, of 255: JPEG leaves a little colour in a scanned grey page
+)
+MIN_LANGUAGE_CONFIDENCE = 0.99  # of a language; ours
+MIN_LETTERS = 20  # with fewer, a name decides; ours
 
 
-def language_of(texts: Sequence[str]) -> str:
+def detect_language(texts: Sequence[str]) -> str:
     """ISO 639 code of the language that most of `texts` are in; "" where that is not sure."""
     joined = " ".join(text[:500] for text in texts)[:20_000]
-    if sum(character.isalpha() for character in joined) < LETTERS:
+    if sum(character.isalpha() for character in joined) < MIN_LETTERS:
         return ""
-    language, sureness = _identifier().classify(joined)
-    return language if sureness > SURE and language != "zxx" else ""  # zxx: not a language
+    language, sureness = _load_language_identifier().classify(joined)
+    return (
+        language if sureness > MIN_LANGUAGE_CONFIDENCE and language != "zxx" else ""
+    )  # zxx: not a language
 
 
 @cache
-def _identifier() -> Any:
+def _load_language_identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # half a second
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class Dataset:
     key: str  # in links and plans: never rename
     title: str
     about: str  # what it holds, in a line
@@ -95,11 +101,11 @@ class Sample:
     test: int  # examples
     resembles: dict[str, str] = field(hash=False)  # answers that it is like
     load: str  # "module:function", called with (per_class, seed)
-    facts: Facts | None = None  # what `facts_of` finds; None where nobody looked
+    facts: DatasetFacts | None = None  # what `facts_of` finds; None where nobody looked
 
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
-    ) -> Data:
+    ) -> DatasetSplits:
         """`per_class` training examples of each class (None: all), chosen by `seed`; the split
         never changes. `mends`: keys of findings, what they name is left out; of own data only."""
         module, _, name = self.load.partition(":")
@@ -111,20 +117,20 @@ class Sample:
         per_class: int | None = None,
         seed: int = 0,
         mends: Collection[str] = (),
-    ) -> Data:
+    ) -> DatasetSplits:
         """Of what `data` hands back for the same, the training examples numbered `items` alone, and
         no test. Numbers that there are not are passed over; what is drawn, is drawn for these."""
         if self.load.startswith("trainers.datasets.bundled:"):
             from trainers.datasets import bundled
 
-            if (drawn := bundled.some(self.key, items, per_class, seed)) is not None:
+            if (drawn := bundled.load_subset(self.key, items, per_class, seed)) is not None:
                 return drawn
         data = self.data(per_class, seed, mends)
         inputs, labels = data.train.inputs, data.train.labels
         items = [item for item in items if 0 <= item < len(labels)]
         one_array = isinstance(inputs, np.ndarray)
         chosen = inputs[items] if one_array else [inputs[item] for item in items]
-        return Data(data.modality, data.classes, Split(chosen, labels[items]), NOTHING)
+        return DatasetSplits(data.modality, data.classes, Split(chosen, labels[items]), EMPTY_SPLIT)
 
     def glimpse(self) -> list[tuple[str, str]]:
         """An example of each class as (what a page can show, the class), without drawing or
@@ -133,8 +139,8 @@ class Sample:
         return import_module(module).glimpse(name)
 
 
-SAMPLES = by_key(
-    Sample(
+BUNDLED_DATASETS = build_registry(
+    Dataset(
         key="vehicles",
         title="Vehicles",
         about="Cars, lorries, buses, motorcycles and bicycles in all sorts of scenes.",
@@ -145,9 +151,9 @@ SAMPLES = by_key(
         test=500,
         resembles={"specificity": "common", "data_volume": "large"},
         load="trainers.datasets.bundled:vehicles",
-        facts=Facts("images", side_px=64),
+        facts=DatasetFacts("images", side_px=64),
     ),
-    Sample(
+    Dataset(
         key="digits",
         title="Handwritten digits",
         about="The figures 0 to 9 as people wrote them, 8 x 8 pixels.",
@@ -158,9 +164,9 @@ SAMPLES = by_key(
         test=600,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         load="trainers.datasets.bundled:digits",
-        facts=Facts("images", side_px=8, grey=True),
+        facts=DatasetFacts("images", side_px=8, grey=True),
     ),
-    Sample(
+    Dataset(
         key="cells",
         title="Blood cells",
         about="Stained cells under a microscope: healthy, three stages of a parasite, artefacts.",
@@ -171,9 +177,9 @@ SAMPLES = by_key(
         test=500,
         resembles={"specificity": "specialised", "data_volume": "large"},
         load="trainers.datasets.bundled:cells",
-        facts=Facts("images", side_px=64),
+        facts=DatasetFacts("images", side_px=64),
     ),
-    Sample(
+    Dataset(
         key="messages",
         title="Customer messages",
         about="Short messages to shops and services, by what the customer wants.",
@@ -184,9 +190,9 @@ SAMPLES = by_key(
         test=360,
         resembles={"specificity": "common", "data_volume": "moderate"},
         load="trainers.datasets.bundled:messages",
-        facts=Facts("text", language="en", words=25),
+        facts=DatasetFacts("text", language="en", words=25),
     ),
-    Sample(
+    Dataset(
         key="pydocs",
         title="Python's documentation",
         about="Sentences from the documentation of Python's own library, by topic.",
@@ -197,9 +203,9 @@ SAMPLES = by_key(
         test=540,
         resembles={"specificity": "somewhat", "data_volume": "large"},
         load="trainers.datasets.bundled:pydocs",
-        facts=Facts("text", language="en", words=28),
+        facts=DatasetFacts("text", language="en", words=28),
     ),
-    Sample(
+    Dataset(
         key="finance",
         title="Market notes",
         about="Short notes on companies and markets, by how good the news is.",
@@ -210,9 +216,9 @@ SAMPLES = by_key(
         test=270,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         load="trainers.datasets.bundled:finance",
-        facts=Facts("text", language="en", words=28),
+        facts=DatasetFacts("text", language="en", words=28),
     ),
-    Sample(
+    Dataset(
         key="triage",
         title="Clinical notes",
         about="Short notes in doctors' language, by the department that should see the patient.",
@@ -223,41 +229,44 @@ SAMPLES = by_key(
         test=315,
         resembles={"specificity": "specialised", "data_volume": "moderate"},
         load="trainers.datasets.bundled:triage",
-        facts=Facts("text", language="en", words=30),
+        facts=DatasetFacts("text", language="en", words=30),
     ),
 )
 
 
-def pick(key: str) -> Sample:
+def get_dataset(key: str) -> Dataset:
     """The sample, the upload or the downloaded data set called `key`. Raises `UnknownKey`, naming
     one that exists, or saying how to download it."""
     from trainers.datasets import catalog, uploads  # they need what stands here
 
     if key.startswith("own-"):
-        return uploads.sample(key)
-    if key in catalog.ONLINE:
-        return catalog.sample(key)
-    return pick_from(SAMPLES, key, "sample")
+        return uploads.get_upload(key)
+    if key in catalog.CATALOG:
+        return catalog.get_downloaded(key)
+    return look_up(BUNDLED_DATASETS, key, "sample")
 
 
-def here() -> list[Sample]:
+def list_available() -> list[Dataset]:
     """What comes with Thaw, and what was downloaded."""
     from trainers.datasets import catalog
 
-    return [*SAMPLES.values(), *(catalog.sample(k) for k in catalog.ONLINE if catalog.is_here(k))]
+    return [
+        *BUNDLED_DATASETS.values(),
+        *(catalog.get_downloaded(k) for k in catalog.CATALOG if catalog.is_downloaded(k)),
+    ]
 
 
 SPECIFICITIES = ("common", "somewhat", "specialised")  # from near to far: for distances
 
 
-def closest(answers: Answers) -> tuple[Sample, tuple[str, ...]]:
+def find_closest(answers: Answers) -> tuple[Dataset, tuple[str, ...]]:
     """The sample most like the answers, and the questions whose answer it does not resemble.
 
     Specificity weighs more than volume: any sample can be cut down to fewer examples.
     """
     modality = "text" if answers.modality == "text" else "images"
 
-    def unlike(sample: Sample) -> tuple[int, bool]:
+    def unlike(sample: Dataset) -> tuple[int, bool]:
         special = (
             0
             if answers.specificity == UNSURE
@@ -266,13 +275,15 @@ def closest(answers: Answers) -> tuple[Sample, tuple[str, ...]]:
                 - SPECIFICITIES.index(answers.specificity)
             )
         )
-        too_small = answers.data_volume == "large" and sample.train_per_class < LARGE_FROM_PER_CLASS
+        too_small = (
+            answers.data_volume == "large" and sample.train_per_class < LARGE_MIN_EXAMPLES_PER_CLASS
+        )
         return special, too_small
 
-    def distance(sample: Sample) -> tuple[int, bool, bool]:
+    def distance(sample: Dataset) -> tuple[int, bool, bool]:
         other = answers.data_volume not in (UNSURE, sample.resembles["data_volume"])
         return *unlike(sample), other  # of two that serve, the one of that very size
 
-    sample = min((s for s in SAMPLES.values() if s.modality == modality), key=distance)
+    sample = min((s for s in BUNDLED_DATASETS.values() if s.modality == modality), key=distance)
     special, too_small = unlike(sample)
     return sample, tuple(["specificity"] * bool(special) + ["data_volume"] * too_small)

@@ -22,21 +22,29 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-from trainers.datasets import SAMPLES
+from trainers.datasets import BUNDLED_DATASETS
 from trainers.datasets.uploads import dataset, images, texts
 from trainers.datasets.uploads.limits import BadUpload
-from trainers.events import Done, Event, Progress, Stage
-from trainers.system.paths import home
-from trainers.system.registry import UnknownKey, by_key, pick_from
+from trainers.events import Event, JobDone, Progress, Stage
+from trainers.system.paths import data_dir
+from trainers.system.registry import UnknownKey, build_registry, look_up
 
-DISK_FACTOR = 3  # ours: the download, what it unpacks to, and what is kept of it
-LOOK_SECONDS = 0.5  # between two looks at how much has come
-COMING = {".tgz", ".gz", ".zip", ".mat", ".parquet", ".jsonl", ".incomplete"}  # what is downloaded
+DISK_SPACE_FACTOR = 3  # ours: the download, what it unpacks to, and what is kept of it
+POLL_SECONDS = 0.5  # between two looks at how much has come
+DOWNLOAD_SUFFIXES = {
+    ".tgz",
+    ".gz",
+    ".zip",
+    ".mat",
+    ".parquet",
+    ".jsonl",
+    ".incomplete",
+}  # what is downloaded
 COLUMNS = "text", "label"  # of the tables that publishers hand over
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class CatalogEntry:
     key: str  # in links and plans: never rename
     title: str
     about: str  # what it holds, in a line
@@ -52,18 +60,18 @@ class Published:
     load: str  # "module:function", called with a folder: downloads, and hands back what came
 
 
-class BadFetch(RuntimeError):
+class DownloadError(RuntimeError):
     """A download that did not come; the text says what was asked, what is wrong, what to do."""
 
 
-class NotHere(UnknownKey):
+class DatasetNotDownloaded(UnknownKey):
     """A data set that exists and was not downloaded; the text says how to."""
 
 
-OWN_SPLIT = "all of it, split as its authors did"
+OFFICIAL_SPLIT = "all of it, split as its authors did"
 
-ONLINE = by_key(
-    Published(
+CATALOG = build_registry(
+    CatalogEntry(
         key="flowers102",
         title="Flowers",
         about="Photos of 102 kinds of flowers that grow in Britain, few of each.",
@@ -78,7 +86,7 @@ ONLINE = by_key(
         download_bytes=344_878_000,
         load="trainers.datasets.publishers:flowers102",
     ),
-    Published(
+    CatalogEntry(
         key="pets",
         title="Pets",
         about="Photos of cats and dogs, by which of 37 breeds they are.",
@@ -86,14 +94,14 @@ ONLINE = by_key(
         classes=37,
         train=3680,
         test=3669,
-        part=OWN_SPLIT,
+        part=OFFICIAL_SPLIT,
         resembles={"specificity": "common", "data_volume": "moderate"},
         source="Parkhi and others, Oxford-IIIT Pet Dataset",
         licence="CC BY-SA 4.0",
         download_bytes=811_092_049,
         load="trainers.datasets.publishers:pets",
     ),
-    Published(
+    CatalogEntry(
         key="eurosat",
         title="Land from above",
         about="Satellite pictures of Europe: fields, forests, rivers, roads, houses.",
@@ -108,7 +116,7 @@ ONLINE = by_key(
         download_bytes=94_280_567,
         load="trainers.datasets.publishers:eurosat",
     ),
-    Published(
+    CatalogEntry(
         key="fashion_mnist",
         title="Clothes",
         about="Small grey pictures of clothes, shoes and bags from a shop.",
@@ -123,7 +131,7 @@ ONLINE = by_key(
         download_bytes=30_878_645,
         load="trainers.datasets.publishers:fashion_mnist",
     ),
-    Published(
+    CatalogEntry(
         key="dtd",
         title="Textures",
         about="Surfaces by the word that describes them: banded, bubbly, woven …",
@@ -138,7 +146,7 @@ ONLINE = by_key(
         download_bytes=625_239_812,
         load="trainers.datasets.publishers:dtd",
     ),
-    Published(
+    CatalogEntry(
         key="banking77",
         title="Questions to a bank",
         about="What customers write to a bank, by which of 77 things they want.",
@@ -146,14 +154,14 @@ ONLINE = by_key(
         classes=77,
         train=10_003,
         test=3080,
-        part=OWN_SPLIT,
+        part=OFFICIAL_SPLIT,
         resembles={"specificity": "somewhat", "data_volume": "moderate"},
         source="Casanueva and others, PolyAI; as kept by MTEB on Hugging Face",
         licence="CC BY 4.0",
         download_bytes=1_615_000,  # the hub tells it in rounded words
         load="trainers.datasets.publishers:hub",
     ),
-    Published(
+    CatalogEntry(
         key="ag_news",
         title="News",
         about="News in a sentence or two: world, sport, business, science.",
@@ -168,7 +176,7 @@ ONLINE = by_key(
         download_bytes=19_820_267,
         load="trainers.datasets.publishers:hub",
     ),
-    Published(
+    CatalogEntry(
         key="rotten_tomatoes",
         title="Film reviews",
         about="Sentences from film reviews: for the film or against it.",
@@ -176,14 +184,14 @@ ONLINE = by_key(
         classes=2,
         train=9596,
         test=1066,
-        part=OWN_SPLIT,
+        part=OFFICIAL_SPLIT,
         resembles={"specificity": "common", "data_volume": "large"},
         source="Pang and Lee, from Rotten Tomatoes; on Hugging Face",
         licence="none stated",
         download_bytes=881_052,
         load="trainers.datasets.publishers:hub",
     ),
-    Published(
+    CatalogEntry(
         key="emotion",
         title="Feelings",
         about="Short messages by the feeling that they tell of: joy, sadness, anger and others.",
@@ -191,14 +199,14 @@ ONLINE = by_key(
         classes=6,
         train=18_000,
         test=2000,
-        part=OWN_SPLIT,
+        part=OFFICIAL_SPLIT,
         resembles={"specificity": "common", "data_volume": "large"},
         source="Saravia and others, CARER, from Twitter; on Hugging Face",
         licence="for education and research only",
         download_bytes=1_287_193,
         load="trainers.datasets.publishers:hub",
     ),
-    Published(
+    CatalogEntry(
         key="medical_abstracts",
         title="Medical abstracts",
         about="Summaries of medical papers, by the kind of disease.",
@@ -206,7 +214,7 @@ ONLINE = by_key(
         classes=5,
         train=11_550,
         test=2888,
-        part=OWN_SPLIT,
+        part=OFFICIAL_SPLIT,
         resembles={"specificity": "specialised", "data_volume": "large"},
         source="Schopf, Braun and Matthes, Medical Abstracts TC Corpus; on Hugging Face",
         licence="CC BY-SA 3.0",
@@ -216,68 +224,68 @@ ONLINE = by_key(
 )
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     """Bytes in words: "345 MB"."""
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.1f} MB"
 
 
-def as_table() -> str:
+def to_markdown() -> str:
     """The data sets as a Markdown table, for the README."""
     rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
     rows += [
-        f"| `{row.key}` | {size(row.download_bytes)} | {row.about} {row.classes} classes "
+        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.about} {row.classes} classes "
         f"| {row.source} | {row.licence} |"
-        for row in ONLINE.values()
+        for row in CATALOG.values()
     ]
     return "\n".join(rows)
 
 
-def place(key: str) -> Path:
+def dataset_dir(key: str) -> Path:
     """Where the data set lies, or would."""
-    return home() / "online" / pick_from(ONLINE, key, "data set").key
+    return data_dir() / "online" / look_up(CATALOG, key, "data set").key
 
 
-def is_here(key: str) -> bool:
+def is_downloaded(key: str) -> bool:
     try:
-        _, fields = dataset.stored(key)
+        _, fields = dataset.read_stored(key)
     except UnknownKey:
         return False
-    return key in ONLINE and bool(fields["classes"])  # one that was deleted has none
+    return key in CATALOG and bool(fields["classes"])  # one that was deleted has none
 
 
-class Fetched(dataset.Stored):
+class DownloadedDataset(dataset.StoredDataset):
     """A data set that was downloaded: everybody's, not a visitor's own."""
 
 
-def sample(key: str) -> Fetched:
+def get_downloaded(key: str) -> DownloadedDataset:
     """The data set called `key`. Raises `NotHere` when it was never downloaded.
 
     When it was deleted since, the runs on it can still be read; its data cannot.
     """
-    row = pick_from(ONLINE, key, "data set")
+    row = look_up(CATALOG, key, "data set")
     try:
-        _, fields = dataset.stored(key)
+        _, fields = dataset.read_stored(key)
     except UnknownKey:
-        raise NotHere(how_to(row)) from None
+        raise DatasetNotDownloaded(download_hint(row)) from None
     fields |= {"title": row.title, "about": row.about, "resembles": row.resembles}
-    return Fetched(**fields | {"made": f"real: {row.source} (licence: {row.licence})"})
+    return DownloadedDataset(**fields | {"made": f"real: {row.source} (licence: {row.licence})"})
 
 
-def how_to(row: Published) -> str:
+def download_hint(row: CatalogEntry) -> str:
     return (
         f"{row.title} ({row.key}) is not on this computer. To download it, "
-        f"{size(row.download_bytes)}: python -m trainers fetch {row.key}"
+        f"{format_size(row.download_bytes)}: python -m trainers fetch {row.key}"
     )
 
 
-def forget(key: str) -> None:
+def delete(key: str) -> None:
     """Deletes what was downloaded. Raises `NotHere`."""
-    if not is_here(key):
-        raise NotHere(how_to(pick_from(ONLINE, key, "data set")))
-    dataset.forget(key)
+    if not is_downloaded(key):
+        raise DatasetNotDownloaded(download_hint(look_up(CATALOG, key, "data set")))
+    dataset.delete(key)
 
 
-def fetch(key: str) -> Iterator[Event]:
+def download(key: str) -> Iterator[Event]:
     """Downloads, converts and keeps a data set, telling how far it is; ends with `Done`.
 
     Made for a process of its own, with which an abandoned download ends. Whole or not at all:
@@ -285,9 +293,9 @@ def fetch(key: str) -> Iterator[Event]:
     """
     from filelock import FileLock, Timeout
 
-    row = pick_from(ONLINE, key, "data set")
+    row = look_up(CATALOG, key, "data set")
     clock = _Clock()
-    raw = home() / "downloads" / key
+    raw = data_dir() / "downloads" / key
     raw.parent.mkdir(exist_ok=True)
     lock = FileLock(raw.with_suffix(".lock"))
     while not lock.is_locked:
@@ -296,12 +304,12 @@ def fetch(key: str) -> Iterator[Event]:
         except Timeout:
             yield Stage("wait", f"Another download of {row.title} is under way.", clock())
     try:
-        if not is_here(key):  # somebody else may have brought it
-            with _in_words(row, raw):
-                yield from _fetched(row, raw, clock)
+        if not is_downloaded(key):  # somebody else may have brought it
+            with _translate_errors(row, raw):
+                yield from _download_and_store(row, raw, clock)
     finally:
         lock.release()
-    yield Done({}, clock())
+    yield JobDone({}, clock())
 
 
 class _Clock:
@@ -312,44 +320,54 @@ class _Clock:
         return time.monotonic() - self.began
 
 
-def _fetched(row: Published, raw: Path, clock: _Clock) -> Iterator[Event]:
-    need, room = DISK_FACTOR * row.download_bytes, shutil.disk_usage(raw.parent).free
+def _download_and_store(row: CatalogEntry, raw: Path, clock: _Clock) -> Iterator[Event]:
+    need, room = DISK_SPACE_FACTOR * row.download_bytes, shutil.disk_usage(raw.parent).free
     if room < need:
-        raise BadFetch(
-            f"{row.title} takes about {size(need)} while it is unpacked; this disk has "
-            f"{size(room)} left. Make room, and try again."
+        raise DownloadError(
+            f"{row.title} takes about {format_size(need)} while it is unpacked; this disk has "
+            f"{format_size(room)} left. Make room, and try again."
         )
-    yield Stage("download", f"Downloading {row.title}, {size(row.download_bytes)}", clock())
+    yield Stage("download", f"Downloading {row.title}, {format_size(row.download_bytes)}", clock())
     module, _, name = row.load.partition(":")
     work = partial(getattr(import_module(module), name), raw)
-    found, notices = yield from _meanwhile(work, partial(_come, row, raw, clock))
+    found, notices = yield from _run_with_progress(
+        work, partial(_download_progress, row, raw, clock)
+    )
     pictures = row.modality == "images"
     what, count = ("pictures", len(found.files)) if pictures else ("rows", row.train + row.test)
     yield Stage("convert", f"Keeping {count:,} {what} in a form that trains fast", clock())
-    shutil.rmtree(place(row.key).with_suffix(".part"), ignore_errors=True)  # of a cut
-    with dataset.Keeper(row.modality, "", place(row.key)) as keeper:
-        reading = images.read(found, keeper) if pictures else texts.read(found, keeper, *COLUMNS)
+    shutil.rmtree(dataset_dir(row.key).with_suffix(".part"), ignore_errors=True)  # of a cut
+    with dataset.DatasetWriter(row.modality, "", dataset_dir(row.key)) as keeper:
+        reading = (
+            images.read_images(found, keeper)
+            if pictures
+            else texts.read_texts(found, keeper, *COLUMNS)
+        )
         for progress in reading:
             yield Progress(round(progress.share * count), count, clock(), what)
         yield Stage("sides", "Keeping near-duplicates on one side of the split", clock())
         keeper.finish(row.title, [*notices, *found.notices()])
     shutil.rmtree(raw, ignore_errors=True)
-    yield Stage("clean", f"Kept in {place(row.key)}; the download itself was deleted", clock())
+    yield Stage(
+        "clean", f"Kept in {dataset_dir(row.key)}; the download itself was deleted", clock()
+    )
 
 
-def _come(row: Published, raw: Path, clock: _Clock) -> Progress:
+def _download_progress(row: CatalogEntry, raw: Path, clock: _Clock) -> Progress:
     """How much of the download has come, by the files that grow in its folder."""
     done = 0
     with suppress(OSError):  # one was renamed just now
         for file in raw.rglob("*"):
-            done += file.stat().st_size if file.suffix in COMING else 0
+            done += file.stat().st_size if file.suffix in DOWNLOAD_SUFFIXES else 0
     return Progress(min(done, row.download_bytes), row.download_bytes, clock(), "bytes")
 
 
 T = TypeVar("T")
 
 
-def _meanwhile(work: Callable[[], T], told: Callable[[], Event]) -> Generator[Event, None, T]:
+def _run_with_progress(
+    work: Callable[[], T], told: Callable[[], Event]
+) -> Generator[Event, None, T]:
     """What `work` gives, which runs in a thread; tells of it while it lasts."""
     outcome: Future[T] = Future()
 
@@ -360,54 +378,54 @@ def _meanwhile(work: Callable[[], T], told: Callable[[], Event]) -> Generator[Ev
             outcome.set_exception(error)
 
     threading.Thread(target=body, daemon=True).start()
-    while not wait([outcome], LOOK_SECONDS).done:
+    while not wait([outcome], POLL_SECONDS).done:
         yield told()
     return outcome.result()
 
 
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
-GONE = (404, 410)
+ARCHIVE_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
+GONE_STATUS_CODES = (404, 410)
 
 
 @contextmanager
-def _in_words(row: Published, raw: Path) -> Iterator[None]:
+def _translate_errors(row: CatalogEntry, raw: Path) -> Iterator[None]:
     """What can go wrong with a download, as a `BadFetch` that also says what needs none."""
-    needs_none = ", ".join(s.key for s in SAMPLES.values() if s.modality == row.modality)
+    needs_none = ", ".join(s.key for s in BUNDLED_DATASETS.values() if s.modality == row.modality)
     try:
         yield
-    except (BadFetch, BadUpload) as error:
+    except (DownloadError, BadUpload) as error:
         said = str(error)
-    except (OSError, http.client.HTTPException, RuntimeError, *DAMAGED) as error:
-        said = _said(row, error)
-        if not isinstance(error, OSError) or error.errno in FULL:
+    except (OSError, http.client.HTTPException, RuntimeError, *ARCHIVE_ERRORS) as error:
+        said = _error_message(row, error)
+        if not isinstance(error, OSError) or error.errno in DISK_FULL_ERRNOS:
             shutil.rmtree(raw, ignore_errors=True)  # of no use, or in the way
     else:
         return
-    raise BadFetch(f"{said} These come with Thaw and need no network: {needs_none}.")
+    raise DownloadError(f"{said} These come with Thaw and need no network: {needs_none}.")
 
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
-def _said(row: Published, error: Exception) -> str:
+def _error_message(row: CatalogEntry, error: Exception) -> str:
     answer = getattr(error, "response", None)  # of huggingface_hub; the others are urllib's
     status = getattr(answer, "status_code", None) or getattr(error, "code", None)
     if told := re.search(r"HTTP Error (\d+)", str(error)):  # torchvision put it in a text
         status = int(told[1])
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return (
             f"The disk is full, so {row.title} could not be kept; what had come was deleted. "
-            f"It takes about {size(DISK_FACTOR * row.download_bytes)} while it is unpacked. Make "
+            f"It takes about {format_size(DISK_SPACE_FACTOR * row.download_bytes)} while it is unpacked. Make "
             "room, and try again."
         )
-    if status in GONE:
+    if status in GONE_STATUS_CODES:
         return (
             f"{row.title} is no longer where it was published (error {status}). A newer version "
             "of Thaw may know where it is."
         )
     if status:
         return f"The publisher of {row.title} answered with error {status}. Try again later."
-    if isinstance(error, (RuntimeError, *DAMAGED)):
+    if isinstance(error, (RuntimeError, *ARCHIVE_ERRORS)):
         return (
             f"{row.title} did not arrive whole: its checksum is wrong, or it does not open. "
             "Probably the connection broke off. Nothing of it was kept. Try again."

@@ -23,25 +23,25 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from trainers.datasets.catalog import BadFetch
-from trainers.datasets.uploads.archive import Member, Members
-from trainers.datasets.uploads.limits import USED
+from trainers.datasets.catalog import DownloadError
+from trainers.datasets.uploads.archive import Member, UploadFiles
+from trainers.datasets.uploads.limits import MAX_USED_EXAMPLES
 
-ANSWER_SECONDS = 4  # a visitor is told within five
-STALLED_SECONDS = 30  # without a byte
-VGG = "https://www.robots.ox.ac.uk/~vgg/data/"
-ADDRESSES = {  # where torchvision fetches: asked before it is imported, which takes seconds
-    "flowers102": f"{VGG}flowers/102/",
-    "pets": f"{VGG}pets/",
+CONNECT_TIMEOUT_SECONDS = 4  # a visitor is told within five
+READ_TIMEOUT_SECONDS = 30  # without a byte
+VGG_URL = "https://www.robots.ox.ac.uk/~vgg/data/"
+URLS = {  # where torchvision fetches: asked before it is imported, which takes seconds
+    "flowers102": f"{VGG_URL}flowers/102/",
+    "pets": f"{VGG_URL}pets/",
     "eurosat": "https://huggingface.co/datasets/torchgeo/eurosat",
     "fashion_mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    "dtd": f"{VGG}dtd/",
+    "dtd": f"{VGG_URL}dtd/",
 }
 
-Came = tuple[Members, list[str]]
+Download = tuple[UploadFiles, list[str]]
 
 
-class Picture(NamedTuple):
+class ImageRow(NamedTuple):
     side: str  # "train", "test", or "" where the publisher has no split
     label: str
     file: Path
@@ -50,84 +50,86 @@ class Picture(NamedTuple):
 # --- pictures, by torchvision -----------------------------------------------------------------
 
 
-def flowers102(raw: Path) -> Came:
-    with _torchvision(raw) as datasets:
+def flowers102(raw: Path) -> Download:
+    with _torchvision_datasets(raw) as datasets:
         sides = {
             side: datasets.Flowers102(raw, split=side, download=True, loader=Path)
             for side in ("train", "val", "test")
         }
-    return _pictures(
-        Picture("test" if side == "test" else "train", found.classes[label], file)
+    return _collect_images(
+        ImageRow("test" if side == "test" else "train", found.classes[label], file)
         for side, found in sides.items()
-        for file, label in _pairs(found)
+        for file, label in _iter_pairs(found)
     )
 
 
-def pets(raw: Path) -> Came:
-    with _torchvision(raw) as datasets:
+def pets(raw: Path) -> Download:
+    with _torchvision_datasets(raw) as datasets:
         sides = {
             side: datasets.OxfordIIITPet(raw, split=split, download=True)
             for side, split in (("train", "trainval"), ("test", "test"))
         }
-    return _pictures(  # its pictures themselves would come decoded
-        Picture(side, found.classes[label], file)
+    return _collect_images(  # its pictures themselves would come decoded
+        ImageRow(side, found.classes[label], file)
         for side, found in sides.items()
         for file, label in zip(found._images, found._labels, strict=True)
     )
 
 
-def eurosat(raw: Path) -> Came:
-    with _torchvision(raw) as datasets:
+def eurosat(raw: Path) -> Download:
+    with _torchvision_datasets(raw) as datasets:
         found = datasets.EuroSAT(raw, download=True)
-    return _pictures(Picture("", found.classes[label], Path(file)) for file, label in found.samples)
+    return _collect_images(
+        ImageRow("", found.classes[label], Path(file)) for file, label in found.samples
+    )
 
 
-def dtd(raw: Path) -> Came:
-    with _torchvision(raw) as datasets:
+def dtd(raw: Path) -> Download:
+    with _torchvision_datasets(raw) as datasets:
         sides = {
             side: datasets.DTD(raw, split=side, download=True, loader=Path)
             for side in ("train", "val", "test")
         }
-    return _pictures(
-        Picture("test" if side == "test" else "train", found.classes[label], file)
+    return _collect_images(
+        ImageRow("test" if side == "test" else "train", found.classes[label], file)
         for side, found in sides.items()
-        for file, label in _pairs(found)
+        for file, label in _iter_pairs(found)
     )
 
 
-def fashion_mnist(raw: Path) -> Came:
-    with _torchvision(raw) as datasets:
+def fashion_mnist(raw: Path) -> Download:
+    with _torchvision_datasets(raw) as datasets:
         sides = {
             side: datasets.FashionMNIST(raw, train=side == "train", download=True)
             for side in ("train", "test")
         }
-    most_train, most_test = USED["images"]
-    found, notices = Members(), []
+    most_train, most_test = MAX_USED_EXAMPLES["images"]
+    found, notices = UploadFiles(), []
     for side, most in (("train", most_train), ("test", most_test)):
         data, targets = sides[side].data.numpy(), sides[side].targets.numpy()
-        rows, told = _some(len(targets), most, side)
+        rows, told = _subsample(len(targets), most, side)
         notices += told
         for row in rows:
             parts = (side, sides[side].classes[targets[row]], f"{row}.png")
-            found.add(Member(parts, data[row].nbytes, partial(_as_png, data[row])))
+            found.add(Member(parts, data[row].nbytes, partial(_encode_png, data[row])))
     return found, notices
 
 
-def _as_png(pixels: np.ndarray) -> io.BytesIO:
+def _encode_png(pixels: np.ndarray) -> io.BytesIO:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG", compress_level=1)
     out.seek(0)
     return out
 
 
-def _pairs(found: Sequence) -> Iterator[tuple[Path, int]]:
+def _iter_pairs(found: Sequence) -> Iterator[tuple[Path, int]]:
     return (found[number] for number in range(len(found)))
 
 
 @contextmanager
-def _torchvision(raw: Path) -> Iterator[ModuleType]:
+def _torchvision_datasets(raw: Path) -> Iterator[ModuleType]:
     """Its datasets: somebody answers there, nothing stalls, nothing half is used."""
-    _must_answer(ADDRESSES[raw.name])
+    _require_reachable(URLS[raw.name])
     from torchvision import datasets
     from torchvision.datasets import utils
 
@@ -137,7 +139,7 @@ def _torchvision(raw: Path) -> Iterator[ModuleType]:
             shutil.rmtree(place)
     raw.mkdir(parents=True, exist_ok=True)
     before, bar = socket.getdefaulttimeout(), utils.tqdm
-    socket.setdefaulttimeout(STALLED_SECONDS)  # urllib's own is never
+    socket.setdefaulttimeout(READ_TIMEOUT_SECONDS)  # urllib's own is never
     utils.tqdm = partial(bar, disable=True)  # the events tell how far it is
     try:
         yield datasets
@@ -146,16 +148,16 @@ def _torchvision(raw: Path) -> Iterator[ModuleType]:
         utils.tqdm = bar
 
 
-def _pictures(pictures: Iterable[Picture]) -> Came:
+def _collect_images(pictures: Iterable[ImageRow]) -> Download:
     """Those that runs use, as an upload would lie there."""
-    sides: dict[str, list[Picture]] = {}
+    sides: dict[str, list[ImageRow]] = {}
     for picture in pictures:
         sides.setdefault(picture.side, []).append(picture)
-    most_train, most_test = USED["images"]
+    most_train, most_test = MAX_USED_EXAMPLES["images"]
     most = {"train": most_train, "test": most_test, "": most_train + most_test}
-    found, notices = Members(), []
+    found, notices = UploadFiles(), []
     for side, all_of_it in sides.items():
-        rows, told = _some(len(all_of_it), most[side], side)
+        rows, told = _subsample(len(all_of_it), most[side], side)
         notices += told
         for row in rows:
             _, label, file = all_of_it[row]
@@ -164,7 +166,7 @@ def _pictures(pictures: Iterable[Picture]) -> Came:
     return found, notices
 
 
-def _some(count: int, most: int, side: str) -> tuple[np.ndarray, list[str]]:
+def _subsample(count: int, most: int, side: str) -> tuple[np.ndarray, list[str]]:
     """Which of `count` are kept, always the same, and the notice that says so."""
     if count <= most:
         return np.arange(count), []
@@ -176,7 +178,7 @@ def _some(count: int, most: int, side: str) -> tuple[np.ndarray, list[str]]:
 # --- texts, from Hugging Face -----------------------------------------------------------------
 
 
-class Table(NamedTuple):
+class HubTable(NamedTuple):
     repo: str
     revision: str
     files: dict[str, tuple[str, ...]]  # by side
@@ -186,26 +188,26 @@ class Table(NamedTuple):
     first: int = 0  # number of the first
 
 
-PARQUET = {"train": ("data/train-00000-of-00001.parquet",),
+PARQUET_FILES = {"train": ("data/train-00000-of-00001.parquet",),
            "test": ("data/test-00000-of-00001.parquet",)}  # fmt: skip
-TABLES = {
+HUB_TABLES = {
     # The copy that the MTEB benchmark uses: each row has the name of its label.
-    "banking77": Table(
+    "banking77": HubTable(
         "mteb/banking77",
         "0fd18e25b25c072e09e0d92ab615fda904d66300",
         {"train": ("train.jsonl",), "test": ("test.jsonl",)},
         "text",
         "label_text",
     ),
-    "ag_news": Table(
+    "ag_news": HubTable(
         "fancyzhx/ag_news",
         "eb185aade064a813bc0b7f42de02595523103ca4",
-        PARQUET,
+        PARQUET_FILES,
         "text",
         "label",
         ("World", "Sports", "Business", "Sci/Tech"),
     ),
-    "rotten_tomatoes": Table(
+    "rotten_tomatoes": HubTable(
         "cornell-movie-review-data/rotten_tomatoes",
         "aa13bc287fa6fcab6daf52f0dfb9994269ffea28",
         {"train": ("train.parquet", "validation.parquet"), "test": ("test.parquet",)},
@@ -213,7 +215,7 @@ TABLES = {
         "label",
         ("negative", "positive"),
     ),
-    "emotion": Table(
+    "emotion": HubTable(
         "dair-ai/emotion",
         "cab853a1dbdf4c42c2b3ef2173804746df8825fe",
         {
@@ -227,10 +229,10 @@ TABLES = {
         "label",
         ("sadness", "joy", "love", "anger", "fear", "surprise"),
     ),
-    "medical_abstracts": Table(
+    "medical_abstracts": HubTable(
         "TimSchopf/medical_abstracts",
         "main",  # its commits are known by their first digits only, and the hub wants them whole
-        PARQUET,
+        PARQUET_FILES,
         "medical_abstract",
         "condition_label",
         (
@@ -245,21 +247,21 @@ TABLES = {
 }
 
 
-def hub(raw: Path) -> Came:
+def hub(raw: Path) -> Download:
     """The tables of `raw.name`: the two columns, the rows that runs use, labels by their names."""
     import pyarrow
     from pyarrow import json, parquet
 
-    table = TABLES[raw.name]
-    found, notices = Members(), []
-    for (side, names), most in zip(table.files.items(), USED["text"], strict=True):
+    table = HUB_TABLES[raw.name]
+    found, notices = UploadFiles(), []
+    for (side, names), most in zip(table.files.items(), MAX_USED_EXAMPLES["text"], strict=True):
         parts = []
         for name in names:
-            file = _from_hub(table, name, raw)
+            file = _download_from_hub(table, name, raw)
             read = json.read_json if file.suffix == ".jsonl" else parquet.read_table
             parts.append(read(file).select([table.text, table.label]))
         whole = pyarrow.concat_tables(parts)
-        rows, told = _some(len(whole), most, side)
+        rows, told = _subsample(len(whole), most, side)
         notices += told
         texts, labels = whole.take(rows).to_pydict().values()
         if table.names:
@@ -272,7 +274,7 @@ def hub(raw: Path) -> Came:
     return found, notices
 
 
-def _from_hub(table: Table, name: str, raw: Path) -> Path:
+def _download_from_hub(table: HubTable, name: str, raw: Path) -> Path:
     """The file, from the cache under `HF_HOME` or the hub. Never code, never another file."""
     import huggingface_hub as hf
 
@@ -281,11 +283,11 @@ def _from_hub(table: Table, name: str, raw: Path) -> Path:
     if isinstance(cached := hf.try_to_load_from_cache(**place), str):
         return Path(cached)
     if hf.constants.is_offline_mode():
-        raise BadFetch(
+        raise DownloadError(
             "HF_HUB_OFFLINE is set, so nothing is downloaded from Hugging Face. Unset it, and try "
             "again."
         )
-    _must_answer(hf.constants.ENDPOINT)
+    _require_reachable(hf.constants.ENDPOINT)
     hf.utils.disable_progress_bars()
     url = hf.hf_hub_url(**place)
     try:
@@ -296,13 +298,13 @@ def _from_hub(table: Table, name: str, raw: Path) -> Path:
         known = isinstance(error, hf.errors.LocalEntryNotFoundError)
         why = (error.__cause__ if known else None) or error
         raise why if isinstance(why, OSError) else ConnectionError(str(why)) from None
-    if not _is_sound(file, etag):
+    if not _matches_etag(file, etag):
         file.unlink()
         raise RuntimeError(f"{name} has another checksum than the hub says")
     return file
 
 
-def _is_sound(file: Path, etag: str | None) -> bool:
+def _matches_etag(file: Path, etag: str | None) -> bool:
     """Whether the file is the one of `etag`: SHA-256 of large files, git's own sum of others. A
     mirror may tell something else, which says nothing."""
     raw = file.read_bytes()
@@ -315,25 +317,25 @@ def _is_sound(file: Path, etag: str | None) -> bool:
 # --- is there a network? ----------------------------------------------------------------------
 
 
-def _must_answer(address: str) -> None:
+def _require_reachable(address: str) -> None:
     """Raises `BadFetch` within `ANSWER_SECONDS` where nobody answers there, through the proxies
     that are set. In a thread: looking up a name knows no time limit."""
     outcome: list[bool] = []
-    asking = threading.Thread(target=lambda: outcome.append(_answers(address)), daemon=True)
+    asking = threading.Thread(target=lambda: outcome.append(_is_reachable(address)), daemon=True)
     asking.start()
-    asking.join(ANSWER_SECONDS)
+    asking.join(CONNECT_TIMEOUT_SECONDS)
     if not any(outcome):
         host = urllib.request.urlparse(address).netloc
-        raise BadFetch(
+        raise DownloadError(
             f"{host} does not answer. Check that this computer has a network (and HTTPS_PROXY, if "
             "it needs one), and try again."
         )
 
 
-def _answers(address: str) -> bool:
+def _is_reachable(address: str) -> bool:
     request = urllib.request.Request(address, method="HEAD")  # noqa: S310, an address of ours
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT_SECONDS):  # noqa: S310
             return True
     except urllib.error.HTTPError as error:  # whatever it says, it is there
         error.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainers.events import Calibrated, Event
+from trainers.events import CalibrationDone, Event
 
 # One-sided 90 % bound; ours. Bounds for choosing a threshold by risk are usual since Geifman and
 # El-Yaniv 2017 ("Selective classification for deep neural networks"); theirs is stricter, and
@@ -20,12 +20,14 @@ from trainers.events import Calibrated, Event
 # where it does not and the model lies just below. Walking down from the surest to the first miss,
 # with an exact bound, errs in 10 of 100; but it halves what is answered, and promises next to
 # nothing from 50 checks. So the words claim no more than the bound does.
-Z = 1.2816
-USUAL_PERCENT = 90  # of the given answers that should be right, where nobody says otherwise; ours
+LOWER_BOUND_Z = 1.2816
+DEFAULT_ACCURACY_PERCENT = (
+    90  # of the given answers that should be right, where nobody says otherwise; ours
+)
 
 
 @dataclass(frozen=True)
-class Threshold:
+class AbstentionThreshold:
     """Answers at least `sure` are given, others are "not sure"; and what the checks say of it."""
 
     wanted: float  # share right among those answered
@@ -42,21 +44,25 @@ class Threshold:
         return self.answered / self.checks
 
 
-def threshold(sureness: Sequence[float], right: Sequence[bool], wanted: float) -> Threshold:
+def choose_threshold(
+    sureness: Sequence[float], right: Sequence[bool], wanted: float
+) -> AbstentionThreshold:
     """The smallest threshold at which the share right, with its lower bound, reaches `wanted`.
 
     Where none does, the one with the highest lower bound, not `promised`: with few checks even
     all of them right prove little. Raises ValueError without a check.
     """
-    steps = trade(sureness, right)
+    steps = coverage_accuracy_curve(sureness, right)
     reached = [one for one in steps if one.low >= wanted]
     best = reached[0] if reached else max(steps, key=lambda one: one.low)
-    return Threshold(
+    return AbstentionThreshold(
         wanted, best.sure, bool(reached), best.right, best.answered, best.checks, best.low
     )
 
 
-def trade(sureness: Sequence[float], right: Sequence[bool]) -> list[Threshold]:
+def coverage_accuracy_curve(
+    sureness: Sequence[float], right: Sequence[bool]
+) -> list[AbstentionThreshold]:
     """Every threshold that makes a difference, from 0 (all are answered) upwards. `wanted` of each
     is what it promises. Raises ValueError without a check."""
     sure, hits = np.asarray(sureness, dtype=float), np.asarray(right, dtype=bool)
@@ -69,13 +75,13 @@ def trade(sureness: Sequence[float], right: Sequence[bool]) -> list[Threshold]:
     steps = []
     for end in ends[::-1]:
         answered, good = int(end) + 1, int(counted[end])
-        low = lower_bound(good, answered)
+        low = wilson_lower_bound(good, answered)
         at = 0.0 if answered == len(sure) else float(sure[end])
-        steps.append(Threshold(low, at, True, good, answered, len(sure), low))
+        steps.append(AbstentionThreshold(low, at, True, good, answered, len(sure), low))
     return steps
 
 
-def lower_bound(right: int, answered: int, z: float = Z) -> float:
+def wilson_lower_bound(right: int, answered: int, z: float = LOWER_BOUND_Z) -> float:
     """The lower end of Wilson's interval for `right` of `answered`: below it the true share lies
     once in ten times (one-sided)."""
     share, square = right / answered, z * z / answered
@@ -86,21 +92,21 @@ def lower_bound(right: int, answered: int, z: float = Z) -> float:
     return max(0.0, (middle - spread) / (1 + square))
 
 
-def usual(measured: Calibrated | None) -> float:
+def default_threshold(measured: CalibrationDone | None) -> float:
     """Below it a run says "not sure" where nobody can choose; 0 where it answers always, as it does
     where its checks carry no line: theirs could leave most unanswered, and nobody would be told."""
     if not (measured and measured.sureness):
         return 0.0
-    least = threshold(measured.sureness, measured.right, USUAL_PERCENT / 100)
+    least = choose_threshold(measured.sureness, measured.right, DEFAULT_ACCURACY_PERCENT / 100)
     return least.sure if least.promised else 0.0
 
 
-def calibrated(events: Sequence[Event]) -> Calibrated | None:
+def find_calibration(events: Sequence[Event]) -> CalibrationDone | None:
     """The last measurement of how sure the run may be, or None: older runs have none."""
-    return next((event for event in reversed(events) if isinstance(event, Calibrated)), None)
+    return next((event for event in reversed(events) if isinstance(event, CalibrationDone)), None)
 
 
-def tempered(sureness: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(sureness: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities (n, classes) as of scores divided by `temperature` (Guo et al. 2017)."""
     if temperature == 1 or not np.isfinite(temperature) or temperature <= 0:
         return sureness

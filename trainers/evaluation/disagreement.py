@@ -4,19 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainers.evaluation.metrics import Asked, Paired, between
+from trainers.evaluation.metrics import PairedComparison, Predictions, compare_predictions
 
-RARE = 0.05  # as is usual
+SIGNIFICANCE_LEVEL = 0.05  # as is usual
 
 
-class Differing(NamedTuple):
+class Disagreement(NamedTuple):
     """Places in the test, from 0, of those that both were asked."""
 
     first: list[int]  # right by the first alone
     second: list[int]  # right by the second alone
     both: int  # how many both have right
     neither: int
-    gap: Paired  # first minus second
+    gap: PairedComparison  # first minus second
 
     def words(self, first: str, second: str) -> str:
         """What the split tells about which is better, of two that are called so."""
@@ -26,7 +26,7 @@ class Differing(NamedTuple):
         split = f"alone is right {len(self.first):,} times, {second} alone {len(self.second):,}."
         split = f"{first[0].upper()}{first[1:]} {split}"
         p = f"p = {self.gap.p:.2g}" if self.gap.p >= 0.001 else "p below 0.001"
-        if self.gap.p < RARE:
+        if self.gap.p < SIGNIFICANCE_LEVEL:
             better = first if self.gap.difference > 0 else second
             return (
                 f"{split} Were both equally good, chance would seldom split them so unevenly "
@@ -38,13 +38,13 @@ class Differing(NamedTuple):
         )
 
 
-def differing(first: Asked, second: Asked) -> Differing | None:
+def find_disagreement(first: Predictions, second: Predictions) -> Disagreement | None:
     """How the answers of two runs differ; None where the tests are not the same."""
-    if (gap := between(first, second)) is None:
+    if (gap := compare_predictions(first, second)) is None:
         return None
     labels = np.asarray(first.labels[: gap.tests])
     one, other = (labels == np.asarray(asked.answers[: gap.tests]) for asked in (first, second))
-    return Differing(
+    return Disagreement(
         np.flatnonzero(one & ~other).tolist(),
         np.flatnonzero(other & ~one).tolist(),
         int((one & other).sum()),

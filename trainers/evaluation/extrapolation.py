@@ -17,25 +17,27 @@ from scipy.stats import t as students_t
 
 from guide.approaches import APPROACHES
 
-Right = Mapping[tuple[str, int, int], NDArray[np.bool_]]
+OutcomeTable = Mapping[tuple[str, int, int], NDArray[np.bool_]]
 
-LEAST_SIZES = 3  # two points fit any line
-BOOTSTRAPS = 200
-WIDE = 0.06  # a forecast no more exact than this is none; ours
-LITTLE = 0.01  # not worth collecting twice the data for; ours
-POWERS = np.geomspace(0.1, 2.0, 8)  # of the inverse power law; measured ones lie between: Hestness
+MIN_SIZES = 3  # two points fit any line
+NUM_BOOTSTRAPS = 200
+MAX_INTERVAL_WIDTH = 0.06  # a forecast no more exact than this is none; ours
+MIN_WORTHWHILE_GAIN = 0.01  # not worth collecting twice the data for; ours
+POWER_LAW_EXPONENTS = np.geomspace(
+    0.1, 2.0, 8
+)  # of the inverse power law; measured ones lie between: Hestness
 # et al. 2017, "Deep Learning Scaling is Predictable, Empirically", found 0.07 to 0.5
 
 
-class Told(NamedTuple):
+class CurveAnalysis(NamedTuple):
     words: str
     crossing: list[dict]  # of each pair of approaches, see `crossing`
     forecast: list[dict]  # of each approach, see `forecast`
 
 
-def told(
-    right: Right, cut_short: Mapping[str, int] | None = None, hurried: Collection[str] = ()
-) -> Told:
+def analyse_curves(
+    right: OutcomeTable, cut_short: Mapping[str, int] | None = None, hurried: Collection[str] = ()
+) -> CurveAnalysis:
     """The words for all curves, a line each. `right` holds the runs that had time to learn from
     every example; `cut_short`: the smallest number of each class for which an approach never had;
     `hurried`: approaches that mostly ended by the clock."""
@@ -45,41 +47,41 @@ def told(
     # What trains least is the one that the others have to beat.
     approaches.sort(key=lambda key: key != "transfer")
     pairs = [
-        crossing(second, first, right)
+        find_crossing(second, first, right)
         for place, first in enumerate(approaches)
         for second in approaches[place + 1 :]
     ]
     pairs = [pair for pair in pairs if pair["gaps"]]
-    futures = [forecast(key, right, cut_short.get(key)) for key in approaches]
+    futures = [extrapolate(key, right, cut_short.get(key)) for key in approaches]
     futures.sort(key=lambda one: (-one["per_class"], -one["accuracy"]))
-    lines = [_scores(futures, right)] if futures else []
+    lines = [_describe_scores(futures, right)] if futures else []
     lines += [
-        _of_pair(pair, tried)
+        _describe_crossing(pair, tried)
         for pair in pairs
         if pair["second"] == approaches[0] or pair["outcome"] == "crosses"
     ]
-    lines += [_of_future(one) for one in futures]
+    lines += [_describe_extrapolation(one) for one in futures]
     lines += [
-        f"{_first(_named(key))} had no time to learn from all of even {size:,} of each class: it "
+        f"{_capitalise(_approach_title(key))} had no time to learn from all of even {size:,} of each class: it "
         "needs more seconds."
         for key, size in cut_short.items()
         if key not in approaches
     ]
-    if right and not several(right):
+    if right and not has_repeated_draws(right):
         lines.append(
             "Each size was tried with one choice of examples alone, and another could come out "
             "differently: more seconds would buy more choices."
         )
-    if slow := [_named(key) for key in hurried if key in approaches]:
+    if slow := [_approach_title(key) for key in hurried if key in approaches]:
         lines.append(
             f"Most runs of {' and '.join(slow)} ended because time was up, not because they no "
             "longer improved: with more seconds they may do better, and the curves may cross "
             "elsewhere."
         )
-    return Told("\n".join(lines), pairs, futures)
+    return CurveAnalysis("\n".join(lines), pairs, futures)
 
 
-class Gap(NamedTuple):
+class SizeGap(NamedTuple):
     """One approach minus another, in shares of the test, at one size."""
 
     per_class: int
@@ -89,17 +91,19 @@ class Gap(NamedTuple):
     p: float  # of so large a difference if both were equally good
 
 
-def gaps(first: str, second: str, right: Right) -> list[Gap]:
+def compare_by_size(first: str, second: str, right: OutcomeTable) -> list[SizeGap]:
     """`first` minus `second` at each size that both were tried with.
 
-    Counted are the test examples, as in `trainers.evaluation.metrics.paired`, and how far the draws differ.
+    Counted are the test examples, as in `trainers.evaluation.metrics.compare_paired`, and how far the draws differ.
     """
     apart: dict[int, Any] = {}
     for approach, size, draw in sorted(right, key=lambda key: key[1:]):
         if approach == first and (second, size, draw) in right:
             one = right[first, size, draw].astype(float) - right[second, size, draw]
             apart.setdefault(size, []).append(one)
-    between, freedom = spread({size: np.mean(draws, axis=1) for size, draws in apart.items()})
+    between, freedom = pool_draw_variance(
+        {size: np.mean(draws, axis=1) for size, draws in apart.items()}
+    )
     found = []
     for size, draws in apart.items():
         each, count = np.mean(draws, axis=0), len(draws[0]) + 2
@@ -113,11 +117,11 @@ def gaps(first: str, second: str, right: Right) -> list[Gap]:
         reach = students_t.ppf(0.975, sure) * error
         p = 2 * students_t.sf(abs(middle) / error, sure)
         edges = (middle - reach, middle + reach)
-        found.append(Gap(size, *(float(n) for n in (each.mean(), *edges, p))))
+        found.append(SizeGap(size, *(float(n) for n in (each.mean(), *edges, p))))
     return found
 
 
-def spread(groups: Mapping[int, NDArray[np.float64]]) -> tuple[float, int]:
+def pool_draw_variance(groups: Mapping[int, NDArray[np.float64]]) -> tuple[float, int]:
     """How far draws differ: the variance within each size times that size, pooled; and its
     degrees of freedom. Differences between draws are taken to shrink as the size grows, as errors
     of a mean do: a few draws at one size alone would tell too little."""
@@ -127,7 +131,7 @@ def spread(groups: Mapping[int, NDArray[np.float64]]) -> tuple[float, int]:
     return (squares / freedom, freedom) if freedom else (0.0, 0)
 
 
-def crossing(first: str, second: str, right: Right) -> dict:
+def find_crossing(first: str, second: str, right: OutcomeTable) -> dict:
     """How `first` stands against `second` along the sizes.
 
     "outcome": "crosses" (once, "between" two sizes: behind at one and ahead at the other, or the
@@ -137,11 +141,11 @@ def crossing(first: str, second: str, right: Right) -> dict:
     apart with two draws or three, and 2 % or fewer crossed; with a single draw 61 and 10 % (400
     simulated each), so a single draw tells nothing.
     """
-    found = gaps(first, second, right)
-    turns = _turns(_sure(found, 0.05))
+    found = compare_by_size(first, second, right)
+    turns = _find_sign_changes(_significant_signs(found, 0.05))
     crosses = len(turns) == 1
-    sure = _sure(found, 0.05 if crosses else 0.05 / max(1, len(found)))
-    if not several(right):
+    sure = _significant_signs(found, 0.05 if crosses else 0.05 / max(1, len(found)))
+    if not has_repeated_draws(right):
         crosses, sure = False, []
     ahead = [size for size, sign in sure if sign > 0]
     behind = [size for size, sign in sure if sign < 0]
@@ -161,21 +165,21 @@ def crossing(first: str, second: str, right: Right) -> dict:
     }
 
 
-def _sure(found: list[Gap], p: float) -> list[tuple[int, int]]:
+def _significant_signs(found: list[SizeGap], p: float) -> list[tuple[int, int]]:
     return [(gap.per_class, 1 if gap.difference > 0 else -1) for gap in found if gap.p < p]
 
 
-def _turns(sure: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _find_sign_changes(sure: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The sizes between which the sign changes."""
     return [(one[0], two[0]) for one, two in pairwise(sure) if one[1] != two[1]]
 
 
-def several(right: Right) -> bool:
+def has_repeated_draws(right: OutcomeTable) -> bool:
     """Whether any size was tried with more than one choice of examples."""
     return any(draw for _, _, draw in right)
 
 
-def forecast(approach: str, right: Right, cut_short: int | None = None) -> dict:
+def extrapolate(approach: str, right: OutcomeTable, cut_short: int | None = None) -> dict:
     """What twice the largest number of examples would probably bring `approach`.
 
     "low" and "high": the gain in shares of the test, the middle 90 % of forecasts over resampled
@@ -201,84 +205,84 @@ def forecast(approach: str, right: Right, cut_short: int | None = None) -> dict:
             "why": f"there was no time to learn from all of {cut_short:,} of each class, so it "
             "needs more seconds first"
         }
-    if len(set(sizes)) < LEAST_SIZES:
-        return found | {"why": f"a forecast needs at least {LEAST_SIZES} sizes"}
-    if not several(right):
+    if len(set(sizes)) < MIN_SIZES:
+        return found | {"why": f"a forecast needs at least {MIN_SIZES} sizes"}
+    if not has_repeated_draws(right):
         return found | {"why": "each size was tried with one choice of examples alone"}
-    gains = _gains(sizes, answers, most)
+    gains = _bootstrap_gains(sizes, answers, most)
     low, high = (float(edge) for edge in np.quantile(gains, (0.05, 0.95)))
-    if high <= LITTLE and high - low <= WIDE:
+    if high <= MIN_WORTHWHILE_GAIN and high - low <= MAX_INTERVAL_WIDTH:
         outcome = "no"
-    elif low > LITTLE or (low > 0 and high - low <= WIDE):
+    elif low > MIN_WORTHWHILE_GAIN or (low > 0 and high - low <= MAX_INTERVAL_WIDTH):
         outcome = "yes"
     else:
-        outcome = "perhaps" if high - low <= WIDE else "cannot tell"
-    why = "" if outcome != "cannot tell" else f"twice as many may bring {_range(low, high)}"
+        outcome = "perhaps" if high - low <= MAX_INTERVAL_WIDTH else "cannot tell"
+    why = "" if outcome != "cannot tell" else f"twice as many may bring {_format_range(low, high)}"
     return found | {"outcome": outcome, "low": low, "high": high, "why": why}
 
 
-def _gains(sizes: NDArray, answers: NDArray, most: int) -> list[float]:
+def _bootstrap_gains(sizes: NDArray, answers: NDArray, most: int) -> list[float]:
     """How much more would be right at twice `most`, once for each resampling and kind of curve."""
     dice = np.random.default_rng(0)
     means = answers.mean(1)
-    between, _ = spread({size: means[sizes == size] for size in set(sizes)})
+    between, _ = pool_draw_variance({size: means[sizes == size] for size in set(sizes)})
     noise = np.sqrt(between / sizes)
     gains = []
-    for _ in range(BOOTSTRAPS):
+    for _ in range(NUM_BOOTSTRAPS):
         asked = dice.integers(0, answers.shape[1], answers.shape[1])
         error = 1 - answers[:, asked].mean(1) + dice.normal(0, noise)
-        for fit in (power_law, log_line):
+        for fit in (fit_power_law, fit_log_line):
             now, then = np.clip(fit(sizes, error, np.array([most, 2.0 * most])), 0, 1)
             gains.append(now - then)
     return gains
 
 
-def power_law(sizes: NDArray, error: NDArray, at: NDArray) -> NDArray:
+def fit_power_law(sizes: NDArray, error: NDArray, at: NDArray) -> NDArray:
     """a * n ** -b + c with a, c >= 0, fitted to `error` and read `at` other sizes."""
     best, least = np.zeros(len(at)), np.inf
-    for power in POWERS:
-        (height, floor), residue = nnls(_columns(sizes**-power), error)
+    for power in POWER_LAW_EXPONENTS:
+        (height, floor), residue = nnls(_design_matrix(sizes**-power), error)
         if residue < least:
             best, least = height * at**-power + floor, residue
     return best
 
 
-def log_line(sizes: NDArray, error: NDArray, at: NDArray) -> NDArray:
+def fit_log_line(sizes: NDArray, error: NDArray, at: NDArray) -> NDArray:
     """A straight line against the logarithm: it does not flatten out, as the power law does."""
-    line, *_ = np.linalg.lstsq(_columns(np.log(sizes)), error)
-    return _columns(np.log(at)) @ line
+    line, *_ = np.linalg.lstsq(_design_matrix(np.log(sizes)), error)
+    return _design_matrix(np.log(at)) @ line
 
 
-def _columns(values: NDArray) -> NDArray:
+def _design_matrix(values: NDArray) -> NDArray:
     return np.column_stack([values, np.ones(len(values))])
 
 
-def _scores(futures: list[dict], right: Right) -> str:
+def _describe_scores(futures: list[dict], right: OutcomeTable) -> str:
     most = max(one["per_class"] for one in futures)
     there = [one for one in futures if one["per_class"] == most]
     tests = len(next(iter(right.values())))
-    scores = ", ".join(f"{_named(one['approach'])} {one['accuracy']:.1%}" for one in there)
+    scores = ", ".join(f"{_approach_title(one['approach'])} {one['accuracy']:.1%}" for one in there)
     return f"With {most:,} of each class, of {tests:,} test examples right: {scores}."
 
 
-def _of_pair(pair: dict, sizes: list[int]) -> str:
+def _describe_crossing(pair: dict, sizes: list[int]) -> str:
     """Where `first` begins to pay, as a person would say it; `sizes`: all that were tried."""
-    first, second = _named(pair["first"]), _named(pair["second"])
+    first, second = _approach_title(pair["first"]), _approach_title(pair["second"])
     match pair["outcome"]:
         case "crosses":
             few, many = pair["between"]
             if many in pair["ahead"]:
                 return (
-                    f"{_first(first)} pays from somewhere between {few:,} and {many:,} examples of "
+                    f"{_capitalise(first)} pays from somewhere between {few:,} and {many:,} examples of "
                     f"each class: with {few:,} {second} is ahead, with {many:,} {first} is."
                 )
             return (
-                f"{_first(first)} is ahead of {second} with {few:,} examples of each class, and "
+                f"{_capitalise(first)} is ahead of {second} with {few:,} examples of each class, and "
                 f"behind it with {many:,}: the curves cross in between."
             )
         case "ahead":
             few, many = pair["ahead"][0], pair["ahead"][-1]
-            told = f"{_first(first)} pays with {few:,} examples of each class: it is ahead of "
+            told = f"{_capitalise(first)} pays with {few:,} examples of each class: it is ahead of "
             told += second
             told += ", and fewer were not tried." if few == sizes[0] else "."
             if few != sizes[0]:
@@ -288,7 +292,7 @@ def _of_pair(pair: dict, sizes: list[int]) -> str:
             return told
         case "behind":
             many = pair["behind"][-1]
-            told = f"{_first(first)} does not pay with {many:,} examples of each class: "
+            told = f"{_capitalise(first)} does not pay with {many:,} examples of each class: "
             told += f"{second} is ahead."
             return told + (
                 " More were not tried."
@@ -302,28 +306,28 @@ def _of_pair(pair: dict, sizes: list[int]) -> str:
     )
 
 
-def _of_future(one: dict) -> str:
-    name, twice = _named(one["approach"]), 2 * one["per_class"]
+def _describe_extrapolation(one: dict) -> str:
+    name, twice = _approach_title(one["approach"]), 2 * one["per_class"]
     if one["outcome"] == "cannot tell":
         return f"What more examples would bring {name} cannot be told: {one['why']}."
     if one["outcome"] == "no":
         return (
-            f"{_first(name)} has levelled off: {twice:,} of each class would hardly bring anything "
+            f"{_capitalise(name)} has levelled off: {twice:,} of each class would hardly bring anything "
             f"(at most {max(0.0, 100 * one['high']):.1f} points)."
         )
-    brings = _range(one["low"], one["high"])
+    brings = _format_range(one["low"], one["high"])
     return f"{twice:,} of each class would probably bring {name} {brings}, if its curve goes on so."
 
 
-def _range(low: float, high: float) -> str:
+def _format_range(low: float, high: float) -> str:
     if low < 0:
         return f"between {-100 * low:.1f} points less and {max(0.0, 100 * high):.1f} more"
     return f"between {100 * low:.1f} and {100 * high:.1f} points"
 
 
-def _named(approach: str) -> str:
+def _approach_title(approach: str) -> str:
     return APPROACHES[approach].title.lower()
 
 
-def _first(text: str) -> str:
+def _capitalise(text: str) -> str:
     return text[0].upper() + text[1:]

@@ -38,7 +38,7 @@ def score(labels: Sequence[int], answers: Sequence[int], classes: int) -> Score:
     )
 
 
-class Paired(NamedTuple):
+class PairedComparison(NamedTuple):
     """One model's answers against another's on the same test examples."""
 
     first_right: int  # right by the first alone
@@ -50,7 +50,7 @@ class Paired(NamedTuple):
     p: float  # of so uneven a split if both were equally good (McNemar's test, exact)
 
 
-def paired(first: Sequence[bool], second: Sequence[bool]) -> Paired:
+def compare_paired(first: Sequence[bool], second: Sequence[bool]) -> PairedComparison:
     """How far two models differ, given which test examples each has right.
 
     The interval is that of Agresti and Min (2005, Statistics in Medicine 24): half an example is
@@ -61,11 +61,13 @@ def paired(first: Sequence[bool], second: Sequence[bool]) -> Paired:
         raise ValueError(f"{len(first)} and {len(second)} answers cannot be paired.")
     alone, other = int((first & ~second).sum()), int((second & ~first).sum())
     p = binomtest(alone, alone + other).pvalue if alone + other else 1.0
-    low, high = interval(alone, other, len(first))
-    return Paired(alone, other, len(first), (alone - other) / len(first), low, high, float(p))
+    low, high = paired_interval(alone, other, len(first))
+    return PairedComparison(
+        alone, other, len(first), (alone - other) / len(first), low, high, float(p)
+    )
 
 
-def interval(alone: float, other: float, tests: float) -> tuple[float, float]:
+def paired_interval(alone: float, other: float, tests: float) -> tuple[float, float]:
     """The interval of `paired`, given how many of the tests each model alone has right."""
     count = tests + 2
     middle = (alone - other) / count
@@ -73,7 +75,7 @@ def interval(alone: float, other: float, tests: float) -> tuple[float, float]:
     return max(-1.0, float(middle - spread)), min(1.0, float(middle + spread))
 
 
-class Asked(NamedTuple):
+class Predictions(NamedTuple):
     """A test, and one model's answers to it."""
 
     test: object  # two are the same where this is equal
@@ -81,17 +83,17 @@ class Asked(NamedTuple):
     answers: Sequence[int]
 
 
-def between(first: Asked, second: Asked) -> Paired | None:
+def compare_predictions(first: Predictions, second: Predictions) -> PairedComparison | None:
     """`paired` for the examples that both were asked; None where the tests are not the same. Where
     time was short a model was asked the first of the examples only."""
     count = min(len(first.labels), len(second.labels))
     if not count or first.test != second.test or first.labels[:count] != second.labels[:count]:
         return None
     labels = np.asarray(first.labels[:count])
-    return paired(*(labels == np.asarray(one.answers[:count]) for one in (first, second)))
+    return compare_paired(*(labels == np.asarray(one.answers[:count]) for one in (first, second)))
 
 
-class Gap(NamedTuple):
+class PairedGap(NamedTuple):
     """How far two approaches are apart, in shares of the tests, with its 95 % interval."""
 
     tests: int
@@ -100,7 +102,9 @@ class Gap(NamedTuple):
     high: float
 
 
-def over_draws(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]) -> Gap:
+def compare_over_seeds(
+    first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]
+) -> PairedGap:
     """As `paired`, over several draws of training examples: for each draw, which test examples
     the first and the second had right. Every test example counts once, by its mean over the draws,
     since the answers to one example resemble each other; with one draw this is `paired`."""
@@ -109,4 +113,4 @@ def over_draws(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]
     middle = gap.sum() / count
     spread = 1.96 * np.sqrt(((gap**2).sum() + 1) / count - middle**2) / np.sqrt(count)
     low, high = max(-1.0, float(middle - spread)), min(1.0, float(middle + spread))
-    return Gap(len(gap), float(gap.mean()), low, high)
+    return PairedGap(len(gap), float(gap.mean()), low, high)

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainers.events import Answered
+from trainers.events import PredictionsRecorded
 
-CLEAR = 0.05  # gaps as large as that come by chance, in any part, in at most so many tests
-TOLD = 6  # gaps in words
+SIGNIFICANCE_LEVEL = (
+    0.05  # gaps as large as that come by chance, in any part, in at most so many tests
+)
+MAX_REPORTED_GAPS = 6  # gaps in words
 
 
-class Part(NamedTuple):
+class SubgroupScore(NamedTuple):
     """A class or a group in the test. Shares are 0..1, None where there is no example."""
 
     name: str
@@ -31,7 +33,7 @@ class Part(NamedTuple):
     expected: float | None = None  # of a group: the share right, if it went by its classes alone
 
 
-class Gap(NamedTuple):
+class SubgroupGap(NamedTuple):
     """A part against all others together."""
 
     name: str
@@ -41,26 +43,30 @@ class Gap(NamedTuple):
     clear: bool
 
 
-def per_class(answered: Answered, classes: Sequence[str]) -> list[Part]:
+def score_classes(answered: PredictionsRecorded, classes: Sequence[str]) -> list[SubgroupScore]:
     """The score of each class, in order."""
     confusion = np.zeros((len(classes), len(classes)), int)
     np.add.at(confusion, (np.asarray(answered.labels), np.asarray(answered.answers)), 1)
-    return of_confusion(confusion, classes)
+    return score_confusion(confusion, classes)
 
 
-def of_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> list[Part]:
+def score_confusion(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str]
+) -> list[SubgroupScore]:
     """The score of each class, in order; a row of `confusion` holds the answers to one class."""
     counts = np.asarray(confusion)
     right, tests, said = counts.diagonal(), counts.sum(1), counts.sum(0)
     return [
-        _part(name, int(right[n]), int(tests[n]))._replace(
+        _score_subgroup(name, int(right[n]), int(tests[n]))._replace(
             said=int(said[n]), said_right=int(right[n])
         )
         for n, name in enumerate(classes)
     ]
 
 
-def per_group(answered: Answered, groups: Sequence[int], names: Sequence[str]) -> list[Part]:
+def score_groups(
+    answered: PredictionsRecorded, groups: Sequence[int], names: Sequence[str]
+) -> list[SubgroupScore]:
     """The score of each group, in order; `groups` has the group of each test example, as a place
     in `names`."""
     labels, groups = np.asarray(answered.labels), np.asarray(groups)
@@ -69,14 +75,14 @@ def per_group(answered: Answered, groups: Sequence[int], names: Sequence[str]) -
     found = []
     for number, name in enumerate(names):
         inside = groups == number
-        part = _part(name, int(hits[inside].sum()), int(inside.sum()))
+        part = _score_subgroup(name, int(hits[inside].sum()), int(inside.sum()))
         if inside.any():
             part = part._replace(expected=float(of_class[labels[inside]].mean()))
         found.append(part)
     return found
 
 
-def gaps(parts: Sequence[Part]) -> list[Gap]:
+def find_gaps(parts: Sequence[SubgroupScore]) -> list[SubgroupGap]:
     """How far each part with examples is from the others, the lowest first; of two parts the
     lower alone, since the other is the same gap."""
     from scipy.stats import fisher_exact  # takes a second: pages import this module
@@ -96,12 +102,18 @@ def gaps(parts: Sequence[Part]) -> list[Gap]:
         ]
         chances.append(float(fisher_exact(table).pvalue))
     return [
-        Gap(part.name, part.share, (right - part.right) / (tests - part.tests), p, p < CLEAR)
-        for part, p in zip(there, holm(chances), strict=True)
+        SubgroupGap(
+            part.name,
+            part.share,
+            (right - part.right) / (tests - part.tests),
+            p,
+            p < SIGNIFICANCE_LEVEL,
+        )
+        for part, p in zip(there, holm_correction(chances), strict=True)
     ]
 
 
-def holm(chances: Sequence[float]) -> list[float]:
+def holm_correction(chances: Sequence[float]) -> list[float]:
     """Each of `chances` (p values), corrected for their number."""
     corrected, most = [0.0] * len(chances), 0.0
     for rank, place in enumerate(np.argsort(chances)):
@@ -110,7 +122,7 @@ def holm(chances: Sequence[float]) -> list[float]:
     return corrected
 
 
-def unseen(part: Part, parts: Sequence[Part]) -> float | None:
+def minimum_detectable_gap(part: SubgroupScore, parts: Sequence[SubgroupScore]) -> float | None:
     """The largest gap below the others, as a share, that could still be chance, given how many
     examples `part` has; None where not even an empty score would be clear."""
     from scipy.stats import fisher_exact
@@ -123,7 +135,7 @@ def unseen(part: Part, parts: Sequence[Part]) -> float | None:
 
     def clear(hits: int) -> bool:
         table = [[hits, part.tests - hits], [right, tests - right]]
-        return hits / part.tests < others and fisher_exact(table).pvalue * many < CLEAR
+        return hits / part.tests < others and fisher_exact(table).pvalue * many < SIGNIFICANCE_LEVEL
 
     if not clear(0):
         return None
@@ -134,7 +146,9 @@ def unseen(part: Part, parts: Sequence[Part]) -> float | None:
     return others - above / part.tests
 
 
-def in_words(parts: Sequence[Part], found: Sequence[Gap], what: str) -> list[str]:
+def describe_gaps(
+    parts: Sequence[SubgroupScore], found: Sequence[SubgroupGap], what: str
+) -> list[str]:
     """What can be said of the gaps among parts; `what` is "class" or "group"."""
     there = [part for part in parts if part.tests]
     if len(there) < 2:
@@ -144,7 +158,7 @@ def in_words(parts: Sequence[Part], found: Sequence[Gap], what: str) -> list[str
         clear = [gap for gap in found if gap.clear and sign * (gap.share - gap.others) > 0]
         if sign > 0:
             clear = clear[::-1]  # the highest first
-        for gap in clear[:TOLD]:
+        for gap in clear[:MAX_REPORTED_GAPS]:
             rest = "the others together"
             if len(there) == 2:
                 rest = next(part.name for part in there if part.name != gap.name)
@@ -152,12 +166,14 @@ def in_words(parts: Sequence[Part], found: Sequence[Gap], what: str) -> list[str
                 f"{what.capitalize()} {gap.name}: {more} are right than of {rest}, "
                 f"{gap.share:.0%} against {gap.others:.0%}. So large a gap is hardly chance."
             )
-        if len(clear) > TOLD:
-            told.append(f"And {len(clear) - TOLD:,} more where clearly {more} are right.")
+        if len(clear) > MAX_REPORTED_GAPS:
+            told.append(
+                f"And {len(clear) - MAX_REPORTED_GAPS:,} more where clearly {more} are right."
+            )
     if not told:
         told.append(f"No {what} is clearly apart from the others.")
     least = min(there, key=lambda part: part.tests)
-    limit = unseen(least, parts)
+    limit = minimum_detectable_gap(least, parts)
     count = "1 example" if least.tests == 1 else f"{least.tests:,} examples"
     has = f"{what.capitalize()} {least.name} has {count} in the test"
     if limit is None:
@@ -170,7 +186,7 @@ def in_words(parts: Sequence[Part], found: Sequence[Gap], what: str) -> list[str
     return told
 
 
-def by_its_classes(part: Part, overall: float) -> str:
+def describe_class_mix(part: SubgroupScore, overall: float) -> str:
     """Where a group's score comes with the classes that it holds, that in words; else ""."""
     if part.share is None or abs(part.expected - overall) < 0.02:
         return ""
@@ -181,10 +197,12 @@ def by_its_classes(part: Part, overall: float) -> str:
     )
 
 
-def _part(name: str, right: int, tests: int) -> Part:
+def _score_subgroup(name: str, right: int, tests: int) -> SubgroupScore:
     if not tests:
-        return Part(name, 0, 0, None, None, None)
+        return SubgroupScore(name, 0, 0, None, None, None)
     from scipy.stats import binomtest
 
     interval = binomtest(right, tests).proportion_ci(0.95, method="wilson")
-    return Part(name, right, tests, right / tests, float(interval.low), float(interval.high))
+    return SubgroupScore(
+        name, right, tests, right / tests, float(interval.low), float(interval.high)
+    )

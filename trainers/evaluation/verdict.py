@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from guide.approaches import APPROACHES
-from trainers.evaluation.metrics import Paired, interval, paired
+from trainers.evaluation.metrics import PairedComparison, compare_paired, paired_interval
 
 ADVISABLE = ("transfer", "fine_tune", "hybrid")  # what the guide chooses from
-UNTRAINED = ("none", "simple")  # what needs no training of a network
-TOLERATED = 0.02  # a loss that still lets the advice count as right
-MOST_TESTS = 10_000  # more to settle a verdict is no advice that anyone could follow; ours
+BASELINES = ("none", "simple")  # what needs no training of a network
+TOLERANCE = 0.02  # a loss that still lets the advice count as right
+MAX_TEST_SIZE = 10_000  # more to settle a verdict is no advice that anyone could follow; ours
 
 
 class Verdict(NamedTuple):
     best: str  # of ADVISABLE
     outcome: str  # "right", "wrong" or "cannot tell"; "" where nothing was advised
     words: str
-    against_advised: dict[str, Paired]  # approach -> it minus the advised one
+    against_advised: dict[str, PairedComparison]  # approach -> it minus the advised one
     visible: float  # half the width of the interval: smaller differences stay unseen
     settled_at: int | None = None  # test examples that would settle it; see `settled_at`
     enough: str = ""  # what needs no training of a network and does as well as the best
@@ -37,57 +37,59 @@ def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
     if advised not in right:
         return Verdict(best, "", "The advised approach was not among them.", {}, 0.0)
     against = {
-        key: paired(answers, right[advised]) for key, answers in right.items() if key != advised
+        key: compare_paired(answers, right[advised])
+        for key, answers in right.items()
+        if key != advised
     }
     rivals = [key for key in advisable if key != advised]
     if not rivals:
-        enough = _enough(advised, right)
-        words = _untrained(enough, advised, right)
+        enough = _find_sufficient_baseline(advised, right)
+        words = _describe_baseline(enough, advised, right)
         return Verdict(best, "", words, against, 0.0, enough=enough)
     rival = max(rivals, key=scores.__getitem__)
     loss = against[rival]
     visible = (loss.high - loss.low) / 2
-    told = f"{_named(advised)} {scores[advised]} against {scores[rival]} right of {count:,} for "
-    told += f"{_named(rival).lower()}: "
-    outcome, settled = _outcome(loss.low, loss.high), None
+    told = f"{_approach_title(advised)} {scores[advised]} against {scores[rival]} right of {count:,} for "
+    told += f"{_approach_title(rival).lower()}: "
+    outcome, settled = _classify_outcome(loss.low, loss.high), None
     if outcome == "right":
-        told += f"the advice was right{', a clear win' if loss.high <= 0 else ''}. {_span(loss)}"
+        told += f"the advice was right{', a clear win' if loss.high <= 0 else ''}. {_describe_interval(loss)}"
     elif outcome == "wrong":
-        told += f"the advice was wrong. {_span(loss)}"
+        told += f"the advice was wrong. {_describe_interval(loss)}"
     else:
-        settled = settled_at(loss)
+        settled = required_test_size(loss)
         told += (
-            f"not a clear win for either. {_span(loss)} With {count:,} test examples, differences "
-            f"below about {100 * visible:.0f} points are invisible. {_what_would_settle(settled)}"
+            f"not a clear win for either. {_describe_interval(loss)} With {count:,} test examples, differences "
+            f"below about {100 * visible:.0f} points are invisible. {_describe_required_size(settled)}"
         )
-    enough = _enough(best, right)
-    words = f"{told} {_untrained(enough, best, right)}".strip()
+    enough = _find_sufficient_baseline(best, right)
+    words = f"{told} {_describe_baseline(enough, best, right)}".strip()
     return Verdict(best, outcome, words, against, visible, settled, enough)
 
 
-def _outcome(low: float, high: float) -> str:
+def _classify_outcome(low: float, high: float) -> str:
     """Of advice that is behind by `low` to `high`."""
-    return "right" if high <= TOLERATED else "wrong" if low > 0 else "cannot tell"
+    return "right" if high <= TOLERANCE else "wrong" if low > 0 else "cannot tell"
 
 
-def settled_at(loss: Paired, most: int = MOST_TESTS) -> int | None:
+def required_test_size(loss: PairedComparison, most: int = MAX_TEST_SIZE) -> int | None:
     """How many test examples would settle what `loss` leaves open, should the two models go on as
     they do: as often right alone, and as far apart. None where that takes more than `most`."""
 
     def settled(tests: int) -> bool:
         times = tests / loss.tests
-        low, high = interval(times * loss.first_right, times * loss.second_right, tests)
-        return _outcome(low, high) != "cannot tell"
+        low, high = paired_interval(times * loss.first_right, times * loss.second_right, tests)
+        return _classify_outcome(low, high) != "cannot tell"
 
     counts = range(loss.tests, most + 1)
     place = bisect_left(counts, True, key=settled)
     return counts[place] if place < len(counts) else None
 
 
-def _what_would_settle(tests: int | None) -> str:
+def _describe_required_size(tests: int | None) -> str:
     if tests is None:
         return (
-            f"To settle it would take more than {MOST_TESTS:,}; so close together, take the "
+            f"To settle it would take more than {MAX_TEST_SIZE:,}; so close together, take the "
             "cheaper one."
         )
     step = 10 ** max(0, len(str(tests)) - 2)  # two digits: it is a guess
@@ -97,7 +99,7 @@ def _what_would_settle(tests: int | None) -> str:
     )
 
 
-def _span(loss: Paired) -> str:
+def _describe_interval(loss: PairedComparison) -> str:
     """Where the true difference most likely lies, seen from the advised approach."""
     ahead, behind = -100 * loss.low, 100 * loss.high
     if behind <= 0:
@@ -107,22 +109,22 @@ def _span(loss: Paired) -> str:
     return f"It is between {behind:.1f} points behind and {ahead:.1f} ahead (95 % interval)."
 
 
-def _enough(best: str, right: Mapping[str, Sequence[bool]]) -> str:
+def _find_sufficient_baseline(best: str, right: Mapping[str, Sequence[bool]]) -> str:
     """Of what needs no training of a network, the best, where it does as well as `best`."""
-    there = [key for key in UNTRAINED if key in right and key != best]
+    there = [key for key in BASELINES if key in right and key != best]
     key = max(there, key=lambda key: sum(right[key]), default="")
-    return key if key and paired(right[best], right[key]).high <= TOLERATED else ""
+    return key if key and compare_paired(right[best], right[key]).high <= TOLERANCE else ""
 
 
-def _untrained(enough: str, best: str, right: Mapping[str, Sequence[bool]]) -> str:
+def _describe_baseline(enough: str, best: str, right: Mapping[str, Sequence[bool]]) -> str:
     if not enough:
         return ""
-    than = "better" if paired(right[enough], right[best]).low > 0 else "as good"
+    than = "better" if compare_paired(right[enough], right[best]).low > 0 else "as good"
     return (
-        f"{_named(enough)} has {sum(right[enough])} of {len(right[enough]):,} right and is {than}: "
+        f"{_approach_title(enough)} has {sum(right[enough])} of {len(right[enough]):,} right and is {than}: "
         "no network need be trained for this."
     )
 
 
-def _named(approach: str) -> str:
+def _approach_title(approach: str) -> str:
     return APPROACHES[approach].title

@@ -14,14 +14,14 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from trainers.datasets import uploads
-from trainers.datasets.uploads.dataset import hand_over
-from trainers.hosting.rooms import rooms
-from trainers.store import LISTED, runs, store
+from trainers.datasets.uploads.dataset import change_owner
+from trainers.hosting.rooms import get_rooms
+from trainers.store import HISTORY_KINDS, get_store, runs
 from trainers.store.tables import answered, wanted
 
-PREFIX = "account:"
-WANTED_SECONDS = 900  # that a sign-in may take, and be led back to where one came from. Ours
-PAGE_CHARS, QUERY_CHARS = 32, 4000
+ACCOUNT_PREFIX = "account:"
+REDIRECT_TTL_SECONDS = 900  # that a sign-in may take, and be led back to where one came from. Ours
+MAX_PAGE_CHARS, MAX_QUERY_CHARS = 32, 4000
 
 
 def account_id(issuer: str, subject: str, secret: str) -> str:
@@ -29,79 +29,81 @@ def account_id(issuer: str, subject: str, secret: str) -> str:
     from it without `secret`. With another secret it is another visitor."""
     told = f"thaw visitor\0{issuer}\0{subject}".encode()
     digest = hmac.new(secret.encode(), told, "sha256").digest()
-    return PREFIX + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return ACCOUNT_PREFIX + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def is_account(visitor: str) -> bool:
-    return visitor.startswith(PREFIX)
+    return visitor.startswith(ACCOUNT_PREFIX)
 
 
 # --- what the browser had before ------------------------------------------------------------------
 
 
-class Had(NamedTuple):
+class AnonymousData(NamedTuple):
     """What a browser has that no account has taken over."""
 
     runs: int
     data: int
 
 
-def had(browser: str, account: str) -> Had:
+def count_anonymous_data(browser: str, account: str) -> AnonymousData:
     """What `account` is to be asked about: since it was asked last, there is nothing else."""
     this = (answered.c.browser == browser) & (answered.c.account == account)
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         asked = sql.scalar(select(answered.c.at).where(this)) or 0.0
-        theirs = (runs.c.visitor == browser) & runs.c.kind.in_(LISTED) & runs.c.deleted.is_(None)
+        theirs = (
+            (runs.c.visitor == browser) & runs.c.kind.in_(HISTORY_KINDS) & runs.c.deleted.is_(None)
+        )
         theirs &= runs.c.part_of.is_(None) & (runs.c.created > asked)
         count = sql.scalar(select(func.count()).select_from(runs).where(theirs)) or 0
-    return Had(count, sum(one.created > asked for one in uploads.of(browser)))
+    return AnonymousData(count, sum(one.created > asked for one in uploads.list_uploads(browser)))
 
 
-def leave(browser: str, account: str) -> None:
+def decline_merge(browser: str, account: str) -> None:
     """What the browser has stays the browser's; it is not asked about again."""
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         this = (answered.c.browser == browser) & (answered.c.account == account)
         sql.execute(delete(answered).where(this))
         sql.execute(insert(answered).values(browser=browser, account=account, at=time.time()))
 
 
-def take_over(browser: str, account: str) -> None:
+def merge(browser: str, account: str) -> None:
     """What the browser ran and brought is the account's from now on, and no longer the browser's:
     whoever uses it next finds nothing. Jobs at work go on."""
     if is_account(browser) or not is_account(account):
         raise ValueError("Only an account takes over, and only from a browser.")
-    leave(browser, account)
-    with store().engine.begin() as sql:
+    decline_merge(browser, account)
+    with get_store().engine.begin() as sql:
         theirs = select(runs.c.id, runs.c.plan).where(runs.c.visitor == browser)
         for run, plan in sql.execute(theirs).all():
             changes = {"visitor": account}
             if plan.get("visitor") == browser:
                 changes["plan"] = plan | {"visitor": account}
             sql.execute(update(runs).where(runs.c.id == run).values(changes))
-    rooms().hand_over(browser, account)
-    for one in uploads.of(browser):
-        hand_over(one.key, account)
+    get_rooms().hand_over(browser, account)
+    for one in uploads.list_uploads(browser):
+        change_owner(one.key, account)
 
 
 # --- the way back from a sign-in ------------------------------------------------------------------
 
 
-def remember(browser: str, page: str, query: Mapping[str, str]) -> None:
+def save_redirect(browser: str, page: str, query: Mapping[str, str]) -> None:
     """Where this browser wants to be once its visitor has signed in."""
     kept = dict(query)
-    if len(page) > PAGE_CHARS or len(str(kept)) > QUERY_CHARS:
+    if len(page) > MAX_PAGE_CHARS or len(str(kept)) > MAX_QUERY_CHARS:
         return
-    recalled(browser)
-    with store().engine.begin() as sql:
+    pop_redirect(browser)
+    with get_store().engine.begin() as sql:
         sql.execute(insert(wanted).values(browser=browser, page=page, query=kept, at=time.time()))
 
 
-def recalled(browser: str) -> tuple[str, dict[str, str]] | None:
+def pop_redirect(browser: str) -> tuple[str, dict[str, str]] | None:
     """What was remembered, once; None where that is long ago."""
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         row = sql.execute(select(wanted).where(wanted.c.browser == browser)).mappings().first()
-        long_ago = wanted.c.at < time.time() - WANTED_SECONDS
+        long_ago = wanted.c.at < time.time() - REDIRECT_TTL_SECONDS
         sql.execute(delete(wanted).where((wanted.c.browser == browser) | long_ago))
-    if row is None or row["at"] < time.time() - WANTED_SECONDS:
+    if row is None or row["at"] < time.time() - REDIRECT_TTL_SECONDS:
         return None
     return row["page"], row["query"]

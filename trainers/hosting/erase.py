@@ -22,70 +22,74 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.datasets import uploads
 from trainers.datasets.uploads import inbox
-from trainers.hosting.rooms import rooms
-from trainers.store import OVER, UNDO_SECONDS, migrations, store, to_scrub
+from trainers.hosting.rooms import get_rooms
+from trainers.store import END_STATES, UNDO_SECONDS, get_store, migrations, scrub_marker_path
 from trainers.store.engine import is_shared
 from trainers.store.tables import answered, metadata, runs, shares, wanted
 from trainers.system import object_store
-from trainers.system.paths import home
+from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
 
-AT_WORK_SECONDS = 600  # that a cancelled job may take to end; then its rows go. Ours
+CANCEL_GRACE_SECONDS = 600  # that a cancelled job may take to end; then its rows go. Ours
 # Of a PostgreSQL's table: while it is written anew, nobody reads it. Ours
-WHOLE_BYTES = 256 * 10**6
-LOCK_SECONDS = 5  # for the lock on it; pages wait behind who waits
+MAX_VACUUM_FULL_BYTES = 256 * 10**6
+LOCK_TIMEOUT_SECONDS = 5  # for the lock on it; pages wait behind who waits
 
 
-def data(key: str) -> None:
+def erase_data(key: str) -> None:
     """Deletes a visitor's own data, and what runs on it kept of its examples. Raises
     `UnknownKey`."""
     with suppress(LookupError):  # damaged, so what it was brought as is not known
-        inbox.forget(uploads.sample(key).draft)
-    uploads.forget(key)
-    store().forget_examples(key)
+        inbox.delete_draft(uploads.get_upload(key).draft)
+    uploads.delete(key)
+    get_store().forget_examples(key)
 
 
-def everything(visitor: str) -> None:
+def erase_visitor(visitor: str) -> None:
     """Deletes all that the visitor has: runs, data, links, places in rooms. It cannot be undone.
     What is at work is cancelled and goes when it has ended."""
-    keys = {one.key for one in uploads.of(visitor)}
-    if object_store.address():  # what came in elsewhere may be out of reach now: its rows name it
-        keys |= store().read_by(visitor)
-    for place in (home() / "inbox").glob("*"):
-        if inbox.owner(place) == visitor:
-            inbox.forget(place.name)
+    keys = {one.key for one in uploads.list_uploads(visitor)}
+    if (
+        object_store.storage_url()
+    ):  # what came in elsewhere may be out of reach now: its rows name it
+        keys |= get_store().read_by(visitor)
+    for place in (data_dir() / "inbox").glob("*"):
+        if inbox.read_owner(place) == visitor:
+            inbox.delete_draft(place.name)
     mine = runs.c.visitor == visitor
-    with store().engine.connect() as sql:
-        waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state.not_in(OVER))).all()
+    with get_store().engine.connect() as sql:
+        waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state.not_in(END_STATES))).all()
     for run in waiting:
-        store().cancel(run, visitor)
-    with store().engine.begin() as sql:
-        later = time.time() - UNDO_SECONDS + AT_WORK_SECONDS
+        get_store().cancel(run, visitor)
+    with get_store().engine.begin() as sql:
+        later = time.time() - UNDO_SECONDS + CANCEL_GRACE_SECONDS
         sql.execute(delete(shares).where(shares.c.run.in_(select(runs.c.id).where(mine))))
-        sql.execute(update(runs).where(mine, runs.c.state.not_in(OVER)).values(deleted=later))
-        sql.execute(update(runs).where(mine, runs.c.state.in_(OVER)).values(deleted=0.0))
+        sql.execute(update(runs).where(mine, runs.c.state.not_in(END_STATES)).values(deleted=later))
+        sql.execute(update(runs).where(mine, runs.c.state.in_(END_STATES)).values(deleted=0.0))
         for table in (answered, wanted):
             sql.execute(delete(table).where(table.c.browser == visitor))
         sql.execute(delete(answered).where(answered.c.account == visitor))
-    rooms().forget(visitor)
+    get_rooms().forget(visitor)
     for key in keys:
         try:
-            data(key)
+            erase_data(key)
         except UnknownKey:  # it is not here, and cannot be brought
-            store().forget_examples(key)
-        shutil.rmtree(home() / "data" / key.removeprefix("own-"), ignore_errors=True)
-        object_store.remove(object_store.DATA, key.removeprefix("own-"))
-    store().sweep()
+            get_store().forget_examples(key)
+        shutil.rmtree(data_dir() / "data" / key.removeprefix("own-"), ignore_errors=True)
+        object_store.delete(object_store.DATA, key.removeprefix("own-"))
+    get_store().sweep()
 
 
 def scrub() -> bool:
     """Writes the database anew, where something was deleted since; False where that must wait."""
-    engine = store().engine
-    if not to_scrub().exists():
+    engine = get_store().engine
+    if not scrub_marker_path().exists():
         return True
-    for copy in migrations.copies(engine):  # the upgrade has worked, and they know what is deleted
+    for copy in migrations.list_backups(
+        engine
+    ):  # the upgrade has worked, and they know what is deleted
         copy.unlink(missing_ok=True)
-    to_scrub().unlink(missing_ok=True)
+    scrub_marker_path().unlink(missing_ok=True)
     if is_shared(engine):
         return _scrub_tables(engine)
     try:
@@ -96,7 +100,7 @@ def scrub() -> bool:
         logging.warning("What was deleted is still in the database's file: %s", error)
         busy = True
     if busy:
-        to_scrub().touch()
+        scrub_marker_path().touch()
     return not busy
 
 
@@ -105,15 +109,15 @@ def _scrub_tables(engine: Engine) -> bool:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as sql:
             sql.detach()  # its limits are not for others
             sql.execute(text("SET statement_timeout = 0"))
-            sql.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
+            sql.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
             for table in metadata.sorted_tables:
                 size = sql.scalar(select(func.pg_total_relation_size(table.name)))
-                whole = "FULL, " if size < WHOLE_BYTES else ""
+                whole = "FULL, " if size < MAX_VACUUM_FULL_BYTES else ""
                 sql.execute(text(f"VACUUM ({whole}ANALYZE) {table.name}"))
             # Its samples of our columns, just taken anew. (Seen: names of deleted runs.)
             sql.execute(text("VACUUM (FULL) pg_statistic"))
     except SQLAlchemyError as error:  # somebody reads, or it cannot be reached: that passes
         logging.warning("What was deleted is still in the database's files: %s", error)
-        to_scrub().touch()
+        scrub_marker_path().touch()
         return False
     return True

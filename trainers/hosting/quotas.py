@@ -18,195 +18,204 @@ from trainers import jobs
 from trainers.datasets import uploads
 from trainers.datasets.uploads import BadUpload, inbox
 from trainers.datasets.uploads.limits import MB
-from trainers.jobs import Export, Forgot, Reading
-from trainers.store import OVER, QUEUED, NoSuchRun, runs, store
-from trainers.store.engine import alone
+from trainers.jobs import Export, ForgettingTest, ImportData
+from trainers.store import END_STATES, QUEUED, RunNotFound, get_store, runs
+from trainers.store.engine import advisory_lock
 from trainers.store.tables import spent
-from trainers.store.wait_estimate import budget
-from trainers.system.paths import home, run_folder
-from trainers.system.settings import setting
+from trainers.store.wait_estimate import budget_seconds
+from trainers.system.paths import data_dir, run_dir
+from trainers.system.settings import get_setting
 
-HOUR, DAY = 3600.0, 24 * 3600.0
-RUNS = jobs.TRAIN  # what counts as a run
-LOOK_SECONDS = 10  # that a look at the disk holds for: a folder comes as a thousand files
+HOUR_SECONDS, DAY_SECONDS = 3600.0, 24 * 3600.0
+RUN_KINDS = jobs.TRAINING_KINDS  # what counts as a run
+DISK_CACHE_SECONDS = 10  # that a look at the disk holds for: a folder comes as a thousand files
 
 
-class OverLimit(BadUpload):
+class QuotaExceeded(BadUpload):
     """More than one visitor may have; the text says the limit, what is used, when it frees up."""
 
 
-class NotYours(RuntimeError):
+class NotOwner(RuntimeError):
     """A job about what belongs to somebody else."""
 
     def __init__(self) -> None:
         super().__init__("This belongs to somebody else, so only they can do that.")
 
 
-_admitting = threading.Lock()  # two tabs must not both be the last that fits
+_quota_lock = threading.Lock()  # two tabs must not both be the last that fits
 
 
-def start(job: Any, visitor: str, queue: Callable[[Any, str], str] | None = None) -> str:
+def enqueue_job(job: Any, visitor: str, queue: Callable[[Any, str], str] | None = None) -> str:
     """Queues a visitor's job and hands back its id; `queue` stands in for the store's `start`.
     Raises `OverLimit` and `NotYours`, and what `queue` does."""
-    _must_be_theirs(job, visitor)
+    _check_owner(job, visitor)
     kind = jobs.kind_of(job)
-    with _admitting, alone(store().engine, f"limits of {visitor}"):
-        asked = budget({"kind": kind, "plan": job.as_json()}) if jobs.KINDS[kind].heavy else 0.0
+    with _quota_lock, advisory_lock(get_store().engine, f"limits of {visitor}"):
+        asked = (
+            budget_seconds({"kind": kind, "plan": job.as_json()}) if jobs.KINDS[kind].heavy else 0.0
+        )
         _check_waiting(visitor)
         what = "other"
-        if kind == "read" and not job.replaces and not store().latest("read", job.path):
+        if kind == "read" and not job.replaces and not get_store().latest("read", job.path):
             what = "upload"  # not once more what came before, with other columns
             _check_count(what, visitor)
-        if kind in RUNS:
+        if kind in RUN_KINDS:
             what = "run"
             _check_count(what, visitor)
-        if kind in (*RUNS, "export", "read"):
-            room(visitor)
+        if kind in (*RUN_KINDS, "export", "read"):
+            check_disk_quota(visitor)
         if asked:
             _check_seconds(visitor, asked)
-        key = (queue or store().start)(job, visitor)
-        _note(what, visitor, asked, key)
+        key = (queue or get_store().start)(job, visitor)
+        _record_usage(what, visitor, asked, key)
     return key
 
 
-def let_in(visitor: str) -> None:
+def check_upload_quota(visitor: str) -> None:
     """Counts data that comes in without a job, as a run's file does. Raises `OverLimit`."""
-    with _admitting, alone(store().engine, f"limits of {visitor}"):
+    with _quota_lock, advisory_lock(get_store().engine, f"limits of {visitor}"):
         _check_count("upload", visitor)
-        room(visitor)
-        _note("upload", visitor, 0.0, None)
+        check_disk_quota(visitor)
+        _record_usage("upload", visitor, 0.0, None)
 
 
 def new_file(place: Path, size: int) -> Path:
     """`inbox.new_file`, for whoever the draft belongs to. Raises `BadUpload`."""
-    if whose := inbox.owner(place):
-        room(whose, size + inbox.held(place)[1])
-    return inbox.new_file(place, size)
+    if whose := inbox.read_owner(place):
+        check_disk_quota(whose, size + inbox.count_draft(place)[1])
+    return inbox.reserve_file(place, size)
 
 
-def _must_be_theirs(job: Any, visitor: str) -> None:
+def _check_owner(job: Any, visitor: str) -> None:
     """Also where a page would not offer it: what a browser sends need not come from a button."""
     try:
         match job:
-            case Export() | Forgot():
-                theirs = store().find(job.key).visitor == visitor
-            case Reading():
-                theirs = not job.replaces or uploads.sample(job.replaces).visitor == visitor
+            case Export() | ForgettingTest():
+                theirs = get_store().find(job.key).visitor == visitor
+            case ImportData():
+                theirs = not job.replaces or uploads.get_upload(job.replaces).visitor == visitor
             case _:
                 data = getattr(job, "data", "")
-                theirs = not data.startswith("own-") or uploads.sample(data).visitor == visitor
-    except (NoSuchRun, LookupError):  # gone: the job itself says so best
+                theirs = not data.startswith("own-") or uploads.get_upload(data).visitor == visitor
+    except (RunNotFound, LookupError):  # gone: the job itself says so best
         return
     if not theirs:
-        raise NotYours
+        raise NotOwner
 
 
 # --- each limit -----------------------------------------------------------------------------------
 
 
 def _check_waiting(visitor: str) -> None:
-    most = setting("waiting")
+    most = get_setting("waiting")
     if not most:
         return
     waiting = (runs.c.visitor == visitor) & (runs.c.state == QUEUED)
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         used = sql.scalar(select(func.count()).select_from(runs).where(waiting)) or 0
     if used >= most:
-        raise OverLimit(
+        raise QuotaExceeded(
             f"At most {most:,.0f} of your jobs may wait at once, and {used:,} do. You can start "
             "the next when one of them has begun; or cancel one."
         )
 
 
-RUNS_TOLD = "At most {most} of your runs an hour are begun, and you asked for {used}."
-ADDED_TOLD = "At most {most} of your uploads a day are taken in, and you made {used}."
-COUNTED = {"run": ("runs_an_hour", HOUR, RUNS_TOLD), "upload": ("uploads_a_day", DAY, ADDED_TOLD)}
+RUNS_TEXT = "At most {most} of your runs an hour are begun, and you asked for {used}."
+UPLOADS_TEXT = "At most {most} of your uploads a day are taken in, and you made {used}."
+COUNT_QUOTAS = {
+    "run": ("runs_an_hour", HOUR_SECONDS, RUNS_TEXT),
+    "upload": ("uploads_a_day", DAY_SECONDS, UPLOADS_TEXT),
+}
 
 
 def _check_count(what: str, visitor: str) -> None:
-    key, period, told = COUNTED[what]
-    most, now = int(setting(key)), time.time()
+    key, period, told = COUNT_QUOTAS[what]
+    most, now = int(get_setting(key)), time.time()
     if not most:
         return
     within = (spent.c.visitor == visitor) & (spent.c.what == what) & (spent.c.at > now - period)
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         times = sql.scalars(select(spent.c.at).where(within).order_by(spent.c.at)).all()
     if len(times) >= most:
         free = times[len(times) - most] + period - now
         used = told.format(most=f"{most:,}", used=f"{len(times):,}")
-        raise OverLimit(f"{used} The next is possible {_in(free)}.")
+        raise QuotaExceeded(f"{used} The next is possible {_format_delay(free)}.")
 
 
 def _check_seconds(visitor: str, asked: float) -> None:
-    most, now = setting("seconds_a_day"), time.time()
+    most, now = get_setting("seconds_a_day"), time.time()
     if not most:
         return
-    taken = _taken(visitor, now)
+    taken = _read_training_usage(visitor, now)
     used = sum(seconds for _, seconds in taken)
     if used + asked <= most:
         return
     told = (
-        f"You may train for {_long(most)} a day. {_long(used)} are used or planned, and this asks "
-        f"for up to {_long(asked)}."
+        f"You may train for {_format_duration(most)} a day. {_format_duration(used)} are used or planned, and this asks "
+        f"for up to {_format_duration(asked)}."
     )
     if asked > most:
-        raise OverLimit(f"{told} Choose a shorter time budget.")
+        raise QuotaExceeded(f"{told} Choose a shorter time budget.")
     free = now
     for at, seconds in taken:  # the oldest first
-        used, free = used - seconds, at + DAY
+        used, free = used - seconds, at + DAY_SECONDS
         if used + asked <= most:
             break
-    raise OverLimit(f"{told} It fits {_in(free - now)}, or now with a shorter time budget.")
+    raise QuotaExceeded(
+        f"{told} It fits {_format_delay(free - now)}, or now with a shorter time budget."
+    )
 
 
-def _taken(visitor: str, now: float) -> list[tuple[float, float]]:
+def _read_training_usage(visitor: str, now: float) -> list[tuple[float, float]]:
     """(when, seconds) of training within a day; of what is not over, what it asked for."""
-    recent = (spent.c.visitor == visitor) & (spent.c.at > now - DAY) & (spent.c.seconds > 0)
+    recent = (spent.c.visitor == visitor) & (spent.c.at > now - DAY_SECONDS) & (spent.c.seconds > 0)
     named = select(spent.c.at, spent.c.seconds, runs.c.state, runs.c.claimed, runs.c.ended)
     named = named.select_from(spent.outerjoin(runs, runs.c.id == spent.c.run)).where(recent)
     found = []
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         for at, seconds, state, claimed, ended in sql.execute(named.order_by(spent.c.at)):
-            if state in OVER and ended:
+            if state in END_STATES and ended:
                 # Not below 0: clocks are set back.
                 seconds = min(seconds, max(0.0, ended - claimed)) if claimed else 0.0
             found.append((at, seconds))
     return found
 
 
-_seen: dict[str, tuple[float, int]] = {}  # when the disk was looked at for whom, and what was there
+_disk_cache: dict[
+    str, tuple[float, int]
+] = {}  # when the disk was looked at for whom, and what was there
 
 
-def room(visitor: str, more_bytes: int = 0) -> None:
+def check_disk_quota(visitor: str, more_bytes: int = 0) -> None:
     """Raises `OverLimit` where the visitor's data and models, and so much more, take too much."""
-    most = setting("disk_mb") * MB
+    most = get_setting("disk_mb") * MB
     if not most:
         return
-    at, used = _seen.get(visitor, (0.0, 0))
-    if not more_bytes or time.monotonic() - at > LOOK_SECONDS:
-        used = disk_of(visitor)
-        _seen[visitor] = time.monotonic(), used
-        if len(_seen) > 1000:
-            _seen.pop(next(iter(_seen)))
+    at, used = _disk_cache.get(visitor, (0.0, 0))
+    if not more_bytes or time.monotonic() - at > DISK_CACHE_SECONDS:
+        used = measure_visitor_disk_usage(visitor)
+        _disk_cache[visitor] = time.monotonic(), used
+        if len(_disk_cache) > 1000:
+            _disk_cache.pop(next(iter(_disk_cache)))
     if used + more_bytes >= most:
         asked = f", and this is {more_bytes / MB:,.0f} MB more" if more_bytes >= MB else ""
-        raise OverLimit(
+        raise QuotaExceeded(
             f"Your data and models may take {most / MB:,.0f} MB here, and take {used / MB:,.0f} MB"
             f"{asked}. There is room as soon as you delete some, on the pages Data and Runs; a "
             "deleted run goes an hour later."
         )
 
 
-def disk_of(visitor: str) -> int:
+def measure_visitor_disk_usage(visitor: str) -> int:
     """What the visitor's own data and the models of their runs take, in bytes."""
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         keys = sql.scalars(select(runs.c.id).where(runs.c.visitor == visitor)).all()
-    there = {place.name for place in (home() / "runs").glob("*")}
-    models = sum(bytes_in(run_folder(key)) for key in there.intersection(keys))
-    return models + sum(one.bytes for one in uploads.of(visitor))
+    there = {place.name for place in (data_dir() / "runs").glob("*")}
+    models = sum(measure_size(run_dir(key)) for key in there.intersection(keys))
+    return models + sum(one.bytes for one in uploads.list_uploads(visitor))
 
 
-def bytes_in(place: Path) -> int:
+def measure_size(place: Path) -> int:
     """What a folder or a file takes; 0 where there is none."""
     total = 0
     for file in [place] if place.is_file() else place.rglob("*"):
@@ -217,19 +226,19 @@ def bytes_in(place: Path) -> int:
     return total
 
 
-def _note(what: str, visitor: str, seconds: float, run: str | None) -> None:
+def _record_usage(what: str, visitor: str, seconds: float, run: str | None) -> None:
     now = time.time()
-    with store().engine.begin() as sql:
-        sql.execute(delete(spent).where(spent.c.at < now - DAY))
+    with get_store().engine.begin() as sql:
+        sql.execute(delete(spent).where(spent.c.at < now - DAY_SECONDS))
         row = {"visitor": visitor, "what": what, "at": now, "seconds": seconds, "run": run}
         sql.execute(insert(spent).values(row))
 
 
-def _in(seconds: float) -> str:
-    return f"in {_long(max(60.0, seconds))}"
+def _format_delay(seconds: float) -> str:
+    return f"in {_format_duration(max(60.0, seconds))}"
 
 
-def _long(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """A time in words, rounded up so that nobody comes too early."""
     if seconds < 100:
         return f"{seconds:.0f} seconds" if seconds != 60 else "1 minute"

@@ -27,31 +27,39 @@ from sqlalchemy.exc import IntegrityError
 from trainers import backbones
 from trainers.backbones import cache
 from trainers.datasets import uploads
-from trainers.datasets.uploads.dataset import KEY, TERMINAL
+from trainers.datasets.uploads.dataset import LOCAL_VISITOR, UPLOAD_KEY
 from trainers.hosting import erase
-from trainers.hosting.quotas import bytes_in
-from trainers.store import LISTED, OVER, Past, events, migrations, runs, store
+from trainers.hosting.quotas import measure_size
+from trainers.store import (
+    END_STATES,
+    HISTORY_KINDS,
+    RunSummary,
+    events,
+    get_store,
+    migrations,
+    runs,
+)
 from trainers.store.engine import is_shared
-from trainers.store.repair import damaged
+from trainers.store.repair import list_damaged
 from trainers.store.tables import shares, spent, tidying
 from trainers.system import object_store
-from trainers.system.atomic import DRAFT
-from trainers.system.paths import home, machine, run_folder
+from trainers.system.atomic import PARTIAL_SUFFIX
+from trainers.system.paths import data_dir, data_dir_id, run_dir
 from trainers.system.registry import UnknownKey
-from trainers.system.settings import hosted, setting
+from trainers.system.settings import get_setting, is_hosted
 
-DAY, GB = 24 * 3600.0, 10**9
-EVERY_SECONDS = 3600
-END_SECONDS = 5.0  # that the end of the app waits for it. Ours
+DAY_SECONDS, GB = 24 * 3600.0, 10**9
+CLEANUP_INTERVAL_SECONDS = 3600
+JOIN_TIMEOUT_SECONDS = 5.0  # that the end of the app waits for it. Ours
 NOTICE_DAYS = 7  # ours, as what follows
-NEARLY = 0.8  # of a size, from which on it is said
-LEFT_SECONDS = 24 * 3600  # folders that no row names: of a process that was killed
-LEFT_SHARED_SECONDS = 900  # the same where other app servers may have ended the row
-ASIDE_SECONDS = 7 * DAY  # a database as it was before an upgrade, or a repair
-AGES = ("keep_models_days", "keep_runs_days", "keep_data_days")
+WARNING_FRACTION = 0.8  # of a size, from which on it is said
+LEFTOVER_SECONDS = 24 * 3600  # folders that no row names: of a process that was killed
+LEFTOVER_SHARED_SECONDS = 900  # the same where other app servers may have ended the row
+BACKUP_SECONDS = 7 * DAY_SECONDS  # a database as it was before an upgrade, or a repair
+AGE_SETTINGS = ("keep_models_days", "keep_runs_days", "keep_data_days")
 
 
-class Going(NamedTuple):
+class Expiry(NamedTuple):
     """Something that goes."""
 
     what: str  # "features", "model", "run", "data", "weights", "draft", "copy" or "left over"
@@ -60,7 +68,7 @@ class Going(NamedTuple):
     why: str  # in words
 
 
-class Until(NamedTuple):
+class ExpiryDates(NamedTuple):
     """When something of a run goes by its age; None: never."""
 
     run: float | None
@@ -68,7 +76,7 @@ class Until(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kept:
+class DiskUsage:
     """What takes how much, in bytes."""
 
     models: int
@@ -84,96 +92,98 @@ class Kept:
         return self.models + self.events + self.data + self.features
 
 
-def features_folder() -> Path:
+def feature_cache_dir() -> Path:
     """Where computed features lie."""
-    return home() / "features"
+    return data_dir() / "features"
 
 
-def kept() -> Kept:
-    with store().engine.connect() as sql:
+def measure_disk_usage() -> DiskUsage:
+    with get_store().engine.connect() as sql:
         deleted = sql.scalars(select(runs.c.id).where(runs.c.deleted.is_not(None))).all()
-    return Kept(
-        bytes_in(home() / "runs") - sum(bytes_in(run_folder(run)) for run in deleted),
-        sum(_events().values()),
-        bytes_in(home() / "data"),
-        bytes_in(features_folder()),
-        sum(size for _, _, size in _weights()),
-        bytes_in(home() / "online"),
+    return DiskUsage(
+        measure_size(data_dir() / "runs") - sum(measure_size(run_dir(run)) for run in deleted),
+        sum(_event_bytes().values()),
+        measure_size(data_dir() / "data"),
+        measure_size(feature_cache_dir()),
+        sum(size for _, _, size in _list_weights()),
+        measure_size(data_dir() / "online"),
     )
 
 
-def _events() -> dict[str, int]:
+def _event_bytes() -> dict[str, int]:
     """Bytes of the events of each run that was not deleted."""
     told = select(events.c.run, func.sum(func.length(events.c.event)))
     told = told.join(runs, runs.c.id == events.c.run).where(runs.c.deleted.is_(None))
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         return dict(sql.execute(told.group_by(events.c.run)).all())
 
 
-def nearly_full() -> tuple[float, float] | None:
+def get_storage_warning() -> tuple[float, float] | None:
     """(GB taken, GB at most) from `NEARLY` on, as of the last hour; None below."""
-    most = setting("keep_gb")
-    with store().engine.connect() as sql:
-        taken = (sql.scalar(select(tidying.c.taken).where(_ours())) or 0.0) / GB
-    return (taken, most) if most and taken > NEARLY * most else None
+    most = get_setting("keep_gb")
+    with get_store().engine.connect() as sql:
+        taken = (sql.scalar(select(tidying.c.taken).where(_is_own_lease())) or 0.0) / GB
+    return (taken, most) if most and taken > WARNING_FRACTION * most else None
 
 
 # --- by age ---------------------------------------------------------------------------------------
 
 
-def since() -> float:
+def get_policy_start() -> float:
     """Since when the ages hold that are set now; noted when they are seen first."""
-    ages = ",".join(f"{setting(key):g}" for key in AGES)
-    row = {"id": _number(), "until": 0.0, "ages": ages, "since": time.time(), "taken": 0.0}
-    with store().engine.begin() as sql:
-        known = sql.execute(select(tidying.c.ages, tidying.c.since).where(_ours())).first()
+    ages = ",".join(f"{get_setting(key):g}" for key in AGE_SETTINGS)
+    row = {"id": _lease_id(), "until": 0.0, "ages": ages, "since": time.time(), "taken": 0.0}
+    with get_store().engine.begin() as sql:
+        known = sql.execute(select(tidying.c.ages, tidying.c.since).where(_is_own_lease())).first()
         if known and known.ages == ages:
             return known.since
         if known:
-            sql.execute(update(tidying).where(_ours()).values(ages=ages, since=row["since"]))
+            sql.execute(
+                update(tidying).where(_is_own_lease()).values(ages=ages, since=row["since"])
+            )
             return row["since"]
     try:
-        with store().engine.begin() as sql:
+        with get_store().engine.begin() as sql:
             sql.execute(insert(tidying).values(row))
     except IntegrityError:  # another process was quicker
         pass
     return row["since"]
 
 
-def _number() -> int:
+def _lease_id() -> int:
     """Of the row of this data folder; more than one share a PostgreSQL."""
-    return zlib.crc32(machine().encode()) >> 1 if is_shared(store().engine) else 1
+    return zlib.crc32(data_dir_id().encode()) >> 1 if is_shared(get_store().engine) else 1
 
 
-def _ours() -> Any:
-    return tidying.c.id == _number()
+def _is_own_lease() -> Any:
+    return tidying.c.id == _lease_id()
 
 
-def _until(created: float, days: float, from_: float) -> float | None:
+def _expiry_date(created: float, days: float, from_: float) -> float | None:
     """When something goes that was made then, but not before it was said for a while."""
-    return max(created + days * DAY, from_ + NOTICE_DAYS * DAY) if days else None
+    return max(created + days * DAY_SECONDS, from_ + NOTICE_DAYS * DAY_SECONDS) if days else None
 
 
-def until(past: Past, from_: float | None = None) -> Until:
+def get_expiry_dates(past: RunSummary, from_: float | None = None) -> ExpiryDates:
     """When the run, or the comparison, of a row goes by age, and its model. `from_`: `since()`."""
-    models, ages = setting("keep_models_days"), setting("keep_runs_days")
-    if past.pinned or past.state not in OVER or not (models or ages):
-        return Until(None, None)
-    from_ = since() if from_ is None else from_
-    gone = _until(past.created, ages, from_)
-    has_model = past.kind == "run" and run_folder(past.id).exists()
-    return Until(gone, _until(past.created, models, from_) if has_model else None)
+    models, ages = get_setting("keep_models_days"), get_setting("keep_runs_days")
+    if past.pinned or past.state not in END_STATES or not (models or ages):
+        return ExpiryDates(None, None)
+    from_ = get_policy_start() if from_ is None else from_
+    gone = _expiry_date(past.created, ages, from_)
+    has_model = past.kind == "run" and run_dir(past.id).exists()
+    return ExpiryDates(gone, _expiry_date(past.created, models, from_) if has_model else None)
 
 
-def data_until(data: uploads.Own) -> float | None:
+def get_data_expiry(data: uploads.UploadedDataset) -> float | None:
     """When a visitor's own data goes, unless it is used; None: never."""
-    days = setting("keep_data_days")
-    return _until(_used(data), days, since()) if days else None
+    days = get_setting("keep_data_days")
+    return _expiry_date(_last_used(data), days, get_policy_start()) if days else None
 
 
-def _used(data: uploads.Own) -> float:
+def _last_used(data: uploads.UploadedDataset) -> float:
     """When it was added or run on last."""
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         newest = sql.scalar(select(func.max(runs.c.created)).where(runs.c.subject == data.key))
     return max(data.created, newest or 0.0)
 
@@ -181,91 +191,93 @@ def _used(data: uploads.Own) -> float:
 # --- what would go --------------------------------------------------------------------------------
 
 
-def going() -> Iterator[Going]:
+def list_expired() -> Iterator[Expiry]:
     """What goes now, in the order in which it goes; nothing is touched."""
-    now, from_ = time.time(), since()
+    now, from_ = time.time(), get_policy_start()
     gone: set[str] = set()
     freed = 0
-    for past, pinned in _over():
+    for past, pinned in _list_ended_runs():
         if pinned:
             continue
-        ages = _ages(past, from_)
-        size = bytes_in(run_folder(past.id))
+        ages = _row_expiry_dates(past, from_)
+        size = measure_size(run_dir(past.id))
         if ages.run and ages.run < now and not past.part_of:
             gone.add(past.id)
             freed += size
-            yield Going("run", past.id, size, f"older than {setting('keep_runs_days'):g} days")
+            yield Expiry("run", past.id, size, f"older than {get_setting('keep_runs_days'):g} days")
         elif size and ages.model and ages.model < now:
             gone.add(f"model {past.id}")
             freed += size
-            yield Going("model", past.id, size, f"older than {setting('keep_models_days'):g} days")
-    for data in _all_own():
-        leaves = data_until(data)
-        if leaves and leaves < now and not _busy(data.key):
+            yield Expiry(
+                "model", past.id, size, f"older than {get_setting('keep_models_days'):g} days"
+            )
+    for data in _list_own_data():
+        leaves = get_data_expiry(data)
+        if leaves and leaves < now and not _is_busy(data.key):
             freed += data.bytes
-            yield Going("data", data.key, data.bytes,
-                        f"not used for {setting('keep_data_days'):g} days")  # fmt: skip
-    yield from _by_size(gone, freed)
-    yield from _weights_by_size()
-    yield from _left_over(now)
+            yield Expiry("data", data.key, data.bytes,
+                        f"not used for {get_setting('keep_data_days'):g} days")  # fmt: skip
+    yield from _list_over_size(gone, freed)
+    yield from _list_weights_over_size()
+    yield from _list_leftovers(now)
 
 
-class _Row(NamedTuple):
+class _RunRow(NamedTuple):
     id: str
     kind: str
     created: float
     part_of: str | None
 
 
-def _over() -> list[tuple[_Row, bool]]:
+def _list_ended_runs() -> list[tuple[_RunRow, bool]]:
     """Runs and comparisons that are over, the oldest first, and whether they, or the comparison
     that they belong to, are pinned."""
-    listed = select(*(runs.c[name] for name in (*_Row._fields, "pinned", "state")))
-    listed = listed.where(runs.c.kind.in_(LISTED), runs.c.deleted.is_(None))
-    with store().engine.connect() as sql:
+    listed = select(*(runs.c[name] for name in (*_RunRow._fields, "pinned", "state")))
+    listed = listed.where(runs.c.kind.in_(HISTORY_KINDS), runs.c.deleted.is_(None))
+    with get_store().engine.connect() as sql:
         rows = sql.execute(listed.order_by(runs.c.created)).all()
     whole = {row.id: row for row in rows}
     found = []
     for row in rows:
         parent = whole.get(row.part_of)
-        if row.state not in OVER or (parent and parent.state not in OVER):
+        if row.state not in END_STATES or (parent and parent.state not in END_STATES):
             continue
         part_of = row.part_of if parent else None
         pinned = bool(row.pinned or (parent and parent.pinned))
-        found.append((_Row(row.id, row.kind, row.created, part_of), pinned))
+        found.append((_RunRow(row.id, row.kind, row.created, part_of), pinned))
     return found
 
 
-def _ages(row: _Row, from_: float) -> Until:
-    return Until(
-        _until(row.created, setting("keep_runs_days"), from_),
-        _until(row.created, setting("keep_models_days"), from_),
+def _row_expiry_dates(row: _RunRow, from_: float) -> ExpiryDates:
+    return ExpiryDates(
+        _expiry_date(row.created, get_setting("keep_runs_days"), from_),
+        _expiry_date(row.created, get_setting("keep_models_days"), from_),
     )
 
 
-def _by_size(gone: set[str], freed: int) -> Iterator[Going]:
-    most = setting("keep_gb") * GB
-    over = kept().counted - freed - most if most else 0
+def _list_over_size(gone: set[str], freed: int) -> Iterator[Expiry]:
+    most = get_setting("keep_gb") * GB
+    over = measure_disk_usage().counted - freed - most if most else 0
     if over <= 0:
         return
-    why = f"more than {setting('keep_gb'):g} GB in all"
-    files = [file for file in features_folder().rglob("*") if file.is_file()]
+    why = f"more than {get_setting('keep_gb'):g} GB in all"
+    files = [file for file in feature_cache_dir().rglob("*") if file.is_file()]
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         size = file.stat().st_size
         over -= size
-        yield Going("features", str(file), size, why)
+        yield Expiry("features", str(file), size, why)
         if over <= 0:
             return
-    rows = [row for row in _over() if row[0].id not in gone]
-    for spared in (False, True) if hosted() else (False,):
+    rows = [row for row in _list_ended_runs() if row[0].id not in gone]
+    for spared in (False, True) if is_hosted() else (False,):
         for past, pinned in rows:
-            size = bytes_in(run_folder(past.id))
+            size = measure_size(run_dir(past.id))
             if pinned == spared and size and f"model {past.id}" not in gone:
                 over -= size
-                yield Going("model", past.id, size, why)
+                yield Expiry("model", past.id, size, why)
                 if over <= 0:
                     return
-    told = _events()
+    told = _event_bytes()
     parts: dict[str, list[str]] = {}
     for past, _ in rows:
         parts.setdefault(past.part_of or past.id, []).append(past.id)
@@ -274,105 +286,105 @@ def _by_size(gone: set[str], freed: int) -> Iterator[Going]:
             continue
         size = sum(told.get(key, 0) for key in {past.id, *parts[past.id]})
         over -= size
-        yield Going("run", past.id, size, why)
+        yield Expiry("run", past.id, size, why)
         if over <= 0:
             return
 
 
-def _all_own() -> list[uploads.Own]:
+def _list_own_data() -> list[uploads.UploadedDataset]:
     """The data of all visitors that is still there, what was used longest ago first; not that of
     whoever sits at this computer's terminal."""
     found = []
-    for place in (home() / "data").glob("*/about.json"):
+    for place in (data_dir() / "data").glob("*/about.json"):
         key = f"own-{place.parent.name}"
-        if KEY.fullmatch(key):
+        if UPLOAD_KEY.fullmatch(key):
             try:
-                found.append(uploads.sample(key))
+                found.append(uploads.get_upload(key))
             except LookupError:  # damaged: whose it is, and how old, cannot be told
                 continue
-    there = [one for one in found if one.classes and one.visitor != TERMINAL]
-    return sorted(there, key=_used)
+    there = [one for one in found if one.classes and one.visitor != LOCAL_VISITOR]
+    return sorted(there, key=_last_used)
 
 
-def _busy(data: str) -> bool:
+def _is_busy(data: str) -> bool:
     """Whether a job on it runs or waits."""
-    working = (runs.c.subject == data) & runs.c.state.not_in(OVER)
-    with store().engine.connect() as sql:
+    working = (runs.c.subject == data) & runs.c.state.not_in(END_STATES)
+    with get_store().engine.connect() as sql:
         return bool(sql.scalar(select(func.count()).select_from(runs).where(working)))
 
 
-def _weights() -> list[tuple[float, Path, int]]:
+def _list_weights() -> list[tuple[float, Path, int]]:
     """(used last, where, bytes) of pre-trained models that Thaw downloaded. Other programs keep
     theirs in the same folders: of Hugging Face's only those that carry our mark, of torchvision's
     only files that are in our list."""
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         name = runs.c.plan["backbone"].as_string()
         used = dict(sql.execute(select(name, func.max(runs.c.created)).group_by(name)).all())
     found = {}
     for key, row in backbones.BACKBONES.items():
-        if row.file and not row.repo and cache.is_here(row):
-            file = cache.checkpoints() / row.file
+        if row.file and not row.repo and cache.is_downloaded(row):
+            file = cache.torch_hub_path() / row.file
             found[file] = max(used.get(key) or 0.0, file.stat().st_mtime), file.stat().st_size
-    for mark in cache.hub_cache().glob("models--*/refs/thaw"):
+    for mark in cache.hf_hub_path().glob("models--*/refs/thaw"):
         place = mark.parents[1]
         named = place.name.removeprefix("models--").replace("--", "/")
         last = max((at for key, at in used.items() if key and named in key), default=0.0)
-        found[place] = max(last, mark.stat().st_mtime), bytes_in(place)
+        found[place] = max(last, mark.stat().st_mtime), measure_size(place)
     return sorted((at, place, size) for place, (at, size) in found.items())
 
 
-def _weights_by_size() -> Iterator[Going]:
-    most, there = setting("weights_gb") * GB, _weights()
+def _list_weights_over_size() -> Iterator[Expiry]:
+    most, there = get_setting("weights_gb") * GB, _list_weights()
     over = sum(size for _, _, size in there) - most if most else 0
     for _, place, size in there:
         if over <= 0:
             return
         over -= size
-        yield Going("weights", str(place), size,
-                    f"more than {setting('weights_gb'):g} GB of downloaded models")  # fmt: skip
+        yield Expiry("weights", str(place), size,
+                    f"more than {get_setting('weights_gb'):g} GB of downloaded models")  # fmt: skip
 
 
-def _left_over(now: float) -> Iterator[Going]:
+def _list_leftovers(now: float) -> Iterator[Expiry]:
     """Folders of runs that are in no row, and drafts: a killed process left them, or another app
     server ended the row."""
-    left = LEFT_SHARED_SECONDS if is_shared(store().engine) else LEFT_SECONDS
-    for place in (home() / "runs", features_folder(), home() / "data"):
-        for draft in place.glob(f"*/*{DRAFT}"):
+    left = LEFTOVER_SHARED_SECONDS if is_shared(get_store().engine) else LEFTOVER_SECONDS
+    for place in (data_dir() / "runs", feature_cache_dir(), data_dir() / "data"):
+        for draft in place.glob(f"*/*{PARTIAL_SUFFIX}"):
             with suppress(OSError):  # it became what it was to be
-                if draft.stat().st_mtime < now - LEFT_SECONDS:
-                    yield Going("draft", str(draft), bytes_in(draft), "left half written")
-    for copy in (*migrations.copies(store().engine), *damaged()):
+                if draft.stat().st_mtime < now - LEFTOVER_SECONDS:
+                    yield Expiry("draft", str(draft), measure_size(draft), "left half written")
+    for copy in (*migrations.list_backups(get_store().engine), *list_damaged()):
         with suppress(OSError):
-            if copy.stat().st_mtime < now - ASIDE_SECONDS:
-                yield Going("copy", str(copy), bytes_in(copy), "put aside a week ago")
-    if damaged():  # what was put aside may have their rows
+            if copy.stat().st_mtime < now - BACKUP_SECONDS:
+                yield Expiry("copy", str(copy), measure_size(copy), "put aside a week ago")
+    if list_damaged():  # what was put aside may have their rows
         return
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         known = set(sql.scalars(select(runs.c.id)))
         # Older folders belong to another database: this one was made after them.
         since = sql.scalar(select(func.min(runs.c.created))) or now
-    for place in (home() / "runs").glob("*"):
+    for place in (data_dir() / "runs").glob("*"):
         if place.name not in known and since < place.stat().st_mtime < now - left:
-            yield Going("left over", place.name, bytes_in(place), "of no run")
+            yield Expiry("left over", place.name, measure_size(place), "of no run")
 
 
 # --- doing it -------------------------------------------------------------------------------------
 
 
-def tidy() -> list[Going]:
+def clean_up() -> list[Expiry]:
     """Deletes what goes, and says what that was. A run can be brought back for an hour, as ever."""
-    done = list(going())
+    done = list(list_expired())
     for one in done:
         match one.what:
             case "run":
-                _delete(one.key)
+                _delete_run(one.key)
             case "model" if one.why.startswith("older"):
-                object_store.drop(one.key)
+                object_store.delete_run(one.key)
             case "model" | "left over":  # a copy, where models are shared
-                shutil.rmtree(run_folder(one.key), ignore_errors=True)
+                shutil.rmtree(run_dir(one.key), ignore_errors=True)
             case "data":
                 with suppress(UnknownKey):  # deleted meanwhile
-                    erase.data(one.key)
+                    erase.erase_data(one.key)
             case "features" | "draft" | "copy":
                 Path(one.key).unlink(missing_ok=True)
             case "weights":
@@ -381,32 +393,36 @@ def tidy() -> list[Going]:
                     shutil.rmtree(place, ignore_errors=True)
                 else:
                     place.unlink(missing_ok=True)
-    with store().engine.begin() as sql:
-        sql.execute(delete(spent).where(spent.c.at < time.time() - DAY))
+    with get_store().engine.begin() as sql:
+        sql.execute(delete(spent).where(spent.c.at < time.time() - DAY_SECONDS))
         sql.execute(delete(shares).where(shares.c.run.not_in(select(runs.c.id))))
-        sql.execute(update(tidying).where(_ours()).values(taken=kept().counted))
+        sql.execute(
+            update(tidying).where(_is_own_lease()).values(taken=measure_disk_usage().counted)
+        )
     return done
 
 
-def _delete(run: str) -> None:
-    with store().engine.connect() as sql:
+def _delete_run(run: str) -> None:
+    with get_store().engine.connect() as sql:
         visitor = sql.scalar(select(runs.c.visitor).where(runs.c.id == run))
-    store().delete([run], visitor)
+    get_store().delete([run], visitor)
 
 
-def turn() -> bool:
+def acquire_lease() -> bool:
     """Whether it is this process's turn: of several apps on a data folder one does it, once in
     `EVERY_SECONDS`."""
-    since()  # the row is there
+    get_policy_start()  # the row is there
     now = time.time()
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         # One that is further ahead was set before the clock was set back.
-        due = (tidying.c.until < now) | (tidying.c.until > now + EVERY_SECONDS)
-        mine = update(tidying).where(_ours(), due).values(until=now + EVERY_SECONDS)
+        due = (tidying.c.until < now) | (tidying.c.until > now + CLEANUP_INTERVAL_SECONDS)
+        mine = (
+            update(tidying).where(_is_own_lease(), due).values(until=now + CLEANUP_INTERVAL_SECONDS)
+        )
         return sql.execute(mine).rowcount == 1
 
 
-class Tidying:
+class CleanupThread:
     """Tidies up as long as the app lives. A context."""
 
     def __init__(self, first_seconds: float = 60.0) -> None:
@@ -414,18 +430,18 @@ class Tidying:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._tidy, daemon=True)
 
-    def __enter__(self) -> "Tidying":
+    def __enter__(self) -> "CleanupThread":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(END_SECONDS)  # what it is at may be far away, and slow
+        self._thread.join(JOIN_TIMEOUT_SECONDS)  # what it is at may be far away, and slow
 
     def _tidy(self) -> None:
         wait = self.first
         while not self._over.wait(wait):
-            wait = min(EVERY_SECONDS, 60.0)
+            wait = min(CLEANUP_INTERVAL_SECONDS, 60.0)
             for step in (self._share, erase.scrub, self._hourly):
                 if self._over.is_set():
                     return
@@ -438,10 +454,10 @@ class Tidying:
                     )
 
     def _share(self) -> None:
-        object_store.again(self._over.is_set)
+        object_store.retry_pending(self._over.is_set)
 
     def _hourly(self) -> None:
-        if turn():
-            object_store.renew(self._over.is_set)
-            for one in tidy():
+        if acquire_lease():
+            object_store.refresh_all(self._over.is_set)
+            for one in clean_up():
                 logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)

@@ -11,13 +11,13 @@ from statistics import median
 from typing import NamedTuple
 
 from guide.approaches import APPROACHES
-from trainers.hosting.rooms import Line
+from trainers.hosting.rooms import BoardRow
 
-ENOUGH = 2  # draws of each that can be set side by side. Ours
-LUCK = 0.05  # a gap that chance makes less often than this is more than luck
+MIN_SEEDS = 2  # draws of each that can be set side by side. Ours
+SIGNIFICANCE_LEVEL = 0.05  # a gap that chance makes less often than this is more than luck
 
 
-class Group(NamedTuple):
+class ScoreGroup(NamedTuple):
     """Runs that were done alike."""
 
     name: str
@@ -29,7 +29,7 @@ class Group(NamedTuple):
     scores: tuple[float, ...]  # one a draw
 
 
-def groups(lines: Sequence[Line], by: str) -> list[Group]:
+def group_runs(lines: Sequence[BoardRow], by: str) -> list[ScoreGroup]:
     """The finished runs, by "approach" (in the order of the approaches) or by "per_class"."""
     done = [line for line in lines if line.score is not None]
     keys = (
@@ -40,15 +40,17 @@ def groups(lines: Sequence[Line], by: str) -> list[Group]:
     found = []
     for key in keys:
         these = [line for line in done if getattr(line, by) == key]
-        every, scores = sorted(line.score for line in these), _one_a_draw(these)
+        every, scores = sorted(line.score for line in these), _median_per_seed(these)
         seconds = median(line.seconds for line in these)
         found.append(
-            Group(_called(key), len(these), every[0], median(scores), every[-1], seconds, scores)
+            ScoreGroup(
+                _group_title(key), len(these), every[0], median(scores), every[-1], seconds, scores
+            )
         )
     return found
 
 
-def _one_a_draw(lines: Sequence[Line]) -> tuple[float, ...]:
+def _median_per_seed(lines: Sequence[BoardRow]) -> tuple[float, ...]:
     """The scores, those of runs that repeat each other once: by their median."""
     draws = defaultdict(list)
     for line in lines:
@@ -56,13 +58,13 @@ def _one_a_draw(lines: Sequence[Line]) -> tuple[float, ...]:
     return tuple(sorted(median(scores) for scores in draws.values()))
 
 
-def _called(key: str | int | None) -> str:
+def _group_title(key: str | int | None) -> str:
     if isinstance(key, str):
         return APPROACHES[key].title
     return "All examples" if key is None else f"{key} of each class"
 
 
-def told(lines: Sequence[Line], *, data: str, by: str = "approach") -> list[str]:
+def summarise_room(lines: Sequence[BoardRow], *, data: str, by: str = "approach") -> list[str]:
     """What came out on `data`, one sentence a point; [] where nothing is finished. Plain text."""
     kinds = defaultdict(list)  # what was set alike, but for `by`
     for line in lines:
@@ -72,21 +74,21 @@ def told(lines: Sequence[Line], *, data: str, by: str = "approach") -> list[str]
     if not kinds:
         return []
     (other, budget, _), alike = max(kinds.items(), key=lambda kind: len(kind[1]))
-    found = groups(alike, by)
-    said = [_in_words(group) for group in found]
+    found = group_runs(alike, by)
+    said = [_describe_group(group) for group in found]
     if len(kinds) > 1:
         every = sum(map(len, kinds.values()))
         said.insert(
             0,
             f"Of {every} runs, the {len(alike)} that were set alike are held side by side: "
-            f"{_called(other)}, a budget of {budget:g} s.",
+            f"{_group_title(other)}, a budget of {budget:g} s.",
         )
     if len(found) < 2:
         return [*said, "That is one kind only: with another beside it, there is something to see."]
-    return said + (_rise(found) if by == "per_class" else _best(found))
+    return said + (_describe_gains(found) if by == "per_class" else _describe_best(found))
 
 
-def _in_words(group: Group) -> str:
+def _describe_group(group: ScoreGroup) -> str:
     runs, draws = "1 run" if group.runs == 1 else f"{group.runs} runs", len(group.scores)
     if draws < group.runs:
         runs += f" of {draws} draw{'s' * (draws > 1)}"
@@ -98,13 +100,13 @@ def _in_words(group: Group) -> str:
     )
 
 
-def _best(found: Sequence[Group]) -> list[str]:
+def _describe_best(found: Sequence[ScoreGroup]) -> list[str]:
     first, second = sorted(found, key=lambda group: group.middle, reverse=True)[:2]
-    if min(len(first.scores), len(second.scores)) < ENOUGH:
-        return [_too_few(first, second)]
-    won, pairs = _won(first, second)
+    if min(len(first.scores), len(second.scores)) < MIN_SEEDS:
+        return [_describe_too_few_seeds(first, second)]
+    won, pairs = _count_wins(first, second)
     held = f"one draw of each side by side, {first.name} was the better in {won} of {pairs} pairs"
-    if _is_luck(first, second):
+    if _is_chance(first, second):
         return [
             f"Whether {first.name} is ahead of {second.name} cannot be told from these runs: "
             f"{held}, which luck alone does, too."
@@ -112,33 +114,33 @@ def _best(found: Sequence[Group]) -> list[str]:
     return [f"{first.name} was ahead of {second.name}, by more than luck: {held}."]
 
 
-def _rise(found: Sequence[Group]) -> list[str]:
+def _describe_gains(found: Sequence[ScoreGroup]) -> list[str]:
     """What each step up in examples brought."""
     said = []
     for fewer, more in pairwise(found):
-        if min(len(fewer.scores), len(more.scores)) < ENOUGH:
-            said.append(_too_few(fewer, more))
+        if min(len(fewer.scores), len(more.scores)) < MIN_SEEDS:
+            said.append(_describe_too_few_seeds(fewer, more))
             continue
         step = f"From {fewer.name} to {more.name}: {100 * (more.middle - fewer.middle):+.0f} points"
-        said.append(f"{step}, which may be luck." if _is_luck(fewer, more)
+        said.append(f"{step}, which may be luck." if _is_chance(fewer, more)
                     else f"{step}, by more than luck.")  # fmt: skip
     return said
 
 
-def _won(one: Group, other: Group) -> tuple[int, int]:
+def _count_wins(one: ScoreGroup, other: ScoreGroup) -> tuple[int, int]:
     """In how many pairs, a run of each, `one` has more right; and how many pairs there are."""
     pairs = [(a, b) for a in one.scores for b in other.scores]
     return sum(a > b for a, b in pairs), len(pairs)
 
 
-def _is_luck(one: Group, other: Group) -> bool:
+def _is_chance(one: ScoreGroup, other: ScoreGroup) -> bool:
     """Whether runs that do not differ would lie so far apart as well: Mann and Whitney's test."""
     from scipy.stats import mannwhitneyu  # takes long to import
 
-    return not mannwhitneyu(one.scores, other.scores).pvalue < LUCK
+    return not mannwhitneyu(one.scores, other.scores).pvalue < SIGNIFICANCE_LEVEL
 
 
-def _too_few(one: Group, other: Group) -> str:
+def _describe_too_few_seeds(one: ScoreGroup, other: ScoreGroup) -> str:
     return (
         f"Whether {one.name} and {other.name} differ cannot be told from one draw: a second run of "
         "each, with another seed, shows how much is luck."

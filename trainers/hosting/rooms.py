@@ -25,22 +25,33 @@ from guide.approaches import APPROACHES
 from guide.exercises import EXERCISES
 from trainers import backbones, datasets
 from trainers.plan import BadPlan, Plan
-from trainers.store import FINISHED, OVER, RUNNING, Store, store, to_scrub
-from trainers.store.tables import ROOM_CODE_LENGTH, people, room_runs, rooms_table, runs, tries
-from trainers.system.registry import pick_from
+from trainers.store import END_STATES, FINISHED, RUNNING, Store, get_store, scrub_marker_path
+from trainers.store.tables import (
+    ROOM_CODE_LENGTH,
+    join_attempts,
+    people,
+    room_runs,
+    rooms_table,
+    runs,
+)
+from trainers.system.registry import look_up
 
 # All numbers here are ours. 20 letters that are not taken for each other, or for a figure, when
 # they are read from a wall or said aloud: no I, L, O, Q, U, V.
-LETTERS = "ABCDEFGHJKMNPRSTWXYZ"
-CODE_LETTERS = ROOM_CODE_LENGTH
-HOURS = 24  # that a room lasts
-NAME_CHARS, TITLE_CHARS, ADDRESS_CHARS = 24, 60, 200
-MOST_ROOMS, MOST_PEOPLE, MOST_AT_ONCE = 5, 200, 3  # of one visitor; in a room; runs of a person
+CODE_ALPHABET = "ABCDEFGHJKMNPRSTWXYZ"
+CODE_LENGTH = ROOM_CODE_LENGTH
+ROOM_LIFETIME_HOURS = 24  # that a room lasts
+MAX_NAME_CHARS, MAX_TITLE_CHARS, MAX_ADDRESS_CHARS = 24, 60, 200
+MAX_ROOMS, MAX_PEOPLE, MAX_CONCURRENT_RUNS = (
+    5,
+    200,
+    3,
+)  # of one visitor; in a room; runs of a person
 # Wrong codes. With 600 in 10 minutes from everybody together, a day of guessing finds one given
 # room with a chance of 0.1 %; thirty people who mistype twice are far below it.
-TRY_SECONDS, TRIES_EACH, TRIES_ALL = 600, 10, 600
-MARKS = 2  # over one letter: more than languages need would climb out of its line
-MAY_CHANGE = {
+ATTEMPT_WINDOW_SECONDS, MAX_ATTEMPTS_PER_VISITOR, MAX_ATTEMPTS = 600, 10, 600
+MAX_COMBINING_MARKS = 2  # over one letter: more than languages need would climb out of its line
+CHANGEABLE_SETTINGS = {
     "data": "Data",
     "per_class": "Examples of each class",
     "seconds": "Time budget",
@@ -48,11 +59,11 @@ MAY_CHANGE = {
 }
 
 
-class NoRoom(LookupError):
+class RoomNotFound(LookupError):
     """There is no such room, or it may not be entered; the text says what to do."""
 
 
-class NotNow(ValueError):
+class NotAllowedInRoom(ValueError):
     """A run that cannot be started in the room; the text says why, and what to do."""
 
 
@@ -61,7 +72,7 @@ class BadName(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RoomSettings:
     """What is run in a room. Raises `BadPlan` where it could never be."""
 
     data: str = "digits"
@@ -80,10 +91,12 @@ class Settings:
             raise BadPlan("No approach was chosen. A room needs at least one.")
         if self.data.startswith("own-"):
             raise BadPlan("Data of your own is seen in your browser only. Choose a sample.")
-        if unknown := [key for key in self.may_change if key not in MAY_CHANGE]:
-            raise BadPlan(f"{unknown[0]!r} cannot be set free. There are: {', '.join(MAY_CHANGE)}.")
+        if unknown := [key for key in self.may_change if key not in CHANGEABLE_SETTINGS]:
+            raise BadPlan(
+                f"{unknown[0]!r} cannot be set free. There are: {', '.join(CHANGEABLE_SETTINGS)}."
+            )
         if self.exercise:
-            pick_from(EXERCISES, self.exercise, "exercise")
+            look_up(EXERCISES, self.exercise, "exercise")
         for approach in self.approaches:
             self.plan(approach)
 
@@ -108,38 +121,46 @@ class Settings:
         """Raises `NotNow` where `plan` changes what may not be changed."""
         if plan.approach not in self.approaches:
             known = ", ".join(APPROACHES[key].title for key in self.approaches)
-            raise NotNow(f"{APPROACHES[plan.approach].title} is not for this room. Use: {known}.")
+            raise NotAllowedInRoom(
+                f"{APPROACHES[plan.approach].title} is not for this room. Use: {known}."
+            )
         if plan.data != self.data and not self.may("data"):
-            raise NotNow(f"In this room the data is {datasets.pick(self.data).title}. Use that.")
+            raise NotAllowedInRoom(
+                f"In this room the data is {datasets.get_dataset(self.data).title}. Use that."
+            )
         if plan.seconds != self.seconds and not self.may("seconds"):
-            raise NotNow(f"In this room a run has {self.seconds:g} seconds. Use that budget.")
+            raise NotAllowedInRoom(
+                f"In this room a run has {self.seconds:g} seconds. Use that budget."
+            )
         if plan.per_class != self.per_class and not self.may("per_class"):
             many = "all examples" if self.per_class is None else f"{self.per_class} of each class"
-            raise NotNow(f"In this room a run learns from {many}. Use as many.")
+            raise NotAllowedInRoom(f"In this room a run learns from {many}. Use as many.")
         expert = plan.backbone, plan.what_learns, plan.seed, plan.pace
         same = self.backbone_for(plan.data), "auto", self.seed(number), None
         if expert != same and not self.may("expert"):
-            raise NotNow("In this room the expert settings stay as they are. Leave them out.")
+            raise NotAllowedInRoom(
+                "In this room the expert settings stay as they are. Leave them out."
+            )
 
     def backbone_for(self, data: str) -> str:
         """The backbone of the room, or the bundled one for data of the other kind."""
-        modality = datasets.pick(data).modality
+        modality = datasets.get_dataset(data).modality
         if self.backbone and backbones.pick(self.backbone).modality == modality:
             return self.backbone
-        return backbones.bundled(modality).key
+        return backbones.get_bundled(modality).key
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Settings":
+    def from_json(cls, data: dict[str, Any]) -> "RoomSettings":
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
 
     @classmethod
-    def of_exercise(cls, key: str) -> "Settings":
+    def of_exercise(cls, key: str) -> "RoomSettings":
         """A room for an exercise. Raises `UnknownKey`."""
-        one = pick_from(EXERCISES, key, "exercise")
+        one = look_up(EXERCISES, key, "exercise")
         return cls(
             data=one.data,
             approaches=one.approaches,
@@ -155,7 +176,7 @@ class Room:
     code: str
     key: str  # whoever has it leads the room
     title: str
-    settings: Settings
+    settings: RoomSettings
     opened: float
     paused: bool
     address: str  # of the server, as others reach it; "": nobody said
@@ -167,7 +188,7 @@ class Person(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class BoardRow:
     """A run on the board: its owner's name and its score, no id and no key."""
 
     name: str
@@ -193,16 +214,16 @@ class Rooms:
 
     # --- opening and finding --------------------------------------------------------------------
 
-    def open(self, title: str, settings: Settings, visitor: str) -> Room:
+    def open(self, title: str, settings: RoomSettings, visitor: str) -> Room:
         """A new room that `visitor` leads. Raises `NotNow` where they lead enough."""
         self.sweep()
-        if len(self.led_by(visitor)) >= MOST_ROOMS:
-            raise NotNow(f"You lead {MOST_ROOMS} rooms already. Close one of them first.")
-        title = _cleaned(title, TITLE_CHARS) or "Workshop"
+        if len(self.led_by(visitor)) >= MAX_ROOMS:
+            raise NotAllowedInRoom(f"You lead {MAX_ROOMS} rooms already. Close one of them first.")
+        title = _clean(title, MAX_TITLE_CHARS) or "Workshop"
         row = {"key": secrets.token_urlsafe(16), "title": title, "settings": settings.as_json()}
         row |= {"opened": time.time(), "paused": False}
         while True:
-            code = "".join(secrets.choice(LETTERS) for _ in range(CODE_LETTERS))
+            code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
             try:
                 with self.engine.begin() as sql:
                     sql.execute(insert(rooms_table).values(code=code, **row))
@@ -213,28 +234,28 @@ class Rooms:
 
     def find(self, code: str) -> Room:
         """The open room called `code`. Raises `NoRoom`."""
-        here = (rooms_table.c.code == code) & _open()
+        here = (rooms_table.c.code == code) & _is_open()
         with self.engine.connect() as sql:
             row = sql.execute(select(rooms_table).where(here)).mappings().first()
         if row is None:
-            raise NoRoom(
+            raise RoomNotFound(
                 f"There is no room {code}. It may be over; look at the wall, or ask who leads it."
             )
-        return _room(row)
+        return _room_from_row(row)
 
     def enter(self, typed: str, visitor: str) -> Room:
         """The room whose code somebody typed; who tries too many wrong ones has to wait.
         Raises `NoRoom`."""
-        code = "".join(letter for letter in typed.upper() if letter.isalnum())[: CODE_LETTERS + 1]
+        code = "".join(letter for letter in typed.upper() if letter.isalnum())[: CODE_LENGTH + 1]
         if self._knows(code, visitor):  # whoever is in needs no more tries
             return self.find(code)
         self._limit(visitor)
         try:
             return self.find(code)
-        except NoRoom:
+        except RoomNotFound:
             self._tried(visitor)
-            raise NoRoom(
-                f"No room has the code “{code}”. A code has {CODE_LETTERS} letters: look at the "
+            raise RoomNotFound(
+                f"No room has the code “{code}”. A code has {CODE_LENGTH} letters: look at the "
                 "wall, or ask who leads the room."
             ) from None
 
@@ -244,22 +265,24 @@ class Rooms:
             return sql.execute(select(people.c.room).where(mine)).first() is not None
 
     def _limit(self, visitor: str) -> None:
-        lately = tries.c.at > time.time() - TRY_SECONDS
+        lately = join_attempts.c.at > time.time() - ATTEMPT_WINDOW_SECONDS
         with self.engine.connect() as sql:
-            every = select(func.count()).select_from(tries).where(lately)
+            every = select(func.count()).select_from(join_attempts).where(lately)
             all_of_them = sql.scalar(every)
-            mine = sql.scalar(every.where(tries.c.visitor == visitor))
-        if mine >= TRIES_EACH or all_of_them >= TRIES_ALL:
-            raise NoRoom(
-                f"Too many wrong codes were tried. Wait {TRY_SECONDS // 60} minutes, then type the "
+            mine = sql.scalar(every.where(join_attempts.c.visitor == visitor))
+        if mine >= MAX_ATTEMPTS_PER_VISITOR or all_of_them >= MAX_ATTEMPTS:
+            raise RoomNotFound(
+                f"Too many wrong codes were tried. Wait {ATTEMPT_WINDOW_SECONDS // 60} minutes, then type the "
                 "code from the wall."
             )
 
     def _tried(self, visitor: str) -> None:
         now = time.time()
         with self.engine.begin() as sql:
-            sql.execute(delete(tries).where(tries.c.at < now - TRY_SECONDS))
-            sql.execute(insert(tries).values(visitor=visitor, at=now))
+            sql.execute(
+                delete(join_attempts).where(join_attempts.c.at < now - ATTEMPT_WINDOW_SECONDS)
+            )
+            sql.execute(insert(join_attempts).values(visitor=visitor, at=now))
 
     # --- people ---------------------------------------------------------------------------------
 
@@ -267,34 +290,34 @@ class Rooms:
         """Makes `visitor` one of the room, under `name` or one like it that is free, and of no
         other. Raises `NoRoom`, `BadName`, `NotNow`."""
         room = self.find(code)
-        name = _cleaned(name, NAME_CHARS)
+        name = _clean(name, MAX_NAME_CHARS)
         if not any(sign.isalnum() for sign in name):
-            raise BadName(f"Type a name: 1 to {NAME_CHARS} letters or figures.")
-        for _ in range(MOST_PEOPLE):
+            raise BadName(f"Type a name: 1 to {MAX_NAME_CHARS} letters or figures.")
+        for _ in range(MAX_PEOPLE):
             try:
                 return self._join(room, name, visitor)
             except IntegrityError:  # somebody took that name, or number, in this very moment
                 continue
-        raise NotNow("Too many people join at this moment. Try again.")
+        raise NotAllowedInRoom("Too many people join at this moment. Try again.")
 
     def _join(self, room: Room, name: str, visitor: str) -> Person:
         now = time.time()
         with self.engine.begin() as sql:
             # Writing first takes SQLite's lock, and this that of Postgres: nobody comes between
             # the look and the insert.
-            sql.execute(select(rooms_table.c.code).where(_is(room)).with_for_update())
+            sql.execute(select(rooms_table.c.code).where(_is_room(room)).with_for_update())
             elsewhere = (people.c.visitor == visitor) & (people.c.room != room.code)
             sql.execute(update(people).where(elsewhere, people.c.left.is_(None)).values(left=now))
             there = select(people).where(people.c.room == room.code)
             rows = sql.execute(there).mappings().all()
             mine = next((row for row in rows if row["visitor"] == visitor), None)
-            if mine is None and len(rows) >= MOST_PEOPLE:
-                raise NotNow(f"This room is full: {MOST_PEOPLE} people are in it.")
+            if mine is None and len(rows) >= MAX_PEOPLE:
+                raise NotAllowedInRoom(f"This room is full: {MAX_PEOPLE} people are in it.")
             taken = {row["folded"] for row in rows if row is not mine}
-            named = _free(name, taken)
+            named = _find_free_name(name, taken)
             number = mine and mine["number"]
             number = number or 1 + max((row["number"] or 0 for row in rows), default=0)
-            values = {"name": named, "folded": _folded(named), "number": number, "left": None}
+            values = {"name": named, "folded": _name_key(named), "number": number, "left": None}
             if mine:
                 own = (people.c.room == room.code) & (people.c.visitor == visitor)
                 sql.execute(update(people).where(own).values(values))
@@ -322,8 +345,8 @@ class Rooms:
         both = rooms_table.join(people, people.c.room == rooms_table.c.code)
         chosen = select(rooms_table, people.c.name, people.c.number).select_from(both)
         with self.engine.connect() as sql:
-            row = sql.execute(chosen.where(mine, _open())).mappings().first()
-        return row and (_room(row), Person(row["name"], row["number"]))
+            row = sql.execute(chosen.where(mine, _is_open())).mappings().first()
+        return row and (_room_from_row(row), Person(row["name"], row["number"]))
 
     # --- who leads ------------------------------------------------------------------------------
 
@@ -333,10 +356,10 @@ class Rooms:
         try:
             room = self.find(code)
             if not secrets.compare_digest(room.key.encode(), key.encode()):
-                raise NoRoom
-        except NoRoom:
+                raise RoomNotFound
+        except RoomNotFound:
             self._tried(visitor)
-            raise NoRoom(
+            raise RoomNotFound(
                 "This link leads no room. It may be over, or the link is cut off."
             ) from None
         with self.engine.begin() as sql:
@@ -355,23 +378,23 @@ class Rooms:
     def led_by(self, visitor: str) -> list[Room]:
         """The open rooms that the visitor leads, the newest first."""
         both = rooms_table.join(people, people.c.room == rooms_table.c.code)
-        mine = (people.c.visitor == visitor) & people.c.leads & _open()
+        mine = (people.c.visitor == visitor) & people.c.leads & _is_open()
         chosen = select(rooms_table).select_from(both).where(mine)
         with self.engine.connect() as sql:
             rows = sql.execute(chosen.order_by(rooms_table.c.opened.desc())).mappings().all()
-        return [_room(row) for row in rows]
+        return [_room_from_row(row) for row in rows]
 
     def pause(self, code: str, visitor: str, paused: bool = True) -> None:
         """While it is paused, nothing new is started in the room."""
         self._change(code, visitor, paused=paused)
 
-    def set_up(self, code: str, visitor: str, settings: Settings) -> None:
+    def set_up(self, code: str, visitor: str, settings: RoomSettings) -> None:
         """Other settings, for runs that are started from now on."""
         self._change(code, visitor, settings=settings.as_json())
 
     def reached_at(self, code: str, visitor: str, address: str) -> None:
         """Where people find the server, for the link and its picture."""
-        self._change(code, visitor, address=address.strip()[:ADDRESS_CHARS])
+        self._change(code, visitor, address=address.strip()[:MAX_ADDRESS_CHARS])
 
     def _change(self, code: str, visitor: str, **values: Any) -> None:
         self._only_leader(code, visitor)
@@ -383,7 +406,7 @@ class Rooms:
         how many that were."""
         self._only_leader(code, visitor)
         theirs = select(runs.c.id).join(room_runs, room_runs.c.run == runs.c.id)
-        theirs = theirs.where(room_runs.c.room == code, runs.c.state.not_in(OVER))
+        theirs = theirs.where(room_runs.c.room == code, runs.c.state.not_in(END_STATES))
         with self.engine.connect() as sql:
             keys = sql.scalars(theirs).all()
         for run in keys:
@@ -399,13 +422,13 @@ class Rooms:
     def remove(self, code: str, visitor: str, name: str) -> None:
         """Takes a person and their lines off the board: they may come again, under another name."""
         self._only_leader(code, visitor)
-        whom = (people.c.room == code) & (people.c.folded == _folded(name))
+        whom = (people.c.room == code) & (people.c.folded == _name_key(name))
         with self.engine.begin() as sql:
             theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(whom))
             sql.execute(delete(room_runs).where(room_runs.c.room == code, theirs))
             nobody = {"name": None, "folded": None, "left": time.time()}
             sql.execute(update(people).where(whom).values(nobody))
-        to_scrub().touch()
+        scrub_marker_path().touch()
 
     def close(self, code: str, visitor: str) -> None:
         """Ends the room: its code, its people and its board are gone, the runs stay."""
@@ -414,12 +437,12 @@ class Rooms:
 
     def _only_leader(self, code: str, visitor: str) -> None:
         if not self.leads(code, visitor):
-            raise NoRoom(f"You do not lead the room {code}, or it is over.")
+            raise RoomNotFound(f"You do not lead the room {code}, or it is over.")
 
     def sweep(self) -> None:
         """Forgets rooms whose time is over, with everything that was said in them."""
         with self.engine.connect() as sql:
-            codes = sql.scalars(select(rooms_table.c.code).where(~_open())).all()
+            codes = sql.scalars(select(rooms_table.c.code).where(~_is_open())).all()
         self._forget(codes)
 
     def hand_over(self, of: str, to: str) -> None:
@@ -434,9 +457,9 @@ class Rooms:
         """Deletes what rooms know of the visitor. A room that they lead is closed."""
         self._forget([room.code for room in self.led_by(visitor)])
         with self.engine.begin() as sql:
-            for table in (room_runs, people, tries):
+            for table in (room_runs, people, join_attempts):
                 sql.execute(delete(table).where(table.c.visitor == visitor))
-        to_scrub().touch()
+        scrub_marker_path().touch()
 
     def _forget(self, codes: Sequence[str]) -> None:
         if not codes:
@@ -448,7 +471,7 @@ class Rooms:
                 (rooms_table, rooms_table.c.code),
             ):
                 sql.execute(delete(table).where(code.in_(codes)))
-        to_scrub().touch()
+        scrub_marker_path().touch()
 
     # --- runs -----------------------------------------------------------------------------------
 
@@ -464,20 +487,22 @@ class Rooms:
             return queue(plan, visitor)
         room, person = found
         if room.paused:
-            raise NotNow("The room is paused: nothing can be started until it goes on.")
+            raise NotAllowedInRoom("The room is paused: nothing can be started until it goes on.")
         room.settings.check(plan, person.number)
         mine = (room_runs.c.room == room.code) & (room_runs.c.visitor == visitor)
         alive = select(func.count()).select_from(runs.join(room_runs, runs.c.id == room_runs.c.run))
         with self.engine.connect() as sql:
-            at_once = sql.scalar(alive.where(mine, runs.c.state.not_in(OVER)))
-        if at_once >= MOST_AT_ONCE:
-            raise NotNow(f"{at_once} of your runs wait or run. Let one end, or cancel it, first.")
+            at_once = sql.scalar(alive.where(mine, runs.c.state.not_in(END_STATES)))
+        if at_once >= MAX_CONCURRENT_RUNS:
+            raise NotAllowedInRoom(
+                f"{at_once} of your runs wait or run. Let one end, or cancel it, first."
+            )
         run = queue(plan, visitor)
         with self.engine.begin() as sql:
             sql.execute(insert(room_runs).values(run=run, room=room.code, visitor=visitor))
         return run
 
-    def board(self, code: str, visitor: str = "") -> list[Line]:
+    def board(self, code: str, visitor: str = "") -> list[BoardRow]:
         """The runs of the room, the best first; then those at work, that wait, and without score.
         Deleted runs are not there."""
         joined = room_runs.join(runs, runs.c.id == room_runs.c.run).join(
@@ -499,85 +524,87 @@ class Rooms:
         with self.engine.connect() as sql:
             rows = sql.execute(chosen.where(kept).order_by(runs.c.created)).mappings().all()
         lines = [
-            Line(
-                **{name: row[name] for name in _SHOWN},
+            BoardRow(
+                **{name: row[name] for name in _BOARD_COLUMNS},
                 data="own" if row["data"].startswith("own-") else row["data"],
                 mine=bool(row["mine"]),
             )
             for row in rows
         ]
-        return sorted(lines, key=_order)
+        return sorted(lines, key=_board_order)
 
 
-_SHOWN = (
+_BOARD_COLUMNS = (
     *("name", "approach", "per_class", "state", "score", "low", "high", "seconds"),
     *("seed", "budget", "backbone"),
 )
 
 
-def rooms() -> Rooms:
+def get_rooms() -> Rooms:
     """The rooms of this process's store."""
-    return Rooms(store())
+    return Rooms(get_store())
 
 
-def best_of_each(lines: Sequence[Line]) -> list[Line]:
+def best_per_person(lines: Sequence[BoardRow]) -> list[BoardRow]:
     """One line a person: their best, of a board in its order."""
-    first: dict[str, Line] = {}
+    first: dict[str, BoardRow] = {}
     for line in lines:
         first.setdefault(line.name, line)
     return list(first.values())
 
 
-def _order(line: Line) -> tuple[int, float]:
+def _board_order(line: BoardRow) -> tuple[int, float]:
     if line.state == FINISHED and line.score is not None:
         return 0, -line.score
-    return (1 if line.state == RUNNING else 2 if line.state not in OVER else 3), 0.0
+    return (1 if line.state == RUNNING else 2 if line.state not in END_STATES else 3), 0.0
 
 
 def _now() -> float:
     return time.time()
 
 
-def _is(room: Room) -> Any:
+def _is_room(room: Room) -> Any:
     return rooms_table.c.code == room.code
 
 
-def _open() -> Any:
-    return rooms_table.c.opened > time.time() - HOURS * 3600
+def _is_open() -> Any:
+    return rooms_table.c.opened > time.time() - ROOM_LIFETIME_HOURS * 3600
 
 
-def _room(row: Any) -> Room:
+def _room_from_row(row: Any) -> Room:
     known = {name: row[name] for name in ("code", "key", "title", "opened", "paused", "address")}
-    return Room(**known, settings=Settings.from_json(row["settings"]))
+    return Room(**known, settings=RoomSettings.from_json(row["settings"]))
 
 
-def _cleaned(text: str, most: int) -> str:
+def _clean(text: str, most: int) -> str:
     """`text` in one line, at most `most` signs: none that is not to be seen, that turns the
     direction of reading, or that piles up over the others."""
     signs: list[str] = []
     for sign in unicodedata.normalize("NFC", " ".join(text.split())):
         kind = unicodedata.category(sign)
-        piled = kind[0] == "M" and all(map(_is_mark, signs[-MARKS:]))  # nothing, or marks alone
+        piled = kind[0] == "M" and all(
+            map(_is_combining_mark, signs[-MAX_COMBINING_MARKS:])
+        )  # nothing, or marks alone
         if kind[0] == "C" or piled:
             continue
         signs.append(sign)
     return "".join(signs)[:most].strip()
 
 
-def _is_mark(sign: str) -> bool:
+def _is_combining_mark(sign: str) -> bool:
     return unicodedata.category(sign)[0] == "M"
 
 
-def _folded(name: str) -> str:
+def _name_key(name: str) -> str:
     """A name as it is told from others: not by capitals, nor by how letters are drawn."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def _free(name: str, taken: set[str | None]) -> str:
+def _find_free_name(name: str, taken: set[str | None]) -> str:
     """`name`, or "name 2", "name 3" … where it is taken."""
     number, free = 1, name
-    while _folded(free) in taken:
+    while _name_key(free) in taken:
         number += 1
         ending = f" {number}"
-        free = name[: NAME_CHARS - len(ending)].rstrip() + ending
+        free = name[: MAX_NAME_CHARS - len(ending)].rstrip() + ending
     return free

@@ -18,12 +18,12 @@ from collections.abc import Collection
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from trainers.datasets.uploads.dataset import TERMINAL
-from trainers.store import NoSuchRun, Run, runs, store
+from trainers.datasets.uploads.dataset import LOCAL_VISITOR
+from trainers.store import Run, RunNotFound, get_store, runs
 from trainers.store.tables import shares
 
 
-class NotShared(NoSuchRun):
+class RunNotShared(RunNotFound):
     """There is such a run, of somebody else."""
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class NotShared(NoSuchRun):
         )
 
 
-class NoLonger(NoSuchRun):
+class InvalidLink(RunNotFound):
     """A link that leads nowhere."""
 
     def __str__(self) -> str:
@@ -44,59 +44,59 @@ class NoLonger(NoSuchRun):
         )
 
 
-def theirs(run: Run, visitor: str) -> bool:
+def can_open(run: Run, visitor: str) -> bool:
     """Whether the visitor may open it by its id."""
-    return run.visitor in (visitor, TERMINAL)
+    return run.visitor in (visitor, LOCAL_VISITOR)
 
 
-def opened(run: str, visitor: str) -> Run:
+def open_run(run: str, visitor: str) -> Run:
     """The visitor's run called `run`. Raises `NoSuchRun`, also for one that is not theirs."""
-    found = store().find(run)
-    if not theirs(found, visitor):
-        raise NotShared(run)
+    found = get_store().find(run)
+    if not can_open(found, visitor):
+        raise RunNotShared(run)
     return found
 
 
-def shared(token: str) -> Run:
+def open_shared_run(token: str) -> Run:
     """What the link shows. Raises `NoSuchRun`."""
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         run = sql.scalar(select(shares.c.run).where(shares.c.token == token))
     try:
-        return store().find(run or "")
-    except NoSuchRun:
-        raise NoLonger(token) from None
+        return get_store().find(run or "")
+    except RunNotFound:
+        raise InvalidLink(token) from None
 
 
-def share(run: str, visitor: str) -> str:
+def share_run(run: str, visitor: str) -> str:
     """The token of the run's link, made if need be. Raises `NoSuchRun` where it is not theirs."""
-    if store().find(run).visitor != visitor:
-        raise NotShared(run)
-    if known := token_of(run, visitor):
+    if get_store().find(run).visitor != visitor:
+        raise RunNotShared(run)
+    if known := find_token(run, visitor):
         return known
     token = secrets.token_urlsafe(16)
     try:
-        with store().engine.begin() as sql:
+        with get_store().engine.begin() as sql:
             sql.execute(insert(shares).values(token=token, run=run, created=time.time()))
     except IntegrityError:  # another tab was quicker
-        return token_of(run, visitor) or share(run, visitor)
+        return find_token(run, visitor) or share_run(run, visitor)
     return token
 
 
-def token_of(run: str, visitor: str) -> str | None:
+def find_token(run: str, visitor: str) -> str | None:
     """The token of the link of the visitor's run; None where it is not shared, or not theirs."""
     mine = select(shares.c.token).join(runs, runs.c.id == shares.c.run)
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         return sql.scalar(mine.where(shares.c.run == run, runs.c.visitor == visitor))
 
 
-def unshare(run: str, visitor: str) -> None:
+def unshare_run(run: str, visitor: str) -> None:
     """Takes the link of the visitor's run back: it leads nowhere from now on."""
     mine = select(runs.c.id).where(runs.c.id == run, runs.c.visitor == visitor)
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         sql.execute(delete(shares).where(shares.c.run.in_(mine)))
 
 
-def among(keys: Collection[str]) -> set[str]:
+def filter_shared(keys: Collection[str]) -> set[str]:
     """Which of the runs are shared."""
-    with store().engine.connect() as sql:
+    with get_store().engine.connect() as sql:
         return set(sql.scalars(select(shares.c.run).where(shares.c.run.in_(keys))))

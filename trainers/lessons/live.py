@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-NOISE = 0.3
-STIFF, FLEXIBLE = 5, 16  # numbers that each method may set
-CALM = 0.01  # ridge: between its marks the flexible one would else leave every drawing
+NOISE_STD = 0.3
+STIFF_WAVES, FLEXIBLE_WAVES = 5, 16  # numbers that each method may set
+RIDGE = 0.01  # ridge: between its marks the flexible one would else leave every drawing
 
 
-def truth(x: NDArray) -> NDArray:
+def target_function(x: NDArray) -> NDArray:
     """What the two methods look for, for x in -1..1."""
     return np.sin(5.5 * x)
 
@@ -22,7 +22,7 @@ class Fit(NamedTuple):
     unseen: float  # … and on new points of the same kind
 
 
-class Fits(NamedTuple):
+class FitComparison(NamedTuple):
     x: NDArray  # the marks
     y: NDArray
     grid: NDArray
@@ -30,28 +30,28 @@ class Fits(NamedTuple):
     flexible: Fit
 
 
-def fits(examples: int, seed: int) -> Fits:
+def compare_fits(examples: int, seed: int) -> FitComparison:
     """A stiff and a flexible method (sums of 5 and of 16 waves) on as many marks."""
     dice = np.random.default_rng(seed)
     x, new = dice.uniform(-1, 1, examples), dice.uniform(-1, 1, 2000)
-    y, expected = (truth(at) + dice.normal(0, NOISE, len(at)) for at in (x, new))
+    y, expected = (target_function(at) + dice.normal(0, NOISE_STD, len(at)) for at in (x, new))
     grid = np.linspace(-1, 1, 201)
 
     def fit(numbers: int) -> Fit:
         learned, asked, drawn = (
             np.cos(np.arange(numbers) * np.pi * (at[:, None] + 1) / 2) for at in (x, new, grid)
         )
-        found = np.linalg.solve(learned.T @ learned + CALM * np.eye(numbers), learned.T @ y)
+        found = np.linalg.solve(learned.T @ learned + RIDGE * np.eye(numbers), learned.T @ y)
         return Fit(
             drawn @ found,
             float(np.abs(learned @ found - y).mean()),
             float(np.abs(asked @ found - expected).mean()),
         )
 
-    return Fits(x, y, grid, fit(STIFF), fit(FLEXIBLE))
+    return FitComparison(x, y, grid, fit(STIFF_WAVES), fit(FLEXIBLE_WAVES))
 
 
-class Tested(NamedTuple):
+class ScoreInterval(NamedTuple):
     score: float
     low: float
     high: float
@@ -60,13 +60,16 @@ class Tested(NamedTuple):
         return self.low <= share <= self.high
 
 
-def tests(examples: int, share: float, times: int, seed: int) -> list[Tested]:
+def simulate_scores(examples: int, share: float, times: int, seed: int) -> list[ScoreInterval]:
     """As many tests, of so many examples each, of a model that gets `share` right."""
     rights = np.random.default_rng(seed).binomial(examples, share, times)
-    return [Tested(right / examples, *wilson(right, examples)) for right in rights.tolist()]
+    return [
+        ScoreInterval(right / examples, *wilson_interval(right, examples))
+        for right in rights.tolist()
+    ]
 
 
-def wilson(right: int, tests: int) -> tuple[float, float]:
+def wilson_interval(right: int, tests: int) -> tuple[float, float]:
     """The 95 % interval of measure.py, which takes it from scipy: that is too much for a page to
     import. Wilson 1927, Journal of the American Statistical Association 22."""
     z = NormalDist().inv_cdf(0.975)

@@ -20,40 +20,40 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainers import datasets
-from trainers.lessons import RESULTS, toy
-from trainers.networks.encoder import Body
+from trainers.lessons import RESULTS_PATH, toy
+from trainers.networks.encoder import Encoder
 from trainers.networks.minilm import MiniLM
 from trainers.networks.small_resnet import SmallResNet
-from trainers.training.loop import computed
-from trainers.training.prototypes import nearest, nearest_mean
+from trainers.training.loop import extract_features
+from trainers.training.prototypes import assign_nearest, classify_by_class_mean
 
-PICTURES = ("vehicles", "cells", "digits")
-EACH = 40  # pictures of each class among which neighbours are looked for
-QUERIES, NEIGHBOURS = 4, 3
-FILTERS = 6  # of 32: the strongest
+IMAGE_DATASETS = ("vehicles", "cells", "digits")
+EXAMPLES_PER_CLASS = 40  # pictures of each class among which neighbours are looked for
+QUERY_IMAGES, NEIGHBOURS = 4, 3
+FILTER_COUNT = 6  # of 32: the strongest
 THUMB_PX = 48
-FEW, MANY = 24, 300  # points to learn from
-DRAWS, TESTS = 20, 3000
-CELLS = 36  # of the toy's plane, a side
+FEW_EXAMPLES, MANY_EXAMPLES = 24, 300  # points to learn from
+REPEATS, TEST_POINTS = 20, 3000
+GRID_CELLS = 36  # of the toy's plane, a side
 SHOTS = (1, 2, 5, 10, 20, 40)
-EVERY = 5  # steps between two looks
+EVAL_STEPS = 5  # steps between two looks
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m trainers.lessons.make", description=__doc__)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS_PATH)
     out = parser.parse_args(arguments).out
     torch.set_num_threads(1)  # the same numbers on any machine of this kind
-    net = toy.pretrained(seed=0)
+    net = toy.pretrain(seed=0)
     body = SmallResNet.make(pretrained=True).eval()
     found = {
         "torch": torch.__version__,
-        "filters": filters(body),
-        "neighbours": {key: neighbours(body, key) for key in PICTURES},
-        "thaw": thaw(net),
-        "hybrid": hybrid(net),
-        "curves": curves(net),
-        "shots": shots(),
+        "filters": measure_filters(body),
+        "neighbours": {key: measure_neighbours(body, key) for key in IMAGE_DATASETS},
+        "thaw": measure_thawing(net),
+        "hybrid": measure_hybrid(net),
+        "curves": measure_curves(net),
+        "shots": measure_few_shot(),
     }
     out.write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="utf-8")
     print(f"{out}: {out.stat().st_size / 1000:.0f} kB")
@@ -63,26 +63,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @torch.inference_mode()
-def filters(body: SmallResNet) -> dict[str, Any]:
+def measure_filters(body: SmallResNet) -> dict[str, Any]:
     """`weights`: the strongest filters of the first layer, each 3 x 3 colours (0..255, grey is 0);
     `answers`: for a picture of each sample, where each filter answers, as pictures."""
     first = body.parts.stem[0]
     weights = first[0].weight
-    strongest = weights.flatten(1).norm(dim=1).argsort(descending=True)[:FILTERS]
+    strongest = weights.flatten(1).norm(dim=1).argsort(descending=True)[:FILTER_COUNT]
     kernels = weights[strongest]
     scaled = 127.5 + 127.5 * kernels / kernels.abs().amax((1, 2, 3), keepdim=True)
     answers = []
-    for key in PICTURES:
-        data = datasets.pick(key).data(1, 0)
+    for key in IMAGE_DATASETS:
+        data = datasets.get_dataset(key).data(1, 0)
         ready = body.prepare(data.train.inputs[:1])
         maps = first((ready.batch(torch.arange(1)) - body.mean) / body.std)[0, strongest]
         maps = 255 * maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-6)
         answers.append(
             {
                 "key": key,
-                "picture": _thumb(data.train.inputs[0]),
+                "picture": _make_thumbnail(data.train.inputs[0]),
                 "label": data.classes[int(data.train.labels[0])],
-                "maps": [_uri(one.round().to(torch.uint8).numpy(), "PNG") for one in maps],
+                "maps": [_to_data_uri(one.round().to(torch.uint8).numpy(), "PNG") for one in maps],
             }
         )
     return {
@@ -92,17 +92,17 @@ def filters(body: SmallResNet) -> dict[str, Any]:
     }
 
 
-def neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
+def measure_neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
     """For some pictures, those most like them: by the features, and by the plain pixels; and the
     share of all pictures whose nearest is of the same class."""
-    data = datasets.pick(key).data(EACH, 0)
+    data = datasets.get_dataset(key).data(EXAMPLES_PER_CLASS, 0)
     labels = torch.as_tensor(np.asarray(data.train.labels))
     pixels = torch.from_numpy(np.stack(list(data.train.inputs))).float().flatten(1)
     order = {
-        "features": _by_likeness(_features(body, data.train.inputs)),
-        "pixels": _by_likeness(pixels),
+        "features": _rank_by_similarity(_extract_features(body, data.train.inputs)),
+        "pixels": _rank_by_similarity(pixels),
     }
-    places = [int((labels == label).nonzero()[0]) for label in range(QUERIES)]
+    places = [int((labels == label).nonzero()[0]) for label in range(QUERY_IMAGES)]
     shown = set(places)
     for by in order.values():
         shown |= {int(item) for place in places for item in by[place, :NEIGHBOURS]}
@@ -116,7 +116,7 @@ def neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
                           / (len(labels) - 1), 4),
         "shown": {
             str(item): {
-                "picture": _thumb(data.train.inputs[item]),
+                "picture": _make_thumbnail(data.train.inputs[item]),
                 "label": data.classes[int(labels[item])],
             }
             for item in sorted(shown)
@@ -129,25 +129,25 @@ def neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _by_likeness(values: Tensor) -> Tensor:
+def _rank_by_similarity(values: Tensor) -> Tensor:
     """For each row the others, the most alike first: by angle, seen from the mean."""
     towards = F.normalize(values - values.mean(0), dim=1)
     return (towards @ towards.T).fill_diagonal_(-2).argsort(1, descending=True)
 
 
-def _features(body: Body, inputs: Sequence) -> Tensor:
+def _extract_features(body: Encoder, inputs: Sequence) -> Tensor:
     ready = body.prepare(inputs)
-    return torch.cat(list(computed(body, ready, torch.arange(len(ready))))).float()
+    return torch.cat(list(extract_features(body, ready, torch.arange(len(ready))))).float()
 
 
-def _thumb(picture: np.ndarray) -> str:
+def _make_thumbnail(picture: np.ndarray) -> str:
     image = Image.fromarray(np.asarray(picture)).resize(
         (THUMB_PX, THUMB_PX), Image.Resampling.BICUBIC
     )
-    return _uri(np.asarray(image), "WEBP")
+    return _to_data_uri(np.asarray(image), "WEBP")
 
 
-def _uri(picture: np.ndarray, kind: str) -> str:
+def _to_data_uri(picture: np.ndarray, kind: str) -> str:
     out = io.BytesIO()
     Image.fromarray(picture).save(out, kind, quality=80, optimize=True)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"
@@ -156,24 +156,34 @@ def _uri(picture: np.ndarray, kind: str) -> str:
 # --- the toy --------------------------------------------------------------------------------------
 
 
-def thaw(net: nn.Sequential) -> list[dict[str, Any]]:
+def measure_thawing(net: nn.Sequential) -> list[dict[str, Any]]:
     """For every task and number of examples, and for 0 to all layers thawed: the share right among
     the examples and in the test (means over the draws), and of the first draw the answer all over
     the plane (`surface`, base64 of uint8)."""
     found = []
     for task, draw in toy.TASKS.items():
-        tests = draw(TESTS, np.random.default_rng(10**6))
-        for count in (FEW, MANY):
+        tests = draw(TEST_POINTS, np.random.default_rng(10**6))
+        for count in (FEW_EXAMPLES, MANY_EXAMPLES):
             seen, unseen, surfaces = [], [], []
             for thawed in range(toy.LAYERS + 1):
                 shares = []
-                for seed in range(DRAWS):
+                for seed in range(REPEATS):
                     points = draw(count, np.random.default_rng(1000 + seed))
-                    made = toy.with_new_head(net, seed)
-                    _play(toy.steps(made, points, thawed=thawed, count=toy.STEPS, rate=toy.RATE))
-                    shares.append((toy.right(made, points), toy.right(made, tests)))
+                    made = toy.replace_head(net, seed)
+                    _exhaust(
+                        toy.train_steps(
+                            made,
+                            points,
+                            thawed=thawed,
+                            count=toy.TRAIN_STEPS,
+                            rate=toy.LEARNING_RATE,
+                        )
+                    )
+                    shares.append(
+                        (toy.compute_accuracy(made, points), toy.compute_accuracy(made, tests))
+                    )
                     if seed == 0:
-                        surfaces.append(_packed(toy.surface(made, CELLS)))
+                        surfaces.append(_encode_array(toy.predict_surface(made, GRID_CELLS)))
                 mean = np.mean(shares, axis=0)
                 seen.append(round(float(mean[0]), 4))
                 unseen.append(round(float(mean[1]), 4))
@@ -192,35 +202,42 @@ def thaw(net: nn.Sequential) -> list[dict[str, Any]]:
     return found
 
 
-def hybrid(net: nn.Sequential) -> dict[str, Any]:
+def measure_hybrid(net: nn.Sequential) -> dict[str, Any]:
     """Three ways on the task that is further off: share right in the test along the steps, and how
     far the hidden layers went; means over the draws."""
     examples = 60
-    tests = toy.further(TESTS, np.random.default_rng(10**6))
+    tests = toy.make_further_task(TEST_POINTS, np.random.default_rng(10**6))
     shares: dict[str, list] = {}
     moved: dict[str, list] = {}
-    head = {"thawed": 0, "rate": toy.RATE}
-    everything = {"thawed": toy.LAYERS, "rate": toy.GENTLE_RATE}  # also the best for fine-tuning
+    head = {"thawed": 0, "rate": toy.LEARNING_RATE}
+    everything = {
+        "thawed": toy.LAYERS,
+        "rate": toy.HYBRID_LEARNING_RATE,
+    }  # also the best for fine-tuning
     ways = {
-        "transfer": [head | {"count": toy.STEPS}],
-        "fine_tune": [everything | {"count": toy.STEPS}],
+        "transfer": [head | {"count": toy.TRAIN_STEPS}],
+        "fine_tune": [everything | {"count": toy.TRAIN_STEPS}],
         "hybrid": [
             head | {"count": toy.HEAD_STEPS},
-            everything | {"count": toy.STEPS - toy.HEAD_STEPS},
+            everything | {"count": toy.TRAIN_STEPS - toy.HEAD_STEPS},
         ],
     }
-    for seed in range(DRAWS):
-        points = toy.further(examples, np.random.default_rng(1000 + seed))
+    for seed in range(REPEATS):
+        points = toy.make_further_task(examples, np.random.default_rng(1000 + seed))
         for name, phases in ways.items():
-            made = toy.with_new_head(net, seed)
-            play = chain.from_iterable(toy.steps(made, points, **phase) for phase in phases)
-            line = [toy.right(made, tests)]
-            line += [toy.right(made, tests) for n, _ in enumerate(play, 1) if n % EVERY == 0]
+            made = toy.replace_head(net, seed)
+            play = chain.from_iterable(toy.train_steps(made, points, **phase) for phase in phases)
+            line = [toy.compute_accuracy(made, tests)]
+            line += [
+                toy.compute_accuracy(made, tests)
+                for n, _ in enumerate(play, 1)
+                if n % EVAL_STEPS == 0
+            ]
             shares.setdefault(name, []).append(line)
-            moved.setdefault(name, []).append(toy.moved(made, net))
+            moved.setdefault(name, []).append(toy.relative_weight_change(made, net))
     return {
         "examples": examples,
-        "every": EVERY,
+        "every": EVAL_STEPS,
         "head_steps": toy.HEAD_STEPS,
         "right": {name: np.mean(lines, axis=0).round(4).tolist() for name, lines in shares.items()},
         "moved": {name: round(float(np.mean(some)), 4) for name, some in moved.items()},
@@ -228,25 +245,27 @@ def hybrid(net: nn.Sequential) -> dict[str, Any]:
 
 
 # key: examples, steps, rate, of the task "special" with all layers thawed
-CURVES = {
-    "well": (MANY, 200, 0.005),
-    "by-heart": (FEW, 200, 0.01),
-    "too-short": (MANY, 30, 0.002),
-    "too-fast": (MANY, 200, 0.2),
+CURVE_SETTINGS = {
+    "well": (MANY_EXAMPLES, 200, 0.005),
+    "by-heart": (FEW_EXAMPLES, 200, 0.01),
+    "too-short": (MANY_EXAMPLES, 30, 0.002),
+    "too-fast": (MANY_EXAMPLES, 200, 0.2),
 }
 
 
-def curves(net: nn.Sequential) -> dict[str, Any]:
+def measure_curves(net: nn.Sequential) -> dict[str, Any]:
     """Single runs as a visitor meets them: share right among the examples and among 200 checks."""
-    checks = toy.special(200, np.random.default_rng(10**6))
+    checks = toy.make_special_task(200, np.random.default_rng(10**6))
     found = {}
-    for key, (count, length, rate) in CURVES.items():
-        points = toy.special(count, np.random.default_rng(1000))
-        made = toy.with_new_head(net, 0)
-        looks = [(0, toy.right(made, points), toy.right(made, checks))]
-        for number in toy.steps(made, points, thawed=toy.LAYERS, count=length, rate=rate):
-            if number % EVERY == 0:
-                looks.append((number, toy.right(made, points), toy.right(made, checks)))
+    for key, (count, length, rate) in CURVE_SETTINGS.items():
+        points = toy.make_special_task(count, np.random.default_rng(1000))
+        made = toy.replace_head(net, 0)
+        looks = [(0, toy.compute_accuracy(made, points), toy.compute_accuracy(made, checks))]
+        for number in toy.train_steps(made, points, thawed=toy.LAYERS, count=length, rate=rate):
+            if number % EVAL_STEPS == 0:
+                looks.append(
+                    (number, toy.compute_accuracy(made, points), toy.compute_accuracy(made, checks))
+                )
         at, seen, unseen = zip(*looks, strict=True)
         found[key] = {
             "examples": count,
@@ -258,35 +277,35 @@ def curves(net: nn.Sequential) -> dict[str, Any]:
     return found
 
 
-def _play(steps: Any) -> None:
+def _exhaust(steps: Any) -> None:
     for _ in steps:
         pass
 
 
-def _packed(values: np.ndarray) -> str:
+def _encode_array(values: np.ndarray) -> str:
     return base64.b64encode(values.tobytes()).decode()
 
 
 # --- zero- and few-shot ---------------------------------------------------------------------------
 
 
-def shots() -> dict[str, Any]:
+def measure_few_shot() -> dict[str, Any]:
     """Customer messages without any training: the share right by the names of the classes alone,
     and by the mean of a few examples of each (over the draws); and for a test message of each
     class, how like it is to each name."""
     body = MiniLM.make(pretrained=True).eval()
-    data = datasets.pick("messages").data(None, 0)
-    names = _features(body, data.described)
-    known, asked = (_features(body, split.inputs) for split in (data.train, data.test))
+    data = datasets.get_dataset("messages").data(None, 0)
+    names = _extract_features(body, data.described)
+    known, asked = (_extract_features(body, split.inputs) for split in (data.train, data.test))
     labels, truth = (torch.as_tensor(np.asarray(s.labels)) for s in (data.train, data.test))
     classes = len(data.classes)
     few = {}
     for shot in SHOTS:
         shares = []
-        for seed in range(DRAWS):
+        for seed in range(REPEATS):
             mixed = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels)))
             some = torch.cat([mixed[labels[mixed] == label][:shot] for label in range(classes)])
-            answers = nearest_mean(known[some], labels[some], asked, classes)
+            answers = classify_by_class_mean(known[some], labels[some], asked, classes)
             shares.append((answers == truth).float().mean().item())
         few[str(shot)] = round(float(np.mean(shares)), 4)
     first = [int((truth == label).nonzero()[0]) for label in range(classes)]
@@ -295,7 +314,7 @@ def shots() -> dict[str, Any]:
         "classes": data.classes,
         "described": data.described,
         "tests": len(truth),
-        "zero": round((nearest(names, asked) == truth).float().mean().item(), 4),
+        "zero": round((assign_nearest(names, asked) == truth).float().mean().item(), 4),
         "few": few,
         "messages": [
             {

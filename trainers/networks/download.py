@@ -22,15 +22,19 @@ from urllib.request import Request, urlopen
 
 from filelock import FileLock, Timeout
 
-from trainers.backbones import Backbone, bundled, cache
-from trainers.events import Done, Event, Progress, Stage
-from trainers.system.atomic import forced, named, write_text
+from trainers.backbones import Backbone, cache, get_bundled
+from trainers.events import Event, JobDone, Progress, Stage
+from trainers.system.atomic import fsync_dir, fsync_file, write_text
 
-REACH_SECONDS = 2.5  # to hear from a host at all; a name that is looked up can take for ever
-STALL_SECONDS = 30.0  # without a byte
-TOLD_SECONDS = 0.2  # between two events
-LEFT_SECONDS = 600.0  # a part that nobody has written to for so long is of a process that died
-ROOM = 1.05  # of the download, on the disk
+CONNECT_TIMEOUT_SECONDS = (
+    2.5  # to hear from a host at all; a name that is looked up can take for ever
+)
+STALL_TIMEOUT_SECONDS = 30.0  # without a byte
+PROGRESS_INTERVAL_SECONDS = 0.2  # between two events
+STALE_PART_SECONDS = (
+    600.0  # a part that nobody has written to for so long is of a process that died
+)
+DISK_SPACE_MARGIN = 1.05  # of the download, on the disk
 
 # Beside the weights: what the network is, and how it reads. Nothing that could be run.
 SMALL_FILES = (
@@ -40,10 +44,10 @@ SMALL_FILES = (
     "special_tokens_map.json",
     "tokenizer_config.json",
 )
-SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+SHARD_PATTERN = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 
-class NotFetched(RuntimeError):
+class DownloadError(RuntimeError):
     """A download that did not come; the text says why and what to do next."""
 
 
@@ -56,57 +60,59 @@ def download(backbone: Backbone) -> Iterator[Event]:
     def seconds() -> float:
         return time.monotonic() - began
 
-    if not cache.is_here(backbone):
-        steps = _from_hub(backbone) if backbone.repo else _from_torchvision(backbone)
-        with _in_words(backbone), _no_endless_wait():
+    if not cache.is_downloaded(backbone):
+        steps = (
+            _download_from_hub(backbone) if backbone.repo else _download_from_torchvision(backbone)
+        )
+        with _translate_errors(backbone), _socket_timeout():
             for step in steps:
                 yield (
                     Stage("fetch", step, seconds())
                     if isinstance(step, str)
                     else Progress(*step, seconds(), unit="bytes")
                 )
-    yield Done({}, seconds())
+    yield JobDone({}, seconds())
 
 
-Steps = Iterator[str | tuple[int, int]]  # what happens now, or (bytes done, bytes in all)
+DownloadSteps = Iterator[str | tuple[int, int]]  # what happens now, or (bytes done, bytes in all)
 
 
 # --- torchvision --------------------------------------------------------------------------------
 
 
-def _from_torchvision(backbone: Backbone) -> Steps:
-    url = address(backbone)
+def _download_from_torchvision(backbone: Backbone) -> DownloadSteps:
+    url = find_weights_url(backbone)
     yield f"Asking {urlsplit(url).hostname} for {backbone.name}"
-    total = _reached(lambda: _length(url)) or backbone.download_bytes
-    folder = cache.checkpoints()
+    total = _connect(lambda: _fetch_content_length(url)) or backbone.download_bytes
+    folder = cache.torch_hub_path()
     drafts = folder / ".thaw"  # what lies in here is ours alone, and half
-    _check_room(folder, total)
+    _check_disk_space(folder, total)
     drafts.mkdir(parents=True, exist_ok=True)
-    with _alone(drafts / f"{backbone.key}.lock"):
-        if cache.is_here(backbone):
+    with _lock_download(drafts / f"{backbone.key}.lock"):
+        if cache.is_downloaded(backbone):
             return
         draft = drafts / backbone.key
         shutil.rmtree(draft, ignore_errors=True)  # of one that died
         yield f"Downloading {backbone.name}"
 
         def fetched() -> None:
-            from trainers.networks.torchvision import weights_of
+            from trainers.networks.torchvision import get_weights
 
             # Loaded as well, so what cannot be read is found now. It checks the publisher's hash.
-            weights_of(backbone).get_state_dict(
+            get_weights(backbone).get_state_dict(
                 model_dir=draft, progress=False, check_hash=True, weights_only=True
             )
 
         try:
-            yield from _watched(fetched, lambda: _bytes(draft.glob("*")), total)
-            forced(draft / backbone.file)
+            yield from _track_progress(fetched, lambda: _total_bytes(draft.glob("*")), total)
+            fsync_file(draft / backbone.file)
             (draft / backbone.file).replace(folder / backbone.file)
-            named(folder)
+            fsync_dir(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def address(backbone: Backbone) -> str:
+def find_weights_url(backbone: Backbone) -> str:
     """Where torchvision's code says that the weights are; found without importing it, which takes
     longer than hearing that there is no network."""
     for source in Path(find_spec("torchvision").submodule_search_locations[0], "models").glob("*"):
@@ -114,108 +120,112 @@ def address(backbone: Backbone) -> str:
             text = source.read_text("utf-8")
             if match := re.search(rf'"(https?://[^"]*/{re.escape(backbone.file)})"', text):
                 return match[1]
-    raise NotFetched(
+    raise DownloadError(
         f"The installed torchvision does not know the weights {backbone.file}. Install a version "
         "that Thaw was made for: see pyproject.toml."
     )
 
 
-def _length(url: str) -> int:
+def _fetch_content_length(url: str) -> int:
     request = Request(url, method="HEAD")  # noqa: S310, the address is torchvision's
-    with urlopen(request, timeout=REACH_SECONDS) as answer:  # noqa: S310
+    with urlopen(request, timeout=CONNECT_TIMEOUT_SECONDS) as answer:  # noqa: S310
         return int(answer.headers.get("Content-Length") or 0)
 
 
 # --- Hugging Face -------------------------------------------------------------------------------
 
 
-def _from_hub(backbone: Backbone) -> Steps:
+def _download_from_hub(backbone: Backbone) -> DownloadSteps:
     from huggingface_hub import HfApi, constants, get_session, snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 
     if constants.HF_HUB_OFFLINE:
-        raise NotFetched(
+        raise DownloadError(
             "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set, so nothing is downloaded from Hugging "
-            f"Face. Unset it, or use {bundled(backbone.modality).key}, which comes with Thaw."
+            f"Face. Unset it, or use {get_bundled(backbone.modality).key}, which comes with Thaw."
         )
     disable_progress_bars()  # events tell it
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     yield f"Asking {urlsplit(endpoint).hostname} for {backbone.name}"
-    _reached(lambda: get_session().head(endpoint, timeout=REACH_SECONDS))
+    _connect(lambda: get_session().head(endpoint, timeout=CONNECT_TIMEOUT_SECONDS))
     about = HfApi(endpoint=endpoint).model_info(
         backbone.repo,
         revision=backbone.revision or None,
         files_metadata=True,
-        timeout=STALL_SECONDS,
+        timeout=STALL_TIMEOUT_SECONDS,
     )
     if about.gated:  # said before the first byte
-        raise NotFetched(GATED.format(repo=backbone.repo))
+        raise DownloadError(GATED_MESSAGE.format(repo=backbone.repo))
     wanted = {file.rfilename: file for file in about.siblings}
-    names = chosen(set(wanted), backbone)
+    names = select_files(set(wanted), backbone)
     total = sum(wanted[name].size or 0 for name in names)
-    folder = cache.place(backbone)
-    _check_room(folder, total)
+    folder = cache.backbone_path(backbone)
+    _check_disk_space(folder, total)
     source = {
         "repo_id": backbone.repo,
         "revision": about.sha,
         "endpoint": endpoint,
-        "cache_dir": cache.hub_cache(),
+        "cache_dir": cache.hf_hub_path(),
     }
     blobs = folder / "blobs"
     parts = set(blobs.glob("*.incomplete"))
     for part in [*parts]:
-        if time.time() - part.stat().st_mtime > LEFT_SECONDS:
+        if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:
             part.unlink(missing_ok=True)
 
     def fetched() -> None:
-        from trainers.networks.hf_config import configured
+        from trainers.networks.hf_config import load_config
 
         place = snapshot_download(allow_patterns=["config.json"], **source)
-        configured(Path(place), backbone.key)  # before the weights: it may be no encoder
+        load_config(Path(place), backbone.key)  # before the weights: it may be no encoder
         snapshot_download(allow_patterns=names, **source)
 
     def done() -> int:
         here = (folder / "snapshots" / about.sha / name for name in names)
-        return _bytes(here) + _bytes(set(blobs.glob("*.incomplete")) - parts)
+        return _total_bytes(here) + _total_bytes(set(blobs.glob("*.incomplete")) - parts)
 
     yield f"Downloading {backbone.name}"
     try:
-        yield from _watched(fetched, done, total)
+        yield from _track_progress(fetched, done, total)
     finally:
         for part in set(blobs.glob("*.incomplete")) - parts:
             part.unlink(missing_ok=True)
     yield "Checking that it is what was published"
     for name in names:
-        _check(folder / "snapshots" / about.sha / name, wanted[name])
-        forced(folder / "snapshots" / about.sha / name)
+        _verify_checksum(folder / "snapshots" / about.sha / name, wanted[name])
+        fsync_file(folder / "snapshots" / about.sha / name)
     if not backbone.revision:
         # The commit, as the cache notes those of branches.
         write_text(folder / "refs" / "thaw", about.sha)
 
 
-def chosen(names: set[str], backbone: Backbone) -> list[str]:
+def select_files(names: set[str], backbone: Backbone) -> list[str]:
     """The files to fetch of those that a repository has. Raises `NotFetched` where it has no
     safetensors weights, or no way to read a text."""
-    weights = [cache.SINGLE] if cache.SINGLE in names else sorted(filter(SHARD.fullmatch, names))
+    weights = (
+        [cache.WEIGHTS_FILE]
+        if cache.WEIGHTS_FILE in names
+        else sorted(filter(SHARD_PATTERN.fullmatch, names))
+    )
     if not weights:
-        raise NotFetched(
+        raise DownloadError(
             f"{backbone.repo} has no weights in the safetensors form. Other forms can hold "
             "programs that run when they are opened, so Thaw opens none. Choose another model, "
-            f"or use {bundled(backbone.modality).key}, which comes with Thaw."
+            f"or use {get_bundled(backbone.modality).key}, which comes with Thaw."
         )
     if len(weights) > 1:
-        weights.append(cache.INDEX)
-    readers = [name for name in cache.TOKENIZERS if name in names]
+        weights.append(cache.WEIGHTS_INDEX_FILE)
+    readers = [name for name in cache.TOKENIZER_FILES if name in names]
     if not readers or "config.json" not in names:
-        raise NotFetched(
+        raise DownloadError(
             f"{backbone.repo} has no tokenizer or no config.json, so it is no model that reads "
-            f"texts. Choose another, or use {bundled(backbone.modality).key}."
+            f"texts. Choose another, or use {get_bundled(backbone.modality).key}."
         )
-    readers = readers[:1] if readers[0] == cache.TOKENIZERS[0] else readers
+    readers = readers[:1] if readers[0] == cache.TOKENIZER_FILES[0] else readers
     return [*weights, *readers, *(name for name in SMALL_FILES if name in names)]
 
 
-def _check(file: Path, published: Any) -> None:
+def _verify_checksum(file: Path, published: Any) -> None:
     """Compares `file` with the publisher's sum: SHA-256 of large files, git's own of small ones."""
     with open(file, "rb") as opened:
         if published.lfs:
@@ -228,7 +238,7 @@ def _check(file: Path, published: Any) -> None:
     if expected and found.hexdigest() != expected:
         for path in {file.resolve(), file}:  # the link and what it leads to
             path.unlink(missing_ok=True)
-        raise NotFetched(
+        raise DownloadError(
             f"{file.name} is not the published file: its checksum differs. It was deleted. "
             "Something on the way changed it, or the download was damaged: try again."
         )
@@ -237,17 +247,17 @@ def _check(file: Path, published: Any) -> None:
 # --- both ---------------------------------------------------------------------------------------
 
 
-def _watched(work: Callable[[], Any], done: Callable[[], int], total: int) -> Iterator:
+def _track_progress(work: Callable[[], Any], done: Callable[[], int], total: int) -> Iterator:
     """Does `work` beside, and yields (bytes done, in all) until it is over; raises what it does."""
-    future = _beside(work)
+    future = _run_in_thread(work)
     while not future.done():
-        time.sleep(TOLD_SECONDS)
+        time.sleep(PROGRESS_INTERVAL_SECONDS)
         yield min(done(), total), total
     future.result()
     yield total, total
 
 
-def _beside(work: Callable[[], Any]) -> Future:
+def _run_in_thread(work: Callable[[], Any]) -> Future:
     """`work`, in a thread that nobody waits for when the process ends."""
     future: Future = Future()
 
@@ -261,23 +271,23 @@ def _beside(work: Callable[[], Any]) -> Future:
     return future
 
 
-def _reached(ask: Callable[[], Any]) -> Any:
+def _connect(ask: Callable[[], Any]) -> Any:
     """What `ask` hands back, in `REACH_SECONDS` at most, the looking up of the name included."""
-    return _beside(ask).result(timeout=REACH_SECONDS)
+    return _run_in_thread(ask).result(timeout=CONNECT_TIMEOUT_SECONDS)
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _lock_download(lock: Path) -> Iterator[None]:
     try:
         with FileLock(lock, timeout=0):
             yield
     except Timeout:
-        raise NotFetched(
+        raise DownloadError(
             "This is being downloaded already, by another process of Thaw. Wait for it to end."
         ) from None
 
 
-def _bytes(files: Iterator[Path]) -> int:
+def _total_bytes(files: Iterator[Path]) -> int:
     found = 0
     for file in files:
         try:
@@ -287,56 +297,56 @@ def _bytes(files: Iterator[Path]) -> int:
     return found
 
 
-def _check_room(folder: Path, total: int) -> None:
+def _check_disk_space(folder: Path, total: int) -> None:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free
-    if free < ROOM * total:
-        raise NotFetched(
+    if free < DISK_SPACE_MARGIN * total:
+        raise DownloadError(
             f"It takes {total / 1e6:,.0f} MB on disk, and only {free / 1e6:,.0f} MB are free. Make "
             "room, or set TORCH_HOME or HF_HOME to a folder on another disk."
         )
 
 
 @contextmanager
-def _no_endless_wait() -> Iterator[None]:
+def _socket_timeout() -> Iterator[None]:
     """torch.hub sets no limit of its own."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALL_SECONDS)
+    socket.setdefaulttimeout(STALL_TIMEOUT_SECONDS)
     try:
         yield
     finally:
         socket.setdefaulttimeout(before)
 
 
-GATED = (
+GATED_MESSAGE = (
     "{repo} is only for those who have accepted its terms. Accept them on its page at Hugging "
     "Face, set HF_TOKEN to a token of your account, and try again."
 )
 
 
 @contextmanager
-def _in_words(backbone: Backbone) -> Iterator[None]:
+def _translate_errors(backbone: Backbone) -> Iterator[None]:
     """What goes wrong on the way, said so that a visitor knows what to do next."""
     try:
         yield
-    except NotFetched:
+    except DownloadError:
         raise
     except Exception as error:
         if type(error).__module__.startswith("trainers"):  # written for visitors already
             raise
-        if said := _said(error, backbone):
-            raise NotFetched(said) from error
+        if said := _user_message(error, backbone):
+            raise DownloadError(said) from error
         raise
 
 
-def _said(error: Exception, backbone: Backbone) -> str | None:
+def _user_message(error: Exception, backbone: Backbone) -> str | None:
     """None for what no download should raise: a fault of ours is called that elsewhere."""
     from huggingface_hub import errors
 
-    instead = f"Or use {bundled(backbone.modality).key}, which comes with Thaw."
+    instead = f"Or use {get_bundled(backbone.modality).key}, which comes with Thaw."
     name = backbone.repo or backbone.file
     if isinstance(error, errors.GatedRepoError):
-        return GATED.format(repo=backbone.repo)
+        return GATED_MESSAGE.format(repo=backbone.repo)
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{name} has no revision {backbone.revision!r}. Leave it out for the latest."
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -363,19 +373,19 @@ def _said(error: Exception, backbone: Backbone) -> str | None:
         return "The disk is full. Make room and fetch it again; what had come was removed."
     if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
         return (
-            f"Nothing may be written to {cache.place(backbone)}. Set TORCH_HOME or HF_HOME to a "
+            f"Nothing may be written to {cache.backbone_path(backbone)}. Set TORCH_HOME or HF_HOME to a "
             "folder of your own."
         )
     if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
         return (
             f"{name} could not be downloaded: there is no network, or something blocks the way "
-            f"({_short(error)}). Check the connection and try again. {instead}"
+            f"({_shorten_error(error)}). Check the connection and try again. {instead}"
         )
     if isinstance(error, pickle.UnpicklingError):
         return f"{name} holds more than numbers, so it was not opened. {instead}"
     return None
 
 
-def _short(error: Exception) -> str:
+def _shorten_error(error: Exception) -> str:
     text = str(getattr(error, "reason", None) or error) or "no answer in time"
     return f"{text.splitlines()[0][:120]}"

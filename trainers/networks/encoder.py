@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # batches of 8 and 13.3 in batches of 128, ResNet-18 9.3 and 12.5, MiniLM with 256 tokens 23 and 31;
 # pictures of 32 px and texts of 20 tokens gained from 128 (bf16, one core).
 # tests/bench/batches.py measures it.
-MOST_AT_ONCE, FEW_AT_ONCE = 128, 8
-PIXELS_AT_ONCE, TOKENS_AT_ONCE = 128 * 32 * 32, 128 * 20
+MAX_EVAL_BATCH_SIZE, MIN_EVAL_BATCH_SIZE = 128, 8
+MAX_CPU_BATCH_PIXELS, MAX_CPU_BATCH_TOKENS = 128 * 32 * 32, 128 * 20
 
 
 class Inputs:
@@ -42,9 +42,9 @@ class Inputs:
     def parts(self, items: Tensor) -> Iterator[Tensor]:
         """`items`, in their order, cut into batches that nothing learns from."""
         while len(items):
-            size = MOST_AT_ONCE
-            if device().type == "cpu":
-                while size > FEW_AT_ONCE and self.too_much(items[:size]):
+            size = MAX_EVAL_BATCH_SIZE
+            if get_device().type == "cpu":
+                while size > MIN_EVAL_BATCH_SIZE and self.too_much(items[:size]):
                     size //= 2
             yield items[:size]
             items = items[size:]
@@ -54,7 +54,7 @@ class Inputs:
         return False
 
 
-class Pictures(Inputs):
+class ImageInputs(Inputs):
     """uint8 (N, 3, H, W); batches are float32 in 0..1, channels last."""
 
     SHIFT = 8  # augmentation: shifted by up to 1/8 of the side, as is usual for 32 px (4 px)
@@ -66,31 +66,31 @@ class Pictures(Inputs):
         return len(self.images)
 
     def batch(self, items: Tensor, *, augment: bool = False) -> Tensor:
-        images = sent(self.images[items]).float() / 255  # a quarter of the bytes travels
+        images = to_device(self.images[items]).float() / 255  # a quarter of the bytes travels
         if augment:
-            images = _shifted(images, images.shape[-1] // self.SHIFT)
-        return images.to(device(), memory_format=torch.channels_last)
+            images = _random_shift(images, images.shape[-1] // self.SHIFT)
+        return images.to(get_device(), memory_format=torch.channels_last)
 
     def too_much(self, items: Tensor) -> bool:
-        return len(items) * self.images[0, 0].numel() > PIXELS_AT_ONCE
+        return len(items) * self.images[0, 0].numel() > MAX_CPU_BATCH_PIXELS
 
 
-def mirror(images: Tensor) -> Tensor:
+def flip_horizontal(images: Tensor) -> Tensor:
     """Left and right exchanged, of (N, 3, H, W)."""
     return images.flip(-1)
 
 
-def _shifted(images: Tensor, most_px: int) -> Tensor:
+def _random_shift(images: Tensor, most_px: int) -> Tensor:
     count, _, height, width = images.shape
     padded = nn.functional.pad(images, [most_px] * 4, mode="replicate")
     top, left = torch.randint(2 * most_px + 1, (2, count, 1))
-    rows = sent((top + torch.arange(height))[:, :, None])
-    columns = sent((left + torch.arange(width))[:, None, :])
+    rows = to_device((top + torch.arange(height))[:, :, None])
+    columns = to_device((left + torch.arange(width))[:, None, :])
     item = torch.arange(count, device=images.device).view(-1, 1, 1)
     return padded[item, :, rows, columns].permute(0, 3, 1, 2)
 
 
-class Tokens(Inputs):
+class TokenInputs(Inputs):
     """Lists of token ids; batches are (ids, mask), int64 (N, longest of the batch)."""
 
     def __init__(self, ids: Sequence[Sequence[int]], pad: int) -> None:
@@ -105,7 +105,7 @@ class Tokens(Inputs):
         rows = [self.ids[item] for item in items.tolist()]
         ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad)
         mask = torch.arange(ids.shape[1])[None] < self.lengths[items][:, None]
-        return sent(ids), sent(mask)
+        return to_device(ids), to_device(mask)
 
     def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
         """Texts of like length together (sorted within eight batches): less padding to compute."""
@@ -117,10 +117,10 @@ class Tokens(Inputs):
         return (batches[number] for number in torch.randperm(len(batches)).tolist())
 
     def too_much(self, items: Tensor) -> bool:
-        return len(items) * self.lengths[items].max().item() > TOKENS_AT_ONCE
+        return len(items) * self.lengths[items].max().item() > MAX_CPU_BATCH_TOKENS
 
 
-class Features(Inputs):
+class FeatureInputs(Inputs):
     """float32 (N, F): what a frozen backbone made of the examples, once."""
 
     def __init__(self, values: Tensor) -> None:
@@ -144,22 +144,22 @@ class Examples:
         return len(self.labels)
 
 
-class Part(NamedTuple):
+class NamedBlock(NamedTuple):
     name: str
     module: nn.Module
 
 
-def parts_of(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[Part]:
+def group_blocks(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[NamedBlock]:
     """`blocks`, in order, as parts with these names; those without parameters are passed over."""
     able = [block for block in blocks if any(True for _ in block.parameters())]
     places = np.array_split(np.arange(len(able)), len(names))
     return [
-        Part(name, nn.ModuleList(able[place] for place in some))
+        NamedBlock(name, nn.ModuleList(able[place] for place in some))
         for name, some in zip(names, places, strict=True)
     ]
 
 
-class Body(nn.Module):
+class Encoder(nn.Module):
     """A backbone: takes batches of its `Inputs`, hands back features, float (N, `features`)."""
 
     features: int
@@ -175,7 +175,7 @@ class Body(nn.Module):
         H x W x 3 in differing sizes."""
         raise NotImplementedError
 
-    def named_parts(self) -> list[Part]:
+    def named_parts(self) -> list[NamedBlock]:
         """The network from the first part that touches an example to the last."""
         raise NotImplementedError
 
@@ -184,23 +184,23 @@ class Body(nn.Module):
         raise NotImplementedError
 
 
-def device() -> torch.device:
+def get_device() -> torch.device:
     """Where the training happens: a CUDA card, Apple's, or the processor."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def sent(batch: Tensor) -> Tensor:
+def to_device(batch: Tensor) -> Tensor:
     """`batch` on its way to where the training happens: a card is not waited for."""
-    if device().type == "cuda":
-        return batch.pin_memory().to(device(), non_blocking=True)
-    return batch.to(device())
+    if get_device().type == "cuda":
+        return batch.pin_memory().to(get_device(), non_blocking=True)
+    return batch.to(get_device())
 
 
-def reduced_precision() -> torch.autocast:
+def autocast() -> torch.autocast:
     """bf16 where the machine computes it natively, and so faster; else fp32."""
-    kind = device().type
+    kind = get_device().type
     if kind == "cuda":
         gains = torch.cuda.is_bf16_supported()
     else:

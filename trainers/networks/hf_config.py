@@ -6,26 +6,26 @@ from pathlib import Path
 
 from transformers import AutoConfig, PretrainedConfig
 
-LOCAL = {"local_files_only": True, "trust_remote_code": False}
+LOCAL_ONLY_OPTIONS = {"local_files_only": True, "trust_remote_code": False}
 
 
-class NoEncoder(ValueError):
+class UnsupportedModel(ValueError):
     """A model of the hub that cannot be used here; the text says why."""
 
 
-def configured(folder: Path, name: str) -> PretrainedConfig:
+def load_config(folder: Path, name: str) -> PretrainedConfig:
     """What config.json says. Raises `NoEncoder` for what is no encoder of texts, or would run
     code that comes with the model."""
     try:
-        config = AutoConfig.from_pretrained(folder, **LOCAL)
+        config = AutoConfig.from_pretrained(folder, **LOCAL_ONLY_OPTIONS)
     except (ValueError, OSError, KeyError) as error:
         logging.info("%s: %s", name, error)
-        raise NoEncoder(
+        raise UnsupportedModel(
             f"{name} is a kind of model that the installed transformers does not know by itself; "
             "it may bring code of its own, which Thaw never runs. Choose another one."
         ) from None
     if config.is_encoder_decoder or not hasattr(config, "hidden_size"):
-        raise NoEncoder(
+        raise UnsupportedModel(
             f"{name} is a {config.model_type}, not an encoder that turns a text into numbers. "
             "Choose one such as BERT, RoBERTa or DistilBERT."
         )

@@ -13,10 +13,10 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from trainers.backbones import Backbone, cache as places
-from trainers.networks.encoder import Body, Part, Tokens, parts_of
-from trainers.networks.hf_config import LOCAL, NoEncoder, configured
+from trainers.networks.encoder import Encoder as Body, NamedBlock, TokenInputs, group_blocks
+from trainers.networks.hf_config import LOCAL_ONLY_OPTIONS, UnsupportedModel, load_config
 
-GROUPS = 6  # that the layers are shown in
+MAX_BLOCKS = 6  # that the layers are shown in
 
 # Which layers take LoRA, per family as its model_type says; for others they are found.
 LORA_TARGETS = {
@@ -28,7 +28,7 @@ LORA_TARGETS = {
 }
 
 
-class Encoder(Body):
+class HuggingFaceEncoder(Body):
     """A transformer of the hub, without the layers that answer.
 
     Takes (ids, mask), int64 and bool (N, length), and hands back float (N, features) of length one:
@@ -47,25 +47,25 @@ class Encoder(Body):
     @classmethod
     def make(cls, *, pretrained: bool, backbone: Backbone) -> Self:
         backbone.check_here()
-        folder = places.snapshot(backbone)
-        config = configured(folder, backbone.key)
+        folder = places.find_snapshot(backbone)
+        config = load_config(folder, backbone.key)
         settings = {"config": config, "attn_implementation": "sdpa", "dtype": torch.float32}
         if not pretrained:
             return cls(backbone, folder, AutoModel.from_config(trust_remote_code=False, **settings))
         transformers_logging.disable_progress_bar()  # a worker has no one to show it to
         model, told = AutoModel.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **LOCAL, **settings
+            folder, use_safetensors=True, output_loading_info=True, **LOCAL_ONLY_OPTIONS, **settings
         )
         if missing := [n for n in told["missing_keys"] if not n.startswith("pooler.")]:
-            raise NoEncoder(
+            raise UnsupportedModel(
                 f"The weights of {backbone.key} lack {len(missing)} parts of the network, such as "
                 f"{missing[0]}. They may be of another kind of model. Choose another one."
             )
         return cls(backbone, folder, model)
 
-    def prepare(self, inputs: Sequence[str]) -> Tokens:
-        ids = encoder_of(self.folder, self.max_tokens)([self.prefix + text for text in inputs])
-        return Tokens(ids, pad=self.model.config.pad_token_id or 0)
+    def prepare(self, inputs: Sequence[str]) -> TokenInputs:
+        ids = load_tokenizer(self.folder, self.max_tokens)([self.prefix + text for text in inputs])
+        return TokenInputs(ids, pad=self.model.config.pad_token_id or 0)
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
@@ -74,7 +74,7 @@ class Encoder(Body):
         mean = (states * weight).sum(1) / weight.sum(1)
         return nn.functional.normalize(mean.float(), dim=1)
 
-    def named_parts(self) -> list[Part]:
+    def named_parts(self) -> list[NamedBlock]:
         layers = self._layers()
         inside = set(layers.modules())
         # Modules with numbers of their own, outside the layers: the words, and what ends it all.
@@ -85,11 +85,11 @@ class Encoder(Body):
         first = order.index(layers)
         words = nn.ModuleList(m for m in own if order.index(m) < first)
         end = [m for m in own if order.index(m) > first]
-        names = [f"layers {number}" for number in range(1, min(GROUPS, len(layers)) + 1)]
-        parts = parts_of(list(layers), names)
+        names = [f"layers {number}" for number in range(1, min(MAX_BLOCKS, len(layers)) + 1)]
+        parts = group_blocks(list(layers), names)
         if end:
-            parts[-1] = Part(parts[-1].name, nn.ModuleList([parts[-1].module, *end]))
-        return [Part("words", words), *parts]
+            parts[-1] = NamedBlock(parts[-1].name, nn.ModuleList([parts[-1].module, *end]))
+        return [NamedBlock("words", words), *parts]
 
     def _layers(self) -> nn.ModuleList:
         """The stack of layers: the list of modules that holds most of the numbers."""
@@ -107,12 +107,12 @@ class Encoder(Body):
 
 
 @cache  # beside the network, not in it: copying a network should not copy a vocabulary
-def encoder_of(folder: Path, max_tokens: int) -> Callable[[list[str]], list[list[int]]]:
+def load_tokenizer(folder: Path, max_tokens: int) -> Callable[[list[str]], list[list[int]]]:
     """A function from texts to their word pieces, at most `max_tokens` each."""
     if (folder / "tokenizer.json").is_file():
         found = Tokenizer.from_file(str(folder / "tokenizer.json"))
         found.no_padding()
         found.enable_truncation(max_tokens)
         return lambda texts: [row.ids for row in found.encode_batch(texts)]
-    slower = AutoTokenizer.from_pretrained(folder, **LOCAL)
+    slower = AutoTokenizer.from_pretrained(folder, **LOCAL_ONLY_OPTIONS)
     return lambda texts: slower(texts, truncation=True, max_length=max_tokens)["input_ids"]

@@ -7,28 +7,28 @@ from functools import lru_cache
 import torch
 
 from trainers import backbones
-from trainers.networks.encoder import Body, device, reduced_precision
+from trainers.networks.encoder import Encoder, autocast, get_device
 
 
-def fresh(key: str, *, pretrained: bool) -> Body:
+def new_encoder(key: str, *, pretrained: bool) -> Encoder:
     """A body of one's own to change; the pre-trained weights are read once a process."""
     if pretrained:
-        return deepcopy(loaded(key)).to(device())
-    return backbones.pick(key).body(pretrained=False).to(device())
+        return deepcopy(shared_encoder(key)).to(get_device())
+    return backbones.pick(key).body(pretrained=False).to(get_device())
 
 
 @lru_cache(maxsize=4)  # the bundled ones and two downloaded: each may take half a gigabyte
-def loaded(key: str) -> Body:
+def shared_encoder(key: str) -> Encoder:
     """The pre-trained body that this process shares: not to be changed."""
     with torch.random.fork_rng():  # a first run and a later one must throw the same dice
         return backbones.pick(key).body()
 
 
 @lru_cache(maxsize=4)  # as `loaded`
-def fingerprint(key: str) -> str:
+def weights_fingerprint(key: str) -> str:
     """Of all that decides what the pre-trained body makes of an example, beside the example."""
     told = hashlib.blake2b(digest_size=16)
-    body, machine = loaded(key), (device().type, reduced_precision()._enabled, torch.__version__)
+    body, machine = shared_encoder(key), (get_device().type, autocast()._enabled, torch.__version__)
     told.update(repr((key, type(body).__qualname__, machine)).encode())
     for name, value in body.state_dict().items():
         told.update(name.encode())

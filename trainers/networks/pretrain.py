@@ -21,14 +21,14 @@ from torch.nn import functional as F
 
 from trainers.networks.small_resnet import SmallResNet
 
-WEIGHTS = Path(__file__).parents[1] / "backbones" / "weights"
-BATCH = 256
+WEIGHTS_DIR = Path(__file__).parents[1] / "backbones" / "weights"
+BATCH_SIZE = 256
 PAD_PX = 4  # random shift of the picture: the usual CIFAR augmentation
 PEAK_LR = 0.4  # SGD with Nesterov momentum, one cycle; the range that DAWNBench's entries used
 WEIGHT_DECAY = 5e-4
 
 
-def read(file: Path, split: str) -> tuple[Tensor, Tensor]:
+def load_split(file: Path, split: str) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, 3, 32, 32) and labels int64 (N,) of `split` ("train" or "test")."""
     with np.load(file, allow_pickle=False) as data:
         packed, offsets = data[f"{split}_bytes"].tobytes(), data[f"{split}_offsets"]
@@ -40,7 +40,7 @@ def read(file: Path, split: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), torch.from_numpy(labels)
 
 
-def augmented(images: Tensor) -> Tensor:
+def augment(images: Tensor) -> Tensor:
     """uint8 (N, 3, 32, 32): each shifted by up to `PAD_PX` pixels and half of them mirrored."""
     count, _, height, width = images.shape
     padded = F.pad(images.float(), [PAD_PX] * 4, mode="reflect").to(torch.uint8)
@@ -55,13 +55,13 @@ def augmented(images: Tensor) -> Tensor:
 def pretrain(file: Path, *, epochs: int, seed: int) -> dict:
     """What was measured; writes the weights. 40 epochs took 66 min on two busy cores."""
     torch.manual_seed(seed)
-    images, labels = read(file, "train")
+    images, labels = load_split(file, "train")
     model = nn.Sequential(SmallResNet(), nn.Linear(SmallResNet.features, 100))
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=PEAK_LR, momentum=0.9, nesterov=True, weight_decay=WEIGHT_DECAY
     )
-    steps = len(images) // BATCH
+    steps = len(images) // BATCH_SIZE
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, PEAK_LR, total_steps=epochs * steps, pct_start=0.2, anneal_strategy="linear"
     )
@@ -69,10 +69,10 @@ def pretrain(file: Path, *, epochs: int, seed: int) -> dict:
     for epoch in range(1, epochs + 1):
         model.train()
         losses = []
-        for batch in torch.randperm(len(images))[: steps * BATCH].view(steps, BATCH):
+        for batch in torch.randperm(len(images))[: steps * BATCH_SIZE].view(steps, BATCH_SIZE):
             with torch.autocast("cpu", torch.bfloat16):
                 loss = F.cross_entropy(
-                    model(augmented(images[batch]).float() / 255).float(), labels[batch]
+                    model(augment(images[batch]).float() / 255).float(), labels[batch]
                 )
             optimizer.zero_grad()
             loss.backward()
@@ -81,29 +81,29 @@ def pretrain(file: Path, *, epochs: int, seed: int) -> dict:
             losses.append(loss.item())
         minutes = (time.monotonic() - started) / 60
         print(f"epoch {epoch}/{epochs} loss {np.mean(losses):.3f} {minutes:.1f} min", flush=True)
-        save(model)
+        save_weights(model)
     return {
         "data": "CIFAR-100",
         "epochs": epochs,
         "seed": seed,
         "minutes": round(minutes, 1),
         "parameters": sum(p.numel() for p in model[0].parameters()),
-        "top1": round(top1(model, *read(file, "test")), 4),
+        "top1": round(compute_top1(model, *load_split(file, "test")), 4),
         "torch": torch.__version__,
     }
 
 
-def save(model: nn.Sequential) -> None:
+def save_weights(model: nn.Sequential) -> None:
     """Backbone and its 100-class head, in half precision: under 3 MB."""
     halves = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(
         {name: v for name, v in halves.items() if "num_batches" not in name},
-        WEIGHTS / "small_resnet.safetensors",
+        WEIGHTS_DIR / "small_resnet.safetensors",
     )
 
 
 @torch.inference_mode()
-def top1(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def compute_top1(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Share of `images` (uint8, N x 3 x 32 x 32) whose likeliest class is the right one."""
     model.eval()
     found = [model(part.float() / 255).argmax(1) for part in images.split(500)]
@@ -116,7 +116,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    WEIGHTS.mkdir(exist_ok=True)
+    WEIGHTS_DIR.mkdir(exist_ok=True)
     result = pretrain(arguments.data, epochs=arguments.epochs, seed=arguments.seed)
-    (WEIGHTS / "small_resnet.json").write_text(json.dumps(result, indent=2) + "\n")
+    (WEIGHTS_DIR / "small_resnet.json").write_text(json.dumps(result, indent=2) + "\n")
     print(result)

@@ -14,16 +14,16 @@ from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation
 
 from trainers.backbones import Backbone
-from trainers.networks.encoder import Body, Part, Pictures
+from trainers.networks.encoder import Encoder, ImageInputs, NamedBlock
 
-WEIGHTS = Path(__file__).parents[1] / "backbones" / "weights"
+WEIGHTS_DIR = Path(__file__).parents[1] / "backbones" / "weights"
 
 # Mean and spread of CIFAR-100's training images per channel, 0..1 (measured).
 CIFAR100_MEAN = (0.5071, 0.4866, 0.4409)
 CIFAR100_STD = (0.2673, 0.2564, 0.2762)
 
 
-PLAIN = {  # the parts as a page names them
+BLOCK_TITLES = {  # the parts as a page names them
     "stem": "first layers",
     "stage1": "layers 2",
     "stage2": "layers 3",
@@ -32,7 +32,7 @@ PLAIN = {  # the parts as a page names them
 }
 
 
-class SmallResNet(Body):
+class SmallResNet(Encoder):
     """Our own residual network for 32x32 pictures: 1.33 M parameters, five parts, 224 features.
 
     Takes float32 (N, 3, 32, 32) in 0..1 and hands back float (N, 224), never negative: the mean
@@ -47,10 +47,10 @@ class SmallResNet(Body):
         super().__init__()
         self.parts = nn.Sequential(
             OrderedDict(
-                stem=nn.Sequential(_conv(3, 32), _conv(32, 64), nn.MaxPool2d(2)),
+                stem=nn.Sequential(_conv_block(3, 32), _conv_block(32, 64), nn.MaxPool2d(2)),
                 stage1=BasicBlock(64, 64),
-                stage2=nn.Sequential(_conv(64, 128), nn.MaxPool2d(2)),
-                stage3=nn.Sequential(_conv(128, self.features), nn.MaxPool2d(2)),
+                stage2=nn.Sequential(_conv_block(64, 128), nn.MaxPool2d(2)),
+                stage3=nn.Sequential(_conv_block(128, self.features), nn.MaxPool2d(2)),
                 stage4=BasicBlock(self.features, self.features),
             )
         )
@@ -64,7 +64,7 @@ class SmallResNet(Body):
     def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
         body = cls()
         if pretrained:
-            stored = load_file(WEIGHTS / "small_resnet.safetensors")
+            stored = load_file(WEIGHTS_DIR / "small_resnet.safetensors")
             # Stored in half precision with its 100-class head ("1."), as pretrain.py writes it.
             weights = {name[2:]: v.float() for name, v in stored.items() if name.startswith("0.")}
             missing, unknown = body.load_state_dict(weights, strict=False)
@@ -72,18 +72,20 @@ class SmallResNet(Body):
                 raise ValueError(f"The weights do not fit: {missing=}, {unknown=}.")
         return body.to(memory_format=torch.channels_last)
 
-    def prepare(self, inputs: Sequence) -> Pictures:
+    def prepare(self, inputs: Sequence) -> ImageInputs:
         if not isinstance(inputs, np.ndarray):
-            return Pictures(_cropped(inputs, self.image_px))
+            return ImageInputs(_crop_to_square(inputs, self.image_px))
         images = torch.from_numpy(np.ascontiguousarray(inputs)).permute(0, 3, 1, 2)
         side = (self.image_px, self.image_px)
         if images.shape[-2:] != side:
             # A thousand at a time: float copies of a large set would fill the memory.
-            images = torch.cat([_resized(part, side) for part in images.split(1000)])
-        return Pictures(images.contiguous())
+            images = torch.cat([_resize(part, side) for part in images.split(1000)])
+        return ImageInputs(images.contiguous())
 
-    def named_parts(self) -> list[Part]:
-        return [Part(PLAIN[name], module) for name, module in self.parts.named_children()]
+    def named_parts(self) -> list[NamedBlock]:
+        return [
+            NamedBlock(BLOCK_TITLES[name], module) for name, module in self.parts.named_children()
+        ]
 
     def add_lora(self, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model  # seconds, and rarely needed here
@@ -93,7 +95,7 @@ class SmallResNet(Body):
         inject_adapter_in_model(config, self)
 
 
-def _cropped(inputs: Sequence[np.ndarray], side_px: int) -> Tensor:
+def _crop_to_square(inputs: Sequence[np.ndarray], side_px: int) -> Tensor:
     """The middle square of each picture, uint8 (N, 3, side, side). They may differ in size and be
     decoded when asked for: only one is held at a time."""
     out = torch.empty(len(inputs), 3, side_px, side_px, dtype=torch.uint8)
@@ -104,12 +106,12 @@ def _cropped(inputs: Sequence[np.ndarray], side_px: int) -> Tensor:
     return out
 
 
-def _resized(images: Tensor, side: tuple[int, int]) -> Tensor:
+def _resize(images: Tensor, side: tuple[int, int]) -> Tensor:
     resized = nn.functional.interpolate(
         images.float(), side, mode="bilinear", antialias=True, align_corners=False
     )
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 
-def _conv(channels_in: int, channels_out: int) -> nn.Module:
+def _conv_block(channels_in: int, channels_out: int) -> nn.Module:
     return Conv2dNormActivation(channels_in, channels_out, kernel_size=3)

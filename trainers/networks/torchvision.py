@@ -13,12 +13,12 @@ from torchvision import models
 from torchvision.transforms import functional
 
 from trainers.backbones import Backbone
-from trainers.networks.encoder import Body, Part, Pictures, parts_of
+from trainers.networks.encoder import Encoder, ImageInputs, NamedBlock, group_blocks
 
-THREADS = 4  # PIL lets other threads run while it decodes and resizes
+DECODE_THREADS = 4  # PIL lets other threads run while it decodes and resizes
 
 
-class Net(Body):
+class TorchvisionEncoder(Encoder):
     """A network of torchvision without its last layer.
 
     Takes float32 (N, 3, 224, 224) in 0..1 and hands back float (N, features): what would enter the
@@ -27,9 +27,9 @@ class Net(Body):
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        weights = weights_of(backbone)
+        weights = get_weights(backbone)
         self.net = models.get_model(backbone.key, weights=None)
-        self.cut = _cut_off_the_last(self.net)
+        self.cut = _remove_classifier(self.net)
         self.features = backbone.features
         self.ready = weights.transforms()
         for name in ("mean", "std"):
@@ -41,22 +41,24 @@ class Net(Body):
         body = cls(backbone)
         if pretrained:
             backbone.check_here()  # what is here is never downloaded
-            state = weights_of(backbone).get_state_dict(check_hash=True, weights_only=True)
+            state = get_weights(backbone).get_state_dict(check_hash=True, weights_only=True)
             keep = {name: v for name, v in state.items() if not name.startswith(f"{body.cut}.")}
             body.net.load_state_dict(keep)
         return body.to(memory_format=torch.channels_last)
 
-    def prepare(self, inputs: Sequence) -> Pictures:
-        return Fitted(inputs, self.ready)
+    def prepare(self, inputs: Sequence) -> ImageInputs:
+        return LazyImageInputs(inputs, self.ready)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net((images - self.mean) / self.std)
 
-    def named_parts(self) -> list[Part]:
+    def named_parts(self) -> list[NamedBlock]:
         blocks = [*getattr(self.net, "features", self.net).children()]
         if hasattr(self.net, "features"):  # what stands between them and the last layer
             blocks[-1] = nn.ModuleList([blocks[-1], self.net.classifier])
-        return parts_of(blocks, ["first layers", "layers 2", "layers 3", "layers 4", "last layers"])
+        return group_blocks(
+            blocks, ["first layers", "layers 2", "layers 3", "layers 4", "last layers"]
+        )
 
     def add_lora(self, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model  # seconds, and rarely needed here
@@ -72,19 +74,19 @@ class Net(Body):
         inject_adapter_in_model(config, self)
 
 
-def weights_of(backbone: Backbone) -> models.WeightsEnum:
+def get_weights(backbone: Backbone) -> models.WeightsEnum:
     """The weights that the row names; pinned, so a newer version changes nothing."""
     return models.get_model_weights(backbone.key).IMAGENET1K_V1
 
 
-def _cut_off_the_last(net: nn.Module) -> str:
+def _remove_classifier(net: nn.Module) -> str:
     """Puts nothing in the place of the layer that answers, and hands back that layer's name."""
     *_, last = [n for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     net.set_submodule(last, nn.Identity())
     return last
 
 
-class Fitted(Pictures):
+class LazyImageInputs(ImageInputs):
     """Pictures resized and cropped when they are first asked for: a budget may be too short to
     look at all, and the memory holds only what was looked at."""
 
@@ -99,7 +101,7 @@ class Fitted(Pictures):
         missing = items[~self.made[items]]
         if len(missing):
             began = time.perf_counter()
-            with ThreadPoolExecutor(THREADS) as pool:
+            with ThreadPoolExecutor(DECODE_THREADS) as pool:
                 for item, picture in zip(missing, pool.map(self._fit, missing), strict=True):
                     self.images[item] = picture
             self.made[missing] = True

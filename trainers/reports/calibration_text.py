@@ -3,36 +3,45 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from trainers.evaluation.calibration import LEAST_IN_BIN, Bin, error, error_by_chance, together
-from trainers.events import Answered, Calibrated
+from trainers.evaluation.calibration import (
+    MIN_BIN_COUNT,
+    ReliabilityBin,
+    calibration_error,
+    expected_ece,
+    pooled_bin,
+)
+from trainers.events import CalibrationDone, PredictionsRecorded
 
-NEAR = 0.05  # a temperature so near 1 changes no one's mind; ours
-FEW_CHECKS = 30  # a temperature from fewer is held near 1; ours
+TEMPERATURE_TOLERANCE = 0.05  # a temperature so near 1 changes no one's mind; ours
+FEW_VALIDATION_EXAMPLES = 30  # a temperature from fewer is held near 1; ours
 
 
-def ends(found: Sequence[Bin]) -> str:
+def describe_extremes(found: Sequence[ReliabilityBin]) -> str:
     """The surest and the least sure answers, as a person would say it."""
-    told = [f"Where it is surest ({_said(one)}), it was right {_right(one)}." for one in found[-1:]]
+    told = [
+        f"Where it is surest ({_format_confidence(one)}), it was right {_format_correct(one)}."
+        for one in found[-1:]
+    ]
     told += [
-        f"Where it is least sure ({_said(one)}), {_right(one)}."
+        f"Where it is least sure ({_format_confidence(one)}), {_format_correct(one)}."
         for one in found[:1] * (len(found) > 1)
     ]
     return " ".join(told)
 
 
-def _said(one: Bin) -> str:
+def _format_confidence(one: ReliabilityBin) -> str:
     if one.said >= 0.995:
         return "it says over 99%"
     return f"it says {one.said:.0%} on average"
 
 
-def _right(one: Bin) -> str:
+def _format_correct(one: ReliabilityBin) -> str:
     return f"**{one.right:,} of {one.count:,}** times"
 
 
-def verdict(said: Sequence[float], right: Sequence[bool]) -> str:
+def describe_calibration(said: Sequence[float], right: Sequence[bool]) -> str:
     """Whether it is as sure as it is right, on the whole."""
-    whole = together(said, right)
+    whole = pooled_bin(said, right)
     told = f"On average it says {whole.said:.0%}, and {whole.share:.0%} are right"
     told += f" (most likely between {whole.right_low:.0%} and {whole.right_high:.0%}): "
     if whole.said > whole.right_high:
@@ -42,12 +51,12 @@ def verdict(said: Sequence[float], right: Sequence[bool]) -> str:
     return f"{told}as far as {whole.count:,} test examples can tell, it is as sure as it is right."
 
 
-def off(found: Sequence[Bin]) -> str:
+def describe_ece(found: Sequence[ReliabilityBin]) -> str:
     """The expected calibration error, explained; "" where the examples are too few for it."""
     count = sum(one.count for one in found)
-    if count < LEAST_IN_BIN:
+    if count < MIN_BIN_COUNT:
         return f"{count:,} test examples are too few to say how far off it is."
-    far, chance = error(found), error_by_chance(found)
+    far, chance = calibration_error(found), expected_ece(found)
     told = (
         f"How sure it says it is lies **{100 * far:.1f} points** from how often it is right, on "
         f"average (expected calibration error, over {len(found)} "
@@ -61,7 +70,7 @@ def off(found: Sequence[Bin]) -> str:
     return told + f"Chance alone would make about {100 * chance:.1f}."
 
 
-def tempered(calibrated: Calibrated, answered: Answered | None) -> str:
+def describe_temperature(calibrated: CalibrationDone, answered: PredictionsRecorded | None) -> str:
     """The temperature in words."""
     t, count = calibrated.temperature, len(calibrated.right)
     told = f"On {count:,} examples that it had not learned from, "
@@ -71,7 +80,7 @@ def tempered(calibrated: Calibrated, answered: Answered | None) -> str:
             "nothing is changed."
         )
         return told
-    if abs(t - 1) < NEAR:
+    if abs(t - 1) < TEMPERATURE_TOLERANCE:
         told += f"it was about as sure as it was right: nothing is changed (temperature {t:.2f})."
     elif t > 1:
         told += (
@@ -87,6 +96,6 @@ def tempered(calibrated: Calibrated, answered: Answered | None) -> str:
         before, after = fmean(answered.sureness), fmean(answered.calibrated)
         told += f" On the test it goes from {before:.0%} sure on average to {after:.0%}."
     told += " No answer changes by it."
-    if count < FEW_CHECKS:
+    if count < FEW_VALIDATION_EXAMPLES:
         told += " So few examples say little, so the temperature is held near 1."
     return told

@@ -10,7 +10,7 @@ import numpy as np
 from trainers import datasets
 from trainers.datasets import Split
 from trainers.datasets.uploads import BadUpload
-from trainers.events import Answered
+from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
 from trainers.store import Run
 from trainers.system.registry import UnknownKey
@@ -20,27 +20,27 @@ from trainers.system.registry import UnknownKey
 # label in 20 made wrong, five times over, 379 of the 465 that are named were wrong (of 1,135); with
 # the labels as they came 18 of 4,579 are named. At 0.8: 433 of 641, and 44. Without the comparison
 # with right answers, at 0.9: 509 of 704, and 41.
-SURE = 0.9
+MIN_CONFIDENCE = 0.9
 
 
-class Gone(LookupError):
+class ExamplesUnavailable(LookupError):
     """Test examples that cannot be shown; the text says why."""
 
 
-def asked(plan: Plan, answered: Answered, classes: Sequence[str]) -> Split:
+def load_test_examples(plan: Plan, answered: PredictionsRecorded, classes: Sequence[str]) -> Split:
     """The test examples that a run on `plan` was asked, in the order of its answers. Raises `Gone`
     where they are not here any more, or are others by now."""
     try:
         # The choice of training examples never changes the test: the fewest take the least time.
-        data = datasets.pick(plan.data).data(1, 0, plan.mends)
+        data = datasets.get_dataset(plan.data).data(1, 0, plan.mends)
     except (UnknownKey, BadUpload) as error:
-        raise Gone(str(error)) from None
+        raise ExamplesUnavailable(str(error)) from None
     except (OSError, ValueError) as error:
-        raise Gone(f"The test examples could not be read ({error}).") from None
+        raise ExamplesUnavailable(f"The test examples could not be read ({error}).") from None
     count = len(answered.labels)
     same = data.test.labels[:count].tolist() == answered.labels
     if not same or tuple(classes) != data.classes:
-        raise Gone(
+        raise ExamplesUnavailable(
             "The test examples are others by now than those that this run was asked, so they are "
             "not shown. Run it again to see examples."
         )
@@ -50,45 +50,47 @@ def asked(plan: Plan, answered: Answered, classes: Sequence[str]) -> Split:
     )
 
 
-def may_be_told(run: Run) -> bool:
+def is_data_readable(run: Run) -> bool:
     """Whether the data of `run` is for everyone, or its visitor's own: a run that was brought in
     from a file may name another visitor's."""
     if not run.plan.data.startswith("own-"):
         return True
     try:
-        return datasets.pick(run.plan.data).visitor == run.visitor
+        return datasets.get_dataset(run.plan.data).visitor == run.visitor
     except UnknownKey:
         return False
 
 
-def grouped(run: Run, answered: Answered | None, classes: Sequence[str]) -> Split | None:
+def load_test_groups(
+    run: Run, answered: PredictionsRecorded | None, classes: Sequence[str]
+) -> Split | None:
     """The test examples of `run` with their groups; None where its visitor has named none, or the
     data is gone."""
-    own = run.plan.data.startswith("own-") and may_be_told(run)
+    own = run.plan.data.startswith("own-") and is_data_readable(run)
     if answered is None or not own:
         return None
     try:
-        split = asked(run.plan, answered, classes)
-    except Gone:
+        split = load_test_examples(run.plan, answered, classes)
+    except ExamplesUnavailable:
         return None
     return split if split.group_names else None
 
 
-def in_cell(answered: Answered, truth: int, answer: int) -> list[int]:
+def list_matrix_cell(answered: PredictionsRecorded, truth: int, answer: int) -> list[int]:
     """Examples of class `truth` that were taken for `answer`. Wrong ones: the surest first. Right
     ones: the least sure first, since those were nearly wrong."""
     labels, answers = np.asarray(answered.labels), np.asarray(answered.answers)
     places = np.flatnonzero((labels == truth) & (answers == answer))
-    return _by_sureness(answered, places, surest_first=truth != answer)
+    return _sort_by_confidence(answered, places, surest_first=truth != answer)
 
 
-def wrong(answered: Answered) -> list[int]:
+def list_mistakes(answered: PredictionsRecorded) -> list[int]:
     """The mistakes, the surest first."""
     places = np.flatnonzero(np.asarray(answered.labels) != np.asarray(answered.answers))
-    return _by_sureness(answered, places, surest_first=True)
+    return _sort_by_confidence(answered, places, surest_first=True)
 
 
-def doubted(answered: Answered) -> list[int]:
+def list_suspect_labels(answered: PredictionsRecorded) -> list[int]:
     """Mistakes where the label may be wrong, or the model is, the surest first: those of which it
     is at least as sure as of half of the examples that it rightly gives the same answer."""
     if not answered.sureness:
@@ -98,13 +100,13 @@ def doubted(answered: Answered) -> list[int]:
     usual = {one: np.median(sure[right & (answers == one)]) for one in np.unique(answers[right])}
     return [
         place
-        for place in wrong(answered)
+        for place in list_mistakes(answered)
         # Of an answer that was never right nobody knows how sure it is when it is.
-        if sure[place] >= max(SURE, usual.get(answers[place], 2.0))
+        if sure[place] >= max(MIN_CONFIDENCE, usual.get(answers[place], 2.0))
     ]
 
 
-def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+def rank_confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
     """(class, taken for which, how often) of each kind of mistake that was made, the most frequent
     first."""
     counts = np.asarray(matrix) * (1 - np.eye(len(matrix), dtype=int))
@@ -112,7 +114,9 @@ def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
     return sorted(found, key=lambda one: -one[2])
 
 
-def _by_sureness(answered: Answered, places: np.ndarray, *, surest_first: bool) -> list[int]:
+def _sort_by_confidence(
+    answered: PredictionsRecorded, places: np.ndarray, *, surest_first: bool
+) -> list[int]:
     if not answered.sureness:
         return places.tolist()
     sure = np.asarray(answered.sure)[places]

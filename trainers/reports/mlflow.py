@@ -12,16 +12,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from guide.approaches import APPROACHES
-from trainers.datasets.uploads import TERMINAL
-from trainers.events import Baseline, Done, Event, Finished, Started, Validated
-from trainers.jobs import Tracked
-from trainers.store import Run, Store, data_title, store
+from trainers.datasets.uploads import LOCAL_VISITOR
+from trainers.events import Baseline, Event, JobDone, RunFinished, RunStarted, ValidationDone
+from trainers.jobs import MlflowLog
+from trainers.store import Run, Store, data_title, get_store
 
 EXPERIMENT = "Thaw"
-AT_ONCE = 1000  # metrics in a request: MLflow takes no more
-SCORES = ("test_accuracy", "test_accuracy_low", "test_accuracy_high", "macro_f1", "seconds")
-COUNTS = ("epochs", "train_examples", "test_examples", "learnable_parameters", "stored_bytes")
-LOOKS = {
+BATCH_SIZE = 1000  # metrics in a request: MLflow takes no more
+SCORE_FIELDS = ("test_accuracy", "test_accuracy_low", "test_accuracy_high", "macro_f1", "seconds")
+COUNT_FIELDS = ("epochs", "train_examples", "test_examples", "learnable_parameters", "stored_bytes")
+VALIDATION_METRICS = {
     "accuracy": "check_accuracy",
     "loss": "check_loss",
     "train_accuracy": "train_accuracy",
@@ -29,46 +29,48 @@ LOOKS = {
 }
 # Our defaults; who sets them is heard. Without them a server that is gone is asked for minutes, and
 # MLflow tells its makers of its use.
-SETTINGS = {
+MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 
 
-def wanted() -> bool:
+def is_enabled() -> bool:
     return bool(os.environ.get("MLFLOW_TRACKING_URI"))
 
 
-def after(runs: Store, run: str, end: Event) -> None:
+def log_finished(runs: Store, run: str, end: Event) -> None:
     """Has a run that has its score told: by the light worker, so that no run waits for a server;
     one from a terminal at once. Raises nothing."""
-    if not (wanted() and isinstance(end, Finished)):
+    if not (is_enabled() and isinstance(end, RunFinished)):
         return
     try:
         visitor = runs.find(run).visitor
-        if visitor == TERMINAL:
-            _tell(runs, run)
+        if visitor == LOCAL_VISITOR:
+            _log_run(runs, run)
         else:
-            runs.start(Tracked(key=run, visitor=visitor), visitor)
+            runs.start(MlflowLog(key=run, visitor=visitor), visitor)
     except Exception:  # the run has its score: nothing may take that from it
         logging.exception("A run could not be handed on to MLflow.")
 
 
-def track(job: Tracked, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def track(
+    job: MlflowLog, *, stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
     """The job of the light worker. `Done.found` is {"told": whether it worked}."""
-    yield Done({"told": _tell(store(), job.key)}, 0.0)
+    yield JobDone({"told": _log_run(get_store(), job.key)}, 0.0)
 
 
-def _tell(runs: Store, run: str) -> bool:
+def _log_run(runs: Store, run: str) -> bool:
     """Sends a run; False, and one line in the log, where that does not work."""
-    for name, value in SETTINGS.items():
+    for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
     where = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
     place = where.hostname or where.scheme  # never all of it: there may be a password in it
     try:
         found = runs.find(run)
-        _send(found, [event for _, event in runs.events(run)])
+        _send_run(found, [event for _, event in runs.events(run)])
     except ImportError as error:
         why = f'{error.name} is not installed. Install it: pip install "thaw[mlflow]"'
     except Exception as error:  # a server may answer anything
@@ -79,7 +81,7 @@ def _tell(runs: Store, run: str) -> bool:
     return False
 
 
-def _send(run: Run, told: Sequence[Event]) -> None:
+def _send_run(run: Run, told: Sequence[Event]) -> None:
     # Imported only here: it takes over a second, and most have no use for it.
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
@@ -88,58 +90,58 @@ def _send(run: Run, told: Sequence[Event]) -> None:
     known = client.get_experiment_by_name(EXPERIMENT)
     experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT)
     kept = client.create_run(
-        experiment, start_time=began, tags=tags(run), run_name=title(run)
+        experiment, start_time=began, tags=list_tags(run), run_name=run_title(run)
     ).info.run_id
     numbers = [
         Metric(name, value, began + round(1000 * seconds), step)
-        for name, value, seconds, step in metrics(told)
+        for name, value, seconds, step in list_metrics(told)
     ]
-    settings = [Param(name, value) for name, value in params(run, told).items()]
+    settings = [Param(name, value) for name, value in list_params(run, told).items()]
     client.log_batch(kept, params=settings)
-    for first in range(0, len(numbers), AT_ONCE):
-        client.log_batch(kept, metrics=numbers[first : first + AT_ONCE])
+    for first in range(0, len(numbers), BATCH_SIZE):
+        client.log_batch(kept, metrics=numbers[first : first + BATCH_SIZE])
     client.set_terminated(kept, end_time=round(1000 * (run.ended or run.created)))
 
 
-def title(run: Run) -> str:
+def run_title(run: Run) -> str:
     """What the run is called there: the name that its visitor gave it stays here."""
     approach = APPROACHES[run.plan.approach].title
-    return f"{approach} on {tags(run)['data'].lower()}"
+    return f"{approach} on {list_tags(run)['data'].lower()}"
 
 
-def params(run: Run, told: Sequence[Event]) -> dict[str, str]:
+def list_params(run: Run, told: Sequence[Event]) -> dict[str, str]:
     """The plan, with the steps that the clock set, by which it can be repeated."""
-    end = next(event for event in told if isinstance(event, Finished))
+    end = next(event for event in told if isinstance(event, RunFinished))
     plan = run.plan.as_json() | {"pace": json.dumps(end.repeat.get("pace"))}
-    plan |= {"data": "own" if is_own(run) else plan["data"], "mends": ",".join(run.plan.mends)}
+    plan |= {"data": "own" if is_own_data(run) else plan["data"], "mends": ",".join(run.plan.mends)}
     return {name: "all" if value is None else str(value) for name, value in plan.items()}
 
 
-def tags(run: Run) -> dict[str, str]:
-    title = "Own data" if is_own(run) else data_title(run.plan.data)
+def list_tags(run: Run) -> dict[str, str]:
+    title = "Own data" if is_own_data(run) else data_title(run.plan.data)
     return {"approach": run.plan.approach, "backbone": run.plan.backbone, "data": title}
 
 
-def is_own(run: Run) -> bool:
+def is_own_data(run: Run) -> bool:
     return run.plan.data.startswith("own-")
 
 
-def metrics(told: Sequence[Event]) -> Iterator[tuple[str, float, float, int]]:
+def list_metrics(told: Sequence[Event]) -> Iterator[tuple[str, float, float, int]]:
     """Names, values, seconds on the run's clock, and steps, those of the phases in a row."""
     before, phase, last = 0, 0, 0
     for event in told:
         match event:
-            case Validated():
+            case ValidationDone():
                 if event.phase != phase:
                     before, phase = before + last, event.phase
                 last = event.step
-                for name, title in LOOKS.items():
+                for name, title in VALIDATION_METRICS.items():
                     if (value := getattr(event, name)) is not None:
                         yield title, value, event.seconds, before + last
             case Baseline():
                 yield "without_training_accuracy", event.accuracy, event.seconds, 0
-            case Started() if event.predicted_seconds is not None:
+            case RunStarted() if event.predicted_seconds is not None:
                 yield "predicted_seconds", event.predicted_seconds, 0.0, 0
-            case Finished():
-                for name in (*SCORES, *COUNTS, "peak_memory_bytes"):
+            case RunFinished():
+                for name in (*SCORE_FIELDS, *COUNT_FIELDS, "peak_memory_bytes"):
                     yield name, float(getattr(event, name)), event.seconds, before + last

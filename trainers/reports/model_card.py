@@ -7,16 +7,27 @@ from scipy.stats import binomtest
 
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
-from trainers.events import Answered, Calibrated, Event, Notice, PhaseDone, PhaseStarted, Started
+from trainers.events import (
+    CalibrationDone,
+    Event,
+    Notice,
+    PhaseDone,
+    PhaseStarted,
+    PredictionsRecorded,
+    RunStarted,
+)
 from trainers.plan import Plan
-from trainers.reports.mistakes import grouped
+from trainers.reports.mistakes import load_test_groups
 from trainers.store import Run, data_title
 from trainers.system.registry import UnknownKey
 
-CLASSES_TOLD = 100
-ASKS = {"images": "python predict.py photo.jpg", "text": 'python predict.py "your text"'}
+MAX_CLASSES_LISTED = 100
+PREDICT_COMMANDS = {
+    "images": "python predict.py photo.jpg",
+    "text": 'python predict.py "your text"',
+}
 
-ONNX = {
+ONNX_USAGE = {
     "images": "- `model.onnx`: the whole model for programs that are not written in Python. Takes "
     "`pictures`, float32 (n, 3, side, side), red, green, blue in 0 to 1, resized and cropped as "
     "config.json says; the means are taken off inside. It was held to proof.json",
@@ -26,7 +37,7 @@ ONNX = {
 }
 
 
-def card(
+def render_card(
     run: Run,
     events: Sequence[Event],
     comparison: Mapping[str, Any] | None,
@@ -37,21 +48,21 @@ def card(
     `onnx`: the model lies there in that form, too."""
     plan = Plan.from_json(run.result["repeat"])
     parts = {
-        "": _summary(run, plan),
-        "Use it": _use(plan),
-        "Data": _data(run, plan, events),
-        "How it was made": _made(run, plan, events),
-        "Was another approach better?": _advice(run, comparison),
-        "Scores": _scores(run, events),
-        "Limits": _limits(run, plan, events),
-        "Licence": _licence(plan),
-        "Files": _files(plan, onnx=onnx),
+        "": _render_summary(run, plan),
+        "Use it": _render_usage(plan),
+        "Data": _render_data(run, plan, events),
+        "How it was made": _render_training(run, plan, events),
+        "Was another approach better?": _render_advice(run, comparison),
+        "Scores": _render_scores(run, events),
+        "Limits": _render_limitations(run, plan, events),
+        "Licence": _render_licence(plan),
+        "Files": _render_files(plan, onnx=onnx),
     }
     told = [f"## {title}\n\n{text}" if title else text for title, text in parts.items()]
-    return f"---\n{_head(run, plan)}\n---\n\n" + "\n\n".join(told) + "\n"
+    return f"---\n{_render_front_matter(run, plan)}\n---\n\n" + "\n\n".join(told) + "\n"
 
 
-def _head(run: Run, plan: Plan) -> str:
+def _render_front_matter(run: Run, plan: Plan) -> str:
     """What Hugging Face reads: YAML."""
     from huggingface_hub import EvalResult, ModelCardData  # half a second
 
@@ -60,7 +71,7 @@ def _head(run: Run, plan: Plan) -> str:
     based = plan.approach not in ("scratch", "simple") and "/" in row.source
     scores = {"accuracy": run.result["test_accuracy"], "f1": run.result["macro_f1"]}
     return ModelCardData(
-        model_name=_title(run, plan),
+        model_name=_render_title(run, plan),
         base_model=row.source if based else None,
         pipeline_tag=task,
         tags=["thaw", plan.approach],
@@ -79,31 +90,31 @@ def _head(run: Run, plan: Plan) -> str:
     ).to_yaml()
 
 
-def _title(run: Run, plan: Plan) -> str:
+def _render_title(run: Run, plan: Plan) -> str:
     return f"{data_title(plan.data)}: {APPROACHES[plan.approach].title}"
 
 
-def _summary(run: Run, plan: Plan) -> str:
+def _render_summary(run: Run, plan: Plan) -> str:
     result, row = run.result, backbones.pick(plan.backbone)
     what = "pictures" if row.modality == "images" else "texts"
-    labels = ", ".join(map(_plain, result["classes"][:CLASSES_TOLD]))
-    right = _share(result["test_right"], result["test_examples"])
-    more = len(result["classes"]) - CLASSES_TOLD
+    labels = ", ".join(map(_escape_markdown, result["classes"][:MAX_CLASSES_LISTED]))
+    right = _format_accuracy(result["test_right"], result["test_examples"])
+    more = len(result["classes"]) - MAX_CLASSES_LISTED
     return (
-        f"# {_plain(_title(run, plan))}\n\n"
+        f"# {_escape_markdown(_render_title(run, plan))}\n\n"
         f"Sorts {what} into {len(result['classes'])} classes: {labels}"
         f"{f', and {more:,} more' if more > 0 else ''}. On {result['test_examples']:,} examples "
         f"that it had never seen it was right {right}."
     )
 
 
-def _use(plan: Plan) -> str:
+def _render_usage(plan: Plan) -> str:
     row = backbones.pick(plan.backbone)
     column = "text" if row.modality == "text" else "file"
     told = [
         "```sh",
         "python -m pip install -r requirements.txt",
-        ASKS[row.modality],
+        PREDICT_COMMANDS[row.modality],
         "python predict.py --csv in.csv out.csv",
         "python predict.py --check",
         "```",
@@ -126,22 +137,22 @@ def _use(plan: Plan) -> str:
     return "\n".join(told)
 
 
-def _data(run: Run, plan: Plan, events: Sequence[Event]) -> str:
+def _render_data(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     result = run.result
-    started = next((event for event in events if isinstance(event, Started)), None)
+    started = next((event for event in events if isinstance(event, RunStarted)), None)
     held = started.validation_examples if started else 0
     try:
-        sample = datasets.pick(plan.data)
-        about = f"**{_plain(sample.title)}.** {sample.about} Made: {sample.made}."
+        sample = datasets.get_dataset(plan.data)
+        about = f"**{_escape_markdown(sample.title)}.** {sample.about} Made: {sample.made}."
     except (UnknownKey, AttributeError):
-        about = f"**{_plain(plan.data)}.** It is not on the computer any more."
+        about = f"**{_escape_markdown(plan.data)}.** It is not on the computer any more."
     counts = f"{result['train_examples']:,} examples to learn from"
     if held and plan.approach != "simple":
         counts += f" ({held:,} of them held out to see when to stop)"
     return f"{about}\n\n{counts}; {result['test_examples']:,} others for the test, used once."
 
 
-def _made(run: Run, plan: Plan, events: Sequence[Event]) -> str:
+def _render_training(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     approach, row = APPROACHES[plan.approach], backbones.pick(plan.backbone)
     told = [f"**{approach.title}.** {approach.meaning}", ""]
     if plan.approach != "simple":
@@ -165,7 +176,7 @@ def _made(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     return "\n".join(told)
 
 
-def _advice(run: Run, comparison: Mapping[str, Any] | None) -> str:
+def _render_advice(run: Run, comparison: Mapping[str, Any] | None) -> str:
     if comparison is None:
         return (
             "Not known: this run stood alone. A comparison in Thaw runs every approach on the "
@@ -185,35 +196,37 @@ def _advice(run: Run, comparison: Mapping[str, Any] | None) -> str:
     return "\n".join(told)
 
 
-def _scores(run: Run, events: Sequence[Event]) -> str:
+def _render_scores(run: Run, events: Sequence[Event]) -> str:
     """Over all, and of each class: how many of its examples were right."""
     result = run.result
     right = [row[n] for n, row in enumerate(result["confusion"])]
     asked = [sum(row) for row in result["confusion"]]
     told = [
-        f"Right: {_share(result['test_right'], result['test_examples'])}. "
+        f"Right: {_format_accuracy(result['test_right'], result['test_examples'])}. "
         f"Macro-F1 (every class counts the same): {result['macro_f1']:.2f}. Intervals are 95 %, "
         "after Wilson.",
         "",
         "| class | test examples | right | 95 % interval |",
         "|---|---|---|---|",
     ]
-    for name, good, count in list(zip(result["classes"], right, asked, strict=True))[:CLASSES_TOLD]:
+    for name, good, count in list(zip(result["classes"], right, asked, strict=True))[
+        :MAX_CLASSES_LISTED
+    ]:
         if not count:
-            told.append(f"| {_plain(name)} | 0 | not tested | |")
+            told.append(f"| {_escape_markdown(name)} | 0 | not tested | |")
             continue
-        low, high = interval(good, count)
+        low, high = wilson_interval(good, count)
         told.append(
-            f"| {_plain(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |"
+            f"| {_escape_markdown(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |"
         )
-    answered = next((event for event in events if isinstance(event, Answered)), None)
+    answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
     told += [
         "",
         "A class whose interval lies wholly below another's is served worse by this model. "
         + (
             "How the groups fare that the data names stands in report.html; of others nothing is "
             "known."
-            if grouped(run, answered, result["classes"])
+            if load_test_groups(run, answered, result["classes"])
             else "Groups of people or things within a class were not looked at: nothing is known "
             "of them."
         ),
@@ -221,8 +234,8 @@ def _scores(run: Run, events: Sequence[Event]) -> str:
     return "\n".join(told)
 
 
-def _limits(run: Run, plan: Plan, events: Sequence[Event]) -> str:
-    told = limits(run, plan, events)
+def _render_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> str:
+    told = list_limitations(run, plan, events)
     if plan.approach != "simple":
         told.append(
             "The scores were measured with the numbers that are quickest on the computer that "
@@ -231,7 +244,7 @@ def _limits(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     return "\n".join(f"- {line}" for line in told)
 
 
-def limits(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
+def list_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
     """What the model of a finished run cannot do, and what its score does not say."""
     told = [
         "It knows these classes and nothing else: whatever it is given, it answers with one of "
@@ -246,12 +259,12 @@ def limits(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
     if plan.approach != "simple":
         told.insert(2, f"It reads {backbones.pick(plan.backbone).takes}.")
     if plan.approach != "none":
-        told.append(_sure(events))
+        told.append(_render_calibration(events))
     return told + [e.text for e in events if isinstance(e, Notice) and e.limits]
 
 
-def _sure(events: Sequence[Event]) -> str:
-    fitted = next((event for event in events if isinstance(event, Calibrated)), None)
+def _render_calibration(events: Sequence[Event]) -> str:
+    fitted = next((event for event in events if isinstance(event, CalibrationDone)), None)
     if fitted is None:
         return "Its probabilities are as they came out of training, not corrected."
     return (
@@ -260,7 +273,7 @@ def _sure(events: Sequence[Event]) -> str:
     )
 
 
-def _licence(plan: Plan) -> str:
+def _render_licence(plan: Plan) -> str:
     row = backbones.pick(plan.backbone)
     told = "The code in this zip is Thaw's, Apache-2.0."
     if plan.approach not in ("simple", "scratch"):
@@ -271,7 +284,7 @@ def _licence(plan: Plan) -> str:
     )
 
 
-def _files(plan: Plan, *, onnx: bool) -> str:
+def _render_files(plan: Plan, *, onnx: bool) -> str:
     return "\n".join(
         [
             "- `model.safetensors`: what was learned, and no more than that",
@@ -284,22 +297,22 @@ def _files(plan: Plan, *, onnx: bool) -> str:
             "repeat it",
             "- `report.html`: the run on one page, to read, print or send; no example is in it",
             "- `requirements.txt`: the versions it was made with",
-            *([ONNX[backbones.pick(plan.backbone).modality]] if onnx else []),
+            *([ONNX_USAGE[backbones.pick(plan.backbone).modality]] if onnx else []),
         ]
     )
 
 
-def _share(right: int, count: int) -> str:
-    low, high = interval(right, count)
+def _format_accuracy(right: int, count: int) -> str:
+    low, high = wilson_interval(right, count)
     return f"{right / count:.1%} of the time ({right:,} of {count:,}; {low:.1%} to {high:.1%})"
 
 
-def interval(right: int, count: int) -> tuple[float, float]:
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
     found = binomtest(right, count).proportion_ci(0.95, method="wilson")
     return found.low, found.high
 
 
-def _plain(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     """A name of the visitor's, so that Markdown and HTML leave it as it is."""
     escaped = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#!|" else c for c in text)
     return " ".join(escaped.split())

@@ -5,53 +5,58 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from guide.narrator import ROWS, SURE, Facts, Told, narrate
+from guide.narrator import MIN_CONFIDENCE, RULES, Narration, RunFacts, narrate
 from trainers.events import (
-    Answered,
     Baseline,
-    Calibrated,
+    CalibrationDone,
     Event,
-    Finished,
     PhaseDone,
     PhaseStarted,
-    Started,
-    Validated,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
+    ValidationDone,
 )
-from trainers.training.recipes import phases
+from trainers.training.recipes import build_phases
 
 # As in trainers/training/head.py, which needs torch; a test holds them equal.
-ONE_PART_FROM, PARTS = 2000, 5
+SINGLE_FOLD_FROM, FOLDS = 2000, 5
 
 
-def narrated(events: Sequence[Event]) -> Told:
+def narrate_run(events: Sequence[Event]) -> Narration:
     """What is to be said of a run: while it runs, or at its end. "" where nothing is yet."""
-    return narrate(facts_of(events), ROWS, live=not any(isinstance(e, Finished) for e in events))
+    return narrate(
+        run_facts(events), RULES, live=not any(isinstance(e, RunFinished) for e in events)
+    )
 
 
-def facts_of(events: Sequence[Event]) -> Facts:
+def run_facts(events: Sequence[Event]) -> RunFacts:
     """The numbers of a run so far."""
     last: dict[type[Event], Any] = {type(event): event for event in events}
     facts: dict[str, Any] = {}
-    if started := last.get(Started):
-        looks = [event for event in events if isinstance(event, Validated)]
+    if started := last.get(RunStarted):
+        looks = [event for event in events if isinstance(event, ValidationDone)]
         phase = last.get(PhaseStarted)
         looks = [look for look in looks if phase and look.phase == phase.phase]
         if looks and started.validation_examples:  # else they are what it learns from
-            facts |= _learning(started, phase, looks, last.get(Calibrated))
+            facts |= _training_facts(started, phase, looks, last.get(CalibrationDone))
             facts["phases"] = phase.phase + 1
         if "check_share" in facts and (line := last.get(Baseline)):
             facts["baseline"] = line.accuracy
             facts["gain"] = facts["check_share"] - line.accuracy
             facts["gain_high"] = facts["check_high"] - line.accuracy
-    if end := last.get(Finished):
-        facts |= _tested(end, last.get(Answered))
+    if end := last.get(RunFinished):
+        facts |= _test_facts(end, last.get(PredictionsRecorded))
         if started:
-            facts |= _time(end, started, last.get(PhaseDone))
-    return Facts(**facts)
+            facts |= _budget_facts(end, started, last.get(PhaseDone))
+    return RunFacts(**facts)
 
 
-def _learning(
-    started: Started, phase: PhaseStarted, looks: list[Validated], calibrated: Calibrated | None
+def _training_facts(
+    started: RunStarted,
+    phase: PhaseStarted,
+    looks: list[ValidationDone],
+    calibrated: CalibrationDone | None,
 ) -> dict[str, Any]:
     head = all(not part["learnable"] for part in phase.parts[:-1])
     kept = [look for look in looks if look.best][-1:] or looks[-1:]
@@ -60,8 +65,8 @@ def _learning(
         best = max(looks, key=lambda look: (look.accuracy, -look.loss))
     else:
         best = kept
-    checks = len(calibrated.right) if calibrated else _checks(started, head=head)
-    low, high = _interval(kept.accuracy, checks)
+    checks = len(calibrated.right) if calibrated else _count_validation(started, head=head)
+    low, high = _wilson_interval(kept.accuracy, checks)
     lowest, now = min(look.loss for look in looks), looks[-1]
     facts = {
         "looks": len(looks),
@@ -75,7 +80,7 @@ def _learning(
         "falling": now.loss <= lowest,
     }
     if now.train_accuracy is not None:
-        train_low, _ = _interval(now.train_accuracy, started.train_examples)
+        train_low, _ = _wilson_interval(now.train_accuracy, started.train_examples)
         facts |= {
             "train_share": now.train_accuracy,
             "gap_low": train_low - high,
@@ -85,23 +90,23 @@ def _learning(
     return facts
 
 
-def _checks(started: Started, *, head: bool) -> int:
+def _count_validation(started: RunStarted, *, head: bool) -> int:
     """How many examples check: the last layer is checked by nearly all of them (see
     trainers/training/head.py)."""
     every = started.train_examples + started.validation_examples
     if not head or not started.validation_examples:
         return started.validation_examples
-    return every if every < ONE_PART_FROM else every // PARTS
+    return every if every < SINGLE_FOLD_FROM else every // FOLDS
 
 
-def _interval(share: float, count: int) -> tuple[float, float]:
+def _wilson_interval(share: float, count: int) -> tuple[float, float]:
     if count < 1:
         return 0.0, 1.0
     found = binomtest(round(share * count), count).proportion_ci(0.95, method="wilson")
     return found.low, found.high
 
 
-def _tested(end: Finished, answered: Answered | None) -> dict[str, Any]:
+def _test_facts(end: RunFinished, answered: PredictionsRecorded | None) -> dict[str, Any]:
     asked = [sum(row) for row in end.confusion]
     given = [sum(column) for column in zip(*end.confusion, strict=True)]
     most = max(range(len(asked)), key=asked.__getitem__)
@@ -125,15 +130,15 @@ def _tested(end: Finished, answered: Answered | None) -> dict[str, Any]:
         facts |= {"unanswered": end.classes[missed], "unanswered_tests": asked[missed]}
     if answered and answered.sure:
         rows = zip(answered.labels, answered.answers, answered.sure, strict=True)
-        sure = [label == answer for label, answer, said in rows if said >= SURE]
+        sure = [label == answer for label, answer, said in rows if said >= MIN_CONFIDENCE]
         facts |= {"sure": len(sure), "sure_right": sum(sure)}
         if sure:
-            facts["sure_high"] = _interval(sum(sure) / len(sure), len(sure))[1]
+            facts["sure_high"] = _wilson_interval(sum(sure) / len(sure), len(sure))[1]
     return facts
 
 
-def _time(end: Finished, started: Started, done: PhaseDone | None) -> dict[str, Any]:
-    asked = phases(end.approach, started.modality, "all")  # as many with LoRA, and as long
+def _budget_facts(end: RunFinished, started: RunStarted, done: PhaseDone | None) -> dict[str, Any]:
+    asked = build_phases(end.approach, started.modality, "all")  # as many with LoRA, and as long
     played = done.phase + 1 if done else 0
     facts = {
         "budget": started.budget_seconds,

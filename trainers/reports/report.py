@@ -18,43 +18,43 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from guide import Answers, BadAnswer, advise
 from guide.approaches import APPROACHES
-from guide.narrator import END, narrate
+from guide.narrator import FINAL_RULES, narrate
 from guide.questions import QUESTIONS, UNSURE
 from trainers import backbones, datasets
 from trainers.evaluation import subgroups
-from trainers.evaluation.calibration import bins
-from trainers.evaluation.verdict import UNTRAINED
+from trainers.evaluation.calibration import reliability_bins
+from trainers.evaluation.verdict import BASELINES
 from trainers.events import (
-    Answered,
     Baseline,
     Event,
-    Finished,
     PhaseDone,
     PhaseStarted,
-    Started,
-    Validated,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
+    ValidationDone,
 )
 from trainers.reports import calibration_text, sentences
-from trainers.reports.mistakes import grouped, may_be_told
-from trainers.reports.model_card import CLASSES_TOLD, limits
-from trainers.reports.narrate import facts_of, narrated
-from trainers.store import FINISHED, Run, data_title, store
+from trainers.reports.mistakes import is_data_readable, load_test_groups
+from trainers.reports.model_card import MAX_CLASSES_LISTED, list_limitations
+from trainers.reports.narrate import narrate_run, run_facts
+from trainers.store import FINISHED, Run, data_title, get_store
 from trainers.system.registry import UnknownKey
 
-MOST_IN_GRID = 20  # classes; a larger confusion matrix is no longer read
-MISTAKES = 8  # most frequent ones told
-NAMES_CHARS = 60  # of all classes together, to stand at the head of the matrix
-ROWS, POINTS = 25, 80  # of the curve, as a table and as marks
-ROUGH = 0.04  # a score known less well than that asks for more test examples. Ours
+MAX_MATRIX_CLASSES = 20  # classes; a larger confusion matrix is no longer read
+MAX_MISTAKES = 8  # most frequent ones told
+MAX_NAME_CHARS = 60  # of all classes together, to stand at the head of the matrix
+MAX_TABLE_ROWS, MAX_POINTS = 25, 80  # of the curve, as a table and as marks
+MAX_HALF_INTERVAL = 0.04  # a score known less well than that asks for more test examples. Ours
 # When a run is told to have learned by heart: as its narrator does.
-BY_HEART = next(row for row in END if row.key == "memorising")
+MEMORISING_RULE = next(row for row in FINAL_RULES if row.key == "memorising")
 
 
-class NoReport(ValueError):
+class ReportUnavailable(ValueError):
     """There is no report of such a run; the text says why and what to do."""
 
 
-def report(
+def render_report(
     run: Run,
     events: Sequence[Event],
     comparison: Mapping[str, Any] | None = None,
@@ -65,67 +65,69 @@ def report(
     """The page, HTML. `comparison` is the last event of one that the run was part of; without one
     `answers` say what the guide was told, where that is known. Not for the `owner` of the run it
     is without the groups and the key of own data. Raises `NoReport`."""
-    started = next((event for event in events if isinstance(event, Started)), None)
+    started = next((event for event in events if isinstance(event, RunStarted)), None)
     end = events[-1] if events else None
-    if run.kind != "run" or started is None or not isinstance(end, Finished):
-        raise NoReport(
+    if run.kind != "run" or started is None or not isinstance(end, RunFinished):
+        raise ReportUnavailable(
             f"{run.id} is no finished run ({run.kind}, {run.state}). Only a run that ended with a "
             "score has a report."
         )
-    looks = [event for event in events if isinstance(event, Validated)]
+    looks = [event for event in events if isinstance(event, ValidationDone)]
     baseline = next((event for event in events if isinstance(event, Baseline)), None)
-    answered = next((event for event in events if isinstance(event, Answered)), None)
-    mixed = _mixed(end)
+    answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
+    mixed = _rank_confusions(end)
     public = not run.plan.data.startswith("own-")
     title = APPROACHES[end.approach].title
-    return _template().render(
+    return _load_template().render(
         title=f"{title} on {data_title(end.data)}",
         date=time.strftime("%d %B %Y", time.localtime(run.ended or run.created)).lstrip("0"),
-        percent=percent,
+        percent=format_percent,
         end=end,
-        score=sentences.score(end),
-        short=narrated(events).words,
-        against=sentences.against_baseline(started, baseline, looks),
+        score=sentences.describe_score(end),
+        short=narrate_run(events).words,
+        against=sentences.compare_with_baseline(started, baseline, looks),
         guess=1 / len(end.classes),
-        question=_question(started, end),
-        advice=_advice(end, comparison, _answers(answers or {})),
-        made=_made(run, started, end, events),
-        curve=_curve(looks, baseline, end),
+        question=_build_question(started, end),
+        advice=_build_advice(end, comparison, _parse_answers(answers or {})),
+        made=_build_training(run, started, end, events),
+        curve=_build_curve(looks, baseline, end),
         mixed=[
             f"{end.classes[truth]} was taken for {end.classes[answer]}: {times:,} of "
             f"{sum(end.confusion[truth]):,}"
-            for times, truth, answer in mixed[:MISTAKES]
+            for times, truth, answer in mixed[:MAX_MISTAKES]
         ],
-        grid=_grid(end),
-        lanes=_lanes(end, comparison),
-        next_steps=next_steps(end, looks, events, mixed, comparison),
-        limits=limits(run, run.plan, events),
-        command=sentences.command(run.plan) if public or (owner and may_be_told(run)) else "",
-        made_by=_made_by(),
-        groups=_groups(run, answered, end) if owner else None,
-        sure=_sure(answered),
-        **_classes(end),
+        grid=_build_matrix(end),
+        lanes=_build_approaches(end, comparison),
+        next_steps=suggest_next_steps(end, looks, events, mixed, comparison),
+        limits=list_limitations(run, run.plan, events),
+        command=sentences.format_command(run.plan)
+        if public or (owner and is_data_readable(run))
+        else "",
+        made_by=_generator_label(),
+        groups=_build_groups(run, answered, end) if owner else None,
+        sure=_build_reliability_diagram(answered),
+        **_build_classes(end),
     )
 
 
 @cache
-def _template() -> Template:
+def _load_template() -> Template:
     html = Path(__file__).with_name("report.html").read_text("utf-8")
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(html)
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     return f"{share:.0%}"
 
 
 # --- its parts ----------------------------------------------------------------------------------
 
 
-def _question(started: Started, end: Finished) -> dict[str, str]:
+def _build_question(started: RunStarted, end: RunFinished) -> dict[str, str]:
     thing = "picture" if started.modality == "images" else "text"
     held = started.validation_examples
     try:
-        sample = datasets.pick(end.data)
+        sample = datasets.get_dataset(end.data)
         about = f"{sample.about} Made: {sample.made}."
     except (UnknownKey, AttributeError):
         about = "This data is not on the computer any more."
@@ -140,8 +142,8 @@ def _question(started: Started, end: Finished) -> dict[str, str]:
     }
 
 
-def _advice(
-    end: Finished, comparison: Mapping[str, Any] | None, told_before: Answers | None
+def _build_advice(
+    end: RunFinished, comparison: Mapping[str, Any] | None, told_before: Answers | None
 ) -> dict[str, Any]:
     """What was advised and why, and whether it was right: as far as it is known."""
     told = {"given": [], "reasons": [], "source": "", "why_wrong": []}
@@ -153,11 +155,11 @@ def _advice(
         if told_before:
             advice = advise(told_before)
             lines = [
-                f"The article's rules point to {_named(advice.approach)}. "
-                f"{_is_it(advice.approach, end)}"
+                f"The article's rules point to {_approach_title(advice.approach)}. "
+                f"{_describe_match(advice.approach, end)}"
             ]
             told |= {
-                "given": _given(told_before, {}),
+                "given": _format_answers(told_before, {}),
                 "reasons": advice.spoke,
                 "source": advice.clearness_in_words,
             }
@@ -170,32 +172,38 @@ def _advice(
     advised, article = comparison.get("advised", ""), comparison.get("advised_article", "")
     lines = []
     if article:
-        lines.append(f"The article's rules point to {_named(article)}.")
+        lines.append(f"The article's rules point to {_approach_title(article)}.")
     if advised and advised != article:
-        lines.append(f"A short trial on parts of the training examples led to {_named(advised)}.")
+        lines.append(
+            f"A short trial on parts of the training examples led to {_approach_title(advised)}."
+        )
     if advised:
-        lines.append(f"So the advice was {_named(advised)}. {_is_it(advised, end)}")
-    answers = _answers(comparison.get("answers", {}))
+        lines.append(
+            f"So the advice was {_approach_title(advised)}. {_describe_match(advised, end)}"
+        )
+    answers = _parse_answers(comparison.get("answers", {}))
     if answers:
         told |= {
-            "given": _given(answers, comparison),
+            "given": _format_answers(answers, comparison),
             "reasons": advise(answers).spoke,
             "source": advise(answers).clearness_in_words,
         }
     outcome = comparison.get("outcome", "")
     return told | {
         "lines": lines or ["Nothing was advised."],
-        "short": OUTCOMES[outcome].format(advised=_named(advised), best=_named(comparison["best"])),
+        "short": OUTCOME_TEXTS[outcome].format(
+            advised=_approach_title(advised), best=_approach_title(comparison["best"])
+        ),
         "verdict": comparison["verdict"] or "Nothing was advised.",
         "why_wrong": comparison.get("why_wrong", "").splitlines(),
     }
 
 
-def _is_it(advised: str, end: Finished) -> str:
+def _describe_match(advised: str, end: RunFinished) -> str:
     return f"It is {'' if advised == end.approach else 'not '}the run of this report."
 
 
-OUTCOMES = {
+OUTCOME_TEXTS = {
     "right": "The advice, {advised}, was right: no other approach that can be advised is clearly "
     "better.",
     "wrong": "The advice, {advised}, was wrong: {best} is better.",
@@ -204,14 +212,14 @@ OUTCOMES = {
 }
 
 
-def _answers(given: Mapping[str, str]) -> Answers | None:
+def _parse_answers(given: Mapping[str, str]) -> Answers | None:
     try:
         return Answers.of(given) if given else None
     except (BadAnswer, TypeError):  # of another version, or brought in from a file
         return None
 
 
-def _given(answers: Answers, comparison: Mapping[str, Any]) -> list[str]:
+def _format_answers(answers: Answers, comparison: Mapping[str, Any]) -> list[str]:
     """The questions with their answers, and where those come from."""
     measured = comparison.get("measured", {})
     by_visitor = comparison.get("answers_from") == "visitor"
@@ -227,7 +235,9 @@ def _given(answers: Answers, comparison: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def _made(run: Run, started: Started, end: Finished, events: Sequence[Event]) -> dict[str, Any]:
+def _build_training(
+    run: Run, started: RunStarted, end: RunFinished, events: Sequence[Event]
+) -> dict[str, Any]:
     done = {event.phase: event for event in events if isinstance(event, PhaseDone)}
     phases = [
         {
@@ -249,7 +259,7 @@ def _made(run: Run, started: Started, end: Finished, events: Sequence[Event]) ->
     share = end.learnable_parameters / max(1, end.parameters)
     where = {"cpu": "the processor", "cuda": "a graphics card", "mps": "Apple's graphics"}
     lines += [
-        f"{sentences.count(end.learnable_parameters)} of {sentences.count(end.parameters)} numbers learned "
+        f"{sentences.format_count(end.learnable_parameters)} of {sentences.format_count(end.parameters)} numbers learned "
         f"({share:.2%}).",
         f"{end.seconds:.0f} of at most {run.plan.seconds:g} seconds were used, on "
         f"{where.get(started.machine, started.machine)}; seed {run.plan.seed} (the number that "
@@ -266,7 +276,7 @@ def _made(run: Run, started: Started, end: Finished, events: Sequence[Event]) ->
     }
 
 
-def _mixed(end: Finished) -> list[tuple[int, int, int]]:
+def _rank_confusions(end: RunFinished) -> list[tuple[int, int, int]]:
     """Mistakes as (how often, the truth, the answer), the most frequent first."""
     found = [
         (times, truth, answer)
@@ -277,12 +287,12 @@ def _mixed(end: Finished) -> list[tuple[int, int, int]]:
     return sorted(found, key=lambda one: (-one[0], one[1:]))
 
 
-def _grid(end: Finished) -> dict[str, Any] | None:
+def _build_matrix(end: RunFinished) -> dict[str, Any] | None:
     """The confusion matrix, or None where it would be too large to read."""
     names = end.classes
-    if len(names) > MOST_IN_GRID:
+    if len(names) > MAX_MATRIX_CLASSES:
         return None
-    short = sum(map(len, names)) <= NAMES_CHARS
+    short = sum(map(len, names)) <= MAX_NAME_CHARS
     return {
         "heads": names if short else [str(number) for number in range(1, len(names) + 1)],
         "rows": [
@@ -302,36 +312,40 @@ def _grid(end: Finished) -> dict[str, Any] | None:
     }
 
 
-def _classes(end: Finished) -> dict[str, Any]:
+def _build_classes(end: RunFinished) -> dict[str, Any]:
     """Each class with its interval, the lowest score first, and which gaps are clear: judged as
     the page of the run does."""
-    parts = subgroups.of_confusion(end.confusion, end.classes)
-    gaps = subgroups.in_words(parts, subgroups.gaps(parts), "class")
+    parts = subgroups.score_confusion(end.confusion, end.classes)
+    gaps = subgroups.describe_gaps(parts, subgroups.find_gaps(parts), "class")
     parts.sort(key=lambda part: (not part.tests, part.share or 0.0))
     return {
-        "classes": parts[:CLASSES_TOLD],
-        "left_out": max(0, len(parts) - CLASSES_TOLD),
+        "classes": parts[:MAX_CLASSES_LISTED],
+        "left_out": max(0, len(parts) - MAX_CLASSES_LISTED),
         "gaps": " ".join(gaps),
     }
 
 
-def _groups(run: Run, answered: Answered | None, end: Finished) -> dict[str, Any] | None:
+def _build_groups(
+    run: Run, answered: PredictionsRecorded | None, end: RunFinished
+) -> dict[str, Any] | None:
     """Each group that the data names, likewise; None where there is nothing to tell of them."""
-    split = grouped(run, answered, end.classes)
+    split = load_test_groups(run, answered, end.classes)
     if split is None:
         return None
-    parts = subgroups.per_group(answered, split.groups, split.group_names)
-    told = subgroups.in_words(parts, subgroups.gaps(parts), "group")
-    told += filter(None, (subgroups.by_its_classes(part, end.test_accuracy) for part in parts))
+    parts = subgroups.score_groups(answered, split.groups, split.group_names)
+    told = subgroups.describe_gaps(parts, subgroups.find_gaps(parts), "group")
+    told += filter(None, (subgroups.describe_class_mix(part, end.test_accuracy) for part in parts))
     return {"parts": parts, "told": " ".join(told)}
 
 
-def _list(names: Sequence[str], most: int = 5) -> str:
+def _format_list(names: Sequence[str], most: int = 5) -> str:
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def _lanes(end: Finished, comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _build_approaches(
+    end: RunFinished, comparison: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
     return [
         {
             "title": APPROACHES[lane["approach"]].title,
@@ -346,9 +360,9 @@ def _lanes(end: Finished, comparison: Mapping[str, Any] | None) -> list[dict[str
     ]
 
 
-def next_steps(
-    end: Finished,
-    looks: Sequence[Validated],
+def suggest_next_steps(
+    end: RunFinished,
+    looks: Sequence[ValidationDone],
     events: Sequence[Event],
     mixed: Sequence[tuple[int, int, int]],
     comparison: Mapping[str, Any] | None,
@@ -362,22 +376,22 @@ def next_steps(
         )
     else:
         for lane in comparison["runs"]:
-            if lane["approach"] in UNTRAINED and lane["test_accuracy_low"] > end.test_accuracy_high:
+            if lane["approach"] in BASELINES and lane["test_accuracy_low"] > end.test_accuracy_high:
                 told.append(
                     f"Use “{APPROACHES[lane['approach']].title}”: it has "
-                    f"{percent(lane['test_accuracy'])} right, clearly more: no network need be "
+                    f"{format_percent(lane['test_accuracy'])} right, clearly more: no network need be "
                     "trained for this."
                 )
         told += comparison.get("to_do", "").splitlines()
         better = comparison["best"] if comparison.get("outcome") == "wrong" else ""
         better = better or (comparison.get("outcome") == "right" and comparison["advised"])
         if better and better != end.approach:
-            told.append(f"Use {_named(better)} rather than the run of this report.")
-    facts = facts_of(events)
-    if narrate(facts, [BY_HEART]).rows:
+            told.append(f"Use {_approach_title(better)} rather than the run of this report.")
+    facts = run_facts(events)
+    if narrate(facts, [MEMORISING_RULE]).rows:
         told.append(
-            f"It has {percent(facts.train_share)} of the examples right that it learned from, "
-            f"and {percent(facts.check_share)} of those held out: it learns them by heart. More "
+            f"It has {format_percent(facts.train_share)} of the examples right that it learned from, "
+            f"and {format_percent(facts.check_share)} of those held out: it learns them by heart. More "
             "examples would help more than more training."
         )
     ends = [event.why for event in events if isinstance(event, PhaseDone)]
@@ -394,7 +408,7 @@ def next_steps(
             "told apart? If neither, more examples of both would help most."
         )
     half = (end.test_accuracy_high - end.test_accuracy_low) / 2
-    if half > ROUGH:
+    if half > MAX_HALF_INTERVAL:
         told.append(
             f"Test with more examples: with {end.test_examples:,} the score is known to about "
             f"{100 * half:.0f} points either way; four times as many would halve that."
@@ -406,11 +420,11 @@ def next_steps(
     return list(dict.fromkeys(told))
 
 
-def _named(approach: str) -> str:
+def _approach_title(approach: str) -> str:
     return APPROACHES[approach].title.lower() if approach in APPROACHES else "none"
 
 
-def _made_by() -> str:
+def _generator_label() -> str:
     try:
         return f"Made by Thaw {version('thaw')}."
     except PackageNotFoundError:  # run from a folder, not installed
@@ -422,8 +436,8 @@ def _made_by() -> str:
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 260, 44, 628, 12, 214
 
 
-def _curve(
-    looks: Sequence[Validated], baseline: Baseline | None, end: Finished
+def _build_curve(
+    looks: Sequence[ValidationDone], baseline: Baseline | None, end: RunFinished
 ) -> dict[str, Any] | None:
     """Share right against seconds, as places in a drawing; None where nothing was looked at."""
     if len(looks) < 2:
@@ -437,7 +451,9 @@ def _curve(
     def line(points: Sequence[tuple[float, float]]) -> str:
         return " ".join(f"{x},{y}" for x, y in points)
 
-    marks = [(*place(look.seconds, look.accuracy), look) for look in _spread(looks, POINTS)]
+    marks = [
+        (*place(look.seconds, look.accuracy), look) for look in _subsample_evenly(looks, MAX_POINTS)
+    ]
     learning = [look for look in looks if look.train_accuracy is not None]
     return {
         "width": WIDTH,
@@ -445,14 +461,14 @@ def _curve(
         "left": LEFT,
         "right": RIGHT,
         "bottom": BOTTOM,
-        "alt": f"Share right on the checks: {percent(looks[0].accuracy)} at first, "
-        f"{percent(max(look.accuracy for look in looks))} at best, {percent(looks[-1].accuracy)} "
+        "alt": f"Share right on the checks: {format_percent(looks[0].accuracy)} at first, "
+        f"{format_percent(max(look.accuracy for look in looks))} at best, {format_percent(looks[-1].accuracy)} "
         "in the end. The numbers stand in the table below.",
         "down": [
             {"at": place(0, share)[1], "says": f"{100 * share:.0f}"}
             for share in (0, 0.25, 0.5, 0.75, 1)
         ],
-        "along": [{"at": place(at, 0)[0], "says": f"{at:g}"} for at in _ticks(most)],
+        "along": [{"at": place(at, 0)[0], "says": f"{at:g}"} for at in _axis_ticks(most)],
         "checks": line([place(look.seconds, look.accuracy) for look in looks]),
         "learning": [  # of each phase: each begins to count anew
             line([place(look.seconds, look.train_accuracy) for look in some])
@@ -464,23 +480,23 @@ def _curve(
             {
                 "x": x,
                 "y": y,
-                "says": f"{percent(look.accuracy)} after {look.seconds:.1f} s",
+                "says": f"{format_percent(look.accuracy)} after {look.seconds:.1f} s",
                 "anchor": "start" if x < 150 else "end" if x > 500 else "middle",
             }
             for x, y, look in marks
         ],
-        "rows": _spread(looks, ROWS),
+        "rows": _subsample_evenly(looks, MAX_TABLE_ROWS),
     }
 
 
-def _spread(looks: Sequence[Validated], most: int) -> list[Validated]:
+def _subsample_evenly(looks: Sequence[ValidationDone], most: int) -> list[ValidationDone]:
     """At most so many of them, evenly, with the first and the last."""
     if len(looks) <= most:
         return list(looks)
     return [looks[round(n * (len(looks) - 1) / (most - 1))] for n in range(most)]
 
 
-def _ticks(most: float) -> list[float]:
+def _axis_ticks(most: float) -> list[float]:
     """Round numbers from 0 on, four to eight of them."""
     size = 1.0
     while most / size > 8:
@@ -493,30 +509,40 @@ def _ticks(most: float) -> list[float]:
 
 # --- how sure it is -----------------------------------------------------------------------------
 
-SIDE, SURE_LEFT, SURE_RIGHT, SURE_TOP, SURE_BOTTOM = 400, 50, 380, 12, 354
+RELIABILITY_SIZE, RELIABILITY_LEFT, RELIABILITY_RIGHT, RELIABILITY_TOP, RELIABILITY_BOTTOM = (
+    400,
+    50,
+    380,
+    12,
+    354,
+)
 
 
-def _sure(answered: Answered | None) -> dict[str, Any] | None:
+def _build_reliability_diagram(answered: PredictionsRecorded | None) -> dict[str, Any] | None:
     """How sure it said it was against how often it was right, as places in a drawing; None where
     it gave no probabilities."""
     if answered is None or not answered.sure:
         return None
     right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
-    found = bins(answered.sure, right)
+    found = reliability_bins(answered.sure, right)
     start = max(0, math.floor(10 * min(one.said for one in found) - 0.5)) / 10
 
     def along(share: float) -> float:
-        return round(SURE_LEFT + (SURE_RIGHT - SURE_LEFT) * (share - start) / (1 - start), 1)
+        return round(
+            RELIABILITY_LEFT
+            + (RELIABILITY_RIGHT - RELIABILITY_LEFT) * (share - start) / (1 - start),
+            1,
+        )
 
     def up(share: float) -> float:
-        return round(SURE_BOTTOM - (SURE_BOTTOM - SURE_TOP) * share, 1)
+        return round(RELIABILITY_BOTTOM - (RELIABILITY_BOTTOM - RELIABILITY_TOP) * share, 1)
 
     ticks = [n / 10 for n in range(round(10 * start), 11, 1 if start >= 0.5 else 2)]
     return {
-        "side": SIDE,
-        "left": SURE_LEFT,
-        "right": SURE_RIGHT,
-        "bottom": SURE_BOTTOM,
+        "side": RELIABILITY_SIZE,
+        "left": RELIABILITY_LEFT,
+        "right": RELIABILITY_RIGHT,
+        "bottom": RELIABILITY_BOTTOM,
         "down": [{"at": up(n / 4), "says": f"{25 * n}"} for n in range(5)],
         "along": [{"at": along(tick), "says": f"{100 * tick:.0f}"} for tick in ticks],
         "same": {"from": up(start), "to": up(1)},
@@ -527,7 +553,7 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
                 "y": up(one.share),
                 "low": up(one.right_low),
                 "high": up(one.right_high),
-                "says": f"says {percent(one.said)}: right {one.right:,} of {one.count:,}",
+                "says": f"says {format_percent(one.said)}: right {one.right:,} of {one.count:,}",
             }
             for one in found
         ],
@@ -535,7 +561,7 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
         f"{'group' if len(found) == 1 else 'groups'} of answers. The numbers stand in the table "
         "below.",
         "rows": found,
-        "told": calibration_text.verdict(answered.sure, right),
+        "told": calibration_text.describe_calibration(answered.sure, right),
         "corrected": bool(answered.calibrated),
     }
 
@@ -543,15 +569,17 @@ def _sure(answered: Answered | None) -> dict[str, Any] | None:
 # --- of a run in the store ----------------------------------------------------------------------
 
 
-def report_of(run: Run, *, answers: Mapping[str, str] | None = None, owner: bool = True) -> str:
+def render_stored_report(
+    run: Run, *, answers: Mapping[str, str] | None = None, owner: bool = True
+) -> str:
     """The report of a run in the store, for its `owner` or for others. Raises `NoReport`."""
-    events = [event for _, event in store().events(run.id)]
-    return report(run, events, comparison_of(run), answers=answers, owner=owner)
+    events = [event for _, event in get_store().events(run.id)]
+    return render_report(run, events, find_comparison(run), answers=answers, owner=owner)
 
 
-def comparison_of(run: Run) -> dict[str, Any] | None:
+def find_comparison(run: Run) -> dict[str, Any] | None:
     """The end of the newest comparison that the run was part of."""
-    for one in store().of_visitor(run.visitor, kind="compare"):
+    for one in get_store().of_visitor(run.visitor, kind="compare"):
         if one.state == FINISHED and run.id in [lane.get("run") for lane in one.result["runs"]]:
             return one.result
     return None

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from shlex import quote
 
 from guide.approaches import APPROACHES
-from trainers.events import Baseline, Finished, Started, Validated
+from trainers.events import Baseline, RunFinished, RunStarted, ValidationDone
 from trainers.plan import Plan
 
 
-def score(end: Finished, mark: str = "") -> str:
+def describe_score(end: RunFinished, mark: str = "") -> str:
     """The score as a person would say it; `mark` goes round the numbers (Markdown's **)."""
     return (
         f"{mark}{end.test_right} of {end.test_examples}{mark} test examples right. With other test "
@@ -17,8 +17,8 @@ def score(end: Finished, mark: str = "") -> str:
     )
 
 
-def against_baseline(
-    started: Started | None, baseline: Baseline | None, looks: Sequence[Validated]
+def compare_with_baseline(
+    started: RunStarted | None, baseline: Baseline | None, looks: Sequence[ValidationDone]
 ) -> str:
     """How the run stands against what needed no training, on the validation examples; "" where
     that was not measured, or on what both had learned from."""
@@ -39,20 +39,20 @@ def against_baseline(
     )
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes"
 
 
-def count(number: int) -> str:
+def format_count(number: int) -> str:
     """A number of parameters, short: 1.3 million."""
     if number >= 1_000_000:
         return f"{number / 1_000_000:.1f} million"
     return f"{number:,}"
 
 
-def command(plan: Plan) -> str:
+def format_command(plan: Plan) -> str:
     """The run from a terminal."""
     words = {"data": plan.data, "approach": plan.approach, "backbone": plan.backbone}
     words |= {"seconds": f"{plan.seconds:g}", "seed": str(plan.seed)}

@@ -6,22 +6,22 @@ from typing import Any, NamedTuple
 
 from guide.advice import Change
 from guide.approaches import APPROACHES
-from guide.misled import OF_THE_DATA, Correction, Misled, misled
+from guide.misled import DATA_QUESTIONS, Correction, Diagnosis, diagnose
 from guide.questions import QUESTIONS, UNSURE, Answers
 from guide.rules import Rule
 from trainers.evaluation.verdict import Verdict
 
 
-class Explained(NamedTuple):
-    found: dict[str, Any]  # `guide.misled.Misled` as JSON; {} where it was not the rules
+class Explanation(NamedTuple):
+    found: dict[str, Any]  # `guide.misled.Diagnosis` as JSON; {} where it was not the rules
     why: str  # what misled: a line for each thing; "" where nothing did
     to_do: str  # likewise
 
 
-NOTHING = Explained({}, "", "")
+NO_EXPLANATION = Explanation({}, "", "")
 
 
-def explained(
+def explain_wrong_advice(
     verdict: Verdict,
     article: Verdict,
     *,
@@ -31,7 +31,7 @@ def explained(
     measured: Mapping[str, str],
     says: Mapping[str, str],
     tried: int,
-) -> Explained:
+) -> Explanation:
     """What misled and what to do, where the advice was wrong: Thaw's, judged by `verdict`, or what
     the article's rules alone advised, judged by `article`.
 
@@ -41,36 +41,44 @@ def explained(
     """
     by_article, by_us = article.outcome == "wrong", verdict.outcome == "wrong"
     if not by_article and not by_us:
-        return NOTHING
-    found = misled(Answers.of(answers), verdict.best, measured) if answers and by_article else None
-    why = _why(found, says) if found else []
+        return NO_EXPLANATION
+    found = (
+        diagnose(Answers.of(answers), verdict.best, measured) if answers and by_article else None
+    )
+    why = _explain_diagnosis(found, says) if found else []
     if by_us and tried:
         if not by_article:
-            why.append(f"The article's rules said {_named(advised_article)}: they did not mislead.")
+            why.append(
+                f"The article's rules said {_approach_title(advised_article)}: they did not mislead."
+            )
         why.append(
             f"The trial misled{' too' if by_article else ''}: it saw short runs on parts of the "
             f"training examples, and asked only {tried:,} of them."
         )
-    return Explained(
+    return Explanation(
         found.as_json() if found else {},
         "\n".join(why),
-        "\n".join(_to_do(found, verdict, advised, tried)),
+        "\n".join(_suggest_next_steps(found, verdict, advised, tried)),
     )
 
 
-def _why(found: Misled, says: Mapping[str, str]) -> list[str]:
-    told = [_put_right(one, says) for one in found.corrections]
+def _explain_diagnosis(found: Diagnosis, says: Mapping[str, str]) -> list[str]:
+    told = [_describe_correction(one, says) for one in found.corrections]
     put_right = {one.question for one in found.corrections}
     if found.by == "answers":
-        told += [_spoke(rule) for rule in found.pulled if put_right & set(_asked(rule))]
+        told += [
+            _describe_vote(rule) for rule in found.pulled if put_right & set(_data_questions(rule))
+        ]
     if found.corrections:
         told.append(
-            f"With what the data says, the article's rules point to {_named(found.corrected)}"
+            f"With what the data says, the article's rules point to {_approach_title(found.corrected)}"
             f"{', which did best' if found.by == 'answers' else ': that was not best either'}."
         )
     for rule in found.untrue:
-        rests_on = [says[one] for one in _asked(rule) if one in says and one not in put_right]
-        told.append(" ".join([_spoke(rule), *rests_on]))
+        rests_on = [
+            says[one] for one in _data_questions(rule) if one in says and one not in put_right
+        ]
+        told.append(" ".join([_describe_vote(rule), *rests_on]))
     if found.untrue:
         # What is said about computing is about its cost: the score does not speak of that.
         held = all(rule.factor != "compute" for rule in found.untrue)
@@ -80,68 +88,76 @@ def _why(found: Misled, says: Mapping[str, str]) -> list[str]:
     if found.by == "silence":
         told.append("No rule took a side, so the middle way was a place to start, no more.")
     if found.by != "answers":
-        told.append(_others(found))
+        told.append(_describe_alternatives(found))
         told += [
-            f'"{_question(question)}" was left open: {says[question]}'
+            f'"{_question_title(question)}" was left open: {says[question]}'
             for question in dict.fromkeys(change.question for change in found.changes)
-            if question in OF_THE_DATA and question in says
+            if question in DATA_QUESTIONS and question in says
             if getattr(found.answers, question) == UNSURE
         ]
     return told
 
 
-def _put_right(one: Correction, says: Mapping[str, str]) -> str:
-    question, given = f'"{_question(one.question)}"', one.given
+def _describe_correction(one: Correction, says: Mapping[str, str]) -> str:
+    question, given = f'"{_question_title(one.question)}"', one.given
     told = (
         f"{question} was left open."
         if given == UNSURE
-        else f'To {question} the answer was "{_option(one.question, given)}".'
+        else f'To {question} the answer was "{_option_title(one.question, given)}".'
     )
-    return f'{told} The data says "{_option(one.question, one.measured)}": {says[one.question]}'
+    return (
+        f'{told} The data says "{_option_title(one.question, one.measured)}": {says[one.question]}'
+    )
 
 
-def _asked(rule: Rule) -> list[str]:
+def _data_questions(rule: Rule) -> list[str]:
     """The questions about the data that woke a rule."""
-    return [test.question for test in rule.when if test.question in OF_THE_DATA]
+    return [test.question for test in rule.when if test.question in DATA_QUESTIONS]
 
 
-def _spoke(rule: Rule) -> str:
-    side = _named("transfer" if rule.vote < 0 else "fine_tune")
+def _describe_vote(rule: Rule) -> str:
+    side = _approach_title("transfer" if rule.vote < 0 else "fine_tune")
     whose = "The article's rule" if rule.source == "article" else "A rule of ours"
     weight = " with half a vote" if abs(rule.vote) == 0.5 else ""
     return f'{whose} that spoke for {side}{weight}: "{rule.because}"'
 
 
-def _others(found: Misled) -> str:
-    better = _named(found.better)
+def _describe_alternatives(found: Diagnosis) -> str:
+    better = _approach_title(found.better)
     if not found.changes:
         return f"No other answer alone would have led to {better}: no answer misled, the rules did."
-    return f"One other answer alone would have led to {better}: {_listed(found.changes)}."
+    return f"One other answer alone would have led to {better}: {_format_changes(found.changes)}."
 
 
-def _to_do(found: Misled | None, verdict: Verdict, advised: str, tried: int) -> list[str]:
-    best = _named(verdict.best)
+def _suggest_next_steps(
+    found: Diagnosis | None, verdict: Verdict, advised: str, tried: int
+) -> list[str]:
+    best = _approach_title(verdict.best)
     if verdict.outcome in ("right", "cannot tell"):  # so only the article's own advice was wrong
-        use = _named(advised) if verdict.best == advised else f"{_named(advised)} or {best}"
+        use = (
+            _approach_title(advised)
+            if verdict.best == advised
+            else f"{_approach_title(advised)} or {best}"
+        )
         use += " here, as the trial said" if tried else " here"
     else:
         use = f"{best} here"
     if verdict.enough:
-        use += f"; or {_named(verdict.enough)}: then no network need be trained"
+        use += f"; or {_approach_title(verdict.enough)}: then no network need be trained"
     told = [f"Use {use}."]
     if found and found.by == "answers":
         told += [
-            f'Next time, with data like this, answer "{_option(one.question, one.measured)}" to '
-            f'"{_question(one.question)}", or let the data answer.'
-            for one in _to_blame(found)
+            f'Next time, with data like this, answer "{_option_title(one.question, one.measured)}" to '
+            f'"{_question_title(one.question)}", or let the data answer.'
+            for one in _decisive_corrections(found)
         ]
     elif found and found.by == "silence":
         told.append("Next time, answer more of the guide's questions, or let the data answer them.")
     elif found:
-        if readings := _nearest(found):
+        if readings := _nearest_changes(found):
             told.append(
-                f"For data like this, the guide is better read another way: {_listed(readings)} "
-                f"leads to {_named(found.better)}."
+                f"For data like this, the guide is better read another way: {_format_changes(readings)} "
+                f"leads to {_approach_title(found.better)}."
             )
         told.append(
             "One set of data overturns no rule, but on data like this trust a trial or a "
@@ -155,18 +171,18 @@ def _to_do(found: Misled | None, verdict: Verdict, advised: str, tried: int) -> 
     return told
 
 
-def _to_blame(found: Misled) -> list[Correction]:
+def _decisive_corrections(found: Diagnosis) -> list[Correction]:
     """The corrections that lead to the better approach alone, or all where only together."""
     alone = [one for one in found.corrections if one.approach == found.better]
     return alone or list(found.corrections)
 
 
-def _nearest(found: Misled) -> list[Change]:
+def _nearest_changes(found: Diagnosis) -> list[Change]:
     """Of the other answers that lead to the better approach, those that a next visitor could give
     for such data: about the data, and of each question the one next to the answer that was given
     (they are ordered from little to much). Where the question was left open, all of them."""
     near = []
-    for question in OF_THE_DATA:
+    for question in DATA_QUESTIONS:
         options = [option.key for option in QUESTIONS[question].options]
         leading = [one for one in found.changes if one.question == question]
         given = getattr(found.answers, question)
@@ -178,23 +194,23 @@ def _nearest(found: Misled) -> list[Change]:
     return near
 
 
-def _listed(changes: Sequence[Change]) -> str:
+def _format_changes(changes: Sequence[Change]) -> str:
     """Answers to their questions: "A" or "B" to "Question?"; "C" to "Another?"."""
     told = []
     for key in dict.fromkeys(change.question for change in changes):
-        answers = [_option(key, one.answer) for one in changes if one.question == key]
+        answers = [_option_title(key, one.answer) for one in changes if one.question == key]
         quoted = " or ".join(f'"{answer}"' for answer in answers)
-        told.append(f'{quoted} to "{_question(key)}"')
+        told.append(f'{quoted} to "{_question_title(key)}"')
     return "; ".join(told)
 
 
-def _question(key: str) -> str:
+def _question_title(key: str) -> str:
     return QUESTIONS[key].title
 
 
-def _option(question: str, key: str) -> str:
+def _option_title(question: str, key: str) -> str:
     return next(option.title for option in QUESTIONS[question].options if option.key == key)
 
 
-def _named(approach: str) -> str:
+def _approach_title(approach: str) -> str:
     return APPROACHES[approach].title.lower()

@@ -8,20 +8,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from trainers.datasets.uploads.limits import KEPT_CHARS, MAX_IMAGE_BYTES, MB
-from trainers.serving.client import Asked, CannotAnswer, answerer
-from trainers.system.registry import pick_from
+from trainers.datasets.uploads.limits import MAX_IMAGE_BYTES, MAX_TEXT_CHARS, MB
+from trainers.serving.client import InferenceError, PendingRequest, get_client
+from trainers.system.registry import look_up
 
-__all__ = ["Answer", "CannotAnswer", "Opening", "ask", "call", "in_parts", "opening", "reopen"]
+__all__ = [
+    "InferenceError",
+    "LoadStatus",
+    "Prediction",
+    "batch_inputs",
+    "call_endpoint",
+    "poll_loading",
+    "predict",
+    "retry_loading",
+]
 
-AT_ONCE = 64  # inputs of one request; a long list is asked in parts. Ours
-PART_BYTES = 32 * MB  # of a part with several pictures
+MAX_INPUTS = 64  # inputs of one request; a long list is asked in parts. Ours
+MAX_BATCH_BYTES = 32 * MB  # of a part with several pictures
 TIMEOUT_SECONDS = 60.0
 
-Input = str | bytes  # a text, or a picture's file as it came
+RawInput = str | bytes  # a text, or a picture's file as it came
 
 
-class Verb(NamedTuple):
+class Endpoint(NamedTuple):
     """A kind of question to a trained model."""
 
     load: str  # "module:function", resolved where the model is: importing this file brings no torch
@@ -30,16 +39,16 @@ class Verb(NamedTuple):
     takes: str
 
 
-VERBS = {
-    "answer": Verb("trainers.serving.model:answers", takes="opened"),
-    "starters": Verb("trainers.serving.model:starters", takes="opened"),
-    "explain": Verb("trainers.serving.attribution:explained", takes="opened"),
-    "tested": Verb("trainers.serving.model:tested", takes="opened"),
+ENDPOINTS = {
+    "answer": Endpoint("trainers.serving.model:predict_inputs", takes="opened"),
+    "starters": Endpoint("trainers.serving.model:sample_test_inputs", takes="opened"),
+    "explain": Endpoint("trainers.serving.attribution:explain_inputs", takes="opened"),
+    "tested": Endpoint("trainers.serving.model:predict_test_inputs", takes="opened"),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Prediction:
     """What a trained model says to one input."""
 
     # Of each class, calibrated where that was measured; without training likenesses, -1 to 1.
@@ -58,39 +67,39 @@ class Answer:
         return max(range(len(self.sureness)), key=self.sureness.__getitem__)
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> "Answer":
+    def of(cls, found: dict[str, Any]) -> "Prediction":
         known = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in found.items() if name in known})
 
 
-def ask(
-    run: str, inputs: Sequence[Input], timeout_seconds: float = TIMEOUT_SECONDS
-) -> list[Answer]:
+def predict(
+    run: str, inputs: Sequence[RawInput], timeout_seconds: float = TIMEOUT_SECONDS
+) -> list[Prediction]:
     """An answer to each of at most `AT_ONCE` inputs. Raises `CannotAnswer`."""
-    return [Answer.of(found) for found in call("answer", run, inputs, timeout_seconds)]
+    return [Prediction.of(found) for found in call_endpoint("answer", run, inputs, timeout_seconds)]
 
 
-def call(
+def call_endpoint(
     verb: str,
     run: str,
-    inputs: Sequence[Input] = (),
+    inputs: Sequence[RawInput] = (),
     timeout_seconds: float = TIMEOUT_SECONDS,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """What `verb` finds for each input, as plain values. Raises `CannotAnswer`, and `UnknownKey`
     for a verb that there is not."""
-    pick_from(VERBS, verb, "kind of question")
-    told, blobs = packed(inputs)
+    look_up(ENDPOINTS, verb, "kind of question")
+    told, blobs = pack_inputs(inputs)
     asked = {"verb": verb, "run": run, "inputs": told, "options": options}
-    return answerer().found(asked, blobs, timeout_seconds)
+    return get_client().found(asked, blobs, timeout_seconds)
 
 
-def packed(inputs: Sequence[Input]) -> tuple[list[dict[str, Any]], list[bytes]]:
+def pack_inputs(inputs: Sequence[RawInput]) -> tuple[list[dict[str, Any]], list[bytes]]:
     """The inputs as JSON with blobs beside it. Raises `CannotAnswer` where they are too many or too
     large."""
-    if len(inputs) > AT_ONCE:
-        raise CannotAnswer(
-            f"{len(inputs):,} inputs were asked at once; at most {AT_ONCE} are answered. Ask them "
+    if len(inputs) > MAX_INPUTS:
+        raise InferenceError(
+            f"{len(inputs):,} inputs were asked at once; at most {MAX_INPUTS} are answered. Ask them "
             "in parts."
         )
     told: list[dict[str, Any]] = []
@@ -98,28 +107,28 @@ def packed(inputs: Sequence[Input]) -> tuple[list[dict[str, Any]], list[bytes]]:
     for one in inputs:
         if isinstance(one, str):
             # Halves of characters, which a browser or JSON can spell, are no text.
-            told.append({"text": one[:KEPT_CHARS].encode("utf-8", "replace").decode()})
+            told.append({"text": one[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode()})
             continue
         if len(one) > MAX_IMAGE_BYTES:
-            raise CannotAnswer(
+            raise InferenceError(
                 f"A picture's file has {len(one) / MB:,.0f} MB; at most {MAX_IMAGE_BYTES // MB} MB "
                 "are read. Save it smaller."
             )
         told.append({"picture": len(blobs)})
         blobs.append(one)
-    if len(blobs) > 1 and sum(map(len, blobs)) > PART_BYTES:
-        raise CannotAnswer(
-            f"The pictures have more than {PART_BYTES // MB} MB together. Ask them in parts."
+    if len(blobs) > 1 and sum(map(len, blobs)) > MAX_BATCH_BYTES:
+        raise InferenceError(
+            f"The pictures have more than {MAX_BATCH_BYTES // MB} MB together. Ask them in parts."
         )
     return told, blobs
 
 
-def in_parts(inputs: Sequence[Input]) -> Iterator[Sequence[Input]]:
+def batch_inputs(inputs: Sequence[RawInput]) -> Iterator[Sequence[RawInput]]:
     """The inputs, in order, in parts that `ask` takes."""
     start, size = 0, 0
     for place, one in enumerate(inputs):
         more = 0 if isinstance(one, str) else len(one)
-        if place > start and (place - start == AT_ONCE or size + more > PART_BYTES):
+        if place > start and (place - start == MAX_INPUTS or size + more > MAX_BATCH_BYTES):
             yield inputs[start:place]
             start, size = place, 0
         size += more
@@ -128,7 +137,7 @@ def in_parts(inputs: Sequence[Input]) -> Iterator[Sequence[Input]]:
 
 
 @dataclass(frozen=True)
-class Opening:
+class LoadStatus:
     """How far it is that a model can be asked."""
 
     ready: bool
@@ -137,20 +146,20 @@ class Opening:
     error: str = ""  # why it cannot be
 
 
-def opening(run: str) -> Opening:
+def poll_loading(run: str) -> LoadStatus:
     """Has the model of `run` loaded, unless it is, and says at once how far that is. An error stays
     until `reopen`."""
-    return _told(answerer().opening(run))
+    return _load_status(get_client().opening(run))
 
 
-def reopen(run: str) -> None:
+def retry_loading(run: str) -> None:
     """Forgets what went wrong: the next `opening` tries again."""
-    answerer().forget(run)
+    get_client().forget(run)
 
 
-def _told(asked: Asked) -> Opening:
+def _load_status(asked: PendingRequest) -> LoadStatus:
     if asked.error:
-        return Opening(False, error=asked.error)
+        return LoadStatus(False, error=asked.error)
     if asked.over:
-        return Opening(True, "Ready", 1.0)
-    return Opening(False, **asked.progress)
+        return LoadStatus(True, "Ready", 1.0)
+    return LoadStatus(False, **asked.progress)

@@ -16,36 +16,36 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from trainers import datasets
-from trainers.datasets import WORD
-from trainers.datasets.uploads.limits import KEPT_CHARS, SHORT_SIDE_PX
-from trainers.evaluation.abstention import tempered
+from trainers.datasets import WORD_PATTERN
+from trainers.datasets.uploads.limits import MAX_TEXT_CHARS, SHORT_SIDE_PX
+from trainers.evaluation.abstention import apply_temperature
 from trainers.plan import Plan
 
 if TYPE_CHECKING:
-    from trainers.export.bundle import Kept
-    from trainers.serving.model import Opened
+    from trainers.export.bundle import SavedModel
+    from trainers.serving.model import LoadedModel
     from trainers.training import baselines
 
-CELLS = 64  # about, on a picture: so many questions stay under two seconds on one core. Ours
-BATCH = 32  # of questions: more at a time only take more memory
+MAX_CELLS = 64  # about, on a picture: so many questions stay under two seconds on one core. Ours
+BATCH_SIZE = 32  # of questions: more at a time only take more memory
 # Pieces that a text is cut into, and words that are read in all questions together: a long text is
 # cut into fewer, longer pieces, which keeps the time the same. Ours.
-MOST_PIECES, LEAST_PIECES, WORDS_READ = 50, 16, 2500
-PIECE = re.compile(rf"(?:{WORD.pattern})\s*")
+MAX_SEGMENTS, MIN_SEGMENTS, MAX_TOTAL_WORDS = 50, 16, 2500
+WORD_PATTERN = re.compile(rf"(?:{WORD_PATTERN.pattern})\s*")
 LOSSLESS_PX = 128 * 128  # a photo is shown as JPEG: a tenth of the size
-NOTHING = 0.01  # a smaller change than this is not worth a word; ours
-NAMED = 3  # words named as the most important
+MIN_CHANGE = 0.01  # a smaller change than this is not worth a word; ours
+MAX_NAMED_WORDS = 3  # words named as the most important
 
-LIMITS = (
+LIMITATIONS = (
     "What this cannot tell: it shows what the answer changes with when one part at a time is taken "
     "away, not why, not what several parts do together, and not whether the answer is right for a "
     "good reason."
 )
 
-Ask = Callable[[Sequence], np.ndarray]
+PredictFunction = Callable[[Sequence], np.ndarray]
 
 
-class CannotSay(ValueError):
+class ExplanationError(ValueError):
     """Nothing can be left out, or there is no such example; the text says so."""
 
 
@@ -53,10 +53,10 @@ class CannotSay(ValueError):
 
 
 def explain(
-    kept: "Kept | baselines.Kept", one: np.ndarray | str, label: int | None = None,
+    kept: "SavedModel | baselines.ClassicalModel", one: np.ndarray | str, label: int | None = None,
     *, as_one: bool = False, temperature: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the answer of `kept` (a run's model: `trainers.export.bundle.model_of`) to `one` rests on.
+    """What the answer of `kept` (a run's model: `trainers.export.bundle.load_model`) to `one` rests on.
 
     `one` is a text, or a picture, uint8 (H, W, 3); `as_one`: its data came as one array, see
     `Kept.sureness`; probabilities are by `temperature`. `label` is the class that is asked
@@ -73,22 +73,22 @@ def explain(
     """
 
     def answers(inputs: Sequence) -> np.ndarray:
-        return tempered(_answers(kept, inputs), temperature).astype(np.float32)
+        return apply_temperature(_predict(kept, inputs), temperature).astype(np.float32)
 
     if isinstance(one, str):
-        return _of_text(kept, answers, one, label)
-    return _of_picture(kept, answers, np.asarray(one), label, as_one)
+        return _explain_text(kept, answers, one, label)
+    return _explain_image(kept, answers, np.asarray(one), label, as_one)
 
 
-def _of_picture(
-    kept: Any, answers_to: Ask, picture: np.ndarray, label: int | None, as_one: bool
+def _explain_image(
+    kept: Any, answers_to: PredictFunction, picture: np.ndarray, label: int | None, as_one: bool
 ) -> dict[str, Any]:
     import torch
     from captum.attr import Occlusion  # with matplotlib: most of a second
 
-    picture = _small(picture)
+    picture = _downscale(picture)
     height, width, _ = picture.shape
-    side = math.ceil(math.sqrt(height * width / CELLS))  # of a cell, px
+    side = math.ceil(math.sqrt(height * width / MAX_CELLS))  # of a cell, px
     window = (min(2 * side, height), min(2 * side, width))
     # Blurred, not grey: a grey patch on the black ground of a scan is a thing of its own.
     blurred = Image.fromarray(picture).filter(ImageFilter.GaussianBlur(2 * side))
@@ -97,7 +97,7 @@ def _of_picture(
         rows = pictures.permute(0, 2, 3, 1).round().to(torch.uint8).numpy()
         return torch.from_numpy(answers_to(rows if as_one else list(rows)))
 
-    whole, without = (_tensor(one) for one in (picture, np.asarray(blurred)))
+    whole, without = (_to_tensor(one) for one in (picture, np.asarray(blurred)))
     answers = ask(whole)[0]
     label = int(answers.argmax()) if label is None else label
     change = (
@@ -108,7 +108,7 @@ def _of_picture(
             strides=(3, side, side),
             baselines=without,
             target=label,
-            perturbations_per_eval=BATCH,
+            perturbations_per_eval=BATCH_SIZE,
         )[0, 0]
         .numpy()
     )
@@ -116,19 +116,21 @@ def _of_picture(
         [float(change[y : y + side, x : x + side].mean()) for x in range(0, width, side)]
         for y in range(0, height, side)
     ]
-    return _told(kept, "picture", label, answers) | {
+    return _describe_target(kept, "picture", label, answers) | {
         "change": [[round(cell, 4) for cell in row] for row in cells],
-        "picture": _shown(picture),
+        "picture": _encode_image(picture),
     }
 
 
-def _of_text(kept: Any, answers_to: Ask, text: str, label: int | None) -> dict[str, Any]:
+def _explain_text(
+    kept: Any, answers_to: PredictFunction, text: str, label: int | None
+) -> dict[str, Any]:
     import torch
     from captum.attr import FeatureAblation
 
-    parts = pieces(text, _most_words(kept))
+    parts = split_segments(text, _max_words(kept))
     if len(parts) < 2:
-        raise CannotSay(
+        raise ExplanationError(
             "This text has no two words, so there is nothing to leave out: the answer rests on all "
             "of it. Choose a longer one."
         )
@@ -144,23 +146,23 @@ def _of_text(kept: Any, answers_to: Ask, text: str, label: int | None) -> dict[s
     answers = ask(whole)[0]
     label = int(answers.argmax()) if label is None else label
     change = FeatureAblation(ask).attribute(
-        whole, baselines=0, target=label, perturbations_per_eval=BATCH
+        whole, baselines=0, target=label, perturbations_per_eval=BATCH_SIZE
     )
     pairs = zip(parts, change[0].tolist(), strict=True)
-    return _told(kept, "text", label, answers) | {
+    return _describe_target(kept, "text", label, answers) | {
         "words": [[part, round(value, 4)] for part, value in pairs]
     }
 
 
-def pieces(text: str, most_words: int | None = None) -> list[str]:
+def split_segments(text: str, most_words: int | None = None) -> list[str]:
     """The text as far as it is read, cut into words, or, where it is long, into runs of words."""
-    words = PIECE.findall(text[:KEPT_CHARS])[:most_words]
-    most = max(LEAST_PIECES, min(MOST_PIECES, WORDS_READ // max(1, len(words))))
+    words = WORD_PATTERN.findall(text[:MAX_TEXT_CHARS])[:most_words]
+    most = max(MIN_SEGMENTS, min(MAX_SEGMENTS, MAX_TOTAL_WORDS // max(1, len(words))))
     size = math.ceil(len(words) / most) or 1
     return ["".join(words[start : start + size]) for start in range(0, len(words), size)]
 
 
-def _most_words(kept: Any) -> int | None:
+def _max_words(kept: Any) -> int | None:
     """That the model can read: it takes at least one token for each."""
     return kept.row.max_tokens if _is_network(kept) else None
 
@@ -169,15 +171,15 @@ def _is_network(kept: Any) -> bool:
     return hasattr(kept, "model")  # else a regression: see trainers/training/baselines.py
 
 
-def _answers(kept: Any, inputs: Sequence) -> np.ndarray:
+def _predict(kept: Any, inputs: Sequence) -> np.ndarray:
     """In float32 where a network computes: bf16 moves a probability by as much as a word does."""
     return kept.sureness(inputs, exact=True) if _is_network(kept) else kept.sureness(inputs)
 
 
-def _told(kept: Any, what: str, label: int, answers: Any) -> dict[str, Any]:
-    from trainers.export.bundle import Alike
+def _describe_target(kept: Any, what: str, label: int, answers: Any) -> dict[str, Any]:
+    from trainers.export.bundle import CosineHead
 
-    alike = _is_network(kept) and isinstance(kept.model.head, Alike)
+    alike = _is_network(kept) and isinstance(kept.model.head, CosineHead)
     return {
         "what": what,
         "answer": label,
@@ -186,13 +188,13 @@ def _told(kept: Any, what: str, label: int, answers: Any) -> dict[str, Any]:
     }
 
 
-def _tensor(picture: np.ndarray) -> Any:
+def _to_tensor(picture: np.ndarray) -> Any:
     import torch
 
     return torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
 
 
-def _small(picture: np.ndarray) -> np.ndarray:
+def _downscale(picture: np.ndarray) -> np.ndarray:
     """No larger than what is kept of a visitor's pictures."""
     if (short := min(picture.shape[:2])) <= SHORT_SIDE_PX:
         return picture
@@ -201,7 +203,7 @@ def _small(picture: np.ndarray) -> np.ndarray:
     return np.asarray(image.resize(tuple(size), Image.Resampling.BICUBIC))
 
 
-def _shown(picture: np.ndarray) -> str:
+def _encode_image(picture: np.ndarray) -> str:
     kind = "png" if picture.shape[0] * picture.shape[1] <= LOSSLESS_PX else "jpeg"
     out = io.BytesIO()
     Image.fromarray(picture).save(out, kind, quality=85)
@@ -211,14 +213,18 @@ def _shown(picture: np.ndarray) -> str:
 # --- of a model that is kept warm ---------------------------------------------------------------
 
 
-def explained(
-    opened: "Opened", inputs: Sequence[str], *, item: int | None = None, label: int | None = None
+def explain_inputs(
+    opened: "LoadedModel",
+    inputs: Sequence[str],
+    *,
+    item: int | None = None,
+    label: int | None = None,
 ) -> list[dict[str, Any]]:
     """What `explain` finds for each of `inputs`, or for test example `item` in place of them.
     Raises `CannotSay`, and what reading the data raises."""
     as_one = False
     if item is not None:
-        one, as_one = _tested(opened.plan, item)
+        one, as_one = _load_test_example(opened.plan, item)
         inputs = [one]
     # As sure as the answers that it is asked about.
     temperature = opened.temperature
@@ -227,39 +233,41 @@ def explained(
     ]
 
 
-def _tested(plan: Plan, item: int) -> tuple[np.ndarray | str, bool]:
+def _load_test_example(plan: Plan, item: int) -> tuple[np.ndarray | str, bool]:
     """A test example, in the order of `Answered`; and whether they come as one array."""
     # The split never changes, so one training example of each class is enough to read it.
-    inputs = datasets.pick(plan.data).data(1, plan.seed, plan.mends).test.inputs
+    inputs = datasets.get_dataset(plan.data).data(1, plan.seed, plan.mends).test.inputs
     if not 0 <= item < len(inputs):
-        raise CannotSay(f"There is no test example {item}: there are {len(inputs):,}, from 0.")
+        raise ExplanationError(
+            f"There is no test example {item}: there are {len(inputs):,}, from 0."
+        )
     return inputs[item], isinstance(inputs, np.ndarray)
 
 
 # --- in words -----------------------------------------------------------------------------------
 
-PLACES = (
+REGION_NAMES = (
     ("upper left", "top", "upper right"),
     ("left", "middle", "right"),
     ("lower left", "bottom", "lower right"),
 )
 
 
-def place(change: Sequence[Sequence[float]]) -> str:
+def name_region(change: Sequence[Sequence[float]]) -> str:
     """Where the largest change is, in words: "upper left"."""
     cells = np.asarray(change)
     row, column = np.unravel_index(cells.argmax(), cells.shape)
     height, width = cells.shape
-    return PLACES[int(3 * (row + 0.5) / height)][int(3 * (column + 0.5) / width)]
+    return REGION_NAMES[int(3 * (row + 0.5) / height)][int(3 * (column + 0.5) / width)]
 
 
-def important(words: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def select_top_words(words: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     """The words without which the answer falls most, at most `NAMED`, the largest change first."""
-    able = [(word.strip(), change) for word, change in words if change >= NOTHING]
-    return sorted(able, key=lambda pair: -pair[1])[:NAMED]
+    able = [(word.strip(), change) for word, change in words if change >= MIN_CHANGE]
+    return sorted(able, key=lambda pair: -pair[1])[:MAX_NAMED_WORDS]
 
 
-def amount(change: float, measure: str) -> str:
+def format_change(change: float, measure: str) -> str:
     """A change as a person would say it."""
     if measure == "likeness":
         return f"{abs(change):.2f}"
@@ -267,26 +275,26 @@ def amount(change: float, measure: str) -> str:
     return "less than a point" if not points else f"{points} point{'s' * (points != 1)}"
 
 
-def in_words(found: dict[str, Any], answer: str) -> str:
+def describe_attribution(found: dict[str, Any], answer: str) -> str:
     """The explanation in a sentence or two; `answer` is the class asked about, as it is to be
     shown, and so are the words of a text."""
     measure = found["measure"]
     if found["what"] == "picture":
         most = max(cell for row in found["change"] for cell in row)
-        if most < NOTHING:
+        if most < MIN_CHANGE:
             return (
                 f"“{answer}” rests on no single place: whichever is blurred, its {measure} "
-                f"hardly falls ({amount(max(most, 0), measure)} at most)."
+                f"hardly falls ({format_change(max(most, 0), measure)} at most)."
             )
         return (
-            f"“{answer}” rests most on the {place(found['change'])}: with that place blurred, its "
-            f"{measure} falls by {amount(most, measure)}."
+            f"“{answer}” rests most on the {name_region(found['change'])}: with that place blurred, its "
+            f"{measure} falls by {format_change(most, measure)}."
         )
-    named = important(found["words"])
+    named = select_top_words(found["words"])
     if not named:
         return (
             f"“{answer}” rests on no single word: whichever is left out, its {measure} hardly "
             "falls."
         )
-    told = ", ".join(f"“{word}” ({amount(change, measure)})" for word, change in named)
+    told = ", ".join(f"“{word}” ({format_change(change, measure)})" for word, change in named)
     return f"“{answer}” rests most on {told}: by so much its {measure} falls without the word."

@@ -16,21 +16,21 @@ from typing import Any
 
 from trainers.serving import protocol
 
-ROOT = Path(__file__).parents[2]
-MOST_THREADS = 4  # one input keeps no more busy
-TRIES = 2
-OPENINGS = 100  # remembered
-DIED = (
+REPOSITORY_ROOT = Path(__file__).parents[2]
+MAX_THREADS = 4  # one input keeps no more busy
+MAX_ATTEMPTS = 2
+MAX_TRACKED_LOADS = 100  # remembered
+PROCESS_DIED_MESSAGE = (
     "The process that answers ended, most likely because the memory was full. It is started again "
     "with the next question: ask once more, with fewer or smaller inputs."
 )
 
 
-class CannotAnswer(RuntimeError):
+class InferenceError(RuntimeError):
     """A question without an answer; the text says why and what to do next."""
 
 
-class Asked:
+class PendingRequest:
     """A question on its way."""
 
     def __init__(self) -> None:
@@ -52,16 +52,16 @@ class Asked:
         self._over.set()
 
 
-class Answerer:
+class InferenceClient:
     """Hands questions to the process and finds the answers; from any number of threads."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen | None = None
         self._lock = threading.Lock()  # of what stands below, and of what is started
         self._writing = threading.Lock()  # a large question must not keep an answer from its owner
-        self._waiting: dict[int, tuple[subprocess.Popen, Asked]] = {}
+        self._waiting: dict[int, tuple[subprocess.Popen, PendingRequest]] = {}
         self._number = 0
-        self._openings: dict[str, Asked] = {}
+        self._openings: dict[str, PendingRequest] = {}
         self._reading: threading.Thread | None = None
         atexit.register(self.close)
 
@@ -70,22 +70,22 @@ class Answerer:
     ) -> list[dict[str, Any]]:
         """The answer. Raises `CannotAnswer`."""
         until = time.monotonic() + seconds
-        for attempt in range(TRIES):
+        for attempt in range(MAX_ATTEMPTS):
             asked = self.asked(question, blobs)
             if not asked.wait(max(0.0, until - time.monotonic())):
-                raise CannotAnswer(
+                raise InferenceError(
                     f"There was no answer within {seconds:.0f} seconds. The computer may be very "
                     "busy, or the model large: try again, with fewer inputs."
                 )
-            if not asked.died or attempt == TRIES - 1:
+            if not asked.died or attempt == MAX_ATTEMPTS - 1:
                 break
         if asked.error:
-            raise CannotAnswer(asked.error)
+            raise InferenceError(asked.error)
         return asked.found or []
 
-    def asked(self, question: dict[str, Any], blobs: list[bytes] | None = None) -> Asked:
+    def asked(self, question: dict[str, Any], blobs: list[bytes] | None = None) -> PendingRequest:
         """The question, handed on; at once. It ends with an error where that cannot be."""
-        asked, number = Asked(), -1
+        asked, number = PendingRequest(), -1
         try:
             with self._lock:
                 process = self._alive()
@@ -93,17 +93,17 @@ class Answerer:
                 number = self._number
                 self._waiting[number] = process, asked
             with self._writing:
-                protocol.put(process.stdin, question | {"id": number}, blobs or [])
-        except protocol.BadFrame:
+                protocol.send(process.stdin, question | {"id": number}, blobs or [])
+        except protocol.FrameError:
             self._forgotten(number)
             asked.end(None, "That is too much at once. Ask in smaller parts.")
         except (OSError, ValueError) as error:  # it cannot be started, or died just now
             self._forgotten(number)
             logging.warning("The answering process took no question: %s", error)
-            asked.end(None, DIED, died=True)
+            asked.end(None, PROCESS_DIED_MESSAGE, died=True)
         return asked
 
-    def opening(self, run: str) -> Asked:
+    def opening(self, run: str) -> PendingRequest:
         """The question that has `run` loaded, as far as it is; asked again where the process that
         had it is gone."""
         known = self._openings.get(run)
@@ -111,7 +111,7 @@ class Answerer:
             known = None
         if known is None:
             known = self.asked({"verb": "open", "run": run, "inputs": [], "options": {}})
-            while len(self._openings) >= OPENINGS:
+            while len(self._openings) >= MAX_TRACKED_LOADS:
                 self._openings.pop(next(iter(self._openings)), None)
             self._openings[run] = known
         return known
@@ -138,7 +138,7 @@ class Answerer:
 
     def _alive(self) -> subprocess.Popen:
         if not self._runs():
-            self.process = started()
+            self.process = start_process()
             self._reading = threading.Thread(target=self._read, args=(self.process,), daemon=True)
             self._reading.start()
         return self.process
@@ -146,7 +146,7 @@ class Answerer:
     def _read(self, process: subprocess.Popen) -> None:
         """Hands each answer to who waits for it, until the process ends."""
         try:
-            while frame := protocol.take(process.stdout):
+            while frame := protocol.receive(process.stdout):
                 message, _ = frame
                 _, asked = self._waiting.get(message["id"], (None, None))
                 if asked and "progress" in message:
@@ -154,7 +154,7 @@ class Answerer:
                 elif asked:
                     self._forgotten(message["id"])
                     asked.end(message.get("found"), message.get("error", ""))
-        except (protocol.BadFrame, OSError) as error:
+        except (protocol.FrameError, OSError) as error:
             logging.warning("The answering process was not understood: %s", error)
             process.kill()
         process.wait()
@@ -165,20 +165,20 @@ class Answerer:
             lost = [number for number, (of, _) in self._waiting.items() if of is process]
             died = [self._waiting.pop(number)[1] for number in lost]
         for asked in died:
-            asked.end(None, DIED, died=True)
+            asked.end(None, PROCESS_DIED_MESSAGE, died=True)
 
     def _forgotten(self, number: int) -> None:
         with self._lock:
             self._waiting.pop(number, None)
 
 
-def started() -> subprocess.Popen:
+def start_process() -> subprocess.Popen:
     """The process, which imports torch now and then reads questions."""
-    threads = min(MOST_THREADS, max(1, (os.cpu_count() or 1) // 2))
+    threads = min(MAX_THREADS, max(1, (os.cpu_count() or 1) // 2))
     command = [sys.executable, "-m", "trainers.serving.server", "--parent", str(os.getpid())]
     return subprocess.Popen(
         [*command, "--threads", str(threads)],
-        cwd=ROOT,
+        cwd=REPOSITORY_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # As in trainers/__main__.py: threads that spin while they wait slow all others down.
@@ -188,6 +188,6 @@ def started() -> subprocess.Popen:
 
 
 @cache
-def answerer() -> Answerer:
+def get_client() -> InferenceClient:
     """The one of this app."""
-    return Answerer()
+    return InferenceClient()

@@ -12,16 +12,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, ks_2samp
 
-from trainers.serving import Answer
+from trainers.serving import Prediction
 
-FEWEST = 20  # inputs, and test examples; from fewer nothing is claimed. Ours
+MIN_ANSWERS = 20  # inputs, and test examples; from fewer nothing is claimed. Ours
 # Of each of three tests: of inputs just like the test's, no more than three batches in a hundred
 # are called different. Ours; a check that cries wolf is soon not read.
-LEVEL = 0.01
-TABLES = 4999  # drawn by chance for the chi-square: with few answers of a class its curve is wrong
+SIGNIFICANCE_LEVEL = 0.01
+MONTE_CARLO_TABLES = (
+    4999  # drawn by chance for the chi-square: with few answers of a class its curve is wrong
+)
 
 
-class Odd(NamedTuple):
+class ClassShift(NamedTuple):
     """The class whose share of the answers stands out most."""
 
     label: int
@@ -40,18 +42,18 @@ class Drift:
     unlike_tested: float | None  # share of the test's examples
     more_unlike: bool
     distance: str  # from what was learned: "farther", "nearer", or "" for no difference
-    odd: Odd | None  # None: the answers are mixed as in the test
+    odd: ClassShift | None  # None: the answers are mixed as in the test
 
     @property
     def differs(self) -> bool:
         return self.more_unlike or bool(self.distance or self.odd)
 
 
-def drift(given: Sequence[Answer], tested: Sequence[Answer]) -> Drift | None:
+def detect_drift(given: Sequence[Prediction], tested: Sequence[Prediction]) -> Drift | None:
     """The answers to inputs, no input twice, against those to test examples; errors are passed
     over. None where either are fewer than `FEWEST`."""
     given, tested = ([one for one in some if not one.error] for some in (given, tested))
-    if min(len(given), len(tested)) < FEWEST:
+    if min(len(given), len(tested)) < MIN_ANSWERS:
         return None
     judged = all(one.distance is not None for one in [*given, *tested])
     unlike = [sum(bool(one.unlike) for one in some) for some in (given, tested)]
@@ -60,63 +62,65 @@ def drift(given: Sequence[Answer], tested: Sequence[Answer]) -> Drift | None:
         tested=len(tested),
         unlike=unlike[0] if judged else None,
         unlike_tested=unlike[1] / len(tested) if judged else None,
-        more_unlike=judged and _more(unlike[0], len(given), unlike[1], len(tested)),
-        distance=_distance(given, tested) if judged else "",
-        odd=_odd(given, tested),
+        more_unlike=judged and _is_share_higher(unlike[0], len(given), unlike[1], len(tested)),
+        distance=_compare_distances(given, tested) if judged else "",
+        odd=_find_class_shift(given, tested),
     )
 
 
-def _more(here: int, of: int, there: int, of_there: int) -> bool:
+def _is_share_higher(here: int, of: int, there: int, of_there: int) -> bool:
     table = [[here, of - here], [there, of_there - there]]
-    return bool(fisher_exact(table, alternative="greater").pvalue < LEVEL)
+    return bool(fisher_exact(table, alternative="greater").pvalue < SIGNIFICANCE_LEVEL)
 
 
-def _distance(given: Sequence[Answer], tested: Sequence[Answer]) -> str:
+def _compare_distances(given: Sequence[Prediction], tested: Sequence[Prediction]) -> str:
     here, there = ([one.distance for one in some] for some in (given, tested))
-    if ks_2samp(here, there).pvalue >= LEVEL:
+    if ks_2samp(here, there).pvalue >= SIGNIFICANCE_LEVEL:
         return ""
     return "farther" if np.median(here) > np.median(there) else "nearer"
 
 
-def _odd(given: Sequence[Answer], tested: Sequence[Answer]) -> Odd | None:
+def _find_class_shift(
+    given: Sequence[Prediction], tested: Sequence[Prediction]
+) -> ClassShift | None:
     # Answers to what is unlike anything known mean nothing, on either side. And the test's answers,
     # not its labels: what a model confuses it confuses in both.
     here, there = ([one.best for one in some if not one.unlike] for some in (given, tested))
-    if min(len(here), len(there)) < FEWEST:
+    if min(len(here), len(there)) < MIN_ANSWERS:
         return None
     classes = len(given[0].sureness)
     table = np.array([np.bincount(some, minlength=classes) for some in (here, there)])
     seen = np.flatnonzero(table.sum(0))
     table = table[:, seen]
-    chance = MonteCarloMethod(n_resamples=TABLES, rng=np.random.default_rng(0))
+    chance = MonteCarloMethod(n_resamples=MONTE_CARLO_TABLES, rng=np.random.default_rng(0))
     if len(seen) < 2:
         return None
     test = chi2_contingency(table, correction=False, method=chance)
-    if test.pvalue >= LEVEL:
+    if test.pvalue >= SIGNIFICANCE_LEVEL:
         return None
     expected = test.expected_freq[0]
     most = np.argmax(np.abs(table[0] - expected) / np.sqrt(expected))
     share = table[1, most] / len(there)
-    return Odd(int(seen[most]), int(table[0, most]), len(here), float(share))
+    return ClassShift(int(seen[most]), int(table[0, most]), len(here), float(share))
 
 
 # --- in words -----------------------------------------------------------------------------------
 
 
-def in_words(found: Drift | None, classes: Sequence[str], count: int) -> list[str]:
+def describe_drift(found: Drift | None, classes: Sequence[str], count: int) -> list[str]:
     """What was found, in sentences, the last of them what to do; `classes` as they are to be shown,
     `count` is how many different inputs have an answer."""
     if found is None:
-        if count < FEWEST:
+        if count < MIN_ANSWERS:
             return [
-                f"Whether they look like what it was tested on is not said: that takes {FEWEST} "
+                f"Whether they look like what it was tested on is not said: that takes {MIN_ANSWERS} "
                 f"different inputs, and these are {count:,}."
             ]
         return [
             "Whether they look like what it was tested on is not said: it was tested on fewer than "
-            f"{FEWEST} examples."
+            f"{MIN_ANSWERS} examples."
         ]
-    told = [_of_unlike(found)] if found.unlike is not None else []
+    told = [_describe_ood(found)] if found.unlike is not None else []
     if found.distance and not found.more_unlike:
         told.append(
             f"They lie {found.distance} {'from' if found.distance == 'farther' else 'to'} what it "
@@ -127,25 +131,25 @@ def in_words(found: Drift | None, classes: Sequence[str], count: int) -> list[st
         more = "more" if times / of > share else "less"
         told.append(
             f"It answers {classes[label]} {more} often than in its test: {times:,} of {of:,} times "
-            f"({_percent(times / of)}), there {_percent(share)}."
+            f"({_format_percent(times / of)}), there {_format_percent(share)}."
         )
-    return [*told, _to_do(found)]
+    return [*told, _suggest_action(found)]
 
 
-def _of_unlike(found: Drift) -> str:
+def _describe_ood(found: Drift) -> str:
     share = found.unlike / found.count
     are = "is" if found.unlike == 1 else "are"
     told = (
-        f"{found.unlike:,} of {found.count:,} ({_percent(share)}) {are} unlike anything it learned "
+        f"{found.unlike:,} of {found.count:,} ({_format_percent(share)}) {are} unlike anything it learned "
         "from"
     )
-    there = _percent(found.unlike_tested)
+    there = _format_percent(found.unlike_tested)
     if found.more_unlike:
         return f"{told}; that is more than the {there} to expect after its test."
     return f"{told}; in its test it was {there}, so that is nothing out of the ordinary."
 
 
-def _to_do(found: Drift) -> str:
+def _suggest_action(found: Drift) -> str:
     if found.more_unlike or found.distance == "farther":
         return (
             "So its test score need not hold for these. Check some of its answers by hand; if many "
@@ -167,5 +171,5 @@ def _to_do(found: Drift) -> str:
     )
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")

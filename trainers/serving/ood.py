@@ -12,35 +12,37 @@ of them.
 
 import numpy as np
 
-NEAREST = 5  # of which the mean distance counts: single ones may be doubles. Ours
-INSIDE = 0.95  # share of the training examples that are within the limit, as Sun et al. have it
-FEWEST = 20  # training examples; from fewer a limit would be a guess. Ours
+NUM_NEIGHBOURS = 5  # of which the mean distance counts: single ones may be doubles. Ours
+INLIER_QUANTILE = (
+    0.95  # share of the training examples that are within the limit, as Sun et al. have it
+)
+MIN_TRAIN_EXAMPLES = 20  # training examples; from fewer a limit would be a guess. Ours
 
 
-class Familiar:
+class KnnOod:
     """What was learned from, as features float (N, F), N at least `FEWEST`."""
 
     def __init__(self, features: np.ndarray) -> None:
-        self.known = _one_long(features)
+        self.known = _normalise(features)
         apart = 1 - self.known @ self.known.T
         np.fill_diagonal(apart, np.inf)
-        self.usual = np.sort(_nearest(apart))
-        self.limit = float(np.quantile(self.usual, INSIDE))
+        self.usual = np.sort(_mean_neighbour_distance(apart))
+        self.limit = float(np.quantile(self.usual, INLIER_QUANTILE))
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """Of each of `features` (n, F) to its nearest training examples: 0, the same direction, to
         2; float (n,)."""
-        return _nearest(1 - _one_long(features) @ self.known.T)
+        return _mean_neighbour_distance(1 - _normalise(features) @ self.known.T)
 
     def rarer(self, distance: float) -> float:
         """Share of the training examples that lie at least as far from the others."""
         return float((self.usual >= distance).mean())
 
 
-def _one_long(features: np.ndarray) -> np.ndarray:
+def _normalise(features: np.ndarray) -> np.ndarray:
     return features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
 
 
-def _nearest(apart: np.ndarray) -> np.ndarray:
-    few = min(NEAREST, apart.shape[1])
+def _mean_neighbour_distance(apart: np.ndarray) -> np.ndarray:
+    few = min(NUM_NEIGHBOURS, apart.shape[1])
     return np.partition(apart, few - 1, axis=1)[:, :few].mean(1)

@@ -11,21 +11,21 @@ from typing import Any, BinaryIO
 
 from trainers.datasets.uploads.limits import MAX_IMAGE_BYTES, MB
 
-MAX_WORDS_BYTES = 32 * MB  # of JSON: 256 texts of 10,000 characters take 10
+MAX_MESSAGE_BYTES = 32 * MB  # of JSON: 256 texts of 10,000 characters take 10
 MAX_BLOB_BYTES = 2 * MAX_IMAGE_BYTES
 _LENGTHS = struct.Struct(">II")
 
 
-class BadFrame(ValueError):
+class FrameError(ValueError):
     """What came is no frame, or too long."""
 
 
-def put(to: BinaryIO, message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+def send(to: BinaryIO, message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Writes a frame. Raises `BadFrame` for one that is too long, and OSError."""
     words = json.dumps(message | {"sizes": [len(blob) for blob in blobs]}).encode()
     total = sum(map(len, blobs))
-    if len(words) > MAX_WORDS_BYTES or total > MAX_BLOB_BYTES:
-        raise BadFrame(f"A frame of {len(words):,} and {total:,} bytes is too long.")
+    if len(words) > MAX_MESSAGE_BYTES or total > MAX_BLOB_BYTES:
+        raise FrameError(f"A frame of {len(words):,} and {total:,} bytes is too long.")
     to.write(_LENGTHS.pack(len(words), total))
     to.write(words)
     for blob in blobs:
@@ -33,28 +33,28 @@ def put(to: BinaryIO, message: dict[str, Any], blobs: Sequence[bytes] = ()) -> N
     to.flush()
 
 
-def take(of: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
+def receive(of: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
     """The next frame; None at the end. Raises `BadFrame`, and OSError."""
     lengths = of.read(_LENGTHS.size)
     if not lengths:
         return None
     if len(lengths) < _LENGTHS.size:
-        raise BadFrame("It was cut off.")
+        raise FrameError("It was cut off.")
     words, total = _LENGTHS.unpack(lengths)
-    if words > MAX_WORDS_BYTES or total > MAX_BLOB_BYTES:
-        raise BadFrame(f"A frame of {words:,} and {total:,} bytes is too long.")
+    if words > MAX_MESSAGE_BYTES or total > MAX_BLOB_BYTES:
+        raise FrameError(f"A frame of {words:,} and {total:,} bytes is too long.")
     told, rest = of.read(words), of.read(total)
     if len(told) < words or len(rest) < total:
-        raise BadFrame("It was cut off.")
+        raise FrameError("It was cut off.")
     try:
         message = json.loads(told)
         sizes = message.pop("sizes")
         if sum(sizes) != total or min(sizes, default=0) < 0:
-            raise BadFrame("Its sizes do not add up.")
-    except BadFrame:
+            raise FrameError("Its sizes do not add up.")
+    except FrameError:
         raise
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise BadFrame(f"It is not understood ({error}).") from None
+        raise FrameError(f"It is not understood ({error}).") from None
     blobs, at = [], 0
     for size in sizes:
         blobs.append(rest[at : at + size])

@@ -20,26 +20,26 @@ from PIL import Image
 
 from trainers.datasets.uploads import images
 from trainers.datasets.uploads.limits import MB
-from trainers.serving import VERBS, protocol
-from trainers.serving.model import Opened, Tell, forget_judges, is_here
-from trainers.store import NoSuchRun, store
-from trainers.system.parent_process import wait_until_gone
-from trainers.system.registry import pick_from
-from trainers.workers.execute import reason
+from trainers.serving import ENDPOINTS, protocol
+from trainers.serving.model import LoadedModel, ProgressCallback, drop_deleted_detectors, has_data
+from trainers.store import RunNotFound, get_store
+from trainers.system.parent_process import wait_for_exit
+from trainers.system.registry import look_up
+from trainers.workers.execute import describe_failure
 
-MOST_MODELS = 4
-MOST_BYTES = 1024 * MB  # of their weights together; the one that is asked is kept in any case
-LET_GO_SECONDS = 30  # after so long nothing is left of what was deleted. Ours
-AT_WORK = 4  # questions at a time: one that loads must not keep others waiting
-_decoding = threading.Semaphore(2)  # each may hold a picture of its limit, 350 MB
+MAX_MODELS = 4
+MAX_MODEL_BYTES = 1024 * MB  # of their weights together; the one that is asked is kept in any case
+CLEANUP_INTERVAL_SECONDS = 30  # after so long nothing is left of what was deleted. Ours
+NUM_WORKERS = 4  # questions at a time: one that loads must not keep others waiting
+_decode_slots = threading.Semaphore(2)  # each may hold a picture of its limit, 350 MB
 
-UNREADABLE = (
+UNREADABLE_MESSAGE = (
     "This file could not be read as a picture: it is damaged, or something else under a picture's "
     "name. Open it to see, and save it as JPEG or PNG."
 )
 
 
-class Unreadable(ValueError):
+class UnreadableInput(ValueError):
     """An input that is none; the text says why."""
 
 
@@ -49,22 +49,22 @@ class Unreadable(ValueError):
 class _Slot:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.opened: Opened | None = None
+        self.opened: LoadedModel | None = None
 
 
-class Warm:
+class ModelCache:
     """The models asked last."""
 
-    def __init__(self, most: int = MOST_MODELS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most: int = MAX_MODELS, most_bytes: int = MAX_MODEL_BYTES) -> None:
         self.most, self.most_bytes = most, most_bytes
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
-    def opened(self, run: str, tell: Tell) -> Opened:
+    def opened(self, run: str, tell: ProgressCallback) -> LoadedModel:
         """The model of the run, loaded if need be. Raises `NoSuchRun`, `NotKept`, and what loading
         raises."""
         try:
-            found = store().find(run)
+            found = get_store().find(run)
         except KeyError:  # deleted: nothing of it is to stay
             with self._lock:
                 self._slots.pop(run, None)
@@ -74,7 +74,7 @@ class Warm:
             self._slots.move_to_end(run)
         with slot.lock:  # who asks for a model that is being loaded waits for it
             if slot.opened is None:
-                slot.opened = Opened(found, tell)
+                slot.opened = LoadedModel(found, tell)
                 self._trim()
         return slot.opened
 
@@ -84,10 +84,10 @@ class Warm:
         with self._lock:
             open_ = [(run, slot.opened) for run, slot in self._slots.items() if slot.opened]
         for run, opened in open_:
-            if not _exists(run) or (opened.judge and not is_here(opened.plan.data)):
+            if not _has_run(run) or (opened.judge and not has_data(opened.plan.data)):
                 with self._lock:
                     self._slots.pop(run, None)
-        forget_judges()
+        drop_deleted_detectors()
 
     def _trim(self) -> None:
         """Lets go of those that were not asked for longest."""
@@ -104,28 +104,28 @@ class Warm:
             return [run for run, slot in self._slots.items() if slot.opened]
 
 
-def _exists(run: str) -> bool:
+def _has_run(run: str) -> bool:
     try:
-        return bool(store().find(run))
-    except NoSuchRun:
+        return bool(get_store().find(run))
+    except RunNotFound:
         return False
 
 
 # --- a question ---------------------------------------------------------------------------------
 
 
-def found(
-    warm: Warm, question: dict[str, Any], blobs: Sequence[bytes], tell: Tell
+def handle_request(
+    warm: ModelCache, question: dict[str, Any], blobs: Sequence[bytes], tell: ProgressCallback
 ) -> list[dict[str, Any]]:
     """What is found for each input. Raises what opening a model raises, and `UnknownKey`."""
     opened = warm.opened(question["run"], tell)
     if question["verb"] == "open":
         return []
-    verb = pick_from(VERBS, question["verb"], "kind of question")
+    verb = look_up(ENDPOINTS, question["verb"], "kind of question")
     module, _, name = verb.load.partition(":")
     function, options = getattr(import_module(module), name), question["options"]
-    given = [read(one, blobs, opened.modality) for one in question["inputs"]]
-    good = [one for one in given if not isinstance(one, Unreadable)]
+    given = [decode_input(one, blobs, opened.modality) for one in question["inputs"]]
+    good = [one for one in given if not isinstance(one, UnreadableInput)]
     if verb.takes == "opened":
         told = function(opened, good, **options)
         if not given:
@@ -133,30 +133,32 @@ def found(
     else:
         told = [function(opened.kept, one, **options) for one in good]
     rest = iter(told)
-    return [{"error": str(one)} if isinstance(one, Unreadable) else next(rest) for one in given]
+    return [
+        {"error": str(one)} if isinstance(one, UnreadableInput) else next(rest) for one in given
+    ]
 
 
-def read(
+def decode_input(
     one: dict[str, Any], blobs: Sequence[bytes], modality: str
-) -> str | np.ndarray | Unreadable:
+) -> str | np.ndarray | UnreadableInput:
     """The text, or the picture as uint8 (H, W, 3); or why it is none."""
     if ("text" in one) != (modality == "text"):
         kinds = {"text": "texts", "images": "pictures"}
-        return Unreadable(f"This model reads {kinds[modality]}, and was given something else.")
+        return UnreadableInput(f"This model reads {kinds[modality]}, and was given something else.")
     if "text" in one:
-        return one["text"] if one["text"].strip() else Unreadable("There is no text in it.")
+        return one["text"] if one["text"].strip() else UnreadableInput("There is no text in it.")
     try:
-        with _decoding:
-            picture, _ = images.opened(io.BytesIO(blobs[one["picture"]]))
+        with _decode_slots:
+            picture, _ = images.open_image(io.BytesIO(blobs[one["picture"]]))
             return np.asarray(picture)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         most = Image.MAX_IMAGE_PIXELS / 1e6
-        return Unreadable(
+        return UnreadableInput(
             f"This picture has more than {most:.0f} million pixels (a HEIC more than "
             f"{images.MAX_HEIF_PX / 1e6:.0f}). Save it smaller."
         )
     except Exception:  # decoders raise nearly everything at bytes that are no picture
-        return Unreadable(UNREADABLE)
+        return UnreadableInput(UNREADABLE_MESSAGE)
 
 
 # --- the process --------------------------------------------------------------------------------
@@ -164,16 +166,16 @@ def read(
 
 def serve(into: BinaryIO, out: BinaryIO) -> None:
     """Answers until `into` ends."""
-    warm, writing = Warm(), threading.Lock()
+    warm, writing = ModelCache(), threading.Lock()
 
     def say(message: dict[str, Any]) -> None:
         try:
             with writing:
-                protocol.put(out, message)
-        except protocol.BadFrame:
+                protocol.send(out, message)
+        except protocol.FrameError:
             short = "The answer is too long to be handed over. Ask in smaller parts."
             with writing:
-                protocol.put(out, {"id": message["id"], "error": short})
+                protocol.send(out, {"id": message["id"], "error": short})
 
     def answer(question: dict[str, Any], blobs: list[bytes]) -> None:
         number = question["id"]
@@ -182,31 +184,31 @@ def serve(into: BinaryIO, out: BinaryIO) -> None:
             say({"id": number, "progress": {"text": text, "share": share}})
 
         try:
-            say({"id": number, "found": found(warm, question, blobs, tell)})
+            say({"id": number, "found": handle_request(warm, question, blobs, tell)})
         except OSError:  # nobody listens any more
             logging.exception("An answer was not taken.")
         except Exception as error:  # it must end with a word, whatever happened in it
             if not type(error).__module__.startswith("trainers"):  # those are said in words
                 logging.exception("A question had no answer.")
-            say({"id": number, "error": reason(error)})
+            say({"id": number, "error": describe_failure(error)})
 
     def tidy() -> None:
         while True:
-            time.sleep(LET_GO_SECONDS)
+            time.sleep(CLEANUP_INTERVAL_SECONDS)
             try:
                 warm.let_go()
             except Exception:  # the database may be away for a while: the next round will do
                 logging.exception("What was deleted could not be let go of.")
 
     threading.Thread(target=tidy, daemon=True).start()
-    with ThreadPoolExecutor(AT_WORK) as pool:
-        while frame := protocol.take(into):
+    with ThreadPoolExecutor(NUM_WORKERS) as pool:
+        while frame := protocol.receive(into):
             pool.submit(answer, *frame)
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Ends this process once the one numbered `parent` is gone, whatever is being answered."""
-    wait_until_gone(parent)
+    wait_for_exit(parent)
     os._exit(0)
 
 
@@ -219,7 +221,7 @@ def main() -> None:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if given.parent is not None:
-        threading.Thread(target=end_with, args=(given.parent,), daemon=True).start()
+        threading.Thread(target=exit_with_parent, args=(given.parent,), daemon=True).start()
     torch.set_num_threads(given.threads)
     try:
         serve(sys.stdin.buffer, out)

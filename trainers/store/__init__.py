@@ -22,54 +22,60 @@ from sqlalchemy.exc import SQLAlchemyError
 from guide.approaches import APPROACHES
 from trainers import datasets, jobs
 from trainers.events import (
-    Cancelled,
-    Compared,
-    Curved,
-    Done,
+    ClaimTestDone,
+    ComparisonDone,
     Event,
-    Failed,
-    Finished,
-    Judged,
-    Started,
-    Watched,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    LearningCurveDone,
+    RunFinished,
+    RunStarted,
+    WatchedExamples,
     from_json,
 )
 from trainers.plan import BadPlan
 from trainers.store import engine, migrations
 from trainers.store.tables import events, metadata, runs, workers
-from trainers.store.wait_estimate import LOOKED_AT, Usual, Wait, usual, waits
+from trainers.store.wait_estimate import (
+    RECENT_JOBS,
+    TypicalDurations,
+    WaitEstimate,
+    estimate_durations,
+    estimate_waits,
+)
 from trainers.system import object_store
-from trainers.system.errors import NoStore, opened, said
-from trainers.system.paths import home, machine, run_folder, zip_of
+from trainers.system.errors import StoreUnavailable, open_database_url, user_message
+from trainers.system.paths import bundle_path, data_dir, data_dir_id, run_dir
 from trainers.system.registry import UnknownKey
-from trainers.training.checkpoint_file import CHECKPOINT
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
-OVER = (FINISHED, FAILED, CANCELLED)
-ENDS = {
-    Finished: FINISHED,
-    Compared: FINISHED,
-    Curved: FINISHED,
-    Judged: FINISHED,
-    Done: FINISHED,
-    Failed: FAILED,
-    Cancelled: CANCELLED,
+END_STATES = (FINISHED, FAILED, CANCELLED)
+END_EVENTS = {
+    RunFinished: FINISHED,
+    ComparisonDone: FINISHED,
+    LearningCurveDone: FINISHED,
+    ClaimTestDone: FINISHED,
+    JobDone: FINISHED,
+    JobFailed: FAILED,
+    JobCancelled: CANCELLED,
 }
-LOST_AFTER_SECONDS = 15  # without a heartbeat (they come every second)
-AWAY_MINUTES = 10  # that jobs wait for the app server which alone has their files. Ours
-AWAY = (
+HEARTBEAT_TIMEOUT_SECONDS = 15  # without a heartbeat (they come every second)
+HOST_TIMEOUT_MINUTES = 10  # that jobs wait for the app server which alone has their files. Ours
+MISSING_HOST_TEXT = (
     "What this needs lies with one app server of this Thaw, and that has not been there for "
-    f"{AWAY_MINUTES} minutes. Nothing is wrong with your data. Start this again: then it runs "
+    f"{HOST_TIMEOUT_MINUTES} minutes. Nothing is wrong with your data. Start this again: then it runs "
     "where you are now. Data of your own that is not there is back when that app server is."
 )
-LISTED = ("run", "compare")  # kinds of job in the history
+HISTORY_KINDS = ("run", "compare")  # kinds of job in the history
 UNDO_SECONDS = 3600  # a deleted run can be brought back for so long. Ours
-NAME_CHARS, NOTE_CHARS = 80, 2000  # ours
-SEARCH_CHARS = 100  # of what is searched for: more narrows nothing. Ours
+MAX_NAME_CHARS, MAX_NOTE_CHARS = 80, 2000  # ours
+MAX_SEARCH_CHARS = 100  # of what is searched for: more narrows nothing. Ours
 
 
-class NoSuchRun(KeyError):
+class RunNotFound(KeyError):
     """No run has this id."""
 
     def __str__(self) -> str:
@@ -92,11 +98,11 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        return self.state in OVER
+        return self.state in END_STATES
 
 
 @dataclass(frozen=True)
-class Past:
+class RunSummary:
     """A line of the history. Neither plan nor events are read for it."""
 
     id: str
@@ -117,10 +123,10 @@ class Past:
     @property
     def title(self) -> str:
         """Its name, or else what it is."""
-        return self.name or called(self.kind, self.approach, self.data)
+        return self.name or default_title(self.kind, self.approach, self.data)
 
 
-def called(kind: str, approach: str | None, data: str) -> str:
+def default_title(kind: str, approach: str | None, data: str) -> str:
     """What a run or a comparison is called where nobody gave it a name."""
     if kind == "compare":
         what = "Every approach"
@@ -132,7 +138,7 @@ def called(kind: str, approach: str | None, data: str) -> str:
 def data_title(data: str) -> str:
     """What a data set is called, also when it was deleted."""
     try:
-        return datasets.pick(data).title
+        return datasets.get_dataset(data).title
     except UnknownKey:
         return "data that is gone"
 
@@ -142,7 +148,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.engine = engine.connect(url)
-        migrations.bring_up(self.engine, metadata)
+        migrations.upgrade(self.engine, metadata)
         self._unheard: dict[str, int] = {}  # run -> its last event before an `append` that raised
 
     # --- runs -----------------------------------------------------------------------------
@@ -166,9 +172,9 @@ class Store:
         part_of: str | None = None,
     ) -> str:
         """`start` inside a transaction, with what must be there before a worker looks."""
-        row = _row(plan, visitor, part_of)
+        row = _new_row(plan, visitor, part_of)
         row["machine"] = self._only_here(row["kind"])
-        row["created"] = _after(sql, runs.c.created, runs.c.state == QUEUED)
+        row["created"] = _later_than(sql, runs.c.created, runs.c.state == QUEUED)
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": time.time()}
             row["beat"] = self._now()
@@ -184,8 +190,8 @@ class Store:
             kept = select(runs).where(runs.c.id == run, runs.c.deleted.is_(None))
             row = sql.execute(kept).mappings().first()
         if row is None:
-            raise NoSuchRun(run)
-        return _run(row)
+            raise RunNotFound(run)
+        return _run_from_row(row)
 
     def of_visitor(self, visitor: str, limit: int = 50, kind: str = "run") -> list[Run]:
         """The visitor's runs, or jobs of another kind, the newest first."""
@@ -194,14 +200,14 @@ class Store:
         )
         with self.engine.connect() as sql:
             rows = sql.execute(mine.order_by(runs.c.created.desc()).limit(limit)).mappings().all()
-        return [_run(row) for row in rows]
+        return [_run_from_row(row) for row in rows]
 
     def latest(self, kind: str, subject: str) -> Run | None:
         """The newest job of this kind about `subject`."""
         those = select(runs).where(runs.c.kind == kind, runs.c.subject == subject)
         with self.engine.connect() as sql:
             row = sql.execute(those.order_by(runs.c.created.desc()).limit(1)).mappings().first()
-        return row and _run(row)
+        return row and _run_from_row(row)
 
     def read_by(self, visitor: str) -> set[str]:
         """Keys of the data that jobs of the visitor have read, wherever it lies."""
@@ -212,23 +218,26 @@ class Store:
 
     def forget_examples(self, subject: str) -> None:
         """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
-        to_scrub().touch()
+        scrub_marker_path().touch()
         with self.engine.begin() as sql:
-            _forget_reading(sql, subject)
+            _delete_imports(sql, subject)
             about = select(runs.c["id", "kind", "approach"]).where(runs.c.subject == subject)
             for run, kind, approach in sql.execute(about).all():
                 if kind != "run":
                     sql.execute(events.delete().where(events.c.run == run))
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
-                zip_of(run).unlink(missing_ok=True)  # it holds a few, as its proof
-                here = run_folder(run)
-                elsewhere = object_store.address() and approach == "simple" and not here.exists()
+                bundle_path(run).unlink(missing_ok=True)  # it holds a few, as its proof
+                here = run_dir(run)
+                elsewhere = (
+                    object_store.storage_url() and approach == "simple" and not here.exists()
+                )
                 if (here / "words.json").exists() or elsewhere:  # made of their words, or may be
-                    object_store.drop(run)
-                _forget_about(sql, run, runs.c.kind == "explain")  # which older versions kept
+                    object_store.delete_run(run)
+                _delete_jobs_about(sql, run, runs.c.kind == "explain")  # which older versions kept
                 shown = select(events).where(
-                    events.c.run == run, events.c.event.like(f'{{"type": "{Watched.kind()}"%')
+                    events.c.run == run,
+                    events.c.event.like(f'{{"type": "{WatchedExamples.tag}"%'),
                 )
                 for row in sql.execute(shown).mappings().all():
                     kept = json.loads(row["event"])
@@ -252,8 +261,8 @@ class Store:
         """Adds events to a run that is not over; what comes after its end is dropped. One that
         is an end ends the run, in the same transaction. Where it raises, give `new` again: what
         the database took just before its connection was lost is not told twice."""
-        ends = any(type(event) in ENDS for event in new)
-        with self.engine.connect() as sql, _surely(sql, ends):
+        ends = any(type(event) in END_EVENTS for event in new)
+        with self.engine.connect() as sql, _durable_commit(sql, ends):
             with sql.begin():
                 self._append(sql, run, new, self._unheard)
             self._unheard.pop(run, None)
@@ -265,11 +274,13 @@ class Store:
         new: Sequence[Event],
         unheard: dict[str, int] | None = None,
     ) -> None:
-        ends = [number for number, event in enumerate(new, 1) if type(event) in ENDS]
+        ends = [number for number, event in enumerate(new, 1) if type(event) in END_EVENTS]
         new = new[: ends[0]] if ends else new
         # Writing first takes the lock: two writers cannot both find the run not over.
         alive = sql.execute(
-            update(runs).where(runs.c.id == run, runs.c.state.not_in(OVER)).values(beat=self._now())
+            update(runs)
+            .where(runs.c.id == run, runs.c.state.not_in(END_STATES))
+            .values(beat=self._now())
         )
         if not alive.rowcount or not new:
             return
@@ -287,12 +298,12 @@ class Store:
             for number, text in enumerate(texts, last + 1)
         ]
         sql.execute(insert(events), rows)
-        if state := ENDS.get(type(new[-1])):
+        if state := END_EVENTS.get(type(new[-1])):
             sql.execute(
                 update(runs)
                 .where(runs.c.id == run)
                 .values(state=state, ended=time.time(), result=new[-1].as_json())
-                .values(_result(new[-1].as_json()))
+                .values(_result_columns(new[-1].as_json()))
             )
 
     def stop(self, run: str, visitor: str | None = None) -> None:
@@ -312,25 +323,25 @@ class Store:
             if flag == "stop":  # begun, and back in the queue: the next coordinator brings a score
                 waits = waits.where(runs.c.claimed.is_(None))
             if sql.execute(waits).first():
-                self._append(sql, run, [Cancelled(0.0)])
-                (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)  # if it was to go on
+                self._append(sql, run, [JobCancelled(0.0)])
+                (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)  # if it was to go on
 
     def asked(self, run: str) -> tuple[bool, bool]:
         """Whether the run was asked to stop, and whether it was cancelled."""
         flags = select(runs.c.stop, runs.c.cancel, runs.c.state).where(runs.c.id == run)
         with self.engine.connect() as sql:
             row = sql.execute(flags).first()
-        return (False, True) if row is None else (row.stop, row.cancel or row.state in OVER)
+        return (False, True) if row is None else (row.stop, row.cancel or row.state in END_STATES)
 
     def _now(self) -> Any:
         """For heartbeats, which may come from another computer, whose clock is another."""
-        return engine.now(self.engine)
+        return engine.server_time(self.engine)
 
     def _only_here(self, kind: str) -> str | None:
         """The data folder that a job started here needs: what came and what is handed out lies in
         it alone. Models and own data do not, where they are shared."""
-        shared = object_store.address() and kind in jobs.TRAIN
-        return machine() if engine.is_shared(self.engine) and not shared else None
+        shared = object_store.storage_url() and kind in jobs.TRAINING_KINDS
+        return data_dir_id() if engine.is_shared(self.engine) and not shared else None
 
     # --- the history ----------------------------------------------------------------------
 
@@ -343,49 +354,51 @@ class Store:
         parts: bool = False,
         limit: int = 20,
         offset: int = 0,
-    ) -> tuple[list[Past], int]:
+    ) -> tuple[list[RunSummary], int]:
         """A page of the visitor's runs and comparisons (None: everyone's), those pinned first, and
         how many there are in all. Every word of `search` is looked for in name, note, approach and
         data. `sort` is in SORTS. With `parts`, the runs that belong to a comparison are there too.
         """
-        wanted = runs.c.deleted.is_(None) & runs.c.kind.in_(LISTED)
+        wanted = runs.c.deleted.is_(None) & runs.c.kind.in_(HISTORY_KINDS)
         if visitor is not None:
             wanted &= runs.c.visitor == visitor
         if not parts:
             wanted &= runs.c.part_of.is_(None)
-        for word in search[:SEARCH_CHARS].casefold().split():
+        for word in search[:MAX_SEARCH_CHARS].casefold().split():
             wanted &= runs.c.words.contains(word, autoescape=True)
-        order = (runs.c.pinned.desc(), *SORTS[sort], runs.c.created.desc(), runs.c.id)
+        order = (runs.c.pinned.desc(), *SORT_ORDERS[sort], runs.c.created.desc(), runs.c.id)
         page = select(runs.c.id).where(wanted).order_by(*order).limit(limit).offset(offset)
         with self.engine.connect() as sql:
             total = sql.scalar(select(func.count()).select_from(runs).where(wanted)) or 0
             ids = sql.scalars(page).all()
             rows = {
                 row["id"]: row
-                for row in sql.execute(select(*_PAST).where(runs.c.id.in_(ids))).mappings()
+                for row in sql.execute(
+                    select(*_SUMMARY_COLUMNS).where(runs.c.id.in_(ids))
+                ).mappings()
             }
-        return [Past(**rows[key]) for key in ids if key in rows], total
+        return [RunSummary(**rows[key]) for key in ids if key in rows], total
 
-    def past(self, run: str) -> Past:
+    def past(self, run: str) -> RunSummary:
         """The line of one run or comparison. Raises `NoSuchRun`."""
-        one = select(*_PAST).where(
-            runs.c.id == run, runs.c.deleted.is_(None), runs.c.kind.in_(LISTED)
+        one = select(*_SUMMARY_COLUMNS).where(
+            runs.c.id == run, runs.c.deleted.is_(None), runs.c.kind.in_(HISTORY_KINDS)
         )
         with self.engine.connect() as sql:
             row = sql.execute(one).mappings().first()
         if row is None:
-            raise NoSuchRun(run)
-        return Past(**row)
+            raise RunNotFound(run)
+        return RunSummary(**row)
 
     def describe(self, run: str, visitor: str, *, name: str, note: str) -> None:
         """Gives the visitor's run a name and a note, cut to what is kept of them."""
         mine = (runs.c.id == run) & (runs.c.visitor == visitor)
-        told = {"name": _clean(" ".join(name.split()), NAME_CHARS)}
-        told["note"] = _clean(note.strip(), NOTE_CHARS)
+        told = {"name": _clean(" ".join(name.split()), MAX_NAME_CHARS)}
+        told["note"] = _clean(note.strip(), MAX_NOTE_CHARS)
         with self.engine.begin() as sql:
             row = sql.execute(select(runs.c.kind, runs.c.plan).where(mine)).mappings().first()
             if row:
-                told |= _told(row["kind"], row["plan"], **told)
+                told |= _history_columns(row["kind"], row["plan"], **told)
                 sql.execute(update(runs).where(mine).values(told))
 
     def pin(self, keys: Collection[str], visitor: str, pinned: bool = True) -> None:
@@ -402,9 +415,11 @@ class Store:
         mine &= runs.c.deleted.is_(None)
         with self.engine.begin() as sql:
             waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state == QUEUED)).all()
-            sql.execute(update(runs).where(mine, runs.c.state.not_in(OVER)).values(cancel=True))
+            sql.execute(
+                update(runs).where(mine, runs.c.state.not_in(END_STATES)).values(cancel=True)
+            )
             for run in waiting:
-                self._append(sql, run, [Cancelled(0.0)])
+                self._append(sql, run, [JobCancelled(0.0)])
             sql.execute(update(runs).where(mine).values(deleted=now))
         return now
 
@@ -416,20 +431,20 @@ class Store:
 
     def sweep(self) -> None:
         """Ends what was deleted too long ago to be brought back: weights, events and row."""
-        from trainers.store.resume import continued
+        from trainers.store.resume import resumed_runs
 
         gone = select(runs.c.id).where(runs.c.deleted < time.time() - UNDO_SECONDS)
         with self.engine.connect() as sql:
             keys = sql.scalars(gone).all()
         if keys:
-            to_scrub().touch()
+            scrub_marker_path().touch()
         for run in keys:
             # First: what is interrupted here is found again by its row.
-            object_store.drop(run)
+            object_store.delete_run(run)
             with self.engine.begin() as sql:
-                _forget_about(sql, run, runs.c.kind.not_in(LISTED))
-                either = (continued.c.run == run) | (continued.c.of == run)
-                sql.execute(continued.delete().where(either))
+                _delete_jobs_about(sql, run, runs.c.kind.not_in(HISTORY_KINDS))
+                either = (resumed_runs.c.run == run) | (resumed_runs.c.of == run)
+                sql.execute(resumed_runs.delete().where(either))
                 sql.execute(events.delete().where(events.c.run == run))
                 sql.execute(runs.delete().where(runs.c.id == run))
 
@@ -447,10 +462,10 @@ class Store:
         part_of: str | None = None,
     ) -> None:
         """Adds a run that was made elsewhere and is over, with an id that cannot be guessed."""
-        row = _row(plan, visitor, part_of) | {"id": run, "created": created, "claimed": created}
+        row = _new_row(plan, visitor, part_of) | {"id": run, "created": created, "claimed": created}
         row |= {"state": RUNNING, "worker": "file", "beat": time.time()}
-        row |= {"name": _clean(name, NAME_CHARS), "note": _clean(note, NOTE_CHARS)}
-        row |= _told(row["kind"], row["plan"], row["name"], row["note"])
+        row |= {"name": _clean(name, MAX_NAME_CHARS), "note": _clean(note, MAX_NOTE_CHARS)}
+        row |= _history_columns(row["kind"], row["plan"], row["name"], row["note"])
         with self.engine.begin() as sql:
             sql.execute(insert(runs).values(row))
             self._append(sql, run, told)
@@ -464,11 +479,11 @@ class Store:
         with self.engine.begin() as sql:
             waiting = self._in_turn(sql, heavy=heavy)
             for run in waiting:
-                if run["machine"] and run["machine"] != machine():
+                if run["machine"] and run["machine"] != data_dir_id():
                     continue
                 now, them = time.time(), {row["visitor"] for row in waiting}
                 if len(them) > 1:
-                    now = _after(sql, runs.c.claimed, runs.c.visitor.in_(them))
+                    now = _later_than(sql, runs.c.claimed, runs.c.visitor.in_(them))
                 # One that another worker is just about to take is passed by, not waited for.
                 free = select(runs.c.id).where(runs.c.id == run["id"], runs.c.state == QUEUED)
                 free = free.with_for_update(skip_locked=True).scalar_subquery()
@@ -480,9 +495,9 @@ class Store:
                 if not taken.rowcount:
                     continue
                 try:
-                    return _run({**run, "state": RUNNING, "claimed": now})
+                    return _run_from_row({**run, "state": RUNNING, "claimed": now})
                 except BadPlan as error:  # of an older version: it must not block the others
-                    self._append(sql, run["id"], [Failed(str(error), 0.0)])
+                    self._append(sql, run["id"], [JobFailed(str(error), 0.0)])
         return None
 
     def _in_turn(
@@ -490,7 +505,7 @@ class Store:
     ) -> list[dict]:
         """The waiting jobs in the order in which they are served: always a run of the visitor
         who was served the longest ago; a visitor's own in the order they came."""
-        waiting = select(runs).where(runs.c.state == QUEUED, _kinds(heavy))
+        waiting = select(runs).where(runs.c.state == QUEUED, _is_kind(heavy))
         waiting = waiting.order_by(runs.c.created)
         rows = [dict(row) for row in sql.execute(waiting).mappings()] + list(more)
         if len(rows) < 2:
@@ -507,38 +522,38 @@ class Store:
             served[following["visitor"]] = turn
         return ordered
 
-    def wait(self, visitor: str, run: str | None = None) -> Wait:
+    def wait(self, visitor: str, run: str | None = None) -> WaitEstimate:
         """What lies before `run`, or before a new run of `visitor`."""
         new = {"id": None, "visitor": visitor, "created": math.inf}
         # What is not there was claimed by now, or is over.
-        return self._waits([] if run else [new]).get(run, Wait(0, 0.0))
+        return self._waits([] if run else [new]).get(run, WaitEstimate(0, 0.0))
 
-    def waits(self) -> dict[str, Wait]:
+    def waits(self) -> dict[str, WaitEstimate]:
         """What lies before each of the runs that wait."""
         return self._waits([])
 
-    def _waits(self, more: Iterable[dict]) -> dict[str | None, Wait]:
+    def _waits(self, more: Iterable[dict]) -> dict[str | None, WaitEstimate]:
         now = time.time()
         with self.engine.connect() as sql:
             away = self.away(sql)  # what waits for those keeps nobody else waiting
             order = [row for row in self._in_turn(sql, more) if row.get("machine") not in away]
             # A terminal executes its run itself: that keeps no worker of the app busy.
             ours = runs.c.worker.in_(select(workers.c.id))
-            training = (runs.c.state == RUNNING) & ours & _kinds(heavy=True)
+            training = (runs.c.state == RUNNING) & ours & _is_kind(heavy=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
-            alive = workers.c.heavy & _beats(self._now())
+            alive = workers.c.heavy & _is_alive(self._now())
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
-            known = self._usual(sql, busy) if busy or len(order) > 1 else Usual({}, {})
-        return waits(order, busy, count, known, now)
+            known = self._usual(sql, busy) if busy or len(order) > 1 else TypicalDurations({}, {})
+        return estimate_waits(order, busy, count, known, now)
 
-    def _usual(self, sql: Connection, busy: Sequence[Any]) -> Usual:
+    def _usual(self, sql: Connection, busy: Sequence[Any]) -> TypicalDurations:
         """Seconds that jobs took of late, and that those running say they will."""
         took = select(runs.c["kind", "plan", "claimed", "ended"])
         took = took.where(runs.c.state == FINISHED, runs.c.claimed.is_not(None))
-        took = took.order_by(runs.c.ended.desc()).limit(LOOKED_AT)
+        took = took.order_by(runs.c.ended.desc()).limit(RECENT_JOBS)
         started = select(events.c["run", "event"]).where(
             events.c.run.in_([row["id"] for row in busy]),
-            events.c.event.like(f'{{"type": "{Started.kind()}"%'),
+            events.c.event.like(f'{{"type": "{RunStarted.tag}"%'),
         )
         told = {run: json.loads(event) for run, event in sql.execute(started)}
         foretold = [
@@ -546,14 +561,14 @@ class Store:
             for row in busy
             if row["id"] in told and told[row["id"]]["predicted_seconds"]
         ]
-        return usual(sql.execute(took).mappings().all(), foretold)
+        return estimate_durations(sql.execute(took).mappings().all(), foretold)
 
     # --- workers --------------------------------------------------------------------------
 
     def beat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
         """Says that the worker lives, and whether it can take jobs; `heavy` where it can train."""
         values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": self._now()}
-        values["machine"] = machine() if engine.is_shared(self.engine) else None
+        values["machine"] = data_dir_id() if engine.is_shared(self.engine) else None
         with self.engine.begin() as sql:
             known = sql.execute(update(workers).where(workers.c.id == worker).values(values))
             if not known.rowcount:
@@ -561,7 +576,7 @@ class Store:
 
     def ready_workers(self) -> int:
         """Workers that live, can train, and have warmed up."""
-        alive = _beats(self._now()) & workers.c.ready & workers.c.heavy
+        alive = _is_alive(self._now()) & workers.c.ready & workers.c.heavy
         with self.engine.connect() as sql:
             return sql.scalar(select(func.count()).select_from(workers).where(alive)) or 0
 
@@ -575,7 +590,7 @@ class Store:
             mine |= runs.c.part_of.in_(select(runs.c.id).where(mine, runs.c.state == RUNNING))
             had = select(runs.c.id, runs.c.claimed).where(mine, runs.c.state == RUNNING)
             for run, claimed in sql.execute(had).all():
-                self._append(sql, run, [Failed(reason, _since(claimed))])
+                self._append(sql, run, [JobFailed(reason, _seconds_since(claimed))])
 
     def away(self, sql: Connection) -> set[str]:
         """Data folders that jobs wait for, and that no worker has."""
@@ -585,7 +600,7 @@ class Store:
             return wanted
         there = set(sql.scalars(select(workers.c.machine)))
         # A worker of an older version does not say which it has: it may be any.
-        return set() if None in there else wanted - there - {machine()}
+        return set() if None in there else wanted - there - {data_dir_id()}
 
     def give_up(self, machine: str) -> None:
         """Ends the jobs that wait for a data folder which is gone."""
@@ -595,7 +610,7 @@ class Store:
                 this = update(runs).where(runs.c.id == run, those).values(stop=runs.c.stop)
                 # Writing first takes the lock: no worker can claim it in between.
                 if sql.execute(this).rowcount:
-                    self._append(sql, run, [Failed(AWAY, 0.0)])
+                    self._append(sql, run, [JobFailed(MISSING_HOST_TEXT, 0.0)])
 
     def bury_lost(self) -> None:
         """Ends the runs that nobody has kept alive for a while, and forgets dead workers, by one
@@ -603,7 +618,7 @@ class Store:
         now = self._now()
 
         def stopped(table: Table) -> Any:  # one in the future: the clock was set back since
-            return func.abs(table.c.beat - now) > LOST_AFTER_SECONDS
+            return func.abs(table.c.beat - now) > HEARTBEAT_TIMEOUT_SECONDS
 
         with self.engine.connect() as sql:
             silent = select(workers.c.id, workers.c.beat).where(stopped(workers))
@@ -625,28 +640,28 @@ class Store:
                 # Writing first takes the lock: no heart can beat in between.
                 if sql.execute(update(runs).where(this).values(stop=runs.c.stop)).rowcount:
                     claimed = sql.scalar(select(runs.c.claimed).where(this))
-                    failed = Failed(
+                    failed = JobFailed(
                         "The process that ran this ended without a word (the computer was shut "
                         "down, or Thaw was ended). Nothing is wrong with your data.",
-                        _since(claimed),
+                        _seconds_since(claimed),
                     )
                     self._append(sql, run, [failed])
 
 
 @cache
-def store() -> Store:
+def get_store() -> Store:
     """This process's store, at `database_url()`. Raises `NoStore`."""
-    url = opened()
+    url = open_database_url()
     try:
         return Store(url)
     except SQLAlchemyError as error:
-        if text := said(error):
-            raise NoStore(text) from error
+        if text := user_message(error):
+            raise StoreUnavailable(text) from error
         raise
 
 
 @contextmanager
-def _surely(sql: Connection, wanted: bool) -> Iterator[None]:
+def _durable_commit(sql: Connection, wanted: bool) -> Iterator[None]:
     """Where it is `wanted`, what is committed inside outlives a power cut; see above."""
     sqlite = wanted and sql.dialect.name == "sqlite"
     if sqlite:
@@ -659,30 +674,30 @@ def _surely(sql: Connection, wanted: bool) -> Iterator[None]:
             sql.exec_driver_sql("PRAGMA synchronous=NORMAL")
 
 
-def _after(sql: Connection, column: Any, those: Any) -> float:
+def _later_than(sql: Connection, column: Any, those: Any) -> float:
     """The time, later than `column` of all `those`: where the clock was set back meanwhile, who
     came first is still the first."""
     latest = sql.scalar(select(func.max(column)).where(those)) or 0.0
     return max(time.time(), latest + 1e-6)
 
 
-def _beats(now: float) -> Any:
+def _is_alive(now: float) -> Any:
     """Of a worker: it lives. A beat in the future is as old as one long past: the clock was set
     back since."""
-    return func.abs(workers.c.beat - now) < LOST_AFTER_SECONDS
+    return func.abs(workers.c.beat - now) < HEARTBEAT_TIMEOUT_SECONDS
 
 
-def _since(then: float) -> float:
+def _seconds_since(then: float) -> float:
     """Seconds since `then`; 0 where the clock was set back meanwhile."""
     return max(0.0, time.time() - then)
 
 
-def to_scrub() -> Path:
+def scrub_marker_path() -> Path:
     """A file that is there while the database may hold traces of what was deleted."""
-    return home() / "to-scrub"
+    return data_dir() / "to-scrub"
 
 
-def _forget_reading(sql: Connection, data: str) -> None:
+def _delete_imports(sql: Connection, data: str) -> None:
     """Ends the readings that led to `data`: they know what its files were called."""
     found = runs.c.result["found"]["data"].as_string() == data
     those = sql.scalars(select(runs.c.id).where(runs.c.kind == "read", found)).all()
@@ -690,29 +705,29 @@ def _forget_reading(sql: Connection, data: str) -> None:
     sql.execute(runs.delete().where(runs.c.id.in_(those)))
 
 
-def _forget_about(sql: Connection, run: str, chosen: Any) -> None:
+def _delete_jobs_about(sql: Connection, run: str, chosen: Any) -> None:
     """Ends the jobs about `run`, such as packing its model, that are `chosen`."""
     those = select(runs.c.id).where(runs.c.subject == run, chosen)
     sql.execute(events.delete().where(events.c.run.in_(those)))
     sql.execute(runs.delete().where(runs.c.subject == run, chosen))
 
 
-def _kinds(heavy: bool) -> Any:
+def _is_kind(heavy: bool) -> Any:
     return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy == heavy])
 
 
-def _run(row: Any) -> Run:
+def _run_from_row(row: Any) -> Run:
     known = Run.__dataclass_fields__.keys()
     plan = jobs.from_json(row["kind"], row["plan"])
     return Run(**{name: row[name] for name in known if name != "plan"}, plan=plan)
 
 
-SORTS = {
+SORT_ORDERS = {
     "newest": (),
     "score": (runs.c.score.desc().nulls_last(),),
     "longest": (runs.c.seconds.desc().nulls_last(),),
 }
-_PAST = (
+_SUMMARY_COLUMNS = (
     *(runs.c[name] for name in ("id", "kind", "name", "note", "pinned", "approach", "state")),
     *(runs.c[name] for name in ("created", "score", "seconds")),
     runs.c.subject.label("data"),
@@ -722,24 +737,26 @@ _PAST = (
 )
 
 
-def _row(plan: Any, visitor: str, part_of: str | None) -> dict[str, Any]:
+def _new_row(plan: Any, visitor: str, part_of: str | None) -> dict[str, Any]:
     """A new row of `runs`, queued."""
     row = {"id": secrets.token_urlsafe(16), "visitor": visitor, "plan": plan.as_json()}
     row |= {"created": time.time(), "state": QUEUED, "stop": False, "cancel": False}
-    row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject(plan), "part_of": part_of}
-    return row | _told(row["kind"], row["plan"])
+    row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject_of(plan), "part_of": part_of}
+    return row | _history_columns(row["kind"], row["plan"])
 
 
-def _told(kind: str, plan: dict[str, Any], name: str = "", note: str = "") -> dict[str, Any]:
+def _history_columns(
+    kind: str, plan: dict[str, Any], name: str = "", note: str = ""
+) -> dict[str, Any]:
     """What the history shows and finds of a job; plain values, of a plan that may be outdated."""
-    if kind not in LISTED:
+    if kind not in HISTORY_KINDS:
         return {}
     approach, data = plan.get("approach"), plan["data"]
-    words = [name, note, called(kind, approach, data), data]
+    words = [name, note, default_title(kind, approach, data), data]
     return {"approach": approach, "words": " ".join(words).casefold()}
 
 
-def _result(last: dict[str, Any] | None) -> dict[str, Any]:
+def _result_columns(last: dict[str, Any] | None) -> dict[str, Any]:
     """What the history sorts by, of the last event of a run that is over."""
     if not last:
         return {}
@@ -752,8 +769,8 @@ def _result(last: dict[str, Any] | None) -> dict[str, Any]:
 
 # Signs that are not to be seen, and those that turn the direction of reading, which would make
 # "exe.gnp" of a name; among them zero, which Postgres does not keep.
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+INVISIBLE_CHARS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def _clean(text: str, most: int) -> str:
-    return UNSEEN.sub("", text)[:most]
+    return INVISIBLE_CHARS.sub("", text)[:most]

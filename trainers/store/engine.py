@@ -25,22 +25,22 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from trainers.system.errors import UNREACHED, NoStore, said
+from trainers.system.errors import CONNECTION_ERRORS, StoreUnavailable, user_message
 
 # All ours. A process of the app has up to 20 connections, a worker three or four; a PostgreSQL as
 # it is installed serves 100.
-POOL, MORE = 5, 15
-REACH_SECONDS = 5  # to reach the server, and for a connection that is free
-ANSWER_SECONDS = 30  # for an answer; SQLite: for its lock
+POOL_SIZE, MAX_OVERFLOW = 5, 15
+CONNECT_TIMEOUT_SECONDS = 5  # to reach the server, and for a connection that is free
+STATEMENT_TIMEOUT_SECONDS = 30  # for an answer; SQLite: for its lock
 # TCP: a server that was cut off is noticed within some 15 seconds.
-PROBES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
+TCP_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
 # That a run waits for a database which takes nothing: so long may a disk be full, or a server be
 # away. And between two tries.
-PATIENCE_SECONDS, AGAIN_SECONDS = 3600.0, 0.2
+MAX_RETRY_SECONDS, RETRY_INTERVAL_SECONDS = 3600.0, 0.2
 T = TypeVar("T")
 
 
-class NoDatabase(NoStore):
+class DatabaseUnavailable(StoreUnavailable):
     """A database that cannot be used; the text says why, and what to do."""
 
 
@@ -49,39 +49,39 @@ def connect(url: str) -> Engine:
     try:
         told = make_url(url)
     except ArgumentError:
-        raise NoDatabase(
+        raise DatabaseUnavailable(
             "THAW_DATABASE_URL is no address of a database. Write it as "
             "postgresql://user:password@host/database, or leave it out."
         ) from None
     if told.drivername == "sqlite":
-        engine = create_engine(told, connect_args={"timeout": ANSWER_SECONDS})
-        sql_event.listen(engine, "connect", _sqlite_settings)
+        engine = create_engine(told, connect_args={"timeout": STATEMENT_TIMEOUT_SECONDS})
+        sql_event.listen(engine, "connect", _configure_sqlite)
         return engine
     if told.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
-        raise NoDatabase(
+        raise DatabaseUnavailable(
             f"THAW_DATABASE_URL names {told.drivername!r}. Thaw knows SQLite and PostgreSQL: "
             "sqlite:///file or postgresql://user:password@host/database."
         )
-    limits = f"-c statement_timeout={ANSWER_SECONDS}s -c lock_timeout={ANSWER_SECONDS // 2}s"
-    limits += f" -c idle_in_transaction_session_timeout={2 * ANSWER_SECONDS}s"
-    waits = {"connect_timeout": REACH_SECONDS, "options": limits, **PROBES}
-    waits["tcp_user_timeout"] = 1000 * ANSWER_SECONDS // 2
+    limits = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c lock_timeout={STATEMENT_TIMEOUT_SECONDS // 2}s"
+    limits += f" -c idle_in_transaction_session_timeout={2 * STATEMENT_TIMEOUT_SECONDS}s"
+    waits = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": limits, **TCP_KEEPALIVE}
+    waits["tcp_user_timeout"] = 1000 * STATEMENT_TIMEOUT_SECONDS // 2
     try:
         engine = create_engine(
             told.set(drivername="postgresql+psycopg"),
             connect_args={name: waits[name] for name in waits.keys() - told.query.keys()},
             pool_pre_ping=True,
-            pool_size=POOL,
-            max_overflow=MORE,
-            pool_timeout=REACH_SECONDS,
-            json_serializer=_json,
+            pool_size=POOL_SIZE,
+            max_overflow=MAX_OVERFLOW,
+            pool_timeout=CONNECT_TIMEOUT_SECONDS,
+            json_serializer=_dump_json,
         )
     except ModuleNotFoundError:
-        raise NoDatabase(
+        raise DatabaseUnavailable(
             "THAW_DATABASE_URL names a PostgreSQL, and what talks to it is not installed: "
             'pip install "thaw[postgres]".'
         ) from None
-    sql_event.listen(engine, "connect", _postgres_settings)
+    sql_event.listen(engine, "connect", _configure_postgres)
     return engine
 
 
@@ -90,14 +90,14 @@ def is_shared(engine: Engine) -> bool:
     return engine.dialect.name != "sqlite"
 
 
-def now(engine: Engine) -> float | ColumnElement[float]:
+def server_time(engine: Engine) -> float | ColumnElement[float]:
     """Seconds since 1970 for heartbeats, as a value of a query: on one clock, whoever asks."""
     if is_shared(engine):
         return literal_column("extract(epoch FROM clock_timestamp())", Float)
     return time.time()
 
 
-def patiently(ask: Callable[[], T], kinds: tuple[type[SQLAlchemyError], ...] = UNREACHED) -> T:
+def retry(ask: Callable[[], T], kinds: tuple[type[SQLAlchemyError], ...] = CONNECTION_ERRORS) -> T:
     """What `ask` gives, tried again while it raises one of these `kinds`, for `PATIENCE_SECONDS`.
     For workers: no page may wait like this."""
     began, warned = time.monotonic(), False
@@ -106,15 +106,15 @@ def patiently(ask: Callable[[], T], kinds: tuple[type[SQLAlchemyError], ...] = U
             return ask()
         except kinds as error:
             if not warned:
-                logging.warning("A run waits for the database. %s", said(error))
+                logging.warning("A run waits for the database. %s", user_message(error))
             warned = True
-            if time.monotonic() - began > PATIENCE_SECONDS:
+            if time.monotonic() - began > MAX_RETRY_SECONDS:
                 raise
-            time.sleep(AGAIN_SECONDS)
+            time.sleep(RETRY_INTERVAL_SECONDS)
 
 
 @contextmanager
-def alone(engine: Engine, what: str) -> Iterator[None]:
+def advisory_lock(engine: Engine, what: str) -> Iterator[None]:
     """Of all app servers that share the database, one is in here at a time. (Of the threads of
     one process that is for a lock of its own.)"""
     if not is_shared(engine):
@@ -125,7 +125,7 @@ def alone(engine: Engine, what: str) -> Iterator[None]:
         yield
 
 
-def _sqlite_settings(connection: Any, _: Any) -> None:
+def _configure_sqlite(connection: Any, _: Any) -> None:
     # WAL: pages read while a worker writes. NORMAL: the file is whole after a power cut, but what
     # was written since the last checkpoint may be gone (sqlite.org/pragma.html#pragma_synchronous),
     # and nobody waits for the disk twenty times a second; `append` makes sure of a run's end.
@@ -134,7 +134,7 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
         connection.execute(f"PRAGMA {setting}").close()
 
 
-def _postgres_settings(connection: Any, _: Any) -> None:
+def _configure_postgres(connection: Any, _: Any) -> None:
     """PostgreSQL keeps no zero sign, and refuses what has one, also where it is looked for: an
     address that somebody made up."""
     from psycopg.types.string import StrDumperUnknown
@@ -146,6 +146,6 @@ def _postgres_settings(connection: Any, _: Any) -> None:
     connection.adapters.register_dumper(str, WithoutZero)
 
 
-def _json(value: Any) -> str:
+def _dump_json(value: Any) -> str:
     # An even number of backslashes before it: else the last one is part of the text.
     return re.sub(r"(?<!\\)((?:\\\\)*)\\u0000", r"\1", json.dumps(value))

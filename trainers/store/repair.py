@@ -19,64 +19,64 @@ from sqlalchemy import JSON, Float, Table
 
 from trainers.store import Store
 from trainers.store.tables import metadata
-from trainers.system.atomic import forced, named
-from trainers.system.errors import database_file
-from trainers.system.paths import home
+from trainers.system.atomic import fsync_dir, fsync_file
+from trainers.system.errors import database_path
+from trainers.system.paths import data_dir
 
-BESIDE = ("", "-wal", "-shm")  # SQLite keeps a database in these
-FURTHEST = 2**40  # rows that a damaged page may hide. Ours
+SQLITE_SUFFIXES = ("", "-wal", "-shm")  # SQLite keeps a database in these
+MAX_SKIPPED_ROWS = 2**40  # rows that a damaged page may hide. Ours
 
 
 class CannotRepair(RuntimeError):
     """The text says why, and what to do."""
 
 
-class Repaired(NamedTuple):
+class RepairResult(NamedTuple):
     aside: Path  # the damaged file, as it was
     saved: dict[str, int]  # rows of each table
     gaps: int  # places where rows could not be read
 
 
-def damaged() -> list[Path]:
+def list_damaged() -> list[Path]:
     """Databases that were put aside, also where another has taken their place since."""
-    files = {home() / "thaw.db", database_file() or home() / "thaw.db"}
+    files = {data_dir() / "thaw.db", database_path() or data_dir() / "thaw.db"}
     return sorted(one for file in files for one in file.parent.glob(f"{file.name}.damaged-*"))
 
 
-def repair(*, anyway: bool = False) -> Repaired | None:
+def repair(*, anyway: bool = False) -> RepairResult | None:
     """None where nothing is wrong with it; with `anyway` it is written anew even so. Raises
     `CannotRepair`."""
-    file = database_file()
+    file = database_path()
     if file is None:
         raise CannotRepair("The database is not a file of Thaw's: see who runs its server.")
     if not file.exists():
         raise CannotRepair(f"There is no database, {file}: Thaw makes one when it starts.")
-    if users := _users(file):
+    if users := _find_users(file):
         raise CannotRepair(f"{file} is in use (process {users[0]}). Close Thaw, and try again.")
     new, copy = file.with_name(f"{file.name}.new"), file.with_name(f"{file.name}.copy")
     try:
-        for end in BESIDE[:2]:
+        for end in SQLITE_SUFFIXES[:2]:
             with suppress(FileNotFoundError):
                 shutil.copyfile(f"{file}{end}", f"{copy}{end}")
-        if _is_whole(copy) and not anyway:
+        if _is_intact(copy) and not anyway:
             return None
-        saved, gaps = _saved(copy, new)
-        forced(new)
+        saved, gaps = _salvage(copy, new)
+        fsync_file(new)
         aside = file.with_name(f"{file.name}.damaged-{time.strftime('%Y-%m-%d-%H%M%S')}")
-        for end in BESIDE:
+        for end in SQLITE_SUFFIXES:
             with suppress(FileNotFoundError):
                 Path(f"{file}{end}").rename(f"{aside}{end}")
                 Path(f"{aside}{end}").touch()  # its age counts from here
         new.rename(file)
-        named(home())
+        fsync_dir(data_dir())
     finally:
         for left in (new, copy):
-            for end in BESIDE:
+            for end in SQLITE_SUFFIXES:
                 Path(f"{left}{end}").unlink(missing_ok=True)
-    return Repaired(aside, saved, gaps)
+    return RepairResult(aside, saved, gaps)
 
 
-def _users(file: Path) -> list[int]:
+def _find_users(file: Path) -> list[int]:
     """Numbers of the processes that have it open, as far as we may see."""
     found = []
     for process in psutil.process_iter():
@@ -86,7 +86,7 @@ def _users(file: Path) -> list[int]:
     return found
 
 
-def _is_whole(file: Path) -> bool:
+def _is_intact(file: Path) -> bool:
     with closing(sqlite3.connect(file)) as sql:
         try:
             return sql.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
@@ -94,7 +94,7 @@ def _is_whole(file: Path) -> bool:
             return False
 
 
-def _saved(old: Path, new: Path) -> tuple[dict[str, int], int]:
+def _salvage(old: Path, new: Path) -> tuple[dict[str, int], int]:
     made = Store(f"sqlite:///{new}")
     made.engine.dispose()
     saved, gaps = {}, 0
@@ -112,8 +112,8 @@ def _saved(old: Path, new: Path) -> tuple[dict[str, int], int]:
                 continue
             marks = ", ".join("?" * len(names))
             into = f"INSERT OR IGNORE INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608, names of our own
-            for row in _rows(source, table.name, names):
-                if row is None or not _makes_sense(table, dict(zip(names, row, strict=True))):
+            for row in _read_rows(source, table.name, names):
+                if row is None or not _is_readable_row(table, dict(zip(names, row, strict=True))):
                     gaps += 1
                     continue
                 with suppress(sqlite3.IntegrityError):
@@ -122,35 +122,37 @@ def _saved(old: Path, new: Path) -> tuple[dict[str, int], int]:
     return saved, gaps
 
 
-def _rows(sql: sqlite3.Connection, table: str, names: list[str]) -> Iterator[tuple | None]:
+def _read_rows(sql: sqlite3.Connection, table: str, names: list[str]) -> Iterator[tuple | None]:
     """What can be read of `table`; None for each stretch that cannot."""
     select = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid > ? AND rowid < ?"  # noqa: S608
     at, ahead, end = -1, 0, 2**62
-    while ahead < FURTHEST:
+    while ahead < MAX_SKIPPED_ROWS:
         before = at
-        for number, *row in _until_damaged(sql, f"{select} ORDER BY rowid", at + ahead, end):
+        for number, *row in _read_until_damage(sql, f"{select} ORDER BY rowid", at + ahead, end):
             if number is None:  # damaged from here on
                 break
             if ahead:  # beyond what is damaged: from here back to it
-                yield from _back(sql, select, at, number)
+                yield from _read_backwards(sql, select, at, number)
             at, ahead = number, 0
             yield tuple(row)
         else:
             if ahead:
-                yield from _back(sql, select, at, end)
+                yield from _read_backwards(sql, select, at, end)
             return
         if not ahead or at != before:
             yield None
         ahead = max(1, 2 * ahead)
 
 
-def _back(sql: sqlite3.Connection, select: str, above: int, below: int) -> Iterator[tuple]:
-    for number, *row in _until_damaged(sql, f"{select} ORDER BY rowid DESC", above, below):
+def _read_backwards(
+    sql: sqlite3.Connection, select: str, above: int, below: int
+) -> Iterator[tuple]:
+    for number, *row in _read_until_damage(sql, f"{select} ORDER BY rowid DESC", above, below):
         if number is not None:
             yield tuple(row)
 
 
-def _until_damaged(
+def _read_until_damage(
     sql: sqlite3.Connection, query: str, above: int, below: int
 ) -> Iterator[tuple | list]:
     """Rows with their numbers; a last one, numbered None, where no more can be read."""
@@ -169,7 +171,7 @@ def _until_damaged(
     yield (None,)
 
 
-def _makes_sense(table: Table, row: dict[str, Any]) -> bool:
+def _is_readable_row(table: Table, row: dict[str, Any]) -> bool:
     """Whether a page can read it: a damaged page may still look like rows."""
     try:
         for name, value in row.items():

@@ -69,7 +69,7 @@ workers = Table(
     Column("heavy", Boolean, nullable=False, server_default="1"),  # has torch: can train
     Column("machine", String(32)),  # its data folder, where several share the database
 )
-continued = Table(
+resumed_runs = Table(
     "continued",
     metadata,
     Column("run", String(32), primary_key=True),
@@ -155,7 +155,7 @@ room_runs = Table(
     Column("room", String(ROOM_CODE_LENGTH), nullable=False, index=True),
     Column("visitor", String(64), nullable=False),
 )
-tries = Table(
+join_attempts = Table(
     "room_tries",
     metadata,
     Column("visitor", String(64), nullable=False),

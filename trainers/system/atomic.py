@@ -10,46 +10,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DRAFT = ".part"  # how a draft ends: what a killed process left is cleared away by that
+PARTIAL_SUFFIX = ".part"  # how a draft ends: what a killed process left is cleared away by that
 
 
 @contextmanager
-def whole(file: Path, *, apart: bool = False) -> Iterator[Path]:
+def atomic_write(file: Path, *, apart: bool = False) -> Iterator[Path]:
     """A draft to write; once the context ends it is `file`. Where it raises, `file` is as it was.
 
     `apart`: others may write the same file at the same time, so the draft has a name of its own.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}{own_part() if apart else ''}{DRAFT}")
+    draft = file.with_name(f"{file.name}{unique_suffix() if apart else ''}{PARTIAL_SUFFIX}")
     try:
         yield draft
-        forced(draft)
+        fsync_file(draft)
         draft.replace(file)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    named(file.parent)
+    fsync_dir(file.parent)
 
 
-def own_part() -> str:
+def unique_suffix() -> str:
     """Of a draft's name: threads of one process, too, may write the same file at the same time."""
     return f".{secrets.token_hex(4)}"
 
 
 def write_text(file: Path, text: str, *, apart: bool = False) -> None:
     """Leaves `text` in `file`, whole or not at all."""
-    with whole(file, apart=apart) as draft:
+    with atomic_write(file, apart=apart) as draft:
         draft.write_text(text, "utf-8")
 
 
-def forced(file: Path) -> None:
+def fsync_file(file: Path) -> None:
     """What was written to `file` is on the disk, not only in memory."""
     # Windows forces only what may be written; a download that is kept may be for reading alone.
     with open(file, "rb+" if os.name == "nt" else "rb") as written:
         os.fsync(written.fileno())
 
 
-def named(folder: Path) -> None:
+def fsync_dir(folder: Path) -> None:
     """The names in `folder` are on the disk: which file is called what."""
     if os.name == "nt":  # where a folder cannot be opened, and names are written with the files
         return

@@ -13,108 +13,112 @@ from sqlalchemy.exc import (
     TimeoutError as NoConnectionFree,
 )
 
-from trainers.system.paths import database_url, home, home_folder
-from trainers.system.settings import hosted
+from trainers.system.paths import data_dir, data_dir_path, database_url
+from trainers.system.settings import is_hosted
 
 
-class NoStore(RuntimeError):
+class StoreUnavailable(RuntimeError):
     """Thaw cannot keep anything; the text says why, and what to do."""
 
 
-FULL = (
+DISK_FULL_TEXT = (
     "The disk is full, so nothing more can be kept{data}. Make room on it, and try again. What was "
     "kept before is whole."
 )
-NOT_OURS = (
+NOT_WRITABLE_TEXT = (
     "Thaw may not write to its data folder{data}. Give it the right to, or set THAW_HOME to a "
     "folder of your own: THAW_HOME=~/thaw"
 )
-BUSY = (
+DATABASE_LOCKED_TEXT = (
     "Another program keeps Thaw's database{file} locked: a backup, perhaps, or a tool that looks "
     "into it. Nothing is lost. Close that program or wait for it, and try again."
 )
-DAMAGED = (
+DATABASE_DAMAGED_TEXT = (
     "Thaw's database{file} is damaged. It was left as it is. To go on, close Thaw and run: "
     "python -m trainers repair. That puts the file aside and saves what can still be read of it."
 )
-AWAY = (
+DATABASE_UNREACHABLE_TEXT = (
     "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "
     "runs goes on. Wait a moment and try again. If that lasts, tell whoever runs this Thaw."
 )
-UNREACHED = (OperationalError, InterfaceError, NoConnectionFree)  # of a server
+CONNECTION_ERRORS = (OperationalError, InterfaceError, NoConnectionFree)  # of a server
 
-BY_NUMBER = {
-    errno.ENOSPC: FULL,
-    errno.EDQUOT: FULL,
-    errno.EFBIG: FULL,  # a limit on files, which ends as a full disk does
-    errno.EROFS: NOT_OURS,
-    errno.EACCES: NOT_OURS,
-    errno.EPERM: NOT_OURS,
+TEXT_BY_ERRNO = {
+    errno.ENOSPC: DISK_FULL_TEXT,
+    errno.EDQUOT: DISK_FULL_TEXT,
+    errno.EFBIG: DISK_FULL_TEXT,  # a limit on files, which ends as a full disk does
+    errno.EROFS: NOT_WRITABLE_TEXT,
+    errno.EACCES: NOT_WRITABLE_TEXT,
+    errno.EPERM: NOT_WRITABLE_TEXT,
 }
-BY_SQLITE = {
-    sqlite3.SQLITE_FULL: FULL,
-    sqlite3.SQLITE_READONLY: NOT_OURS,
-    sqlite3.SQLITE_CANTOPEN: NOT_OURS,
-    sqlite3.SQLITE_PERM: NOT_OURS,
-    sqlite3.SQLITE_BUSY: BUSY,
-    sqlite3.SQLITE_LOCKED: BUSY,
-    sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_NOTADB: DAMAGED,
-    sqlite3.SQLITE_IOERR: FULL,  # its index file could not grow
+TEXT_BY_SQLITE_CODE = {
+    sqlite3.SQLITE_FULL: DISK_FULL_TEXT,
+    sqlite3.SQLITE_READONLY: NOT_WRITABLE_TEXT,
+    sqlite3.SQLITE_CANTOPEN: NOT_WRITABLE_TEXT,
+    sqlite3.SQLITE_PERM: NOT_WRITABLE_TEXT,
+    sqlite3.SQLITE_BUSY: DATABASE_LOCKED_TEXT,
+    sqlite3.SQLITE_LOCKED: DATABASE_LOCKED_TEXT,
+    sqlite3.SQLITE_CORRUPT: DATABASE_DAMAGED_TEXT,
+    sqlite3.SQLITE_NOTADB: DATABASE_DAMAGED_TEXT,
+    sqlite3.SQLITE_IOERR: DISK_FULL_TEXT,  # its index file could not grow
 }
 
 
-def said(error: BaseException) -> str:
+def user_message(error: BaseException) -> str:
     """What `error` means and what to do; "" where it is none of these."""
     text = ""
     if isinstance(error, SQLAlchemyError):
         number = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
         if number is not None:
-            text = BY_SQLITE.get(number & 0xFF, "")
-        elif isinstance(error, UNREACHED):
-            text = AWAY
+            text = TEXT_BY_SQLITE_CODE.get(number & 0xFF, "")
+        elif isinstance(error, CONNECTION_ERRORS):
+            text = DATABASE_UNREACHABLE_TEXT
     elif isinstance(error, OSError):
-        text = BY_NUMBER.get(error.errno, "")
-    file = database_file()
-    if hosted():  # visitors have no business with its paths
+        text = TEXT_BY_ERRNO.get(error.errno, "")
+    file = database_path()
+    if is_hosted():  # visitors have no business with its paths
         return text.format(data="", file="")
-    return text.format(data=f", {home_folder()}", file=f", {file}," if file else "")
+    return text.format(data=f", {data_dir_path()}", file=f", {file}," if file else "")
 
 
-def in_full(error: BaseException) -> str:
+def operator_message(error: BaseException) -> str:
     """The same for who runs this Thaw: of a database that is away, what it was that failed. No
     address of ours: it has a password."""
-    text = said(error)
-    if text != AWAY:
+    text = user_message(error)
+    if text != DATABASE_UNREACHABLE_TEXT:
         return text
     told = str(getattr(error, "orig", None) or error).strip().splitlines()
     return f"The database cannot be used: {told[0] if told else type(error).__name__}"
 
 
-def database_file() -> Path | None:
+def database_path() -> Path | None:
     """SQLite's, where that is the database."""
-    url = make_url(os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{home_folder() / 'thaw.db'}")
+    url = make_url(
+        os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{data_dir_path() / 'thaw.db'}"
+    )
     return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
 
 
-def opened() -> str:
+def open_database_url() -> str:
     """`database_url()`, once the data folder can be written to. Raises `NoStore`."""
     try:
         url = database_url()
-        if not os.access(home(), os.W_OK):
+        if not os.access(data_dir(), os.W_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        other = f"Thaw's data folder, {home_folder()}, cannot be used ({error}). Set THAW_HOME to "
-        raise NoStore(said(error) or f"{other}another.") from error
+        other = (
+            f"Thaw's data folder, {data_dir_path()}, cannot be used ({error}). Set THAW_HOME to "
+        )
+        raise StoreUnavailable(user_message(error) or f"{other}another.") from error
     return url
 
 
 # How libraries say it: numpy and Python by MemoryError; torch on a processor "can't allocate
 # memory", on a card "out of memory"; C++ "bad_alloc"; the system "Cannot allocate memory".
-MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "bad_alloc",
+OUT_OF_MEMORY_PHRASES = ("can't allocate memory", "cannot allocate memory", "out of memory", "bad_alloc",
           "can't start new thread", "failed to create a memory", "not enough memory")  # fmt: skip
 
 
-def short_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     told = str(error).casefold()
-    return isinstance(error, MemoryError) or any(words in told for words in MEMORY)
+    return isinstance(error, MemoryError) or any(words in told for words in OUT_OF_MEMORY_PHRASES)

@@ -15,35 +15,37 @@ from typing import Any
 
 import numpy as np
 
-from trainers.system.atomic import DRAFT, own_part, whole
-from trainers.system.paths import home
+from trainers.system.atomic import PARTIAL_SUFFIX, atomic_write, unique_suffix
+from trainers.system.paths import data_dir
 
-MOST_BYTES = 500_000_000  # ours: of all data together; the longest unused goes first
-FORM = 1  # of what is kept, and of how it is computed: a newer one is computed anew
+MAX_BYTES = 500_000_000  # ours: of all data together; the longest unused goes first
+FORMAT_VERSION = 1  # of what is kept, and of how it is computed: a newer one is computed anew
 
 
-def raw(example: Any) -> bytes:
+def to_bytes(example: Any) -> bytes:
     """What an example is: a text, or a picture uint8 H x W x 3."""
     if isinstance(example, str):
         return b"text" + example.encode("utf-8", "surrogatepass")
     return repr(example.shape).encode() + np.ascontiguousarray(example).tobytes()
 
 
-def contents(inputs: Any, items: Iterable[int]) -> list[bytes]:
+def content_digests(inputs: Any, items: Iterable[int]) -> list[bytes]:
     """A digest of each of the examples numbered `items`; nothing is decoded that lies in a file."""
-    bytes_of = getattr(inputs, "raw", None) or (lambda item: raw(inputs[item]))
+    bytes_of = getattr(inputs, "raw", None) or (lambda item: to_bytes(inputs[item]))
     return [hashlib.blake2b(bytes_of(item), digest_size=16).digest() for item in items]
 
 
-class Known:
+class FeatureCache:
     """The features of one data set as one network sees it, told apart by `network`."""
 
     def __init__(self, data: str, network: str) -> None:
         self.data, self.network = data, network
-        self.place = home() / "features" / data
+        self.place = data_dir() / "features" / data
 
     def _file(self, examples: Iterable[bytes], mirrored: bool) -> Path:
-        told = hashlib.blake2b(repr((FORM, self.network, mirrored)).encode(), digest_size=20)
+        told = hashlib.blake2b(
+            repr((FORMAT_VERSION, self.network, mirrored)).encode(), digest_size=20
+        )
         for example in examples:
             told.update(example)
         return self.place / f"{told.hexdigest()}.npy"
@@ -64,29 +66,29 @@ class Known:
         file = self._file(examples, mirrored)
         with suppress(OSError):
             self.place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with whole(file, apart=True) as draft, open(draft, "wb") as out:
+            with atomic_write(file, apart=True) as draft, open(draft, "wb") as out:
                 np.save(out, features, allow_pickle=False)
-            _make_room()
-        if is_gone(self.data):
-            forget(self.data)
+            _evict()
+        if is_deleted(self.data):
+            delete(self.data)
 
 
-def take(data: str, name: str, features: np.ndarray) -> None:
+def import_file(data: str, name: str, features: np.ndarray) -> None:
     """Keeps a file of features, as bytes, that a run on another computer has computed."""
-    file = home() / "features" / data / name
-    draft = file.with_suffix(f"{own_part()}{DRAFT}")
+    file = data_dir() / "features" / data / name
+    draft = file.with_suffix(f"{unique_suffix()}{PARTIAL_SUFFIX}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft.write_bytes(features)
         draft.replace(file)
-        _make_room()
+        _evict()
     except OSError:  # it costs a second run some time, and nothing else
         draft.unlink(missing_ok=True)
-    if is_gone(data):
-        forget(data)
+    if is_deleted(data):
+        delete(data)
 
 
-def is_gone(data: str) -> bool:
+def is_deleted(data: str) -> bool:
     """Whether this is data of a visitor's own that was deleted."""
     from trainers.datasets.uploads import dataset
     from trainers.system.registry import UnknownKey
@@ -94,19 +96,19 @@ def is_gone(data: str) -> bool:
     if not data.startswith("own-"):
         return False
     try:
-        return not (dataset.folder(data) / "examples.bin").exists()
+        return not (dataset.dataset_dir(data) / "examples.bin").exists()
     except UnknownKey:
         return True
 
 
-def forget(data: str) -> None:
+def delete(data: str) -> None:
     """Deletes what is kept of `data`."""
-    shutil.rmtree(home() / "features" / data, ignore_errors=True)
+    shutil.rmtree(data_dir() / "features" / data, ignore_errors=True)
 
 
-def _make_room() -> None:
+def _evict() -> None:
     files = []
-    for file in (home() / "features").glob("*/*.npy"):
+    for file in (data_dir() / "features").glob("*/*.npy"):
         try:
             about = file.stat()
         except FileNotFoundError:  # deleted meanwhile
@@ -116,5 +118,5 @@ def _make_room() -> None:
     taken = 0
     for _, size, file in files:
         taken += size
-        if taken > MOST_BYTES:
+        if taken > MAX_BYTES:
             file.unlink(missing_ok=True)

@@ -12,36 +12,39 @@ from pathlib import Path
 
 import psutil
 
-SHARE = 0.9  # of the computer's memory, for one worker: the rest is for all else. Ours
-FIRST_TO_GO = "500"  # of 1,000: where the system must end a process, a worker before the app
-GROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of a container: cgroups v2 and v1
+MEMORY_FRACTION = 0.9  # of the computer's memory, for one worker: the rest is for all else. Ours
+OOM_SCORE_ADJ = "500"  # of 1,000: where the system must end a process, a worker before the app
+CGROUP_LIMIT_FILES = (
+    "memory.max",
+    "memory/memory.limit_in_bytes",
+)  # of a container: cgroups v2 and v1
 
 
-def ceiling_bytes() -> int:
+def limit_bytes() -> int:
     """0: none."""
     if given := os.environ.get("THAW_WORKER_GB", "").strip():
         return int(float(given) * 1e9)
-    return int(SHARE * machine_bytes())
+    return int(MEMORY_FRACTION * total_bytes())
 
 
-def machine_bytes() -> int:
+def total_bytes() -> int:
     """Of the computer, or of the container that this runs in."""
     most = psutil.virtual_memory().total
-    for name in GROUP_LIMITS:
+    for name in CGROUP_LIMIT_FILES:
         with suppress(OSError, ValueError):  # "max": no limit
             most = min(most, int(Path("/sys/fs/cgroup", name).read_text("ascii")))
     return most
 
 
-def hold() -> None:
+def apply() -> None:
     """Holds this process to it, where the system can: on Linux, data in memory."""
     if sys.platform != "linux":
         return
     import resource
 
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, "ascii")
-    most = ceiling_bytes()
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ, "ascii")
+    most = limit_bytes()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if most and (hard == resource.RLIM_INFINITY or most < hard):
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

@@ -7,33 +7,33 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from trainers.system.atomic import DRAFT, own_part
+from trainers.system.atomic import PARTIAL_SUFFIX, unique_suffix
 
 
-def home_folder() -> Path:
+def data_dir_path() -> Path:
     """The data folder, there or not."""
     chosen = os.environ.get("THAW_HOME")
     return Path(chosen) if chosen else user_data_path("thaw", appauthor=False)
 
 
-def home() -> Path:
+def data_dir() -> Path:
     """The data folder, made if need be."""
-    folder = home_folder()
+    folder = data_dir_path()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def database_url() -> str:
     """The database of runs: `THAW_DATABASE_URL`, by default SQLite in the data folder."""
-    return os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{home() / 'thaw.db'}"
+    return os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{data_dir() / 'thaw.db'}"
 
 
-def machine() -> str:
+def data_dir_id() -> str:
     """The name of the data folder, for those who share a database but not their files."""
-    file = home() / "machine"
+    file = data_dir() / "machine"
     with suppress(FileNotFoundError):
         return file.read_text()
-    draft = file.with_name(f"machine{own_part()}{DRAFT}")
+    draft = file.with_name(f"machine{unique_suffix()}{PARTIAL_SUFFIX}")
     draft.write_text(secrets.token_hex(8))
     with suppress(FileExistsError):  # another process was quicker
         os.link(draft, file)
@@ -41,11 +41,11 @@ def machine() -> str:
     return file.read_text()
 
 
-def run_folder(run: str) -> Path:
+def run_dir(run: str) -> Path:
     """Where the weights of a run lie. `run` is an id the store made, never a visitor's text."""
-    return home() / "runs" / run
+    return data_dir() / "runs" / run
 
 
-def zip_of(run: str) -> Path:
+def bundle_path(run: str) -> Path:
     """Where a page's export of a run lies; it goes with the run, and with its data."""
-    return run_folder(run) / "take-away.zip"
+    return run_dir(run) / "take-away.zip"

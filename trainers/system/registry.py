@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-MOST_CHARS = 80  # of a key that there is not, told again. Ours
+MAX_ECHOED_CHARS = 80  # of a key that there is not, told again. Ours
 
 
 class UnknownKey(KeyError):
@@ -15,7 +15,7 @@ class UnknownKey(KeyError):
         return self.args[0]  # KeyError would quote it
 
 
-def by_key(*rows: Any) -> Mapping[str, Any]:
+def build_registry(*rows: Any) -> Mapping[str, Any]:
     """`rows` by their `key`. Raises ValueError when two rows have the same one."""
     keys = [row.key for row in rows]
     if repeated := {key for key in keys if keys.count(key) > 1}:
@@ -23,11 +23,11 @@ def by_key(*rows: Any) -> Mapping[str, Any]:
     return MappingProxyType(dict(zip(keys, rows, strict=True)))
 
 
-def pick_from(registry: Mapping[str, Any], key: str, what: str) -> Any:
+def look_up(registry: Mapping[str, Any], key: str, what: str) -> Any:
     """The row called `key`. Raises `UnknownKey`, saying what `what` was asked and what exists."""
     if key not in registry:
         near = get_close_matches(str(key), registry, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
-        asked = str(key)[:MOST_CHARS]  # an address can say anything
+        asked = str(key)[:MAX_ECHOED_CHARS]  # an address can say anything
         raise UnknownKey(f"No {what} {asked!r}. {hint}There are: {', '.join(registry)}.")
     return registry[key]

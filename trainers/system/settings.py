@@ -49,17 +49,17 @@ SETTINGS = {
 }
 
 
-def hosted() -> bool:
+def is_hosted() -> bool:
     """Whether people sign in here."""
     return os.environ.get("THAW_HOSTED", "").strip().casefold() in ("1", "true", "yes", "on")
 
 
-def setting(key: str) -> float:
+def get_setting(key: str) -> float:
     """What `key` (in SETTINGS) is set to; 0: no limit. Raises `BadSetting`."""
     row = SETTINGS[key]
     given = os.environ.get(row.variable, "").strip()
     if not given:
-        return row.hosted if hosted() else row.own
+        return row.hosted if is_hosted() else row.own
     try:
         value = float(given)
     except ValueError:
@@ -71,7 +71,7 @@ def setting(key: str) -> float:
     return value
 
 
-def checked() -> None:
+def check_settings() -> None:
     """Raises `BadSetting` for the first that is wrong: at the start, not when it is needed."""
     for key in SETTINGS:
-        setting(key)
+        get_setting(key)

@@ -16,27 +16,27 @@ from typing import Any
 from guide import Answers, advise
 from guide.approaches import APPROACHES
 from trainers import datasets
-from trainers.evaluation.metrics import paired
+from trainers.evaluation.metrics import compare_paired
 from trainers.evaluation.verdict import ADVISABLE
-from trainers.events import Answered, Finished
+from trainers.events import PredictionsRecorded, RunFinished
 from trainers.plan import Plan
 from trainers.system.atomic import write_text
-from trainers.system.paths import home
-from trainers.tasks.compare import measured
-from trainers.tasks.executor import pool
-from trainers.tasks.pilot import trial
-from trainers.training.features import Shared
-from trainers.training.run import BadData, never, run
+from trainers.system.paths import data_dir
+from trainers.tasks.compare import infer_answer_keys
+from trainers.tasks.executor import get_executor
+from trainers.tasks.pilot import run_pilot
+from trainers.training.features import ComputationCache
+from trainers.training.run import BadData, never_stop, run
 
-NEAR = 0.01  # of the best, in shares: as good
-FULL = {"volumes": (5, 20, 100), "seeds": (0, 1, 2), "seconds": 60.0}  # the grid on request
+TIE_MARGIN = 0.01  # of the best, in shares: as good
+FULL_GRID = {"volumes": (5, 20, 100), "seeds": (0, 1, 2), "seconds": 60.0}  # the grid on request
 # What CS231n's notes say: a linear head on few examples, else fine-tuning. (Its third advice for
 # few and unlike ones, a head on earlier layers, is none of our approaches.)
-CS231N = {"limited": "transfer", "moderate": "fine_tune", "large": "fine_tune"}
+CS231N_RULES = {"limited": "transfer", "moderate": "fine_tune", "large": "fine_tune"}
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """One data set at one volume and seed, and all that was found."""
 
     data: str
@@ -59,7 +59,7 @@ class Cell:
         advised = {
             "rules alone": (self.article, 0.0),
             "rules and trial": (self.trusted, self.trial_took),
-            "CS231n": (CS231N.get(self.answers["data_volume"], "transfer"), 0.0),
+            "CS231n": (CS231N_RULES.get(self.answers["data_volume"], "transfer"), 0.0),
         }
         advised |= {f"always {key}": (key, 0.0) for key in ADVISABLE}
         return {whose: (key, more + self.took[key]) for whose, (key, more) in advised.items()}
@@ -77,33 +77,37 @@ class Cell:
 
     def as_good(self, approach: str) -> bool:
         """Within a point of the best, or inside the noise of the test."""
-        behind = paired(self.right[self.best], self.right[approach])
-        return self.regret(approach) <= NEAR or behind.low <= 0
+        behind = compare_paired(self.right[self.best], self.right[approach])
+        return self.regret(approach) <= TIE_MARGIN or behind.low <= 0
 
 
-def _place(data: str, per_class: int, seed: int, seconds: float, trial_seconds: float):
+def _cell_path(data: str, per_class: int, seed: int, seconds: float, trial_seconds: float):
     name = f"{data}-{per_class}-{seed}-{seconds:g}-{trial_seconds:g}.json"
-    return home() / "bench" / name
+    return data_dir() / "bench" / name
 
 
-def _grid(keys: Sequence[str], volumes: Sequence[int], seeds: Sequence[int]) -> Iterator[tuple]:
+def _iterate_grid(
+    keys: Sequence[str], volumes: Sequence[int], seeds: Sequence[int]
+) -> Iterator[tuple]:
     return ((key, per_class, seed) for key in keys for per_class in volumes for seed in seeds)
 
 
-def known(
+def load_cells(
     keys: Sequence[str],
     *,
     volumes: Sequence[int],
     seeds: Sequence[int],
     seconds: float,
     trial_seconds: float,
-) -> list[Cell]:
+) -> list[GridCell]:
     """The cells of the grid that were measured on this computer."""
-    places = [_place(*cell, seconds, trial_seconds) for cell in _grid(keys, volumes, seeds)]
-    return [Cell(**json.loads(place.read_text("utf-8"))) for place in places if place.exists()]
+    places = [
+        _cell_path(*cell, seconds, trial_seconds) for cell in _iterate_grid(keys, volumes, seeds)
+    ]
+    return [GridCell(**json.loads(place.read_text("utf-8"))) for place in places if place.exists()]
 
 
-def cells(
+def measure_cells(
     keys: Sequence[str],
     *,
     volumes: Sequence[int],
@@ -112,63 +116,68 @@ def cells(
     trial_seconds: float,
 ) -> Iterator[str]:
     """Measures what is missing of the grid, and says so, a line a cell."""
-    places = {cell: _place(*cell, seconds, trial_seconds) for cell in _grid(keys, volumes, seeds)}
+    places = {
+        cell: _cell_path(*cell, seconds, trial_seconds)
+        for cell in _iterate_grid(keys, volumes, seeds)
+    }
     missing = [
-        partial(_cell, place, *cell, seconds, trial_seconds)
+        partial(_measure_and_save, place, *cell, seconds, trial_seconds)
         for cell, place in places.items()
         if not place.exists()
     ]
-    for told in pool().together(missing):
+    for told in get_executor().together(missing):
         if told and told[1]:
             yield told[1]
 
 
-def _cell(
+def _measure_and_save(
     place: Path, key: str, per_class: int, seed: int, seconds: float, trial_seconds: float
 ) -> Iterator[str | None]:
     plan = Plan(data=key, approach="transfer", per_class=per_class, seed=seed, seconds=seconds)
-    work = partial(measuring, trial_seconds=trial_seconds)
+    work = partial(stream_cell, trial_seconds=trial_seconds)
     try:
-        cell = yield from pool().elsewhere(work, plan, stop=never)
+        cell = yield from get_executor().elsewhere(work, plan, stop=never_stop)
     except BadData as error:
         yield str(error)
         return
     write_text(place, json.dumps(asdict(cell)))
-    yield in_words(cell)
+    yield describe_cell(cell)
 
 
-def measuring(
+def stream_cell(
     plan: Plan, *, trial_seconds: float, stop: Callable[[], bool]
-) -> Generator[None, None, Cell]:
+) -> Generator[None, None, GridCell]:
     """`measure`, as a pool has it done: it tells nothing."""
     yield from ()
-    return measure(plan.data, plan.per_class, plan.seed, plan.seconds, trial_seconds)
+    return measure_cell(plan.data, plan.per_class, plan.seed, plan.seconds, trial_seconds)
 
 
-def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> Cell:
+def measure_cell(
+    key: str, per_class: int, seed: int, seconds: float, trial_seconds: float
+) -> GridCell:
     plan = Plan(data=key, approach="transfer", per_class=per_class, seed=seed, seconds=seconds)
-    data = datasets.pick(key).data(per_class, seed)
-    answers = measured(data, seconds)
+    data = datasets.get_dataset(key).data(per_class, seed)
+    answers = infer_answer_keys(data, seconds)
     article = advise(Answers(**answers)).approach
     began = time.monotonic()
-    stream = trial(plan, data, article, seconds=trial_seconds, stop=lambda: False)
-    tried = _last(stream)
+    stream = run_pilot(plan, data, article, seconds=trial_seconds, stop=lambda: False)
+    tried = _drain(stream)
     trial_took = time.monotonic() - began
     right: dict[str, list[int]] = {}
     took: dict[str, float] = {}
-    shared = Shared()
+    shared = ComputationCache()
     for approach in ADVISABLE:
         own = Plan(data=key, approach=approach, per_class=per_class, seed=seed, seconds=seconds)
         for event in run(own, shared=shared):
-            if isinstance(event, Answered):
+            if isinstance(event, PredictionsRecorded):
                 pairs = zip(event.labels, event.answers, strict=True)
                 right[approach] = [int(label == answer) for label, answer in pairs]
-            elif isinstance(event, Finished):
+            elif isinstance(event, RunFinished):
                 took[approach] = event.seconds
     asked = min(map(len, right.values()))
-    return Cell(
+    return GridCell(
         data=key,
-        title=datasets.pick(key).title,
+        title=datasets.get_dataset(key).title,
         per_class=per_class,
         seed=seed,
         seconds=seconds,
@@ -183,7 +192,7 @@ def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: 
     )
 
 
-def _last(stream: Any) -> Any:
+def _drain(stream: Any) -> Any:
     while True:
         try:
             next(stream)
@@ -191,7 +200,7 @@ def _last(stream: Any) -> Any:
             return end.value
 
 
-def in_words(cell: Cell) -> str:
+def describe_cell(cell: GridCell) -> str:
     scores = ", ".join(f"{key} {cell.accuracy(key):.1%}" for key in ADVISABLE)
     return (
         f"{cell.title}, {cell.per_class} each, seed {cell.seed}: {scores}; rules say "
@@ -199,7 +208,7 @@ def in_words(cell: Cell) -> str:
     )
 
 
-def as_table(found: Sequence[Cell]) -> str:
+def format_table(found: Sequence[GridCell]) -> str:
     """All cells, and what each policy would have lost; Markdown."""
     if not found:
         return "Nothing was measured yet."
@@ -211,9 +220,9 @@ def as_table(found: Sequence[Cell]) -> str:
     for cell in found:
         scores = " | ".join(f"{100 * cell.accuracy(key):.1f}" for key in ADVISABLE)
         rows.append(
-            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {_named(cell.best)} "
-            f"| {_named(cell.article)} | {100 * cell.regret(cell.article):.1f} "
-            f"| {_named(cell.trusted)} | {100 * cell.regret(cell.trusted):.1f} |"
+            f"| {cell.title} | {cell.per_class} | {cell.seed} | {scores} | {_approach_title(cell.best)} "
+            f"| {_approach_title(cell.article)} | {100 * cell.regret(cell.article):.1f} "
+            f"| {_approach_title(cell.trusted)} | {100 * cell.regret(cell.trusted):.1f} |"
         )
     rows += [
         "",
@@ -231,5 +240,5 @@ def as_table(found: Sequence[Cell]) -> str:
     return "\n".join(rows)
 
 
-def _named(approach: str) -> str:
+def _approach_title(approach: str) -> str:
     return APPROACHES[approach].title.lower()

@@ -8,33 +8,33 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from trainers.claims import Measured, plans
+from trainers.claims import RunResult, build_plans
 from trainers.claims.judge import judge
 from trainers.events import (
-    Answered,
     Baseline,
-    Cancelled,
     ClaimRunDone,
     ClaimRunStarted,
+    ClaimTestDone,
     Event,
-    Finished,
-    Judged,
+    JobCancelled,
     PhaseDone,
     PhaseStarted,
+    PredictionsRecorded,
     Progress,
-    Started,
-    Validated,
+    RunFinished,
+    RunStarted,
+    ValidationDone,
 )
 from trainers.jobs import ClaimTest
-from trainers.networks.encoder import device
+from trainers.networks.encoder import get_device
 from trainers.plan import Plan
 from trainers.training.run import run
 
-BREATH_SECONDS = 0.5
-PACKAGES = ("thaw", "torch", "transformers", "peft")
+PROGRESS_SECONDS = 0.5
+VERSIONED_PACKAGES = ("thaw", "torch", "transformers", "peft")
 
 
-def try_claim(
+def run_claim(
     job: ClaimTest, *, stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of a claim's experiment; the last is `Judged`. Its runs are kept nowhere else.
@@ -43,7 +43,7 @@ def try_claim(
     `UnknownKey`, `BadPlan`, and what a run raises.
     """
     began, results = time.monotonic(), []
-    to_run = plans(job.key, job.seconds)
+    to_run = build_plans(job.key, job.seconds)
     for number, plan in enumerate(to_run):
         if stop():
             break
@@ -53,21 +53,21 @@ def try_claim(
         events, told = [], time.monotonic()
         for event in run(plan, stop=stop):
             events.append(event)
-            if time.monotonic() - told > BREATH_SECONDS:  # between events a worker hears Cancel
+            if time.monotonic() - told > PROGRESS_SECONDS:  # between events a worker hears Cancel
                 told = time.monotonic()
                 yield Progress(number, len(to_run), told - began, "runs")
         if events[-1].stopped:
             break
-        results.append(measured(plan, events))
+        results.append(summarise_run(plan, events))
         right = results[-1].right
         yield ClaimRunDone(
             **facts, right=sum(right), tests=len(right), seconds=time.monotonic() - began
         )
     if not results:
-        yield Cancelled(time.monotonic() - began)
+        yield JobCancelled(time.monotonic() - began)
         return
     verdict = judge(job.key, results)
-    yield Judged(
+    yield ClaimTestDone(
         claim=job.key,
         outcome=verdict.outcome,
         words=verdict.words,
@@ -75,36 +75,36 @@ def try_claim(
         runs=[one.as_json() for one in results],
         whole=len(results) == len(to_run),
         budget_seconds=job.seconds,
-        machine=machine(),
-        versions=versions(),
+        machine=describe_machine(),
+        versions=package_versions(),
         date=datetime.now(UTC).date().isoformat(),
         seconds=time.monotonic() - began,
     )
 
 
-def measured(plan: Plan, events: list[Event]) -> Measured:
+def summarise_run(plan: Plan, events: list[Event]) -> RunResult:
     """What a finished run leaves. The line "without training" is drawn for the visitor: its time
     is no part of any approach's, so the looks are set back by it."""
     facts, looks, before, drawing, first = {}, [], 0.0, 0.0, 0.0
     for event in events:
         match event:
-            case Started():
+            case RunStarted():
                 facts = {"classes": len(event.classes), "checks": event.validation_examples}
             case Baseline():
                 drawing = event.seconds - before
             case PhaseStarted() if not first:
                 first = event.seconds - drawing
-            case Validated() if not looks or event.accuracy > looks[-1][1]:
+            case ValidationDone() if not looks or event.accuracy > looks[-1][1]:
                 looks.append((round(event.seconds - drawing, 3), event.accuracy))
             case PhaseDone():
                 facts["cut_short"] = not event.whole
-            case Answered():
+            case PredictionsRecorded():
                 pairs = zip(event.labels, event.answers, strict=True)
                 facts["right"] = tuple(label == answer for label, answer in pairs)
-            case Finished():
+            case RunFinished():
                 facts["seconds"] = round(event.seconds, 3)
         before = event.seconds if hasattr(event, "seconds") else before
-    return Measured(
+    return RunResult(
         data=plan.data,
         approach=plan.approach,
         per_class=plan.per_class,
@@ -115,16 +115,16 @@ def measured(plan: Plan, events: list[Event]) -> Measured:
     )
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """The computer in a line: its processor, cores, and what trains."""
     cores = usable = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # not on every system; fewer, where it was pinned
         usable = len(os.sched_getaffinity(0))
     told = f"{cores} cores" if usable == cores else f"{usable} of {cores} cores"
-    return f"{_processor()}, {told}, {device().type}, {platform.system()}"
+    return f"{_cpu_name()}, {told}, {get_device().type}, {platform.system()}"
 
 
-def _processor() -> str:
+def _cpu_name() -> str:
     known = Path("/proc/cpuinfo")
     if known.exists():
         for line in known.read_text().splitlines():
@@ -133,10 +133,10 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Of Python, and of what learns."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in VERSIONED_PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # run from a folder, never installed

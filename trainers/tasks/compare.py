@@ -12,39 +12,39 @@ import numpy as np
 from guide import Answers, advise
 from trainers import backbones, datasets
 from trainers.data_checks import answers
-from trainers.data_checks.specificity import LOOKED_AT, specificity
-from trainers.datasets import Data, uploads
+from trainers.data_checks.specificity import MAX_EXAMPLES, answer_specificity
+from trainers.datasets import DatasetSplits, uploads
 from trainers.evaluation.verdict import judge
 from trainers.events import (
-    Answered,
-    Cancelled,
-    Compared,
+    ComparisonDone,
+    ComparisonRunDone,
+    ComparisonRunStarted,
     Event,
-    Failed,
-    Finished,
-    LaneDone,
-    LaneStarted,
+    JobCancelled,
+    JobFailed,
+    PilotDone,
+    PredictionsRecorded,
+    RunFinished,
     Stage,
-    Tried,
 )
 from trainers.jobs import Comparison
-from trainers.networks.encoder import device
-from trainers.networks.loading import loaded
+from trainers.networks.encoder import get_device
+from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
-from trainers.reports.wrong_advice import explained
-from trainers.store import store
-from trainers.store.engine import patiently
-from trainers.system.paths import run_folder
+from trainers.reports.wrong_advice import explain_wrong_advice
+from trainers.store import get_store
+from trainers.store.engine import retry
+from trainers.system.paths import run_dir
 from trainers.tasks import timing
-from trainers.tasks.executor import pool
-from trainers.tasks.pilot import trial
-from trainers.training.features import Shared
-from trainers.training.frozen_features import frozen
+from trainers.tasks.executor import get_executor
+from trainers.tasks.pilot import run_pilot
+from trainers.training.features import ComputationCache
+from trainers.training.frozen_features import extract_frozen_features
 from trainers.workers.execute import execute
 
-LOOK_SECONDS = 3.0
-BEFORE = ("answers", "trial")  # stages before the first run
-OURS = (Tried, LaneStarted, LaneDone, Compared)
+FEATURE_SECONDS = 3.0
+PREPARATION_STAGES = ("answers", "trial")  # stages before the first run
+COMPARISON_EVENTS = (PilotDone, ComparisonRunStarted, ComparisonRunDone, ComparisonDone)
 
 
 def compare(
@@ -54,24 +54,28 @@ def compare(
 
     `stop` ends the present run early, with a score, and starts no other. Raises `BadPlan`.
     """
-    yield from filter(is_of_the_whole, lanes(job, stop=stop, part_of=folder and folder.name))
+    yield from filter(
+        is_comparison_event, run_lanes(job, stop=stop, part_of=folder and folder.name)
+    )
 
 
-def is_of_the_whole(event: Event | None) -> bool:
+def is_comparison_event(event: Event | None) -> bool:
     """Whether `event` is the comparison's, not one of its runs'; so is None, from a cluster."""
     if isinstance(event, Stage):
-        return event.key in BEFORE
-    return event is None or isinstance(event, OURS)
+        return event.key in PREPARATION_STAGES
+    return event is None or isinstance(event, COMPARISON_EVENTS)
 
 
-def lanes(
+def run_lanes(
     job: Comparison, *, stop: Callable[[], bool], part_of: str | None = None
 ) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
     comparison's id, where it has one. Without a run to compare there is no last word."""
-    began, shared, plans, runs = time.monotonic(), Shared(), job.plans(), store()
+    began, shared, plans, runs = time.monotonic(), ComputationCache(), job.plans(), get_store()
     # Who they are is nobody's business where it is prepared: it may be another computer.
-    before = yield from pool().elsewhere(prepared, replace(job, visitor=""), stop=stop)
+    before = yield from get_executor().elsewhere(
+        prepare_comparison, replace(job, visitor=""), stop=stop
+    )
     job, given = replace(before.job, visitor=job.visitor), before.given
     known, tried = before.known, before.tried
     summaries: list[dict] = []
@@ -83,35 +87,35 @@ def lanes(
         if stop():
             return
         begin = partial(runs.start, plan, job.visitor, worker="comparison", part_of=part_of)
-        key = patiently(begin)
-        yield LaneStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
-        runner = partial(_runner, whole=stop, shared=shared)
-        yield from execute(runs, key, plan, runner, run_folder(key))
-        yield LaneDone(plan.approach, key, time.monotonic() - began)
+        key = retry(begin)
+        yield ComparisonRunStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
+        runner = partial(_run_lane, whole=stop, shared=shared)
+        yield from execute(runs, key, plan, runner, run_dir(key))
+        yield ComparisonRunDone(plan.approach, key, time.monotonic() - began)
 
-    for told in pool().together([partial(lane, *given) for given in enumerate(plans)]):
+    for told in get_executor().together([partial(lane, *given) for given in enumerate(plans)]):
         number, event = told or (0, None)
         yield event
         approach = plans[number].approach
         match event:
-            case LaneStarted():
+            case ComparisonRunStarted():
                 keys[approach] = event.run
-            case Answered():
+            case PredictionsRecorded():
                 pairs = zip(event.labels, event.answers, strict=True)
                 right[approach] = [label == answer for label, answer in pairs]
-            case Finished():
+            case RunFinished():
                 summaries.append(event.as_json() | {"run": keys[approach]})
-            case Failed():
+            case JobFailed():
                 failed[approach] = event.text
                 right.pop(approach, None)
-            case Cancelled():
+            case JobCancelled():
                 failed[approach] = "cancelled"
                 right.pop(approach, None)
     if not right:
         return
     advised = job.advised or job.advised_article
     verdict, article = judge(advised, right), judge(job.advised_article, right)
-    why = explained(
+    why = explain_wrong_advice(
         verdict,
         article,
         advised=advised,
@@ -122,7 +126,7 @@ def lanes(
         tried=tried,
     )
     order = [plan.approach for plan in plans]
-    yield Compared(
+    yield ComparisonDone(
         runs=sorted(summaries, key=lambda one: order.index(one["approach"])),
         failed=failed,
         advised_article=job.advised_article,
@@ -146,20 +150,20 @@ def lanes(
     )
 
 
-def _runner(
+def _run_lane(
     plan: Plan,
     *,
     stop: Callable[[], bool],
     folder: Path,
     whole: Callable[[], bool],
-    shared: Shared,
+    shared: ComputationCache,
 ) -> Iterator[Event | None]:
     """A run that also ends when the `whole` does."""
-    return pool().run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
+    return get_executor().run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
 
 
 @dataclass(frozen=True)
-class Before:
+class Preparation:
     """What is known before the runs."""
 
     job: Comparison  # with what is advised
@@ -168,24 +172,28 @@ class Before:
     tried: int = 0  # left-out examples of the trial
 
 
-def prepared(job: Comparison, *, stop: Callable[[], bool]) -> Generator[Event, None, Before]:
+def prepare_comparison(
+    job: Comparison, *, stop: Callable[[], bool]
+) -> Generator[Event, None, Preparation]:
     """The answers to the guide's questions and the trial, where they are wanted."""
     began = time.monotonic()
     known: dict[str, answers.Answer] = {}
     given: dict[str, str] = {}
-    data = datasets.pick(job.data).data(job.per_class, job.seed, job.mends)
+    data = datasets.get_dataset(job.data).data(job.per_class, job.seed, job.mends)
     if not job.advised_article:
         yield Stage("answers", "Answering the guide's questions from the data", 0.0)
-        known = answered(data, job.seconds)
+        known = infer_answers(data, job.seconds)
         given = job.answers or {key: one.answer for key, one in known.items()}
-        known |= looked_over(job)
+        known |= load_data_quality(job)
         job = replace(job, advised_article=advise(Answers.of(given)).approach)
     if job.advised or not job.trial_seconds:
-        return Before(job, given, known)
+        return Preparation(job, given, known)
     plan = job.plans()[0]
-    tried = yield from trial(plan, data, job.advised_article, seconds=job.trial_seconds, stop=stop)
+    tried = yield from run_pilot(
+        plan, data, job.advised_article, seconds=job.trial_seconds, stop=stop
+    )
     asked = min(map(len, tried.right.values()))
-    yield Tried(
+    yield PilotDone(
         right={key: sum(right) for key, right in tried.right.items()},
         asked=asked,
         article=tried.article,
@@ -193,39 +201,41 @@ def prepared(job: Comparison, *, stop: Callable[[], bool]) -> Generator[Event, N
         words=tried.words,
         seconds=time.monotonic() - began,
     )
-    return Before(replace(job, advised=tried.trusted), given, known, asked)
+    return Preparation(replace(job, advised=tried.trusted), given, known, asked)
 
 
-def measured(data: Data, seconds: float) -> dict[str, str]:
+def infer_answer_keys(data: DatasetSplits, seconds: float) -> dict[str, str]:
     """The answers of `answered`, without what they rest on."""
-    return {key: one.answer for key, one in answered(data, seconds).items()}
+    return {key: one.answer for key, one in infer_answers(data, seconds).items()}
 
 
-def answered(data: Data, seconds: float) -> dict[str, answers.Answer]:
+def infer_answers(data: DatasetSplits, seconds: float) -> dict[str, answers.Answer]:
     """The guide's answers as far as a few seconds tell them: how many examples, how special the
     task is to the bundled backbone, and what the budget amounts to."""
-    row = backbones.bundled(data.modality)
-    inputs = data.train.inputs[:LOOKED_AT]
-    looking = frozen(loaded(row.key).to(device()), inputs, seconds=LOOK_SECONDS)
-    features = _last(looking) if len(inputs) else np.empty((0, row.features), np.float32)
+    row = backbones.get_bundled(data.modality)
+    inputs = data.train.inputs[:MAX_EXAMPLES]
+    looking = extract_frozen_features(
+        shared_encoder(row.key).to(get_device()), inputs, seconds=FEATURE_SECONDS
+    )
+    features = _drain(looking) if len(inputs) else np.empty((0, row.features), np.float32)
     return {
-        "modality": answers.modality(data),
-        "data_volume": answers.data_volume(data),
-        "specificity": specificity(data, features, datasets.facts_of(data)),
-        "compute": timing.compute(seconds, device().type, {}),
+        "modality": answers.answer_modality(data),
+        "data_volume": answers.answer_data_volume(data),
+        "specificity": answer_specificity(data, features, datasets.compute_facts(data)),
+        "compute": timing.answer_compute(seconds, get_device().type, {}),
     }
 
 
-def looked_over(job: Comparison) -> dict[str, answers.Answer]:
+def load_data_quality(job: Comparison) -> dict[str, answers.Answer]:
     """How clean data of one's own is, where it was looked over and is used as it is."""
-    own_data = isinstance(datasets.pick(job.data), uploads.Own) and not job.mends
-    if not own_data or not (found := uploads.checked(job.data)):
+    own_data = isinstance(datasets.get_dataset(job.data), uploads.UploadedDataset) and not job.mends
+    if not own_data or not (found := uploads.load_check(job.data)):
         return {}
     key = "data_quality"
     return {key: answers.Answer(found["answers"][key], found["evidence"][key])}
 
 
-def _last(stream: Generator[Event, None, Any]) -> Any:
+def _drain(stream: Generator[Event, None, Any]) -> Any:
     while True:
         try:
             next(stream)

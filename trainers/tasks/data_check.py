@@ -12,41 +12,41 @@ from guide.questions import UNSURE
 from trainers import backbones, data_checks, datasets
 from trainers.backbones import compatibility
 from trainers.data_checks import answers
-from trainers.data_checks.specificity import specificity
-from trainers.datasets import Data, uploads
-from trainers.events import Cancelled, Done, Event, Notice, Progress, Stage
-from trainers.jobs import Checkup
-from trainers.networks.encoder import device
-from trainers.networks.loading import loaded
+from trainers.data_checks.specificity import answer_specificity
+from trainers.datasets import DatasetSplits, uploads
+from trainers.events import Event, JobCancelled, JobDone, Notice, Progress, Stage
+from trainers.jobs import DataCheck
+from trainers.networks.encoder import get_device
+from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
 from trainers.tasks import timing
 from trainers.training import frozen_features
 
-LOOKED_AT = 2000  # training examples whose features are computed, at most
+MAX_FEATURE_EXAMPLES = 2000  # training examples whose features are computed, at most
 FEATURE_SECONDS = 6.0
-HEALTH_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 
 
-class Stopped(Exception):
+class CheckStopped(Exception):
     """The visitor no longer waits."""
 
 
-def checkup(
-    job: Checkup, *, stop: Callable[[], bool], folder: Path | None = None
+def run_data_check(
+    job: DataCheck, *, stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of a look at a data set: a `Stage` for each part, the last is `Done`, with what
     trainers/jobs.py says. Raises `BadPlan`, `BadUpload`, `NotHere`."""
-    look = _Look(job, stop)
+    look = _DataCheckRunner(job, stop)
     try:
         yield from look.events()
-    except Stopped:
-        yield Cancelled(look.seconds())
+    except CheckStopped:
+        yield JobCancelled(look.seconds())
 
 
-class _Look:
+class _DataCheckRunner:
     """One checkup on its way."""
 
-    def __init__(self, job: Checkup, stop: Callable[[], bool]) -> None:
+    def __init__(self, job: DataCheck, stop: Callable[[], bool]) -> None:
         self.job, self.stop = job, stop
         self.began = time.monotonic()
 
@@ -55,7 +55,7 @@ class _Look:
 
     def stage(self, key: str, text: str) -> Stage:
         if self.stop():
-            raise Stopped
+            raise CheckStopped
         return Stage(key, text, self.seconds())
 
     def following(self, part: Generator[Progress, None, Any]) -> Generator[Event, None, Any]:
@@ -68,7 +68,7 @@ class _Look:
                 return end.value
             if self.stop():
                 part.close()
-                raise Stopped
+                raise CheckStopped
             yield replace(progress, seconds=self.seconds())
 
     def events(self) -> Iterator[Event]:
@@ -78,12 +78,12 @@ class _Look:
         backbone = backbones.pick(plan.backbone)
         backbone.check_here()
         yield self.stage("read", "Fetching the examples")
-        sample = datasets.pick(job.data)
+        sample = datasets.get_dataset(job.data)
         data = sample.data()
-        facts = datasets.facts_of(data)
+        facts = datasets.compute_facts(data)
 
         yield self.stage("features", "Looking at examples with the bundled model, as it is")
-        seen = yield from self.following(_frozen(data))
+        seen = yield from self.following(_extract_features(data))
         if len(seen) < len(data.train.labels):
             yield Notice(
                 f"Of {len(data.train.labels):,} training examples the bundled model looked at "
@@ -91,36 +91,36 @@ class _Look:
                 self.seconds(),
             )
         yield self.stage("findings", "Looking for faults")
-        found = yield from self.following(data_checks.findings(sample, data, seen, HEALTH_SECONDS))
+        found = yield from self.following(data_checks.run_checks(sample, data, seen, CHECK_SECONDS))
 
         yield self.stage("specificity", "Measuring how special the task is")
-        special = specificity(data, seen, facts)
+        special = answer_specificity(data, seen, facts)
         yield self.stage("pace", "Timing a few steps of each approach on this computer")
-        courses = yield from self.following(timing.courses(data, plan.backbone))
+        courses = yield from self.following(timing.estimate_training(data, plan.backbone))
         given = {
-            "modality": answers.modality(data),
-            "data_volume": answers.data_volume(data),
-            "data_quality": answers.data_quality(found),
-            "compute": timing.compute(job.seconds, device().type, courses),
+            "modality": answers.answer_modality(data),
+            "data_volume": answers.answer_data_volume(data),
+            "data_quality": answers.answer_data_quality(found),
+            "compute": timing.answer_compute(job.seconds, get_device().type, courses),
             "specificity": special,
         }
         result = {
             "findings": [one.as_json() for one in found],
-            "checked": list(data_checks.checked(data.modality)),
+            "checked": list(data_checks.describe_checks(data.modality)),
             "answers": {key: one.answer for key, one in given.items()} | {"reuse": UNSURE},
             "evidence": {key: one.evidence for key, one in given.items()},
-            "facts": asdict(facts) | {"remarks": list(compatibility.remarks(backbone, facts))},
+            "facts": asdict(facts) | {"remarks": list(compatibility.list_remarks(backbone, facts))},
         }
-        if isinstance(sample, uploads.Own):
-            uploads.keep_check(job.data, result)
-        yield Done(result, self.seconds())
+        if isinstance(sample, uploads.UploadedDataset):
+            uploads.save_check(job.data, result)
+        yield JobDone(result, self.seconds())
 
 
-def _frozen(data: Data) -> Generator[Progress, None, np.ndarray]:
+def _extract_features(data: DatasetSplits) -> Generator[Progress, None, np.ndarray]:
     """Features of the first training examples, by the bundled backbone, in a few seconds."""
-    row = backbones.bundled(data.modality)
-    inputs = data.train.inputs[:LOOKED_AT]
+    row = backbones.get_bundled(data.modality)
+    inputs = data.train.inputs[:MAX_FEATURE_EXAMPLES]
     if not len(inputs):
         return np.empty((0, row.features), np.float32)
-    return (yield from frozen_features.frozen(loaded(row.key).to(device()), inputs,
+    return (yield from frozen_features.extract_frozen_features(shared_encoder(row.key).to(get_device()), inputs,
                                        seconds=FEATURE_SECONDS))  # fmt: skip

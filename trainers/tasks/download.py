@@ -15,35 +15,37 @@ from typing import TextIO
 
 from trainers import backbones
 from trainers.datasets import catalog
-from trainers.events import Done, Event, Failed, from_json
-from trainers.jobs import Fetch
-from trainers.networks.download import NotFetched, download
-from trainers.system.parent_process import wait_until_gone
-from trainers.system.registry import pick_from
+from trainers.events import Event, JobDone, JobFailed, from_json
+from trainers.jobs import Download
+from trainers.networks.download import DownloadError, download
+from trainers.system.parent_process import wait_for_exit
+from trainers.system.registry import look_up
 
 ROOT = Path(__file__).parents[2]
-ASKED_SECONDS = 0.1  # between two looks at `stop`
-END_SECONDS = 5.0  # that the child has to clear up
+POLL_SECONDS = 0.1  # between two looks at `stop`
+EXIT_TIMEOUT_SECONDS = 5.0  # that the child has to clear up
 
 
-def found(key: str) -> Callable[[], Iterator[Event]]:
+def find_downloader(key: str) -> Callable[[], Iterator[Event]]:
     """What downloads the backbone or the data set called `key`, in the process that calls it.
     Raises `UnknownKey`; when it is called, `NotFetched`."""
-    if key in catalog.ONLINE:
-        return partial(catalog.fetch, key)
+    if key in catalog.CATALOG:
+        return partial(catalog.download, key)
     if not key.startswith("hf:"):
-        pick_from({**backbones.BACKBONES, **catalog.ONLINE}, key, "backbone or data set")
+        look_up({**backbones.BACKBONES, **catalog.CATALOG}, key, "backbone or data set")
     return partial(download, backbones.pick(key))
 
 
-def fetch(job: Fetch, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def run_download(
+    job: Download, *, stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
     """Download what `job` names, and yield how far it is; the last event is `Done`.
 
     When `stop` says so, or the generator is closed, the child is ended, and nothing half is left;
     it also ends with this process. Raises `UnknownKey` and `NotFetched`.
     """
     began = time.monotonic()
-    found(job.key)
+    find_downloader(job.key)
     command = [sys.executable, "-m", "trainers", "fetch", job.key, "--json"]
     child = subprocess.Popen(
         [*command, "--parent", str(os.getpid())],
@@ -56,7 +58,7 @@ def fetch(job: Fetch, *, stop: Callable[[], bool], folder: Path | None = None) -
     )
     lines, errors = queue.Queue(), queue.Queue()
     ears = [
-        threading.Thread(target=_listen, args=ear, daemon=True)
+        threading.Thread(target=_read_lines, args=ear, daemon=True)
         for ear in ((child.stdout, lines), (child.stderr, errors))
     ]
     try:
@@ -64,48 +66,50 @@ def fetch(job: Fetch, *, stop: Callable[[], bool], folder: Path | None = None) -
             ear.start()
         while not stop():
             try:
-                line = lines.get(timeout=ASKED_SECONDS)
+                line = lines.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 continue
             if line is None:
-                raise NotFetched(f"The download broke off ({_last(errors, child)}). Try again.")
+                raise DownloadError(
+                    f"The download broke off ({_last_error(errors, child)}). Try again."
+                )
             event = from_json(json.loads(line))
-            if isinstance(event, Failed):
-                raise NotFetched(event.text)
-            if isinstance(event, Done):
-                yield Done(event.found, time.monotonic() - began)
+            if isinstance(event, JobFailed):
+                raise DownloadError(event.text)
+            if isinstance(event, JobDone):
+                yield JobDone(event.found, time.monotonic() - began)
                 return
             yield event
-        raise NotFetched("The download was stopped. Nothing of it was kept.")
+        raise DownloadError("The download was stopped. Nothing of it was kept.")
     finally:
-        _end(child)
+        _terminate(child)
         for ear in ears:
-            ear.join(END_SECONDS)
+            ear.join(EXIT_TIMEOUT_SECONDS)
         child.stdout.close()
         child.stderr.close()
 
 
-def _listen(stream: TextIO, heard: queue.Queue) -> None:
+def _read_lines(stream: TextIO, heard: queue.Queue) -> None:
     for line in stream:
         heard.put(line)
     heard.put(None)  # the end
 
 
-def _last(errors: queue.Queue, child: subprocess.Popen) -> str:
+def _last_error(errors: queue.Queue, child: subprocess.Popen) -> str:
     said = [line.strip() for line in iter(errors.get, None) if line.strip()]
     return said[-1] if said else f"its process ended with code {child.wait()}"
 
 
-def _end(child: subprocess.Popen) -> None:
+def _terminate(child: subprocess.Popen) -> None:
     child.terminate()
     try:
-        child.wait(timeout=END_SECONDS)
+        child.wait(timeout=EXIT_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Waits until the process numbered `parent` is gone, then interrupts this one."""
-    wait_until_gone(parent)
+    wait_for_exit(parent)
     os.kill(os.getpid(), signal.SIGTERM)

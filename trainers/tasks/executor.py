@@ -9,26 +9,31 @@ from typing import Any
 
 from trainers.events import Event
 from trainers.plan import Plan
-from trainers.training.features import Shared
+from trainers.training.features import ComputationCache
 from trainers.training.run import run
 
-Work = Callable[..., Generator[Event, None, Any]]  # called with (about, stop=…)
+SubtaskFunction = Callable[..., Generator[Event, None, Any]]  # called with (about, stop=…)
 
 
-class Local:
+class LocalExecutor:
     """In this process. What comes out of a pool may be None: nothing new, but a moment in which
     to hear that nobody waits any more. This one never says that."""
 
     at_once = 1  # runs
 
     def run(
-        self, plan: Plan, *, stop: Callable[[], bool], shared: Shared, folder: Path | None = None
+        self,
+        plan: Plan,
+        *,
+        stop: Callable[[], bool],
+        shared: ComputationCache,
+        folder: Path | None = None,
     ) -> Iterator[Event | None]:
         """The events of a run that is compared with others."""
         return run(plan, stop=stop, folder=folder, shared=shared)
 
     def elsewhere(
-        self, work: Work, about: Any, *, stop: Callable[[], bool]
+        self, work: SubtaskFunction, about: Any, *, stop: Callable[[], bool]
     ) -> Generator[Event | None, None, Any]:
         """What `work` tells and hands back; `about` is the job or plan that says what it needs."""
         return work(about, stop=stop)
@@ -43,15 +48,15 @@ class Local:
                     yield number, told
 
 
-_here: Local = Local()
+_executor: LocalExecutor = LocalExecutor()
 
 
-def pool() -> Local:
+def get_executor() -> LocalExecutor:
     """This process's."""
-    return _here
+    return _executor
 
 
-def use(other: Any) -> None:
+def set_executor(other: Any) -> None:
     """Makes `other` this process's; it does what `Local` does."""
     global _here
-    _here = other
+    _executor = other

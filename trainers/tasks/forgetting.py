@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainers import datasets
-from trainers.datasets.thumbnails import shown
-from trainers.evaluation.metrics import paired, score
-from trainers.events import Cancelled, Done, Event, Progress, Stage
-from trainers.export.bundle import NotKept, model_of
-from trainers.jobs import Forgot
-from trainers.networks.encoder import Body, device
-from trainers.networks.loading import loaded
-from trainers.store import store
+from trainers.datasets.thumbnails import render_example
+from trainers.evaluation.metrics import compare_paired, score
+from trainers.events import Event, JobCancelled, JobDone, Progress, Stage
+from trainers.export.bundle import ModelUnavailable, load_model
+from trainers.jobs import ForgettingTest
+from trainers.networks.encoder import Encoder, get_device
+from trainers.networks.loading import shared_encoder
+from trainers.store import get_store
 from trainers.training import baselines
-from trainers.training.frozen_features import frozen
+from trainers.training.frozen_features import extract_frozen_features
 
-MEANINGS = Path(datasets.__file__).parent / "meanings.csv"
-PER_CLASS = 15  # pictures: a fine-tuned backbone answers some 200 of them in seconds. Ours
-CLEAR = 0.05  # the usual bound for McNemar's p
-SHOWN = 6  # questions that it had right before and not after
+SENTENCE_PAIRS_FILE = Path(datasets.__file__).parent / "meanings.csv"
+IMAGES_PER_CLASS = 15  # pictures: a fine-tuned backbone answers some 200 of them in seconds. Ours
+SIGNIFICANCE_LEVEL = 0.05  # the usual bound for McNemar's p
+MAX_SHOWN_QUESTIONS = 6  # questions that it had right before and not after
 
 
 class Question(NamedTuple):
@@ -51,9 +51,9 @@ class Probe(NamedTuple):
     centred: bool  # whether angles are measured from the middle of the inputs
 
 
-def meanings() -> Probe:
+def load_sentence_probe() -> Probe:
     """Is a sentence nearer to another way of saying it than to one from the same scene?"""
-    with open(MEANINGS, encoding="utf-8", newline="") as file:
+    with open(SENTENCE_PAIRS_FILE, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     texts = [row[name] for row in rows for name in ("text", "same", "other")]
     questions = [
@@ -63,14 +63,14 @@ def meanings() -> Probe:
     return Probe("Pairs of sentences", texts, questions, centred=False)
 
 
-def pictures(without: str) -> list[Probe]:
+def load_image_probes(without: str) -> list[Probe]:
     """Is the most similar other picture of the same kind? Of each bundled sample of pictures, but
     the one called `without`."""
     found = []
-    for sample in datasets.SAMPLES.values():
+    for sample in datasets.BUNDLED_DATASETS.values():
         if sample.modality != "images" or sample.key == without:
             continue
-        some = sample.some(range(PER_CLASS * sample.classes), PER_CLASS)
+        some = sample.some(range(IMAGES_PER_CLASS * sample.classes), IMAGES_PER_CLASS)
         kinds = [some.classes[label] for label in some.train.labels]
         questions = []
         for one in range(len(kinds)):
@@ -80,7 +80,7 @@ def pictures(without: str) -> list[Probe]:
     return found
 
 
-def answers(probe: Probe, features: np.ndarray) -> list[int]:
+def answer_probe(probe: Probe, features: np.ndarray) -> list[int]:
     """For each question the place in `among` of the input most like the one asked about."""
     towards = features - features.mean(0) if probe.centred else features
     towards = towards / np.linalg.norm(towards, axis=1, keepdims=True).clip(1e-12)
@@ -91,7 +91,9 @@ def answers(probe: Probe, features: np.ndarray) -> list[int]:
     return found
 
 
-def forgot(job: Forgot, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def measure_forgetting(
+    job: ForgettingTest, *, stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
     """Asks the backbone of a finished run before and after; the last event is `Done`.
 
     `Done.found`: "tests", "before" and "after" (how many right), their 95 % intervals in shares
@@ -102,15 +104,19 @@ def forgot(job: Forgot, *, stop: Callable[[], bool], folder: Path | None = None)
     """
     began = time.monotonic()
     yield Stage("forgot", "Reading the model as it came, and as it is now", 0.0)
-    run = store().find(job.key)
-    kept = model_of(run)
-    if isinstance(kept, baselines.Kept) or run.plan.approach in ("none", "scratch"):
-        raise NotKept(
+    run = get_store().find(job.key)
+    kept = load_model(run)
+    if isinstance(kept, baselines.ClassicalModel) or run.plan.approach in ("none", "scratch"):
+        raise ModelUnavailable(
             "This approach changed no pre-trained model, so there was nothing to forget. Ask about "
             "a run of fine-tuning or hybrid."
         )
-    before = loaded(run.result["repeat"]["backbone"]).to(device())
-    probes = [meanings()] if kept.row.modality == "text" else pictures(run.result["data"])
+    before = shared_encoder(run.result["repeat"]["backbone"]).to(get_device())
+    probes = (
+        [load_sentence_probe()]
+        if kept.row.modality == "text"
+        else load_image_probes(run.result["data"])
+    )
     bodies, total = (before, kept.body), sum(len(probe.inputs) for probe in probes)
     found: list[list[list[int]]] = [[], []]
     for number, body in enumerate(bodies):
@@ -118,7 +124,7 @@ def forgot(job: Forgot, *, stop: Callable[[], bool], folder: Path | None = None)
         yield Stage("forgot", f"Asking the backbone {when}", time.monotonic() - began)
         done = 0
         for probe in probes:
-            looking = frozen(body, probe.inputs, seconds=np.inf, stop=stop)
+            looking = extract_frozen_features(body, probe.inputs, seconds=np.inf, stop=stop)
             try:
                 while True:
                     told = next(looking)
@@ -126,21 +132,23 @@ def forgot(job: Forgot, *, stop: Callable[[], bool], folder: Path | None = None)
             except StopIteration as end:
                 features = end.value
             if stop():
-                yield Cancelled(time.monotonic() - began)
+                yield JobCancelled(time.monotonic() - began)
                 return
             done += len(features)
-            found[number].append(answers(probe, features))
+            found[number].append(answer_probe(probe, features))
     seconds = time.monotonic() - began
-    yield Done(summary(probes, *found, untouched=_same(before, kept.body)), seconds)
+    yield JobDone(
+        summarise_answers(probes, *found, untouched=_has_same_weights(before, kept.body)), seconds
+    )
 
 
-def _same(before: Body, after: Body) -> bool:
+def _has_same_weights(before: Encoder, after: Encoder) -> bool:
     """Whether not one number of the backbone is another: weights and kept averages."""
     known, now = before.state_dict(), after.state_dict()
     return known.keys() == now.keys() and all(v.equal(now[name]) for name, v in known.items())
 
 
-def summary(
+def summarise_answers(
     probes: Sequence[Probe],
     before: Sequence[Sequence[int]],
     after: Sequence[Sequence[int]],
@@ -160,34 +168,34 @@ def summary(
         groups.append({"name": probe.name, "tests": len(probe.questions), **counts})
         lost.append([
             {
-                "asked": shown(probe.inputs[question.asked]),
+                "asked": render_example(probe.inputs[question.asked]),
                 "right": question.right,
                 "answer": question.kinds[answer],
             }
             for question, answer, was, now in zip(probe.questions, second, *both, strict=True)
             if was and not now
         ])  # fmt: skip
-    gap = paired(right[1], right[0])
+    gap = compare_paired(right[1], right[0])
     count = len(right[0])
     outcome = "untouched" if untouched else "cannot tell"
-    if gap.p < CLEAR and not untouched:
+    if gap.p < SIGNIFICANCE_LEVEL and not untouched:
         outcome = "worse" if gap.difference < 0 else "better"
     found: dict[str, Any] = {"tests": count, "outcome": outcome}
     for name, some in zip(("before", "after"), right, strict=True):
         of = score([1] * count, some, 2)
         found |= {name: of.right, f"{name}_low": of.low, f"{name}_high": of.high}
     found |= {"difference": gap.difference, "low": gap.low, "high": gap.high, "p": gap.p}
-    found |= {"groups": groups, "lost": _in_turn(lost)[:SHOWN]}
-    return found | {"words": in_words(found)}
+    found |= {"groups": groups, "lost": _interleave(lost)[:MAX_SHOWN_QUESTIONS]}
+    return found | {"words": describe_forgetting(found)}
 
 
-def _in_turn(lists: Sequence[Sequence[Any]]) -> list[Any]:
+def _interleave(lists: Sequence[Sequence[Any]]) -> list[Any]:
     """The first of each list, then the second, and so on."""
     most = max(map(len, lists), default=0)
     return [some[place] for place in range(most) for some in lists if place < len(some)]
 
 
-def in_words(found: dict[str, Any]) -> str:
+def describe_forgetting(found: dict[str, Any]) -> str:
     """What came out, in two sentences."""
     count = found["tests"]
     scores = f"{found['before']} of {count} right before, {found['after']} after"
@@ -203,14 +211,14 @@ def in_words(found: dict[str, Any]) -> str:
             return (
                 f"It clearly forgot something: {scores}. So large a difference is hardly chance; "
                 f"with other questions of this kind it would most likely be between "
-                f"{_points(-found['high'])} and {_points(-found['low'])} points."
+                f"{_format_points(-found['high'])} and {_format_points(-found['low'])} points."
             )
         case "better":
             return (
                 f"It forgot nothing here, it even became better: {scores}. What it learned helps "
                 "with these questions, too."
             )
-    low, high = _points(-found["low"]), _points(found["high"])
+    low, high = _format_points(-found["low"]), _format_points(found["high"])
     if not points:
         return (
             f"No forgetting to be seen: {scores}. So few questions could hide a loss of up to "
@@ -223,5 +231,5 @@ def in_words(found: dict[str, Any]) -> str:
     )
 
 
-def _points(share: float) -> str:
+def _format_points(share: float) -> str:
     return f"{max(0.0, 100 * share):.0f}"

@@ -5,21 +5,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trainers.datasets import uploads
-from trainers.events import Cancelled, Done, Event, Progress, Stage
-from trainers.jobs import Reading
-from trainers.store import store
+from trainers.events import Event, JobCancelled, JobDone, Progress, Stage
+from trainers.jobs import ImportData
+from trainers.store import get_store
 
-TOLD_SECONDS = 0.2  # between two words on how far it is
-WHOLE = 1000
+PROGRESS_INTERVAL_SECONDS = 0.2  # between two words on how far it is
+PROGRESS_TOTAL = 1000
 
 
-def read(job: Reading, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def import_data(
+    job: ImportData, *, stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
     """The events of a reading; the last is `Done`, with the key of the data.
 
     Raises `BadUpload`. Stopped or closed, nothing is kept.
     """
     began, told = time.monotonic(), 0.0
-    reading = uploads.read(
+    reading = uploads.import_upload(
         Path(job.path),
         title=job.title,
         visitor=job.visitor,
@@ -34,18 +36,20 @@ def read(job: Reading, *, stop: Callable[[], bool], folder: Path | None = None) 
         except StopIteration as end:
             key = f"own-{end.value}"
             if job.replaces:
-                uploads.forget(job.replaces)
-                store().forget_examples(job.replaces)
-            if not uploads.sample(key).columns:  # else other columns may be asked for
-                uploads.inbox.forget(Path(job.path).name)
-            yield Done({"data": key}, time.monotonic() - began)
+                uploads.delete(job.replaces)
+                get_store().forget_examples(job.replaces)
+            if not uploads.get_upload(key).columns:  # else other columns may be asked for
+                uploads.inbox.delete_draft(Path(job.path).name)
+            yield JobDone({"data": key}, time.monotonic() - began)
             return
         seconds = time.monotonic() - began
         if stop():
             reading.close()
-            yield Cancelled(seconds)
+            yield JobCancelled(seconds)
             return
-        if seconds - told > TOLD_SECONDS:
+        if seconds - told > PROGRESS_INTERVAL_SECONDS:
             told = seconds
             yield Stage("read", f"Reading: {progress.text}", seconds)
-            yield Progress(round(WHOLE * progress.share), WHOLE, seconds, unit="share")
+            yield Progress(
+                round(PROGRESS_TOTAL * progress.share), PROGRESS_TOTAL, seconds, unit="share"
+            )

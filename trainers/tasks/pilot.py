@@ -12,21 +12,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from guide.approaches import APPROACHES
-from trainers.datasets import Data, Split
-from trainers.evaluation.metrics import paired
+from trainers.datasets import DatasetSplits, Split
+from trainers.evaluation.metrics import compare_paired
 from trainers.evaluation.verdict import ADVISABLE
-from trainers.events import Answered, Event, Stage
+from trainers.events import Event, PredictionsRecorded, Stage
 from trainers.plan import Plan
-from trainers.training.features import Shared
+from trainers.training.features import ComputationCache
 from trainers.training.run import BadData, run
 
-PARTS = 3  # as large as leaves most to learn from: seldom is there time for all of them; ours
-ENOUGH = 30  # left-out examples to answer for; where one part has fewer, time is set aside for more
-LEAST_EACH = 2  # examples of a class, or a part could leave it without any
+NUM_FOLDS = 3  # as large as leaves most to learn from: seldom is there time for all of them; ours
+MIN_VALIDATION_EXAMPLES = (
+    30  # left-out examples to answer for; where one part has fewer, time is set aside for more
+)
+MIN_EXAMPLES_PER_CLASS = 2  # examples of a class, or a part could leave it without any
 
 
 @dataclass(frozen=True)
-class Trial:
+class PilotResult:
     right: dict[str, list[bool]]  # approach -> which of the left-out examples it had right
     article: str  # what the article's rules advise
     trusted: str  # what to do, all considered
@@ -34,20 +36,22 @@ class Trial:
     seconds: float
 
 
-def trial(
-    plan: Plan, data: Data, article: str, *, seconds: float, stop: Callable[[], bool]
-) -> Generator[Event, None, Trial]:
+def run_pilot(
+    plan: Plan, data: DatasetSplits, article: str, *, seconds: float, stop: Callable[[], bool]
+) -> Generator[Event, None, PilotResult]:
     """Tries every approach that can be advised on parts of the training examples of `data`, as
     `plan` would run it, in about `seconds`; tells how far it is."""
     began = time.monotonic()
     right: dict[str, list[bool]] = {key: [] for key in ADVISABLE}
     spent: list[float] = []  # seconds of each round
-    rounds = min(PARTS, math.ceil(ENOUGH * PARTS / max(1, len(data.train.labels))))
-    for number, part in enumerate(parts(data)):
+    rounds = min(
+        NUM_FOLDS, math.ceil(MIN_VALIDATION_EXAMPLES * NUM_FOLDS / max(1, len(data.train.labels)))
+    )
+    for number, part in enumerate(split_folds(data)):
         left = seconds - (time.monotonic() - began)
         if stop() or (spent and left < max(spent)):
             break
-        round_began, shared = time.monotonic(), Shared()
+        round_began, shared = time.monotonic(), ComputationCache()
         until = began + seconds * min(1.0, (number + 1) / rounds)
         answers: dict[str, list[bool]] = {}
         for place, approach in enumerate(ADVISABLE):
@@ -58,7 +62,7 @@ def trial(
             short = replace(plan, approach=approach, pace=None, seconds=max(1.0, each))
             try:
                 for event in run(short, data=part, shared=shared, stop=stop, checks=False):
-                    if isinstance(event, Answered):
+                    if isinstance(event, PredictionsRecorded):
                         pairs = zip(event.labels, event.answers, strict=True)
                         answers[approach] = [label == answer for label, answer in pairs]
             except BadData:
@@ -68,17 +72,17 @@ def trial(
             for approach in ADVISABLE:
                 right[approach] += answers[approach][:asked]
         spent.append(time.monotonic() - round_began)
-    trusted, words = judged(right, article)
-    return Trial(right, article, trusted, words, time.monotonic() - began)
+    trusted, words = recommend(right, article)
+    return PilotResult(right, article, trusted, words, time.monotonic() - began)
 
 
-def judged(right: dict[str, Sequence[bool]], article: str) -> tuple[str, str]:
+def recommend(right: dict[str, Sequence[bool]], article: str) -> tuple[str, str]:
     """Which approach to trust, and why: what the trial shows to be best."""
     asked = min(map(len, right.values()))
     if not asked:
         return article, "There were too few examples, or too little time, for a trial."
     scores = {key: sum(answers) for key, answers in right.items()}
-    chosen = _chosen(right, article)
+    chosen = _select_approach(right, article)
     told = "A trial on parts of your training examples: " + ", ".join(
         f"{APPROACHES[key].title.lower()} {scores[key]} of {asked:,} right" for key in scores
     )
@@ -90,7 +94,7 @@ def judged(right: dict[str, Sequence[bool]], article: str) -> tuple[str, str]:
         return chosen, f"{told}. The lead is no larger than chance makes it: the rules stand."
     doubt = (
         "So clear a lead is seldom chance."
-        if paired(right[chosen], right[article]).low > 0
+        if compare_paired(right[chosen], right[article]).low > 0
         else "With so few examples that may be chance; we follow the trial all the same, since "
         "it is about your data."
     )
@@ -98,25 +102,25 @@ def judged(right: dict[str, Sequence[bool]], article: str) -> tuple[str, str]:
     return chosen, f"{told}. {says}. {doubt}"
 
 
-def _chosen(right: dict[str, Sequence[bool]], article: str) -> str:
+def _select_approach(right: dict[str, Sequence[bool]], article: str) -> str:
     """Hybrid or transfer learning, whichever is ahead: thawing must pay. Fine-tuning, where it is
     ahead of that by more than chance often makes it (one standard error), or as good and advised:
     with little time hybrid, which starts from a taught head, loses less. Of equals the article's.
     """
     scores = {key: sum(answers) for key, answers in right.items()}
     first = max(("transfer", "hybrid"), key=lambda key: (scores[key], key == article))
-    lead = paired(right["fine_tune"], right[first])
+    lead = compare_paired(right["fine_tune"], right[first])
     error = (lead.high - lead.low) / (2 * 1.96)
     ahead = lead.difference >= 0 if article == "fine_tune" else lead.difference > error
     return "fine_tune" if ahead else first
 
 
-def parts(data: Data) -> Generator[Data, None, None]:
+def split_folds(data: DatasetSplits) -> Generator[DatasetSplits, None, None]:
     """The training examples as data sets of their own: each part once as the test."""
     labels = data.train.labels
     counts = np.bincount(labels)
-    count = min(PARTS, int(counts[counts > 0].min(initial=PARTS)))
-    if count < LEAST_EACH:
+    count = min(NUM_FOLDS, int(counts[counts > 0].min(initial=NUM_FOLDS)))
+    if count < MIN_EXAMPLES_PER_CLASS:
         return
     rank = np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
@@ -125,11 +129,13 @@ def parts(data: Data) -> Generator[Data, None, None]:
     for part in range(count):
         left_out = rank % count == part
         yield replace(
-            data, train=some_of(data.train, ~left_out), test=some_of(data.train, left_out)
+            data,
+            train=select_examples(data.train, ~left_out),
+            test=select_examples(data.train, left_out),
         )
 
 
-def some_of(split: Split, which: np.ndarray) -> Split:
+def select_examples(split: Split, which: np.ndarray) -> Split:
     """The examples of `split` where `which`, bool (N,), is true."""
     places = np.flatnonzero(which)
     inputs = split.inputs

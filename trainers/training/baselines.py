@@ -15,26 +15,28 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from trainers.datasets import Data
+from trainers.datasets import DatasetSplits
 from trainers.evaluation.metrics import score
-from trainers.events import Answered, Event, Finished, Notice, Stage, Started
+from trainers.events import Event, Notice, PredictionsRecorded, RunFinished, RunStarted, Stage
 from trainers.plan import Plan
-from trainers.system.atomic import whole, write_text
+from trainers.system.atomic import atomic_write, write_text
 from trainers.training.loop import Clock
 
-SIDE_PX = 16  # pictures are reduced to this before their pixels are compared: four times as fast
+IMAGE_SIDE_PX = (
+    16  # pictures are reduced to this before their pixels are compared: four times as fast
+)
 EXAMPLES_PER_SECOND = 300  # ours: a regression on 768 values did 350 to 1,100 (two cores)
-REGULARISATION = {
+INVERSE_REGULARISATION = {
     "images": 0.01,
     "text": 10.0,
 }  # C of LogisticRegression; pixels are many and alike
-WORDS = {"sublinear_tf": True, "ngram_range": (1, 2)}
-NEVER = -1e4  # the score of a class without an example: its probability is 0
+TFIDF_OPTIONS = {"sublinear_tf": True, "ngram_range": (1, 2)}
+ABSENT_CLASS_LOGIT = -1e4  # the score of a class without an example: its probability is 0
 
 
-def run(
+def run_classical(
     plan: Plan,
-    data: Data,
+    data: DatasetSplits,
     *,
     setup_seconds: float,
     notices: Sequence[str] = (),
@@ -45,7 +47,7 @@ def run(
     clock = Clock(plan.seconds)
     most = plan.pace.train if plan.pace else max(50, int(EXAMPLES_PER_SECOND * plan.seconds))
     inputs, labels = data.train.inputs[:most], data.train.labels[:most]
-    yield Started(
+    yield RunStarted(
         approach=plan.approach,
         data=plan.data,
         backbone="",
@@ -69,14 +71,16 @@ def run(
         )
     what = "words" if data.modality == "text" else "pixels"
     yield Stage("phase", f"Comparing {what} directly, without a network", clock.seconds())
-    first = TfidfVectorizer(**WORDS) if data.modality == "text" else StandardScaler()
-    model = make_pipeline(first, LogisticRegression(C=REGULARISATION[data.modality], max_iter=1000))
-    model.fit(_plain(data.modality, inputs), labels)
+    first = TfidfVectorizer(**TFIDF_OPTIONS) if data.modality == "text" else StandardScaler()
+    model = make_pipeline(
+        first, LogisticRegression(C=INVERSE_REGULARISATION[data.modality], max_iter=1000)
+    )
+    model.fit(_to_features(data.modality, inputs), labels)
     yield Stage("test", "Testing on examples never used so far", clock.seconds())
-    tested = _plain(data.modality, data.test.inputs)
+    tested = _to_features(data.modality, data.test.inputs)
     answers = model.predict(tested)
     result = score(data.test.labels, answers, len(data.classes))
-    yield Answered(
+    yield PredictionsRecorded(
         data.test.labels.tolist(),
         answers.tolist(),
         model.predict_proba(tested).max(1).round(3).tolist(),
@@ -84,12 +88,12 @@ def run(
     )
     if folder:
         try:
-            keep(model, len(data.classes), folder)
+            save_classical(model, len(data.classes), folder)
         except OSError as error:  # the score is there: it must not be lost with the weights
             text = f"The trained model could not be kept on disk ({error.strerror})."
             yield Notice(text, clock.seconds())
     numbers = model[-1].coef_.size + model[-1].intercept_.size
-    yield Finished(
+    yield RunFinished(
         approach=plan.approach,
         data=plan.data,
         backbone="",
@@ -107,30 +111,36 @@ def run(
         parameters=numbers,
         epochs=0.0,
         stopped=False,
-        repeat=_named(plan, len(labels), len(answers)),
+        repeat=_recorded_plan(plan, len(labels), len(answers)),
         stored_bytes=numbers * 8,  # its coefficients are float64
     )
 
 
-def _named(plan: Plan, train: int, test: int) -> dict:
+def _recorded_plan(plan: Plan, train: int, test: int) -> dict:
     return plan.as_json() | {
         "pace": {"train": train, "validation": 0, "test": test, "steps": ()},
     }
 
 
-def _plain(modality: str, inputs) -> np.ndarray | list[str]:
+def _to_features(modality: str, inputs) -> np.ndarray | list[str]:
     """Texts as they are; pictures as rows of pixels, float32 (N, 3 * side * side) in 0..1."""
     if modality == "text":
         return inputs
-    small = [np.asarray(Image.fromarray(image).resize((SIDE_PX, SIDE_PX))) for image in inputs]
+    small = [
+        np.asarray(Image.fromarray(image).resize((IMAGE_SIDE_PX, IMAGE_SIDE_PX)))
+        for image in inputs
+    ]
     return np.stack(small).reshape(len(small), -1).astype(np.float32) / 255
 
 
-def keep(model: Pipeline, classes: int, folder: Path) -> None:
+def save_classical(model: Pipeline, classes: int, folder: Path) -> None:
     """Leaves the regression in `folder` as numbers: scores are `inputs @ weight.T + bias`. Those
     of words are TF-IDF: `idf` of each, and the words beside it as words.json."""
     first, regression = model
-    weight, bias = np.zeros((classes, regression.coef_.shape[1])), np.full(classes, NEVER)
+    weight, bias = (
+        np.zeros((classes, regression.coef_.shape[1])),
+        np.full(classes, ABSENT_CLASS_LOGIT),
+    )
     # Of two classes scikit-learn keeps one row: how much likelier the second is.
     known = regression.classes_ if len(regression.coef_) > 1 else regression.classes_[1:]
     bias[regression.classes_] = 0.0
@@ -145,25 +155,25 @@ def keep(model: Pipeline, classes: int, folder: Path) -> None:
         weight /= first.scale_
         bias -= weight @ first.mean_
     try:
-        with whole(folder / "model.safetensors") as draft:
+        with atomic_write(folder / "model.safetensors") as draft:
             save_file({"weight": weight, "bias": bias, **kept}, draft)
     except SafetensorError as error:  # its word for a disk that refuses
         raise OSError(errno.EIO, str(error)) from None
 
 
-class Kept:
+class ClassicalModel:
     """What `keep` left, read again."""
 
     def __init__(self, folder: Path, modality: str) -> None:
         self.modality, self.numbers = modality, load_file(folder / "model.safetensors")
         if modality == "text":
             words = json.loads((folder / "words.json").read_text("utf-8"))
-            self.words = TfidfVectorizer(**WORDS, vocabulary=words)
+            self.words = TfidfVectorizer(**TFIDF_OPTIONS, vocabulary=words)
             self.words.idf_ = self.numbers["idf"]
 
     def sureness(self, inputs: Sequence) -> np.ndarray:
         """Probabilities, float (n, classes)."""
-        plain = _plain(self.modality, inputs)
+        plain = _to_features(self.modality, inputs)
         if self.modality == "text":
             plain = self.words.transform(plain)
         return softmax(plain @ self.numbers["weight"].T + self.numbers["bias"], axis=1)

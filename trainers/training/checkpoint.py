@@ -18,19 +18,25 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from trainers.events import Event, Notice
-from trainers.system.atomic import whole
-from trainers.training.checkpoint_file import CHECKPOINT, FORM, standing_of
+from trainers.system.atomic import atomic_write
+from trainers.training.checkpoint_file import (
+    CHECKPOINT_FILE,
+    FORMAT_VERSION,
+    read_checkpoint_header,
+)
 
-EVERY_SECONDS = 3.0  # between two writes at the least: less is quickly made up for. Ours
-SHARE = 0.03  # of the time may go into writing, at most. Ours
-DISK_BYTES_A_SECOND = 200e6  # until a write was timed. Ours
+MIN_WRITE_INTERVAL_SECONDS = (
+    3.0  # between two writes at the least: less is quickly made up for. Ours
+)
+MAX_WRITE_TIME_SHARE = 0.03  # of the time may go into writing, at most. Ours
+DISK_BYTES_PER_SECOND = 200e6  # until a write was timed. Ours
 
 
-class Broken(ValueError):
+class CheckpointError(ValueError):
     """What was kept of a run cannot be read; the text says what to do."""
 
 
-class Standing(NamedTuple):
+class Checkpoint(NamedTuple):
     """Where a stretch of training stands."""
 
     tensors: dict[str, Tensor]
@@ -42,18 +48,18 @@ class Standing(NamedTuple):
         return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
 
 
-Kept = Callable[[Callable[[], Standing]], Iterator[Event]]
+Saver = Callable[[Callable[[], Checkpoint]], Iterator[Event]]
 
 
-def below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def with_prefix(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{name}.{key}": value for key, value in tensors.items()}
 
 
-def not_kept(standing: Callable[[], Standing]) -> Iterator[Event]:
+def no_checkpoints(standing: Callable[[], Checkpoint]) -> Iterator[Event]:
     return iter(())
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes where a run stands into `folder`, seldom enough to cost little; nowhere where that
     is None."""
 
@@ -62,19 +68,19 @@ class Keeper:
         self._last = time.monotonic()
         self._took: float | None = None
 
-    def keep(self, standing: Callable[[], Standing], seconds: float) -> Iterator[Event]:
+    def keep(self, standing: Callable[[], Checkpoint], seconds: float) -> Iterator[Event]:
         """Keeps it where the last time is long enough ago. A disk that refuses stops no run."""
         passed = time.monotonic() - self._last
-        if self.folder is None or passed < EVERY_SECONDS:
+        if self.folder is None or passed < MIN_WRITE_INTERVAL_SECONDS:
             return
         tensors, facts = standing()
-        likely = sum(value.nbytes for value in tensors.values()) / DISK_BYTES_A_SECOND
-        if passed < (self._took or likely) / SHARE:
+        likely = sum(value.nbytes for value in tensors.values()) / DISK_BYTES_PER_SECOND
+        if passed < (self._took or likely) / MAX_WRITE_TIME_SHARE:
             return
         began = time.monotonic()
-        told = json.dumps(facts | {"form": FORM, "seconds": seconds})
+        told = json.dumps(facts | {"form": FORMAT_VERSION, "seconds": seconds})
         try:
-            write(tensors, self.folder / CHECKPOINT, {"standing": told})
+            write_tensors(tensors, self.folder / CHECKPOINT_FILE, {"standing": told})
         except OSError as error:
             self.folder = None
             yield Notice(
@@ -87,24 +93,26 @@ class Keeper:
         self._took = self._last - began
 
 
-def write(tensors: Mapping[str, Tensor], file: Path, facts: dict[str, str] | None = None) -> None:
+def write_tensors(
+    tensors: Mapping[str, Tensor], file: Path, facts: dict[str, str] | None = None
+) -> None:
     """Leaves `tensors` in `file`, whole or not at all: a cut cannot leave half a file."""
     try:
-        with whole(file) as draft:
+        with atomic_write(file) as draft:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, draft, facts)
     except SafetensorError as error:  # its word for a disk that refuses
         raise OSError(errno.EIO, str(error)) from None
 
 
-def load(folder: Path | None) -> Standing | None:
+def load_checkpoint(folder: Path | None) -> Checkpoint | None:
     """What was kept in `folder`; None where nothing was. Raises `Broken`."""
-    if folder is None or (facts := standing_of(folder)) is None:
+    if folder is None or (facts := read_checkpoint_header(folder)) is None:
         return None
     try:
-        with safe_open(folder / CHECKPOINT, framework="pt") as file:
-            return Standing({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
+        with safe_open(folder / CHECKPOINT_FILE, framework="pt") as file:
+            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise Broken(
+        raise CheckpointError(
             f"What was kept of the interrupted run cannot be read ({error}). Run it again from its "
             "start."
         ) from None
@@ -113,7 +121,7 @@ def load(folder: Path | None) -> Standing | None:
 # --- parts of it ----------------------------------------------------------------------------------
 
 
-def dice() -> dict[str, Tensor]:
+def rng_state() -> dict[str, Tensor]:
     """The state of every generator that a run throws."""
     _, key, place, has_gauss, gauss = np.random.get_state()
     found = {
@@ -127,7 +135,7 @@ def dice() -> dict[str, Tensor]:
     return found
 
 
-def set_dice(state: Mapping[str, Tensor]) -> None:
+def set_rng_state(state: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(state["torch"])
     place, has_gauss = state["numpy_place"].tolist()
     key = state["numpy"].numpy().astype(np.uint32)
@@ -136,13 +144,13 @@ def set_dice(state: Mapping[str, Tensor]) -> None:
         torch.cuda.set_rng_state(state["cuda"])
 
 
-def remembered(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """What the optimizer knows of each parameter, by its number."""
     state = optimizer.state_dict()["state"]
     return {f"{n}.{what}": value for n, known in state.items() for what, value in known.items()}
 
 
-def remember(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     numbered = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

@@ -6,15 +6,15 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-CHECKPOINT = "standing.safetensors"
-FORM = 1  # of that file: one of another is passed over
+CHECKPOINT_FILE = "standing.safetensors"
+FORMAT_VERSION = 1  # of that file: one of another is passed over
 
 
-def standing_of(folder: Path) -> dict[str, Any] | None:
+def read_checkpoint_header(folder: Path) -> dict[str, Any] | None:
     """The plain values of what a run kept in `folder`; None where there is none to go on from."""
     try:
-        with safe_open(folder / CHECKPOINT, framework="np") as file:
+        with safe_open(folder / CHECKPOINT_FILE, framework="np") as file:
             facts = json.loads((file.metadata() or {})["standing"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
-    return facts if facts.get("form") == FORM else None
+    return facts if facts.get("form") == FORMAT_VERSION else None

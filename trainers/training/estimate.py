@@ -15,48 +15,56 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from trainers.networks.encoder import MOST_AT_ONCE, Inputs, device
-from trainers.plan import Pace
-from trainers.training.head import PARTS
-from trainers.training.loop import LOOKS, MOST_LOOKS, SLACK, TRUSTED_CHECKS, by_length
+from trainers.networks.encoder import MAX_EVAL_BATCH_SIZE, Inputs, get_device
+from trainers.plan import RecordedSchedule
+from trainers.training.head import NUM_FOLDS
+from trainers.training.loop import (
+    EVALS_PER_PHASE,
+    MAX_EVALS_PER_PHASE,
+    MIN_EXAMPLES_FOR_BEST_WEIGHTS,
+    PLANNED_TIME_SHARE,
+    argsort_by_length,
+)
 from trainers.training.recipes import Phase
 
 # Steps of the last layer before it stops. Ours: the median over 15 data sets with 5, 10 and 50 of
 # each class; nine in ten took 29 to 462. tests/bench/pace.py measures it.
-HEAD_STEPS = 60
+TYPICAL_HEAD_STEPS = 60
 # Seconds of such a step, whatever its size, with its share of the looks; and multiplications a
 # second in it. Ours, measured with tests/bench/forecast.py (two cores, shared).
-HEAD_STEP_SECONDS, HEAD_SPEED = 0.004, 1e10
+HEAD_STEP_SECONDS, HEAD_MULTIPLIES_PER_SECOND = 0.004, 1e10
 # Forward passes that a step takes, by what learns. Ours, by the same script: 2.5 to 4.7, and of
 # LoRA 2.8 to 15 (its small matrices cost more in casts than they save in gradients).
-STEP = {"all": 3.0, "lora": 5.0}
-NUMBER = 4  # bytes; gradients, averages and copies are float32
-HALF = 2  # bytes of each number of the body, as it is cast for bf16 (see `reduced_precision`)
-STATES = 3  # of each number that learns: its gradient and two averages
-COPIES = 3  # as it started, at its best, and while it learns once more
+FORWARDS_PER_STEP = {"all": 3.0, "lora": 5.0}
+BYTES_FP32 = 4  # bytes; gradients, averages and copies are float32
+BYTES_BF16 = 2  # bytes of each number of the body, as it is cast for bf16 (see `reduced_precision`)
+STATES_PER_PARAMETER = 3  # of each number that learns: its gradient and two averages
+WEIGHT_COPIES = 3  # as it started, at its best, and while it learns once more
 # Times what the layers hand on: beside it are kept inputs cast, sums, masks, and what flows back;
 # LoRA casts the input of every layer that it adapts. Ours, by the same script.
-TRAINING, ANSWERING = {"all": 2.0, "lora": 4.0}, 2.5
+TRAIN_MEMORY_FACTOR, EVAL_MEMORY_FACTOR = {"all": 2.0, "lora": 4.0}, 2.5
 
 
 @dataclass
-class Footprint:
+class ActivationMemory:
     """What the layers of a network hand on, in bytes an example."""
 
     kept: float = 0.0  # all of it: what training keeps
     widest: float = 0.0  # in and out of the layer where that is most: what answering needs
     tokens: int = 0  # of the texts that were looked at, padded; 0: pictures
 
-    def of(self, tokens: int) -> "Footprint":
+    def of(self, tokens: int) -> "ActivationMemory":
         """The same for texts of another length."""
         times = tokens / self.tokens if self.tokens else 1.0
-        return Footprint(times * self.kept, times * self.widest, tokens)
+        return ActivationMemory(times * self.kept, times * self.widest, tokens)
 
 
 @contextmanager
-def footprint(body: nn.Module, examples: int, tokens: int = 0) -> Iterator[Footprint]:
+def measure_activations(
+    body: nn.Module, examples: int, tokens: int = 0
+) -> Iterator[ActivationMemory]:
     """Filled in by one forward pass of `examples` through `body`."""
-    found = Footprint(tokens=tokens)
+    found = ActivationMemory(tokens=tokens)
 
     def saw(_: nn.Module, given: tuple, out: object) -> None:
         if isinstance(out, Tensor):
@@ -77,7 +85,7 @@ def footprint(body: nn.Module, examples: int, tokens: int = 0) -> Iterator[Footp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ahead:
+class RunSize:
     """A run about to begin, in numbers."""
 
     approach: str
@@ -91,24 +99,24 @@ class Ahead:
     forward_seconds: float  # an example
     spent: float  # seconds on the clock already
     budget: float
-    pace: Pace | None = None
+    pace: RecordedSchedule | None = None
     parameters: int = 0  # of the body
     lora: int = 0  # numbers that LoRA would add, where it does
-    footprint: Footprint = field(default_factory=Footprint)
+    footprint: ActivationMemory = field(default_factory=ActivationMemory)
     mirror: bool = False  # pictures are looked at in a mirror, too
     waiting: int = 0  # bytes of examples that are made ready only when they are asked for
 
-    at_once: int = MOST_AT_ONCE  # examples in a batch that nothing learns from
+    at_once: int = MAX_EVAL_BATCH_SIZE  # examples in a batch that nothing learns from
 
     @property
     def twins(self) -> int:
-        return PARTS + 1
+        return NUM_FOLDS + 1
 
 
-def seconds(run: Ahead) -> float:
+def estimate_seconds(run: RunSize) -> float:
     """Of the run's clock, where nothing stops it early."""
     each = run.forward_seconds
-    once = run.learn if _looks_at_all(run) else min(run.learn, run.calibration)
+    once = run.learn if _needs_all_features(run) else min(run.learn, run.calibration)
     again = min(run.learn, run.calibration) + run.held if run.approach == "scratch" else 0
     before = run.spent + each * (once + run.held + again)
     after = each * run.test
@@ -119,81 +127,89 @@ def seconds(run: Ahead) -> float:
     at = before
     for number, phase in enumerate(run.phases):
         left = max(0.0, phase.share * (run.budget - after - at))
-        at += _phase(run, phase, number, left)
+        at += _estimate_phase_seconds(run, phase, number, left)
     return at + after
 
 
-def _looks_at_all(run: Ahead) -> bool:
+def _needs_all_features(run: RunSize) -> bool:
     return run.approach == "none" or any(phase.learns == "head" for phase in run.phases)
 
 
-def _phase(run: Ahead, phase: Phase, number: int, left: float) -> float:
+def _estimate_phase_seconds(run: RunSize, phase: Phase, number: int, left: float) -> float:
     done = run.pace.steps[number][1] if run.pace and number < len(run.pace.steps) else None
     if phase.learns == "head":
         numbers = run.twins * (run.learn + run.held) * run.features * run.classes
         # Two products a step: what it answers, and how that changes with each weight.
-        step = HEAD_STEP_SECONDS + 2 * numbers / HEAD_SPEED
-        taken = (HEAD_STEPS if done is None else done) * step
+        step = HEAD_STEP_SECONDS + 2 * numbers / HEAD_MULTIPLIES_PER_SECOND
+        taken = (TYPICAL_HEAD_STEPS if done is None else done) * step
         return taken if run.pace else min(taken, left)
     steps = phase.most_steps(run.learn) if done is None else done
-    step = STEP[phase.learns] * phase.batch * run.forward_seconds
+    step = FORWARDS_PER_STEP[phase.learns] * phase.batch * run.forward_seconds
     epochs = steps / math.ceil(run.learn / phase.batch)
-    looks = min(MOST_LOOKS, max(LOOKS, epochs)) * run.held * run.forward_seconds
+    looks = min(MAX_EVALS_PER_PHASE, max(EVALS_PER_PHASE, epochs)) * run.held * run.forward_seconds
     taken, again = steps * step + looks, run.pace.refit * step if run.pace else 0.0
     if run.pace:
         return taken + again
     if taken > left:
-        return SLACK * left
+        return PLANNED_TIME_SHARE * left
     if run.held:
         again = steps * step * math.sqrt((run.learn + run.held) / run.learn)
     return taken + again if taken + again <= left else taken
 
 
-def peak_bytes(run: Ahead, now: int) -> int:
+def estimate_peak_bytes(run: RunSize, now: int) -> int:
     """At its most, where `now` bytes are taken already."""
-    examples = run.learn + run.held if _looks_at_all(run) else run.held + run.calibration
-    features = NUMBER * run.features * (examples + run.test)
-    answering = ANSWERING * run.footprint.widest * min(run.at_once, max(run.learn, run.test))
+    examples = run.learn + run.held if _needs_all_features(run) else run.held + run.calibration
+    features = BYTES_FP32 * run.features * (examples + run.test)
+    answering = (
+        EVAL_MEMORY_FACTOR * run.footprint.widest * min(run.at_once, max(run.learn, run.test))
+    )
     most = answering
     for phase in run.phases:
         if phase.learns == "head":
             answers = 4 * run.twins * (run.learn + run.held) * run.classes
-            taken = NUMBER * (answers + (run.learn + run.held) * run.features)
+            taken = BYTES_FP32 * (answers + (run.learn + run.held) * run.features)
         else:
             learns = run.parameters if phase.learns == "all" else run.lora
-            copies = COPIES - (run.held < TRUSTED_CHECKS)
-            kept = TRAINING[phase.learns] * run.footprint.kept * min(phase.batch, run.learn)
-            taken = NUMBER * (STATES + copies) * learns + HALF * run.parameters + kept
+            copies = WEIGHT_COPIES - (run.held < MIN_EXAMPLES_FOR_BEST_WEIGHTS)
+            kept = (
+                TRAIN_MEMORY_FACTOR[phase.learns] * run.footprint.kept * min(phase.batch, run.learn)
+            )
+            taken = (
+                BYTES_FP32 * (STATES_PER_PARAMETER + copies) * learns
+                + BYTES_BF16 * run.parameters
+                + kept
+            )
         most = max(most, taken)
     return round(now + run.waiting + features + most)
 
 
-def taken_now() -> int:
+def measure_used_bytes() -> int:
     """Bytes of this process, or on its graphics card."""
-    if device().type == "cuda":
+    if get_device().type == "cuda":
         return torch.cuda.memory_allocated()
     return psutil.Process().memory_info().rss
 
 
-def lora_numbers(body: nn.Module, rank: int) -> int:
+def count_lora_parameters(body: nn.Module, rank: int) -> int:
     """About how many LoRA adds: two matrices beside each of its layers with a weight, at most."""
     weights = [p.shape for p in body.parameters() if p.ndim > 1]
     return sum(rank * (shape[0] + math.prod(shape[1:])) for shape in weights)
 
 
-def longest(*inputs: Inputs) -> int:
+def max_tokens(*inputs: Inputs) -> int:
     """Tokens of the longest text; 0 for pictures."""
     lengths = [one.lengths.max().item() for one in inputs if hasattr(one, "lengths") and len(one)]
     return int(max(lengths, default=0))
 
 
-def at_once(inputs: Inputs) -> int:
+def eval_batch_size(inputs: Inputs) -> int:
     """Examples in a batch that nothing learns from, of the longest texts."""
-    order = by_length(inputs, torch.arange(len(inputs))).flip(0)
+    order = argsort_by_length(inputs, torch.arange(len(inputs))).flip(0)
     return len(next(inputs.parts(order), ()))
 
 
-def waiting(inputs: Inputs, items: int) -> int:
+def estimate_pending_bytes(inputs: Inputs, items: int) -> int:
     """Bytes that `items` of `inputs` will take once they are made ready, where that waits."""
     if not hasattr(inputs, "made") or not len(inputs):
         return 0

@@ -10,26 +10,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainers.datasets import Data
+from trainers.datasets import DatasetSplits
 from trainers.events import Event, Progress
-from trainers.networks.encoder import Body, Inputs, device
-from trainers.plan import Pace, Plan
+from trainers.networks.encoder import Encoder, Inputs, get_device
+from trainers.plan import Plan, RecordedSchedule
 from trainers.system import feature_cache
 from trainers.training import estimate
-from trainers.training.loop import Clock, by_length, computed
+from trainers.training.loop import Clock, argsort_by_length, extract_features
 
-CALIBRATION = Pace.calibration  # training examples that set the scale of a head that learns
+SCALING_EXAMPLES = (
+    RecordedSchedule.calibration
+)  # training examples that set the scale of a head that learns
 # with all; fewer where the budget is short
-TOGETHER = 256  # texts that are sorted by length before they are cut into batches
-FEW, PROBE = 4, 32  # examples in the batches that are timed
+SORT_WINDOW = 256  # texts that are sorted by length before they are cut into batches
+WARMUP_BATCH_SIZE, PROBE_BATCH_SIZE = 4, 32  # examples in the batches that are timed
 
 # Shares of the budget that may go into looking at examples without learning, per use.
-TEST_SHARE, LOOK_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.2, 0.03, 0.4, 0.1
+TEST_SHARE, VALIDATION_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.2, 0.03, 0.4, 0.1
 # Where the looks go by features that are computed once, and where a head is to be scaled.
-LOOK_ONCE_SHARE, CALIBRATION_SHARE = 0.1, 0.1
+CACHED_VALIDATION_SHARE, SCALING_SHARE = 0.1, 0.1
 
 
-class Shared:
+class ComputationCache:
     """What runs on the same data, backbone and seed have in common: prepared examples, frozen
     features, and how many examples the budget can look at. Computed by the first run that needs
     it, charged to each."""
@@ -38,9 +40,9 @@ class Shared:
         self.kept: dict[Hashable, tuple[Any, float]] = {}
         self.tests: int | None = None  # test examples that all are asked; None: what a budget fits
 
-    def with_other_training(self) -> "Shared":
+    def with_other_training(self) -> "ComputationCache":
         """What remains in common with runs that learn from other examples: the test."""
-        other = Shared()
+        other = ComputationCache()
         other.tests = self.tests
         test, _ = self.kept.get("test", (None, 0.0))
         other.kept = {
@@ -60,7 +62,7 @@ class Shared:
         self.kept[key] = value, seconds
 
 
-class Some(Inputs):
+class SubsetInputs(Inputs):
     """Some of other inputs, renumbered from 0."""
 
     def __init__(self, inputs: Inputs, items: Tensor) -> None:
@@ -81,7 +83,7 @@ class Some(Inputs):
         return self.inputs.too_much(self.items[items])
 
 
-class Limits(NamedTuple):
+class SampleBudget(NamedTuple):
     """The examples that a budget can look at, as numbers of those in the data."""
 
     learn: np.ndarray
@@ -91,17 +93,17 @@ class Limits(NamedTuple):
     cut: list[str]  # what had to be left out, for a notice
 
 
-class Looking:
+class FeatureExtractor:
     """The examples of a run, ready for its body; each look is on the clock."""
 
     def __init__(
         self,
         plan: Plan,
-        data: Data,
-        body: Body,
+        data: DatasetSplits,
+        body: Encoder,
         clock: Clock,
-        shared: Shared,
-        disk: feature_cache.Known | None,
+        shared: ComputationCache,
+        disk: feature_cache.FeatureCache | None,
     ) -> None:
         self.plan, self.data, self.body, self.clock = plan, data, body, clock
         self.shared, self.disk = shared, disk
@@ -120,34 +122,38 @@ class Looking:
         self.shared.keep(key, made, time.monotonic() - began)
         return made
 
-    def _timed(self) -> tuple[float, estimate.Footprint]:
+    def _timed(self) -> tuple[float, estimate.ActivationMemory]:
         """Seconds one example takes: to be made ready, and a forward pass; and what its layers
         hand on."""
         inputs = self.train if len(self.train) else self.test
         most = PROBE_SHARE * self.plan.seconds
         each, spent = math.inf, 0.0
         # The first pays for what is set up once, and any may meet a hiccup of a shared machine.
-        for probe in (FEW, FEW, PROBE, PROBE):
+        for probe in (WARMUP_BATCH_SIZE, WARMUP_BATCH_SIZE, PROBE_BATCH_SIZE, PROBE_BATCH_SIZE):
             some = torch.arange(min(probe, len(inputs)))
-            if probe == PROBE and spent + each * len(some) > most:
+            if probe == PROBE_BATCH_SIZE and spent + each * len(some) > most:
                 break  # a slow network: the few must do
             began = time.perf_counter()
             if not spent:  # the first is never the shortest: it may count, too
-                tokens = estimate.longest(Some(inputs, some))
-                with estimate.footprint(self.body, max(1, len(some)), tokens) as footprint:
-                    list(computed(self.body, inputs, some))
+                tokens = estimate.max_tokens(SubsetInputs(inputs, some))
+                with estimate.measure_activations(
+                    self.body, max(1, len(some)), tokens
+                ) as footprint:
+                    list(extract_features(self.body, inputs, some))
             else:
-                list(computed(self.body, inputs, some))
+                list(extract_features(self.body, inputs, some))
             took = time.perf_counter() - began
             each, spent = min(each, took / len(some)), spent + took
         return each + inputs.seconds_each, footprint
 
-    def limits(self, learn: np.ndarray, held: np.ndarray, known: Pace | None) -> Limits:
+    def limits(
+        self, learn: np.ndarray, held: np.ndarray, known: RecordedSchedule | None
+    ) -> SampleBudget:
         """As many examples as the budget can look at, or as were `known`: fixed subsamples."""
         test = np.arange(len(self.data.test.labels))
         if known:
             parts = learn[: known.train], held[: known.validation], test[: known.test]
-            return Limits(*parts, known.calibration, [])
+            return SampleBudget(*parts, known.calibration, [])
 
         cut: list[str] = []
 
@@ -165,10 +171,12 @@ class Looking:
         else:
             test = test[: self.shared.tests]
         once = self.plan.approach == "transfer"
-        held = limited(held, fitting(LOOK_ONCE_SHARE if once else LOOK_SHARE), "to check")
+        held = limited(
+            held, fitting(CACHED_VALIDATION_SHARE if once else VALIDATION_SHARE), "to check"
+        )
         if self.plan.approach in ("transfer", "hybrid", "none"):
             learn = limited(learn, fitting(FEATURES_SHARE), "to learn from")
-        return Limits(learn, held, test, min(CALIBRATION, fitting(CALIBRATION_SHARE)), cut)
+        return SampleBudget(learn, held, test, min(SCALING_EXAMPLES, fitting(SCALING_SHARE)), cut)
 
     def features(
         self,
@@ -182,19 +190,19 @@ class Looking:
         the first of them alone where `until_seconds` on the clock is past."""
         items = torch.as_tensor(items)
         if not len(items):
-            return torch.empty(0, self.body.features, device=device())
+            return torch.empty(0, self.body.features, device=get_device())
         key = ("features", id(inputs), items.numpy().tobytes(), mirrored)
         if self.as_it_came and (known := self.shared.get(key, self.clock)) is not None:
             return known
         found, told, began, done = [], 0.0, time.monotonic(), 0
-        for some in items.split(TOGETHER):
+        for some in items.split(SORT_WINDOW):
             if self.as_it_came and (kept := self._kept(inputs, some, mirrored)) is not None:
                 found.append(kept)
                 done += len(some)
                 yield Progress(done, len(items), self.clock.seconds())
                 continue
-            order, computing = by_length(inputs, some), []
-            for part in computed(self.body, inputs, some[order], mirrored=mirrored):
+            order, computing = argsort_by_length(inputs, some), []
+            for part in extract_features(self.body, inputs, some[order], mirrored=mirrored):
                 computing.append(part)
                 done += len(part)
                 if self.clock.seconds() - told > 0.2 or done == len(items):
@@ -215,11 +223,11 @@ class Looking:
         sides = {id(self.train): self.data.train, id(self.test): self.data.test}
         if not self.disk or id(inputs) not in sides:
             return []
-        return feature_cache.contents(sides[id(inputs)].inputs, items.tolist())
+        return feature_cache.content_digests(sides[id(inputs)].inputs, items.tolist())
 
     def _kept(self, inputs: Inputs, items: Tensor, mirrored: bool) -> Tensor | None:
         """Features of these examples that an earlier run has left on the disk."""
         if not (contents := self._contents(inputs, items)):
             return None
         features = self.disk.find(contents, mirrored=mirrored)
-        return None if features is None else torch.from_numpy(features).to(device())
+        return None if features is None else torch.from_numpy(features).to(get_device())

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from trainers.events import Progress
-from trainers.networks.encoder import Body
-from trainers.training.loop import computed
+from trainers.networks.encoder import Encoder
+from trainers.training.loop import extract_features
 
-BATCH = 32  # of long texts on a slow computer that is a second; the least that is always done
+BATCH_SIZE = 32  # of long texts on a slow computer that is a second; the least that is always done
 
 
-def frozen(
-    body: Body, inputs: Sequence, *, seconds: float, stop: Callable[[], bool] = lambda: False
+def extract_frozen_features(
+    body: Encoder, inputs: Sequence, *, seconds: float, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Progress, None, np.ndarray]:
     """Features of `inputs` (texts, or pictures H x W x 3), float32 (n, F), telling how far it is.
 
@@ -23,9 +23,11 @@ def frozen(
     began = time.monotonic()
     found: list[np.ndarray] = []
     done = 0
-    for start in range(0, len(inputs), BATCH):
-        ready = body.prepare(inputs[start : start + BATCH])  # decoding photos takes longest
-        found += [part.cpu().numpy() for part in computed(body, ready, torch.arange(len(ready)))]
+    for start in range(0, len(inputs), BATCH_SIZE):
+        ready = body.prepare(inputs[start : start + BATCH_SIZE])  # decoding photos takes longest
+        found += [
+            part.cpu().numpy() for part in extract_features(body, ready, torch.arange(len(ready)))
+        ]
         done += len(ready)
         spent = time.monotonic() - began
         yield Progress(done, len(inputs), spent)

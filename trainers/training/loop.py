@@ -11,35 +11,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.events import Event, Paced, PhaseDone, Step, Validated
-from trainers.networks.encoder import Examples, Inputs, device, mirror, reduced_precision, sent
-from trainers.system.errors import short_of_memory
-from trainers.training.checkpoint import (
-    Kept,
-    Standing,
-    below,
-    dice,
-    not_kept,
-    remember,
-    remembered,
-    set_dice,
+from trainers.events import Event, PhaseDone, PhaseScheduled, Step, ValidationDone
+from trainers.networks.encoder import (
+    Examples,
+    Inputs,
+    autocast,
+    flip_horizontal,
+    get_device,
+    to_device,
 )
-from trainers.training.monitor import View
+from trainers.system.errors import is_out_of_memory
+from trainers.training.checkpoint import (
+    Checkpoint,
+    Saver,
+    load_optimizer_state,
+    no_checkpoints,
+    optimizer_state,
+    rng_state,
+    set_rng_state,
+    with_prefix,
+)
+from trainers.training.monitor import LiveMonitor
 from trainers.training.recipes import Phase
 
-WARM_UP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
-LOOKS = 8  # times the validation split is looked at when there are fewer epochs than that
-MOST_LOOKS = 20  # and when there are more: each takes time, and fewer examples move slowly
-STEPS_A_LOOK = 5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) looks took
+WARMUP_STEPS = 10  # the rate climbs over these; they are also the ones that are timed
+EVALS_PER_PHASE = 8  # times the validation split is looked at when there are fewer epochs than that
+MAX_EVALS_PER_PHASE = 20  # and when there are more: each takes time, and fewer examples move slowly
+MIN_STEPS_PER_EVAL = (
+    5  # at least: of ten slow steps (822 photos, mobilenet_v2, a minute) looks took
+)
 # 60 % of the time, one after each. Ours
-TRUSTED_CHECKS = 100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
+MIN_EXAMPLES_FOR_BEST_WEIGHTS = (
+    100  # fewer cannot tell which weights are best (one in 25 is chance): the last are
+)
 # kept. With 2 of each class held out early stopping cost 1 to 4 points (vehicles, digits, cells).
-TELL_SECONDS = 0.1  # between two looks at what a card has computed
-FEWER = 4  # of this a batch has one part, where the memory was not enough for all of it. Ours
-SLACK = 0.95  # share of the time left that is planned for: a shared machine slows down
+LOG_INTERVAL_SECONDS = 0.1  # between two looks at what a card has computed
+BATCH_REDUCTION_FACTOR = (
+    4  # of this a batch has one part, where the memory was not enough for all of it. Ours
+)
+PLANNED_TIME_SHARE = 0.95  # share of the time left that is planned for: a shared machine slows down
 
 
-class Diverged(ValueError):
+class DivergenceError(ValueError):
     """The loss stopped being a number."""
 
 
@@ -68,19 +81,19 @@ class Clock:
             self._started, self._held = time.monotonic() - self._held, None
 
 
-class Checked(NamedTuple):
+class ValidationOutputs(NamedTuple):
     """What was answered to examples that were not learned from."""
 
     scores: Tensor  # float (N, classes)
     labels: Tensor  # int64 (N,)
 
 
-class Trained(NamedTuple):
+class PhaseResult(NamedTuple):
     """What a phase tells the one after it."""
 
     steps: tuple[int, int, int]  # planned, done, and when they were planned
     best_step: int  # whose weights were kept
-    checked: Checked | None = None  # with those weights; None where nothing was held out
+    checked: ValidationOutputs | None = None  # with those weights; None where nothing was held out
 
 
 class Head(nn.Module):
@@ -121,16 +134,16 @@ class Model(nn.Module):
         return self.head(self.body(batch))
 
 
-def learning_mode(model: nn.Module) -> None:
+def set_train_mode(model: nn.Module) -> None:
     """Training mode where something learns; frozen parts in eval: their BatchNorm would move
     without a gradient, and their dropout would blur what they see."""
     model.train(any(p.requires_grad for p in model.parameters()))
     for child in model.children():
         if any(True for _ in child.parameters()):
-            learning_mode(child)
+            set_train_mode(child)
 
 
-def hold_statistics(model: nn.Module) -> None:
+def freeze_batchnorm_stats(model: nn.Module) -> None:
     """BatchNorm goes by the statistics that it has, and leaves them: they follow slowly, so after a
     few steps they would be those of neither the old weights nor the new."""
     for module in model.modules():
@@ -138,7 +151,7 @@ def hold_statistics(model: nn.Module) -> None:
             module.eval()
 
 
-def computed(
+def extract_features(
     body: nn.Module, inputs: Inputs, items: Tensor, *, mirrored: bool = False
 ) -> Iterator[Tensor]:
     """Features of `items`, float32 (n, F), a batch at a time: body in eval mode, no gradient.
@@ -147,31 +160,33 @@ def computed(
 
     def answered(part: Tensor) -> Tensor:
         batch = inputs.batch(part)
-        with torch.inference_mode(), reduced_precision():
-            features = body(mirror(batch) if mirrored else batch).float()
+        with torch.inference_mode(), autocast():
+            features = body(flip_horizontal(batch) if mirrored else batch).float()
         return features.clone()  # out of inference mode: a head must be able to learn on them
 
     for part in inputs.parts(items):
         try:
             features = answered(part)
         except (MemoryError, RuntimeError) as error:
-            if len(part) < FEWER or not short_of_memory(error):
+            if len(part) < BATCH_REDUCTION_FACTOR or not is_out_of_memory(error):
                 raise
             features = None
         if features is None:  # out here: the error held on to what had been computed
-            freed()
-            features = torch.cat([answered(piece) for piece in part.tensor_split(FEWER)])
+            free_memory()
+            features = torch.cat(
+                [answered(piece) for piece in part.tensor_split(BATCH_REDUCTION_FACTOR)]
+            )
         yield features
 
 
-def freed() -> None:
+def free_memory() -> None:
     """Gives back what nothing holds on to any more."""
     gc.collect()
-    if device().type == "cuda":
+    if get_device().type == "cuda":
         torch.cuda.empty_cache()
 
 
-def by_length(inputs: Inputs, items: Tensor) -> Tensor:
+def argsort_by_length(inputs: Inputs, items: Tensor) -> Tensor:
     """The places of `items`, those of the shortest texts first, so that little is padded; of
     pictures as they are."""
     if not hasattr(inputs, "lengths"):
@@ -179,23 +194,23 @@ def by_length(inputs: Inputs, items: Tensor) -> Tensor:
     return inputs.lengths[items].argsort(stable=True)
 
 
-def predicted(model: Model, inputs: Inputs) -> tuple[Tensor, Tensor]:
+def predict(model: Model, inputs: Inputs) -> tuple[Tensor, Tensor]:
     """Features (N, F) and class scores (N, classes) of all `inputs`, float32."""
-    order = by_length(inputs, torch.arange(len(inputs)))
-    features = torch.cat(list(computed(model.body, inputs, order)))[order.argsort()]
+    order = argsort_by_length(inputs, torch.arange(len(inputs)))
+    features = torch.cat(list(extract_features(model.body, inputs, order)))[order.argsort()]
     model.head.eval()
     with torch.inference_mode():
         return features, model.head(features)
 
 
-def rate(step: int, steps: int | None) -> float:
+def lr_multiplier(step: int, steps: int | None) -> float:
     """Share of the peak learning rate at `step` (from 0): up over the warm-up, then down in a
     line. The warm-up does not depend on `steps`, which are set only when some were timed."""
-    if step < WARM_UP_STEPS:
-        return (step + 1) / WARM_UP_STEPS
+    if step < WARMUP_STEPS:
+        return (step + 1) / WARMUP_STEPS
     if steps is None:
         return 1.0
-    return max(0.0, 1 - (step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS))
+    return max(0.0, 1 - (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS))
 
 
 def train(
@@ -208,12 +223,12 @@ def train(
     clock: Clock,
     until_seconds: float,
     stop: Callable[[], bool],
-    view: View,
+    view: LiveMonitor,
     steps: tuple[int, int, int] | None = None,
     planned: int | None = None,
-    keep: Kept = not_kept,
-    again: Standing | None = None,
-) -> Generator[Event, None, Trained]:
+    keep: Saver = no_checkpoints,
+    again: Checkpoint | None = None,
+) -> Generator[Event, None, PhaseResult]:
     """Train `model` in place and yield what happens; leaves it with the best weights it saw, or
     with the last where `held_out` is too small to tell, or empty.
 
@@ -227,37 +242,39 @@ def train(
     interrupted, with `model` as it was at the start: then this goes on from there.
     """
     started = clock.seconds()
-    optimizer = _optimizer(model, phase)
+    optimizer = _build_optimizer(model, phase)
     peaks = [group["lr"] for group in optimizer.param_groups]
     per_epoch = math.ceil(len(examples) / phase.batch)
     worth = planned or phase.most_steps(len(examples))
-    looks = _Looks(model, held_out, view, number, clock)
-    batches = _Batches(examples, phase.batch)
+    looks = _Validator(model, held_out, view, number, clock)
+    batches = _BatchStream(examples, phase.batch)
     every, timed = per_epoch, 0
     step, why, durations, told = 0, "all steps done", [], 0.0
 
     def set_modes() -> None:  # not at every step: asking every module takes milliseconds
-        learning_mode(model)
+        set_train_mode(model)
         if (planned or 0) < phase.settles_in:
-            hold_statistics(model)
+            freeze_batchnorm_stats(model)
 
-    def standing() -> Standing:
+    def standing() -> Checkpoint:
         facts = {"phase": number, "step": step, "epoch": step / per_epoch, "started": started}
         facts |= {"every": every, "timed": timed, "planned": planned}
         facts |= {"durations": [] if planned else durations, "batches": batches.done}
-        tensors = below("model", learned(model)) | below("optimizer", remembered(optimizer))
-        tensors |= below("dice", dice() | batches.dice)
-        return Standing(tensors | looks.tensors(), facts | {"looks": looks.facts()})
+        tensors = with_prefix("model", trainable_state_dict(model)) | with_prefix(
+            "optimizer", optimizer_state(optimizer)
+        )
+        tensors |= with_prefix("dice", rng_state() | batches.dice)
+        return Checkpoint(tensors | looks.tensors(), facts | {"looks": looks.facts()})
 
     if again:
         known = again.facts
         step, started, every = known["step"], known["started"], known["every"]
         timed, planned, durations = known["timed"], known["planned"], known["durations"]
         model.load_state_dict(again.of("model"), strict=False)
-        remember(optimizer, again.of("optimizer"))
+        load_optimizer_state(optimizer, again.of("optimizer"))
         looks.go_on(again)
         batches.go_on(again.of("dice"), known["batches"])
-        set_dice(again.of("dice"))
+        set_rng_state(again.of("dice"))
     else:
         yield from looks.look(0, 0.0)
         yield from keep(standing)
@@ -265,9 +282,9 @@ def train(
     for batch in batches:
         began = time.perf_counter()
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * rate(step, planned)
-        labels = sent(examples.labels[batch])
-        with reduced_precision():
+            group["lr"] = peak * lr_multiplier(step, planned)
+        labels = to_device(examples.labels[batch])
+        with autocast():
             scores = model(examples.inputs.batch(batch, augment=phase.augment))
         loss = F.cross_entropy(scores, labels)
         optimizer.zero_grad()
@@ -277,13 +294,13 @@ def train(
         looks.saw(loss.detach(), scores.detach(), labels)
         # A processor has the loss already. A card is waited for only while steps are timed, and
         # then as often as someone may look: it computes ahead meanwhile.
-        due = clock.seconds() - told > TELL_SECONDS or step == planned
-        value = loss.item() if due or planned is None or not _waits() else None
+        due = clock.seconds() - told > LOG_INTERVAL_SECONDS or step == planned
+        value = loss.item() if due or planned is None or not _is_async_device() else None
         durations.append(time.perf_counter() - began)
         now = clock.seconds()
         if value is not None:
             if not math.isfinite(value):
-                raise Diverged(
+                raise DivergenceError(
                     f"The loss became {value} at step {step} of '{phase.title}', so there is "
                     f"nothing to learn from. Try a learning rate below {phase.learning_rate:g}, or "
                     "look for broken examples."
@@ -292,17 +309,20 @@ def train(
             yield Step(number, step, step / per_epoch, value, now)
 
         if planned is None:
-            due = step >= WARM_UP_STEPS or now - started > 0.15 * (until_seconds - started)
+            due = step >= WARMUP_STEPS or now - started > 0.15 * (until_seconds - started)
             if step == steps[2] if steps else due and step >= 2:
                 each = median(durations[1:]) if len(durations) > 1 else durations[0]
-                left = SLACK * (until_seconds - now)
-                fits = _fitting(step, each, looks.seconds, left, len(examples), per_epoch, phase)
+                left = PLANNED_TIME_SHARE * (until_seconds - now)
+                fits = _plan_steps(step, each, looks.seconds, left, len(examples), per_epoch, phase)
                 planned = steps[0] if steps else fits
-                few = min(per_epoch, max(planned // LOOKS, min(STEPS_A_LOOK, planned // 2)))
-                every = max(few, planned // MOST_LOOKS, 1)
+                few = min(
+                    per_epoch,
+                    max(planned // EVALS_PER_PHASE, min(MIN_STEPS_PER_EVAL, planned // 2)),
+                )
+                every = max(few, planned // MAX_EVALS_PER_PHASE, 1)
                 timed = step
                 set_modes()
-                yield Paced(number, planned, per_epoch, each, now)
+                yield PhaseScheduled(number, planned, per_epoch, each, now)
         over = planned is not None and step >= planned
         if over or step % every == 0:
             yield from looks.look(step, step / per_epoch)
@@ -326,15 +346,15 @@ def train(
         yield from looks.look(step, step / per_epoch)
     looks.restore_best()
     yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
-    return Trained((planned or step, step, timed or step), looks.best_step, looks.checked)
+    return PhaseResult((planned or step, step, timed or step), looks.best_step, looks.checked)
 
 
-def _waits() -> bool:
+def _is_async_device() -> bool:
     """Whether reading a number waits for all that was asked of a card before."""
-    return device().type != "cpu"
+    return get_device().type != "cpu"
 
 
-class _Batches:
+class _BatchStream:
     """Batches of `size` without end, shuffled anew for each pass over the examples."""
 
     def __init__(self, examples: Examples, size: int) -> None:
@@ -363,7 +383,7 @@ class _Batches:
             self._left, self.done = list(self._shuffled())[done:], done
 
 
-def _optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
+def _build_optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
     head = [p for p in model.head.parameters() if p.requires_grad]
     body = [p for p in model.body.parameters() if p.requires_grad]
     groups = [{"params": head, "lr": phase.head_learning_rate}]
@@ -372,35 +392,37 @@ def _optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, weight_decay=phase.weight_decay, fused=True)
 
 
-def _fitting(
+def _plan_steps(
     done: int, each: float, look: float, left: float, examples: int, per_epoch: int, phase: Phase
 ) -> int:
     """How many steps there will be, those `done` included: what fits in `left` seconds at `each`
     a step and `look` a validation, and not more than the examples are worth."""
-    more = (left - MOST_LOOKS * look) / each
-    if more < MOST_LOOKS * per_epoch:
+    more = (left - MAX_EVALS_PER_PHASE * look) / each
+    if more < MAX_EVALS_PER_PHASE * per_epoch:
         more = left / (each + look / per_epoch)
-    if done + more < LOOKS * per_epoch:
-        more = max((left - LOOKS * look) / each, left / (each + look / STEPS_A_LOOK))
+    if done + more < EVALS_PER_PHASE * per_epoch:
+        more = max(
+            (left - EVALS_PER_PHASE * look) / each, left / (each + look / MIN_STEPS_PER_EVAL)
+        )
     return max(done, int(min(done + max(0, more), phase.most_steps(examples))))
 
 
-class _Looks:
+class _Validator:
     """Looks at the validation split, and keeps the weights of the best look, where there are
     enough examples to tell which that is."""
 
     def __init__(
-        self, model: Model, held_out: Examples, view: View, phase: int, clock: Clock
+        self, model: Model, held_out: Examples, view: LiveMonitor, phase: int, clock: Clock
     ) -> None:
         self.model, self.held_out, self.view = model, held_out, view
         self.phase, self.clock = phase, clock
         self.best = (-1.0, -math.inf)
         self.weights: dict[str, Tensor] = {}
-        self.checked: Checked | None = None  # at the best look
+        self.checked: ValidationOutputs | None = None  # at the best look
         self.since_best = self.best_step = 0
         self.last_step = -1
         self.seconds = math.inf if len(held_out) else 0.0  # the shortest: the first pays for set-up
-        self.tells = len(held_out) >= TRUSTED_CHECKS
+        self.tells = len(held_out) >= MIN_EXAMPLES_FOR_BEST_WEIGHTS
         self._forget()
 
     def saw(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
@@ -413,31 +435,32 @@ class _Looks:
         self._right: list[Tensor] = []
         self._seen = 0
 
-    def look(self, step: int, epoch: float) -> Iterator[Validated]:
+    def look(self, step: int, epoch: float) -> Iterator[ValidationDone]:
         self.last_step = step
         if len(self.held_out):
             yield self._validated(step, epoch)
 
-    def _validated(self, step: int, epoch: float) -> Validated:
+    def _validated(self, step: int, epoch: float) -> ValidationDone:
         began = time.perf_counter()
-        features, scores = predicted(self.model, self.held_out.inputs)
+        features, scores = predict(self.model, self.held_out.inputs)
         labels = self.held_out.labels.to(scores.device)
         loss = F.cross_entropy(scores, labels).item()
         if not math.isfinite(loss):
-            raise Diverged("The loss on the checks is no number any more. Try a lower rate.")
+            raise DivergenceError("The loss on the checks is no number any more. Try a lower rate.")
         accuracy = (scores.argmax(1) == labels).float().mean().item()
         better = not self.tells or (accuracy, -loss) > self.best
         if better:
             self.best, self.since_best, self.best_step = (accuracy, -loss), 0, step
-            self.checked = Checked(scores, labels)
+            self.checked = ValidationOutputs(scores, labels)
         else:
             self.since_best += 1
         if better and self.tells:
             self.weights = {
-                name: value.detach().clone() for name, value in learned(self.model).items()
+                name: value.detach().clone()
+                for name, value in trainable_state_dict(self.model).items()
             }
         seen = self.view.of(features, scores)
-        event = Validated(
+        event = ValidationDone(
             phase=self.phase,
             step=step,
             epoch=epoch,
@@ -455,31 +478,34 @@ class _Looks:
 
     def tensors(self) -> dict[str, Tensor]:
         """What is kept of them, right after a look."""
-        found = below("checked", self.checked._asdict()) if self.checked else {}
+        found = with_prefix("checked", self.checked._asdict()) if self.checked else {}
         if self.best_step != self.last_step:  # else the best are those of now
-            found |= below("best", self.weights)
+            found |= with_prefix("best", self.weights)
         return found
 
     def facts(self) -> dict[str, Any]:
         names = ("best", "since_best", "best_step", "last_step", "seconds")
         return {name: getattr(self, name) for name in names}
 
-    def go_on(self, again: Standing) -> None:
+    def go_on(self, again: Checkpoint) -> None:
         """`tensors` and `facts`, back; the model has its weights already."""
         for name, value in again.facts["looks"].items():
             setattr(self, name, value)
         self.best = tuple(self.best)
         if checked := again.of("checked"):
-            self.checked = Checked(**{k: v.to(device()) for k, v in checked.items()})
+            self.checked = ValidationOutputs(**{k: v.to(get_device()) for k, v in checked.items()})
         if self.tells:
-            now = {name: value.detach().clone() for name, value in learned(self.model).items()}
+            now = {
+                name: value.detach().clone()
+                for name, value in trainable_state_dict(self.model).items()
+            }
             self.weights = now if self.best_step == self.last_step else again.of("best")
 
     def restore_best(self) -> None:
         self.model.load_state_dict(self.weights, strict=False)
 
 
-def learned(model: nn.Module) -> dict[str, Tensor]:
+def trainable_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """What a run changes: parameters that learn, and the buffers of modules that have any."""
     names = {name for name, p in model.named_parameters() if p.requires_grad}
     owners = {name.rpartition(".")[0] for name in names}

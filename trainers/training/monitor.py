@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainers.datasets.thumbnails import shown
-from trainers.events import Watched
-from trainers.networks.encoder import device
+from trainers.datasets.thumbnails import render_example
+from trainers.events import WatchedExamples
+from trainers.networks.encoder import get_device
 
-WATCHED = 6
-MAPPED = 150  # more dots hide each other, and every look sends them all
+MAX_WATCHED_EXAMPLES = 6
+MAX_MAP_POINTS = 150  # more dots hide each other, and every look sends them all
 DECIMALS = 3
 
 
-class View:
+class LiveMonitor:
     """Answers to the watched examples and places on the map, for each look of the loop.
 
     The map's two axes are the directions in which the features spread most at the start (PCA);
@@ -30,7 +30,7 @@ class View:
             rank[label] = rank.get(label, -1) + 1
             order.append((rank[label], label, item))
         in_turn = [item for _, _, item in sorted(order)]
-        self.watched, self.mapped = in_turn[:WATCHED], in_turn[:MAPPED]
+        self.watched, self.mapped = in_turn[:MAX_WATCHED_EXAMPLES], in_turn[:MAX_MAP_POINTS]
         self._centre: Tensor | None = None
         self._axes: Tensor | None = None
         self._last: list[list[float]] = []
@@ -42,7 +42,7 @@ class View:
     def go_on(self, kept: dict[str, Tensor]) -> None:
         """With the axes of a run that was interrupted."""
         if kept:
-            self._centre, self._axes = (kept[name].to(device()) for name in ("centre", "axes"))
+            self._centre, self._axes = (kept[name].to(get_device()) for name in ("centre", "axes"))
 
     def of(self, features: Tensor, scores: Tensor) -> dict:
         """The fields of `Validated` that a page draws; `points` is [] where nothing moved."""
@@ -72,12 +72,14 @@ class View:
             flat = torch.nn.functional.pad(flat, (0, 2 - flat.shape[1]))
         return [[round(x, DECIMALS), round(y, DECIMALS)] for x, y in flat.tolist()]
 
-    def watch(self, inputs: Sequence, items: Sequence[int], labels: Sequence[int]) -> Watched:
+    def watch(
+        self, inputs: Sequence, items: Sequence[int], labels: Sequence[int]
+    ) -> WatchedExamples:
         """The watched examples themselves; the split is `items`, numbers into the other two."""
         chosen = [items[place] for place in self.watched]
-        return Watched(
+        return WatchedExamples(
             [int(item) for item in chosen],
-            [shown(inputs[item]) for item in chosen],
+            [render_example(inputs[item]) for item in chosen],
             [int(labels[item]) for item in chosen],
             [int(items[place]) for place in self.mapped],
         )

@@ -5,10 +5,10 @@ import threading
 import psutil
 import torch
 
-LOOK_SECONDS = 0.05
+SAMPLE_INTERVAL_SECONDS = 0.05
 
 
-class Peak:
+class PeakMemory:
     """Watches this process, or its graphics card, while a context lasts."""
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class Peak:
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> "Peak":
+    def __enter__(self) -> "PeakMemory":
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         self._watch.start()
@@ -36,5 +36,5 @@ class Peak:
         me = psutil.Process()
         while True:
             self.bytes = max(self.bytes, me.memory_info().rss)
-            if self._over.wait(LOOK_SECONDS):
+            if self._over.wait(SAMPLE_INTERVAL_SECONDS):
                 return

@@ -37,41 +37,43 @@ class Phase:
     def most_steps(self, examples: int) -> int:
         """How many steps `examples` are worth: what is to be learned grows more slowly than they
         do, so with the root of their number."""
-        shorter = min(1.0, math.sqrt(FEW / examples)) if self.shortens else 1.0
+        shorter = min(1.0, math.sqrt(REFERENCE_EXAMPLES / examples)) if self.shortens else 1.0
         return max(1, round(shorter * self.max_epochs * math.ceil(examples / self.batch)))
 
 
-FEW = 50  # examples; 80 steps on them were as good as 160 (vehicles, digits, cells; validation)
+REFERENCE_EXAMPLES = (
+    50  # examples; 80 steps on them were as good as 160 (vehicles, digits, cells; validation)
+)
 
 
-def _head(title: str) -> Phase:
+def _head_phase(title: str) -> Phase:
     """The last layer alone: see trainers/training/head.py, which has no dial to set."""
     return Phase(title=title, learns="head")
 
 
-def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
+def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
     """The phases of `approach` on `modality` ("images" or "text"); () where nothing is trained
     by the loop. `what_learns` is "lora" or "all"."""
     match approach:
         case "transfer":
-            return (_head("Teach the new last layer"),)
+            return (_head_phase("Teach the new last layer"),)
         case "fine_tune":
-            return (_everything(modality, what_learns, "Adjust the whole model"),)
+            return (_full_model_phase(modality, what_learns, "Adjust the whole model"),)
         case "hybrid":
             return (
-                replace(_head("First the new last layer"), share=0.25),
+                replace(_head_phase("First the new last layer"), share=0.25),
                 replace(
-                    _everything(modality, what_learns, "Then thaw the rest, gently"),
-                    learning_rate=HYBRID_RATE[modality, what_learns],
-                    head_learning_rate=HYBRID_HEAD_RATE[modality],
+                    _full_model_phase(modality, what_learns, "Then thaw the rest, gently"),
+                    learning_rate=HYBRID_LR[modality, what_learns],
+                    head_learning_rate=HYBRID_HEAD_LR[modality],
                     head_sureness=0.3,
                 ),
             )
         case "scratch":
             return (
                 replace(
-                    _everything(modality, "all", "Learn everything from nothing"),
-                    learning_rate=SCRATCH_RATE[modality],
+                    _full_model_phase(modality, "all", "Learn everything from nothing"),
+                    learning_rate=SCRATCH_LR[modality],
                     max_epochs=100,
                     shortens=False,
                     patience=15,
@@ -83,27 +85,27 @@ def phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
 
 LORA_RANK = 8  # Hu et al. 2021: 4 to 8 was enough in their tests
 
-FINE_TUNE_RATE = {
+FINE_TUNE_LR = {
     ("images", "all"): 5e-4,
     ("images", "lora"): 3e-3,
     ("text", "all"): 1e-4,
     ("text", "lora"): 1e-3,
 }
-HYBRID_RATE = {
+HYBRID_LR = {
     ("images", "all"): 5e-4,
     ("images", "lora"): 1e-3,
     ("text", "all"): 5e-5,
     ("text", "lora"): 1e-3,
 }
-HYBRID_HEAD_RATE = {"images": 5e-3, "text": 1e-3}
-SCRATCH_RATE = {"images": 2e-3, "text": 2e-4}
+HYBRID_HEAD_LR = {"images": 5e-3, "text": 1e-3}
+SCRATCH_LR = {"images": 2e-3, "text": 2e-4}
 
 
-def _everything(modality: str, what_learns: str, title: str) -> Phase:
+def _full_model_phase(modality: str, what_learns: str, title: str) -> Phase:
     return Phase(
         title=title,
         learns=what_learns,
-        learning_rate=FINE_TUNE_RATE[modality, what_learns],
+        learning_rate=FINE_TUNE_LR[modality, what_learns],
         head_learning_rate=5e-3,
         batch=32 if modality == "images" else 16,
         max_epochs=40 if modality == "images" else 20,

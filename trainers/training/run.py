@@ -14,78 +14,90 @@ from torch import Tensor
 
 from trainers import backbones, data_checks, datasets
 from trainers.backbones import compatibility
-from trainers.datasets import Data
+from trainers.datasets import DatasetSplits
 from trainers.evaluation import calibration
 from trainers.evaluation.metrics import score
 from trainers.events import (
-    Answered,
     Baseline,
-    Calibrated,
-    Changed,
+    CalibrationDone,
     Event,
-    Finished,
     Notice,
     PhaseDone,
     PhaseStarted,
+    PredictionsRecorded,
     Progress,
+    RunFinished,
+    RunStarted,
     Stage,
-    Started,
     Step,
+    WeightsCompared,
 )
-from trainers.networks.encoder import Body, Examples, device
-from trainers.networks.loading import fingerprint, fresh, loaded
-from trainers.plan import Pace, Plan
+from trainers.networks.encoder import Encoder, Examples, get_device
+from trainers.networks.loading import new_encoder, shared_encoder, weights_fingerprint
+from trainers.plan import Plan, RecordedSchedule
 from trainers.system import feature_cache
-from trainers.system.errors import short_of_memory
+from trainers.system.errors import is_out_of_memory
 from trainers.training import baselines, checkpoint, estimate
-from trainers.training.checkpoint import Standing, below
-from trainers.training.checkpoint_file import CHECKPOINT
-from trainers.training.features import FEATURES_SHARE, Looking, Shared, Some
-from trainers.training.head import Taught, least_loss, parts_of, teach
+from trainers.training.checkpoint import Checkpoint, with_prefix
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
+from trainers.training.features import (
+    FEATURES_SHARE,
+    ComputationCache,
+    FeatureExtractor,
+    SubsetInputs,
+)
+from trainers.training.head import HeadFit, assign_folds, cross_val_loss, fit_head
 from trainers.training.loop import (
-    FEWER,
-    Checked,
+    BATCH_REDUCTION_FACTOR,
     Clock,
-    Diverged,
+    DivergenceError,
     Head,
     Model,
-    computed,
-    freed,
-    learned,
+    ValidationOutputs,
+    extract_features,
+    free_memory,
     train,
+    trainable_state_dict,
 )
-from trainers.training.monitor import View
-from trainers.training.peak_memory import Peak
-from trainers.training.prototypes import class_means, nearest, nearest_mean, point
-from trainers.training.recipes import LORA_RANK, Phase, phases
-from trainers.training.weight_change import changed
+from trainers.training.monitor import LiveMonitor
+from trainers.training.peak_memory import PeakMemory
+from trainers.training.prototypes import (
+    assign_nearest,
+    classify_by_class_mean,
+    compute_class_means,
+    set_prototype_head,
+)
+from trainers.training.recipes import LORA_RANK, Phase, build_phases
+from trainers.training.weight_change import relative_weight_change
 
-MOST_VALIDATION = 300  # more would cost time at every look and tell little more
-LOOKED_AT = 60  # examples that are held against the backbone: decoding more takes time
-STEP = 5  # forward passes that a step takes: 4.2 to 4.4 on MobileNet V2 and ResNet-18, bf16
+MAX_VALIDATION_EXAMPLES = 300  # more would cost time at every look and tell little more
+FACTS_SAMPLE_SIZE = 60  # examples that are held against the backbone: decoding more takes time
+FORWARDS_PER_STEP = (
+    5  # forward passes that a step takes: 4.2 to 4.4 on MobileNet V2 and ResNet-18, bf16
+)
 # Mirror images: a second look at every picture gains about half a point (0.7 over 7 data sets with
 # 5, 10 and 50 of each class; validation), so it gets no more than this.
-MIRROR_SHARE = 0.25
+FLIP_BUDGET_SHARE = 0.25
 # What remains to be looked at takes longer than was timed: the timed texts may be shorter than
 # those of the test; of pictures all are alike.
-SLOWER = {"text": 1.5, "images": 1.2}
+TIME_SAFETY_FACTOR = {"text": 1.5, "images": 1.2}
 
 
 class BadData(ValueError):
     """Data that cannot be learned from; the text says what is wrong and what to do next."""
 
 
-def never() -> bool:
+def never_stop() -> bool:
     return False
 
 
 def run(
     plan: Plan,
     *,
-    stop: Callable[[], bool] = never,
+    stop: Callable[[], bool] = never_stop,
     folder: Path | None = None,
-    shared: Shared | None = None,
-    data: Data | None = None,
+    shared: ComputationCache | None = None,
+    data: DatasetSplits | None = None,
     checks: bool = True,
 ) -> Iterator[Event]:
     """Execute `plan` and yield what happens; the last event is `Finished`.
@@ -100,27 +112,29 @@ def run(
     `Diverged`, `Broken`, and what loading raises.
     """
     began = time.monotonic()
-    plan = replace(plan, backbone=backbones.pinned(plan.backbone))
+    plan = replace(plan, backbone=backbones.pin_revision(plan.backbone))
     row = backbones.pick(plan.backbone)
     if plan.approach != "simple":
         row.check_here()
     torch.manual_seed(plan.seed)
-    data = data or datasets.pick(plan.data).data(plan.per_class, plan.seed, plan.mends)
-    check(data, plan)
+    data = data or datasets.get_dataset(plan.data).data(plan.per_class, plan.seed, plan.mends)
+    check_data(data, plan)
     if plan.approach == "simple":
-        notices = [*left_out(plan), *too_few(data, plan)]
+        notices = [*describe_excluded(plan), *describe_shortage(data, plan)]
         spent = time.monotonic() - began
-        yield from baselines.run(plan, data, setup_seconds=spent, notices=notices, folder=folder)
+        yield from baselines.run_classical(
+            plan, data, setup_seconds=spent, notices=notices, folder=folder
+        )
         return
-    behind = checkpoint.load(folder)
-    remarks = compatibility.remarks(row, datasets.facts_of(data, LOOKED_AT))
-    body = fresh(plan.backbone, pretrained=plan.approach != "scratch")
+    behind = checkpoint.load_checkpoint(folder)
+    remarks = compatibility.list_remarks(row, datasets.compute_facts(data, FACTS_SAMPLE_SIZE))
+    body = new_encoder(plan.backbone, pretrained=plan.approach != "scratch")
     spent = time.monotonic() - began
     # Runs that are compared each pay for what they look at, so they find nothing on the disk.
     disk = None
     if folder and shared is None:
-        disk = feature_cache.Known(plan.data, fingerprint(plan.backbone))
-    with Peak() as memory:
+        disk = feature_cache.FeatureCache(plan.data, weights_fingerprint(plan.backbone))
+    with PeakMemory() as memory:
         whole = _Run(
             plan,
             data,
@@ -129,7 +143,7 @@ def run(
             spent,
             stop,
             folder,
-            shared or Shared(),
+            shared or ComputationCache(),
             memory,
             checks,
             disk,
@@ -137,13 +151,13 @@ def run(
         whole.go_on_from(behind)
         try:
             yield from whole.events()
-        except Diverged:  # what was kept leads there again
+        except DivergenceError:  # what was kept leads there again
             if folder:
-                (folder / CHECKPOINT).unlink(missing_ok=True)
+                (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
             raise
 
 
-def check(data: Data, plan: Plan) -> None:
+def check_data(data: DatasetSplits, plan: Plan) -> None:
     """Raises `BadData` where a score would mean nothing."""
     present = len(np.unique(data.train.labels))
     if plan.approach == "none" and data.described and plan.per_class == 0:
@@ -155,7 +169,7 @@ def check(data: Data, plan: Plan) -> None:
         )
 
 
-def too_few(data: Data, plan: Plan) -> list[str]:
+def describe_shortage(data: DatasetSplits, plan: Plan) -> list[str]:
     """What to say where there are fewer examples than the plan asks for."""
     fewest = min(np.bincount(data.train.labels), default=0)
     if not plan.per_class or fewest >= plan.per_class:
@@ -165,32 +179,30 @@ def too_few(data: Data, plan: Plan) -> list[str]:
     ]
 
 
-def left_out(plan: Plan) -> list[str]:
+def describe_excluded(plan: Plan) -> list[str]:
     """What to say of examples that a mend leaves out."""
     if not plan.mends:
         return []
-    rows = datasets.pick(plan.data).mended(plan.mends)
-    told = ", ".join(
-        f"{len(some):,} {data_checks.FINDERS[key].mends}" for key, some in rows.items()
-    )
+    rows = datasets.get_dataset(plan.data).mended(plan.mends)
+    told = ", ".join(f"{len(some):,} {data_checks.CHECKS[key].mends}" for key, some in rows.items())
     return [f"Left out, as chosen when the data was looked over: {told}."]
 
 
-def held_out(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_validation(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places that learn and places that are held out: part 0 of cross-validation, a fifth of each
     class and at least one of every class that has two, if it is not too many."""
     held = np.flatnonzero(parts == 0)
-    if len(held) > MOST_VALIDATION:
-        held = np.sort(np.random.default_rng(0).permutation(held)[:MOST_VALIDATION])
+    if len(held) > MAX_VALIDATION_EXAMPLES:
+        held = np.sort(np.random.default_rng(0).permutation(held)[:MAX_VALIDATION_EXAMPLES])
     return np.setdiff1d(np.arange(len(parts)), held), held
 
 
-def thaw(body: Body, phase: Phase) -> None:
+def set_trainable(body: Encoder, phase: Phase) -> None:
     """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
     body.requires_grad_(phase.learns == "all")
     if phase.learns == "lora":
         body.add_lora(LORA_RANK)
-        body.to(device())
+        body.to(get_device())
         for name, parameter in body.named_parameters():
             parameter.requires_grad_("lora_" in name)
 
@@ -201,16 +213,16 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
-        data: Data,
-        body: Body,
+        data: DatasetSplits,
+        body: Encoder,
         remarks: Sequence[str],
         setup_seconds: float,
         stop: Callable[[], bool],
         folder: Path | None,
-        shared: Shared,
-        memory: Peak,
+        shared: ComputationCache,
+        memory: PeakMemory,
         checks: bool,
-        disk: feature_cache.Known | None,
+        disk: feature_cache.FeatureCache | None,
     ) -> None:
         self.disk = disk
         self.plan, self.data, self.body = plan, data, body
@@ -221,19 +233,21 @@ class _Run:
         self.pace_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
-        self.checked: Checked | None = None
+        self.checked: ValidationOutputs | None = None
         self.temperature: float | None = None
         self.stopped = self.mirrored = self.fewer = False
         self.checks_learn = False  # the checks are examples that are learned from
-        self.keeper = checkpoint.Keeper(folder)
-        self.behind: Standing | None = None  # where an interrupted run stood, until caught up with
+        self.keeper = checkpoint.CheckpointWriter(folder)
+        self.behind: Checkpoint | None = (
+            None  # where an interrupted run stood, until caught up with
+        )
         self.start: dict[str, Tensor] | None = None  # of the phase on the network that is played
         self.known = plan.pace  # how many examples, where no clock is to say
         self.body.requires_grad_(False)  # until a phase says otherwise
 
-    def go_on_from(self, behind: Standing | None) -> None:
+    def go_on_from(self, behind: Checkpoint | None) -> None:
         if behind:
-            self.behind, self.known = behind, Pace(**behind.facts["pace"])
+            self.behind, self.known = behind, RecordedSchedule(**behind.facts["pace"])
             self.fewer = behind.facts.get("fewer", False)
             self.clock.hold(behind.facts["seconds"])
 
@@ -245,8 +259,8 @@ class _Run:
 
     def _events(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
-        self.parts = parts_of(data.train.labels)
-        learn, held = held_out(self.parts)
+        self.parts = assign_folds(data.train.labels)
+        learn, held = split_validation(self.parts)
         if plan.approach == "none" or not self.checks:
             learn, held = np.arange(len(data.train.labels)), np.array([], dtype=np.int64)
         elif not len(held):
@@ -255,7 +269,9 @@ class _Run:
                 "There is one example of each class, so none could be held out: progress is "
                 "measured on the very examples that are learned, and says little."
             )
-        self.looking = looking = Looking(plan, data, self.body, clock, self.shared, self.disk)
+        self.looking = looking = FeatureExtractor(
+            plan, data, self.body, clock, self.shared, self.disk
+        )
         limits = looking.limits(learn, held, self.known)
         self.learn, self.held, self.test = learn, held, test = limits[:3]
         self.calibration = limits.calibration
@@ -264,9 +280,9 @@ class _Run:
                 f"{plan.seconds:g} seconds are too short to look at all examples. A fixed choice "
                 f"is used: {', '.join(limits.cut)}."
             )
-        self.head = Head(self.body.features, len(data.classes)).to(device())
+        self.head = Head(self.body.features, len(data.classes)).to(get_device())
         self.model = Model(self.body, self.head)
-        yield Started(
+        yield RunStarted(
             approach=plan.approach,
             data=plan.data,
             backbone=plan.backbone,
@@ -278,10 +294,10 @@ class _Run:
             parameters=sum(p.numel() for p in self.model.parameters()),
             budget_seconds=plan.seconds,
             setup_seconds=self.setup_seconds,
-            machine=device().type,
+            machine=get_device().type,
             **self._forecast(),
         )
-        self.notices += [*left_out(plan), *too_few(data, plan)]
+        self.notices += [*describe_excluded(plan), *describe_shortage(data, plan)]
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
         if absent and len(learn):
             self.notices.append(
@@ -312,18 +328,18 @@ class _Run:
         plan, data, clock = self.plan, self.data, self.clock
         labels = torch.from_numpy(data.train.labels)
         learn, held = torch.from_numpy(self.learn), torch.from_numpy(self.held)
-        to_play = phases(plan.approach, data.modality, self._what_learns())
+        to_play = build_phases(plan.approach, data.modality, self._what_learns())
         if plan.pace:
             to_play = to_play[: len(plan.pace.steps)]  # fewer where the run was stopped early
         on_features = any(phase.learns == "head" for phase in to_play)
-        self.view = view = View(labels[held])
+        self.view = view = LiveMonitor(labels[held])
         yield view.watch(data.train.inputs, self.held, data.train.labels)
         if not self.behind or to_play[self.behind.facts["phase"]].learns == "head":
             features, held_features = yield from self._looked_at(learn, held, on_features)
             learn = torch.from_numpy(self.learn)
 
         looks_left = (1 + self.mirrored) * len(self.test) + len(self.held)
-        each = SLOWER[data.modality] * self.looking.seconds_each
+        each = TIME_SAFETY_FACTOR[data.modality] * self.looking.seconds_each
         reserve = each * looks_left + 0.02 * plan.seconds
         end = plan.seconds - reserve
         taught = None
@@ -338,7 +354,7 @@ class _Run:
                 text = f"There was no time left for '{phase.title}'. Give it more seconds."
                 yield Notice(text, clock.seconds())
                 break
-            thaw(self.body, phase)
+            set_trainable(self.body, phase)
             self.looking.as_it_came &= phase.learns == "head"
             yield Stage("phase", phase.title, clock.seconds())
             parts = self._parts()
@@ -356,7 +372,7 @@ class _Run:
                 yield from self._fitted(phase, number, view, until, steps, taught)
                 continue
             places = torch.cat([learn, held])
-            taught = yield from teach(
+            taught = yield from fit_head(
                 self.head,
                 torch.cat([features, held_features]),
                 labels[places],
@@ -406,8 +422,8 @@ class _Run:
             self.mirrored = pace.mirrored
             if not pace.mirrored:
                 return features
-        each, now = SLOWER["images"] * self.looking.seconds_each, self.clock.seconds()
-        until = now + MIRROR_SHARE * self.plan.seconds
+        each, now = TIME_SAFETY_FACTOR["images"] * self.looking.seconds_each, self.clock.seconds()
+        until = now + FLIP_BUDGET_SHARE * self.plan.seconds
         tests = each * len(self.test)
         late = now + each * len(items) > until or until + 2 * tests > self.plan.seconds
         if not pace and (late or (parts < 0).all()):
@@ -422,7 +438,9 @@ class _Run:
         if not pace:
             labels = torch.from_numpy(self.data.train.labels)[items]
             classes = len(self.data.classes)
-            plain, seen = (least_loss(some, labels, parts, classes) for some in (features, mean))
+            plain, seen = (
+                cross_val_loss(some, labels, parts, classes) for some in (features, mean)
+            )
             self.mirrored = seen < plain
         if not self.mirrored:
             return features
@@ -437,20 +455,20 @@ class _Run:
         labels = torch.from_numpy(self.data.train.labels)
         held = torch.from_numpy(self.held)
         if self.plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
-            body, train = loaded(self.plan.backbone).to(device()), self.looking.train
+            body, train = shared_encoder(self.plan.backbone).to(get_device()), self.looking.train
             known, known_held = (
-                torch.cat(list(computed(body, train, items))) for items in (first, held)
+                torch.cat(list(extract_features(body, train, items))) for items in (first, held)
             )
         # The same few for every approach, so that the line is the same in each of their charts.
         known, first = known[: self.calibration], first[: self.calibration]
-        likeness = nearest_mean(known, labels[first], known_held, len(self.data.classes))
+        likeness = classify_by_class_mean(known, labels[first], known_held, len(self.data.classes))
         right = (likeness.cpu() == labels[held]).float().mean().item()
         yield Baseline("nearest class mean", right, self.clock.seconds())
 
     def _fitted(self, phase: Phase, *given: Any) -> Iterator[Event]:
         """`_adjusted`; where the memory is not enough for its batches, once more from its start
         with smaller ones."""
-        fewer = phase.batch // FEWER
+        fewer = phase.batch // BATCH_REDUCTION_FACTOR
         if self.fewer:  # as it was before it was interrupted
             phase = replace(phase, batch=fewer)
         once = self.fewer or self.behind or fewer < 2
@@ -460,14 +478,14 @@ class _Run:
             self.start = None
             return
         except (MemoryError, RuntimeError) as error:
-            if once or not self.start or not short_of_memory(error):
+            if once or not self.start or not is_out_of_memory(error):
                 raise
         # Out here: the error held on to what had been computed.
         self.fewer, (self.pace_steps, self.epochs) = True, kept
         self.model.load_state_dict(self.start, strict=False)
         self.head.load_state_dict(head)
         self.model.zero_grad(set_to_none=True)
-        freed()
+        free_memory()
         yield Notice(
             f"The memory was not enough to learn from {phase.batch} examples at a time. It begins "
             f"this part again with {fewer} at a time, which takes less memory and learns more "
@@ -480,10 +498,10 @@ class _Run:
         self,
         phase: Phase,
         number: int,
-        view: View,
+        view: LiveMonitor,
         until: float,
         steps: tuple[int, int, int] | None,
-        taught: Taught | None,
+        taught: HeadFit | None,
     ) -> Iterator[Event]:
         """The body learns, and the head with it, on the examples that are not held out; then once
         more on all, for as long as was best, where that fits.
@@ -494,13 +512,13 @@ class _Run:
         if again:
             self.head.load_state_dict(again.of("start"))
         elif taught:
-            _soften(self.head, phase.head_sureness)
-        clock, start = self.clock, deepcopy(learned(self.model))
+            _scale_logits(self.head, phase.head_sureness)
+        clock, start = self.clock, deepcopy(trainable_state_dict(self.model))
         self.start = start
         head = deepcopy(self.head.state_dict())
         if taught and len(self.held):
             self.head.load_state_dict(self.head.state_dict() | taught.twin)
-            _soften(self.head, phase.head_sureness)
+            _scale_logits(self.head, phase.head_sureness)
         playing = {"number": number, "clock": clock, "until_seconds": until}
         playing |= {"stop": self.stop, "view": view}
         if again and "refit" in again.facts:
@@ -508,7 +526,7 @@ class _Run:
             return
         examples, checks = self._inputs(self.learn), self._inputs(self.held)
         began = again.facts["began"] if again else clock.seconds()
-        keep = self._keeping(until, below("start", head), began=began)
+        keep = self._keeping(until, with_prefix("start", head), began=began)
         trained = yield from train(
             self.model, examples, checks, phase, steps=steps, keep=keep, again=again, **playing
         )
@@ -537,17 +555,20 @@ class _Run:
         head: dict[str, Tensor],
         steps: int,
         playing: dict[str, Any],
-        again: Standing | None = None,
+        again: Checkpoint | None = None,
     ) -> Iterator[Event]:
         """The phase from its `start`, with the examples that were held out to learn from as well;
         what was found before stands where this is cut short."""
         clock, until = self.clock, playing["until_seconds"]
         yield Stage("refit", "Once more, with the checks to learn from as well", clock.seconds())
-        found, told = again.of("found") if again else deepcopy(learned(self.model)), 0.0
+        found, told = (
+            again.of("found") if again else deepcopy(trainable_state_dict(self.model)),
+            0.0,
+        )
         self.model.load_state_dict(start, strict=False)
-        kept = below("start", head) | below("found", found)
+        kept = with_prefix("start", head) | with_prefix("found", found)
         if self.checked:
-            kept |= below("first", self.checked._asdict())
+            kept |= with_prefix("first", self.checked._asdict())
         once_more = train(
             self.model,
             self._inputs(np.concatenate([self.learn, self.held])),
@@ -572,33 +593,35 @@ class _Run:
 
     def _keeping(
         self, until: float, tensors: Mapping[str, Tensor] | None = None, **facts: Any
-    ) -> checkpoint.Kept:
+    ) -> checkpoint.Saver:
         """What keeps where a phase stands, with all that the phases before it have left."""
 
-        def whole(inner: Callable[[], Standing]) -> Standing:
+        def whole(inner: Callable[[], Checkpoint]) -> Checkpoint:
             found, known = inner()
             known |= facts | {"until": until, "pace_steps": self.pace_steps, "epochs": self.epochs}
             known |= {"pace": asdict(self._pace()), "fewer": self.fewer}
-            found |= (tensors or {}) | below("view", self.view.axes())
-            return Standing(found, known)
+            found |= (tensors or {}) | with_prefix("view", self.view.axes())
+            return Checkpoint(found, known)
 
         return lambda inner: self.keeper.keep(lambda: whole(inner), self.clock.seconds())
 
-    def _caught_up(self) -> Standing | None:
+    def _caught_up(self) -> Checkpoint | None:
         """Where the interrupted run stood, for the phase that goes on: from here on all is told."""
         behind, self.behind = self.behind, None
         if behind:
             self.pace_steps = [tuple(steps) for steps in behind.facts["pace_steps"]]
             self.epochs = behind.facts["epochs"]
             if first := behind.of("first"):
-                self.checked = Checked(**{k: v.to(device()) for k, v in first.items()})
+                self.checked = ValidationOutputs(
+                    **{k: v.to(get_device()) for k, v in first.items()}
+                )
             self.view.go_on(behind.of("view"))
             self.clock.go_on()
         return behind
 
-    def _pace(self) -> Pace:
+    def _pace(self) -> RecordedSchedule:
         """What the clock has decided so far."""
-        return Pace(
+        return RecordedSchedule(
             train=len(self.learn),
             validation=len(self.held),
             test=len(self.test),
@@ -612,12 +635,12 @@ class _Run:
         """How sure the model may be, by what it had not learned from when it answered."""
         if not self.checked or not self.checks:
             return
-        some = calibration.spread_over(len(self.checked.labels))
+        some = calibration.evenly_spaced_indices(len(self.checked.labels))
         scores, labels = (part.cpu().numpy()[some] for part in self.checked)
-        self.temperature = calibration.temperature(scores, labels)
-        sure = calibration.sureness(scores, self.temperature).round(4).tolist()
+        self.temperature = calibration.fit_temperature(scores, labels)
+        sure = calibration.compute_confidence(scores, self.temperature).round(4).tolist()
         right = (scores.argmax(1) == labels).tolist()
-        yield Calibrated(self.temperature, sure, right, self.clock.seconds())
+        yield CalibrationDone(self.temperature, sure, right, self.clock.seconds())
 
     def _until(self, end: float, phase: Phase, *then: Phase) -> float:
         """Seconds on the clock at which `phase` ends at the latest: its share of what is left, or
@@ -629,12 +652,12 @@ class _Run:
     def _least(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and
         after it."""
-        return (STEP * phase.batch + 2 * len(self.held)) * self.looking.seconds_each
+        return (FORWARDS_PER_STEP * phase.batch + 2 * len(self.held)) * self.looking.seconds_each
 
     def _inputs(self, items: np.ndarray | Sequence[int]) -> Examples:
         items = torch.as_tensor(items, dtype=torch.int64)
         labels = torch.from_numpy(self.data.train.labels)
-        return Examples(Some(self.looking.train, items), labels[items])
+        return Examples(SubsetInputs(self.looking.train, items), labels[items])
 
     def _what_learns(self) -> str:
         if self.plan.what_learns != "auto":
@@ -656,9 +679,9 @@ class _Run:
         """What the run will take, as `Started` tells it."""
         plan, numbers = self.plan, sum(p.numel() for p in self.body.parameters())
         looking, what_learns = self.looking, self._what_learns()
-        ahead = estimate.Ahead(
+        ahead = estimate.RunSize(
             approach=plan.approach,
-            phases=phases(plan.approach, self.data.modality, what_learns),
+            phases=build_phases(plan.approach, self.data.modality, what_learns),
             learn=len(self.learn),
             held=len(self.held),
             test=len(self.test),
@@ -670,16 +693,16 @@ class _Run:
             budget=plan.seconds,
             pace=plan.pace,
             parameters=numbers,
-            lora=estimate.lora_numbers(self.body, LORA_RANK),
-            footprint=looking.footprint.of(estimate.longest(looking.train, looking.test)),
+            lora=estimate.count_lora_parameters(self.body, LORA_RANK),
+            footprint=looking.footprint.of(estimate.max_tokens(looking.train, looking.test)),
             mirror=plan.approach == "transfer" and self.data.modality == "images",
-            waiting=estimate.waiting(looking.train, len(self.learn) + len(self.held))
-            + estimate.waiting(looking.test, len(self.test)),
-            at_once=max(map(estimate.at_once, (looking.train, looking.test))),
+            waiting=estimate.estimate_pending_bytes(looking.train, len(self.learn) + len(self.held))
+            + estimate.estimate_pending_bytes(looking.test, len(self.test)),
+            at_once=max(map(estimate.eval_batch_size, (looking.train, looking.test))),
         )
-        peak = estimate.peak_bytes(ahead, estimate.taken_now())
+        peak = estimate.estimate_peak_bytes(ahead, estimate.measure_used_bytes())
         return {
-            "predicted_seconds": estimate.seconds(ahead),
+            "predicted_seconds": estimate.estimate_seconds(ahead),
             "predicted_memory_bytes": max(peak, self.memory.now()),
         }
 
@@ -691,17 +714,17 @@ class _Run:
         if data.described:
             names = self.body.prepare(data.described)
             meant = yield from looking.features(names, np.arange(len(names)))
-            by_name = nearest(meant, tested)
+            by_name = assign_nearest(meant, tested)
             right = (by_name.cpu().numpy() == data.test.labels[self.test]).mean()
             yield Baseline("class names alone (zero-shot)", float(right), clock.seconds())
             if not len(self.learn):
-                point(self.head, meant)
+                set_prototype_head(self.head, meant)
                 return by_name
         features = yield from looking.features(looking.train, self.learn)
         labels = torch.from_numpy(data.train.labels[self.learn])
-        means, centre = class_means(features, labels, len(data.classes)), features.mean(0)
-        point(self.head, means, centre)
-        return nearest(means, tested, centre)
+        means, centre = compute_class_means(features, labels, len(data.classes)), features.mean(0)
+        set_prototype_head(self.head, means, centre)
+        return assign_nearest(means, tested, centre)
 
     def _tested(
         self, answers: Tensor, sureness: Tensor | None = None, scores: Tensor | None = None
@@ -709,11 +732,11 @@ class _Run:
         plan, data = self.plan, self.data
         calibrated = []
         if self.temperature:
-            calibrated = calibration.sureness(scores.cpu().numpy(), self.temperature)
+            calibrated = calibration.compute_confidence(scores.cpu().numpy(), self.temperature)
             calibrated = calibrated.round(3).tolist()
         labels = data.test.labels[self.test]
         result = score(labels, answers.cpu().numpy(), len(data.classes))
-        yield Answered(
+        yield PredictionsRecorded(
             labels.tolist(),
             answers.tolist(),
             [] if sureness is None else [round(sure, 3) for sure in sureness.tolist()],
@@ -723,7 +746,7 @@ class _Run:
         learnable = sum(part["learnable"] for part in self._parts())
         if plan.approach == "none":
             learnable = 0
-        finished = Finished(
+        finished = RunFinished(
             approach=plan.approach,
             data=plan.data,
             backbone=plan.backbone,
@@ -743,36 +766,40 @@ class _Run:
             stopped=self.stopped,
             repeat=replace(plan, pace=self._pace()).as_json(),
             peak_memory_bytes=self.memory.now(),
-            stored_bytes=0 if plan.approach == "none" else stored_bytes(self.model),
+            stored_bytes=0 if plan.approach == "none" else count_stored_bytes(self.model),
         )
         if plan.approach != "none":
-            before = None if plan.approach == "scratch" else loaded(plan.backbone)
-            yield Changed(changed(self.body, before, self._parts()), finished.seconds)
+            before = None if plan.approach == "scratch" else shared_encoder(plan.backbone)
+            yield WeightsCompared(
+                relative_weight_change(self.body, before, self._parts()), finished.seconds
+            )
         if self.folder:
             try:
-                keep(self.model, self.folder)
+                save_weights(self.model, self.folder)
             except OSError as error:  # the score is there: it must not be lost with the weights
                 text = f"The trained model could not be kept on disk ({error.strerror})."
                 yield Notice(text, finished.seconds)
         yield finished
 
 
-def _soften(head: Head, sureness: float) -> None:
+def _scale_logits(head: Head, sureness: float) -> None:
     """The same answers, less surely given."""
     with torch.no_grad():
         head.linear.weight.mul_(sureness)
         head.linear.bias.mul_(sureness)
 
 
-def to_keep(model: Model) -> dict[str, Tensor]:
+def saved_state_dict(model: Model) -> dict[str, Tensor]:
     """What a run leaves of its model: all that is not as the backbone came."""
-    return learned(model) | {f"head.{name}": v for name, v in model.head.state_dict().items()}
+    return trainable_state_dict(model) | {
+        f"head.{name}": v for name, v in model.head.state_dict().items()
+    }
 
 
-def stored_bytes(model: Model) -> int:
-    return sum(value.numel() * value.element_size() for value in to_keep(model).values())
+def count_stored_bytes(model: Model) -> int:
+    return sum(value.numel() * value.element_size() for value in saved_state_dict(model).values())
 
 
-def keep(model: Model, folder: Path) -> None:
+def save_weights(model: Model, folder: Path) -> None:
     """Leaves what was learned in `folder`, whole or not at all: a cut cannot leave half a file."""
-    checkpoint.write(to_keep(model), folder / "model.safetensors")
+    checkpoint.write_tensors(saved_state_dict(model), folder / "model.safetensors")

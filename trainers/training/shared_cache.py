@@ -12,30 +12,35 @@ from pathlib import Path
 from trainers import backbones, datasets
 from trainers.events import Event
 from trainers.plan import Plan
-from trainers.training.features import Shared
+from trainers.training.features import ComputationCache
 from trainers.training.run import run as run_plan
 
-MOST = 4  # sets of examples: of what comes with Thaw each is a few megabytes. Ours
-_kept: OrderedDict[tuple, Shared] = OrderedDict()
+MAX_CACHES = 4  # sets of examples: of what comes with Thaw each is a few megabytes. Ours
+_caches: OrderedDict[tuple, ComputationCache] = OrderedDict()
 
 
-def run(plan: Plan, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def run_with_warm_cache(
+    plan: Plan, *, stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
     """As `trainers.training.run.run`, for a worker."""
-    yield from run_plan(plan, stop=stop, folder=folder, shared=_shared(plan))
+    yield from run_plan(plan, stop=stop, folder=folder, shared=_shared_cache(plan))
 
 
-def _shared(plan: Plan) -> Shared | None:
-    bundled = {backbones.bundled(modality).key for modality in ("images", "text")}
-    if plan.data not in datasets.SAMPLES or plan.backbone not in bundled:
+def _shared_cache(plan: Plan) -> ComputationCache | None:
+    bundled = {backbones.get_bundled(modality).key for modality in ("images", "text")}
+    if plan.data not in datasets.BUNDLED_DATASETS or plan.backbone not in bundled:
         return None  # what it sees is kept on the disk: trainers/system/feature_cache.py
     subject = plan.data, plan.backbone
     key = (*subject, plan.per_class, plan.seed, plan.mends)
-    if key not in _kept:
-        near = next((_kept[other] for other in reversed(_kept) if other[:2] == subject), Shared())
-        _kept[key] = near.with_other_training()
-    _kept.move_to_end(key)
-    while len(_kept) > MOST:
-        _kept.popitem(last=False)
+    if key not in _caches:
+        near = next(
+            (_caches[other] for other in reversed(_caches) if other[:2] == subject),
+            ComputationCache(),
+        )
+        _caches[key] = near.with_other_training()
+    _caches.move_to_end(key)
+    while len(_caches) > MAX_CACHES:
+        _caches.popitem(last=False)
     # How fast the machine is now, each run sees for itself.
-    _kept[key].kept.pop("forward", None)
-    return _kept[key]
+    _caches[key].kept.pop("forward", None)
+    return _caches[key]

@@ -6,11 +6,13 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
-from trainers.networks.encoder import Body
+from trainers.networks.encoder import Encoder
 
 
 @torch.no_grad()
-def changed(body: Body, before: Body | None, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def relative_weight_change(
+    body: Encoder, before: Encoder | None, parts: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """`parts` of a run (those of the body, then the head), each with its "change": how long the way
     is that its weights went, ‖after − before‖ / ‖before‖, over all of the part together.
 
@@ -38,11 +40,11 @@ def changed(body: Body, before: Body | None, parts: list[dict[str, Any]]) -> lis
             start = known[name].to(after.device)
             way = after - start
             if id(after) in added:
-                way += _by_lora(added[id(after)])
+                way += _lora_delta(added[id(after)])
             went, size = went + way.square().sum().item(), size + start.square().sum().item()
         found.append(told | {"change": (went / size) ** 0.5 if size else None})
     return [*found, *(part | {"change": None} for part in parts[len(found) :])]
 
 
-def _by_lora(layer: LoraLayer) -> Tensor:
+def _lora_delta(layer: LoraLayer) -> Tensor:
     return sum(layer.get_delta_weight(name) for name in layer.active_adapters)

@@ -10,18 +10,18 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers.events import Cancelled, Event, Failed, Finished, Step, Validated
+from trainers.events import Event, JobCancelled, JobFailed, RunFinished, Step, ValidationDone
 from trainers.jobs import Runner
 from trainers.reports import mlflow
-from trainers.store import ENDS, Store, resume
-from trainers.store.engine import patiently
+from trainers.store import END_EVENTS, Store, resume
+from trainers.store.engine import retry
 from trainers.system import object_store
-from trainers.system.errors import said, short_of_memory
+from trainers.system.errors import is_out_of_memory, user_message
 
-FLUSH_SECONDS = 0.1
-STEP_ROWS_A_SECOND = 5  # a page cannot show more
-HEART_SECONDS = 0.2
-LATE_SECONDS = 2.0  # that a step waits for the database to take what it tells. Ours
+FLUSH_INTERVAL_SECONDS = 0.1
+MAX_STEPS_PER_SECOND = 5  # a page cannot show more
+HEARTBEAT_SECONDS = 0.2
+WRITE_TIMEOUT_SECONDS = 2.0  # that a step waits for the database to take what it tells. Ours
 
 
 def execute(
@@ -40,13 +40,13 @@ def execute(
     `Cancelled`. A heart beats beside it, so that Stop and Cancel are heard in the middle of a
     step, and what was yielded before a long step is seen at once.
     """
-    heart = _Heart(store, run)
+    heart = _EventWriter(store, run)
     began = time.monotonic()
     stream = runner(plan, stop=heart.stop.is_set, folder=folder)
-    sharing = resume.Sharing(run)
+    sharing = resume.CheckpointUploader(run)
     with heart:
         try:
-            if known := patiently(partial(resume.before, store, run)):
+            if known := retry(partial(resume.replayed_events, store, run)):
                 heart.tell(known)
                 began -= known[-1].seconds
             yield from known
@@ -55,54 +55,54 @@ def execute(
                     break
                 if event is None:  # from afar: nothing new, but a moment to hear Cancel
                     continue
-                if (kept := keeps(event)) and type(event) in ENDS:
+                if (kept := keeps(event)) and type(event) in END_EVENTS:
                     heart.end(event)
                     sharing.end()
-                    resume.settle(store, run, event)
-                    mlflow.after(store, run, event)
-                    if folder and isinstance(event, Finished):
-                        _put(run)
+                    resume.discard_checkpoint(store, run, event)
+                    mlflow.log_finished(store, run, event)
+                    if folder and isinstance(event, RunFinished):
+                        _upload_model(run)
                     yield event
                     return
                 if kept:
                     heart.write(event)
                 yield event
         except Exception as error:  # a run must end with a word, whatever happened in it
-            failed = Failed(reason(error), time.monotonic() - began)
+            failed = JobFailed(describe_failure(error), time.monotonic() - began)
             heart.end(failed)
             yield failed
             return
         except (GeneratorExit, KeyboardInterrupt):
-            heart.end(cancelled := Cancelled(time.monotonic() - began))
+            heart.end(cancelled := JobCancelled(time.monotonic() - began))
             sharing.end()
-            resume.settle(store, run, cancelled)
+            resume.discard_checkpoint(store, run, cancelled)
             raise
         finally:
             stream.close()
             sharing.end()
-        cancelled = Cancelled(time.monotonic() - began)
+        cancelled = JobCancelled(time.monotonic() - began)
         heart.end(cancelled)
-        resume.settle(store, run, cancelled)
+        resume.discard_checkpoint(store, run, cancelled)
         yield cancelled
 
 
-def _put(run: str) -> None:
+def _upload_model(run: str) -> None:
     try:
-        object_store.put(object_store.RUNS, run)
+        object_store.upload(object_store.RUNS, run)
     except OSError:  # a folder that became read-only: the run has its end, and keeps it
         logging.exception("A model could not be put where other computers find it.")
 
 
-def reason(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
     """What to tell the visitor: our own errors are written for them, others are named."""
     if type(error).__module__.startswith("trainers"):
         return str(error)
-    if short_of_memory(error):
+    if is_out_of_memory(error):
         return (
             "The memory of this computer was not enough for this run. Use fewer examples or a "
             "smaller backbone."
         )
-    if isinstance(error, (OSError, SQLAlchemyError)) and (text := said(error)):
+    if isinstance(error, (OSError, SQLAlchemyError)) and (text := user_message(error)):
         return text
     return (
         f"Something went wrong inside Thaw ({type(error).__name__}: {error}). Nothing is wrong "
@@ -110,7 +110,7 @@ def reason(error: Exception) -> str:
     )
 
 
-class _Heart(threading.Thread):
+class _EventWriter(threading.Thread):
     """Beats while a run lasts: writes what waits, listens for Stop and Cancel.
 
     It alone writes, so that a database which takes nothing (locked by another program, on a disk
@@ -131,10 +131,10 @@ class _Heart(threading.Thread):
     def write(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, Step):
-            if now - self._stepped < 1 / STEP_ROWS_A_SECOND:
+            if now - self._stepped < 1 / MAX_STEPS_PER_SECOND:
                 return
             self._stepped = now
-        if isinstance(event, Validated) or now - self._flushed > FLUSH_SECONDS:
+        if isinstance(event, ValidationDone) or now - self._flushed > FLUSH_INTERVAL_SECONDS:
             self.tell([event])
         else:
             self._waiting.append(event)
@@ -146,7 +146,9 @@ class _Heart(threading.Thread):
             self._hurry = True
             self._told.notify_all()
             if not self._refused:
-                self._told.wait_for(lambda: not self._waiting or self._refused, LATE_SECONDS)
+                self._told.wait_for(
+                    lambda: not self._waiting or self._refused, WRITE_TIMEOUT_SECONDS
+                )
                 self._refused = bool(self._waiting)
 
     def flush(self) -> None:
@@ -160,20 +162,22 @@ class _Heart(threading.Thread):
     def run(self) -> None:
         while not self._over.is_set():
             with self._told:
-                self._told.wait_for(lambda: self._hurry or self._over.is_set(), HEART_SECONDS)
+                self._told.wait_for(lambda: self._hurry or self._over.is_set(), HEARTBEAT_SECONDS)
                 self._hurry = False
             try:
                 self._beat()
             except SQLAlchemyError as error:
                 self._refuse(error)
-                self._over.wait(HEART_SECONDS)
+                self._over.wait(HEARTBEAT_SECONDS)
 
     def _refuse(self, error: SQLAlchemyError) -> None:
         with self._told:
             first, self._refused = not self._refused, True
             self._told.notify_all()
         if first:
-            logging.warning("What a run tells cannot be written now, and waits. %s", said(error))
+            logging.warning(
+                "What a run tells cannot be written now, and waits. %s", user_message(error)
+            )
 
     def _beat(self) -> None:
         stop, cancel = self.store.asked(self.run_id)
@@ -182,7 +186,7 @@ class _Heart(threading.Thread):
         if cancel and not self.cancel.is_set():
             self.cancel.set()
             # Said here, not when the step in flight ends: that may take a while.
-            self._waiting.append(Cancelled(time.monotonic() - self._began))
+            self._waiting.append(JobCancelled(time.monotonic() - self._began))
         self.flush()
 
     def __enter__(self) -> None:
@@ -203,4 +207,4 @@ class _Heart(threading.Thread):
             self._told.notify_all()
         self.join()
         # The end must not be lost: it waits, and the next job with it.
-        patiently(self.flush, (SQLAlchemyError,))
+        retry(self.flush, (SQLAlchemyError,))

@@ -9,15 +9,26 @@ is written to, and only looks at a database that takes it count.
 
 from sqlalchemy import select, update
 
-from trainers.store import AWAY_MINUTES, LOST_AFTER_SECONDS, RUNNING, Store, runs, workers
+from trainers.store import (
+    HEARTBEAT_TIMEOUT_SECONDS,
+    HOST_TIMEOUT_MINUTES,
+    RUNNING,
+    Store,
+    runs,
+    workers,
+)
 
-CHECK_SECONDS = 0.5  # between two looks
-LOOKS = round(LOST_AFTER_SECONDS / CHECK_SECONDS)  # in which nothing beat: then it is lost
-AWAY_LOOKS = round(AWAY_MINUTES * 60 / CHECK_SECONDS)
-QUIET = LOOKS // 3  # after so many it is tried whether the database takes anything
+CHECK_INTERVAL_SECONDS = 0.5  # between two looks
+MAX_MISSED_CHECKS = round(
+    HEARTBEAT_TIMEOUT_SECONDS / CHECK_INTERVAL_SECONDS
+)  # in which nothing beat: then it is lost
+MAX_HOST_MISSED_CHECKS = round(HOST_TIMEOUT_MINUTES * 60 / CHECK_INTERVAL_SECONDS)
+WRITE_TEST_AFTER_CHECKS = (
+    MAX_MISSED_CHECKS // 3
+)  # after so many it is tried whether the database takes anything
 
 
-class Lost:
+class LivenessMonitor:
     """Looks after what is in a store, for one process."""
 
     def __init__(self, store: Store) -> None:
@@ -34,12 +45,16 @@ class Lost:
             before, looks = self._seen.get(key, (None, 0))
             seen[key] = (beat, looks + 1 if beat == before else 0)
         self._seen = {}
-        quiet = [key for (what, key), (_, looks) in seen.items() if what == "run" and looks > QUIET]
+        quiet = [
+            key
+            for (what, key), (_, looks) in seen.items()
+            if what == "run" and looks > WRITE_TEST_AFTER_CHECKS
+        ]
         if quiet:
             same = update(runs).where(runs.c.id.in_(quiet)).values(stop=runs.c.stop)
             with self.store.engine.begin() as sql:
                 sql.execute(same)
-        gone = {key for key, (_, looks) in seen.items() if looks >= LOOKS}
+        gone = {key for key, (_, looks) in seen.items() if looks >= MAX_MISSED_CHECKS}
         if gone:
             self.store.bury(
                 [key for what, key in gone if what == "run"],
@@ -54,7 +69,7 @@ class Lost:
         with self.store.engine.connect() as sql:
             away = {machine: before.get(machine, 0) + 1 for machine in self.store.away(sql)}
         for machine, looks in away.items():
-            if looks > AWAY_LOOKS:
+            if looks > MAX_HOST_MISSED_CHECKS:
                 self.store.give_up(machine)
         self._away = away
 

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trainers.events import Continued, Event, Notice, Progress, Stage, Started
-from trainers.training.checkpoint_file import standing_of
+from trainers.events import Event, Notice, Progress, RunResumed, RunStarted, Stage
+from trainers.training.checkpoint_file import read_checkpoint_header
 
-LOST, CUT = "The computer that this ran on was lost. ", "This was interrupted. "
-GOES_ON = "It goes on from {seconds:.1f} s, where it was last kept."
-ANEW = "It starts again: nothing had been kept yet."
+NODE_LOST_TEXT, INTERRUPTED_TEXT = (
+    "The computer that this ran on was lost. ",
+    "This was interrupted. ",
+)
+RESUME_TEXT = "It goes on from {seconds:.1f} s, where it was last kept."
+RESTART_TEXT = "It starts again: nothing had been kept yet."
 
 
-class Once:
+class EventDeduplicator:
     """Passes on what was not told before, by a clock that never runs backwards: what is told again
     by a job that was lost and begun again."""
 
@@ -29,7 +32,7 @@ class Once:
         """`event` as it is to be told; None where it was."""
         if not isinstance(event, Stage | Progress):  # these say what happens now
             named = (getattr(event, name, None) for name in self.NAMES)
-            key = (event.kind(), *(() if isinstance(event, Started) else named))
+            key = (event.tag, *(() if isinstance(event, RunStarted) else named))
             if key in self._known:
                 return None
             self._known.add(key)
@@ -40,13 +43,13 @@ class Once:
         return event if seconds == self.seconds else replace(event, seconds=self.seconds)
 
 
-def again(why: str, folder: Path | None, told_seconds: float) -> Notice:
+def restart_notice(why: str, folder: Path | None, told_seconds: float) -> Notice:
     """What to say of a job that begins again, by the clock that was told."""
-    if folder and (at := standing_of(folder)):
-        text = why + GOES_ON.format(seconds=at["seconds"])
-        return Continued(text, told_seconds, phase=at["phase"], step=at["step"])
-    return Notice(why + ANEW, told_seconds, limits=False)
+    if folder and (at := read_checkpoint_header(folder)):
+        text = why + RESUME_TEXT.format(seconds=at["seconds"])
+        return RunResumed(text, told_seconds, phase=at["phase"], step=at["step"])
+    return Notice(why + RESTART_TEXT, told_seconds, limits=False)
 
 
-def is_loss(event: Event) -> bool:
-    return isinstance(event, Notice) and event.text.startswith(LOST)
+def is_node_loss(event: Event) -> bool:
+    return isinstance(event, Notice) and event.text.startswith(NODE_LOST_TEXT)

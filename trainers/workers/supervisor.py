@@ -18,20 +18,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.hosting.rooms import Rooms
 from trainers.store import Store
-from trainers.system.errors import said
+from trainers.system.errors import user_message
 from trainers.system.settings import BadSetting
-from trainers.workers.liveness import CHECK_SECONDS, Lost
+from trainers.workers.liveness import CHECK_INTERVAL_SECONDS, LivenessMonitor
 from trainers.workers.ray import cluster
 
 ROOT = Path(__file__).parents[2]
 CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
 # Memory in large pages, where Linux has them: what a layer hands on is megabytes, and comes in
 # pieces of 4 KB otherwise: MobileNet V2 learned from a picture in 31 instead of 33 ms (measured).
-QUICK_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-QUICK_DEATH_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
+HUGE_PAGES_ENV = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+MIN_RESTART_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
 
 
-def how_many() -> int:
+def get_worker_count() -> int:
     """Workers for this machine: `THAW_WORKERS`, by default one for every two cores. Raises
     `BadSetting`."""
     given = os.environ.get("THAW_WORKERS", "").strip()
@@ -40,21 +40,21 @@ def how_many() -> int:
     return int(given) if given else max(1, (os.cpu_count() or 1) // CORES_PER_WORKER)
 
 
-class Workers:
+class WorkerSupervisor:
     """Keeps `count` workers alive. A context: they end with it."""
 
     def __init__(self, store: Store, count: int | None = None) -> None:
         self.store = store
-        self.ray = cluster.chosen()  # then one process leads those that train elsewhere
-        asked = how_many() if count is None else count  # now, not when a coordinator asks
+        self.ray = cluster.is_ray_enabled()  # then one process leads those that train elsewhere
+        asked = get_worker_count() if count is None else count  # now, not when a coordinator asks
         self.count = 1 if self.ray else asked
         self.processes: dict[str, subprocess.Popen] = {}
         self._started: dict[str, float] = {}
-        self._lost = Lost(store)
+        self._lost = LivenessMonitor(store)
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._keep_alive, daemon=True)
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> "WorkerSupervisor":
         for _ in range(self.count):
             self._start()
         self._start(light=True)
@@ -85,37 +85,39 @@ class Workers:
         self.processes[name] = subprocess.Popen(
             [*command, "--parent", str(os.getpid())],
             cwd=ROOT,
-            env=QUICK_MEMORY | os.environ,
+            env=HUGE_PAGES_ENV | os.environ,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
         )
         self._started[name] = time.monotonic()
 
     def _keep_alive(self) -> None:
-        while not self._over.wait(CHECK_SECONDS):
+        while not self._over.wait(CHECK_INTERVAL_SECONDS):
             try:
                 self._replace_dead()
                 self._lost.look()
                 self.store.sweep()
                 Rooms(self.store).sweep()
             except (SQLAlchemyError, OSError) as error:  # locked, or full: that passes
-                logging.warning("The workers could not be looked after. %s", said(error) or error)
+                logging.warning(
+                    "The workers could not be looked after. %s", user_message(error) or error
+                )
 
     def _replace_dead(self) -> None:
         for name, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
             if self.ray:
-                from trainers.workers.ray.coordinator import requeue
+                from trainers.workers.ray.coordinator import requeue_runs
 
-                requeue(self.store, name)
-            self.store.gone(name, died(process.returncode))
-            if time.monotonic() - self._started[name] > QUICK_DEATH_SECONDS:
+                requeue_runs(self.store, name)
+            self.store.gone(name, describe_exit(process.returncode))
+            if time.monotonic() - self._started[name] > MIN_RESTART_SECONDS:
                 del self.processes[name]
                 self._start(light=name.startswith("light-"))
 
 
-def died(code: int) -> str:
+def describe_exit(code: int) -> str:
     """What to tell a visitor whose worker ended with `code` (negative: a signal's number)."""
     if code < 0:
         name = signal.Signals(-code).name

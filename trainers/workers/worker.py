@@ -12,22 +12,22 @@ import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import jobs
-from trainers.store import Store, store
+from trainers.store import Store, get_store
 from trainers.system import memory_limit
-from trainers.system.errors import said
-from trainers.system.parent_process import wait_until_gone
-from trainers.system.paths import run_folder
+from trainers.system.errors import user_message
+from trainers.system.parent_process import wait_for_exit
+from trainers.system.paths import run_dir
 from trainers.workers.execute import execute
 
 IDLE_SECONDS = 0.05  # between two looks at an empty queue
-IDLE_LIGHT_SECONDS = 0.2  # no run waits for these
-LIGHT_AT_ONCE = 2  # a long download should not keep a small table waiting
-BEAT_SECONDS = 1.0
-LAST_WORDS_SECONDS = 5.0
-ENDED = "Thaw ended while this ran. Nothing is wrong with your data."
+LIGHT_IDLE_SECONDS = 0.2  # no run waits for these
+LIGHT_THREADS = 2  # a long download should not keep a small table waiting
+HEARTBEAT_SECONDS = 1.0
+SHUTDOWN_TIMEOUT_SECONDS = 5.0
+APP_ENDED_TEXT = "Thaw ended while this ran. Nothing is wrong with your data."
 
 
-def work(
+def run_worker(
     name: str | None = None,
     threads: int | None = None,
     parent: int | None = None,
@@ -41,76 +41,76 @@ def work(
     """
     name = name or secrets.token_hex(8)
     if ray:
-        _lead(name, parent)
+        _run_coordinator(name, parent)
         return
-    _be_nice()
+    _lower_priority()
     state = {"ready": light, "heavy": not light}
-    runs = store()
-    threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
+    runs = get_store()
+    threading.Thread(target=_send_heartbeats, args=(runs, name, state), daemon=True).start()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(runs, name, parent), daemon=True).start()
     if light:
-        for _ in range(LIGHT_AT_ONCE - 1):
-            threading.Thread(target=_serve, args=(runs, name), daemon=True).start()
-        _serve(runs, name)
+        for _ in range(LIGHT_THREADS - 1):
+            threading.Thread(target=_serve_light_jobs, args=(runs, name), daemon=True).start()
+        _serve_light_jobs(runs, name)
 
     import torch
 
     import trainers.training.shared_cache  # noqa: F401, what the first run would wait for
 
     if not torch.cuda.is_available():  # its own memory is what counts there
-        memory_limit.hold()
+        memory_limit.apply()
     if threads:
         torch.set_num_threads(threads)
-    to_warm = [_warm_images, _warm_text]
-    _warm(to_warm.pop(0))
+    to_warm = [_warm_up_images, _warm_up_text]
+    _warm_up(to_warm.pop(0))
     while True:
-        if not _idle(runs, name, heavy=True):
+        if not _run_next_or_idle(runs, name, heavy=True):
             continue
         if to_warm:  # only once nobody waits: the first visitor may want pictures
-            _warm(to_warm.pop(0))
+            _warm_up(to_warm.pop(0))
         else:
             state["ready"] = True
             time.sleep(IDLE_SECONDS)
 
 
-def _lead(name: str, parent: int | None) -> None:
-    from trainers.workers.ray.coordinator import coordinate
+def _run_coordinator(name: str, parent: int | None) -> None:
+    from trainers.workers.ray.coordinator import run_coordinator
 
     state = {"ready": False, "places": 1}
-    runs = store()
-    threading.Thread(target=_beat, args=(runs, name, state), daemon=True).start()
+    runs = get_store()
+    threading.Thread(target=_send_heartbeats, args=(runs, name, state), daemon=True).start()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(runs, name, parent), daemon=True).start()
-    coordinate(name, state)
+        threading.Thread(target=_exit_with_parent, args=(runs, name, parent), daemon=True).start()
+    run_coordinator(name, state)
 
 
-def _one(runs: Store, name: str, *, heavy: bool) -> bool:
+def _run_next_job(runs: Store, name: str, *, heavy: bool) -> bool:
     """Executes the next job, if there is one."""
     claimed = runs.claim(name, heavy=heavy)
     if claimed:
-        for _ in execute(runs, claimed.id, claimed.plan, jobs.perform, run_folder(claimed.id)):
+        for _ in execute(runs, claimed.id, claimed.plan, jobs.run_job, run_dir(claimed.id)):
             pass
     return claimed is not None
 
 
-def _idle(runs: Store, name: str, *, heavy: bool) -> bool:
+def _run_next_or_idle(runs: Store, name: str, *, heavy: bool) -> bool:
     """Whether there was nothing to do, or nothing could be done."""
     try:
-        return not _one(runs, name, heavy=heavy)
+        return not _run_next_job(runs, name, heavy=heavy)
     except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
-        logging.warning("A job could not be claimed or written. %s", said(error) or error)
-        time.sleep(BEAT_SECONDS)
+        logging.warning("A job could not be claimed or written. %s", user_message(error) or error)
+        time.sleep(HEARTBEAT_SECONDS)
         return True
 
 
-def _serve(runs: Store, name: str) -> NoReturn:
+def _serve_light_jobs(runs: Store, name: str) -> NoReturn:
     while True:
-        if _idle(runs, name, heavy=False):
-            time.sleep(IDLE_LIGHT_SECONDS)
+        if _run_next_or_idle(runs, name, heavy=False):
+            time.sleep(LIGHT_IDLE_SECONDS)
 
 
-def _warm(load: Callable[[], None]) -> None:
+def _warm_up(load: Callable[[], None]) -> None:
     """A head start, no more: what is broken is said by the run that needs it."""
     try:
         load()
@@ -118,35 +118,35 @@ def _warm(load: Callable[[], None]) -> None:
         logging.exception("A backbone could not be warmed up.")
 
 
-def _warm_images() -> None:
+def _warm_up_images() -> None:
     """Loads the bundled picture network and runs it once: the first run pays for its set-up."""
     import torch
 
-    from trainers.networks.loading import fresh
+    from trainers.networks.loading import new_encoder
 
-    body = fresh("small_resnet", pretrained=True)
+    body = new_encoder("small_resnet", pretrained=True)
     with torch.inference_mode():
         body(torch.zeros(2, 3, 32, 32, device=next(body.parameters()).device))
 
 
-def _warm_text() -> None:
+def _warm_up_text() -> None:
     import torch
 
-    from trainers.networks.loading import fresh
+    from trainers.networks.loading import new_encoder
 
-    body = fresh("minilm", pretrained=True)
+    body = new_encoder("minilm", pretrained=True)
     with torch.inference_mode():
         body(body.prepare(["warming up"]).batch(torch.tensor([0])))
 
 
-def _be_nice() -> None:
+def _lower_priority() -> None:
     """Lower priority than the pages: answers come back at once while a run trains."""
     me = psutil.Process()
     # Never up: only an administrator may raise what was started nicer than this.
     me.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else max(10, me.nice()))
 
 
-def _beat(runs: Store, name: str, state: dict) -> None:
+def _send_heartbeats(runs: Store, name: str, state: dict) -> None:
     had = 1
     while True:
         told = dict(state)
@@ -158,13 +158,15 @@ def _beat(runs: Store, name: str, state: dict) -> None:
                 runs.gone(f"{name}-{place}", "")
             had = places
         except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
-            logging.warning("The worker could not say that it lives. %s", said(error) or error)
-        time.sleep(BEAT_SECONDS)
+            logging.warning(
+                "The worker could not say that it lives. %s", user_message(error) or error
+            )
+        time.sleep(HEARTBEAT_SECONDS)
 
 
-def _end_with(runs: Store, name: str, parent: int) -> None:
-    wait_until_gone(parent)
-    told = threading.Thread(target=runs.gone, args=(name, ENDED), daemon=True)
+def _exit_with_parent(runs: Store, name: str, parent: int) -> None:
+    wait_for_exit(parent)
+    told = threading.Thread(target=runs.gone, args=(name, APP_ENDED_TEXT), daemon=True)
     told.start()  # where the database is locked: without a word, which the next Thaw finds
-    told.join(LAST_WORDS_SECONDS)
+    told.join(SHUTDOWN_TIMEOUT_SECONDS)
     os._exit(0)

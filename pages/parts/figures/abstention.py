@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from pages.parts.figures.charts import Figure
-from trainers.evaluation.abstention import Threshold
+from trainers.evaluation.abstention import AbstentionThreshold
 
 HEIGHT_PX = 280
 
 
-def trade_off(steps: Sequence[Threshold], chosen: Threshold, accent: str) -> Figure:
+def coverage_accuracy_curve(
+    steps: Sequence[AbstentionThreshold], chosen: AbstentionThreshold, accent: str
+) -> Figure:
     """How many of the checks are answered against how many of those are right: every threshold,
     and the chosen one. Below lies the lower bound of each."""
     share = [100 * step.share for step in steps]

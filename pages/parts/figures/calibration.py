@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from pages.parts.figures.charts import Figure
-from trainers.evaluation.calibration import Bin
+from trainers.evaluation.calibration import ReliabilityBin
 
 CURVE_PX = 380
 
 
-def reliability(came: Sequence[Bin], calibrated: Sequence[Bin], colour: str) -> Figure:
+def reliability_diagram(
+    came: Sequence[ReliabilityBin], calibrated: Sequence[ReliabilityBin], colour: str
+) -> Figure:
     """How sure it says it is against the share that is right, with 95 % intervals: as it came, and
     by its temperature where there is one. On the line the two are the same."""
     least = min((one.low for one in [*came, *calibrated]), default=0.0)
@@ -23,10 +25,10 @@ def reliability(came: Sequence[Bin], calibrated: Sequence[Bin], colour: str) -> 
             "line": {"color": "#8A8D93", "width": 1.5, "dash": "dash"},
             "hoverinfo": "skip",
         },
-        _points("as it came", came, "#8A8D93", "circle-open", "dot"),
+        _bin_trace("as it came", came, "#8A8D93", "circle-open", "dot"),
     ]
     if calibrated:
-        data.append(_points("by its temperature", calibrated, colour, "diamond", "solid"))
+        data.append(_bin_trace("by its temperature", calibrated, colour, "diamond", "solid"))
     return {
         "data": data,
         "layout": {
@@ -40,7 +42,9 @@ def reliability(came: Sequence[Bin], calibrated: Sequence[Bin], colour: str) -> 
     }
 
 
-def _points(name: str, found: Sequence[Bin], colour: str, symbol: str, dash: str) -> dict:
+def _bin_trace(
+    name: str, found: Sequence[ReliabilityBin], colour: str, symbol: str, dash: str
+) -> dict:
     return {
         "type": "scatter",
         "name": name,

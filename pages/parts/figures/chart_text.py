@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from pages.parts.figures.run_snapshot import Story
-from trainers.events import PhaseStarted, Validated
-from trainers.reports.sentences import count
+from pages.parts.figures.run_snapshot import RunSnapshot
+from trainers.events import PhaseStarted, ValidationDone
+from trainers.reports.sentences import format_count
 
-NOTHING = "No value yet."
-ROWS = 12  # of the table. Ours
+NO_VALUE = "No value yet."
+MAX_ROWS = 12  # of the table. Ours
 
 
-def share_right(story: Story) -> str:
+def describe_accuracy(story: RunSnapshot) -> str:
     """The curve of what is right: where it began, its best and where it is."""
     if not story.looks:
-        return NOTHING
-    first, last, best = _three(story.looks)
+        return NO_VALUE
+    first, last, best = _first_last_best(story.looks)
     words = [
         f"Of the checks {first.accuracy:.0%} were right at the start and {last.accuracy:.0%} after "
         f"{last.seconds:.1f} seconds",
@@ -28,10 +28,10 @@ def share_right(story: Story) -> str:
     return "; ".join(words) + "."
 
 
-def loss(story: Story) -> str:
+def describe_loss(story: RunSnapshot) -> str:
     if not story.looks:
-        return NOTHING
-    first, last, _ = _three(story.looks)
+        return NO_VALUE
+    first, last, _ = _first_last_best(story.looks)
     least = min(story.looks, key=lambda look: look.loss)
     return (
         f"Loss on the checks: {first.loss:.2f} at the start, {last.loss:.2f} after "
@@ -39,9 +39,9 @@ def loss(story: Story) -> str:
     )
 
 
-def on_the_map(story: Story) -> str:
+def describe_map(story: RunSnapshot) -> str:
     if not story.looks or not story.looks[-1].point_labels:
-        return NOTHING
+        return NO_VALUE
     look = story.looks[-1]
     pairs = list(zip(look.point_labels, look.point_answers, strict=True))
     right = sum(label == answer for label, answer in pairs)
@@ -50,21 +50,21 @@ def on_the_map(story: Story) -> str:
     return f"Of {len(pairs):,} checks on the map {right:,} are right; the hollow ones are not."
 
 
-def layers(phase: PhaseStarted) -> str:
+def describe_layers(phase: PhaseStarted) -> str:
     return "; ".join(
         f"{part['name']}: "
-        + (f"{count(part['learnable'])} of " if part["learnable"] else "frozen, ")
-        + f"{count(part['parameters'])} numbers"
+        + (f"{format_count(part['learnable'])} of " if part["learnable"] else "frozen, ")
+        + f"{format_count(part['parameters'])} numbers"
         + (" learn" if part["learnable"] else "")
         for part in phase.parts
     )
 
 
-def table(story: Story) -> list[str]:
+def format_table(story: RunSnapshot) -> list[str]:
     """The curves at up to `ROWS` moments, the first, the best and the last among them: Markdown."""
     looks = list(story.looks)
-    step = max(1, -(-len(looks) // (ROWS - 2)))
-    kept = {id(look) for look in [*looks[::step], *_three(looks)]}
+    step = max(1, -(-len(looks) // (MAX_ROWS - 2)))
+    kept = {id(look) for look in [*looks[::step], *_first_last_best(looks)]}
     rows = [
         "| seconds | passes | checks right | learned from, right | loss on the checks |",
         "|---|---|---|---|---|",
@@ -81,6 +81,8 @@ def table(story: Story) -> list[str]:
     return rows
 
 
-def _three(looks: Sequence[Validated]) -> tuple[Validated, Validated, Validated]:
+def _first_last_best(
+    looks: Sequence[ValidationDone],
+) -> tuple[ValidationDone, ValidationDone, ValidationDone]:
     """The first, the last and the one with most right."""
     return looks[0], looks[-1], max(looks, key=lambda look: look.accuracy)

@@ -7,26 +7,26 @@ from statistics import fmean
 from typing import Any
 
 from guide.approaches import APPROACHES
-from pages.parts.figures.run_snapshot import Story, in_short
-from pages.parts.figures.style import FROZEN, LOOKS, Look
-from trainers.events import Finished, Point
+from pages.parts.figures.run_snapshot import RunSnapshot, format_short_duration
+from pages.parts.figures.style import APPROACH_STYLES, FROZEN_COLOUR, ApproachStyle
+from trainers.events import CurvePoint, RunFinished
 
 Figure = dict[str, Any]
 CURVE_PX, LOSS_PX, MAP_PX = 324, 220, 330
-AXIS_CHARS = 22
-LEAST_SECONDS = 0.1  # shorter times stand there on an axis of time
+MAX_LABEL_CHARS = 22
+MIN_AXIS_SECONDS = 0.1  # shorter times stand there on an axis of time
 # Marks by class: on the map a class is told by shape as well as by colour.
-SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
+CLASS_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon",
            "triangle-down", "pentagon")  # fmt: skip
 CLASS_COLOURS = ("#2A80CF", "#D9650D", "#0B9A72", "#8C62B8", "#C0445E", "#9A7327", "#3FA0A8",
                  "#7C7F87", "#B8578F", "#6B8E23")  # fmt: skip
 
 
-def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
+def accuracy_curve(story: RunSnapshot, *, against: str = "seconds") -> Figure:
     """Share right on the validation examples, and while learning, against "seconds" or "epoch"."""
     looks = story.looks
-    colour = LOOKS[story.started.approach].colour if story.started else "#888"
-    x = _along(story, against)
+    colour = APPROACH_STYLES[story.started.approach].colour if story.started else "#888"
+    x = _x_values(story, against)
     data = [
         {
             "type": "scatter",
@@ -48,12 +48,14 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
             "hovertemplate": "%{y:.0f} % right<extra></extra>",
         },
     ]
-    if isinstance(story.end, Finished) and against == "seconds":  # the axis ends where the run does
-        data.append(_test(story.end, colour))
-    shapes, notes = _phase_marks(story, against)
+    if (
+        isinstance(story.end, RunFinished) and against == "seconds"
+    ):  # the axis ends where the run does
+        data.append(_test_score(story.end, colour))
+    shapes, notes = _phase_lines(story, against)
     if story.baseline:
         level = 100 * story.baseline.accuracy
-        line = {"color": LOOKS["none"].colour, "width": 1.5, "dash": "dash"}
+        line = {"color": APPROACH_STYLES["none"].colour, "width": 1.5, "dash": "dash"}
         shapes.append(
             {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level}
             | {"line": line}
@@ -61,7 +63,7 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
         above = looks and looks[-1].accuracy < story.baseline.accuracy
         side = "bottom" if above and level < 92 else "top"  # where the curve is not
         notes.append(
-            _note(
+            _annotation(
                 1, level, f"no training {level:.0f} %", xref="paper", xanchor="right", yanchor=side
             )
         )
@@ -77,7 +79,7 @@ def accuracy_curve(story: Story, *, against: str = "seconds") -> Figure:
     }
 
 
-def _test(end: Finished, colour: str) -> dict:
+def _test_score(end: RunFinished, colour: str) -> dict:
     """The test score with its interval, when it was known."""
     at, low, high = end.test_accuracy, end.test_accuracy_low, end.test_accuracy_high
     return {
@@ -93,14 +95,14 @@ def _test(end: Finished, colour: str) -> dict:
     }  # fmt: skip
 
 
-def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
+def loss_curve(story: RunSnapshot, *, against: str = "seconds") -> Figure:
     """Loss of the steps (thin, dotted) and of the validation examples."""
-    colour = LOOKS[story.started.approach].colour if story.started else "#888"
+    colour = APPROACH_STYLES[story.started.approach].colour if story.started else "#888"
     data = [
         {
             "type": "scatter",
             "name": "each step",
-            "x": [_at(step, story, against) for step in story.steps],
+            "x": [_x_value(step, story, against) for step in story.steps],
             "y": [step.loss for step in story.steps],
             "mode": "lines",
             "line": {"color": colour, "width": 1.5, "dash": "dot"},
@@ -109,14 +111,14 @@ def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
         {
             "type": "scatter",
             "name": "held-out examples (checks)",
-            "x": _along(story, against),
+            "x": _x_values(story, against),
             "y": [look.loss for look in story.looks],
             "mode": "lines",
             "line": {"color": colour, "width": 2.5},
             "hovertemplate": "%{y:.2f}<extra></extra>",
         },
     ]
-    shapes, _ = _phase_marks(story, against)
+    shapes, _ = _phase_lines(story, against)
     return {
         "data": data,
         "layout": _layout(LOSS_PX, against, shapes, [])
@@ -127,7 +129,7 @@ def loss_curve(story: Story, *, against: str = "seconds") -> Figure:
     }
 
 
-def example_map(story: Story) -> Figure:
+def example_map(story: RunSnapshot) -> Figure:
     """The validation examples where the model sees them; filled where its answer is right."""
     places: list[list[float]] = []
     for look in story.looks:
@@ -139,32 +141,32 @@ def example_map(story: Story) -> Figure:
             own = [n for n, other in enumerate(look.point_labels) if other == label]
             for right in (True, False):
                 these = [n for n in own if (look.point_answers[n] == label) == right]
-                answers = [_plain(classes[look.point_answers[n]]) for n in these]
-                data.append(_marks(label, classes[label], right, places, these, answers))
+                answers = [_escape_html(classes[look.point_answers[n]]) for n in these]
+                data.append(_example_markers(label, classes[label], right, places, these, answers))
     return {
         "data": data,
         "layout": {
             "height": MAP_PX,
             "uirevision": "map",
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "xaxis": {"visible": False, "range": _around([x for x, _ in places])},
-            "yaxis": {"visible": False, "range": _around([y for _, y in places])},
+            "xaxis": {"visible": False, "range": _padded_range([x for x, _ in places])},
+            "yaxis": {"visible": False, "range": _padded_range([y for _, y in places])},
             "legend": {"orientation": "h", "y": -0.04, "font": {"size": 12}},
             # A longer list would take the map's room, and there are not so many looks of a mark.
-            "showlegend": len(data) <= 2 * MOST_BARS,
+            "showlegend": len(data) <= 2 * MAX_BARS,
         },
     }
 
 
-def _marks(
+def _example_markers(
     label: int, name: str, right: bool, places: list[list[float]], these: list[int], answers: list
 ) -> dict:
     """The examples of one class: filled marks where the answer is right, hollow where not."""
-    symbol, whole = SYMBOLS[label % len(SYMBOLS)], _plain(name)
+    symbol, whole = CLASS_SYMBOLS[label % len(CLASS_SYMBOLS)], _escape_html(name)
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": _plain(_cut(name)),
+        "name": _escape_html(_truncate(name)),
         "legendgroup": whole,
         "showlegend": right,
         "x": [places[n][0] for n in these],
@@ -180,21 +182,21 @@ def _marks(
     }
 
 
-def _around(values: list[float]) -> list[float]:
+def _padded_range(values: list[float]) -> list[float]:
     """A range that holds all `values` with a little room."""
     low, high = min(values, default=0), max(values, default=1)
     room = 0.07 * (high - low) or 1
     return [low - room, high + room]
 
 
-def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figure:
+def confusion_matrix(classes: list[str], matrix: list[list[int]], accent: str) -> Figure:
     """Which class was taken for which: rows are the truth, columns the answer."""
-    names = [_plain(name) for name in classes]
+    names = [_escape_html(name) for name in classes]
     many = len(names) > 12
     step = 1 + len(names) // 25  # more names than that find no room, and below none at all
     level = all(len(name) <= 2 for name in names)  # digits need no tilt
     ticks = {"tickmode": "array", "tickvals": names[::step],
-             "ticktext": [_plain(_cut(name)) for name in classes[::step]]}  # fmt: skip
+             "ticktext": [_escape_html(_truncate(name)) for name in classes[::step]]}  # fmt: skip
     return {
         "data": [
             {
@@ -205,7 +207,7 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
                 "text": [[str(value) if value and not many else "" for value in r] for r in matrix],
                 "texttemplate": "%{text}",
                 # Never so full that the page's text colour could not be read on it.
-                "colorscale": [[0, _faint(accent, 0.12)], [1, _faint(accent, 0.6)]],
+                "colorscale": [[0, _with_opacity(accent, 0.12)], [1, _with_opacity(accent, 0.6)]],
                 "showscale": False,
                 "xgap": 2,
                 "ygap": 2,
@@ -225,35 +227,40 @@ def confusion(classes: list[str], matrix: list[list[int]], accent: str) -> Figur
     }  # fmt: skip
 
 
-def race(stories: dict[str, Story]) -> Figure:
+def accuracy_race(stories: dict[str, RunSnapshot]) -> Figure:
     """Every approach's share right on the checks, each against its own seconds. What has no curve
     is a line across at its test score; so the charts of a race fill in from the left."""
-    return _curves([(APPROACHES[key].title, LOOKS[key], one) for key, one in stories.items()])
-
-
-def side_by_side(named: Sequence[tuple[str, Story]]) -> Figure:
-    """As `race`, of any runs, each with what to call it. An approach has its own colour, unless
-    it is there twice."""
-    approaches = [story.started.approach if story.started else "" for _, story in named]
-    unknown = Look("#888", "gray", "solid", "circle")
-    looks = [LOOKS.get(approach, unknown) for approach in approaches]
-    if len(set(approaches)) < len(approaches):
-        dashes = [look.dash for look in LOOKS.values()]
-        looks = [
-            Look(
-                CLASS_COLOURS[n % len(CLASS_COLOURS)],
-                "",
-                dashes[n % len(dashes)],
-                SYMBOLS[n % len(SYMBOLS)],
-            )
-            for n in range(len(named))
-        ]
-    return _curves(
-        [(_plain(name), look, story) for (name, story), look in zip(named, looks, strict=True)]
+    return _accuracy_curves(
+        [(APPROACHES[key].title, APPROACH_STYLES[key], one) for key, one in stories.items()]
     )
 
 
-def _curves(lines: Sequence[tuple[str, Look, Story]]) -> Figure:
+def accuracy_comparison(named: Sequence[tuple[str, RunSnapshot]]) -> Figure:
+    """As `race`, of any runs, each with what to call it. An approach has its own colour, unless
+    it is there twice."""
+    approaches = [story.started.approach if story.started else "" for _, story in named]
+    unknown = ApproachStyle("#888", "gray", "solid", "circle")
+    looks = [APPROACH_STYLES.get(approach, unknown) for approach in approaches]
+    if len(set(approaches)) < len(approaches):
+        dashes = [look.dash for look in APPROACH_STYLES.values()]
+        looks = [
+            ApproachStyle(
+                CLASS_COLOURS[n % len(CLASS_COLOURS)],
+                "",
+                dashes[n % len(dashes)],
+                CLASS_SYMBOLS[n % len(CLASS_SYMBOLS)],
+            )
+            for n in range(len(named))
+        ]
+    return _accuracy_curves(
+        [
+            (_escape_html(name), look, story)
+            for (name, story), look in zip(named, looks, strict=True)
+        ]
+    )
+
+
+def _accuracy_curves(lines: Sequence[tuple[str, ApproachStyle, RunSnapshot]]) -> Figure:
     data = []
     for name, look, story in lines:
         line = {"color": look.colour, "width": 3, "dash": look.dash}
@@ -270,7 +277,7 @@ def _curves(lines: Sequence[tuple[str, Look, Story]]) -> Figure:
                     "hovertemplate": "%{y:.0f} % right<extra></extra>",
                 }
             )
-        elif isinstance(story.end, Finished):
+        elif isinstance(story.end, RunFinished):
             level = 100 * story.end.test_accuracy
             data.append(
                 common
@@ -291,13 +298,13 @@ def _curves(lines: Sequence[tuple[str, Look, Story]]) -> Figure:
     }
 
 
-def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> Figure:
+def learning_curves(points: Sequence[CurvePoint], forecast: Sequence[dict] = ()) -> Figure:
     """Share right in the test against examples of each class, on a log axis: the mean of the
     choices of examples as a curve, each choice as a mark (hollow where time was too short), the
     95 % interval as a band; and at twice the examples what is forecast."""
     data = []
     for key in dict.fromkeys(point.approach for point in points):
-        look, own = LOOKS[key], [point for point in points if point.approach == key]
+        look, own = APPROACH_STYLES[key], [point for point in points if point.approach == key]
         sizes = sorted({point.per_class for point in own})
         at = [[point for point in own if point.per_class == size] for size in sizes]
         middle = [fmean(100 * point.right / point.tests for point in some) for some in at]
@@ -308,7 +315,7 @@ def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> F
         data += [
             aside
             | {"x": sizes + sizes[::-1], "y": high + low[::-1], "mode": "lines", "fill": "toself"}
-            | {"fillcolor": _faint(look.colour, 0.13), "line": {"width": 0}},
+            | {"fillcolor": _with_opacity(look.colour, 0.13), "line": {"width": 0}},
             aside
             | {
                 "x": [point.per_class for point in own],
@@ -332,7 +339,7 @@ def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> F
             },
         ]
         data += [
-            aside | _forecast(one, 100 * one["accuracy"], look.colour)
+            aside | _forecast_trace(one, 100 * one["accuracy"], look.colour)
             for one in forecast
             if one["approach"] == key and one["low"] is not None
         ]
@@ -356,7 +363,7 @@ def learning_curves(points: Sequence[Point], forecast: Sequence[dict] = ()) -> F
     }
 
 
-def _forecast(one: dict, now: float, colour: str) -> dict:
+def _forecast_trace(one: dict, now: float, colour: str) -> dict:
     """A dotted line to the middle of the range at twice the examples, and the range."""
     low, high = now + 100 * one["low"], min(100.0, now + 100 * one["high"])
     then = (low + high) / 2
@@ -378,15 +385,15 @@ def _forecast(one: dict, now: float, colour: str) -> dict:
 
 def accuracy_against_cost(runs: list[dict]) -> Figure:
     """Test score with its interval against seconds; filled where no cheaper one is as good."""
-    sensible = sensible_choices(runs)
+    sensible = pareto_front(runs)
     data = []
     for run in runs:
-        look, right = LOOKS[run["approach"]], 100 * run["test_accuracy"]
+        look, right = APPROACH_STYLES[run["approach"]], 100 * run["test_accuracy"]
         data.append(
             {
                 "type": "scatter",
                 "name": APPROACHES[run["approach"]].title,
-                "x": [max(LEAST_SECONDS, run["seconds"])],
+                "x": [max(MIN_AXIS_SECONDS, run["seconds"])],
                 "y": [right],
                 "mode": "markers",
                 "marker": {
@@ -419,7 +426,7 @@ def accuracy_against_cost(runs: list[dict]) -> Figure:
     }
 
 
-def sensible_choices(runs: list[dict]) -> set[str]:
+def pareto_front(runs: list[dict]) -> set[str]:
     """Approaches for which no cheaper one has as good a score."""
     return {
         run["approach"]
@@ -447,11 +454,11 @@ def claim_scores(scores: list[dict]) -> Figure:
         # Marks of one line lie beside each other, so that intervals can be told apart.
         lift = 0.3 * (place / max(1, len(ways) - 1) - 0.5)
         data.append(
-            _claim_marks(approach, named=per_class if several else None)
+            _claim_markers(approach, named=per_class if several else None)
             | {
                 "x": [100 * row["right"] for row in rows],
                 "y": [lines.index(row["title"]) - lift for row in rows],
-                "error_x": _interval(rows, LOOKS[approach].colour),
+                "error_x": _error_bars(rows, APPROACH_STYLES[approach].colour),
                 "hovertemplate": "%{x:.0f} % right<extra>%{fullData.name}</extra>",
             }
         )
@@ -478,12 +485,15 @@ def claim_times(found: list[dict]) -> Figure:
             y += [at, at, None]
         marks = [mark for _, run, _ in runs for mark in (False, run[way] is None, False)]
         data.append(
-            _claim_marks(approach)
+            _claim_markers(approach)
             | {
                 "x": x,
                 "y": y,
                 "mode": "lines+markers",
-                "line": {"color": LOOKS[approach].colour, "dash": LOOKS[approach].dash},
+                "line": {
+                    "color": APPROACH_STYLES[approach].colour,
+                    "dash": APPROACH_STYLES[approach].dash,
+                },
                 "hovertemplate": "%{x:.1f} s<extra>%{fullData.name}</extra>",
             }
         )
@@ -524,22 +534,26 @@ def claim_cost(scores: list[dict]) -> Figure:
     return drawn
 
 
-def _claim_marks(approach: str, named: int | None = None) -> dict:
+def _claim_markers(approach: str, named: int | None = None) -> dict:
     """What the marks of one approach have in common: told by shape as well as by colour."""
     many = "" if named is None else f", {named} of each" if named else ", names alone"
     return {
         "type": "scatter",
         "name": APPROACHES[approach].title + many,
         "mode": "markers",
-        "marker": {"color": LOOKS[approach].colour, "size": 11, "symbol": _symbol(approach, named)},
+        "marker": {
+            "color": APPROACH_STYLES[approach].colour,
+            "size": 11,
+            "symbol": _symbol(approach, named),
+        },
     }
 
 
 def _symbol(approach: str, named: int | None = None) -> str:
-    return LOOKS[approach].mark + ("-open" if named == 0 else "")
+    return APPROACH_STYLES[approach].mark + ("-open" if named == 0 else "")
 
 
-def _interval(rows: list[dict], colour: str) -> dict:
+def _error_bars(rows: list[dict], colour: str) -> dict:
     return {
         "type": "data",
         "symmetric": False,
@@ -556,7 +570,7 @@ def _claim_layout(count: int, lines: list[str]) -> dict:
         "margin": {"l": 8, "r": 12, "t": 60, "b": 42},
         "yaxis": {
             "tickvals": list(range(count)),
-            "ticktext": [_plain(line) for line in lines],
+            "ticktext": [_escape_html(line) for line in lines],
             "range": [-0.6, count - 0.4],
             "automargin": True,
             "showgrid": False,
@@ -569,8 +583,11 @@ def _claim_layout(count: int, lines: list[str]) -> dict:
 
 def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
     """Examples of each class, to learn from and to test; the largest classes where many."""
-    shown = sorted(counts, key=lambda one: one[1] + one[2], reverse=True)[:MOST_BARS][::-1]
-    sides = ((1, "to learn from", LOOKS["transfer"].colour, ""), (2, "to test", FROZEN, "/"))
+    shown = sorted(counts, key=lambda one: one[1] + one[2], reverse=True)[:MAX_BARS][::-1]
+    sides = (
+        (1, "to learn from", APPROACH_STYLES["transfer"].colour, ""),
+        (2, "to test", FROZEN_COLOUR, "/"),
+    )
     return {
         "data": [
             {
@@ -580,7 +597,7 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
                 "x": [one[place] for one in shown],
                 "y": list(range(len(shown))),
                 "marker": {"color": colour, "pattern": {"shape": pattern}},
-                "customdata": [_plain(one[0]) for one in shown],
+                "customdata": [_escape_html(one[0]) for one in shown],
                 "hovertemplate": f"%{{customdata}}: %{{x:,}} {name}<extra></extra>",
             }
             for place, name, colour, pattern in sides
@@ -594,7 +611,7 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
             "xaxis": {"rangemode": "tozero"},
             "yaxis": {
                 "tickvals": list(range(len(shown))),
-                "ticktext": [_plain(_cut(one[0])) for one in shown],
+                "ticktext": [_escape_html(_truncate(one[0])) for one in shown],
                 "automargin": True,
             },
             "uirevision": "fixed",
@@ -602,10 +619,10 @@ def class_counts(counts: Sequence[tuple[str, int, int]]) -> Figure:
     }
 
 
-MOST_BARS = 20
+MAX_BARS = 20
 
 
-def predicted_times(seconds: dict[str, float]) -> Figure:
+def estimated_times(seconds: dict[str, float]) -> Figure:
     """Seconds that each approach would take, the shortest on top."""
     keys = sorted(seconds, key=seconds.__getitem__, reverse=True)
     return {
@@ -615,8 +632,8 @@ def predicted_times(seconds: dict[str, float]) -> Figure:
                 "orientation": "h",
                 "x": [max(1.0, seconds[key]) for key in keys],
                 "y": [APPROACHES[key].title for key in keys],
-                "marker": {"color": [LOOKS[key].colour for key in keys]},
-                "text": [in_short(seconds[key]) for key in keys],
+                "marker": {"color": [APPROACH_STYLES[key].colour for key in keys]},
+                "text": [format_short_duration(seconds[key]) for key in keys],
                 "textposition": "outside",  # in the page's own colour: white would be faint on it
                 "cliponaxis": False,
                 "hovertemplate": "%{text}<extra></extra>",
@@ -632,22 +649,30 @@ def predicted_times(seconds: dict[str, float]) -> Figure:
     }
 
 
-def _time_axis(seconds: Collection[float], least: float = LEAST_SECONDS) -> dict:
+def _time_axis(seconds: Collection[float], least: float = MIN_AXIS_SECONDS) -> dict:
     """From less than a second to a day: on an even scale all but the longest would be a hair."""
     low = max(least, min(1.0, *seconds))
     return {
         "type": "log",
         "range": [log10(low / 1.6), log10(max(60.0, *seconds) * 1.3)],
-        "tickvals": list(MARKS),
-        "ticktext": list(MARKS.values()),
+        "tickvals": list(TIME_TICKS),
+        "ticktext": list(TIME_TICKS.values()),
         "tickangle": 0,
     }
 
 
-MARKS = {0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
+TIME_TICKS = {
+    0.1: "0.1 s",
+    1: "1 s",
+    10: "10 s",
+    60: "1 min",
+    600: "10 min",
+    3600: "1 h",
+    36000: "10 h",
+}
 
 
-def score_line(end: Finished, accent: str) -> Figure:
+def score_line(end: RunFinished, accent: str) -> Figure:
     """The test score as a point on 0 to 100 %, with its 95 % interval, and chance as a mark."""
     low, at, high = (
         100 * share for share in (end.test_accuracy_low, end.test_accuracy, end.test_accuracy_high)
@@ -676,7 +701,7 @@ def score_line(end: Finished, accent: str) -> Figure:
             "shapes": [{"type": "line", "x0": chance, "x1": chance, "y0": -1, "y1": 1,
                         "line": {"color": "#888", "dash": "dot", "width": 1.5}}],
             # Of many classes guessing is near 0: the word begins there, or it would be cut off.
-            "annotations": [_note(chance, 1.0, "guessing", yanchor="bottom",
+            "annotations": [_annotation(chance, 1.0, "guessing", yanchor="bottom",
                                   xanchor="left" if chance < 10 else "auto")],
         },
     }  # fmt: skip
@@ -684,13 +709,13 @@ def score_line(end: Finished, accent: str) -> Figure:
 
 def layer_bars(parts: list[dict], accent: str, frozen: str) -> Figure:
     """Each part of the network, from input to answer: how many numbers it has, which learn."""
-    names = [_plain(part["name"]) for part in parts]
+    names = [_escape_html(part["name"]) for part in parts]
     learn = [part["learnable"] for part in parts]
     kept = [part["parameters"] - part["learnable"] for part in parts]
     words = [
-        f"{_short(part['learnable'])} of {_short(part['parameters'])} learn"
+        f"{_format_count(part['learnable'])} of {_format_count(part['parameters'])} learn"
         if part["learnable"]
-        else f"{_short(part['parameters'])} frozen"
+        else f"{_format_count(part['parameters'])} frozen"
         for part in parts
     ]
     most = max(part["parameters"] for part in parts)
@@ -755,53 +780,53 @@ def _layout(height_px: int, against: str, shapes: list[dict], notes: list[dict])
     }
 
 
-def _along(story: Story, against: str) -> list[float]:
-    return [_at(look, story, against) for look in story.looks]
+def _x_values(story: RunSnapshot, against: str) -> list[float]:
+    return [_x_value(look, story, against) for look in story.looks]
 
 
-def _at(event: Any, story: Story, against: str) -> float:
+def _x_value(event: Any, story: RunSnapshot, against: str) -> float:
     if against == "seconds":
         return event.seconds
     before = sum(done.epochs for phase, done in story.done.items() if phase < event.phase)
     return before + event.epoch
 
 
-def _phase_marks(story: Story, against: str) -> tuple[list[dict], list[dict]]:
+def _phase_lines(story: RunSnapshot, against: str) -> tuple[list[dict], list[dict]]:
     """A line and a word where each phase but the first begins."""
     shapes, notes = [], []
     for phase in story.phases[1:]:
         looks = [look for look in story.looks if look.phase == phase.phase]
         if not looks:
             continue
-        x = _at(looks[0], story, against)
+        x = _x_value(looks[0], story, against)
         line = {"color": "#888", "width": 1, "dash": "dot"}
         shapes.append(
             {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": x, "x1": x, "line": line}
         )
-        notes.append(_note(x, 0.03, " the rest thaws", yref="paper", xanchor="left"))
+        notes.append(_annotation(x, 0.03, " the rest thaws", yref="paper", xanchor="left"))
     return shapes, notes
 
 
-def _note(x: float, y: float, text: str, **more: str) -> dict:
+def _annotation(x: float, y: float, text: str, **more: str) -> dict:
     return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 12}, **more}
 
 
-def _cut(name: str) -> str:
+def _truncate(name: str) -> str:
     """A name beside an axis: a long one would leave no room for what is drawn."""
-    return name if len(name) <= AXIS_CHARS else f"{name[: AXIS_CHARS - 1]}…"
+    return name if len(name) <= MAX_LABEL_CHARS else f"{name[: MAX_LABEL_CHARS - 1]}…"
 
 
-def _plain(name: str) -> str:
+def _escape_html(name: str) -> str:
     """A name that Plotly shows as it is: it would read `<b>` as markup."""
     return escape(name, quote=False)
 
 
-def _faint(colour: str, opacity: float) -> str:
+def _with_opacity(colour: str, opacity: float) -> str:
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def _short(number: int) -> str:
+def _format_count(number: int) -> str:
     if number >= 1_000_000:
         return f"{number / 1_000_000:.1f} M"
     if number >= 10_000:

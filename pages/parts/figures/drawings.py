@@ -1,13 +1,13 @@
 """Our own small drawings, as SVG. Only from literals here and from the guide's rows."""
 
 from guide import QUESTIONS, Answers
-from guide.advice import decide
+from guide.advice import choose_approach
 from guide.approaches import APPROACHES
-from guide.rules import RULES, that_spoke
-from pages.parts.figures.style import FROZEN, LOOKS
+from guide.rules import RULES, match_rules
+from pages.parts.figures.style import APPROACH_STYLES, FROZEN_COLOUR
 
 # Five layers from input to answer; for each approach which learn: 0 frozen … 1 all of it.
-LEARNING = {
+LAYER_TRAINABILITY = {
     "transfer": (0, 0, 0, 0, 1),
     "fine_tune": (1, 1, 1, 1, 1),
     "hybrid": (0, 0, 0.45, 0.8, 1),
@@ -17,16 +17,16 @@ LEARNING = {
 }
 
 
-def layers(approach: str, width_px: int = 132) -> str:
+def layer_stack(approach: str, width_px: int = 132) -> str:
     """The network of `approach` as a stack of five bars: ice where frozen, accent where it learns;
     drops fall from what thaws."""
-    accent = LOOKS[approach].colour
+    accent = APPROACH_STYLES[approach].colour
     bars = []
-    for number, share in enumerate(LEARNING[approach]):
+    for number, share in enumerate(LAYER_TRAINABILITY[approach]):
         x, top, high = 6 + number * 24, 34 - number * 5, 36 + number * 10
         hidden = approach == "simple" and number < 4
-        body = "none" if hidden else FROZEN
-        edge = f'stroke="{FROZEN}" stroke-dasharray="3 3"' if hidden else ""
+        body = "none" if hidden else FROZEN_COLOUR
+        edge = f'stroke="{FROZEN_COLOUR}" stroke-dasharray="3 3"' if hidden else ""
         bars.append(
             f'<rect x="{x}" y="{top}" width="17" height="{high}" rx="4" fill="{body}" '
             f'fill-opacity="0.55" {edge}/>'
@@ -39,13 +39,13 @@ def layers(approach: str, width_px: int = 132) -> str:
             )
         if approach == "hybrid" and 0 < share < 1:
             bars.append(
-                f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" fill="{FROZEN}"/>'
+                f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" fill="{FROZEN_COLOUR}"/>'
             )
     title = APPROACHES[approach].title
     frozen = "absent" if approach == "simple" else "frozen"
     states = [
         frozen if share == 0 else "learns" if share == 1 else "thaws"
-        for share in LEARNING[approach]
+        for share in LAYER_TRAINABILITY[approach]
     ]
     return (
         f'<svg viewBox="0 0 132 106" width="{width_px}" role="img" '
@@ -56,10 +56,10 @@ def layers(approach: str, width_px: int = 132) -> str:
 
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 44 44" width="40" height="40">'
-    f'<path d="M22 3 39 12v20L22 41 5 32V12Z" fill="{FROZEN}" fill-opacity=".5"/>'
-    f'<path d="M22 22 39 12v20L22 41Z" fill="{LOOKS["transfer"].colour}" fill-opacity=".75"/>'
-    f'<path d="M22 22 5 12v20L22 41Z" fill="{LOOKS["hybrid"].colour}" fill-opacity=".55"/>'
-    f'<path d="M14 36q5 7 0 8q-5-1 0-8" fill="{LOOKS["fine_tune"].colour}"/></svg>'
+    f'<path d="M22 3 39 12v20L22 41 5 32V12Z" fill="{FROZEN_COLOUR}" fill-opacity=".5"/>'
+    f'<path d="M22 22 39 12v20L22 41Z" fill="{APPROACH_STYLES["transfer"].colour}" fill-opacity=".75"/>'
+    f'<path d="M22 22 5 12v20L22 41Z" fill="{APPROACH_STYLES["hybrid"].colour}" fill-opacity=".55"/>'
+    f'<path d="M14 36q5 7 0 8q-5-1 0-8" fill="{APPROACH_STYLES["fine_tune"].colour}"/></svg>'
 )
 
 
@@ -92,19 +92,21 @@ def rules_map(answers: Answers) -> str:
                 reuse=answers.reuse,
                 specificity=specificity,
             )
-            approach = decide(that_spoke(here, RULES))  # all of `advise`: ten times as long
+            approach = choose_approach(
+                match_rules(here, RULES)
+            )  # all of `advise`: ten times as long
             you = volume == answers.data_volume and specificity == answers.specificity
             words.append(
                 f"{titles['specificity', specificity]}, {titles['data_volume', volume]}: "
-                f"{SHORT[approach]}{' (you)' if you else ''}"
+                f"{SHORT_TITLES[approach]}{' (you)' if you else ''}"
             )
             ring = 'stroke="currentColor" stroke-width="2.5"' if you else ""
             parts.append(
                 f'<rect x="{x}" y="{y}" width="{cell_w}" height="{cell_h}" rx="8" '
-                f'fill="{LOOKS[approach].colour}" fill-opacity="{0.5 if you else 0.22}" {ring}/>'
+                f'fill="{APPROACH_STYLES[approach].colour}" fill-opacity="{0.5 if you else 0.22}" {ring}/>'
                 f'<text x="{x + cell_w / 2}" y="{y + 27}" text-anchor="middle" '
                 f'font-weight="{700 if you else 400}">{"you: " if you else ""}'
-                f"{SHORT[approach]}</text>"
+                f"{SHORT_TITLES[approach]}</text>"
             )
     foot = top + len(rows) * (cell_h + 5) + 15
     parts += [
@@ -120,4 +122,4 @@ def rules_map(answers: Answers) -> str:
     )
 
 
-SHORT = {"transfer": "transfer", "fine_tune": "fine-tune", "hybrid": "hybrid"}
+SHORT_TITLES = {"transfer": "transfer", "fine_tune": "fine-tune", "hybrid": "hybrid"}

@@ -4,18 +4,25 @@ from collections.abc import Sequence
 
 from guide.approaches import APPROACHES
 from pages.parts.figures import run_snapshot as tell
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.style import LOOKS
-from trainers.hosting.rooms import Line
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.style import APPROACH_STYLES
+from trainers.hosting.rooms import BoardRow
 from trainers.store import data_title
 
 # The marks of the chart as signs: an approach is never told by its colour alone.
-MARKS = {"circle": "●", "square": "■", "diamond": "◆", "cross": "✚", "x": "✖", "triangle-up": "▲"}
-SHORT = {"queued": "waits", "running": "runs"}
-EMPTY = "Nobody has started a run yet."
+MARKER_SIGNS = {
+    "circle": "●",
+    "square": "■",
+    "diamond": "◆",
+    "cross": "✚",
+    "x": "✖",
+    "triangle-up": "▲",
+}
+SHORT_STATE_LABELS = {"queued": "waits", "running": "runs"}
+EMPTY_TEXT = "Nobody has started a run yet."
 
 
-def table(lines: Sequence[Line], first: int = 1) -> str:
+def format_table(lines: Sequence[BoardRow], first: int = 1) -> str:
     """The lines as Markdown, the place of the first being `first`. Five columns fit on a phone."""
     several_data = len({line.data for line in lines}) > 1
     several_sizes = len({line.per_class for line in lines}) > 1
@@ -23,41 +30,50 @@ def table(lines: Sequence[Line], first: int = 1) -> str:
     head += ["data"] * several_data + ["examples"] * several_sizes + ["right", "time"]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for place, line in enumerate(lines, first):
-        name, title = plain(line.name), APPROACHES[line.approach].title
+        name, title = escape_markdown(line.name), APPROACHES[line.approach].title
         cells = [str(place) if line.score is not None else ""]
         cells.append(f"**{name} (you)**" if line.mine else name)
-        cells.append(f":{LOOKS[line.approach].badge}[{title}]")
+        cells.append(f":{APPROACH_STYLES[line.approach].badge}[{title}]")
         if several_data:
-            cells.append("own data" if line.data == "own" else plain(data_title(line.data)))
+            cells.append(
+                "own data" if line.data == "own" else escape_markdown(data_title(line.data))
+            )
         if several_sizes:
             cells.append("all" if line.per_class is None else f"{line.per_class}")
-        cells += [score(line), "" if line.seconds is None else tell.in_short(line.seconds)]
+        cells += [
+            format_score(line),
+            "" if line.seconds is None else tell.format_short_duration(line.seconds),
+        ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def score(line: Line) -> str:
+def format_score(line: BoardRow) -> str:
     """What is right, with its interval; or what the run is at."""
     if line.score is None:
-        return tell.STATES[line.state]
+        return tell.STATE_LABELS[line.state]
     if line.low is None or line.high is None:
         return f"**{line.score:.0%}**"
     return f"**{line.score:.0%}** ({100 * line.low:.0f} to {100 * line.high:.0f})"
 
 
-def on_the_wall(lines: Sequence[Line], first: int) -> str:
+def format_wall_table(lines: Sequence[BoardRow], first: int) -> str:
     """The lines in three narrow columns: the approach is its mark, which the chart explains."""
     rows = ["| | | |", "|---|---|---|"]
     for place, line in enumerate(lines, first):
-        look = LOOKS[line.approach]
-        mark = f":{look.badge}[{MARKS[look.mark]}]"
-        right = SHORT.get(line.state, "–") if line.score is None else f"**{line.score:.0%}**"
+        look = APPROACH_STYLES[line.approach]
+        mark = f":{look.badge}[{MARKER_SIGNS[look.mark]}]"
+        right = (
+            SHORT_STATE_LABELS.get(line.state, "–")
+            if line.score is None
+            else f"**{line.score:.0%}**"
+        )
         number = str(place) if line.score is not None else ""
-        rows.append(f"| {number} | {mark} {plain(line.name)} | {right} |")
+        rows.append(f"| {number} | {mark} {escape_markdown(line.name)} | {right} |")
     return "\n".join(rows)
 
 
-def place_of_mine(lines: Sequence[Line]) -> str:
+def describe_rank(lines: Sequence[BoardRow]) -> str:
     """Where the one who looks stands, in words; "" where they have no score."""
     done = [line for line in lines if line.score is not None]
     mine = [line for line in done if line.mine]
@@ -76,7 +92,7 @@ def place_of_mine(lines: Sequence[Line]) -> str:
     )
 
 
-def note(lines: Sequence[Line]) -> str:
+def describe_caveat(lines: Sequence[BoardRow]) -> str:
     """What has to be known to read it."""
     if len({line.data for line in lines}) > 1:
         return "Scores on different data cannot be held against each other."

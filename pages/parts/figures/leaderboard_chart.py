@@ -5,16 +5,16 @@ from math import floor as floor_of
 from typing import Any
 
 from guide.approaches import APPROACHES
-from pages.parts.figures.style import LOOKS
-from trainers.hosting.rooms import Line
+from pages.parts.figures.style import APPROACH_STYLES
+from trainers.hosting.rooms import BoardRow
 
 Figure = dict[str, Any]
 CHART_PX, WALL_PX = 340, 430
-BY = {"seconds": "seconds that it took", "per_class": "examples of each class"}
+X_AXIS_TITLES = {"seconds": "seconds that it took", "per_class": "examples of each class"}
 
 
-def scores(
-    lines: Sequence[Line],
+def score_chart(
+    lines: Sequence[BoardRow],
     approaches: Collection[str],
     *,
     by: str = "seconds",
@@ -29,7 +29,7 @@ def scores(
     for key in [key for key in APPROACHES if key in approaches]:
         done = [one for one in lines if one.approach == key and one.score is not None]
         done = [one for one in done if getattr(one, by) is not None]
-        look = LOOKS[key]
+        look = APPROACH_STYLES[key]
         data.append(
             {
                 "type": "scatter",
@@ -41,8 +41,10 @@ def scores(
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [100 * (_or(one.high, one.score) - one.score) for one in done],
-                    "arrayminus": [100 * (one.score - _or(one.low, one.score)) for one in done],
+                    "array": [100 * (_default_to(one.high, one.score) - one.score) for one in done],
+                    "arrayminus": [
+                        100 * (one.score - _default_to(one.low, one.score)) for one in done
+                    ],
                     "color": look.colour,
                     "thickness": 1.5,
                 },
@@ -61,7 +63,7 @@ def scores(
             "hovermode": "closest",
             "margin": {"l": 70 if wall else 52, "r": 12, "t": 54, "b": 64 if wall else 48},
             "xaxis": {
-                "title": {"text": BY[by], "font": {"size": size}},
+                "title": {"text": X_AXIS_TITLES[by], "font": {"size": size}},
                 "tickfont": {"size": size},
                 "range": [0, 1.06 * max([most_x, *xs], default=1)],
             },
@@ -81,7 +83,7 @@ def scores(
     }
 
 
-def in_words(lines: Sequence[Line]) -> str:
+def describe_scores(lines: Sequence[BoardRow]) -> str:
     """What the chart shows, for those who do not see it."""
     done = [line for line in lines if line.score is not None]
     if not done:
@@ -93,5 +95,5 @@ def in_words(lines: Sequence[Line]) -> str:
     )
 
 
-def _or(value: float | None, otherwise: float) -> float:
+def _default_to(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value

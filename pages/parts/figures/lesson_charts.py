@@ -5,16 +5,19 @@ from typing import Any
 
 from guide.approaches import APPROACHES
 from pages.parts.figures.charts import Figure
-from pages.parts.figures.style import LOOKS
-from trainers.lessons.live import Fits, Tested, truth
+from pages.parts.figures.style import APPROACH_STYLES
+from trainers.lessons.live import FitComparison, ScoreInterval, target_function
 
 # The two classes of the toy, told by mark as well as by colour.
-FIRST, SECOND = LOOKS["transfer"].colour, LOOKS["fine_tune"].colour
+FIRST_CLASS_COLOUR, SECOND_CLASS_COLOUR = (
+    APPROACH_STYLES["transfer"].colour,
+    APPROACH_STYLES["fine_tune"].colour,
+)
 GREY = "#7C7F87"
-SEEN, UNSEEN = "the examples it learns from", "new ones"
+TRAIN_LABEL, TEST_LABEL = "the examples it learns from", "new ones"
 
 
-def border(case: dict[str, Any], thawed: int, side: float) -> Figure:
+def decision_boundary(case: dict[str, Any], thawed: int, side: float) -> Figure:
     """What a toy network with `thawed` layers answers all over the plane (blue to orange, pale
     where it is not sure), and the examples that it learned from."""
     packed = base64.b64decode(case["surfaces"][thawed])
@@ -31,7 +34,11 @@ def border(case: dict[str, Any], thawed: int, side: float) -> Figure:
             "zmax": 1,
             "autocontour": False,
             "contours": {"start": 0.1, "end": 0.9, "size": 0.1},
-            "colorscale": [[0, FIRST], [0.5, "rgba(128,128,128,0)"], [1, SECOND]],
+            "colorscale": [
+                [0, FIRST_CLASS_COLOUR],
+                [0.5, "rgba(128,128,128,0)"],
+                [1, SECOND_CLASS_COLOUR],
+            ],
             "opacity": 0.5,
             "line": {"width": 0},
             "showscale": False,
@@ -51,7 +58,7 @@ def border(case: dict[str, Any], thawed: int, side: float) -> Figure:
         },
     ]
     for label, (name, symbol, colour) in enumerate(
-        (("one class", "circle", FIRST), ("the other", "diamond", SECOND))
+        (("one class", "circle", FIRST_CLASS_COLOUR), ("the other", "diamond", SECOND_CLASS_COLOUR))
     ):
         own = [
             place
@@ -88,13 +95,13 @@ def border(case: dict[str, Any], thawed: int, side: float) -> Figure:
     }
 
 
-def by_layers(case: dict[str, Any], thawed: int) -> Figure:
+def accuracy_by_layers(case: dict[str, Any], thawed: int) -> Figure:
     """The shares right against how many layers learn besides the head; a large mark where the
     slider is."""
     at = list(range(len(case["seen"])))
     data = [
-        _line(SEEN, at, case["seen"], GREY, "dot"),
-        _line(UNSEEN, at, case["unseen"], LOOKS["hybrid"].colour, "solid")
+        _line(TRAIN_LABEL, at, case["seen"], GREY, "dot"),
+        _line(TEST_LABEL, at, case["unseen"], APPROACH_STYLES["hybrid"].colour, "solid")
         | {
             "mode": "lines+markers",
             "marker": {"size": [15 if place == thawed else 6 for place in at]},
@@ -103,12 +110,12 @@ def by_layers(case: dict[str, Any], thawed: int) -> Figure:
     return _chart(data, 250, "layers that learn, besides the head", "right, %")
 
 
-def fits(found: Fits) -> Figure:
+def model_fits(found: FitComparison) -> Figure:
     """The marks, the line that they lie near, and what the two methods make of them."""
-    stiff, flexible = LOOKS["transfer"].colour, LOOKS["fine_tune"].colour
+    stiff, flexible = APPROACH_STYLES["transfer"].colour, APPROACH_STYLES["fine_tune"].colour
     grid = found.grid.tolist()
     data = [
-        _curve("the line to be found", grid, truth(found.grid).tolist(), GREY, "dot"),
+        _curve("the line to be found", grid, target_function(found.grid).tolist(), GREY, "dot"),
         _curve("stiff", grid, found.stiff.line.tolist(), stiff, "solid"),
         _curve("flexible", grid, found.flexible.line.tolist(), flexible, "dash"),
         {
@@ -127,12 +134,12 @@ def fits(found: Fits) -> Figure:
     return figure
 
 
-def errors(found: Fits) -> Figure:
+def fit_errors(found: FitComparison) -> Figure:
     """The mean errors of both methods, on the marks and on new points."""
     names = ["on the marks", "on new points"]
     pairs = (
-        ("stiff", found.stiff, LOOKS["transfer"].colour, ""),
-        ("flexible", found.flexible, LOOKS["fine_tune"].colour, "/"),
+        ("stiff", found.stiff, APPROACH_STYLES["transfer"].colour, ""),
+        ("flexible", found.flexible, APPROACH_STYLES["fine_tune"].colour, "/"),
     )
     data = [
         {
@@ -154,18 +161,18 @@ def errors(found: Fits) -> Figure:
     return figure
 
 
-def three_ways(found: dict[str, Any]) -> Figure:
+def approach_curves(found: dict[str, Any]) -> Figure:
     """New points right along the steps, for each way; a line where the hybrid thaws."""
     data = []
     for key, shares in found["right"].items():
         at = [found["every"] * place for place in range(len(shares))]
-        look = LOOKS[key]
+        look = APPROACH_STYLES[key]
         data.append(_line(APPROACHES[key].title, at, shares, look.colour, DASHES[key]))
     figure = _chart(data, 320, "steps", "new points right, %")
     head = found["head_steps"]
     figure["layout"] |= {
         "shapes": [{"type": "line", "x0": head, "x1": head, "yref": "paper", "y0": 0, "y1": 1,
-                    "line": {"color": LOOKS["hybrid"].colour, "dash": "dot", "width": 1.5}}],
+                    "line": {"color": APPROACH_STYLES["hybrid"].colour, "dash": "dot", "width": 1.5}}],
         "annotations": [{"x": head, "y": 0.02, "yref": "paper", "text": "the hybrid thaws",
                          "showarrow": False, "xanchor": "left", "xshift": 5, "yanchor": "bottom"}],
     }  # fmt: skip
@@ -175,12 +182,12 @@ def three_ways(found: dict[str, Any]) -> Figure:
 DASHES = {"transfer": "dot", "fine_tune": "dash", "hybrid": "solid"}
 
 
-def likeness(names: list[str], values: list[float], truth: int) -> Figure:
+def class_similarity(names: list[str], values: list[float], truth: int) -> Figure:
     """How like a message is to the name of each class; the largest is the answer."""
     answer = max(range(len(values)), key=values.__getitem__)
     marks = ["answer, right" if n == answer == truth else "answer, wrong" if n == answer
              else "the truth" if n == truth else "" for n in range(len(values))]  # fmt: skip
-    colours = [LOOKS["none"].colour if n == answer else GREY for n in range(len(values))]
+    colours = [APPROACH_STYLES["none"].colour if n == answer else GREY for n in range(len(values))]
     return {
         "data": [
             {
@@ -208,11 +215,11 @@ def likeness(names: list[str], values: list[float], truth: int) -> Figure:
     }  # fmt: skip
 
 
-def by_shots(found: dict[str, Any]) -> Figure:
+def accuracy_by_shots(found: dict[str, Any]) -> Figure:
     """The share right against how many examples of each class; the names alone as a line."""
     at = [int(shot) for shot in found["few"]]
     data = [
-        _line("the mean of the examples", at, list(found["few"].values()), LOOKS["none"].colour,
+        _line("the mean of the examples", at, list(found["few"].values()), APPROACH_STYLES["none"].colour,
               "solid") | {"mode": "lines+markers"},
         _line("the names alone", [at[0], at[-1]], [found["zero"]] * 2, GREY, "dash"),
     ]  # fmt: skip
@@ -223,23 +230,23 @@ def by_shots(found: dict[str, Any]) -> Figure:
 
 def run_curve(run: dict[str, Any]) -> Figure:
     """A run as the page Run draws it: checks as a line, training examples dotted."""
-    colour = LOOKS["fine_tune"].colour
+    colour = APPROACH_STYLES["fine_tune"].colour
     data = [
         _line("checks", run["steps"], run["unseen"], colour, "solid"),
-        _line(SEEN, run["steps"], run["seen"], GREY, "dot"),
+        _line(TRAIN_LABEL, run["steps"], run["seen"], GREY, "dot"),
     ]
     figure = _chart(data, 320, "steps", "right, %")
     figure["layout"]["yaxis"] |= {"range": [40, 103]}
     return figure
 
 
-def many_tests(tested: list[Tested], share: float) -> Figure:
+def repeated_tests(tested: list[ScoreInterval], share: float) -> Figure:
     """Each test as its score and interval, from top to bottom; a line at the truth. Tests whose
     interval misses it are hollow diamonds."""
     data = []
     for holds, name, symbol, colour in (
-        (True, "holds the truth", "circle", LOOKS["hybrid"].colour),
-        (False, "misses it", "diamond-open", LOOKS["fine_tune"].colour),
+        (True, "holds the truth", "circle", APPROACH_STYLES["hybrid"].colour),
+        (False, "misses it", "diamond-open", APPROACH_STYLES["fine_tune"].colour),
     ):
         own = [(n, test) for n, test in enumerate(tested, 1) if test.holds(share) == holds]
         data.append(

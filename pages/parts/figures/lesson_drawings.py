@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pages.parts.figures.style import FROZEN, LOOKS
+from pages.parts.figures.style import APPROACH_STYLES, FROZEN_COLOUR
 
-BLUE, ORANGE, GREEN = (LOOKS[key].colour for key in ("transfer", "fine_tune", "hybrid"))
-VIOLET, GREY = LOOKS["none"].colour, LOOKS["scratch"].colour
+BLUE, ORANGE, GREEN = (APPROACH_STYLES[key].colour for key in ("transfer", "fine_tune", "hybrid"))
+VIOLET, GREY = APPROACH_STYLES["none"].colour, APPROACH_STYLES["scratch"].colour
 # Only where the visitor's system does not ask for less motion; the picture is whole without it.
-MOVES = "@media (prefers-reduced-motion: no-preference)"
+MOTION_QUERY = "@media (prefers-reduced-motion: no-preference)"
 
 
 def svg(wide: int, high: int, alt: str, *parts: str, most_px: int | None = None) -> str:
@@ -44,7 +44,7 @@ def _attributes(given: dict) -> str:
     return " ".join(f'{name}="{value}"' for name, value in given.items())
 
 
-def _moved(x: float, y: float, *parts: str, **more: str) -> str:
+def _translate(x: float, y: float, *parts: str, **more: str) -> str:
     given = f" {_attributes(more)}" if more else ""
     return f'<g transform="translate({x:g} {y:g})"{given}>{"".join(parts)}</g>'
 
@@ -93,7 +93,7 @@ def _tag(x: float, y: float, name: str, colour: str) -> str:
 
 
 def _person(x: float, coat: str, *parts: str) -> str:
-    return _moved(
+    return _translate(
         x,
         0,
         _dot(50, 34, 20, coat, fill_opacity=0.45),
@@ -106,7 +106,7 @@ def _arrow(x: float, y: float, length: float = 44) -> str:
     return _path(f"M{x} {y}h{length}m-9 -9l9 9l-9 9", GREY, stroke_width=3)
 
 
-def likeness(approach: str) -> str:
+def approach_analogy(approach: str) -> str:
     """What the article compares `approach` with, and the same in the colours of a network: ice for
     what stays, the approach's colour for what learns."""
     if approach == "transfer":
@@ -114,11 +114,11 @@ def likeness(approach: str) -> str:
             470, 190,
             "An eye in ice, which stays as it is, looks at a car, a lorry and a motorcycle. Only "
             "their three names are new.",
-            _moved(20, 52, _eye(FROZEN)),
+            _translate(20, 52, _eye(FROZEN_COLOUR)),
             _text(60, 146, "the eye stays"),
             _arrow(118, 78),
             *(
-                _moved(x, 56, draw(GREY)) + _tag(x + 35, 116, name, BLUE)
+                _translate(x, 56, draw(GREY)) + _tag(x + 35, 116, name, BLUE)
                 for x, draw, name in ((186, _car, "car"), (286, _lorry, "lorry"),
                                       (380, _motorcycle, "motorcycle"))
             ),
@@ -130,11 +130,11 @@ def likeness(approach: str) -> str:
             470, 190,
             "A general physician in ice, an arrow through a school, and a heart specialist in "
             "orange: the whole person has learned.",
-            _person(20, FROZEN, _path("M36 72Q36 96 50 96Q64 96 64 72M50 96V108", GREY,
+            _person(20, FROZEN_COLOUR, _path("M36 72Q36 96 50 96Q64 96 64 72M50 96V108", GREY,
                                       stroke_width=3), _dot(50, 111, 5, GREY)),
             _text(70, 148, "a general physician"),
             _arrow(140, 80, 34),
-            _moved(192, 54, _path("M0 18L34 2L68 18L34 34Z", ORANGE, fill=ORANGE,
+            _translate(192, 54, _path("M0 18L34 2L68 18L34 34Z", ORANGE, fill=ORANGE,
                                   fill_opacity=0.3),
                    _path("M14 26V44Q34 56 54 44V26M68 18V40", ORANGE, stroke_width=3)),
             _text(226, 128, "more school"),
@@ -150,15 +150,15 @@ def likeness(approach: str) -> str:
         "First an eye in ice and three new names. Then the eye itself, now in green, learns what "
         "the names missed.",
         _text(98, 24, "first the names", font_weight=600),
-        _moved(14, 52, _eye(FROZEN)),
+        _translate(14, 52, _eye(FROZEN_COLOUR)),
         _arrow(104, 78, 26),
         *(_tag(176, 40 + 30 * n, name, GREEN)
           for n, name in enumerate(("car", "lorry", "cycle"))),
         _path("M235 30V150", GREY, stroke_width=1.5, stroke_dasharray="3 6"),
         _text(360, 24, "then the eye, gently", font_weight=600),
-        _moved(262, 52, _eye(GREEN),
+        _translate(262, 52, _eye(GREEN),
                _path("M8 -6q6 10 0 13q-6 -3 0 -13M40 -14q6 10 0 13q-6 -3 0 -13M72 -6q6 10 0 13"
-                     "q-6 -3 0 -13", FROZEN, fill=FROZEN, stroke_width=1)),
+                     "q-6 -3 0 -13", FROZEN_COLOUR, fill=FROZEN_COLOUR, stroke_width=1)),
         _arrow(352, 78, 26),
         *(_tag(424, 40 + 30 * n, name, GREEN)
           for n, name in enumerate(("car", "lorry", "cycle"))),
@@ -169,14 +169,14 @@ def likeness(approach: str) -> str:
 # --- what a backbone knows ------------------------------------------------------------------------
 
 
-def filters(found: dict[str, Any], picture: int) -> str:
+def filter_grid(found: dict[str, Any], picture: int) -> str:
     """A picture; below it the strongest filters of the first layer, each as its 3 x 3 colours, and
     where in the picture each answers."""
     shown = found["answers"][picture]
     side, gap, left = 74, 12, 104
     crisp = 'style="image-rendering:pixelated"'
     parts = [
-        _moved(0, 8, _image(shown["picture"], 84, crisp)),
+        _translate(0, 8, _image(shown["picture"], 84, crisp)),
         _text(42, 112, shown["label"]),
     ]
     for number, (kernel, answer) in enumerate(zip(found["weights"], shown["maps"], strict=True)):
@@ -188,7 +188,7 @@ def filters(found: dict[str, Any], picture: int) -> str:
                     _box(x + 16 + cell * column, y + cell * row, cell, cell,
                          f"rgb({red},{green},{blue})", rx=0)
                 )  # fmt: skip
-        parts.append(_moved(x, y + 3 * cell + 6, _image(answer, side, crisp)))
+        parts.append(_translate(x, y + 3 * cell + 6, _image(answer, side, crisp)))
     wide = left + 3 * (side + gap) - gap
     return svg(
         wide,
@@ -209,7 +209,7 @@ def _image(uri: str, side: int, more: str) -> str:
 # --- LoRA -----------------------------------------------------------------------------------------
 
 
-def lora(rank: int, size: int) -> str:
+def lora_diagram(rank: int, size: int) -> str:
     """A frozen table of `size` x `size` numbers, and two thin ones of `rank` that learn."""
     side = 150
     # Drawn to scale, but never too thin to be seen.
@@ -219,7 +219,7 @@ def lora(rank: int, size: int) -> str:
         470, 216,
         f"A large frozen table of {whole:,} numbers, plus the product of two thin tables with "
         f"{learn:,} numbers that learn: {learn / whole:.1%}.",
-        _box(4, 24, side, side, FROZEN, fill_opacity=0.55),
+        _box(4, 24, side, side, FROZEN_COLOUR, fill_opacity=0.55),
         _path("M79 64v70M49 82l60 34M109 82l-60 34", "#FFFFFF", stroke_width=3,
               stroke_opacity=0.8),
         _text(79, 196, "frozen"),
@@ -236,13 +236,13 @@ def lora(rank: int, size: int) -> str:
 # --- hybrid ---------------------------------------------------------------------------------------
 
 
-def thawing() -> str:
+def thawing_animation() -> str:
     """Five layers: the last learns; then the others thaw, one after another, from behind."""
     bars = []
     for number in range(5):
         x, high = 14 + 46 * number, 52 + 14 * number
         y = 136 - high
-        bars.append(_box(x, y, 34, high, FROZEN, rx=6, fill_opacity=0.55))
+        bars.append(_box(x, y, 34, high, FROZEN_COLOUR, rx=6, fill_opacity=0.55))
         share = (0.15, 0.3, 0.5, 0.75, 1)[number]
         bars.append(
             _box(x, y + high * (1 - share), 34, high * share, GREEN, rx=6,
@@ -250,10 +250,10 @@ def thawing() -> str:
         )  # fmt: skip
         if number < 4:
             drop = f"M{x + 17} 142q6 10 0 13q-6 -3 0 -13"
-            bars.append(f'<path d="{drop}" fill="{FROZEN}" class="drop"/>')
+            bars.append(f'<path d="{drop}" fill="{FROZEN_COLOUR}" class="drop"/>')
     late = "".join(f".warm{n} {{ animation-delay: {1.2 + 0.6 * (3 - n):.1f}s }}" for n in range(4))
     style = (
-        f"<style>{MOVES} {{"
+        f"<style>{MOTION_QUERY} {{"
         ".warm { animation: warm 1.4s ease-out backwards; transform-box: fill-box;"
         " transform-origin: bottom } "
         ".drop { animation: drop 1.6s ease-in 1.2s 4 backwards } "
@@ -278,17 +278,17 @@ def thawing() -> str:
 # --- chat models ----------------------------------------------------------------------------------
 
 
-def reads_or_writes() -> str:
+def encoder_and_chat_model() -> str:
     """An encoder, which names a class, above a chat model, which adds one word after another."""
 
     def row(y: float, name: str, colour: str, out: str, out_wide: float) -> str:
-        return _moved(
+        return _translate(
             0, y,
             _text(0, 12, name, text_anchor="start", font_weight=700),
             _box(0, 24, 150, 44, GREY, rx=8, fill_opacity=0.2),
             _text(75, 51, "“Where is my parcel?”", font_size=15),
             _arrow(156, 46, 26),
-            *(_box(196 + 18 * n, 30 - 4 * n, 13, 32 + 8 * n, FROZEN, fill_opacity=0.6)
+            *(_box(196 + 18 * n, 30 - 4 * n, 13, 32 + 8 * n, FROZEN_COLOUR, fill_opacity=0.6)
               for n in range(4)),
             _arrow(276, 46, 26),
             _box(312, 24, out_wide, 44, colour, rx=8, fill_opacity=0.25),

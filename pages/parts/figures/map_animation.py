@@ -6,72 +6,72 @@ from math import dist
 from typing import Any
 
 from guide.approaches import APPROACHES
-from pages.parts.figures.charts import CLASS_COLOURS, SYMBOLS
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
-from trainers.events import Validated
+from pages.parts.figures.charts import CLASS_COLOURS, CLASS_SYMBOLS
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
+from trainers.events import ValidationDone
 
-MOVED = 0.02  # of the map's spread: less is rounding and reduced precision. Ours
-STOPS = 20  # of a slider that several films share
-ROOM = 0.06  # around the outermost marks
-MOST_NAMED = 10  # classes in the legend: beyond that signs repeat
+MIN_VISIBLE_MOVE = 0.02  # of the map's spread: less is rounding and reduced precision. Ours
+SLIDER_STEPS = 20  # of a slider that several films share
+PADDING = 0.06  # around the outermost marks
+MAX_LEGEND_ENTRIES = 10  # classes in the legend: beyond that signs repeat
 
-HOW_TO_READ = (
+MAP_HELP = (
     "Each mark is an example held out for checking, where the model sees it: close together means "
     "alike to the model. Filled: answered right; hollow: wrong. The two directions are those in "
     "which the examples differed most at the start. Between two looks the marks glide; what the "
     "model did there was not looked at."
 )
 
-Places = list[list[float]]
+Points = list[list[float]]
 
 
 @dataclass(frozen=True)
 class Frame:
     """One look of a run at the examples on its map."""
 
-    look: Validated
+    look: ValidationDone
     place: int  # in `Reel.places`
     moved: float  # how far a mark is from its start on average, in spreads of the map there
 
 
 @dataclass(frozen=True)
-class Reel:
+class MapAnimation:
     """The map of a run through all its looks."""
 
-    story: Story
-    places: list[Places]  # the maps that differ
+    story: RunSnapshot
+    places: list[Points]  # the maps that differ
     frames: list[Frame]
 
     @property
-    def first(self) -> Validated:
+    def first(self) -> ValidationDone:
         return self.frames[0].look
 
     @property
-    def last(self) -> Validated:
+    def last(self) -> ValidationDone:
         return self.frames[-1].look
 
 
-def reel(story: Story) -> Reel | None:
+def build_animation(story: RunSnapshot) -> MapAnimation | None:
     """The film of a run; None where it has fewer than two looks at a map."""
-    places: list[Places] = []
+    places: list[Points] = []
     frames: list[Frame] = []
     for look in story.looks:
         if look.points:
             places.append(look.points)
         if places and look.point_answers:
-            frames.append(Frame(look, len(places) - 1, moved(places[0], places[-1])))
-    return Reel(story, places, frames) if len(frames) > 1 and story.started else None
+            frames.append(Frame(look, len(places) - 1, mean_displacement(places[0], places[-1])))
+    return MapAnimation(story, places, frames) if len(frames) > 1 and story.started else None
 
 
-def moved(start: Places, now: Places) -> float:
+def mean_displacement(start: Points, now: Points) -> float:
     """How far marks went on average; 1 is as far as they lay from their middle at the start."""
     middle = [sum(column) / len(start) for column in zip(*start, strict=True)]
     spread = (sum(dist(at, middle) ** 2 for at in start) / len(start)) ** 0.5
     return sum(map(dist, start, now)) / len(start) / (spread or 1.0)
 
 
-def with_own_kind(places: Places, labels: Sequence[int]) -> float:
+def neighbour_agreement(places: Points, labels: Sequence[int]) -> float:
     """The share of marks whose nearest other mark is of the same class."""
     found = 0
     for one, at in enumerate(places):
@@ -81,12 +81,14 @@ def with_own_kind(places: Places, labels: Sequence[int]) -> float:
     return found / max(1, len(places))
 
 
-def in_words(film: Reel) -> str:
+def describe_animation(film: MapAnimation) -> str:
     """What can be seen in the film, as Markdown of our own."""
     count = len(film.first.point_labels)
-    right = f"Right were {_right(film.first):,} of {count:,} at the start, {_right(film.last):,} at"
+    right = f"Right were {_count_correct(film.first):,} of {count:,} at the start, {_count_correct(film.last):,} at"
     right += " the end."
-    begins = next((n for n, frame in enumerate(film.frames) if frame.moved > MOVED), None)
+    begins = next(
+        (n for n, frame in enumerate(film.frames) if frame.moved > MIN_VISIBLE_MOVE), None
+    )
     if begins is None:
         why = "The backbone stays as it was, so it sees every example where it saw it before"
         if any(frame.moved for frame in film.frames):
@@ -102,7 +104,7 @@ def in_words(film: Reel) -> str:
             f"**They stand still, then they move.** For the first {before.seconds:.1f} seconds "
             "only the new last layer learns; then the backbone thaws."
         )
-    near = [with_own_kind(film.places[n], film.first.point_labels) for n in (0, end.place)]
+    near = [neighbour_agreement(film.places[n], film.first.point_labels) for n in (0, end.place)]
     return (
         f"{opening} In the end marks have moved by {end.moved:.0%}, on average, of how far they "
         f"lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of them "
@@ -110,7 +112,7 @@ def in_words(film: Reel) -> str:
     )
 
 
-def table(film: Reel, most: int = 12) -> list[str]:
+def format_table(film: MapAnimation, most: int = 12) -> list[str]:
     """The film as a Markdown table of at most so many looks, the first and the last among them."""
     rows = ["| after | right on the map | moved | what learned |", "|---|---|---|---|"]
     titles = {phase.phase: phase.title for phase in film.story.phases}
@@ -119,13 +121,13 @@ def table(film: Reel, most: int = 12) -> list[str]:
         frame = film.frames[round(number * (len(film.frames) - 1) / max(1, count - 1))]
         look = frame.look
         rows.append(
-            f"| {look.seconds:.1f} s | {_right(look):,} of {len(look.point_labels):,} "
+            f"| {look.seconds:.1f} s | {_count_correct(look):,} of {len(look.point_labels):,} "
             f"| {frame.moved:.0%} | {titles.get(look.phase, '')} |"
         )
     return rows
 
 
-def film_data(films: Sequence[Reel], examples: dict[int, str]) -> dict[str, Any]:
+def build_component_data(films: Sequence[MapAnimation], examples: dict[int, str]) -> dict[str, Any]:
     """What the film component draws: one panel each, on one slider. One film alone stops at each
     of its looks, several at equal shares of their runs. `examples`: inputs by their number."""
     if len(films) == 1:
@@ -133,45 +135,45 @@ def film_data(films: Sequence[Reel], examples: dict[int, str]) -> dict[str, Any]
         at = [list(range(len(film.frames)))]
         stops = [f"Look {n} of {len(film.frames)}" for n in range(1, len(film.frames) + 1)]
     else:
-        shares = [number / STOPS for number in range(STOPS + 1)]
+        shares = [number / SLIDER_STEPS for number in range(SLIDER_STEPS + 1)]
         at = [[_frame_at(film, share) for share in shares] for film in films]
         stops = [f"{share:.0%} of each run" for share in shares]
     classes = films[0].story.started.classes
     used = sorted({label for film in films for label in film.first.point_labels})
     return {
-        "panels": [_panel(film, frames) for film, frames in zip(films, at, strict=True)],
+        "panels": [_build_panel(film, frames) for film, frames in zip(films, at, strict=True)],
         "stops": stops,
         "classes": [
             {
                 "name": name,
-                "symbol": SYMBOLS[number % len(SYMBOLS)],
+                "symbol": CLASS_SYMBOLS[number % len(CLASS_SYMBOLS)],
                 "colour": CLASS_COLOURS[number % len(CLASS_COLOURS)],
             }
             for number, name in enumerate(classes)
         ],
-        "legend": used[:MOST_NAMED],
-        "unnamed": max(0, len(used) - MOST_NAMED),
+        "legend": used[:MAX_LEGEND_ENTRIES],
+        "unnamed": max(0, len(used) - MAX_LEGEND_ENTRIES),
         "examples": examples,
     }
 
 
-def _frame_at(film: Reel, share: float) -> int:
+def _frame_at(film: MapAnimation, share: float) -> int:
     """The newest frame when `share` of the way from the first to the last is over."""
     began, ended = film.first.seconds, film.last.seconds
     until = began + share * (ended - began) + 1e-9
     return max(n for n, frame in enumerate(film.frames) if frame.look.seconds <= until or n == 0)
 
 
-def _panel(film: Reel, at: list[int]) -> dict[str, Any]:
+def _build_panel(film: MapAnimation, at: list[int]) -> dict[str, Any]:
     approach = film.story.started.approach
     flat = [point for places in film.places for point in places]
-    columns = [_range(values) for values in zip(*flat, strict=True)]
+    columns = [_padded_range(values) for values in zip(*flat, strict=True)]
     watched = film.story.watched
     count = len(film.first.point_labels)
     items = watched.mapped if watched and len(watched.mapped) == count else []
     return {
         "title": APPROACHES[approach].title,
-        "colour": LOOKS[approach].colour,
+        "colour": APPROACH_STYLES[approach].colour,
         "labels": film.first.point_labels,
         "items": items or list(range(count)),
         "places": [
@@ -186,7 +188,7 @@ def _panel(film: Reel, at: list[int]) -> dict[str, Any]:
             {
                 "place": frame.place,
                 "answers": frame.look.point_answers,
-                "words": f"{frame.look.seconds:.1f} s: {_right(frame.look):,} of {count:,} right",
+                "words": f"{frame.look.seconds:.1f} s: {_count_correct(frame.look):,} of {count:,} right",
             }
             for frame in film.frames
         ],
@@ -195,12 +197,12 @@ def _panel(film: Reel, at: list[int]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _padded_range(values: Sequence[float]) -> tuple[float, float]:
     """(low, width) of a range with a little room around all values."""
     low, high = min(values), max(values)
-    room = ROOM * (high - low) or 1.0
+    room = PADDING * (high - low) or 1.0
     return low - room, high - low + 2 * room
 
 
-def _right(look: Validated) -> int:
+def _count_correct(look: ValidationDone) -> int:
     return sum(map(int.__eq__, look.point_labels, look.point_answers))

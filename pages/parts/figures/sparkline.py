@@ -5,7 +5,7 @@ from collections.abc import Sequence
 WIDTH_PX, HEIGHT_PX, EDGE_PX = 76, 22, 2
 
 
-def spark(points: Sequence[tuple[float, float]], colour: str) -> str:
+def sparkline(points: Sequence[tuple[float, float]], colour: str) -> str:
     """The share of the checks that was right (0..1, always the whole height) against seconds (the
     run's whole length). SVG."""
     start, end = points[0][0], points[-1][0]

@@ -2,17 +2,19 @@
 
 from collections.abc import Collection, Sequence
 
-from pages.parts.figures.charts import Figure, _cut, _plain
-from trainers.evaluation.subgroups import Part
+from pages.parts.figures.charts import Figure, _escape_html, _truncate
+from trainers.evaluation.subgroups import SubgroupScore
 
-MOST = 25  # parts that are drawn; the lowest, where there are more
+MAX_ROWS = 25  # parts that are drawn; the lowest, where there are more
 ROW_PX = 26
 
 
-def scores(parts: Sequence[Part], clear: Collection[str], overall: float, accent: str) -> Figure:
+def subgroup_scores(
+    parts: Sequence[SubgroupScore], clear: Collection[str], overall: float, accent: str
+) -> Figure:
     """Share right of each part that has examples, the lowest on top, with its 95 % interval; a
     filled diamond where it is clearly apart from the others, a hollow circle where not."""
-    shown = sorted((part for part in parts if part.tests), key=lambda part: part.share)[:MOST]
+    shown = sorted((part for part in parts if part.tests), key=lambda part: part.share)[:MAX_ROWS]
     apart = [part.name in clear for part in shown]
     at = [100 * part.share for part in shown]
     return {
@@ -38,7 +40,8 @@ def scores(parts: Sequence[Part], clear: Collection[str], overall: float, accent
                     "line": {"width": 2},
                 },
                 "text": [
-                    f"{_plain(part.name)}: {part.right:,} of {part.tests:,} right" for part in shown
+                    f"{_escape_html(part.name)}: {part.right:,} of {part.tests:,} right"
+                    for part in shown
                 ],
                 "hovertemplate": "%{text}<br>%{x:.0f} %<extra></extra>",
             }
@@ -51,7 +54,7 @@ def scores(parts: Sequence[Part], clear: Collection[str], overall: float, accent
             "xaxis": {"range": [-2, 102], "ticksuffix": " %", "fixedrange": True},
             "yaxis": {
                 "tickvals": list(range(len(shown))),
-                "ticktext": [_plain(_cut(part.name)) for part in shown],
+                "ticktext": [_escape_html(_truncate(part.name)) for part in shown],
                 "range": [len(shown) - 0.4, -0.6],
                 "automargin": True,
                 "fixedrange": True,

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from pages.parts.figures.charts import Figure
-from pages.parts.figures.style import FROZEN
+from pages.parts.figures.style import FROZEN_COLOUR
 
 
-def amount(change: float | None) -> str:
+def format_change(change: float | None) -> str:
     """How far a part moved, in few signs."""
     if change is None:
         return "new"
@@ -16,12 +16,13 @@ def amount(change: float | None) -> str:
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
-def change_bars(parts: Sequence[dict], accent: str) -> Figure:
+def weight_change_bars(parts: Sequence[dict], accent: str) -> Figure:
     """How far each part's weights moved, in percent of their size, from input to answer."""
     values = [100 * (part["change"] or 0.0) for part in parts]
     most = max(values) or 1.0
     words = [
-        f"{amount(part['change'])}{' (frozen)' if not part['learnable'] else ''}" for part in parts
+        f"{format_change(part['change'])}{' (frozen)' if not part['learnable'] else ''}"
+        for part in parts
     ]
     return {
         "data": [
@@ -33,7 +34,7 @@ def change_bars(parts: Sequence[dict], accent: str) -> Figure:
                 "text": words,
                 "textposition": "outside",
                 "cliponaxis": False,
-                "marker": {"color": [accent if part["learnable"] else FROZEN for part in parts]},
+                "marker": {"color": [accent if part["learnable"] else FROZEN_COLOUR for part in parts]},
                 "hovertemplate": "%{y}: %{text}<extra></extra>",
             }
         ],
@@ -52,7 +53,7 @@ def change_bars(parts: Sequence[dict], accent: str) -> Figure:
     }  # fmt: skip
 
 
-def before_and_after(found: dict, accent: str) -> Figure:
+def forgetting_chart(found: dict, accent: str) -> Figure:
     """How many questions the backbone has right, before and after, with their 95 % intervals."""
     shares = [100 * found[name] / found["tests"] for name in ("before", "after")]
     return {
@@ -65,12 +66,12 @@ def before_and_after(found: dict, accent: str) -> Figure:
                 "text": [f"{share:.0f} %" for share in shares],
                 "textposition": "top center",
                 "cliponaxis": False,
-                "marker": {"size": 13, "color": [FROZEN, accent], "symbol": ["diamond", "circle"]},
+                "marker": {"size": 13, "color": [FROZEN_COLOUR, accent], "symbol": ["diamond", "circle"]},
                 "error_x": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [100 * found[f"{n}_high"] - s for n, s in _named(shares)],
-                    "arrayminus": [s - 100 * found[f"{n}_low"] for n, s in _named(shares)],
+                    "array": [100 * found[f"{n}_high"] - s for n, s in _label_shares(shares)],
+                    "arrayminus": [s - 100 * found[f"{n}_low"] for n, s in _label_shares(shares)],
                     "color": "#7C7F87",
                 },
                 "hovertemplate": "%{y}: %{x:.1f} % right<extra></extra>",
@@ -88,5 +89,5 @@ def before_and_after(found: dict, accent: str) -> Figure:
     }  # fmt: skip
 
 
-def _named(shares: Sequence[float]) -> list[tuple[str, float]]:
+def _label_shares(shares: Sequence[float]) -> list[tuple[str, float]]:
     return list(zip(("before", "after"), shares, strict=True))

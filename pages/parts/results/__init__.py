@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages.parts.figures.run_snapshot import Story
+from pages.parts.figures.run_snapshot import RunSnapshot
 from pages.parts.results import (
     calibration,
     export,
@@ -18,19 +18,19 @@ from pages.parts.results import (
     try_model,
     weight_change,
 )
-from trainers.events import Finished
+from trainers.events import RunFinished
 from trainers.store import Run
-from trainers.system.registry import by_key
+from trainers.system.registry import build_registry
 
 
 class Section(NamedTuple):
     key: str  # in links: never rename
     title: str
     icon: str
-    show: Callable[[Story, Finished, Run], None]
+    show: Callable[[RunSnapshot, RunFinished, Run], None]
 
 
-SECTIONS = by_key(
+SECTIONS = build_registry(
     Section("mistakes", "Right and wrong", ":material/grid_on:", mistakes.show),
     Section("try", "Try it", ":material/science:", try_model.show),
     Section("why", "Why this answer", ":material/center_focus_strong:", saliency.show),
@@ -44,7 +44,7 @@ SECTIONS = by_key(
 )
 
 
-def closer(told: Story, end: Finished, run: Run) -> None:
+def draw_results(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     """The choice of sections, and the chosen one. `section` in the address opens one."""
     st.markdown("## Look closer")
     asked = st.query_params.get("section", "")

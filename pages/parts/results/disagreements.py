@@ -4,25 +4,25 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
-from pages.parts.results.test_examples import shown_of
-from pages.parts.widgets.example_cards import Card, examples
-from pages.parts.widgets.show_more import More
-from trainers.evaluation.disagreement import Differing, differing
-from trainers.evaluation.metrics import Asked
-from trainers.reports.mistakes import Gone
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.results.test_examples import load_test_examples
+from pages.parts.widgets.example_cards import ExampleCard, draw_example_cards
+from pages.parts.widgets.show_more import ShowMore
+from trainers.evaluation.disagreement import Disagreement, find_disagreement
+from trainers.evaluation.metrics import Predictions
+from trainers.reports.mistakes import ExamplesUnavailable
 from trainers.store import Run
 
-SHOWN = 12  # of each kind, and so many more each time
+PAGE_SIZE = 12  # of each kind, and so many more each time
 
 
-def differ(
+def draw_disagreements(
     found: Sequence[Run],
-    stories: Sequence[Story],
+    stories: Sequence[RunSnapshot],
     names: Sequence[str],
-    tests: Sequence[Asked | None],
+    tests: Sequence[Predictions | None],
 ) -> None:
     """Nothing, where no two of the runs were asked the same."""
     pairs = [
@@ -43,7 +43,7 @@ def differ(
             key="pair",
         )
     one, other = pair
-    apart = differing(tests[one], tests[other])
+    apart = find_disagreement(tests[one], tests[other])
     if apart is None:
         st.info(
             "The test was another by the time of the second: its data changed in between.",
@@ -52,7 +52,7 @@ def differ(
         return
     told = [stories[place] for place in pair]
     numbers = [place + 1 for place in pair]
-    st.markdown("\n".join(counted(apart, *numbers)))
+    st.markdown("\n".join(format_counts(apart, *numbers)))
     st.markdown(apart.words(*(f"run {number}" for number in numbers)))
     for run, story, number, against, places in (
         (found[one], told[0], numbers[0], (numbers[1], told[1]), apart.first),
@@ -62,14 +62,14 @@ def differ(
             continue
         st.markdown(f"### Only run {number} is right: {len(places):,}")
         try:
-            shown(run, story, number, against, places)
-        except Gone as why:
-            text = f"The examples are not shown. {plain(str(why))}"
+            draw_cards(run, story, number, against, places)
+        except ExamplesUnavailable as why:
+            text = f"The examples are not shown. {escape_markdown(str(why))}"
             st.info(text, icon=":material/visibility_off:")
             return
 
 
-def counted(apart: Differing, one: int, other: int) -> list[str]:
+def format_counts(apart: Disagreement, one: int, other: int) -> list[str]:
     """All four kinds, as a table."""
     return [
         f"| of {apart.gap.tests:,} test examples | run {other} is right | run {other} is wrong |",
@@ -79,22 +79,30 @@ def counted(apart: Differing, one: int, other: int) -> list[str]:
     ]
 
 
-def shown(
-    run: Run, story: Story, number: int, against: tuple[int, Story], places: Sequence[int]
+def draw_cards(
+    run: Run,
+    story: RunSnapshot,
+    number: int,
+    against: tuple[int, RunSnapshot],
+    places: Sequence[int],
 ) -> None:
     """Cards of the examples at `places` of the test, that `run` alone has right."""
-    more = More(f"apart-{run.id}-{against[0]}", SHOWN)
+    more = ShowMore(f"apart-{run.id}-{against[0]}", PAGE_SIZE)
     some = places[: more.count]
     classes, answered = story.end.classes, story.answered
     other, theirs = against
-    cards: list[Card] = [
+    cards: list[ExampleCard] = [
         {
             "example": example,
             "label": classes[answered.labels[place]],
             "note": f"✓ run {number} · ✗ run {other} says "
             f"{theirs.end.classes[theirs.answered.answers[place]]}",
         }
-        for place, example in zip(some, shown_of(run, answered, classes, some), strict=True)
+        for place, example in zip(
+            some, load_test_examples(run, answered, classes, some), strict=True
+        )
     ]
-    examples(cards, key=f"differ-{number}-{other}", colour=LOOKS[run.plan.approach].colour)
+    draw_example_cards(
+        cards, key=f"differ-{number}-{other}", colour=APPROACH_STYLES[run.plan.approach].colour
+    )
     more.offer(len(places))

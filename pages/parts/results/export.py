@@ -4,34 +4,34 @@ from importlib.util import find_spec
 
 import streamlit as st
 
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.run_snapshot import Story
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.run_snapshot import RunSnapshot
 from pages.parts.session import guide_answers
-from pages.parts.session.start_job import start
-from pages.parts.session.visitor import visitor
-from pages.parts.widgets.job_progress import waiting
-from trainers.events import Done, Failed, Finished
+from pages.parts.session.start_job import start_job
+from pages.parts.session.visitor import current_visitor
+from pages.parts.widgets.job_progress import draw_job_progress
+from trainers.events import JobDone, JobFailed, RunFinished
 from trainers.jobs import Export
-from trainers.reports.report import report_of
-from trainers.store import Run, store
+from trainers.reports.report import render_stored_report
+from trainers.store import Run, get_store
 from trainers.system import object_store
-from trainers.system.paths import zip_of
+from trainers.system.paths import bundle_path
 
 
-def show(told: Story, end: Finished, run: Run) -> None:
+def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Take it away")
     st.markdown(
         "The run on one page, for whoever decides with you: what was asked, advised and run, what "
         "came of it and how sure that is, what to do next. It opens in any browser, prints, and "
         "holds no example of the data."
     )
-    mine = run.visitor == visitor()
-    answers = guide_answers.read(
-        st.query_params.get(guide_answers.NAME, "")
+    mine = run.visitor == current_visitor()
+    answers = guide_answers.decode(
+        st.query_params.get(guide_answers.PARAM, "")
     )  # the callable runs without a page
     st.download_button(
         "Download the report",
-        lambda: report_of(run, answers=answers, owner=mine),
+        lambda: render_stored_report(run, answers=answers, owner=mine),
         f"thaw-report-{run.plan.approach}-{run.id[:6]}.html",
         "text/html",
         on_click="ignore",
@@ -41,7 +41,7 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "The model as a zip that works without Thaw: `predict.py` answers for new examples "
         "and checks that it answers as it did here; a card says what it can and cannot do."
     )
-    if object_store.waits(object_store.RUNS, run.id):
+    if object_store.is_pending(object_store.RUNS, run.id):
         st.caption(
             "The model lies on one computer of this Thaw so far: where it is shared cannot be "
             "reached. That is tried again every minute."
@@ -49,17 +49,17 @@ def show(told: Story, end: Finished, run: Run) -> None:
     if not mine:
         st.caption("It is handed out only to who started the run.")
         return
-    _pack(run)
+    _draw_export(run)
 
 
-def _pack(run: Run) -> None:
+def _draw_export(run: Run) -> None:
     """The offer, how far the packing is, or the file."""
-    job = store().latest("export", run.id)
+    job = get_store().latest("export", run.id)
     if job and not job.is_over:
-        waiting(job)
+        draw_job_progress(job)
         return
-    packed = zip_of(run.id)
-    if job and job.result and job.result["type"] == Done.kind() and packed.exists():
+    packed = bundle_path(run.id)
+    if job and job.result and job.result["type"] == JobDone.tag and packed.exists():
         st.download_button(
             f"Download the model ({packed.stat().st_size / 1e6:.1f} MB)",
             packed.read_bytes,
@@ -69,33 +69,35 @@ def _pack(run: Run) -> None:
             icon=":material/download:",
             type="primary",
         )
-        again = _onnx(run) and not job.plan.onnx
+        again = _can_export_onnx(run) and not job.plan.onnx
         if again and st.button(
-            "Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX
+            "Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX_HELP
         ):
-            _start(run, onnx=True)
+            _start_export(run, onnx=True)
         return
-    if job and job.result and job.result["type"] == Failed.kind():
-        st.warning(plain(job.result["text"]), icon=":material/inventory_2:")
+    if job and job.result and job.result["type"] == JobFailed.tag:
+        st.warning(escape_markdown(job.result["text"]), icon=":material/inventory_2:")
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Pack the model", icon=":material/inventory_2:")
-        onnx = _onnx(run) and st.checkbox("With ONNX", key=f"onnx-{run.id}", help=ONNX)
+        onnx = _can_export_onnx(run) and st.checkbox(
+            "With ONNX", key=f"onnx-{run.id}", help=ONNX_HELP
+        )
     if pressed:
-        _start(run, onnx=onnx)
+        _start_export(run, onnx=onnx)
 
 
-ONNX = (
+ONNX_HELP = (
     "The whole model once more as one file, for programs that are not written in Python. The zip "
     "is larger, and takes some seconds more."
 )
 
 
-def _onnx(run: Run) -> bool:
+def _can_export_onnx(run: Run) -> bool:
     """Whether the model can be written so: it has a network, and what writes it is installed."""
     needed = ("onnx", "onnxruntime", "onnxscript")
     return run.plan.approach not in ("none", "simple") and all(map(find_spec, needed))
 
 
-def _start(run: Run, *, onnx: bool) -> None:
-    if start(Export(key=run.id, visitor=visitor(), onnx=onnx)):
+def _start_export(run: Run, *, onnx: bool) -> None:
+    if start_job(Export(key=run.id, visitor=current_visitor(), onnx=onnx)):
         st.rerun()

@@ -5,112 +5,132 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts.figures.confusion_matrix import matrix
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
-from pages.parts.results.test_examples import shown_of
-from pages.parts.widgets.example_cards import Card, examples
-from pages.parts.widgets.live_plot import live_plot
-from pages.parts.widgets.show_more import More
-from trainers.events import Answered, Finished
-from trainers.reports.mistakes import Gone, confusions, doubted, in_cell, wrong
+from pages.parts.figures.confusion_matrix import clickable_confusion_matrix
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.results.test_examples import load_test_examples
+from pages.parts.widgets.example_cards import ExampleCard, draw_example_cards
+from pages.parts.widgets.live_plot import draw_live_plot
+from pages.parts.widgets.show_more import ShowMore
+from trainers.events import PredictionsRecorded, RunFinished
+from trainers.reports.mistakes import (
+    ExamplesUnavailable,
+    list_matrix_cell,
+    list_mistakes,
+    list_suspect_labels,
+    rank_confusions,
+)
 from trainers.store import Run
 
-SHOWN = 24  # at once, of a cell
-WORST = 12  # of all mistakes
-TOLD = 5  # confusions in words
-LISTED = 200  # in the table
+CELL_PAGE_SIZE = 24  # at once, of a cell
+MISTAKES_PAGE_SIZE = 12  # of all mistakes
+MAX_DESCRIBED = 5  # confusions in words
+MAX_TABLE_ROWS = 200  # in the table
 
 
-def show(told: Story, end: Finished, run: Run) -> None:
+def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Which class was taken for which")
-    answered, kinds = told.answered, confusions(end.confusion)
-    cell = chosen_cell(run, kinds) if answered else None
-    live_plot(
-        matrix(end.classes, end.confusion, LOOKS[end.approach].colour, cell),
+    answered, kinds = told.answered, rank_confusions(end.confusion)
+    cell = get_selected_cell(run, kinds) if answered else None
+    draw_live_plot(
+        clickable_confusion_matrix(
+            end.classes, end.confusion, APPROACH_STYLES[end.approach].colour, cell
+        ),
         key="confusion",
         alt="Confusion matrix: rows are the truth, columns the model's answer. "
-        + in_words(end.classes, kinds),
-        on_click=partial(clicked, run.id, len(end.classes)) if answered else None,
+        + describe_confusions(end.classes, kinds),
+        on_click=partial(select_cell, run.id, len(end.classes)) if answered else None,
     )
-    st.caption(plain(in_words(end.classes, kinds)))
+    st.caption(escape_markdown(describe_confusions(end.classes, kinds)))
     if kinds:
         with st.expander("As a table", icon=":material/table:"):
-            table(end, kinds)
+            draw_table(end, kinds)
     if answered is None:  # a run of an older Thaw
         return
     try:
-        in_a_cell(end, run, answered)
+        draw_cell(end, run, answered)
         st.markdown("### The mistakes it was surest of")
-        surest(end, run, answered)
-    except Gone as why:
-        st.info(f"No examples are shown. {plain(str(why))}", icon=":material/visibility_off:")
+        draw_mistakes(end, run, answered)
+    except ExamplesUnavailable as why:
+        st.info(
+            f"No examples are shown. {escape_markdown(str(why))}", icon=":material/visibility_off:"
+        )
 
 
-def in_words(classes: Sequence[str], kinds: Sequence[tuple[int, int, int]]) -> str:
+def describe_confusions(classes: Sequence[str], kinds: Sequence[tuple[int, int, int]]) -> str:
     if not kinds:
         return "Every answer is right."
-    most = ", ".join(f"{classes[t]} for {classes[a]} ({count:,})" for t, a, count in kinds[:TOLD])
-    more = f", and {len(kinds) - TOLD:,} other kinds of mistake" if len(kinds) > TOLD else ""
+    most = ", ".join(
+        f"{classes[t]} for {classes[a]} ({count:,})" for t, a, count in kinds[:MAX_DESCRIBED]
+    )
+    more = (
+        f", and {len(kinds) - MAX_DESCRIBED:,} other kinds of mistake"
+        if len(kinds) > MAX_DESCRIBED
+        else ""
+    )
     return f"Most often taken for another: {most}{more}."
 
 
-def table(end: Finished, kinds: Sequence[tuple[int, int, int]]) -> None:
+def draw_table(end: RunFinished, kinds: Sequence[tuple[int, int, int]]) -> None:
     """All kinds of mistakes, in text."""
     rows = ["| it was | the model said | how often |", "|---|---|---|"]
-    for truth, answer, count in kinds[:LISTED]:
+    for truth, answer, count in kinds[:MAX_TABLE_ROWS]:
         of = sum(end.confusion[truth])
-        names = plain(end.classes[truth]), plain(end.classes[answer])
+        names = escape_markdown(end.classes[truth]), escape_markdown(end.classes[answer])
         rows.append(f"| {names[0]} | {names[1]} | {count:,} of {of:,} |")
     st.markdown("\n".join(rows))
-    if len(kinds) > LISTED:
-        st.caption(f"The {LISTED} most frequent of {len(kinds):,} kinds of mistakes.")
+    if len(kinds) > MAX_TABLE_ROWS:
+        st.caption(f"The {MAX_TABLE_ROWS} most frequent of {len(kinds):,} kinds of mistakes.")
 
 
 # --- one cell of the matrix ---------------------------------------------------------------------
 
 
-def keys(run: str) -> tuple[str, str]:
+def cell_state_keys(run: str) -> tuple[str, str]:
     return f"truth-{run}", f"answer-{run}"
 
 
-def chosen_cell(run: Run, kinds: Sequence[tuple[int, int, int]]) -> tuple[int, int]:
+def get_selected_cell(run: Run, kinds: Sequence[tuple[int, int, int]]) -> tuple[int, int]:
     """The cell that is looked at: to begin with, that of the most frequent mistake."""
     first = kinds[0][:2] if kinds else (0, 0)
     return tuple(
         st.session_state.setdefault(key, place)
-        for key, place in zip(keys(run.id), first, strict=True)
+        for key, place in zip(cell_state_keys(run.id), first, strict=True)
     )
 
 
-def clicked(run: str, classes: int, mark: object) -> None:
+def select_cell(run: str, classes: int, mark: object) -> None:
     """Chooses the cell that was clicked."""
     match mark:
         case [int(row), int(column)] if 0 <= row < classes and 0 <= column < classes:
-            st.session_state.update(zip(keys(run), (row, column), strict=True))
+            st.session_state.update(zip(cell_state_keys(run), (row, column), strict=True))
 
 
-def in_a_cell(end: Finished, run: Run, answered: Answered) -> None:
+def draw_cell(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
     left, right = st.columns(2)
     truth, answer = (
         column.selectbox(
             title, range(len(end.classes)), format_func=end.classes.__getitem__, key=key
         )
         for column, title, key in zip(
-            (left, right), ("It was …", "… and the model said"), keys(run.id), strict=True
+            (left, right),
+            ("It was …", "… and the model said"),
+            cell_state_keys(run.id),
+            strict=True,
         )
     )
-    places = in_cell(answered, truth, answer)
+    places = list_matrix_cell(answered, truth, answer)
     st.caption(
-        "Click a square of the matrix, or choose here. " + about(end, truth, answer, len(places))
+        "Click a square of the matrix, or choose here. "
+        + describe_cell(end, truth, answer, len(places))
     )
-    draw(end, run, answered, places, first=SHOWN, key=f"cell-{truth}-{answer}")
+    draw_cards(end, run, answered, places, first=CELL_PAGE_SIZE, key=f"cell-{truth}-{answer}")
 
 
-def about(end: Finished, truth: int, answer: int, count: int) -> str:
+def describe_cell(end: RunFinished, truth: int, answer: int, count: int) -> str:
     of = sum(end.confusion[truth])
-    names = plain(end.classes[truth]), plain(end.classes[answer])
+    names = escape_markdown(end.classes[truth]), escape_markdown(end.classes[answer])
     if not of:
         return f"The test has no example of {names[0]}."
     if truth == answer:
@@ -125,11 +145,11 @@ def about(end: Finished, truth: int, answer: int, count: int) -> str:
 
 # --- all mistakes -------------------------------------------------------------------------------
 
-VIEWS = {"all": "All mistakes", "labels": "Only where the label may be wrong"}
+MISTAKE_VIEWS = {"all": "All mistakes", "labels": "Only where the label may be wrong"}
 
 
-def surest(end: Finished, run: Run, answered: Answered) -> None:
-    places, doubts = wrong(answered), doubted(answered)
+def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
+    places, doubts = list_mistakes(answered), list_suspect_labels(answered)
     if not places:
         st.markdown("There is none: every answer is right.")
         return
@@ -141,12 +161,12 @@ def surest(end: Finished, run: Run, answered: Answered) -> None:
     if not answered.sureness:
         st.caption("This approach gives no probabilities, so the mistakes are in no order.")
     elif doubts:
-        st.markdown(labels_in_words(len(doubts), len(places)))
+        st.markdown(describe_doubtful_labels(len(doubts), len(places)))
         view = st.segmented_control(
             "Which mistakes",
-            list(VIEWS),
+            list(MISTAKE_VIEWS),
             default="all",
-            format_func=VIEWS.__getitem__,
+            format_func=MISTAKE_VIEWS.__getitem__,
             required=True,
             label_visibility="collapsed",
             key=f"mistakes-{run.id}",
@@ -157,7 +177,7 @@ def surest(end: Finished, run: Run, answered: Answered) -> None:
             "It was less sure of each of them than it mostly is of right answers, so none speaks "
             "for a wrong label in the test."
         )
-    draw(end, run, answered, places, first=WORST, key="worst", doubts=doubts)
+    draw_cards(end, run, answered, places, first=MISTAKES_PAGE_SIZE, key="worst", doubts=doubts)
     st.page_link(
         "data.py",
         label="Labels of the training examples: look this data over",
@@ -166,7 +186,7 @@ def surest(end: Finished, run: Run, answered: Answered) -> None:
     )
 
 
-def labels_in_words(doubts: int, mistakes: int) -> str:
+def describe_doubtful_labels(doubts: int, mistakes: int) -> str:
     which = "this" if mistakes == 1 else f"{doubts:,} of these {mistakes:,}"
     return (
         f"**The label may be wrong, or the model is**: it was as sure of {which} as it mostly is "
@@ -175,10 +195,10 @@ def labels_in_words(doubts: int, mistakes: int) -> str:
     )
 
 
-def draw(
-    end: Finished,
+def draw_cards(
+    end: RunFinished,
     run: Run,
-    answered: Answered,
+    answered: PredictionsRecorded,
     places: Sequence[int],
     *,
     first: int,
@@ -186,11 +206,13 @@ def draw(
     doubts: Sequence[int] = (),
 ) -> None:
     """Cards of the examples at `places`, the first of them, and more when asked for."""
-    more = More(f"{run.id}-{key}", first)
+    more = ShowMore(f"{run.id}-{key}", first)
     some, doubtful = places[: more.count], set(doubts)
-    cards: list[Card] = []
-    for place, example in zip(some, shown_of(run, answered, end.classes, some), strict=True):
-        card: Card = {
+    cards: list[ExampleCard] = []
+    for place, example in zip(
+        some, load_test_examples(run, answered, end.classes, some), strict=True
+    ):
+        card: ExampleCard = {
             "example": example,
             "label": end.classes[answered.labels[place]],
             "answer": end.classes[answered.answers[place]],
@@ -200,5 +222,7 @@ def draw(
         if place in doubtful:
             card["note"] = "? Is the label right?"
         cards.append(card)
-    examples(cards, key=key.partition("-")[0], colour=LOOKS[end.approach].colour)
+    draw_example_cards(
+        cards, key=key.partition("-")[0], colour=APPROACH_STYLES[end.approach].colour
+    )
     more.offer(len(places))

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from pages.parts.figures.run_snapshot import Story, foretold
-from pages.parts.widgets.run_controls import may_use
+from pages.parts.figures.run_snapshot import RunSnapshot, describe_estimate
+from pages.parts.widgets.run_controls import can_use_data
 from trainers import backbones
-from trainers.events import Finished
-from trainers.reports.sentences import command
+from trainers.events import RunFinished
+from trainers.reports.sentences import format_command
 from trainers.store import Run
 
 
-def show(told: Story, end: Finished, run: Run) -> None:
+def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What was run")
-    before = foretold(told)
+    before = describe_estimate(told)
     st.markdown(
         f"- {end.train_examples:,} training examples (those that check included), "
         f"{end.test_examples:,} test examples, looked at once\n"
@@ -22,13 +22,13 @@ def show(told: Story, end: Finished, run: Run) -> None:
         + (f"\n- {before}" if before else "")
     )
     if before:
-        st.caption(BEFORE)
-    if may_use(run.plan.data):  # the key of own data is for its owner
+        st.caption(ESTIMATE_HELP)
+    if can_use_data(run.plan.data):  # the key of own data is for its owner
         st.caption("The same from a terminal, in Thaw's folder:")
-        st.code(command(run.plan), language="bash", wrap_lines=True)
+        st.code(format_command(run.plan), language="bash", wrap_lines=True)
 
 
-BEFORE = (
+ESTIMATE_HELP = (
     "The time is foretold from how fast a few examples pass through the model, should nothing stop "
     "the run early; it may stop early because it no longer improves. The memory is that of the "
     "whole process, or of the graphics card: what was taken before the run began counts, too."

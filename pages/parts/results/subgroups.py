@@ -4,18 +4,25 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
-from pages.parts.figures.subgroups import MOST, scores
-from pages.parts.results.test_examples import split_of
-from pages.parts.widgets.live_plot import live_plot
-from trainers.evaluation.subgroups import Part, by_its_classes, gaps, in_words, per_class, per_group
-from trainers.events import Answered, Finished
-from trainers.reports.mistakes import Gone
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.figures.subgroups import MAX_ROWS, subgroup_scores
+from pages.parts.results.test_examples import load_test_split
+from pages.parts.widgets.live_plot import draw_live_plot
+from trainers.evaluation.subgroups import (
+    SubgroupScore,
+    describe_class_mix,
+    describe_gaps,
+    find_gaps,
+    score_classes,
+    score_groups,
+)
+from trainers.events import PredictionsRecorded, RunFinished
+from trainers.reports.mistakes import ExamplesUnavailable
 from trainers.store import Run
 
-WHAT_TO_DO = (
+GAP_ADVICE = (
     "**What to do about a gap.** More examples of the class or group that fares worse help most: "
     "varied ones, like those it will meet. Look at its mistakes under *Right and wrong* first: "
     "wrong or vague labels, or two classes that people confuse as well, are mended in the data, "
@@ -24,7 +31,7 @@ WHAT_TO_DO = (
 )
 
 
-def show(told: Story, end: Finished, run: Run) -> None:
+def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     answered = told.answered
     if answered is None:
         st.info("This run was made by an older Thaw and kept no answers. Run it again.")
@@ -34,13 +41,13 @@ def show(told: Story, end: Finished, run: Run) -> None:
         "test; the bar is where its score would most likely be with other examples of the kind."
     )
     st.markdown("### Each class")
-    draw(per_class(answered, end.classes), "class", end)
+    draw_scores(score_classes(answered, end.classes), "class", end)
     st.markdown("### Each group")
-    by_group(end, run, answered)
-    st.markdown(WHAT_TO_DO)
+    draw_group_scores(end, run, answered)
+    st.markdown(GAP_ADVICE)
 
 
-def by_group(end: Finished, run: Run, answered: Answered) -> None:
+def draw_group_scores(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
     if not run.plan.data.startswith("own-"):
         st.caption(
             "This data names no groups. Your own can: by place, device, dialect, age, whatever "
@@ -48,53 +55,55 @@ def by_group(end: Finished, run: Run, answered: Answered) -> None:
         )
         return
     try:
-        split = split_of(run, answered, end.classes)
-    except Gone as why:
-        st.info(f"No groups are shown. {plain(str(why))}", icon=":material/visibility_off:")
+        split = load_test_split(run, answered, end.classes)
+    except ExamplesUnavailable as why:
+        st.info(
+            f"No groups are shown. {escape_markdown(str(why))}", icon=":material/visibility_off:"
+        )
         return
     if not split.group_names:
-        st.caption(HOW_TO_NAME)
+        st.caption(GROUP_HELP)
         return
-    parts = per_group(answered, split.groups, split.group_names)
-    draw(parts, "group", end)
+    parts = score_groups(answered, split.groups, split.group_names)
+    draw_scores(parts, "group", end)
     for part in parts:
-        if said := by_its_classes(part, end.test_accuracy):
-            st.markdown(f"- {plain(said)}")
+        if said := describe_class_mix(part, end.test_accuracy):
+            st.markdown(f"- {escape_markdown(said)}")
 
 
-HOW_TO_NAME = (
+GROUP_HELP = (
     "No groups were named in this data. Texts: a column of the table can be the group; choose it "
     "on the page Data under *Other columns*. Pictures: call the folders `class@group`, such as "
     "`ants@night` and `ants@day`, and bring them again."
 )
 
 
-def draw(parts: Sequence[Part], what: str, end: Finished) -> None:
+def draw_scores(parts: Sequence[SubgroupScore], what: str, end: RunFinished) -> None:
     """Words, chart and table of the scores of `parts`."""
-    found = gaps(parts)
-    said = in_words(parts, found, what)
-    st.markdown("\n".join(f"- {plain(line)}" for line in said))
+    found = find_gaps(parts)
+    said = describe_gaps(parts, found, what)
+    st.markdown("\n".join(f"- {escape_markdown(line)}" for line in said))
     there = [part for part in parts if part.tests]
-    live_plot(
-        scores(
+    draw_live_plot(
+        subgroup_scores(
             parts,
             {gap.name for gap in found if gap.clear},
             end.test_accuracy,
-            LOOKS[end.approach].colour,
+            APPROACH_STYLES[end.approach].colour,
         ),
         key=f"fair-{what}",
         alt=f"Share right of each {what}, with 95 % intervals. " + " ".join(said),
     )
     st.caption(
-        (f"The {MOST} lowest of {len(there):,}. " if len(there) > MOST else "")
+        (f"The {MAX_ROWS} lowest of {len(there):,}. " if len(there) > MAX_ROWS else "")
         + "◆ clearly apart from the others, ○ not. The dotted line is the score of all."
     )
     with st.expander("As a table", icon=":material/table:"):
-        st.markdown(table(parts, {gap.name for gap in found if gap.clear}, what))
+        st.markdown(format_table(parts, {gap.name for gap in found if gap.clear}, what))
         st.caption("In brackets the 95 % interval.")
 
 
-def table(parts: Sequence[Part], clear: set[str], what: str) -> str:
+def format_table(parts: Sequence[SubgroupScore], clear: set[str], what: str) -> str:
     """All parts as Markdown, in their own order; few columns, since a phone has no room."""
     precise = what == "class"
     rows = [
@@ -107,7 +116,7 @@ def table(parts: Sequence[Part], clear: set[str], what: str) -> str:
             right = f"**{part.share:.0%}**, {part.right:,} of {part.tests:,} "
             right += f"({part.low:.0%} to {part.high:.0%})"
             right += " ◆ clearly apart" if part.name in clear else ""
-        row = f"| {plain(part.name)} | {right} |"
+        row = f"| {escape_markdown(part.name)} | {right} |"
         if precise and part.said:
             row += f" {part.said_right / part.said:.0%}, {part.said_right:,} of {part.said:,} |"
         elif precise:

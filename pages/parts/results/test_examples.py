@@ -4,44 +4,50 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.parts.session.visitor import mine
+from pages.parts.session.visitor import require_access
 from trainers import datasets
 from trainers.datasets import Split
-from trainers.datasets.thumbnails import shown
-from trainers.events import Answered
-from trainers.reports.mistakes import Gone, asked
+from trainers.datasets.thumbnails import render_example
+from trainers.events import PredictionsRecorded
+from trainers.reports.mistakes import ExamplesUnavailable, load_test_examples as load_split
 from trainers.store import Run
 from trainers.system.registry import UnknownKey
 
-_AT_ONCE = 24
+_BATCH_SIZE = 24
 
 
-def split_of(run: Run, answered: Answered, classes: Sequence[str]) -> Split:
+def load_test_split(run: Run, answered: PredictionsRecorded, classes: Sequence[str]) -> Split:
     """The test examples that the run was asked. Raises `Gone`, also where they are another
     visitor's own."""
     try:
-        mine(datasets.pick(run.plan.data))
+        require_access(datasets.get_dataset(run.plan.data))
     except UnknownKey as error:
-        raise Gone(str(error)) from None
-    return asked(run.plan, answered, classes)
+        raise ExamplesUnavailable(str(error)) from None
+    return load_split(run.plan, answered, classes)
 
 
-def shown_of(
-    run: Run, answered: Answered, classes: Sequence[str], places: Sequence[int]
+def load_test_examples(
+    run: Run, answered: PredictionsRecorded, classes: Sequence[str], places: Sequence[int]
 ) -> list[str]:
     """The examples at `places` of the test, as a page can show them. Raises `Gone`."""
     if run.plan.data.startswith("own-"):  # these go into no cache that others share
-        split = split_of(run, answered, classes)
-        return [shown(split.inputs[place]) for place in places]
+        split = load_test_split(run, answered, classes)
+        return [render_example(split.inputs[place]) for place in places]
     found: list[str] = []
-    for start in range(0, len(places), _AT_ONCE):
-        found += _public(run.id, tuple(places[start : start + _AT_ONCE]), run, answered, classes)
+    for start in range(0, len(places), _BATCH_SIZE):
+        found += _load_public(
+            run.id, tuple(places[start : start + _BATCH_SIZE]), run, answered, classes
+        )
     return found
 
 
 @st.cache_data(show_spinner=False, max_entries=100)  # each at most 24 pictures of some 10 kB
-def _public(
-    run_id: str, places: tuple[int, ...], _run: Run, _answered: Answered, _classes: Sequence[str]
+def _load_public(
+    run_id: str,
+    places: tuple[int, ...],
+    _run: Run,
+    _answered: PredictionsRecorded,
+    _classes: Sequence[str],
 ) -> list[str]:
-    split = split_of(_run, _answered, _classes)
-    return [shown(split.inputs[place]) for place in places]
+    split = load_test_split(_run, _answered, _classes)
+    return [render_example(split.inputs[place]) for place in places]

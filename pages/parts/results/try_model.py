@@ -9,145 +9,153 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from pages.parts.figures import abstention
-from pages.parts.figures.markdown import plain, title_of
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
+from pages.parts.figures.markdown import escape_markdown, format_data_title
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.results import model_inputs
-from pages.parts.results.calibration import nothing_held_out
-from pages.parts.results.model_inputs import Given
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.visitor import visitor
-from pages.parts.widgets.glossary import explained
-from pages.parts.widgets.live_plot import live_plot
+from pages.parts.results.calibration import explain_no_validation
+from pages.parts.results.model_inputs import ModelInput
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.visitor import current_visitor
+from pages.parts.widgets.glossary import link_marked_terms
+from pages.parts.widgets.live_plot import draw_live_plot
 from trainers import datasets, serving
-from trainers.evaluation.abstention import USUAL_PERCENT, Threshold, calibrated, threshold, trade
-from trainers.events import Calibrated, Finished
-from trainers.serving import Answer, CannotAnswer
-from trainers.serving.drift import FEWEST, drift, in_words as in_words_of
-from trainers.serving.tables import MOST_ROWS, written
-from trainers.store import FINISHED, Run, data_title, store
+from trainers.evaluation.abstention import (
+    DEFAULT_ACCURACY_PERCENT,
+    AbstentionThreshold,
+    choose_threshold,
+    coverage_accuracy_curve,
+    find_calibration,
+)
+from trainers.events import CalibrationDone, RunFinished
+from trainers.serving import InferenceError, Prediction
+from trainers.serving.drift import MIN_ANSWERS, describe_drift as in_words_of, detect_drift
+from trainers.serving.tables import MAX_ROWS, write_csv
+from trainers.store import FINISHED, Run, data_title, get_store
 from trainers.system import object_store
-from trainers.system.paths import run_folder
+from trainers.system.paths import run_dir
 from trainers.system.registry import UnknownKey
 
 POLL_SECONDS = 0.5
-CARDS = 6  # more answers are a table
-TOP = 3  # answers that have a bar
+MAX_CARDS = 6  # more answers are a table
+TOP_K = 3  # answers that have a bar
 # Answers of this visitor, of two models: moving a slider must not ask again. An answer about a
 # picture holds the picture, made small.
-REMEMBERED = {"text": 2 * MOST_ROWS, "images": 2 * model_inputs.MOST_PICTURES}
-ALWAYS = 0
-PRECISIONS = (ALWAYS, 70, 75, 80, 85, 90, 95, 97, 99)
-TESTED_HOW = (
+MAX_CACHED_ANSWERS = {"text": 2 * MAX_ROWS, "images": 2 * model_inputs.MAX_IMAGES}
+ALWAYS_ANSWER = 0
+TARGET_PRECISIONS = (ALWAYS_ANSWER, 70, 75, 80, 85, 90, 95, 97, 99)
+DRIFT_TEST_HELP = (
     "Two-sample tests against at most 300 examples of its test, each at 1 %: how many are unlike "
     "what it learned from (Fisher), how far they lie from that (Kolmogorov-Smirnov), and its "
     "answers (chi-square). The same input twice counts once."
 )
-NOT_SURE, UNLIKE, NO_ANSWER = "Not sure", "Unlike what it learned from", "No answer"
+NOT_SURE, OUT_OF_DISTRIBUTION, NO_ANSWER = "Not sure", "Unlike what it learned from", "No answer"
 
 
 @dataclass(frozen=True)
-class Tried:
+class ModelView:
     """A model as this page shows it."""
 
     run: Run
     title: str  # Markdown
     classes: list[str]
-    measured: Calibrated | None
-    least: Threshold | None  # below it: not sure
+    measured: CalibrationDone | None
+    least: AbstentionThreshold | None  # below it: not sure
 
     @property
     def colour(self) -> str:
-        return LOOKS[self.run.plan.approach].colour
+        return APPROACH_STYLES[self.run.plan.approach].colour
 
     @property
     def likeness(self) -> bool:
         """Without training there are no probabilities."""
         return self.run.plan.approach == "none"
 
-    def unsure(self, answer: Answer) -> bool:
+    def unsure(self, answer: Prediction) -> bool:
         sure = answer.sureness[answer.best]
         return self.least is not None and sure < self.least.sure
 
 
-def show(told: Story, end: Finished, run: Run) -> None:
+def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Try it")
-    if run.plan.data.startswith("own-") and run.visitor != visitor():
+    if run.plan.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("It learned from somebody's own data: it can be tried in their browser.")
         return
-    if not _kept(run):
+    if not _has_weights(run):
         st.caption(
             "There is no model here to try: it was made by an older version, on another computer, "
             "or its files were deleted. Run it again."
         )
         return
-    if not opened(run):
+    if not ensure_loaded(run):
         return
     try:
-        modality = datasets.pick(run.plan.data).modality
+        modality = datasets.get_dataset(run.plan.data).modality
     except UnknownKey as error:
-        st.caption(plain(str(error)))
+        st.caption(escape_markdown(str(error)))
         return
     st.caption("What you try is answered on this computer and not kept.")
-    given = model_inputs.given(run, modality)
+    given = model_inputs.draw_inputs(run, modality)
     found = st.container()  # right below the question, though the slider has a say in it
     least, other = st.columns(2, gap="large")
     with other:
-        second = beside(run, modality)
+        second = choose_second_model(run, modality)
     with least:
-        wanted = wanted_precision(run)
-    models = [tried(run, wanted)]
-    if second and opened(second):
-        models.append(tried(second, wanted))
+        wanted = choose_precision(run)
+    models = [build_model_view(run, wanted)]
+    if second and ensure_loaded(second):
+        models.append(build_model_view(second, wanted))
     with least:
-        promise(models[0], wanted)
+        draw_threshold(models[0], wanted)
     if given:
-        answers = [answered(model, given) for model in models]
+        answers = [predict_inputs(model, given) for model in models]
         if all(answers):
             with found:
-                draw(models, given, answers)
+                draw_answers(models, given, answers)
 
 
-def _kept(run: Run) -> bool:
-    return (object_store.of_run(run.id) / "model.safetensors").is_file()
+def _has_weights(run: Run) -> bool:
+    return (object_store.fetch_run_dir(run.id) / "model.safetensors").is_file()
 
 
-def _is_here(run: Run) -> bool:
+def _is_local(run: Run) -> bool:
     """Asks no other computer."""
-    return (run_folder(run.id) / "model.safetensors").is_file()
+    return (run_dir(run.id) / "model.safetensors").is_file()
 
 
 # --- the models ---------------------------------------------------------------------------------
 
 
-def opened(run: Run) -> bool:
+def ensure_loaded(run: Run) -> bool:
     """Whether the model is loaded; else how far that is, or why it cannot be, is drawn."""
-    now = serving.opening(run.id)
+    now = serving.poll_loading(run.id)
     if now.ready:
         return True
     if now.error:
-        st.warning(plain(now.error), icon=":material/error:")
-        st.button("Try again", key=f"reopen-{run.id}", on_click=serving.reopen, args=(run.id,))
+        st.warning(escape_markdown(now.error), icon=":material/error:")
+        st.button(
+            "Try again", key=f"reopen-{run.id}", on_click=serving.retry_loading, args=(run.id,)
+        )
         return False
-    st.fragment(told_plainly()(_loading), run_every=POLL_SECONDS)(run.id)
+    st.fragment(error_boundary()(_draw_loading), run_every=POLL_SECONDS)(run.id)
     return False
 
 
-def _loading(run: str) -> None:
-    now = serving.opening(run)
+def _draw_loading(run: str) -> None:
+    now = serving.poll_loading(run)
     if now.ready or now.error:
         st.rerun(scope="app")
-    st.progress(now.share, text=f"The model is being loaded. {plain(now.text)}.")
+    st.progress(now.share, text=f"The model is being loaded. {escape_markdown(now.text)}.")
 
 
-def beside(run: Run, modality: str) -> Run | None:
+def choose_second_model(run: Run, modality: str) -> Run | None:
     """The second model, if any: that of another approach on the same data at first. One that lies
     elsewhere is brought here when it is chosen, and no sooner: they may be fifty."""
     others = {
         one.id: one
-        for one in store().of_visitor(visitor(), limit=50)
-        if one.id != run.id and one.state == FINISHED and _modality(one) == modality
-        if object_store.address() or _is_here(one)
+        for one in get_store().of_visitor(current_visitor(), limit=50)
+        if one.id != run.id and one.state == FINISHED and _get_modality(one) == modality
+        if object_store.storage_url() or _is_local(one)
     }
     if not others:
         st.caption("Finish a second run on data of this kind, and both answer side by side.")
@@ -156,95 +164,98 @@ def beside(run: Run, modality: str) -> Run | None:
         key
         for key, one in others.items()
         if one.plan.data == run.plan.data and one.plan.approach != run.plan.approach
-        if _is_here(one)
+        if _is_local(one)
     )
     keys = ["", *others]
     chosen = st.selectbox(
         "Beside another model",
         keys,
         index=keys.index(next(like, "")),
-        format_func=lambda key: _named(others[key]) if key else "None",
+        format_func=lambda key: _format_run(others[key]) if key else "None",
         key=f"beside-{run.id}",
         help="The same inputs, answered by both.",
     )
     return others.get(chosen)
 
 
-def _modality(run: Run) -> str:
+def _get_modality(run: Run) -> str:
     try:
-        return datasets.pick(run.plan.data).modality
+        return datasets.get_dataset(run.plan.data).modality
     except UnknownKey:
         return ""
 
 
-def _named(run: Run) -> str:
+def _format_run(run: Run) -> str:
     """What a run is called in a list, which shows plain text."""
     score = run.result.get("test_accuracy") if run.result else None
     right = f", {score:.0%} right" if score is not None else ""
     return f"{APPROACHES[run.plan.approach].title} on {data_title(run.plan.data)}{right}"
 
 
-def tried(run: Run, wanted: int) -> Tried:
-    measured = measured_of(run)
+def build_model_view(run: Run, wanted: int) -> ModelView:
+    measured = load_calibration(run)
     least = None
     if measured and measured.sureness and wanted and run.plan.approach != "none":
-        least = threshold(measured.sureness, measured.right, wanted / 100)
-    badge = LOOKS[run.plan.approach].badge
-    title = f":{badge}[{APPROACHES[run.plan.approach].title}] on {title_of(run.plan.data)}"
-    return Tried(run, title, list(run.result["classes"]), measured, least)
+        least = choose_threshold(measured.sureness, measured.right, wanted / 100)
+    badge = APPROACH_STYLES[run.plan.approach].badge
+    title = f":{badge}[{APPROACHES[run.plan.approach].title}] on {format_data_title(run.plan.data)}"
+    return ModelView(run, title, list(run.result["classes"]), measured, least)
 
 
-def measured_of(run: Run) -> Calibrated | None:
+def load_calibration(run: Run) -> CalibrationDone | None:
     """How sure the run may be; read once, of a finished run it does not change."""
     kept = st.session_state.setdefault("tryit-measured", {})
     if run.id not in kept:
-        kept[run.id] = calibrated([event for _, event in store().events(run.id)])
+        kept[run.id] = find_calibration([event for _, event in get_store().events(run.id)])
     return kept[run.id]
 
 
 # --- not sure -----------------------------------------------------------------------------------
 
 
-def wanted_precision(run: Run) -> int:
+def choose_precision(run: Run) -> int:
     """Percent of the given answers that should be right; `ALWAYS`: all are given."""
-    measured = measured_of(run)
+    measured = load_calibration(run)
     if run.plan.approach == "none":
         st.caption(
             "Without training there are no probabilities, only how like each class an input is, "
             "from -100 to 100. So the best one is always answered."
         )
-        return ALWAYS
+        return ALWAYS_ANSWER
     if not (measured and measured.sureness):
         st.caption(
-            f"{nothing_held_out(run.plan.approach)}: so there is no line below which it would say "
+            f"{explain_no_validation(run.plan.approach)}: so there is no line below which it would say "
             '"not sure".'
         )
-        return ALWAYS
+        return ALWAYS_ANSWER
     return st.select_slider(
         "How many of its answers should be right?",
-        PRECISIONS,
-        value=USUAL_PERCENT,
+        TARGET_PRECISIONS,
+        value=DEFAULT_ACCURACY_PERCENT,
         format_func=lambda share: f"{share} %" if share else "Answer always",
         key=f"wanted-{run.id}",
         help="The more should be right, the more often it says: not sure.",
     )
 
 
-def promise(model: Tried, wanted: int) -> None:
+def draw_threshold(model: ModelView, wanted: int) -> None:
     """What the chosen threshold means, on the checks."""
     if not (model.least and wanted):
         return
-    least, steps = model.least, trade(model.measured.sureness, model.measured.right)
-    st.markdown(explained(promised(least)))
-    live_plot(
-        abstention.trade_off(steps, least, model.colour),
+    least, steps = (
+        model.least,
+        coverage_accuracy_curve(model.measured.sureness, model.measured.right),
+    )
+    st.markdown(link_marked_terms(describe_threshold(least)))
+    draw_live_plot(
+        abstention.coverage_accuracy_curve(steps, least, model.colour),
         key="trade",
         alt=f"Answering {least.share:.0%} of the checks, {least.right / least.answered:.0%} of "
         f"those answers are right; answering all, {steps[0].right / steps[0].answered:.0%}.",
     )
 
 
-def promised(least: Threshold) -> str:
+def describe_threshold(least: AbstentionThreshold) -> str:
     """The threshold in words. Markdown with words of the glossary."""
     given = (
         f"Of {least.checks:,} [[validation|checks]], {least.answered:,} would be answered "
@@ -254,7 +265,9 @@ def promised(least: Threshold) -> str:
     if least.sure == 0 and least.promised:
         return f"It may answer always. {given}"
     line = (
-        given if least.sure == 0 else f'Below **{_line(least.sure)}** it says "not sure". {given}'
+        given
+        if least.sure == 0
+        else f'Below **{_format_threshold(least.sure)}** it says "not sure". {given}'
     )
     if least.promised:  # of many lines the one that looks well has had luck, too
         return f"{line} The line was chosen by these checks: of new answers fewer may be right."
@@ -264,7 +277,7 @@ def promised(least: Threshold) -> str:
     )
 
 
-def _line(sure: float) -> str:
+def _format_threshold(sure: float) -> str:
     """A threshold: near certainty it is told more exactly, and 100 % is not reached."""
     return f"{sure:.0%}" if sure < 0.985 else f"{min(sure, 0.999):.1%}"
 
@@ -272,9 +285,9 @@ def _line(sure: float) -> str:
 # --- answers ------------------------------------------------------------------------------------
 
 
-def answered(model: Tried, given: Sequence[Given]) -> list[Answer]:
+def predict_inputs(model: ModelView, given: Sequence[ModelInput]) -> list[Prediction]:
     """An answer to each; those that were asked before are not asked again. [] where it failed."""
-    known: dict[tuple[str, str], Answer] = st.session_state.setdefault("tryit-answers", {})
+    known: dict[tuple[str, str], Prediction] = st.session_state.setdefault("tryit-answers", {})
     keys = [(model.run.id, _digest(one)) for one in given]
     new = {
         key: one.content for key, one in zip(keys, given, strict=True) if key not in known
@@ -282,52 +295,56 @@ def answered(model: Tried, given: Sequence[Given]) -> list[Answer]:
     waiting = st.empty()
     try:
         done, found = 0, []
-        for part in serving.in_parts(list(new.values())):
+        for part in serving.batch_inputs(list(new.values())):
             if len(new) > len(part):
                 waiting.progress(done / len(new), text=f"{done:,} of {len(new):,} answered")
-            found += serving.ask(model.run.id, part)
+            found += serving.predict(model.run.id, part)
             done += len(part)
-    except CannotAnswer as error:
-        waiting.warning(plain(str(error)), icon=":material/error:")
+    except InferenceError as error:
+        waiting.warning(escape_markdown(str(error)), icon=":material/error:")
         return []
     waiting.empty()
     known |= dict(zip(new, found, strict=True))
     answers = [known[key] for key in keys]
     kind = "images" if found and found[0].shown else "text"
-    while len(known) > REMEMBERED[kind]:
+    while len(known) > MAX_CACHED_ANSWERS[kind]:
         known.pop(next(iter(known)))
     return answers
 
 
-def _digest(one: Given) -> str:
+def _digest(one: ModelInput) -> str:
     raw = one.content.encode("utf-8", "replace") if isinstance(one.content, str) else one.content
     return sha256(raw).hexdigest()
 
 
-def draw(
-    models: Sequence[Tried], given: Sequence[Given], answers: Sequence[Sequence[Answer]]
+def draw_answers(
+    models: Sequence[ModelView],
+    given: Sequence[ModelInput],
+    answers: Sequence[Sequence[Prediction]],
 ) -> None:
     st.markdown("#### Its answers" if len(models) == 1 else "#### Their answers")
-    if len(given) > CARDS:
-        as_table(models, given, answers)
+    if len(given) > MAX_CARDS:
+        draw_answer_table(models, given, answers)
         return
     for number, one in enumerate(given):
         with st.container(border=True):
-            _given(one, answers[0][number])
+            _draw_input(one, answers[0][number])
             for model, column in zip(models, st.columns(len(models), gap="large"), strict=True):
                 with column:
                     if len(models) > 1:
                         st.markdown(f"**{model.title}**")
-                    card(model, answers[models.index(model)][number])
+                    draw_answer(model, answers[models.index(model)][number])
 
 
-def _given(one: Given, answer: Answer) -> None:
+def _draw_input(one: ModelInput, answer: Prediction) -> None:
     """The input itself."""
-    name = plain(one.name)
+    name = escape_markdown(one.name)
     if one.label:
-        name += f" (the right answer: **{plain(one.label)}**)"
+        name += f" (the right answer: **{escape_markdown(one.label)}**)"
     if isinstance(one.content, str):
-        st.markdown(f"> {plain(one.content[:600])}" + (f"\n\n{name}" if one.label else ""))
+        st.markdown(
+            f"> {escape_markdown(one.content[:600])}" + (f"\n\n{name}" if one.label else "")
+        )
     elif answer.shown:
         with st.container(horizontal=True, vertical_alignment="center"):
             raw = base64.b64decode(answer.shown.partition(",")[2])
@@ -337,15 +354,15 @@ def _given(one: Given, answer: Answer) -> None:
         st.markdown(name)
 
 
-def card(model: Tried, answer: Answer) -> None:
+def draw_answer(model: ModelView, answer: Prediction) -> None:
     """One model's answer to one input."""
     if answer.error:
-        st.markdown(f":material/error: {plain(answer.error)}")
+        st.markdown(f":material/error: {escape_markdown(answer.error)}")
         return
-    best = plain(model.classes[answer.best])
+    best = escape_markdown(model.classes[answer.best])
     if answer.unlike:
         st.markdown(
-            ":orange-badge[:material/visibility_off: " + UNLIKE + "]",
+            ":orange-badge[:material/visibility_off: " + OUT_OF_DISTRIBUTION + "]",
             help="Judged by the pre-trained backbone. About one in twenty inputs of the right kind "
             "is taken for unlike, too; and something new can still look familiar.",
         )
@@ -359,36 +376,40 @@ def card(model: Tried, answer: Answer) -> None:
         st.markdown(":gray-badge[:material/help: Not sure]")
         st.caption(
             f"The likeliest is {best}, at {answer.sureness[answer.best]:.0%}; below "
-            f"{_line(model.least.sure)} too few such answers are right."
+            f"{_format_threshold(model.least.sure)} too few such answers are right."
         )
     else:
         st.markdown(f"**{best}**")
-    for place in sorted(range(len(answer.sureness)), key=lambda at: -answer.sureness[at])[:TOP]:
+    for place in sorted(range(len(answer.sureness)), key=lambda at: -answer.sureness[at])[:TOP_K]:
         sure = answer.sureness[place]
-        told = f"{100 * sure:.0f} alike" if model.likeness else _percent(sure)
-        st.progress(min(1.0, max(0.0, sure)), text=f"{plain(model.classes[place])}: {told}")
+        told = f"{100 * sure:.0f} alike" if model.likeness else _format_percent(sure)
+        st.progress(
+            min(1.0, max(0.0, sure)), text=f"{escape_markdown(model.classes[place])}: {told}"
+        )
     if answer.why:
-        st.caption(plain(answer.why))
+        st.caption(escape_markdown(answer.why))
 
 
-def _percent(sure: float) -> str:
+def _format_percent(sure: float) -> str:
     """Never 100 %: no model knows that."""
     if sure > 0.99:
         return "over 99 %"
     return f"{sure:.0%}".replace("%", " %") if sure >= 0.01 else "under 1 %"
 
 
-def in_words(model: Tried, answer: Answer) -> str:
+def format_answer(model: ModelView, answer: Prediction) -> str:
     """The answer in a table's cell."""
     if answer.error:
         return NO_ANSWER
     if answer.unlike:
-        return UNLIKE
+        return OUT_OF_DISTRIBUTION
     return NOT_SURE if model.unsure(answer) else model.classes[answer.best]
 
 
-def as_table(
-    models: Sequence[Tried], given: Sequence[Given], answers: Sequence[Sequence[Answer]]
+def draw_answer_table(
+    models: Sequence[ModelView],
+    given: Sequence[ModelInput],
+    answers: Sequence[Sequence[Prediction]],
 ) -> None:
     """Many answers: a table, counted in words above it, and as CSV to take along."""
     pictures = not isinstance(given[0].content, str)
@@ -397,7 +418,7 @@ def as_table(
     for number, (model, found) in enumerate(zip(models, answers, strict=True), 1):
         mark = f" ({number}: {APPROACHES[model.run.plan.approach].title})"
         mark = mark if len(models) > 1 else ""
-        told = [in_words(model, one) for one in found]
+        told = [format_answer(model, one) for one in found]
         columns[f"Answer{mark}"] = told
         columns[f"Likeliest{mark}"] = [
             model.classes[one.best] if word == NOT_SURE else ""
@@ -408,18 +429,18 @@ def as_table(
             None if one.error or one.unlike else round(one.sureness[one.best], 4) for one in found
         ]
         columns[f"Note{mark}"] = [one.error for one in found]
-        st.markdown(_counted(model, found, told))
-        as_tested(model, given, found)
+        st.markdown(_describe_counts(model, found, told))
+        draw_drift(model, given, found)
     columns = {name: values for name, values in columns.items() if any(values)}
     st.dataframe(
         shown | columns,
         hide_index=True,
         column_config={"Picture": st.column_config.ImageColumn("Picture")},
     )
-    names, rows = _beside_own_columns(given, columns)
+    names, rows = _join_columns(given, columns)
     st.download_button(
         "Download the answers (CSV)",
-        written(names, rows).encode("utf-8-sig"),  # with the mark, or Excel takes it for Latin-1
+        write_csv(names, rows).encode("utf-8-sig"),  # with the mark, or Excel takes it for Latin-1
         "answers.csv",
         "text/csv",
         on_click="ignore",
@@ -427,8 +448,8 @@ def as_table(
     )
 
 
-def _counted(model: Tried, found: Sequence[Answer], told: Sequence[str]) -> str:
-    unlike, unsure = told.count(UNLIKE), told.count(NOT_SURE)
+def _describe_counts(model: ModelView, found: Sequence[Prediction], told: Sequence[str]) -> str:
+    unlike, unsure = told.count(OUT_OF_DISTRIBUTION), told.count(NOT_SURE)
     given = len(found) - unlike - unsure - told.count(NO_ANSWER)
     return (
         f"{model.title}: {given:,} of {len(found):,} answered, {unsure:,} not sure, {unlike:,} "
@@ -436,12 +457,14 @@ def _counted(model: Tried, found: Sequence[Answer], told: Sequence[str]) -> str:
     )
 
 
-def as_tested(model: Tried, given: Sequence[Given], found: Sequence[Answer]) -> None:
+def draw_drift(model: ModelView, given: Sequence[ModelInput], found: Sequence[Prediction]) -> None:
     """Whether so many inputs look like what the model was tested on."""
     alone = {_digest(one): answer for one, answer in zip(given, found, strict=True)}  # each once
     answers = [one for one in alone.values() if not one.error]
-    shift = drift(answers, tested(model.run)) if len(answers) >= FEWEST else None
-    classes = [f"**{plain(name)}**" for name in model.classes]
+    shift = (
+        detect_drift(answers, load_test_answers(model.run)) if len(answers) >= MIN_ANSWERS else None
+    )
+    classes = [f"**{escape_markdown(name)}**" for name in model.classes]
     lines = in_words_of(shift, classes, len(answers))
     if shift is None:
         st.caption(" ".join(lines))
@@ -449,23 +472,25 @@ def as_tested(model: Tried, given: Sequence[Given], found: Sequence[Answer]) -> 
     looks = ":orange-badge[:material/difference: Other than in its test]"
     if not shift.differs:
         looks = ":green-badge[:material/check: Like in its test]"
-    st.markdown("\n".join([looks, "", *(f"- {line}" for line in lines)]), help=TESTED_HOW)
+    st.markdown("\n".join([looks, "", *(f"- {line}" for line in lines)]), help=DRIFT_TEST_HELP)
 
 
-def tested(run: Run) -> list[Answer]:
+def load_test_answers(run: Run) -> list[Prediction]:
     """Answers to examples of the test, asked once; none where they cannot be had."""
     kept = st.session_state.setdefault("tryit-tested", {})
     if run.id not in kept:
         try:
             with st.spinner("Answering examples of its test, to hold these against …"):
-                kept[run.id] = [Answer.of(one) for one in serving.call("tested", run.id)]
-        except CannotAnswer:
+                kept[run.id] = [
+                    Prediction.of(one) for one in serving.call_endpoint("tested", run.id)
+                ]
+        except InferenceError:
             return []
     return kept[run.id]
 
 
-def _beside_own_columns(
-    given: Sequence[Given], columns: dict[str, list]
+def _join_columns(
+    given: Sequence[ModelInput], columns: dict[str, list]
 ) -> tuple[list[str], list[list]]:
     """The rows of the CSV: a table keeps its own columns, in front of the answers."""
     answers = list(zip(*columns.values(), strict=True))

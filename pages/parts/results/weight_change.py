@@ -3,16 +3,16 @@
 import streamlit as st
 
 from pages.parts.figures import run_snapshot as tell
-from pages.parts.figures.markdown import plain
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.figures.style import LOOKS
-from pages.parts.figures.weight_change import amount, change_bars
-from pages.parts.widgets.glossary import explained
-from pages.parts.widgets.live_plot import live_plot
-from trainers.events import Changed, Finished
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.figures.style import APPROACH_STYLES
+from pages.parts.figures.weight_change import format_change, weight_change_bars
+from pages.parts.widgets.glossary import link_marked_terms
+from pages.parts.widgets.live_plot import draw_live_plot
+from trainers.events import RunFinished, WeightsCompared
 from trainers.store import Run
 
-EXPLAINED = (
+WEIGHT_CHANGE_HELP = (
     "A layer's [[weights|weights]] are one long list of numbers. *Moved 5 %* means: the way from "
     "the old list to the new one is 5 % as long as the old list itself (the root of the squared "
     "differences, against the root of the squares). The new last layer started from nothing, so "
@@ -21,7 +21,7 @@ EXPLAINED = (
 )
 
 
-def show(told: Story, end: Finished, run: Run) -> None:
+def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What changed inside the model")
     if end.approach in ("none", "simple"):
         st.markdown(
@@ -34,22 +34,22 @@ def show(told: Story, end: Finished, run: Run) -> None:
         st.markdown("This run is older than this look inside. Run it again to see it.")
         return
     parts = told.changed.parts
-    st.markdown(explained(in_words(told.changed, end.approach)))
+    st.markdown(link_marked_terms(describe_changes(told.changed, end.approach)))
     if not any(part["change"] for part in parts):  # from scratch, or frozen: nothing to draw
-        table(parts)
+        draw_table(parts)
         return
-    live_plot(
-        change_bars(parts, LOOKS[end.approach].colour),
+    draw_live_plot(
+        weight_change_bars(parts, APPROACH_STYLES[end.approach].colour),
         key="changed",
         alt="How far each part moved, from input to answer: "
-        + "; ".join(f"{part['name']} {amount(part['change'])}" for part in parts),
+        + "; ".join(f"{part['name']} {format_change(part['change'])}" for part in parts),
     )
-    st.caption(explained(EXPLAINED))
+    st.caption(link_marked_terms(WEIGHT_CHANGE_HELP))
     with st.expander("As a table", icon=":material/table:"):
-        table(parts)
+        draw_table(parts)
 
 
-def in_words(changed: Changed, approach: str) -> str:
+def describe_changes(changed: WeightsCompared, approach: str) -> str:
     """What moved and what did not, as Markdown of our own."""
     parts = changed.parts
     learned, every = (sum(part[name] for part in parts) for name in ("learnable", "parameters"))
@@ -65,7 +65,7 @@ def in_words(changed: Changed, approach: str) -> str:
         )
     known = [part for part in parts if part["change"] is not None]
     moved = [part for part in known if part["change"]]
-    if put_back(changed):
+    if is_restored(changed):
         return (
             f"{opening} The backbone learned, too, but on the checks it was best where it had "
             "started, so it was put back: not one of its numbers is another than when it came."
@@ -78,11 +78,11 @@ def in_words(changed: Changed, approach: str) -> str:
     still = len(known) - len(moved)
     rest = f" {still} of {len(known)} parts did not move at all." if still else ""
     if len(moved) == 1:
-        return f"{opening} Of the backbone only one part moved: {_moved(moved[0])}.{rest}"
+        return f"{opening} Of the backbone only one part moved: {_describe_move(moved[0])}.{rest}"
     most = max(moved, key=lambda part: part["change"])
-    ends = f"From input to answer: {_moved(moved[0])}, {_moved(moved[-1])}."
+    ends = f"From input to answer: {_describe_move(moved[0])}, {_describe_move(moved[-1])}."
     if most not in (moved[0], moved[-1]):
-        ends += f" The most: {_moved(most)}."
+        ends += f" The most: {_describe_move(most)}."
     if most is moved[-1]:
         ends += " What is close to the input is general and can stay; what is close to the answer "
         ends += "fits the new task."
@@ -92,21 +92,21 @@ def in_words(changed: Changed, approach: str) -> str:
     return f"{opening} {ends}{rest}"
 
 
-def put_back(changed: Changed) -> bool:
+def is_restored(changed: WeightsCompared) -> bool:
     """Whether the backbone learned, and yet stands where it started."""
     known = [part for part in changed.parts if part["change"] is not None]
     return any(part["learnable"] for part in known) and not any(part["change"] for part in known)
 
 
-def _moved(part: dict) -> str:
-    return f"*{plain(part['name'])}* moved {amount(part['change'])}"
+def _describe_move(part: dict) -> str:
+    return f"*{escape_markdown(part['name'])}* moved {format_change(part['change'])}"
 
 
-def table(parts: list[dict]) -> None:
+def draw_table(parts: list[dict]) -> None:
     rows = ["| part, from input to answer | numbers | that learned | moved |", "|---|---|---|---|"]
     rows += [
-        f"| {plain(part['name'])} | {part['parameters']:,} | {part['learnable']:,} "
-        f"| {amount(part['change'])} |"
+        f"| {escape_markdown(part['name'])} | {part['parameters']:,} | {part['learnable']:,} "
+        f"| {format_change(part['change'])} |"
         for part in parts
     ]
     st.markdown("\n".join(rows))

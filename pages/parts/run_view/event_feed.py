@@ -5,10 +5,10 @@ from collections.abc import Collection
 import streamlit as st
 
 from trainers.events import Event
-from trainers.store import store
+from trainers.store import get_store
 
 
-def events_of(run: str, among: Collection[str] | None = ()) -> list[Event]:
+def read_events(run: str, among: Collection[str] | None = ()) -> list[Event]:
     """All events of `run` so far. Unless `among` is None, those of runs that are neither it nor
     `among` are forgotten here: no longer looked at."""
     if among is not None:
@@ -17,5 +17,5 @@ def events_of(run: str, among: Collection[str] | None = ()) -> list[Event]:
             if key not in looked_at:
                 del st.session_state[key]
     kept: list[Event] = st.session_state.setdefault(f"events-{run}", [])
-    kept += [event for _, event in store().events(run, after=len(kept))]
+    kept += [event for _, event in get_store().events(run, after=len(kept))]
     return kept

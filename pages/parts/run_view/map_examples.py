@@ -2,21 +2,23 @@
 
 import streamlit as st
 
-from pages.parts.figures.run_snapshot import Story
-from pages.parts.session.visitor import mine, visitor
+from pages.parts.figures.run_snapshot import RunSnapshot
+from pages.parts.session.visitor import current_visitor, require_access
 from trainers import datasets
-from trainers.datasets.thumbnails import thumbnail
+from trainers.datasets.thumbnails import make_thumbnail
 from trainers.datasets.uploads import BadUpload
 from trainers.plan import Plan
 from trainers.store import Run
 from trainers.system.registry import UnknownKey
 
-TEXT_CHARS = 240  # of a text: more would not fit beside a map
-MOST_KEPT = 6  # maps of own data, of one visitor
-OTHERS = "The examples are others by now than those of this run, so they are not shown."
+MAX_TEXT_CHARS = 240  # of a text: more would not fit beside a map
+MAX_CACHED_MAPS = 6  # maps of own data, of one visitor
+DATA_CHANGED_MESSAGE = (
+    "The examples are others by now than those of this run, so they are not shown."
+)
 
 
-def mapped_of(told: Story, run: Run) -> tuple[dict[int, str], str]:
+def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]:
     """The examples on the map by their number: texts, or pictures as data: URIs; and why there are
     none, where that is so."""
     look = next((look for look in told.looks if look.point_labels), None)
@@ -24,39 +26,45 @@ def mapped_of(told: Story, run: Run) -> tuple[dict[int, str], str]:
         return {}, "This run is older than this film: it did not note which examples are on it."
     items, data = tuple(told.watched.mapped), run.plan.data
     own = data.startswith("own-")
-    if own and run.visitor != visitor():
+    if own and run.visitor != current_visitor():
         return {}, "The examples are shown only to who added them."
     try:
-        mine(datasets.pick(data))  # a run that was brought in may be on another visitor's
+        require_access(
+            datasets.get_dataset(data)
+        )  # a run that was brought in may be on another visitor's
         if own:  # these go into no cache that others share
             kept = st.session_state.setdefault("mapped", {})
             if (run.plan, items) not in kept:
-                if len(kept) >= MOST_KEPT:
+                if len(kept) >= MAX_CACHED_MAPS:
                     kept.clear()
-                kept[run.plan, items] = _small(run.plan, items)
+                kept[run.plan, items] = _load_thumbnails(run.plan, items)
             labels, classes, shown = kept[run.plan, items]
         else:
-            labels, classes, shown = _public(run.plan.as_json(), items)
+            labels, classes, shown = _load_public(run.plan.as_json(), items)
     except (UnknownKey, BadUpload) as error:
         return {}, str(error)
     except (OSError, ValueError) as error:
         return {}, f"The examples could not be read ({error})."
     if labels != look.point_labels or classes != tuple(told.started.classes):
-        return {}, OTHERS
+        return {}, DATA_CHANGED_MESSAGE
     return dict(zip(items, shown, strict=True)), ""
 
 
 @st.cache_data(show_spinner=False, max_entries=40)  # each at most 150 pictures of some 1.5 kB
-def _public(plan: dict, items: tuple[int, ...]) -> tuple[list[int], tuple[str, ...], list[str]]:
-    return _small(Plan.from_json(plan), items)
+def _load_public(
+    plan: dict, items: tuple[int, ...]
+) -> tuple[list[int], tuple[str, ...], list[str]]:
+    return _load_thumbnails(Plan.from_json(plan), items)
 
 
-def _small(plan: Plan, items: tuple[int, ...]) -> tuple[list[int], tuple[str, ...], list[str]]:
+def _load_thumbnails(
+    plan: Plan, items: tuple[int, ...]
+) -> tuple[list[int], tuple[str, ...], list[str]]:
     """(labels, names of all classes, the examples) of the training examples numbered `items`."""
-    data = datasets.pick(plan.data).some(items, plan.per_class, plan.seed, plan.mends)
-    make = _cut if data.modality == "text" else thumbnail
+    data = datasets.get_dataset(plan.data).some(items, plan.per_class, plan.seed, plan.mends)
+    make = _truncate if data.modality == "text" else make_thumbnail
     return data.train.labels.tolist(), data.classes, [make(one) for one in data.train.inputs]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= TEXT_CHARS else f"{text[:TEXT_CHARS]} …"
+def _truncate(text: str) -> str:
+    return text if len(text) <= MAX_TEXT_CHARS else f"{text[:MAX_TEXT_CHARS]} …"

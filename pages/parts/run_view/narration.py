@@ -6,40 +6,40 @@ from typing import Any
 import streamlit as st
 
 from guide.narrator import ACTIONS
-from pages.parts.figures.markdown import plain
-from pages.parts.widgets.run_controls import filled_in, may_use
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.widgets.run_controls import build_run_params, can_use_data
 from trainers import datasets
 from trainers.events import Event
 from trainers.plan import Plan
-from trainers.reports.narrate import narrated
+from trainers.reports.narrate import narrate_run
 from trainers.store import Run
 
 LIVE_PX = 84  # three lines, as a narrow phone breaks the longest: what is below does not jump
-SECTIONS = ("mistakes", "sure", "take")  # of "Look closer"
+RESULT_SECTIONS = ("mistakes", "sure", "take")  # of "Look closer"
 
 
-def narration(events: Sequence[Event], run: Run) -> None:
+def draw_narration(events: Sequence[Event], run: Run) -> None:
     """Keeps its height while the run is live."""
-    told = narrated(events)
+    told = narrate_run(events)
     if not run.is_over:
         with st.container(height=LIVE_PX, border=False):
             if told.words:
-                st.markdown(f":material/campaign: {plain(told.words)}")
+                st.markdown(f":material/campaign: {escape_markdown(told.words)}")
         return
     if not told.words:
         return
     with st.container(border=True):
-        st.markdown(f":material/campaign: **In short.** {plain(told.words)}")
-        if told.do in SECTIONS:
+        st.markdown(f":material/campaign: **In short.** {escape_markdown(told.words)}")
+        if told.do in RESULT_SECTIONS:
             st.button(
                 ACTIONS[told.do],
                 icon=":material/arrow_downward:",
                 key=f"do-{told.do}",
-                on_click=_open,
+                on_click=_open_section,
                 args=(told.do,),
             )
-        elif told.do and may_use(run.plan.data):
-            page, settings = link(told.do, run.plan)
+        elif told.do and can_use_data(run.plan.data):
+            page, settings = find_action_page(told.do, run.plan)
             st.page_link(
                 page,
                 label=ACTIONS[told.do],
@@ -48,20 +48,23 @@ def narration(events: Sequence[Event], run: Run) -> None:
             )
 
 
-def _open(section: str) -> None:
+def _open_section(section: str) -> None:
     st.session_state["section"] = section
 
 
-def link(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
+def find_action_page(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
     """The page that helps with `do`, a key of the narrator's ACTIONS, and what fills it in."""
-    settings = filled_in(plan)
+    settings = build_run_params(plan)
     data: tuple[str, dict[str, str]] = ("data.py", {"data": plan.data})
     match do:
         case "more-seconds":
-            longer = next((some for some in LONGER if some >= 2 * plan.seconds), LONGER[-1])
+            longer = next(
+                (some for some in LONGER_BUDGETS_SECONDS if some >= 2 * plan.seconds),
+                LONGER_BUDGETS_SECONDS[-1],
+            )
             return "run.py", settings | {"seconds": f"{longer}"}
         case "more-examples":
-            most = _most(plan)
+            most = _max_examples_per_class(plan)
             if plan.per_class is None or plan.per_class >= most:
                 return data
             return "run.py", settings | {"per_class": f"{min(most, 2 * plan.per_class)}"}
@@ -72,11 +75,11 @@ def link(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
     return "run.py", settings
 
 
-LONGER = (10, 20, 30, 60, 120, 300, 600)  # seconds that the Run page offers
+LONGER_BUDGETS_SECONDS = (10, 20, 30, 60, 120, 300, 600)  # seconds that the Run page offers
 
 
-def _most(plan: Plan) -> int:
+def _max_examples_per_class(plan: Plan) -> int:
     """Examples of each class that there are, at the most."""
-    sample: Any = datasets.pick(plan.data)
+    sample: Any = datasets.get_dataset(plan.data)
     counts = [learn for _, learn, _ in getattr(sample, "counts", ())]
     return max(counts, default=sample.train_per_class)

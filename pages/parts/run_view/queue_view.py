@@ -7,51 +7,57 @@ once; and who is far from their turn looks less often. In a workshop thirty peop
 import streamlit as st
 
 from pages.parts.figures import run_snapshot as tell
-from pages.parts.figures.markdown import plain
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.widgets.run_controls import stop_and_cancel
-from trainers.store import Run, Wait, store
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.widgets.run_controls import draw_stop_and_cancel
+from trainers.store import Run, WaitEstimate, get_store
 
 # Between two looks: where a turn comes soon, and where it does not. Ours.
-SOON_SECONDS, FAR_SECONDS = 1.0, 3.0
-NEAR_SECONDS = 10  # a turn that comes soon. Ours
-HEIGHTS_PX = (84, 420, 380)  # about those of what will be there: nothing should jump
-STOP = "Stop and test the best so far"
+NEAR_POLL_SECONDS, FAR_POLL_SECONDS = 1.0, 3.0
+NEAR_WAIT_SECONDS = 10  # a turn that comes soon. Ours
+SKELETON_HEIGHTS_PX = (84, 420, 380)  # about those of what will be there: nothing should jump
+STOP_LABEL = "Stop and test the best so far"
 
 
 @st.cache_data(ttl=0.5, show_spinner=False)
-def _waits() -> tuple[dict[str, Wait], bool]:
+def _load_waits() -> tuple[dict[str, WaitEstimate], bool]:
     """Of all that waits, and whether workers are ready: worked out once for everyone who looks."""
-    return store().waits(), store().ready_workers() > 0
+    return get_store().waits(), get_store().ready_workers() > 0
 
 
-def _wait(run: Run) -> Wait:
-    known, _ = _waits()
-    return known.get(run.id) or store().wait(run.visitor, run.id)  # it came a moment ago, or left
+def _find_wait(run: Run) -> WaitEstimate:
+    known, _ = _load_waits()
+    return known.get(run.id) or get_store().wait(
+        run.visitor, run.id
+    )  # it came a moment ago, or left
 
 
-def _between_looks(wait: Wait) -> float:
-    return SOON_SECONDS if wait.seconds < NEAR_SECONDS else FAR_SECONDS
+def _poll_seconds(wait: WaitEstimate) -> float:
+    return NEAR_POLL_SECONDS if wait.seconds < NEAR_WAIT_SECONDS else FAR_POLL_SECONDS
 
 
-def behind_others(run: Run) -> bool:
+def draw_if_queued(run: Run) -> bool:
     """Whether others go before `run`. If so, draws that; and the page anew when that ends."""
-    if run.claimed or run.is_over or not (wait := _wait(run)).ahead:
+    if run.claimed or run.is_over or not (wait := _find_wait(run)).ahead:
         return False
-    every = _between_looks(wait)
-    st.fragment(told_plainly()(_look), run_every=every)(run, every)
-    for height in HEIGHTS_PX:
+    every = _poll_seconds(wait)
+    st.fragment(error_boundary()(_draw_wait), run_every=every)(run, every)
+    for height in SKELETON_HEIGHTS_PX:
         st.skeleton(height=height)
     return True
 
 
-def _look(run: Run, every: float) -> None:
-    wait = _wait(run)
-    if not wait.ahead or _between_looks(wait) < every:
+def _draw_wait(run: Run, every: float) -> None:
+    wait = _find_wait(run)
+    if not wait.ahead or _poll_seconds(wait) < every:
         st.rerun(scope="app")
-    _, ready = _waits()
-    story = tell.Story() if ready else tell.told([event for _, event in store().events(run.id)])
-    st.progress(0.0, text=tell.status(story, run, wait, ready))
+    _, ready = _load_waits()
+    story = (
+        tell.RunSnapshot()
+        if ready
+        else tell.fold_events([event for _, event in get_store().events(run.id)])
+    )
+    st.progress(0.0, text=tell.describe_status(story, run, wait, ready))
     for notice in story.notices[-1:]:
-        st.caption(f":material/info: {plain(notice.text)}")
-    stop_and_cancel(run, STOP)
+        st.caption(f":material/info: {escape_markdown(notice.text)}")
+    draw_stop_and_cancel(run, STOP_LABEL)

@@ -3,46 +3,50 @@
 import streamlit as st
 
 from pages.parts.session import room_context
-from pages.parts.session.visitor import visitor
-from pages.parts.widgets.run_controls import may_use
+from pages.parts.session.visitor import current_visitor
+from pages.parts.widgets.run_controls import can_use_data
 from trainers.hosting import sharing
-from trainers.store import CANCELLED, FAILED, NoSuchRun, Past, Run, store
+from trainers.store import CANCELLED, FAILED, Run, RunNotFound, RunSummary, get_store
 from trainers.store.resume import (
-    CannotContinue,
-    Place,
-    continue_run,
-    continued_by,
-    continues,
-    place,
+    CannotResume,
+    ResumePoint,
+    find_resume_point as find_point,
+    resume_run,
+    resumed_by,
+    resumed_from,
 )
 
 
-def where(run: Run | Past) -> Place | None:
+def find_resume_point(run: Run | RunSummary) -> ResumePoint | None:
     """Where the run would go on; None where it cannot, or does already."""
     if (
         run.state != FAILED
         or (
-            found := place(run.id, anywhere=isinstance(run, Run))  # a list is not to wait for each
+            found := find_point(
+                run.id, anywhere=isinstance(run, Run)
+            )  # a list is not to wait for each
         )
         is None
     ):
         return None
-    newer = continued_by(store(), run.id)
-    return found if newer is None or store().find(newer).state == CANCELLED else None
+    newer = resumed_by(get_store(), run.id)
+    return found if newer is None or get_store().find(newer).state == CANCELLED else None
 
 
-def offer(run: Run) -> None:
+def draw_resume_offer(run: Run) -> None:
     """The button at an interrupted run, for who started it; or the way to where it goes on."""
-    found = where(run)
-    if found and run.visitor == visitor() and may_use(run.plan.data):
+    found = find_resume_point(run)
+    if found and run.visitor == current_visitor() and can_use_data(run.plan.data):
         with st.container(border=True):
-            st.markdown(f"**This run was interrupted, and can go on.** {kept(found)}")
-            button(run.id, found, type="primary")
+            st.markdown(
+                f"**This run was interrupted, and can go on.** {describe_resume_point(found)}"
+            )
+            draw_resume_button(run.id, found, type="primary")
     elif (
         run.state == FAILED
-        and sharing.theirs(run, visitor())
-        and (newer := continued_by(store(), run.id))
-        and store().find(newer).state != CANCELLED
+        and sharing.can_open(run, current_visitor())
+        and (newer := resumed_by(get_store(), run.id))
+        and get_store().find(newer).state != CANCELLED
     ):
         st.page_link(
             "run.py",
@@ -52,7 +56,7 @@ def offer(run: Run) -> None:
         )
 
 
-def kept(found: Place) -> str:
+def describe_resume_point(found: ResumePoint) -> str:
     after = f"{found.seconds:.0f} seconds"
     passes = "pass" if round(found.epoch) == 1 else "passes"
     if found.epoch >= 1:
@@ -63,22 +67,22 @@ def kept(found: Place) -> str:
     )
 
 
-def button(key: str, found: Place, **look: str) -> None:
+def draw_resume_button(key: str, found: ResumePoint, **look: str) -> None:
     label = f"Continue from {found.seconds:.0f} s"
     if st.button(label, icon=":material/resume:", key=f"continue-{key}", **look):
         try:
-            plan = store().find(key).plan
-            new = room_context.start(plan, lambda _, who: continue_run(store(), key, who))
-        except (CannotContinue, NoSuchRun) as error:  # deleted, or ended well in another tab
+            plan = get_store().find(key).plan
+            new = room_context.start_run(plan, lambda _, who: resume_run(get_store(), key, who))
+        except (CannotResume, RunNotFound) as error:  # deleted, or ended well in another tab
             st.warning(str(error), icon=":material/error:")
             return
         if new:
             st.switch_page("run.py", query_params={"run": new})
 
 
-def first_part(run: Run) -> None:
+def draw_resumed_from_link(run: Run) -> None:
     """The way back to the run that this one goes on from."""
-    if sharing.theirs(run, visitor()) and (before := continues(store(), run.id)):
+    if sharing.can_open(run, current_visitor()) and (before := resumed_from(get_store(), run.id)):
         st.page_link(
             "run.py",
             label="This goes on from a run that was interrupted",

@@ -12,19 +12,19 @@ from pathlib import Path
 import streamlit
 
 # Streamlit's page has a line of script in it; it is known by its sum, as no other may run.
-_PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
-_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_INDEX_HTML = Path(streamlit.__file__).parent / "static" / "index.html"
+_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
-def _sums() -> str:
-    scripts = _INLINE.findall(_PAGE.read_text("utf-8"))
+def _hash_inline_scripts() -> str:
+    scripts = _INLINE_SCRIPT.findall(_INDEX_HTML.read_text("utf-8"))
     sums = (base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts)
     return " ".join(f"'sha256-{one}'" for one in sums)
 
 
-RULES = {
+DIRECTIVES = {
     "default-src": "'self'",
-    "script-src": f"'self' blob: {_sums()}",  # blob: is how Streamlit loads a component's script
+    "script-src": f"'self' blob: {_hash_inline_scripts()}",  # blob: is how Streamlit loads a component's script
     "style-src": "'self' 'unsafe-inline'",  # Streamlit and Plotly write styles as they go
     "img-src": "'self' data: blob:",
     "media-src": "'self' data: blob:",
@@ -36,4 +36,4 @@ RULES = {
     "form-action": "'self'",
     "frame-ancestors": "'self'",
 }
-POLICY = "; ".join(f"{what} {whence}" for what, whence in RULES.items())
+CONTENT_SECURITY_POLICY = "; ".join(f"{what} {whence}" for what, whence in DIRECTIVES.items())

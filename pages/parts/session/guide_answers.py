@@ -7,16 +7,16 @@ from dataclasses import asdict
 
 from guide import UNSURE, Answers, BadAnswer
 
-NAME = "answers"
+PARAM = "answers"
 
 
-def written(answers: Answers) -> str:
+def encode(answers: Answers) -> str:
     """The answers in one word; "" where every question was left open."""
     given = asdict(answers).items()
     return ",".join(f"{key}:{answer}" for key, answer in given if answer != UNSURE)
 
 
-def read(text: str) -> dict[str, str]:
+def decode(text: str) -> dict[str, str]:
     """The answers that `written` wrote; {} where the address was changed by hand into none."""
     pairs = (pair.partition(":") for pair in text.split(","))
     try:

@@ -6,32 +6,32 @@ from functools import partial
 import streamlit as st
 
 from pages.parts.figures import run_snapshot as tell
-from pages.parts.figures.markdown import plain, title_of
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.visitor import visitor
+from pages.parts.figures.markdown import escape_markdown, format_data_title
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.visitor import current_visitor
 from trainers import backbones
 from trainers.hosting import quotas
-from trainers.hosting.quotas import NotYours, OverLimit
-from trainers.hosting.rooms import NotNow, Person, Room, Settings, rooms
+from trainers.hosting.quotas import NotOwner, QuotaExceeded
+from trainers.hosting.rooms import NotAllowedInRoom, Person, Room, RoomSettings, get_rooms
 from trainers.plan import Plan
 
-PAUSED = "The room is paused: nothing can be started until whoever leads it goes on."
-LOOK_SECONDS = 2.0  # between two looks at whether the room is paused
+PAUSED_MESSAGE = "The room is paused: nothing can be started until whoever leads it goes on."
+POLL_SECONDS = 2.0  # between two looks at whether the room is paused
 
 
-def here() -> tuple[Room, Person] | None:
+def find_room() -> tuple[Room, Person] | None:
     """The room that the visitor takes part in."""
-    return rooms().of(visitor())
+    return get_rooms().of(current_visitor())
 
 
-def banner(found: tuple[Room, Person] | None) -> None:
+def draw_banner(found: tuple[Room, Person] | None) -> None:
     """Which room it is, at the top of the page; it hears when the room is paused or over."""
     if not found:
         return
     room, person = found
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/groups: **{plain(room.title)}**: you are **{plain(person.name)}**, and "
+            f":material/groups: **{escape_markdown(room.title)}**: you are **{escape_markdown(person.name)}**, and "
             "runs count on the board.",
             width="stretch",
         )
@@ -41,40 +41,42 @@ def banner(found: tuple[Room, Person] | None) -> None:
             icon=":material/leaderboard:",
             query_params={"room": room.code},
         )
-        st.button("Leave the room", on_click=rooms().leave, args=(visitor(),))
+        st.button("Leave the room", on_click=get_rooms().leave, args=(current_visitor(),))
     if room.paused:
-        st.warning(PAUSED, icon=":material/pause_circle:")
-    st.fragment(told_plainly()(_look_again), run_every=LOOK_SECONDS)(room.paused)
+        st.warning(PAUSED_MESSAGE, icon=":material/pause_circle:")
+    st.fragment(error_boundary()(_rerun_on_change), run_every=POLL_SECONDS)(room.paused)
 
 
-def _look_again(paused: bool) -> None:
-    found = here()
+def _rerun_on_change(paused: bool) -> None:
+    found = find_room()
     if found is None or found[0].paused != paused:
         st.rerun(scope="app")
 
 
-def start(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> str:
+def start_run(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> str:
     """Starts a run, in the room where the visitor is in one; its id, or "" after a word of why
     not. What is locked is held by `rooms().start`, whatever this page shows. `queue` as in
     `limits.start`."""
     try:
-        return rooms().start(plan, visitor(), partial(quotas.start, queue=queue))
-    except (NotNow, OverLimit, NotYours) as error:
-        st.warning(plain(str(error)), icon=":material/lock:")
+        return get_rooms().start(plan, current_visitor(), partial(quotas.enqueue_job, queue=queue))
+    except (NotAllowedInRoom, QuotaExceeded, NotOwner) as error:
+        st.warning(escape_markdown(str(error)), icon=":material/lock:")
         return ""
 
 
-def locked(settings: Settings, number: int) -> None:
+def draw_locked_settings(settings: RoomSettings, number: int) -> None:
     """What stays as it is, in words."""
     fixed = {
-        "data": f"Data: {title_of(settings.data)}",
+        "data": f"Data: {format_data_title(settings.data)}",
         "per_class": "All examples" if settings.per_class is None
         else f"{settings.per_class} examples of each class",
-        "seconds": f"Time budget: {tell.duration(settings.seconds)}",
+        "seconds": f"Time budget: {tell.format_duration(settings.seconds)}",
     }  # fmt: skip
     words = [text for key, text in fixed.items() if not settings.may(key)]
     if not settings.may("expert"):
-        words.append(f"Model: {plain(backbones.pick(settings.backbone_for(settings.data)).name)}")
+        words.append(
+            f"Model: {escape_markdown(backbones.pick(settings.backbone_for(settings.data)).name)}"
+        )
     if words:
         st.caption(f":material/lock: Set by the room: {'; '.join(words)}.")
     if settings.draws and not settings.may("expert"):
@@ -84,7 +86,7 @@ def locked(settings: Settings, number: int) -> None:
         )
 
 
-def in_address(settings: Settings, number: int = 1) -> dict[str, str]:
+def build_run_params(settings: RoomSettings, number: int = 1) -> dict[str, str]:
     """What fills in the Run page, for the person who came as `number`."""
     told = {"approach": settings.approaches[0], "data": settings.data}
     told |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed(number))}

@@ -4,49 +4,49 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.visitor import visitor
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.visitor import current_visitor
 from trainers.hosting import sharing
-from trainers.store import NoSuchRun, Run, store
+from trainers.store import Run, RunNotFound, get_store
 
-SHARED = "shared"  # the name of a link's token in the address
+SHARE_PARAM = "shared"  # the name of a link's token in the address
 
 
-def addressed(name: str) -> str | None:
+def read_run_key(name: str) -> str | None:
     """What the address asks for: an id under `name`, or a token."""
-    return st.query_params.get(name) or st.query_params.get(SHARED)
+    return st.query_params.get(name) or st.query_params.get(SHARE_PARAM)
 
 
-def opened(name: str) -> Run:
+def open_run(name: str) -> Run:
     """The run that the address names. Raises `NoSuchRun`, with what to tell the visitor."""
     if key := st.query_params.get(name):
-        return sharing.opened(key, visitor())
-    return sharing.shared(st.query_params.get(SHARED, ""))
+        return sharing.open_run(key, current_visitor())
+    return sharing.open_shared_run(st.query_params.get(SHARE_PARAM, ""))
 
 
-def still_open(run: Run) -> bool:
+def can_still_open(run: Run) -> bool:
     """Whether who looks at it may still do so: it can be deleted, or its link taken back, while it
     is watched."""
     try:
-        if sharing.theirs(run, visitor()):
-            return bool(store().find(run.id))
-        return sharing.shared(st.query_params.get(SHARED, "")).id == run.id
-    except NoSuchRun:
+        if sharing.can_open(run, current_visitor()):
+            return bool(get_store().find(run.id))
+        return sharing.open_shared_run(st.query_params.get(SHARE_PARAM, "")).id == run.id
+    except RunNotFound:
         return False
 
 
-def share(run: Run) -> None:
+def draw_share_menu(run: Run) -> None:
     """The link, to make and to take back: for who started it."""
-    if run.visitor != visitor():
+    if run.visitor != current_visitor():
         return
     # A fragment: what stood there goes at once, not when the rest of a busy page is drawn.
     with st.popover("Share", icon=":material/share:"):
-        st.fragment(told_plainly()(offered))(run)
+        st.fragment(error_boundary()(draw_share_link))(run)
 
 
-def offered(run: Run) -> None:
+def draw_share_link(run: Run) -> None:
     what = "comparison" if run.kind == "compare" else "run"
-    token = sharing.token_of(run.id, visitor())
+    token = sharing.find_token(run.id, current_visitor())
     if token is None:
         st.markdown(
             f"Nobody but you can open this {what}. With a link others can look at it: curves, "
@@ -54,16 +54,16 @@ def offered(run: Run) -> None:
             "nothing, and examples of your own data are not shown to them."
         )
         st.button("Make a link", icon=":material/link:", type="primary", key="share",
-                  on_click=told_plainly()(sharing.share), args=(run.id, visitor()))  # fmt: skip
+                  on_click=error_boundary()(sharing.share_run), args=(run.id, current_visitor()))  # fmt: skip
         return
     st.markdown(f"Whoever has this link can look at this {what}, and change nothing:")
-    st.code(link(token), language=None, wrap_lines=True)
+    st.code(build_share_url(token), language=None, wrap_lines=True)
     st.button("Stop sharing", icon=":material/link_off:", key="unshare",
-              on_click=told_plainly()(sharing.unshare), args=(run.id, visitor()))  # fmt: skip
+              on_click=error_boundary()(sharing.unshare_run), args=(run.id, current_visitor()))  # fmt: skip
     st.caption("The link then leads nowhere, for good. You can make a new one.")
 
 
-def link(token: str) -> str:
+def build_share_url(token: str) -> str:
     """The whole address, as this browser would reach it."""
     here = urlsplit(st.context.url or "")
-    return here._replace(query=f"{SHARED}={token}", fragment="").geturl()
+    return here._replace(query=f"{SHARE_PARAM}={token}", fragment="").geturl()

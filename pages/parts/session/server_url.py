@@ -6,18 +6,28 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import psutil
 
-HERE = "http://localhost:8501/room"  # where a browser says nothing
+LOCAL_URL = "http://localhost:8501/room"  # where a browser says nothing
 # Of programs on this very computer: nobody else comes in by them.
-INSIDE = ("docker", "br-", "veth", "virbr", "vmnet", "vEthernet", "utun", "tun", "tap")
+VIRTUAL_INTERFACE_PREFIXES = (
+    "docker",
+    "br-",
+    "veth",
+    "virbr",
+    "vmnet",
+    "vEthernet",
+    "utun",
+    "tun",
+    "tap",
+)
 
 
-def page(url: str | None) -> str:
+def strip_query(url: str | None) -> str:
     """The address of the page itself, without what follows a question mark."""
-    parts = urlsplit(url or HERE)
+    parts = urlsplit(url or LOCAL_URL)
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
-def is_of_this_computer_alone(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     """Whether only this computer understands it: "localhost", 127.0.0.1 and the like."""
     host = urlsplit(url).hostname or ""
     try:
@@ -27,14 +37,14 @@ def is_of_this_computer_alone(url: str) -> bool:
     return found.is_loopback or found.is_unspecified
 
 
-def in_the_network(url: str) -> list[str]:
+def list_network_urls(url: str) -> list[str]:
     """`url` with each address that this computer has in a network, home networks first. Nothing
     is asked of the network for it."""
     parts, up = urlsplit(url), psutil.net_if_stats()
     hosts = [
         one.address
         for name, addresses in psutil.net_if_addrs().items()
-        if not name.startswith(INSIDE) and (name not in up or up[name].isup)
+        if not name.startswith(VIRTUAL_INTERFACE_PREFIXES) and (name not in up or up[name].isup)
         for one in addresses
         if one.family == AF_INET and _is_reachable(one.address)
     ]
@@ -48,7 +58,7 @@ def _is_reachable(host: str) -> bool:
     return not (found.is_loopback or found.is_link_local or found.is_unspecified)
 
 
-def is_address(text: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether `text`, typed by somebody, can stand in a link."""
     try:
         parts = urlsplit(text.strip())
@@ -57,6 +67,6 @@ def is_address(text: str) -> bool:
         return False
 
 
-def with_code(url: str, **more: str) -> str:
+def add_query(url: str, **more: str) -> str:
     """The link that leads into a room."""
     return f"{url}?{urlencode(more)}"

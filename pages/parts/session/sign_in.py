@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts.figures.markdown import plain
-from pages.parts.session.visitor import account, account_name, browser
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.session.visitor import current_account, current_account_name, current_browser
 from trainers.hosting import accounts
-from trainers.system.settings import hosted
+from trainers.system.settings import is_hosted
 
 Page = Any  # a page of st.navigation
 
@@ -18,12 +18,12 @@ def can_sign_in() -> bool:
     return "is_logged_in" in st.user
 
 
-def may_enter() -> bool:
+def can_enter() -> bool:
     """Whether this visitor may see pages: everybody, unless a sign-in is asked for."""
-    return account() is not None or not hosted()
+    return current_account() is not None or not is_hosted()
 
 
-def door(page: Page) -> None:
+def draw_login_page(page: Page) -> None:
     """What who has to sign in sees in place of `page`: nothing of it."""
     st.title("Thaw")
     st.markdown(
@@ -38,7 +38,9 @@ def door(page: Page) -> None:
         )
         return
     st.markdown("Sign in, so that your runs and your data are yours alone, on any computer.")
-    st.button("Sign in", type="primary", icon=":material/login:", on_click=_go, args=(page,))
+    st.button(
+        "Sign in", type="primary", icon=":material/login:", on_click=_start_login, args=(page,)
+    )
     st.caption(
         ":material/lock: Your name and address are not kept: what you do here is filed under a "
         "number that cannot be turned back into your account."
@@ -50,49 +52,49 @@ def door(page: Page) -> None:
         )
 
 
-def _go(page: Page) -> None:
-    accounts.remember(browser(), page.url_path, st.query_params.to_dict())
+def _start_login(page: Page) -> None:
+    accounts.save_redirect(current_browser(), page.url_path, st.query_params.to_dict())
     st.login()
 
 
-def lead_back() -> None:
+def restore_redirect() -> None:
     """Once after a sign-in: to the page that one came from."""
-    if account() is None or st.session_state.get("led-back"):
+    if current_account() is None or st.session_state.get("led-back"):
         return
     st.session_state["led-back"] = True
-    page, query = accounts.recalled(browser()) or ("", {})
+    page, query = accounts.pop_redirect(current_browser()) or ("", {})
     if page or query:
         st.switch_page(f"{page or 'guide'}.py", query_params=query)
 
 
-def who(page: Page) -> None:
+def draw_account_menu(page: Page) -> None:
     """Who is signed in and the way out; the way in where it is open to all."""
     if not can_sign_in():
         return
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if account() is None:
-            st.button("Sign in", icon=":material/login:", type="tertiary", on_click=_go,
+        if current_account() is None:
+            st.button("Sign in", icon=":material/login:", type="tertiary", on_click=_start_login,
                       args=(page,), key="sign-in")  # fmt: skip
             return
-        with st.popover(plain(account_name()), icon=":material/account_circle:"):
-            st.markdown(f"Signed in as **{plain(account_name())}**.")
+        with st.popover(escape_markdown(current_account_name()), icon=":material/account_circle:"):
+            st.markdown(f"Signed in as **{escape_markdown(current_account_name())}**.")
             if email := st.user.get("email"):
-                st.caption(plain(str(email)))
+                st.caption(escape_markdown(str(email)))
             st.button("Sign out", icon=":material/logout:", on_click=st.logout, key="sign-out")
-    _offer()
+    _draw_merge_offer()
 
 
-def _offer() -> None:
+def _draw_merge_offer() -> None:
     """Asks once about what this browser had before."""
-    mine = account()
+    mine = current_account()
     if st.session_state.get("asked-about") == mine:
         return
-    had = accounts.had(browser(), mine)
+    had = accounts.count_anonymous_data(current_browser(), mine)
     if not (had.runs or had.data):
         st.session_state["asked-about"] = mine
         return
     with st.container(border=True):
-        parts = [_many(had.runs, "run"), _many(had.data, "data set")]
+        parts = [_format_count(had.runs, "run"), _format_count(had.data, "data set")]
         st.markdown(
             f"Before you signed in, this browser had {' and '.join(filter(None, parts))}. Are they "
             "yours? Then take them into your account: you find them wherever you sign in, and who "
@@ -100,14 +102,14 @@ def _offer() -> None:
         )
         with st.container(horizontal=True):
             st.button("They are mine: take them", icon=":material/move_to_inbox:", key="take-over",
-                      on_click=_answer, args=(accounts.take_over, mine))  # fmt: skip
-            st.button("Leave them", key="leave-them", on_click=_answer,
-                      args=(accounts.leave, mine))  # fmt: skip
+                      on_click=_resolve_merge, args=(accounts.merge, mine))  # fmt: skip
+            st.button("Leave them", key="leave-them", on_click=_resolve_merge,
+                      args=(accounts.decline_merge, mine))  # fmt: skip
 
 
-def _answer(what: Callable[[str, str], None], mine: str) -> None:
-    what(browser(), mine)
+def _resolve_merge(what: Callable[[str, str], None], mine: str) -> None:
+    what(current_browser(), mine)
 
 
-def _many(count: int, what: str) -> str:
+def _format_count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}" if count else ""

@@ -6,27 +6,27 @@ from secrets import token_urlsafe
 
 import streamlit as st
 
-from trainers.datasets import Sample
+from trainers.datasets import Dataset
 from trainers.hosting.accounts import account_id
 from trainers.system.registry import UnknownKey
 
-COOKIE = "thaw_visitor"
+VISITOR_COOKIE = "thaw_visitor"
 
 
-def visitor() -> str:
+def current_visitor() -> str:
     """Whose everything is that is done here."""
-    return account() or browser()
+    return current_account() or current_browser()
 
 
-def browser() -> str:
+def current_browser() -> str:
     """The key of this browser; of this session only, where it keeps no cookies."""
-    given = str(st.context.cookies.get(COOKIE))
+    given = str(st.context.cookies.get(VISITOR_COOKIE))
     if re.fullmatch(r"[\w-]{16,64}", given):  # a browser may send anything
         return given
     return st.session_state.setdefault("visitor", token_urlsafe(16))
 
 
-def account() -> str | None:
+def current_account() -> str | None:
     """The visitor that who signed in is; None for who did not, or where nobody can."""
     if not st.user.get("is_logged_in"):
         return None
@@ -36,14 +36,14 @@ def account() -> str | None:
     return account_id(str(issuer), str(subject), st.secrets["auth"]["cookie_secret"])
 
 
-def account_name() -> str:
+def current_account_name() -> str:
     """How who signed in is called; their own words, not escaped."""
     return str(st.user.get("name") or st.user.get("email") or "Your account")
 
 
-def mine(sample: Sample) -> Sample:
+def require_access(sample: Dataset) -> Dataset:
     """The sample, where it is for everyone or this visitor's own. Raises `UnknownKey`."""
-    if getattr(sample, "visitor", "") in ("", visitor()):  # "": downloaded, for all
+    if getattr(sample, "visitor", "") in ("", current_visitor()):  # "": downloaded, for all
         return sample
     if not sample.classes:
         raise UnknownKey("This data was deleted.")

@@ -20,53 +20,55 @@ from trainers.hosting import quotas
 _SCRIPT = Path(__file__).with_name("data_upload.js")
 _STYLE = Path(__file__).with_name("data_upload.css")
 _SCRIPT_URL = "assets/add_data.js"
-_NEARLY = 1024  # bytes of a request that are not known beforehand
+_DEFAULT_BODY_BYTES = 1024  # bytes of a request that are not known beforehand
 
 
-async def _script(_: Request) -> FileResponse:
+async def _serve_script(_: Request) -> FileResponse:
     return FileResponse(
         _SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"}
     )
 
 
-async def receive(request: Request) -> Response:
+async def receive_upload(request: Request) -> Response:
     """Writes the body to a file of the draft; 200 and {"file": …}, or {"error": a sentence}."""
-    place = inbox.draft(request.path_params["draft"])
+    place = inbox.find_draft(request.path_params["draft"])
     if place is None:
-        return _refused(404, "This page is from yesterday. Load it again, and add the files again.")
+        return _error_response(
+            404, "This page is from yesterday. Load it again, and add the files again."
+        )
     declared = request.headers.get("content-length", "")
-    size = int(declared) if declared.isdecimal() else _NEARLY
+    size = int(declared) if declared.isdecimal() else _DEFAULT_BODY_BYTES
     try:
         file = await to_thread.run_sync(quotas.new_file, place, size)
     except BadUpload as error:
-        return _refused(413, str(error))
+        return _error_response(413, str(error))
     written = 0
     try:
         with open(file, "xb") as out:
             async for chunk in request.stream():
                 written += len(chunk)
-                if written > max(size, _NEARLY) or written > MAX_BYTES:
+                if written > max(size, _DEFAULT_BODY_BYTES) or written > MAX_BYTES:
                     raise BadUpload("More came than was announced, so it was not kept.")
                 out.write(chunk)
     except ClientDisconnect:
         file.unlink(missing_ok=True)
-        return _refused(400, "The connection broke off.")
+        return _error_response(400, "The connection broke off.")
     except BadUpload as error:
         file.unlink(missing_ok=True)
-        return _refused(413, str(error))
+        return _error_response(413, str(error))
     except OSError as error:
         file.unlink(missing_ok=True)
-        return _refused(507, f"The file could not be written ({error.strerror}).")
+        return _error_response(507, f"The file could not be written ({error.strerror}).")
     return JSONResponse({"file": file.name})
 
 
-def _refused(status: int, text: str) -> Response:
+def _error_response(status: int, text: str) -> Response:
     return JSONResponse({"error": text}, status_code=status)
 
 
 routes = [
-    Route("/upload/{draft:str}", receive, methods=["PUT"]),
-    Route(f"/{_SCRIPT_URL}", _script),
+    Route("/upload/{draft:str}", receive_upload, methods=["PUT"]),
+    Route(f"/{_SCRIPT_URL}", _serve_script),
 ]
 
 _mount = st.components.v2.component(
@@ -79,17 +81,17 @@ _mount = st.components.v2.component(
 )
 
 
-class Brought(NamedTuple):
+class Upload(NamedTuple):
     """What the visitor has sent: all files are on the disk."""
 
     files: list  # [file, [part, …]] each, as inbox.named takes it; not yet checked
     title: str  # what they called it
 
 
-def add_data(mode: Literal["files", "classes"], *, draft: str, key: str) -> Brought | None:
+def draw_data_upload(mode: Literal["files", "classes"], *, draft: str, key: str) -> Upload | None:
     """Draw where `key` was drawn before; files go to the draft. Not None once: when all came."""
     told = _mount(key=key, data={"mode": mode, "draft": draft}, on_ready_change=lambda: None)
     match told.ready:
         case {"files": [*files], "title": str(title)}:
-            return Brought(files, title)
+            return Upload(files, title)
     return None

@@ -2,25 +2,25 @@
 
 import streamlit as st
 
-from pages.parts.figures.markdown import plain
-from pages.parts.session.start_job import start
-from pages.parts.widgets.job_progress import waiting
-from trainers.events import Failed
-from trainers.jobs import Fetch
-from trainers.store import store
+from pages.parts.figures.markdown import escape_markdown
+from pages.parts.session.start_job import start_job
+from pages.parts.widgets.job_progress import draw_job_progress
+from trainers.events import JobFailed
+from trainers.jobs import Download
+from trainers.store import get_store
 
 
-def offer(key: str, words: str) -> None:
+def draw_download_offer(key: str, words: str) -> None:
     """What would be fetched, in `words` (Markdown), and the button; or how far it is."""
-    job = store().latest("fetch", key)
+    job = get_store().latest("fetch", key)
     if job and not job.is_over:
-        waiting(job)
+        draw_job_progress(job)
         return
     st.markdown(f":material/download: {words}")
-    if job and job.result and job.result["type"] == Failed.kind():
-        st.warning(plain(job.result["text"]), icon=":material/cloud_off:")
+    if job and job.result and job.result["type"] == JobFailed.tag:
+        st.warning(escape_markdown(job.result["text"]), icon=":material/cloud_off:")
     pressed = st.button(
         "Download it", icon=":material/download:", key=f"fetch-{key}", width="stretch"
     )
-    if pressed and start(Fetch(key=key)):
+    if pressed and start_job(Download(key=key)):
         st.rerun()

@@ -9,7 +9,7 @@ from typing import TypedDict
 import streamlit as st
 
 
-class Card(TypedDict, total=False):
+class ExampleCard(TypedDict, total=False):
     example: str  # a text, or a picture as a data: URI
     label: str  # the right answer
     answer: str  # the model's, "" before it gave one
@@ -45,6 +45,6 @@ _mount = st.components.v2.component(
 )
 
 
-def examples(cards: list[Card], *, key: str, colour: str) -> None:
+def draw_example_cards(cards: list[ExampleCard], *, key: str, colour: str) -> None:
     """Draw `cards` where they were drawn before under `key`; `colour` is the approach's."""
     _mount(key=key, data={"cards": cards, "colour": colour})

@@ -11,32 +11,30 @@ from pathlib import Path
 import streamlit as st
 
 from guide.glossary import GLOSSARY
-from trainers.system.registry import pick_from
+from trainers.system.registry import look_up
 
-_LINK = re.compile(r"\[\[([^\]|]+)(?:\|([^\]]+))?\]\]")
+_TERM_PATTERN = re.compile(r"\[\[([^\]|]+)(?:\|([^\]]+))?\]\]")
 
 
-def word(key: str, shown: str = "") -> str:
+def link_term(key: str, shown: str = "") -> str:
     """The term `key` as Markdown, as `shown` (by default its title). Raises `UnknownKey`."""
-    term = pick_from(GLOSSARY, key, "word")
+    term = look_up(GLOSSARY, key, "word")
     return f'[{shown or term.title}](#word-{key} "{term.means}")'
 
 
-def explained(text: str) -> str:
+def link_marked_terms(text: str) -> str:
     """`text`, our own Markdown, with each [[key]] or [[key|as it stands here]] made a word."""
-    return _LINK.sub(lambda found: word(found[1], found[2] or ""), text)
+    return _TERM_PATTERN.sub(lambda found: link_term(found[1], found[2] or ""), text)
 
 
-class Words:
+class TermLinker:
     """Called on our own Markdown, makes a word of the first mention of each term: once for all the
     texts that it is called on, so a page is not full of lines. A term is named by its key, or as
     "key|what it is called there"."""
 
     def __init__(self, *terms: str) -> None:
         named = [term.partition("|") for term in terms]
-        self.left = {
-            key: shown or pick_from(GLOSSARY, key, "word").title for key, _, shown in named
-        }
+        self.left = {key: shown or look_up(GLOSSARY, key, "word").title for key, _, shown in named}
 
     def __call__(self, text: str) -> str:
         for key, title in list(self.left.items()):
@@ -45,7 +43,7 @@ class Words:
             for place in range(0, len(parts), 2):
                 made, count = re.subn(
                     rf"(?i)(?<![\w-]){re.escape(title)}(?![\w-])",
-                    lambda found, key=key: word(key, found[0]),
+                    lambda found, key=key: link_term(key, found[0]),
                     parts[place],
                     count=1,
                 )
@@ -65,6 +63,6 @@ _mount = st.components.v2.component(
 )
 
 
-def explain_words() -> None:
+def mount_tooltips() -> None:
     """Makes the words of the page explain themselves. Once a page, anywhere."""
     _mount(key="words")

@@ -19,20 +19,22 @@ _SCRIPT = Path(__file__).with_name("live_plot.js")
 _LIBRARY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _LIBRARY_URL = f"assets/plotly-{get_plotlyjs_version()}.min.js"
 _SCRIPT_URL = "assets/live_plot.js"
-_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # its URL has its version
+_IMMUTABLE_HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable"
+}  # its URL has its version
 
 
-async def _library(_: Request) -> FileResponse:
-    return FileResponse(_LIBRARY, media_type="text/javascript", headers=_FOREVER)
+async def _serve_library(_: Request) -> FileResponse:
+    return FileResponse(_LIBRARY, media_type="text/javascript", headers=_IMMUTABLE_HEADERS)
 
 
-async def _script(_: Request) -> FileResponse:
+async def _serve_script(_: Request) -> FileResponse:
     return FileResponse(
         _SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"}
     )
 
 
-routes = [Route(f"/{_LIBRARY_URL}", _library), Route(f"/{_SCRIPT_URL}", _script)]
+routes = [Route(f"/{_LIBRARY_URL}", _serve_library), Route(f"/{_SCRIPT_URL}", _serve_script)]
 
 _mount = st.components.v2.component(
     "live_plot",
@@ -48,7 +50,7 @@ _mount = st.components.v2.component(
 )
 
 
-def live_plot(
+def draw_live_plot(
     figure: dict, *, key: str, alt: str, on_click: Callable[[Any], None] | None = None
 ) -> None:
     """Draw `figure` (plain Plotly JSON with a height) where it was drawn before under `key`.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.figures.map_animation import Reel, film_data
+from pages.parts.figures.map_animation import MapAnimation, build_component_data
 
 _mount = st.components.v2.component(
     "film",
@@ -20,7 +20,9 @@ _mount = st.components.v2.component(
 )
 
 
-def film(films: Sequence[Reel], examples: dict[int, str], *, key: str) -> None:
+def draw_map_animation(
+    films: Sequence[MapAnimation], examples: dict[int, str], *, key: str
+) -> None:
     """Draw `films` where they were drawn before under `key`; `examples` are the texts, or small
     pictures as data: URIs, by their number."""
-    _mount(key=key, data=film_data(films, examples))
+    _mount(key=key, data=build_component_data(films, examples))

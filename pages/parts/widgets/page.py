@@ -6,20 +6,20 @@ from pathlib import Path
 import streamlit as st
 
 # What the address says a page is about; the rest of it are settings.
-ABOUT = ("run", "shared", "compare", "reading", "data", "room", "wall", "runs")
+IDENTITY_PARAMS = ("run", "shared", "compare", "reading", "data", "room", "wall", "runs")
 
 _mount = st.components.v2.component(
     "every_page", js=Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 )
 
 
-def every_page(path: str) -> None:
+def mount_page_script(path: str) -> None:
     """Once a page, anywhere; `path` is its own."""
-    about = [st.query_params.get(name, "") for name in ABOUT]
+    about = [st.query_params.get(name, "") for name in IDENTITY_PARAMS]
     _mount(key="every_page", data={"place": "|".join([path, *about])})
 
 
-def tell_address(path: str) -> None:
+def sync_url(path: str) -> None:
     """Before a page: a link from a page to itself, with another query, changes what the script is
     given and not what the browser has. Reload and Back then lead elsewhere, and the next press of a
     button back to where the link was. The guide's answers see to the address themselves."""

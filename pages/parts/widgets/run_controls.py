@@ -4,18 +4,18 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts.session.error_boundary import told_plainly
-from pages.parts.session.visitor import visitor
+from pages.parts.session.error_boundary import error_boundary
+from pages.parts.session.visitor import current_visitor
 from trainers.datasets import uploads
-from trainers.store import Run, store
+from trainers.store import Run, get_store
 
 
-def stop_and_cancel(job: Run, stop: str) -> None:
+def draw_stop_and_cancel(job: Run, stop: str) -> None:
     """The two buttons, side by side; `stop` says what Stop does. None where it is over, and only
     its visitor may press them."""
     if job.is_over:
         return
-    mine = job.visitor == visitor()
+    mine = job.visitor == current_visitor()
     if not mine:
         st.caption("This was started by somebody else: here it can be watched.")
     with st.container(horizontal=True):
@@ -24,20 +24,20 @@ def stop_and_cancel(job: Run, stop: str) -> None:
             icon=":material/stop_circle:",
             key=f"stop-{job.id}",
             disabled=job.stop or not job.claimed or not mine,
-            on_click=told_plainly()(store().stop),
-            args=(job.id, visitor()),
+            on_click=error_boundary()(get_store().stop),
+            args=(job.id, current_visitor()),
         )
         st.button(
             "Cancel",
             icon=":material/close:",
             key=f"cancel-{job.id}",
             disabled=not mine,
-            on_click=told_plainly()(store().cancel),
-            args=(job.id, visitor()),
+            on_click=error_boundary()(get_store().cancel),
+            args=(job.id, current_visitor()),
         )
 
 
-def filled_in(plan: Any) -> dict[str, str]:
+def build_run_params(plan: Any) -> dict[str, str]:
     """What fills in the Run page with the settings of a run or a comparison."""
     wanted = plan.as_json()
     names = [name for name in ("approach", "data", "backbone", "what_learns") if name in wanted]
@@ -49,6 +49,8 @@ def filled_in(plan: Any) -> dict[str, str]:
     )
 
 
-def may_use(data: str) -> bool:
+def can_use_data(data: str) -> bool:
     """Whether this visitor may run on `data`: who was handed a run's link sees that run only."""
-    return not data.startswith("own-") or data in {mine.key for mine in uploads.of(visitor())}
+    return not data.startswith("own-") or data in {
+        mine.key for mine in uploads.list_uploads(current_visitor())
+    }

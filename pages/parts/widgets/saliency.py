@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from trainers.serving.attribution import NOTHING, amount
+from trainers.serving.attribution import MIN_CHANGE, format_change
 
-FOR, AGAINST = "#D9650D", "#2A80CF"
+SUPPORTING_COLOUR, OPPOSING_COLOUR = "#D9650D", "#2A80CF"
 
 _mount = st.components.v2.component(
     "rests_on",
@@ -37,21 +37,21 @@ _mount = st.components.v2.component(
 )
 
 
-def heat(picture: str, change: Sequence[Sequence[float]], *, alt: str, key: str) -> None:
+def draw_heatmap(picture: str, change: Sequence[Sequence[float]], *, alt: str, key: str) -> None:
     """The picture (a data: URI), and beside it the same with the changes laid over it."""
-    data = {"picture": picture, "change": change, "alt": alt, "least": NOTHING}
-    _mount(key=key, data=data | {"for": FOR, "against": AGAINST})
+    data = {"picture": picture, "change": change, "alt": alt, "least": MIN_CHANGE}
+    _mount(key=key, data=data | {"for": SUPPORTING_COLOUR, "against": OPPOSING_COLOUR})
 
 
-def marked(words: Sequence[tuple[str, float]], measure: str, *, key: str) -> None:
+def draw_highlighted_text(words: Sequence[tuple[str, float]], measure: str, *, key: str) -> None:
     """The text, each piece underlined by its change in the `measure`."""
-    most = max([NOTHING, *(abs(change) for _, change in words)])
+    most = max([MIN_CHANGE, *(abs(change) for _, change in words)])
     told: list[dict[str, Any]] = [
         {
             "text": text,
-            "share": change / most if abs(change) >= NOTHING else 0,
-            "says": f"without it: {'-' if change > 0 else '+'} {amount(change, measure)}",
+            "share": change / most if abs(change) >= MIN_CHANGE else 0,
+            "says": f"without it: {'-' if change > 0 else '+'} {format_change(change, measure)}",
         }
         for text, change in words
     ]
-    _mount(key=key, data={"words": told, "for": FOR, "against": AGAINST})
+    _mount(key=key, data={"words": told, "for": SUPPORTING_COLOUR, "against": OPPOSING_COLOUR})

@@ -6,7 +6,7 @@ import streamlit as st
 
 
 @dataclass(frozen=True)
-class More:
+class ShowMore:
     key: str  # of what is shown, once on the page
     first: int  # at the start, and so many more each time
 

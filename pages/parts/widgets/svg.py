@@ -18,6 +18,6 @@ export default function ({ data, parentElement }) {
 )
 
 
-def picture(svg: str, *, key: str) -> None:
+def draw_svg(svg: str, *, key: str) -> None:
     """Draw `svg` where `key` was drawn before."""
     _mount(key=key, data={"svg": svg})

@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainers.backbones import BACKBONES, for_modality, pick
+from trainers.backbones import BACKBONES, list_for_modality, pick
 from trainers.networks import loading, minilm, pretrain, small_resnet
-from trainers.networks.encoder import Part, Tokens
+from trainers.networks.encoder import NamedBlock, TokenInputs
 from trainers.plan import Plan
 from trainers.system.registry import UnknownKey
-from trainers.training.loop import computed
-from trainers.training.prototypes import nearest_mean
+from trainers.training.loop import extract_features
+from trainers.training.prototypes import classify_by_class_mean
 from trainers.training.run import run
 
 BUNDLED = [row for row in BACKBONES.values() if row.is_bundled]
@@ -28,12 +28,12 @@ RAW = {
 
 
 def features(body, raw) -> torch.Tensor:
-    return torch.cat(list(computed(body, body.prepare(raw), torch.arange(len(raw)))))
+    return torch.cat(list(extract_features(body, body.prepare(raw), torch.arange(len(raw)))))
 
 
 @every_backbone
 def test_the_registry_tells_the_truth(row):
-    body = loading.fresh(row.key, pretrained=True)
+    body = loading.new_encoder(row.key, pretrained=True)
     assert sum(p.numel() for p in body.parameters()) == row.parameters
     assert body.features == row.features
     made = features(body, RAW[row.modality])
@@ -44,9 +44,9 @@ def test_the_registry_tells_the_truth(row):
 
 @every_backbone
 def test_the_parts_are_all_of_the_body_from_first_to_last(row):
-    body = loading.fresh(row.key, pretrained=False)
+    body = loading.new_encoder(row.key, pretrained=False)
     parts = body.named_parts()
-    assert all(isinstance(part, Part) for part in parts)
+    assert all(isinstance(part, NamedBlock) for part in parts)
     counted = sum(p.numel() for part in parts for p in part.module.parameters())
     assert counted == row.parameters
 
@@ -54,7 +54,7 @@ def test_the_parts_are_all_of_the_body_from_first_to_last(row):
 @every_backbone
 def test_random_weights_are_other_weights_in_the_same_shape(row):
     trained, random = (
-        loading.fresh(row.key, pretrained=which).state_dict() for which in (True, False)
+        loading.new_encoder(row.key, pretrained=which).state_dict() for which in (True, False)
     )
     assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in random.items()}
     differ = [name for name in trained if not torch.equal(trained[name], random[name])]
@@ -63,16 +63,16 @@ def test_random_weights_are_other_weights_in_the_same_shape(row):
 
 @every_backbone
 def test_changing_one_run_s_body_leaves_the_next_one_s(row):
-    first = loading.fresh(row.key, pretrained=True)
+    first = loading.new_encoder(row.key, pretrained=True)
     with torch.no_grad():
         for parameter in first.parameters():
             parameter.zero_()
-    assert any(p.any() for p in loading.fresh(row.key, pretrained=True).parameters())
+    assert any(p.any() for p in loading.new_encoder(row.key, pretrained=True).parameters())
 
 
 @every_backbone
 def test_lora_adds_a_little_and_changes_nothing_at_first(row):
-    body = loading.fresh(row.key, pretrained=True)
+    body = loading.new_encoder(row.key, pretrained=True)
     before = features(body, RAW[row.modality])
     body.add_lora(4)
     assert torch.allclose(features(body, RAW[row.modality]), before, atol=1e-2)
@@ -82,7 +82,7 @@ def test_lora_adds_a_little_and_changes_nothing_at_first(row):
 
 @every_backbone
 def test_a_feature_does_not_depend_on_the_batch_it_came_in(row):
-    body = loading.fresh(row.key, pretrained=True)
+    body = loading.new_encoder(row.key, pretrained=True)
     together = features(body, RAW[row.modality])
     alone = features(body, RAW[row.modality][:1])
     likeness = torch.nn.functional.cosine_similarity(together[:1], alone)
@@ -90,7 +90,10 @@ def test_a_feature_does_not_depend_on_the_batch_it_came_in(row):
 
 
 def test_each_kind_of_data_has_a_bundled_backbone_first():
-    assert [for_modality(kind)[0].key for kind in ("images", "text")] == ["small_resnet", "minilm"]
+    assert [list_for_modality(kind)[0].key for kind in ("images", "text")] == [
+        "small_resnet",
+        "minilm",
+    ]
 
 
 def test_an_unknown_backbone_names_a_near_one():
@@ -104,20 +107,20 @@ def test_an_unknown_backbone_names_a_near_one():
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
     """A copy of the package's model to damage; found in place of the package."""
-    package = tmp_path / minilm.PACKAGE
-    shutil.copytree(minilm.folder(), package / "model")
+    package = tmp_path / minilm.WEIGHTS_PACKAGE
+    shutil.copytree(minilm.find_model_folder(), package / "model")
 
     class Spec:
         submodule_search_locations = (str(package),)
 
-    minilm.folder.cache_clear()
+    minilm.find_model_folder.cache_clear()
     monkeypatch.setattr(minilm, "find_spec", lambda name: Spec)
     yield package / "model"
-    minilm.folder.cache_clear()
+    minilm.find_model_folder.cache_clear()
 
 
 def test_the_published_files_pass(copied):
-    assert minilm.folder() == copied
+    assert minilm.find_model_folder() == copied
 
 
 @pytest.mark.parametrize("name", minilm.SHA256)
@@ -125,14 +128,14 @@ def test_a_damaged_file_is_refused(copied, name):
     whole = (copied / name).read_bytes()
     (copied / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(minilm.DamagedFile, match=f"{name}.*not the published file"):
-        minilm.folder()
+        minilm.find_model_folder()
 
 
 def test_a_missing_package_is_said(monkeypatch):
-    minilm.folder.cache_clear()
+    minilm.find_model_folder.cache_clear()
     monkeypatch.setattr(minilm, "find_spec", lambda name: None)
     with pytest.raises(minilm.DamagedFile, match=r"missing\. Install Thaw again"):
-        minilm.folder()
+        minilm.find_model_folder()
 
 
 def test_the_model_is_the_original_release():
@@ -142,7 +145,7 @@ def test_the_model_is_the_original_release():
 
 
 def test_sentences_that_mean_the_same_are_near():
-    body = loading.fresh("minilm", pretrained=True)
+    body = loading.new_encoder("minilm", pretrained=True)
     made = features(
         body,
         ["A man is eating food.", "Someone eats a meal.", "The stock market fell sharply today."],
@@ -154,9 +157,9 @@ def test_sentences_that_mean_the_same_are_near():
 
 
 def test_a_long_text_is_cut():
-    body = loading.fresh("minilm", pretrained=False)
+    body = loading.new_encoder("minilm", pretrained=False)
     prepared = body.prepare(["word " * 1000])
-    assert isinstance(prepared, Tokens)
+    assert isinstance(prepared, TokenInputs)
     assert prepared.lengths.tolist() == [minilm.MAX_TOKENS]
 
 
@@ -166,7 +169,7 @@ def test_the_code_of_the_model_s_package_is_never_imported(root):
         "from trainers.networks.loading import fresh\n"
         "body = fresh('minilm', pretrained=True)\n"
         "body(body.prepare(['a text']).batch(torch.tensor([0])))\n"
-        f"print(*({{{minilm.PACKAGE!r}, 'sentence_transformers'}} & set(sys.modules)))"
+        f"print(*({{{minilm.WEIGHTS_PACKAGE!r}, 'sentence_transformers'}} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
@@ -178,7 +181,7 @@ def test_the_code_of_the_model_s_package_is_never_imported(root):
 # --- our own network --------------------------------------------------------------------------
 
 
-WEIGHTS = small_resnet.WEIGHTS / "small_resnet.safetensors"
+WEIGHTS = small_resnet.WEIGHTS_DIR / "small_resnet.safetensors"
 
 
 def test_the_weights_are_small():
@@ -186,7 +189,7 @@ def test_the_weights_are_small():
 
 
 def test_pictures_of_any_size_are_made_to_fit():
-    body = loading.fresh("small_resnet", pretrained=False)
+    body = loading.new_encoder("small_resnet", pretrained=False)
     for height, width in ((8, 8), (32, 32), (64, 48), (200, 300)):
         prepared = body.prepare(np.full((2, height, width, 3), 200, np.uint8))
         assert prepared.images.shape == (2, 3, 32, 32)
@@ -195,7 +198,9 @@ def test_pictures_of_any_size_are_made_to_fit():
 
 def test_augmented_pictures_are_shifted_copies():
     image = np.arange(3 * 32 * 32, dtype=np.int64).reshape(32, 32, 3) % 251
-    prepared = loading.fresh("small_resnet", pretrained=False).prepare(image[None].astype(np.uint8))
+    prepared = loading.new_encoder("small_resnet", pretrained=False).prepare(
+        image[None].astype(np.uint8)
+    )
     plain = prepared.batch(torch.tensor([0]))[0]
     moved = prepared.batch(torch.tensor([0] * 200), augment=True)
     assert plain.max() <= 1
@@ -220,9 +225,9 @@ def cifar(real_data) -> Path:
 
 @pytest.mark.real_data
 def test_the_small_network_knows_what_it_was_trained_on(cifar):
-    images, labels = pretrain.read(cifar, "test")
+    images, labels = pretrain.load_split(cifar, "test")
     images, labels = images[:300], labels[:300]
-    body = loading.fresh("small_resnet", pretrained=True)
+    body = loading.new_encoder("small_resnet", pretrained=True)
     stored = load_file(WEIGHTS)
     made = features(body, images.permute(0, 2, 3, 1).numpy())
     scores = made @ stored["1.weight"].float().T + stored["1.bias"].float()
@@ -231,13 +236,13 @@ def test_the_small_network_knows_what_it_was_trained_on(cifar):
 
 @pytest.mark.real_data
 def test_its_features_tell_new_pictures_apart_better_than_random_ones(cifar):
-    images, labels = pretrain.read(cifar, "test")
+    images, labels = pretrain.load_split(cifar, "test")
     kept = labels < 10
     pictures, labels = images[kept][:300].permute(0, 2, 3, 1).numpy(), labels[kept][:300]
     right = {}
     for pretrained in (True, False):
-        made = features(loading.fresh("small_resnet", pretrained=pretrained), pictures)
-        answers = nearest_mean(made[:100], labels[:100], made[100:], 10)
+        made = features(loading.new_encoder("small_resnet", pretrained=pretrained), pictures)
+        answers = classify_by_class_mean(made[:100], labels[:100], made[100:], 10)
         right[pretrained] = (answers == labels[100:]).float().mean().item()
     assert right[True] > right[False] + 0.2
 

@@ -18,21 +18,28 @@ from trainers.claims import (
     PARTLY,
     UNKNOWN,
     Arm,
-    Contest,
-    Measured,
+    Comparison,
+    RunResult,
 )
 from trainers.claims.judge import judge
-from trainers.events import Cancelled, ClaimRunDone, ClaimRunStarted, Finished, Judged, from_json
-from trainers.jobs import ClaimTest, perform
+from trainers.events import (
+    ClaimRunDone,
+    ClaimRunStarted,
+    ClaimTestDone,
+    JobCancelled,
+    RunFinished,
+    from_json,
+)
+from trainers.jobs import ClaimTest, run_job
 from trainers.plan import BadPlan, Plan
-from trainers.store import FINISHED, store
+from trainers.store import FINISHED, get_store
 from trainers.system.registry import UnknownKey
-from trainers.tasks.claim_test import machine, measured, try_claim
+from trainers.tasks.claim_test import describe_machine, run_claim, summarise_run
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
 TESTS, CHECKS, CLASSES = 400, 100, 4
-IMAGES = {key for key, sample in datasets.SAMPLES.items() if sample.modality == "images"}
+IMAGES = {key for key, sample in datasets.BUNDLED_DATASETS.items() if sample.modality == "images"}
 
 
 def never() -> bool:
@@ -44,23 +51,25 @@ def never() -> bool:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_claim_has_an_experiment_that_can_be_run(claim):
-    plans = claims.plans(claim)
+    plans = claims.build_plans(claim)
     assert len({(p.data, p.approach, p.per_class, p.seed) for p in plans}) == len(plans)
-    assert {datasets.pick(plan.data).key for plan in plans} <= set(datasets.SAMPLES)
+    assert {datasets.get_dataset(plan.data).key for plan in plans} <= set(datasets.BUNDLED_DATASETS)
     for plan in plans:
-        assert (plan.per_class or 0) <= datasets.pick(plan.data).train_per_class
+        assert (plan.per_class or 0) <= datasets.get_dataset(plan.data).train_per_class
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_nobody_waits_long_for_a_claim(claim):
-    assert sum(plan.seconds for plan in claims.plans(claim)) <= claims.ceiling(claim) <= 260
+    assert (
+        sum(plan.seconds for plan in claims.build_plans(claim)) <= claims.max_seconds(claim) <= 260
+    )
 
 
 def test_a_budget_is_shared_out_and_never_padded():
-    asked = claims.plans("hybrid", claims.ceiling("hybrid") / 4)
-    full = claims.plans("hybrid", 10_000)
+    asked = claims.build_plans("hybrid", claims.max_seconds("hybrid") / 4)
+    full = claims.build_plans("hybrid", 10_000)
     assert [plan.seconds * 4 for plan in asked] == [plan.seconds for plan in full]
-    assert full == claims.plans("hybrid")
+    assert full == claims.build_plans("hybrid")
 
 
 def test_time_can_only_be_saved_on_most_data_if_pictures_and_texts_are_among_them():
@@ -75,24 +84,24 @@ def test_there_is_no_experiment_without_a_claim():
 
 def test_what_does_not_exist_is_refused_by_name():
     with pytest.raises(UnknownKey, match="Did you mean 'hybrid'"):
-        claims.plans("hybrd")
+        claims.build_plans("hybrd")
     with pytest.raises(BadPlan, match="above 0"):
-        claims.plans("hybrid", 0)
+        claims.build_plans("hybrid", 0)
 
 
 # --- the judge ------------------------------------------------------------------------------------
 
 
-def results(claim: str, told: Callable[[Plan], dict]) -> list[Measured]:
+def results(claim: str, told: Callable[[Plan], dict]) -> list[RunResult]:
     """What the runs of a claim might leave; `told` says of each what is not as usual. `share` of
     the tests is right, the first ones, so that differences are as certain as they can be."""
     left = []
-    for plan in claims.plans(claim):
+    for plan in claims.build_plans(claim):
         facts = {"share": 0.5, "seconds": 5.0, "looks": ((5.0, 0.5),), "first_seconds": 0.0}
         facts |= told(plan)
         share = facts.pop("share")
         left.append(
-            Measured(
+            RunResult(
                 data=plan.data,
                 approach=plan.approach,
                 per_class=plan.per_class,
@@ -221,9 +230,9 @@ def test_a_small_difference_is_not_certain():
     left = results("limited-data", told)
     assert judge("limited-data", left).outcome == HOLDS  # nested: all of it is on one side
 
-    def mixed(one: Measured) -> Measured:
+    def mixed(one: RunResult) -> RunResult:
         back = one.right[::-1] if one.approach == "transfer" else one.right
-        return Measured(**{**vars(one), "right": back})
+        return RunResult(**{**vars(one), "right": back})
 
     assert judge("limited-data", [mixed(one) for one in left]).outcome == UNKNOWN
 
@@ -263,7 +272,7 @@ def test_it_is_said_when_training_from_scratch_was_cut_short():
 
 def test_only_tests_that_all_were_asked_are_compared():
     left = [
-        Measured(**{**vars(one), "right": one.right[: TESTS // 2]})
+        RunResult(**{**vars(one), "right": one.right[: TESTS // 2]})
         if one.approach == "transfer"
         else one
         for one in results("limited-data", LEVEL)
@@ -275,13 +284,13 @@ def test_only_tests_that_all_were_asked_are_compared():
 
 def test_what_a_run_leaves_is_json_both_ways():
     (one, *_) = results("compute", reaches(1.0))
-    assert Measured.from_json(json.loads(json.dumps(one.as_json()))) == one
+    assert RunResult.from_json(json.loads(json.dumps(one.as_json()))) == one
 
 
-@pytest.mark.parametrize("claim", claims.shipped())
+@pytest.mark.parametrize("claim", claims.load_results())
 def test_a_shipped_verdict_follows_from_its_runs(claim):
-    ships = claims.shipped()[claim]
-    again = judge(claim, [Measured.from_json(one) for one in ships["runs"]])
+    ships = claims.load_results()[claim]
+    again = judge(claim, [RunResult.from_json(one) for one in ships["runs"]])
     assert (again.outcome, again.words) == (ships["outcome"], ships["words"])
     assert json.loads(json.dumps(again.numbers)) == ships["numbers"]
     assert ships["whole"]
@@ -297,12 +306,12 @@ def test_a_shipped_verdict_follows_from_its_runs(claim):
 def small(toy, monkeypatch):
     """One claim, on toys."""
     arms = Arm("transfer", 10, 2), Arm("fine_tune", 10, 2)
-    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Contest("colours", arms),))
+    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Comparison("colours", arms),))
     return ClaimTest(key="limited-data", seconds=8)
 
 
 def test_a_claim_is_tested_by_its_runs_and_the_last_word_is_the_verdict(small):
-    events = list(try_claim(small, stop=never))
+    events = list(run_claim(small, stop=never))
     done = [event for event in events if isinstance(event, ClaimRunDone)]
     assert [(e.approach, e.seed) for e in done] == [
         ("transfer", 0),
@@ -311,23 +320,23 @@ def test_a_claim_is_tested_by_its_runs_and_the_last_word_is_the_verdict(small):
         ("fine_tune", 1),
     ]
     last = events[-1]
-    assert isinstance(last, Judged)
+    assert isinstance(last, ClaimTestDone)
     assert last.whole
     assert last.outcome in OUTCOMES
     assert [sum(map(int, one["right"])) for one in last.runs] == [event.right for event in done]
-    left = [Measured.from_json(one) for one in last.runs]
+    left = [RunResult.from_json(one) for one in last.runs]
     assert judge("limited-data", left).words == last.words
     assert from_json(json.loads(json.dumps(last.as_json()))).as_json() == last.as_json()
 
 
 def test_a_claim_is_a_job_like_any_other(small):
-    key = store().start(small, "ann", worker="test")
-    *_, last = execute(store(), key, small, perform)
-    kept = store().find(key)
+    key = get_store().start(small, "ann", worker="test")
+    *_, last = execute(get_store(), key, small, run_job)
+    kept = get_store().find(key)
     assert (kept.state, kept.plan, kept.result) == (FINISHED, small, last.as_json())
-    waiting = store().start(small, "ben")
-    assert store().claim("another", heavy=False) is None
-    assert store().claim("another").id == waiting
+    waiting = get_store().start(small, "ben")
+    assert get_store().claim("another", heavy=False) is None
+    assert get_store().claim("another").id == waiting
 
 
 def test_stop_judges_what_was_measured_whole(small):
@@ -337,7 +346,7 @@ def test_stop_judges_what_was_measured_whole(small):
         return bool(done)
 
     events = []
-    for event in try_claim(small, stop=stop):
+    for event in run_claim(small, stop=stop):
         events.append(event)
         done += [event] if isinstance(event, ClaimRunDone) else []
     assert len(done) == len(events[-1].runs) == 1
@@ -351,17 +360,17 @@ def test_a_run_that_was_stopped_half_way_does_not_count(small):
     def stop() -> bool:
         return len(begun) == 1
 
-    stream = try_claim(small, stop=stop)
+    stream = run_claim(small, stop=stop)
     for event in stream:
         begun += [event] if isinstance(event, ClaimRunStarted) else []
-    assert isinstance(event, Cancelled)
+    assert isinstance(event, JobCancelled)
 
 
 def test_cancel_is_heard_while_a_run_lasts(small, monkeypatch):
     from trainers.tasks import claim_test as testing
 
-    monkeypatch.setattr(testing, "BREATH_SECONDS", 0.0)
-    kinds = [type(event) for event in try_claim(small, stop=never)]
+    monkeypatch.setattr(testing, "PROGRESS_SECONDS", 0.0)
+    kinds = [type(event) for event in run_claim(small, stop=never)]
     first, second = [n for n, kind in enumerate(kinds) if kind is ClaimRunStarted][:2]
     assert second - first > 3
 
@@ -370,14 +379,14 @@ def test_the_line_without_training_costs_no_approach_its_time(toy):
     plan = Plan(data="colours", approach="scratch", per_class=10, seconds=5)
     toys.SLOW["seconds"] = 0.01
     events = list(run(plan))
-    looks = [event for event in events if event.kind() == "validated"]
-    line = next(event for event in events if event.kind() == "baseline")
+    looks = [event for event in events if event.tag == "validated"]
+    line = next(event for event in events if event.tag == "baseline")
     before = events[events.index(line) - 1].seconds
-    left = measured(plan, events)
+    left = summarise_run(plan, events)
     assert line.seconds - before > 0.01
     assert left.looks[0][0] == pytest.approx(looks[0].seconds - (line.seconds - before), abs=1e-3)
     assert [share for _, share in left.looks] == sorted({share for _, share in left.looks})
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     assert sum(left.right) == events[-1].test_right
 
 
@@ -392,11 +401,11 @@ def test_from_a_terminal_the_last_line_is_the_verdict(small, capsys):
 
 
 def test_written_results_ship_and_the_others_stay(small, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(claims, "RESULTS", tmp_path / "results.json")
-    claims.ship({"claim": "hybrid", "outcome": HOLDS})
+    monkeypatch.setattr(claims, "RESULTS_PATH", tmp_path / "results.json")
+    claims.save_result({"claim": "hybrid", "outcome": HOLDS})
     assert main(["claims", "limited-data", "--write"]) == 0
     told = capsys.readouterr().out
-    ships = claims.shipped()
+    ships = claims.load_results()
     assert list(ships) == ["limited-data", "hybrid"]  # in the order of the claims
     assert ships["hybrid"] == {"claim": "hybrid", "outcome": HOLDS}
     assert ships["limited-data"]["command"] == "python -m trainers claims limited-data --write"
@@ -405,9 +414,9 @@ def test_written_results_ship_and_the_others_stay(small, tmp_path, monkeypatch, 
 
 
 def test_without_write_nothing_ships(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(claims, "RESULTS_PATH", tmp_path / "results.json")
     assert main(["claims", "limited-data"]) == 0
-    assert claims.shipped() == {}
+    assert claims.load_results() == {}
 
 
 @pytest.mark.parametrize(
@@ -425,7 +434,7 @@ def test_what_cannot_be_asked_for_is_one_line_and_exit_2(wrong, words, capsys):
 
 def test_a_claim_whose_run_fails_is_said_and_exit_1(small, toy, monkeypatch, capsys):
     arms = Arm("transfer", 10, 2), Arm("fine_tune", 10, 2)
-    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Contest("one_class", arms),))
+    monkeypatch.setitem(EXPERIMENTS, "limited-data", (Comparison("one_class", arms),))
     assert main(["claims", "limited-data"]) == 1
     assert "needs at least two" in capsys.readouterr().err
 
@@ -434,4 +443,4 @@ def test_a_claim_whose_run_fails_is_said_and_exit_1(small, toy, monkeypatch, cap
 def test_a_result_says_how_many_cores_it_had(pinned, told, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: pinned, raising=False)
-    assert f", {told}, " in machine()
+    assert f", {told}, " in describe_machine()

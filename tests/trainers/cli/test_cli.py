@@ -9,9 +9,9 @@ import pytest
 from trainers import backbones, datasets
 from trainers.__main__ import main
 from trainers.datasets import catalog
-from trainers.events import Failed, from_json
+from trainers.events import JobFailed, from_json
 from trainers.plan import Plan
-from trainers.store import CANCELLED, FINISHED, store
+from trainers.store import CANCELLED, FINISHED, get_store
 
 LAST = {
     "type",
@@ -72,7 +72,7 @@ def test_drawn_for_people_it_ends_with_the_score_in_words(approach, toy, capsys)
 def test_a_run_from_a_terminal_is_kept_like_any_other(toy, capsys):
     assert main(["run", "--data", "colours", "--approach", "none", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (run,) = store().of_visitor("terminal")
+    (run,) = get_store().of_visitor("terminal")
     assert run.state == FINISHED
     assert run.result == lines[-1]
 
@@ -81,12 +81,12 @@ def test_a_comparison_from_a_terminal_is_kept_with_its_runs_as_parts(toy, capsys
     command = "compare --data colours --approaches none,simple --trial-seconds 0 --seconds 3 --json"
     assert main(command.split()) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (past,), _ = store().history("terminal")
+    (past,), _ = get_store().history("terminal")
     assert (past.kind, past.state) == ("compare", FINISHED)
-    assert store().find(past.id).result == lines[-1]
+    assert get_store().find(past.id).result == lines[-1]
     lanes = {run["run"] for run in lines[-1]["runs"]}
-    assert {one.id for one in store().history("terminal", parts=True)[0]} == {past.id, *lanes}
-    own = [event.as_json() for _, event in store().events(past.id)]
+    assert {one.id for one in get_store().history("terminal", parts=True)[0]} == {past.id, *lanes}
+    own = [event.as_json() for _, event in get_store().events(past.id)]
     assert own == [line for line in lines if line in own]
     told = [line["type"] for line in lines]
     assert told.count("finished") == 2  # printed in its place, and kept in its own run
@@ -99,7 +99,7 @@ def test_a_comparison_of_which_no_run_ends_is_cancelled_and_exit_1(as_json, toy,
     assert main([*command.split(), *as_json]) == 1
     told = capsys.readouterr()
     assert "needs at least two" in told.out + told.err
-    (past,), _ = store().history("terminal")
+    (past,), _ = get_store().history("terminal")
     assert past.state == CANCELLED
 
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_asked_for_is_one_line_and_exit_2(wrong, words, capsys):
 
 @pytest.mark.parametrize(
     ("command", "registry"),
-    [("samples", datasets.SAMPLES | catalog.ONLINE), ("backbones", backbones.BACKBONES)],
+    [("samples", datasets.BUNDLED_DATASETS | catalog.CATALOG), ("backbones", backbones.BACKBONES)],
 )
 def test_the_lists_have_every_row(command, registry, capsys):
     assert main([command]) == 0
@@ -221,9 +221,9 @@ def test_curves_that_cannot_be_drawn_say_why(wrong, code, word, toy, capsys):
 
 
 def test_runs_are_listed_exported_and_imported(capsys, tmp_path):
-    runs = store()
+    runs = get_store()
     key = runs.start(Plan(data="digits", approach="transfer"), "ann", worker="w")
-    runs.append(key, [Failed("It broke.", 2.0)])
+    runs.append(key, [JobFailed("It broke.", 2.0)])
     runs.describe(key, "ann", name="bad \x1b[2J name", note="")
     assert main(["runs"]) == 0
     listed = capsys.readouterr().out

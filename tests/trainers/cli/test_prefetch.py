@@ -5,8 +5,8 @@ import pytest
 from trainers import backbones
 from trainers.__main__ import main
 from trainers.cli import prefetch
-from trainers.events import Done, Progress
-from trainers.networks.download import NotFetched
+from trainers.events import JobDone, Progress
+from trainers.networks.download import DownloadError
 
 
 @pytest.fixture
@@ -19,15 +19,15 @@ def net(monkeypatch):
             asked.append(key)
             yield Progress(1, 2, 0.1, "bytes")
             if key == "resnet18":
-                raise NotFetched("resnet18 could not be downloaded: there is no network.")
+                raise DownloadError("resnet18 could not be downloaded: there is no network.")
             here.add(key)
-            yield Done({}, 1.0)
+            yield JobDone({}, 1.0)
 
         return stream
 
     monkeypatch.setattr(prefetch, "found", found)
-    really = backbones.is_here
-    monkeypatch.setattr(backbones, "is_here", lambda row: row.key in here or really(row))
+    really = backbones.is_downloaded
+    monkeypatch.setattr(backbones, "is_downloaded", lambda row: row.key in here or really(row))
     return asked
 
 

@@ -12,19 +12,21 @@ import pytest
 from tests.trainers.datasets.uploads.test_near_duplicates import photos, rows, saved, scene, stories
 from tests.trainers.datasets.uploads.test_uploads import foldered, two_classes, upload, zipped
 from trainers import data_checks, datasets
-from trainers.data_checks.findings import SHOWN, WEIGHTS, Finding
-from trainers.datasets import Data, Split, uploads
-from trainers.datasets.thumbnails import shown
+from trainers.data_checks.findings import MAX_EXAMPLES, SEVERITIES, Finding
+from trainers.datasets import DatasetSplits, Split, uploads
+from trainers.datasets.thumbnails import render_example
 from trainers.datasets.uploads import BadUpload
 from trainers.events import Notice
 from trainers.plan import BadPlan, Plan
 from trainers.training.run import run
 
-ANY = datasets.pick("digits")  # whose data it is matters only for what is kept
+ANY = datasets.get_dataset("digits")  # whose data it is matters only for what is kept
 
 
-def looked(data: Data, features=None, sample=ANY, seconds: float = 60) -> dict[str, Finding]:
-    look = data_checks.findings(sample, data, features, seconds)
+def looked(
+    data: DatasetSplits, features=None, sample=ANY, seconds: float = 60
+) -> dict[str, Finding]:
+    look = data_checks.run_checks(sample, data, features, seconds)
     while True:
         try:
             progress = next(look)
@@ -33,33 +35,33 @@ def looked(data: Data, features=None, sample=ANY, seconds: float = 60) -> dict[s
         assert progress.done <= progress.total
 
 
-def texts() -> Data:
-    return datasets.pick("messages").data()
+def texts() -> DatasetSplits:
+    return datasets.get_dataset("messages").data()
 
 
-def pictures(each: int = 40, classes: int = 3) -> Data:
+def pictures(each: int = 40, classes: int = 3) -> DatasetSplits:
     def split(count: int, first: int) -> Split:
         found = [np.asarray(scene(first + at, 48)) for at in range(count * classes)]
         return Split(found, np.tile(np.arange(classes), count))
 
     names = ("ants", "bees", "wasps")[:classes]
-    return Data("images", names, split(each, 0), split(25, 10_000))
+    return DatasetSplits("images", names, split(each, 0), split(25, 10_000))
 
 
-def more(data: Data, inputs: list, labels: list[int]) -> Data:
+def more(data: DatasetSplits, inputs: list, labels: list[int]) -> DatasetSplits:
     """`data` with more to learn from."""
     train = Split([*data.train.inputs, *inputs], np.append(data.train.labels, labels))
     return replace(data, train=train)
 
 
-def changed(data: Data, change: Callable, places) -> Data:
+def changed(data: DatasetSplits, change: Callable, places) -> DatasetSplits:
     inputs = list(data.train.inputs)
     for place in places:
         inputs[place] = change(inputs[place])
     return replace(data, train=Split(inputs, data.train.labels))
 
 
-def without(data: Data, label: int, kept: int) -> Data:
+def without(data: DatasetSplits, label: int, kept: int) -> DatasetSplits:
     """`data` with so many to learn from of one class."""
     places = np.flatnonzero(data.train.labels == label)[kept:]
     keep = np.setdiff1d(np.arange(len(data.train.labels)), places)
@@ -67,7 +69,7 @@ def without(data: Data, label: int, kept: int) -> Data:
     return replace(data, train=train)
 
 
-def of(data: Data, label: int) -> np.ndarray:
+def of(data: DatasetSplits, label: int) -> np.ndarray:
     return np.flatnonzero(data.train.labels == label)
 
 
@@ -81,7 +83,7 @@ def cut(picture: np.ndarray) -> np.ndarray:
     return lower
 
 
-def short_test(data: Data, count: int) -> Data:
+def short_test(data: DatasetSplits, count: int) -> DatasetSplits:
     return replace(data, test=Split(data.test.inputs[:count], data.test.labels[:count]))
 
 
@@ -223,10 +225,12 @@ def test_nothing_is_said_of_a_sound_set(made):
 
 def test_every_finder_that_needs_no_file_has_a_planted_fault():
     own_alone = {"unreadable", "suspicious-labels"}  # they have tests of their own
-    assert {name.split(" ")[0] for name in PLANTED} == {*data_checks.FINDERS} - own_alone
+    assert {name.split(" ")[0] for name in PLANTED} == {*data_checks.CHECKS} - own_alone
 
 
-@pytest.mark.parametrize("sample", datasets.SAMPLES.values(), ids=lambda sample: sample.key)
+@pytest.mark.parametrize(
+    "sample", datasets.BUNDLED_DATASETS.values(), ids=lambda sample: sample.key
+)
 def test_of_the_bundled_samples_at_most_a_note_is_made(sample):
     if sample.load.startswith("trainers.datasets.bundled"):
         found = looked(sample.data(40), sample=sample)
@@ -235,11 +239,11 @@ def test_of_the_bundled_samples_at_most_a_note_is_made(sample):
 
 
 def test_what_was_looked_at_is_said_of_each_kind_of_data():
-    assert {*data_checks.checked("text")} | {*data_checks.checked("images")} == {
-        *data_checks.CHECKED
+    assert {*data_checks.describe_checks("text")} | {*data_checks.describe_checks("images")} == {
+        *data_checks.CHECK_DESCRIPTIONS
     }
-    assert "languages" in data_checks.checked("text")
-    assert "languages" not in data_checks.checked("images")
+    assert "languages" in data_checks.describe_checks("text")
+    assert "languages" not in data_checks.describe_checks("images")
 
 
 # --- labels -----------------------------------------------------------------------------------
@@ -252,7 +256,7 @@ def cloudy(labels: np.ndarray) -> np.ndarray:
     return (places[labels] + dice.normal(size=(len(labels), 512))).astype(np.float32)
 
 
-def clusters(wrong: int = 0) -> tuple[Data, np.ndarray, np.ndarray]:
+def clusters(wrong: int = 0) -> tuple[DatasetSplits, np.ndarray, np.ndarray]:
     """Pictures whose features fall into three clouds, and which of them got a wrong label."""
     data = pictures(60)
     dice = np.random.default_rng(0)
@@ -270,7 +274,9 @@ def test_labels_that_look_wrong_are_named_and_sound_ones_are_not():
     finding = looked(data, features)["suspicious-labels"]
     assert finding.count >= 6
     assert finding.lowers_quality
-    assert {one.example for one in finding.shown} <= {shown(data.train.inputs[p]) for p in places}
+    assert {one.example for one in finding.shown} <= {
+        render_example(data.train.inputs[p]) for p in places
+    }
     assert all(one.note.startswith("looks like ") for one in finding.shown)
 
 
@@ -282,12 +288,12 @@ def test_a_label_that_its_neighbours_share_is_not_doubted():
     places[[0, *range(3, 48, 3)]] = 1
     features = np.hstack([features, 300 * np.eye(12, dtype=np.float32)[places]])
     features[0, :512] = features[1, :512]
-    _, sure = data_checks.label_errors.answers(features, labels)
+    _, sure = data_checks.label_errors.suggest_labels(features, labels)
     assert sure[0] == 0
     features[:, 512:] = 0  # the places told nothing apart
-    answer, sure = data_checks.label_errors.answers(features, labels)
+    answer, sure = data_checks.label_errors.suggest_labels(features, labels)
     assert answer[0] == labels[1]
-    assert sure[0] >= data_checks.label_errors.SURE
+    assert sure[0] >= data_checks.label_errors.MIN_CONFIDENCE
 
 
 def test_where_classes_cannot_be_told_apart_no_label_is_doubted():
@@ -306,12 +312,14 @@ def test_features_of_a_part_are_enough_and_few_are_too_few():
 
 @pytest.mark.real_data
 def test_of_labels_made_wrong_most_that_are_named_were_so(real_data):
-    from trainers.backbones import bundled
-    from trainers.networks.loading import loaded
-    from trainers.training.frozen_features import frozen
+    from trainers.backbones import get_bundled
+    from trainers.networks.loading import shared_encoder
+    from trainers.training.frozen_features import extract_frozen_features
 
     data = upload(real_data / "blood-cells.zip").data()
-    look = frozen(loaded(bundled("images").key), data.train.inputs[:600], seconds=60)
+    look = extract_frozen_features(
+        shared_encoder(get_bundled("images").key), data.train.inputs[:600], seconds=60
+    )
     while True:
         try:
             next(look)
@@ -322,8 +330,8 @@ def test_of_labels_made_wrong_most_that_are_named_were_so(real_data):
     wrong = dice.permutation(len(features))[:30]
     labels = data.train.labels[: len(features)].copy()
     labels[wrong] = (labels[wrong] + dice.integers(1, 3, 30)) % 3
-    _, sure = data_checks.label_errors.answers(features, labels)
-    named = np.flatnonzero(sure >= data_checks.label_errors.SURE)
+    _, sure = data_checks.label_errors.suggest_labels(features, labels)
+    named = np.flatnonzero(sure >= data_checks.label_errors.MIN_CONFIDENCE)
     assert len(named) >= 10
     assert np.isin(named, wrong).mean() >= 0.8
 
@@ -391,14 +399,14 @@ def test_what_was_in_the_users_test_as_well_is_shown(tmp_path):
 def checked(tmp_path):
     found = faulty(tmp_path)
     told = looked(found.data(), sample=found)
-    uploads.keep_check(found.key, {"findings": [one.as_json() for one in told.values()]})
+    uploads.save_check(found.key, {"findings": [one.as_json() for one in told.values()]})
     return found, told
 
 
 MENDED = {"doubles": 3, "near-doubles": 3, "blank": 3, "two-labels": 6}
 
 
-def pixels(data: Data) -> tuple[list[bytes], list[bytes]]:
+def pixels(data: DatasetSplits) -> tuple[list[bytes], list[bytes]]:
     return tuple([x.tobytes() for x in split.inputs] for split in (data.train, data.test))
 
 
@@ -459,7 +467,7 @@ def test_a_run_with_a_network_says_so_too(checked):
 
 def test_without_a_look_at_the_data_a_mend_is_not_guessed(tmp_path):
     found = upload(zipped(tmp_path / "up.zip", two_classes(20)))
-    assert uploads.checked(found.key) is None
+    assert uploads.load_check(found.key) is None
     plan = Plan(data=found.key, approach="simple", mends=("doubles",))
     with pytest.raises(BadUpload, match="Look the data over again"):
         list(run(plan))
@@ -483,7 +491,7 @@ def test_a_mend_that_cannot_be_is_refused(data, mends, words, tmp_path):
 def test_what_was_found_is_deleted_with_the_data(checked, home):
     found, _ = checked
     assert list(home.rglob("check.json"))
-    uploads.forget(found.key)
+    uploads.delete(found.key)
     assert not list(home.rglob("check.json"))
 
 
@@ -492,15 +500,15 @@ def test_a_finding_is_plain_words_and_survives_json(checked):
     told |= {name: planted(name)[name.split(" ")[0]] for name in PLANTED}
     for finding in told.values():
         assert Finding.from_json(json.loads(json.dumps(finding.as_json()))) == finding
-        assert finding.key in data_checks.FINDERS
-        assert finding.weight in WEIGHTS
+        assert finding.key in data_checks.CHECKS
+        assert finding.weight in SEVERITIES
         assert finding.count > 0
         assert finding.effect.endswith(".")
         assert not finding.title.endswith(".")
         assert len(finding.title) < 120
         assert len(finding.effect) < 420
         assert finding.shown or finding.names or finding.key == "small-test"
-        assert len(finding.shown) <= SHOWN
+        assert len(finding.shown) <= MAX_EXAMPLES
         for one in finding.shown:
             assert one.label
             assert len(one.example) < 60_000

@@ -37,15 +37,15 @@ from trainers import datasets
 from trainers.__main__ import main
 from trainers.datasets import catalog, publishers
 from trainers.datasets.uploads import BadUpload, dataset
-from trainers.events import Done, Progress, Stage
-from trainers.jobs import Fetch
-from trainers.networks.download import NotFetched
+from trainers.events import JobDone, Progress, Stage
+from trainers.jobs import Download
+from trainers.networks.download import DownloadError
 from trainers.plan import BadPlan, Plan
 from trainers.system.registry import UnknownKey
-from trainers.tasks.download import fetch
+from trainers.tasks.download import run_download
 from trainers.training.run import run
 
-every_row = pytest.mark.parametrize("row", catalog.ONLINE.values(), ids=lambda row: row.key)
+every_row = pytest.mark.parametrize("row", catalog.CATALOG.values(), ids=lambda row: row.key)
 COMMIT = "c" * 40
 
 
@@ -116,11 +116,11 @@ def publisher(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(catalog, "LOOK_SECONDS", 0.05)
-    small = {k: dataclasses.replace(v, download_bytes=20_000) for k, v in catalog.ONLINE.items()}
-    monkeypatch.setattr(catalog, "ONLINE", MappingProxyType(small))
+    monkeypatch.setattr(catalog, "POLL_SECONDS", 0.05)
+    small = {k: dataclasses.replace(v, download_bytes=20_000) for k, v in catalog.CATALOG.items()}
+    monkeypatch.setattr(catalog, "CATALOG", MappingProxyType(small))
     server = Publisher()
-    monkeypatch.setattr(publishers, "ADDRESSES", _Always(server))
+    monkeypatch.setattr(publishers, "URLS", _Always(server))
     yield server
     server.shutdown()
     server.server_close()
@@ -251,7 +251,7 @@ def serve_fashion_mnist(publisher, monkeypatch):
 
 def serve_hub(publisher, monkeypatch, key):
     """What the hub has of one data set, and beside it what nobody should ask for."""
-    table = publishers.TABLES[key]
+    table = publishers.HUB_TABLES[key]
     number = 0
     for side, names in table.files.items():
         for name in names:
@@ -273,7 +273,7 @@ def serve_hub(publisher, monkeypatch, key):
     template = publisher.address + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", publisher.address)
     monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(dataset.home() / "hf"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(dataset.data_dir() / "hf"))
     classes = table.names[:2] or ("card arrival", "lost card")
     return set(classes), 8 * len(table.files["train"]), 4
 
@@ -284,13 +284,13 @@ SERVED = {
     "eurosat": serve_eurosat,
     "fashion_mnist": serve_fashion_mnist,
     "dtd": serve_dtd,
-    **{key: partial(serve_hub, key=key) for key in publishers.TABLES},
+    **{key: partial(serve_hub, key=key) for key in publishers.HUB_TABLES},
 }
 UNASKED = ("README.md", "script.py")
 
 
 def test_every_row_has_a_stand_in():
-    assert list(SERVED) == list(catalog.ONLINE)
+    assert list(SERVED) == list(catalog.CATALOG)
 
 
 # --- whole ------------------------------------------------------------------------------------
@@ -301,17 +301,17 @@ def test_what_a_publisher_has_becomes_a_sample_with_the_same_split(
     key, publisher, monkeypatch, home
 ):
     classes, train, test = SERVED[key](publisher, monkeypatch)
-    events = list(catalog.fetch(key))
-    assert isinstance(events[-1], Done)
-    assert [type(event) for event in events].count(Done) == 1
-    assert {type(event) for event in events} == {Stage, Progress, Done}
+    events = list(catalog.download(key))
+    assert isinstance(events[-1], JobDone)
+    assert [type(event) for event in events].count(JobDone) == 1
+    assert {type(event) for event in events} == {Stage, Progress, JobDone}
     assert all(0 <= e.done <= e.total for e in events if isinstance(e, Progress))
-    row, found = catalog.ONLINE[key], datasets.pick(key)
+    row, found = catalog.CATALOG[key], datasets.get_dataset(key)
     data = found.data()
     assert set(data.classes) == classes
     assert (len(data.train.labels), len(data.test.labels)) == (train, test)
     assert (found.key, found.modality, found.resembles) == (key, row.modality, row.resembles)
-    assert found in datasets.here()
+    assert found in datasets.list_available()
     assert row.licence in found.made
     asked = {path for path in publisher.files if not path.endswith(UNASKED)}
     assert set(publisher.asked) == asked, "only what is needed, and all of it"
@@ -321,14 +321,14 @@ def test_what_a_publisher_has_becomes_a_sample_with_the_same_split(
 
 
 def own_of_nobody() -> bool:
-    return not dataset.of("") and not dataset.of("terminal")
+    return not dataset.list_uploads("") and not dataset.list_uploads("terminal")
 
 
 def test_the_publishers_test_stays_the_test(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    list(catalog.fetch("emotion"))
-    data = datasets.pick("emotion").data()
-    table = publishers.TABLES["emotion"]
+    list(catalog.download("emotion"))
+    data = datasets.get_dataset("emotion").data()
+    table = publishers.HUB_TABLES["emotion"]
     at = f"/datasets/{table.repo}/resolve/{table.revision}/{table.files['test'][0]}"
     published = parquet.read_table(io.BytesIO(publisher.files[at])).to_pydict()
     assert sorted(data.test.inputs) == sorted(published["text"])
@@ -342,11 +342,11 @@ def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch)
     monkeypatch.setattr(publishers, "USED", {"images": (5, 3), "text": (6, 3)})
     kept = []
     for _ in range(2):
-        list(catalog.fetch("rotten_tomatoes"))
-        found = datasets.pick("rotten_tomatoes")
+        list(catalog.download("rotten_tomatoes"))
+        found = datasets.get_dataset("rotten_tomatoes")
         data = found.data()
         kept.append((sorted(data.train.inputs), sorted(data.test.inputs)))
-        catalog.forget("rotten_tomatoes")
+        catalog.delete("rotten_tomatoes")
     assert kept[0] == kept[1]
     assert (len(kept[0][0]), len(kept[0][1])) == (6, 3)
     assert "Of 16 examples to learn from, a fixed choice of 6 is kept" in " ".join(found.notices)
@@ -356,33 +356,33 @@ def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch)
 def test_of_many_pictures_a_fixed_choice_is_kept_and_said(key, publisher, monkeypatch):
     SERVED[key](publisher, monkeypatch)
     monkeypatch.setattr(publishers, "USED", {"images": (4, 3), "text": (6, 3)})
-    list(catalog.fetch(key))
-    found = datasets.pick(key)
+    list(catalog.download(key))
+    found = datasets.get_dataset(key)
     assert sum(learn + test for _, learn, test in found.counts) == 7
     assert "a fixed choice of" in " ".join(found.notices)
 
 
 def test_what_was_downloaded_is_not_downloaded_again(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    list(catalog.fetch("emotion"))
+    list(catalog.download("emotion"))
     publisher.asked.clear()
-    assert [type(event) for event in catalog.fetch("emotion")] == [Done]
+    assert [type(event) for event in catalog.download("emotion")] == [JobDone]
     assert publisher.asked == []
 
 
 def test_a_run_learns_on_it(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    list(catalog.fetch("emotion"))
+    list(catalog.download("emotion"))
     finished = list(run(Plan(data="emotion", approach="simple", seconds=5)))[-1]
     assert (finished.data, finished.test_examples) == ("emotion", 4)
 
 
 def test_two_at_once_download_it_once(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    first = catalog.fetch("emotion")
+    first = catalog.download("emotion")
     next(first)
     seen = []
-    other = threading.Thread(target=lambda: seen.extend(catalog.fetch("emotion")))
+    other = threading.Thread(target=lambda: seen.extend(catalog.download("emotion")))
     other.start()
     deadline = time.monotonic() + 10
     while not seen and time.monotonic() < deadline:
@@ -391,20 +391,20 @@ def test_two_at_once_download_it_once(publisher, monkeypatch):
     other.join()
     assert isinstance(seen[0], Stage)
     assert "Another download" in seen[0].text
-    assert isinstance(seen[-1], Done)
+    assert isinstance(seen[-1], JobDone)
     assert len(publisher.asked) == 3
 
 
 def test_what_is_in_the_hubs_cache_is_used_and_left_there(publisher, monkeypatch, home):
     SERVED["ag_news"](publisher, monkeypatch)
-    table = publishers.TABLES["ag_news"]
+    table = publishers.HUB_TABLES["ag_news"]
     for names in table.files.values():
         huggingface_hub.hf_hub_download(
             table.repo, names[0], repo_type="dataset", revision=table.revision
         )
     before = set((home / "hf").rglob("*"))
     publisher.asked.clear()
-    list(catalog.fetch("ag_news"))
+    list(catalog.download("ag_news"))
     assert publisher.asked == []
     assert set((home / "hf").rglob("*")) == before
 
@@ -425,7 +425,7 @@ def test_the_hubs_variables_are_honoured(publisher, monkeypatch, home, root):
     )
     assert done.returncode == 0, done.stderr
     assert len(publisher.asked) == 3
-    assert catalog.is_here("emotion")
+    assert catalog.is_downloaded("emotion")
 
 
 def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monkeypatch, home):
@@ -434,15 +434,15 @@ def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monke
     monkeypatch.setenv("HF_HOME", str(home / "hf"))
     path = next(path for path in publisher.files if "validation" in path)
     publisher.hangs = {path}
-    job = Fetch(key="emotion")
-    with pytest.raises(NotFetched, match="stopped"):
-        for _ in fetch(job, stop=lambda: path in publisher.asked):
+    job = Download(key="emotion")
+    with pytest.raises(DownloadError, match="stopped"):
+        for _ in run_download(job, stop=lambda: path in publisher.asked):
             pass
-    assert not catalog.is_here("emotion")
+    assert not catalog.is_downloaded("emotion")
     publisher.hangs = set()
-    events = list(fetch(job, stop=lambda: False))
-    assert isinstance(events[-1], Done)
-    assert len(datasets.pick("emotion").data().test.labels) == 4
+    events = list(run_download(job, stop=lambda: False))
+    assert isinstance(events[-1], JobDone)
+    assert len(datasets.get_dataset("emotion").data().test.labels) == 4
 
 
 # --- or not at all ----------------------------------------------------------------------------
@@ -450,15 +450,15 @@ def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monke
 
 def refused(key: str) -> str:
     """The sentence with which it ends."""
-    with pytest.raises(catalog.BadFetch) as caught:
-        list(catalog.fetch(key))
+    with pytest.raises(catalog.DownloadError) as caught:
+        list(catalog.download(key))
     told = str(caught.value)
     assert told.isprintable()
     assert re.search(r"need no network: [a-z, ]+\.$", told)
-    assert not catalog.is_here(key)
-    assert not list(catalog.place(key).parent.glob("*"))
-    with pytest.raises(catalog.NotHere):
-        datasets.pick(key)
+    assert not catalog.is_downloaded(key)
+    assert not list(catalog.dataset_dir(key).parent.glob("*"))
+    with pytest.raises(catalog.DatasetNotDownloaded):
+        datasets.get_dataset(key)
     return told
 
 
@@ -474,8 +474,8 @@ def test_a_cut_leaves_nothing_half_and_the_next_time_is_whole(key, publisher, mo
     publisher.cut = {largest}
     assert re.search("Try again", refused(key))
     publisher.cut = set()
-    list(catalog.fetch(key))
-    data = datasets.pick(key).data()
+    list(catalog.download(key))
+    data = datasets.get_dataset(key).data()
     assert (len(data.train.labels), len(data.test.labels)) == (train, test)
 
 
@@ -524,8 +524,8 @@ def test_without_a_network_it_is_said_at_once(key, publisher, monkeypatch):
 
 @pytest.mark.parametrize("key", ["dtd", "emotion"])
 def test_a_network_that_swallows_everything_is_noticed_in_five_seconds(key, publisher, monkeypatch):
-    assert publishers.ANSWER_SECONDS < 5
-    monkeypatch.setattr(publishers, "ANSWER_SECONDS", 0.3)
+    assert publishers.CONNECT_TIMEOUT_SECONDS < 5
+    monkeypatch.setattr(publishers, "CONNECT_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         publisher.address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         SERVED[key](publisher, monkeypatch)
@@ -535,7 +535,7 @@ def test_a_network_that_swallows_everything_is_noticed_in_five_seconds(key, publ
 
 
 def test_a_name_that_is_looked_up_for_ever_is_no_network(publisher, monkeypatch):
-    monkeypatch.setattr(publishers, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(publishers, "CONNECT_TIMEOUT_SECONDS", 0.3)
     found = threading.Event()
 
     def looked_up(*_, **__):
@@ -544,8 +544,8 @@ def test_a_name_that_is_looked_up_for_ever_is_no_network(publisher, monkeypatch)
 
     monkeypatch.setattr(socket, "getaddrinfo", looked_up)
     began = time.monotonic()
-    with pytest.raises(catalog.BadFetch, match=r"nowhere\.example does not answer"):
-        publishers._must_answer("http://nowhere.example/")
+    with pytest.raises(catalog.DownloadError, match=r"nowhere\.example does not answer"):
+        publishers._require_reachable("http://nowhere.example/")
     assert time.monotonic() - began < 2
     found.set()
 
@@ -582,7 +582,7 @@ def test_a_full_disk_is_told_and_emptied(number, publisher, monkeypatch, home):
     def full(*_, **__):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(dataset.Keeper, "add", full)
+    monkeypatch.setattr(dataset.DatasetWriter, "add", full)
     assert "The disk is full" in refused("pets")
     assert not (home / "downloads" / "pets").exists()
 
@@ -600,11 +600,11 @@ def test_a_killed_download_leaves_nothing_that_counts(publisher, monkeypatch, ho
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert path in publisher.asked
-    assert not catalog.is_here("emotion")
+    assert not catalog.is_downloaded("emotion")
     publisher.hangs = set()
     publisher.asked.clear()
-    list(catalog.fetch("emotion"))
-    assert len(datasets.pick("emotion").data().test.labels) == 4
+    list(catalog.download("emotion"))
+    assert len(datasets.get_dataset("emotion").data().test.labels) == 4
     assert len(publisher.asked) == 2, "what was whole is not asked for again"
     assert not (home / "downloads" / "emotion").exists()
 
@@ -613,22 +613,22 @@ def test_what_was_cut_while_it_was_unpacked_does_not_pass_for_whole(publisher, m
     SERVED["pets"](publisher, monkeypatch)
     for name in ("images", "annotations"):
         (home / "downloads" / "pets" / "oxford-iiit-pet" / name).mkdir(parents=True)
-    (catalog.place("pets").with_suffix(".part")).mkdir(parents=True)
-    list(catalog.fetch("pets"))
-    assert len(datasets.pick("pets").data().train.labels) == 8
+    (catalog.dataset_dir("pets").with_suffix(".part")).mkdir(parents=True)
+    list(catalog.download("pets"))
+    assert len(datasets.get_dataset("pets").data().train.labels) == 8
 
 
 def test_closing_it_keeps_nothing(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    reading = catalog.fetch("emotion")
+    reading = catalog.download("emotion")
     for event in reading:
         if isinstance(event, Stage) and event.key == "convert":
             break
     next(reading)
     reading.close()
-    assert not list(catalog.place("emotion").parent.glob("*"))
-    list(catalog.fetch("emotion"))
-    assert catalog.is_here("emotion")
+    assert not list(catalog.dataset_dir("emotion").parent.glob("*"))
+    list(catalog.download("emotion"))
+    assert catalog.is_downloaded("emotion")
 
 
 # --- known, here, forgotten -------------------------------------------------------------------
@@ -636,10 +636,10 @@ def test_closing_it_keeps_nothing(publisher, monkeypatch):
 
 @every_row
 def test_what_is_not_here_is_said_with_how_to_get_it_and_its_size(row):
-    assert not catalog.is_here(row.key)
-    command = f"{catalog.size(row.download_bytes)}: python -m trainers fetch {row.key}$"
+    assert not catalog.is_downloaded(row.key)
+    command = f"{catalog.format_size(row.download_bytes)}: python -m trainers fetch {row.key}$"
     with pytest.raises(UnknownKey) as caught:
-        datasets.pick(row.key)
+        datasets.get_dataset(row.key)
     assert re.search(command, str(caught.value))
     with pytest.raises(BadPlan, match=command):
         Plan(data=row.key, approach="transfer")
@@ -648,22 +648,22 @@ def test_what_is_not_here_is_said_with_how_to_get_it_and_its_size(row):
 @every_row
 def test_every_row_tells_what_a_visitor_should_know(row):
     Answers(modality=row.modality, **row.resembles)
-    assert row.key not in datasets.SAMPLES
+    assert row.key not in datasets.BUNDLED_DATASETS
     assert row.about.endswith((".", "…"))
     assert min(len(row.source), len(row.licence), len(row.part)) > 2
-    most_train, most_test = dataset.USED[row.modality]
+    most_train, most_test = dataset.MAX_USED_EXAMPLES[row.modality]
     assert 0 < row.train <= most_train
     assert 0 < row.test <= most_test
 
 
-@pytest.mark.parametrize("key", publishers.TABLES)
+@pytest.mark.parametrize("key", publishers.HUB_TABLES)
 def test_numbered_labels_have_as_many_names_as_there_are_classes(key):
-    assert len(publishers.TABLES[key].names) in (0, catalog.ONLINE[key].classes)
+    assert len(publishers.HUB_TABLES[key].names) in (0, catalog.CATALOG[key].classes)
 
 
 def test_only_fixed_states_are_downloaded_where_they_are_known():
     loose = {
-        k for k, t in publishers.TABLES.items() if not re.fullmatch("[0-9a-f]{40}", t.revision)
+        k for k, t in publishers.HUB_TABLES.items() if not re.fullmatch("[0-9a-f]{40}", t.revision)
     }
     assert loose == {"medical_abstracts"}
 
@@ -674,26 +674,26 @@ def test_a_downloaded_one_can_be_deleted_and_runs_on_it_still_be_read(
     SERVED["emotion"](publisher, monkeypatch)
     assert main(["forget", "emotion"]) == 2
     assert "python -m trainers fetch emotion" in capsys.readouterr().err
-    list(catalog.fetch("emotion"))
+    list(catalog.download("emotion"))
     assert main(["samples"]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("emotion"))
     assert "downloaded" in line
     plan = Plan(data="emotion", approach="simple")
     assert main(["forget", "emotion"]) == 0
-    assert not list(catalog.place("emotion").glob("*.bin"))
-    assert not catalog.is_here("emotion")
-    assert "emotion" not in [sample.key for sample in datasets.here()]
+    assert not list(catalog.dataset_dir("emotion").glob("*.bin"))
+    assert not catalog.is_downloaded("emotion")
+    assert "emotion" not in [sample.key for sample in datasets.list_available()]
     assert Plan.from_json(plan.as_json()) == plan
     with pytest.raises(BadUpload, match="deleted"):
-        datasets.pick("emotion").data()
-    list(catalog.fetch("emotion"))
-    assert len(datasets.pick("emotion").data().test.labels) == 4
+        datasets.get_dataset("emotion").data()
+    list(catalog.download("emotion"))
+    assert len(datasets.get_dataset("emotion").data().test.labels) == 4
 
 
 def test_here_is_what_comes_with_thaw_and_what_was_downloaded():
-    assert datasets.here() == list(datasets.SAMPLES.values())
+    assert datasets.list_available() == list(datasets.BUNDLED_DATASETS.values())
 
 
 def test_an_unknown_one_is_said():
     with pytest.raises(UnknownKey, match="Did you mean 'pets'"):
-        list(catalog.fetch("pet"))
+        list(catalog.download("pet"))

@@ -9,20 +9,30 @@ import pytest
 
 from guide import Answers
 from guide.questions import QUESTIONS
-from trainers.datasets import SAMPLES, Data, Split, bundled, closest, facts_of, pick
-from trainers.datasets.bundled import chosen
+from trainers.datasets import (
+    BUNDLED_DATASETS,
+    DatasetSplits,
+    Split,
+    bundled,
+    compute_facts,
+    find_closest,
+    get_dataset,
+)
+from trainers.datasets.bundled import sample_per_class
 from trainers.plan import Plan
 from trainers.training.run import run
 
-every_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=lambda sample: sample.key)
+every_sample = pytest.mark.parametrize(
+    "sample", BUNDLED_DATASETS.values(), ids=lambda sample: sample.key
+)
 FEW = 12
 NEAR_TEXTS = 0.5  # share of three-word runs in common
 NEAR_PIXELS = 4.0  # mean difference of two pictures, of 255
 
 
 @cache
-def few(key: str, seed: int = 0) -> Data:
-    return pick(key).data(FEW, seed)
+def few(key: str, seed: int = 0) -> DatasetSplits:
+    return get_dataset(key).data(FEW, seed)
 
 
 def same(one, other) -> bool:
@@ -32,7 +42,7 @@ def same(one, other) -> bool:
 @every_sample
 def test_the_same_seed_is_the_same_data(sample):
     first = few(sample.key)
-    bundled._drawn.cache_clear()
+    bundled._render_split.cache_clear()
     again = sample.data(FEW, 0)
     assert same(again.train.inputs, first.train.inputs)
     assert same(again.train.labels, first.train.labels)
@@ -55,7 +65,9 @@ def test_there_are_as_many_of_each_class_as_were_asked_for(sample):
 @every_sample
 def test_some_examples_are_those_of_these_numbers_and_no_others_are_drawn(sample, monkeypatch):
     whole = few(sample.key, 1)
-    monkeypatch.setattr(bundled, "_drawn", lambda *_, **__: pytest.fail("more than those is drawn"))
+    monkeypatch.setattr(
+        bundled, "_render_split", lambda *_, **__: pytest.fail("more than those is drawn")
+    )
     some = sample.some([3, 0, 10**9, -1], FEW, 1)
     assert (some.classes, some.modality) == (whole.classes, whole.modality)
     assert some.train.labels.tolist() == [int(whole.train.labels[item]) for item in (3, 0)]
@@ -90,8 +102,8 @@ def test_the_registry_tells_the_truth(sample):
 
 @every_sample
 def test_the_smallest_class_has_as_many_as_the_registry_says(sample, monkeypatch):
-    if sample.key in bundled.DRAWN:  # counting does not need 3,000 drawings
-        monkeypatch.setattr(bundled, "_drawn", blank)
+    if sample.key in bundled.RENDERERS:  # counting does not need 3,000 drawings
+        monkeypatch.setattr(bundled, "_render_split", blank)
     counts = np.bincount(sample.data(None, 0).train.labels)
     if sample.key == "pydocs":  # the running Python's documentation: it grows
         assert counts.min() >= sample.train_per_class
@@ -181,13 +193,13 @@ def test_a_glimpse_is_an_example_of_each_class(sample):
 @pytest.mark.parametrize("key", ["messages", "triage"])
 def test_written_samples_are_neither_too_easy_nor_too_hard_without_training(key):
     finished = list(run(Plan(data=key, approach="none", seconds=60)))[-1]
-    assert finished.test_examples == pick(key).test
+    assert finished.test_examples == get_dataset(key).test
     assert 0.5 <= finished.test_accuracy <= 0.9
 
 
 @pytest.mark.parametrize("key", ["messages", "triage"])
 def test_written_samples_are_large_and_varied(key):
-    data = pick(key).data()
+    data = get_dataset(key).data()
     texts = [*data.train.inputs, *data.test.inputs]
     labels = np.concatenate([data.train.labels, data.test.labels])
     assert len(data.classes) >= 6
@@ -202,7 +214,7 @@ def test_written_samples_are_large_and_varied(key):
 
 def test_a_smaller_choice_stays_inside_a_larger_one():
     labels = np.repeat(np.arange(3), 20)
-    small, large = set(chosen(labels, 4, 0)), set(chosen(labels, 9, 0))
+    small, large = set(sample_per_class(labels, 4, 0)), set(sample_per_class(labels, 9, 0))
     assert small < large
     assert len(small) == 12
 
@@ -212,7 +224,7 @@ def test_a_smaller_choice_stays_inside_a_larger_one():
 
 def test_the_closest_sample_reads_what_the_visitor_sorts():
     for answers in Answers.every():
-        sample, unlike = closest(answers)
+        sample, unlike = find_closest(answers)
         assert sample.modality == ("text" if answers.modality == "text" else "images")
         for question in unlike:
             asked, enough = getattr(answers, question), sample.train_per_class
@@ -223,7 +235,7 @@ def test_the_closest_sample_reads_what_the_visitor_sorts():
 @every_sample
 def test_every_sample_is_the_closest_to_some_answers(sample):
     answers = Answers(modality=sample.modality, **sample.resembles)
-    found, unlike = closest(answers)
+    found, unlike = find_closest(answers)
     assert found == sample
     # Python's documentation is the largest text sample, and still not quite "plenty".
     assert unlike == (("data_volume",) if sample.key == "pydocs" else ())
@@ -231,11 +243,11 @@ def test_every_sample_is_the_closest_to_some_answers(sample):
 
 def test_what_no_sample_resembles_is_said():
     many = Answers(modality="text", specificity="specialised", data_volume="large")
-    assert closest(many) == (SAMPLES["triage"], ("data_volume",))
+    assert find_closest(many) == (BUNDLED_DATASETS["triage"], ("data_volume",))
 
 
 @every_sample
 def test_the_facts_of_a_sample_are_those_of_its_examples(sample):
-    found = facts_of(sample.data(20))
+    found = compute_facts(sample.data(20))
     assert found.words == pytest.approx(sample.facts.words, abs=2)  # Pythons differ in pydocs
     assert replace(found, words=0) == replace(sample.facts, words=0)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from trainers.evaluation.metrics import Asked, between, over_draws, paired, score
+from trainers.evaluation.metrics import (
+    Predictions,
+    compare_over_seeds,
+    compare_paired,
+    compare_predictions,
+    score,
+)
 
 
 def test_the_interval_is_wilsons():
@@ -60,7 +66,7 @@ def test_a_paired_interval_is_agresti_and_mins():
     """1,600 people asked twice, 944 and 880 of them content (Agresti, Categorical Data Analysis,
     section 10.1): -0.040, and by Wald's interval -0.059 to -0.021."""
     first, second = right(both=794, first=150, second=86, neither=570)
-    found = paired(second, first)
+    found = compare_paired(second, first)
     assert found.difference == pytest.approx(-0.04, abs=1e-4)
     assert (found.low, found.high) == (
         pytest.approx(-0.0585, abs=1e-3),
@@ -69,14 +75,14 @@ def test_a_paired_interval_is_agresti_and_mins():
 
 
 def test_models_that_never_differ_are_not_certainly_equal():
-    found = paired(*right(both=90, first=0, second=0, neither=10))
+    found = compare_paired(*right(both=90, first=0, second=0, neither=10))
     assert (found.difference, found.p) == (0, 1)
     assert found.low < 0 < found.high
 
 
 def test_turned_around_the_difference_changes_its_sign():
     one, other = right(80, 12, 3, 5)
-    there, back = paired(one, other), paired(other, one)
+    there, back = compare_paired(one, other), compare_paired(other, one)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
     assert there.p == back.p < 0.05
 
@@ -84,36 +90,42 @@ def test_turned_around_the_difference_changes_its_sign():
 @pytest.mark.parametrize(("first", "second"), [([], []), ([True], [True, False])])
 def test_what_cannot_be_paired_is_said(first, second):
     with pytest.raises(ValueError, match="cannot be paired"):
-        paired(first, second)
+        compare_paired(first, second)
 
 
 def test_over_one_draw_the_difference_is_that_of_the_pairs():
     first, second = [True] * 7 + [False] * 3, [True] * 4 + [False] * 5 + [True]
-    one, other = over_draws([first], [second]), paired(first, second)
+    one, other = compare_over_seeds([first], [second]), compare_paired(first, second)
     assert tuple(one) == pytest.approx((10, other.difference, other.low, other.high))
 
 
 def test_more_draws_of_the_same_do_not_make_more_tests():
     first, second = [True] * 7 + [False] * 3, [True] * 4 + [False] * 6
-    assert over_draws([first] * 5, [second] * 5) == over_draws([first], [second])
+    assert compare_over_seeds([first] * 5, [second] * 5) == compare_over_seeds([first], [second])
 
 
 def test_draws_that_disagree_are_averaged_for_each_test():
-    gap = over_draws([[True, True], [False, True]], [[False, True], [True, True]])
+    gap = compare_over_seeds([[True, True], [False, True]], [[False, True], [True, True]])
     assert gap.difference == 0
     assert gap.low == -gap.high < 0
 
 
 def test_two_are_compared_on_the_examples_that_both_were_asked():
-    whole = Asked("digits", [0, 1, 1, 0], [0, 1, 0, 0])
-    part = Asked("digits", [0, 1, 1], [1, 1, 1])
-    assert between(whole, part) == paired([True, True, False], [False, True, True])
-    assert between(whole, part).tests == 3
+    whole = Predictions("digits", [0, 1, 1, 0], [0, 1, 0, 0])
+    part = Predictions("digits", [0, 1, 1], [1, 1, 1])
+    assert compare_predictions(whole, part) == compare_paired(
+        [True, True, False], [False, True, True]
+    )
+    assert compare_predictions(whole, part).tests == 3
 
 
 @pytest.mark.parametrize(
     "other",
-    [Asked("cells", [0, 1], [0, 1]), Asked("digits", [1, 1], [0, 1]), Asked("digits", [], [])],
+    [
+        Predictions("cells", [0, 1], [0, 1]),
+        Predictions("digits", [1, 1], [0, 1]),
+        Predictions("digits", [], []),
+    ],
 )
 def test_answers_to_another_test_are_not_compared(other):
-    assert between(Asked("digits", [0, 1], [0, 1]), other) is None
+    assert compare_predictions(Predictions("digits", [0, 1], [0, 1]), other) is None

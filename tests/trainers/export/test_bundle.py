@@ -32,19 +32,26 @@ from trainers.__main__ import main
 from trainers.backbones import BACKBONES, cache
 from trainers.datasets import uploads
 from trainers.datasets.uploads import images as own_images
-from trainers.datasets.uploads.limits import KEPT_CHARS, MAX_STRETCH, SHORT_SIDE_PX
-from trainers.evaluation.abstention import calibrated, usual
-from trainers.events import Answered, Cancelled, Done, Finished, Notice, PhaseStarted
+from trainers.datasets.uploads.limits import MAX_ASPECT_RATIO, MAX_TEXT_CHARS, SHORT_SIDE_PX
+from trainers.evaluation.abstention import default_threshold, find_calibration
+from trainers.events import (
+    JobCancelled,
+    JobDone,
+    Notice,
+    PhaseStarted,
+    PredictionsRecorded,
+    RunFinished,
+)
 from trainers.export import bundle
-from trainers.export.bundle import NotExported, NotKept, model_of, packed
-from trainers.export.onnx import NotOnnx
+from trainers.export.bundle import ExportMismatch, ModelUnavailable, load_model, pack_bundle
+from trainers.export.onnx import OnnxExportError
 from trainers.jobs import Export
 from trainers.networks import loading
 from trainers.plan import Plan
-from trainers.reports.model_card import card
-from trainers.store import store
-from trainers.system.paths import run_folder, zip_of
-from trainers.training.loop import computed
+from trainers.reports.model_card import render_card
+from trainers.store import get_store
+from trainers.system.paths import bundle_path, run_dir
+from trainers.training.loop import extract_features
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
@@ -54,15 +61,15 @@ SECONDS = 3
 def finished(data: str, approach: str, **settings) -> str:
     """The id of a run that was executed to its end."""
     plan = Plan(**{"data": data, "approach": approach, "seconds": SECONDS} | settings)
-    key = store().start(plan, visitor="ann", worker="test")
-    *_, last = execute(store(), key, plan, run, run_folder(key))
-    assert isinstance(last, Finished), last
+    key = get_store().start(plan, visitor="ann", worker="test")
+    *_, last = execute(get_store(), key, plan, run, run_dir(key))
+    assert isinstance(last, RunFinished), last
     return key
 
 
 def unpacked(key: str, to: Path) -> Path:
     """The folder in the zip of the run called `key`."""
-    file = bundle.export(key, to / "model.zip")
+    file = bundle.export_bundle(key, to / "model.zip")
     with zipfile.ZipFile(file) as packed:
         packed.extractall(to)
         (top,) = {name.partition("/")[0] for name in packed.namelist()}
@@ -86,9 +93,11 @@ def unpacked(key: str, to: Path) -> Path:
 )
 def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, settings, toy):
     key = finished(data, approach, **settings)
-    test = datasets.pick(data).data().test
-    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
-    found = model_of(store().find(key)).sureness(test.inputs[: len(told.answers)])
+    test = datasets.get_dataset(data).data().test
+    (told,) = [
+        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+    ]
+    found = load_model(get_store().find(key)).sureness(test.inputs[: len(told.answers)])
     assert found.argmax(1).tolist() == told.answers
     if told.sureness:
         assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.002)
@@ -96,10 +105,12 @@ def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, sett
 
 
 def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
-    found = store().find(finished("words", "transfer", per_class=4))
-    (told,) = [event for _, event in store().events(found.id) if isinstance(event, Answered)]
-    kept = bundle.tempered(model_of(found), bundle.temperature_of(found))
-    sure = kept.sureness(datasets.pick("words").data().test.inputs[: len(told.answers)])
+    found = get_store().find(finished("words", "transfer", per_class=4))
+    (told,) = [
+        event for _, event in get_store().events(found.id) if isinstance(event, PredictionsRecorded)
+    ]
+    kept = bundle.apply_temperature(load_model(found), bundle.load_temperature(found))
+    sure = kept.sureness(datasets.get_dataset("words").data().test.inputs[: len(told.answers)])
     assert sure.argmax(1).tolist() == told.answers
     assert sure.max(1) == pytest.approx(np.array(told.calibrated), abs=0.002)
     assert np.abs(sure.max(1) - told.sureness).max() > 0.01  # there was something to correct
@@ -107,11 +118,11 @@ def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
 
 def test_without_training_it_says_how_like_each_class_an_example_is(toy):
     key = finished("crowd", "none")
-    kept, data = model_of(store().find(key)), datasets.pick("crowd").data()
+    kept, data = load_model(get_store().find(key)), datasets.get_dataset("crowd").data()
     found = kept.sureness(data.test.inputs, exact=True)
 
     learned = torch.cat(
-        [*computed(kept.body, kept.body.prepare(data.train.inputs), torch.arange(6))]
+        [*extract_features(kept.body, kept.body.prepare(data.train.inputs), torch.arange(6))]
     )
     learned = learned.numpy()  # as the run did, in bf16 where that is faster
     asked = kept.body(kept.body.prepare(data.test.inputs).batch(torch.arange(60))).numpy()
@@ -135,32 +146,34 @@ def test_two_classes_are_kept_by_the_regression_too(toy, monkeypatch):
     data = replace(whole, classes=("red", "green"), **two)
     monkeypatch.setattr(toy, "colours", lambda per_class, seed: data)
     key = finished("colours", "simple")
-    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
-    found = model_of(store().find(key)).sureness(data.test.inputs)
+    (told,) = [
+        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+    ]
+    found = load_model(get_store().find(key)).sureness(data.test.inputs)
     assert found.argmax(1).tolist() == told.answers
     assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.001)
 
 
 def test_a_run_without_a_model_says_so(toy):
-    waiting = store().start(Plan(data="colours", approach="transfer"), visitor="ann")
-    with pytest.raises(NotKept, match="no finished run"):
-        model_of(store().find(waiting))
+    waiting = get_store().start(Plan(data="colours", approach="transfer"), visitor="ann")
+    with pytest.raises(ModelUnavailable, match="no finished run"):
+        load_model(get_store().find(waiting))
     key = finished("colours", "transfer")
-    (run_folder(key) / "model.safetensors").unlink()
-    with pytest.raises(NotKept, match="left no model here"):
-        model_of(store().find(key))
+    (run_dir(key) / "model.safetensors").unlink()
+    with pytest.raises(ModelUnavailable, match="left no model here"):
+        load_model(get_store().find(key))
 
 
 def test_random_weights_that_nobody_kept_are_not_made_up(toy):
     plan = Plan(data="colours", approach="scratch", seconds=SECONDS)
-    key = store().start(plan, visitor="ann", worker="test")
+    key = get_store().start(plan, visitor="ann", worker="test")
 
     def stopped(plan, *, stop, folder):
         yield from run(plan, stop=lambda: True, folder=folder)
 
-    assert isinstance([*execute(store(), key, plan, stopped, run_folder(key))][-1], Finished)
-    with pytest.raises(NotKept, match="before anything was learned"):
-        model_of(store().find(key))
+    assert isinstance([*execute(get_store(), key, plan, stopped, run_dir(key))][-1], RunFinished)
+    with pytest.raises(ModelUnavailable, match="before anything was learned"):
+        load_model(get_store().find(key))
 
 
 # --- the zip ------------------------------------------------------------------------------------
@@ -222,7 +235,7 @@ def alone(tmp_path_factory) -> Alone:
 @pytest.fixture
 def trusting(monkeypatch):
     """The zip is not asked while it is made: the test does that, more strictly."""
-    monkeypatch.setattr(bundle, "_check", lambda folder: None)
+    monkeypatch.setattr(bundle, "_verify_bundle", lambda folder: None)
 
 
 @pytest.fixture
@@ -233,13 +246,13 @@ def downloads(tmp_path, monkeypatch):
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     # Read when the library was imported; and what is not here must not be asked for.
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache.hub_cache()))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache.hf_hub_path()))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     row = backbones.pick("squeezenet1_0")
-    cache.checkpoints().mkdir(parents=True)
-    torch.save(models.squeezenet1_0(weights=None).state_dict(), cache.checkpoints() / row.file)
+    cache.torch_hub_path().mkdir(parents=True)
+    torch.save(models.squeezenet1_0(weights=None).state_dict(), cache.torch_hub_path() / row.file)
     row = backbones.pick(f"hf:org/tiny@{'0123456789' * 4}")
-    folder = cache.place(row) / "snapshots" / row.revision
+    folder = cache.backbone_path(row) / "snapshots" / row.revision
     words = dict.fromkeys(["[PAD]", "[UNK]", "where", "is", "my", "card", "money"])
     reads = Tokenizer(token_models.WordLevel({w: n for n, w in enumerate(words)}, "[UNK]"))
     reads.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -248,7 +261,7 @@ def downloads(tmp_path, monkeypatch):
     BertModel(config).save_pretrained(folder)
     reads.save(str(folder / "tokenizer.json"))
     yield
-    loading.loaded.cache_clear()
+    loading.shared_encoder.cache_clear()
 
 
 LORA, TINY = {"what_learns": "lora"}, {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}
@@ -289,8 +302,10 @@ def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trustin
     key = finished(data, "transfer", per_class=5)
     folder = unpacked(key, tmp_path)
     alone.install(folder / "requirements.txt")
-    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
-    inputs = datasets.pick(data).data().test.inputs[: len(told.answers)]
+    (told,) = [
+        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+    ]
+    inputs = datasets.get_dataset(data).data().test.inputs[: len(told.answers)]
     for number, picture in enumerate(inputs):
         Image.fromarray(picture).save(tmp_path / f"{number}.png")
     with open(tmp_path / "in.csv", "w", encoding="utf-8") as file:
@@ -299,7 +314,7 @@ def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trustin
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
         answers = [row["answer"] for row in csv.DictReader(file)]
-    expected = [datasets.pick(data).data().classes[answer] for answer in told.answers]
+    expected = [datasets.get_dataset(data).data().classes[answer] for answer in told.answers]
     same = np.mean([one == other for one, other in zip(answers, expected, strict=True)])
     assert same >= 0.97  # the run computed in bf16 where that is faster
 
@@ -331,18 +346,18 @@ def test_altered_weights_fail_by_how_much(alone, trusting, tmp_path):
 def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
     key = finished("digits", "simple", per_class=3)
     to = tmp_path / "model.zip"
-    assert bundle.export(key, to) == to
+    assert bundle.export_bundle(key, to) == to
     to.unlink()
-    proof = bundle._proof
+    proof = bundle._build_proof
 
     def wrong(*given):
         found = proof(*given)
         found["examples"][0]["output"][0] += 0.1
         return found
 
-    monkeypatch.setattr(bundle, "_proof", wrong)
-    with pytest.raises(NotExported, match=r"FAIL: probability differs by up to 0\.1"):
-        bundle.export(key, to)
+    monkeypatch.setattr(bundle, "_build_proof", wrong)
+    with pytest.raises(ExportMismatch, match=r"FAIL: probability differs by up to 0\.1"):
+        bundle.export_bundle(key, to)
     assert list(tmp_path.glob("model.zip*")) == []
 
 
@@ -352,15 +367,15 @@ def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
 )
 def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, downloads, tmp_path):
     key = finished(data, approach, per_class=3, **settings)
-    bundle.export(key, tmp_path / "model.zip", onnx=True)
+    bundle.export_bundle(key, tmp_path / "model.zip", onnx=True)
     with zipfile.ZipFile(tmp_path / "model.zip") as packed_:
         names = {name.rpartition("/")[2]: name for name in packed_.namelist()}
         session = onnxruntime.InferenceSession(packed_.read(names["model.onnx"]))
         assert b"`model.onnx`" in packed_.read(names["README.md"])
     (output,) = session.get_outputs()
     assert output.name == ("likeness" if approach == "none" else "probability")
-    found, test = store().find(key), datasets.pick(data).data().test
-    kept = bundle.tempered(model_of(found), bundle.temperature_of(found))
+    found, test = get_store().find(key), datasets.get_dataset(data).data().test
+    kept = bundle.apply_temperature(load_model(found), bundle.load_temperature(found))
     for some in (test.inputs[:7], test.inputs[7:8]):  # other sizes than those of the proof
         expected = kept.sureness(some, exact=True)
         given = kept.body.prepare(some).batch(torch.arange(len(some)))
@@ -370,12 +385,14 @@ def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, do
 
 
 def test_what_cannot_be_onnx_or_differs_there_says_so(trusting, tmp_path, monkeypatch):
-    with pytest.raises(NotOnnx, match="no network"):
-        bundle.export(finished("digits", "simple", per_class=3), tmp_path / "a.zip", onnx=True)
+    with pytest.raises(OnnxExportError, match="no network"):
+        bundle.export_bundle(
+            finished("digits", "simple", per_class=3), tmp_path / "a.zip", onnx=True
+        )
     key = finished("digits", "transfer", per_class=3)
     monkeypatch.setattr(bundle, "TOLERANCE", -1.0)
-    with pytest.raises(NotOnnx, match="answers otherwise"):
-        bundle.export(key, tmp_path / "a.zip", onnx=True)
+    with pytest.raises(OnnxExportError, match="answers otherwise"):
+        bundle.export_bundle(key, tmp_path / "a.zip", onnx=True)
     assert not (tmp_path / "a.zip").exists()
 
 
@@ -397,9 +414,9 @@ def pictures(alone, trusting, tmp_path) -> Path:
 
 
 def test_texts_and_tables_are_answered(texts, alone, tmp_path):
-    test = datasets.pick("messages").data().test
-    kept = model_of(next(iter(store().of_visitor("ann"))))
-    classes = datasets.pick("messages").data().classes
+    test = datasets.get_dataset("messages").data().test
+    kept = load_model(next(iter(get_store().of_visitor("ann"))))
+    classes = datasets.get_dataset("messages").data().classes
     some = [text for text in test.inputs[:5] if "\n" not in text]
     expected = kept.sureness(some)
     told = alone(texts, some[0]).stdout
@@ -442,8 +459,8 @@ def test_what_cannot_be_answered_is_one_line(arguments, words, texts, alone):
 
 
 def test_pictures_are_read_as_they_were_in_training(pictures, alone, tmp_path):
-    data = datasets.pick("digits").data()
-    kept = model_of(next(iter(store().of_visitor("ann"))))
+    data = datasets.get_dataset("digits").data()
+    kept = load_model(next(iter(get_store().of_visitor("ann"))))
     picture = data.test.inputs[0]
     expected = kept.sureness([picture])[0]
     shown = f"{data.classes[expected.argmax()]} {expected.max():.1%}"
@@ -470,11 +487,11 @@ def predicting(tmp_path):
     """predict.py beside a config.json, imported; its model says by how long an example is."""
 
     def made(modality: str):
-        ready = {"shorter_side_px": SHORT_SIDE_PX, "most_stretch": MAX_STRETCH}
+        ready = {"shorter_side_px": SHORT_SIDE_PX, "most_stretch": MAX_ASPECT_RATIO}
         config = {"labels": ["short", "long"], "modality": modality, "output": "probability"}
-        config["preprocessing"] = ready | {"most_chars": KEPT_CHARS}
+        config["preprocessing"] = ready | {"most_chars": MAX_TEXT_CHARS}
         (tmp_path / "config.json").write_text(json.dumps(config))
-        (tmp_path / "predict.py").write_bytes((bundle.FILES / "predict.py").read_bytes())
+        (tmp_path / "predict.py").write_bytes((bundle.TEMPLATE_DIR / "predict.py").read_bytes())
         spec = spec_from_file_location("predict", tmp_path / "predict.py")
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -489,7 +506,7 @@ def test_a_long_picture_is_cut_as_in_thaw(size, predicting, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     with open(tmp_path / "a.png", "rb") as file:
-        expected, _ = own_images.opened(file)
+        expected, _ = own_images.open_image(file)
     found = predicting("images").picture(str(tmp_path / "a.png"))
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 
@@ -502,7 +519,7 @@ def test_a_picture_with_broken_exif_is_read(predicting, tmp_path, monkeypatch):
 
 def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_path, capsys):
     predict = predicting("text")
-    assert len(predict.read("x " * KEPT_CHARS)) == KEPT_CHARS
+    assert len(predict.read("x " * MAX_TEXT_CHARS)) == MAX_TEXT_CHARS
     assert predict.main(["  \n"]) == 2
     assert "There is no text" in capsys.readouterr().err
     rows = [["text", "id"], ["hello", "1"], ["  ", "2"], ["", "3"], ["bye", "4"]]
@@ -516,29 +533,29 @@ def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_
 
 def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monkeypatch):
     key = finished("digits", "transfer", per_class=20)
-    events = [event for _, event in store().events(key)]
-    measured = calibrated(events)
+    events = [event for _, event in get_store().events(key)]
+    measured = find_calibration(events)
     sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
     told = replace(measured, sureness=sure, right=[one > 0.5 for one in sure])
     events[events.index(measured)] = told
-    monkeypatch.setattr(bundle, "_events", lambda run: events)
+    monkeypatch.setattr(bundle, "_load_events", lambda run: events)
     config = json.loads((unpacked(key, tmp_path) / "config.json").read_text())
-    assert config["not_sure_below"] == usual(told) == 0.9
-    assert config["preprocessing"]["most_stretch"] == MAX_STRETCH
+    assert config["not_sure_below"] == default_threshold(told) == 0.9
+    assert config["preprocessing"]["most_stretch"] == MAX_ASPECT_RATIO
 
 
 # --- what lies in it ----------------------------------------------------------------------------
 
 
 def test_every_backbone_can_travel():
-    assert {row.load for row in BACKBONES.values()} == set(bundle.TRAVELS)
+    assert {row.load for row in BACKBONES.values()} == set(bundle.EXPORT_RECIPES)
 
 
 def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
     key = finished("digits", "transfer", per_class=3)
     folder = unpacked(key, tmp_path)
     found = ModelCard.load(folder / "README.md")
-    result = store().find(key).result
+    result = get_store().find(key).result
     told = {one.metric_type: one.metric_value for one in found.data.eval_results}
     assert told == {
         "accuracy": round(result["test_accuracy"], 4),
@@ -550,7 +567,7 @@ def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
     for name, row in zip(result["classes"], result["confusion"], strict=True):
         assert f"| {name} | {sum(row)} |" in found.text
     proof = json.loads((folder / "proof.json").read_text())
-    digits = datasets.pick("digits").data()
+    digits = datasets.get_dataset("digits").data()
     for example in proof["examples"]:
         picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(example["picture"]))))
         of_class = digits.test.inputs[digits.test.labels == digits.classes.index(example["label"])]
@@ -561,19 +578,19 @@ def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
 
 def test_the_card_shows_a_comparison_that_the_run_was_part_of(toy):
     key = finished("colours", "transfer")
-    one = store().find(key)
+    one = get_store().find(key)
     compared = {"advised": "hybrid", "verdict": "It cannot be told.", "runs": [one.result]}
-    told = card(one, [], compared)
+    told = render_card(one, [], compared)
     assert "Advised was: Hybrid. It cannot be told." in told
     assert "this run stood alone" not in told
-    assert "this run stood alone" in card(one, [], None)
+    assert "this run stood alone" in render_card(one, [], None)
 
 
 def test_the_card_tells_a_rate_only_of_what_learned_at_one(toy):
     key = finished("colours", "hybrid")
-    events = [event for _, event in store().events(key)]
+    events = [event for _, event in get_store().events(key)]
     first, then = [event for event in events if isinstance(event, PhaseStarted)]
-    told = card(store().find(key), events, None)
+    told = render_card(get_store().find(key), events, None)
     assert f"- {first.title}: {first.learnable_parameters:,} numbers learned, " in told
     assert f"numbers learned at a rate of {then.learning_rate:g}, " in told
 
@@ -581,15 +598,15 @@ def test_the_card_tells_a_rate_only_of_what_learned_at_one(toy):
 def test_of_what_was_noticed_the_card_lists_what_limits_the_model(toy):
     less = Notice("No training examples of: red.", 0.1)
     more = Notice("Mirror images helped.", 0.2, limits=False)
-    told = card(store().find(finished("colours", "transfer")), [less, more], None)
+    told = render_card(get_store().find(finished("colours", "transfer")), [less, more], None)
     assert less.text in told
     assert more.text not in told
 
 
 def test_names_of_a_visitor_stay_text(toy):
-    one = store().find(finished("colours", "transfer"))
+    one = get_store().find(finished("colours", "transfer"))
     classes = ["<script>", "a|b", "# [x](y)\n---"]
-    told = card(replace(one, result=one.result | {"classes": classes}), [], None)
+    told = render_card(replace(one, result=one.result | {"classes": classes}), [], None)
     assert "| a\\|b |" in told
     assert "<script>" not in told.replace("\\<script", "")
     assert "\n---\n" not in told.split("\n---\n", 1)[1]
@@ -600,7 +617,7 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
     rows = [f"{word} number {n},{label}" for n in range(12)
             for word, label in (("secretword", "good"), ("otherword", "bad"))]  # fmt: skip
     table.write_text("text,label\n" + "\n".join(rows))
-    reading = uploads.read(table)
+    reading = uploads.import_upload(table)
     while True:
         try:
             next(reading)
@@ -609,15 +626,15 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
             break
     key = finished(data, "transfer")
     job = Export(key=key, visitor="ann")
-    *_, last = jobs.perform(job, stop=lambda: False)
-    assert isinstance(last, Done)
-    assert last.found == {"bytes": zip_of(key).stat().st_size}
-    with zipfile.ZipFile(zip_of(key)) as packed_:
+    *_, last = jobs.run_job(job, stop=lambda: False)
+    assert isinstance(last, JobDone)
+    assert last.found == {"bytes": bundle_path(key).stat().st_size}
+    with zipfile.ZipFile(bundle_path(key)) as packed_:
         held = b"".join(map(packed_.read, packed_.namelist()))
     assert b"secretword" in held
-    uploads.forget(data)
-    store().forget_examples(data)
-    assert not zip_of(key).exists()
+    uploads.delete(data)
+    get_store().forget_examples(data)
+    assert not bundle_path(key).exists()
     folder = unpacked(key, tmp_path)
     assert "deleted" in json.loads((folder / "proof.json").read_text())["from"]
     for file in folder.rglob("*"):
@@ -626,9 +643,9 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
 
 def test_an_export_that_is_stopped_leaves_nothing(trusting):
     key = finished("digits", "simple", per_class=3)
-    events = list(jobs.perform(Export(key=key, visitor="ann"), stop=lambda: True))
-    assert [type(event) for event in events] == [Cancelled]
-    assert not zip_of(key).exists()
+    events = list(jobs.run_job(Export(key=key, visitor="ann"), stop=lambda: True))
+    assert [type(event) for event in events] == [JobCancelled]
+    assert not bundle_path(key).exists()
 
 
 def test_the_terminal_packs_the_newest_run(trusting, tmp_path, capsys):
@@ -656,7 +673,7 @@ def test_the_run_can_be_repeated_from_the_zip(trusting, tmp_path, monkeypatch, r
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    result = store().find(key).result
+    result = get_store().find(key).result
     assert f"{result['test_right']} of {result['test_examples']} right" in done.stdout
     assert f"it was {result['test_right']} of {result['test_examples']}" in done.stdout
 
@@ -674,9 +691,9 @@ def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
         csv.writer(out).writerows([("message", "wish", "site"), *rows])
     given = ["--data", str(table), "--group-column", "site"]
     assert main(["run", *given, "--approach", "simple", "--seconds", "3"]) == 0
-    (before,) = uploads.of(uploads.TERMINAL)
+    (before,) = uploads.list_uploads(uploads.LOCAL_VISITOR)
     assert before.groups == ("north", "south")
-    folder = unpacked(store().of_visitor("terminal")[0].id, tmp_path)
+    folder = unpacked(get_store().of_visitor("terminal")[0].id, tmp_path)
     done = subprocess.run(
         [sys.executable, folder / "train.py", *given],
         capture_output=True,
@@ -685,12 +702,12 @@ def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {one.groups for one in uploads.of(uploads.TERMINAL)} == {before.groups}
-    assert len(uploads.of(uploads.TERMINAL)) == 2
+    assert {one.groups for one in uploads.list_uploads(uploads.LOCAL_VISITOR)} == {before.groups}
+    assert len(uploads.list_uploads(uploads.LOCAL_VISITOR)) == 2
 
 
 def test_packing_says_what_it_does(trusting, tmp_path):
     key = finished("digits", "simple", per_class=3)
-    told = list(packed(store().find(key), tmp_path / "model.zip"))
+    told = list(pack_bundle(get_store().find(key), tmp_path / "model.zip"))
     assert told[0] == "Reading the model"
     assert told[-1] == "Packing"

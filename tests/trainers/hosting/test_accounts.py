@@ -8,10 +8,18 @@ import pytest
 from tests.support.own_data import own_texts
 from trainers.datasets import uploads
 from trainers.hosting import accounts
-from trainers.hosting.accounts import Had, account_id, had, leave, recalled, remember, take_over
+from trainers.hosting.accounts import (
+    AnonymousData,
+    account_id,
+    count_anonymous_data,
+    decline_merge,
+    merge,
+    pop_redirect,
+    save_redirect,
+)
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.store import QUEUED, store
+from trainers.store import QUEUED, get_store
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -45,48 +53,48 @@ def test_an_account_cannot_be_read_from_its_visitor_nor_be_said_by_a_browser():
 
 def test_what_a_browser_had_is_taken_over_and_is_no_longer_the_browsers(tmp_path):
     data = own_texts(tmp_path, visitor=BROWSER)
-    run = store().start(DIGITS, BROWSER)
-    job = store().start(Comparison(data="digits", visitor=BROWSER), BROWSER)
-    other = store().start(DIGITS, OTHER)
-    assert had(BROWSER, ANN) == Had(runs=2, data=1)
-    take_over(BROWSER, ANN)
-    assert {store().find(one).visitor for one in (run, job)} == {ANN}
-    assert store().find(job).plan.visitor == ANN
-    assert store().find(run).state == QUEUED
-    assert store().find(other).visitor == OTHER
-    assert [one.key for one in uploads.of(ANN)] == [data]
-    assert store().of_visitor(BROWSER) == uploads.of(BROWSER) == []
+    run = get_store().start(DIGITS, BROWSER)
+    job = get_store().start(Comparison(data="digits", visitor=BROWSER), BROWSER)
+    other = get_store().start(DIGITS, OTHER)
+    assert count_anonymous_data(BROWSER, ANN) == AnonymousData(runs=2, data=1)
+    merge(BROWSER, ANN)
+    assert {get_store().find(one).visitor for one in (run, job)} == {ANN}
+    assert get_store().find(job).plan.visitor == ANN
+    assert get_store().find(run).state == QUEUED
+    assert get_store().find(other).visitor == OTHER
+    assert [one.key for one in uploads.list_uploads(ANN)] == [data]
+    assert get_store().of_visitor(BROWSER) == uploads.list_uploads(BROWSER) == []
 
 
 def test_a_comparison_at_work_starts_its_next_run_for_the_account():
-    job = store().start(Comparison(data="digits", visitor=BROWSER), BROWSER)
-    take_over(BROWSER, ANN)
-    part = store().start(DIGITS, BROWSER, part_of=job)
-    assert store().find(part).visitor == ANN
+    job = get_store().start(Comparison(data="digits", visitor=BROWSER), BROWSER)
+    merge(BROWSER, ANN)
+    part = get_store().start(DIGITS, BROWSER, part_of=job)
+    assert get_store().find(part).visitor == ANN
 
 
 def test_it_is_asked_once():
-    store().start(DIGITS, BROWSER)
-    leave(BROWSER, ANN)
-    assert had(BROWSER, ANN) == Had(0, 0)
-    assert had(BROWSER, account_id("i", "2", "s")).runs == 1  # nobody asked them
+    get_store().start(DIGITS, BROWSER)
+    decline_merge(BROWSER, ANN)
+    assert count_anonymous_data(BROWSER, ANN) == AnonymousData(0, 0)
+    assert count_anonymous_data(BROWSER, account_id("i", "2", "s")).runs == 1  # nobody asked them
     time.sleep(0.01)
-    store().start(DIGITS, BROWSER)
-    assert had(BROWSER, ANN).runs == 1  # and of this nobody was asked
+    get_store().start(DIGITS, BROWSER)
+    assert count_anonymous_data(BROWSER, ANN).runs == 1  # and of this nobody was asked
 
 
 @pytest.mark.parametrize("pair", [(ANN, ANN), (BROWSER, OTHER), (ANN, BROWSER)])
 def test_only_an_account_takes_over_and_only_from_a_browser(pair):
     with pytest.raises(ValueError, match="Only an account"):
-        take_over(*pair)
+        merge(*pair)
 
 
 def test_the_way_back_is_remembered_once_and_not_for_long(monkeypatch):
-    remember(BROWSER, "run", {"run": "x"})
-    remember(BROWSER, "runs", {"a": "b"})
-    assert recalled(OTHER) is None
-    assert recalled(BROWSER) == ("runs", {"a": "b"})
-    assert recalled(BROWSER) is None
-    remember(BROWSER, "run", {})
-    monkeypatch.setattr(accounts, "WANTED_SECONDS", -1)
-    assert recalled(BROWSER) is None
+    save_redirect(BROWSER, "run", {"run": "x"})
+    save_redirect(BROWSER, "runs", {"a": "b"})
+    assert pop_redirect(OTHER) is None
+    assert pop_redirect(BROWSER) == ("runs", {"a": "b"})
+    assert pop_redirect(BROWSER) is None
+    save_redirect(BROWSER, "run", {})
+    monkeypatch.setattr(accounts, "REDIRECT_TTL_SECONDS", -1)
+    assert pop_redirect(BROWSER) is None

@@ -10,17 +10,17 @@ from sqlalchemy import create_engine, insert, text
 
 from tests.support.own_data import own_texts
 from trainers import store as store_module
-from trainers.data_checks.findings import Finding, Shown
+from trainers.data_checks.findings import Finding, FindingExample
 from trainers.datasets import uploads
 from trainers.datasets.uploads import inbox
-from trainers.events import Done, Failed, Notice, Watched
+from trainers.events import JobDone, JobFailed, Notice, WatchedExamples
 from trainers.hosting import accounts, erase, sharing
-from trainers.hosting.rooms import NoRoom, Settings, rooms
-from trainers.jobs import Checkup, Export, Reading
+from trainers.hosting.rooms import RoomNotFound, RoomSettings, get_rooms
+from trainers.jobs import DataCheck, Export, ImportData
 from trainers.plan import Plan
-from trainers.store import NoSuchRun, store, to_scrub
+from trainers.store import RunNotFound, get_store, scrub_marker_path
 from trainers.store.tables import spent
-from trainers.system.paths import home, run_folder, zip_of
+from trainers.system.paths import bundle_path, data_dir, run_dir
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -33,7 +33,7 @@ def traces(marker: str) -> list[str]:
     """The files under home, and those of PostgreSQL's tables, that have a byte of it: its content,
     or their names."""
     found = []
-    for folder in (home(), *of_tables()):
+    for folder in (data_dir(), *of_tables()):
         for file in folder.rglob("*"):
             told = marker in str(file.relative_to(folder))
             if told or (file.is_file() and marker.encode() in file.read_bytes()):
@@ -43,9 +43,9 @@ def traces(marker: str) -> list[str]:
 
 def of_tables() -> list[Path]:
     """Where PostgreSQL has the database's tables, written to the disk."""
-    if store().engine.dialect.name == "sqlite":
+    if get_store().engine.dialect.name == "sqlite":
         return []
-    with store().engine.connect().execution_options(isolation_level="AUTOCOMMIT") as sql:
+    with get_store().engine.connect().execution_options(isolation_level="AUTOCOMMIT") as sql:
         sql.execute(text("CHECKPOINT"))
         where = sql.scalar(text("SELECT setting FROM pg_settings WHERE name = 'data_directory'"))
         number = text("SELECT oid FROM pg_database WHERE datname = current_database()")
@@ -54,29 +54,29 @@ def of_tables() -> list[Path]:
 
 def belongings(folder: Path, visitor: str, of_data: str, of_run: str) -> tuple[str, str]:
     """All that a visitor leaves who brings data and runs on it; its key and the run's."""
-    draft = inbox.new_draft(visitor)
-    inbox.new_file(inbox.draft(draft), 10).write_text(f"a file with {of_data}")
+    draft = inbox.create_draft(visitor)
+    inbox.reserve_file(inbox.find_draft(draft), 10).write_text(f"a file with {of_data}")
     data = own_texts(folder, visitor, marker=of_data, title=f"{of_data}.csv")
-    about = home() / "data" / data.removeprefix("own-") / "about.json"
+    about = data_dir() / "data" / data.removeprefix("own-") / "about.json"
     about.write_text(about.read_text().replace('"notices"', f'"draft": "{draft}", "notices"', 1))
-    reading = Reading(path=str(inbox.draft(draft)), title=f"{of_data}.csv", visitor=visitor)
-    key = store().start(reading, visitor, worker="test")
-    store().append(key, [Notice(f"{of_data}.csv was read", 0.1), Done({"data": data}, 1.0)])
-    shown = (Shown(example=f"example {of_data}", label="good", note=""),)
+    reading = ImportData(path=str(inbox.find_draft(draft)), title=f"{of_data}.csv", visitor=visitor)
+    key = get_store().start(reading, visitor, worker="test")
+    get_store().append(key, [Notice(f"{of_data}.csv was read", 0.1), JobDone({"data": data}, 1.0)])
+    shown = (FindingExample(example=f"example {of_data}", label="good", note=""),)
     finding = Finding(key="x", title="t", count=1, effect="e", weight="note", shown=shown)
-    uploads.keep_check(data, {"findings": [finding.as_json()]})
-    check = store().start(Checkup(data=data), visitor, worker="test")
-    store().append(check, [Done({"findings": [finding.as_json()]}, 1.0)])
-    run = store().start(Plan(data=data, approach="simple"), visitor, worker="test")
-    told = [Watched([0, 1], [f"{n} {of_data} {'x' * 400}" for n in range(2)], [0, 1])]
+    uploads.save_check(data, {"findings": [finding.as_json()]})
+    check = get_store().start(DataCheck(data=data), visitor, worker="test")
+    get_store().append(check, [JobDone({"findings": [finding.as_json()]}, 1.0)])
+    run = get_store().start(Plan(data=data, approach="simple"), visitor, worker="test")
+    told = [WatchedExamples([0, 1], [f"{n} {of_data} {'x' * 400}" for n in range(2)], [0, 1])]
     told += [Notice(f"{of_run} {number} {'y' * number * 40}", 0.1) for number in range(MANY)]
-    store().append(run, [*told, Failed("The end.", 1.0)])
-    store().describe(run, visitor, name=f"name {of_run}", note=f"note {of_run}")
-    run_folder(run).mkdir(parents=True)
-    (run_folder(run) / "words.json").write_text(f'["{of_data}"]')
-    (run_folder(run) / "model.safetensors").write_bytes(of_run.encode())
-    zip_of(run).write_bytes(of_data.encode())
-    store().start(Export(key=run, visitor=visitor), visitor)
+    get_store().append(run, [*told, JobFailed("The end.", 1.0)])
+    get_store().describe(run, visitor, name=f"name {of_run}", note=f"note {of_run}")
+    run_dir(run).mkdir(parents=True)
+    (run_dir(run) / "words.json").write_text(f'["{of_data}"]')
+    (run_dir(run) / "model.safetensors").write_bytes(of_run.encode())
+    bundle_path(run).write_bytes(of_data.encode())
+    get_store().start(Export(key=run, visitor=visitor), visitor)
     return data, run
 
 
@@ -94,23 +94,23 @@ def anns(tmp_path):
 
 def an_hour_later(monkeypatch) -> None:
     monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
-    store().sweep()
+    get_store().sweep()
     assert erase.scrub()
 
 
 def test_of_deleted_data_no_byte_stays_and_its_runs_do(anns):
     data, run = anns
-    erase.data(data)
+    erase.erase_data(data)
     assert erase.scrub()
     assert traces(OF_DATA) == []
-    assert store().find(run).id == run
+    assert get_store().find(run).id == run
     assert traces(OF_RUN)  # their name, and what they told, is not the data's
     assert traces(OF_BOB)
 
 
 def test_of_a_deleted_run_no_byte_stays_once_it_cannot_come_back(anns, monkeypatch):
     _, run = anns
-    store().delete([run], ANN)
+    get_store().delete([run], ANN)
     assert traces(OF_RUN)
     an_hour_later(monkeypatch)
     assert traces(OF_RUN) == []
@@ -124,17 +124,17 @@ def test_also_of_what_the_database_had_moved_about(monkeypatch):
     chance, there = random.Random(2), []  # noqa: S311, drawn lengths
     for number in range(90):
         marker = OF_RUN if number % 3 == 0 else OF_BOB
-        run = store().start(Plan(data="digits", approach="none"), ANN, worker="test")
+        run = get_store().start(Plan(data="digits", approach="none"), ANN, worker="test")
         lengths = [chance.choice([50, 200, 900]) for _ in range(chance.randint(1, 40))]
-        store().append(run, [Notice(marker + "e" * length, 0.1) for length in lengths])
-        store().describe(run, ANN, name=marker, note=marker + "n" * chance.randint(0, 900))
+        get_store().append(run, [Notice(marker + "e" * length, 0.1) for length in lengths])
+        get_store().describe(run, ANN, name=marker, note=marker + "n" * chance.randint(0, 900))
         there += [run] if marker == OF_RUN else []
         gone = [one for one in there if chance.random() < 0.3]
         there = [one for one in there if one not in gone]
-        store().delete(gone, ANN)
-        store().sweep()
-    store().delete(there, ANN)
-    store().sweep()
+        get_store().delete(gone, ANN)
+        get_store().sweep()
+    get_store().delete(there, ANN)
+    get_store().sweep()
     assert erase.scrub()
     assert traces(OF_RUN) == []
     assert traces(OF_BOB)
@@ -142,80 +142,82 @@ def test_also_of_what_the_database_had_moved_about(monkeypatch):
 
 def test_of_everything_no_byte_stays_at_once(anns):
     _, run = anns
-    inbox.new_file(inbox.draft(inbox.new_draft(ANN)), 10).write_text(OF_DATA)  # not yet read
-    token = sharing.share(run, ANN)
-    accounts.remember(ANN, "run", {"search": OF_RUN})
-    erase.everything(ANN)
+    inbox.reserve_file(inbox.find_draft(inbox.create_draft(ANN)), 10).write_text(
+        OF_DATA
+    )  # not yet read
+    token = sharing.share_run(run, ANN)
+    accounts.save_redirect(ANN, "run", {"search": OF_RUN})
+    erase.erase_visitor(ANN)
     assert erase.scrub()
     assert traces(OF_DATA) == traces(OF_RUN) == traces(token) == []
     assert traces(ANN) == []
-    assert uploads.of(ANN) == store().of_visitor(ANN) == []
-    assert len(uploads.of(BOB)) == 3
-    assert len(store().of_visitor(BOB)) == 3
+    assert uploads.list_uploads(ANN) == get_store().of_visitor(ANN) == []
+    assert len(uploads.list_uploads(BOB)) == 3
+    assert len(get_store().of_visitor(BOB)) == 3
 
 
 def test_the_copy_that_an_upgrade_kept_goes_too(anns):
-    copy = home() / "thaw.db.before-0002"
-    if store().engine.dialect.name == "sqlite":
+    copy = data_dir() / "thaw.db.before-0002"
+    if get_store().engine.dialect.name == "sqlite":
         copy.write_text(OF_RUN)
-    erase.everything(ANN)
+    erase.erase_visitor(ANN)
     assert erase.scrub()
     assert not copy.exists()
     assert traces(OF_RUN) == []
 
 
 def test_rooms_forget_them_and_one_that_they_lead_is_closed(anns):
-    hers, his = (rooms().open("A room", Settings(), who) for who in (ANN, BOB))
-    rooms().join(his.code, "Ann", ANN)
-    plan = rooms().find(his.code).settings.plan("transfer", 1)
-    assert rooms().start(plan, ANN)
-    assert [line.name for line in rooms().board(his.code)] == ["Ann"]
-    erase.everything(ANN)
-    assert rooms().board(his.code) == rooms().people(his.code) == []
-    with pytest.raises(NoRoom):
-        rooms().find(hers.code)
+    hers, his = (get_rooms().open("A room", RoomSettings(), who) for who in (ANN, BOB))
+    get_rooms().join(his.code, "Ann", ANN)
+    plan = get_rooms().find(his.code).settings.plan("transfer", 1)
+    assert get_rooms().start(plan, ANN)
+    assert [line.name for line in get_rooms().board(his.code)] == ["Ann"]
+    erase.erase_visitor(ANN)
+    assert get_rooms().board(his.code) == get_rooms().people(his.code) == []
+    with pytest.raises(RoomNotFound):
+        get_rooms().find(hers.code)
 
 
 def test_what_is_at_work_is_cancelled_and_goes_when_it_has_ended(anns, monkeypatch):
-    run = store().start(Plan(data="digits", approach="none"), ANN, worker="busy")
-    store().append(run, [Notice(OF_RUN, 0.1)])
-    waiting = store().start(Plan(data="digits", approach="none"), ANN)
-    erase.everything(ANN)
-    assert store().asked(run) == (False, True)
+    run = get_store().start(Plan(data="digits", approach="none"), ANN, worker="busy")
+    get_store().append(run, [Notice(OF_RUN, 0.1)])
+    waiting = get_store().start(Plan(data="digits", approach="none"), ANN)
+    erase.erase_visitor(ANN)
+    assert get_store().asked(run) == (False, True)
     for key in (run, waiting):
-        with pytest.raises(NoSuchRun):
-            store().find(key)
+        with pytest.raises(RunNotFound):
+            get_store().find(key)
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + erase.AT_WORK_SECONDS + 1)
-    store().sweep()
+    monkeypatch.setattr(time, "time", lambda: now + erase.CANCEL_GRACE_SECONDS + 1)
+    get_store().sweep()
     assert erase.scrub()
     assert traces(OF_RUN) == []
 
 
 def test_what_was_spent_is_not_given_back(anns):
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         row = {"visitor": ANN, "what": "run", "at": time.time(), "seconds": 1.0, "run": None}
         sql.execute(insert(spent).values(row))
-    erase.everything(ANN)
-    with store().engine.connect() as sql:
+    erase.erase_visitor(ANN)
+    with get_store().engine.connect() as sql:
         assert sql.execute(spent.select()).all()
 
 
 def test_while_somebody_reads_the_rest_waits(anns, monkeypatch):
     data, _ = anns
-    monkeypatch.setattr(erase, "LOCK_SECONDS", 1)
-    engine = create_engine(store().engine.url)
+    monkeypatch.setattr(erase, "LOCK_TIMEOUT_SECONDS", 1)
+    engine = create_engine(get_store().engine.url)
     reader = engine.connect()
     if engine.dialect.name == "sqlite":
         reader.exec_driver_sql("BEGIN")
     reader.execute(text("SELECT count(*) FROM events"))
-    erase.data(data)
+    erase.erase_data(data)
     assert not erase.scrub()
-    assert to_scrub().exists()
+    assert scrub_marker_path().exists()
     reader.close()
     engine.dispose()
     assert erase.scrub()
-    assert not to_scrub().exists()
+    assert not scrub_marker_path().exists()
     assert traces(OF_DATA) == []
 
 

@@ -8,13 +8,27 @@ from sqlalchemy import update
 from tests.support.own_data import own_texts
 from trainers.datasets.uploads import inbox
 from trainers.hosting import quotas
-from trainers.hosting.quotas import NotYours, OverLimit, let_in, new_file, start
-from trainers.jobs import Checkup, Comparison, Curve, Export, Fetch, Forgot, Reading
+from trainers.hosting.quotas import (
+    NotOwner,
+    QuotaExceeded,
+    check_upload_quota,
+    enqueue_job,
+    new_file,
+)
+from trainers.jobs import (
+    Comparison,
+    DataCheck,
+    Download,
+    Export,
+    ForgettingTest,
+    ImportData,
+    LearningCurve,
+)
 from trainers.plan import Plan
-from trainers.store import QUEUED, runs, store
+from trainers.store import QUEUED, get_store, runs
 from trainers.store.tables import spent
-from trainers.system.paths import run_folder
-from trainers.system.settings import SETTINGS, BadSetting, checked, setting
+from trainers.system.paths import run_dir
+from trainers.system.settings import SETTINGS, BadSetting, check_settings, get_setting
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -37,14 +51,14 @@ def limit(monkeypatch):
 def ended(run: str, seconds: float) -> None:
     """The run was claimed, and was over so many seconds later."""
     now = time.time()
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         times = {"state": "finished", "claimed": now - seconds, "ended": now}
         sql.execute(update(runs).where(runs.c.id == run).values(times))
 
 
 def ago(seconds: float) -> None:
     """All that was noted was so long ago."""
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         sql.execute(update(spent).values(at=spent.c.at - seconds))
 
 
@@ -54,17 +68,17 @@ def ago(seconds: float) -> None:
 @pytest.mark.parametrize("key", SETTINGS)
 def test_each_setting_is_a_number_of_the_environment(key, monkeypatch):
     name = SETTINGS[key].variable
-    assert setting(key) == SETTINGS[key].own
+    assert get_setting(key) == SETTINGS[key].own
     monkeypatch.setenv("THAW_HOSTED", "1")
-    assert setting(key) == SETTINGS[key].hosted > 0
+    assert get_setting(key) == SETTINGS[key].hosted > 0
     monkeypatch.setenv(name, "1.5")
-    assert setting(key) == 1.5
+    assert get_setting(key) == 1.5
     monkeypatch.setenv(name, "0")
-    assert setting(key) == 0
+    assert get_setting(key) == 0
     for nonsense in ("many", "-1", "nan", "inf"):
         monkeypatch.setenv(name, nonsense)
         with pytest.raises(BadSetting, match=name):
-            checked()
+            check_settings()
 
 
 def test_every_setting_is_in_the_table_of_the_module():
@@ -77,8 +91,8 @@ def test_every_setting_is_in_the_table_of_the_module():
 
 def test_on_ones_own_computer_nothing_is_limited():
     for _ in range(70):
-        start(PLAN, ANN)
-    assert len(store().of_visitor(ANN, limit=100)) == 70
+        enqueue_job(PLAN, ANN)
+    assert len(get_store().of_visitor(ANN, limit=100)) == 70
 
 
 # --- each limit -----------------------------------------------------------------------------------
@@ -86,119 +100,129 @@ def test_on_ones_own_computer_nothing_is_limited():
 
 def test_runs_an_hour(limit):
     limit(runs_an_hour=2)
-    start(PLAN, ANN)
+    enqueue_job(PLAN, ANN)
     ago(1800)
-    start(Comparison(data="digits", visitor=ANN), ANN)
-    start(Checkup(data="digits"), ANN)  # no run
-    with pytest.raises(OverLimit, match=r"2 of your runs an hour.*asked for 2.*in (29|30) minutes"):
-        start(PLAN, ANN)
-    start(PLAN, BOB)
+    enqueue_job(Comparison(data="digits", visitor=ANN), ANN)
+    enqueue_job(DataCheck(data="digits"), ANN)  # no run
+    with pytest.raises(
+        QuotaExceeded, match=r"2 of your runs an hour.*asked for 2.*in (29|30) minutes"
+    ):
+        enqueue_job(PLAN, ANN)
+    enqueue_job(PLAN, BOB)
     ago(1801)
-    start(PLAN, ANN)
+    enqueue_job(PLAN, ANN)
 
 
 def test_deleting_gives_no_run_back(limit, monkeypatch):
     limit(runs_an_hour=1)
-    run = start(PLAN, ANN)
-    store().delete([run], ANN)
+    run = enqueue_job(PLAN, ANN)
+    get_store().delete([run], ANN)
     monkeypatch.setattr("trainers.store.UNDO_SECONDS", -1)
-    store().sweep()
-    with pytest.raises(OverLimit):
-        start(PLAN, ANN)
+    get_store().sweep()
+    with pytest.raises(QuotaExceeded):
+        enqueue_job(PLAN, ANN)
 
 
 def test_what_waits_at_once(limit):
     limit(waiting=2)
-    first = start(PLAN, ANN)
-    start(Checkup(data="digits"), ANN)
-    with pytest.raises(OverLimit, match=r"2 of your jobs may wait at once, and 2 do"):
-        start(PLAN, ANN)
-    start(PLAN, BOB)
-    assert store().claim("test").id == first
-    start(PLAN, ANN)
+    first = enqueue_job(PLAN, ANN)
+    enqueue_job(DataCheck(data="digits"), ANN)
+    with pytest.raises(QuotaExceeded, match=r"2 of your jobs may wait at once, and 2 do"):
+        enqueue_job(PLAN, ANN)
+    enqueue_job(PLAN, BOB)
+    assert get_store().claim("test").id == first
+    enqueue_job(PLAN, ANN)
 
 
 def test_seconds_of_training_count_what_was_used_not_what_was_asked(limit):
     limit(seconds_a_day=100)
-    first = start(PLAN, ANN)
-    start(Curve(data="digits", visitor=ANN, seconds=50), ANN)
-    with pytest.raises(OverLimit, match=r"100 seconds? a day|2 minutes a day"):
-        start(PLAN, ANN)
+    first = enqueue_job(PLAN, ANN)
+    enqueue_job(LearningCurve(data="digits", visitor=ANN, seconds=50), ANN)
+    with pytest.raises(QuotaExceeded, match=r"100 seconds? a day|2 minutes a day"):
+        enqueue_job(PLAN, ANN)
     ended(first, seconds=3.0)
-    start(PLAN, ANN)
-    with pytest.raises(OverLimit, match=r"fits in"):
-        start(PLAN, ANN)
+    enqueue_job(PLAN, ANN)
+    with pytest.raises(QuotaExceeded, match=r"fits in"):
+        enqueue_job(PLAN, ANN)
     ago(24 * 3600 - 120)
-    with pytest.raises(OverLimit, match=r"fits in 2 minutes"):
-        start(PLAN, ANN)
+    with pytest.raises(QuotaExceeded, match=r"fits in 2 minutes"):
+        enqueue_job(PLAN, ANN)
     ago(121)
-    start(PLAN, ANN)
+    enqueue_job(PLAN, ANN)
 
 
 def test_a_run_that_was_never_claimed_used_nothing(limit):
     limit(seconds_a_day=40)
-    run = start(PLAN, ANN)
-    store().cancel(run)
-    start(PLAN, ANN)
+    run = enqueue_job(PLAN, ANN)
+    get_store().cancel(run)
+    enqueue_job(PLAN, ANN)
 
 
 def test_more_than_a_day_allows_is_told_to_ask_for_less(limit):
     limit(seconds_a_day=20)
-    with pytest.raises(OverLimit, match="shorter time budget"):
-        start(PLAN, ANN)
+    with pytest.raises(QuotaExceeded, match="shorter time budget"):
+        enqueue_job(PLAN, ANN)
 
 
 def test_a_download_and_a_reading_are_no_training(limit):
     limit(seconds_a_day=1)
-    start(Fetch(key="fashion_mnist"), ANN)
-    start(Reading(path="/nowhere", title="x", visitor=ANN), ANN)
+    enqueue_job(Download(key="fashion_mnist"), ANN)
+    enqueue_job(ImportData(path="/nowhere", title="x", visitor=ANN), ANN)
 
 
 def test_uploads_a_day(limit):
     limit(uploads_a_day=2)
-    start(Reading(path="/a", title="x", visitor=ANN), ANN)
-    start(Reading(path="/a", title="x", visitor=ANN, text_column="b"), ANN)  # the same once more
-    let_in(ANN)
-    with pytest.raises(OverLimit, match=r"2 of your uploads a day are taken in, and you made 2\."):
-        start(Reading(path="/b", title="x", visitor=ANN), ANN)
-    with pytest.raises(OverLimit, match="2 of your uploads"):
-        let_in(ANN)
-    let_in(BOB)
+    enqueue_job(ImportData(path="/a", title="x", visitor=ANN), ANN)
+    enqueue_job(
+        ImportData(path="/a", title="x", visitor=ANN, text_column="b"), ANN
+    )  # the same once more
+    check_upload_quota(ANN)
+    with pytest.raises(
+        QuotaExceeded, match=r"2 of your uploads a day are taken in, and you made 2\."
+    ):
+        enqueue_job(ImportData(path="/b", title="x", visitor=ANN), ANN)
+    with pytest.raises(QuotaExceeded, match="2 of your uploads"):
+        check_upload_quota(ANN)
+    check_upload_quota(BOB)
 
 
 def test_disk_counts_data_and_models_and_refuses_file_by_file(limit, tmp_path, monkeypatch):
-    monkeypatch.setattr(quotas, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(quotas, "DISK_CACHE_SECONDS", 0)
     limit(disk_mb=3)
-    place = inbox.draft(inbox.new_draft(ANN))
+    place = inbox.find_draft(inbox.create_draft(ANN))
     new_file(place, MB).write_bytes(bytes(MB))
-    with pytest.raises(OverLimit, match="3 MB here, and take 0 MB, and this is 4 MB more"):
+    with pytest.raises(QuotaExceeded, match="3 MB here, and take 0 MB, and this is 4 MB more"):
         new_file(place, 3 * MB)
-    run = start(PLAN, ANN)
-    run_folder(run).mkdir(parents=True)
-    (run_folder(run) / "model.safetensors").write_bytes(bytes(3 * MB))
-    assert quotas.disk_of(ANN) == 3 * MB
-    for refused in (lambda: start(PLAN, ANN), lambda: new_file(place, 10), lambda: let_in(ANN)):
-        with pytest.raises(OverLimit, match=r"take 3 MB.*as soon as you delete some"):
+    run = enqueue_job(PLAN, ANN)
+    run_dir(run).mkdir(parents=True)
+    (run_dir(run) / "model.safetensors").write_bytes(bytes(3 * MB))
+    assert quotas.measure_visitor_disk_usage(ANN) == 3 * MB
+    for refused in (
+        lambda: enqueue_job(PLAN, ANN),
+        lambda: new_file(place, 10),
+        lambda: check_upload_quota(ANN),
+    ):
+        with pytest.raises(QuotaExceeded, match=r"take 3 MB.*as soon as you delete some"):
             refused()
-    start(PLAN, BOB)
+    enqueue_job(PLAN, BOB)
     own_texts(tmp_path, visitor=BOB)
-    assert 0 < quotas.disk_of(BOB) < MB
+    assert 0 < quotas.measure_visitor_disk_usage(BOB) < MB
 
 
 def test_nothing_that_runs_or_waits_is_touched(limit):
-    waiting, running = start(PLAN, ANN), start(PLAN, ANN)
-    store().claim("test")
+    waiting, running = enqueue_job(PLAN, ANN), enqueue_job(PLAN, ANN)
+    get_store().claim("test")
     limit(runs_an_hour=1, waiting=1, seconds_a_day=1, disk_mb=0.001)
-    with pytest.raises(OverLimit):
-        start(PLAN, ANN)
-    assert {store().find(run).state for run in (waiting, running)} == {QUEUED, "running"}
-    assert not store().find(waiting).cancel
+    with pytest.raises(QuotaExceeded):
+        enqueue_job(PLAN, ANN)
+    assert {get_store().find(run).state for run in (waiting, running)} == {QUEUED, "running"}
+    assert not get_store().find(waiting).cancel
 
 
 def test_a_terminal_has_no_limits(limit):
     limit(runs_an_hour=1, waiting=1, seconds_a_day=1)
     for _ in range(3):
-        store().start(PLAN, "terminal", worker="terminal")
+        get_store().start(PLAN, "terminal", worker="terminal")
 
 
 # --- whose it is ----------------------------------------------------------------------------------
@@ -208,7 +232,7 @@ def test_a_terminal_has_no_limits(limit):
 def anns(tmp_path):
     """Ann's data, and her run on it."""
     data = own_texts(tmp_path, visitor=ANN)
-    return data, store().start(Plan(data=data, approach="simple"), ANN)
+    return data, get_store().start(Plan(data=data, approach="simple"), ANN)
 
 
 def test_what_is_somebody_elses_cannot_be_used(anns):
@@ -216,13 +240,13 @@ def test_what_is_somebody_elses_cannot_be_used(anns):
     jobs = [
         Plan(data=data, approach="simple"),
         Comparison(data=data, visitor=BOB),
-        Curve(data=data, visitor=BOB),
-        Checkup(data=data),
+        LearningCurve(data=data, visitor=BOB),
+        DataCheck(data=data),
         Export(key=run, visitor=BOB),
-        Forgot(key=run, visitor=BOB),
-        Reading(path="/a", title="x", visitor=BOB, replaces=data),
+        ForgettingTest(key=run, visitor=BOB),
+        ImportData(path="/a", title="x", visitor=BOB, replaces=data),
     ]
     for job in jobs:
-        with pytest.raises(NotYours):
-            start(job, BOB)
-        start(job, ANN)
+        with pytest.raises(NotOwner):
+            enqueue_job(job, BOB)
+        enqueue_job(job, ANN)

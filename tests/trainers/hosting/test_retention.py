@@ -11,14 +11,23 @@ from sqlalchemy import update
 from tests.support.own_data import own_texts
 from trainers.__main__ import main
 from trainers.datasets import uploads
-from trainers.events import Cancelled
+from trainers.events import JobCancelled
 from trainers.hosting import retention
-from trainers.hosting.retention import DAY, Tidying, going, kept, nearly_full, tidy, turn, until
+from trainers.hosting.retention import (
+    DAY_SECONDS,
+    CleanupThread,
+    acquire_lease,
+    clean_up,
+    get_expiry_dates,
+    get_storage_warning,
+    list_expired,
+    measure_disk_usage,
+)
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.store import NoSuchRun, runs, store
+from trainers.store import RunNotFound, get_store, runs
 from trainers.store.tables import tidying
-from trainers.system.paths import home, run_folder
+from trainers.system.paths import data_dir, run_dir
 from trainers.system.settings import SETTINGS
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -34,8 +43,8 @@ def set_(monkeypatch):
     def set_(**values: float) -> None:
         for key, value in values.items():
             monkeypatch.setenv(SETTINGS[key].variable, str(value))
-        retention.since()
-        with store().engine.begin() as sql:
+        retention.get_policy_start()
+        with get_store().engine.begin() as sql:
             sql.execute(update(tidying).values(since=0.0))
 
     return set_
@@ -44,27 +53,27 @@ def set_(monkeypatch):
 def ran(days: float, megabytes: int = 0, *, over: bool = True, part_of=None, job=None) -> str:
     """A run of so many days ago, with a model of that size."""
     plan = job or Plan(data="digits", approach="transfer", per_class=1)
-    run = store().start(plan, ANN, worker="test", part_of=part_of)
+    run = get_store().start(plan, ANN, worker="test", part_of=part_of)
     if over:
-        store().append(run, [Cancelled(1.0)])
-    with store().engine.begin() as sql:
-        at = time.time() - days * DAY
+        get_store().append(run, [JobCancelled(1.0)])
+    with get_store().engine.begin() as sql:
+        at = time.time() - days * DAY_SECONDS
         sql.execute(update(runs).where(runs.c.id == run).values(created=at))
     if megabytes:
-        run_folder(run).mkdir(parents=True)
-        (run_folder(run) / "model.safetensors").write_bytes(bytes(megabytes * MB))
+        run_dir(run).mkdir(parents=True)
+        (run_dir(run) / "model.safetensors").write_bytes(bytes(megabytes * MB))
     return run
 
 
 def is_there(run: str) -> bool:
     try:
-        return bool(store().find(run))
-    except NoSuchRun:
+        return bool(get_store().find(run))
+    except RunNotFound:
         return False
 
 
 def has_model(run: str) -> bool:
-    return run_folder(run).exists()
+    return run_dir(run).exists()
 
 
 # --- by age ---------------------------------------------------------------------------------------
@@ -73,23 +82,23 @@ def has_model(run: str) -> bool:
 def test_by_default_nothing_goes_on_ones_own_computer(tmp_path):
     ran(1000, 1)
     own_texts(tmp_path, visitor=ANN)
-    assert tidy() == []
+    assert clean_up() == []
 
 
 def test_a_model_goes_first_then_its_run(set_):
     set_(keep_models_days=10, keep_runs_days=20)
     young, middle, old = ran(5, 1), ran(15, 1), ran(25, 1)
-    assert [(one.what, one.key) for one in tidy()] == [("run", old), ("model", middle)]
+    assert [(one.what, one.key) for one in clean_up()] == [("run", old), ("model", middle)]
     assert [is_there(run) for run in (young, middle, old)] == [True, True, False]
     assert [has_model(run) for run in (young, middle)] == [True, False]
-    assert tidy() == []
+    assert clean_up() == []
 
 
 def test_what_is_pinned_works_or_waits_stays(set_):
     set_(keep_models_days=1, keep_runs_days=1)
     pinned, working = ran(100, 1), ran(100, 1, over=False)
-    store().pin([pinned], ANN)
-    assert tidy() == []
+    get_store().pin([pinned], ANN)
+    assert clean_up() == []
     assert has_model(pinned)
     assert has_model(working)
 
@@ -99,8 +108,8 @@ def test_a_comparison_goes_with_its_runs_and_a_pin_on_it_spares_them(set_):
     job = Comparison(data="digits", visitor=ANN)
     whole, spared = ran(9, job=job), ran(9, job=job)
     part, other = ran(9, 1, part_of=whole), ran(9, 1, part_of=spared)
-    store().pin([spared], ANN)
-    tidy()
+    get_store().pin([spared], ANN)
+    clean_up()
     assert [is_there(run) for run in (whole, part, spared, other)] == [False, False, True, True]
     assert has_model(other)
 
@@ -108,22 +117,24 @@ def test_a_comparison_goes_with_its_runs_and_a_pin_on_it_spares_them(set_):
 def test_ages_that_were_set_just_now_hold_a_week_later(monkeypatch):
     monkeypatch.setenv("THAW_KEEP_RUNS_DAYS", "1")
     run = ran(100, 1)
-    assert tidy() == []
-    assert until(store().past(run)).run == pytest.approx(time.time() + 7 * DAY, abs=60)
-    with store().engine.begin() as sql:
-        sql.execute(update(tidying).values(since=time.time() - 8 * DAY))
-    assert [one.key for one in tidy()] == [run]
+    assert clean_up() == []
+    assert get_expiry_dates(get_store().past(run)).run == pytest.approx(
+        time.time() + 7 * DAY_SECONDS, abs=60
+    )
+    with get_store().engine.begin() as sql:
+        sql.execute(update(tidying).values(since=time.time() - 8 * DAY_SECONDS))
+    assert [one.key for one in clean_up()] == [run]
 
 
 def test_what_a_row_says_is_when_it_goes(set_):
     set_(keep_models_days=10, keep_runs_days=20)
     run = ran(9.99, 1)
-    ends = until(store().past(run))
-    assert ends.model == pytest.approx(time.time() + 0.01 * DAY, abs=5)
-    assert ends.run == pytest.approx(time.time() + 10.01 * DAY, abs=5)
-    assert list(going()) == []
-    store().pin([run], ANN)
-    assert until(store().past(run)) == (None, None)
+    ends = get_expiry_dates(get_store().past(run))
+    assert ends.model == pytest.approx(time.time() + 0.01 * DAY_SECONDS, abs=5)
+    assert ends.run == pytest.approx(time.time() + 10.01 * DAY_SECONDS, abs=5)
+    assert list(list_expired()) == []
+    get_store().pin([run], ANN)
+    assert get_expiry_dates(get_store().past(run)) == (None, None)
 
 
 def test_data_that_nobody_uses_goes_and_a_run_is_use(set_, tmp_path):
@@ -131,14 +142,14 @@ def test_data_that_nobody_uses_goes_and_a_run_is_use(set_, tmp_path):
     used, mine = (own_texts(tmp_path / name, visitor=ANN) for name in "bc")
     terminal = own_texts(tmp_path / "d", visitor="terminal")
     for key in (idle, used, terminal):
-        about = home() / "data" / key.removeprefix("own-") / "about.json"
+        about = data_dir() / "data" / key.removeprefix("own-") / "about.json"
         about.write_text(json.dumps(json.loads(about.read_text()) | {"created": 0.0}))
-    run = store().start(Plan(data=used, approach="simple"), ANN, worker="test")
-    store().append(run, [Cancelled(1.0)])
+    run = get_store().start(Plan(data=used, approach="simple"), ANN, worker="test")
+    get_store().append(run, [JobCancelled(1.0)])
     set_(keep_data_days=10)
-    assert [(one.what, one.key) for one in tidy()] == [("data", idle)]
-    assert {one.key for one in uploads.of(ANN)} == {used, mine}
-    assert [one.key for one in uploads.of("terminal")] == [terminal]
+    assert [(one.what, one.key) for one in clean_up()] == [("data", idle)]
+    assert {one.key for one in uploads.list_uploads(ANN)} == {used, mine}
+    assert [one.key for one in uploads.list_uploads("terminal")] == [terminal]
 
 
 # --- by size --------------------------------------------------------------------------------------
@@ -146,27 +157,27 @@ def test_data_that_nobody_uses_goes_and_a_run_is_use(set_, tmp_path):
 
 def test_features_go_first_then_the_oldest_models_then_nothing_more(set_):
     old, young = ran(3, 4), ran(1, 4)
-    features = home() / "features"
+    features = data_dir() / "features"
     features.mkdir()
     for name, days in (("a", 2), ("b", 1)):
         (features / name).write_bytes(bytes(MB))
-        os.utime(features / name, (time.time() - days * DAY,) * 2)
+        os.utime(features / name, (time.time() - days * DAY_SECONDS,) * 2)
     set_(keep_gb=0.0095)
-    assert [one.key for one in tidy()] == [str(features / "a")]
+    assert [one.key for one in clean_up()] == [str(features / "a")]
     set_(keep_gb=0.006)
-    assert [one.what for one in tidy()] == ["features", "model"]
+    assert [one.what for one in clean_up()] == ["features", "model"]
     assert [has_model(run) for run in (old, young)] == [False, True]
     assert is_there(old)
 
 
 def test_when_models_are_not_enough_the_oldest_runs_go(set_):
     old, young = ran(3, 1), ran(1, 1)
-    size = sum(retention._events().values())
+    size = sum(retention._event_bytes().values())
     set_(keep_gb=0.9 * size / 1e9)
-    assert [(one.what, one.key) for one in tidy()] == [
+    assert [(one.what, one.key) for one in clean_up()] == [
         ("model", old), ("model", young), ("run", old),
     ]  # fmt: skip
-    assert tidy() == []  # it is deleted, if not yet swept: nothing goes in its place
+    assert clean_up() == []  # it is deleted, if not yet swept: nothing goes in its place
     assert is_there(young)
 
 
@@ -174,21 +185,21 @@ def test_when_models_are_not_enough_the_oldest_runs_go(set_):
 def test_what_is_pinned_goes_by_size_only_where_it_is_hosted_and_last(set_, monkeypatch, hosted):
     monkeypatch.setenv("THAW_HOSTED", "1" if hosted else "")
     pinned, other = ran(3, 2), ran(1, 2)
-    store().pin([pinned], ANN)
+    get_store().pin([pinned], ANN)
     set_(keep_gb=0.001, keep_models_days=0, keep_runs_days=0)
-    models = [one.key for one in going() if one.what == "model"]
+    models = [one.key for one in list_expired() if one.what == "model"]
     assert models == ([other, pinned] if hosted else [other])
 
 
 def test_it_is_said_before_it_is_full(set_):
     ran(1, 9)
     set_(keep_gb=0.01)
-    tidy()
-    taken, most = nearly_full()
+    clean_up()
+    taken, most = get_storage_warning()
     assert most == 0.01
     assert taken == pytest.approx(0.009, rel=0.01)
     set_(keep_gb=0.02)
-    assert nearly_full() is None
+    assert get_storage_warning() is None
 
 
 def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_path):
@@ -199,13 +210,13 @@ def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_pat
         (place / "weights").write_bytes(bytes(MB))
         mark = place / "refs" / ("thaw" if ours else "main")
         mark.write_text("x")
-        os.utime(mark, (time.time() - days * DAY,) * 2)
-    run = store().start(Plan(data="finance", approach="none", backbone="minilm"), ANN)
-    with store().engine.begin() as sql:  # a run that used the older one
-        plan = store().find(run).plan.as_json() | {"backbone": "hf:one/a"}
+        os.utime(mark, (time.time() - days * DAY_SECONDS,) * 2)
+    run = get_store().start(Plan(data="finance", approach="none", backbone="minilm"), ANN)
+    with get_store().engine.begin() as sql:  # a run that used the older one
+        plan = get_store().find(run).plan.as_json() | {"backbone": "hf:one/a"}
         sql.execute(update(runs).where(runs.c.id == run).values(plan=plan))
     set_(weights_gb=0.0015)
-    assert [one.key for one in tidy()] == [str(tmp_path / "models--one--b")]
+    assert [one.key for one in clean_up()] == [str(tmp_path / "models--one--b")]
     assert (tmp_path / "models--one--c").exists()
 
 
@@ -213,16 +224,16 @@ def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_pat
 
 
 def test_of_several_apps_one_tidies_once_an_hour():
-    assert [turn(), turn()] == [True, False]
-    with store().engine.begin() as sql:
+    assert [acquire_lease(), acquire_lease()] == [True, False]
+    with get_store().engine.begin() as sql:
         sql.execute(update(tidying).values(until=time.time() - 1))
-    assert turn()
+    assert acquire_lease()
 
 
 def test_it_is_done_while_the_app_lives(set_):
     set_(keep_runs_days=1)
     run = ran(9)
-    with Tidying(first_seconds=0.05):
+    with CleanupThread(first_seconds=0.05):
         until_ = time.monotonic() + 10
         while is_there(run) and time.monotonic() < until_:
             time.sleep(0.02)
@@ -237,7 +248,7 @@ def test_it_outlives_whatever_goes_wrong(set_, monkeypatch, caplog):
         raise ValueError("too many values to unpack\nand more")
 
     monkeypatch.setattr(retention.artifacts, "again", again)
-    with Tidying(first_seconds=0.05) as tidying_:
+    with CleanupThread(first_seconds=0.05) as tidying_:
         until_ = time.monotonic() + 10
         while is_there(run) and time.monotonic() < until_:
             time.sleep(0.02)
@@ -255,9 +266,9 @@ def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
         go_on.wait(10)
 
     monkeypatch.setattr(retention.artifacts, "again", again)
-    monkeypatch.setattr(retention, "END_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(retention, "JOIN_TIMEOUT_SECONDS", 0.05, raising=False)
     try:
-        with Tidying(first_seconds=0) as tidying_:
+        with CleanupThread(first_seconds=0) as tidying_:
             assert begun.wait(10)
         assert tidying_._thread.is_alive()
     finally:
@@ -266,53 +277,53 @@ def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
 
 
 def test_data_that_is_deleted_meanwhile_is_no_reason_to_stop(monkeypatch):
-    gone = [retention.Going("data", "own-deleted-meanwhile", 1, "not used for 9 days")]
-    monkeypatch.setattr(retention, "going", lambda: gone)
-    assert tidy() == gone
+    gone = [retention.Expiry("data", "own-deleted-meanwhile", 1, "not used for 9 days")]
+    monkeypatch.setattr(retention, "list_expired", lambda: gone)
+    assert clean_up() == gone
 
 
 def test_a_folder_of_no_run_goes_after_a_day():
     ran(days=9)
     names = ["lost", "fresh", "of another database"]
     for name, days in zip(names, (2, 0, 99), strict=True):
-        (home() / "runs" / name).mkdir(parents=True)
-        (home() / "runs" / name / "model.safetensors").write_bytes(b"x")
-        os.utime(home() / "runs" / name, (time.time() - days * DAY,) * 2)
-    assert [one.key for one in tidy()] == ["lost"]
-    assert {place.name for place in (home() / "runs").iterdir()} >= {*names[1:]}
+        (data_dir() / "runs" / name).mkdir(parents=True)
+        (data_dir() / "runs" / name / "model.safetensors").write_bytes(b"x")
+        os.utime(data_dir() / "runs" / name, (time.time() - days * DAY_SECONDS,) * 2)
+    assert [one.key for one in clean_up()] == ["lost"]
+    assert {place.name for place in (data_dir() / "runs").iterdir()} >= {*names[1:]}
 
 
 def test_models_stay_as_long_as_a_damaged_database_may_name_them():
     ran(days=9)
-    (home() / "runs" / "lost").mkdir(parents=True)
-    os.utime(home() / "runs" / "lost", (time.time() - 2 * DAY,) * 2)
-    aside = home() / "thaw.db.damaged-2026-01-01"
+    (data_dir() / "runs" / "lost").mkdir(parents=True)
+    os.utime(data_dir() / "runs" / "lost", (time.time() - 2 * DAY_SECONDS,) * 2)
+    aside = data_dir() / "thaw.db.damaged-2026-01-01"
     aside.touch()
-    assert tidy() == []
-    os.utime(aside, (time.time() - 8 * DAY,) * 2)
-    assert [one.key for one in tidy()] == [str(aside)]
+    assert clean_up() == []
+    os.utime(aside, (time.time() - 8 * DAY_SECONDS,) * 2)
+    assert [one.key for one in clean_up()] == [str(aside)]
     assert not aside.exists()
-    assert [one.key for one in tidy()] == ["lost"]
+    assert [one.key for one in clean_up()] == ["lost"]
 
 
 def test_the_copy_that_an_upgrade_kept_goes_after_a_week():
-    copies = [home() / f"thaw.db.before-{days}" for days in (6, 8)]
+    copies = [data_dir() / f"thaw.db.before-{days}" for days in (6, 8)]
     for copy, days in zip(copies, (6, 8), strict=True):
         copy.touch()
-        os.utime(copy, (time.time() - days * DAY,) * 2)
+        os.utime(copy, (time.time() - days * DAY_SECONDS,) * 2)
     # Who runs a PostgreSQL has backups of their own.
-    gone = [] if store().engine.dialect.name == "postgresql" else [str(copies[1])]
-    assert [one.key for one in tidy()] == gone
+    gone = [] if get_store().engine.dialect.name == "postgresql" else [str(copies[1])]
+    assert [one.key for one in clean_up()] == gone
     assert [str(copy) for copy in copies if not copy.exists()] == gone
 
 
 def test_what_a_killed_process_left_half_written_goes_after_a_day():
     run = ran(days=9, megabytes=1)
-    left, now = (run_folder(run) / name for name in ("standing.safetensors.part", "new.part"))
+    left, now = (run_dir(run) / name for name in ("standing.safetensors.part", "new.part"))
     for draft in (left, now):
         draft.write_bytes(b"half")
-    os.utime(left, (time.time() - 2 * DAY,) * 2)
-    assert [one.key for one in tidy()] == [str(left)]
+    os.utime(left, (time.time() - 2 * DAY_SECONDS,) * 2)
+    assert [one.key for one in clean_up()] == [str(left)]
     assert now.exists()
     assert not left.exists()
 
@@ -329,7 +340,7 @@ def test_the_terminal_says_what_would_go_and_does_it_when_told(set_, capsys):
     assert main(["storage", "--now", "--json"]) == 0
     assert [one["key"] for one in json.loads(capsys.readouterr().out)["deleted"]] == [run]
     assert not is_there(run)
-    assert kept().models == 0
+    assert measure_disk_usage().models == 0
 
 
 def test_a_wrong_setting_is_one_line(monkeypatch, capsys):

@@ -23,15 +23,15 @@ from tests.support import hub
 from trainers import backbones
 from trainers.__main__ import main
 from trainers.backbones import cache, pick
-from trainers.events import Done, Finished, Progress, Stage
-from trainers.jobs import Fetch
+from trainers.events import JobDone, Progress, RunFinished, Stage
+from trainers.jobs import Download
 from trainers.networks import download as downloads, torchvision
-from trainers.networks.download import NotFetched, download
-from trainers.networks.hf_config import NoEncoder
-from trainers.networks.loading import loaded
+from trainers.networks.download import DownloadError, download
+from trainers.networks.hf_config import UnsupportedModel
+from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
 from trainers.tasks import download as trainers_fetch
-from trainers.tasks.download import fetch
+from trainers.tasks.download import run_download
 from trainers.training.run import run
 
 SAFETENSORS = "model.safetensors"
@@ -46,7 +46,7 @@ def homes(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     yield tmp_path
-    loaded.cache_clear()
+    shared_encoder.cache_clear()
 
 
 @pytest.fixture
@@ -110,8 +110,8 @@ def tiny_net(publisher, monkeypatch):
     publisher.files[f"/{name}"] = content
     url = f"{publisher.address}/{name}"
     kind = WeightsEnum("Tiny", {"IMAGENET1K_V1": Weights(url, ImageClassification, {})})
-    monkeypatch.setattr(torchvision, "weights_of", lambda row: kind.IMAGENET1K_V1)
-    monkeypatch.setattr(downloads, "address", lambda row: url)
+    monkeypatch.setattr(torchvision, "get_weights", lambda row: kind.IMAGENET1K_V1)
+    monkeypatch.setattr(downloads, "find_weights_url", lambda row: url)
     return replace(pick("squeezenet1_0"), file=name)
 
 
@@ -119,7 +119,7 @@ def test_a_download_tells_how_far_it_is_and_ends_here(tiny_net, publisher, capsy
     publisher.slow_seconds = 0.005
     events = list(download(tiny_net))
     assert isinstance(events[0], Stage)
-    assert isinstance(events[-1], Done)
+    assert isinstance(events[-1], JobDone)
     told = [event for event in events if isinstance(event, Progress)]
     assert {event.unit for event in told} == {"bytes"}
     assert [event.done for event in told] == sorted(event.done for event in told)
@@ -127,8 +127,8 @@ def test_a_download_tells_how_far_it_is_and_ends_here(tiny_net, publisher, capsy
     assert {event.total for event in told} == {size}
     assert any(0 < event.done < size for event in told)
     assert told[-1].done == size
-    assert cache.is_here(tiny_net)
-    assert [file.name for file in cache.checkpoints().iterdir() if file.is_file()] == [
+    assert cache.is_downloaded(tiny_net)
+    assert [file.name for file in cache.torch_hub_path().iterdir() if file.is_file()] == [
         tiny_net.file
     ]
 
@@ -137,26 +137,26 @@ def test_what_is_here_is_not_asked_for_again(tiny_net, publisher):
     list(download(tiny_net))
     before = len(publisher.asked)
     (event,) = download(tiny_net)
-    assert isinstance(event, Done)
+    assert isinstance(event, JobDone)
     assert len(publisher.asked) == before
 
 
 def test_a_cut_leaves_nothing_and_the_next_try_brings_it(tiny_net, publisher, homes):
     publisher.cuts[f"/{tiny_net.file}"] = 300_000
-    with pytest.raises(NotFetched, match=r"did not arrive as it was published.*Try again"):
+    with pytest.raises(DownloadError, match=r"did not arrive as it was published.*Try again"):
         list(download(tiny_net))
-    assert not cache.is_here(tiny_net)
+    assert not cache.is_downloaded(tiny_net)
     assert left_over(homes) == []
     list(download(tiny_net))
-    assert cache.is_here(tiny_net)
+    assert cache.is_downloaded(tiny_net)
 
 
 def test_wrong_bytes_are_thrown_away(tiny_net, publisher):
     path = f"/{tiny_net.file}"
     publisher.files[path] = publisher.files[path][:-1] + b"x"
-    with pytest.raises(NotFetched, match="checksum"):
+    with pytest.raises(DownloadError, match="checksum"):
         list(download(tiny_net))
-    assert not cache.is_here(tiny_net)
+    assert not cache.is_downloaded(tiny_net)
 
 
 def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
@@ -168,19 +168,19 @@ def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
     torch.save({"weight": Program()}, out)
     publisher.files[f"/{tiny_net.file}"] = out.getvalue()
     row = replace(tiny_net, file=tiny_net.file)
-    kind = torchvision.weights_of(row).value
+    kind = torchvision.get_weights(row).value
     name = f"tiny-{hashlib.sha256(out.getvalue()).hexdigest()[:8]}.pth"
     publisher.files[f"/{name}"] = out.getvalue()
     url = kind.url.rpartition("/")[0] + f"/{name}"
     evil = WeightsEnum("Evil", {"IMAGENET1K_V1": Weights(url, ImageClassification, {})})
-    monkeypatch.setattr(torchvision, "weights_of", lambda row: evil.IMAGENET1K_V1)
-    with pytest.raises(NotFetched):
+    monkeypatch.setattr(torchvision, "get_weights", lambda row: evil.IMAGENET1K_V1)
+    with pytest.raises(DownloadError):
         list(download(replace(row, file=name)))
     assert not (homes / "ran").exists()
 
 
 def test_what_died_in_the_middle_is_cleared_away(tiny_net):
-    draft = cache.checkpoints() / ".thaw" / tiny_net.key
+    draft = cache.torch_hub_path() / ".thaw" / tiny_net.key
     draft.mkdir(parents=True)
     (draft / f"{tiny_net.file}.0123.partial").write_bytes(b"half")
     list(download(tiny_net))
@@ -194,17 +194,17 @@ def test_closing_a_download_leaves_nothing_half(tiny_net, publisher, homes):
     assert half.done < half.total
     stream.close()
     assert left_over(homes) == []
-    assert not cache.is_here(tiny_net)
+    assert not cache.is_downloaded(tiny_net)
 
 
 def test_two_at_once_are_not_mixed(tiny_net, publisher):
     publisher.slow_seconds = 0.01
     first = download(tiny_net)
     next(event for event in first if isinstance(event, Progress))
-    with pytest.raises(NotFetched, match="downloaded already, by another"):
+    with pytest.raises(DownloadError, match="downloaded already, by another"):
         list(download(tiny_net))
     list(first)
-    assert cache.is_here(tiny_net)
+    assert cache.is_downloaded(tiny_net)
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ def test_two_at_once_are_not_mixed(tiny_net, publisher):
 )
 def test_an_answer_that_is_no_file_is_said(status, words, tiny_net, publisher):
     publisher.statuses[f"/{tiny_net.file}"] = (status, {})
-    with pytest.raises(NotFetched, match=f"{words}.*small_resnet"):
+    with pytest.raises(DownloadError, match=f"{words}.*small_resnet"):
         list(download(tiny_net))
 
 
 def test_a_full_disk_is_said_before_the_first_byte(tiny_net, publisher, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(NotFetched, match=r"only 0 MB are free.*TORCH_HOME"):
+    with pytest.raises(DownloadError, match=r"only 0 MB are free.*TORCH_HOME"):
         list(download(tiny_net))
     assert publisher.asked_for(f"/{tiny_net.file}") == []
 
@@ -229,7 +229,7 @@ def test_a_disk_that_fills_up_on_the_way_is_said(tiny_net, monkeypatch, homes):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", full)
-    with pytest.raises(NotFetched, match="disk is full"):
+    with pytest.raises(DownloadError, match="disk is full"):
         list(download(tiny_net))
     assert left_over(homes) == []
 
@@ -237,7 +237,7 @@ def test_a_disk_that_fills_up_on_the_way_is_said(tiny_net, monkeypatch, homes):
 def test_the_address_is_torchvision_s_own():
     for row in backbones.BACKBONES.values():
         if row.file:
-            assert downloads.address(row) == get_model_weights(row.key).IMAGENET1K_V1.url
+            assert downloads.find_weights_url(row) == get_model_weights(row.key).IMAGENET1K_V1.url
 
 
 # --- no network ---------------------------------------------------------------------------------
@@ -250,19 +250,19 @@ def test_without_a_network_a_clear_word_comes_within_five_seconds(key, way, monk
         port = server.getsockname()[1] if way == "silent" else closed_port()
         address = f"http://127.0.0.1:{port}"
         monkeypatch.setenv("HF_ENDPOINT", address)
-        monkeypatch.setattr(downloads, "address", lambda row: f"{address}/{row.file}")
+        monkeypatch.setattr(downloads, "find_weights_url", lambda row: f"{address}/{row.file}")
         began = time.monotonic()
-        with pytest.raises(NotFetched, match=r"no network.*Or use (small_resnet|minilm)"):
+        with pytest.raises(DownloadError, match=r"no network.*Or use (small_resnet|minilm)"):
             list(download(pick(key)))
         assert time.monotonic() - began < 5
 
 
 def test_a_name_that_is_looked_up_for_ever_does_not_hold_it_up(monkeypatch):
     over = threading.Event()
-    monkeypatch.setattr(downloads, "REACH_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "CONNECT_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10))
     began = time.monotonic()
-    with pytest.raises(NotFetched, match="no answer in time"):
+    with pytest.raises(DownloadError, match="no answer in time"):
         list(download(pick("squeezenet1_0")))
     assert time.monotonic() - began < 2
     over.set()
@@ -295,13 +295,13 @@ def test_an_encoder_comes_with_what_it_needs_and_no_more(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert)
     row = pick(TINY)
     assert (row.features, row.parameters, row.download_bytes) == (None, 0, None)
-    assert not backbones.is_here(row)
+    assert not backbones.is_downloaded(row)
     told = [event for event in download(row) if isinstance(event, Progress)]
     names = ["config.json", SAFETENSORS, "tokenizer.json"]
     assert told[-1].done == told[-1].total == sum(len(tiny_bert[name]) for name in names)
-    assert sorted(file.name for file in cache.snapshot(row).iterdir()) == sorted(names)
+    assert sorted(file.name for file in cache.find_snapshot(row).iterdir()) == sorted(names)
     found = pick(TINY)
-    assert backbones.is_here(found)
+    assert backbones.is_downloaded(found)
     assert (found.features, found.max_tokens) == (16, 24)
     assert found.parameters > 1000
 
@@ -309,10 +309,10 @@ def test_an_encoder_comes_with_what_it_needs_and_no_more(publisher, tiny_bert):
 def test_a_name_without_a_revision_keeps_meaning_what_came(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert)
     list(download(pick(TINY)))
-    refs = cache.place(pick(TINY)) / "refs"
+    refs = cache.backbone_path(pick(TINY)) / "refs"
     (refs / "main").write_text("f" * 40)  # another program has seen a newer one
-    assert backbones.pinned(TINY) == f"{TINY}@{hub.COMMIT}"
-    assert backbones.is_here(pick(TINY))
+    assert backbones.pin_revision(TINY) == f"{TINY}@{hub.COMMIT}"
+    assert backbones.is_downloaded(pick(TINY))
 
 
 def test_a_run_on_it_can_be_repeated_exactly(publisher, tiny_bert):
@@ -321,7 +321,7 @@ def test_a_run_on_it_can_be_repeated_exactly(publisher, tiny_bert):
     last = [
         *run(Plan(data="messages", backbone=TINY, approach="fine_tune", per_class=2, seconds=2))
     ][-1]
-    assert isinstance(last, Finished)
+    assert isinstance(last, RunFinished)
     assert last.repeat["backbone"] == f"{TINY}@{hub.COMMIT}"
     assert 0 < last.learnable_parameters < last.parameters
 
@@ -332,7 +332,7 @@ def test_a_connection_cut_in_the_middle_is_resumed(publisher, tiny_bert, monkeyp
     path = f"/tiny/bert/resolve/{hub.COMMIT}/{SAFETENSORS}"
     publisher.cuts[path] = 9000
     list(download(pick(TINY)))
-    assert (cache.snapshot(pick(TINY)) / SAFETENSORS).read_bytes() == tiny_bert[SAFETENSORS]
+    assert (cache.find_snapshot(pick(TINY)) / SAFETENSORS).read_bytes() == tiny_bert[SAFETENSORS]
     assert publisher.asked_for(path) == [None, "bytes=9000-"]
 
 
@@ -342,18 +342,18 @@ def test_a_file_that_differs_from_the_published_sum_is_deleted(name, publisher, 
     path = f"/tiny/bert/resolve/{hub.COMMIT}/{name}"
     whole = publisher.files[path]
     publisher.files[path] = whole[:-2] + b" }"
-    with pytest.raises(NotFetched, match=f"{name}.*checksum"):
+    with pytest.raises(DownloadError, match=f"{name}.*checksum"):
         list(download(pick(TINY)))
-    assert not backbones.is_here(pick(TINY))
+    assert not backbones.is_downloaded(pick(TINY))
     publisher.files[path] = whole
     list(download(pick(TINY)))
-    assert backbones.is_here(pick(TINY))
+    assert backbones.is_downloaded(pick(TINY))
 
 
 def test_a_model_without_safetensors_is_refused_and_nothing_comes(publisher, tiny_bert):
     files = {name: content for name, content in tiny_bert.items() if name != SAFETENSORS}
     hub.publish(publisher, "tiny/bert", files)
-    with pytest.raises(NotFetched, match=r"no weights in the safetensors form.*minilm"):
+    with pytest.raises(DownloadError, match=r"no weights in the safetensors form.*minilm"):
         list(download(pick(TINY)))
     assert not any("/resolve/" in path for _, path, _ in publisher.asked)
 
@@ -361,7 +361,7 @@ def test_a_model_without_safetensors_is_refused_and_nothing_comes(publisher, tin
 def test_a_model_without_a_tokenizer_is_refused(publisher, tiny_bert):
     files = {name: content for name, content in tiny_bert.items() if name != "tokenizer.json"}
     hub.publish(publisher, "tiny/bert", files)
-    with pytest.raises(NotFetched, match="no tokenizer"):
+    with pytest.raises(DownloadError, match="no tokenizer"):
         list(download(pick(TINY)))
 
 
@@ -373,7 +373,7 @@ def test_code_that_comes_with_a_model_never_runs(publisher, tiny_bert, homes):
     }
     files = tiny_bert | {"code.py": code.encode(), "config.json": json.dumps(config).encode()}
     hub.publish(publisher, "tiny/bert", files)
-    with pytest.raises(NoEncoder, match="code of its own, which Thaw never runs"):
+    with pytest.raises(UnsupportedModel, match="code of its own, which Thaw never runs"):
         list(download(pick(TINY)))
     assert not (homes / "ran").exists()
     paths = {path.rpartition("/")[2] for _, path, _ in publisher.asked}
@@ -383,7 +383,7 @@ def test_code_that_comes_with_a_model_never_runs(publisher, tiny_bert, homes):
 
 def test_a_model_that_only_the_invited_may_have_is_said(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert, gated="manual")
-    with pytest.raises(NotFetched, match=r"accepted its terms.*HF_TOKEN"):
+    with pytest.raises(DownloadError, match=r"accepted its terms.*HF_TOKEN"):
         list(download(pick(TINY)))
 
 
@@ -400,13 +400,13 @@ def test_what_the_hub_refuses_is_said(key, code, words, publisher):
     path = "/api/models/tiny/none" + ("/revision/v9" if "@" in key else "")
     status = {"GatedRepo": 403, "": 500}.get(code, 404)
     publisher.statuses[path] = (status, {"X-Error-Code": code})
-    with pytest.raises(NotFetched, match=words):
+    with pytest.raises(DownloadError, match=words):
         list(download(pick(key)))
 
 
 def test_offline_variables_are_honoured(publisher, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(NotFetched, match="HF_HUB_OFFLINE"):
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
         list(download(pick(TINY)))
     assert publisher.asked == []
 
@@ -416,11 +416,11 @@ def test_offline_variables_are_honoured(publisher, monkeypatch):
 
 def test_a_job_brings_a_backbone_and_relays_what_its_child_says(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert)
-    events = list(fetch(Fetch(key=TINY), stop=lambda: False))
+    events = list(run_download(Download(key=TINY), stop=lambda: False))
     assert isinstance(events[0], Stage)
     assert any(isinstance(event, Progress) for event in events)
-    assert isinstance(events[-1], Done)
-    assert backbones.is_here(pick(TINY))
+    assert isinstance(events[-1], JobDone)
+    assert backbones.is_downloaded(pick(TINY))
 
 
 @pytest.mark.parametrize("how", ["stop", "close"])
@@ -428,13 +428,13 @@ def test_a_job_that_is_stopped_ends_its_child_and_leaves_nothing(how, publisher,
     hub.publish(publisher, "tiny/bert", tiny_bert)
     publisher.slow_seconds = 1.0
     stopped = threading.Event()
-    stream = fetch(Fetch(key=TINY), stop=stopped.is_set)
+    stream = run_download(Download(key=TINY), stop=stopped.is_set)
     next(event for event in stream if left_over(homes))  # in the middle of a file
     # The browser's and the app's processes may be others of this session.
     (child,) = (one for one in psutil.Process().children() if "fetch" in one.cmdline())
     if how == "stop":
         stopped.set()
-        with pytest.raises(NotFetched, match="stopped"):
+        with pytest.raises(DownloadError, match="stopped"):
             list(stream)
     else:
         stream.close()
@@ -466,7 +466,7 @@ def test_the_child_ends_with_its_parent(root, publisher, tiny_bert, homes):
 def test_an_unknown_key_starts_nothing(monkeypatch):
     monkeypatch.setattr(trainers_fetch.subprocess, "Popen", None)
     with pytest.raises(backbones.UnknownKey, match="Did you mean 'resnet18'"):
-        next(fetch(Fetch(key="resnet81"), stop=lambda: False))
+        next(run_download(Download(key="resnet81"), stop=lambda: False))
 
 
 def test_the_terminal_brings_one_and_says_so(publisher, tiny_bert, capsys):

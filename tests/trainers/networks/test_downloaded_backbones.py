@@ -19,19 +19,26 @@ from transformers import (
 )
 
 from trainers import backbones
-from trainers.backbones import BACKBONES, NotHere, cache, is_here, pick, place
-from trainers.backbones.compatibility import remarks
-from trainers.datasets import Facts, uploads
-from trainers.events import Finished, Notice, PhaseStarted, Started
+from trainers.backbones import (
+    BACKBONES,
+    BackboneNotDownloaded,
+    backbone_path,
+    cache,
+    is_downloaded,
+    pick,
+)
+from trainers.backbones.compatibility import list_remarks
+from trainers.datasets import DatasetFacts, uploads
+from trainers.events import Notice, PhaseStarted, RunFinished, RunStarted
 from trainers.networks import huggingface
-from trainers.networks.encoder import Pictures, Tokens
-from trainers.networks.loading import loaded
-from trainers.networks.torchvision import weights_of
+from trainers.networks.encoder import ImageInputs, TokenInputs
+from trainers.networks.loading import shared_encoder
+from trainers.networks.torchvision import get_weights
 from trainers.plan import Plan
 from trainers.system.registry import UnknownKey
 from trainers.training import run as trainers_run
-from trainers.training.loop import Head, Model, computed
-from trainers.training.prototypes import nearest_mean
+from trainers.training.loop import Head, Model, extract_features
+from trainers.training.prototypes import classify_by_class_mean
 from trainers.training.run import run
 
 ROWS = [row for row in BACKBONES.values() if not row.is_bundled]
@@ -48,7 +55,7 @@ def homes(tmp_path, monkeypatch):
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     yield tmp_path
-    loaded.cache_clear()
+    shared_encoder.cache_clear()
 
 
 def trained_a_step(body, inputs) -> set[str]:
@@ -73,7 +80,7 @@ def trained_a_step(body, inputs) -> set[str]:
 
 @every_net
 def test_a_torchvision_row_says_what_torchvision_says(row):
-    weights = weights_of(row)
+    weights = get_weights(row)
     assert weights.url.endswith(f"/{row.file}")
     assert row.download_bytes == pytest.approx(weights.meta["_file_size"] * 2**20, rel=1e-3)
     assert f"{weights.meta['_metrics']['ImageNet-1K']['acc@1']:.1f} %" in row.source
@@ -95,14 +102,14 @@ def test_an_encoder_row_counts_the_parameters_of_its_published_shape(key, config
         shape = {"hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 12}
         config = BertConfig(**config, **shape)
     with torch.device("meta"):
-        body = huggingface.Encoder(pick(key), Path(), AutoModel.from_config(config))
+        body = huggingface.HuggingFaceEncoder(pick(key), Path(), AutoModel.from_config(config))
     assert sum(p.numel() for p in body.parameters()) == pick(key).parameters
     assert body.features == pick(key).features
 
 
 @pytest.mark.parametrize("row", ENCODERS, ids=lambda row: row.key)
 def test_a_revision_is_pinned(row):
-    assert cache.COMMIT.fullmatch(row.revision)
+    assert cache.COMMIT_PATTERN.fullmatch(row.revision)
     assert row.download_bytes > 4 * row.parameters  # float32, and a vocabulary
 
 
@@ -111,16 +118,16 @@ def test_every_row_says_what_it_reads(row):
     assert (row.image_px is None) == (row.modality == "text")
     assert (row.max_tokens is None) == (row.modality == "images")
     assert str(row.image_px or row.max_tokens) in row.takes
-    assert row.is_bundled == (row.download_bytes == 0) == is_here(row)
+    assert row.is_bundled == (row.download_bytes == 0) == is_downloaded(row)
 
 
 def test_files_of_other_programs_count_as_here(homes):
     row = pick("resnet18")
-    assert place(row) == homes / "TORCH_HOME" / "hub" / "checkpoints"
-    place(row).mkdir(parents=True)
-    assert not is_here(row)
-    (place(row) / row.file).touch()
-    assert is_here(row)
+    assert backbone_path(row) == homes / "TORCH_HOME" / "hub" / "checkpoints"
+    backbone_path(row).mkdir(parents=True)
+    assert not is_downloaded(row)
+    (backbone_path(row) / row.file).touch()
+    assert is_downloaded(row)
 
 
 SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
@@ -129,22 +136,22 @@ SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
 @pytest.mark.parametrize("missing", ["config.json", "vocab.txt", SHARDS[1]])
 def test_a_snapshot_is_here_only_when_it_is_whole(missing, homes):
     row = pick("distilbert")
-    folder = place(row) / "snapshots" / row.revision
+    folder = backbone_path(row) / "snapshots" / row.revision
     folder.mkdir(parents=True)
     index = {"weight_map": {"a": SHARDS[0], "b": SHARDS[1]}}
-    (folder / cache.INDEX).write_text(json.dumps(index))
+    (folder / cache.WEIGHTS_INDEX_FILE).write_text(json.dumps(index))
     for name in ("config.json", "vocab.txt", *SHARDS):
         (folder / name).touch()
-    assert is_here(row)
+    assert is_downloaded(row)
     (folder / missing).unlink()
-    assert not is_here(row)
+    assert not is_downloaded(row)
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"])
 def test_the_hub_s_own_variables_are_honoured(variable, monkeypatch, homes):
-    assert cache.hub_cache() == homes / "HF_HOME" / "hub"
+    assert cache.hf_hub_path() == homes / "HF_HOME" / "hub"
     monkeypatch.setenv(variable, str(homes / "elsewhere"))
-    assert cache.hub_cache() == homes / "elsewhere"
+    assert cache.hf_hub_path() == homes / "elsewhere"
 
 
 @pytest.mark.parametrize("key", ["hf:org/name", "hf:BAAI/bge-small-en-v1.5@main", "hf:a/b@v1.0"])
@@ -153,7 +160,7 @@ def test_any_encoder_has_a_row(key):
     assert (row.modality, row.features, row.is_bundled, row.size) == (
         "text", None, False, "size not known",
     )  # fmt: skip
-    assert place(row).parent == cache.hub_cache()
+    assert backbone_path(row).parent == cache.hf_hub_path()
     assert Plan(data="messages", approach="transfer", backbone=key).backbone == key
 
 
@@ -182,7 +189,9 @@ def test_a_name_that_could_lead_elsewhere_is_refused(key):
 @pytest.mark.parametrize("approach", ["none", "transfer", "fine_tune", "hybrid", "scratch"])
 def test_a_run_downloads_nothing_and_says_how_to(approach):
     for key, data in (("resnet18", "digits"), ("hf:org/name", "messages")):
-        with pytest.raises(NotHere, match=rf"python -m trainers fetch {key}\. Or use"):
+        with pytest.raises(
+            BackboneNotDownloaded, match=rf"python -m trainers fetch {key}\. Or use"
+        ):
             next(run(Plan(data=data, approach=approach, backbone=key)))
 
 
@@ -192,7 +201,7 @@ def test_a_run_downloads_nothing_and_says_how_to(approach):
 @every_net
 def test_a_network_of_torchvision_without_its_last_layer(row):
     body = row.body(pretrained=False)
-    made = torch.cat(list(computed(body, body.prepare(PICTURES), torch.arange(3))))
+    made = torch.cat(list(extract_features(body, body.prepare(PICTURES), torch.arange(3))))
     assert made.shape == (3, row.features)
     assert torch.isfinite(made).all()
     parts = body.named_parts()
@@ -209,7 +218,7 @@ def test_a_network_of_torchvision_without_its_last_layer(row):
 def test_lora_on_a_network_of_torchvision_learns_and_nothing_else_does(row):
     body = row.body(pretrained=False)
     images = body.prepare(PICTURES).images[:, :, :64, :64].clone()
-    changed = trained_a_step(body.train(), Pictures(images))
+    changed = trained_a_step(body.train(), ImageInputs(images))
     assert changed
     assert all("lora_" in name for name in changed)
 
@@ -230,7 +239,7 @@ def test_pictures_are_made_ready_as_torchvision_does_and_only_when_asked_for():
     ready.batch(torch.tensor([2]))
     assert asked == [2]
     assert ready.seconds_each > 0
-    expected = weights_of(pick("mobilenet_v2")).transforms()(Image.fromarray(PICTURES[2]))
+    expected = get_weights(pick("mobilenet_v2")).transforms()(Image.fromarray(PICTURES[2]))
     assert torch.allclose((batch[0] - body.mean) / body.std, expected, atol=1e-5)
     assert batch.is_contiguous(memory_format=torch.channels_last)
 
@@ -239,20 +248,20 @@ def test_pictures_are_made_ready_as_torchvision_does_and_only_when_asked_for():
 @pytest.mark.parametrize("key", ["mobilenet_v2", "squeezenet1_0"])
 def test_the_shared_weights_tell_ants_from_bees(key, real_data, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(real_data / "torch-home"))
-    reading = uploads.read(real_data / "hymenoptera.zip")
+    reading = uploads.import_upload(real_data / "hymenoptera.zip")
     while True:
         try:
             next(reading)
         except StopIteration as end:
-            data = uploads.sample(f"own-{end.value}").data()
+            data = uploads.get_upload(f"own-{end.value}").data()
             break
-    body = loaded(key)
+    body = shared_encoder(key)
     made = {}
     for name, split, most in (("train", data.train, 40), ("test", data.test, 40)):
         ready = body.prepare(split.inputs[:most])
-        made[name] = torch.cat(list(computed(body, ready, torch.arange(most))))
+        made[name] = torch.cat(list(extract_features(body, ready, torch.arange(most))))
     labels = torch.from_numpy(data.train.labels[:40])
-    answers = nearest_mean(made["train"], labels, made["test"], 2)
+    answers = classify_by_class_mean(made["train"], labels, made["test"], 2)
     assert (answers.numpy() == data.test.labels[:40]).mean() > 0.75
     random = pick(key).body(pretrained=False)
     assert not torch.equal(next(random.parameters()), next(body.parameters()))
@@ -270,24 +279,24 @@ FAMILIES = {
 }
 
 
-def encoder(family: str) -> huggingface.Encoder:
+def encoder(family: str) -> huggingface.HuggingFaceEncoder:
     row = replace(pick("minilm_l12"), key=family)
     config = FAMILIES[family]
     config._attn_implementation = "sdpa"
-    return huggingface.Encoder(row, Path(), AutoModel.from_config(config))
+    return huggingface.HuggingFaceEncoder(row, Path(), AutoModel.from_config(config))
 
 
 def tokens():
-    return Tokens([[2, 7, 9, 3], [2, 8, 3]], pad=0)
+    return TokenInputs([[2, 7, 9, 3], [2, 8, 3]], pad=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_encoder_of_every_family_has_parts_and_features(family):
     body = encoder(family)
-    made = torch.cat(list(computed(body, tokens(), torch.arange(2))))
+    made = torch.cat(list(extract_features(body, tokens(), torch.arange(2))))
     assert made.shape == (2, 16)
     assert torch.allclose(made.norm(dim=1), torch.ones(2), atol=1e-2)
-    alone = torch.cat(list(computed(body, tokens(), torch.tensor([1]))))
+    alone = torch.cat(list(extract_features(body, tokens(), torch.tensor([1]))))
     assert torch.allclose(made[1], alone[0], atol=0.05)  # bf16, and padding that is not read
     parts = body.named_parts()
     names = [part.name for part in parts]
@@ -306,8 +315,8 @@ def test_lora_on_an_encoder_learns_and_nothing_else_does(family):
 
 # --- what fits ----------------------------------------------------------------------------------
 
-PHOTOS = Facts("images", side_px=240)
-ENGLISH = Facts("text", language="en", words=30)
+PHOTOS = DatasetFacts("images", side_px=240)
+ENGLISH = DatasetFacts("text", language="en", words=30)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +331,7 @@ ENGLISH = Facts("text", language="en", words=30)
     ],
 )
 def test_what_does_not_fit_is_said(key, facts, words):
-    (told,) = remarks(pick(key), facts)
+    (told,) = list_remarks(pick(key), facts)
     assert re.search(words, told)
 
 
@@ -330,22 +339,22 @@ def test_what_does_not_fit_is_said(key, facts, words):
     ("key", "facts"),
     [
         ("mobilenet_v2", PHOTOS),
-        ("small_resnet", Facts("images", side_px=64)),
-        ("small_resnet", Facts("images", side_px=8)),
+        ("small_resnet", DatasetFacts("images", side_px=64)),
+        ("small_resnet", DatasetFacts("images", side_px=8)),
         ("minilm", ENGLISH),
         ("minilm", replace(ENGLISH, language="")),
         ("e5_small", replace(ENGLISH, language="de", words=300)),
         ("hf:org/name", replace(ENGLISH, language="de", words=9000)),
-        ("resnet18", Facts("images")),
+        ("resnet18", DatasetFacts("images")),
     ],
 )
 def test_where_it_fits_nothing_is_said(key, facts):
-    assert remarks(pick(key), facts) == ()
+    assert list_remarks(pick(key), facts) == ()
 
 
 def test_a_run_says_it_before_anything_is_learned():
     events = run(Plan(data="digits", approach="transfer", per_class=2, seconds=3))
-    assert isinstance(next(events), Started)
+    assert isinstance(next(events), RunStarted)
     assert "are grey" in next(events).text
     events.close()
 
@@ -365,11 +374,11 @@ def test_what_has_no_time_left_is_left_out_and_said(toy, monkeypatch):
     events = list(run(Plan(data="colours", approach="hybrid", seconds=5)))
     assert len([event for event in events if isinstance(event, PhaseStarted)]) == 1
     assert any("no time left" in event.text for event in events if isinstance(event, Notice))
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     again = list(run(Plan.from_json(events[-1].repeat)))[-1]
     assert again.confusion == events[-1].confusion
 
 
 def test_a_hub_s_body_is_not_made_without_files():
-    with pytest.raises(NotHere):
+    with pytest.raises(BackboneNotDownloaded):
         backbones.pick("distilbert").body(pretrained=False)

@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 import pytest
 
-from trainers.events import Done, Finished
-from trainers.jobs import perform
+from trainers.events import JobDone, RunFinished
+from trainers.jobs import run_job
 from trainers.plan import Plan
 from trainers.reports import mlflow
-from trainers.store import FINISHED, store
-from trainers.system.paths import run_folder
+from trainers.store import FINISHED, get_store
+from trainers.system.paths import run_dir
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
@@ -25,24 +25,24 @@ HYBRID = {"data": "colours", "approach": "hybrid", "per_class": 10, "seconds": 2
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch):
-    for name, value in mlflow.SETTINGS.items():
+    for name, value in mlflow.MLFLOW_DEFAULTS.items():
         monkeypatch.setenv(name, value)
 
 
 def ran(visitor="ann", **settings) -> str:
-    key = store().start(Plan(**HYBRID | settings), visitor, worker="test")
-    *_, end = execute(store(), key, store().find(key).plan, run, run_folder(key))
-    assert isinstance(end, Finished)
-    assert store().find(key).state == FINISHED
+    key = get_store().start(Plan(**HYBRID | settings), visitor, worker="test")
+    *_, end = execute(get_store(), key, get_store().find(key).plan, run, run_dir(key))
+    assert isinstance(end, RunFinished)
+    assert get_store().find(key).state == FINISHED
     return key
 
 
 def worked_off() -> list[dict]:
     """What the light worker's jobs found."""
     found = []
-    while job := store().claim("light", heavy=False):
-        *_, done = execute(store(), job.id, job.plan, perform)
-        assert isinstance(done, Done)
+    while job := get_store().claim("light", heavy=False):
+        *_, done = execute(get_store(), job.id, job.plan, run_job)
+        assert isinstance(done, JobDone)
         found.append(done.found)
     return found
 
@@ -56,7 +56,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
     client = MlflowClient()
     (experiment,) = [e for e in client.search_experiments() if e.name == "Thaw"]
     (kept,) = client.search_runs([experiment.experiment_id])
-    end, plan = store().find(key).result, store().find(key).plan
+    end, plan = get_store().find(key).result, get_store().find(key).plan
     assert kept.info.status == "FINISHED"
     assert kept.info.run_name == "Hybrid on colours"
     assert kept.data.metrics["test_accuracy"] == end["test_accuracy"]
@@ -68,7 +68,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
     assert {"approach": "hybrid", "backbone": "eye", "data": "colours"}.items() <= (
         kept.data.tags.items()
     )
-    looks = [e for _, e in store().events(key) if e.kind() == "validated"]
+    looks = [e for _, e in get_store().events(key) if e.tag == "validated"]
     curve = client.get_metric_history(kept.info.run_id, "check_accuracy")
     assert [m.value for m in curve] == [look.accuracy for look in looks]
     steps = [m.step for m in curve]
@@ -78,7 +78,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
 
 def test_nothing_of_a_visitor_goes_there(toy, answering):
     key = ran("ann-with-a-secret-key")
-    store().describe(key, "ann-with-a-secret-key", name="My private name", note="a note")
+    get_store().describe(key, "ann-with-a-secret-key", name="My private name", note="a note")
     assert worked_off() == [{"told": True}]
     sent = "\n".join(answering)
     assert "test_accuracy" in sent
@@ -90,10 +90,12 @@ def test_own_data_has_no_name_there(toy):
     plan = Plan(**HYBRID)
     object.__setattr__(plan, "data", "own-0123456789abcdef")
     key = ran()
-    found = store().find(key)
+    found = get_store().find(key)
     object.__setattr__(found, "plan", plan)
-    told = [event for _, event in store().events(key)]
-    sent = json.dumps([mlflow.tags(found), mlflow.params(found, told), mlflow.title(found)])
+    told = [event for _, event in get_store().events(key)]
+    sent = json.dumps(
+        [mlflow.list_tags(found), mlflow.list_params(found, told), mlflow.run_title(found)]
+    )
     assert "own-" not in sent
     assert "Own data" in sent
 

@@ -8,22 +8,22 @@ import pytest
 from guide.approaches import APPROACHES
 from trainers.evaluation.metrics import score
 from trainers.events import (
-    Answered,
     Baseline,
-    Calibrated,
-    Finished,
+    CalibrationDone,
     PhaseDone,
     PhaseStarted,
-    Started,
-    Validated,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
+    ValidationDone,
 )
 from trainers.plan import Plan
 from trainers.reports import narrate
-from trainers.reports.narrate import facts_of, narrated
+from trainers.reports.narrate import narrate_run, run_facts
 from trainers.training import head
 from trainers.training.run import run
 
-STARTED = Started(
+STARTED = RunStarted(
     approach="fine_tune", data="digits", backbone="small_resnet", modality="images",
     classes=["cat", "dog"], train_examples=400, validation_examples=100, test_examples=200,
     parameters=110, budget_seconds=30.0, setup_seconds=0.1, machine="cpu",
@@ -36,7 +36,7 @@ PHASE = PhaseStarted(0, "Adjust the whole model", PARTS, 110, 0.001, 0.5)
 
 
 def look(step, accuracy, loss, *, best, train=None, phase=0):
-    return Validated(
+    return ValidationDone(
         phase=phase, step=step, epoch=float(step), accuracy=accuracy, loss=loss, best=best,
         train_accuracy=train, train_loss=None, watched=[], sureness=[], points=[],
         point_labels=[], point_answers=[], seconds=1.0 + step,
@@ -54,7 +54,7 @@ LOOKS = [
 
 def ended(labels, answers, **changes):
     found = score(labels, answers, 2)
-    return Finished(
+    return RunFinished(
         approach="fine_tune", data="digits", backbone="small_resnet", classes=["cat", "dog"],
         train_examples=500, test_examples=len(labels), test_right=found.right,
         test_accuracy=found.accuracy, test_accuracy_low=found.low,
@@ -73,7 +73,7 @@ RUN = [
 
 
 def test_what_is_learned_by_heart_is_told_with_the_pass_at_which_it_stopped():
-    told = narrated([*RUN, ended(LABELS, MOSTLY)])
+    told = narrate_run([*RUN, ended(LABELS, MOSTLY)])
     assert [row.key for row in told.rows] == ["memorising"]
     assert "Training accuracy is 100%" in told.words
     assert "(70% right) stopped improving at pass 4" in told.words
@@ -82,79 +82,84 @@ def test_what_is_learned_by_heart_is_told_with_the_pass_at_which_it_stopped():
 
 def test_with_few_checks_the_same_curve_is_not_called_memorising():
     few = replace(STARTED, train_examples=16, validation_examples=10)
-    told = narrated([few, *RUN[1:], ended(LABELS, MOSTLY)])
+    told = narrate_run([few, *RUN[1:], ended(LABELS, MOSTLY)])
     assert [row.key for row in told.rows] == ["few-checks"]
 
 
 def test_live_only_what_can_be_said_so_far():
-    keys = [narrated([*RUN[:3], *LOOKS[:n]]).rows for n in range(len(LOOKS) + 1)]
+    keys = [narrate_run([*RUN[:3], *LOOKS[:n]]).rows for n in range(len(LOOKS) + 1)]
     assert [rows[0].key if rows else "" for rows in keys] == [
         "", "live-so-far", "live-so-far", "live-rising", "live-rising", "live-memorising",
     ]  # fmt: skip
-    assert narrated([]).words == narrated([STARTED]).words == ""
+    assert narrate_run([]).words == narrate_run([STARTED]).words == ""
 
 
 def test_a_budget_that_was_over_while_it_still_learned():
     looks = [look(n, 0.5 + n / 40, 1 - n / 20, best=True, train=0.6) for n in range(5)]
     end = ended(LABELS, MOSTLY, seconds=29.0)
     done = PhaseDone(0, 5, 5.0, "time is up", 28.0)
-    told = narrated([STARTED, PHASE, *looks, done, end])
+    told = narrate_run([STARTED, PHASE, *looks, done, end])
     assert [row.key for row in told.rows] == ["time-was-short"]
     assert "its plan for 30 seconds held no more steps" in told.words
     for why in ("all steps done", "no longer improves"):
-        assert not facts_of([STARTED, PHASE, *looks, replace(done, why=why), end]).cut
+        assert not run_facts([STARTED, PHASE, *looks, replace(done, why=why), end]).cut
 
 
 def test_of_checks_that_are_learned_from_nothing_is_said():
     alone = replace(STARTED, train_examples=10, validation_examples=0)
-    assert narrated([alone, *RUN[1:3], *LOOKS]).words == ""
-    facts = facts_of([alone, *RUN[1:], ended(LABELS, MOSTLY)])
+    assert narrate_run([alone, *RUN[1:3], *LOOKS]).words == ""
+    facts = run_facts([alone, *RUN[1:], ended(LABELS, MOSTLY)])
     assert facts.check_share is None
     assert facts.gain is None
 
 
 def test_a_hybrid_without_time_for_its_second_part():
     started, end = (replace(one, approach="hybrid") for one in (STARTED, ended(LABELS, MOSTLY)))
-    told = narrated([started, PHASE, *LOOKS[:2], PhaseDone(0, 4, 4.0, "time is up", 9.0), end])
+    told = narrate_run([started, PHASE, *LOOKS[:2], PhaseDone(0, 4, 4.0, "time is up", 9.0), end])
     assert told.rows[0].key == "skipped"
     stopped = replace(end, stopped=True)
-    assert narrated([started, PHASE, *LOOKS[:2], stopped]).rows[0].key == "stopped"
+    assert narrate_run([started, PHASE, *LOOKS[:2], stopped]).rows[0].key == "stopped"
 
 
 def test_no_better_than_the_commonest_class_is_said_first():
     labels = [0] * 150 + [1] * 50
-    told = narrated([*RUN, ended(labels, [0] * 200)])
+    told = narrate_run([*RUN, ended(labels, [0] * 200)])
     assert told.rows[0].key == "chance"
     assert "always answering 'cat' would have 75%" in told.words
-    assert facts_of([*RUN, ended(labels, [0] * 200)]).unanswered == "dog"
+    assert run_facts([*RUN, ended(labels, [0] * 200)]).unanswered == "dog"
 
 
 def test_sure_and_wrong_counts_the_answers_given_surely():
     wrong = [1 - label if n < 30 else label for n, label in enumerate(LABELS)]
-    sure = Answered(LABELS, wrong, [0.99] * 100 + [0.6] * 100, 19.0)
-    facts = facts_of([*RUN[:1], sure, ended(LABELS, wrong)])
+    sure = PredictionsRecorded(LABELS, wrong, [0.99] * 100 + [0.6] * 100, 19.0)
+    facts = run_facts([*RUN[:1], sure, ended(LABELS, wrong)])
     assert (facts.sure, facts.sure_right) == (100, 70)
-    told = narrated([*RUN[:1], sure, ended(LABELS, wrong)])
+    told = narrate_run([*RUN[:1], sure, ended(LABELS, wrong)])
     assert "of 100 answers given with at least 90% only 70 are right" in told.words
-    few = Answered(LABELS, wrong, [0.6] * 29 + [0.99] * 3 + [0.6] * 168, 19.0)  # one of 3 is wrong
-    assert "too-sure" not in [r.key for r in narrated([STARTED, few, ended(LABELS, wrong)]).rows]
+    few = PredictionsRecorded(
+        LABELS, wrong, [0.6] * 29 + [0.99] * 3 + [0.6] * 168, 19.0
+    )  # one of 3 is wrong
+    assert "too-sure" not in [r.key for r in narrate_run([STARTED, few, ended(LABELS, wrong)]).rows]
 
 
 def test_a_last_layer_alone_is_checked_by_all_that_it_learns_from():
     frozen = replace(PHASE, parts=[PARTS[0] | {"learnable": 0}, PARTS[1]])
-    assert facts_of([STARTED, frozen, *LOOKS]).checks == 500
-    assert facts_of([STARTED, PHASE, *LOOKS]).checks == 100
+    assert run_facts([STARTED, frozen, *LOOKS]).checks == 500
+    assert run_facts([STARTED, PHASE, *LOOKS]).checks == 100
     many = replace(STARTED, train_examples=3900)
-    assert facts_of([many, frozen, *LOOKS]).checks == 800
-    assert (narrate.ONE_PART_FROM, narrate.PARTS) == (head.ONE_PART_FROM, head.PARTS)
-    fitted = Calibrated(1.0, [0.5] * 7, [True] * 7, 2.0)
-    assert facts_of([STARTED, frozen, *LOOKS, fitted]).checks == 7
+    assert run_facts([many, frozen, *LOOKS]).checks == 800
+    assert (narrate.SINGLE_FOLD_FROM, narrate.FOLDS) == (
+        head.SINGLE_FOLD_MIN_EXAMPLES,
+        head.NUM_FOLDS,
+    )
+    fitted = CalibrationDone(1.0, [0.5] * 7, [True] * 7, 2.0)
+    assert run_facts([STARTED, frozen, *LOOKS, fitted]).checks == 7
 
 
 def test_only_the_last_part_of_a_run_is_told():
     second = replace(PHASE, phase=1)
     looks = [look(n, 0.8, 0.5, best=n == 0, train=0.8, phase=1) for n in range(5)]
-    facts = facts_of([STARTED, PHASE, *LOOKS, second, *looks])
+    facts = run_facts([STARTED, PHASE, *LOOKS, second, *looks])
     assert (facts.looks, facts.phases, facts.best_pass, facts.flat) == (5, 2, 0.0, 4)
 
 
@@ -162,11 +167,11 @@ def test_only_the_last_part_of_a_run_is_told():
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_there_is_a_word_on_every_real_run(approach, data, toy):
     events = list(run(Plan(data=data, approach=approach, seconds=20)))
-    told = narrated(events)
+    told = narrate_run(events)
     assert told.words
     assert told.do
     if approach not in ("none", "simple"):
-        until = next(n for n, event in enumerate(events) if isinstance(event, Validated))
-        assert narrated(events[: until + 1]).words
-    facts = facts_of(events)
+        until = next(n for n, event in enumerate(events) if isinstance(event, ValidationDone))
+        assert narrate_run(events[: until + 1]).words
+    facts = run_facts(events)
     assert facts.tests == np.sum(events[-1].confusion)

@@ -11,25 +11,31 @@ from guide.approaches import APPROACHES
 from trainers import jobs
 from trainers.__main__ import main
 from trainers.evaluation.metrics import score
-from trainers.events import Answered, Finished, PhaseStarted, Validated, from_json
+from trainers.events import (
+    PhaseStarted,
+    PredictionsRecorded,
+    RunFinished,
+    ValidationDone,
+    from_json,
+)
 from trainers.export import bundle
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.reports.narrate import narrated
+from trainers.reports.narrate import narrate_run
 from trainers.reports.report import (
-    SURE_BOTTOM,
-    SURE_LEFT,
-    SURE_RIGHT,
-    SURE_TOP,
-    NoReport,
-    comparison_of,
-    next_steps,
-    percent,
-    report,
-    report_of,
+    RELIABILITY_BOTTOM,
+    RELIABILITY_LEFT,
+    RELIABILITY_RIGHT,
+    RELIABILITY_TOP,
+    ReportUnavailable,
+    find_comparison,
+    format_percent,
+    render_report,
+    render_stored_report,
+    suggest_next_steps,
 )
-from trainers.store import store
-from trainers.system.paths import run_folder
+from trainers.store import get_store
+from trainers.system.paths import run_dir
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
@@ -74,28 +80,28 @@ class Page(HTMLParser):
 
 def finished(data: str, approach: str, **settings) -> str:
     plan = Plan(**{"data": data, "approach": approach, "seconds": 3} | settings)
-    key = store().start(plan, visitor="terminal", worker="test")
-    *_, last = execute(store(), key, plan, run, run_folder(key))
-    assert isinstance(last, Finished), last
+    key = get_store().start(plan, visitor="terminal", worker="test")
+    *_, last = execute(get_store(), key, plan, run, run_dir(key))
+    assert isinstance(last, RunFinished), last
     return key
 
 
 def events(key: str) -> list:
-    return [event for _, event in store().events(key)]
+    return [event for _, event in get_store().events(key)]
 
 
 def told(key: str, **changes) -> Page:
     """The report of a run whose last event is otherwise."""
     *most, end = events(key)
-    return Page(report(store().find(key), [*most, replace(end, **changes)]))
+    return Page(render_report(get_store().find(key), [*most, replace(end, **changes)]))
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
 @pytest.mark.parametrize("data", ["colours", "words"])
 def test_every_finished_run_has_one_with_its_numbers(data, approach, toy):
     key = finished(data, approach)
-    html = report_of(store().find(key))
-    page, end = Page(html), store().find(key).result
+    html = render_stored_report(get_store().find(key))
+    page, end = Page(html), get_store().find(key).result
     assert page.open == []
     assert html.startswith('<!doctype html>\n<html lang="en">')
     assert [tag for tag in page.tags if tag in ("h1", "title", "main")] == ["title", "main", "h1"]
@@ -103,15 +109,15 @@ def test_every_finished_run_has_one_with_its_numbers(data, approach, toy):
     assert f"{end['test_accuracy_low']:.0%} to {end['test_accuracy_high']:.0%}" in page.text
     for name, row in zip(end["classes"], end["confusion"], strict=True):
         right, tested = row[end["classes"].index(name)], sum(row)
-        assert f"{name} {tested} {percent(right / tested)}" in page.text
-    looked = [event for event in events(key) if isinstance(event, Validated)]
+        assert f"{name} {tested} {format_percent(right / tested)}" in page.text
+    looked = [event for event in events(key) if isinstance(event, ValidationDone)]
     assert ("While it learned" in page.text) == (len(looked) > 1)
     assert key not in html
     assert "terminal" not in page.text.replace("From a terminal", "")
 
 
 def test_it_asks_nobody_for_anything_and_runs_nothing(toy):
-    html = report_of(store().find(finished("colours", "hybrid")))
+    html = render_stored_report(get_store().find(finished("colours", "hybrid")))
     page = Page(html)
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name.startswith("on") or name in
@@ -126,7 +132,7 @@ def test_hostile_names_stay_text(toy):
     ours = told(key)
     *most, end = events(key)
     most[0] = replace(most[0], classes=HOSTILE)
-    theirs = Page(report(store().find(key), [*most, replace(end, classes=HOSTILE)]))
+    theirs = Page(render_report(get_store().find(key), [*most, replace(end, classes=HOSTILE)]))
     assert sorted(theirs.tags) == sorted(ours.tags)
     for name in HOSTILE:
         assert " ".join(name.split()) in theirs.text
@@ -135,20 +141,21 @@ def test_hostile_names_stay_text(toy):
 
 def test_hostile_words_of_a_comparison_stay_text(toy):
     key = finished("colours", "transfer")
-    result = store().find(key).result
+    result = get_store().find(key).result
     compared = {
         "runs": [result], "advised": "transfer", "advised_article": "transfer", "best": "hybrid",
         "outcome": "wrong", "verdict": "<b>x</b>", "why_wrong": "<i>y</i>", "to_do": "<u>z</u>",
         "answers": {"data_volume": "limited", "nonsense": "<s>"},
         "measured": {"data_volume": {"says": "<em>few</em>"}}, "answers_from": "data",
     }  # fmt: skip
-    page = Page(report(store().find(key), events(key), compared))
+    page = Page(render_report(get_store().find(key), events(key), compared))
     assert not {"b", "i", "u", "s", "em"} & set(page.tags)
     for words in ("<b>x</b>", "<i>y</i>", "<u>z</u>", "measured: <em>few</em>"):
         assert words in page.text
     unknown = compared | {"answers": {"data_volume": "<s>"}}
     assert (
-        "What the rules went by" not in Page(report(store().find(key), events(key), unknown)).text
+        "What the rules went by"
+        not in Page(render_report(get_store().find(key), events(key), unknown)).text
     )
 
 
@@ -156,21 +163,24 @@ def test_of_a_comparison_it_says_what_was_advised_why_and_whether_that_was_right
     answers = {"data_volume": "limited", "specificity": "common"}
     job = Comparison(data="colours", visitor="ann", approaches=("none", "transfer", "hybrid"),
                      seconds=3, trial_seconds=0, answers=answers)  # fmt: skip
-    key = store().start(job, "ann", worker="test")
-    *_, last = execute(store(), key, job, lambda job, **how: jobs.perform(job, **how))
+    key = get_store().start(job, "ann", worker="test")
+    *_, last = execute(get_store(), key, job, lambda job, **how: jobs.run_job(job, **how))
     lane = next(one for one in last.runs if one["approach"] == "transfer")
-    found = store().find(lane["run"])
-    assert comparison_of(found)["verdict"] == last.verdict
-    text = Page(report_of(found)).text
+    found = get_store().find(lane["run"])
+    assert find_comparison(found)["verdict"] == last.verdict
+    text = Page(render_stored_report(found)).text
     assert last.verdict in text
     assert "So the advice was transfer learning. It is the run of this report." in text
     assert "How many examples do you have? A few (answered in the guide)" in text
     assert "learns them by heart" in text  # the article's reason
     for one in last.runs:
         assert f"{APPROACHES[one['approach']].title}" in text
-        assert percent(one["test_accuracy"]) in text
+        assert format_percent(one["test_accuracy"]) in text
     other = next(one for one in last.runs if one["approach"] == "none")
-    assert "It is not the run of this report." in Page(report_of(store().find(other["run"]))).text
+    assert (
+        "It is not the run of this report."
+        in Page(render_stored_report(get_store().find(other["run"]))).text
+    )
 
 
 def test_alone_it_does_not_claim_to_know_the_advice(toy):
@@ -181,14 +191,16 @@ def test_alone_it_does_not_claim_to_know_the_advice(toy):
 
 
 def test_alone_it_tells_the_advice_where_it_is_known_what_the_guide_was_told(toy):
-    run = store().find(finished("colours", "transfer"))
+    run = get_store().find(finished("colours", "transfer"))
     given = {"data_volume": "limited", "specificity": "common"}
-    text = Page(report_of(run, answers=given)).text
+    text = Page(render_stored_report(run, answers=given)).text
     assert "The article's rules point to transfer learning. It is the run of this report." in text
     assert "How many examples do you have? A few" in text
     assert "learns them by heart" in text  # the article's reason
     assert "not known here" not in text
-    assert "not known here" in Page(report_of(run, answers={"data_volume": "no such"})).text
+    assert (
+        "not known here" in Page(render_stored_report(run, answers={"data_volume": "no such"})).text
+    )
 
 
 def ended(confusion, **changes) -> dict:
@@ -244,11 +256,11 @@ LOOK = {
 def test_what_to_do_comes_from_what_happened(toy):
     key = finished("colours", "hybrid")
     most, end = events(key)[:-1], events(key)[-1]
-    looks = [event for event in most if isinstance(event, Validated)]
+    looks = [event for event in most if isinstance(event, ValidationDone)]
     sure = replace(end, test_accuracy_low=0.79, test_accuracy_high=0.81)
 
     def steps(end=sure, looks=looks, events=(), mixed=(), comparison=None):
-        return " ".join(next_steps(end, looks, events, mixed, comparison))
+        return " ".join(suggest_next_steps(end, looks, events, mixed, comparison))
 
     rough = replace(end, test_accuracy_low=0.6, test_accuracy_high=0.9)
     assert "about 15 points either way" in steps(end=rough)
@@ -278,23 +290,23 @@ def test_it_is_told_to_learn_by_heart_where_the_narrator_says_so(toy, checks, ri
         for n, one in enumerate([{"accuracy": 0.1}, {}, {"train_accuracy": 1.0, "loss": 0.6}])
     ]
     told = [begun, phase, *flat, end]
-    assert ("memorising" in narrated(told).words) == by_heart
-    assert ("by heart" in " ".join(next_steps(end, flat, told, (), None))) == by_heart
+    assert ("memorising" in narrate_run(told).words) == by_heart
+    assert ("by heart" in " ".join(suggest_next_steps(end, flat, told, (), None))) == by_heart
 
 
 def test_only_a_run_with_a_score_has_a_report(toy):
-    waiting = store().start(Plan(data="colours", approach="transfer"), visitor="ann")
-    with pytest.raises(NoReport, match="no finished run"):
-        report_of(store().find(waiting))
+    waiting = get_store().start(Plan(data="colours", approach="transfer"), visitor="ann")
+    with pytest.raises(ReportUnavailable, match="no finished run"):
+        render_stored_report(get_store().find(waiting))
 
 
 def test_it_lies_in_the_zip(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle, "_check", lambda folder: None)
+    monkeypatch.setattr(bundle, "_verify_bundle", lambda folder: None)
     key = finished("colours", "simple")
-    file = bundle.export(key, tmp_path / "model.zip")
+    file = bundle.export_bundle(key, tmp_path / "model.zip")
     with zipfile.ZipFile(file) as packed:
         (name,) = [name for name in packed.namelist() if name.endswith("/report.html")]
-        assert packed.read(name).decode() == report_of(store().find(key))
+        assert packed.read(name).decode() == render_stored_report(get_store().find(key))
         (card,) = [name for name in packed.namelist() if name.endswith("/README.md")]
         assert b"`report.html`" in packed.read(card)
 
@@ -306,7 +318,7 @@ def test_the_terminal_writes_it(toy, tmp_path, capsys):
     key = finished("colours", "simple")
     for name in (key, "last"):
         assert main(["report", name, "--to", str(to)]) == 0
-        assert to.read_text("utf-8") == report_of(store().find(key))
+        assert to.read_text("utf-8") == render_stored_report(get_store().find(key))
         to.unlink()
     capsys.readouterr()
     assert main(["report", "nobody", "--to", str(to)]) == 2
@@ -318,11 +330,11 @@ def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
     key = finished("words", "transfer")
     labels, answers = [0] * 80, [0] * 38 + [1] * 2 + [0] * 20 + [1] * 20
     said = [0.92] * 40 + [0.52] * 40
-    chosen = Answered(labels, answers, [0.99] * 80, 1.0, calibrated=said)
+    chosen = PredictionsRecorded(labels, answers, [0.99] * 80, 1.0, calibrated=said)
 
-    def told(of: Answered) -> str:
-        told = [of if isinstance(one, Answered) else one for one in events(key)]
-        return report(store().find(key), told)
+    def told(of: PredictionsRecorded) -> str:
+        told = [of if isinstance(one, PredictionsRecorded) else one for one in events(key)]
+        return render_report(get_store().find(key), told)
 
     html = told(chosen)
     page = Page(html)
@@ -332,20 +344,22 @@ def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
     for counts in ("says 92%: right 38 of 40", "says 52%: right 20 of 40"):
         assert counts in page.text
     # 52 % lies a fifth along an axis from 40 to 100 %; half of those are right.
-    across = SURE_LEFT + 0.2 * (SURE_RIGHT - SURE_LEFT)
-    assert f'cx="{across:.1f}" cy="{(SURE_TOP + SURE_BOTTOM) / 2:.1f}" r="5"' in html
+    across = RELIABILITY_LEFT + 0.2 * (RELIABILITY_RIGHT - RELIABILITY_LEFT)
+    assert f'cx="{across:.1f}" cy="{(RELIABILITY_TOP + RELIABILITY_BOTTOM) / 2:.1f}" r="5"' in html
     assert "are corrected" not in told(replace(chosen, calibrated=[], sureness=said))
 
 
 def test_without_probabilities_nothing_is_drawn_of_them(toy):
-    assert "right as often as it is sure" not in report_of(store().find(finished("words", "none")))
+    assert "right as often as it is sure" not in render_stored_report(
+        get_store().find(finished("words", "none"))
+    )
 
 
 def test_the_sureness_of_single_answers_is_not_in_it(toy):
     """No example, and nothing about a single one: the page is passed on."""
     key = finished("words", "transfer")
-    (answered,) = [event for event in events(key) if isinstance(event, Answered)]
-    html = report_of(store().find(key))
+    (answered,) = [event for event in events(key) if isinstance(event, PredictionsRecorded)]
+    html = render_stored_report(get_store().find(key))
     assert not [sure for sure in answered.sureness if re.search(rf"\b{sure}\b", html) and sure < 1]
     for word in ("brick", "moss", "ink"):
         assert word not in html

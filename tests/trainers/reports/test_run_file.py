@@ -9,34 +9,34 @@ import pytest
 from guide.approaches import APPROACHES
 from tests.trainers.store.test_store import FINISH
 from trainers.events import (
-    Answered,
-    Calibrated,
-    Cancelled,
-    Changed,
-    Compared,
-    Failed,
-    Finished,
-    LaneDone,
-    LaneStarted,
-    Started,
-    Validated,
-    Watched,
+    CalibrationDone,
+    ComparisonDone,
+    ComparisonRunDone,
+    ComparisonRunStarted,
+    JobCancelled,
+    JobFailed,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
+    ValidationDone,
+    WatchedExamples,
+    WeightsCompared,
 )
-from trainers.jobs import Checkup, Comparison
+from trainers.jobs import Comparison, DataCheck
 from trainers.plan import Plan
-from trainers.reports.run_file import MAX_BYTES, BadFile, as_text, bring_in
-from trainers.store import CANCELLED, NoSuchRun, Store
+from trainers.reports.run_file import MAX_BYTES, BadFile, export_run, import_run
+from trainers.store import CANCELLED, RunNotFound, Store
 from trainers.training.run import run as real_run
 from trainers.workers.execute import execute
 
 KINDS = {"images": "colours", "text": "words"}
 PLAN = Plan(data="digits", approach="transfer", seconds=10)
-STARTED = Started(
+STARTED = RunStarted(
     approach="transfer", data="digits", backbone="small_resnet", modality="images",
     classes=["0", "1"], train_examples=2, validation_examples=1, test_examples=2, parameters=2,
     budget_seconds=10.0, setup_seconds=0.1, machine="cpu",
 )  # fmt: skip
-LOOK = Validated(
+LOOK = ValidationDone(
     phase=0, step=1, epoch=1.0, accuracy=0.5, loss=0.7, best=True, train_accuracy=None,
     train_loss=None, watched=[0], sureness=[0.9], points=[[0.0, 1.0], [1.0, 0.0]],
     point_labels=[0, 1], point_answers=[0, 0], seconds=1.0,
@@ -45,10 +45,10 @@ PICTURE = "data:image/png;base64,AAAA"
 PART = {"name": "stem", "parameters": 2, "learnable": 1}
 EVENTS = [
     STARTED,
-    Watched([4], [PICTURE], [1], [4, 5]),
+    WatchedExamples([4], [PICTURE], [1], [4, 5]),
     LOOK,
-    Answered([0, 1], [0, 0], [], 1.0),
-    Changed([PART | {"change": 0.1}, PART | {"change": None}], 1.0),
+    PredictionsRecorded([0, 1], [0, 0], [], 1.0),
+    WeightsCompared([PART | {"change": 0.1}, PART | {"change": None}], 1.0),
     FINISH,
 ]
 
@@ -71,7 +71,7 @@ def told(runs, key) -> list:
 
 
 def document(runs, **more) -> dict:
-    return json.loads(as_text(runs, over(runs, **more)))
+    return json.loads(export_run(runs, over(runs, **more)))
 
 
 def refused(runs, content) -> str:
@@ -79,7 +79,7 @@ def refused(runs, content) -> str:
     before = runs.history(None, parts=True)
     content = content if isinstance(content, bytes) else json.dumps(content).encode()
     with pytest.raises(BadFile) as caught:
-        bring_in(runs, content, "bob")
+        import_run(runs, content, "bob")
     assert runs.history(None, parts=True) == before
     assert "Nothing was kept" in str(caught.value)
     return str(caught.value)
@@ -94,9 +94,9 @@ def test_a_real_run_comes_back_as_it_was(runs, approach, modality, toy):
     plan = Plan(data=KINDS[modality], approach=approach, seconds=20)
     key = runs.start(plan, "ann", worker="w")
     events = list(execute(runs, key, plan, real_run))
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     runs.describe(key, "ann", name="Best so far", note="line\nbreak")
-    back = bring_in(runs, as_text(runs, key).encode(), "bob")
+    back = import_run(runs, export_run(runs, key).encode(), "bob")
     assert back != key
     assert told(runs, back) == told(runs, key)
     was, now = runs.find(key), runs.find(back)
@@ -105,24 +105,24 @@ def test_a_real_run_comes_back_as_it_was(runs, approach, modality, toy):
     assert replace(runs.past(back), id=key) == runs.past(key)
 
 
-@pytest.mark.parametrize("end", [Failed("It broke.", 1.0), Cancelled(1.0)])
+@pytest.mark.parametrize("end", [JobFailed("It broke.", 1.0), JobCancelled(1.0)])
 def test_a_run_without_a_score_can_be_taken_along(runs, end):
     for events in ([end], [STARTED, end]):
-        back = bring_in(runs, as_text(runs, over(runs, events)).encode(), "bob")
+        back = import_run(runs, export_run(runs, over(runs, events)).encode(), "bob")
         assert told(runs, back) == events
 
 
 def test_a_run_that_is_not_over_cannot(runs):
     with pytest.raises(BadFile, match="not over yet"):
-        as_text(runs, runs.start(PLAN, "ann"))
+        export_run(runs, runs.start(PLAN, "ann"))
 
 
 @pytest.mark.parametrize("other", ["deleted", "of another kind", "none"])
 def test_what_is_no_run_cannot(runs, other):
-    key = over(runs) if other == "deleted" else runs.start(Checkup(data="digits"), "ann")
+    key = over(runs) if other == "deleted" else runs.start(DataCheck(data="digits"), "ann")
     runs.delete([key] if other == "deleted" else [], "ann-the-visitor")
-    with pytest.raises(NoSuchRun):
-        as_text(runs, "nothing" if other == "none" else key)
+    with pytest.raises(RunNotFound):
+        export_run(runs, "nothing" if other == "none" else key)
 
 
 def compared(runs) -> tuple[str, list[str]]:
@@ -131,11 +131,11 @@ def compared(runs) -> tuple[str, list[str]]:
     whole = runs.start(job, visitor, worker="w")
     parts = [over(runs, plan=plan, part_of=whole, events=ends(plan)) for plan in job.plans()]
     pairs = list(zip(("transfer", "hybrid"), parts, strict=True))
-    lanes = [LaneStarted(key, part, n, 2, 1.0) for n, (key, part) in enumerate(pairs)]
+    lanes = [ComparisonRunStarted(key, part, n, 2, 1.0) for n, (key, part) in enumerate(pairs)]
     rows = [replace(FINISH, approach=key).as_json() | {"run": part} for key, part in pairs]
     gap = {"hybrid": {"difference": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}}
-    end = Compared(rows, {}, "transfer", "hybrid", "hybrid", "right", "So.", gap, 0.1, 5.0)
-    runs.append(whole, [*lanes, LaneDone("transfer", parts[0], 2.0), end])
+    end = ComparisonDone(rows, {}, "transfer", "hybrid", "hybrid", "right", "So.", gap, 0.1, 5.0)
+    runs.append(whole, [*lanes, ComparisonRunDone("transfer", parts[0], 2.0), end])
     return whole, parts
 
 
@@ -145,8 +145,8 @@ def ends(plan):
 
 def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
     whole, parts = compared(runs)
-    back = bring_in(runs, as_text(runs, whole).encode(), "bob")
-    lanes = [event.run for event in told(runs, back) if isinstance(event, LaneStarted)]
+    back = import_run(runs, export_run(runs, whole).encode(), "bob")
+    lanes = [event.run for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert not set(lanes) & set(parts)
     assert [runs.find(lane).plan.approach for lane in lanes] == ["transfer", "hybrid"]
     assert [row["run"] for row in runs.find(back).result["runs"]] == lanes
@@ -157,15 +157,15 @@ def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
 
 def test_a_file_names_no_visitor_and_no_run(runs):
     whole, parts = compared(runs)
-    text = as_text(runs, whole)
+    text = export_run(runs, whole)
     assert not [secret for secret in ("ann-the-visitor", whole, *parts) if secret in text]
 
 
 def test_a_deleted_run_of_a_comparison_is_left_out(runs):
     whole, (first, _) = compared(runs)
     runs.delete([first], "ann-the-visitor")
-    back = bring_in(runs, as_text(runs, whole).encode(), "bob")
-    lanes = [event.run for event in told(runs, back) if isinstance(event, LaneStarted)]
+    back = import_run(runs, export_run(runs, whole).encode(), "bob")
+    lanes = [event.run for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert lanes[0] == ""
     assert runs.find(lanes[1]).plan.approach == "hybrid"
 
@@ -186,16 +186,16 @@ def of_own(runs) -> dict:
 
 
 def test_examples_of_own_data_do_not_leave(runs, monkeypatch):
-    from trainers.datasets.uploads.dataset import remember
+    from trainers.datasets.uploads.dataset import write_tombstone
 
-    remember(OWN["data"], "images")
+    write_tombstone(OWN["data"], "images")
     events = [replace(STARTED, data=OWN["data"]), *EVENTS[1:-1], replace(FINISH, data=OWN["data"])]
     found = document(runs, plan=Plan(**OWN["plan"]), events=events)
     assert [event["inputs"] for event in found["events"] if event["type"] == "watched"] == [[""]]
 
 
 def test_a_run_on_data_of_another_computer_can_be_read_under_its_old_name(runs):
-    back = bring_in(runs, json.dumps(of_own(runs)).encode(), "bob")
+    back = import_run(runs, json.dumps(of_own(runs)).encode(), "bob")
     assert runs.find(back).plan.data == OWN["data"]
     assert runs.past(back).title == "Transfer learning on leaves"
 
@@ -272,25 +272,25 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:2], replace(LOOK, accuracy=50.0), FINISH],
         [*EVENTS[:2], replace(LOOK, points=[[0.0], [1.0]]), FINISH],
         [*EVENTS[:2], replace(LOOK, point_labels=[0, -1]), FINISH],
-        [*EVENTS[:3], Answered([0, 1], [0], [], 1.0), FINISH],
-        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5], 1.0), FINISH],
-        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 1.5], 1.0), FINISH],
-        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 0.5], 1.0, [0.5]), FINISH],
-        [*EVENTS[:3], Calibrated(1.0, [0.5], [True, False], 1.0), FINISH],
-        [*EVENTS[:3], Calibrated(1.0, [-0.5], [True], 1.0), FINISH],
-        [*EVENTS[:3], Calibrated(0.0, [0.5], [True], 1.0), FINISH],
-        [*EVENTS[:3], Answered([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0], [], 1.0), FINISH],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5], 1.0), FINISH],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 1.5], 1.0), FINISH],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 0.5], 1.0, [0.5]), FINISH],
+        [*EVENTS[:3], CalibrationDone(1.0, [0.5], [True, False], 1.0), FINISH],
+        [*EVENTS[:3], CalibrationDone(1.0, [-0.5], [True], 1.0), FINISH],
+        [*EVENTS[:3], CalibrationDone(0.0, [0.5], [True], 1.0), FINISH],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
         [*EVENTS[:3], replace(FINISH, confusion=[[1]])],
         [*EVENTS[:3], replace(FINISH, classes=["x", "y"])],
         [*EVENTS[:3], replace(FINISH, approach="hybrid")],
-        [STARTED, Watched([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]), FINISH],
-        [STARTED, Watched([4], ["data:text/html;base64,AAAA"], [1]), FINISH],
-        [STARTED, Watched([4], [PICTURE], [1], [4]), LOOK, FINISH],
-        [STARTED, Watched([4], [PICTURE], [1], [4, -1]), LOOK, FINISH],
-        [*EVENTS[:3], Changed([PART | {"change": "far"}], 1.0), FINISH],
-        [*EVENTS[:3], Changed([PART | {"change": -0.1}], 1.0), FINISH],
-        [*EVENTS[:3], Changed([{"name": "stem", "change": None}], 1.0), FINISH],
-        [STARTED, Watched([4], ["data:image/svg+xml,<svg onload='x()'>"], [1]), FINISH],
+        [STARTED, WatchedExamples([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]), FINISH],
+        [STARTED, WatchedExamples([4], ["data:text/html;base64,AAAA"], [1]), FINISH],
+        [STARTED, WatchedExamples([4], [PICTURE], [1], [4]), LOOK, FINISH],
+        [STARTED, WatchedExamples([4], [PICTURE], [1], [4, -1]), LOOK, FINISH],
+        [*EVENTS[:3], WeightsCompared([PART | {"change": "far"}], 1.0), FINISH],
+        [*EVENTS[:3], WeightsCompared([PART | {"change": -0.1}], 1.0), FINISH],
+        [*EVENTS[:3], WeightsCompared([{"name": "stem", "change": None}], 1.0), FINISH],
+        [STARTED, WatchedExamples([4], ["data:image/svg+xml,<svg onload='x()'>"], [1]), FINISH],
     ],
 )
 def test_events_that_do_not_fit_each_other_are_refused(runs, events):
@@ -325,13 +325,13 @@ def test_every_field_of_every_event_must_be_of_its_type(runs):
     ids=str,
 )
 def test_a_comparison_that_no_page_could_draw_is_refused(runs, change):
-    found = json.loads(as_text(runs, compared(runs)[0]))
+    found = json.loads(export_run(runs, compared(runs)[0]))
     found["events"][-1] |= change
     refused(runs, found)
 
 
 def test_a_part_must_be_a_run_on_the_same_data(runs):
-    found = json.loads(as_text(runs, compared(runs)[0]))
+    found = json.loads(export_run(runs, compared(runs)[0]))
     refused(runs, found | {"parts": {"0": json.loads(json.dumps(found))}})
     refused(runs, found | {"parts": {"0": document(runs, plan=Plan(**OTHER), events=OTHER_ENDS)}})
     refused(runs, found | {"parts": dict.fromkeys(map(str, range(21)), found["parts"]["0"])})
@@ -343,11 +343,11 @@ OTHER_ENDS = [replace(STARTED, data="vehicles"), replace(FINISH, data="vehicles"
 
 def test_a_time_to_come_is_now(runs):
     found = document(runs) | {"created": 9e12, "ended": 9e12}
-    back = bring_in(runs, json.dumps(found).encode(), "bob")
+    back = import_run(runs, json.dumps(found).encode(), "bob")
     assert runs.find(back).created <= time.time()
 
 
 def test_what_comes_in_waits_for_no_worker(runs):
-    back = bring_in(runs, json.dumps(document(runs)).encode(), "bob")
+    back = import_run(runs, json.dumps(document(runs)).encode(), "bob")
     assert runs.claim("worker") is None
     assert runs.find(back).state != CANCELLED

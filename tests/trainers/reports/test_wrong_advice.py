@@ -4,7 +4,7 @@ import pytest
 
 from guide import QUESTIONS, Answers, advise
 from trainers.evaluation.verdict import judge
-from trainers.reports.wrong_advice import NOTHING, explained
+from trainers.reports.wrong_advice import NO_EXPLANATION, explain_wrong_advice
 
 SAYS = {
     "data_volume": "There are 10 examples of each class.",
@@ -23,7 +23,7 @@ def of(answers=EVERYDAY, *, measured=None, advised="", scores=CLEAR, tried=0):
     """The explanation, on answers measured from the data unless other ones were measured."""
     article = advise(Answers(**answers)).approach if answers else "transfer"
     scored = right(**scores)
-    return explained(
+    return explain_wrong_advice(
         judge(advised or article, scored),
         judge(article, scored),
         advised=advised or article,
@@ -36,10 +36,10 @@ def of(answers=EVERYDAY, *, measured=None, advised="", scores=CLEAR, tried=0):
 
 
 def test_where_the_advice_was_right_or_it_cannot_be_told_nothing_is_explained():
-    assert of(SPECIAL) == NOTHING
+    assert of(SPECIAL) == NO_EXPLANATION
     close = {"transfer": 340, "fine_tune": 300, "hybrid": 341}
     assert judge("transfer", right(**close)).outcome == "right"
-    assert of(scores=close) == NOTHING
+    assert of(scores=close) == NO_EXPLANATION
 
 
 def test_the_rules_that_pulled_are_named_with_what_the_data_says_and_do_not_hold():
@@ -158,7 +158,7 @@ def test_whatever_was_answered_there_are_words_for_it(best, data):
     for answers in list(Answers.every())[::37]:
         given = vars(answers)
         article = advise(answers).approach
-        told = explained(
+        told = explain_wrong_advice(
             verdicts[article],
             verdicts[article],
             advised=article,
@@ -168,5 +168,5 @@ def test_whatever_was_answered_there_are_words_for_it(best, data):
             says=says,
             tried=0,
         )
-        assert (told == NOTHING) == (article == best)
+        assert (told == NO_EXPLANATION) == (article == best)
         assert bool(told.why) == bool(told.to_do) == (article != best)

@@ -12,25 +12,25 @@ from PIL import Image
 from guide.approaches import APPROACHES
 from trainers import datasets
 from trainers.datasets.uploads.limits import SHORT_SIDE_PX
-from trainers.events import Answered, Finished
-from trainers.export.bundle import NotKept, model_of, temperature_of, tempered
+from trainers.events import PredictionsRecorded, RunFinished
+from trainers.export.bundle import ModelUnavailable, apply_temperature, load_model, load_temperature
 from trainers.plan import Plan
-from trainers.serving import packed, server
+from trainers.serving import pack_inputs, server
 from trainers.serving.attribution import (
-    BATCH,
-    CELLS,
-    LEAST_PIECES,
-    MOST_PIECES,
-    CannotSay,
+    BATCH_SIZE,
+    MAX_CELLS,
+    MAX_SEGMENTS,
+    MIN_SEGMENTS,
+    ExplanationError,
+    describe_attribution,
     explain,
-    important,
-    in_words,
-    pieces,
-    place,
+    name_region,
+    select_top_words,
+    split_segments,
 )
-from trainers.serving.server import Warm
-from trainers.store import NoSuchRun, store
-from trainers.system.paths import run_folder
+from trainers.serving.server import ModelCache
+from trainers.store import RunNotFound, get_store
+from trainers.system.paths import run_dir
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
@@ -63,9 +63,9 @@ def refunds(text):
 
 def finished(data: str, approach: str, **settings) -> str:
     plan = Plan(**{"data": data, "approach": approach, "seconds": 3} | settings)
-    key = store().start(plan, visitor="ann", worker="test")
-    *_, last = execute(store(), key, plan, run, run_folder(key))
-    assert isinstance(last, Finished), last
+    key = get_store().start(plan, visitor="ann", worker="test")
+    *_, last = execute(get_store(), key, plan, run, run_dir(key))
+    assert isinstance(last, RunFinished), last
     return key
 
 
@@ -84,7 +84,7 @@ def test_the_place_that_decides_is_found():
     assert cells.max() > 0.3
     assert not cells[cells.shape[0] // 2 :].any()
     assert (found["answer"], found["sureness"]) == (1, 1.0)
-    assert "rests most on the upper right" in in_words(found, "lamp")
+    assert "rests most on the upper right" in describe_attribution(found, "lamp")
 
 
 def test_asked_about_another_class_what_speaks_for_the_answer_speaks_against_it():
@@ -98,12 +98,12 @@ def test_asked_about_another_class_what_speaks_for_the_answer_speaks_against_it(
 def test_any_shape_takes_few_questions_in_few_batches(shape):
     kept, asked = answering(lambda picture: [picture.mean() / 255, 0])
     found = explain(kept, np.full((*shape, 3), 200, np.uint8))
-    assert sum(map(len, asked)) <= 1.5 * CELLS
-    assert max(map(len, asked)) <= BATCH
+    assert sum(map(len, asked)) <= 1.5 * MAX_CELLS
+    assert max(map(len, asked)) <= BATCH_SIZE
     cells = np.array(found["change"])
-    assert cells.size <= 1.5 * CELLS
+    assert cells.size <= 1.5 * MAX_CELLS
     assert np.abs(cells).max() < 0.01  # a blurred wall is the same wall
-    assert "rests on no single place" in in_words(found, "wall")
+    assert "rests on no single place" in describe_attribution(found, "wall")
 
 
 def test_pictures_come_to_the_model_as_its_data_did_and_no_larger_than_kept():
@@ -126,7 +126,7 @@ def test_pictures_come_to_the_model_as_its_data_did_and_no_larger_than_kept():
 def test_a_place_has_a_name(cell, words):
     change = np.zeros((9, 9))
     change[cell] = 1
-    assert place(change.tolist()) == words
+    assert name_region(change.tolist()) == words
 
 
 # --- texts --------------------------------------------------------------------------------------
@@ -140,8 +140,8 @@ def test_the_words_that_decide_are_found_and_those_that_speak_against():
     assert change.pop("refund") == pytest.approx(0.4)
     assert change.pop("hello,") == pytest.approx(-0.2)
     assert set(change.values()) == {0}
-    assert important(found["words"]) == [("refund", pytest.approx(0.4))]
-    assert "“refund” (40 points)" in in_words(found, "money")
+    assert select_top_words(found["words"]) == [("refund", pytest.approx(0.4))]
+    assert "“refund” (40 points)" in describe_attribution(found, "money")
 
 
 @pytest.mark.parametrize("words", [2, 30, 200, 1500])
@@ -149,37 +149,39 @@ def test_a_text_of_any_length_takes_few_questions(words):
     kept, asked = answering(refunds)
     text = " ".join(["refund"] + [f"word{n}" for n in range(words - 1)])
     found = explain(kept, text)
-    assert len(found["words"]) <= MOST_PIECES
-    assert sum(map(len, asked)) <= MOST_PIECES + 2
+    assert len(found["words"]) <= MAX_SEGMENTS
+    assert sum(map(len, asked)) <= MAX_SEGMENTS + 2
     assert found["words"][0][1] == pytest.approx(0.4)
 
 
 def test_what_the_model_never_reads_is_not_asked_about():
     text = " ".join(f"word{n}" for n in range(400))
-    assert "".join(pieces(text, 256)).split() == text.split()[:256]
-    assert LEAST_PIECES <= len(pieces(text, 256)) <= MOST_PIECES
-    assert pieces("我想退款") == ["我", "想", "退", "款"]
+    assert "".join(split_segments(text, 256)).split() == text.split()[:256]
+    assert MIN_SEGMENTS <= len(split_segments(text, 256)) <= MAX_SEGMENTS
+    assert split_segments("我想退款") == ["我", "想", "退", "款"]
 
 
 def test_a_text_of_one_word_has_nothing_to_leave_out():
     kept, _ = answering(refunds)
     for text in ("refund", "   ", ""):
-        with pytest.raises(CannotSay, match="no two words"):
+        with pytest.raises(ExplanationError, match="no two words"):
             explain(kept, text)
 
 
 def test_a_text_that_rests_on_no_word_says_so():
     kept, _ = answering(lambda text: [0.2, 0.8])
-    assert "rests on no single word" in in_words(explain(kept, "one two three"), "any")
+    assert "rests on no single word" in describe_attribution(explain(kept, "one two three"), "any")
 
 
 # --- of a model that is kept warm ---------------------------------------------------------------
 
 
-def asked(key: str, text: str | None = None, warm: Warm | None = None, **options) -> dict:
-    told, blobs = packed([] if text is None else [text])
+def asked(key: str, text: str | None = None, warm: ModelCache | None = None, **options) -> dict:
+    told, blobs = pack_inputs([] if text is None else [text])
     question = {"verb": "explain", "run": key, "inputs": told, "options": options}
-    (found,) = server.found(warm or Warm(), question, blobs, lambda text, share: None)
+    (found,) = server.handle_request(
+        warm or ModelCache(), question, blobs, lambda text, share: None
+    )
     return found
 
 
@@ -187,18 +189,23 @@ def asked(key: str, text: str | None = None, warm: Warm | None = None, **options
 @pytest.mark.parametrize("data", ["colours", "words"])
 def test_every_approach_can_be_asked_about_a_test_example(data, approach, toy):
     key = finished(data, approach)
-    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
+    (told,) = [
+        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+    ]
     found = asked(key, item=4)
     assert found == json.loads(json.dumps(found))
     assert found["answer"] == told.answers[4]
     if told.sure:  # as the pages show it
         assert found["sureness"] == pytest.approx(told.sure[4], abs=0.002)
-    example = datasets.pick(data).data().test.inputs[4]
+    example = datasets.get_dataset(data).data().test.inputs[4]
     if data == "words":
         assert "".join(word for word, _ in found["words"]) == example
-        kept, exact = model_of(store().find(key)), {}
+        kept, exact = load_model(get_store().find(key)), {}
         if approach != "simple":
-            kept, exact = tempered(kept, temperature_of(store().find(key))), {"exact": True}
+            kept, exact = (
+                apply_temperature(kept, load_temperature(get_store().find(key))),
+                {"exact": True},
+            )
         whole, without = kept.sureness([example, " ".join(example.split()[1:])], **exact)[
             :, found["answer"]
         ]
@@ -216,25 +223,25 @@ def test_a_text_of_the_visitor_and_another_class_can_be_asked_about(toy):
 
 
 def test_the_second_explanation_loads_no_model_and_says_the_same(toy, monkeypatch):
-    loads, opened = [], server.Opened
+    loads, opened = [], server.LoadedModel
 
     def noted(run, tell):
         loads.append(run.id)
         return opened(run, tell)
 
     monkeypatch.setattr(server, "Opened", noted)
-    key, warm = finished("words", "transfer"), Warm()
+    key, warm = finished("words", "transfer"), ModelCache()
     assert asked(key, item=4, warm=warm) == asked(key, item=4, warm=warm)
     assert loads == [key]
 
 
 def test_what_cannot_be_asked_says_why(toy):
     key = finished("colours", "transfer")
-    with pytest.raises(CannotSay, match="no test example 600"):
+    with pytest.raises(ExplanationError, match="no test example 600"):
         asked(key, item=600)
     assert "reads pictures" in asked(key, "a rose")["error"]
-    with pytest.raises(NoSuchRun):
+    with pytest.raises(RunNotFound):
         asked("nobody", item=0)
-    (run_folder(key) / "model.safetensors").unlink()
-    with pytest.raises(NotKept, match="left no model here"):
+    (run_dir(key) / "model.safetensors").unlink()
+    with pytest.raises(ModelUnavailable, match="left no model here"):
         asked(key, item=0)

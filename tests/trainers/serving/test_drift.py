@@ -8,20 +8,20 @@ import pytest
 
 from tests.trainers.serving.test_serving import finished, kept
 from trainers import datasets
-from trainers.serving import Answer
-from trainers.serving.drift import FEWEST, drift, in_words
-from trainers.serving.model import Opened
-from trainers.store import store
+from trainers.serving import Prediction
+from trainers.serving.drift import MIN_ANSWERS, describe_drift, detect_drift
+from trainers.serving.model import LoadedModel
+from trainers.store import get_store
 
 CLASSES = ("ants", "bees", "wasps")
 EVEN = (0.34, 0.33, 0.33)
 
 
-def batch(count, *, mix=EVEN, away=0.5, unlike=0.05, seed=0) -> list[Answer]:
+def batch(count, *, mix=EVEN, away=0.5, unlike=0.05, seed=0) -> list[Prediction]:
     """Answers mixed by `mix`, about so far `away`, and some of them unlike."""
     dice = np.random.default_rng(seed)
     return [
-        Answer(
+        Prediction(
             sureness=np.eye(3)[dice.choice(3, p=mix)].tolist(),
             unlike=bool(dice.random() < unlike),
             distance=float(dice.normal(away, 0.1)),
@@ -34,12 +34,13 @@ TESTED = batch(300)
 
 
 def told(given, tested=TESTED) -> str:
-    return " ".join(in_words(drift(given, tested), CLASSES, len(given)))
+    return " ".join(describe_drift(detect_drift(given, tested), CLASSES, len(given)))
 
 
 def test_inputs_like_the_test_are_seldom_called_different():
     called = [
-        drift(batch(40, seed=2 * n + 1), batch(300, seed=2 * n + 2)).differs for n in range(100)
+        detect_drift(batch(40, seed=2 * n + 1), batch(300, seed=2 * n + 2)).differs
+        for n in range(100)
     ]
     assert np.mean(called) < 0.08
     assert "look like what it was tested on" in told(batch(40, seed=7))
@@ -58,14 +59,14 @@ def test_many_unlike_ones_are_told_beside_what_was_to_expect():
     ("away", "says"), [(0.62, "lie farther from what it learned"), (0.4, "lie nearer to what")]
 )
 def test_a_shift_that_makes_nothing_unlike_is_seen_by_its_distances(away, says):
-    found = drift(batch(60, away=away, unlike=0.05, seed=3), TESTED)
+    found = detect_drift(batch(60, away=away, unlike=0.05, seed=3), TESTED)
     assert not found.more_unlike
-    assert says in " ".join(in_words(found, CLASSES, 60))
+    assert says in " ".join(describe_drift(found, CLASSES, 60))
 
 
 def test_another_mix_of_answers_names_the_class_that_stands_out():
     given = batch(60, mix=(0.1, 0.8, 0.1), seed=4)
-    found = drift(given, TESTED)
+    found = detect_drift(given, TESTED)
     alike = [one for one in given if not one.unlike]
     bees = sum(one.best == 1 for one in alike)
     assert found.odd[:3] == (1, bees, len(alike))
@@ -75,46 +76,46 @@ def test_another_mix_of_answers_names_the_class_that_stands_out():
 
 def test_answers_to_what_is_unlike_do_not_count_as_a_mix():
     odd = [replace(one, unlike=True, sureness=[0, 1, 0]) for one in batch(40)]
-    assert drift([*batch(60, seed=6), *odd], TESTED).odd is None
+    assert detect_drift([*batch(60, seed=6), *odd], TESTED).odd is None
 
 
 def test_below_a_least_number_nothing_is_claimed():
-    far = batch(FEWEST, away=2.0, unlike=1.0)
-    assert drift(far, TESTED).differs
-    assert drift(far[1:], TESTED) is None
-    assert drift([*far[1:], Answer(error="no picture")], TESTED) is None
-    assert f"takes {FEWEST} different inputs" in told(far[1:])
-    assert "tested on fewer than" in told(far, TESTED[: FEWEST - 1])
+    far = batch(MIN_ANSWERS, away=2.0, unlike=1.0)
+    assert detect_drift(far, TESTED).differs
+    assert detect_drift(far[1:], TESTED) is None
+    assert detect_drift([*far[1:], Prediction(error="no picture")], TESTED) is None
+    assert f"takes {MIN_ANSWERS} different inputs" in told(far[1:])
+    assert "tested on fewer than" in told(far, TESTED[: MIN_ANSWERS - 1])
 
 
 def test_without_distances_only_the_answers_are_compared():
     blind = [replace(one, unlike=None, distance=None, why="gone") for one in TESTED]
-    found = drift(blind[:40], blind)
+    found = detect_drift(blind[:40], blind)
     assert (found.unlike, found.distance, found.differs) == (None, "", False)
-    assert "unlike" not in " ".join(in_words(found, CLASSES, 40))
+    assert "unlike" not in " ".join(describe_drift(found, CLASSES, 40))
 
 
 def test_one_class_alone_is_no_error():
     one = [replace(answer, sureness=[1, 0, 0]) for answer in TESTED]
-    assert drift(one[:40], one).odd is None
+    assert detect_drift(one[:40], one).odd is None
 
 
 # --- real photos and texts ------------------------------------------------------------------------
 
 
-def parted(data: str, approach: str) -> tuple[Opened, list[Answer], list[Answer]]:
+def parted(data: str, approach: str) -> tuple[LoadedModel, list[Prediction], list[Prediction]]:
     """A model of the data, the answers to half of its test, and to the other half as new inputs."""
-    test = datasets.pick(data).data().test.inputs
-    opened = Opened(store().find(finished(data, approach, seconds=10)))
+    test = datasets.get_dataset(data).data().test.inputs
+    opened = LoadedModel(get_store().find(finished(data, approach, seconds=10)))
     order = np.random.default_rng(0).permutation(len(test))[:400]
-    answers = [Answer.of(one) for one in opened.judged([test[place] for place in order])]
+    answers = [Prediction.of(one) for one in opened.judged([test[place] for place in order])]
     return opened, answers[: len(order) // 2], answers[len(order) // 2 :]
 
 
-def called(given: list[Answer], tested: list[Answer], count: int, times: int = 40) -> float:
+def called(given: list[Prediction], tested: list[Prediction], count: int, times: int = 40) -> float:
     """Share of so many draws of `count` that are called different."""
     draws = (np.random.default_rng(n).permutation(len(given))[:count] for n in range(times))
-    return np.mean([drift([given[at] for at in draw], tested).differs for draw in draws])
+    return np.mean([detect_drift([given[at] for at in draw], tested).differs for draw in draws])
 
 
 @pytest.mark.real_data
@@ -123,10 +124,10 @@ def test_photos_of_another_kind_are_told_and_more_ants_and_bees_are_not(approach
     opened, tested, fresh = parted(kept(real_data / "hymenoptera.zip"), approach)
     assert called(fresh, tested, 25) < 0.1
     for other in ("cifar10-subset", "fashion-mnist-subset", "blood-cells"):
-        test = datasets.pick(kept(real_data / f"{other}.zip")).data().test.inputs
+        test = datasets.get_dataset(kept(real_data / f"{other}.zip")).data().test.inputs
         some = np.random.default_rng(0).permutation(len(test))[:40]
-        answers = [Answer.of(one) for one in opened.judged([test[place] for place in some])]
-        assert called(answers, tested, FEWEST) == 1, other
+        answers = [Prediction.of(one) for one in opened.judged([test[place] for place in some])]
+        assert called(answers, tested, MIN_ANSWERS) == 1, other
 
 
 @pytest.mark.real_data
@@ -134,9 +135,13 @@ def test_texts_of_another_domain_are_told_and_more_short_messages_are_not(real_d
     opened, tested, fresh = parted(kept(real_data / "sms-spam"), "transfer")
     assert called(fresh, tested, 25) < 0.1
     # Short questions to a bank are near to short messages: that takes more of them.
-    for other, count in (("agnews", FEWEST), ("medical-abstracts", FEWEST), ("banking77", 40)):
+    for other, count in (
+        ("agnews", MIN_ANSWERS),
+        ("medical-abstracts", MIN_ANSWERS),
+        ("banking77", 40),
+    ):
         with (real_data / other / "test.csv").open(encoding="utf-8") as file:
             texts = [row["text"] for row in csv.DictReader(file)]
         some = np.random.default_rng(0).permutation(len(texts))[:60]
-        answers = [Answer.of(one) for one in opened.judged([texts[place] for place in some])]
+        answers = [Prediction.of(one) for one in opened.judged([texts[place] for place in some])]
         assert called(answers, tested, count) > 0.95, other

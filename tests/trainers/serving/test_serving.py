@@ -22,15 +22,15 @@ from guide.approaches import APPROACHES
 from trainers import datasets, serving
 from trainers.__main__ import main
 from trainers.datasets import uploads
-from trainers.events import Answered, Calibrated, Finished
+from trainers.events import CalibrationDone, PredictionsRecorded, RunFinished
 from trainers.plan import Plan
-from trainers.serving import Answer, CannotAnswer, Verb, model, server
-from trainers.serving.client import Answerer
-from trainers.serving.drift import drift
-from trainers.serving.model import Opened, judge_of
-from trainers.serving.server import Warm, found
-from trainers.store import store
-from trainers.system.paths import run_folder
+from trainers.serving import Endpoint, InferenceError, Prediction, model, server
+from trainers.serving.client import InferenceClient
+from trainers.serving.drift import detect_drift
+from trainers.serving.model import LoadedModel, get_detector
+from trainers.serving.server import ModelCache, handle_request
+from trainers.store import get_store
+from trainers.system.paths import run_dir
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
@@ -40,22 +40,24 @@ SECONDS = 3
 @pytest.fixture(autouse=True)
 def no_judges():
     yield
-    model._judges.clear()
+    model._detectors.clear()
 
 
-def finished(data: str, approach: str, *, measured: Calibrated | None = None, **settings) -> str:
+def finished(
+    data: str, approach: str, *, measured: CalibrationDone | None = None, **settings
+) -> str:
     """The id of a run that was executed to its end."""
     plan = Plan(**{"data": data, "approach": approach, "seconds": SECONDS} | settings)
-    key = store().start(plan, visitor="terminal", worker="test")
+    key = get_store().start(plan, visitor="terminal", worker="test")
 
     def told(plan, **how):
         for event in run(plan, **how):
-            if measured and isinstance(event, Finished):
+            if measured and isinstance(event, RunFinished):
                 yield measured
             yield event
 
-    *_, last = execute(store(), key, plan, told, run_folder(key))
-    assert isinstance(last, Finished), last
+    *_, last = execute(get_store(), key, plan, told, run_dir(key))
+    assert isinstance(last, RunFinished), last
     return key
 
 
@@ -66,13 +68,13 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def asked(key: str, inputs, verb="answer", warm=None, **options) -> list[dict]:
-    told, blobs = serving.packed(inputs)
+    told, blobs = serving.pack_inputs(inputs)
     question = {"verb": verb, "run": key, "inputs": told, "options": options}
-    return found(warm or Warm(), question, blobs, lambda text, share: None)
+    return handle_request(warm or ModelCache(), question, blobs, lambda text, share: None)
 
 
 def test_of(data: str):
-    return datasets.pick(data).data().test
+    return datasets.get_dataset(data).data().test
 
 
 test_of.__test__ = False
@@ -87,8 +89,10 @@ def test_every_approach_answers_as_it_did_in_its_test(data, approach, toy):
     key = finished(data, approach)
     test = test_of(data)
     inputs = [one if isinstance(one, str) else png(one) for one in test.inputs[:40]]
-    answers = [Answer.of(one) for one in asked(key, inputs)]
-    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
+    answers = [Prediction.of(one) for one in asked(key, inputs)]
+    (told,) = [
+        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+    ]
     assert [one.best for one in answers] == told.answers[:40]
     assert all(len(one.sureness) == 3 for one in answers)
     json.dumps(asked(key, inputs[:2]), allow_nan=False)
@@ -104,18 +108,18 @@ def test_most_of_the_test_is_like_what_was_learned_from(toy):
 
 
 def test_a_fine_tuned_model_is_judged_by_the_backbone_as_it_came(toy):
-    plan, data = Plan(data="colours", approach="fine_tune"), datasets.pick("colours").data()
+    plan, data = Plan(data="colours", approach="fine_tune"), datasets.get_dataset("colours").data()
     inputs = [png(one) for one in data.test.inputs[:20]]
     tuned, frozen = (asked(finished("colours", how), inputs) for how in ("fine_tune", "transfer"))
     assert [one["distance"] for one in tuned] == pytest.approx([one["distance"] for one in frozen])
     assert tuned[0]["sureness"] != frozen[0]["sureness"]
-    limit = judge_of(plan, data, lambda *_: None).known.limit
+    limit = get_detector(plan, data, lambda *_: None).known.limit
     assert tuned[0]["limit"] == pytest.approx(limit)
 
 
 def test_the_measured_temperature_is_used(toy):
     plain, soft = finished("colours", "transfer"), None
-    measured = Calibrated(4.0, [0.5], [True], 1.0)
+    measured = CalibrationDone(4.0, [0.5], [True], 1.0)
     soft = finished("colours", "transfer", measured=measured)
     inputs = [png(one) for one in test_of("colours").inputs[:10]]
     before, after = (np.array([o["sureness"] for o in asked(k, inputs)]) for k in (plain, soft))
@@ -155,19 +159,21 @@ def test_starters_are_test_examples_of_every_class(toy):
 
 
 def test_many_inputs_are_held_against_answers_to_the_test(toy, monkeypatch):
-    monkeypatch.setattr(model, "MOST_TESTED", 40)
+    monkeypatch.setattr(model, "MAX_TEST_EXAMPLES", 40)
     for data in ("colours", "words"):
         key = finished(data, "transfer")
         test = test_of(data)
-        known = [Answer.of(one) for one in asked(key, [], verb="tested")]
+        known = [Prediction.of(one) for one in asked(key, [], verb="tested")]
         assert len(known) == 40
         same = [one if isinstance(one, str) else png(one) for one in test.inputs]
-        shift = drift([Answer.of(one) for one in asked(key, same[:60])], known)
+        shift = detect_drift([Prediction.of(one) for one in asked(key, same[:60])], known)
         assert not shift.differs
     noise = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), np.uint8)
     key = finished("colours", "transfer")
-    known = [Answer.of(one) for one in asked(key, [], verb="tested")]
-    assert drift([Answer.of(one) for one in asked(key, list(map(png, noise)))], known).differs
+    known = [Prediction.of(one) for one in asked(key, [], verb="tested")]
+    assert detect_drift(
+        [Prediction.of(one) for one in asked(key, list(map(png, noise)))], known
+    ).differs
 
 
 # --- hostile inputs -----------------------------------------------------------------------------
@@ -219,7 +225,7 @@ def said(kept, one, *, label):
 
 
 def test_another_kind_of_question_is_one_row(toy, monkeypatch):
-    rows = serving.VERBS | {"shape": Verb(f"{__name__}:said", takes="model")}
+    rows = serving.ENDPOINTS | {"shape": Endpoint(f"{__name__}:said", takes="model")}
     monkeypatch.setattr(server, "VERBS", rows)
     key, sound = finished("colours", "none"), png(test_of("colours").inputs[0])
     first, broken = asked(key, [sound, b"x"], verb="shape", label=2)
@@ -232,7 +238,7 @@ def test_another_kind_of_question_is_one_row(toy, monkeypatch):
 
 def test_the_models_asked_last_stay_loaded(toy, monkeypatch):
     loads = []
-    opened = server.Opened
+    opened = server.LoadedModel
 
     def noted(run, tell):
         loads.append(run.id)
@@ -240,21 +246,21 @@ def test_the_models_asked_last_stay_loaded(toy, monkeypatch):
 
     monkeypatch.setattr(server, "Opened", noted)
     one, two, three = (finished("colours", how) for how in ("none", "simple", "transfer"))
-    warm, sound = Warm(most=2), png(test_of("colours").inputs[0])
+    warm, sound = ModelCache(most=2), png(test_of("colours").inputs[0])
     for key in (one, two, one, three, one, two):
         asked(key, [sound], warm=warm)
     assert loads == [one, two, three, two]
     assert warm.runs() == [one, two]
-    small = Warm(most_bytes=1)
+    small = ModelCache(most_bytes=1)
     asked(one, [sound], warm=small)
     asked(two, [sound], warm=small)
     assert small.runs() == [two]
 
 
 def test_a_deleted_run_is_let_go(toy):
-    key, warm = finished("colours", "none"), Warm()
+    key, warm = finished("colours", "none"), ModelCache()
     asked(key, [png(test_of("colours").inputs[0])], warm=warm)
-    store().delete([key], "terminal")
+    get_store().delete([key], "terminal")
     with pytest.raises(KeyError, match="no such run"):
         asked(key, [], warm=warm)
     assert warm.runs() == []
@@ -262,24 +268,24 @@ def test_a_deleted_run_is_let_go(toy):
 
 def test_nothing_stays_of_what_was_deleted_even_when_nobody_asks_again(toy, monkeypatch):
     one, two = finished("colours", "none"), finished("colours", "transfer")
-    warm, sound = Warm(), png(test_of("colours").inputs[0])
+    warm, sound = ModelCache(), png(test_of("colours").inputs[0])
     for key in (one, two):
         asked(key, [sound], warm=warm)
     warm.let_go()
     assert warm.runs() == [one, two]
-    assert model._judges
-    store().delete([one], "terminal")
+    assert model._detectors
+    get_store().delete([one], "terminal")
     warm.let_go()
     assert warm.runs() == [two]
     monkeypatch.setattr(server, "is_here", lambda data: False)
-    monkeypatch.setattr(model, "is_here", lambda data: False)
+    monkeypatch.setattr(model, "has_data", lambda data: False)
     warm.let_go()
     assert warm.runs() == []
-    assert not model._judges
+    assert not model._detectors
 
 
 def test_who_asks_while_it_is_loaded_waits_and_loads_nothing_twice(toy, monkeypatch):
-    loads, opened = [], server.Opened
+    loads, opened = [], server.LoadedModel
 
     def slow(run, tell):
         loads.append(run.id)
@@ -287,7 +293,7 @@ def test_who_asks_while_it_is_loaded_waits_and_loads_nothing_twice(toy, monkeypa
         return opened(run, tell)
 
     monkeypatch.setattr(server, "Opened", slow)
-    key, warm = finished("colours", "none"), Warm()
+    key, warm = finished("colours", "none"), ModelCache()
     asking = [
         threading.Thread(target=asked, args=(key, []), kwargs={"warm": warm}) for _ in range(3)
     ]
@@ -345,7 +351,7 @@ def test_a_terminal_is_told_what_is_wrong_in_a_line(words, toy, capsys):
 @pytest.fixture
 def process(monkeypatch):
     """The real one, of this test alone."""
-    made = Answerer()
+    made = InferenceClient()
     monkeypatch.setattr(serving, "answerer", lambda: made)
     yield made
     made.close()
@@ -353,7 +359,7 @@ def process(monkeypatch):
 
 def until_open(key: str) -> list[str]:
     texts, began = [], time.monotonic()
-    while not (now := serving.opening(key)).ready:
+    while not (now := serving.poll_loading(key)).ready:
         assert not now.error, now.error
         assert time.monotonic() - began < 150, texts
         texts.append(now.text)
@@ -365,18 +371,18 @@ def test_the_process_answers_survives_its_death_and_ends(process):
     key = finished("digits", "transfer", per_class=20, seconds=5)
     texts = until_open(key)
     assert texts[0].startswith("Starting")
-    (starter, *_) = serving.call("starters", key)
+    (starter, *_) = serving.call_endpoint("starters", key)
     picture = base64.b64decode(starter["picture"])
-    (answer, broken) = serving.ask(key, [picture, b"no picture"], 60)
+    (answer, broken) = serving.predict(key, [picture, b"no picture"], 60)
     assert answer.unlike is not None
     assert sum(answer.sureness) == pytest.approx(1, abs=1e-4)
     assert broken.error
-    with pytest.raises(CannotAnswer, match="no such run"):
-        serving.ask("nope", [picture])
+    with pytest.raises(InferenceError, match="no such run"):
+        serving.predict("nope", [picture])
 
     first = psutil.Process(process.process.pid)
     first.kill()  # it is started again with the next question
-    assert serving.ask(key, [picture], 150) == [answer]
+    assert serving.predict(key, [picture], 150) == [answer]
     second = psutil.Process(process.process.pid)
     assert second.pid != first.pid
 
@@ -385,8 +391,8 @@ def test_the_process_answers_survives_its_death_and_ends(process):
 
 
 def test_an_answer_that_takes_too_long_is_given_up_in_words(process):
-    with pytest.raises(CannotAnswer, match="no answer within"):
-        serving.ask("any", ["x"], 0.01)
+    with pytest.raises(InferenceError, match="no answer within"):
+        serving.predict("any", ["x"], 0.01)
 
 
 def test_the_process_ends_when_the_app_is_killed(tmp_path):
@@ -426,17 +432,17 @@ def test_the_process_ends_with_the_app_also_where_its_input_stays_open():
 
 def test_a_process_that_cannot_start_is_an_error_in_words(process, monkeypatch):
     monkeypatch.setattr("trainers.serving.client.sys.executable", os.devnull)
-    with pytest.raises(CannotAnswer, match="ask once more"):
-        serving.ask("any", ["x"])
-    assert "ask once more" in serving.opening("any").error
-    serving.reopen("any")
+    with pytest.raises(InferenceError, match="ask once more"):
+        serving.predict("any", ["x"])
+    assert "ask once more" in serving.poll_loading("any").error
+    serving.retry_loading("any")
 
 
 # --- real photos --------------------------------------------------------------------------------
 
 
 def kept(path) -> str:
-    reading = uploads.read(path)
+    reading = uploads.import_upload(path)
     while True:
         try:
             next(reading)
@@ -448,14 +454,14 @@ def kept(path) -> str:
 @pytest.mark.parametrize("approach", ["transfer", "hybrid"])
 def test_a_shoe_is_neither_ant_nor_bee(approach, real_data):
     ants = kept(real_data / "hymenoptera.zip")
-    clothes = datasets.pick(kept(real_data / "fashion-mnist-subset.zip")).data()
+    clothes = datasets.get_dataset(kept(real_data / "fashion-mnist-subset.zip")).data()
     shoes = [
         png(clothes.test.inputs[item])
         for item, label in enumerate(clothes.test.labels)
         if clothes.classes[label] in ("ankle_boot", "sneaker", "sandal")
     ][:60]
-    opened = Opened(store().find(finished(ants, approach, seconds=10)))
-    test = datasets.pick(ants).data().test
+    opened = LoadedModel(get_store().find(finished(ants, approach, seconds=10)))
+    test = datasets.get_dataset(ants).data().test
     right_kind = opened.judged([test.inputs[item] for item in range(len(test.labels))])
     wrong_kind = opened.judged(
         [np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) for raw in shoes]

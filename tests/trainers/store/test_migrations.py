@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from trainers.store import Store, migrations
-from trainers.store.engine import NoDatabase
+from trainers.store.engine import DatabaseUnavailable
 from trainers.store.tables import metadata
 
 OLDER = sorted(
@@ -119,7 +119,9 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(empty, opene
         sql.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         sql.execute(text("ALTER TABLE runs DROP COLUMN machine"))
     before = inspect(store.engine).get_columns("runs")
-    with pytest.raises(NoDatabase, match=r"made by a newer Thaw.* 9999,.*Install the newer"):
+    with pytest.raises(
+        DatabaseUnavailable, match=r"made by a newer Thaw.* 9999,.*Install the newer"
+    ):
         Store(empty)
     assert stamp(store) == "9999"
     after = inspect(store.engine).get_columns("runs")
@@ -166,7 +168,7 @@ def test_what_opens_a_database_of_this_version_does_not_import_alembic(empty, op
 
 
 def test_a_database_that_thaw_does_not_know_is_refused_in_words():
-    with pytest.raises(NoDatabase, match="knows SQLite and PostgreSQL"):
+    with pytest.raises(DatabaseUnavailable, match="knows SQLite and PostgreSQL"):
         Store("mysql://root@localhost/thaw")
-    with pytest.raises(NoDatabase, match="no address of a database"):
+    with pytest.raises(DatabaseUnavailable, match="no address of a database"):
         Store("thaw on the big server")

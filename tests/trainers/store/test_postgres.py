@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from trainers.events import Cancelled, Finished, Notice, Started, Step
-from trainers.jobs import Reading
+from trainers.events import JobCancelled, Notice, RunFinished, RunStarted, Step
+from trainers.jobs import ImportData
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, QUEUED, RUNNING, Store, runs, store, workers
-from trainers.store.engine import connect, now
-from trainers.system.paths import machine
+from trainers.store import FAILED, FINISHED, QUEUED, RUNNING, Store, get_store, runs, workers
+from trainers.store.engine import connect, server_time
+from trainers.system.paths import data_dir_id
 from trainers.workers import liveness, supervisor
 from trainers.workers.execute import execute
 
@@ -44,9 +44,9 @@ def url(postgres, monkeypatch):
     with postgres.database() as made:
         monkeypatch.setenv("THAW_DATABASE_URL", made)
         yield made
-        if store.cache_info().currsize:
-            store().engine.dispose()
-            store.cache_clear()
+        if get_store.cache_info().currsize:
+            get_store().engine.dispose()
+            get_store.cache_clear()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
     until(lambda: all(made.find(run).is_over for run in (*theirs, *anywhere)))
     for run in (*theirs, *anywhere):
         assert made.find(run).state == FINISHED
-        assert told(made, run, Started) == told(made, run, Finished) == 1
+        assert told(made, run, RunStarted) == told(made, run, RunFinished) == 1
         assert sum((home / "runs" / run).exists() for home in homes) == 1
     for run, home in theirs.items():
         assert (home / "runs" / run).exists()  # where it was started: its files are there
@@ -117,7 +117,7 @@ def toy(plan, *, stop, folder):
     for number in range(40):
         yield Notice(str(number), number / 20)
         time.sleep(0.05)
-    yield Cancelled(2.0)
+    yield JobCancelled(2.0)
 
 
 def test_what_a_run_tells_while_the_database_is_away_is_told_later(url, postgres):
@@ -138,7 +138,7 @@ def test_nobody_is_buried_for_being_silent_while_the_database_was_away(url, post
     made = Store(url)
     run = made.start(QUICK, "ann", worker="elsewhere")
     monkeypatch.setattr(supervisor, "CHECK_SECONDS", 0.05)
-    crew = supervisor.Workers(made, 0)
+    crew = supervisor.WorkerSupervisor(made, 0)
     crew._watch.start()
     try:
         with made.engine.begin() as sql:
@@ -165,7 +165,7 @@ def test_a_heartbeat_goes_by_the_clock_of_the_database(url, monkeypatch):
     made.beat("w", 1, ready=True)
     assert made.ready_workers() == 1
     with made.engine.connect() as sql:
-        theirs = sql.scalar(select(now(made.engine)))
+        theirs = sql.scalar(select(server_time(made.engine)))
     assert abs(theirs - datetime.now().timestamp()) < 5
     made.engine.dispose()
 
@@ -192,10 +192,10 @@ def test_a_server_that_is_not_there_is_said_at_once(tmp_path):
 
 
 def test_the_address_of_a_folder_stays(monkeypatch, tmp_path):
-    name = machine()
-    assert machine() == name
+    name = data_dir_id()
+    assert data_dir_id() == name
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "elsewhere"))
-    assert machine() != name
+    assert data_dir_id() != name
 
 
 def test_a_terminal_says_in_one_line_that_the_database_is_away(monkeypatch, tmp_path, capsys):
@@ -211,13 +211,18 @@ def test_a_terminal_says_in_one_line_that_the_database_is_away(monkeypatch, tmp_
 
 def test_with_shared_files_training_goes_anywhere_and_what_is_handed_out_stays(url, monkeypatch):
     made = Store(url)
-    jobs = QUICK, Reading(path="x", title="y", visitor="ann")
+    jobs = QUICK, ImportData(path="x", title="y", visitor="ann")
     bound = [made.start(job, "ann") for job in jobs]
     monkeypatch.setenv("THAW_ARTIFACTS", "memory://")
     free = [made.start(job, "ann") for job in jobs]
     with made.engine.connect() as sql:
         where = dict(sql.execute(select(runs.c.id, runs.c.machine)).all())
-    assert [where[run] for run in bound + free] == [machine(), machine(), None, machine()]
+    assert [where[run] for run in bound + free] == [
+        data_dir_id(),
+        data_dir_id(),
+        None,
+        data_dir_id(),
+    ]
     made.engine.dispose()
 
 
@@ -233,7 +238,7 @@ def test_a_job_waits_for_the_app_server_that_has_its_files(url, monkeypatch, tmp
 
 
 def test_an_app_server_that_does_not_come_back_keeps_nobody_waiting(url, monkeypatch, tmp_path):
-    monkeypatch.setattr(liveness, "AWAY_LOOKS", 3)
+    monkeypatch.setattr(liveness, "MAX_HOST_MISSED_CHECKS", 3)
     made = Store(url)
     here = os.environ["THAW_HOME"]
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
@@ -241,7 +246,7 @@ def test_an_app_server_that_does_not_come_back_keeps_nobody_waiting(url, monkeyp
     made.beat("theirs", 1, ready=True)
     monkeypatch.setenv("THAW_HOME", here)
     made.beat("ours", 2, ready=True)
-    ours, watch = made.start(QUICK, "bob"), liveness.Lost(made)
+    ours, watch = made.start(QUICK, "bob"), liveness.LivenessMonitor(made)
     assert made.wait("cid").ahead == 2
     for _ in range(6):
         watch.look()
@@ -260,7 +265,7 @@ def test_an_app_server_that_does_not_come_back_keeps_nobody_waiting(url, monkeyp
 
 
 def test_of_an_older_worker_it_is_not_known_which_app_server_it_is(url, monkeypatch, tmp_path):
-    monkeypatch.setattr(liveness, "AWAY_LOOKS", 0)
+    monkeypatch.setattr(liveness, "MAX_HOST_MISSED_CHECKS", 0)
     made = Store(url)
     here = os.environ["THAW_HOME"]
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
@@ -269,6 +274,6 @@ def test_of_an_older_worker_it_is_not_known_which_app_server_it_is(url, monkeypa
     with made.engine.begin() as sql:
         sql.execute(update(workers).values(machine=None))
     monkeypatch.setenv("THAW_HOME", here)
-    liveness.Lost(made).look()
+    liveness.LivenessMonitor(made).look()
     assert made.find(run).state == QUEUED
     made.engine.dispose()

@@ -16,32 +16,32 @@ import trainers.training.run as trainers_run
 from tests.trainers.training.test_run import of
 from trainers.__main__ import main
 from trainers.events import (
-    Answered,
-    Calibrated,
-    Cancelled,
-    Continued,
-    Failed,
-    Finished,
+    CalibrationDone,
+    JobCancelled,
+    JobFailed,
     Notice,
     PhaseDone,
     PhaseStarted,
+    PredictionsRecorded,
     Progress,
+    RunFinished,
+    RunResumed,
+    RunStarted,
     Stage,
-    Started,
     Step,
-    Validated,
+    ValidationDone,
 )
 from trainers.plan import Plan
-from trainers.reports.run_file import as_text, bring_in
-from trainers.store import FAILED, resume, store
+from trainers.reports.run_file import export_run, import_run
+from trainers.store import FAILED, get_store, resume
 from trainers.system import atomic
-from trainers.system.paths import run_folder
+from trainers.system.paths import run_dir
 from trainers.training import checkpoint as standing, checkpoint_file
-from trainers.training.recipes import phases
+from trainers.training.recipes import build_phases
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
-FILE = checkpoint_file.CHECKPOINT
+FILE = checkpoint_file.CHECKPOINT_FILE
 MANY = 200  # of each class: enough checks to tell which weights are best
 CASES = {
     "transfer-images": {"approach": "transfer", "data": "colours"},
@@ -59,8 +59,8 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def at_every_look(monkeypatch):
-    monkeypatch.setattr(standing, "EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(standing, "SHARE", math.inf)
+    monkeypatch.setattr(standing, "MIN_WRITE_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(standing, "MAX_WRITE_TIME_SHARE", math.inf)
 
 
 def plan(**settings) -> Plan:
@@ -82,7 +82,7 @@ def looks(phase: int, count: int):
     """After the step that follows so many looks in a phase."""
 
     def over(events):
-        seen = [event for event in of(Validated, events) if event.phase == phase]
+        seen = [event for event in of(ValidationDone, events) if event.phase == phase]
         return len(seen) == count and isinstance(events[-1], Step)
 
     return over
@@ -122,20 +122,20 @@ def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tm
     wanted = plan(**CASES[case])
     cut(run(wanted, folder=tmp_path / "b"), over)
     assert [file.name for file in (tmp_path / "b").iterdir()] == [FILE]
-    at = checkpoint_file.standing_of(tmp_path / "b")
+    at = checkpoint_file.read_checkpoint_header(tmp_path / "b")
     rest = list(run(wanted, folder=tmp_path / "b"))
-    assert not of(Started, rest)
+    assert not of(RunStarted, rest)
     first = (of(Step, rest) or of(Progress, rest))[0]
     assert first.step == at["step"] + 1 if isinstance(first, Step) else first.done > at["step"]
     whole = list(run(Plan.from_json(rest[-1].repeat), folder=tmp_path / "a"))
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert of(Answered, whole)[0].sureness == of(Answered, rest)[0].sureness
-    assert of(Calibrated, whole)[0].sureness == of(Calibrated, rest)[0].sureness
+    assert of(PredictionsRecorded, whole)[0].sureness == of(PredictionsRecorded, rest)[0].sureness
+    assert of(CalibrationDone, whole)[0].sureness == of(CalibrationDone, rest)[0].sureness
     for name in ("confusion", "epochs", "learnable_parameters", "repeat"):
         assert getattr(whole[-1], name) == getattr(rest[-1], name)
-    later, all_looks = shown(of(Validated, rest)), shown(of(Validated, whole))
+    later, all_looks = shown(of(ValidationDone, rest)), shown(of(ValidationDone, whole))
     assert later == all_looks[len(all_looks) - len(later) :]
 
 
@@ -147,7 +147,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
     still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "settles_in": 10**6}
 
     def stands_still(*given):
-        head, body = phases(*given)
+        head, body = build_phases(*given)
         return head, replace(body, **still)
 
     monkeypatch.setattr(trainers_run, "phases", stands_still)
@@ -160,7 +160,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
     list(run(first_part, folder=tmp_path / "first"))
     one, other, first = (load_file(tmp_path / n / "model.safetensors") for n in ("a", "b", "first"))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    (_, softer) = phases("hybrid", "images", "all")
+    (_, softer) = build_phases("hybrid", "images", "all")
     for name in ("head.linear.weight", "head.linear.bias"):
         assert torch.equal(one[name], softer.head_sureness * first[name])
 
@@ -175,9 +175,9 @@ def shown(events) -> list[tuple]:
 def interrupted(over=None, **settings) -> str:
     """A run of Ann's whose process was lost in its midst."""
     wanted = plan(**CASES["fine_tune-lora"] | settings)
-    runs = store()
+    runs = get_store()
     key = runs.start(wanted, "ann", worker="lost")
-    for event in cut(run(wanted, folder=run_folder(key)), over or looks(0, 3)):
+    for event in cut(run(wanted, folder=run_dir(key)), over or looks(0, 3)):
         runs.append(key, [event])
     runs.gone("lost", "The process that trained this was ended.")
     assert runs.find(key).state == FAILED
@@ -185,141 +185,141 @@ def interrupted(over=None, **settings) -> str:
 
 
 def executed(key: str) -> list:
-    runs = store()
-    return list(execute(runs, key, runs.find(key).plan, run, run_folder(key)))
+    runs = get_store()
+    return list(execute(runs, key, runs.find(key).plan, run, run_dir(key)))
 
 
 def stored(key: str) -> list:
-    return [event for _, event in store().events(key)]
+    return [event for _, event in get_store().events(key)]
 
 
 def test_a_continued_run_tells_the_whole_story_once_and_its_clock_goes_on(toy):
     lost = interrupted()
-    kept, told_before = resume.place(lost), stored(lost)
-    new = resume.continue_run(store(), lost, "ann")
+    kept, told_before = resume.find_resume_point(lost), stored(lost)
+    new = resume.resume_run(get_store(), lost, "ann")
     assert stored(new) == []  # it waits for a worker
-    store().claim("worker")
+    get_store().claim("worker")
     events = executed(new)
-    assert type(stored(new)[-1]) is type(events[-1]) is Finished
-    assert [len(of(kind, events)) for kind in (Started, PhaseStarted, PhaseDone)] == [1, 1, 1]
-    (went_on,) = of(Continued, events)
+    assert type(stored(new)[-1]) is type(events[-1]) is RunFinished
+    assert [len(of(kind, events)) for kind in (RunStarted, PhaseStarted, PhaseDone)] == [1, 1, 1]
+    (went_on,) = of(RunResumed, events)
     place = events.index(went_on)
     assert events[:place] == told_before[:place]
     assert went_on.seconds == kept.seconds > 0
-    times = [event.seconds for event in of(Validated, stored(new))]
+    times = [event.seconds for event in of(ValidationDone, stored(new))]
     assert times == sorted(times)
-    steps = [event.step for event in of(Validated, events)]
+    steps = [event.step for event in of(ValidationDone, events)]
     assert steps == sorted(set(steps))
     assert stored(lost) == told_before  # what is over stays as it is
-    copy = bring_in(store(), as_text(store(), new).encode(), "bob")
-    assert of(Continued, stored(copy)) == [went_on]
+    copy = import_run(get_store(), export_run(get_store(), new).encode(), "bob")
+    assert of(RunResumed, stored(copy)) == [went_on]
 
 
 def test_what_a_lost_process_still_says_is_dropped(toy):
     lost = interrupted()
-    new = resume.continue_run(store(), lost, "ann")
+    new = resume.resume_run(get_store(), lost, "ann")
     before = stored(lost)
-    store().append(lost, [Notice("I am back.", 99.0)])
+    get_store().append(lost, [Notice("I am back.", 99.0)])
     assert stored(lost) == before
     assert stored(new) == []
 
 
 def test_what_was_kept_goes_when_the_run_has_its_score(toy):
     lost = interrupted()
-    new = resume.continue_run(store(), lost, "ann", worker="worker")
-    assert (run_folder(new) / FILE).exists()
-    assert (run_folder(lost) / FILE).exists()
+    new = resume.resume_run(get_store(), lost, "ann", worker="worker")
+    assert (run_dir(new) / FILE).exists()
+    assert (run_dir(lost) / FILE).exists()
     executed(new)
-    assert [file.name for file in run_folder(new).iterdir()] == ["model.safetensors"]
-    assert not (run_folder(lost) / FILE).exists()
-    with pytest.raises(resume.CannotContinue, match="before there was anything"):
-        resume.continue_run(store(), lost, "ann")
+    assert [file.name for file in run_dir(new).iterdir()] == ["model.safetensors"]
+    assert not (run_dir(lost) / FILE).exists()
+    with pytest.raises(resume.CannotResume, match="before there was anything"):
+        resume.resume_run(get_store(), lost, "ann")
 
 
 def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
     lost = interrupted()
-    new = resume.continue_run(store(), lost, "ann", worker="worker")
-    stream = execute(store(), new, store().find(new).plan, run, run_folder(new))
+    new = resume.resume_run(get_store(), lost, "ann", worker="worker")
+    stream = execute(get_store(), new, get_store().find(new).plan, run, run_dir(new))
     next(stream)
     stream.close()
-    assert isinstance(stored(new)[-1], Cancelled)
-    assert not (run_folder(new) / FILE).exists()
-    assert resume.place(lost)
-    assert resume.continue_run(store(), lost, "ann") != new
+    assert isinstance(stored(new)[-1], JobCancelled)
+    assert not (run_dir(new) / FILE).exists()
+    assert resume.find_resume_point(lost)
+    assert resume.resume_run(get_store(), lost, "ann") != new
 
 
 def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
     lost = interrupted()
-    new = resume.continue_run(store(), lost, "ann")
-    with pytest.raises(resume.CannotContinue, match="goes on already"):
-        resume.continue_run(store(), lost, "ann")
-    assert (run_folder(new) / FILE).exists()
-    store().cancel(new)
-    assert not (run_folder(new) / FILE).exists()
-    assert resume.continue_run(store(), lost, "ann") != new
+    new = resume.resume_run(get_store(), lost, "ann")
+    with pytest.raises(resume.CannotResume, match="goes on already"):
+        resume.resume_run(get_store(), lost, "ann")
+    assert (run_dir(new) / FILE).exists()
+    get_store().cancel(new)
+    assert not (run_dir(new) / FILE).exists()
+    assert resume.resume_run(get_store(), lost, "ann") != new
 
 
 def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
     lost = interrupted(looks(0, 2))
-    again = resume.continue_run(store(), lost, "ann", worker="lost too")
-    stream = execute(store(), again, store().find(again).plan, run, run_folder(again))
+    again = resume.resume_run(get_store(), lost, "ann", worker="lost too")
+    stream = execute(get_store(), again, get_store().find(again).plan, run, run_dir(again))
     for event in stream:
-        if isinstance(event, Validated) and event.step > resume.place(lost).step:
-            store().gone("lost too", "Ended.")
+        if isinstance(event, ValidationDone) and event.step > resume.find_resume_point(lost).step:
+            get_store().gone("lost too", "Ended.")
             break
     assert next(stream) != stream.close()
-    assert resume.place(again).step >= resume.place(lost).step
-    last = resume.continue_run(store(), again, "ann", worker="worker")
+    assert resume.find_resume_point(again).step >= resume.find_resume_point(lost).step
+    last = resume.resume_run(get_store(), again, "ann", worker="worker")
     events = executed(last)
-    assert isinstance(events[-1], Finished)
-    assert len(of(Continued, events)) == 2
-    assert len(of(Started, events)) == 1
-    assert not (run_folder(lost) / FILE).exists()
-    assert resume.continues(store(), last) == again
-    assert resume.continued_by(store(), lost) == again
+    assert isinstance(events[-1], RunFinished)
+    assert len(of(RunResumed, events)) == 2
+    assert len(of(RunStarted, events)) == 1
+    assert not (run_dir(lost) / FILE).exists()
+    assert resume.resumed_from(get_store(), last) == again
+    assert resume.resumed_by(get_store(), lost) == again
 
 
 def test_a_run_whose_beginning_was_deleted_meanwhile_starts_anew(toy):
     lost = interrupted()
-    new = resume.continue_run(store(), lost, "ann", worker="worker")
-    store().delete([lost], "ann")
-    assert resume.before(store(), new)  # it can still be brought back
-    with store().engine.begin() as sql:
+    new = resume.resume_run(get_store(), lost, "ann", worker="worker")
+    get_store().delete([lost], "ann")
+    assert resume.replayed_events(get_store(), new)  # it can still be brought back
+    with get_store().engine.begin() as sql:
         sql.exec_driver_sql("DELETE FROM events WHERE run = ?", (lost,))
     events = executed(new)
-    assert isinstance(events[0], Started)
-    assert not of(Continued, events)
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[0], RunStarted)
+    assert not of(RunResumed, events)
+    assert isinstance(events[-1], RunFinished)
 
 
 def test_only_who_started_it_and_only_what_was_interrupted(toy):
     lost = interrupted()
-    with pytest.raises(resume.CannotContinue, match="Only who started"):
-        resume.continue_run(store(), lost, "bob")
-    done = store().start(plan(**CASES["transfer-text"]), "ann", worker="worker")
+    with pytest.raises(resume.CannotResume, match="Only who started"):
+        resume.resume_run(get_store(), lost, "bob")
+    done = get_store().start(plan(**CASES["transfer-text"]), "ann", worker="worker")
     executed(done)
-    with pytest.raises(resume.CannotContinue, match="This run is finished"):
-        resume.continue_run(store(), done, "ann")
-    nothing = store().start(plan(**CASES["transfer-text"]), "ann", worker="gone")
-    store().gone("gone", "Ended.")
-    with pytest.raises(resume.CannotContinue, match="Run it again"):
-        resume.continue_run(store(), nothing, "ann")
+    with pytest.raises(resume.CannotResume, match="This run is finished"):
+        resume.resume_run(get_store(), done, "ann")
+    nothing = get_store().start(plan(**CASES["transfer-text"]), "ann", worker="gone")
+    get_store().gone("gone", "Ended.")
+    with pytest.raises(resume.CannotResume, match="Run it again"):
+        resume.resume_run(get_store(), nothing, "ann")
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors at all", b"\x08" + bytes(20)])
 def test_a_file_that_is_none_is_no_place_to_go_on_from(content, toy):
     lost = interrupted()
-    (run_folder(lost) / FILE).write_bytes(content)
-    assert resume.place(lost) is None
+    (run_dir(lost) / FILE).write_bytes(content)
+    assert resume.find_resume_point(lost) is None
 
 
 def test_a_file_of_another_version_is_passed_over(toy):
     lost = interrupted()
-    file = run_folder(lost) / FILE
+    file = run_dir(lost) / FILE
     with safe_open(file, framework="pt") as kept:
         facts = json.loads(kept.metadata()["standing"])
     save_file(load_file(file), file, {"standing": json.dumps(facts | {"form": 99})})
-    assert resume.place(lost) is None
+    assert resume.find_resume_point(lost) is None
 
 
 # --- keeping it -----------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_a_full_disk_stops_no_run_and_is_said_once(toy, tmp_path, monkeypatch):
 
     monkeypatch.setattr(standing, "save_file", full)
     events = list(run(plan(**CASES["fine_tune-lora"]), folder=tmp_path / "run"))
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     (said,) = [event for event in of(Notice, events) if "this run stands" in event.text]
     assert "No space left" in said.text
     assert not said.limits
@@ -340,17 +340,17 @@ def test_a_full_disk_stops_no_run_and_is_said_once(toy, tmp_path, monkeypatch):
 
 def test_a_cut_in_the_middle_of_a_write_leaves_the_file_before_whole(toy, tmp_path, monkeypatch):
     file = tmp_path / FILE
-    standing.write({"a": torch.ones(3)}, file)
+    standing.write_tensors({"a": torch.ones(3)}, file)
     monkeypatch.setattr(atomic.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
     with pytest.raises(OSError, match="cut"):
-        standing.write({"a": torch.zeros(3)}, file)
+        standing.write_tensors({"a": torch.zeros(3)}, file)
     assert load_file(file)["a"].tolist() == [1, 1, 1]
     assert [one.name for one in tmp_path.iterdir()] == [FILE]
 
 
 def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(standing, "EVERY_SECONDS", 3.0)
-    keeper = standing.Keeper(tmp_path)
+    monkeypatch.setattr(standing, "MIN_WRITE_INTERVAL_SECONDS", 3.0)
+    keeper = standing.CheckpointWriter(tmp_path)
     now = standing.time.monotonic()
     monkeypatch.setattr(standing.time, "monotonic", lambda: now)
 
@@ -358,7 +358,7 @@ def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatc
         nonlocal now
         now += seconds
         (tmp_path / FILE).unlink(missing_ok=True)
-        small = standing.Standing({"a": torch.zeros(floats)}, {})
+        small = standing.Checkpoint({"a": torch.zeros(floats)}, {})
         assert not list(keeper.keep(lambda: small, 1.0))
         return (tmp_path / FILE).exists()
 
@@ -366,10 +366,10 @@ def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatc
     assert written_after(0.2)
     assert not written_after(2.9)
     assert written_after(0.2)
-    monkeypatch.setattr(standing, "SHARE", 0.01)
-    keeper = standing.Keeper(tmp_path)  # which has not yet seen how quick this disk is
-    assert not written_after(9.0, floats=int(standing.DISK_BYTES_A_SECOND / 4 / 10))
-    assert written_after(1.1, floats=int(standing.DISK_BYTES_A_SECOND / 4 / 10))
+    monkeypatch.setattr(standing, "MAX_WRITE_TIME_SHARE", 0.01)
+    keeper = standing.CheckpointWriter(tmp_path)  # which has not yet seen how quick this disk is
+    assert not written_after(9.0, floats=int(standing.DISK_BYTES_PER_SECOND / 4 / 10))
+    assert written_after(1.1, floats=int(standing.DISK_BYTES_PER_SECOND / 4 / 10))
 
 
 def test_what_leads_to_no_number_is_not_kept_to_go_on_from(toy, tmp_path, monkeypatch):
@@ -377,12 +377,12 @@ def test_what_leads_to_no_number_is_not_kept_to_go_on_from(toy, tmp_path, monkey
 
     def diverges(*given, **named):
         yield from ()
-        raise loop.Diverged("no number")
+        raise loop.DivergenceError("no number")
 
     folder = tmp_path / "run"
     cut(run(plan(**CASES["fine_tune-all"]), folder=folder), looks(0, 2))
     monkeypatch.setattr(trainers_run, "train", diverges)
-    with pytest.raises(loop.Diverged):
+    with pytest.raises(loop.DivergenceError):
         list(run(plan(**CASES["fine_tune-all"]), folder=folder))
     assert not (folder / FILE).exists()
 
@@ -415,20 +415,20 @@ for event in execute(store(), claimed.id, claimed.plan, run, run_folder(claimed.
 @pytest.mark.parametrize("phase", [0, 1])
 def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
     wanted = plan(**CASES["hybrid-lora"])
-    lost = store().start(wanted, "ann")
+    lost = get_store().start(wanted, "ann")
     command = [sys.executable, "-c", KILLED, str(phase)]
     done = subprocess.run(command, cwd=root, check=False, timeout=200)
     assert done.returncode == -signal.SIGKILL
-    store().gone("killed", "The process that trained this was ended.")
-    assert isinstance(stored(lost)[-1], Failed)
-    assert resume.place(lost).phase == phase
-    new = resume.continue_run(store(), lost, "ann", worker="worker")
+    get_store().gone("killed", "The process that trained this was ended.")
+    assert isinstance(stored(lost)[-1], JobFailed)
+    assert resume.find_resume_point(lost).phase == phase
+    new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     events = executed(new)
-    assert isinstance(events[-1], Finished)
-    whole = list(run(Plan.from_json(events[-1].repeat), folder=run_folder("whole")))
-    one, other = (load_file(run_folder(key) / "model.safetensors") for key in ("whole", new))
+    assert isinstance(events[-1], RunFinished)
+    whole = list(run(Plan.from_json(events[-1].repeat), folder=run_dir("whole")))
+    one, other = (load_file(run_dir(key) / "model.safetensors") for key in ("whole", new))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert of(Answered, whole)[0].sureness == of(Answered, events)[0].sureness
+    assert of(PredictionsRecorded, whole)[0].sureness == of(PredictionsRecorded, events)[0].sureness
 
 
 # --- from a terminal ------------------------------------------------------------------------------
@@ -439,8 +439,8 @@ def test_a_terminal_continues_a_run(toy, capsys):
     assert main(["continue", lost]) == 0
     told = capsys.readouterr()
     assert "was interrupted, and goes on here" in told.err + told.out
-    new = resume.continued_by(store(), lost)
-    assert isinstance(stored(new)[-1], Finished)
+    new = resume.resumed_by(get_store(), lost)
+    assert isinstance(stored(new)[-1], RunFinished)
     assert main(["continue", lost]) == 2
     assert "Run it again" in capsys.readouterr().err
     assert main(["continue", "no-such-run"]) == 2

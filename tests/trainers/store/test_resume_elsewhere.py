@@ -17,14 +17,22 @@ from tests.trainers.store.test_resume import (  # noqa: F401
     plan,
     stored,
 )
-from trainers.events import Cancelled, Continued, Finished, Notice, Started, Step, Validated
-from trainers.store import CANCELLED, QUEUED, resume, runs, store
+from trainers.events import (
+    JobCancelled,
+    Notice,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Step,
+    ValidationDone,
+)
+from trainers.store import CANCELLED, QUEUED, get_store, resume, runs
 from trainers.system import object_store
-from trainers.system.paths import home, run_folder
-from trainers.training.checkpoint_file import standing_of
+from trainers.system.paths import data_dir, run_dir
+from trainers.training.checkpoint_file import read_checkpoint_header
 from trainers.training.run import run
 from trainers.workers.execute import execute
-from trainers.workers.ray.coordinator import requeue
+from trainers.workers.ray.coordinator import requeue_runs
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +40,9 @@ def shared(tmp_path, monkeypatch) -> Path:
     """Where two computers share what they keep; and their database."""
     monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
-    monkeypatch.setattr(resume, "SHARE_SECONDS", 0.01)
-    monkeypatch.setattr(resume, "SHARE", math.inf)
-    object_store._missing.clear()
+    monkeypatch.setattr(resume, "UPLOAD_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(resume, "UPLOAD_TIME_FRACTION", math.inf)
+    object_store._missing_since.clear()
     return tmp_path / "shared"
 
 
@@ -44,7 +52,7 @@ def on_another(tmp_path, monkeypatch):
 
     def go() -> None:
         monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
-        object_store._missing.clear()
+        object_store._missing_since.clear()
 
     return go
 
@@ -52,16 +60,16 @@ def on_another(tmp_path, monkeypatch):
 def begun(shared: Path) -> str:
     """A run in whose midst its computer was lost, as far along as was shared by then."""
     wanted = plan(data="words", approach="fine_tune", per_class=50)
-    key = store().start(wanted, "ann", worker="lost")
-    stream = execute(store(), key, wanted, run, run_folder(key))
+    key = get_store().start(wanted, "ann", worker="lost")
+    stream = execute(get_store(), key, wanted, run, run_dir(key))
     for event in stream:
-        at = standing_of(resume._shared(key).parent)
+        at = read_checkpoint_header(resume._shared_checkpoint_path(key).parent)
         put = (shared / "standing" / key / "manifest.json").exists()
         if put and at and at["step"] > 2 and isinstance(event, Step):
-            store().gone("lost", "The computer was lost.")
+            get_store().gone("lost", "The computer was lost.")
             stream.close()
             return key
-        if isinstance(event, Validated):
+        if isinstance(event, ValidationDone):
             time.sleep(0.05)  # for it to be put: toys are quick
     raise AssertionError("It was not shared before its end.")
 
@@ -69,87 +77,87 @@ def begun(shared: Path) -> str:
 def test_a_run_whose_computer_was_lost_goes_on_on_another(toy, shared, on_another):
     lost = begun(shared)
     on_another()
-    assert not run_folder(lost).exists()
-    assert resume.place(lost, anywhere=False) is None
-    at = resume.place(lost)
+    assert not run_dir(lost).exists()
+    assert resume.find_resume_point(lost, anywhere=False) is None
+    at = resume.find_resume_point(lost)
     assert at.step > 0
-    new = resume.continue_run(store(), lost, "ann", worker="worker")
+    new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     events = executed(new)
-    assert isinstance(events[-1], Finished)
-    (went_on,) = of(Continued, events)
+    assert isinstance(events[-1], RunFinished)
+    (went_on,) = of(RunResumed, events)
     assert went_on.step == at.step
     assert min(event.step for event in of(Step, events[events.index(went_on) :])) > 0
-    assert len(of(Started, events)) == 1
+    assert len(of(RunStarted, events)) == 1
     # With its score nobody needs that any more, here and there.
     assert not list((shared / "standing").rglob("*.*"))
-    assert not list(home().rglob(FILE))
+    assert not list(data_dir().rglob(FILE))
 
 
 def test_a_run_that_was_queued_again_goes_on_wherever_it_is_taken(toy, shared, on_another):
     """As a coordinator of a Ray cluster does: trainers/workers/ray/coordinator.py."""
     lost = begun(shared)
-    with store().engine.begin() as sql:
+    with get_store().engine.begin() as sql:
         sql.execute(runs.update().where(runs.c.id == lost).values(state=QUEUED, worker=None))
     on_another()
-    assert store().claim("other").id == lost
+    assert get_store().claim("other").id == lost
     events = executed(lost)
-    assert isinstance(events[-1], Finished)
-    assert (run_folder(lost) / "model.safetensors").exists()
-    first = of(Validated, events)[0]
+    assert isinstance(events[-1], RunFinished)
+    assert (run_dir(lost) / "model.safetensors").exists()
+    first = of(ValidationDone, events)[0]
     assert first.step > 0  # a run that begins anew looks before its first step
 
 
 def test_what_is_further_here_is_not_taken_back(toy, shared):
     lost = begun(shared)
     there = shared.parent / "old"
-    shutil.copytree(resume._shared(lost).parent, there)
-    here = resume.place(lost)
-    resume.bring(lost)
-    assert resume.place(lost) == here
+    shutil.copytree(resume._shared_checkpoint_path(lost).parent, there)
+    here = resume.find_resume_point(lost)
+    resume.fetch_checkpoint(lost)
+    assert resume.find_resume_point(lost) == here
 
 
 def test_a_deleted_run_leaves_nothing_there(toy, shared):
     lost = begun(shared)
-    object_store.drop(lost)
+    object_store.delete_run(lost)
     assert not list((shared / "standing").rglob("*.*"))
-    assert not resume._shared(lost).exists()
+    assert not resume._shared_checkpoint_path(lost).exists()
 
 
 def test_a_continued_run_is_taken_where_what_it_goes_on_from_lies(toy, on_another, monkeypatch):
     monkeypatch.setattr(resume, "database", SimpleNamespace(is_shared=lambda engine: True))
-    new = resume.continue_run(store(), interrupted(), "ann")
-    here = home()
+    new = resume.resume_run(get_store(), interrupted(), "ann")
+    here = data_dir()
     on_another()
-    assert store().claim("there") is None
+    assert get_store().claim("there") is None
     monkeypatch.setenv("THAW_HOME", str(here))
-    assert store().claim("here").id == new
+    assert get_store().claim("here").id == new
 
 
 def test_a_word_about_the_wait_is_no_beginning(toy):
     """A continued run that waited for its cluster tells what was told before, all the same."""
     lost = interrupted()
-    new = resume.continue_run(store(), lost, "ann", worker="worker")
-    store().append(new, [Notice("The cluster is away.", 0.0)])
+    new = resume.resume_run(get_store(), lost, "ann", worker="worker")
+    get_store().append(new, [Notice("The cluster is away.", 0.0)])
     events = executed(new)
-    assert len(of(Started, events)) == len(of(Continued, events)) == 1
+    assert len(of(RunStarted, events)) == len(of(RunResumed, events)) == 1
 
 
 def test_a_run_that_was_cancelled_is_not_queued_again(toy):
-    key = store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
-    run_folder(key).mkdir(parents=True)
-    (run_folder(key) / FILE).write_bytes(b"so far")
-    store().cancel(key)
-    requeue(store(), "lost")
-    assert store().find(key).state == CANCELLED
-    assert isinstance(stored(key)[-1], Cancelled)
-    assert not (run_folder(key) / FILE).exists()
+    key = get_store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
+    run_dir(key).mkdir(parents=True)
+    (run_dir(key) / FILE).write_bytes(b"so far")
+    get_store().cancel(key)
+    requeue_runs(get_store(), "lost")
+    assert get_store().find(key).state == CANCELLED
+    assert isinstance(stored(key)[-1], JobCancelled)
+    assert not (run_dir(key) / FILE).exists()
 
 
 def test_stop_while_it_waits_for_the_next_coordinator_keeps_the_best_so_far(toy):
-    key = store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
-    run_folder(key).mkdir(parents=True)
-    (run_folder(key) / FILE).write_bytes(b"so far")
-    requeue(store(), "lost")
-    store().stop(key, "ann")
-    assert store().claim("next").stop
-    assert (run_folder(key) / FILE).exists()
+    key = get_store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
+    run_dir(key).mkdir(parents=True)
+    (run_dir(key) / FILE).write_bytes(b"so far")
+    requeue_runs(get_store(), "lost")
+    get_store().stop(key, "ann")
+    assert get_store().claim("next").stop
+    assert (run_dir(key) / FILE).exists()

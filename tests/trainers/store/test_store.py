@@ -7,29 +7,38 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event, select, update
 
-from trainers.events import Cancelled, Done, Failed, Finished, Notice, Stage, Step, Watched
-from trainers.jobs import Checkup, Comparison, Fetch, Reading, kind_of
+from trainers.events import (
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    Notice,
+    RunFinished,
+    Stage,
+    Step,
+    WatchedExamples,
+)
+from trainers.jobs import Comparison, DataCheck, Download, ImportData, kind_of
 from trainers.plan import Plan
 from trainers.store import (
     CANCELLED,
     FAILED,
     FINISHED,
-    LOST_AFTER_SECONDS,
+    HEARTBEAT_TIMEOUT_SECONDS,
     QUEUED,
     RUNNING,
-    SORTS,
+    SORT_ORDERS,
     UNDO_SECONDS,
-    NoSuchRun,
+    RunNotFound,
     Store,
-    Wait,
+    WaitEstimate,
     engine,
     runs as runs_table,
     workers as workers_table,
 )
-from trainers.system.paths import run_folder
+from trainers.system.paths import run_dir
 
 PLAN = Plan(data="digits", approach="transfer", seconds=10)
-FINISH = Finished(
+FINISH = RunFinished(
     approach="transfer",
     data="digits",
     backbone="small_resnet",
@@ -49,7 +58,7 @@ FINISH = Finished(
     stopped=False,
     repeat=PLAN.as_json(),
 )
-ENDS = [(FINISH, FINISHED), (Failed("It broke.", 1.0), FAILED), (Cancelled(1.0), CANCELLED)]
+ENDS = [(FINISH, FINISHED), (JobFailed("It broke.", 1.0), FAILED), (JobCancelled(1.0), CANCELLED)]
 
 
 @pytest.fixture
@@ -64,7 +73,7 @@ def served(runs) -> list[str]:
     order = []
     while run := runs.claim("worker"):
         order.append(run.visitor)
-        runs.append(run.id, [Cancelled(0.0)])
+        runs.append(run.id, [JobCancelled(0.0)])
     return order
 
 
@@ -96,7 +105,7 @@ def test_ids_cannot_be_guessed(runs):
 
 
 def test_an_id_that_does_not_exist_is_said_in_words(runs):
-    with pytest.raises(NoSuchRun, match="There is no such run"):
+    with pytest.raises(RunNotFound, match="There is no such run"):
         runs.find("nothing")
     assert runs.events("nothing") == []
 
@@ -150,7 +159,7 @@ def test_what_comes_after_the_end_is_dropped(runs, end, state):
     late = Notice("too late", 0.0)
     runs.append(key, [end, late])
     runs.append(key, [late])
-    runs.append(key, [Failed("again", 0.0)])
+    runs.append(key, [JobFailed("again", 0.0)])
     assert runs.events(key) == [(1, end)]
     assert runs.find(key).state == state
 
@@ -186,7 +195,7 @@ def test_a_run_that_waits_is_cancelled_at_once(runs, ask):
     key = runs.start(PLAN, "ann")
     ask(runs, key)
     assert runs.find(key).state == CANCELLED
-    assert runs.events(key) == [(1, Cancelled(0.0))]
+    assert runs.events(key) == [(1, JobCancelled(0.0))]
     assert runs.claim("worker") is None
 
 
@@ -203,7 +212,7 @@ def test_a_run_that_is_running_is_asked(runs):
 
 def test_a_worker_is_told_to_leave_a_run_that_is_over_or_gone(runs):
     key = runs.start(PLAN, "ann")
-    runs.append(key, [Failed("It broke.", 0.0)])
+    runs.append(key, [JobFailed("It broke.", 0.0)])
     assert runs.asked(key) == (False, True)
     assert runs.asked("nothing") == (False, True)
 
@@ -262,7 +271,7 @@ def test_a_run_is_claimed_by_one_worker_only(runs):
 
 
 def test_an_empty_queue_is_no_wait(runs):
-    assert runs.wait("ann") == Wait(0, 0.0)
+    assert runs.wait("ann") == WaitEstimate(0, 0.0)
 
 
 def test_the_wait_is_what_lies_before_in_budgets(runs):
@@ -294,20 +303,20 @@ def test_an_idle_worker_is_no_wait(runs):
         runs.beat(f"worker {number}", number, ready=True)
     runs.start(PLAN, "ann")
     runs.claim("worker 0")
-    assert runs.wait("bob") == Wait(0, 0.0)
+    assert runs.wait("bob") == WaitEstimate(0, 0.0)
 
 
 def test_each_waiting_run_has_its_place(runs):
     first, second, third = (runs.start(PLAN, visitor) for visitor in ("ann", "ann", "bob"))
     assert [runs.wait("ann", first).ahead, runs.wait("bob", third).ahead] == [0, 1]
-    assert runs.wait("ann", second) == Wait(2, 20.0)
+    assert runs.wait("ann", second) == WaitEstimate(2, 20.0)
 
 
 def test_a_run_that_was_claimed_waits_no_longer(runs):
     running = runs.start(PLAN, "ann")
     runs.claim("worker")
     runs.start(PLAN, "bob")
-    assert runs.wait("ann", running) == Wait(0, 0.0)
+    assert runs.wait("ann", running) == WaitEstimate(0, 0.0)
 
 
 def test_the_wait_is_the_place_that_a_new_run_gets(runs):
@@ -324,7 +333,7 @@ def test_only_workers_that_live_and_are_warm_are_ready(runs):
     runs.beat("cold", 1, ready=False)
     runs.beat("warm", 2, ready=True)
     runs.beat("dead", 3, ready=True)
-    aged(runs, workers_table, "dead", LOST_AFTER_SECONDS + 1)
+    aged(runs, workers_table, "dead", HEARTBEAT_TIMEOUT_SECONDS + 1)
     assert runs.ready_workers() == 1
     runs.beat("cold", 1, ready=True)
     assert runs.ready_workers() == 2
@@ -339,7 +348,7 @@ def test_the_run_of_a_worker_that_is_gone_has_failed_with_the_reason(runs):
     over = runs.find(key)
     assert over.state == FAILED
     assert over.result["text"] == "It was ended."
-    assert isinstance(runs.events(key)[-1][1], Failed)
+    assert isinstance(runs.events(key)[-1][1], JobFailed)
     assert runs.find(waiting).state == QUEUED
     assert runs.ready_workers() == 0
 
@@ -356,7 +365,7 @@ def test_runs_that_nobody_keeps_alive_are_buried(runs):
     lost, alive = runs.start(PLAN, "ann"), runs.start(PLAN, "bob")
     runs.claim("one")
     runs.claim("two")
-    aged(runs, runs_table, lost, LOST_AFTER_SECONDS + 1)
+    aged(runs, runs_table, lost, HEARTBEAT_TIMEOUT_SECONDS + 1)
     runs.bury_lost()
     assert runs.find(lost).state == FAILED
     assert "Nothing is wrong with your data" in runs.find(lost).result["text"]
@@ -366,7 +375,7 @@ def test_runs_that_nobody_keeps_alive_are_buried(runs):
 def test_a_heartbeat_keeps_a_run_from_being_buried(runs):
     key = runs.start(PLAN, "ann")
     runs.claim("worker")
-    aged(runs, runs_table, key, LOST_AFTER_SECONDS + 1)
+    aged(runs, runs_table, key, HEARTBEAT_TIMEOUT_SECONDS + 1)
     runs.append(key, [])
     runs.bury_lost()
     assert runs.find(key).state == RUNNING
@@ -381,7 +390,7 @@ def test_a_run_that_waits_is_never_lost(runs):
 def test_a_run_in_a_terminal_keeps_nobody_waiting(runs):
     runs.beat("worker", 1, ready=True)
     runs.start(PLAN, "terminal", worker="terminal")
-    assert runs.wait("bob") == Wait(0, 0.0)
+    assert runs.wait("bob") == WaitEstimate(0, 0.0)
 
 
 def test_a_plan_that_cannot_be_read_any_more_fails_and_blocks_nobody(runs):
@@ -399,8 +408,8 @@ def test_a_plan_that_cannot_be_read_any_more_fails_and_blocks_nobody(runs):
 # --- other jobs -----------------------------------------------------------------------------------
 
 
-READING = Reading(path="inbox", title="photos.zip", visitor="ann")
-OTHERS = [READING, Checkup(data="digits", seconds=60), Fetch(key="mobilenet_v2")]
+READING = ImportData(path="inbox", title="photos.zip", visitor="ann")
+OTHERS = [READING, DataCheck(data="digits", seconds=60), Download(key="mobilenet_v2")]
 
 
 @pytest.mark.parametrize("job", [PLAN, *OTHERS], ids=kind_of)
@@ -427,7 +436,7 @@ def test_other_jobs_are_no_runs_in_the_history(runs):
 
 def test_what_a_job_found_is_its_result(runs):
     key = runs.start(READING, "ann")
-    runs.append(key, [Done({"data": "own-x"}, 1.0)])
+    runs.append(key, [JobDone({"data": "own-x"}, 1.0)])
     assert runs.find(key).state == FINISHED
     assert runs.find(key).result["found"] == {"data": "own-x"}
 
@@ -445,7 +454,7 @@ def test_reading_and_downloads_make_nobody_wait_for_a_run(runs):
     runs.beat("light", 2, ready=True, heavy=False)
     runs.start(READING, "ann")
     runs.claim("light", heavy=False)
-    assert runs.wait("bob") == Wait(0, 0.0)
+    assert runs.wait("bob") == WaitEstimate(0, 0.0)
     assert runs.ready_workers() == 1
 
 
@@ -461,15 +470,15 @@ def test_a_look_at_data_is_waited_for(runs):
 def test_forgetting_examples_keeps_scores(runs):
     run = runs.start(PLAN, "ann", worker="w")
     check = runs.start(OTHERS[1], "ann", worker="w")
-    runs.append(run, [Watched(items=[1], inputs=["private"], labels=[0]), FINISH])
-    runs.append(check, [Done({"findings": ["private"]}, 1.0)])
+    runs.append(run, [WatchedExamples(items=[1], inputs=["private"], labels=[0]), FINISH])
+    runs.append(check, [JobDone({"findings": ["private"]}, 1.0)])
     other = runs.start(Plan(data="vehicles", approach="transfer"), "ann", worker="w")
-    runs.append(other, [Watched(items=[1], inputs=["kept"], labels=[0])])
+    runs.append(other, [WatchedExamples(items=[1], inputs=["kept"], labels=[0])])
     runs.forget_examples("digits")
     assert runs.events(run)[0][1].inputs == [""]
     assert runs.find(run).result["test_accuracy"] == 0.5
     assert [event.inputs for _, event in runs.events(other)] == [["kept"]]
-    with pytest.raises(NoSuchRun):
+    with pytest.raises(RunNotFound):
         runs.find(check)
 
 
@@ -489,7 +498,7 @@ def ids(runs, visitor="ann", **options) -> list[str]:
 ORDERS = {"newest": [3, 2, 1, 0], "score": [1, 2, 0, 3], "longest": [2, 0, 1, 3]}
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", SORT_ORDERS)
 def test_the_order_is_the_one_asked_for_and_what_has_no_value_comes_last(runs, sort):
     keys = [over(runs, right=r, seconds=s) for r, s in ((0.2, 5), (0.9, 1), (0.4, 9))]
     keys.append(runs.start(PLAN, "ann"))
@@ -553,7 +562,7 @@ def test_a_deleted_run_is_nowhere_until_it_is_brought_back(runs):
     assert ids(runs) == [other]
     assert [run.id for run in runs.of_visitor("ann")] == [other]
     for find in (runs.find, runs.past):
-        with pytest.raises(NoSuchRun):
+        with pytest.raises(RunNotFound):
             find(key)
     assert runs.restore(stamp, "ann") == 1
     assert runs.find(key).result["test_accuracy"] == 0.5
@@ -583,8 +592,8 @@ def test_the_runs_of_a_comparison_are_shown_on_demand_and_go_and_come_with_it(ru
 def test_what_was_deleted_is_gone_for_good_after_a_while_with_its_weights(runs):
     key, kept = over(runs), over(runs)
     for run in (key, kept):
-        run_folder(run).mkdir(parents=True)
-        (run_folder(run) / "head.safetensors").write_bytes(b"weights")
+        run_dir(run).mkdir(parents=True)
+        (run_dir(run) / "head.safetensors").write_bytes(b"weights")
     stamp = runs.delete([key, kept], "ann")
     runs.sweep()
     assert runs.restore(stamp, "ann") == 2  # not yet
@@ -594,9 +603,9 @@ def test_what_was_deleted_is_gone_for_good_after_a_while_with_its_weights(runs):
         sql.execute(gone.values(deleted=time.time() - UNDO_SECONDS - 1))
     runs.sweep()
     assert runs.events(key) == []
-    assert not run_folder(key).exists()
+    assert not run_dir(key).exists()
     assert ids(runs) == [kept]
-    assert (run_folder(kept) / "head.safetensors").exists()
+    assert (run_dir(kept) / "head.safetensors").exists()
 
 
 def test_a_page_of_ten_thousand_needs_no_sort_of_whole_rows(runs):
@@ -605,7 +614,7 @@ def test_a_page_of_ten_thousand_needs_no_sort_of_whole_rows(runs):
         pytest.skip("Of SQLite's plans: PostgreSQL chooses by how many rows there are.")
     told = []
     event.listen(runs.engine, "before_cursor_execute", lambda *call: told.append(call[2]))
-    for sort in SORTS:
+    for sort in SORT_ORDERS:
         runs.history("ann", sort=sort)
         chosen = [one for one in told if "LIMIT" in one][-1]
         with runs.engine.connect() as sql:

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from trainers.events import Cancelled, Notice
+from trainers.events import JobCancelled, Notice
 from trainers.plan import Plan
-from trainers.store import CANCELLED, store
+from trainers.store import CANCELLED, get_store
 from trainers.workers.execute import execute
 
 PLAN = Plan(data="digits", approach="none")
@@ -22,7 +22,7 @@ ANN = "ann-of-the-tests-00"
 
 
 def told(run: str) -> list[str]:
-    return [event.text for _, event in store().events(run) if isinstance(event, Notice)]
+    return [event.text for _, event in get_store().events(run) if isinstance(event, Notice)]
 
 
 def notices(*numbers: int) -> list[Notice]:
@@ -32,7 +32,7 @@ def notices(*numbers: int) -> list[Notice]:
 @pytest.fixture
 def lost(monkeypatch):
     """How many commits are to be done and not heard of."""
-    dialect, left = store().engine.dialect, []
+    dialect, left = get_store().engine.dialect, []
     commit = dialect.do_commit
 
     def unheard(connection) -> None:
@@ -46,26 +46,26 @@ def lost(monkeypatch):
 
 
 def test_what_was_written_unheard_is_not_written_again(home, lost):
-    run = store().start(PLAN, ANN, worker="w")
-    store().append(run, notices(0))
+    run = get_store().start(PLAN, ANN, worker="w")
+    get_store().append(run, notices(0))
     lost += [1]
     with pytest.raises(OperationalError):
-        store().append(run, notices(1, 2))
+        get_store().append(run, notices(1, 2))
     lost += [1]
     with pytest.raises(OperationalError):  # more has come meanwhile, and again nobody hears
-        store().append(run, notices(1, 2, 3))
-    store().append(run, notices(1, 2, 3, 4))
-    store().append(run, notices(5))
+        get_store().append(run, notices(1, 2, 3))
+    get_store().append(run, notices(1, 2, 3, 4))
+    get_store().append(run, notices(5))
     assert told(run) == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_what_was_not_written_is_written_the_next_time(home, monkeypatch):
-    run = store().start(PLAN, ANN, worker="w")
+    run = get_store().start(PLAN, ANN, worker="w")
     with monkeypatch.context() as broken:
-        broken.setattr(store().engine.dialect, "do_commit", failed)
+        broken.setattr(get_store().engine.dialect, "do_commit", failed)
         with pytest.raises(OperationalError):
-            store().append(run, notices(1, 2))
-    store().append(run, notices(1, 2, 3))
+            get_store().append(run, notices(1, 2))
+    get_store().append(run, notices(1, 2, 3))
     assert told(run) == ["1", "2", "3"]
 
 
@@ -75,23 +75,23 @@ def failed(connection) -> None:
 
 
 def test_who_gives_up_and_tells_something_else_is_heard(home, lost):
-    run = store().start(PLAN, ANN, worker="w")
+    run = get_store().start(PLAN, ANN, worker="w")
     lost += [1]
     with pytest.raises(OperationalError):
-        store().append(run, notices(1))
-    store().append(run, notices(2))
+        get_store().append(run, notices(1))
+    get_store().append(run, notices(2))
     assert told(run) == ["1", "2"]
 
 
 def test_an_end_that_was_written_unheard_is_the_end(home, lost):
-    run = store().start(PLAN, ANN, worker="w")
-    end = [*notices(1), Cancelled(1.0)]
+    run = get_store().start(PLAN, ANN, worker="w")
+    end = [*notices(1), JobCancelled(1.0)]
     lost += [1]
     with pytest.raises(OperationalError):
-        store().append(run, end)
-    store().append(run, end)
-    assert store().find(run).state == CANCELLED
-    assert len(store().events(run)) == 2
+        get_store().append(run, end)
+    get_store().append(run, end)
+    assert get_store().find(run).state == CANCELLED
+    assert len(get_store().events(run)) == 2
 
 
 # --- a real server --------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def wired(url: str) -> Iterator[tuple[Wire, str]]:
         try:
             yield wire, url.replace(behind, folder)
         finally:
-            store().engine.dispose()
+            get_store().engine.dispose()
             wire.door.shutdown(socket.SHUT_RDWR)
             wire.door.close()
 
@@ -159,7 +159,7 @@ def wired(url: str) -> Iterator[tuple[Wire, str]]:
 def test_a_run_whose_connection_is_cut_again_and_again_tells_everything_once(postgres, monkeypatch):
     with postgres.database() as url, wired(url) as (wire, address):
         monkeypatch.setenv("THAW_DATABASE_URL", address)
-        run = store().start(PLAN, ANN, worker="here")
+        run = get_store().start(PLAN, ANN, worker="here")
 
         def talks(plan, *, stop, folder):
             for number in range(60):
@@ -167,8 +167,8 @@ def test_a_run_whose_connection_is_cut_again_and_again_tells_everything_once(pos
                     wire.cut.set()
                 yield Notice(str(number), number / 20)
                 time.sleep(0.05)
-            yield Cancelled(3.0)
+            yield JobCancelled(3.0)
 
-        list(execute(store(), run, PLAN, talks))
+        list(execute(get_store(), run, PLAN, talks))
         assert wire.cuts >= 4
         assert told(run) == [str(number) for number in range(60)]

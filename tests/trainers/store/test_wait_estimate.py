@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from trainers.events import Cancelled, Finished, Started
+from trainers.events import JobCancelled, RunFinished, RunStarted
 from trainers.plan import Plan
 from trainers.store import Store
-from trainers.store.wait_estimate import like, usual, waits
+from trainers.store.wait_estimate import estimate_durations, estimate_waits, workload_key
 
 PLAN = Plan(data="digits", approach="transfer", seconds=30)
 
@@ -26,42 +26,48 @@ def runs(home):
 
 
 def test_jobs_are_alike_whoever_asks_and_whatever_chance_does():
-    assert like("run", PLAN.as_json()) == like("run", replace(PLAN, seed=7).as_json())
+    assert workload_key("run", PLAN.as_json()) == workload_key(
+        "run", replace(PLAN, seed=7).as_json()
+    )
     for change in ({"seconds": 60}, {"per_class": 5}, {"data": "cells"}, {"approach": "hybrid"}):
-        assert like("run", PLAN.as_json()) != like("run", replace(PLAN, **change).as_json())
+        assert workload_key("run", PLAN.as_json()) != workload_key(
+            "run", replace(PLAN, **change).as_json()
+        )
 
 
 def test_each_waits_for_those_before_as_long_as_such_jobs_took():
     took = [row(f"{seconds}", claimed=100, ended=100 + seconds) for seconds in (2, 3, 9)]
-    known = usual(took, [])
+    known = estimate_durations(took, [])
     busy, order = [row("busy", claimed=1000)], [row("first"), row("second"), row("third")]
-    told = waits(order, busy, workers=1, known=known, now=1001)
+    told = estimate_waits(order, busy, workers=1, known=known, now=1001)
     assert [told[key].ahead for key in ("first", "second", "third")] == [1, 2, 3]
     assert [told[key].seconds for key in ("first", "second", "third")] == [2, 5, 8]
 
 
 def test_a_budget_is_the_most_that_is_told():
-    known = usual([row("slow", claimed=0, ended=500)], [])
-    told = waits([row("next")], [row("busy", claimed=0)], workers=1, known=known, now=10)
+    known = estimate_durations([row("slow", claimed=0, ended=500)], [])
+    told = estimate_waits([row("next")], [row("busy", claimed=0)], workers=1, known=known, now=10)
     assert told["next"].seconds == 20
 
 
 def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
-    known = usual([row("old", replace(PLAN, seconds=10, per_class=5), claimed=0, ended=2)], [])
+    known = estimate_durations(
+        [row("old", replace(PLAN, seconds=10, per_class=5), claimed=0, ended=2)], []
+    )
     orders = [row("this"), row("next")], [row(key, replace(PLAN, data="cells")) for key in "ab"]
-    told = [waits(order, [], workers=1, known=known, now=9) for order in orders]
+    told = [estimate_waits(order, [], workers=1, known=known, now=9) for order in orders]
     assert [wait.seconds for wait in told[0].values()] == [0, 6]
     assert [wait.seconds for wait in told[1].values()] == [0, 30]  # of other data nothing is known
 
 
 def test_what_took_long_is_believed_rather_than_what_was_foretold():
-    known = usual([row("old", claimed=0, ended=4)], [(row("now"), 9.0)])
+    known = estimate_durations([row("old", claimed=0, ended=4)], [(row("now"), 9.0)])
     assert list(known.seconds.values()) == [4]
-    assert list(usual([], [(row("now"), 9.0)]).seconds.values()) == [9]
+    assert list(estimate_durations([], [(row("now"), 9.0)]).seconds.values()) == [9]
 
 
 def started(setup_seconds, predicted_seconds):
-    return Started(
+    return RunStarted(
         approach="transfer", data="digits", backbone="small_resnet", modality="images",
         classes=["0", "1"], train_examples=8, validation_examples=2, test_examples=10,
         parameters=9, budget_seconds=30, setup_seconds=setup_seconds, machine="cpu",
@@ -99,14 +105,14 @@ def test_a_wait_goes_by_what_such_runs_took(runs, monkeypatch):
 def test_what_was_cancelled_tells_nothing(runs):
     key = runs.start(PLAN, "ann")
     runs.claim("worker")
-    runs.append(key, [Cancelled(0.1)])
+    runs.append(key, [JobCancelled(0.1)])
     runs.start(PLAN, "ann")
     runs.claim("worker")
     assert 29 < runs.wait("bob").seconds <= 30
 
 
-def finished() -> Finished:
-    return Finished(
+def finished() -> RunFinished:
+    return RunFinished(
         approach="transfer", data="digits", backbone="small_resnet", classes=["0", "1"],
         train_examples=10, test_examples=10, test_right=9, test_accuracy=0.9,
         test_accuracy_low=0.6, test_accuracy_high=0.98, macro_f1=0.9, confusion=[[5, 0], [1, 4]],

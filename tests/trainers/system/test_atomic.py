@@ -5,15 +5,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from trainers.system import feature_cache, paths as home_module
-from trainers.system.atomic import whole
-from trainers.system.paths import home, machine
+from trainers.system.atomic import atomic_write
+from trainers.system.paths import data_dir, data_dir_id
 
 
 def test_drafts_of_the_same_file_that_are_written_at_once_are_two(tmp_path):
     file = tmp_path / "about.json"
-    with whole(file, apart=True) as one:
+    with atomic_write(file, apart=True) as one:
         one.write_text("one")
-        with whole(file, apart=True) as other:
+        with atomic_write(file, apart=True) as other:
             other.write_text("other")
         assert file.read_text() == "other"
     assert file.read_text() == "one"
@@ -32,14 +32,14 @@ def test_a_data_folder_has_one_name_whoever_asks_first(monkeypatch):
 
     link = os.link
     monkeypatch.setattr(home_module.os, "link", slowly)
-    (name,) = set(at_once(machine))
-    assert name == machine()
-    assert [file.name for file in home().glob("machine*")] == ["machine"]
+    (name,) = set(at_once(data_dir_id))
+    assert name == data_dir_id()
+    assert [file.name for file in data_dir().glob("machine*")] == ["machine"]
 
 
 def test_features_that_come_twice_at_once_are_whole(monkeypatch):
     drafts = []
     monkeypatch.setattr(feature_cache.Path, "write_bytes", lambda path, _: drafts.append(path))
     monkeypatch.setattr(feature_cache.Path, "replace", lambda *_: None)
-    at_once(lambda: feature_cache.take("digits", "a.npy", b"features"))
+    at_once(lambda: feature_cache.import_file("digits", "a.npy", b"features"))
     assert len(set(drafts)) == 4

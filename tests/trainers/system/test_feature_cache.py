@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.support import toys
-from trainers.events import Answered, Finished
+from trainers.events import PredictionsRecorded, RunFinished
 from trainers.plan import Plan
 from trainers.system import feature_cache
-from trainers.system.feature_cache import Known, contents
-from trainers.training.features import Shared
+from trainers.system.feature_cache import FeatureCache, content_digests
+from trainers.training.features import ComputationCache
 from trainers.training.run import run
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -25,8 +25,8 @@ def seen(approach: str, folder, data="colours", seed=0, **options) -> tuple[int,
     return sum(toys.SEEN), events
 
 
-def answers(events: list) -> Answered:
-    return next(event for event in events if isinstance(event, Answered))
+def answers(events: list) -> PredictionsRecorded:
+    return next(event for event in events if isinstance(event, PredictionsRecorded))
 
 
 @pytest.mark.parametrize("data", ["colours", "words"])
@@ -48,7 +48,7 @@ def test_other_examples_are_looked_at_and_the_same_test_is_not(tmp_path):
 
 def test_runs_that_are_compared_pay_for_what_they_look_at(tmp_path):
     first, _ = seen("transfer", tmp_path)
-    compared, _ = seen("transfer", tmp_path, shared=Shared())
+    compared, _ = seen("transfer", tmp_path, shared=ComputationCache())
     assert compared == first
 
 
@@ -59,40 +59,40 @@ def test_what_learned_from_nothing_leaves_nothing(tmp_path, home):
 
 def test_a_run_that_stays_out_of_the_history_leaves_nothing(home):
     *_, finished = run(Plan(data="colours", approach="transfer", seconds=5))
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, RunFinished)
     assert not (home / "features").exists()
 
 
 def test_features_are_found_only_for_the_same_examples_network_and_side():
-    some = contents(["a", "b"], [0, 1])
+    some = content_digests(["a", "b"], [0, 1])
     values = np.arange(4, dtype=np.float32).reshape(2, 2)
-    Known("words", "net").keep(some, values, mirrored=False)
-    assert np.array_equal(Known("words", "net").find(some, mirrored=False), values)
-    assert Known("words", "net").find(some[::-1], mirrored=False) is None
-    assert Known("words", "net").find(some, mirrored=True) is None
-    assert Known("words", "other").find(some, mirrored=False) is None
-    feature_cache.forget("words")
-    assert Known("words", "net").find(some, mirrored=False) is None
+    FeatureCache("words", "net").keep(some, values, mirrored=False)
+    assert np.array_equal(FeatureCache("words", "net").find(some, mirrored=False), values)
+    assert FeatureCache("words", "net").find(some[::-1], mirrored=False) is None
+    assert FeatureCache("words", "net").find(some, mirrored=True) is None
+    assert FeatureCache("words", "other").find(some, mirrored=False) is None
+    feature_cache.delete("words")
+    assert FeatureCache("words", "net").find(some, mirrored=False) is None
 
 
 def test_a_damaged_file_counts_for_nothing(home):
-    some = contents(["a"], [0])
-    Known("words", "net").keep(some, np.ones((1, 2), np.float32), mirrored=False)
+    some = content_digests(["a"], [0])
+    FeatureCache("words", "net").keep(some, np.ones((1, 2), np.float32), mirrored=False)
     (file,) = (home / "features").glob("*/*.npy")
     file.write_bytes(file.read_bytes()[:50])
-    assert Known("words", "net").find(some, mirrored=False) is None
+    assert FeatureCache("words", "net").find(some, mirrored=False) is None
 
 
 def test_nothing_is_left_of_data_that_was_deleted_meanwhile(home):
-    some = contents(["a"], [0])
-    Known("own-abcdefgh", "net").keep(some, np.ones((1, 2), np.float32), mirrored=False)
+    some = content_digests(["a"], [0])
+    FeatureCache("own-abcdefgh", "net").keep(some, np.ones((1, 2), np.float32), mirrored=False)
     assert not (home / "features" / "own-abcdefgh").exists()
 
 
 def test_the_longest_unused_goes_when_there_is_no_room(monkeypatch):
-    monkeypatch.setattr(feature_cache, "MOST_BYTES", 300)
-    known = Known("words", "net")
-    pieces = [contents([text], [0]) for text in "abc"]
+    monkeypatch.setattr(feature_cache, "MAX_BYTES", 300)
+    known = FeatureCache("words", "net")
+    pieces = [content_digests([text], [0]) for text in "abc"]
     for number, piece in enumerate(pieces):
         known.keep(piece, np.zeros((1, 2), np.float32), mirrored=False)
         file = known._file(piece, False)

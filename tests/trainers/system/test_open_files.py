@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from trainers.system.processes import WANTED
+from trainers.system.processes import MAX_OPEN_FILES
 
 TOLD = """
 import resource
@@ -23,4 +23,4 @@ def test_a_low_limit_is_raised_as_far_as_it_goes(root):
     told = subprocess.run(code, capture_output=True, text=True, check=True, cwd=root)
     soft, hard, before = map(int, told.stdout.split())
     assert hard == before
-    assert soft == (WANTED if hard < 0 else min(WANTED, hard))
+    assert soft == (MAX_OPEN_FILES if hard < 0 else min(MAX_OPEN_FILES, hard))

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from trainers.plan import Plan
-from trainers.store import store
+from trainers.store import get_store
 from trainers.system import object_store
-from trainers.system.paths import run_folder
+from trainers.system.paths import run_dir
 
 ANN = "ann-the-visitor-1"
 
@@ -27,16 +27,16 @@ def address(s3, monkeypatch):
 
 def forget() -> None:
     """As in another process, or later."""
-    object_store._missing.clear()
-    object_store._failed.clear()
-    object_store._system.cache_clear()
+    object_store._missing_since.clear()
+    object_store._failed_at.clear()
+    object_store._open_filesystem.cache_clear()
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 def modelled(run: str = "a-run") -> None:
     with suppress(IntegrityError):  # it has its row
-        store().keep(run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1)
-    folder = run_folder(run)
+        get_store().keep(run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1)
+    folder = run_dir(run)
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)
 
@@ -49,9 +49,9 @@ def test_no_bucket_is_made_and_what_is_to_go_there_waits(address, monkeypatch, c
     monkeypatch.setenv("THAW_ARTIFACTS", "s3://somebody-mistyped-this/a")
     before = buckets()
     modelled()
-    object_store.put("runs", "a-run")
+    object_store.upload("runs", "a-run")
     assert buckets() == before
-    assert object_store.waits("runs", "a-run")
+    assert object_store.is_pending("runs", "a-run")
     assert "bucket does not exist" in caplog.text
     assert caplog.text.count("\n") == 1
 
@@ -61,39 +61,39 @@ def test_without_keys_it_is_said_and_waits(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("HOME", str(tmp_path))  # ~/.aws
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     modelled()
-    object_store.put("runs", "a-run")
-    assert object_store.waits("runs", "a-run")
+    object_store.upload("runs", "a-run")
+    assert object_store.is_pending("runs", "a-run")
     assert "credentials" in caplog.text
 
 
 def test_a_server_that_was_away_gets_what_waited(s3_server, address):
     s3_server.stop()
     modelled()
-    object_store.put("runs", "a-run")
-    assert object_store.waits("runs", "a-run")
-    assert not object_store.get("runs", "another")
+    object_store.upload("runs", "a-run")
+    assert object_store.is_pending("runs", "a-run")
+    assert not object_store.download("runs", "another")
     s3_server.start()
     s3_server.emptied()
-    object_store.again()
-    assert not object_store.waits("runs", "a-run")
+    object_store.retry_pending()
+    assert not object_store.is_pending("runs", "a-run")
     names = fsspec.url_to_fs(f"{address}/runs/a-run")[0].ls(f"{address}/runs/a-run", detail=False)
     assert len(names) == 2
 
 
 def test_a_server_that_says_nothing_holds_nobody_up_twice(monkeypatch):
-    monkeypatch.setitem(object_store.S3, "read_timeout", 0.3)
+    monkeypatch.setitem(object_store.S3_CONFIG, "read_timeout", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.monotonic()
-        assert not object_store.get("runs", "one")
+        assert not object_store.download("runs", "one")
         assert time.monotonic() - began < 5
         asked = []
-        monkeypatch.setattr(object_store, "_get", lambda *which: asked.append(which))
-        monkeypatch.setattr(object_store, "_put", lambda *which: asked.append(which))
+        monkeypatch.setattr(object_store, "_download", lambda *which: asked.append(which))
+        monkeypatch.setattr(object_store, "_upload", lambda *which: asked.append(which))
         modelled()
-        assert not object_store.get("runs", "other")
-        object_store.put("runs", "a-run")
+        assert not object_store.download("runs", "other")
+        object_store.upload("runs", "a-run")
         assert asked == []
-        assert object_store.waits("runs", "a-run")
+        assert object_store.is_pending("runs", "a-run")

@@ -4,12 +4,12 @@ import pytest
 
 from trainers.__main__ import main
 from trainers.tasks import bench_advice
-from trainers.tasks.bench_advice import Cell, as_table, cells, known
+from trainers.tasks.bench_advice import GridCell, format_table, load_cells, measure_cells
 
 GRID = {"volumes": (5,), "seeds": (0, 1), "seconds": 2.0, "trial_seconds": 1.0}
 
 
-def cell(transfer=80, fine_tune=90, hybrid=90, *, of=100, **changes) -> Cell:
+def cell(transfer=80, fine_tune=90, hybrid=90, *, of=100, **changes) -> GridCell:
     right = {"transfer": transfer, "fine_tune": fine_tune, "hybrid": hybrid}
     facts = {
         "data": "digits",
@@ -25,7 +25,7 @@ def cell(transfer=80, fine_tune=90, hybrid=90, *, of=100, **changes) -> Cell:
         "right": {key: [1] * count + [0] * (of - count) for key, count in right.items()},
         "took": {"transfer": 1.0, "fine_tune": 5.0, "hybrid": 7.0},
     }
-    return Cell(**facts | changes)
+    return GridCell(**facts | changes)
 
 
 def test_regret_is_what_the_best_had_more():
@@ -49,7 +49,7 @@ def test_a_trial_is_paid_for():
 
 
 def test_the_table_has_every_cell_and_every_policy():
-    table = as_table([cell(), cell(seed=1)])
+    table = format_table([cell(), cell(seed=1)])
     assert table.count("| Digits |") == 2
     assert "| rules alone | 10.00 | 10.0 |" in table
     assert "| rules and trial | 0.00 | 0.0 | 100% | 16.0 |" in table
@@ -57,25 +57,29 @@ def test_the_table_has_every_cell_and_every_policy():
 
 
 def test_a_bench_that_was_cut_off_goes_on_where_it_was(toy, monkeypatch):
-    first = cells(["colours"], **GRID)
+    first = measure_cells(["colours"], **GRID)
     next(first)
     first.close()
-    assert len(known(["colours"], **GRID)) == 1
+    assert len(load_cells(["colours"], **GRID)) == 1
     measured = []
-    real = bench_advice.measure
-    monkeypatch.setattr(bench_advice, "measure", lambda *cell: measured.append(cell) or real(*cell))
-    assert len(list(cells(["colours"], **GRID))) == 1
+    real = bench_advice.measure_cell
+    monkeypatch.setattr(
+        bench_advice, "measure_cell", lambda *cell: measured.append(cell) or real(*cell)
+    )
+    assert len(list(measure_cells(["colours"], **GRID))) == 1
     assert [given[:3] for given in measured] == [("colours", 5, 1)]
-    found = known(["colours"], **GRID)
+    found = load_cells(["colours"], **GRID)
     assert {one.seed for one in found} == {0, 1}
     assert all(len(set(map(len, one.right.values()))) == 1 for one in found)
-    assert "colours" in as_table(found).lower()
+    assert "colours" in format_table(found).lower()
 
 
 def test_the_full_grid_is_measured_on_request(monkeypatch, capsys):
     asked = {}
-    monkeypatch.setattr(bench_advice, "cells", lambda keys, **grid: asked.update(grid) or [])
-    monkeypatch.setattr(bench_advice, "known", lambda keys, **grid: [])
+    monkeypatch.setattr(
+        bench_advice, "measure_cells", lambda keys, **grid: asked.update(grid) or []
+    )
+    monkeypatch.setattr(bench_advice, "load_cells", lambda keys, **grid: [])
     assert main(["bench-advice", "--data", "digits", "--full"]) == 0
     assert (asked["volumes"], asked["seeds"], asked["seconds"]) == ((5, 20, 100), (0, 1, 2), 60)
     assert main(["bench-advice", "--data", "digits"]) == 0

@@ -10,21 +10,21 @@ from trainers.data_checks.answers import Answer
 from trainers.datasets import uploads
 from trainers.evaluation.verdict import judge
 from trainers.events import (
-    Answered,
-    Cancelled,
-    Compared,
-    Finished,
-    LaneDone,
-    LaneStarted,
-    Started,
-    Tried,
+    ComparisonDone,
+    ComparisonRunDone,
+    ComparisonRunStarted,
+    JobCancelled,
+    PilotDone,
+    PredictionsRecorded,
+    RunFinished,
+    RunStarted,
     from_json,
 )
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan
-from trainers.store import FINISHED, Store, resume, store
-from trainers.system.paths import run_folder
-from trainers.tasks.compare import compare, lanes, looked_over
+from trainers.store import FINISHED, Store, get_store, resume
+from trainers.system.paths import run_dir
+from trainers.tasks.compare import compare, load_data_quality, run_lanes
 from trainers.workers.execute import execute
 
 ALL = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
@@ -44,12 +44,12 @@ def of(kind, events) -> list:
 
 
 def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy):
-    events = list(lanes(comparison(), stop=never))
+    events = list(run_lanes(comparison(), stop=never))
     last = events[-1]
-    assert isinstance(last, Compared)
+    assert isinstance(last, ComparisonDone)
     assert tuple(run["approach"] for run in last.runs) == ALL
-    assert {store().find(run["run"]).state for run in last.runs} == {FINISHED}
-    assert {run.plan.approach for run in store().of_visitor("ann")} == set(ALL)
+    assert {get_store().find(run["run"]).state for run in last.runs} == {FINISHED}
+    assert {run.plan.approach for run in get_store().of_visitor("ann")} == set(ALL)
     assert last.failed == {}
     assert last.advised == last.advised_article == "transfer"
     assert last.outcome in ("right", "wrong", "cannot tell")
@@ -58,34 +58,36 @@ def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy)
 
 def test_its_runs_know_that_they_belong_to_it(toy):
     job = comparison(approaches=("none", "simple"))
-    key = store().start(job, "ann", worker="w")
-    last = list(compare(job, stop=never, folder=run_folder(key)))[-1]
-    listed, whole = (store().history("ann", parts=parts)[0] for parts in (False, True))
+    key = get_store().start(job, "ann", worker="w")
+    last = list(compare(job, stop=never, folder=run_dir(key)))[-1]
+    listed, whole = (get_store().history("ann", parts=parts)[0] for parts in (False, True))
     assert [past.id for past in listed] == [key]
     assert {past.id for past in whole} == {key, *(run["run"] for run in last.runs)}
 
 
 def test_all_see_the_same_examples(toy):
-    events = list(lanes(comparison(), stop=never))
-    assert len({(e.train_examples + e.validation_examples) for e in of(Started, events)}) == 1
-    assert len({tuple(event.labels) for event in of(Answered, events)}) == 1
+    events = list(run_lanes(comparison(), stop=never))
+    assert len({(e.train_examples + e.validation_examples) for e in of(RunStarted, events)}) == 1
+    assert len({tuple(event.labels) for event in of(PredictionsRecorded, events)}) == 1
 
 
 def test_what_is_common_is_computed_once_and_charged_to_each(toy):
-    alone = list(lanes(comparison(approaches=("transfer",)), stop=never))
+    alone = list(run_lanes(comparison(approaches=("transfer",)), stop=never))
     seen = len(toys.SEEN)
     toys.forget()
     toys.SLOW["seconds"] = 0.05
-    both = list(lanes(comparison(approaches=("none", "transfer")), stop=never))
-    first, second = (event.seconds for event in of(Finished, both))
+    both = list(run_lanes(comparison(approaches=("none", "transfer")), stop=never))
+    first, second = (event.seconds for event in of(RunFinished, both))
     assert len(toys.SEEN) < 2 * seen
     assert second > 0.05 < first
-    assert of(Answered, alone)[0].answers == of(Answered, both)[1].answers
+    assert of(PredictionsRecorded, alone)[0].answers == of(PredictionsRecorded, both)[1].answers
 
 
 def test_pages_are_told_of_the_lanes_only(toy):
     events = list(compare(comparison(approaches=("transfer", "none")), stop=never))
-    assert [type(event) for event in events] == [LaneStarted, LaneDone] * 2 + [Compared]
+    assert [type(event) for event in events] == [ComparisonRunStarted, ComparisonRunDone] * 2 + [
+        ComparisonDone
+    ]
 
 
 def test_stop_ends_with_what_there_is(toy):
@@ -97,20 +99,20 @@ def test_stop_ends_with_what_there_is(toy):
 
     of_finished = []
     events = []
-    for event in lanes(comparison(), stop=stop):
+    for event in run_lanes(comparison(), stop=stop):
         events.append(event)
-        of_finished += of(Finished, [event])
+        of_finished += of(RunFinished, [event])
     assert [run["approach"] for run in events[-1].runs] == ["none"]
 
 
 def test_stopped_before_anything_there_is_nothing_to_compare(toy):
     job = comparison()
-    key = store().start(job, "ann", worker="w")
+    key = get_store().start(job, "ann", worker="w")
 
     def stopped(job: Comparison, *, stop, folder):
         return compare(job, stop=lambda: True, folder=folder)
 
-    assert [type(event) for event in execute(store(), key, job, stopped)] == [Cancelled]
+    assert [type(event) for event in execute(get_store(), key, job, stopped)] == [JobCancelled]
 
 
 def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
@@ -120,8 +122,8 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
         raise MemoryError
         yield
 
-    monkeypatch.setattr(baselines, "run", broken)
-    last = list(lanes(comparison(approaches=("simple", "transfer")), stop=never))[-1]
+    monkeypatch.setattr(baselines, "run_classical", broken)
+    last = list(run_lanes(comparison(approaches=("simple", "transfer")), stop=never))[-1]
     assert "memory" in last.failed["simple"]
     assert [run["approach"] for run in last.runs] == ["transfer"]
 
@@ -129,14 +131,14 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
 @pytest.mark.parametrize("asked", [(Store, "start"), (resume, "before")], ids=["start", "before"])
 def test_a_database_that_is_away_when_a_lane_starts_ends_nothing(asked, toy, monkeypatch):
     toys.away_at_first(monkeypatch, *asked)
-    last = list(lanes(comparison(approaches=("none", "simple")), stop=never))[-1]
+    last = list(run_lanes(comparison(approaches=("none", "simple")), stop=never))[-1]
     assert [run["approach"] for run in last.runs] == ["none", "simple"]
     assert last.failed == {}
 
 
 def test_without_advice_the_data_answers_the_questions():
     events = list(
-        lanes(
+        run_lanes(
             Comparison(
                 data="digits",
                 visitor="ann",
@@ -168,7 +170,7 @@ def judged_badly(monkeypatch, **right: int) -> None:
 
     made = {key: [True] * n + [False] * (400 - n) for key, n in right.items()}
     monkeypatch.setattr(module, "judge", lambda advised, _: judge(advised, made))
-    monkeypatch.setattr(module, "answered", lambda data, seconds: dict(SEEN))
+    monkeypatch.setattr(module, "infer_answers", lambda data, seconds: dict(SEEN))
 
 
 def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_right(
@@ -178,7 +180,7 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
     given = {"data_volume": "limited", "specificity": "common"}
     job = comparison(advised_article="", answers=given, approaches=("transfer",))
     assert Comparison.from_json(job.as_json()) == job
-    last = list(lanes(job, stop=never))[-1]
+    last = list(run_lanes(job, stop=never))[-1]
     assert (last.answers, last.answers_from) == (given, "visitor")
     assert (last.advised_article, last.outcome, last.outcome_article) == (
         "transfer",
@@ -194,7 +196,7 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
 
 def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):
     judged_badly(monkeypatch, transfer=300, hybrid=380)
-    last = list(lanes(comparison(advised_article="", approaches=("hybrid",)), stop=never))[-1]
+    last = list(run_lanes(comparison(advised_article="", approaches=("hybrid",)), stop=never))[-1]
     assert (last.answers_from, last.advised, last.outcome) == ("data", "hybrid", "right")
     assert (last.misled, last.why_wrong, last.to_do) == ({}, "", "")
 
@@ -205,11 +207,11 @@ def test_a_terminal_says_what_misled_and_what_to_do_only_where_the_advice_was_wr
     judged_badly(monkeypatch, transfer=300, hybrid=380)
     given = {"data_volume": "limited", "specificity": "common"}
     job = comparison(advised_article="", answers=given, approaches=("transfer",))
-    wrong = _race(lanes(job, stop=never))
+    wrong = _race(run_lanes(job, stop=never))
     told = capsys.readouterr().out
     assert all(f"\n  - {line}\n" in told for line in wrong.why_wrong.splitlines())
     assert "What to do:\n  - Use hybrid here.\n" in told
-    _race(lanes(comparison(advised_article="hybrid", approaches=("hybrid",)), stop=never))
+    _race(run_lanes(comparison(advised_article="hybrid", approaches=("hybrid",)), stop=never))
     told = capsys.readouterr().out
     assert "the advice was right" in told
     assert "What to do" not in told
@@ -226,7 +228,7 @@ def test_how_clean_ones_own_data_is_comes_from_looking_it_over(tmp_path):
     table = tmp_path / "table.csv"
     rows = (f"{word} number {n},{word}" for n in range(20) for word in ("red", "blue"))
     table.write_text("\n".join(["said,kind", *rows]))
-    reading = uploads.read(table)
+    reading = uploads.import_upload(table)
     while True:
         try:
             next(reading)
@@ -234,13 +236,15 @@ def test_how_clean_ones_own_data_is_comes_from_looking_it_over(tmp_path):
             key = f"own-{end.value}"
             break
     job = comparison(data=key)
-    assert looked_over(job) == {}
+    assert load_data_quality(job) == {}
     clean = {"says": "Nothing was found.", "because": []}
     found = {"answers": {"data_quality": "good"}, "evidence": {"data_quality": clean}}
-    uploads.keep_check(key, found)
-    assert looked_over(job) == {"data_quality": Answer("good", clean)}
-    assert looked_over(comparison(data=key, mends=("doubles",))) == {}  # mended, it is another
-    assert looked_over(comparison(data="digits")) == {}
+    uploads.save_check(key, found)
+    assert load_data_quality(job) == {"data_quality": Answer("good", clean)}
+    assert (
+        load_data_quality(comparison(data=key, mends=("doubles",))) == {}
+    )  # mended, it is another
+    assert load_data_quality(comparison(data="digits")) == {}
 
 
 @pytest.mark.parametrize("wrong", [{"approaches": ()}, {"approaches": ("nun",)}, {"seconds": -1}])
@@ -251,10 +255,10 @@ def test_what_cannot_be_run_is_refused(wrong):
 
 def test_a_trial_before_decides_what_is_advised(toy):
     events = list(compare(comparison(trial_seconds=3, approaches=("transfer",)), stop=never))
-    (tried,) = of(Tried, events)
+    (tried,) = of(PilotDone, events)
     last = events[-1]
     assert last.advised == tried.trusted
     assert last.advised_article == tried.article == "transfer"
     assert tried.asked > 0
     assert set(tried.right) == {"transfer", "fine_tune", "hybrid"}
-    assert events.index(tried) < events.index(of(LaneStarted, events)[0])
+    assert events.index(tried) < events.index(of(ComparisonRunStarted, events)[0])

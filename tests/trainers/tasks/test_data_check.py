@@ -13,15 +13,15 @@ from guide import QUESTIONS, UNSURE, Answers, advise
 from tests.support import toys
 from trainers import data_checks as health_check, jobs
 from trainers.__main__ import main
-from trainers.backbones import NotHere
-from trainers.cli.advise_text import as_document, as_page
+from trainers.backbones import BackboneNotDownloaded
+from trainers.cli.advise_text import format_page, to_document
 from trainers.data_checks.findings import Finding
 from trainers.datasets import uploads
-from trainers.events import Cancelled, Done, Notice, Progress, Stage, from_json
-from trainers.jobs import Checkup
+from trainers.events import JobCancelled, JobDone, Notice, Progress, Stage, from_json
+from trainers.jobs import DataCheck
 from trainers.plan import BadPlan
 from trainers.tasks import data_check as checkups
-from trainers.tasks.data_check import checkup
+from trainers.tasks.data_check import run_data_check
 
 STAGES = ["read", "features", "findings", "specificity", "pace"]
 
@@ -31,7 +31,7 @@ def never() -> bool:
 
 
 def looked(data: str, **settings) -> list:
-    return list(checkup(Checkup(data=data, **settings), stop=never))
+    return list(run_data_check(DataCheck(data=data, **settings), stop=never))
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def health(monkeypatch):
         yield Progress(1, 1, 0.0, "checks")
         return found
 
-    monkeypatch.setattr(health_check, "findings", given)
-    monkeypatch.setattr(health_check, "checked", lambda modality: ("doubles", "blanks"))
+    monkeypatch.setattr(health_check, "run_checks", given)
+    monkeypatch.setattr(health_check, "describe_checks", lambda modality: ("doubles", "blanks"))
     return found
 
 
@@ -60,7 +60,7 @@ def test_a_checkup_tells_each_part_and_ends_with_what_it_found(data, toy, health
     events = looked(data)
     assert [event.key for event in events if isinstance(event, Stage)] == STAGES
     assert any(isinstance(event, Progress) for event in events)
-    assert [event for event in events if isinstance(event, Done)] == events[-1:]
+    assert [event for event in events if isinstance(event, JobDone)] == events[-1:]
     times = [event.seconds for event in events]
     assert times == sorted(times)
     assert [
@@ -100,36 +100,36 @@ def test_what_there_was_no_time_to_look_at_is_said(toy, health, monkeypatch):
 def test_a_checkup_that_is_stopped_ends_at_once(after, toy, health):
     stopped = []
     events = []
-    for event in checkup(Checkup(data="colours"), stop=lambda: bool(stopped)):
+    for event in run_data_check(DataCheck(data="colours"), stop=lambda: bool(stopped)):
         events.append(event)
         if isinstance(event, Stage) and event.key == STAGES[after]:
             stopped.append(True)
-    assert isinstance(events[-1], Cancelled)
+    assert isinstance(events[-1], JobCancelled)
     assert [event.key for event in events if isinstance(event, Stage)] == STAGES[: after + 1]
 
 
 def test_it_is_the_job_that_workers_do(toy, health):
-    job = Checkup(data="colours", backbone="eye", seconds=5)
+    job = DataCheck(data="colours", backbone="eye", seconds=5)
     assert jobs.from_json("check", job.as_json()) == job
     assert jobs.KINDS[jobs.kind_of(job)].heavy
-    *_, done = jobs.perform(job, stop=never)
+    *_, done = jobs.run_job(job, stop=never)
     assert done.found["answers"]["modality"] == "images"
 
 
 @pytest.mark.parametrize(
     ("job", "error"),
     [
-        (Checkup(data="nothing"), BadPlan),
-        (Checkup(data="digits", backbone="minilm"), BadPlan),
-        (Checkup(data="digits", seconds=0), BadPlan),
-        (Checkup(data="own-0123456789"), BadPlan),
-        (Checkup(data="digits", backbone="resnet18"), NotHere),
+        (DataCheck(data="nothing"), BadPlan),
+        (DataCheck(data="digits", backbone="minilm"), BadPlan),
+        (DataCheck(data="digits", seconds=0), BadPlan),
+        (DataCheck(data="own-0123456789"), BadPlan),
+        (DataCheck(data="digits", backbone="resnet18"), BackboneNotDownloaded),
     ],
 )
 def test_what_no_run_could_use_is_refused_in_the_same_words(job, error, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(error):
-        next(checkup(job, stop=never))
+        next(run_data_check(job, stop=never))
 
 
 # --- in the terminal ---------------------------------------------------------------------------
@@ -170,17 +170,17 @@ def test_json_is_one_document_with_advice_answers_and_evidence(photos, root):
 
 
 def test_what_was_found_in_an_upload_is_kept_with_it(photos):
-    reading = uploads.read(photos)
+    reading = uploads.import_upload(photos)
     while True:
         try:
             next(reading)
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    assert uploads.checked(key) is None
+    assert uploads.load_check(key) is None
     done = looked(key)[-1]
-    assert uploads.checked(key) == json.loads(json.dumps(done.found))
-    assert done.found["checked"] == list(health_check.checked("images"))
+    assert uploads.load_check(key) == json.loads(json.dumps(done.found))
+    assert done.found["checked"] == list(health_check.describe_checks("images"))
 
 
 def test_a_table_is_read_by_the_columns_that_were_named(toy, health, tmp_path, capsys):
@@ -208,7 +208,7 @@ def test_the_page_says_what_the_document_says(toy, health, capsys):
         assert " ".join(found["evidence"][key]["says"].split()) in page
     assert "The budget is 5 s." in page
     assert "5 are twice. Leave them out." in page
-    assert as_document(found)["approach"] == advise(Answers(**found["answers"])).approach
+    assert to_document(found)["approach"] == advise(Answers(**found["answers"])).approach
     assert advise(Answers(**found["answers"])).clearness_in_words in page
 
 
@@ -226,13 +226,15 @@ def test_the_page_begins_with_the_data_and_the_budget_that_were_looked_at(counts
         "checked": [],
         "facts": {"remarks": []},
     }
-    assert f"on minilm, 90 seconds, {examples} of each class." in " ".join(as_page(found).split())
-    assert "on distilbert, 90" in " ".join(as_page(found, "distilbert").split())
+    assert f"on minilm, 90 seconds, {examples} of each class." in " ".join(
+        format_page(found).split()
+    )
+    assert "on distilbert, 90" in " ".join(format_page(found, "distilbert").split())
 
 
 def test_where_nothing_is_wrong_the_page_says_what_was_looked_at(toy, health):
     found = looked("words")[-1].found
-    assert "No faults found. Looked at: doubles, blanks." in as_page(found)
+    assert "No faults found. Looked at: doubles, blanks." in format_page(found)
 
 
 @pytest.mark.parametrize(

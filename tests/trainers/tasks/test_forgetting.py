@@ -9,21 +9,21 @@ import torch
 
 from trainers import jobs
 from trainers.__main__ import main
-from trainers.events import Cancelled, Done, Failed, Finished
-from trainers.jobs import Forgot
-from trainers.networks.loading import loaded
+from trainers.events import JobCancelled, JobDone, JobFailed, RunFinished
+from trainers.jobs import ForgettingTest
+from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
-from trainers.store import store
-from trainers.system.paths import run_folder
+from trainers.store import get_store
+from trainers.system.paths import run_dir
 from trainers.tasks import forgetting
 from trainers.tasks.forgetting import (
-    MEANINGS,
+    SENTENCE_PAIRS_FILE,
     Probe,
     Question,
-    answers,
-    in_words,
-    meanings,
-    summary,
+    answer_probe,
+    describe_forgetting,
+    load_sentence_probe,
+    summarise_answers,
 )
 from trainers.training.run import run
 from trainers.workers.execute import execute
@@ -34,15 +34,15 @@ TOY_MEANINGS = [("rose brick", "brick rose", "sky sea"), ("leaf frog", "frog lea
 
 def finished(data: str, approach: str, visitor: str = "ann", **settings) -> str:
     plan = Plan(data=data, approach=approach, seconds=20, **settings)
-    key = store().start(plan, visitor=visitor, worker="test")
-    *_, last = execute(store(), key, plan, run, run_folder(key))
-    assert isinstance(last, Finished), last
+    key = get_store().start(plan, visitor=visitor, worker="test")
+    *_, last = execute(get_store(), key, plan, run, run_dir(key))
+    assert isinstance(last, RunFinished), last
     return key
 
 
 def asked(key: str) -> dict:
-    *_, last = jobs.perform(Forgot(key=key, visitor="ann"), stop=lambda: False)
-    assert isinstance(last, Done)
+    *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), stop=lambda: False)
+    assert isinstance(last, JobDone)
     return last.found
 
 
@@ -51,35 +51,35 @@ def toy_meanings(tmp_path, monkeypatch):
     file = tmp_path / "meanings.csv"
     with open(file, "w", encoding="utf-8", newline="") as out:
         csv.writer(out).writerows([("text", "same", "other"), *TOY_MEANINGS])
-    monkeypatch.setattr(forgetting, "MEANINGS", file)
+    monkeypatch.setattr(forgetting, "SENTENCE_PAIRS_FILE", file)
 
 
 # --- questions and answers ------------------------------------------------------------------------
 
 
 def test_every_sentence_is_there_once_and_comes_with_two_others():
-    with open(MEANINGS, encoding="utf-8", newline="") as file:
+    with open(SENTENCE_PAIRS_FILE, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     texts = [row[name] for row in rows for name in ("text", "same", "other")]
     assert len(rows) == 60
     assert len(set(texts)) == len(texts)
     assert all(text == text.strip() and text.endswith((".", "?")) for text in texts)
-    assert len(meanings().questions) == 60
+    assert len(load_sentence_probe().questions) == 60
 
 
 def test_of_sentences_the_more_similar_of_two_is_the_answer():
-    probe = meanings()
+    probe = load_sentence_probe()
     features = np.zeros((len(probe.inputs), 2), np.float32)
     features[0::3] = features[1::3] = (1, 0)
     features[2::3] = (0, 1)
-    assert answers(probe, features) == [0] * 60
-    assert answers(probe, features[[n - 1 if n % 3 == 2 else n + (n % 3) for n in range(180)]]) == (
-        [1] * 60
-    )
+    assert answer_probe(probe, features) == [0] * 60
+    assert answer_probe(
+        probe, features[[n - 1 if n % 3 == 2 else n + (n % 3) for n in range(180)]]
+    ) == ([1] * 60)
 
 
 def test_a_picture_is_never_its_own_nearest_and_the_run_s_own_data_is_not_asked_about(toy):
-    probes = forgetting.pictures(without="colours")
+    probes = forgetting.load_image_probes(without="colours")
     assert [probe.name for probe in probes] == ["lone", "one_class", "crowd"]
     for probe in probes:
         for question in probe.questions:
@@ -90,10 +90,10 @@ def test_a_picture_is_never_its_own_nearest_and_the_run_s_own_data_is_not_asked_
 def test_angles_between_pictures_are_seen_from_their_middle():
     questions = [Question(0, "a", (1, 2), ("a", "b"))]
     features = np.array([[10.0, 11.0], [10.5, 14.0], [13.0, 10.1]])
-    assert answers(Probe("p", ["x"] * 3, questions, centred=True), features) == [0]
+    assert answer_probe(Probe("p", ["x"] * 3, questions, centred=True), features) == [0]
     far = np.array([[10.0, 11.0], [10.0, 13.0], [9.5, 10.5]])  # by plain angle the third is nearest
-    assert answers(Probe("p", ["x"] * 3, questions, centred=False), far) == [1]
-    assert answers(Probe("p", ["x"] * 3, questions, centred=True), far) == [1]
+    assert answer_probe(Probe("p", ["x"] * 3, questions, centred=False), far) == [1]
+    assert answer_probe(Probe("p", ["x"] * 3, questions, centred=True), far) == [1]
 
 
 # --- what came out --------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def found(before: list[int], after: list[int], *, untouched: bool = False) -> di
     questions = [Question(n, "same", (0, 1), KINDS) for n in range(len(before))]
     probe = Probe("Pairs", [f"text {n}" for n in range(len(before))], questions, centred=False)
     turned = ([1 - one for one in some] for some in (before, after))
-    return summary([probe], *([[*one]] for one in turned), untouched=untouched)
+    return summarise_answers([probe], *([[*one]] for one in turned), untouched=untouched)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_verdict_rests_on_the_questions_whose_answer_changed(before, after, 
     assert (one["before"], one["after"], one["tests"]) == (sum(before), sum(after), 40)
     assert one["before_low"] < one["before"] / 40 or one["before"] == 0
     assert one["low"] <= one["difference"] <= one["high"]
-    assert in_words(one) == one["words"]
+    assert describe_forgetting(one) == one["words"]
     assert f"{sum(before)} of 40 right before, {sum(after)} after" in one["words"]
 
 
@@ -155,7 +155,7 @@ def test_a_fine_tuned_run_is_asked_before_and_after(toy, what_learns):
 
 def test_before_is_the_backbone_as_it_came_and_after_is_what_the_run_left(toy, monkeypatch):
     key, bodies = finished("colours", "fine_tune"), []
-    real = forgetting.frozen
+    real = forgetting.extract_frozen_features
 
     def spied(body, *given, **more):
         bodies.append(body)
@@ -164,7 +164,7 @@ def test_before_is_the_backbone_as_it_came_and_after_is_what_the_run_left(toy, m
     monkeypatch.setattr(forgetting, "frozen", spied)
     asked(key)
     first, last = bodies[0], bodies[-1]
-    assert first is loaded("eye")
+    assert first is shared_encoder("eye")
     assert not torch.equal(first.first[0].weight, last.first[0].weight)
 
 
@@ -183,18 +183,18 @@ def test_transfer_learning_forgets_nothing(toy, toy_meanings):
 @pytest.mark.parametrize("approach", ["none", "simple", "scratch"])
 def test_where_there_was_nothing_to_forget_it_says_so(toy, approach):
     key = finished("colours", approach)
-    job = Forgot(key=key, visitor="ann")
-    own = store().start(job, "ann", worker="test")
-    *_, last = execute(store(), own, job, jobs.perform)
-    assert isinstance(last, Failed)
+    job = ForgettingTest(key=key, visitor="ann")
+    own = get_store().start(job, "ann", worker="test")
+    *_, last = execute(get_store(), own, job, jobs.run_job)
+    assert isinstance(last, JobFailed)
     assert "nothing to forget" in last.text
-    assert store().latest("forgot", key).id == own
+    assert get_store().latest("forgot", key).id == own
 
 
 def test_it_can_be_stopped(toy):
     key = finished("colours", "fine_tune")
-    *_, last = jobs.perform(Forgot(key=key, visitor="ann"), stop=lambda: True)
-    assert isinstance(last, Cancelled)
+    *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), stop=lambda: True)
+    assert isinstance(last, JobCancelled)
 
 
 def test_from_a_terminal(toy, capsys):

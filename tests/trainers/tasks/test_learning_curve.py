@@ -7,12 +7,26 @@ import pytest
 
 from tests.support import toys
 from trainers import datasets, jobs
-from trainers.events import Cancelled, Curved, Failed, Notice, Point, Progress, Stage, from_json
-from trainers.jobs import Curve, from_json as job_from, kind_of
+from trainers.events import (
+    CurvePoint,
+    JobCancelled,
+    JobFailed,
+    LearningCurveDone,
+    Notice,
+    Progress,
+    Stage,
+    from_json,
+)
+from trainers.jobs import LearningCurve, from_json as job_from, kind_of
 from trainers.plan import BadPlan
-from trainers.store import FINISHED, Store, store
+from trainers.store import FINISHED, Store, get_store
 from trainers.tasks import executor, learning_curve as module
-from trainers.tasks.learning_curve import LEAST, MOST_DRAWS, curve, sizes
+from trainers.tasks.learning_curve import (
+    MAX_DRAWS,
+    MIN_EXAMPLES_PER_CLASS,
+    choose_sizes,
+    run_learning_curve,
+)
 from trainers.training.run import BadData, run
 from trainers.workers.execute import execute
 
@@ -21,8 +35,8 @@ def never() -> bool:
     return False
 
 
-def job(**changes) -> Curve:
-    return Curve(**{"data": "colours", "visitor": "ann", "seconds": 20} | changes)
+def job(**changes) -> LearningCurve:
+    return LearningCurve(**{"data": "colours", "visitor": "ann", "seconds": 20} | changes)
 
 
 def of(kind, events) -> list:
@@ -43,14 +57,16 @@ def planned(monkeypatch):
 
 
 def test_sizes_are_shares_of_the_examples_and_at_least_two():
-    assert [size.at_most for size in sizes(np.full(3, 100))] == [10, 25, 50, 100]
-    assert [size.at_most for size in sizes(np.full(3, 8))] == [LEAST, 4, 8]
-    assert [size.at_most for size in sizes(np.array([2, 2]))] == [2]
-    assert sizes(np.array([0, 0])) == sizes(np.array([], dtype=int)) == ()
+    assert [size.at_most for size in choose_sizes(np.full(3, 100))] == [10, 25, 50, 100]
+    assert [size.at_most for size in choose_sizes(np.full(3, 8))] == [MIN_EXAMPLES_PER_CLASS, 4, 8]
+    assert [size.at_most for size in choose_sizes(np.array([2, 2]))] == [2]
+    assert choose_sizes(np.array([0, 0])) == choose_sizes(np.array([], dtype=int)) == ()
 
 
 def test_where_classes_differ_all_are_cut_at_one_number():
-    for share, size in zip(module.SHARES, sizes(np.array([200, 5, 0, 40])), strict=True):
+    for share, size in zip(
+        module.TRAIN_SHARES, choose_sizes(np.array([200, 5, 0, 40])), strict=True
+    ):
         assert size.examples == np.minimum([200, 5, 40], size.at_most).sum()
         assert size.examples >= share * 245
         assert size.per_class == round(size.examples / 3)
@@ -58,38 +74,41 @@ def test_where_classes_differ_all_are_cut_at_one_number():
 
 
 def test_every_approach_at_every_size_and_the_small_ones_again(toy):
-    events = list(curve(job(), stop=never))
-    points, last = of(Point, events), events[-1]
-    assert isinstance(last, Curved)
+    events = list(run_learning_curve(job(), stop=never))
+    points, last = of(CurvePoint, events), events[-1]
+    assert isinstance(last, LearningCurveDone)
     assert last.points == [point.as_json() for point in points]
     there = {(point.approach, point.per_class, point.draw) for point in points}
     assert len(there) == len(points)
     assert {(a, n, 0) for a in job().approaches for n in (3, 8, 15, 30)} <= there
-    assert {draw for _, n, draw in there if n == 3} == set(range(MOST_DRAWS))
+    assert {draw for _, n, draw in there if n == 3} == set(range(MAX_DRAWS))
     assert {pair["first"] for pair in last.crossing} == {"fine_tune", "hybrid"}
     assert {one["approach"] for one in last.forecast} == set(job().approaches)
     assert "of each class" in last.words
     assert from_json(last.as_json()) == last
     assert any(point.settled for point in points)
-    assert store().of_visitor("ann") == []  # the single runs are no rows
+    assert get_store().of_visitor("ann") == []  # the single runs are no rows
 
 
 def test_the_test_is_the_same_for_all_even_where_time_is_short(toy):
     toys.SLOW["seconds"] = 0.01
-    events = list(curve(job(seconds=6), stop=never))
-    assert len({point.tests for point in of(Point, events)}) == 1
+    events = list(run_learning_curve(job(seconds=6), stop=never))
+    assert len({point.tests for point in of(CurvePoint, events)}) == 1
 
 
 def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned):
     events = list(
-        curve(
+        run_learning_curve(
             job(data="digits", per_class=20, seconds=5, approaches=("simple", "none")), stop=never
         )
     )
-    assert len(of(Point, events)) == len(planned)
+    assert len(of(CurvePoint, events)) == len(planned)
     first = [plan for plan in planned if plan.seed == 0 and plan.approach == "simple"]
     chosen = [
-        {picture.tobytes() for picture in datasets.pick("digits").data(p.per_class, 0).train.inputs}
+        {
+            picture.tobytes()
+            for picture in datasets.get_dataset("digits").data(p.per_class, 0).train.inputs
+        }
         for p in first
     ]
     assert [len(some) for some in chosen] == [20, 50, 100, 200]
@@ -101,8 +120,8 @@ def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned
 
 def test_what_is_shared_never_mixes_up_the_training_examples(toy):
     """A run inside a curve gives the score that it gives alone."""
-    points = of(Point, curve(job(approaches=("none",)), stop=never))
-    assert len(points) == 4 * MOST_DRAWS
+    points = of(CurvePoint, run_learning_curve(job(approaches=("none",)), stop=never))
+    assert len(points) == 4 * MAX_DRAWS
     for point in points:
         (plan,) = job(approaches=("none",)).plans(per_class=point.per_class, seed=point.draw)
         assert list(run(plan))[-1].test_right == point.right
@@ -110,16 +129,16 @@ def test_what_is_shared_never_mixes_up_the_training_examples(toy):
 
 def test_the_budget_is_a_ceiling(toy):
     toys.SLOW["seconds"] = 0.02
-    last = list(curve(job(seconds=4), stop=never))[-1]
+    last = list(run_learning_curve(job(seconds=4), stop=never))[-1]
     assert last.seconds < 4 * 1.25
 
 
 def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     toys.SLOW["seconds"] = 0.05
-    hurried, told = [], module.told
+    hurried, told = [], module.analyse_curves
     monkeypatch.setattr(module, "told", lambda *some: hurried.extend(some[2]) or told(*some))
-    events = list(curve(job(seconds=3), stop=never))
-    points = of(Point, events)
+    events = list(run_learning_curve(job(seconds=3), stop=never))
+    points = of(CurvePoint, events)
     assert not all(point.whole for point in points)
     assert "more seconds" in events[-1].words
     whole = {(point.approach, point.per_class) for point in points if point.whole}
@@ -135,16 +154,16 @@ def test_stop_ends_with_the_points_there_are(toy):
     events = []
 
     def stop() -> bool:
-        return len(of(Point, events)) >= 4
+        return len(of(CurvePoint, events)) >= 4
 
-    for event in curve(job(), stop=stop):
+    for event in run_learning_curve(job(), stop=stop):
         events.append(event)
-    assert len(of(Point, events)) == 4
-    assert isinstance(events[-1], Curved)
+    assert len(of(CurvePoint, events)) == 4
+    assert isinstance(events[-1], LearningCurveDone)
 
 
 def test_stopped_before_the_first_point_there_are_no_curves(toy):
-    assert isinstance(list(curve(job(), stop=lambda: True))[-1], Cancelled)
+    assert isinstance(list(run_learning_curve(job(), stop=lambda: True))[-1], JobCancelled)
 
 
 def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
@@ -154,33 +173,39 @@ def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
         return run(plan, **more)
 
     monkeypatch.setattr(executor, "run", broken)
-    events = list(curve(job(), stop=never))
+    events = list(run_learning_curve(job(), stop=never))
     assert "memory" in of(Notice, events)[0].text
-    assert {point.approach for point in of(Point, events)} == {"transfer", "fine_tune"}
-    last = list(curve(job(approaches=("hybrid",)), stop=never))[-1]
-    assert isinstance(last, Failed)
+    assert {point.approach for point in of(CurvePoint, events)} == {"transfer", "fine_tune"}
+    last = list(run_learning_curve(job(approaches=("hybrid",)), stop=never))[-1]
+    assert isinstance(last, JobFailed)
     assert "memory" in last.text
 
 
 def test_too_few_examples_are_refused_with_what_to_do(toy):
     with pytest.raises(BadData, match="add examples"):
-        list(curve(job(per_class=2), stop=never))
+        list(run_learning_curve(job(per_class=2), stop=never))
 
 
 @pytest.mark.parametrize("wrong", [{"approaches": ()}, {"approaches": ("nun",)}, {"seconds": -1}])
 def test_what_cannot_be_run_is_refused(wrong, toy):
     with pytest.raises(BadPlan):
-        list(curve(job(**wrong), stop=never))
+        list(run_learning_curve(job(**wrong), stop=never))
 
 
 def test_a_curve_waits_in_the_queue_like_any_job(toy):
-    runs: Store = store()
+    runs: Store = get_store()
     key = runs.start(job(seconds=7), "ann")
     assert runs.wait("bob").seconds == 7  # in all, not for each approach
     claimed = runs.claim("test")
     assert kind_of(claimed.plan) == "curve"
     assert claimed.plan == job(seconds=7) == job_from("curve", job(seconds=7).as_json())
-    told = list(execute(runs, key, claimed.plan, jobs.perform))
-    assert {type(event) for event in told} <= {Stage, Progress, Point, Curved, Notice}
+    told = list(execute(runs, key, claimed.plan, jobs.run_job))
+    assert {type(event) for event in told} <= {
+        Stage,
+        Progress,
+        CurvePoint,
+        LearningCurveDone,
+        Notice,
+    }
     assert runs.find(key).state == FINISHED
     assert runs.find(key).result["type"] == "curved"

@@ -6,16 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from trainers.events import Finished, Started
-from trainers.plan import Pace, Plan
+from trainers.events import RunFinished, RunStarted
+from trainers.plan import Plan, RecordedSchedule
 from trainers.training import estimate
-from trainers.training.estimate import Ahead, Footprint, footprint, peak_bytes, seconds
-from trainers.training.recipes import phases
+from trainers.training.estimate import (
+    ActivationMemory,
+    RunSize,
+    estimate_peak_bytes,
+    estimate_seconds,
+    measure_activations,
+)
+from trainers.training.recipes import build_phases
 from trainers.training.run import run
 
-RUN = Ahead(
+RUN = RunSize(
     approach="transfer",
-    phases=phases("transfer", "images", "all"),
+    phases=build_phases("transfer", "images", "all"),
     learn=80,
     held=20,
     test=100,
@@ -27,56 +33,59 @@ RUN = Ahead(
     budget=1000,
     parameters=1_000_000,
     lora=10_000,
-    footprint=Footprint(kept=5000, widest=1000),
+    footprint=ActivationMemory(kept=5000, widest=1000),
 )
-FINE_TUNE = replace(RUN, approach="fine_tune", phases=phases("fine_tune", "images", "all"))
+FINE_TUNE = replace(RUN, approach="fine_tune", phases=build_phases("fine_tune", "images", "all"))
 
 
 def test_a_frozen_model_looks_once_at_every_example_and_at_its_mirror_image():
     once = 0.5 + 200 * 0.01
-    assert once < seconds(RUN) < once + 1
-    mirrored = seconds(replace(RUN, mirror=True)) - seconds(RUN)
+    assert once < estimate_seconds(RUN) < once + 1
+    mirrored = estimate_seconds(replace(RUN, mirror=True)) - estimate_seconds(RUN)
     assert mirrored == pytest.approx(100 * 0.01)  # those that learn and check
     slower = replace(RUN, forward_seconds=0.02)
-    assert seconds(slower) - seconds(RUN) == pytest.approx(200 * 0.01)
+    assert estimate_seconds(slower) - estimate_seconds(RUN) == pytest.approx(200 * 0.01)
 
 
 def test_a_model_that_learns_takes_its_steps_and_once_more_with_the_checks():
     (phase,) = FINE_TUNE.phases
-    step = estimate.STEP["all"] * phase.batch * 0.01
+    step = estimate.FORWARDS_PER_STEP["all"] * phase.batch * 0.01
     steps = phase.most_steps(80)
-    assert seconds(FINE_TUNE) > (steps + steps) * step
+    assert estimate_seconds(FINE_TUNE) > (steps + steps) * step
     alone = replace(FINE_TUNE, held=0)
-    assert seconds(alone) < seconds(FINE_TUNE) - steps * step
+    assert estimate_seconds(alone) < estimate_seconds(FINE_TUNE) - steps * step
 
 
 def test_it_is_never_foretold_beyond_the_budget():
     for budget in (5, 20, 60):
-        assert seconds(replace(FINE_TUNE, budget=budget)) <= budget
-    assert seconds(replace(FINE_TUNE, budget=60)) > 40
+        assert estimate_seconds(replace(FINE_TUNE, budget=budget)) <= budget
+    assert estimate_seconds(replace(FINE_TUNE, budget=60)) > 40
 
 
 def test_named_steps_are_foretold_as_they_are_named():
-    pace = Pace(train=80, validation=20, test=100, steps=((50, 10, 5),), refit=7)
-    known = seconds(replace(FINE_TUNE, pace=pace, budget=1))
+    pace = RecordedSchedule(train=80, validation=20, test=100, steps=((50, 10, 5),), refit=7)
+    known = estimate_seconds(replace(FINE_TUNE, pace=pace, budget=1))
     (phase,) = FINE_TUNE.phases
-    step = estimate.STEP["all"] * phase.batch * 0.01
+    step = estimate.FORWARDS_PER_STEP["all"] * phase.batch * 0.01
     looks = known - 17 * step
     assert 0 < looks < 8 * 20 * 0.01 + 4  # before, after, and the looks between
 
 
 def test_every_number_that_learns_takes_a_gradient_two_averages_and_copies():
-    none = peak_bytes(replace(FINE_TUNE, parameters=0), 0)
-    assert peak_bytes(FINE_TUNE, 0) - none >= 4 * (1 + 2) * 1_000_000
-    lora = replace(FINE_TUNE, phases=phases("fine_tune", "images", "lora"))
-    assert peak_bytes(lora, 0) < peak_bytes(FINE_TUNE, 0) / 5
-    assert peak_bytes(FINE_TUNE, 123) == peak_bytes(FINE_TUNE, 0) + 123
-    assert peak_bytes(replace(FINE_TUNE, waiting=77), 0) == peak_bytes(FINE_TUNE, 0) + 77
+    none = estimate_peak_bytes(replace(FINE_TUNE, parameters=0), 0)
+    assert estimate_peak_bytes(FINE_TUNE, 0) - none >= 4 * (1 + 2) * 1_000_000
+    lora = replace(FINE_TUNE, phases=build_phases("fine_tune", "images", "lora"))
+    assert estimate_peak_bytes(lora, 0) < estimate_peak_bytes(FINE_TUNE, 0) / 5
+    assert estimate_peak_bytes(FINE_TUNE, 123) == estimate_peak_bytes(FINE_TUNE, 0) + 123
+    assert (
+        estimate_peak_bytes(replace(FINE_TUNE, waiting=77), 0)
+        == estimate_peak_bytes(FINE_TUNE, 0) + 77
+    )
 
 
 def test_what_layers_hand_on_is_counted_and_grows_with_the_length_of_texts():
     net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(), nn.Linear(100, 2))
-    with footprint(net, 3, tokens=8) as found:
+    with measure_activations(net, 3, tokens=8) as found:
         net(torch.zeros(3, 4))
     assert found.kept == 4 * (100 + 100 + 2)
     assert found.widest == 4 * (100 + 100)
@@ -87,7 +96,7 @@ def test_what_layers_hand_on_is_counted_and_grows_with_the_length_of_texts():
 
 def test_what_a_layer_changes_in_place_is_counted_once():
     net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(inplace=True), nn.Linear(100, 2))
-    with footprint(net, 3) as found:
+    with measure_activations(net, 3) as found:
         net(torch.zeros(3, 4))
     assert found.kept == 4 * (100 + 2)
 
@@ -96,8 +105,8 @@ def test_what_a_layer_changes_in_place_is_counted_once():
 def test_a_run_foretells_before_it_learns_and_its_repeat_does_too(approach, toy):
     toy.SLOW["seconds"] = 0.01
     started, *_, finished = run(Plan(data="colours", approach=approach, seconds=3))
-    assert isinstance(started, Started)
-    assert isinstance(finished, Finished)
+    assert isinstance(started, RunStarted)
+    assert isinstance(finished, RunFinished)
     assert 0 < started.predicted_seconds <= 3
     assert 0.5 < started.predicted_memory_bytes / finished.peak_memory_bytes < 1.5
     again, *_ = run(Plan.from_json(finished.repeat))

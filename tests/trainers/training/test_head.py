@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from trainers.events import PhaseDone, Step, Validated
+from trainers.events import PhaseDone, Step, ValidationDone
 from trainers.training import head as teaching
-from trainers.training.head import ONE_PART_FROM, PARTS, parts_of, teach
+from trainers.training.head import NUM_FOLDS, SINGLE_FOLD_MIN_EXAMPLES, assign_folds, fit_head
 from trainers.training.loop import Clock, Head
-from trainers.training.monitor import View
-from trainers.training.run import never
+from trainers.training.monitor import LiveMonitor
+from trainers.training.run import never_stop
 
 CLASSES, FEATURES = 3, 6
 
@@ -23,15 +23,15 @@ def examples(each: int, *, seed: int = 0, spread: float = 1.0) -> tuple[torch.Te
     return centres[labels] + spread * torch.randn(len(labels), FEATURES, generator=dice), labels
 
 
-def taught(features, labels, *, seconds=60.0, stop=never, steps=None, parts=None):
+def taught(features, labels, *, seconds=60.0, stop=never_stop, steps=None, parts=None):
     """The head, all events, and what cross-validation found."""
     head = Head(FEATURES, CLASSES)
     head.calibrate(features)
-    parts = parts_of(labels.numpy()) if parts is None else parts
+    parts = assign_folds(labels.numpy()) if parts is None else parts
     viewed = np.flatnonzero(parts == 0)
-    stream = teach(
+    stream = fit_head(
         head, features, labels, parts, number=0, clock=Clock(seconds), until_seconds=seconds,
-        stop=stop, view=View(labels[viewed]), viewed=viewed, steps=steps,
+        stop=stop, view=LiveMonitor(labels[viewed]), viewed=viewed, steps=steps,
     )  # fmt: skip
     events = []
     while True:
@@ -47,21 +47,21 @@ def of(kind, events) -> list:
 
 def test_every_class_is_spread_over_the_parts_and_a_lone_example_is_never_left_out():
     labels = np.array([0] * 10 + [1] * 3 + [2])
-    parts = parts_of(labels)
+    parts = assign_folds(labels)
     assert [sorted(parts[labels == label].tolist()) for label in range(3)] == [
         [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 1, 2], [-1],
     ]  # fmt: skip
 
 
 def test_many_examples_are_checked_on_one_part_alone():
-    parts = parts_of(np.arange(ONE_PART_FROM) % 4)
+    parts = assign_folds(np.arange(SINGLE_FOLD_MIN_EXAMPLES) % 4)
     assert set(parts.tolist()) == {-1, 0}
-    assert (parts == 0).mean() == pytest.approx(1 / PARTS)
+    assert (parts == 0).mean() == pytest.approx(1 / NUM_FOLDS)
 
 
 def test_the_twin_never_saw_its_part():
     features, labels = examples(30, spread=0.3)
-    parts = parts_of(labels.numpy())
+    parts = assign_folds(labels.numpy())
     wrong = torch.where(torch.from_numpy(parts == 0), (labels + 1) % CLASSES, labels)
     runs = [taught(features, some, steps=1, parts=parts) for some in (labels, wrong)]
     (head, _, found), (other, _, changed) = runs
@@ -74,7 +74,7 @@ def test_what_cannot_be_learned_is_at_chance_however_well_it_was_learned_by_hear
     features, _ = examples(60)
     dice = torch.randint(CLASSES, (len(features),), generator=torch.Generator().manual_seed(1))
     _, events, found = taught(features, dice, steps=200)
-    last = of(Validated, events)[-1]
+    last = of(ValidationDone, events)[-1]
     assert last.accuracy < 0.45
     assert last.train_accuracy > last.accuracy
     assert found.best_step < 20
@@ -82,7 +82,7 @@ def test_what_cannot_be_learned_is_at_chance_however_well_it_was_learned_by_hear
 
 def test_what_can_be_learned_is_and_new_examples_agree_with_the_checks():
     head, events, _ = taught(*examples(60, spread=0.5))
-    best = min(of(Validated, events), key=lambda look: look.loss)
+    best = min(of(ValidationDone, events), key=lambda look: look.loss)
     features, labels = examples(200, seed=1, spread=0.5)
     with torch.no_grad():
         scores = head(features)
@@ -96,8 +96,8 @@ def test_it_stops_when_the_checks_no_longer_improve_and_keeps_the_best():
     features, labels = examples(8, spread=2.0)
     head, events, found = taught(features, labels)
     assert events[-1].why == "no longer improves"
-    assert found.best_step < found.steps < teaching.MOST_STEPS
-    assert [look.step for look in of(Validated, events) if look.best][-1] == found.best_step
+    assert found.best_step < found.steps < teaching.MAX_STEPS
+    assert [look.step for look in of(ValidationDone, events) if look.best][-1] == found.best_step
     again, _, _ = taught(features, labels, steps=found.best_step)
     assert torch.equal(head.linear.weight, again.linear.weight)
 
@@ -109,7 +109,7 @@ def test_named_steps_repeat_what_a_clock_or_a_stop_decided():
     assert events[-1].why == "stopped"
     again, repeated, _ = taught(features, labels, steps=found.steps)
     assert torch.equal(head.linear.weight, again.linear.weight)
-    looks = [[look.step for look in of(Validated, some)] for some in (events, repeated)]
+    looks = [[look.step for look in of(ValidationDone, some)] for some in (events, repeated)]
     assert looks[0] == looks[1]
 
 
@@ -122,5 +122,5 @@ def test_time_that_is_up_ends_it_after_a_step():
 def test_where_none_can_be_left_out_it_learns_a_little_from_all():
     features, labels = examples(1, spread=0.1)
     head, _, found = taught(features, labels, parts=np.full(3, -1))
-    assert found.steps == found.best_step == teaching.BLIND_STEPS
+    assert found.steps == found.best_step == teaching.STEPS_WITHOUT_VALIDATION
     assert (head(features).argmax(1) == labels).all()

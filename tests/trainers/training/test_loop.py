@@ -11,23 +11,23 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.support import toys
-from trainers.events import Paced, PhaseDone, Step, Validated
+from trainers.events import PhaseDone, PhaseScheduled, Step, ValidationDone
 from trainers.training.loop import (
-    TRUSTED_CHECKS,
-    WARM_UP_STEPS,
+    MIN_EXAMPLES_FOR_BEST_WEIGHTS,
+    WARMUP_STEPS,
     Clock,
-    Diverged,
+    DivergenceError,
     Head,
     Model,
-    learned,
-    learning_mode,
-    predicted,
-    rate,
+    lr_multiplier,
+    predict,
+    set_train_mode,
     train,
+    trainable_state_dict,
 )
-from trainers.training.monitor import View
-from trainers.training.recipes import Phase, phases
-from trainers.training.run import never
+from trainers.training.monitor import LiveMonitor
+from trainers.training.recipes import Phase, build_phases
+from trainers.training.run import never_stop
 
 PHASE = Phase(
     title="toy",
@@ -40,14 +40,16 @@ PHASE = Phase(
     patience=100,
     settles_in=0,
 )
-ENOUGH = TRUSTED_CHECKS // 3 + 1  # of each of the toys' classes: early stopping is trusted
+ENOUGH = (
+    MIN_EXAMPLES_FOR_BEST_WEIGHTS // 3 + 1
+)  # of each of the toys' classes: early stopping is trusted
 
 
 def phase(**changes) -> Phase:
     return Phase(**{**PHASE.__dict__, **changes})
 
 
-def playing(model, phase=PHASE, *, seconds=60.0, stop=never, steps=None, data=None, held=None):
+def playing(model, phase=PHASE, *, seconds=60.0, stop=never_stop, steps=None, data=None, held=None):
     held = toys.examples(5, seed=2) if held is None else held
     return train(
         model,
@@ -58,7 +60,7 @@ def playing(model, phase=PHASE, *, seconds=60.0, stop=never, steps=None, data=No
         clock=Clock(seconds),
         until_seconds=seconds,
         stop=stop,
-        view=View(held.labels),
+        view=LiveMonitor(held.labels),
         steps=steps,
     )
 
@@ -144,18 +146,18 @@ def test_batch_norm_keeps_its_statistics_where_few_steps_are_planned():
 
 
 def test_from_scratch_there_are_no_statistics_to_keep():
-    (only,) = phases("scratch", "images", "all")
+    (only,) = build_phases("scratch", "images", "all")
     assert only.settles_in == 0
 
 
 def test_learning_mode_is_training_only_where_something_learns():
     model = Model(nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.BatchNorm1d(2)), Head(2, 2))
     model.body.requires_grad_(False)
-    learning_mode(model)
+    set_train_mode(model)
     assert not any(module.training for module in model.body.modules())
     assert model.head.training
     model.body.requires_grad_(True)
-    learning_mode(model)
+    set_train_mode(model)
     assert all(module.training for module in model.modules())
 
 
@@ -189,10 +191,10 @@ def test_the_best_weights_are_handed_back():
     model, held = toys.model(), toys.examples(ENOUGH, seed=2)
     overfits = phase(max_epochs=15, learning_rate=0.05, head_learning_rate=0.05)
     events, _ = played(model, overfits, held=held, data=toys.examples(10, mislabelled=True))
-    looks = of(Validated, events)
+    looks = of(ValidationDone, events)
     best = max(looks, key=lambda look: (look.accuracy, -look.loss))
     assert best is not looks[-1]
-    _, scores = predicted(model, held.inputs)
+    _, scores = predict(model, held.inputs)
     assert (scores.argmax(1) == held.labels).float().mean().item() == best.accuracy
     assert F.cross_entropy(scores, held.labels).item() == best.loss
 
@@ -200,7 +202,7 @@ def test_the_best_weights_are_handed_back():
 def test_a_look_is_called_best_when_it_beats_all_before():
     events, _ = played(toys.model(), held=toys.examples(ENOUGH, seed=2))
     top = (-1.0, -math.inf)
-    for look in of(Validated, events):
+    for look in of(ValidationDone, events):
         assert look.best == ((look.accuracy, -look.loss) > top)
         top = max(top, (look.accuracy, -look.loss))
 
@@ -209,17 +211,17 @@ def test_few_checks_cannot_tell_so_it_learns_to_the_end_and_the_last_weights_are
     model, held = toys.model(), toys.examples(10, seed=2)
     dice = toys.examples(10, mislabelled=True)
     events, steps = played(model, phase(max_epochs=15, patience=1), held=held, data=dice)
-    looks = of(Validated, events)
+    looks = of(ValidationDone, events)
     assert steps[1] == steps[0]
     assert all(look.best for look in looks)
     assert looks[-1].loss > min(look.loss for look in looks)
-    _, scores = predicted(model, held.inputs)
+    _, scores = predict(model, held.inputs)
     assert F.cross_entropy(scores, held.labels).item() == looks[-1].loss
 
 
 def test_without_checks_nothing_is_looked_at():
     events, steps = played(toys.model(), held=toys.examples(0))
-    assert of(Validated, events) == []
+    assert of(ValidationDone, events) == []
     assert steps[0] == steps[1] == 5 * 4
 
 
@@ -230,13 +232,13 @@ def test_it_stops_when_it_no_longer_improves():
     }
     events, steps = played(toys.model(), phase(max_epochs=500, patience=3), **dice)
     assert events[-1].why == "no longer improves"
-    assert [look.best for look in of(Validated, events)][-4:] == [True, False, False, False]
+    assert [look.best for look in of(ValidationDone, events)][-4:] == [True, False, False, False]
     assert steps[1] < steps[0]
 
 
 def test_it_learns_what_can_be_learned():
     events, _ = played(toys.model(), phase(max_epochs=20))
-    looks = of(Validated, events)
+    looks = of(ValidationDone, events)
     assert looks[0].step == 0
     assert looks[0].train_accuracy is None
     assert max(look.accuracy for look in looks) > 0.9
@@ -245,8 +247,8 @@ def test_it_learns_what_can_be_learned():
 
 def test_it_looks_before_the_first_step_and_after_the_last():
     events, steps = played(toys.model())
-    assert isinstance(events[0], Validated)
-    assert of(Validated, events)[-1].step == of(Step, events)[-1].step == steps[1]
+    assert isinstance(events[0], ValidationDone)
+    assert of(ValidationDone, events)[-1].step == of(Step, events)[-1].step == steps[1]
     assert isinstance(events[-1], PhaseDone)
     assert [step.step for step in of(Step, events)] == list(range(1, steps[1] + 1))
     times = [event.seconds for event in events]
@@ -255,18 +257,20 @@ def test_it_looks_before_the_first_step_and_after_the_last():
 
 def test_it_looks_several_times_within_few_epochs():
     events, _ = played(toys.model(), phase(max_epochs=1, batch=2), data=toys.examples(20))
-    assert len(of(Validated, events)) >= 6
+    assert len(of(ValidationDone, events)) >= 6
 
 
 def test_slow_steps_are_not_outnumbered_by_looks():
     toys.SLOW["seconds"] = 0.02
     events, steps = played(toys.model(), phase(max_epochs=100), seconds=0.6)
     assert 4 <= steps[1] < 30
-    assert len(of(Validated, events)) <= 3 + steps[1] / 4
+    assert len(of(ValidationDone, events)) <= 3 + steps[1] / 4
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_words():
-    with pytest.raises(Diverged, match=r"at step \d+ of 'toy'.*Try a learning rate below 1e\+30"):
+    with pytest.raises(
+        DivergenceError, match=r"at step \d+ of 'toy'.*Try a learning rate below 1e\+30"
+    ):
         played(toys.model(), phase(learning_rate=1e30, head_learning_rate=1e30))
 
 
@@ -279,9 +283,9 @@ def test_the_budget_is_kept_when_steps_are_slow():
     events, _ = played(toys.model(), phase(max_epochs=1000), seconds=1.5)
     took = time.monotonic() - began
     assert 0.7 < took < 2.5
-    assert of(Validated, events)[-1].step == of(Step, events)[-1].step
+    assert of(ValidationDone, events)[-1].step == of(Step, events)[-1].step
     assert isinstance(events[-1], PhaseDone)
-    (paced,) = of(Paced, events)
+    (paced,) = of(PhaseScheduled, events)
     assert paced.step_seconds >= 0.05
     assert paced.steps < 40
     assert (events[-1].why, events[-1].whole) == ("time is up", False)
@@ -290,7 +294,7 @@ def test_the_budget_is_kept_when_steps_are_slow():
 def test_one_step_longer_than_the_budget_is_still_a_step_and_a_look():
     toys.SLOW["seconds"] = 0.3
     events, steps = played(toys.model(), seconds=0.1)
-    assert [type(event) for event in events] == [Validated, Step, Validated, PhaseDone]
+    assert [type(event) for event in events] == [ValidationDone, Step, ValidationDone, PhaseDone]
     assert events[-1].why == "time is up"
     assert steps == (1, 1, 1)
 
@@ -313,7 +317,7 @@ def test_named_steps_are_made_whatever_the_clock_says():
     events, steps = played(toys.model(), phase(max_epochs=1000), seconds=1e-9, steps=(25, 17, 12))
     assert steps == (25, 17, 12)
     assert len(of(Step, events)) == 17
-    assert of(Paced, events)[0].steps == 25
+    assert of(PhaseScheduled, events)[0].steps == 25
 
 
 def test_named_steps_repeat_what_the_clock_chose():
@@ -336,9 +340,9 @@ def test_stop_ends_after_the_step_in_flight_with_the_best_so_far():
     events, steps = played(model, held=held, stop=lambda: next(asked) >= 7)
     assert steps[1] == 7
     assert events[-1].why == "stopped"
-    looks = of(Validated, events)
+    looks = of(ValidationDone, events)
     assert looks[-1].step == 7
-    _, scores = predicted(model, held.inputs)
+    _, scores = predict(model, held.inputs)
     assert (
         F.cross_entropy(scores, held.labels).item()
         == max(looks, key=lambda look: (look.accuracy, -look.loss)).loss
@@ -362,24 +366,24 @@ def test_closing_the_generator_abandons_after_the_last_whole_step():
 
 def test_the_warm_up_does_not_depend_on_the_number_of_steps():
     for steps in (None, 11, 100, 10_000):
-        assert [rate(n, steps) for n in range(WARM_UP_STEPS)] == [
-            (n + 1) / WARM_UP_STEPS for n in range(WARM_UP_STEPS)
+        assert [lr_multiplier(n, steps) for n in range(WARMUP_STEPS)] == [
+            (n + 1) / WARMUP_STEPS for n in range(WARMUP_STEPS)
         ]
 
 
 def test_the_rate_falls_in_a_line_after_the_warm_up():
-    rates = [rate(n, 60) for n in range(WARM_UP_STEPS, 61)]
+    rates = [lr_multiplier(n, 60) for n in range(WARMUP_STEPS, 61)]
     assert rates[0] == 1
     assert rates[-1] == 0
     falls = {round(a - b, 9) for a, b in itertools.pairwise(rates)}
     assert falls == {0.02}
-    assert rate(500, None) == 1
-    assert rate(500, 60) == 0
+    assert lr_multiplier(500, None) == 1
+    assert lr_multiplier(500, 60) == 0
 
 
 def test_what_is_kept_of_a_run_is_what_learned():
     model = toys.model()
     model.body.first.requires_grad_(False)
-    names = set(learned(model))
+    names = set(trainable_state_dict(model))
     assert {"head.linear.weight", "head.linear.bias", "body.second.1.running_mean"} <= names
     assert not any(name.startswith("body.first") for name in names)

@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 
 from trainers import serving
-from trainers.datasets import Data, Split
-from trainers.events import Answered, Finished, Notice
-from trainers.export.bundle import model_of, temperature_of
-from trainers.networks.encoder import mirror
+from trainers.datasets import DatasetSplits, Split
+from trainers.events import Notice, PredictionsRecorded, RunFinished
+from trainers.export.bundle import load_model, load_temperature
+from trainers.networks.encoder import flip_horizontal
 from trainers.plan import Plan
-from trainers.serving.server import Warm, found as found_by
-from trainers.store import store
-from trainers.system.paths import run_folder
+from trainers.serving.server import ModelCache, handle_request as found_by
+from trainers.store import get_store
+from trainers.system.paths import run_dir
 from trainers.training import run as trainers_run
 from trainers.training.run import run
 from trainers.workers.execute import execute
@@ -28,7 +28,7 @@ def plan(**changes) -> Plan:
     return Plan(**{"data": "colours", "approach": "transfer", "seconds": 20} | changes)
 
 
-def sided(toy, *, either: bool) -> Data:
+def sided(toy, *, either: bool) -> DatasetSplits:
     """Noise, a colour that says which class it is, and light from one side: from either where that
     is chance; else the side says which class it is, and the colour nothing."""
 
@@ -94,7 +94,7 @@ def test_a_repeated_run_does_with_mirror_images_as_the_first_did(either, toy, mo
 
 
 def test_a_second_look_is_not_taken_where_the_budget_is_too_short_for_it(toy, monkeypatch):
-    monkeypatch.setattr(trainers_run, "MIRROR_SHARE", 1e-6)
+    monkeypatch.setattr(trainers_run, "FLIP_BUDGET_SHARE", 1e-6)
     events = list(run(plan(), data=sided(toy, either=True)))
     assert not mirrored(events)
     assert sum(toy.SEEN) == PROBES + 24 + 120
@@ -103,17 +103,19 @@ def test_a_second_look_is_not_taken_where_the_budget_is_too_short_for_it(toy, mo
 def test_the_kept_model_looks_at_mirror_images_too(toy, monkeypatch):
     data = sided(toy, either=True)
     monkeypatch.setattr(toy, "colours", lambda per_class, seed: data)
-    key = store().start(plan(), visitor="ann", worker="test")
-    assert isinstance(list(execute(store(), key, plan(), run, run_folder(key)))[-1], Finished)
-    (told,) = [event for _, event in store().events(key) if isinstance(event, Answered)]
-    kept = model_of(store().find(key))
+    key = get_store().start(plan(), visitor="ann", worker="test")
+    assert isinstance(list(execute(get_store(), key, plan(), run, run_dir(key)))[-1], RunFinished)
+    (told,) = [
+        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+    ]
+    kept = load_model(get_store().find(key))
     assert kept.mirrored
     found = kept.sureness(data.test.inputs)
     assert found.argmax(1).tolist() == told.answers
-    told, blobs = serving.packed([one.getvalue() for one in map(png, data.test.inputs[:9])])
+    told, blobs = serving.pack_inputs([one.getvalue() for one in map(png, data.test.inputs[:9])])
     question = {"verb": "answer", "run": key, "inputs": told, "options": {}}
-    tried = found_by(Warm(), question, blobs, lambda text, share: None)
-    by = temperature_of(store().find(key))
+    tried = found_by(ModelCache(), question, blobs, lambda text, share: None)
+    by = load_temperature(get_store().find(key))
     sure = kept.sureness(data.test.inputs[:9]) ** (1 / by)
     assert np.array([one["sureness"] for one in tried]) == pytest.approx(
         sure / sure.sum(1, keepdims=True), abs=0.002
@@ -126,4 +128,4 @@ def test_the_kept_model_looks_at_mirror_images_too(toy, monkeypatch):
 
 def test_a_mirror_exchanges_left_and_right():
     picture = torch.arange(6).view(1, 1, 2, 3)
-    assert mirror(picture).flatten().tolist() == [2, 1, 0, 5, 4, 3]
+    assert flip_horizontal(picture).flatten().tolist() == [2, 1, 0, 5, 4, 3]

@@ -13,27 +13,27 @@ from safetensors.torch import load_file
 import trainers.training.run as trainers_run
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
-from trainers.datasets import Data, Split
+from trainers.datasets import DatasetSplits, Split
 from trainers.events import (
     Baseline,
-    Calibrated,
-    Finished,
+    CalibrationDone,
     Notice,
     PhaseDone,
     PhaseStarted,
+    RunFinished,
+    RunStarted,
     Stage,
-    Started,
     Step,
-    Validated,
-    Watched,
+    ValidationDone,
+    WatchedExamples,
 )
 from trainers.networks import loading
 from trainers.plan import BadPlan, Plan
 from trainers.training import features as looking, loop
-from trainers.training.checkpoint_file import CHECKPOINT
-from trainers.training.head import parts_of
-from trainers.training.prototypes import nearest, nearest_mean
-from trainers.training.run import BadData, check, held_out, run
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
+from trainers.training.head import assign_folds
+from trainers.training.prototypes import assign_nearest, classify_by_class_mean
+from trainers.training.run import BadData, check_data, run, split_validation
 
 KINDS = {"images": "colours", "text": "words"}
 TRAINED = ("transfer", "fine_tune", "hybrid", "scratch")
@@ -62,10 +62,10 @@ def timeless(events) -> list[dict]:
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_every_approach_ends_with_a_score_on_every_kind_of_data(approach, modality, toy):
     events = list(run(plan(approach, KINDS[modality])))
-    assert isinstance(events[0], Started)
+    assert isinstance(events[0], RunStarted)
     finished = events[-1]
-    assert isinstance(finished, Finished)
-    assert len(of(Finished, events)) == 1
+    assert isinstance(finished, RunFinished)
+    assert len(of(RunFinished, events)) == 1
     assert finished.test_accuracy > 0.6  # chance is a third
     assert finished.test_accuracy_low < finished.test_accuracy <= finished.test_accuracy_high <= 1
     assert finished.test_right == finished.test_accuracy * finished.test_examples
@@ -98,11 +98,14 @@ def test_a_trained_run_tells_its_story_in_order(approach, toy):
     once_more = [] if approach == "transfer" else ["refit"]
     stages = [stage.key for stage in of(Stage, events)]
     assert stages == ["features", *["phase"] * phases, *once_more, "test"]
-    assert len(of(Watched, events)) == 1
+    assert len(of(WatchedExamples, events)) == 1
     assert len(of(Baseline, events)) == 1
     times = [event.seconds for event in events if hasattr(event, "seconds")]
     assert times == sorted(times)
-    assert of(Started, events)[0].train_examples + of(Started, events)[0].validation_examples == 90
+    assert (
+        of(RunStarted, events)[0].train_examples + of(RunStarted, events)[0].validation_examples
+        == 90
+    )
 
 
 @pytest.mark.parametrize("approach", TRAINED)
@@ -112,11 +115,13 @@ def test_what_was_learned_is_left_in_the_folder(approach, toy, tmp_path):
     assert {"head.linear.weight", "head.linear.bias", "head.centre", "head.scale"} <= set(kept)
     assert any(name.startswith("body.") for name in kept) == (approach != "transfer")
     left = {file.name for file in (tmp_path / "run").iterdir()}
-    assert left - {CHECKPOINT} == {"model.safetensors"}  # a slow run keeps where it stands, too
+    assert left - {CHECKPOINT_FILE} == {
+        "model.safetensors"
+    }  # a slow run keeps where it stands, too
 
 
 def test_hybrid_starts_its_second_phase_from_a_head_that_knows_but_has_not_seen_the_checks(toy):
-    looks = of(Validated, list(run(plan("hybrid"))))
+    looks = of(ValidationDone, list(run(plan("hybrid"))))
     thawed = next(look for look in looks if look.phase == 1)
     assert thawed.step == 0
     assert thawed.loss < math.log(3) * 0.9  # what a new head would have
@@ -148,7 +153,7 @@ def test_the_test_split_is_touched_once_at_the_end(approach, modality, toy):
 
 def test_the_examples_held_out_are_never_learned(toy):
     stream = run(plan("fine_tune"))
-    watched = next(event for event in stream if isinstance(event, Watched))
+    watched = next(event for event in stream if isinstance(event, WatchedExamples))
     toy.ASKED.clear()
     batches = []
     for event in stream:
@@ -166,16 +171,16 @@ def test_the_examples_held_out_are_never_learned(toy):
 def test_the_budget_is_kept(approach, toy):
     toy.SLOW["seconds"] = 0.02
     events = list(run(plan(approach, seconds=2)))
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     assert events[-1].seconds < 3
-    assert of(Validated, events)
+    assert of(ValidationDone, events)
 
 
 @pytest.mark.parametrize("modality", KINDS)
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_a_tiny_budget_is_a_sensible_run(approach, modality, toy):
     finished = list(run(plan(approach, KINDS[modality], seconds=0.2)))[-1]
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, RunFinished)
     assert finished.seconds < 1.5
 
 
@@ -236,7 +241,9 @@ def test_a_stopped_run_can_be_repeated(toy):
         first = []
         for event in run(plan("hybrid"), stop=asked.is_set):
             first.append(event)
-            if (isinstance(event, Watched) and not after) or len(of(Step, first)) == after > 0:
+            if (isinstance(event, WatchedExamples) and not after) or len(
+                of(Step, first)
+            ) == after > 0:
                 asked.set()
         second = list(run(Plan.from_json(first[-1].repeat)))
         assert len(of(Step, second)) == len(of(Step, first)) == after
@@ -255,7 +262,7 @@ def test_another_seed_is_another_run(toy):
 @pytest.mark.parametrize("data", ["lone", "crowd"])
 def test_a_lone_example_or_more_classes_than_examples_is_a_run(data, approach, toy):
     events = list(run(plan(approach, data)))
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     if data == "crowd" and approach != "simple":
         assert any("No training examples of: colour 0" in n.text for n in of(Notice, events))
 
@@ -271,12 +278,12 @@ def test_one_example_of_each_class_is_a_run_that_says_what_its_progress_is_worth
 def test_a_budget_that_looks_at_a_part_of_the_checks_does_not_forget_that_they_learn(
     approach, toy, monkeypatch
 ):
-    monkeypatch.setattr(looking, "LOOK_SHARE", 0.0)
-    monkeypatch.setattr(looking, "LOOK_ONCE_SHARE", 0.0)
+    monkeypatch.setattr(looking, "VALIDATION_SHARE", 0.0)
+    monkeypatch.setattr(looking, "CACHED_VALIDATION_SHARE", 0.0)
     events = list(run(plan(approach, per_class=1)))
     assert any("2 of 3 to check" in notice.text for notice in of(Notice, events))
-    assert of(Started, events)[0].validation_examples == 0
-    assert not of(Calibrated, events)
+    assert of(RunStarted, events)[0].validation_examples == 0
+    assert not of(CalibrationDone, events)
     assert "refit" not in [stage.key for stage in of(Stage, events)]
 
 
@@ -301,8 +308,8 @@ def test_no_example_and_no_words_for_the_classes_is_refused(toy):
 
 
 def test_a_loss_that_is_no_number_is_said(toy, monkeypatch):
-    monkeypatch.setattr(loop, "rate", lambda step, steps: 1e30)
-    with pytest.raises(loop.Diverged, match="Try a learning rate below"):
+    monkeypatch.setattr(loop, "lr_multiplier", lambda step, steps: 1e30)
+    with pytest.raises(loop.DivergenceError, match="Try a learning rate below"):
         list(run(plan("fine_tune")))
 
 
@@ -311,13 +318,13 @@ def test_a_loss_that_is_no_number_is_said(toy, monkeypatch):
 
 def test_a_fifth_of_each_class_is_held_out_and_one_at_least():
     labels = np.array([0] * 10 + [1] * 4 + [2] * 2 + [3])
-    learn, held = held_out(parts_of(labels))
+    learn, held = split_validation(assign_folds(labels))
     assert Counter(labels[held].tolist()) == {0: 2, 1: 1, 2: 1}
     assert sorted([*learn, *held]) == list(range(len(labels)))
 
 
 def test_no_more_than_a_few_hundred_are_held_out():
-    learn, held = held_out(parts_of(np.arange(5000) % 5))
+    learn, held = split_validation(assign_folds(np.arange(5000) % 5))
     assert len(held) == 300
     assert len(learn) == 4700
     assert len(np.unique((np.arange(5000) % 5)[held])) == 5
@@ -325,18 +332,20 @@ def test_no_more_than_a_few_hundred_are_held_out():
 
 def test_nearest_mean_goes_by_angle_and_never_to_a_class_without_examples():
     features = torch.tensor([[0.0, 1], [0, 3], [2, 0]])
-    answers = nearest_mean(features, torch.tensor([0, 0, 2]), features, classes=4)
+    answers = classify_by_class_mean(features, torch.tensor([0, 0, 2]), features, classes=4)
     assert answers.tolist() == [0, 0, 2]
 
 
 def test_nearest_is_the_row_that_points_the_same_way():
     targets = torch.tensor([[1.0, 0], [0, 1]])
-    assert nearest(targets, torch.tensor([[5.0, 1], [0.1, 0.2]])).tolist() == [0, 1]
+    assert assign_nearest(targets, torch.tensor([[5.0, 1], [0.1, 0.2]])).tolist() == [0, 1]
 
 
 def test_two_classes_are_enough():
     split = Split(["a", "b"], np.array([0, 1]))
-    check(Data("text", ("x", "y"), split, split), Plan(data="messages", approach="transfer"))
+    check_data(
+        DatasetSplits("text", ("x", "y"), split, split), Plan(data="messages", approach="transfer")
+    )
 
 
 # --- the real backbones, small -----------------------------------------------------------------
@@ -364,7 +373,9 @@ def test_real_backbone_transfers(backbone):
     )
     finished = events[-1]
     assert finished.test_accuracy > 0.3  # chance is about 0.1
-    assert of(Started, events)[0].parameters - backbone.parameters == finished.learnable_parameters
+    assert (
+        of(RunStarted, events)[0].parameters - backbone.parameters == finished.learnable_parameters
+    )
 
 
 def test_lora_on_minilm_learns_only_lora_and_head(tmp_path):
@@ -386,7 +397,9 @@ def test_what_learns_throughout_learns_once_more_with_the_checks_included(approa
     events = list(run(plan(approach)))
     pace = events[-1].repeat["pace"]
     assert pace["refit"] > pace["steps"][-1][1]  # more examples, more steps
-    _, held = held_out(parts_of(datasets.pick("colours").data(None, 0).train.labels))
+    _, held = split_validation(
+        assign_folds(datasets.get_dataset("colours").data(None, 0).train.labels)
+    )
     again = [items for number, items in toy.ASKED if number == 1][-pace["refit"] :]
     assert set(held) & {item for items in again for item in items}
 
@@ -399,7 +412,7 @@ def test_a_head_whose_body_will_find_no_time_gets_all_of_it(least_seconds, share
         until.append(how["until_seconds"])
         return teach(*given, **how)
 
-    teach = trainers_run.teach
+    teach = trainers_run.fit_head
     monkeypatch.setattr(trainers_run, "teach", noted)
     monkeypatch.setattr(trainers_run._Run, "_least", lambda self, phase: least_seconds)
     events = list(run(plan("hybrid")))
@@ -419,17 +432,17 @@ def test_a_second_helping_that_would_not_fit_is_left_out(toy):
 @pytest.mark.parametrize("approach", ["transfer", "fine_tune", "hybrid"])
 def test_without_checks_every_example_learns_at_once(approach, modality, toy):
     events = list(run(plan(approach, KINDS[modality]), checks=False))
-    assert of(Started, events)[0].train_examples == 90
-    assert of(Started, events)[0].validation_examples == 0
+    assert of(RunStarted, events)[0].train_examples == 90
+    assert of(RunStarted, events)[0].validation_examples == 0
     assert "refit" not in [stage.key for stage in of(Stage, events)]
     assert events[-1].test_accuracy > 0.6
 
 
 def test_loading_a_backbone_does_not_move_the_dice():
     """It is built with random weights first; a first run in a process must be as a later one."""
-    loading.loaded.cache_clear()
+    loading.shared_encoder.cache_clear()
     before = torch.random.get_rng_state()
-    loading.fresh("small_resnet", pretrained=True)
+    loading.new_encoder("small_resnet", pretrained=True)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -444,5 +457,5 @@ def test_weights_that_cannot_be_kept_do_not_lose_the_score(toy, tmp_path, monkey
 
     monkeypatch.setattr(trainers_run, "keep", full)
     events = list(run(plan("transfer"), folder=tmp_path))
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     assert "No space left on device" in events[-2].text

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainers.events import Answered, Finished, Notice
+from trainers.events import Notice, PredictionsRecorded, RunFinished
 from trainers.plan import Plan
 from trainers.training import features as looking, shared_cache
 
@@ -15,16 +15,16 @@ PLAN = Plan(data="digits", approach="transfer", per_class=3, seconds=30)
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    shared_cache._kept.clear()
+    shared_cache._caches.clear()
     yield
-    shared_cache._kept.clear()
+    shared_cache._caches.clear()
 
 
 @pytest.fixture
 def looked_at(monkeypatch):
     """How many examples the backbone looked at, in all."""
     seen = []
-    computed = looking.computed
+    computed = looking.extract_features
 
     def counting(body, inputs, items, **more):
         seen.append(len(items))
@@ -35,12 +35,12 @@ def looked_at(monkeypatch):
 
 
 def told(plan):
-    return list(shared_cache.run(plan, stop=lambda: False))
+    return list(shared_cache.run_with_warm_cache(plan, stop=lambda: False))
 
 
 def timed(seen):
     """Examples that were looked at only to see how fast the machine is."""
-    return sum(count for count in seen if count <= looking.PROBE)
+    return sum(count for count in seen if count <= looking.PROBE_BATCH_SIZE)
 
 
 def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
@@ -48,16 +48,19 @@ def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
     assert sum(looked_at) > timed(looked_at) > 0
     looked_at.clear()
     second = told(PLAN)
-    assert sum(looked_at) <= 2 * (looking.FEW + looking.PROBE)
-    answers = [next(e for e in run if isinstance(e, Answered)).answers for run in (first, second)]
+    assert sum(looked_at) <= 2 * (looking.WARMUP_BATCH_SIZE + looking.PROBE_BATCH_SIZE)
+    answers = [
+        next(e for e in run if isinstance(e, PredictionsRecorded)).answers
+        for run in (first, second)
+    ]
     assert answers[0] == answers[1]
 
 
 def test_it_is_charged_what_the_first_one_took(looked_at):
     told(PLAN)
-    kept = shared_cache._kept[("digits", "small_resnet", 3, 0, ())].kept
+    kept = shared_cache._caches[("digits", "small_resnet", 3, 0, ())].kept
     spent = sum(seconds for key, (_, seconds) in kept.items() if key != "forward")
-    (end,) = (event for event in told(PLAN) if isinstance(event, Finished))
+    (end,) = (event for event in told(PLAN) if isinstance(event, RunFinished))
     assert end.seconds >= spent > 0
 
 
@@ -65,22 +68,25 @@ def test_other_examples_to_learn_from_leave_the_test_in_common(looked_at):
     told(PLAN)
     looked_at.clear()
     told(replace(PLAN, seed=1))
-    zero, one = (shared_cache._kept[("digits", "small_resnet", 3, n, ())].kept for n in (0, 1))
+    zero, one = (shared_cache._caches[("digits", "small_resnet", 3, n, ())].kept for n in (0, 1))
     assert one["test"][0] is zero["test"][0]
     assert one["train"][0] is not zero["train"][0]
     assert max(looked_at) < len(one["test"][0])
 
 
 def test_few_are_kept():
-    kept = [shared_cache._shared(replace(PLAN, seed=seed)) for seed in range(shared_cache.MOST + 2)]
-    assert len(shared_cache._kept) == shared_cache.MOST
-    assert shared_cache._shared(replace(PLAN, seed=0)) is not kept[0]
-    assert shared_cache._shared(replace(PLAN, seed=shared_cache.MOST + 1)) is kept[-1]
+    kept = [
+        shared_cache._shared_cache(replace(PLAN, seed=seed))
+        for seed in range(shared_cache.MAX_CACHES + 2)
+    ]
+    assert len(shared_cache._caches) == shared_cache.MAX_CACHES
+    assert shared_cache._shared_cache(replace(PLAN, seed=0)) is not kept[0]
+    assert shared_cache._shared_cache(replace(PLAN, seed=shared_cache.MAX_CACHES + 1)) is kept[-1]
 
 
 def test_what_the_time_cut_short_is_not_shared(monkeypatch):
     """Or a later run, with more time, would go by the few."""
-    computed = looking.computed
+    computed = looking.extract_features
     learned_from = 3 * 10  # the test is looked at whole, at full speed
 
     def slow(body, inputs, items, **more):
@@ -89,10 +95,10 @@ def test_what_the_time_cut_short_is_not_shared(monkeypatch):
         return computed(body, inputs, items, **more)
 
     monkeypatch.setattr(looking, "computed", slow)
-    monkeypatch.setattr(looking, "TOGETHER", 8)
+    monkeypatch.setattr(looking, "SORT_WINDOW", 8)
     words = [event.text for event in told(replace(PLAN, seconds=1)) if isinstance(event, Notice)]
     assert any("It goes more slowly than was timed" in text for text in words)
-    ((_, shared),) = shared_cache._kept.items()
+    ((_, shared),) = shared_cache._caches.items()
     for key, (features, _) in shared.kept.items():
         if key[0] == "features":
             assert len(key[2]) == 8 * len(features)  # the numbers of its examples, as int64
@@ -104,5 +110,5 @@ def test_nothing_is_kept_of_what_does_not_come_with_thaw():
         replace(PLAN, backbone="mobilenet_v2"),
     )
     for plan in others:
-        assert shared_cache._shared(plan) is None
-    assert not shared_cache._kept
+        assert shared_cache._shared_cache(plan) is None
+    assert not shared_cache._caches

@@ -5,10 +5,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.support.toys import ToyEye, ToyReader
-from trainers.events import Changed, Finished
+from trainers.events import RunFinished, WeightsCompared
 from trainers.plan import Plan
 from trainers.training.run import run
-from trainers.training.weight_change import changed
+from trainers.training.weight_change import relative_weight_change
 
 PARTS = [{"name": name} for name in ("first", "second", "new last layer")]
 
@@ -17,9 +17,9 @@ def both(kind=ToyEye):
     return kind.make(pretrained=True), kind.make(pretrained=True)
 
 
-def told(data: str, approach: str, **settings) -> tuple[list, Changed]:
+def told(data: str, approach: str, **settings) -> tuple[list, WeightsCompared]:
     events = list(run(Plan(data=data, approach=approach, seconds=20, **settings)))
-    (one,) = [event for event in events if isinstance(event, Changed)]
+    (one,) = [event for event in events if isinstance(event, WeightsCompared)]
     return events, one
 
 
@@ -27,7 +27,11 @@ def test_a_part_that_doubles_has_moved_by_all_of_its_size():
     body, before = both(ToyReader)
     with torch.no_grad():
         body.first.weight.mul_(2)
-    assert [one["change"] for one in changed(body, before, PARTS)] == [1.0, 0.0, None]
+    assert [one["change"] for one in relative_weight_change(body, before, PARTS)] == [
+        1.0,
+        0.0,
+        None,
+    ]
 
 
 def test_a_part_is_measured_as_one_with_all_its_layers():
@@ -36,14 +40,18 @@ def test_a_part_is_measured_as_one_with_all_its_layers():
         body.first[0].weight.add_(1)
     size = sum(p.square().sum().item() for p in before.first.parameters())
     expected = (body.first[0].weight.numel() / size) ** 0.5
-    assert changed(body, before, PARTS)[0]["change"] == pytest.approx(expected)
+    assert relative_weight_change(body, before, PARTS)[0]["change"] == pytest.approx(expected)
 
 
 def test_averages_that_batch_norm_keeps_are_no_numbers_that_learn():
     body, before = both()
     body.train()(torch.rand(8, 3, 8, 8))
     assert not torch.equal(body.first[1].running_mean, before.first[1].running_mean)
-    assert [one["change"] for one in changed(body, before, PARTS)] == [0.0, 0.0, None]
+    assert [one["change"] for one in relative_weight_change(body, before, PARTS)] == [
+        0.0,
+        0.0,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("kind", [ToyEye, ToyReader])
@@ -54,7 +62,7 @@ def test_lora_counts_as_the_change_that_it_makes_in_its_layer(kind):
     for name, value in body.named_parameters():
         if "lora_B" in name:
             torch.nn.init.ones_(value)
-    found = changed(body, before, PARTS)
+    found = relative_weight_change(body, before, PARTS)
     layer = body.second[0]
     with torch.no_grad():
         layer.merge()
@@ -66,7 +74,7 @@ def test_lora_counts_as_the_change_that_it_makes_in_its_layer(kind):
 
 def test_without_a_before_nothing_is_said_to_have_moved():
     body, _ = both()
-    assert [one["change"] for one in changed(body, None, PARTS)] == [None] * 3
+    assert [one["change"] for one in relative_weight_change(body, None, PARTS)] == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,7 @@ def test_without_a_before_nothing_is_said_to_have_moved():
 )
 def test_a_run_tells_what_moved_right_before_its_end(approach, what_learns, expected, toy):
     events, one = told("colours", approach, what_learns=what_learns)
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RunFinished)
     assert events[-2] is one
     assert [part["name"] for part in one.parts] == ["first", "second", "new last layer"]
     moves = [part["change"] for part in one.parts[:-1]]
@@ -93,7 +101,7 @@ def test_a_run_tells_what_moved_right_before_its_end(approach, what_learns, expe
 def test_where_nothing_is_trained_nothing_is_told(toy):
     for approach in ("none", "simple"):
         events = list(run(Plan(data="colours", approach=approach, seconds=20)))
-        assert not any(isinstance(event, Changed) for event in events)
+        assert not any(isinstance(event, WeightsCompared) for event in events)
 
 
 def test_what_is_told_is_what_was_kept(toy, tmp_path):

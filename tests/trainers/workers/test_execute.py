@@ -7,12 +7,12 @@ import time
 import pytest
 
 from tests.trainers.store.test_store import FINISH, PLAN
-from trainers.events import Cancelled, Failed, Finished, Notice, Step, Validated
+from trainers.events import JobCancelled, JobFailed, Notice, RunFinished, Step, ValidationDone
 from trainers.store import CANCELLED, FAILED, FINISHED, Store
 from trainers.system import object_store
-from trainers.training.loop import Diverged
+from trainers.training.loop import DivergenceError
 from trainers.training.run import BadData
-from trainers.workers.execute import STEP_ROWS_A_SECOND, execute, reason
+from trainers.workers.execute import MAX_STEPS_PER_SECOND, describe_failure, execute
 
 
 @pytest.fixture
@@ -70,10 +70,10 @@ def test_what_is_yielded_is_stored(runs, key):
     assert runs.find(key).state == FINISHED
 
 
-@pytest.mark.parametrize("error", [BadData("Add examples."), Diverged("Try a lower rate.")])
+@pytest.mark.parametrize("error", [BadData("Add examples."), DivergenceError("Try a lower rate.")])
 def test_our_own_errors_are_shown_as_they_stand(runs, key, error):
     events = list(execute(runs, key, PLAN, breaks(error)))
-    assert isinstance(events[-1], Failed)
+    assert isinstance(events[-1], JobFailed)
     assert events[-1].text == str(error)
     assert events == stored(runs, key)
     assert runs.find(key).state == FAILED
@@ -90,7 +90,7 @@ def test_an_error_from_elsewhere_is_named_and_says_what_to_do(runs, key):
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")]
 )
 def test_too_little_memory_is_said_in_words(error):
-    assert "memory of this computer was not enough" in reason(error)
+    assert "memory of this computer was not enough" in describe_failure(error)
 
 
 def test_an_error_before_the_first_event_is_an_end_too(runs, key):
@@ -106,7 +106,7 @@ def test_a_score_stays_one_where_its_model_cannot_be_shared(runs, key, tmp_path,
     def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(object_store, "put", read_only)
+    monkeypatch.setattr(object_store, "upload", read_only)
     assert list(execute(runs, key, PLAN, finishes, tmp_path))[-1] == FINISH
 
 
@@ -115,7 +115,7 @@ def test_stop_is_heard_and_the_run_finishes(runs, key):
     next(stream)
     runs.stop(key)
     *_, last = stream
-    assert isinstance(last, Finished)
+    assert isinstance(last, RunFinished)
     assert runs.find(key).state == FINISHED
 
 
@@ -137,8 +137,8 @@ def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
     assert until(lambda: runs.find(key).state == CANCELLED, 2) < 1
     assert worker.is_alive()
     worker.join()
-    assert isinstance(events[-1], Cancelled)
-    assert [type(event) for event in stored(runs, key)] == [Notice, Cancelled]
+    assert isinstance(events[-1], JobCancelled)
+    assert [type(event) for event in stored(runs, key)] == [Notice, JobCancelled]
 
 
 def test_cancel_closes_the_run(runs, key):
@@ -156,7 +156,7 @@ def test_cancel_closes_the_run(runs, key):
     next(stream)
     runs.cancel(key)
     *_, last = stream
-    assert isinstance(last, Cancelled)
+    assert isinstance(last, JobCancelled)
     assert closed.is_set()
 
 
@@ -172,7 +172,7 @@ def test_a_run_that_the_store_has_ended_is_left(runs, key):
     next(stream)
     runs.gone("worker", "It was ended.")
     *_, last = stream
-    assert isinstance(last, Cancelled)
+    assert isinstance(last, JobCancelled)
     assert runs.find(key).state == FAILED
 
 
@@ -190,14 +190,14 @@ def test_step_rows_are_few_and_all_else_is_kept(runs, key):
     took = time.monotonic() - began
     assert sum(isinstance(event, Step) for event in events) == 200
     rows = [type(event) for event in stored(runs, key)]
-    assert 1 <= rows.count(Step) <= STEP_ROWS_A_SECOND * took + 1
+    assert 1 <= rows.count(Step) <= MAX_STEPS_PER_SECOND * took + 1
     assert rows.count(Notice) == 4
-    assert rows[-1] is Finished
-    assert STEP_ROWS_A_SECOND <= 5
+    assert rows[-1] is RunFinished
+    assert MAX_STEPS_PER_SECOND <= 5
 
 
 def test_a_look_is_seen_at_once(runs, key):
-    look = Validated(0, 0, 0.0, 0.5, 1.0, True, None, None, [], [], [], [], [], 0.0)
+    look = ValidationDone(0, 0, 0.0, 0.5, 1.0, True, None, None, [], [], [], [], [], 0.0)
     seen = []
 
     def runner(plan, *, stop, folder):

@@ -11,7 +11,7 @@ from tests.support.own_data import own_texts
 from trainers.datasets import uploads
 from trainers.events import Notice
 from trainers.plan import Plan
-from trainers.store import CANCELLED, NoSuchRun, store
+from trainers.store import CANCELLED, RunNotFound, get_store
 
 ANN = "ann-the-visitor-1"
 SAYS = """
@@ -59,31 +59,31 @@ def said(at: AppTest) -> str:
 
 def test_what_another_app_does_is_said_on_the_page(database, opened, other, tmp_path):
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
-    run = store().start(Plan(data=key, approach="simple"), ANN, worker="here")
-    store().append(run, [Notice("at work", 0.1)])
+    run = get_store().start(Plan(data=key, approach="simple"), ANN, worker="here")
+    get_store().append(run, [Notice("at work", 0.1)])
     pages = [opened("run.py", run=run), opened("data.py", data=key), opened("run.py", data=key)]
     pages += [opened("runs.py")]
     assert "mine" in "".join(map(said, pages))
 
     other("cancel", run)
-    assert store().asked(run)[1]
+    assert get_store().asked(run)[1]
     for at in pages:
         said(at.run())
-    waiting = store().start(Plan(data=key, approach="simple"), ANN)
+    waiting = get_store().start(Plan(data=key, approach="simple"), ANN)
     page = opened("run.py", run=waiting)
     other("cancel", waiting)
-    assert store().find(waiting).state == CANCELLED
+    assert get_store().find(waiting).state == CANCELLED
     said(page.run())
 
     other("data", key)
-    assert uploads.of(ANN) == []
+    assert uploads.list_uploads(ANN) == []
     for at in (*pages, page):
         said(at.run())
 
     other("run", waiting)
     assert "There is no such run" in said(page.run())
     other("everything")
-    with pytest.raises(NoSuchRun):
-        store().find(run)
+    with pytest.raises(RunNotFound):
+        get_store().find(run)
     for at in (*pages, page):
         said(at.run())

@@ -18,46 +18,52 @@ from tests.support import toys
 from tests.support.own_data import own_texts
 from trainers import datasets
 from trainers.events import (
-    Answered,
-    Cancelled,
-    Compared,
-    Continued,
-    Curved,
-    Done,
-    Failed,
-    Finished,
-    LaneDone,
-    LaneStarted,
+    ComparisonDone,
+    ComparisonRunDone,
+    ComparisonRunStarted,
+    CurvePoint,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    LearningCurveDone,
     Notice,
     PhaseDone,
-    Point,
+    PredictionsRecorded,
     Progress,
+    RunFinished,
+    RunResumed,
+    RunStarted,
     Stage,
-    Started,
     Step,
-    Validated,
-    Watched,
+    ValidationDone,
+    WatchedExamples,
 )
-from trainers.export.bundle import model_of
-from trainers.jobs import Comparison, Curve, Export
+from trainers.export.bundle import load_model
+from trainers.jobs import Comparison, Export, LearningCurve
 from trainers.plan import Plan
-from trainers.store import CANCELLED, FINISHED, RUNNING, Store, runs, store
-from trainers.system.paths import run_folder, zip_of
+from trainers.store import CANCELLED, FINISHED, RUNNING, Store, get_store, runs
+from trainers.system.paths import bundle_path, run_dir
 from trainers.system.settings import BadSetting
 from trainers.tasks import executor
-from trainers.tasks.bench_advice import cells, known
-from trainers.tasks.compare import lanes
-from trainers.tasks.learning_curve import curve
-from trainers.training.checkpoint_file import standing_of
-from trainers.training.features import Shared
+from trainers.tasks.bench_advice import load_cells, measure_cells
+from trainers.tasks.compare import run_lanes
+from trainers.tasks.learning_curve import run_learning_curve
+from trainers.training.checkpoint_file import read_checkpoint_header
+from trainers.training.features import ComputationCache
 from trainers.training.run import run
 from trainers.workers import supervisor, worker
 from trainers.workers.execute import execute
 from trainers.workers.ray import cluster, coordinator, fleet as remote, shipping
-from trainers.workers.ray.cluster import Ask, NoCluster, asks, chosen, connect
+from trainers.workers.ray.cluster import (
+    ClusterUnavailable,
+    ResourceRequest,
+    connect,
+    get_resource_request,
+    is_ray_enabled,
+)
 from trainers.workers.ray.fleet import Slots
-from trainers.workers.replay import Once
-from trainers.workers.supervisor import Workers
+from trainers.workers.replay import EventDeduplicator
+from trainers.workers.supervisor import WorkerSupervisor
 
 pytestmark = [
     pytest.mark.timeout(900),  # nodes are processes that import torch: on a busy machine that takes
@@ -146,17 +152,17 @@ def joined(nodes):
     """The cluster as a terminal would use it."""
     import ray
 
-    before = executor.pool()
-    fleet = remote.joined()
+    before = executor.get_executor()
+    fleet = remote.connect_executor()
     fleet.warm_up()
     yield fleet
-    executor.use(before)
+    executor.set_executor(before)
     ray.shutdown()
 
 
 @pytest.fixture
 def fleet(joined, nodes):
-    executor.use(joined)
+    executor.set_executor(joined)
     while len(nodes.cluster.worker_nodes) < 2:
         nodes.add()
     until = time.monotonic() + 60
@@ -165,17 +171,17 @@ def fleet(joined, nodes):
         joined.look()
     assert joined.slots.count == 2
     yield joined
-    executor.use(executor.Local())
+    executor.set_executor(executor.LocalExecutor())
 
 
 def performed(fleet, plan, key=None):
     """The events of a run on a node, kept in the store."""
-    key = key or store().start(plan, "ann", worker="test")
-    return execute(store(), key, plan, fleet.perform, run_folder(key))
+    key = key or get_store().start(plan, "ann", worker="test")
+    return execute(get_store(), key, plan, fleet.perform, run_dir(key))
 
 
 def stored(key: str) -> list:
-    return [event for _, event in store().events(key)]
+    return [event for _, event in get_store().events(key)]
 
 
 # --- one run --------------------------------------------------------------------------------------
@@ -183,9 +189,9 @@ def stored(key: str) -> list:
 
 def told_once(events) -> None:
     """A story without a fact told twice, by a clock that never runs backwards."""
-    looks = [(event.phase, event.step) for event in of(Validated, events)]
+    looks = [(event.phase, event.step) for event in of(ValidationDone, events)]
     assert looks == sorted(set(looks))
-    for kind in (Started, Watched, Answered, Finished):
+    for kind in (RunStarted, WatchedExamples, PredictionsRecorded, RunFinished):
         assert len(of(kind, events)) == 1
     assert len(of(PhaseDone, events)) == len({event.phase for event in of(PhaseDone, events)})
     times = [event.seconds for event in events if hasattr(event, "seconds")]
@@ -195,36 +201,36 @@ def told_once(events) -> None:
 def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
     plan = Plan.from_json(list(run(QUICK))[-1].repeat)
     here = list(run(plan, folder=tmp_path / "here"))
-    key = store().start(plan, "ann", worker="test")
+    key = get_store().start(plan, "ann", worker="test")
     there = list(performed(fleet, plan, key))
-    assert store().find(key).state == FINISHED
+    assert get_store().find(key).state == FINISHED
     shown = [
         [type(event) for event in events if not isinstance(event, Step | Progress)]
         for events in (here, there)
     ]
-    begun = shown[1].index(Started)  # a node that is not ready yet is waited for, and it says so
+    begun = shown[1].index(RunStarted)  # a node that is not ready yet is waited for, and it says so
     assert shown[0] == shown[1][begun:]
-    assert of(Answered, here)[0].answers == of(Answered, there)[0].answers
+    assert of(PredictionsRecorded, here)[0].answers == of(PredictionsRecorded, there)[0].answers
     assert here[-1].confusion == there[-1].confusion
-    assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
+    assert [file.name for file in run_dir(key).iterdir()] == ["model.safetensors"]
     one, other = (
-        load_file(folder / "model.safetensors") for folder in (tmp_path / "here", run_folder(key))
+        load_file(folder / "model.safetensors") for folder in (tmp_path / "here", run_dir(key))
     )
     assert all((one[name] == other[name]).all() for name in one)
     told_once(there)
 
 
 def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
-    key = store().start(LONG, "ann", worker="test")
+    key = get_store().start(LONG, "ann", worker="test")
     asked = 0.0
     for event in performed(fleet, LONG, key):
         if isinstance(event, Step) and not asked:
-            store().stop(key)
+            get_store().stop(key)
             asked = time.monotonic()
         if isinstance(event, Stage) and event.key == "test":
             assert time.monotonic() - asked < LONG.seconds / 5
     assert asked
-    assert isinstance(event, Finished)
+    assert isinstance(event, RunFinished)
     assert event.stopped
 
 
@@ -234,20 +240,20 @@ def test_cancel_is_heard_or_ends_the_process_and_leaves_the_node_free(
 ):
     import ray
 
-    monkeypatch.setattr(remote, "CANCEL_SECONDS", seconds)
-    key = store().start(LONG, "ann", worker="test")
+    monkeypatch.setattr(remote, "CANCEL_TIMEOUT_SECONDS", seconds)
+    key = get_store().start(LONG, "ann", worker="test")
     for event in performed(fleet, LONG, key):
         if isinstance(event, Step):
-            store().cancel(key)
-    assert isinstance(event, Cancelled)
-    assert store().find(key).state == CANCELLED
+            get_store().cancel(key)
+    assert isinstance(event, JobCancelled)
+    assert get_store().find(key).state == CANCELLED
     until(lambda: ray.available_resources().get("CPU") == 2)
     until(lambda: not any(list(home.glob("nodes/*")) for home in nodes.homes.values()))
 
 
 def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
     plan = Plan(data="messages", approach="transfer", backbone="e5_small", seconds=5)
-    (failed,) = of(Failed, performed(fleet, plan))
+    (failed,) = of(JobFailed, performed(fleet, plan))
     assert "python -m trainers fetch e5_small" in failed.text
 
 
@@ -255,8 +261,8 @@ def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, h
     data = own_texts(tmp_path, "ann", marker="secretly")
     plan = Plan(data=data, approach="transfer", seconds=10)
     first, second = (list(performed(fleet, plan)) for _ in range(2))
-    assert isinstance(first[-1], Finished), first[-1]
-    assert of(Answered, first)[0].answers == of(Answered, second)[0].answers
+    assert isinstance(first[-1], RunFinished), first[-1]
+    assert of(PredictionsRecorded, first)[0].answers == of(PredictionsRecorded, second)[0].answers
     features = home / "features" / data
     assert list(features.glob("*.npy"))  # came back, for runs to come
     for node_home in nodes.homes.values():
@@ -269,15 +275,15 @@ def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
 ):
     monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
-    key = store().start(QUICK, "ann", worker="test")
-    (answered,) = of(Answered, performed(fleet, QUICK, key))
+    key = get_store().start(QUICK, "ann", worker="test")
+    (answered,) = of(PredictionsRecorded, performed(fleet, QUICK, key))
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
-    pictures = datasets.pick("digits").data(QUICK.per_class, QUICK.seed).test.inputs
-    answers = model_of(store().find(key)).sureness(pictures[:50]).argmax(1)
+    pictures = datasets.get_dataset("digits").data(QUICK.per_class, QUICK.seed).test.inputs
+    answers = load_model(get_store().find(key)).sureness(pictures[:50]).argmax(1)
     assert answers.tolist() == answered.answers[:50]
     packed = list(performed(fleet, Export(key=key, visitor="ann")))
-    assert isinstance(packed[-1], Done), packed[-1]
-    assert zip_of(key).is_file()
+    assert isinstance(packed[-1], JobDone), packed[-1]
+    assert bundle_path(key).is_file()
 
 
 # --- several --------------------------------------------------------------------------------------
@@ -293,18 +299,22 @@ def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
         advised_article="transfer",
         trial_seconds=0,
     )
-    there = list(lanes(job, stop=never))
-    executor.use(executor.Local())
-    here = list(lanes(job, stop=never))
+    there = list(run_lanes(job, stop=never))
+    executor.set_executor(executor.LocalExecutor())
+    here = list(run_lanes(job, stop=never))
     found = [events[-1] for events in (here, there)]
-    assert all(isinstance(one, Compared) for one in found)
+    assert all(isinstance(one, ComparisonDone) for one in found)
     for name in ("verdict", "best", "outcome", "against_advised", "failed"):
         assert getattr(found[0], name) == getattr(found[1], name)
     scores = [[(one["approach"], one["test_right"]) for one in last.runs] for last in found]
     assert scores[0] == scores[1]
-    moments = [type(event) for event in there if isinstance(event, LaneStarted | LaneDone)]
-    assert moments[:2] == [LaneStarted, LaneStarted]  # two at once
-    assert {store().find(one["run"]).state for one in found[1].runs} == {FINISHED}
+    moments = [
+        type(event)
+        for event in there
+        if isinstance(event, ComparisonRunStarted | ComparisonRunDone)
+    ]
+    assert moments[:2] == [ComparisonRunStarted, ComparisonRunStarted]  # two at once
+    assert {get_store().find(one["run"]).state for one in found[1].runs} == {FINISHED}
     assert fleet.slots.taken == 1  # the terminal's own
 
 
@@ -317,59 +327,59 @@ def test_who_gives_up_a_comparison_ends_its_runs(fleet):
         advised_article="transfer",
         trial_seconds=0,
     )
-    stream = lanes(job, stop=never)
+    stream = run_lanes(job, stop=never)
     for event in stream:
         if isinstance(event, Step):
             break
     stream.close()
-    assert {one.state for one in store().of_visitor("ann")} == {CANCELLED}
+    assert {one.state for one in get_store().of_visitor("ann")} == {CANCELLED}
     assert fleet.slots.taken == 1
 
 
 def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatch):
-    monkeypatch.setattr("trainers.tasks.learning_curve.MOST_DRAWS", 2)
-    job = Curve(data="digits", visitor="ann", approaches=("none",), per_class=8, seconds=60)
-    events = list(filter(None, curve(job, stop=never)))
-    points = of(Point, events)
-    assert isinstance(events[-1], Curved)
+    monkeypatch.setattr("trainers.tasks.learning_curve.MAX_DRAWS", 2)
+    job = LearningCurve(data="digits", visitor="ann", approaches=("none",), per_class=8, seconds=60)
+    events = list(filter(None, run_learning_curve(job, stop=never)))
+    points = of(CurvePoint, events)
+    assert isinstance(events[-1], LearningCurveDone)
     assert len({(point.per_class, point.draw) for point in points}) == len(points) > 3
     for point in points:
         (plan,) = job.plans(per_class=point.per_class, seed=point.draw)
-        like = Shared()
+        like = ComputationCache()
         like.tests = point.tests  # a busy machine asks fewer
         assert list(run(plan, shared=like))[-1].test_right == point.right
 
 
 def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
     grid = {"volumes": (5,), "seeds": (0, 1), "seconds": 1.0, "trial_seconds": 1.0}
-    told = list(cells(["digits"], **grid))
-    assert len(told) == len(known(["digits"], **grid)) == 2
+    told = list(measure_cells(["digits"], **grid))
+    assert len(told) == len(load_cells(["digits"], **grid)) == 2
 
 
 # --- a lost node, after all that needs two --------------------------------------------------------
 
 
 def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
-    key = store().start(LONG, "ann", worker="test")
+    key = get_store().start(LONG, "ann", worker="test")
     killed = went_on = False
     for event in performed(fleet, LONG, key):
-        if isinstance(event, Continued):
+        if isinstance(event, RunResumed):
             went_on = event
         if went_on and isinstance(event, Step) and event.step > went_on.step:
-            store().stop(key)
-        at = standing_of(run_folder(key))
+            get_store().stop(key)
+        at = read_checkpoint_header(run_dir(key))
         if not killed and at and at["step"] and isinstance(event, Step):
             nodes.kill_the_busy_one()
             killed = True
-    assert isinstance(event, Finished), event
+    assert isinstance(event, RunFinished), event
     events = stored(key)
-    (went_on,) = of(Continued, events)
+    (went_on,) = of(RunResumed, events)
     assert "lost" in went_on.text
     assert went_on.step > 0
     after = events[events.index(went_on) :]
     assert "features" not in [event.key for event in of(Stage, after)]  # which a new run begins by
     told_once(events)
-    assert [file.name for file in run_folder(key).iterdir()] == ["model.safetensors"]
+    assert [file.name for file in run_dir(key).iterdir()] == ["model.safetensors"]
 
 
 # --- the coordinator ------------------------------------------------------------------------------
@@ -378,14 +388,14 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
 @contextmanager
 def an_app(monkeypatch):
     monkeypatch.setenv("THAW_ENGINE", "ray")
-    with Workers(store()) as workers:
+    with WorkerSupervisor(get_store()) as workers:
         yield workers
 
 
 def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
     """The app is there before the cluster, and that before its first node; then one after the
     other is killed."""
-    monkeypatch.setattr(supervisor, "QUICK_DEATH_SECONDS", 0)
+    monkeypatch.setattr(supervisor, "MIN_RESTART_SECONDS", 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -394,37 +404,37 @@ def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
 
     def begun() -> bool:
         """Further than where it stood before."""
-        at = standing_of(run_folder(key))
+        at = read_checkpoint_header(run_dir(key))
         return bool(at) and at["step"] > step
 
     try:
         with an_app(monkeypatch) as workers:
-            key = store().start(LONG, "ann")
+            key = get_store().start(LONG, "ann")
             until(lambda: stored(key))
-            assert store().find(key).state == "queued"
-            assert [event.text for event in stored(key)] == [coordinator.AWAY]
-            assert store().ready_workers() == 0
+            assert get_store().find(key).state == "queued"
+            assert [event.text for event in stored(key)] == [coordinator.CLUSTER_UNREACHABLE_TEXT]
+            assert get_store().ready_workers() == 0
             made = a_cluster(0, gcs_server_port=port)
-            until(lambda: stored(key)[-1].text == remote.NOWHERE)
-            assert store().ready_workers() == 0
+            until(lambda: stored(key)[-1].text == remote.NO_NODE_TEXT)
+            assert get_store().ready_workers() == 0
             made.add_node(num_cpus=1, **NODE)
             until(begun)
             (name,) = (name for name in workers.processes if not name.startswith("light-"))
             os.kill(workers.processes[name].pid, signal.SIGKILL)
-            step = standing_of(run_folder(key))["step"]
+            step = read_checkpoint_header(run_dir(key))["step"]
             until(begun)
             for node in made.list_all_nodes():
                 node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-            until(lambda: store().find(key).state == "queued")
+            until(lambda: get_store().find(key).state == "queued")
             made = a_cluster(1, gcs_server_port=port)
-            until(lambda: len(of(Continued, stored(key))) == 2)
-            store().stop(key)
-            until(lambda: store().find(key).is_over)
+            until(lambda: len(of(RunResumed, stored(key))) == 2)
+            get_store().stop(key)
+            until(lambda: get_store().find(key).is_over)
     finally:
         if made:
             made.shutdown()
-    assert store().find(key).state == FINISHED, store().find(key).result
-    assert len(of(Continued, stored(key))) == 2
+    assert get_store().find(key).state == FINISHED, get_store().find(key).result
+    assert len(of(RunResumed, stored(key))) == 2
     told_once(stored(key))
 
 
@@ -432,10 +442,10 @@ def test_a_cluster_of_its_own_ends_with_the_app(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("THAW_WORKERS", "1")
     with an_app(monkeypatch) as workers:
-        until(lambda: store().ready_workers() == 1)
-        key = store().start(QUICK, "ann")
-        until(lambda: store().find(key).is_over)
-        assert store().find(key).state == FINISHED
+        until(lambda: get_store().ready_workers() == 1)
+        key = get_store().start(QUICK, "ann")
+        until(lambda: get_store().find(key).is_over)
+        assert get_store().find(key).state == FINISHED
         family = [
             child
             for process in workers.processes.values()
@@ -459,51 +469,51 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setenv("THAW_ENGINE", "ray")
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(BadSetting, match=r'pip install "thaw\[ray\]"'):
-        Workers(store())
+        WorkerSupervisor(get_store())
 
 
 def test_an_engine_that_there_is_not_is_refused(monkeypatch):
     monkeypatch.setenv("THAW_ENGINE", "spark")
     with pytest.raises(BadSetting, match="'spark'"):
-        chosen()
+        is_ray_enabled()
     monkeypatch.delenv("THAW_ENGINE")
-    assert not chosen()
+    assert not is_ray_enabled()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:no", "nothing", "ray://head:10001"])
 def test_a_wrong_address_is_named_with_what_to_do(address, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(NoCluster, match=r"RAY_ADDRESS.*set\s+RAY_ADDRESS") as refused:
+    with pytest.raises(ClusterUnavailable, match=r"RAY_ADDRESS.*set\s+RAY_ADDRESS") as refused:
         connect(1)
     assert address in str(refused.value)
 
 
 def test_what_a_run_asks_fits_the_nodes(monkeypatch):
     small, large, card = {"CPU": 1.0}, {"CPU": 8.0}, {"CPU": 8.0, "GPU": 2.0}
-    assert asks([small, small]) == Ask(1, 0)
-    assert asks([small, large]) == Ask(2, 0)
-    assert asks([large, card]) == Ask(2, 1)
-    assert Ask(2, 0).of([small, large, large]) == 8
-    assert Ask(2, 1).of([large, card]) == 2
+    assert get_resource_request([small, small]) == ResourceRequest(1, 0)
+    assert get_resource_request([small, large]) == ResourceRequest(2, 0)
+    assert get_resource_request([large, card]) == ResourceRequest(2, 1)
+    assert ResourceRequest(2, 0).of([small, large, large]) == 8
+    assert ResourceRequest(2, 1).of([large, card]) == 2
     monkeypatch.setenv("THAW_RAY_GPUS", "0.5")
-    assert asks([card]).of([card]) == 4
-    assert Ask(1, 0.2).of([card]) == 8  # of the processors; of the cards 10
-    assert Ask(0.1, 0.2).of([card]) == 10
+    assert get_resource_request([card]).of([card]) == 4
+    assert ResourceRequest(1, 0.2).of([card]) == 8  # of the processors; of the cards 10
+    assert ResourceRequest(0.1, 0.2).of([card]) == 10
     monkeypatch.setenv("THAW_RAY_GPUS", "1.5")
     with pytest.raises(BadSetting, match="whole one"):
-        asks([card])
+        get_resource_request([card])
     monkeypatch.delenv("THAW_RAY_GPUS")
     monkeypatch.setenv("THAW_ENGINE", "ray")
     monkeypatch.setenv("THAW_RAY_CPUS", "many")
     with pytest.raises(BadSetting, match="THAW_RAY_CPUS"):
-        chosen()
+        is_ray_enabled()
 
 
 def test_what_was_told_is_not_told_again_and_the_clock_stands_still_meanwhile():
     def look(step, seconds):
-        return Validated(0, step, 1.0, 0.5, 1.0, True, None, None, [], [], [], [], [], seconds)
+        return ValidationDone(0, step, 1.0, 0.5, 1.0, True, None, None, [], [], [], [], [], seconds)
 
-    once = Once([look(5, 1.0), look(10, 2.0)])
+    once = EventDeduplicator([look(5, 1.0), look(10, 2.0)])
     assert once.new(look(10, 1.9)) is None
     assert once.new(look(15, 1.95)).seconds == 2.0
     assert once.new(look(20, 2.5)).seconds == 2.5
@@ -525,46 +535,46 @@ def test_more_than_ones_own_place_is_taken_only_where_nobody_waits():
 def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
     import ray
 
-    key, tried = store().start(QUICK, "ann", worker="test"), []
+    key, tried = get_store().start(QUICK, "ann", worker="test"), []
 
     def crashed(*_, **__):
         tried.append(1)
-        yield Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+        yield RunStarted("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
         raise ray.exceptions.WorkerCrashedError
 
-    fleet = object.__new__(remote.Fleet)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.ray = ray
-    monkeypatch.setattr(remote.Fleet, "_once", crashed)
-    monkeypatch.setattr(remote.Fleet, "lives", lambda self: True)
+    monkeypatch.setattr(remote.RayExecutor, "_once", crashed)
+    monkeypatch.setattr(remote.RayExecutor, "lives", lambda self: True)
     events = list(performed(fleet, QUICK, key))
-    assert len(tried) == 1 + remote.RETRIES
-    assert isinstance(events[-1], Failed)
+    assert len(tried) == 1 + remote.MAX_RETRIES
+    assert isinstance(events[-1], JobFailed)
     assert "given up" in events[-1].text
-    assert len(of(Started, events)) == 1
-    assert len(of(Notice, events)) == remote.RETRIES
+    assert len(of(RunStarted, events)) == 1
+    assert len(of(Notice, events)) == remote.MAX_RETRIES
 
 
 def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
     import ray
 
-    key = store().start(QUICK, "ann", worker="coordinator")
+    key = get_store().start(QUICK, "ann", worker="coordinator")
 
     def crashed(*_, **__):
-        yield Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+        yield RunStarted("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
         raise ray.exceptions.WorkerCrashedError
 
-    fleet = object.__new__(remote.Fleet)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.ray = ray
-    monkeypatch.setattr(remote.Fleet, "_once", crashed)
-    monkeypatch.setattr(remote.Fleet, "lives", lambda self: False)
+    monkeypatch.setattr(remote.RayExecutor, "_once", crashed)
+    monkeypatch.setattr(remote.RayExecutor, "lives", lambda self: False)
     with pytest.raises(remote.ClusterLost):
         list(performed(fleet, QUICK, key))
-    assert store().find(key).state == RUNNING
-    for time_ in range(remote.RETRIES + 1):
-        coordinator.requeue(store(), "coordinator")
-        again = store().claim("coordinator")
-        assert (again is None) == (time_ == remote.RETRIES)  # not for ever
-    assert store().find(key).state == RUNNING  # for `Store.gone` to end
+    assert get_store().find(key).state == RUNNING
+    for time_ in range(remote.MAX_RETRIES + 1):
+        coordinator.requeue_runs(get_store(), "coordinator")
+        again = get_store().claim("coordinator")
+        assert (again is None) == (time_ == remote.MAX_RETRIES)  # not for ever
+    assert get_store().find(key).state == RUNNING  # for `Store.gone` to end
 
 
 def failing(error):
@@ -578,7 +588,7 @@ def failing(error):
         yield from ()
         raise error(ray.exceptions)
 
-    fleet = object.__new__(remote.Fleet)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.ray, fleet._once, fleet.lives = ray, once, lambda: True
     return fleet, tried
 
@@ -611,20 +621,20 @@ def test_what_no_other_node_would_mend_is_said_at_once(case):
 
 
 def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
-    key = store().start(QUICK, "ann", worker="test")
-    began = Started("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
-    store().append(key, [began, Continued("It goes on here.", 3.0)])
+    key = get_store().start(QUICK, "ann", worker="test")
+    began = RunStarted("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
+    get_store().append(key, [began, RunResumed("It goes on here.", 3.0)])
     fleet, _ = failing(lambda kinds: ValueError("enough"))
     told = list(performed(fleet, QUICK, key))
-    assert [type(event) for event in told] == [Failed]
+    assert [type(event) for event in told] == [JobFailed]
 
 
 def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeypatch):
-    key = store().start(QUICK, "ann", worker="test")
+    key = get_store().start(QUICK, "ann", worker="test")
     fleet, tried = failing(lambda kinds: ValueError("enough"))
     toys.away_at_first(monkeypatch, Store, "events")
     with pytest.raises(ValueError, match="enough"):
-        list(fleet.perform(QUICK, stop=lambda: False, folder=run_folder(key)))
+        list(fleet.perform(QUICK, stop=lambda: False, folder=run_dir(key)))
     assert tried
 
 
@@ -636,18 +646,18 @@ class Away:
 
 
 def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
-    monkeypatch.setattr(remote, "BUSY_SECONDS", 0)
-    monkeypatch.setattr(remote, "LOOK_SECONDS", 0)
-    ask, nodes = Ask(1, 1), {"a": {"CPU": 2.0, "GPU": 1.0}}
-    monkeypatch.setattr(cluster, "living", lambda: nodes)
-    fleet = object.__new__(remote.Fleet)
+    monkeypatch.setattr(remote, "PLACEMENT_NOTICE_SECONDS", 0)
+    monkeypatch.setattr(remote, "NODE_CHECK_SECONDS", 0)
+    ask, nodes = ResourceRequest(1, 1), {"a": {"CPU": 2.0, "GPU": 1.0}}
+    monkeypatch.setattr(cluster, "list_alive_nodes", lambda: nodes)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.ray, fleet.slots, fleet.ask = Away(), Slots(), ask
-    fleet.hold, fleet._packing = shipping.Hold(None), threading.Lock()
+    fleet.hold, fleet._packing = shipping.ObjectStoreCache(None), threading.Lock()
     monkeypatch.setenv("THAW_RAY_CPUS", "1")
     waiting = fleet._placed(None, ask)
     assert [event and event.text for event in (next(waiting) for _ in range(4))] == [
         None,
-        remote.BUSY,
+        remote.CLUSTER_BUSY_TEXT,
         None,
         None,
     ]
@@ -658,16 +668,16 @@ def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
     nodes.clear()
     fleet.look()
     waiting = fleet._placed(None, fleet.ask)
-    assert [next(waiting) for _ in range(2)][1].text == remote.NOWHERE
+    assert [next(waiting) for _ in range(2)][1].text == remote.NO_NODE_TEXT
 
 
 def test_what_a_lost_node_sent_is_not_waited_for(monkeypatch):
     import ray
 
     nodes = {"a": {}, "b": {}}
-    monkeypatch.setattr(remote, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(cluster, "living", lambda: nodes)
-    fleet = object.__new__(remote.Fleet)
+    monkeypatch.setattr(remote, "NODE_CHECK_SECONDS", 0)
+    monkeypatch.setattr(cluster, "list_alive_nodes", lambda: nodes)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.ray = Away()
     fleet.ray.exceptions = ray.exceptions
     coming = fleet._fetched(None, "a")
@@ -679,7 +689,7 @@ def test_what_a_lost_node_sent_is_not_waited_for(monkeypatch):
 
 def test_a_comparison_gives_its_places_back_when_somebody_comes():
     waiting, at_work, most = [False], [], []
-    fleet = object.__new__(remote.Fleet)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.slots = Slots(lambda: waiting[0])
     fleet.slots.count, fleet.slots.taken = 3, 1
 
@@ -702,7 +712,7 @@ def test_a_comparison_gives_its_places_back_when_somebody_comes():
 
 
 def test_an_error_of_one_of_several_gives_every_place_back():
-    fleet = object.__new__(remote.Fleet)
+    fleet = object.__new__(remote.RayExecutor)
     fleet.slots = Slots()
     fleet.slots.count, fleet.slots.taken = 3, 1
 
@@ -721,15 +731,15 @@ def test_an_error_of_one_of_several_gives_every_place_back():
 
 
 def test_where_no_node_has_what_is_asked_both_sides_are_told(monkeypatch, caplog):
-    monkeypatch.setattr(cluster, "living", lambda: {"a": {"CPU": 8.0, "GPU": 1.0}})
+    monkeypatch.setattr(cluster, "list_alive_nodes", lambda: {"a": {"CPU": 8.0, "GPU": 1.0}})
     monkeypatch.setattr(coordinator, "machine", lambda: "here")
-    key, other = (store().start(QUICK, "ann") for _ in range(2))
-    with store().engine.begin() as sql:  # it waits for the app server that has its files
+    key, other = (get_store().start(QUICK, "ann") for _ in range(2))
+    with get_store().engine.begin() as sql:  # it waits for the app server that has its files
         sql.execute(runs.update().where(runs.c.id == other).values(machine="elsewhere"))
     said = ""
     for _ in range(3):
-        said = coordinator.nowhere(store(), Ask(2, 4), said)
-    assert [event.text for event in stored(key)] == [remote.NOWHERE]
+        said = coordinator.report_unschedulable(get_store(), ResourceRequest(2, 4), said)
+    assert [event.text for event in stored(key)] == [remote.NO_NODE_TEXT]
     assert stored(other) == []
     (record,) = caplog.records
     assert "4 graphics cards" in record.message
@@ -741,45 +751,45 @@ def test_places_that_are_no_more_count_no_more(monkeypatch):
     state, counts = {"ready": True, "places": 3}, []
 
     def sleep(seconds):
-        counts.append(store().ready_workers())
+        counts.append(get_store().ready_workers())
         if len(counts) == 2:
             raise StopIteration
         state["places"] = 1
 
     monkeypatch.setattr(worker.time, "sleep", sleep)
     with pytest.raises(StopIteration):
-        worker._beat(store(), "coordinator", state)
+        worker._send_heartbeats(get_store(), "coordinator", state)
     assert counts == [3, 1]
-    store().beat("coordinator-1", 1, ready=True)
-    store().gone("coordinator", "Ended.")
-    assert store().ready_workers() == 0
+    get_store().beat("coordinator-1", 1, ready=True)
+    get_store().gone("coordinator", "Ended.")
+    assert get_store().ready_workers() == 0
 
 
 def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
     sent = []
 
-    class Pool(executor.Local):
+    class Pool(executor.LocalExecutor):
         def elsewhere(self, work, about, *, stop):
             sent.append(about)
             raise ValueError("enough")
             yield
 
-    monkeypatch.setattr(executor, "_here", Pool())
+    monkeypatch.setattr(executor, "_executor", Pool())
     with pytest.raises(ValueError, match="enough"):
-        list(lanes(Comparison(data="digits", visitor="ann"), stop=never))
+        list(run_lanes(Comparison(data="digits", visitor="ann"), stop=never))
     assert "ann" not in str(sent)
 
 
 def test_on_a_node_the_longest_unused_goes_and_what_a_run_uses_stays(monkeypatch, home):
-    monkeypatch.setattr(shipping, "MOST_CARRIED_BYTES", 25)
+    monkeypatch.setattr(shipping, "MAX_NODE_CACHE_BYTES", 25)
     carried = home / "carried"
 
     def brought(*names: str):
         parcels = [
-            shipping.Parcel("home", f"online/{name}", False, 10, name, np.full(10, 7, np.uint8))
+            shipping.FileRef("home", f"online/{name}", False, 10, name, np.full(10, 7, np.uint8))
             for name in names
         ]
-        return shipping.unpacked(parcels, lambda array: array)
+        return shipping.sandbox(parcels, lambda array: array)
 
     def unused_for(seconds: float, name: str) -> None:
         os.utime(carried / name, (time.time() - seconds,) * 2)
@@ -803,8 +813,8 @@ def test_on_a_node_the_longest_unused_goes_and_what_a_run_uses_stays(monkeypatch
 def test_what_was_deleted_is_held_no_longer(tmp_path):
     file, put = tmp_path / "examples.bin", []
     file.write_bytes(b"mine")
-    hold = shipping.Hold(lambda found: put.append(found.tobytes()))
-    wanted = shipping.File(file, "home", "data/a/examples.bin", True)
+    hold = shipping.ObjectStoreCache(lambda found: put.append(found.tobytes()))
+    wanted = shipping.SourceFile(file, "home", "data/a/examples.bin", True)
     for _ in range(2):
         (parcel,) = hold.pack(iter([wanted]))
     assert put == [b"mine"]  # once
@@ -820,6 +830,6 @@ def test_what_was_deleted_is_held_no_longer(tmp_path):
 @pytest.mark.parametrize("name", ["runs/{}/../../x", "runs/{}/a/b", "runs/{}/..", "features/d/"])
 def test_no_name_from_a_node_leads_out_of_a_folder(name, home):
     with pytest.raises(ValueError, match="A node sent"):
-        shipping.bring_in(shipping.Left(name.format("r"), np.zeros(1, np.uint8)), "r")
-    shipping.bring_in(shipping.Left("runs/another/x", np.zeros(1, np.uint8)), "r")
+        shipping.save_artifact(shipping.Artifact(name.format("r"), np.zeros(1, np.uint8)), "r")
+    shipping.save_artifact(shipping.Artifact("runs/another/x", np.zeros(1, np.uint8)), "r")
     assert not (home / "runs").exists()

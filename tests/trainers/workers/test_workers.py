@@ -13,7 +13,7 @@ from trainers.plan import Plan
 from trainers.store import FAILED, FINISHED, RUNNING, Store
 from trainers.system.paths import database_url
 from trainers.workers import liveness
-from trainers.workers.supervisor import ROOT, Workers, died, how_many
+from trainers.workers.supervisor import ROOT, WorkerSupervisor, describe_exit, get_worker_count
 
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
 QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
@@ -45,7 +45,7 @@ def a_store():
 
 @pytest.fixture(scope="module")
 def crew(home):
-    with a_store() as runs, Workers(runs, 1) as workers:
+    with a_store() as runs, WorkerSupervisor(runs, 1) as workers:
         until(lambda: runs.ready_workers() == 1)
         yield runs, workers
 
@@ -89,7 +89,7 @@ def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
 
 def test_closing_ends_the_processes_and_their_runs(own_home):
     with a_store() as runs:
-        with Workers(runs, 1) as workers:
+        with WorkerSupervisor(runs, 1) as workers:
             processes = list(workers.processes.values())
             children = [psutil.Process(process.pid) for process in processes]
             key = runs.start(LONG, "ann")
@@ -106,8 +106,8 @@ def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_ho
     with a_store() as runs:
         key = runs.start(LONG, "ann")
         runs.claim("a worker that is no more")
-        monkeypatch.setattr(liveness, "LOOKS", 3)
-        with Workers(runs, 0):
+        monkeypatch.setattr(liveness, "MAX_MISSED_CHECKS", 3)
+        with WorkerSupervisor(runs, 0):
             assert ended(runs, key).state == FAILED
 
 
@@ -137,12 +137,12 @@ def is_alive(process: psutil.Process) -> bool:
 
 def test_the_number_of_workers_can_be_set(monkeypatch):
     monkeypatch.setenv("THAW_WORKERS", "3")
-    assert how_many() == 3
+    assert get_worker_count() == 3
     monkeypatch.delenv("THAW_WORKERS")
-    assert how_many() >= 1
+    assert get_worker_count() >= 1
 
 
 def test_how_a_worker_died_is_said_in_words():
-    assert "SIGKILL" in died(-9)
-    assert "memory" in died(-9)
-    assert "code 1" in died(1)
+    assert "SIGKILL" in describe_exit(-9)
+    assert "memory" in describe_exit(-9)
+    assert "code 1" in describe_exit(1)

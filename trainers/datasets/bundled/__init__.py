@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.datasets import NOTHING, Data, Split
+from trainers.datasets import EMPTY_SPLIT, DatasetSplits, Split
 from trainers.datasets.bundled.generate import (
     blood_cells as cell_drawings,
     pydocs as documentation,
     vehicles as vehicle_drawings,
 )
-from trainers.datasets.thumbnails import shown
+from trainers.datasets.thumbnails import render_example
 
-HERE = Path(__file__).parent
-TEST_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "finance": 45}
+DATA_DIR = Path(__file__).parent
+TEST_EXAMPLES_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "finance": 45}
 
 
-def chosen(
+def sample_per_class(
     labels: np.ndarray, per_class: int | None, seed: int, left_out: np.ndarray | None = None
 ) -> np.ndarray:
     """Positions of up to `per_class` examples of each class, mixed; the same seed, the same ones.
@@ -40,76 +40,85 @@ def chosen(
     return np.random.default_rng(seed).permutation(np.concatenate(kept))
 
 
-MOST_DRAWN = 500  # of each class, unless more are asked for: a run would wait for them
+MAX_RENDERED_PER_CLASS = 500  # of each class, unless more are asked for: a run would wait for them
 
 
-def vehicles(per_class: int | None, seed: int) -> Data:
-    return _drawings("vehicles", per_class, seed)
+def vehicles(per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_rendered("vehicles", per_class, seed)
 
 
-def cells(per_class: int | None, seed: int) -> Data:
-    return _drawings("cells", per_class, seed)
+def cells(per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_rendered("cells", per_class, seed)
 
 
-def _drawings(name: str, per_class: int | None, seed: int) -> Data:
-    count = MOST_DRAWN if per_class is None else per_class
-    return Data(
+def _load_rendered(name: str, per_class: int | None, seed: int) -> DatasetSplits:
+    count = MAX_RENDERED_PER_CLASS if per_class is None else per_class
+    return DatasetSplits(
         "images",
-        DRAWN[name].CLASSES,
-        _drawn(name, count, first=_first(seed)),
-        _drawn(name, DRAWN_TEST, first=0),  # numbers that no training picture has
+        RENDERERS[name].CLASSES,
+        _render_split(name, count, first=_first_train_index(seed)),
+        _render_split(
+            name, RENDERED_TEST_PER_CLASS, first=0
+        ),  # numbers that no training picture has
     )
 
 
-def _first(seed: int) -> int:
+def _first_train_index(seed: int) -> int:
     """The number of the first training picture."""
     return 1_000_000 * (1 + seed)
 
 
-def some(name: str, items: Sequence[int], per_class: int | None, seed: int) -> Data | None:
+def load_subset(
+    name: str, items: Sequence[int], per_class: int | None, seed: int
+) -> DatasetSplits | None:
     """The training pictures numbered `items` of a sample that is drawn, and no test; None for any
     other sample."""
-    if name not in DRAWN:
+    if name not in RENDERERS:
         return None
-    module = DRAWN[name]
-    count = len(module.CLASSES) * (MOST_DRAWN if per_class is None else per_class)
+    module = RENDERERS[name]
+    count = len(module.CLASSES) * (MAX_RENDERED_PER_CLASS if per_class is None else per_class)
     places = [divmod(item, len(module.CLASSES)) for item in items if 0 <= item < count]
-    pictures = [module.draw(module.CLASSES[kind], _first(seed) + n) for n, kind in places]
+    pictures = [
+        module.draw(module.CLASSES[kind], _first_train_index(seed) + n) for n, kind in places
+    ]
     empty = np.empty((0, 1, 1, 3), np.uint8)
     labels = np.array([kind for _, kind in places], dtype=np.int64)
     train = Split(np.stack(pictures) if pictures else empty, labels)
-    return Data("images", module.CLASSES, train, NOTHING)
+    return DatasetSplits("images", module.CLASSES, train, EMPTY_SPLIT)
 
 
-DRAWN = {"vehicles": vehicle_drawings, "cells": cell_drawings}
-DRAWN_TEST = 100  # of each class
+RENDERERS = {"vehicles": vehicle_drawings, "cells": cell_drawings}
+RENDERED_TEST_PER_CLASS = 100  # of each class
 
 
-def glimpse(name: str) -> list[tuple[str, str]]:
+def preview(name: str) -> list[tuple[str, str]]:
     """An example of each class of the sample that `name` loads, ready to show."""
-    if name in DRAWN:  # the test split takes a second to draw
-        return [(shown(DRAWN[name].draw(kind, 2)), kind) for kind in DRAWN[name].CLASSES]
+    if name in RENDERERS:  # the test split takes a second to draw
+        return [
+            (render_example(RENDERERS[name].draw(kind, 2)), kind)
+            for kind in RENDERERS[name].CLASSES
+        ]
     data = globals()[name](1, 0)
     pairs = zip(data.train.inputs, data.train.labels, strict=True)
-    return [(shown(example), data.classes[label]) for example, label in pairs]
+    return [(render_example(example), data.classes[label]) for example, label in pairs]
 
 
 @lru_cache(4)  # drawing takes longer than learning, and the test split is always the same
-def _drawn(name: str, per_class: int, first: int) -> Split:
-    module = DRAWN[name]
+def _render_split(name: str, per_class: int, first: int) -> Split:
+    module = RENDERERS[name]
     pictures = [
         module.draw(kind, first + number) for number in range(per_class) for kind in module.CLASSES
     ]
     return Split(np.stack(pictures), np.tile(np.arange(len(module.CLASSES)), per_class))
 
 
-def digits(per_class: int | None, seed: int) -> Data:
-    images, labels = _digits()
-    return _split("digits", "images", tuple("0123456789"), images, labels, per_class, seed)
+def digits(per_class: int | None, seed: int) -> DatasetSplits:
+    images, labels = _read_digits()
+    return _split_by_hash("digits", "images", tuple("0123456789"), images, labels, per_class, seed)
 
 
 @cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def _read_digits() -> tuple[np.ndarray, np.ndarray]:
     # The file itself: importing scikit-learn takes longer than reading it, and pages read it too.
     package = Path(find_spec("sklearn").submodule_search_locations[0])
     table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
@@ -117,16 +126,16 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(grey[..., None], 3, axis=3), table[:, -1].astype(np.int64)
 
 
-def messages(per_class: int | None, seed: int) -> Data:
-    return _written("messages", MESSAGES, per_class, seed)
+def messages(per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_csv("messages", MESSAGES, per_class, seed)
 
 
-def finance(per_class: int | None, seed: int) -> Data:
-    return _written("finance", FINANCE, per_class, seed)
+def finance(per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_csv("finance", FINANCE, per_class, seed)
 
 
-def triage(per_class: int | None, seed: int) -> Data:
-    return _written("triage", TRIAGE, per_class, seed)
+def triage(per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_csv("triage", TRIAGE, per_class, seed)
 
 
 # Each class as a zero-shot model may compare a text with it.
@@ -159,45 +168,47 @@ TRIAGE = {
 }
 
 
-def pydocs(per_class: int | None, seed: int) -> Data:
-    texts, topics = _sentences()
+def pydocs(per_class: int | None, seed: int) -> DatasetSplits:
+    texts, topics = _read_pydocs()
     described = {topic: f"{topic} in Python" for topic in sorted(set(topics))}
-    return _texts("pydocs", texts, topics, described, per_class, seed)
+    return _split_texts("pydocs", texts, topics, described, per_class, seed)
 
 
 @cache
-def _sentences() -> tuple[list[str], list[str]]:
-    return documentation.sentences()
+def _read_pydocs() -> tuple[list[str], list[str]]:
+    return documentation.load_sentences()
 
 
-def _written(name: str, described: dict[str, str], per_class: int | None, seed: int) -> Data:
-    texts, names = _rows(name)
-    return _texts(name, texts, names, described, per_class, seed)
+def _load_csv(
+    name: str, described: dict[str, str], per_class: int | None, seed: int
+) -> DatasetSplits:
+    texts, names = _read_csv(name)
+    return _split_texts(name, texts, names, described, per_class, seed)
 
 
 @cache
-def _rows(name: str) -> tuple[list[str], list[str]]:
-    with open(HERE / f"{name}.csv", encoding="utf-8", newline="") as file:
+def _read_csv(name: str) -> tuple[list[str], list[str]]:
+    with open(DATA_DIR / f"{name}.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
-def _texts(
+def _split_texts(
     name: str,
     texts: Sequence[str],
     names: Sequence[str],
     described: dict[str, str],
     per_class: int | None,
     seed: int,
-) -> Data:
+) -> DatasetSplits:
     classes = tuple(described)
     labels = np.array([classes.index(label) for label in names])
-    return _split(
+    return _split_by_hash(
         name, "text", classes, list(texts), labels, per_class, seed, tuple(described.values())
     )
 
 
-def _split(
+def _split_by_hash(
     name: str,
     modality: str,
     classes: tuple[str, ...],
@@ -206,29 +217,29 @@ def _split(
     per_class: int | None,
     seed: int,
     described: tuple[str, ...] = (),
-) -> Data:
+) -> DatasetSplits:
     """The first so many of each class, in the order of a hash of the example, are the test."""
     by_class = defaultdict(list)
-    for item in sorted(range(len(labels)), key=lambda item: _hash(inputs[item])):
+    for item in sorted(range(len(labels)), key=lambda item: _hash_content(inputs[item])):
         by_class[labels[item]].append(item)
-    count = TEST_PER_CLASS[name]
+    count = TEST_EXAMPLES_PER_CLASS[name]
     test = np.array([item for items in by_class.values() for item in items[:count]])
     rest = np.array([item for items in by_class.values() for item in items[count:]])
     random.Random(0).shuffle(test)  # a subsample of the test must not be one class
-    train = rest[chosen(labels[rest], per_class, seed)]
-    return Data(
+    train = rest[sample_per_class(labels[rest], per_class, seed)]
+    return DatasetSplits(
         modality,
         classes,
-        Split(_take(inputs, train), labels[train]),
-        Split(_take(inputs, test), labels[test]),
+        Split(_select_rows(inputs, train), labels[train]),
+        Split(_select_rows(inputs, test), labels[test]),
         described,
     )
 
 
-def _take(inputs: Sequence, items: np.ndarray) -> Sequence:
+def _select_rows(inputs: Sequence, items: np.ndarray) -> Sequence:
     return inputs[items] if isinstance(inputs, np.ndarray) else [inputs[item] for item in items]
 
 
-def _hash(example: str | np.ndarray) -> bytes:
+def _hash_content(example: str | np.ndarray) -> bytes:
     raw = example.encode() if isinstance(example, str) else example.tobytes()
     return hashlib.sha256(raw).digest()

@@ -12,44 +12,44 @@ from collections.abc import Generator
 from pathlib import Path
 
 from trainers.datasets.uploads import images, inbox, tables, texts
-from trainers.datasets.uploads.archive import members
+from trainers.datasets.uploads.archive import open_upload
 from trainers.datasets.uploads.dataset import (
-    TERMINAL,
-    Keeper,
-    Own,
-    Stored,
-    checked,
-    forget,
-    keep_check,
-    of,
-    sample,
+    LOCAL_VISITOR,
+    DatasetWriter,
+    StoredDataset,
+    UploadedDataset,
+    delete,
+    get_upload,
+    list_uploads,
+    load_check,
+    save_check,
 )
-from trainers.datasets.uploads.limits import BadUpload, Progress, plain, some
+from trainers.datasets.uploads.limits import BadUpload, Progress, format_names, sanitize_line
 
 __all__ = [
     "BadUpload",
-    "Own",
     "Progress",
-    "Stored",
-    "again",
-    "checked",
-    "forget",
-    "keep_check",
-    "of",
-    "read",
-    "sample",
-    "stamp",
+    "StoredDataset",
+    "UploadedDataset",
+    "delete",
+    "find_previous_import",
+    "fingerprint_source",
+    "get_upload",
+    "import_upload",
+    "list_uploads",
+    "load_check",
+    "save_check",
 ]
 
 
-def read(
+def import_upload(
     path: Path,
     *,
     title: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
-    visitor: str = TERMINAL,
+    visitor: str = LOCAL_VISITOR,
 ) -> Generator[Progress, None, str]:
     """Read a zip, a table, or a folder, and keep it: yields how far it is, ends with the id.
 
@@ -63,46 +63,50 @@ def read(
     columns = (text_column, label_column, group_column)
     title = title or path.resolve().name
     if not path.exists():
-        raise BadUpload(f"There is no file or folder {plain(str(path))}. Check the name.")
+        raise BadUpload(f"There is no file or folder {sanitize_line(str(path))}. Check the name.")
     if not (path.is_dir() or path.is_file()):
-        raise BadUpload(f"{plain(title)} is neither a file nor a folder, so it was not opened.")
+        raise BadUpload(
+            f"{sanitize_line(title)} is neither a file nor a folder, so it was not opened."
+        )
     try:
-        with members(path) as found:
-            pictures = sum(member.suffix in images.SUFFIXES for member in found.files)
+        with open_upload(path) as found:
+            pictures = sum(member.suffix in images.IMAGE_SUFFIXES for member in found.files)
             written = sum(member.suffix in tables.SUFFIXES for member in found.files)
             # Beside pictures may lie a table or a caption each; beside a table a logo.
             as_pictures = pictures > 0 and (not written or 1 < pictures >= written)
             if not pictures and not written and not found.alone:  # what comes alone is looked at
-                raise BadUpload(_nothing(title, found.files, found.notices()))
+                raise BadUpload(_empty_upload_message(title, found.files, found.notices()))
             if pictures and found.alone:
                 raise BadUpload(
-                    f"{plain(title)} is a single picture. Bring a zip or a folder with a folder "
+                    f"{sanitize_line(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
                 )
-            with Keeper("images" if as_pictures else "text", visitor) as keeper:
+            with DatasetWriter("images" if as_pictures else "text", visitor) as keeper:
                 if as_pictures:
-                    notices = yield from images.read(found, keeper)
+                    notices = yield from images.read_images(found, keeper)
                 else:
-                    notices = yield from texts.read(found, keeper, *columns)
-                if inbox.listing(path):
+                    notices = yield from texts.read_texts(found, keeper, *columns)
+                if inbox.read_listing(path):
                     keeper.facts["draft"] = path.name
-                keeper.facts["stamp"] = stamp(path, *columns)
+                keeper.facts["stamp"] = fingerprint_source(path, *columns)
                 yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")
         return key
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BadUpload(f"{plain(title)} is a damaged zip ({error}). Pack it again.") from None
+        raise BadUpload(
+            f"{sanitize_line(title)} is a damaged zip ({error}). Pack it again."
+        ) from None
     except OSError as error:
         raise BadUpload(
-            f"{plain(title)} could not be read or kept: {error.strerror or error}."
+            f"{sanitize_line(title)} could not be read or kept: {error.strerror or error}."
         ) from None
 
 
-def stamp(path: Path, *columns: str | None) -> str:
+def fingerprint_source(path: Path, *columns: str | None) -> str:
     """What tells whether `path` is still what was read, with the same columns: names, sizes and
     times of its files, not what is in them."""
-    told = hashlib.sha256(repr((FORM, str(path.resolve()), columns)).encode())
+    told = hashlib.sha256(repr((FORMAT_VERSION, str(path.resolve()), columns)).encode())
     for where, folders, files in (
         os.walk(path) if path.is_dir() else [(path.parent, [], [path.name])]
     ):
@@ -113,25 +117,25 @@ def stamp(path: Path, *columns: str | None) -> str:
     return told.hexdigest()
 
 
-FORM = 1  # of what is kept: a newer one is read anew
+FORMAT_VERSION = 1  # of what is kept: a newer one is read anew
 
 
-def again(
+def find_previous_import(
     path: Path,
     text_column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
-) -> Own | None:
+) -> UploadedDataset | None:
     """What the terminal has read of `path` before, where nothing about it has changed since."""
-    now = stamp(path, text_column, label_column, group_column)
-    return next((own for own in of(TERMINAL) if own.stamp == now), None)
+    now = fingerprint_source(path, text_column, label_column, group_column)
+    return next((own for own in list_uploads(LOCAL_VISITOR) if own.stamp == now), None)
 
 
-def _nothing(title: str, files: list, notices: list[str]) -> str:
-    seen = f" It holds {some([member.name for member in files])}." if files else ""
+def _empty_upload_message(title: str, files: list, notices: list[str]) -> str:
+    seen = f" It holds {format_names([member.name for member in files])}." if files else ""
     return " ".join(
         [
-            f"{plain(title)} holds no pictures and no tables.{seen}",
+            f"{sanitize_line(title)} holds no pictures and no tables.{seen}",
             "Bring a zip or a folder with a folder of pictures (JPEG, PNG, WebP, BMP, GIF, HEIC) "
             "for each class, or a table (CSV, TSV, XLSX, JSON lines, Parquet).",
             *notices,

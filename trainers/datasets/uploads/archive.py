@@ -16,15 +16,15 @@ from trainers.datasets.uploads.limits import (
     MAX_FILES,
     MAX_RATIO,
     MB,
-    RATIO_COUNTS_FROM,
+    MIN_BYTES_FOR_RATIO,
     BadUpload,
-    plain,
-    some,
+    format_names,
+    sanitize_line,
 )
 
-JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
-JUNK_IN_WORDS = "hidden files and those that systems leave behind"
-PACKED = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
+JUNK_NAMES = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
+JUNK_LABEL = "hidden files and those that systems leave behind"
+ARCHIVE_SUFFIXES = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Member:
 
 
 @dataclass
-class Members:
+class UploadFiles:
     """What an upload holds, and a word on all that was passed over."""
 
     files: list[Member] = field(default_factory=list)
@@ -56,8 +56,8 @@ class Members:
     def add(self, member: Member) -> None:
         self.seen += 1
         if any(map(_is_junk, member.parts)):
-            self.pass_over(JUNK_IN_WORDS, member.name)
-        elif member.suffix in PACKED:
+            self.pass_over(JUNK_LABEL, member.name)
+        elif member.suffix in ARCHIVE_SUFFIXES:
             self.pass_over("packed files inside (unpack them first)", member.name)
         else:
             self.files.append(member)
@@ -71,19 +71,19 @@ class Members:
         self.passed.setdefault(why, []).append(name)
 
     def notices(self) -> list[str]:
-        return [f"Passed over, {why}: {some(names)}." for why, names in self.passed.items()]
+        return [f"Passed over, {why}: {format_names(names)}." for why, names in self.passed.items()]
 
 
 def _is_junk(name: str) -> bool:
-    return name.lower() in JUNK or name.startswith(".")
+    return name.lower() in JUNK_NAMES or name.startswith(".")
 
 
 @contextmanager
-def members(path: Path) -> Iterator[Members]:
+def open_upload(path: Path) -> Iterator[UploadFiles]:
     """The files of `path` (a folder, a zip, a single file, or what a browser brought), open while
     the block lasts."""
-    found = Members()
-    brought = inbox.listing(path)
+    found = UploadFiles()
+    brought = inbox.read_listing(path)
     if brought is None:
         brought = [(path, (path.name,))] if path.is_file() else []
     if len(brought) > 1 or (brought and len(brought[0][1]) > 1):
@@ -93,7 +93,7 @@ def members(path: Path) -> Iterator[Members]:
         yield found
         return
     if not brought:
-        _of_folder(path, found)
+        _add_folder(path, found)
         yield found
         return
     path, parts = brought[0]
@@ -105,11 +105,11 @@ def members(path: Path) -> Iterator[Members]:
                 found.files.append(alone)
             else:
                 found.alone = False
-                _of_zip(archive, alone.size, found)
+                _add_zip(archive, alone.size, found)
             yield found
-    elif alone.suffix in PACKED:
+    elif alone.suffix in ARCHIVE_SUFFIXES:
         raise BadUpload(
-            f"{plain(alone.name)} cannot be opened as a zip: it is damaged or packed another "
+            f"{sanitize_line(alone.name)} cannot be opened as a zip: it is damaged or packed another "
             "way. Pack the folder again, as a .zip."
         )
     else:
@@ -118,14 +118,14 @@ def members(path: Path) -> Iterator[Members]:
         yield found
 
 
-def _of_folder(path: Path, found: Members) -> None:
+def _add_folder(path: Path, found: UploadFiles) -> None:
     total = 0
     for where, folders, files in os.walk(path):  # follows no links
         for name in list(folders):
             if os.path.islink(os.path.join(where, name)):
                 found.pass_over("links", name)
             elif _is_junk(name):
-                found.pass_over(JUNK_IN_WORDS, name)
+                found.pass_over(JUNK_LABEL, name)
                 folders.remove(name)
         folders.sort()
         for name in sorted(files):
@@ -142,14 +142,14 @@ def _of_folder(path: Path, found: Members) -> None:
                 found.add(Member(parts, about.st_size, partial(open, file, "rb")))
 
 
-def _of_zip(archive: zipfile.ZipFile, packed: int, found: Members) -> None:
+def _add_zip(archive: zipfile.ZipFile, packed: int, found: UploadFiles) -> None:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if any(entry.flag_bits & 1 for entry in entries):
         raise BadUpload("The zip is locked with a password. Pack it again without one.")
     # zipfile reads no more of an entry than it declares, so the sum of the declared sizes holds.
     total = sum(entry.file_size for entry in entries)
     check_size(total)
-    if total > RATIO_COUNTS_FROM and total > MAX_RATIO * packed:
+    if total > MIN_BYTES_FOR_RATIO and total > MAX_RATIO * packed:
         raise BadUpload(
             f"The zip has {packed:,} bytes and would unpack to {total / MB:,.0f} MB: pictures and "
             "texts never shrink that far, so it was not opened. Pack only pictures or tables."

@@ -26,52 +26,64 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from trainers.datasets import Data, Facts, Sample, Split, facts_of
-from trainers.datasets.thumbnails import shown
+from trainers.datasets import Dataset, DatasetFacts, DatasetSplits, Split, compute_facts
+from trainers.datasets.thumbnails import render_example
 from trainers.datasets.uploads import near_duplicates
 from trainers.datasets.uploads.limits import (
-    CLASS_CHARS,
+    MAX_CLASS_CHARS,
     MAX_CLASSES,
     MAX_GROUPS,
+    MAX_USED_EXAMPLES,
     TEST_SHARE,
-    USED,
     BadUpload,
-    plain,
-    some,
+    format_names,
+    sanitize_line,
 )
 from trainers.system import feature_cache, object_store
-from trainers.system.atomic import forced, named, write_text
-from trainers.system.paths import home
+from trainers.system.atomic import fsync_dir, fsync_file, write_text
+from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
 
-KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
-ONLINE = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; nor does this
-LEFT_SECONDS = 24 * 3600  # no reading takes so long
-UNUSABLE_NAMED = 100  # files of an upload that could not be used
-TWINS_SHOWN = 12
-FEW, GLIMPSED = 6, 20  # examples shown of a data set, more of one with more classes
-NO_GROUP = "not given"
-TERMINAL = "terminal"  # the visitor that is whoever sits at this computer
-HASHES, ODD = 2**63 - 1, 0x9E3779B97F4A7C15 - 2**64  # every hash; a factor that mixes them
-DELETED = "This data was deleted, so nothing can be run on it any more. Bring it again."
-DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError)  # what about.json can do
+UPLOAD_KEY = re.compile(r"own-([A-Za-z0-9_-]{8,64})")  # nothing that could lead out of the folder
+CATALOG_KEY = re.compile(r"[a-z0-9_]{1,64}")  # of data sets that were downloaded; nor does this
+MAX_IMPORT_SECONDS = 24 * 3600  # no reading takes so long
+MAX_UNUSABLE_NAMES = 100  # files of an upload that could not be used
+MAX_LEAKED_SHOWN = 12
+PREVIEW_EXAMPLES, MAX_PREVIEW_EXAMPLES = (
+    6,
+    20,
+)  # examples shown of a data set, more of one with more classes
+UNGROUPED_LABEL = "not given"
+LOCAL_VISITOR = "terminal"  # the visitor that is whoever sits at this computer
+MAX_HASH, HASH_MULTIPLIER = (
+    2**63 - 1,
+    0x9E3779B97F4A7C15 - 2**64,
+)  # every hash; a factor that mixes them
+DELETED_MESSAGE = "This data was deleted, so nothing can be run on it any more. Bring it again."
+METADATA_ERRORS = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)  # what about.json can do
 
 
-def folder(key: str) -> Path:
+def dataset_dir(key: str) -> Path:
     """Where the upload, or the downloaded data set, called `key` lies. Raises `UnknownKey`."""
     place = None
-    if match := KEY.fullmatch(key):
-        place = home() / "data" / match[1]
-    elif ONLINE.fullmatch(key):
-        place = home() / "online" / key
+    if match := UPLOAD_KEY.fullmatch(key):
+        place = data_dir() / "data" / match[1]
+    elif CATALOG_KEY.fullmatch(key):
+        place = data_dir() / "online" / key
     if place and (place / "about.json").is_file():
         return place
-    if match and object_store.get(object_store.DATA, match[1]):
+    if match and object_store.download(object_store.DATA, match[1]):
         return place
-    raise UnknownKey(f"No data {plain(key)!r} is kept here. It may be on another computer.")
+    raise UnknownKey(f"No data {sanitize_line(key)!r} is kept here. It may be on another computer.")
 
 
-class Seen(NamedTuple):
+class ImageSource(NamedTuple):
     """What a picture's file was before it was made small."""
 
     looks: bytes  # for near-duplicates
@@ -81,10 +93,10 @@ class Seen(NamedTuple):
     marks: int  # BLANK and CUT, added up
 
 
-BLANK, CUT = 1, 2  # hardly anything in it; its lower part was lost and is grey
+BLANK, TRUNCATED = 1, 2  # hardly anything in it; its lower part was lost and is grey
 
 
-class Keeper:
+class DatasetWriter:
     """Takes examples one at a time; `finish` splits them and hands back the id.
 
     Whole or not at all: until then everything lies in a folder that no key names. Use as a
@@ -92,14 +104,14 @@ class Keeper:
     """
 
     def __init__(
-        self, modality: str, visitor: str = TERMINAL, place: Path | None = None
+        self, modality: str, visitor: str = LOCAL_VISITOR, place: Path | None = None
     ) -> None:  # `place`: of a download, which has one of its own
         self.modality, self.visitor = modality, visitor
-        self.place = place or home() / "data" / secrets.token_urlsafe(12)
+        self.place = place or data_dir() / "data" / secrets.token_urlsafe(12)
         self.id = self.place.name
         self.draft = self.place.with_name(f"{self.id}.part")
         for left in self.draft.parent.glob("*.part"):  # of a process that was killed
-            if left.stat().st_mtime < time.time() - LEFT_SECONDS:
+            if left.stat().st_mtime < time.time() - MAX_IMPORT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
         self.draft.mkdir(parents=True, mode=0o700)  # for nobody else on this computer
         self.file = open(self.draft / "examples.bin", "wb")  # noqa: SIM115, closed in __exit__
@@ -113,7 +125,7 @@ class Keeper:
         self.group_of, self.group_names = array("q"), []
         self.facts: dict[str, Any] = {}  # more for about.json
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "DatasetWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +142,7 @@ class Keeper:
         *,
         same: bytes,
         test: bool = False,
-        seen: Seen | None = None,  # of every picture
+        seen: ImageSource | None = None,  # of every picture
         group: str = "",  # among which scores are compared; "": none was named
     ) -> None:
         """`same` is what makes two examples the same one; `label` is not empty."""
@@ -168,7 +180,7 @@ class Keeper:
                     "or put rare ones together."
                 )
             self.groups[known] = len(self.group_names)
-            self.group_names.append(name or NO_GROUP)
+            self.group_names.append(name or UNGROUPED_LABEL)
         return self.groups[known]
 
     def finish(self, title: str, notices: list[str]) -> str:
@@ -176,9 +188,9 @@ class Keeper:
         self.file.close()
         what = "pictures" if self.modality == "images" else "texts"
         if len(self.names) < 2:
-            only = f"only one class, {plain(self.names[0])!r}" if self.names else "no class"
+            only = f"only one class, {sanitize_line(self.names[0])!r}" if self.names else "no class"
             raise BadUpload(
-                f"{plain(title)} has {len(self):,} usable {what} and {only}. To tell things apart "
+                f"{sanitize_line(title)} has {len(self):,} usable {what} and {only}. To tell things apart "
                 "a model needs at least two classes: add examples of another."
             )
         labels = np.array(self.labels)
@@ -197,16 +209,16 @@ class Keeper:
                     "training, so that the score stays honest.",
                 ]
         else:
-            test = split(labels, hashes)
-        rows = used(labels, hashes, test, kept, USED[self.modality])
+            test = split_by_hash(labels, hashes)
+        rows = select_usable_rows(labels, hashes, test, kept, MAX_USED_EXAMPLES[self.modality])
         groups = self._near(hashes, rows)
         if not own_test and len(rows) == len(labels):
-            test, alike = _split_near(labels, hashes, test, groups)
+            test, alike = _split_by_group(labels, hashes, test, groups)
             if len(alike):
                 alike = [self.names[label] for label in alike]
                 notices = [
                     *notices,
-                    f"Nearly all alike: the {what} of {some(alike)}. So some in the test are "
+                    f"Nearly all alike: the {what} of {format_names(alike)}. So some in the test are "
                     "nearly the same as some in training, and the score will flatter. Bring more "
                     "varied ones.",
                 ]
@@ -222,7 +234,7 @@ class Keeper:
                 again = test[rows] & np.isin(groups, groups[learned])
                 twins = np.union1d(twins, rows[again])
             rows, groups = rows[~learned], groups[~learned]
-        order, names = _in_order(self.names)
+        order, names = _sort_classes(self.names)
         labels = order[labels]
         counts = {
             side: np.bincount(labels[rows], minlength=len(names)).tolist()
@@ -230,12 +242,12 @@ class Keeper:
         }
         if not sum(counts["test"]):
             raise BadUpload(
-                f"{plain(title)} has {len(self):,} usable {what} of {len(names):,} classes: too "
+                f"{sanitize_line(title)} has {len(self):,} usable {what} of {len(names):,} classes: too "
                 "few to keep any for a test. Bring at least 3 different ones of each class."
             )
         if sum(map(bool, counts["train"])) < 2:
             raise BadUpload(
-                f"{plain(title)} leaves fewer than two classes to learn from. Put examples of "
+                f"{sanitize_line(title)} leaves fewer than two classes to learn from. Put examples of "
                 "each class in train, and others in test."
             )
         tested = int(test[rows].sum())
@@ -248,21 +260,24 @@ class Keeper:
             index |= {"widths": seen[0].astype(np.int32), "heights": seen[1].astype(np.int32)}
             index |= {"kinds": seen[2].astype(np.uint8), "marks": seen[3].astype(np.uint8)}
         if any(self.groups):  # one was named
-            order, group_names = _in_order(self.group_names)
+            order, group_names = _sort_classes(self.group_names)
             index["groups"] = order[np.array(self.group_of)[rows]]
             self.facts["groups"] = group_names
         np.savez(self.draft / "index.npz", **index)
         about = {
             "modality": self.modality,
-            "title": plain(title),
+            "title": sanitize_line(title),
             "classes": names,
             "train": counts["train"],
             "test": counts["test"],
             "own_test": own_test,
             "twins": int((~kept).sum()),
-            "twins_shown": np.flatnonzero(np.isin(rows, twins))[:TWINS_SHOWN].tolist(),
+            "twins_shown": np.flatnonzero(np.isin(rows, twins))[:MAX_LEAKED_SHOWN].tolist(),
             "unusable": {
-                why: {"count": count, "names": [plain(file) for file in files[:UNUSABLE_NAMED]]}
+                why: {
+                    "count": count,
+                    "names": [sanitize_line(file) for file in files[:MAX_UNUSABLE_NAMES]],
+                }
                 for why, (count, files) in self.unusable.items()
             },
             "notices": notices,
@@ -274,23 +289,25 @@ class Keeper:
         about["facts"] = asdict(self._facts())
         (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
         for file in self.draft.iterdir():  # before it has its name: see trainers/system/atomic.py
-            forced(file)
-        named(self.draft)
+            fsync_file(file)
+        fsync_dir(self.draft)
         if self.place.exists():  # what is left of a download that was deleted
             shutil.rmtree(self.place)
         self.draft.rename(self.place)
-        named(self.place.parent)
-        if self.place.parent == home() / "data":
-            object_store.put(object_store.DATA, self.id)
+        fsync_dir(self.place.parent)
+        if self.place.parent == data_dir() / "data":
+            object_store.upload(object_store.DATA, self.id)
         return self.id
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> DatasetFacts:
         """What a page and a run hold against a backbone."""
         with np.load(self.draft / "index.npz", allow_pickle=False) as index:
             rows = np.flatnonzero(~index["test"])
             starts, ends, labels = (index[name][rows] for name in ("starts", "ends", "labels"))
-        kept = Split(Kept(self.modality, self.draft / "examples.bin", starts, ends), labels)
-        return facts_of(Data(self.modality, (), kept, kept))
+        kept = Split(
+            StoredExamples(self.modality, self.draft / "examples.bin", starts, ends), labels
+        )
+        return compute_facts(DatasetSplits(self.modality, (), kept, kept))
 
     def _near(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """For each of `rows` the number, int64, that it shares with its near-duplicates; of what
@@ -298,17 +315,21 @@ class Keeper:
         same, first, back = np.unique(hashes[rows], return_index=True, return_inverse=True)
         which = rows[first]
         if self.modality == "images":
-            looks = np.frombuffer(self.looks, dtype=np.uint8).reshape(-1, near_duplicates.LOOKS)
-            group = near_duplicates.alike_pictures(looks[which])
+            looks = np.frombuffer(self.looks, dtype=np.uint8).reshape(
+                -1, near_duplicates.FINGERPRINT_BYTES
+            )
+            group = near_duplicates.group_similar_images(looks[which])
         else:
             starts = np.array(self.offsets)
-            group = near_duplicates.alike_texts(
-                Kept("text", self.draft / "examples.bin", starts[which], starts[which + 1])
+            group = near_duplicates.group_similar_texts(
+                StoredExamples(
+                    "text", self.draft / "examples.bin", starts[which], starts[which + 1]
+                )
             )
         shared = same[group]
         many = np.bincount(group, minlength=len(group))[group] > 1
         # The first of a group has its smallest hash, and small ones go into the test.
-        shared[many] = (shared[many] * ODD) & HASHES
+        shared[many] = (shared[many] * HASH_MULTIPLIER) & MAX_HASH
         return shared[back]
 
     def _few(
@@ -318,7 +339,7 @@ class Keeper:
         for side, doing in (("train", "learn from"), ("test", "test on")):
             none = [n for n, count in zip(names, counts[side], strict=True) if not count]
             if none:
-                told.append(f"No examples to {doing} of: {some(none)}.")
+                told.append(f"No examples to {doing} of: {format_names(none)}.")
         for count, taken, doing in zip(
             (sum(counts["train"]), sum(counts["test"])),
             used,
@@ -332,7 +353,7 @@ class Keeper:
         return told
 
 
-def _in_order(names: list[str]) -> tuple[np.ndarray, list[str]]:
+def _sort_classes(names: list[str]) -> tuple[np.ndarray, list[str]]:
     """Where each class goes when they are sorted, and their names, short and still distinct."""
     places = sorted(range(len(names)), key=lambda place: names[place])
     order = np.empty(len(names), dtype=np.int64)
@@ -340,17 +361,17 @@ def _in_order(names: list[str]) -> tuple[np.ndarray, list[str]]:
     told: list[str] = []
     taken = set()
     for place in places:
-        name, number = plain(names[place]) or "?", 1
+        name, number = sanitize_line(names[place]) or "?", 1
         while name in taken:
             number += 1
             end = f" ({number})"
-            name = plain(names[place], CLASS_CHARS - len(end)) + end
+            name = sanitize_line(names[place], MAX_CLASS_CHARS - len(end)) + end
         taken.add(name)
         told.append(name)
     return order, told
 
 
-def split(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+def split_by_hash(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """True for the fifth of each class that is the test, at least one of each that has three.
 
     The order of a hash of the content (int64, 0 or more) decides, so the split is always the same
@@ -374,17 +395,17 @@ def split(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     return test
 
 
-def _split_near(
+def _split_by_group(
     labels: np.ndarray, hashes: np.ndarray, test: np.ndarray, groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The split with near-duplicates on one side, and the classes for which there is none such:
     they are so alike that nothing would be left to test, and keep the split `test` by hashes."""
-    apart = split(labels, groups)
+    apart = split_by_hash(labels, groups)
     alike = np.setdiff1d(labels[test], labels[apart])
     return np.where(np.isin(labels, alike), test, apart), alike
 
 
-def used(
+def select_usable_rows(
     labels: np.ndarray, hashes: np.ndarray, test: np.ndarray, kept: np.ndarray, most: tuple
 ) -> np.ndarray:
     """The rows that runs can use, in order: of training and test at most so many, of each class
@@ -402,7 +423,7 @@ def used(
 
 
 @dataclass(frozen=True, eq=False)
-class Kept(Sequence):
+class StoredExamples(Sequence):
     """Pictures (uint8 H x W x 3, of differing sizes) or texts, read when they are asked for."""
 
     modality: str
@@ -423,7 +444,7 @@ class Kept(Sequence):
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice | np.ndarray | list):
-            return Kept(self.modality, self.file, self.starts[item], self.ends[item])
+            return StoredExamples(self.modality, self.file, self.starts[item], self.ends[item])
         raw = self.raw(item)
         if self.modality == "text":
             return raw.decode("utf-8")
@@ -431,7 +452,7 @@ class Kept(Sequence):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored(Sample):
+class StoredDataset(Dataset):
     """What is kept as a sample, and what was said when it was read."""
 
     notices: tuple[str, ...]
@@ -441,17 +462,19 @@ class Stored(Sample):
 
     def data(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
-    ) -> Data:
-        _look(self.key)
-        place = folder(self.key)
-        about = _about(place)
+    ) -> DatasetSplits:
+        _refresh(self.key)
+        place = dataset_dir(self.key)
+        about = _read_metadata(place)
         if about.get("deleted"):
-            raise BadUpload(DELETED)
+            raise BadUpload(DELETED_MESSAGE)
         index = np.load(place / "index.npz", allow_pickle=False)
         labels = index["labels"].astype(np.int64)
-        inputs = Kept(self.modality, place / "examples.bin", index["starts"], index["ends"])
+        inputs = StoredExamples(
+            self.modality, place / "examples.bin", index["starts"], index["ends"]
+        )
         without = np.array([row for rows in self.mended(mends).values() for row in rows], dtype=int)
-        train, test = _sides(index, without, per_class, seed)
+        train, test = _train_test_rows(index, without, per_class, seed)
 
         def taken(items: np.ndarray) -> Split:
             some = inputs[items]
@@ -461,39 +484,41 @@ class Stored(Sample):
 
         classes = tuple(about["classes"])
         speaking = self.modality == "text" and all(re.search(r"[^\W\d_]{3}", c) for c in classes)
-        return Data(self.modality, classes, taken(train), taken(test), classes if speaking else ())
+        return DatasetSplits(
+            self.modality, classes, taken(train), taken(test), classes if speaking else ()
+        )
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the index, int64, that `data()` has in training and in the test, in order."""
-        with np.load(folder(self.key) / "index.npz", allow_pickle=False) as index:
-            return _sides(index, np.array([], dtype=int), None, 0)
+        with np.load(dataset_dir(self.key) / "index.npz", allow_pickle=False) as index:
+            return _train_test_rows(index, np.array([], dtype=int), None, 0)
 
     def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What was noted when it was read: about.json, and the columns of the index."""
-        place = folder(self.key)
+        place = dataset_dir(self.key)
         with np.load(place / "index.npz", allow_pickle=False) as index:
-            return _about(place), dict(index)
+            return _read_metadata(place), dict(index)
 
     def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
         """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
         `BadUpload` where what was found is not known any more."""
-        found = (checked(self.key) or {}).get("findings", []) if mends else []
+        found = (load_check(self.key) or {}).get("findings", []) if mends else []
         rows = {one["key"]: tuple(one["mend"]["rows"]) for one in found if one.get("mend")}
         if missing := [key for key in mends if key not in rows]:
             raise BadUpload(
-                f"{self.title} was to be used with {some(missing)} mended, but no look at this "
+                f"{self.title} was to be used with {format_names(missing)} mended, but no look at this "
                 "data found that. Look the data over again, then choose the mends anew."
             )
         return {key: rows[key] for key in mends}
 
     def glimpse(self) -> list[tuple[str, str]]:
-        data = self.data(max(1, FEW // max(1, self.classes)))
-        pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:GLIMPSED]
-        return [(shown(example), data.classes[label]) for example, label in pairs]
+        data = self.data(max(1, PREVIEW_EXAMPLES // max(1, self.classes)))
+        pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:MAX_PREVIEW_EXAMPLES]
+        return [(render_example(example), data.classes[label]) for example, label in pairs]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own(Stored):
+class UploadedDataset(StoredDataset):
     """An upload."""
 
     visitor: str  # whose it is: nobody else is shown it
@@ -502,47 +527,47 @@ class Own(Stored):
     group_column: int | None  # and which names the groups
     groups: tuple[str, ...]  # () where none were named
     draft: str  # where its files may still lie in the inbox; "" where none are
-    stamp: str  # of the files that it was read from: see `trainers.datasets.uploads.stamp`
+    stamp: str  # of the files that it was read from: see `trainers.datasets.uploads.fingerprint_source`
 
 
-def _sides(
+def _train_test_rows(
     index: Any, without: np.ndarray, per_class: int | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the index to train and to test on, mixed."""
-    from trainers.datasets.bundled import chosen  # it imports what draws the samples
+    from trainers.datasets.bundled import sample_per_class  # it imports what draws the samples
 
     labels, test = index["labels"], index["test"]
     left = np.isin(np.arange(len(labels)), without)
     train = np.flatnonzero(~test)
-    train = train[chosen(labels[train], per_class, seed, left[train])]
+    train = train[sample_per_class(labels[train], per_class, seed, left[train])]
     # Mixed, and always the same: a subsample of the test must not be one class.
     test = np.random.default_rng(0).permutation(np.flatnonzero(test))
     return train, test[~left[test]]
 
 
-def keep_check(key: str, found: dict[str, Any]) -> None:
+def save_check(key: str, found: dict[str, Any]) -> None:
     """Keeps what looking the upload over has found: {"findings": [`Finding.as_json()`, …], …}.
     Whole or not at all. Raises `UnknownKey`."""
-    _look(key)
-    place = folder(key)
+    _refresh(key)
+    place = dataset_dir(key)
     write_text(place / "check.json", json.dumps(found, ensure_ascii=False), apart=True)
-    _share(key)
+    _publish(key)
 
 
-def checked(key: str) -> dict[str, Any] | None:
+def load_check(key: str) -> dict[str, Any] | None:
     """What `keep_check` kept; None where the upload was not looked over. Raises `UnknownKey`."""
     try:
-        return json.loads((folder(key) / "check.json").read_text("utf-8"))
+        return json.loads((dataset_dir(key) / "check.json").read_text("utf-8"))
     except FileNotFoundError:
         return None
 
 
-def sample(key: str) -> Own:
+def get_upload(key: str) -> UploadedDataset:
     """The upload called `key` ("own-<id>"). Raises `UnknownKey`."""
-    about, fields = stored(key)
-    return Own(
+    about, fields = read_stored(key)
+    return UploadedDataset(
         **fields,
-        visitor=about.get("visitor", TERMINAL),
+        visitor=about.get("visitor", LOCAL_VISITOR),
         columns=tuple(about.get("columns", ())),
         text_and_label=tuple(about.get("text_and_label", (0, 1))),
         group_column=about.get("group_column"),
@@ -552,20 +577,20 @@ def sample(key: str) -> Own:
     )
 
 
-def stored(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_stored(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """about.json of the data called `key`, and the fields of its `Stored`. Raises `UnknownKey`
     where nothing is kept, or it is damaged."""
-    place = folder(key)
+    place = dataset_dir(key)
     try:
-        about = _about(place)
-        return about, _fields(key, about)
-    except DAMAGE:
+        about = _read_metadata(place)
+        return about, _dataset_fields(key, about)
+    except METADATA_ERRORS:
         raise UnknownKey(
             f"What is kept of the data {key!r} is damaged. Delete it, and bring it again."
         ) from None
 
 
-def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
+def _dataset_fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
     modality = about["modality"]
     if about.get("deleted"):
         about |= {"title": "Deleted data", "own_test": False}
@@ -579,88 +604,88 @@ def _fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
         "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
         f"({split_by}).",
         "made": "yours; it lies where the host of this Thaw keeps files and nowhere else"
-        if object_store.address()
+        if object_store.storage_url()
         else "yours; it lies on the computer that Thaw runs on and nowhere else",
         "modality": modality,
         "classes": len(about["classes"]),
         "train_per_class": min(filter(None, about["train"]), default=0),
-        "test": min(test, USED[modality][1]),
+        "test": min(test, MAX_USED_EXAMPLES[modality][1]),
         "resembles": {},
         "load": "",
         "notices": tuple(about["notices"]),
         "counts": tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
         "created": about.get("created", 0.0),
         "bytes": about.get("bytes", 0),
-        "facts": Facts(**about["facts"]) if "facts" in about else None,
+        "facts": DatasetFacts(**about["facts"]) if "facts" in about else None,
     }
 
 
-def of(visitor: str) -> list[Own]:
+def list_uploads(visitor: str) -> list[UploadedDataset]:
     """The uploads of `visitor` that are still kept, the newest first; none that is damaged. Where
     data is shared, those that came to another app server are brought here."""
-    keys = {f"own-{place.parent.name}" for place in (home() / "data").glob("*/about.json")}
-    if object_store.address():
-        from trainers.store import store  # here: it imports this package
+    keys = {f"own-{place.parent.name}" for place in (data_dir() / "data").glob("*/about.json")}
+    if object_store.storage_url():
+        from trainers.store import get_store  # here: it imports this package
 
-        keys |= store().read_by(visitor)
+        keys |= get_store().read_by(visitor)
     found = []
     for key in keys:
         with suppress(UnknownKey):
-            found.append(sample(key))
+            found.append(get_upload(key))
     mine = [own for own in found if own.visitor == visitor and own.classes]  # else: deleted
     return sorted(mine, key=lambda own: own.created, reverse=True)
 
 
-def hand_over(key: str, visitor: str) -> None:
+def change_owner(key: str, visitor: str) -> None:
     """Makes the upload another visitor's. Whole or not at all. Raises `UnknownKey`."""
-    _look(key)
-    about, _ = stored(key)
+    _refresh(key)
+    about, _ = read_stored(key)
     told = json.dumps(about | {"visitor": visitor}, ensure_ascii=False)
-    write_text(folder(key) / "about.json", told, apart=True)
-    _share(key)
+    write_text(dataset_dir(key) / "about.json", told, apart=True)
+    _publish(key)
 
 
-def forget(key: str) -> None:
+def delete(key: str) -> None:
     """Deletes the data. Of it stays only that it was pictures or texts: the runs on it, which are
     kept, can still be read. Raises `UnknownKey`."""
-    place = folder(key)
-    if match := KEY.fullmatch(key):
-        object_store.announce(object_store.DATA, match[1])
+    place = dataset_dir(key)
+    if match := UPLOAD_KEY.fullmatch(key):
+        object_store.mark_pending(object_store.DATA, match[1])
     try:
-        about, _ = stored(key)
+        about, _ = read_stored(key)
     except UnknownKey:  # damaged: nobody can say what it was
         shutil.rmtree(place)
-        _share(key)
-        feature_cache.forget(key)
+        _publish(key)
+        feature_cache.delete(key)
         return
     stone = {"modality": about["modality"], "deleted": True}
     write_text(place / "about.json", json.dumps(stone), apart=True)
     for name in ("examples.bin", "index.npz", "check.json"):
         (place / name).unlink(missing_ok=True)
-    _share(key)
-    feature_cache.forget(key)
+    _publish(key)
+    feature_cache.delete(key)
 
 
-def _look(key: str) -> None:
+def _refresh(key: str) -> None:
     """What changed on another computer changes here, before it is used."""
-    if match := KEY.fullmatch(key):
-        object_store.look(object_store.DATA, match[1])
+    if match := UPLOAD_KEY.fullmatch(key):
+        object_store.refresh(object_store.DATA, match[1])
 
 
-def _share(key: str) -> None:
+def _publish(key: str) -> None:
     """What changed here changes where other computers find it."""
-    if match := KEY.fullmatch(key):
-        object_store.put(object_store.DATA, match[1])
+    if match := UPLOAD_KEY.fullmatch(key):
+        object_store.upload(object_store.DATA, match[1])
 
 
-def remember(key: str, modality: str) -> None:
+def write_tombstone(key: str, modality: str) -> None:
     """Of an upload that lies on another computer, what `forget` would leave of it: so runs on it,
     which came here as files, can be read. `key` must be like `KEY`."""
-    place = home() / "data" / KEY.fullmatch(key)[1]
+    place = data_dir() / "data" / UPLOAD_KEY.fullmatch(key)[1]
     if not (place / "about.json").exists():
         told = json.dumps({"modality": modality, "deleted": True})
         write_text(place / "about.json", told, apart=True)
 
 
-def _about(place: Path) -> dict[str, Any]:
+def _read_metadata(place: Path) -> dict[str, Any]:
     return json.loads((place / "about.json").read_text("utf-8"))

@@ -14,63 +14,76 @@ from PIL import Image, ImageOps
 from pillow_heif import register_heif_opener
 
 from trainers.datasets.uploads import near_duplicates
-from trainers.datasets.uploads.archive import Member, Members
-from trainers.datasets.uploads.dataset import BLANK, CUT, Keeper, Seen
+from trainers.datasets.uploads.archive import Member, UploadFiles
+from trainers.datasets.uploads.dataset import BLANK, TRUNCATED, DatasetWriter, ImageSource
 from trainers.datasets.uploads.limits import (
+    MAX_ASPECT_RATIO,
     MAX_IMAGE_BYTES,
-    MAX_STRETCH,
     MB,
     SHORT_SIDE_PX,
     BadUpload,
     Progress,
-    some,
+    format_names,
 )
 
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".heic", ".heif",
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".heic", ".heif",
             ".hif"}  # fmt: skip
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "HEIF")  # PIL's other decoders are never tried
+IMAGE_FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "GIF",
+    "HEIF",
+)  # PIL's other decoders are never tried
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 MAX_HEIF_PX = 50_000_000  # the largest telephones make 49; one takes 7 bytes a pixel to decode
-TRAIN, TEST = {"train", "training", "val", "valid", "validation", "dev"}, {"test", "testing"}
-LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
-QUALITY = 95
-THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of its limit, 350 MB
-UNREADABLE = "files that could not be read as pictures"
-GROUP = "@"  # in the name of a folder: ants@night is the class ants, the group night
-BLANK_STD = 2.5  # of 255, in the liveliest colour; the flattest picture of our 7 sets has 5.9
-MAYBE_BLANK = 64  # between the darkest and lightest of every 64th pixel: spares the look at all
-GREY, CUT_SHARE = 128, 10  # with which decoders fill what is lost; a tenth of the height at least
-WHITE = (255, 255, 255)  # behind transparent pictures, as a page shows them
+TRAIN_FOLDERS, TEST_FOLDERS = (
+    {"train", "training", "val", "valid", "validation", "dev"},
+    {"test", "testing"},
+)
+MAX_LOSSLESS_PX = 128 * 128  # JPEG would harm small pictures and save little
+JPEG_QUALITY = 95
+DECODE_THREADS = min(4, os.cpu_count() or 1)  # each may hold a picture of its limit, 350 MB
+UNREADABLE_LABEL = "files that could not be read as pictures"
+GROUP_SEPARATOR = "@"  # in the name of a folder: ants@night is the class ants, the group night
+MAX_BLANK_STD = 2.5  # of 255, in the liveliest colour; the flattest picture of our 7 sets has 5.9
+MAX_BLANK_RANGE = 64  # between the darkest and lightest of every 64th pixel: spares the look at all
+DECODER_FILL_GREY, TRUNCATION_DIVISOR = (
+    128,
+    10,
+)  # with which decoders fill what is lost; a tenth of the height at least
+BACKGROUND_COLOUR = (255, 255, 255)  # behind transparent pictures, as a page shows them
 
 
-class Placed(NamedTuple):
+class LabelledImage(NamedTuple):
     member: Member
     label: str
     test: bool
     group: str = ""
 
 
-def read(found: Members, keeper: Keeper) -> Generator[Progress, None, list[str]]:
+def read_images(found: UploadFiles, keeper: DatasetWriter) -> Generator[Progress, None, list[str]]:
     """Keeps the pictures of `found`, in order, a few of them in memory at a time. Ends with what
     was noticed."""
     placed = []
-    for place in _placed(found):
+    for place in _assign_labels(found):
         if place.member.size > MAX_IMAGE_BYTES:
             found.pass_over(f"files above {MAX_IMAGE_BYTES // MB} MB", place.member.name)
         else:
             placed.append(place)
-    with ThreadPoolExecutor(THREADS) as pool:  # PIL lets other threads run while it decodes
+    with ThreadPoolExecutor(DECODE_THREADS) as pool:  # PIL lets other threads run while it decodes
         ahead: deque[Future] = deque()
         for number, (member, label, test, group) in enumerate(placed):
-            for later in placed[number + len(ahead) : number + 2 * THREADS]:
-                ahead.append(pool.submit(_made, later.member))
+            for later in placed[number + len(ahead) : number + 2 * DECODE_THREADS]:
+                ahead.append(pool.submit(_process_image, later.member))
             if number % 20 == 0:
                 yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
             if made := ahead.popleft().result():
                 keeper.add(made[0], label, same=made[1], test=test, seen=made[2], group=group)
             else:
-                found.pass_over(UNREADABLE, member.name)
-    if unreadable := found.passed.get(UNREADABLE):
+                found.pass_over(UNREADABLE_LABEL, member.name)
+    if unreadable := found.passed.get(UNREADABLE_LABEL):
         keeper.unusable["unreadable"] = len(unreadable), unreadable
     if not len(keeper):
         raise BadUpload(
@@ -80,51 +93,61 @@ def read(found: Members, keeper: Keeper) -> Generator[Progress, None, list[str]]
         )
     if named := [name for name in keeper.groups if name]:
         return [
-            f"Folders are called class{GROUP}group: what follows the {GROUP} was taken for a group "
-            f"({some(named)}), among which scores are compared, and not for a class of its own."
+            f"Folders are called class{GROUP_SEPARATOR}group: what follows the {GROUP_SEPARATOR} was taken for a group "
+            f"({format_names(named)}), among which scores are compared, and not for a class of its own."
         ]
     return []
 
 
-def _made(member: Member) -> tuple[bytes, bytes, Seen] | None:
+def _process_image(member: Member) -> tuple[bytes, bytes, ImageSource] | None:
     """The picture as it is kept, the hash of its file, and what it looked like; None where it
     cannot be read."""
     try:
         with member.open() as file:
             raw = file.read()
-        picture, lossless = opened(io.BytesIO(raw))
-        packed = _packed(picture, lossless=lossless)
-        return packed, hashlib.sha256(raw).digest(), _seen(raw, picture)
+        picture, lossless = open_image(io.BytesIO(raw))
+        packed = _encode_image(picture, lossless=lossless)
+        return packed, hashlib.sha256(raw).digest(), _inspect_image(raw, picture)
     except Exception:  # decoders raise nearly everything at bytes that are no picture
         return None
 
 
-def _seen(raw: bytes, picture: Image.Image) -> Seen:
-    with Image.open(io.BytesIO(raw), formats=FORMATS) as head:  # reads no pixels
+def _inspect_image(raw: bytes, picture: Image.Image) -> ImageSource:
+    with Image.open(io.BytesIO(raw), formats=IMAGE_FORMATS) as head:  # reads no pixels
         width, height = head.size
-        kind = FORMATS.index(head.format)
+        kind = IMAGE_FORMATS.index(head.format)
     if (width > height) != (picture.width > picture.height) and picture.width != picture.height:
         width, height = height, width  # turned, as its camera said
-    return Seen(near_duplicates.looks(picture), width, height, kind, marks(np.asarray(picture)))
+    return ImageSource(
+        near_duplicates.fingerprint_image(picture),
+        width,
+        height,
+        kind,
+        detect_flags(np.asarray(picture)),
+    )
 
 
-def marks(pixels: np.ndarray) -> int:
+def detect_flags(pixels: np.ndarray) -> int:
     """BLANK and CUT, added up, of a picture, uint8 (H, W, 3)."""
     found = 0
     span = np.ptp(pixels[::8, ::8], (0, 1)).max()
-    if span < MAYBE_BLANK and pixels.std((0, 1)).max() < BLANK_STD:
+    if span < MAX_BLANK_RANGE and pixels.std((0, 1)).max() < MAX_BLANK_STD:
         found += BLANK
-    lost = len(pixels) // CUT_SHARE
-    if lost and (pixels[-lost:] == GREY).all() and not (pixels[:lost] == GREY).all():
-        found += CUT
+    lost = len(pixels) // TRUNCATION_DIVISOR
+    if (
+        lost
+        and (pixels[-lost:] == DECODER_FILL_GREY).all()
+        and not (pixels[:lost] == DECODER_FILL_GREY).all()
+    ):
+        found += TRUNCATED
     return found
 
 
-def _placed(found: Members) -> Iterator[Placed]:
+def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
     """Each picture with its class and its side, by the folders that it lies in."""
     pictures = []
     for member in found.files:
-        if member.suffix in SUFFIXES:
+        if member.suffix in IMAGE_SUFFIXES:
             pictures.append(member)
         else:
             found.pass_over("files that are no pictures", member.name)
@@ -135,20 +158,22 @@ def _placed(found: Members) -> Iterator[Placed]:
     tops = {parts[wrapper].lower() for parts in inside if parts[wrapper:]}
     if not tops and wrapper:
         wrapper -= 1  # all lie in one folder: a single class, and that will be said
-    parted = bool(tops & TRAIN and tops & (TEST | TRAIN - {"train", "training"}))
+    parted = bool(
+        tops & TRAIN_FOLDERS and tops & (TEST_FOLDERS | TRAIN_FOLDERS - {"train", "training"})
+    )
     any_class = False
     for member in pictures:
         parts = member.parts[wrapper:-1]
         top = parts[0].lower() if parts else ""
-        if parted and top not in TRAIN | TEST:
+        if parted and top not in TRAIN_FOLDERS | TEST_FOLDERS:
             found.pass_over("pictures outside train and test", member.name)
         elif len(parts) > parted:
             any_class = True
             label = unicodedata.normalize("NFC", parts[parted]).strip()
-            named, _, group = (part.strip() for part in label.rpartition(GROUP))
+            named, _, group = (part.strip() for part in label.rpartition(GROUP_SEPARATOR))
             if not (named and group):
                 named, group = label, ""
-            yield Placed(member, named or "?", parted and top in TEST, group)
+            yield LabelledImage(member, named or "?", parted and top in TEST_FOLDERS, group)
         else:
             found.pass_over("pictures outside a class's folder", member.name)
     if not any_class:
@@ -158,10 +183,10 @@ def _placed(found: Members) -> Iterator[Placed]:
         )
 
 
-def opened(file: BinaryIO) -> tuple[Image.Image, bool]:
+def open_image(file: BinaryIO) -> tuple[Image.Image, bool]:
     """The picture upright, RGB, at most `SHORT_SIDE_PX` on its short side; and whether its pixels
     are still those of a file that loses nothing. Raises whatever PIL raises at bad bytes."""
-    image = Image.open(file, formats=FORMATS)
+    image = Image.open(file, formats=IMAGE_FORMATS)
     most = MAX_HEIF_PX if image.format == "HEIF" else Image.MAX_IMAGE_PIXELS
     if image.width * image.height > most:
         raise Image.DecompressionBombError  # from half as many on as PIL's own error
@@ -180,9 +205,9 @@ def opened(file: BinaryIO) -> tuple[Image.Image, bool]:
     upright = upright.convert("RGBA" if clear else "RGB")
     width, height = upright.size
     side = min(width, height)
-    if max(width, height) > MAX_STRETCH * side:
+    if max(width, height) > MAX_ASPECT_RATIO * side:
         upright = ImageOps.fit(
-            upright, (min(width, MAX_STRETCH * side), min(height, MAX_STRETCH * side))
+            upright, (min(width, MAX_ASPECT_RATIO * side), min(height, MAX_ASPECT_RATIO * side))
         )
     if side > SHORT_SIDE_PX:
         lossless = False
@@ -193,17 +218,17 @@ def opened(file: BinaryIO) -> tuple[Image.Image, bool]:
             reducing_gap=3,
         )
     if clear:
-        behind = Image.new("RGBA", upright.size, (*WHITE, 255))
+        behind = Image.new("RGBA", upright.size, (*BACKGROUND_COLOUR, 255))
         upright = Image.alpha_composite(behind, upright).convert("RGB")
     return upright, lossless
 
 
-def _packed(picture: Image.Image, *, lossless: bool) -> bytes:
+def _encode_image(picture: Image.Image, *, lossless: bool) -> bytes:
     """The bytes of the picture, without what its file told beside it (place, camera, name)."""
     clean = Image.fromarray(np.asarray(picture))
     out = io.BytesIO()
-    if lossless or clean.width * clean.height <= LOSSLESS_PX:
+    if lossless or clean.width * clean.height <= MAX_LOSSLESS_PX:
         clean.save(out, "PNG", compress_level=3)
     else:
-        clean.save(out, "JPEG", quality=QUALITY)
+        clean.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()

@@ -16,42 +16,44 @@ from typing import Any
 
 from trainers.datasets.uploads.limits import MAX_BYTES, MAX_FILES, MB, BadUpload
 from trainers.system.atomic import write_text
-from trainers.system.paths import home
+from trainers.system.paths import data_dir
 
-KEY = re.compile(r"[0-9a-f]{32}")
-FILE = re.compile(r"[0-9a-f]{24}")
-OWNER = "visitor.txt"
-LEFT_SECONDS = 24 * 3600  # the files stay for a while, so that other columns can be read from them
-SPARE_BYTES = 1024 * MB  # stay free on the disk, for runs and for the rest of the computer
-NAME_PARTS, NAME_CHARS = 20, 255
+DRAFT_KEY = re.compile(r"[0-9a-f]{32}")
+FILE_KEY = re.compile(r"[0-9a-f]{24}")
+OWNER_FILE = "visitor.txt"
+MAX_DRAFT_AGE_SECONDS = (
+    24 * 3600
+)  # the files stay for a while, so that other columns can be read from them
+MIN_FREE_BYTES = 1024 * MB  # stay free on the disk, for runs and for the rest of the computer
+MAX_NAME_PARTS, MAX_NAME_CHARS = 20, 255
 
 
-def new_draft(visitor: str = "") -> str:
+def create_draft(visitor: str = "") -> str:
     """The key of a new draft, of `visitor`."""
-    clean()
+    delete_expired_drafts()
     key = secrets.token_hex(16)
-    place = home() / "inbox" / key
+    place = data_dir() / "inbox" / key
     place.mkdir(parents=True, mode=0o700)
     if visitor:
-        (place / OWNER).write_text(visitor, "utf-8")
+        (place / OWNER_FILE).write_text(visitor, "utf-8")
     return key
 
 
-def owner(place: Path) -> str:
+def read_owner(place: Path) -> str:
     """Whose draft it is; "" where nobody was named."""
-    file = place / OWNER
+    file = place / OWNER_FILE
     return file.read_text("utf-8") if file.is_file() else ""
 
 
-def draft(key: str) -> Path | None:
+def find_draft(key: str) -> Path | None:
     """The folder of the draft called `key`; None where there is none."""
-    place = home() / "inbox" / key
-    return place if KEY.fullmatch(key) and place.is_dir() else None
+    place = data_dir() / "inbox" / key
+    return place if DRAFT_KEY.fullmatch(key) and place.is_dir() else None
 
 
-def new_file(place: Path, size: int) -> Path:
+def reserve_file(place: Path, size: int) -> Path:
     """Where a file of `size` bytes may be written. Raises `BadUpload` where there is no room."""
-    count, total = held(place)
+    count, total = count_draft(place)
     if count >= MAX_FILES:
         raise BadUpload(
             f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred of "
@@ -62,35 +64,35 @@ def new_file(place: Path, size: int) -> Path:
             f"All files together have more than {MAX_BYTES // MB:,} MB. Bring fewer, or make the "
             "pictures smaller: Thaw looks at 256 pixels at most."
         )
-    if shutil.disk_usage(place).free - size < SPARE_BYTES:
+    if shutil.disk_usage(place).free - size < MIN_FREE_BYTES:
         raise BadUpload(
             "The disk of the computer that Thaw runs on is nearly full. Bring less, or make room."
         )
-    _counted[place] = count + 1, total + size
+    _draft_usage[place] = count + 1, total + size
     return place / secrets.token_hex(12)
 
 
-_counted: dict[Path, tuple[int, int]] = {}  # files and bytes: looking each time would take long
+_draft_usage: dict[Path, tuple[int, int]] = {}  # files and bytes: looking each time would take long
 
 
-def held(place: Path) -> tuple[int, int]:
+def count_draft(place: Path) -> tuple[int, int]:
     """How many files this process has let into a draft, and their bytes; those that it did not
     see come are counted once."""
-    if place not in _counted:
-        sizes = [file.stat().st_size for file in place.iterdir() if FILE.fullmatch(file.name)]
-        _counted[place] = len(sizes), sum(sizes)
-    return _counted[place]
+    if place not in _draft_usage:
+        sizes = [file.stat().st_size for file in place.iterdir() if FILE_KEY.fullmatch(file.name)]
+        _draft_usage[place] = len(sizes), sum(sizes)
+    return _draft_usage[place]
 
 
-def named(place: Path, files: Iterable[Any]) -> Path:
+def write_listing(place: Path, files: Iterable[Any]) -> Path:
     """Says what the files of a draft are called: [file, [part, …]] each, folders first. What is
     not listed is deleted. Hands back the place, ready to be read. Raises `BadUpload`."""
-    known = {file.name for file in place.iterdir() if FILE.fullmatch(file.name)}
+    known = {file.name for file in place.iterdir() if FILE_KEY.fullmatch(file.name)}
     listed = []
     for entry in files:
         match entry:
             case [str(file), [*parts]] if file in known and parts:
-                listed.append([file, [_part(part) for part in parts[-NAME_PARTS:]]])
+                listed.append([file, [_clean_name_part(part) for part in parts[-MAX_NAME_PARTS:]]])
                 known.remove(file)
     if not listed:
         raise BadUpload("No file has arrived. Choose a file, and wait until it is here.")
@@ -100,29 +102,29 @@ def named(place: Path, files: Iterable[Any]) -> Path:
     return place
 
 
-def _part(part: Any) -> str:
+def _clean_name_part(part: Any) -> str:
     """One part of a name, without what would make it two."""
-    return str(part).replace("/", "-").replace("\\", "-")[:NAME_CHARS] or "?"
+    return str(part).replace("/", "-").replace("\\", "-")[:MAX_NAME_CHARS] or "?"
 
 
-def listing(path: Path) -> list[tuple[Path, tuple[str, ...]]] | None:
+def read_listing(path: Path) -> list[tuple[Path, tuple[str, ...]]] | None:
     """The files of a draft and their names; None where `path` is none."""
-    if path.parent != home() / "inbox" or not (path / "names.json").is_file():
+    if path.parent != data_dir() / "inbox" or not (path / "names.json").is_file():
         return None
     entries = json.loads((path / "names.json").read_text("utf-8"))
     return [(path / file, tuple(parts)) for file, parts in entries]
 
 
-def forget(key: str) -> None:
+def delete_draft(key: str) -> None:
     """Deletes the draft called `key`, if it is there."""
-    if place := draft(key):
+    if place := find_draft(key):
         shutil.rmtree(place, ignore_errors=True)
-        _counted.pop(place, None)
+        _draft_usage.pop(place, None)
 
 
-def clean() -> None:
+def delete_expired_drafts() -> None:
     """Deletes drafts that are a day old."""
-    for place in (home() / "inbox").glob("*"):
-        if place.stat().st_mtime < time.time() - LEFT_SECONDS:
+    for place in (data_dir() / "inbox").glob("*"):
+        if place.stat().st_mtime < time.time() - MAX_DRAFT_AGE_SECONDS:
             shutil.rmtree(place, ignore_errors=True)
-            _counted.pop(place, None)
+            _draft_usage.pop(place, None)

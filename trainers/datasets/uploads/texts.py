@@ -7,19 +7,26 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from trainers.datasets.uploads import tables
-from trainers.datasets.uploads.archive import Member, Members
-from trainers.datasets.uploads.dataset import Keeper
-from trainers.datasets.uploads.limits import KEPT_CHARS, MAX_ROWS, BadUpload, Progress, plain, some
+from trainers.datasets.uploads.archive import Member, UploadFiles
+from trainers.datasets.uploads.dataset import DatasetWriter
+from trainers.datasets.uploads.limits import (
+    MAX_ROWS,
+    MAX_TEXT_CHARS,
+    BadUpload,
+    Progress,
+    format_names,
+    sanitize_line,
+)
 
-SAMPLED = 1000  # rows from which header and columns are guessed
-SPLITS = {"train": False, "training": False, "val": False, "valid": False, "validation": False,
+SNIFF_ROWS = 1000  # rows from which header and columns are guessed
+SPLIT_IS_TEST = {"train": False, "training": False, "val": False, "valid": False, "validation": False,
           "dev": False, "test": True, "testing": True}  # fmt: skip
-TEXTS = ("text", "texts", "message", "sentence", "content", "body", "review", "comment", "tweet",
+TEXT_COLUMN_NAMES = ("text", "texts", "message", "sentence", "content", "body", "review", "comment", "tweet",
          "post", "question", "query", "utterance", "document", "abstract", "description", "note",
          "title", "headline", "input", "sms", "email")  # fmt: skip
-LABELS = ("label", "labels", "class", "category", "target", "intent", "sentiment", "topic", "tag",
+LABEL_COLUMN_NAMES = ("label", "labels", "class", "category", "target", "intent", "sentiment", "topic", "tag",
           "label_text", "class_name", "y", "output", "rating", "type", "kind")  # fmt: skip
-NAME_CHARS = 40  # names of columns are shorter than texts
+MAX_COLUMN_NAME_CHARS = 40  # names of columns are shorter than texts
 
 
 class Columns(NamedTuple):
@@ -30,38 +37,38 @@ class Columns(NamedTuple):
     group: int | None = None  # where one was asked for
 
 
-def read(
-    found: Members,
-    keeper: Keeper,
+def read_texts(
+    found: UploadFiles,
+    keeper: DatasetWriter,
     text_column: str | None,
     label_column: str | None,
     group_column: str | None = None,
 ) -> Iterator[Progress]:
     """Keeps the rows of the tables in `found`, one at a time. Ends with what was noticed."""
-    chosen = _chosen(found)
+    chosen = _select_tables(found)
     notices: list[str] = []
     for number, (member, test) in enumerate(chosen):
-        with tables.opened(member) as table:
+        with tables.open_table(member) as table:
             notices += table.notices
-            first = list(islice(table.rows, SAMPLED))
+            first = list(islice(table.rows, SNIFF_ROWS))
             asked = text_column, label_column, group_column
-            columns = guessed(member, [row.cells for row in first], table.named, *asked)
+            columns = guess_columns(member, [row.cells for row in first], table.named, *asked)
             notices.append(
-                f"{plain(member.name)}: text from column {_named(columns, columns.text)}, label "
-                f"from column {_named(columns, columns.label)}"
+                f"{sanitize_line(member.name)}: text from column {_column_label(columns, columns.text)}, label "
+                f"from column {_column_label(columns, columns.label)}"
                 + (
                     ""
                     if columns.group is None
-                    else f", group from {_named(columns, columns.group)}"
+                    else f", group from {_column_label(columns, columns.group)}"
                 )
                 + ("." if columns.header else "; its first row was taken for an example.")
             )
             names = columns.names if columns.header else [f"column {n}" for n in columns.names]
-            keeper.facts["columns"] = [plain(name) for name in names]
+            keeper.facts["columns"] = [sanitize_line(name) for name in names]
             keeper.facts["text_and_label"] = [columns.text, columns.label]
             keeper.facts["group_column"] = columns.group
             rows = chain(first[columns.header :], table.rows)
-            counted = _Counted(member, columns)
+            counted = _RowReader(member, columns)
             for at, row in enumerate(rows):
                 if len(keeper) + counted.passed >= MAX_ROWS:
                     raise BadUpload(
@@ -81,7 +88,7 @@ def read(
     return notices
 
 
-class _Counted:
+class _RowReader:
     """Rows of one table, and how many were of no use."""
 
     def __init__(self, member: Member, columns: Columns) -> None:
@@ -101,20 +108,20 @@ class _Counted:
         asked = (text, label) if group is None else (text, label, group)
         found = [cells[at].strip() if at < len(cells) else "" for at in asked]
         for at, value in zip(asked, found, strict=True):
-            if value == tables.NESTED:
+            if value == tables.NESTED_MARKER:
                 raise BadUpload(
-                    f"{plain(self.member.name)}: column {_named(self.columns, at)} holds lists or "
+                    f"{sanitize_line(self.member.name)}: column {_column_label(self.columns, at)} holds lists or "
                     "objects. Bring plain texts and labels, or choose another column."
                 )
         # Halves of characters, which JSON can spell, are no text.
         words, name, *rest = (v.encode("utf-8", "replace").decode() for v in found)
         if not words:
             self.no_text += 1
-        elif not plain(name):
+        elif not sanitize_line(name):
             self.no_label += 1
         else:
-            self.cut += len(words) > KEPT_CHARS
-            return words[:KEPT_CHARS], name, plain(rest[0]) if rest else ""
+            self.cut += len(words) > MAX_TEXT_CHARS
+            return words[:MAX_TEXT_CHARS], name, sanitize_line(rest[0]) if rest else ""
         return None
 
     def notices(self) -> list[str]:
@@ -122,25 +129,29 @@ class _Counted:
             (self.ragged, "rows passed over, more or fewer cells than columns"),
             (self.no_text, "rows passed over, text empty"),
             (self.no_label, "rows passed over, label empty"),
-            (self.cut, f"texts cut at {KEPT_CHARS:,} characters"),
+            (self.cut, f"texts cut at {MAX_TEXT_CHARS:,} characters"),
         )
-        return [f"{plain(self.member.name)}: {what}: {count:,}." for count, what in told if count]
+        return [
+            f"{sanitize_line(self.member.name)}: {what}: {count:,}."
+            for count, what in told
+            if count
+        ]
 
 
-def _chosen(found: Members) -> list[tuple[Member, bool]]:
+def _select_tables(found: UploadFiles) -> list[tuple[Member, bool]]:
     """The tables to read, and which of them are the test."""
     read = [member for member in found.files if member.suffix in tables.SUFFIXES] or found.files
-    parted = [m for m in read if m.parts[-1].lower().split(".")[0] in SPLITS]
+    parted = [m for m in read if m.parts[-1].lower().split(".")[0] in SPLIT_IS_TEST]
     if not parted:  # train/part-1.csv
-        parted = [m for m in read if len(m.parts) > 1 and m.parts[-2].lower() in SPLITS]
-        sides = {m.name: SPLITS[m.parts[-2].lower()] for m in parted}
+        parted = [m for m in read if len(m.parts) > 1 and m.parts[-2].lower() in SPLIT_IS_TEST]
+        sides = {m.name: SPLIT_IS_TEST[m.parts[-2].lower()] for m in parted}
     else:
-        sides = {m.name: SPLITS[m.parts[-1].lower().split(".")[0]] for m in parted}
+        sides = {m.name: SPLIT_IS_TEST[m.parts[-1].lower().split(".")[0]] for m in parted}
     if not parted:
         real = [m for m in read if m.suffix != ".txt"] or read
         if len(real) > 1:
             raise BadUpload(
-                f"There are {len(real)} tables: {some([m.name for m in real])}. Name them train, "
+                f"There are {len(real)} tables: {format_names([m.name for m in real])}. Name them train, "
                 "val and test, or bring a single one."
             )
         parted = real
@@ -151,11 +162,11 @@ def _chosen(found: Members) -> list[tuple[Member, bool]]:
     return [(member, sides.get(member.name, False)) for member in parted]
 
 
-def _named(columns: Columns, at: int) -> str:
-    return repr(plain(columns.names[at])) if columns.header else f"{at + 1}"
+def _column_label(columns: Columns, at: int) -> str:
+    return repr(sanitize_line(columns.names[at])) if columns.header else f"{at + 1}"
 
 
-def guessed(
+def guess_columns(
     member: Member,
     rows: list[list[str]],
     named: bool,
@@ -165,19 +176,19 @@ def guessed(
 ) -> Columns:
     """The columns of a table by its first rows; `named` where the first are surely names."""
     if not rows:
-        raise BadUpload(f"{plain(member.name)} has no rows.")
+        raise BadUpload(f"{sanitize_line(member.name)} has no rows.")
     width = max(len(row) for row in rows) if not named else len(rows[0])
     usual = sorted(len(row) for row in rows)[len(rows) // 2]
     first = [cell.strip() for cell in rows[0]]
     width = len(first) if len(first) >= usual else min(width, usual)
     if width < 2 and member.suffix not in tables.SUFFIXES:
         raise BadUpload(
-            f"{plain(member.name)} is no table that Thaw can read. Bring texts as CSV, TSV, XLSX, "
+            f"{sanitize_line(member.name)} is no table that Thaw can read. Bring texts as CSV, TSV, XLSX, "
             "JSON lines or Parquet, with a column of texts and one of labels; pictures as a zip."
         )
     if width < 2:
         raise BadUpload(
-            f"{plain(member.name)} has a single column. Two are needed: one with the text and "
+            f"{sanitize_line(member.name)} has a single column. Two are needed: one with the text and "
             "one with the label, with a comma, semicolon or tab between them."
         )
     first += [""] * (width - len(first))
@@ -193,28 +204,28 @@ def guessed(
     examples = [row for row in rows[header:] if len(row) >= width] or rows[header:]
     if not examples:
         raise BadUpload(
-            f"{plain(member.name)} has the names of columns, but no rows below them. Add a row for "
+            f"{sanitize_line(member.name)} has the names of columns, but no rows below them. Add a row for "
             "each text, with its label, and try again."
         )
-    text = _asked(member, names, text_column, "text")
-    label = _asked(member, names, label_column, "label")
-    group = _asked(member, names, group_column, "group")
+    text = _find_column(member, names, text_column, "text")
+    label = _find_column(member, names, label_column, "label")
+    group = _find_column(member, names, group_column, "group")
     values = [[row[at].strip() if at < len(row) else "" for row in examples] for at in range(width)]
     if group is not None:  # then it is guessed to be neither of the others
         values[group], lower[group] = [""] * len(examples), ""
         if group in (text, label):
             raise BadUpload(
-                f"{plain(member.name)}: the group is to be another column than the text and the "
-                f"label. There are: {some(names)}."
+                f"{sanitize_line(member.name)}: the group is to be another column than the text and the "
+                f"label. There are: {format_names(names)}."
             )
     if text is None:
-        text = _text(values, lower if header else [], label)
+        text = _guess_text_column(values, lower if header else [], label)
     if label is None:
-        label = _label(values, lower if header else [], text)
+        label = _guess_label_column(values, lower if header else [], text)
     if text is None or label is None or text == label:
         which = "text" if text is None else "label"
         raise BadUpload(
-            f"{plain(member.name)}: none of its columns ({some(names)}) looks like the {which}. "
+            f"{sanitize_line(member.name)}: none of its columns ({format_names(names)}) looks like the {which}. "
             f"Name it (in a terminal with --{which}-column). A label repeats from row to row; "
             "a text rarely does."
         )
@@ -223,13 +234,16 @@ def guessed(
 
 def _is_header(first: list[str], rest: list[list[str]]) -> bool:
     """Whether the first row looks like names: short, distinct words that never come again."""
-    if any(cell.casefold() in (*TEXTS, *LABELS) for cell in first) and len(set(first)) > 1:
-        told = sum(cell.casefold() in (*TEXTS, *LABELS) for cell in first)
+    if (
+        any(cell.casefold() in (*TEXT_COLUMN_NAMES, *LABEL_COLUMN_NAMES) for cell in first)
+        and len(set(first)) > 1
+    ):
+        told = sum(cell.casefold() in (*TEXT_COLUMN_NAMES, *LABEL_COLUMN_NAMES) for cell in first)
         if told > 1 or not any(
             first[at] in {r[at].strip() for r in rest} for at in range(len(first))
         ):
             return True
-    if any(not c or len(c) > NAME_CHARS or _is_number(c) for c in first):
+    if any(not c or len(c) > MAX_COLUMN_NAME_CHARS or _is_number(c) for c in first):
         return False
     if len(set(first)) < len(first) or not rest:
         return False
@@ -242,7 +256,7 @@ def _is_header(first: list[str], rest: list[list[str]]) -> bool:
     return numbers or (" " not in name and len(name) < median(map(len, longest)))
 
 
-def _asked(member: Member, names: list[str], wanted: str | None, what: str) -> int | None:
+def _find_column(member: Member, names: list[str], wanted: str | None, what: str) -> int | None:
     """The place of the column called `wanted`; its number, from 1, is understood as well, and as
     #1 where a column may be called so."""
     if wanted is None:
@@ -258,12 +272,12 @@ def _asked(member: Member, names: list[str], wanted: str | None, what: str) -> i
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     raise BadUpload(
-        f"{plain(member.name)} has no {what} column {plain(wanted)!r}. There are: {some(names)}."
+        f"{sanitize_line(member.name)} has no {what} column {sanitize_line(wanted)!r}. There are: {format_names(names)}."
     )
 
 
-def _text(values: list[list[str]], names: list[str], label: int | None) -> int | None:
-    for known in TEXTS:
+def _guess_text_column(values: list[list[str]], names: list[str], label: int | None) -> int | None:
+    for known in TEXT_COLUMN_NAMES:
         if known in names and names.index(known) != label:
             return names.index(known)
     lengths = {  # a text rarely repeats; of columns that do not, the longest
@@ -274,8 +288,8 @@ def _text(values: list[list[str]], names: list[str], label: int | None) -> int |
     return max(lengths, key=lengths.get) if lengths else None
 
 
-def _label(values: list[list[str]], names: list[str], text: int | None) -> int | None:
-    for known in LABELS:
+def _guess_label_column(values: list[list[str]], names: list[str], text: int | None) -> int | None:
+    for known in LABEL_COLUMN_NAMES:
         if known in names and names.index(known) != text:
             return names.index(known)
     kinds = {at: len(set(filter(None, column))) for at, column in enumerate(values) if at != text}

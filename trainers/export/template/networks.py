@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
 class BadFiles(ValueError):
@@ -25,12 +25,12 @@ class Network:
     labels)."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        kind = {"images": Pictures, "text": Texts}[config["modality"]]
+        kind = {"images": ImageEncoder, "text": TextEncoder}[config["modality"]]
         body = kind(folder, config)
         if config["lora"]:
             add_lora(body.net, config["lora"])
         learned = load_file(folder / "model.safetensors")
-        inside, outside = body.net.state_dict(), Last(config, learned)
+        inside, outside = body.net.state_dict(), Head(config, learned)
         names = {name.removeprefix("body.") for name in learned if name.startswith("body.")}
         # Without a pre-trained model underneath, all must be there; with LoRA all of LoRA.
         needed = {name for name in inside if config["base"] is None or "lora_" in name}
@@ -41,11 +41,14 @@ class Network:
 
     def __call__(self, examples: list) -> np.ndarray:
         with torch.inference_mode():
-            some = [examples[start : start + BATCH] for start in range(0, len(examples), BATCH)]
+            some = [
+                examples[start : start + BATCH_SIZE]
+                for start in range(0, len(examples), BATCH_SIZE)
+            ]
             return torch.cat([self.model(self.ready(part)) for part in some]).numpy()
 
 
-class Last(nn.Module):
+class Head(nn.Module):
     """The layer that learned the labels; without training, the likeness to each."""
 
     def __init__(self, config: dict[str, Any], learned: dict[str, Tensor]) -> None:
@@ -64,7 +67,7 @@ class Last(nn.Module):
 # --- pictures -----------------------------------------------------------------------------------
 
 
-class Pictures(nn.Module):
+class ImageEncoder(nn.Module):
     """Takes float32 (N, 3, side, side) in 0..1, hands back features, float32 (N, F)."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
@@ -72,14 +75,14 @@ class Pictures(nn.Module):
         self.how, base = config["preprocessing"], config["base"]
         self.mirrored = config.get("mirrored", False)
         if config["network"] == "small_resnet":
-            self.net = small_resnet()
+            self.net = build_small_resnet()
             if base:
-                files(folder, base)
+                verify_files(folder, base)
                 stored = load_file(folder / "base.safetensors")
                 inside = {n.removeprefix("0.parts."): v for n, v in stored.items()}
                 self.net.load_state_dict(inside, strict=False)  # its own last layer is left out
         else:
-            self.net = torchvision_net(config["network"], base)
+            self.net = build_torchvision(config["network"], base)
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(self.how[name]).view(3, 1, 1))
 
@@ -109,7 +112,7 @@ class Pictures(nn.Module):
         return torch.stack(small).float() / 255
 
 
-def small_resnet() -> nn.Module:
+def build_small_resnet() -> nn.Module:
     """Thaw's own small network for pictures of 32 x 32 pixels."""
     from torchvision.models.resnet import BasicBlock
     from torchvision.ops import Conv2dNormActivation
@@ -129,7 +132,7 @@ def small_resnet() -> nn.Module:
     )
 
 
-def torchvision_net(name: str, base: dict[str, Any] | None) -> nn.Module:
+def build_torchvision(name: str, base: dict[str, Any] | None) -> nn.Module:
     """A network of torchvision without the layer that answers."""
     from torchvision import models
 
@@ -137,7 +140,7 @@ def torchvision_net(name: str, base: dict[str, Any] | None) -> nn.Module:
     if base:
         weights = models.get_model_weights(name)[base["weights"]]
         net.load_state_dict(weights.get_state_dict(check_hash=True, weights_only=True))
-        files(Path(torch.hub.get_dir()) / "checkpoints", base)
+        verify_files(Path(torch.hub.get_dir()) / "checkpoints", base)
     *_, last = [n for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     net.set_submodule(last, nn.Identity())
     return net
@@ -146,7 +149,7 @@ def torchvision_net(name: str, base: dict[str, Any] | None) -> nn.Module:
 # --- texts --------------------------------------------------------------------------------------
 
 
-class Texts(nn.Module):
+class TextEncoder(nn.Module):
     """Takes (ids, mask), int64 and bool (N, length), hands back features, float32 (N, F): the mean
     over a text's word pieces, of length one."""
 
@@ -160,14 +163,14 @@ class Texts(nn.Module):
         settings = {"attn_implementation": "sdpa", "dtype": torch.float32}
         if base:
             self.net = AutoModel.from_pretrained(
-                base_of_text(base), use_safetensors=True, local_files_only=True, **settings
+                locate_text_base(base), use_safetensors=True, local_files_only=True, **settings
             )
         else:
             shape = AutoConfig.from_pretrained(folder / "encoder", local_files_only=True)
             self.net = AutoModel.from_config(shape, **settings)
         if getattr(self.net, "pooler", None) is not None:
             self.net.pooler = None  # an answering layer: the mean does not need it
-        self.pieces = pieces(folder / "encoder", self.how["max_tokens"])
+        self.pieces = load_tokenizer(folder / "encoder", self.how["max_tokens"])
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
@@ -182,7 +185,7 @@ class Texts(nn.Module):
         return ids, torch.arange(ids.shape[1])[None] < lengths[:, None]
 
 
-def pieces(folder: Path, most: int) -> Any:
+def load_tokenizer(folder: Path, most: int) -> Any:
     """A function from texts to the numbers of their word pieces, at most `most` each."""
     if (folder / "tokenizer.json").is_file():
         from tokenizers import Tokenizer
@@ -197,7 +200,7 @@ def pieces(folder: Path, most: int) -> Any:
     return lambda texts: slower(texts, truncation=True, max_length=most)["input_ids"]
 
 
-def base_of_text(base: dict[str, Any]) -> Path:
+def locate_text_base(base: dict[str, Any]) -> Path:
     """The folder with the pre-trained model: of a package, or downloaded once."""
     if base["from"] == "package":
         if (spec := find_spec(base["package"])) is None:
@@ -205,12 +208,12 @@ def base_of_text(base: dict[str, Any]) -> Path:
                 f"The package {base['package']} with the pre-trained model is missing. Install "
                 "what requirements.txt names."
             )
-        return files(Path(spec.submodule_search_locations[0]) / base["folder"], base)
+        return verify_files(Path(spec.submodule_search_locations[0]) / base["folder"], base)
     from huggingface_hub import hf_hub_download
 
     for name in base["files"]:
         got = hf_hub_download(base["repo"], name, revision=base["revision"])
-    return files(Path(got).parent, base)
+    return verify_files(Path(got).parent, base)
 
 
 # --- both ---------------------------------------------------------------------------------------
@@ -223,7 +226,7 @@ def add_lora(net: nn.Module, settings: dict[str, Any]) -> None:
     inject_adapter_in_model(LoraConfig(**settings), net)
 
 
-def files(folder: Path, base: dict[str, Any]) -> Path:
+def verify_files(folder: Path, base: dict[str, Any]) -> Path:
     """`folder`, where it holds the very files that the model was trained from."""
     for name, expected in base["files"].items():
         with open(folder / name, "rb") as file:

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
-CONFIG = json.loads((HERE / "config.json").read_text("utf-8"))
+BUNDLE_DIR = Path(__file__).resolve().parent
+CONFIG = json.loads((BUNDLE_DIR / "config.json").read_text("utf-8"))
 LABELS: list[str] = CONFIG["labels"]
-PICTURES = CONFIG["modality"] == "images"
-TOP = 3
-AT_ONCE = 256  # rows of a table: pictures take memory
+IS_IMAGE_MODEL = CONFIG["modality"] == "images"
+TOP_K = 3
+BATCH_SIZE = 256  # rows of a table: pictures take memory
 
 
 class BadInput(ValueError):
@@ -45,23 +45,25 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         if given.ask:
-            tell(given.ask)
+            print_predictions(given.ask)
         if given.csv:
-            answer_table(*given.csv, given.column)
-        return check() if given.check else 0
+            predict_table(*given.csv, given.column)
+        return verify_outputs() if given.check else 0
     except (BadInput, OSError) as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def tell(asked: Sequence[str]) -> None:
-    for one, sureness in zip(asked, ask([read(one) for one in asked]), strict=True):
-        best = ", ".join(f"{name} {shown(sure)}" for name, sure in ranked(sureness)[:TOP])
-        told = best if answer(sureness) else f"not sure ({best})"
+def print_predictions(asked: Sequence[str]) -> None:
+    for one, sureness in zip(asked, predict_proba([read_input(one) for one in asked]), strict=True):
+        best = ", ".join(
+            f"{name} {format_score(sure)}" for name, sure in rank_labels(sureness)[:TOP_K]
+        )
+        told = best if choose_label(sureness) else f"not sure ({best})"
         print(f"{one}: {told}" if len(asked) > 1 else told)
 
 
-def answer_table(source: str, target: str, column: str | None) -> None:
+def predict_table(source: str, target: str, column: str | None) -> None:
     """Copies the table, with an answer and how sure it is in each row."""
     with open(source, encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file)
@@ -73,25 +75,25 @@ def answer_table(source: str, target: str, column: str | None) -> None:
         raise BadInput(f"{source} has no column {column!r}. It has: {', '.join(names)}.")
     # What is blank has no answer.
     asked = [cell if (cell := row[column] or "").strip() else "" for row in rows]
-    if PICTURES:  # named as seen from the table
+    if IS_IMAGE_MODEL:  # named as seen from the table
         asked = [name and str(Path(source).resolve().parent / name) for name in asked]
-    added = [name if name not in names else f"{name} (model)" for name in ("answer", MEASURE)]
+    added = [name if name not in names else f"{name} (model)" for name in ("answer", OUTPUT_KIND)]
     with open(target, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(map(harmless, [*names, *added]))
-        for start in range(0, len(rows), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            found = iter(ask([read(one) for one in asked[some] if one]))
+        out.writerow(map(escape_formula, [*names, *added]))
+        for start in range(0, len(rows), BATCH_SIZE):
+            some = slice(start, start + BATCH_SIZE)
+            found = iter(predict_proba([read_input(one) for one in asked[some] if one]))
             for row, one in zip(rows[some], asked[some], strict=True):
                 told = ["", ""]
                 if one:
                     sureness = next(found)
-                    told = [answer(sureness) or "not sure", f"{sureness.max():.4f}"]
-                out.writerow(map(harmless, [*(row[name] or "" for name in names), *told]))
+                    told = [choose_label(sureness) or "not sure", f"{sureness.max():.4f}"]
+                out.writerow(map(escape_formula, [*(row[name] or "" for name in names), *told]))
     print(f"{len(rows):,} rows answered: {target}")
 
 
-def harmless(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """The cell, as text where a spreadsheet would run it as a formula."""
     starts = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
     if not cell.lstrip(" ").startswith(starts):
@@ -103,21 +105,21 @@ def harmless(cell: str) -> str:
     return cell
 
 
-def check() -> int:
+def verify_outputs() -> int:
     """Re-computes the stored outputs, and says by how much they differ."""
-    proof = json.loads((HERE / "proof.json").read_text("utf-8"))
+    proof = json.loads((BUNDLE_DIR / "proof.json").read_text("utf-8"))
     examples = proof["examples"]
     stored = np.array([example["output"] for example in examples])
-    found = ask([stored_input(example) for example in examples])
+    found = predict_proba([decode_example(example) for example in examples])
     apart = np.abs(found - stored).max(1)
     largest = apart.max()
     if largest <= proof["tolerance"]:  # not so where one is no number
-        print(f"pass: {len(examples)} examples, {MEASURE} differs by at most {largest:.1e}")
+        print(f"pass: {len(examples)} examples, {OUTPUT_KIND} differs by at most {largest:.1e}")
         return 0
     worst = int(apart.argmax())
     place = int(stored[worst].argmax())
     print(
-        f"FAIL: {MEASURE} differs by up to {largest:.2g} (allowed: {proof['tolerance']:g}). "
+        f"FAIL: {OUTPUT_KIND} differs by up to {largest:.2g} (allowed: {proof['tolerance']:g}). "
         f"In example {worst + 1}, {LABELS[place]!r} was {stored[worst, place]:.3f} and is "
         f"{found[worst, place]:.3f}. A file was changed, or other versions are installed than "
         "requirements.txt names."
@@ -128,47 +130,47 @@ def check() -> int:
 # --- questions and answers ----------------------------------------------------------------------
 
 # Without training there are no probabilities: how alike an example and a class are, -1 to 1.
-MEASURE = CONFIG["output"]
+OUTPUT_KIND = CONFIG["output"]
 
 
 @cache
-def network() -> Any:
-    sys.path.insert(0, str(HERE))  # python -I and -P leave it out
+def load_network() -> Any:
+    sys.path.insert(0, str(BUNDLE_DIR))  # python -I and -P leave it out
     from network import BadFiles, Network  # takes seconds: not before the question is understood
 
     try:
-        return Network(HERE, CONFIG)
+        return Network(BUNDLE_DIR, CONFIG)
     except BadFiles as error:
         raise BadInput(str(error)) from None
 
 
-def ask(examples: Sequence[Any]) -> np.ndarray:
+def predict_proba(examples: Sequence[Any]) -> np.ndarray:
     """How sure the model is of each label, float (n, labels): of texts, or of PIL pictures."""
-    return network()(list(examples)) if len(examples) else np.empty((0, len(LABELS)))
+    return load_network()(list(examples)) if len(examples) else np.empty((0, len(LABELS)))
 
 
-def answer(sureness: np.ndarray) -> str | None:
+def choose_label(sureness: np.ndarray) -> str | None:
     """The label, or None below `not_sure_below` in config.json, where that is set."""
     if sureness.max() < CONFIG.get("not_sure_below", -np.inf):
         return None
     return LABELS[int(sureness.argmax())]
 
 
-def ranked(sureness: np.ndarray) -> list[tuple[str, float]]:
+def rank_labels(sureness: np.ndarray) -> list[tuple[str, float]]:
     return [(LABELS[place], float(sureness[place])) for place in np.argsort(-sureness)]
 
 
-def shown(sure: float) -> str:
-    return f"{sure:.1%}" if MEASURE == "probability" else f"{sure:.2f}"
+def format_score(sure: float) -> str:
+    return f"{sure:.1%}" if OUTPUT_KIND == "probability" else f"{sure:.2f}"
 
 
 # --- examples -----------------------------------------------------------------------------------
 
 
-def read(given: str) -> Any:
+def read_input(given: str) -> Any:
     """The picture in a file; a text, or the one that a file holds, as much of it as Thaw reads."""
-    if PICTURES:
-        return picture(given)
+    if IS_IMAGE_MODEL:
+        return load_image(given)
     try:
         is_file = Path(given).is_file()
     except (OSError, ValueError):  # too long for a name
@@ -179,7 +181,7 @@ def read(given: str) -> Any:
     return text[: CONFIG["preprocessing"]["most_chars"]]
 
 
-def picture(file: str) -> Any:
+def load_image(file: str) -> Any:
     """Upright, RGB, white behind what is transparent, the ends of a long one cut, and made smaller
     as in training."""
     from PIL import Image, ImageOps
@@ -215,8 +217,8 @@ def picture(file: str) -> Any:
     return upright
 
 
-def stored_input(example: dict) -> Any:
-    if not PICTURES:
+def decode_example(example: dict) -> Any:
+    if not IS_IMAGE_MODEL:
         return example["text"]
     from PIL import Image
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+BUNDLE_DIR = Path(__file__).resolve().parent
 
 
 def main() -> int:
@@ -24,13 +24,13 @@ def main() -> int:
     parser.add_argument("--label-column", help="of your table; guessed by default")
     parser.add_argument("--group-column", help="of your table, where the run had one")
     given = parser.parse_args()
-    plan = json.loads((HERE / "plan.json").read_text("utf-8"))
-    before = json.loads((HERE / "result.json").read_text("utf-8"))
+    plan = json.loads((BUNDLE_DIR / "plan.json").read_text("utf-8"))
+    before = json.loads((BUNDLE_DIR / "result.json").read_text("utf-8"))
     try:
         from trainers.__main__ import main as thaw
         from trainers.datasets import uploads
     except ImportError:
-        made_by = json.loads((HERE / "config.json").read_text("utf-8"))["made_by"]
+        made_by = json.loads((BUNDLE_DIR / "config.json").read_text("utf-8"))["made_by"]
         print(f"This needs Thaw (it was {made_by}). Install it, then try again.", file=sys.stderr)
         return 2
     if given.data:
@@ -40,7 +40,7 @@ def main() -> int:
             "group_column": given.group_column,
         }
         try:
-            for _ in (reading := Reading(uploads.read(given.data, **columns))):
+            for _ in (reading := ImportProgress(uploads.import_upload(given.data, **columns))):
                 pass
         except uploads.BadUpload as error:
             print(error, file=sys.stderr)
@@ -55,7 +55,7 @@ def main() -> int:
     return code
 
 
-class Reading:
+class ImportProgress:
     """Progress of a reading, and then the key of what was read."""
 
     def __init__(self, steps) -> None:

@@ -27,25 +27,25 @@ import psutil
 
 from trainers.system.settings import BadSetting
 
-ENGINES = ("local", "ray")
+EXECUTORS = ("local", "ray")
 ROOT = Path(__file__).parents[3]
 CORES_PER_RUN = 2  # as of a worker: trainers/workers/supervisor.py
-REACH_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 5.0
 # Of a cluster on this computer; what does not fit goes to the disk. Ray takes 30 % of the memory
 # by itself. Ours: a run's own data and the weights of a large backbone.
-STORE_BYTES = 300_000_000
-TEMP = "thaw-ray-"
+OBJECT_STORE_BYTES = 300_000_000
+TEMP_PREFIX = "thaw-ray-"
 
 
-class NoCluster(RuntimeError):
+class ClusterUnavailable(RuntimeError):
     """The cluster cannot be used; the text says why, and what to do next."""
 
 
-def chosen() -> bool:
+def is_ray_enabled() -> bool:
     """Whether runs are made on a Ray cluster. Raises `BadSetting`."""
     given = os.environ.get("THAW_ENGINE", "").strip()
     engine = given.casefold() or "local"
-    if engine not in ENGINES:
+    if engine not in EXECUTORS:
         raise BadSetting(
             f"THAW_ENGINE is {given!r}. Set it to ray for a Ray cluster, or leave it out: then "
             "this computer trains."
@@ -56,7 +56,7 @@ def chosen() -> bool:
             'pip install "thaw[ray]". Or leave THAW_ENGINE out: then this computer trains.'
         )
     if engine == "ray":  # now, not when the first run asks for them
-        asks([])
+        get_resource_request([])
     return engine == "ray"
 
 
@@ -67,7 +67,7 @@ def connect(slots: int) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without
     address = os.environ.get("RAY_ADDRESS", "").strip()
     if address in ("", "local"):
-        atexit.register(clear_up)  # before Ray is imported: so it comes after Ray's own
+        atexit.register(remove_temp_dirs)  # before Ray is imported: so it comes after Ray's own
         # Nobody else on this computer may use it. Ray would leave the token in the home folder of
         # its user, which a service may not write.
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray 2.52 and newer
@@ -78,15 +78,15 @@ def connect(slots: int) -> None:
     import ray
 
     how: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    how |= {"namespace": "thaw", "runtime_env": code()}
+    how |= {"namespace": "thaw", "runtime_env": build_runtime_env()}
     if address in ("", "local"):
         cores = max(1, (os.cpu_count() or 1) // slots)
         os.environ.setdefault("THAW_RAY_CPUS", str(cores))
         how |= {"address": "local", "num_cpus": slots * cores, "include_dashboard": False}
-        how |= {"object_store_memory": STORE_BYTES, "_temp_dir": _temp_dir()}
+        how |= {"object_store_memory": OBJECT_STORE_BYTES, "_temp_dir": _make_temp_dir()}
         how["_node_ip_address"] = "127.0.0.1"
     else:
-        _reach(address)
+        _check_reachable(address)
         how["address"] = address
     # A page of its log for each node that dies: `log_to_driver` is not for that.
     if hasattr(ray._private.worker, "print_to_stdstream"):
@@ -95,10 +95,10 @@ def connect(slots: int) -> None:
         ray.init(**how)
     except Exception as error:  # Ray's own are of many kinds
         ray.shutdown()
-        raise NoCluster(_said(address, error)) from error
+        raise ClusterUnavailable(_describe_failure(address, error)) from error
 
 
-def code() -> dict[str, Any]:
+def build_runtime_env() -> dict[str, Any]:
     """What the nodes get of Thaw: its own code, just as it is here, so that both sides always
     agree. What it needs (`pip install thaw`, or its dependencies) must be installed on them."""
     return {
@@ -109,10 +109,10 @@ def code() -> dict[str, Any]:
     }
 
 
-def _reach(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Ray would wait for a minute, and then end this process."""
     if "://" in address:
-        raise NoCluster(
+        raise ClusterUnavailable(
             f"RAY_ADDRESS is {address}, but Thaw does not speak through Ray's client. Make this "
             "computer a node of the cluster (ray start --address=HOST:6379 --num-cpus=0), and set "
             "RAY_ADDRESS to HOST:6379."
@@ -121,53 +121,53 @@ def _reach(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=REACH_SECONDS):
+        with socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_SECONDS):
             pass
     except (OSError, ValueError, OverflowError) as error:
-        raise NoCluster(
+        raise ClusterUnavailable(
             f"No Ray cluster answers at RAY_ADDRESS={address} ({error}). Start it (ray start "
             "--head), or set RAY_ADDRESS to host:port of the one that runs, or leave it out: then "
             "Thaw starts one on this computer."
         ) from None
 
 
-def _said(address: str, error: Exception) -> str:
+def _describe_failure(address: str, error: Exception) -> str:
     why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     if address in ("", "local"):
         return f"Ray could not be started on this computer ({why}). Leave THAW_ENGINE out, or mend."
     return (
         f"The Ray cluster at RAY_ADDRESS={address} cannot be used ({why}). This computer must be a "
         f"node of it: ray start --address={address} --num-cpus=0. All nodes need the same "
-        f"versions: here Python {'.'.join(map(str, sys.version_info[:3]))} and Ray {_ray()}; and "
+        f"versions: here Python {'.'.join(map(str, sys.version_info[:3]))} and Ray {_ray_version()}; and "
         "the same RAY_AUTH_MODE and RAY_AUTH_TOKEN, where the cluster has a token."
     )
 
 
-def _ray() -> str:
+def _ray_version() -> str:
     import ray
 
     return ray.__version__
 
 
-def _temp_dir() -> str | None:
+def _make_temp_dir() -> str | None:
     """A folder for nobody else: parts of a visitor's data may lie in it for a moment. Goes with
     the cluster (`clear_up`); that of a process that was killed, here."""
     if sys.platform != "linux":  # its path would be too long for Ray's sockets
         return None
-    for left in Path(tempfile.gettempdir()).glob(f"{TEMP}*"):
-        pid = left.name.removeprefix(TEMP).partition("-")[0]
+    for left in Path(tempfile.gettempdir()).glob(f"{TEMP_PREFIX}*"):
+        pid = left.name.removeprefix(TEMP_PREFIX).partition("-")[0]
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{TEMP}{os.getpid()}-")
+    return tempfile.mkdtemp(prefix=f"{TEMP_PREFIX}{os.getpid()}-")
 
 
-def clear_up() -> None:
+def remove_temp_dirs() -> None:
     """Removes what `connect` made on the disk, once the cluster is no more."""
-    for mine in Path(tempfile.gettempdir()).glob(f"{TEMP}{os.getpid()}-*"):
+    for mine in Path(tempfile.gettempdir()).glob(f"{TEMP_PREFIX}{os.getpid()}-*"):
         shutil.rmtree(mine, ignore_errors=True)
 
 
-class Ask(NamedTuple):
+class ResourceRequest(NamedTuple):
     """What a run asks the cluster for."""
 
     cpus: float
@@ -184,28 +184,28 @@ class Ask(NamedTuple):
         return count
 
 
-def living() -> dict[str, dict[str, float]]:
+def list_alive_nodes() -> dict[str, dict[str, float]]:
     """What each node has that lives, by Ray's id of it: {"CPU": …, "GPU": …, …}."""
     import ray
 
     return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
-def asks(nodes: Collection[dict[str, float]]) -> Ask:
+def get_resource_request(nodes: Collection[dict[str, float]]) -> ResourceRequest:
     """What a run asks of a cluster of these nodes. Raises `BadSetting`."""
     cores = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
-    cpus = _number("THAW_RAY_CPUS", CORES_PER_RUN)
-    gpus = _number("THAW_RAY_GPUS", 1.0)
+    cpus = _read_number("THAW_RAY_CPUS", CORES_PER_RUN)
+    gpus = _read_number("THAW_RAY_GPUS", 1.0)
     if gpus > 1 and gpus % 1:
         raise BadSetting(
             f"THAW_RAY_GPUS is {gpus:g}. A run has a part of one graphics card, such as 0.5, or "
             "whole ones: set it to a number below 1, or to a whole one."
         )
     cards = any(node.get("GPU", 0.0) for node in nodes)
-    return Ask(max(1.0, min(cpus, cores)), gpus if cards else 0.0)
+    return ResourceRequest(max(1.0, min(cpus, cores)), gpus if cards else 0.0)
 
 
-def _number(variable: str, default: float) -> float:
+def _read_number(variable: str, default: float) -> float:
     given = os.environ.get(variable, "").strip()
     try:
         value = float(given or default)

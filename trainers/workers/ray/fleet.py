@@ -22,56 +22,62 @@ from typing import Any
 
 from trainers import backbones, jobs
 from trainers.datasets import uploads
-from trainers.events import Continued, Done, Event, Notice, Started
-from trainers.jobs import Checkup
+from trainers.events import Event, JobDone, Notice, RunResumed, RunStarted
+from trainers.jobs import DataCheck
 from trainers.plan import Plan
-from trainers.store import store
-from trainers.store.engine import patiently
-from trainers.system.paths import run_folder
-from trainers.training.checkpoint_file import CHECKPOINT
+from trainers.store import get_store
+from trainers.store.engine import retry
+from trainers.system.paths import run_dir
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.workers.ray import cluster, node, shipping
-from trainers.workers.replay import CUT, LOST, Once, again, is_loss
+from trainers.workers.replay import (
+    INTERRUPTED_TEXT,
+    NODE_LOST_TEXT,
+    EventDeduplicator,
+    is_node_loss,
+    restart_notice,
+)
 
 POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
-LOOK_SECONDS = 2.0  # between two looks at the nodes
-BUSY_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
-GET_SECONDS = 60.0  # for what has come already to be read
-CANCEL_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
-SWEEP_SECONDS = 15.0  # in which that process is gone. Ours
-RETRIES = 3  # of a job whose node was lost. Ours
+NODE_CHECK_SECONDS = 2.0  # between two looks at the nodes
+PLACEMENT_NOTICE_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
+GET_TIMEOUT_SECONDS = 60.0  # for what has come already to be read
+CANCEL_TIMEOUT_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
+SANDBOX_CLEANUP_SECONDS = 15.0  # in which that process is gone. Ours
+MAX_RETRIES = 3  # of a job whose node was lost. Ours
 # Done here: they lead other runs, or need the files of one and the database.
-FROM_HERE = ("compare", "curve", "export", "forgot")
+LOCAL_KINDS = ("compare", "curve", "export", "forgot")
 
-NOWHERE = (
+NO_NODE_TEXT = (
     "No computer of the cluster can train at the moment. This waits for one, and starts by itself "
     "when it is there."
 )
-BUSY = (  # what else the cluster does is not known here
+CLUSTER_BUSY_TEXT = (  # what else the cluster does is not known here
     "This waits for a place on the cluster: its computers are busy, or one is just getting ready. "
     "It starts by itself."
 )
-FULL = (
+STORAGE_FULL_TEXT = (
     "The cluster has no room left for what this needs. Nothing is wrong with your data. Try again "
     "in a while, or with fewer examples; whoever looks after the cluster gives Ray more memory or "
     "disk ({why})."
 )
-UNFIT = (
+NODE_UNFIT_TEXT = (
     "A computer of the cluster could not do this ({why}). Nothing is wrong with your data. Whoever "
     "looks after the cluster installs on each of its computers what Thaw needs, in the same "
     "versions."
 )
-TOO_OFTEN = (
-    f"The computer that this ran on was lost {RETRIES + 1} times, so it was given up. Nothing is "
+RETRIES_EXHAUSTED_TEXT = (
+    f"The computer that this ran on was lost {MAX_RETRIES + 1} times, so it was given up. Nothing is "
     "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
     "full; whoever looks after the cluster finds why in Ray's logs."
 )
 
 
-class Elsewhere(RuntimeError):
+class RemoteError(RuntimeError):
     """What ended a job on a node, in words for the visitor."""
 
 
-class Abandoned(KeyboardInterrupt):
+class RunAbandoned(KeyboardInterrupt):
     """Nobody waits for this run any more: it is cancelled, not failed."""
 
 
@@ -102,31 +108,31 @@ class Slots:
             self.taken -= 1
 
 
-_abandoned: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
+_abandon_signal: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
 
 
-class Fleet:
-    """The cluster as this process uses it; in the place of `trainers.tasks.executor.Local`."""
+class RayExecutor:
+    """The cluster as this process uses it; in the place of `trainers.tasks.executor.LocalExecutor`."""
 
     def __init__(self, slots: Slots) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
         self.ray, self.on, self.slots = ray, On, slots
-        self.hold, self._packing = shipping.Hold(ray.put), threading.Lock()
+        self.hold, self._packing = shipping.ObjectStoreCache(ray.put), threading.Lock()
         self._other_torch: set[str] = set()  # nodes
         self.look()
-        self.task = ray.remote(node.perform)
+        self.task = ray.remote(node.run_task)
         here = On(ray.get_runtime_context().get_node_id(), soft=False)
-        ears = ray.remote(node.Ears)
+        ears = ray.remote(node.StopSignal)
         self.ears = ears.options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
 
     # --- the nodes ------------------------------------------------------------------------------
 
     def look(self) -> None:
         """At how many nodes there are, and what need not be held any more."""
-        nodes = cluster.living().values()
-        self.ask = cluster.asks(nodes)
+        nodes = cluster.list_alive_nodes().values()
+        self.ask = cluster.get_resource_request(nodes)
         self.slots.count = self.ask.of(nodes)
         with self._packing:
             self.hold.let_go()
@@ -137,14 +143,14 @@ class Fleet:
 
     def lives(self) -> bool:
         try:
-            return self.ray.is_initialized() and bool(cluster.living())
+            return self.ray.is_initialized() and bool(cluster.list_alive_nodes())
         except Exception:  # of many kinds
             return False
 
     def warm_up(self) -> None:
         """Has every node import what its first run would wait for; waits for the first."""
         ask = self.ask
-        warm = self.ray.remote(node.warm).options(
+        warm = self.ray.remote(node.warm_up).options(
             num_cpus=ask.cpus, num_gpus=ask.gpus, max_retries=0, scheduling_strategy="SPREAD"
         )
         warming = [warm.remote(int(ask.cpus)) for _ in range(self.slots.count)]
@@ -156,33 +162,37 @@ class Fleet:
     def perform(
         self, job: Any, *, stop: Callable[[], bool], folder: Path | None = None
     ) -> Iterator[Event | None]:
-        """As `trainers.jobs.perform`."""
-        if jobs.kind_of(job) in FROM_HERE or not jobs.KINDS[jobs.kind_of(job)].heavy:
-            return jobs.perform(job, stop=stop, folder=folder)
+        """As `trainers.jobs.run_job`."""
+        if jobs.kind_of(job) in LOCAL_KINDS or not jobs.KINDS[jobs.kind_of(job)].heavy:
+            return jobs.run_job(job, stop=stop, folder=folder)
         return self._whole(job, stop, folder)
 
     def _whole(
         self, job: Any, stop: Callable[[], bool], folder: Path | None
     ) -> Iterator[Event | None]:
-        for event in self._lasting(node.whole, job, stop, folder, known=True):
-            if isinstance(job, Checkup) and isinstance(event, Done) and job.data.startswith("own-"):
-                uploads.keep_check(job.data, event.found)
+        for event in self._lasting(node.run_job, job, stop, folder, known=True):
+            if (
+                isinstance(job, DataCheck)
+                and isinstance(event, JobDone)
+                and job.data.startswith("own-")
+            ):
+                uploads.save_check(job.data, event.found)
             yield event
 
     def run(
         self, plan: Plan, *, stop: Callable[[], bool], shared: Any, folder: Path | None = None
     ) -> Iterator[Event | None]:
-        call = partial(node.compared, tests=shared.tests)
+        call = partial(node.run_plan, tests=shared.tests)
         return self._lasting(call, plan, stop, folder)
 
     def elsewhere(
         self, work: Callable, about: Any, *, stop: Callable[[], bool]
     ) -> Generator[Event | None, None, Any]:
-        return self._lasting(partial(node.part, work), about, stop, None)
+        return self._lasting(partial(node.run_subtask, work), about, stop, None)
 
     def _lasting(
         self,
-        call: node.Call,
+        call: node.TaskFunction,
         about: Any,
         stop: Callable[[], bool],
         folder: Path | None,
@@ -191,17 +201,17 @@ class Fleet:
     ) -> Generator[Event | None, None, Any]:
         """What `call` tells, whatever nodes are lost meanwhile; what it hands back."""
         run = folder.name if folder else ""
-        told = [event for _, event in patiently(lambda: store().events(run))] if run else []
-        once = Once(told)
+        told = [event for _, event in retry(lambda: get_store().events(run))] if run else []
+        once = EventDeduplicator(told)
         # A coordinator before this one had begun it already.
-        lost = any(isinstance(event, Started) for event in told)
-        lost &= not (told and isinstance(told[-1], Continued))  # which says that already
-        why, times = CUT, sum(is_loss(event) for event in told)
+        lost = any(isinstance(event, RunStarted) for event in told)
+        lost &= not (told and isinstance(told[-1], RunResumed))  # which says that already
+        why, times = INTERRUPTED_TEXT, sum(is_node_loss(event) for event in told)
         while True:
             if lost:
-                if times > RETRIES:
-                    raise Elsewhere(TOO_OFTEN)
-                yield again(why, folder, once.seconds)
+                if times > MAX_RETRIES:
+                    raise RemoteError(RETRIES_EXHAUSTED_TEXT)
+                yield restart_notice(why, folder, once.seconds)
             stream = self._once(call, about, stop, folder, known=known)
             try:
                 while True:
@@ -217,15 +227,15 @@ class Fleet:
                 if not self.lives():
                     raise ClusterLost from error
                 if text := self._no_use(error):
-                    raise Elsewhere(text) from error
+                    raise RemoteError(text) from error
                 logging.warning("A node was lost: %s", str(error).splitlines()[0])
-                lost, why, times = True, LOST, times + 1
+                lost, why, times = True, NODE_LOST_TEXT, times + 1
             finally:
                 stream.close()
 
     def _once(
         self,
-        call: node.Call,
+        call: node.TaskFunction,
         about: Any,
         stop: Callable[[], bool],
         folder: Path | None,
@@ -234,10 +244,10 @@ class Fleet:
     ) -> Generator[Event | None, None, Any]:
         """The same on one node. Raises Ray's errors where that is lost."""
         if getattr(about, "backbone", ""):  # a node has no name of its own for what is newest
-            about = replace(about, backbone=backbones.pinned(about.backbone))
+            about = replace(about, backbone=backbones.pin_revision(about.backbone))
         run, token = folder.name if folder else "", secrets.token_hex(8)
         with self._packing:
-            parcels = self.hold.pack(shipping.needed(about, run, known=known))
+            parcels = self.hold.pack(shipping.list_needed_files(about, run, known=known))
         cards = getattr(about, "approach", "") != "simple"
         while True:
             ask = self.ask
@@ -255,7 +265,9 @@ class Fleet:
             finally:
                 self._end(stream, token, where)
 
-    def _placed(self, stream: Any, ask: cluster.Ask) -> Generator[Event | None, None, str]:
+    def _placed(
+        self, stream: Any, ask: cluster.ResourceRequest
+    ) -> Generator[Event | None, None, str]:
         """Waits until the task has begun: on which node. "" where the cluster is another by now,
         in which there may never be what was asked for."""
         began = looked = time.monotonic()
@@ -263,15 +275,17 @@ class Fleet:
         while not self._comes(stream):
             yield None
             now = time.monotonic()
-            if now - looked > LOOK_SECONDS:
+            if now - looked > NODE_CHECK_SECONDS:
                 looked = now
                 self.look()
             if ask != self.ask:
                 return ""
-            if now - began > BUSY_SECONDS and not said:
+            if now - began > PLACEMENT_NOTICE_SECONDS and not said:
                 said = True
-                yield Notice(BUSY if self.slots.count else NOWHERE, 0.0, limits=False)
-        there: node.Began = self.ray.get(next(stream), timeout=GET_SECONDS)
+                yield Notice(
+                    CLUSTER_BUSY_TEXT if self.slots.count else NO_NODE_TEXT, 0.0, limits=False
+                )
+        there: node.TaskStarted = self.ray.get(next(stream), timeout=GET_TIMEOUT_SECONDS)
         if there.torch != (here := version("torch")) and there.node not in self._other_torch:
             self._other_torch.add(there.node)
             logging.warning("Node %s has torch %s, here is %s.", there.node, there.torch, here)
@@ -279,8 +293,8 @@ class Fleet:
 
     def _comes(self, stream: Any) -> bool:
         """Whether there is something new, after a moment. Raises `Abandoned`."""
-        if (over := _abandoned.get()) and over.is_set():
-            raise Abandoned
+        if (over := _abandon_signal.get()) and over.is_set():
+            raise RunAbandoned
         return bool(self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)[0])
 
     def _heard(
@@ -298,12 +312,12 @@ class Fleet:
             match message:
                 case Event():
                     yield message
-                case shipping.Left():
-                    yield from _kept(message, run)
-                case node.Found():
+                case shipping.Artifact():
+                    yield from _save_artifact(message, run)
+                case node.TaskResult():
                     return message.value
-                case node.Raised():
-                    raise _error(message, run)
+                case node.TaskError():
+                    raise _to_exception(message, run)
 
     def _fetched(self, message: Any, where: str) -> Generator[None, None, Any]:
         """The message itself: a large one has to come from its node, which may be gone by now.
@@ -311,11 +325,11 @@ class Fleet:
         looked = time.monotonic()
         while not self.ray.wait([message], timeout=POLL_SECONDS)[0]:
             yield None
-            if time.monotonic() - looked > LOOK_SECONDS:
+            if time.monotonic() - looked > NODE_CHECK_SECONDS:
                 looked = time.monotonic()
-                if where not in cluster.living():
+                if where not in cluster.list_alive_nodes():
                     raise self.ray.exceptions.NodeDiedError("What it sent did not come.")
-        return self.ray.get(message, timeout=GET_SECONDS)
+        return self.ray.get(message, timeout=GET_TIMEOUT_SECONDS)
 
     def _no_use(self, error: Exception) -> str:
         """What to say of an error that another node would not mend; "" where one was lost."""
@@ -323,10 +337,10 @@ class Fleet:
         cause = getattr(error, "cause", None) or error
         why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
         if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
-            return FULL.format(why=why)
+            return STORAGE_FULL_TEXT.format(why=why)
         ours = isinstance(error, kinds.RayTaskError) and not isinstance(cause, kinds.RayError)
         if ours or isinstance(error, kinds.RuntimeEnvSetupError):
-            return UNFIT.format(why=why)
+            return NODE_UNFIT_TEXT.format(why=why)
         return ""
 
     def _end(self, stream: Any, token: str, where: str) -> None:
@@ -335,11 +349,13 @@ class Fleet:
         try:
             self.ears.ask.remote(token, "cancel")
             over = [stream.completed()]
-            if not self.ray.wait(over, timeout=CANCEL_SECONDS, fetch_local=False)[0]:
+            if not self.ray.wait(over, timeout=CANCEL_TIMEOUT_SECONDS, fetch_local=False)[0]:
                 self.ray.cancel(stream, force=True)
                 if where:
                     there = {"num_cpus": 0, "scheduling_strategy": self.on(where, soft=False)}
-                    self.ray.remote(shipping.swept).options(**there).remote(SWEEP_SECONDS)
+                    self.ray.remote(shipping.clean_sandboxes).options(**there).remote(
+                        SANDBOX_CLEANUP_SECONDS
+                    )
             self.ears.forget.remote(token)
         except Exception:  # no cluster, no task
             logging.debug("A task could not be ended.", exc_info=True)
@@ -358,7 +374,9 @@ class Fleet:
                 while waiting and (not threads or self.slots.spare()):
                     number, begin = waiting.popleft()
                     given = (number, begin, heard, over)
-                    threads[number] = threading.Thread(target=_follow, args=given, daemon=True)
+                    threads[number] = threading.Thread(
+                        target=_consume_stream, args=given, daemon=True
+                    )
                     threads[number].start()
                 try:
                     number, item, error = heard.get(timeout=POLL_SECONDS)
@@ -381,11 +399,11 @@ class Fleet:
                 self.slots.give()
 
 
-def _follow(
+def _consume_stream(
     number: int, begin: Callable[[], Iterator], heard: Queue, over: threading.Event
 ) -> None:
     """One stream of several, in a thread of its own; None, and the error or None, at its end."""
-    _abandoned.set(over)
+    _abandon_signal.set(over)
     error = None
     stream = begin()
     try:
@@ -394,7 +412,7 @@ def _follow(
                 break
             if item is not None:
                 heard.put((number, item, None))
-    except Abandoned:
+    except RunAbandoned:
         pass
     except BaseException as raised:
         error = raised
@@ -403,36 +421,36 @@ def _follow(
         heard.put((number, None, error))
 
 
-def _kept(left: shipping.Left, run: str) -> Iterator[Event]:
+def _save_artifact(left: shipping.Artifact, run: str) -> Iterator[Event]:
     """Keeps what came back; a disk that refuses loses no score."""
     try:
-        shipping.bring_in(left, run)
+        shipping.save_artifact(left, run)
     except OSError as error:
         if left.name.endswith("model.safetensors"):
             text = f"The trained model could not be kept on disk ({error.strerror})."
             yield Notice(text, 0.0)
 
 
-def _error(raised: node.Raised, run: str) -> Exception:
+def _to_exception(raised: node.TaskError, run: str) -> Exception:
     if raised.name == "BadData":
         from trainers.training.run import BadData
 
         return BadData(raised.text)
     if raised.name == "Diverged" and run:  # what was kept leads there again
-        (run_folder(run) / CHECKPOINT).unlink(missing_ok=True)
-    return Elsewhere(raised.text)
+        (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return RemoteError(raised.text)
 
 
 # --- a terminal -----------------------------------------------------------------------------------
 
 
-def joined() -> Fleet:
+def connect_executor() -> RayExecutor:
     """The cluster, for a terminal, until its process ends. Raises `NoCluster`."""
     from trainers.tasks import executor
-    from trainers.workers.supervisor import how_many
+    from trainers.workers.supervisor import get_worker_count
 
-    cluster.connect(how_many())
-    fleet = Fleet(Slots())
+    cluster.connect(get_worker_count())
+    fleet = RayExecutor(Slots())
     fleet.slots.take()
-    executor.use(fleet)
+    executor.set_executor(fleet)
     return fleet

@@ -14,39 +14,39 @@ import numpy as np
 from trainers import jobs
 from trainers.events import Event, Step
 from trainers.plan import Plan
-from trainers.system.paths import run_folder
-from trainers.training.checkpoint_file import CHECKPOINT
-from trainers.workers.ray.shipping import Left, Parcel, left_in, unpacked
+from trainers.system.paths import run_dir
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
+from trainers.workers.ray.shipping import Artifact, FileRef, list_artifacts, sandbox
 
-ASK_SECONDS = 0.5  # between two questions whether it is to stop
-STEPS_A_SECOND = 5  # as trainers/workers/execute.py writes
-STAND_SECONDS, STAND_SHARE = (
+STOP_POLL_SECONDS = 0.5  # between two questions whether it is to stop
+MAX_STEPS_PER_SECOND = 5  # as trainers/workers/execute.py writes
+CHECKPOINT_INTERVAL_SECONDS, CHECKPOINT_TIME_FRACTION = (
     3.0,
     0.03,
 )  # as trainers/training/checkpoint.py keeps: sending takes time, too
 
 
-class Began(NamedTuple):
+class TaskStarted(NamedTuple):
     """The task has its place: the first that it says, before anything is imported or read."""
 
     node: str  # Ray's id of it
     torch: str  # its version there
 
 
-class Found(NamedTuple):
+class TaskResult(NamedTuple):
     """What the work hands back in the end."""
 
     value: Any
 
 
-class Raised(NamedTuple):
+class TaskError(NamedTuple):
     """The error that ended it: of ours its name, for others what `reason` says."""
 
     name: str  # of a class in trainers/training/run.py
     text: str
 
 
-class Ears:
+class StopSignal:
     """Hears who is to stop. An actor beside the app, which nodes ask."""
 
     def __init__(self) -> None:
@@ -63,24 +63,24 @@ class Ears:
         self.asked.pop(token, None)
 
 
-def whole(job: Any, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
+def run_job(job: Any, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
     """A job as a worker does it."""
-    return jobs.perform(job, stop=stop, folder=folder)
+    return jobs.run_job(job, stop=stop, folder=folder)
 
 
-def compared(
+def run_plan(
     plan: Plan, *, stop: Callable[[], bool], folder: Path | None, tests: int | None
 ) -> Iterator[Event]:
     """A run that is compared with others. `tests` as in `Shared`."""
-    from trainers.training.features import Shared
+    from trainers.training.features import ComputationCache
     from trainers.training.run import run
 
-    shared = Shared()
+    shared = ComputationCache()
     shared.tests = tests
     return run(plan, stop=stop, folder=folder, shared=shared)
 
 
-def part(
+def run_subtask(
     work: Callable[..., Iterator[Event]],
     about: Any,
     *,
@@ -91,13 +91,21 @@ def part(
     return work(about, stop=stop)
 
 
-Call = Callable[..., Iterator[Event]]  # one of the above, called with (about, stop=…, folder=…)
-Message = Began | Event | Left | Found | Raised
+TaskFunction = Callable[
+    ..., Iterator[Event]
+]  # one of the above, called with (about, stop=…, folder=…)
+TaskMessage = TaskStarted | Event | Artifact | TaskResult | TaskError
 
 
-def perform(
-    call: Call, about: Any, run: str, parcels: list[Parcel], ears: Any, token: str, threads: int
-) -> Iterator[Message]:
+def run_task(
+    call: TaskFunction,
+    about: Any,
+    run: str,
+    parcels: list[FileRef],
+    ears: Any,
+    token: str,
+    threads: int,
+) -> Iterator[TaskMessage]:
     """`Began`, what `call` tells about, what it leaves on the disk, and in the end `Found` or
     `Raised`. Raises where this node cannot do what Thaw does: something is not installed.
 
@@ -105,50 +113,50 @@ def perform(
     """
     import ray
 
-    yield Began(ray.get_runtime_context().get_node_id(), version("torch"))
+    yield TaskStarted(ray.get_runtime_context().get_node_id(), version("torch"))
     import torch
 
-    from trainers.workers.execute import reason
+    from trainers.workers.execute import describe_failure
 
     torch.set_num_threads(threads)
-    listening = _Listening(lambda: ray.get(ears.heard.remote(token), timeout=5))
+    listening = _StopPoller(lambda: ray.get(ears.heard.remote(token), timeout=5))
     try:
-        with unpacked(parcels, ray.get) as place, listening:
-            folder = run_folder(run) if run else None
+        with sandbox(parcels, ray.get) as place, listening:
+            folder = run_dir(run) if run else None
             given = {"stop": listening.stop.is_set, "folder": folder}
-            yield from _told(call(about, **given), place, parcels, folder, listening)
+            yield from _relay_events(call(about, **given), place, parcels, folder, listening)
     except ray.exceptions.RayError:  # of what was to come here; remote.py has words for it
         raise
     except Exception as error:  # said where the store is; here nobody reads it
         logging.exception("A job failed.")
-        yield Raised(type(error).__name__, reason(error))
+        yield TaskError(type(error).__name__, describe_failure(error))
 
 
-def _told(
+def _relay_events(
     stream: Iterator[Event],
     place: Path,
-    parcels: list[Parcel],
+    parcels: list[FileRef],
     folder: Path | None,
-    listening: "_Listening",
-) -> Iterator[Message]:
-    from trainers.store import ENDS  # it imports the database's library
+    listening: "_StopPoller",
+) -> Iterator[TaskMessage]:
+    from trainers.store import END_EVENTS  # it imports the database's library
 
-    standing = folder and _Standing(folder / CHECKPOINT, place)
+    standing = folder and _CheckpointSender(folder / CHECKPOINT_FILE, place)
     stepped = 0.0
     try:
         while not listening.cancel.is_set():
             try:
                 event = next(stream)
             except StopIteration as end:
-                yield from left_in(place, parcels)
-                yield Found(end.value)
+                yield from list_artifacts(place, parcels)
+                yield TaskResult(end.value)
                 return
             if isinstance(event, Step):
-                if time.monotonic() - stepped < 1 / STEPS_A_SECOND:
+                if time.monotonic() - stepped < 1 / MAX_STEPS_PER_SECOND:
                     continue
                 stepped = time.monotonic()
-            if type(event) in ENDS:  # whoever reads the end finds the files there
-                yield from left_in(place, parcels)
+            if type(event) in END_EVENTS:  # whoever reads the end finds the files there
+                yield from list_artifacts(place, parcels)
             yield event
             if standing:
                 yield from standing.news()
@@ -157,7 +165,7 @@ def _told(
             stream.close()
 
 
-class _Standing:
+class _CheckpointSender:
     """Sends on where a run stands, when that was written anew."""
 
     def __init__(self, file: Path, place: Path) -> None:
@@ -171,17 +179,17 @@ class _Standing:
         except OSError:
             return 0
 
-    def news(self) -> Iterator[Left]:
+    def news(self) -> Iterator[Artifact]:
         began = time.monotonic()
         if began < self.next or (changed := self._changed()) == self.known or not changed:
             return
         self.known = changed
-        yield Left(self.name, np.fromfile(self.file, np.uint8))
+        yield Artifact(self.name, np.fromfile(self.file, np.uint8))
         now = time.monotonic()
-        self.next = now + max(STAND_SECONDS, (now - began) / STAND_SHARE)
+        self.next = now + max(CHECKPOINT_INTERVAL_SECONDS, (now - began) / CHECKPOINT_TIME_FRACTION)
 
 
-class _Listening:
+class _StopPoller:
     """Asks beside the work whether it is to stop."""
 
     def __init__(self, ask: Callable[[], str]) -> None:
@@ -191,7 +199,7 @@ class _Listening:
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def _listen(self) -> None:
-        while not self._over.wait(ASK_SECONDS):
+        while not self._over.wait(STOP_POLL_SECONDS):
             try:
                 heard = self.ask()
             except Exception:  # the ears are away for a moment, or for good: then the task ends
@@ -202,22 +210,22 @@ class _Listening:
             if heard == "cancel":
                 self.cancel.set()
 
-    def __enter__(self) -> "_Listening":
+    def __enter__(self) -> "_StopPoller":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(timeout=ASK_SECONDS)
+        self._thread.join(timeout=STOP_POLL_SECONDS)
 
 
-def warm(threads: int) -> int:
+def warm_up(threads: int) -> int:
     """Imports what the first run would wait for; the number of the process."""
     import torch
 
     import trainers.training.shared_cache  # noqa: F401
-    from trainers.workers.worker import _warm, _warm_images
+    from trainers.workers.worker import _warm_up, _warm_up_images
 
     torch.set_num_threads(threads)
-    _warm(_warm_images)
+    _warm_up(_warm_up_images)
     return os.getpid()

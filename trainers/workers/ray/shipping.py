@@ -27,18 +27,20 @@ import psutil
 from trainers import backbones, datasets
 from trainers.backbones import cache
 from trainers.datasets.uploads import dataset
-from trainers.system.atomic import whole
-from trainers.system.feature_cache import is_gone, take
-from trainers.system.paths import home, run_folder
-from trainers.training.checkpoint_file import CHECKPOINT
+from trainers.system.atomic import atomic_write
+from trainers.system.feature_cache import import_file, is_deleted
+from trainers.system.paths import data_dir, run_dir
+from trainers.training.checkpoint_file import CHECKPOINT_FILE
 
-MOST_BYTES = 2_000_000_000  # held for runs to come, here; what no node has read lies on the disk
+MAX_OBJECT_STORE_BYTES = (
+    2_000_000_000  # held for runs to come, here; what no node has read lies on the disk
+)
 # On a node, of what is everybody's; the longest unused goes, but nothing that a run may be just
 # about to take. Both ours.
-MOST_CARRIED_BYTES, FRESH_SECONDS = 2_000_000_000, 600
+MAX_NODE_CACHE_BYTES, MIN_CACHE_AGE_SECONDS = 2_000_000_000, 600
 
 
-class File(NamedTuple):
+class SourceFile(NamedTuple):
     """A file that a job needs."""
 
     path: Path
@@ -47,7 +49,7 @@ class File(NamedTuple):
     private: bool  # a visitor's own, or made of it
 
 
-class Parcel(NamedTuple):
+class FileRef(NamedTuple):
     """The same on its way."""
 
     under: str
@@ -58,68 +60,72 @@ class Parcel(NamedTuple):
     bytes: Any  # in the object store
 
 
-PLACES: dict[str, Callable[[], Path]] = {
-    "home": home,
-    "torch": cache.checkpoints,
-    "hub": cache.hub_cache,
+ROOTS: dict[str, Callable[[], Path]] = {
+    "home": data_dir,
+    "torch": cache.torch_hub_path,
+    "hub": cache.hf_hub_path,
 }
 
 
 # --- where the app is -----------------------------------------------------------------------------
 
 
-def needed(job: Any, run: str = "", *, known: bool = True) -> Iterator[File]:
+def list_needed_files(job: Any, run: str = "", *, known: bool = True) -> Iterator[SourceFile]:
     """The files that `job` needs; with the id of a `run`, where that stands. `known`: with the
     features that earlier runs have left."""
     data = getattr(job, "data", "")
-    if data and isinstance(datasets.pick(data), dataset.Stored):
-        folder = dataset.folder(data)
-        yield from _in(folder, folder.relative_to(home()).as_posix(), data.startswith("own-"))
+    if data and isinstance(datasets.get_dataset(data), dataset.StoredDataset):
+        folder = dataset.dataset_dir(data)
+        yield from _list_folder(
+            folder, folder.relative_to(data_dir()).as_posix(), data.startswith("own-")
+        )
     if data and known:
-        yield from _in(home() / "features" / data, f"features/{data}", data.startswith("own-"))
+        yield from _list_folder(
+            data_dir() / "features" / data, f"features/{data}", data.startswith("own-")
+        )
     if getattr(job, "backbone", ""):
-        yield from _weights(backbones.pick(job.backbone))
-    if run and (kept := run_folder(run) / CHECKPOINT).is_file():
-        yield File(kept, "home", f"runs/{run}/{CHECKPOINT}", True)
+        yield from _list_weights(backbones.pick(job.backbone))
+    if run and (kept := run_dir(run) / CHECKPOINT_FILE).is_file():
+        yield SourceFile(kept, "home", f"runs/{run}/{CHECKPOINT_FILE}", True)
 
 
-def _in(folder: Path, name: str, private: bool) -> Iterator[File]:
+def _list_folder(folder: Path, name: str, private: bool) -> Iterator[SourceFile]:
     for file in sorted(folder.glob("*")):
         if file.is_file() and file.suffix != ".part":
-            yield File(file, "home", f"{name}/{file.name}", private)
+            yield SourceFile(file, "home", f"{name}/{file.name}", private)
 
 
-def _weights(row: backbones.Backbone) -> Iterator[File]:
-    if row.file and cache.is_here(row):
-        yield File(cache.checkpoints() / row.file, "torch", row.file, False)
-    if row.repo and (snapshot := cache.snapshot(row)):
-        below = snapshot.relative_to(cache.hub_cache()).as_posix()
+def _list_weights(row: backbones.Backbone) -> Iterator[SourceFile]:
+    if row.file and cache.is_downloaded(row):
+        yield SourceFile(cache.torch_hub_path() / row.file, "torch", row.file, False)
+    if row.repo and (snapshot := cache.find_snapshot(row)):
+        below = snapshot.relative_to(cache.hf_hub_path()).as_posix()
         for file in sorted(snapshot.rglob("*")):
             if file.is_file():
                 name = file.relative_to(snapshot).as_posix()
-                yield File(file, "hub", f"{below}/{name}", False)
+                yield SourceFile(file, "hub", f"{below}/{name}", False)
 
 
-class Hold:
+class ObjectStoreCache:
     """What was put into the object store by `put`: each content once, the longest unused is let
     go. Not safe for several threads at once."""
 
     def __init__(self, put: Callable[[np.ndarray], Any]) -> None:
         self.put = put
-        self._held: OrderedDict[tuple, Parcel] = OrderedDict()
+        self._held: OrderedDict[tuple, FileRef] = OrderedDict()
 
-    def pack(self, files: Iterator[File]) -> list[Parcel]:
+    def pack(self, files: Iterator[SourceFile]) -> list[FileRef]:
         """The files as parcels; one that was deleted in this moment is left out."""
         return [parcel for file in files if (parcel := self._parcel(file))]
 
-    def _parcel(self, file: File) -> Parcel | None:
+    def _parcel(self, file: SourceFile) -> FileRef | None:
         try:
             about = file.path.stat()
             key = file.path, about.st_mtime_ns, about.st_size, about.st_ino
             if key not in self._held:
                 found = np.fromfile(file.path, np.uint8)
                 digest = "" if file.private else hashlib.blake2b(found, digest_size=16).hexdigest()
-                self._held[key] = Parcel(*file[1:], len(found), digest, self.put(found))
+                self._held[key] = FileRef(*file[1:], len(found), digest, self.put(found))
         except OSError:
             return None
         self._held.move_to_end(key)
@@ -135,33 +141,33 @@ class Hold:
                 same = path.stat().st_mtime_ns == mtime
             except OSError:
                 same = False
-            if not same or taken > MOST_BYTES:
+            if not same or taken > MAX_OBJECT_STORE_BYTES:
                 del self._held[key]
 
 
-class Left(NamedTuple):
+class Artifact(NamedTuple):
     """A file that a job left on a node."""
 
     name: str  # below the home of the run
     bytes: np.ndarray  # uint8
 
 
-def bring_in(left: Left, run: str) -> None:
+def save_artifact(left: Artifact, run: str) -> None:
     """Keeps what came back where a run here would have left it, whole or not at all. Raises
     `OSError`."""
     kind, _, rest = left.name.partition("/")
     below, _, name = rest.partition("/")
     if "/" in name or name in ("", ".", ".."):
         raise ValueError(f"A node sent a file called {left.name!r}.")
-    if kind == "features" and not is_gone(below):
-        take(below, name, left.bytes)
+    if kind == "features" and not is_deleted(below):
+        import_file(below, name, left.bytes)
     elif kind == "runs" and below == run:
-        write(left.bytes, run_folder(run) / name)
+        write(left.bytes, run_dir(run) / name)
 
 
 def write(data: np.ndarray, file: Path) -> None:
     """Leaves `data` in `file`, whole or not at all. Raises `OSError`."""
-    with whole(file, apart=True) as draft:
+    with atomic_write(file, apart=True) as draft:
         draft.write_bytes(data)
 
 
@@ -169,14 +175,14 @@ def write(data: np.ndarray, file: Path) -> None:
 
 
 @contextmanager
-def unpacked(parcels: list[Parcel], get: Callable[[Any], np.ndarray]) -> Iterator[Path]:
+def sandbox(parcels: list[FileRef], get: Callable[[Any], np.ndarray]) -> Iterator[Path]:
     """A home for one run, with all that it needs; gone after it. `THAW_HOME` says where."""
-    before, base = os.environ.get("THAW_HOME"), home()
-    place = _own_place(base / "nodes")
+    before, base = os.environ.get("THAW_HOME"), data_dir()
+    place = _create_sandbox(base / "nodes")
     try:
         for parcel in parcels:
-            _lay(parcel, get, place, base / "carried")
-        _make_room(base / "carried")
+            _materialize(parcel, get, place, base / "carried")
+        _evict_node_cache(base / "carried")
         os.environ["THAW_HOME"] = str(place)
         yield place
     finally:
@@ -186,39 +192,41 @@ def unpacked(parcels: list[Parcel], get: Callable[[Any], np.ndarray]) -> Iterato
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _own_place(folder: Path) -> Path:
+def _create_sandbox(folder: Path) -> Path:
     """A folder for nobody else."""
-    _sweep(folder)
-    place = folder / f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    _remove_stale_sandboxes(folder)
+    place = folder / f"{_host_digest()}-{os.getpid()}-{secrets.token_hex(4)}"
     place.mkdir(parents=True, mode=0o700)
     return place
 
 
-def _sweep(folder: Path) -> None:
+def _remove_stale_sandboxes(folder: Path) -> None:
     """Those of processes that were killed on this computer go."""
-    for left in folder.glob(f"{_host()}-*"):
+    for left in folder.glob(f"{_host_digest()}-*"):
         pid = int(left.name.split("-")[1])
         if pid != os.getpid() and not psutil.pid_exists(pid):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _host() -> str:
+def _host_digest() -> str:
     return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 
 
-def swept(seconds: float) -> None:
+def clean_sandboxes(seconds: float) -> None:
     """What killed processes left here goes; for so long also that of one that is just ending."""
     until = time.monotonic() + seconds
     while True:
-        _sweep(home() / "nodes")
+        _remove_stale_sandboxes(data_dir() / "nodes")
         if time.monotonic() > until:
             return
         time.sleep(1)
 
 
-def _lay(parcel: Parcel, get: Callable[[Any], np.ndarray], place: Path, carried: Path) -> None:
+def _materialize(
+    parcel: FileRef, get: Callable[[Any], np.ndarray], place: Path, carried: Path
+) -> None:
     if parcel.under != "home":
-        file = PLACES[parcel.under]() / parcel.name
+        file = ROOTS[parcel.under]() / parcel.name
         if not file.is_file() or file.stat().st_size != parcel.size:
             write(get(parcel.bytes), file)
         return
@@ -238,7 +246,7 @@ def _lay(parcel: Parcel, get: Callable[[Any], np.ndarray], place: Path, carried:
         shutil.copy2(kept, file)
 
 
-def _make_room(carried: Path) -> None:
+def _evict_node_cache(carried: Path) -> None:
     """Runs have files of their own by now: links, or copies."""
     there, now, taken = [], time.time(), 0
     for file in carried.glob("*"):
@@ -246,16 +254,16 @@ def _make_room(carried: Path) -> None:
             there.append((file.stat().st_mtime, file.stat().st_size, file))
     for used, size, file in sorted(there, reverse=True):
         taken += size
-        if taken > MOST_CARRIED_BYTES and now - used > FRESH_SECONDS:
+        if taken > MAX_NODE_CACHE_BYTES and now - used > MIN_CACHE_AGE_SECONDS:
             with suppress(OSError):
                 file.unlink()
 
 
-def left_in(place: Path, parcels: list[Parcel]) -> Iterator[Left]:
+def list_artifacts(place: Path, parcels: list[FileRef]) -> Iterator[Artifact]:
     """What a run has left in its home, beside what it was given and where it stood."""
     given = {parcel.name for parcel in parcels}
     for kind in ("features", "runs"):
         for file in sorted((place / kind).glob("*/*")):
             name = file.relative_to(place).as_posix()
-            if file.is_file() and name not in given and file.name != CHECKPOINT:
-                yield Left(name, np.fromfile(file, np.uint8))
+            if file.is_file() and name not in given and file.name != CHECKPOINT_FILE:
+                yield Artifact(name, np.fromfile(file, np.uint8))

@@ -16,13 +16,13 @@ from trainers import datasets
 from trainers.__main__ import main
 from trainers.datasets import uploads
 from trainers.datasets.uploads import BadUpload
-from trainers.evaluation.subgroups import gaps, per_group
-from trainers.events import Answered
+from trainers.evaluation.subgroups import find_gaps, score_groups
+from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
-from trainers.reports.mistakes import asked
-from trainers.reports.model_card import card
-from trainers.reports.report import report
-from trainers.store import store
+from trainers.reports.mistakes import load_test_examples
+from trainers.reports.model_card import render_card
+from trainers.reports.report import render_report
+from trainers.store import get_store
 from trainers.training.run import run
 
 # The same wishes in two dialects; of the second there are few to learn from.
@@ -48,13 +48,13 @@ def table(path: Path, given=None, header=("message", "intent", "speech")) -> Pat
     return path
 
 
-def kept(path: Path, **columns) -> uploads.Own:
-    reading = uploads.read(path, **columns)
+def kept(path: Path, **columns) -> uploads.UploadedDataset:
+    reading = uploads.import_upload(path, **columns)
     while True:
         try:
             next(reading)
         except StopIteration as end:
-            return datasets.pick(f"own-{end.value}")
+            return datasets.get_dataset(f"own-{end.value}")
 
 
 def picture(number: int) -> bytes:
@@ -72,7 +72,7 @@ def folders(path: Path, *names: str, each=6) -> Path:
     return path
 
 
-def grouped(sample: uploads.Own) -> set[tuple[str, str]]:
+def grouped(sample: uploads.UploadedDataset) -> set[tuple[str, str]]:
     """(class, group) of the examples."""
     data = sample.data()
     return {
@@ -111,20 +111,24 @@ def test_the_column_of_the_groups_is_not_taken_for_the_label(tmp_path, name):
 
 def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
     """A run that was brought in from a file may name the data of another on the same server."""
-    run = store().find(finished(kept(table(tmp_path / "t.csv"), group_column="3").key, "simple"))
-    told = [event for _, event in store().events(run.id)]
-    assert "dialect" in report(run, told)
-    by_bob = report(replace(run, visitor="bob"), told)
+    run = get_store().find(
+        finished(kept(table(tmp_path / "t.csv"), group_column="3").key, "simple")
+    )
+    told = [event for _, event in get_store().events(run.id)]
+    assert "dialect" in render_report(run, told)
+    by_bob = render_report(replace(run, visitor="bob"), told)
     assert "dialect" not in by_bob
     assert run.plan.data not in by_bob  # the key
 
 
 @pytest.mark.parametrize("column", [None, "3"])
 def test_a_card_knows_of_groups_where_the_report_beside_it_does(column, tmp_path):
-    run = store().find(finished(kept(table(tmp_path / "t.csv"), group_column=column).key, "simple"))
-    told = [event for _, event in store().events(run.id)]
-    scores = card(run, told, None).partition("## Scores")[2].partition("## Limits")[0]
-    assert ("Each group" in report(run, told)) == ("report.html" in scores) == bool(column)
+    run = get_store().find(
+        finished(kept(table(tmp_path / "t.csv"), group_column=column).key, "simple")
+    )
+    told = [event for _, event in get_store().events(run.id)]
+    scores = render_card(run, told, None).partition("## Scores")[2].partition("## Limits")[0]
+    assert ("Each group" in render_report(run, told)) == ("report.html" in scores) == bool(column)
     assert ("were not looked at" in scores) == (column is None)
 
 
@@ -186,13 +190,13 @@ def test_a_run_is_scored_by_group_from_its_answers(tmp_path):
     sample = kept(archive, group_column="speech")
     plan = Plan(data=sample.key, approach="simple")
     events = list(run(plan))
-    answered = next(event for event in events if isinstance(event, Answered))
-    split = asked(plan, answered, events[-1].classes)
-    parts = {part.name: part for part in per_group(answered, split.groups, split.group_names)}
+    answered = next(event for event in events if isinstance(event, PredictionsRecorded))
+    split = load_test_examples(plan, answered, events[-1].classes)
+    parts = {part.name: part for part in score_groups(answered, split.groups, split.group_names)}
     assert sum(part.right for part in parts.values()) == events[-1].test_right
     assert sum(part.tests for part in parts.values()) == events[-1].test_examples
     assert parts["standard"].share > parts["dialect"].share
-    (gap,) = gaps(list(parts.values()))
+    (gap,) = find_gaps(list(parts.values()))
     assert (gap.name, gap.clear) == ("dialect", True)
 
 
@@ -225,8 +229,8 @@ def test_the_terminal_reads_groups_and_tells_them(tmp_path, capsys):
 def test_where_time_was_short_groups_are_those_of_the_examples_that_were_asked(tmp_path):
     sample = kept(table(tmp_path / "t.csv"), group_column="speech")
     test = sample.data().test
-    few = Answered(test.labels[:5].tolist(), test.labels[:5].tolist(), [], 1.0)
-    split = asked(Plan(data=sample.key, approach="simple"), few, sample.data().classes)
+    few = PredictionsRecorded(test.labels[:5].tolist(), test.labels[:5].tolist(), [], 1.0)
+    split = load_test_examples(Plan(data=sample.key, approach="simple"), few, sample.data().classes)
     assert split.groups.tolist() == test.groups[:5].tolist()
 
 
@@ -239,8 +243,8 @@ def test_no_run_is_one_line_and_exit_2(key, capsys):
 def test_deleted_data_leaves_the_scores_of_the_classes(tmp_path, capsys):
     path = str(table(tmp_path / "t.csv"))
     main(["run", "--data", path, "--approach", "simple", "--group-column", "speech"])
-    (mine,) = uploads.of("terminal")
-    uploads.forget(mine.key)
+    (mine,) = uploads.list_uploads("terminal")
+    uploads.delete(mine.key)
     capsys.readouterr()
     assert main(["fairness", "last"]) == 0
     told = capsys.readouterr()

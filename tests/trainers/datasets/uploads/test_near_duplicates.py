@@ -42,8 +42,10 @@ COPIES = {
 
 
 def grouped(pictures) -> np.ndarray:
-    looks = [np.frombuffer(near_duplicates.looks(picture), np.uint8) for picture in pictures]
-    return near_duplicates.alike_pictures(np.stack(looks))
+    looks = [
+        np.frombuffer(near_duplicates.fingerprint_image(picture), np.uint8) for picture in pictures
+    ]
+    return near_duplicates.group_similar_images(np.stack(looks))
 
 
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
@@ -54,7 +56,7 @@ def test_a_copy_of_a_picture_is_found_and_pictures_beside_it_are_not(copy):
 
 @pytest.mark.parametrize("name", ["digits", "vehicles", "cells"])
 def test_pictures_that_are_only_alike_are_not_taken_for_copies(name):
-    data = datasets.pick(name).data(60)
+    data = datasets.get_dataset(name).data(60)
     pictures = [Image.fromarray(picture) for picture in data.train.inputs]
     assert grouped(pictures).tolist() == list(range(len(pictures)))
 
@@ -101,35 +103,42 @@ UNALIKE = {
 @pytest.mark.parametrize("name", [*ALIKE, *UNALIKE])
 def test_texts_are_alike_where_hardly_a_word_differs(name):
     others = [f"Number {n:,} of quite other things that people write to a shop" for n in range(3)]
-    found = near_duplicates.alike_texts([STORY, *others, {**ALIKE, **UNALIKE}[name]])
+    found = near_duplicates.group_similar_texts([STORY, *others, {**ALIKE, **UNALIKE}[name]])
     assert (found[-1] == 0) == (name in ALIKE)
     assert 0 not in found[1:-1]
 
 
 def test_short_texts_that_differ_in_a_word_are_different():
     texts = ["yes", "no", "ok", "👍", "👎", "a refund", "no refund", "", "?", "!"]
-    assert near_duplicates.alike_texts(texts).tolist() == list(range(10))
+    assert near_duplicates.group_similar_texts(texts).tolist() == list(range(10))
 
 
 def test_groups_reach_over_a_chain_and_do_not_depend_on_the_order():
     words = [f"{word}{n}" for n in range(12) for word in ("alpha", "beta", "gamma")]
     chain = [" ".join([*words[:n], "other", *words[n + 1 :]]) for n in range(0, 36, 3)]
-    assert not near_duplicates.alike_texts(chain).any()
-    assert not near_duplicates.alike_texts(chain[::-1]).any()
+    assert not near_duplicates.group_similar_texts(chain).any()
+    assert not near_duplicates.group_similar_texts(chain[::-1]).any()
 
 
 def test_a_text_is_compared_as_far_as_a_model_reads():
     long = " ".join(f"word{n}" for n in range(2000))
-    assert near_duplicates.alike_texts([long, long + " and then some more"]).tolist() == [0, 0]
+    assert near_duplicates.group_similar_texts([long, long + " and then some more"]).tolist() == [
+        0,
+        0,
+    ]
 
 
 def test_smallest_hashes_agree_as_often_as_windows_are_shared():
     texts = [STORY, STORY[:100], STORY[40:], *ALIKE.values()]
-    signed = near_duplicates._signatures(texts)
+    signed = near_duplicates._minhash_signatures(texts)
     for one in range(len(texts)):
         for other in range(one):
             first, second = (
-                set(near_duplicates._windows([near_duplicates.normal(texts[at])])[0].tolist())
+                set(
+                    near_duplicates._hash_shingles([near_duplicates.normalize_text(texts[at])])[
+                        0
+                    ].tolist()
+                )
                 for at in (one, other)
             )
             share = len(first & second) / len(first | second)
@@ -220,11 +229,13 @@ def test_a_class_of_near_copies_alone_is_still_tested_and_that_is_said(tmp_path)
 def test_of_more_than_a_run_can_use_a_fixed_share_of_each_class_is_compared(
     own_test, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(dataset.USED, "text", (80, 40))
+    monkeypatch.setitem(dataset.MAX_USED_EXAMPLES, "text", (80, 40))
     compared = []
-    alike = near_duplicates.alike_texts
+    alike = near_duplicates.group_similar_texts
     monkeypatch.setattr(
-        near_duplicates, "alike_texts", lambda texts: compared.append(len(texts)) or alike(texts)
+        near_duplicates,
+        "group_similar_texts",
+        lambda texts: compared.append(len(texts)) or alike(texts),
     )
     texts = stories(600)
     if own_test:
@@ -250,9 +261,11 @@ def test_the_rarest_class_is_among_the_used_ones():
     labels = np.repeat([0, 1, 2], [10_000, 500, 1])
     hashes = np.random.default_rng(0).integers(0, 2**62, len(labels))
     kept, test = np.ones(len(labels), bool), np.zeros(len(labels), bool)
-    rows = dataset.used(labels, hashes, test, kept, (1000, 10))
+    rows = dataset.select_usable_rows(labels, hashes, test, kept, (1000, 10))
     assert np.bincount(labels[rows]).tolist() == [951, 48, 1]
     mixed = np.random.default_rng(1).permutation(len(labels))
     assert {*hashes[rows]} == {
-        *hashes[mixed][dataset.used(labels[mixed], hashes[mixed], test, kept, (1000, 10))]
+        *hashes[mixed][
+            dataset.select_usable_rows(labels[mixed], hashes[mixed], test, kept, (1000, 10))
+        ]
     }

@@ -28,8 +28,8 @@ from trainers.__main__ import main
 from trainers.datasets import uploads
 from trainers.datasets.uploads import BadUpload, dataset, images
 from trainers.plan import Plan
-from trainers.store import store
-from trainers.system.paths import run_folder
+from trainers.store import get_store
+from trainers.system.paths import run_dir
 from trainers.system.registry import UnknownKey
 from trainers.training.run import run
 
@@ -37,18 +37,18 @@ SECONDS = 5  # of computing: what anything bad may take
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
 
-def upload(path: Path, **settings) -> dataset.Own:
-    reading = uploads.read(path, **settings)
+def upload(path: Path, **settings) -> dataset.UploadedDataset:
+    reading = uploads.import_upload(path, **settings)
     while True:
         try:
             progress = next(reading)
         except StopIteration as end:
-            return datasets.pick(f"own-{end.value}")
+            return datasets.get_dataset(f"own-{end.value}")
         assert 0 <= progress.share <= 1
         assert progress.text
 
 
-def everything(sample: dataset.Own) -> list[tuple]:
+def everything(sample: dataset.UploadedDataset) -> list[tuple]:
     """(example, class) of all that was kept."""
     data = sample.data()
     return [
@@ -335,7 +335,7 @@ def test_heic_has_a_limit_of_its_own(most, kept, tmp_path, monkeypatch):
 def test_no_other_of_pils_decoders_is_ever_tried():
     for kind in ("TIFF", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "SGI"):
         with pytest.raises(Image.UnidentifiedImageError):
-            images.opened(io.BytesIO(picture(kind=kind)))
+            images.open_image(io.BytesIO(picture(kind=kind)))
 
 
 def test_sixteen_bits_are_scaled_not_cut(tmp_path):
@@ -975,11 +975,11 @@ def test_fewer_per_class_stay_inside_more(tmp_path):
 def test_an_upload_can_be_deleted_and_runs_on_it_still_be_read(tmp_path, home):
     key = upload(zipped(tmp_path / "up.zip", two_classes())).key
     plan = Plan(data=key, approach="transfer")
-    uploads.forget(key)
+    uploads.delete(key)
     assert not list(home.rglob("*.bin"))
     assert Plan.from_json(plan.as_json()) == plan
     with pytest.raises(BadUpload, match="deleted"):
-        datasets.pick(key).data()
+        datasets.get_dataset(key).data()
 
 
 def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
@@ -989,44 +989,51 @@ def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
         upload(path, visitor=visitor)
         for path, visitor in ((table, "anna"), (table, "ben"), (pictures, "anna"))
     )
-    assert [found.key for found in uploads.of("anna")] == [last.key, first.key]
-    assert uploads.of("ben") == [others]
+    assert [found.key for found in uploads.list_uploads("anna")] == [last.key, first.key]
+    assert uploads.list_uploads("ben") == [others]
     assert began <= first.created <= last.created <= time.time()
-    taken = sum(f.stat().st_size for f in dataset.folder(last.key).iterdir() if f.suffix != ".json")
+    taken = sum(
+        f.stat().st_size for f in dataset.dataset_dir(last.key).iterdir() if f.suffix != ".json"
+    )
     assert (last.visitor, last.bytes) == ("anna", taken)
-    uploads.forget(last.key)
-    assert uploads.of("anna") == [first]
-    assert uploads.of("") == uploads.of("carl") == uploads.of("terminal") == []
+    uploads.delete(last.key)
+    assert uploads.list_uploads("anna") == [first]
+    assert (
+        uploads.list_uploads("")
+        == uploads.list_uploads("carl")
+        == uploads.list_uploads("terminal")
+        == []
+    )
     assert upload(table).visitor == "terminal"
 
 
 def test_the_beginning_of_a_reading_is_nobodys(tmp_path):
-    reading = uploads.read(a_file("t.csv", delimited())(tmp_path), visitor="anna")
+    reading = uploads.import_upload(a_file("t.csv", delimited())(tmp_path), visitor="anna")
     next(reading)
-    assert uploads.of("anna") == []
+    assert uploads.list_uploads("anna") == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"null", b'{"modality": 1}', b"\xff"])
 def test_damaged_data_is_passed_over_and_can_be_deleted(damage, tmp_path, home):
     table = a_file("t.csv", delimited())(tmp_path)
     good, bad = (upload(table, visitor="anna") for _ in range(2))
-    about = dataset.folder(bad.key) / "about.json"
+    about = dataset.dataset_dir(bad.key) / "about.json"
     about.write_bytes(damage)
-    assert uploads.of("anna") == [good]
+    assert uploads.list_uploads("anna") == [good]
     with pytest.raises(UnknownKey, match="damaged"):
-        datasets.pick(bad.key)
-    uploads.forget(bad.key)
+        datasets.get_dataset(bad.key)
+    uploads.delete(bad.key)
     assert not about.parent.exists()
 
 
 @pytest.mark.parametrize("key", ["own-", "own-../../x", "own-nothing-here", "own-" + "x" * 999])
 def test_a_key_leads_nowhere_else(key):
     with pytest.raises(UnknownKey, match="is kept here"):
-        datasets.pick(key)
+        datasets.get_dataset(key)
 
 
 def test_closing_the_reading_keeps_nothing(tmp_path, home):
-    reading = uploads.read(zipped(tmp_path / "up.zip", two_classes()))
+    reading = uploads.import_upload(zipped(tmp_path / "up.zip", two_classes()))
     next(reading)
     reading.close()
     assert not list((home / "data").iterdir())
@@ -1082,10 +1089,10 @@ def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
     last = [json.loads(line) for line in told.out.splitlines()][-1]
     assert last["type"] == "finished"
     assert "ham: 5 to learn from, 1 to test" in told.err
-    run = store().of_visitor("terminal")[0].id
-    assert (run_folder(run) / "words.json").exists()
+    run = get_store().of_visitor("terminal")[0].id
+    assert (run_dir(run) / "words.json").exists()
     assert main(["forget", last["data"]]) == 0
-    assert not run_folder(run).exists(), "the words of the table are in it"
+    assert not run_dir(run).exists(), "the words of the table are in it"
     assert main(["run", "--data", last["data"], "--approach", "simple"]) == 1
     assert "deleted" in capsys.readouterr().err
 

@@ -16,7 +16,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from trainers.datasets.bundled.generate.canvas import PX, Colour, Dice, Point, noise
+from trainers.datasets.bundled.generate.canvas import (
+    CANVAS_PX,
+    Colour,
+    Point,
+    StableRng,
+    uniform_noise,
+)
 
 CLASSES = ("healthy", "ring stage", "late stage", "gametocyte", "artefact")
 IMAGE_PX = 64
@@ -28,12 +34,12 @@ def draw(name: str, number: int) -> np.ndarray:
     Chance comes from the pair alone; another version of Pillow may still shade an edge otherwise.
     Raises `KeyError` for a name that is not in `CLASSES`.
     """
-    dice = Dice(f"cells/{name}/{number}")
-    x, y = (PX / 2 + 26 * dice.between(-1, 1) for _ in range(2))
+    dice = StableRng(f"cells/{name}/{number}")
+    x, y = (CANVAS_PX / 2 + 26 * dice.between(-1, 1) for _ in range(2))
     key = Spot(x, y, dice.between(36, 54), dice.between(0, 2 * math.pi))
     field = Field(dice)
-    crowd(field, dice, key)
-    KEYS[name](field, dice, key)
+    draw_surroundings(field, dice, key)
+    PAINTER_OF_CLASS[name](field, dice, key)
     return photograph(field, dice)
 
 
@@ -48,11 +54,11 @@ STAINS: tuple[tuple[Colour, ...], ...] = (
     ((240, 238, 224), (186, 176, 152), (116, 116, 166), (106, 40, 118), (60, 46, 32)),  # alkaline
     ((240, 236, 236), (222, 184, 178), (140, 134, 190), (126, 58, 142), (80, 60, 50)),  # pale
 )
-INKS: tuple[Colour, ...] = (  # whatever does not belong on a slide
+INK_COLOURS: tuple[Colour, ...] = (  # whatever does not belong on a slide
     (46, 44, 52), (46, 44, 52), (44, 52, 104), (86, 66, 46), (50, 92, 84), (140, 54, 62),
 )
 # fmt: on
-CELL, BODY, CHROMATIN, PIGMENT, INK = range(5)
+CELL, PARASITE, CHROMATIN, PIGMENT, INK = range(5)
 ANGLES = np.linspace(0, 2 * math.pi, 36, endpoint=False)
 
 
@@ -78,7 +84,7 @@ class Spot(NamedTuple):
         return self.part(away * math.cos(angle), away * math.sin(angle), share)
 
     def blob(
-        self, dice: Dice, wobble: float, squeeze: float = 1, waves: Sequence[int] = (2, 3, 5)
+        self, dice: StableRng, wobble: float, squeeze: float = 1, waves: Sequence[int] = (2, 3, 5)
     ) -> list[Point]:
         """A closed outline, uneven by about `wobble` radii and `squeeze` times as wide as long."""
         r = np.ones(len(ANGLES))
@@ -99,10 +105,12 @@ class Mask(NamedTuple):
 class Field:
     """A slide in progress: layers of density, float32 (PX, PX); 1 is as dense as its stain gets."""
 
-    def __init__(self, dice: Dice):
-        self.layers = np.zeros((5, PX, PX), np.float32)
-        self.layers[CELL] = clouds(dice, 5) * dice.between(0.02, 0.14)  # plasma takes stain too
-        self.grain = clouds(dice, 64)
+    def __init__(self, dice: StableRng):
+        self.layers = np.zeros((5, CANVAS_PX, CANVAS_PX), np.float32)
+        self.layers[CELL] = cloud_noise(dice, 5) * dice.between(
+            0.02, 0.14
+        )  # plasma takes stain too
+        self.grain = cloud_noise(dice, 64)
 
     def add(
         self, layer: int, amount: float, mask: Mask, clear: float = 0, rough: float = 0
@@ -122,13 +130,16 @@ class Field:
         self.layers[:, rows, columns] *= 1 - share * part
 
 
-def clouds(dice: Dice, cells: int) -> np.ndarray:
+def cloud_noise(dice: StableRng, cells: int) -> np.ndarray:
     """float32 (PX, PX) in 0..1: noise with so many bumps to a side."""
-    rough = Image.fromarray((noise(dice, (cells, cells)) * 255).astype(np.uint8))
-    return np.asarray(rough.resize((PX, PX), Image.Resampling.BILINEAR), np.float32) / 255
+    rough = Image.fromarray((uniform_noise(dice, (cells, cells)) * 255).astype(np.uint8))
+    return (
+        np.asarray(rough.resize((CANVAS_PX, CANVAS_PX), Image.Resampling.BILINEAR), np.float32)
+        / 255
+    )
 
 
-def drawn(
+def rasterize(
     outlines: Sequence[Sequence[Point]] = (),
     dots: Sequence[Spot] = (),
     lines: Sequence[tuple[Sequence[Point], float]] = (),
@@ -139,8 +150,8 @@ def drawn(
     spots += [(x + way * r, y + way * r) for x, y, r, _ in dots for way in (-1, 1)]
     xs, ys = zip(*spots, strict=True)
     pad = 3 * soft + max((px for _, px in lines), default=0) + 1
-    x0, x1 = (int(min(max(x, 0), PX - 1)) for x in (min(xs) - pad, max(xs) + pad))
-    y0, y1 = (int(min(max(y, 0), PX - 1)) for y in (min(ys) - pad, max(ys) + pad))
+    x0, x1 = (int(min(max(x, 0), CANVAS_PX - 1)) for x in (min(xs) - pad, max(xs) + pad))
+    y0, y1 = (int(min(max(y, 0), CANVAS_PX - 1)) for y in (min(ys) - pad, max(ys) + pad))
     mask = Image.new("L", (x1 - x0 + 1, y1 - y0 + 1))
     ink = ImageDraw.Draw(mask)
     for outline in outlines:
@@ -158,12 +169,12 @@ def drawn(
 
 # What surrounds the cell in the middle, the same for all classes
 
-DISCS = (  # red cells: depth and width of the pale middle, how abrupt it is, a knob in it, its slit
+CELL_PROFILES = (  # red cells: depth and width of the pale middle, how abrupt it is, a knob in it, its slit
     (0.55, 0.50, 2, 0.0, 1.0), (0.65, 0.45, 2, 0.0, 1.0), (0.40, 0.55, 4, 0.0, 1.0),
     (0.60, 0.60, 4, 0.0, 1.0), (0.25, 0.45, 2, 0.0, 1.0), (0.05, 0.40, 2, 0.0, 1.0),
     (0.60, 0.60, 4, 0.5, 1.0), (0.60, 0.50, 4, 0.0, 0.4),
 )  # fmt: skip
-OUTLINES = (  # width for length, at least and at most; unevenness; its waves
+CELL_OUTLINES = (  # width for length, at least and at most; unevenness; its waves
     (0.92, 1.00, 0.03, (2, 3, 5)),
     (0.90, 1.00, 0.05, (2, 3, 4)),
     (0.90, 1.00, 0.05, (2, 3, 4)),
@@ -174,7 +185,9 @@ OUTLINES = (  # width for length, at least and at most; unevenness; its waves
 
 
 @cache
-def disc(depth: float, wide: float, abrupt: float, knob: float, slit: float) -> Image.Image:
+def render_cell_profile(
+    depth: float, wide: float, abrupt: float, knob: float, slit: float
+) -> Image.Image:
     """The thickness of a red cell, seen flat: a greyscale picture of 1.25 radii to each side."""
     v, u = np.mgrid[-1.25:1.25:80j, -1.25:1.25:80j]
     r, middle = np.hypot(u, v), np.hypot(u, v / slit)
@@ -184,11 +197,11 @@ def disc(depth: float, wide: float, abrupt: float, knob: float, slit: float) -> 
     return Image.fromarray((thick.clip(0, 1) * 255).astype(np.uint8))
 
 
-def red_cell(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_red_cell(field: Field, dice: StableRng, spot: Spot) -> None:
     """A healthy red cell; where cells overlap they are darker."""
-    low, high, wobble, waves = dice.pick(OUTLINES)
-    squeeze, thickness = dice.between(low, high), disc(*dice.pick(DISCS))
-    mask = drawn([spot.blob(dice, wobble, squeeze, waves)])
+    low, high, wobble, waves = dice.pick(CELL_OUTLINES)
+    squeeze, thickness = dice.between(low, high), render_cell_profile(*dice.pick(CELL_PROFILES))
+    mask = rasterize([spot.blob(dice, wobble, squeeze, waves)])
     height, width = mask.part.shape
     middle = thickness.width / 2
     k = middle / spot.r / 1.25  # from px of the field to px of the thickness
@@ -202,39 +215,39 @@ def red_cell(field: Field, dice: Dice, spot: Spot) -> None:
     field.add(CELL, dice.between(0.85, 1.15), mask._replace(part=part), rough=0.15)
 
 
-def crowd(field: Field, dice: Dice, key: Spot) -> None:
+def draw_surroundings(field: Field, dice: StableRng, key: Spot) -> None:
     """Other cells round the place of the one in the middle, and at times what swims among them."""
     cells, apart = [key], dice.between(1.5, 2.3)
     if dice.chance(0.2):
-        spot = near(dice, cells, key.r * dice.between(1.2, 1.6), 1)
+        spot = find_free_spot(dice, cells, key.r * dice.between(1.2, 1.6), 1)
         if spot:
-            white_cell(field, dice, spot)
+            draw_white_cell(field, dice, spot)
             cells.append(spot)
     for _ in range(int(dice.between(3, 26))):
-        spot = near(dice, cells, key.r * dice.between(0.85, 1.1), apart / 2)
+        spot = find_free_spot(dice, cells, key.r * dice.between(0.85, 1.1), apart / 2)
         if spot:
-            red_cell(field, dice, spot)
+            draw_red_cell(field, dice, spot)
             cells.append(spot)
     for _ in range(int(dice.between(0, 3.5))):
-        spot = near(dice, cells, key.r * dice.between(0.15, 0.3), 1.05)
+        spot = find_free_spot(dice, cells, key.r * dice.between(0.15, 0.3), 1.05)
         if spot:
-            platelet(field, dice, spot)
+            draw_platelet(field, dice, spot)
 
 
-def near(dice: Dice, cells: Sequence[Spot], r: float, apart: float) -> Spot | None:
+def find_free_spot(dice: StableRng, cells: Sequence[Spot], r: float, apart: float) -> Spot | None:
     """A place for something of radius `r`, if a throw finds one `apart` (1: touching) from all."""
-    x, y = dice.between(-r * 0.7, PX + r * 0.7), dice.between(-r * 0.7, PX + r * 0.7)
+    x, y = dice.between(-r * 0.7, CANVAS_PX + r * 0.7), dice.between(-r * 0.7, CANVAS_PX + r * 0.7)
     if any(math.hypot(x - c.x, y - c.y) < apart * (r + c.r) for c in cells):
         return None
     return Spot(x, y, r, dice.between(0, 2 * math.pi))
 
 
-def platelet(field: Field, dice: Dice, spot: Spot) -> None:
-    mask = drawn([spot.blob(dice, 0.2, dice.between(0.6, 1))], soft=2)
+def draw_platelet(field: Field, dice: StableRng, spot: Spot) -> None:
+    mask = rasterize([spot.blob(dice, 0.2, dice.between(0.6, 1))], soft=2)
     field.add(CHROMATIN, dice.between(0.3, 0.7), mask, rough=1.4)
 
 
-NUCLEI = (  # lobes of a white cell's nucleus: x, y and radius of each, in radii of the cell
+NUCLEUS_SHAPES = (  # lobes of a white cell's nucleus: x, y and radius of each, in radii of the cell
     ((-0.45, -0.2, 0.33), (-0.05, 0.3, 0.33), (0.42, 0.05, 0.33)),
     ((-0.4, 0.2, 0.36), (0.1, -0.35, 0.34), (0.45, 0.2, 0.3), (0.0, 0.0, 0.2)),
     ((-0.35, 0.0, 0.42), (0.38, 0.05, 0.4)),
@@ -243,38 +256,38 @@ NUCLEI = (  # lobes of a white cell's nucleus: x, y and radius of each, in radii
 )
 
 
-def white_cell(field: Field, dice: Dice, spot: Spot) -> None:
-    plasma = drawn([spot.blob(dice, 0.06)], soft=2)
-    field.add(dice.pick((CELL, BODY)), dice.between(0.15, 0.45), plasma, rough=1.2)
-    lobes = [spot.part(u, v, share).blob(dice, 0.12) for u, v, share in dice.pick(NUCLEI)]
-    field.add(CHROMATIN, dice.between(0.7, 1.1), drawn(lobes, soft=2), rough=0.6)
+def draw_white_cell(field: Field, dice: StableRng, spot: Spot) -> None:
+    plasma = rasterize([spot.blob(dice, 0.06)], soft=2)
+    field.add(dice.pick((CELL, PARASITE)), dice.between(0.15, 0.45), plasma, rough=1.2)
+    lobes = [spot.part(u, v, share).blob(dice, 0.12) for u, v, share in dice.pick(NUCLEUS_SHAPES)]
+    field.add(CHROMATIN, dice.between(0.7, 1.1), rasterize(lobes, soft=2), rough=0.6)
 
 
 # The cell in the middle: each function draws what makes the class
 
 
-def ring_stage(field: Field, dice: Dice, key: Spot) -> None:
+def draw_ring_stage(field: Field, dice: StableRng, key: Spot) -> None:
     """A thin ring with a dot or two on it, like a signet ring; now and then two of them."""
-    red_cell(field, dice, key)
+    draw_red_cell(field, dice, key)
     way, count = dice.between(0, 6.3), 2 if dice.chance(0.25) else 1
     for i in range(count):
         away, angle = dice.between(0.1, 0.45) if count == 1 else 0.48, way + i * math.pi
         share = dice.between(0.34, 0.48) if count == 1 else dice.between(0.3, 0.36)
         spot = key.aside(away, angle, share)._replace(turn=dice.between(0, 6.3))
         loop = spot.blob(dice, 0.12, dice.between(0.75, 1), (2, 3))
-        field.wipe(drawn([loop], soft=1), dice.between(0.1, 0.4))  # the vacuole in it is pale
+        field.wipe(rasterize([loop], soft=1), dice.between(0.1, 0.4))  # the vacuole in it is pale
         gap = dice.pick((0, 0, 0, 6))  # some are not closed
         path = loop[gap:] if gap else [*loop, loop[0], loop[1]]
-        band = drawn(lines=[(path, key.r * dice.between(0.09, 0.14))], soft=1)
-        field.add(BODY, dice.between(0.6, 0.9), band, clear=0.4)
+        band = rasterize(lines=[(path, key.r * dice.between(0.09, 0.14))], soft=1)
+        field.add(PARASITE, dice.between(0.6, 0.9), band, clear=0.4)
         field.add(CHROMATIN, 0.25, band)
         beads = dice.pick(((0,), (0,), (0, 18), (0, 7)))
         size = key.r * dice.between(0.13, 0.17)
         dots = [Spot(*path[bead], size, 0) for bead in beads]
-        field.add(CHROMATIN, dice.between(0.8, 1.1), drawn(dots=dots))
+        field.add(CHROMATIN, dice.between(0.8, 1.1), rasterize(dots=dots))
 
 
-BODIES = (  # size, unevenness and width of a body, how often it has a vacuole
+PARASITE_SHAPES = (  # size, unevenness and width of a body, how often it has a vacuole
     (0.75, 0.28, 0.9, 0.6),  # sprawling
     (0.75, 0.18, 0.8, 0.3),
     (0.60, 0.12, 0.9, 0.2),  # compact
@@ -282,30 +295,34 @@ BODIES = (  # size, unevenness and width of a body, how often it has a vacuole
 )
 
 
-def late_stage(field: Field, dice: Dice, key: Spot) -> None:
+def draw_late_stage(field: Field, dice: StableRng, key: Spot) -> None:
     """A big body with pigment grains, whole or split into many."""
-    red_cell(field, dice, key)
+    draw_red_cell(field, dice, key)
     spot = key.part(dice.between(-0.15, 0.15), dice.between(-0.15, 0.15), 1, dice.between(0, 6.3))
-    dice.pick((grown, grown, split))(field, dice, spot)
+    dice.pick((draw_trophozoite, draw_trophozoite, draw_schizont))(field, dice, spot)
 
 
-def grown(field: Field, dice: Dice, cell: Spot) -> None:
-    share, wobble, squeeze, hollow = dice.pick(BODIES)
+def draw_trophozoite(field: Field, dice: StableRng, cell: Spot) -> None:
+    share, wobble, squeeze, hollow = dice.pick(PARASITE_SHAPES)
     spot = cell.part(0, 0, share * dice.between(0.9, 1.1))
-    body = drawn([spot.blob(dice, wobble, squeeze * dice.between(0.85, 1.1), (2, 3, 4, 5))], soft=2)
-    field.add(BODY, dice.between(0.75, 1.1), body, clear=0.6, rough=0.8)
+    body = rasterize(
+        [spot.blob(dice, wobble, squeeze * dice.between(0.85, 1.1), (2, 3, 4, 5))], soft=2
+    )
+    field.add(PARASITE, dice.between(0.75, 1.1), body, clear=0.6, rough=0.8)
     if dice.chance(hollow):
-        field.wipe(drawn([spot.part(0.35, 0.2, 0.3).blob(dice, 0.2)], soft=2), 0.5)
+        field.wipe(rasterize([spot.part(0.35, 0.2, 0.3).blob(dice, 0.2)], soft=2), 0.5)
     u, v = dice.between(-0.6, -0.3), dice.between(-0.5, 0.5) * squeeze
     nucleus = spot.part(u, v, dice.between(0.22, 0.32)).blob(dice, 0.2)
-    field.add(CHROMATIN, dice.between(0.7, 1), drawn([nucleus], soft=1))
-    pigment(field, dice, spot, 0.5, int(dice.between(4, 12)))
+    field.add(CHROMATIN, dice.between(0.7, 1), rasterize([nucleus], soft=1))
+    draw_pigment(field, dice, spot, 0.5, int(dice.between(4, 12)))
 
 
-def split(field: Field, dice: Dice, cell: Spot) -> None:
+def draw_schizont(field: Field, dice: StableRng, cell: Spot) -> None:
     """A schizont: its nuclei in a rosette or a heap round a clump of pigment."""
     spot = cell.part(0, 0, dice.between(0.6, 0.8))
-    field.add(BODY, dice.between(0.3, 0.6), drawn([spot.blob(dice, 0.08)], soft=2), clear=0.5)
+    field.add(
+        PARASITE, dice.between(0.3, 0.6), rasterize([spot.blob(dice, 0.08)], soft=2), clear=0.5
+    )
     count, size = int(dice.between(6, 13)), dice.between(0.17, 0.22)
     dots = []
     for i in range(count):
@@ -313,20 +330,20 @@ def split(field: Field, dice: Dice, cell: Spot) -> None:
         dots.append(spot.aside(away, a, size * dice.between(0.8, 1.15)))
     if count < 9 or dice.chance(0.5):  # a heap
         dots += [spot.part(dice.between(-0.4, 0.4), dice.between(-0.4, 0.4), size) for _ in "abc"]
-    field.add(CHROMATIN, dice.between(0.75, 1.1), drawn(dots=dots, soft=1))
-    pigment(field, dice, spot, 0.18, 4)
+    field.add(CHROMATIN, dice.between(0.75, 1.1), rasterize(dots=dots, soft=1))
+    draw_pigment(field, dice, spot, 0.18, 4)
 
 
-def pigment(field: Field, dice: Dice, spot: Spot, spread: float, count: int) -> None:
+def draw_pigment(field: Field, dice: StableRng, spot: Spot, spread: float, count: int) -> None:
     """Brown-black grains, within `spread` radii along and less across."""
     grains = []
     for _ in range(count):
         u, v = dice.between(-1, 1) * spread, dice.between(-1, 1) * spread * 0.6
         grains.append(spot.part(u, v, dice.between(0.05, 0.1)))
-    field.add(PIGMENT, dice.between(0.7, 1.1), drawn(dots=grains))
+    field.add(PIGMENT, dice.between(0.7, 1.1), rasterize(dots=grains))
 
 
-def gametocyte(field: Field, dice: Dice, key: Spot) -> None:
+def draw_gametocyte(field: Field, dice: StableRng, key: Spot) -> None:
     """A banana or a sausage, darker at its ends; what is left of its red cell hangs in the bend."""
     long, wide = dice.between(1.05, 1.3), dice.between(0.28, 0.42)
     bend = dice.between(0.1, 0.55) * dice.pick((-1, 1))
@@ -342,54 +359,56 @@ def gametocyte(field: Field, dice: Dice, key: Spot) -> None:
 
     if dice.chance(0.6):
         ghost = key.part(0, bend * 0.4, dice.between(0.6, 0.8))
-        field.add(CELL, dice.between(0.4, 0.8), drawn([ghost.blob(dice, 0.08, 0.8)], soft=2))
-    body = drawn([outline(1, 1)], soft=1)
-    field.add(BODY, dice.between(0.8, 1.2), body, clear=0.85, rough=0.6)
-    field.add(BODY, -dice.between(0.1, 0.4), drawn([outline(0.75, 0.75)], soft=4))
+        field.add(CELL, dice.between(0.4, 0.8), rasterize([ghost.blob(dice, 0.08, 0.8)], soft=2))
+    body = rasterize([outline(1, 1)], soft=1)
+    field.add(PARASITE, dice.between(0.8, 1.2), body, clear=0.85, rough=0.6)
+    field.add(PARASITE, -dice.between(0.1, 0.4), rasterize([outline(0.75, 0.75)], soft=4))
     field.add(CHROMATIN, dice.between(0.1, 0.35), body)
     middle = key.part(dice.between(-0.15, 0.15), -0.35 * bend, dice.between(0.8, 1))
     nucleus = middle.part(0, 0, 0.3).blob(dice, 0.2, wide * 2)
-    field.add(CHROMATIN, dice.between(0.3, 0.7), drawn([nucleus], soft=3))
-    pigment(field, dice, middle, dice.between(0.25, 0.4), int(dice.between(6, 14)))
+    field.add(CHROMATIN, dice.between(0.3, 0.7), rasterize([nucleus], soft=3))
+    draw_pigment(field, dice, middle, dice.between(0.25, 0.4), int(dice.between(6, 14)))
 
 
-def artefact(field: Field, dice: Dice, key: Spot) -> None:
+def draw_artefact(field: Field, dice: StableRng, key: Spot) -> None:
     """A healthy cell, and on or beside it something that only looks suspicious."""
-    red_cell(field, dice, key)
-    x, y = (min(max(c + key.r * dice.between(-0.8, 0.8), 48), PX - 48) for c in key[:2])
+    draw_red_cell(field, dice, key)
+    x, y = (min(max(c + key.r * dice.between(-0.8, 0.8), 48), CANVAS_PX - 48) for c in key[:2])
     spot = Spot(x, y, key.r * dice.between(0.8, 1.2), dice.between(0, 6.3))
-    dice.pick((precipitate, fibre, bubble, scratch, streaks, blot))(field, dice, spot)
+    dice.pick(
+        (draw_precipitate, draw_fibre, draw_bubble, draw_scratches, draw_streaks, draw_ink_blot)
+    )(field, dice, spot)
 
 
-def precipitate(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_precipitate(field: Field, dice: StableRng, spot: Spot) -> None:
     """Grains of dried stain, hard and dark, in a heap that heeds no cell's edge."""
     grains = []
     for _ in range(int(dice.between(12, 40))):
         a, away = dice.between(0, 6.3), dice.random() * 1.3
         size = dice.between(0.04, 0.16) * (1.2 - 0.5 * away)
         grains.append(spot.aside(away, a, size))
-    field.add(CHROMATIN, dice.between(0.8, 1.2), drawn(dots=grains))
-    field.add(PIGMENT, dice.between(0.3, 0.8), drawn(dots=grains[::2]))
+    field.add(CHROMATIN, dice.between(0.8, 1.2), rasterize(dots=grains))
+    field.add(PIGMENT, dice.between(0.3, 0.8), rasterize(dots=grains[::2]))
 
 
-def fibre(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_fibre(field: Field, dice: StableRng, spot: Spot) -> None:
     """A thread across the field, in another plane than the cells; its edges bend the light."""
     bend, kink, thin = dice.between(-0.5, 0.5), dice.between(-0.4, 0.4), dice.between(0.08, 0.2)
     ts = np.linspace(-dice.between(0.9, 4), dice.between(0.9, 4), 24)
     x, y = spot.at(ts, bend * np.cos(ts * 1.1) + kink * np.sin(ts * 2.3))
     path, soft = list(zip(x.tolist(), y.tolist(), strict=True)), dice.pick((0, 1, 3))
-    field.add(INK, -0.15, drawn(lines=[(path, spot.r * thin * 2)], soft=soft + 1))
-    field.add(INK, dice.between(0.6, 1), drawn(lines=[(path, spot.r * thin)], soft=soft))
-    field.add(INK, -0.3, drawn(lines=[(path, spot.r * thin * 0.35)], soft=soft))
+    field.add(INK, -0.15, rasterize(lines=[(path, spot.r * thin * 2)], soft=soft + 1))
+    field.add(INK, dice.between(0.6, 1), rasterize(lines=[(path, spot.r * thin)], soft=soft))
+    field.add(INK, -0.3, rasterize(lines=[(path, spot.r * thin * 0.35)], soft=soft))
 
 
-def bubble(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_bubble(field: Field, dice: StableRng, spot: Spot) -> None:
     """Air: a dark rim with a bright line inside; of the large ones only a part is seen."""
     size = dice.pick((0.5, 0.8, 0.8, 3.5))
     middle = spot.part(-size if size > 1 else 0, 0, size)
     thick, dark, glow = dice.between(0.14, 0.24) / size, dice.between(0.5, 1), 0.25
     outer, inner, core = (
-        drawn([middle.part(0, 0, share).blob(dice, 0)], soft=1)
+        rasterize([middle.part(0, 0, share).blob(dice, 0)], soft=1)
         for share in (1, 1 - thick, 1 - 1.5 * thick)
     )
     field.wipe(inner, dice.between(0.2, 0.9))
@@ -397,57 +416,64 @@ def bubble(field: Field, dice: Dice, spot: Spot) -> None:
         field.add(INK, amount, mask)
 
 
-def scratch(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_scratches(field: Field, dice: StableRng, spot: Spot) -> None:
     """Straight tears that lay the bare glass open, with a dark edge of pushed-up stain."""
     for _ in range(int(dice.between(1, 3.5))):
         v, lean, thin = (dice.between(-0.4, 0.4) for _ in range(3))
         ends = [spot.at(-dice.between(1, 4), v - lean), spot.at(dice.between(1, 4), v + lean)]
         wide = spot.r * (0.14 + 0.2 * abs(thin))
-        field.add(CHROMATIN, dice.between(0.1, 0.45), drawn(lines=[(ends, wide * 1.4)], soft=1))
-        field.wipe(drawn(lines=[(ends, wide)]), 0.95)
+        field.add(CHROMATIN, dice.between(0.1, 0.45), rasterize(lines=[(ends, wide * 1.4)], soft=1))
+        field.wipe(rasterize(lines=[(ends, wide)]), 0.95)
 
 
-def streaks(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_streaks(field: Field, dice: StableRng, spot: Spot) -> None:
     """A smear far out of focus, drawn out one way."""
     strokes = []
     for _ in range(int(dice.between(2, 6))):
         part = spot.part(dice.between(-0.4, 0.4), dice.between(-0.5, 0.5), dice.between(0.7, 1.8))
         strokes.append(part.blob(dice, 0.1, dice.between(0.1, 0.3)))
-    mask = drawn(strokes, soft=dice.between(5, 10))
-    field.add(dice.pick((CHROMATIN, BODY, INK)), dice.between(0.7, 1.1), mask)
+    mask = rasterize(strokes, soft=dice.between(5, 10))
+    field.add(dice.pick((CHROMATIN, PARASITE, INK)), dice.between(0.7, 1.1), mask)
 
 
-def blot(field: Field, dice: Dice, spot: Spot) -> None:
+def draw_ink_blot(field: Field, dice: StableRng, spot: Spot) -> None:
     """A dot of ink or dirt: one colour up to its hard edge, at times with splashes."""
     share = dice.between(0.4, 0.75)
     drops = [spot.part(0, 0, share).blob(dice, dice.pick((0.03, 0.25)))]
     for _ in range(int(dice.between(0, 4))):
         u, v = dice.between(-1.3, 1.3), dice.between(-1.3, 1.3)
         drops.append(spot.part(u, v, dice.between(0.06, 0.15)).blob(dice, 0.2))
-    field.add(INK, dice.between(0.8, 1.3), drawn(drops))
+    field.add(INK, dice.between(0.8, 1.3), rasterize(drops))
 
 
-MIDDLES = (red_cell, ring_stage, late_stage, gametocyte, artefact)
-KEYS = dict(zip(CLASSES, MIDDLES, strict=True))
+CLASS_PAINTERS = (draw_red_cell, draw_ring_stage, draw_late_stage, draw_gametocyte, draw_artefact)
+PAINTER_OF_CLASS = dict(zip(CLASSES, CLASS_PAINTERS, strict=True))
 
 
 # The microscope and its camera
 
 
-def photograph(field: Field, dice: Dice) -> np.ndarray:
+def photograph(field: Field, dice: StableRng) -> np.ndarray:
     """What a camera on the eyepiece makes of the slide: uint8 (64, 64, 3)."""
     empty, *stains = dice.pick(STAINS)
-    light = passed(field, dice, stains) * (np.array(vary(dice, empty, 6)) / 255) * lamp(dice)
+    light = (
+        transmit_light(field, dice, stains)
+        * (np.array(vary_colour(dice, empty, 6)) / 255)
+        * lamp_brightness(dice)
+    )
     exposure = dice.between(0.82, 1.05)
     light *= [exposure * dice.between(0.93, 1.07) for _ in range(3)]  # and the white balance
     light = (light - 0.6) * dice.between(0.8, 1.15) + 0.6 + dice.between(-0.1, 0.06)
-    light += (noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.09)
+    light += (uniform_noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.09)
     return (light.clip(0, 1) * 255).astype(np.uint8)
 
 
-def passed(field: Field, dice: Dice, stains: Sequence[Colour]) -> np.ndarray:
+def transmit_light(field: Field, dice: StableRng, stains: Sequence[Colour]) -> np.ndarray:
     """The share of light that the slide and the lenses let through: float (64, 64, 3)."""
-    stains = [*(vary(dice, stain, 14) for stain in stains), vary(dice, dice.pick(INKS), 20)]
+    stains = [
+        *(vary_colour(dice, stain, 14) for stain in stains),
+        vary_colour(dice, dice.pick(INK_COLOURS), 20),
+    ]
     strength = np.array([dice.between(0.7, 1.3), *[dice.between(0.75, 1.2)] * 2, 1, 1])
     density = -np.log(np.array(stains) / 255) * strength[:, None]
     if dice.chance(0.6):  # a little out of focus, edges of cells shine or darken
@@ -460,18 +486,18 @@ def passed(field: Field, dice: Dice, stains: Sequence[Colour]) -> np.ndarray:
         # Not `@`: its threads would take longer to meet than to multiply.
         thick = sum(layer * amount for layer, amount in zip(field.layers, column, strict=True))
         image = Image.fromarray((np.exp(-thick).clip(0, 1.2) * 212).astype(np.uint8))
-        box, px = (off, 2, PX - 4 + off, PX - 2), (IMAGE_PX, IMAGE_PX)
+        box, px = (off, 2, CANVAS_PX - 4 + off, CANVAS_PX - 2), (IMAGE_PX, IMAGE_PX)
         seen.append(np.asarray(image.resize(px, Image.Resampling.BOX, box=box).filter(blur)))
     return np.stack(seen, axis=-1) / 212
 
 
-def vary(dice: Dice, colour: Colour, most: int) -> Colour:
+def vary_colour(dice: StableRng, colour: Colour, most: int) -> Colour:
     """The colour with each of its parts moved by up to `most`."""
     r, g, b = (min(255, max(1, int(part + dice.between(-most, most)))) for part in colour)
     return (r, g, b)
 
 
-def lamp(dice: Dice) -> np.ndarray:
+def lamp_brightness(dice: StableRng) -> np.ndarray:
     """How much light reaches each pixel (64, 64, 1): uneven, less at the rim, none beyond it."""
     y, x = np.mgrid[-1 : 1 : IMAGE_PX * 1j, -1 : 1 : IMAGE_PX * 1j]
     way, slope, rim = dice.between(0, 6.3), dice.between(0, 0.15), dice.between(0, 0.18)

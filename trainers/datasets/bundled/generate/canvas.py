@@ -15,42 +15,42 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 IMAGE_PX = 64
-PX = 192  # pictures are drawn this large, then shrunk, for smooth lines
+CANVAS_PX = 192  # pictures are drawn this large, then shrunk, for smooth lines
 
-T = TypeVar("T")
+Item = TypeVar("T")
 Colour = tuple[int, int, int]
 Colours = Colour | Sequence[Colour]  # one colour, or a gradient from top to bottom
 Point = tuple[float, float]  # px on a canvas, or metres in a profile
 Point3 = tuple[float, float, float]  # metres
 Size = tuple[float, float, float]  # length, height and half the width, in metres
-Paint = Callable[["Pen"], None]
+PaintPart = Callable[["Pen"], None]
 
 # fmt: off
 WHITE, BLACK, TYRE, DARK = (255, 255, 255), (0, 0, 0), (30, 30, 33), (50, 52, 58)
-STEEL, WARM, RED, AMBER = (178, 182, 188), (255, 238, 190), (206, 34, 30), (255, 170, 50)
+STEEL, WARM_LIGHT, RED, AMBER = (178, 182, 188), (255, 238, 190), (206, 34, 30), (255, 170, 50)
 BARK, WICKER, ORANGE, YELLOW = (112, 82, 58), (190, 144, 88), (246, 100, 34), (250, 220, 90)
 GLASS = ((204, 224, 238), (104, 130, 156), (44, 58, 74))
 TINTED = ((120, 138, 156), (54, 64, 78), (30, 36, 46))
-SKINS = ((240, 200, 170), (205, 150, 110), (140, 92, 62), (90, 58, 40))
-LEAVES = ((62, 110, 52), (88, 128, 54), (44, 92, 62), (150, 128, 50), (160, 92, 44))
-HEAPS = ((196, 160, 100), BARK, (140, 140, 140), DARK)
-PAINTS = (
+SKIN_COLOURS = ((240, 200, 170), (205, 150, 110), (140, 92, 62), (90, 58, 40))
+LEAF_COLOURS = ((62, 110, 52), (88, 128, 54), (44, 92, 62), (150, 128, 50), (160, 92, 44))
+HEAP_COLOURS = ((196, 160, 100), BARK, (140, 140, 140), DARK)
+PAINT_COLOURS = (
     (196, 36, 34), (226, 106, 30), (240, 190, 44), (70, 140, 62), (28, 84, 62), (60, 160, 170),
     (40, 92, 176), (28, 40, 92), (112, 62, 140), (226, 130, 150), (238, 238, 234), (188, 192, 198),
     (108, 112, 120), (40, 42, 48), (122, 78, 46), (222, 206, 168),
 )
 # fmt: on
-CIRCLE = [(math.cos(a * math.pi / 8), math.sin(a * math.pi / 8)) for a in range(16)]
+CIRCLE_POINTS = [(math.cos(a * math.pi / 8), math.sin(a * math.pi / 8)) for a in range(16)]
 
 
-def photograph(canvas: Canvas, dice: Dice) -> np.ndarray:
+def photograph(canvas: Canvas, dice: StableRng) -> np.ndarray:
     """What a simple camera makes of the canvas: uint8 (64, 64, 3)."""
-    image, shrink, half, c, s = canvas.image, PX // IMAGE_PX, PX / 2, 1.0, 0.0
+    image, shrink, half, c, s = canvas.image, CANVAS_PX // IMAGE_PX, CANVAS_PX / 2, 1.0, 0.0
     if dice.chance(0.35):  # held askew, and a little closer so that no corner is empty
         turn = dice.between(-0.09, 0.09)
         c, s = math.cos(turn) * 0.92, math.sin(turn) * 0.92
         matrix = (c, s, half - (c + s) * half, -s, c, half - (c - s) * half)
-        image = image.transform((PX, PX), Image.Transform.AFFINE, matrix)
+        image = image.transform((CANVAS_PX, CANVAS_PX), Image.Transform.AFFINE, matrix)
     image = image.reduce(shrink)
     if dice.chance(0.25):
         image = image.filter(ImageFilter.GaussianBlur(dice.between(0.3, 0.8)))
@@ -58,7 +58,11 @@ def photograph(canvas: Canvas, dice: Dice) -> np.ndarray:
     ys, xs = np.mgrid[0:IMAGE_PX, 0:IMAGE_PX] * shrink - half
     xs, ys = c * xs + s * ys + half, c * ys - s * xs + half  # where each pixel is on the canvas
     for x, y, r, colour in canvas.glows:
-        if not (0 <= x < PX and 0 <= y < PX and canvas.image.getpixel((int(x), int(y))) == colour):
+        if not (
+            0 <= x < CANVAS_PX
+            and 0 <= y < CANVAS_PX
+            and canvas.image.getpixel((int(x), int(y))) == colour
+        ):
             continue  # something stands before it
         away = ((xs - x) ** 2 + (ys - y) ** 2) / max(r, 1) ** 2
         glare = 0.7 / (1 + away * away) + 0.12 / (1 + away / 9)
@@ -66,7 +70,7 @@ def photograph(canvas: Canvas, dice: Dice) -> np.ndarray:
     exposure = dice.between(0.82, 1.15)
     light *= [exposure * dice.between(0.94, 1.06) for _ in range(3)]
     light = (light - 0.5) * dice.between(0.8, 1.15) + dice.between(0.45, 0.56)
-    light += (noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.08)
+    light += (uniform_noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.08)
     return (light.clip(0, 1) * 255).astype(np.uint8)
 
 
@@ -88,23 +92,29 @@ class Place(NamedTuple):
     ground: tuple[Colour, Colour]
     clutter: float  # things that stand about, on average
     road: float  # how often a road leads through
-    wall: Callable[[Canvas, Dice, float], None] | None = None  # what closes the view, if anything
+    wall: Callable[[Canvas, StableRng, float], None] | None = (
+        None  # what closes the view, if anything
+    )
     ridges: tuple[tuple[float, Colours], ...] = ()  # hills and their height in px; below 0: level
     far: tuple[str, float, float] = ("tree", 0, 0)  # what stands there, smallest and largest px
 
 
-def street(canvas: Canvas, dice: Dice, y: float) -> None:
+def draw_street(canvas: Canvas, dice: StableRng, y: float) -> None:
     x = -dice.between(0, 40)
-    while x < PX:
+    while x < CANVAS_PX:
         wide, tall, step = dice.between(28, 70), dice.between(30, 150), dice.between(11, 17)
-        wall = mix(dice.paint(), STEEL, 0.5)
-        canvas.box(x, y - tall, x + wide, y + 2, (mix(wall, WHITE, 0.15), mix(wall, BLACK, 0.2)))
+        wall = blend(dice.paint(), STEEL, 0.5)
+        canvas.box(
+            x, y - tall, x + wide, y + 2, (blend(wall, WHITE, 0.15), blend(wall, BLACK, 0.2))
+        )
         if dice.chance(0.5):
             peak = (x + wide / 2, y - tall - wide * 0.3)
-            canvas.fill([(x, y - tall), (x + wide, y - tall), peak], mix(wall, (110, 50, 40), 0.5))
+            canvas.fill(
+                [(x, y - tall), (x + wide, y - tall), peak], blend(wall, (110, 50, 40), 0.5)
+            )
         for top in np.arange(y - tall + 5, y - step, step):
             for left in np.arange(x + 4, x + wide - step * 0.6, step):
-                pane = mix((70, 84, 100), (190, 210, 225), dice.random() * 0.6)
+                pane = blend((70, 84, 100), (190, 210, 225), dice.random() * 0.6)
                 if canvas.light.lamps and dice.chance(0.3):
                     canvas.own_light, pane = True, (240, 200, 120)
                 canvas.box(left, top, left + step * 0.5, top + step * 0.6, pane)
@@ -112,25 +122,29 @@ def street(canvas: Canvas, dice: Dice, y: float) -> None:
         x += wide
 
 
-def garage(canvas: Canvas, dice: Dice, y: float) -> None:
-    wall, step, bricks = mix(dice.paint(), STEEL, 0.55), dice.between(7, 14), dice.chance(0.5)
-    canvas.box(0, 0, PX, y + 1, (mix(wall, WHITE, 0.15), mix(wall, BLACK, 0.15)))
+def draw_garage(canvas: Canvas, dice: StableRng, y: float) -> None:
+    wall, step, bricks = blend(dice.paint(), STEEL, 0.55), dice.between(7, 14), dice.chance(0.5)
+    canvas.box(0, 0, CANVAS_PX, y + 1, (blend(wall, WHITE, 0.15), blend(wall, BLACK, 0.15)))
     for row in range(int(max(y, 0) // step) + 1):
         top = y - row * step
-        canvas.line([(0, top), (PX, top)], 1, mix(wall, BLACK, 0.25))
-        for x in np.arange(row % 2 * step, PX, 2 * step) if bricks else ():
-            canvas.line([(x, top), (x, top - step)], 1, mix(wall, BLACK, 0.25))
+        canvas.line([(0, top), (CANVAS_PX, top)], 1, blend(wall, BLACK, 0.25))
+        for x in np.arange(row % 2 * step, CANVAS_PX, 2 * step) if bricks else ():
+            canvas.line([(x, top), (x, top - step)], 1, blend(wall, BLACK, 0.25))
     if dice.chance(0.6):
-        x, wide, door = dice.between(-30, 150), dice.between(40, 110), mix(dice.paint(), STEEL, 0.3)
+        x, wide, door = (
+            dice.between(-30, 150),
+            dice.between(40, 110),
+            blend(dice.paint(), STEEL, 0.3),
+        )
         for top in np.linspace(y - wide * 0.9, y, 9)[:-1]:
-            canvas.box(x, top, x + wide, top + wide / 9, (mix(door, BLACK, 0.35), door, door))
+            canvas.box(x, top, x + wide, top + wide / 9, (blend(door, BLACK, 0.35), door, door))
 
 
-def studio(canvas: Canvas, dice: Dice, y: float) -> None:
+def draw_studio(canvas: Canvas, dice: StableRng, y: float) -> None:
     """A roll of paper: the wall runs into the floor."""
-    tone = mix(dice.paint(), (200, 200, 204), dice.between(0.4, 0.9))
-    dark, pale = mix(tone, BLACK, 0.35), mix(tone, WHITE, 0.35)
-    canvas.box(0, 0, PX, PX, (dark, tone, pale, mix(tone, BLACK, 0.15)))
+    tone = blend(dice.paint(), (200, 200, 204), dice.between(0.4, 0.9))
+    dark, pale = blend(tone, BLACK, 0.35), blend(tone, WHITE, 0.35)
+    canvas.box(0, 0, CANVAS_PX, CANVAS_PX, (dark, tone, pale, blend(tone, BLACK, 0.15)))
 
 
 # fmt: off
@@ -145,23 +159,23 @@ LIGHTS = (
     Light((0.45, 0.48, 0.62), ((8, 12, 32), (26, 34, 66)), (30, 36, 60), 0.05, 0.4, lamps=True),
     Light((0.88, 0.9, 0.92), ((196, 200, 204), (212, 214, 216)), (206, 210, 212), 0.3, 0.3),  # fog
 )
-BLUE, PALE = ((84, 140, 206), (150, 192, 230), (216, 230, 238)), ((150, 174, 204), (226, 230, 234))
+BLUE_SKY, PALE_SKY = ((84, 140, 206), (150, 192, 230), (216, 230, 238)), ((150, 174, 204), (226, 230, 234))
 HILLS = ((60, ((130, 156, 168), (150, 176, 160))), (32, ((120, 156, 90), (96, 136, 70))))
 ALPS = (90, ((244, 248, 252), (150, 172, 196), (190, 206, 222)))
 DUNES = (26, ((226, 184, 122), (206, 160, 100)))
 SEA = (-10, ((60, 120, 160), (110, 176, 190), (220, 232, 230)))
 PLACES = (
-    Place(BLUE, ((150, 148, 146), (116, 116, 118)), 2.5, 0.8, street),
-    Place(PALE, ((168, 160, 150), (130, 124, 118)), 2.5, 0.8, street),
-    Place(BLUE, ((128, 158, 84), (92, 128, 60)), 2, 0.7, None, HILLS, ("tree", 14, 60)),
-    Place(PALE, ((190, 176, 104), (150, 140, 76)), 2, 0.7, None, HILLS, ("tree", 14, 60)),
-    Place(PALE, ((236, 240, 246), (208, 216, 228)), 1.5, 0.5, None, (ALPS,), ("fir", 20, 80)),
-    Place(BLUE, ((226, 190, 132), (190, 146, 92)), 1, 0.6, None, (DUNES,), ("mesa", 15, 60)),
-    Place(BLUE, ((206, 196, 176), (168, 160, 148)), 1.5, 0.5, None, (SEA,), ("boat", 8, 30)),
-    Place(PALE, ((150, 148, 144), (104, 102, 100)), 1, 0.1, garage),
-    Place(PALE, ((150, 150, 152), (170, 170, 172)), 0, 0, studio),
+    Place(BLUE_SKY, ((150, 148, 146), (116, 116, 118)), 2.5, 0.8, draw_street),
+    Place(PALE_SKY, ((168, 160, 150), (130, 124, 118)), 2.5, 0.8, draw_street),
+    Place(BLUE_SKY, ((128, 158, 84), (92, 128, 60)), 2, 0.7, None, HILLS, ("tree", 14, 60)),
+    Place(PALE_SKY, ((190, 176, 104), (150, 140, 76)), 2, 0.7, None, HILLS, ("tree", 14, 60)),
+    Place(PALE_SKY, ((236, 240, 246), (208, 216, 228)), 1.5, 0.5, None, (ALPS,), ("fir", 20, 80)),
+    Place(BLUE_SKY, ((226, 190, 132), (190, 146, 92)), 1, 0.6, None, (DUNES,), ("mesa", 15, 60)),
+    Place(BLUE_SKY, ((206, 196, 176), (168, 160, 148)), 1.5, 0.5, None, (SEA,), ("boat", 8, 30)),
+    Place(PALE_SKY, ((150, 148, 144), (104, 102, 100)), 1, 0.1, draw_garage),
+    Place(PALE_SKY, ((150, 150, 152), (170, 170, 172)), 0, 0, draw_studio),
 )
-THINGS = {  # shape, colour and numbers: x and y of points, in heights from the foot; r of a ball
+PROPS = {  # shape, colour and numbers: x and y of points, in heights from the foot; r of a ball
     "mesa": (("fill", (190, 120, 82), -.8, 0, .8, 0, .5, 1, -.6, 1),),
     "boat": (("fill", WHITE, 0, .1, .5, .1, 0, 1), ("box", "any", -.2, -.05, .6, .1)),
     "tree": (("box", BARK, -.05, 0, .05, .5), ("ball", "leaf", -.2, .5, .2),
@@ -173,7 +187,7 @@ THINGS = {  # shape, colour and numbers: x and y of points, in heights from the 
     "bush": tuple(("ball", "leaf", x, y, .2) for x, y in (
         (-.5, .2), (.5, .2), (-.3, .45), (.35, .4), (0, .6), (-.15, .3), (.2, .25), (-.35, .15))),
     "lamp": (("box", "any", -.015, 0, .015, 1), ("box", "any", 0, .97, .16, 1),
-             ("lamp", WARM, .16, .96, .04)),
+             ("lamp", WARM_LIGHT, .16, .96, .04)),
     "cone": (("fill", ORANGE, -.14, 0, .14, 0, 0, .4), ("box", WHITE, -.07, .14, .07, .22),
              ("box", ORANGE, -.18, 0, .18, .04)),
     "sign": (("box", STEEL, -.02, 0, .02, .8), ("ball", RED, 0, .8, .14),
@@ -187,62 +201,73 @@ THINGS = {  # shape, colour and numbers: x and y of points, in heights from the 
     "fence": (*(("box", "any", x / 3 - .02, 0, x / 3 + .02, .35) for x in range(-4, 5)),
               ("box", "any", -1.5, .12, 1.5, .16), ("box", "any", -1.5, .27, 1.5, .31)),
 }
-CLUTTER = tuple(THINGS)[2:]  # mesas and boats are only for far away, trees never stand before it
+CLUTTER_PROPS = tuple(PROPS)[2:]  # mesas and boats are only for far away, trees never stand before it
 # fmt: on
 
 
-def thing(canvas: Canvas, dice: Dice, name: str, foot: Point, tall: float) -> None:
+def draw_prop(canvas: Canvas, dice: StableRng, name: str, foot: Point, tall: float) -> None:
     """One of `THINGS`, `tall` px high, standing at `foot` (px)."""
     (x, y), way = foot, dice.pick((-1, 1))
-    roles = {"leaf": dice.pick(LEAVES), "any": mix(dice.paint(), STEEL, 0.2)}
-    roles |= {"dark": mix(dice.paint(), BLACK, 0.5), "skin": dice.pick(SKINS)}
-    for shape, colour, *numbers in THINGS[name]:
-        paint = mix(roles.get(colour, colour), BLACK, dice.random() * 0.25)
+    roles = {"leaf": dice.pick(LEAF_COLOURS), "any": blend(dice.paint(), STEEL, 0.2)}
+    roles |= {"dark": blend(dice.paint(), BLACK, 0.5), "skin": dice.pick(SKIN_COLOURS)}
+    for shape, colour, *numbers in PROPS[name]:
+        paint = blend(roles.get(colour, colour), BLACK, dice.random() * 0.25)
         pairs = zip(numbers[::2], numbers[1::2], strict=False)
         spots = [(x + way * a * tall, y - b * tall) for a, b in pairs]
         if shape == "fill":
-            canvas.fill(spots, coat(paint))
+            canvas.fill(spots, car_paint_gradient(paint))
         elif shape == "box":
             (x0, y0), (x1, y1) = spots
             canvas.box(x0, y0, x1, y1, paint)
         elif shape == "ball":
             canvas.ball(*spots[0], numbers[-1] * tall, paint)
         else:
-            canvas.lamp(*spots[0], numbers[-1] * tall, 2, WARM)
+            canvas.lamp(*spots[0], numbers[-1] * tall, 2, WARM_LIGHT)
 
 
-def scenery(canvas: Canvas, dice: Dice, place: Place, horizon: float) -> None:
+def draw_scenery(canvas: Canvas, dice: StableRng, place: Place, horizon: float) -> None:
     canvas.own_light = bool(canvas.light.sky)
-    canvas.box(0, min(0, horizon - 30), PX, horizon + 1, canvas.light.sky or place.sky)
+    canvas.box(0, min(0, horizon - 30), CANVAS_PX, horizon + 1, canvas.light.sky or place.sky)
     canvas.own_light = False
-    canvas.box(0, horizon, PX, PX, place.ground)
+    canvas.box(0, horizon, CANVAS_PX, CANVAS_PX, place.ground)
     canvas.haze = min(0.8, 0.1 + 2 * canvas.light.fog)
     if place.wall:
         place.wall(canvas, dice, horizon)
     for tall, colours in place.ridges:
         tops = [max(-tall, tall * dice.between(0.1, 1)) for _ in range(8)]
-        hills = [(PX * (i - 1) / 5, horizon - top) for i, top in enumerate(tops)]
-        canvas.fill(smooth([(-PX, horizon + 2), *hills, (2 * PX, horizon + 2)]), colours)
+        hills = [(CANVAS_PX * (i - 1) / 5, horizon - top) for i, top in enumerate(tops)]
+        canvas.fill(
+            smooth_outline([(-CANVAS_PX, horizon + 2), *hills, (2 * CANVAS_PX, horizon + 2)]),
+            colours,
+        )
     what, small, large = place.far
     for _ in range(int(dice.between(1, 7)) if large else 0):
-        thing(canvas, dice, what, (dice.between(0, PX), horizon + 2), dice.between(small, large))
-    height, grain = int(PX - horizon), dice.pick((3, 6, 12))
-    if place.wall is not studio and height > 8:  # uneven ground
-        rough = noise(dice, (height // grain + 2, PX // grain)) * dice.between(25, 90)
+        draw_prop(
+            canvas,
+            dice,
+            what,
+            (dice.between(0, CANVAS_PX), horizon + 2),
+            dice.between(small, large),
+        )
+    height, grain = int(CANVAS_PX - horizon), dice.pick((3, 6, 12))
+    if place.wall is not draw_studio and height > 8:  # uneven ground
+        rough = uniform_noise(dice, (height // grain + 2, CANVAS_PX // grain)) * dice.between(
+            25, 90
+        )
         mask = Image.fromarray(rough.astype(np.uint8))
-        mask = mask.resize((PX, height), Image.Resampling.BILINEAR)
+        mask = mask.resize((CANVAS_PX, height), Image.Resampling.BILINEAR)
         canvas.image.paste(canvas.lit(DARK), (0, int(horizon)), mask)
 
 
-def road(pen: Pen, dice: Dice, reach: float) -> None:
+def draw_road(pen: Pen, dice: StableRng, reach: float) -> None:
     """Asphalt along the vehicle's way, with its lines; `reach` is half its width in metres."""
     far = 40 * reach
     near = min(far, (0.85 * pen.far_m - 2 * reach) / max(0.02, abs(pen.sin)))  # not into the lens
     start, stop = (-far, near) if pen.sin > 0 else (-near, far)
-    grey = mix((104, 104, 108), (150, 140, 130), dice.random() * 0.6)
-    line = mix(dice.pick((WHITE, YELLOW)), grey, 0.25)
+    grey = blend((104, 104, 108), (150, 140, 130), dice.random() * 0.6)
+    line = blend(dice.pick((WHITE, YELLOW)), grey, 0.25)
     z, step = reach * dice.between(0.75, 1.1), reach * 1.5
-    bands = [(start, stop, -reach, 2 * reach, (mix(grey, WHITE, 0.15), grey))]
+    bands = [(start, stop, -reach, 2 * reach, (blend(grey, WHITE, 0.15), grey))]
     bands += [(start, stop, -0.94 * reach, -0.86 * reach, line)]
     bands += [(i * step, (i + 0.5) * step, z, z + 0.08 * reach, line) for i in range(-6, 7)]
     for x0, x1, z0, z1, colours in bands:
@@ -251,24 +276,24 @@ def road(pen: Pen, dice: Dice, reach: float) -> None:
             pen.canvas.fill([pen.at(x, 0, z) for x, z in corners], colours)
 
 
-def ground_shadow(pen: Pen, dice: Dice, size: Size) -> None:
+def draw_ground_shadow(pen: Pen, dice: StableRng, size: Size) -> None:
     h, half, light = size[0] / 2 * 0.96, max(size[2] * 0.95, 0.1), pen.canvas.light
     long = size[1] * dice.between(0.3, 0.8) if light.sun else 0
     dx, dz = long * dice.pick((-0.8, 0.8)), long * dice.between(-0.6, 0.2)
     under = [(-h, half), (h, half), (h, -half), (-h, -half)]
     near = [pen.at(x, 0, z) for x, z in under]
     away = [pen.at(x + dx, 0, z + dz) for x, z in under]  # the shadow of the roof
-    mask = Image.new("L", (PX, PX))
+    mask = Image.new("L", (CANVAS_PX, CANVAS_PX))
     for outline in (near, away, *([near[i - 1], near[i], away[i], away[i - 1]] for i in range(4))):
         ImageDraw.Draw(mask).polygon(outline, fill=int(255 * light.shadow))
     mask = mask.filter(ImageFilter.BoxBlur(1 if light.sun else 4))
-    pen.canvas.image.paste(mix(BLACK, light.haze, 0.12), mask=mask)
+    pen.canvas.image.paste(blend(BLACK, light.haze, 0.12), mask=mask)
 
 
 # Tools
 
 
-class Dice:
+class StableRng:
     """Chance from `random()` alone: the one stream that Python promises to keep over versions."""
 
     def __init__(self, seed: str):
@@ -280,36 +305,38 @@ class Dice:
     def chance(self, share: float) -> bool:
         return self.random() < share
 
-    def pick(self, rows: Sequence[T]) -> T:
+    def pick(self, rows: Sequence[Item]) -> Item:
         return rows[int(self.random() * len(rows))]
 
     def paint(self) -> Colour:
         """One of `PAINTS`, a little lighter, darker or duller than the table says."""
-        return mix(self.pick(PAINTS), self.pick((WHITE, BLACK, STEEL)), self.between(0, 0.3))
+        return blend(
+            self.pick(PAINT_COLOURS), self.pick((WHITE, BLACK, STEEL)), self.between(0, 0.3)
+        )
 
 
-def noise(dice: Dice, shape: tuple[int, ...]) -> np.ndarray:
+def uniform_noise(dice: StableRng, shape: tuple[int, ...]) -> np.ndarray:
     """float64 of `shape` in 0..1, from the generator that NumPy has frozen for good."""
     return np.random.RandomState(int(dice.random() * 2**32)).random_sample(shape)
 
 
-def mix(a: Colour, b: Colour, share: float) -> Colour:
+def blend(a: Colour, b: Colour, share: float) -> Colour:
     """`a` with `share` (0..1) of `b` in it."""
     (r, g, b), (red, green, blue) = a, b
     return (int(r + (red - r) * share), int(g + (green - g) * share), int(b + (blue - b) * share))
 
 
-def coat(colour: Colour) -> list[Colour]:
+def car_paint_gradient(colour: Colour) -> list[Colour]:
     """Painted metal from shoulder to sill: a gleam of sky, the colour, the dark of the road."""
-    return [mix(colour, WHITE, 0.45), colour, colour, mix(colour, BLACK, 0.45)]
+    return [blend(colour, WHITE, 0.45), colour, colour, blend(colour, BLACK, 0.45)]
 
 
-def metal(colour: Colour, up: float) -> Colour:
+def shade_metal(colour: Colour, up: float) -> Colour:
     """The same paint where it looks up (1), sideways (0) or down (-1)."""
-    return mix(colour, WHITE, 0.4 * up) if up > 0 else mix(colour, BLACK, 0.12 - 0.5 * up)
+    return blend(colour, WHITE, 0.4 * up) if up > 0 else blend(colour, BLACK, 0.12 - 0.5 * up)
 
 
-def smooth(outline: Sequence[Point]) -> list[Point]:
+def smooth_outline(outline: Sequence[Point]) -> list[Point]:
     """The same closed outline with its corners cut (Chaikin): twice as many points."""
     cut = []
     for (ax, ay), (bx, by) in zip(outline, [*outline[1:], outline[0]], strict=True):
@@ -323,7 +350,7 @@ class Canvas:
 
     def __init__(self, light: Light):
         self.light, self.haze, self.own_light = light, 0.0, False
-        self.image = Image.new("RGB", (PX, PX))
+        self.image = Image.new("RGB", (CANVAS_PX, CANVAS_PX))
         self.ink = ImageDraw.Draw(self.image)
         self.glows: list[tuple[float, float, float, Colour]] = []
 
@@ -343,8 +370,8 @@ class Canvas:
             return
         xs, ys = zip(*outline, strict=True)
         low, rise = min(ys), max(max(ys) - min(ys), 1)
-        x0, x1 = max(0, int(min(xs))), min(PX, int(max(xs)) + 1)
-        y0, y1 = max(0, int(low)), min(PX, int(low + rise) + 1)
+        x0, x1 = max(0, int(min(xs))), min(CANVAS_PX, int(max(xs)) + 1)
+        y0, y1 = max(0, int(low)), min(CANVAS_PX, int(low + rise) + 1)
         if x1 <= x0 or y1 <= y0:
             return
         mask = Image.new("L", (x1 - x0, y1 - y0))
@@ -364,9 +391,9 @@ class Canvas:
 
     def ball(self, x: float, y: float, r: float, colour: Colour) -> None:
         """A round thing lit from above on the left."""
-        self.disc(x, y, r, mix(colour, BLACK, 0.3))
+        self.disc(x, y, r, blend(colour, BLACK, 0.3))
         self.disc(x - r * 0.15, y - r * 0.2, r * 0.75, colour)
-        self.disc(x - r * 0.3, y - r * 0.4, r * 0.35, mix(colour, WHITE, 0.15))
+        self.disc(x - r * 0.3, y - r * 0.4, r * 0.35, blend(colour, WHITE, 0.15))
 
     def line(self, spots: Sequence[Point], px: float, colour: Colour) -> None:
         self.ink.line(spots, fill=self.lit(colour), width=max(1, round(px)), joint="curve")
@@ -404,7 +431,7 @@ class Pen:
         xs, ys = zip(*seen, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
-    def in_order(self, parts: Sequence[tuple[float, Paint]]) -> None:
+    def in_order(self, parts: Sequence[tuple[float, PaintPart]]) -> None:
         """Paint parts, each at its x, from far to near; as given when seen from the side."""
         if abs(self.sin) > 0.35:
             parts = sorted(parts, key=lambda part: part[0] * self.sin)
@@ -447,24 +474,24 @@ class Pen:
         ring = [(x, y, half - taper * (y - low)) for x, y in profile]
         for (ax, ay, az), (bx, by, bz) in zip(ring, ring[1:] + ring[:1], strict=True):
             up = (ax - bx) / (math.hypot(bx - ax, by - ay) or 1)
-            paint = GLASS if glazed and up < 0.93 else metal(colour, up)
+            paint = GLASS if glazed and up < 0.93 else shade_metal(colour, up)
             self.face([(ax, ay, az), (ax, ay, -az), (bx, by, -bz), (bx, by, bz)], paint)
-        self.face(ring, coat(colour))
+        self.face(ring, car_paint_gradient(colour))
 
     def block(self, x0: float, x1: float, y0: float, y1: float, half: float, colour: Colour):
         self.solid([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], half, colour)
 
     def barrel(self, hoops: Sequence[Point3], colour: Colour, z: float, closed: bool) -> None:
         """A round body along x through hoops (x, y, radius), its middle at `z`."""
-        turns = list(zip(CIRCLE, CIRCLE[-1:] + CIRCLE[:-1], strict=True))
+        turns = list(zip(CIRCLE_POINTS, CIRCLE_POINTS[-1:] + CIRCLE_POINTS[:-1], strict=True))
         for (ax, ay, ar), (bx, by, br) in pairwise(hoops):
             for (c, s), (d, t) in turns:
                 low = [(ax, ay + ar * t, z + ar * d), (bx, by + br * t, z + br * d)]
                 high = [(bx, by + br * s, z + br * c), (ax, ay + ar * s, z + ar * c)]
-                self.face(low + high, metal(colour, s))
+                self.face(low + high, shade_metal(colour, s))
         for (x, y, r), way in ((hoops[0], 1), (hoops[-1], -1)) if closed else ():
-            rim = [(x, y + r * s, z + r * c) for c, s in CIRCLE[::way]]
-            self.face(rim, (mix(colour, WICKER, 0.6), colour))
+            rim = [(x, y + r * s, z + r * c) for c, s in CIRCLE_POINTS[::way]]
+            self.face(rim, (blend(colour, WICKER, 0.6), colour))
 
     def rod(self, path: Sequence[Point3], wide_m: float, colour: Colour) -> None:
         self.canvas.line([self.at(*p) for p in path], wide_m * self.scale, colour)
@@ -476,7 +503,7 @@ class Pen:
             self.canvas.disc(x, y, r, colour)
         self.canvas.line(seen, 2 * r, colour)
         gleam = [(x - r * 0.3, y - r * 0.3) for x, y in seen]
-        self.canvas.line(gleam, r * 0.7, mix(colour, WHITE, 0.2))
+        self.canvas.line(gleam, r * 0.7, blend(colour, WHITE, 0.2))
 
     def ball(self, x: float, y: float, z: float, r: float, colour: Colour) -> None:
         self.canvas.ball(*self.at(x, y, z), r * self.scale, colour)
@@ -490,20 +517,20 @@ class Pen:
         seen, facing = self.at(x, y, z), self.sin * math.copysign(1, x)
         if facing > -0.2:
             halo = 1.6 + 1.6 * max(0, facing)
-            self.canvas.lamp(*seen, r * self.scale, halo, mix(colour, WHITE, 0.2))
+            self.canvas.lamp(*seen, r * self.scale, halo, blend(colour, WHITE, 0.2))
 
     def lamps(self, x: float, head: float, tail: float, half: float, r: float) -> None:
         """Headlights and tail lights at those heights, wrapped round the corners."""
-        self.side(x - 2.5 * r, x - 0.04, head - r / 2, head + r / 2, half, WARM)
+        self.side(x - 2.5 * r, x - 0.04, head - r / 2, head + r / 2, half, WARM_LIGHT)
         self.side(0.04 - x, 2 * r - x, tail - r / 2, tail + r / 2, half, RED)
         for z in (1.5 * r - half, half - 1.5 * r):
-            self.lamp(x, head, z, r, WARM)
+            self.lamp(x, head, z, r, WARM_LIGHT)
             self.lamp(-x, tail, z, r * 0.9, RED)
 
     def hoop(self, x: float, y: float, r: float, z: float) -> list[Point3]:
-        return [(x + r * c, y + r * s, z) for c, s in CIRCLE]
+        return [(x + r * c, y + r * s, z) for c, s in CIRCLE_POINTS]
 
-    def on_wheels(self, axles: Sequence[float], r: float, half: float, body: Paint, rim: Colour,
+    def on_wheels(self, axles: Sequence[float], r: float, half: float, body: PaintPart, rim: Colour,
                   arch: bool = True) -> None:  # fmt: skip
         """`body` on its wheels: treads and the far side before it, the near side's discs after."""
         for x in axles:
@@ -517,14 +544,14 @@ class Pen:
             if arch:
                 over = self.hoop(x, r, r * 1.22, half)
                 self.face([p for p in over if p[1] >= r * 0.9], BLACK)
-            self.face(self.hoop(x, r, r, half), (mix(TYRE, WHITE, 0.2), TYRE, BLACK))
-            self.face(self.hoop(x, r, r * 0.62, half), (rim, mix(rim, BLACK, 0.5)))
-            self.face(self.hoop(x, r, r * 0.4, half), (mix(rim, BLACK, 0.6), rim))
+            self.face(self.hoop(x, r, r, half), (blend(TYRE, WHITE, 0.2), TYRE, BLACK))
+            self.face(self.hoop(x, r, r * 0.62, half), (rim, blend(rim, BLACK, 0.5)))
+            self.face(self.hoop(x, r, r * 0.4, half), (blend(rim, BLACK, 0.6), rim))
 
     def spoked(self, x: float, r: float, wide: float, tyre: Colour, hub: float, spokes: int = 4):
         """The wheel of a two-wheeler: a hoop `wide` metres thick, round a hub."""
         ring = self.hoop(x, r, r - wide / 2, 0)
         self.rod([*ring, ring[0]], wide, tyre)
-        for c, s in CIRCLE[:: 16 // spokes]:
+        for c, s in CIRCLE_POINTS[:: 16 // spokes]:
             self.rod([(x, r, 0), (x + c * (r - wide), r + s * (r - wide), 0)], 0.015, STEEL)
         self.ball(x, r, 0, hub, STEEL)

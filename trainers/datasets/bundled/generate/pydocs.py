@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 # Names of Python 3.11 to 3.14; those that the running Python lacks are passed over. Left out are
 # tkinter, which Debian packs apart, and modules that would do for two topics.
-TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+TOPIC_MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         topic: tuple(names.split())
         for topic, names in {
@@ -39,13 +39,13 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         }.items()
     }
 )
-WORDS = range(6, 41)  # in a sentence
-TELLING = 4  # different words in it, beyond those found `ANYWHERE`
-SHINGLE = 3  # words in a row
-NEAR = 0.4  # of such runs: texts that share more are near repeats
+SENTENCE_WORDS = range(6, 41)  # in a sentence
+MIN_CONTENT_WORDS = 4  # different words in it, beyond those found `ANYWHERE`
+SHINGLE_WORDS = 3  # words in a row
+NEAR_DUPLICATE_SHARE = 0.4  # of such runs: texts that share more are near repeats
 
-PRIVATE = re.compile(r"_(?!_)")
-PASSED_OVER = {"test", "tests", "debugger"}  # folders, and the page that is not on the language
+PRIVATE_NAME = re.compile(r"_(?!_)")
+SKIPPED_NAMES = {"test", "tests", "debugger"}  # folders, and the page that is not on the language
 
 # One such line and a paragraph is left out: code, a list, a table, a heading, a parameter.
 NOT_PROSE = re.compile(
@@ -64,15 +64,17 @@ MARKUP = (
     (re.compile(r"(?<=[a-z]-)\n\s*(?=[a-z])"), ""),
     (re.compile(r"\s+"), " "),
 )
-ENDS = re.compile(  # of sentences, but not of "e.g." and the like
+SENTENCE_END = re.compile(  # of sentences, but not of "e.g." and the like
     r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!cf\.)(?<!vs\.)(?<!\.\.)\s"
     r"|(?<=etc\.)\s(?=[A-Z])|(?<=[.!?]\))\s(?=[A-Z])"
 )
-OPENS = re.compile(r"[\"']?[A-Z]|[\"']\w|\w+(?:_|\.\w|\([\w, ]*\) )")  # small only where code
+SENTENCE_START = re.compile(
+    r"[\"']?[A-Z]|[\"']\w|\w+(?:_|\.\w|\([\w, ]*\) )"
+)  # small only where code
 PLAIN_WORD = re.compile(r"[\"'(]?[A-Za-z][a-z]*(?:['-][a-z]+)*[.,;:!?)\"']*")
-NEVER = re.compile(r"[=<>{}\[\]|\\@^~#$]|//|\bXXX|TODO|--\w")
+CODE_FRAGMENT = re.compile(r"[=<>{}\[\]|\\@^~#$]|//|\bXXX|TODO|--\w")
 # A sentence holds some of these; a list of names or half a formula does not.
-COMMON = frozenset(
+STOPWORDS = frozenset(
     str.split(
         "a an and any are as at be been but by can for from has have if in into is it its may "
         "must no not of on one only or other should so such than that the their them then there "
@@ -80,7 +82,7 @@ COMMON = frozenset(
     )
 )
 # What the documentation of anything is full of: a text of nothing else could be of any topic.
-ANYWHERE = COMMON | frozenset(
+GENERIC_WORDS = STOPWORDS | frozenset(
     str.split(
         "all also always another argument arguments attribute attributes because before being "
         "both call called calling calls case cases class classes could current default defaults "
@@ -95,7 +97,7 @@ ANYWHERE = COMMON | frozenset(
 )
 
 
-def sentences() -> tuple[list[str], list[str]]:
+def load_sentences() -> tuple[list[str], list[str]]:
     """Texts and their topics, in a fixed order, each text once.
 
     Topics follow one another as in `TOPICS`. No two texts are near repeats, so a split by text
@@ -104,25 +106,25 @@ def sentences() -> tuple[list[str], list[str]]:
     """
     found = [
         (text, topic)
-        for topic, names in TOPICS.items()
-        for page in documentation(names)
-        for text in prose(page)
+        for topic, names in TOPIC_MODULES.items()
+        for page in iter_documentation(names)
+        for text in iter_sentences(page)
     ]
-    kept = without_repeats(found)
+    kept = drop_near_duplicates(found)
     return [text for text, _ in kept], [topic for _, topic in kept]
 
 
-def documentation(names: Iterable[str]) -> Iterator[str]:
+def iter_documentation(names: Iterable[str]) -> Iterator[str]:
     """The docstrings in these modules and packages of the library, file after file."""
     library = Path(sysconfig.get_path("stdlib"))
     for name in names:
         inside = sorted((library / name).rglob("*.py"))
         for path in [library / f"{name}.py", *inside]:
-            if path.is_file() and PASSED_OVER.isdisjoint(path.relative_to(library).parts):
-                yield from docstrings(ast.parse(path.read_bytes()))
+            if path.is_file() and SKIPPED_NAMES.isdisjoint(path.relative_to(library).parts):
+                yield from iter_docstrings(ast.parse(path.read_bytes()))
 
 
-def docstrings(node: ast.AST) -> Iterator[str]:
+def iter_docstrings(node: ast.AST) -> Iterator[str]:
     """The docstrings in a parsed module, top down, but for what is private or inside a function.
 
     The module `pydoc_data.topics` is one table of pages: each counts as a docstring.
@@ -130,9 +132,9 @@ def docstrings(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Assign(targets=[ast.Name("topics")], value=ast.Dict() as table):
             pages = ast.literal_eval(table)
-            yield from (pages[key] for key in pages if key not in PASSED_OVER)
+            yield from (pages[key] for key in pages if key not in SKIPPED_NAMES)
         case ast.ClassDef(name) | ast.FunctionDef(name) | ast.AsyncFunctionDef(name) if (
-            PRIVATE.match(name)
+            PRIVATE_NAME.match(name)
         ):
             pass
         case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -140,39 +142,39 @@ def docstrings(node: ast.AST) -> Iterator[str]:
         case ast.Module() | ast.ClassDef():
             yield ast.get_docstring(node) or ""
             for child in node.body:
-                yield from docstrings(child)
+                yield from iter_docstrings(child)
         case ast.If() | ast.Try():
             for child in ast.iter_child_nodes(node):
-                yield from docstrings(child)
+                yield from iter_docstrings(child)
 
 
-def prose(page: str) -> Iterator[str]:
+def iter_sentences(page: str) -> Iterator[str]:
     """The sentences of a page that read as English."""
     for paragraph in re.split(r"\n\s*\n", page):
         if NOT_PROSE.search(paragraph):
             continue
         for pattern, replacement in MARKUP:
             paragraph = pattern.sub(replacement, paragraph)
-        yield from filter(is_english, ENDS.split(paragraph.strip()))
+        yield from filter(is_english, SENTENCE_END.split(paragraph.strip()))
 
 
 def is_english(text: str) -> bool:
     """Whether a text is one whole sentence, mostly of plain words."""
     words = text.split()
     return (
-        len(words) in WORDS
-        and bool(OPENS.match(text))
+        len(words) in SENTENCE_WORDS
+        and bool(SENTENCE_START.match(text))
         and text.rstrip("\"')")[-1:] in {".", "!", "?"}
-        and not NEVER.search(text)
+        and not CODE_FRAGMENT.search(text)
         and text.count("(") == text.count(")")
         and text.count('"') % 2 == 0
-        and sum(word.lower() in COMMON for word in words) >= max(2, len(words) / 6)
-        and len(set(re.findall("[a-z]{3,}", text.lower())) - ANYWHERE) >= TELLING
+        and sum(word.lower() in STOPWORDS for word in words) >= max(2, len(words) / 6)
+        and len(set(re.findall("[a-z]{3,}", text.lower())) - GENERIC_WORDS) >= MIN_CONTENT_WORDS
         and sum(bool(PLAIN_WORD.fullmatch(word)) for word in words) >= 0.7 * len(words)
     )
 
 
-def without_repeats(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def drop_near_duplicates(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The (text, topic) pairs less all texts under two topics, and less later near repeats.
 
     Case, digits and punctuation do not count. Two texts are near repeats when, of all the runs
@@ -188,9 +190,13 @@ def without_repeats(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     for words, text, topic in normal:
         if len(topics_of[words]) > 1:
             continue
-        shingles = {words[i : i + SHINGLE] for i in range(max(1, len(words) - SHINGLE + 1))}
+        shingles = {
+            words[i : i + SHINGLE_WORDS] for i in range(max(1, len(words) - SHINGLE_WORDS + 1))
+        }
         shared = Counter(at for shingle in shingles for at in where.get(shingle, ()))
-        if any(n / (len(shingles) + sizes[at] - n) > NEAR for at, n in shared.items()):
+        if any(
+            n / (len(shingles) + sizes[at] - n) > NEAR_DUPLICATE_SHARE for at, n in shared.items()
+        ):
             continue
         for shingle in shingles:
             where[shingle].append(len(kept))

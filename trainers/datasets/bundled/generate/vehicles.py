@@ -16,37 +16,37 @@ from trainers.datasets.bundled.generate.canvas import (
     AMBER,
     BARK,
     BLACK,
-    CLUTTER,
+    CANVAS_PX,
+    CLUTTER_PROPS,
     DARK,
     GLASS,
-    HEAPS,
+    HEAP_COLOURS,
     LIGHTS,
     PLACES,
-    PX,
     RED,
-    SKINS,
+    SKIN_COLOURS,
     STEEL,
     TINTED,
     TYRE,
-    WARM,
+    WARM_LIGHT,
     WHITE,
     WICKER,
     YELLOW,
     Canvas,
     Colour,
-    Dice,
-    Paint,
+    PaintPart,
     Pen,
     Point,
     Size,
-    coat,
-    ground_shadow,
-    mix,
+    StableRng,
+    blend,
+    car_paint_gradient,
+    draw_ground_shadow,
+    draw_prop,
+    draw_road,
+    draw_scenery,
     photograph,
-    road,
-    scenery,
-    smooth,
-    thing,
+    smooth_outline,
 )
 
 CLASSES = ("car", "lorry", "bus", "motorcycle", "bicycle")
@@ -58,41 +58,54 @@ def draw(name: str, number: int) -> np.ndarray:
     Chance comes from the pair alone; another version of Pillow may still shade an edge otherwise.
     Raises `KeyError` for a name that is not in `CLASSES`.
     """
-    dice = Dice(f"{name}/{number}")
+    dice = StableRng(f"{name}/{number}")
     light, place = dice.pick(LIGHTS), dice.pick(PLACES)
     canvas = Canvas(light)
     size, paint = VEHICLES[name](dice)
-    pen = stand(canvas, dice, size, dice.between(0.5, 1.05))
+    pen = place_vehicle(canvas, dice, size, dice.between(0.5, 1.05))
     ground = pen.at(0, 0, 0)[1]
-    scenery(canvas, dice, place, pen.horizon)
+    draw_scenery(canvas, dice, place, pen.horizon)
     if dice.chance(place.road):
-        road(pen, dice, size[2] * dice.between(1.4, 2.6) + 0.3)
+        draw_road(pen, dice, size[2] * dice.between(1.4, 2.6) + 0.3)
     for _ in range(int(place.clutter * 2 * dice.random() + 0.5)):
         near = dice.random()  # 0 far away, 1 beside the vehicle
         canvas.haze = (1 - near) * min(0.7, 0.1 + 2 * light.fog)
-        foot = (dice.between(0, PX), pen.horizon + (ground - pen.horizon) * (0.15 + 0.6 * near))
-        thing(canvas, dice, dice.pick(CLUTTER), foot, PX * (0.12 + 0.4 * near * dice.random()))
+        foot = (
+            dice.between(0, CANVAS_PX),
+            pen.horizon + (ground - pen.horizon) * (0.15 + 0.6 * near),
+        )
+        draw_prop(
+            canvas,
+            dice,
+            dice.pick(CLUTTER_PROPS),
+            foot,
+            CANVAS_PX * (0.12 + 0.4 * near * dice.random()),
+        )
     if dice.chance(0.08):  # another vehicle, far off
         canvas.haze = min(0.6, 0.2 + light.fog)
         other, paint_other = VEHICLES[dice.pick(CLASSES)](dice)
-        foot = (dice.between(0, PX), pen.horizon + 0.3 * (ground - pen.horizon))
-        paint_other(stand(canvas, dice, other, dice.between(0.08, 0.14), foot))
+        foot = (dice.between(0, CANVAS_PX), pen.horizon + 0.3 * (ground - pen.horizon))
+        paint_other(place_vehicle(canvas, dice, other, dice.between(0.08, 0.14), foot))
     canvas.haze = light.fog
-    ground_shadow(pen, dice, size)
+    draw_ground_shadow(pen, dice, size)
     paint(pen)
     if dice.chance(0.3):  # something before it, over a third of it at most
         left, _, right, bottom = pen.bounds(size)
-        what, tall = dice.pick(CLUTTER[2:]), dice.between(0.2, 0.7) * PX
+        what, tall = dice.pick(CLUTTER_PROPS[2:]), dice.between(0.2, 0.7) * CANVAS_PX
         tall = min(tall, (right - left) * (0.25 if what in ("bush", "fence") else 0.7))
-        thing(canvas, dice, what, (dice.between(left, right), bottom + dice.between(2, 20)), tall)
+        draw_prop(
+            canvas, dice, what, (dice.between(left, right), bottom + dice.between(2, 20)), tall
+        )
     slant = dice.between(-6, 6)
     for _ in range(50 if dice.chance(0.06) else 0):  # rain
-        x, y = dice.between(0, PX), dice.between(0, PX)
+        x, y = dice.between(0, CANVAS_PX), dice.between(0, CANVAS_PX)
         canvas.line([(x, y), (x + slant, y + 16)], 1, (216, 222, 230))
     return photograph(canvas, dice)
 
 
-def stand(canvas: Canvas, dice: Dice, size: Size, share: float, foot: Point | None = None) -> Pen:
+def place_vehicle(
+    canvas: Canvas, dice: StableRng, size: Size, share: float, foot: Point | None = None
+) -> Pen:
     """A pen for a vehicle of `size` (m) that takes about `share` of the frame.
 
     Its wheels come to `foot` (px) where that is given; otherwise it is placed by chance, at times
@@ -104,11 +117,11 @@ def stand(canvas: Canvas, dice: Dice, size: Size, share: float, foot: Point | No
     pen = Pen(canvas, yaw, dice.pick((-1, 1)), size[0] * dice.between(2, 5), size[1] * 0.6)
     left, top, right, bottom = pen.bounds(size)
     wide, tall = right - left, bottom - top
-    pen.scale = share * PX / (0.75 * max(wide, tall) + 0.25 * min(wide, tall))
-    pen.eye_m = min(dice.between(0.04, 0.42), 0.9 * share) * PX / pen.scale
+    pen.scale = share * CANVAS_PX / (0.75 * max(wide, tall) + 0.25 * min(wide, tall))
+    pen.eye_m = min(dice.between(0.04, 0.42), 0.9 * share) * CANVAS_PX / pen.scale
     left, top, right, bottom = pen.bounds(size)
-    x = PX / 2 + dice.between(-1, 1) * (max(0, PX - right + left) / 2 + 15)
-    y = PX * 0.52 + dice.between(-0.6, 1) * (max(0, PX - bottom + top) / 2 + 6)
+    x = CANVAS_PX / 2 + dice.between(-1, 1) * (max(0, CANVAS_PX - right + left) / 2 + 15)
+    y = CANVAS_PX * 0.52 + dice.between(-0.6, 1) * (max(0, CANVAS_PX - bottom + top) / 2 + 6)
     pen.cx, pen.horizon = x - (left + right) / 2, y - (top + bottom) / 2
     if foot:
         pen.cx, pen.horizon = foot[0], foot[1] - bottom
@@ -120,7 +133,7 @@ def stand(canvas: Canvas, dice: Dice, size: Size, share: float, foot: Point | No
 
 # Length; heights of roof, windows and bonnet; x of the windscreen's foot, of the roof's two ends
 # and of the cabin's rear; windows; clearance
-CARS = (
+CAR_MODELS = (
     (3.9, 1.48, 0.92, 0.70, 0.95, 0.30, -1.45, -1.85, 2, 0.20),  # hatchback
     (4.6, 1.42, 0.90, 0.70, 0.95, 0.30, -0.95, -1.60, 2, 0.20),  # saloon
     (4.7, 1.48, 0.92, 0.70, 1.05, 0.40, -1.95, -2.25, 3, 0.20),  # estate
@@ -131,15 +144,15 @@ CARS = (
 )
 
 
-def car(dice: Dice) -> tuple[Size, Paint]:
-    length, top, belt, nose, cowl, screen, roof_end, rear, windows, ride = dice.pick(CARS)
+def make_car(dice: StableRng) -> tuple[Size, PaintPart]:
+    length, top, belt, nose, cowl, screen, roof_end, rear, windows, ride = dice.pick(CAR_MODELS)
     paint, rim, half, h = dice.paint(), dice.pick((STEEL, DARK, WHITE)), 0.88, length / 2
     roof, narrow = dice.paint() if dice.chance(0.25) else paint, half - 0.35 * (top - belt)
 
     def body(pen: Pen) -> None:
         shell = [(-h, ride + 0.15), (-h + 0.15, ride), (h - 0.15, ride), (h, ride + 0.12)]
         shell += [(h, nose - 0.08), (h - 0.15, nose + 0.04), (cowl, belt), (0.25 - h, belt)]
-        pen.solid(smooth([*shell, (-h, belt - 0.05)]), half, paint)
+        pen.solid(smooth_outline([*shell, (-h, belt - 0.05)]), half, paint)
         if rear > 1.5 - h:  # the bed of a pick-up, and what it carries
             pen.block(0.1 - h, rear, belt, belt + 0.01, half - 0.1, DARK)
             pen.block(0.3 - h, rear - 0.2, belt, belt + 0.2, half - 0.15, dice.paint())
@@ -149,12 +162,12 @@ def car(dice: Dice) -> tuple[Size, Paint]:
         low = (rear + 0.1, cowl - 0.15, belt + 0.03, half - 0.04)
         pen.panes(windows, low, (roof_end, screen - 0.02, top - 0.1, narrow + 0.03))
         for x in (screen + 0.25, screen - 0.85):
-            pen.side(x, x + 0.03, ride + 0.15, belt, half, mix(paint, BLACK, 0.5))
+            pen.side(x, x + 0.03, ride + 0.15, belt, half, blend(paint, BLACK, 0.5))
         if dice.chance(0.2):
             pen.side(0.1 - h, h - 0.1, ride + 0.2, ride + 0.35, half, dice.paint())
         pen.end(h, ride + 0.05, ride + 0.2, half - 0.1, DARK)
         pen.end(h, ride + 0.24, nose - 0.1, 0.42, (DARK, BLACK))
-        pen.end(-h, belt - 0.27, belt - 0.1, half, mix(paint, BLACK, 0.3))
+        pen.end(-h, belt - 0.27, belt - 0.1, half, blend(paint, BLACK, 0.3))
         pen.end(h, ride + 0.2, ride + 0.33, 0.26, WHITE)
         pen.end(-h, ride + 0.2, ride + 0.33, 0.26, YELLOW)
         pen.lamps(h, nose - 0.12, belt - 0.16, half, 0.13)
@@ -165,9 +178,17 @@ def car(dice: Dice) -> tuple[Size, Paint]:
     return (length, top, half), lambda pen: pen.on_wheels(axles, r, half, body, rim)
 
 
-LOGS = ((-0.8, 1.4), (-0.3, 1.4), (0.25, 1.4), (0.8, 1.4), (-0.5, 1.85), (0, 1.85), (0.5, 1.85))
-BED = "solid any 1.2 0,.95 1,.95 1,1.15 0,1.15\n"
-LOADS = (  # as `build` reads them; x runs from 0 to 1 along the bed
+LOG_POSITIONS = (
+    (-0.8, 1.4),
+    (-0.3, 1.4),
+    (0.25, 1.4),
+    (0.8, 1.4),
+    (-0.5, 1.85),
+    (0, 1.85),
+    (0.5, 1.85),
+)
+BED_SOLID = "solid any 1.2 0,.95 1,.95 1,1.15 0,1.15\n"
+LORRY_LOADS = (  # as `build` reads them; x runs from 0 to 1 along the bed
     """solid paint 1.2 0,.95 1,.95 1,3.4 0,3.4
     ribs shade 1.2 0,1 1,3.4""",  # a container
     """solid paint 1.2 0,.95 1,.95 1,3.2 0,3.2
@@ -184,15 +205,15 @@ LOADS = (  # as `build` reads them; x runs from 0 to 1 along the bed
     """solid dark .6 0,.9 1,.9 1,1.6 .1,1.6
     barrel paint 0 .05,2.5,.45 .35,2.1,1.1 .65,1.95,1.1 1,1.8,.6
     band trim 0 .48,2.03,1.12 .52,2.02,1.12""",  # a mixer
-    BED + "\n".join(f"barrel bark {z} {y / 50},{y},.28 .96,{y},.28" for z, y in LOGS),
-    BED + """solid any 1 .02,1.15 .3,1.15 .3,2.4 .02,2.4
+    BED_SOLID + "\n".join(f"barrel bark {z} {y / 50},{y},.28 .96,{y},.28" for z, y in LOG_POSITIONS),
+    BED_SOLID + """solid any 1 .02,1.15 .3,1.15 .3,2.4 .02,2.4
     solid any 1 .33,1.15 .55,1.15 .55,1.9 .33,1.9
     solid any 1 .58,1.15 .95,1.15 .95,2.7 .58,2.7""",
 )  # fmt: skip
 
 
-def lorry(dice: Dice) -> tuple[Size, Paint]:
-    load, h, half = dice.pick(LOADS), dice.pick((3.2, 3.5, 3.8, 4.9)), 1.2
+def make_lorry(dice: StableRng) -> tuple[Size, PaintPart]:
+    load, h, half = dice.pick(LORRY_LOADS), dice.pick((3.2, 3.5, 3.8, 4.9)), 1.2
     paint, trim, roof = dice.paint(), dice.paint(), dice.between(2.7, 3.1)
     bonnet, bed = dice.pick((0, 0, 0, 0.8)), 2 * h - dice.between(2, 2.3)
     axles = [0.8 - h, h - 1.05] + ([1.9 - h] if h > 3.4 else []) + ([h - 2.6] if h > 4 else [])
@@ -217,7 +238,7 @@ def lorry(dice: Dice) -> tuple[Size, Paint]:
     def cargo(pen: Pen) -> None:
         pen.block(-h, bed - h, 0.7, 0.95, half - 0.2, DARK)
         pen.end(-h, 0.7, 0.9, half, RED)
-        build(pen, dice, load, {"trim": trim, "heap": dice.pick(HEAPS)}, -h, bed)
+        draw_solids(pen, dice, load, {"trim": trim, "heap": dice.pick(HEAP_COLOURS)}, -h, bed)
 
     def body(pen: Pen) -> None:
         pen.in_order([(-1, cargo), (1, cab)])
@@ -226,7 +247,7 @@ def lorry(dice: Dice) -> tuple[Size, Paint]:
     return (2 * h, 3.3, half), lambda pen: pen.on_wheels(axles, 0.5, half, body, rim, arch=False)
 
 
-BUSES = (  # half length; heights: roof, windows' edge; windows, decks, slope of the windscreen
+BUS_MODELS = (  # half length; heights: roof, windows' edge; windows, decks, slope of the windscreen
     (4.5, 3.0, 1.25, 6, 1, 0.15, GLASS),  # city bus
     (4.0, 4.3, 1.20, 5, 2, 0.10, GLASS),  # double-decker
     (4.6, 3.4, 1.70, 6, 1, 0.40, TINTED),  # coach
@@ -235,8 +256,8 @@ BUSES = (  # half length; heights: roof, windows' edge; windows, decks, slope of
 )
 
 
-def bus(dice: Dice) -> tuple[Size, Paint]:
-    h, top, sill, windows, decks, slope, glass = dice.pick(BUSES)
+def make_bus(dice: StableRng) -> tuple[Size, PaintPart]:
+    h, top, sill, windows, decks, slope, glass = dice.pick(BUS_MODELS)
     half, paint, band, inside = 1.2, dice.paint(), dice.paint(), dice.chance(0.7)
     stripe = (0.4, sill - 0.25) if dice.chance(0.4) else (sill - 0.55, sill - 0.35)
     doors = dice.pick(((h - 0.95,), (h - 0.95, -0.4), (-0.6,)))
@@ -245,7 +266,7 @@ def bus(dice: Dice) -> tuple[Size, Paint]:
     def body(pen: Pen) -> None:
         shell = [(-h, 0.35), (h, 0.35), (h, sill), (h - slope, top - 0.2)]
         pen.solid([*shell, (h - slope - 0.2, top), (0.2 - h, top), (-h, top - 0.25)], half, paint)
-        pen.side(-h, h, *stripe, half, coat(band)[1:])
+        pen.side(-h, h, *stripe, half, car_paint_gradient(band)[1:])
         for x in (-h, h):
             pen.end(x, *stripe, half, band)
             pen.end(x, 0.38, 0.65, half - 0.1, (DARK, BLACK))
@@ -272,18 +293,18 @@ def bus(dice: Dice) -> tuple[Size, Paint]:
     return (2 * h, top, half), lambda pen: pen.on_wheels(axles, 0.46, half, body, rim)
 
 
-ENGINE = """round engine .17 -.3,.2 .25,.2 .32,.6 -.25,.66
+ENGINE_SOLIDS = """round engine .17 -.3,.2 .25,.2 .32,.6 -.25,.66
     ribs chrome .18 -.05,.3 .3,.55
     round seat .13 -.9,.85 -.4,.68 -.08,.7 -.12,.82 -.5,.82 -.9,.94
     round paint .16 -.15,.66 .3,.66 .38,.88 .15,1 -.1,.86
     """
-MOTORCYCLES = (  # radius and x of the wheels, height of the tail light, bars, shoulder, body
-    (0.32, 0.70, 0.80, (0.40, 1.02), (-0.05, 1.33), ENGINE),
-    (0.31, 0.70, 0.86, (0.42, 0.90), (0.12, 1.28), ENGINE + """
+MOTORCYCLE_MODELS = (  # radius and x of the wheels, height of the tail light, bars, shoulder, body
+    (0.32, 0.70, 0.80, (0.40, 1.02), (-0.05, 1.33), ENGINE_SOLIDS),
+    (0.31, 0.70, 0.86, (0.42, 0.90), (0.12, 1.28), ENGINE_SOLIDS + """
         round paint .2 -.2,.3 .4,.28 .72,.72 .62,.92 .25,.85
         round trim .21 0,.45 .45,.5 .5,.6 .05,.56
         round glass .12 .38,.88 .62,.88 .4,1.12"""),  # sports bike
-    (0.33, 0.75, 0.80, (0.36, 1.08), (-0.15, 1.36), ENGINE + """
+    (0.33, 0.75, 0.80, (0.36, 1.08), (-0.15, 1.36), ENGINE_SOLIDS + """
         solid trim .3 -1.05,.5 -.5,.5 -.5,.8 -1.05,.8
         solid trim .2 -1.1,.94 -.7,.94 -.7,1.24 -1.1,1.24
         round glass .15 .42,.95 .52,.95 .36,1.35"""),  # tourer with its cases
@@ -298,10 +319,10 @@ MOTORCYCLES = (  # radius and x of the wheels, height of the tail light, bars, s
 )  # fmt: skip
 
 
-def motorcycle(dice: Dice) -> tuple[Size, Paint]:
-    r, b, tail, (bx, by), shoulder, hulls = dice.pick(MOTORCYCLES)
+def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
+    r, b, tail, (bx, by), shoulder, hulls = dice.pick(MOTORCYCLE_MODELS)
     paint, trim, chrome = dice.paint(), dice.paint(), dice.pick((STEEL, DARK, (206, 208, 212)))
-    roles = {"paint": paint, "trim": trim, "engine": mix(DARK, chrome, 0.3), "chrome": chrome}
+    roles = {"paint": paint, "trim": trim, "engine": blend(DARK, chrome, 0.3), "chrome": chrome}
 
     def rear(pen: Pen) -> None:
         pen.spoked(-b, r, 0.13, TYRE, 0.1)
@@ -311,7 +332,7 @@ def motorcycle(dice: Dice) -> tuple[Size, Paint]:
 
     def middle(pen: Pen) -> None:
         pen.rod([(-b, r, 0.05), (-0.2, 0.42, 0.05)], 0.09, DARK)
-        build(pen, dice, hulls, roles)
+        draw_solids(pen, dice, hulls, roles)
         if r > 0.3:
             pipe = [(0.28, 0.45, 0.17), (0.2, 0.22, 0.18), (-0.3, 0.25, 0.2), (-b - 0.1, r, 0.2)]
             pen.limb(pipe, 0.08, chrome)
@@ -326,16 +347,16 @@ def motorcycle(dice: Dice) -> tuple[Size, Paint]:
             pen.rod([(bx, by, z * 2), (bx, by + 0.12, z * 3)], 0.025, TYRE)
             pen.ball(bx, by + 0.12, z * 3, 0.045, TYRE)
         pen.ball(bx + 0.1, by - 0.14, 0, 0.12, trim)
-        pen.lamp(bx + 0.18, by - 0.14, 0, 0.1, WARM)
+        pen.lamp(bx + 0.18, by - 0.14, 0, 0.1, WARM_LIGHT)
 
     feet = ((0.05, 0.32), (0.0, 0.3))
-    people = rider(dice, (-0.32, tail + 0.12), shoulder, (bx - 0.03, by), feet, 0.55)
+    people = make_rider(dice, (-0.32, tail + 0.12), shoulder, (bx - 0.03, by), feet, 0.55)
     parts = [*people[:1], (-b, rear), (0, middle), (b, front), *people[1:]]
     size = (2 * (b + r), shoulder[1] + 0.35 if people else 1.2, 0.35)
     return size, lambda pen: pen.in_order(parts)
 
 
-BICYCLES = (  # radius and thickness of the wheels, saddle, bars, rider's shoulder, scale
+BICYCLE_MODELS = (  # radius and thickness of the wheels, saddle, bars, rider's shoulder, scale
     ("racing", 0.34, 0.04, (-0.2, 1.0), (0.5, 0.95), (0.22, 1.4), 1),
     ("city", 0.34, 0.055, (-0.26, 0.92), (0.3, 1.1), (-0.12, 1.45), 1),
     ("mountain", 0.34, 0.08, (-0.22, 0.94), (0.4, 1.02), (0.08, 1.43), 1),
@@ -343,9 +364,9 @@ BICYCLES = (  # radius and thickness of the wheels, saddle, bars, rider's should
 )
 
 
-def bicycle(dice: Dice) -> tuple[Size, Paint]:
-    style, r, thick, (sx, sy), (bx, by), shoulder, k = dice.pick(BICYCLES)
-    paint, tyre = dice.paint(), dice.pick((TYRE, TYRE, BARK, mix(dice.paint(), BLACK, 0.4)))
+def make_bicycle(dice: StableRng) -> tuple[Size, PaintPart]:
+    style, r, thick, (sx, sy), (bx, by), shoulder, k = dice.pick(BICYCLE_MODELS)
+    paint, tyre = dice.paint(), dice.pick((TYRE, TYRE, BARK, blend(dice.paint(), BLACK, 0.4)))
     rear, front, crank, seat = (-0.53 * k, r), (0.53 * k, r), (-0.06 * k, r * 0.86), (sx, sy - 0.12)
     head, neck, turn = (0.34 * k, by - 0.12), (0.4 * k, by - 0.3 * k), dice.between(0, 2 * math.pi)
     dx, dy = 0.16 * k * math.cos(turn), 0.16 * k * math.sin(turn)
@@ -380,33 +401,33 @@ def bicycle(dice: Dice) -> tuple[Size, Paint]:
             pen.rod([(bx - 0.06, by, 0), (bx, by, z), *hook], 0.045, DARK)
         if low and extras:
             pen.block(bx + 0.08, bx + 0.34, by - 0.22, by, 0.16, WICKER)
-        pen.lamp(neck[0] + 0.08, neck[1] + 0.08, 0, 0.05, WARM)
+        pen.lamp(neck[0] + 0.08, neck[1] + 0.08, 0, 0.05, WARM_LIGHT)
 
-    people = rider(dice, (sx, sy + 0.08), shoulder, (bx, by), feet, 0.5, k)
+    people = make_rider(dice, (sx, sy + 0.08), shoulder, (bx, by), feet, 0.5, k)
     parts = [*people[:1], (-0.5, back), (-0.1, frame), (0.5, steering), *people[1:]]
     size = (1.75 * k, shoulder[1] + 0.4 * k if people else by, 0.25)
     return size, lambda pen: pen.in_order(parts)
 
 
-def rider(dice: Dice, hip: Point, shoulder: Point, hand: Point, feet: tuple[Point, Point],
-          chance: float, k: float = 1) -> list[tuple[float, Paint]]:  # fmt: skip
+def make_rider(dice: StableRng, hip: Point, shoulder: Point, hand: Point, feet: tuple[Point, Point],
+          chance: float, k: float = 1) -> list[tuple[float, PaintPart]]:  # fmt: skip
     """Parts for `Pen.in_order`: far limbs, trunk, near limbs; none where nobody rides.
 
     Places are in the plane of the bike, the far foot first; `k` is 1 for an adult.
     """
     if not dice.chance(chance):
         return []
-    top, trousers, skin, hat = dice.paint(), dice.paint(), dice.pick(SKINS), dice.paint()
+    top, trousers, skin, hat = dice.paint(), dice.paint(), dice.pick(SKIN_COLOURS), dice.paint()
     (hx, hy), (sx, sy), (ax, ay) = hip, shoulder, hand
 
     def limbs(pen: Pen, side: int) -> None:
         (fx, fy), z = feet[side > 0], 0.13 * side * k
         knee = ((hx + fx) / 2 + 0.2 * k, (hy + fy) / 2 + 0.12 * k, z * 1.4)
         elbow = ((sx + ax) / 2 - 0.02, (sy + ay) / 2 - 0.08 * k, z * 2.4)
-        pen.limb([(hx, hy, z), knee, (fx, fy, z)], 0.15 * k, mix(trousers, BLACK, 0.3))
+        pen.limb([(hx, hy, z), knee, (fx, fy, z)], 0.15 * k, blend(trousers, BLACK, 0.3))
         pen.limb([(fx - 0.04, fy, z), (fx + 0.14 * k, fy, z)], 0.1 * k, DARK)
         sleeve = [(sx, sy - 0.03, z * 1.3), elbow, (ax, ay, z * 2)]
-        pen.limb(sleeve, 0.11 * k, mix(top, BLACK, 0.12))
+        pen.limb(sleeve, 0.11 * k, blend(top, BLACK, 0.12))
         pen.ball(ax, ay, z * 2, 0.06 * k, skin)
 
     def trunk(pen: Pen) -> None:
@@ -419,21 +440,32 @@ def rider(dice: Dice, hip: Point, shoulder: Point, hand: Point, feet: tuple[Poin
     return [(-0.1, lambda pen: limbs(pen, -1)), (-0.05, trunk), (0.2, lambda pen: limbs(pen, 1))]
 
 
-ROLES = {"dark": DARK, "bark": BARK, "seat": TYRE, "glass": STEEL}
-VEHICLES = {"car": car, "lorry": lorry, "bus": bus, "motorcycle": motorcycle, "bicycle": bicycle}
+ROLE_COLOURS = {"dark": DARK, "bark": BARK, "seat": TYRE, "glass": STEEL}
+VEHICLES = {
+    "car": make_car,
+    "lorry": make_lorry,
+    "bus": make_bus,
+    "motorcycle": make_motorcycle,
+    "bicycle": make_bicycle,
+}
 
 
-def build(
-    pen: Pen, dice: Dice, text: str, roles: dict[str, Colour], start: float = 0, long: float = 1
+def draw_solids(
+    pen: Pen,
+    dice: StableRng,
+    text: str,
+    roles: dict[str, Colour],
+    start: float = 0,
+    long: float = 1,
 ) -> None:
     """Solids from lines such as `solid paint .17 x,y x,y ...`: shape, colour, half width, outline.
 
     A `round` has its corners cut; a `barrel`, or a `band` round it, gives its z and hoops
     x,y,radius; `ribs` stripe a rectangle. x counts from `start` in units of `long`.
     """
-    roles = {"paint": dice.paint(), **ROLES, **roles}
-    roles["shade"] = mix(roles["paint"], BLACK, 0.3)
-    for shape, role, half, outline in parsed(text):
+    roles = {"paint": dice.paint(), **ROLE_COLOURS, **roles}
+    roles["shade"] = blend(roles["paint"], BLACK, 0.3)
+    for shape, role, half, outline in parse_solids(text):
         colour = roles[role] if role in roles else dice.paint()
         outline = [(start + x * long, *rest) for x, *rest in outline]
         if shape in ("barrel", "band"):
@@ -445,10 +477,10 @@ def build(
             for x in np.linspace(x0, x1, 7)[:-1]:
                 pen.side(x, x + (x1 - x0) / 25, y0, y1, half, colour)
         else:
-            pen.solid(smooth(outline) if shape == "round" else outline, half, colour)
+            pen.solid(smooth_outline(outline) if shape == "round" else outline, half, colour)
 
 
 @lru_cache
-def parsed(text: str) -> list[tuple[str, str, float, list[tuple[float, ...]]]]:
+def parse_solids(text: str) -> list[tuple[str, str, float, list[tuple[float, ...]]]]:
     rows = [line.split() for line in text.splitlines() if line.strip()]
     return [(a, b, float(c), [tuple(map(float, p.split(","))) for p in d]) for a, b, c, *d in rows]

@@ -8,10 +8,10 @@ from alembic import op
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Table, Text
 from sqlalchemy.schema import CreateColumn
 
-from trainers.store import called
+from trainers.store import default_title
 
 revision, down_revision = "0001", None
-LISTED = ("run", "compare")
+HISTORY_KINDS = ("run", "compare")
 
 tables = sa.MetaData()
 runs = Table(
@@ -41,8 +41,18 @@ runs = Table(
     Column("seconds", Float),
     Column("words", Text),
 )
-HISTORY = ("visitor", "deleted", "part_of", "kind", "pinned", "created", "score", "seconds", "id")
-Index("ix_runs_history", *(runs.c[name] for name in HISTORY))
+HISTORY_COLUMNS = (
+    "visitor",
+    "deleted",
+    "part_of",
+    "kind",
+    "pinned",
+    "created",
+    "score",
+    "seconds",
+    "id",
+)
+Index("ix_runs_history", *(runs.c[name] for name in HISTORY_COLUMNS))
 Index("ix_runs_ended", runs.c.state, runs.c.ended)
 Table(
     "events",
@@ -160,16 +170,16 @@ def upgrade() -> None:
         for index in table.indexes:
             index.create(sql, checkfirst=True)
         if runs.c.words in new:
-            _tell(sql)
+            _fill_history_columns(sql)
 
 
-def _tell(sql: sa.Connection) -> None:
+def _fill_history_columns(sql: sa.Connection) -> None:
     """Fills in what the history needs of the runs that are there."""
-    old = sa.select(runs.c["id", "kind", "plan", "result"]).where(runs.c.kind.in_(LISTED))
+    old = sa.select(runs.c["id", "kind", "plan", "result"]).where(runs.c.kind.in_(HISTORY_KINDS))
     for key, kind, plan, result in sql.execute(old).all():
         approach, data = plan.get("approach"), plan["data"]
         values = {"approach": approach}
-        values["words"] = f"  {called(kind, approach, data)} {data}".casefold()
+        values["words"] = f"  {default_title(kind, approach, data)} {data}".casefold()
         if result:
             parts = result.get("runs", ())
             scores = [one["test_accuracy"] for one in parts if "test_accuracy" in one]
