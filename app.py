@@ -74,7 +74,7 @@ async def lifespan(_):
 def check_health(_: Request) -> JSONResponse:  # no coroutine: it may wait for the database
     """Whether runs can start, and that this process stays light."""
     try:
-        ready = get_store().ready_workers()
+        ready = get_store().count_ready_workers()
     except SQLAlchemyError as error:
         problem = (user_message if settings.is_hosted() else operator_message)(error)
         return JSONResponse({"ready_workers": 0, "problem": problem}, 503)

@@ -51,15 +51,15 @@ def format_advice(advice: Advice) -> str:
         )
 
     approach = APPROACHES[advice.approach]
-    lines = [f"{approach.title}.", wrapped(approach.meaning)]
+    lines = [f"{approach.title}.", wrapped(approach.description)]
     lines += ["", f"How clear-cut: {advice.clearness}.", wrapped(advice.clearness_in_words)]
     if advice.first_step:
         lines += ["", "First:", wrapped(advice.first_step)]
     lines += ["", "Why:"]
     for rule in advice.spoke:
         lines.append(wrapped(f"{rule.because} ({rule.source}, {rule.vote:+g})", "  - "))
-        if rule.but:
-            lines.append(wrapped(f"But: {rule.but}", "    "))
+        if rule.caveat:
+            lines.append(wrapped(f"But: {rule.caveat}", "    "))
     if not advice.spoke:
         lines.append(wrapped("No question was answered, so no rule spoke.", "  - "))
     lines += ["", f"Runner-up: {APPROACHES[advice.runner_up].title}.", "", "What would change it:"]

@@ -52,7 +52,7 @@ class Advice:
                     "because": rule.because,
                     "vote": rule.vote,
                     "source": rule.source,
-                    "but": rule.but,
+                    "but": rule.caveat,
                 }
                 for rule in self.spoke
             ],
@@ -126,7 +126,7 @@ def _find_changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tup
     return tuple(
         Change(question.key, option.key, other)
         for question in QUESTIONS.values()
-        if question.is_asked(answers) or getattr(answers, question.key) != UNSURE
+        if question.applies_to(answers) or getattr(answers, question.key) != UNSURE
         for option in question.options
         if option.key != getattr(answers, question.key)
         and (

@@ -13,14 +13,14 @@ class Exercise:
     key: str  # in links and rooms: never rename
     title: str
     goal: str  # one sentence: what to find out
-    do: str  # one sentence: what each person does
+    task: str  # one sentence: what each person does
     data: str
     approaches: tuple[str, ...]
     seconds: float
-    per_class: int | None
-    may_change: tuple[str, ...]  # what people choose themselves, besides the approach
-    compare: str  # what the debrief sets side by side: "approach" or "per_class"
-    talk: tuple[str, ...]  # questions for the debrief
+    examples_per_class: int | None
+    adjustable: tuple[str, ...]  # what people choose themselves, besides the approach
+    comparison: str  # what the debrief sets side by side: "approach" or "per_class"
+    discussion: tuple[str, ...]  # questions for the debrief
 
 
 EXERCISES: Mapping[str, Exercise] = MappingProxyType(
@@ -32,14 +32,14 @@ EXERCISES: Mapping[str, Exercise] = MappingProxyType(
                 title="Same data, three approaches",
                 goal="Which approach gets the most right on the same examples, and what does it "
                 "cost in seconds?",
-                do="Choose one of the three approaches and press Start; then try another.",
+                task="Choose one of the three approaches and press Start; then try another.",
                 data="digits",
                 approaches=("transfer", "fine_tune", "hybrid"),
                 seconds=20,
-                per_class=20,
-                may_change=(),
-                compare="approach",
-                talk=(
+                examples_per_class=20,
+                adjustable=(),
+                comparison="approach",
+                discussion=(
                     "Everyone learned from other examples of the same data. How far apart are two "
                     "runs of the same approach? A gap between approaches has to be larger.",
                     "Is the best score worth its seconds? Would it be with a thousand times as "
@@ -51,15 +51,15 @@ EXERCISES: Mapping[str, Exercise] = MappingProxyType(
                 key="how-few",
                 title="How few examples are enough?",
                 goal="From how many examples of each class on does more data hardly help?",
-                do="Choose how many examples of each class to learn from and press Start; people "
+                task="Choose how many examples of each class to learn from and press Start; people "
                 "beside you should choose other numbers.",
                 data="messages",
                 approaches=("transfer",),
                 seconds=20,
-                per_class=5,
-                may_change=("per_class",),
-                compare="per_class",
-                talk=(
+                examples_per_class=5,
+                adjustable=("per_class",),
+                comparison="per_class",
+                discussion=(
                     "Where does the score stop rising? What would the next hundred examples be "
                     "worth, and what would it cost to label them?",
                     "With few examples, scores of the same number lie far apart. Why?",
@@ -71,15 +71,15 @@ EXERCISES: Mapping[str, Exercise] = MappingProxyType(
                 title="Does the frozen model know this?",
                 goal="Blood cells are nothing like the pictures that the model was pre-trained on. "
                 "Does what it knows help all the same?",
-                do="Run one that knows something (Transfer learning) and one that knows nothing "
+                task="Run one that knows something (Transfer learning) and one that knows nothing "
                 "(From scratch, or No pre-trained model), and compare.",
                 data="cells",
                 approaches=("transfer", "fine_tune", "scratch", "simple"),
                 seconds=30,
-                per_class=20,
-                may_change=(),
-                compare="approach",
-                talk=(
+                examples_per_class=20,
+                adjustable=(),
+                comparison="approach",
+                discussion=(
                     "Did the frozen model beat the method that has no pre-trained model at all? If "
                     "not, what was the pre-training good for?",
                     "How much did it gain by learning everywhere (Fine-tuning)?",

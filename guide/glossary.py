@@ -9,8 +9,8 @@ from types import MappingProxyType
 class Term:
     key: str  # in links: never rename
     title: str  # as it stands in a sentence
-    means: str  # one or two sentences, shown as they stand
-    see: tuple[str, ...] = ()  # keys of related terms
+    definition: str  # one or two sentences, shown as they stand
+    see_also: tuple[str, ...] = ()  # keys of related terms
 
 
 GLOSSARY: Mapping[str, Term] = MappingProxyType(
@@ -21,267 +21,267 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
                 Term(
                     key="accuracy",
                     title="accuracy",
-                    means="The share of examples that the model gets right.",
-                    see=("macro-f1", "interval", "test"),
+                    definition="The share of examples that the model gets right.",
+                    see_also=("macro-f1", "interval", "test"),
                 ),
                 Term(
                     key="backbone",
                     title="backbone",
-                    means="A pre-trained network without its last layer. It turns a picture or a "
+                    definition="A pre-trained network without its last layer. It turns a picture or a "
                     "text into features.",
-                    see=("head", "features", "pre-trained"),
+                    see_also=("head", "features", "pre-trained"),
                 ),
                 Term(
                     key="baseline",
                     title="baseline",
-                    means="What a much simpler way gets, such as no training at all: the line that "
+                    definition="What a much simpler way gets, such as no training at all: the line that "
                     "training has to beat.",
-                    see=("few-shot", "accuracy"),
+                    see_also=("few-shot", "accuracy"),
                 ),
                 Term(
                     key="calibration",
                     title="calibration",
-                    means="Whether a model is right as often as it says it is sure: of the answers "
+                    definition="Whether a model is right as often as it says it is sure: of the answers "
                     "given with 80 %, eight of ten should be right.",
-                    see=("probability", "temperature"),
+                    see_also=("probability", "temperature"),
                 ),
                 Term(
                     key="chat-model",
                     title="chat model",
-                    means="A large language model that answers in sentences, one word after the "
+                    definition="A large language model that answers in sentences, one word after the "
                     "other. Thaw trains none.",
-                    see=("encoder", "fine-tuning"),
+                    see_also=("encoder", "fine-tuning"),
                 ),
                 Term(
                     key="class",
                     title="class",
-                    means="One of the answers that a model may give: cat or dog; refund, delivery "
+                    definition="One of the answers that a model may give: cat or dog; refund, delivery "
                     "or praise.",
-                    see=("label",),
+                    see_also=("label",),
                 ),
                 Term(
                     key="confusion-matrix",
                     title="confusion matrix",
-                    means="A table of which class was taken for which: rows are the truth, columns "
+                    definition="A table of which class was taken for which: rows are the truth, columns "
                     "the model's answer.",
-                    see=("class", "accuracy"),
+                    see_also=("class", "accuracy"),
                 ),
                 Term(
                     key="encoder",
                     title="encoder",
-                    means="A model that turns an input into features, to be sorted or compared; "
+                    definition="A model that turns an input into features, to be sorted or compared; "
                     "unlike a chat model it writes nothing.",
-                    see=("features", "chat-model"),
+                    see_also=("features", "chat-model"),
                 ),
                 Term(
                     key="epoch",
                     title="epoch",
-                    means="One pass over all training examples. Most runs make many.",
-                    see=("step", "learning-curve"),
+                    definition="One pass over all training examples. Most runs make many.",
+                    see_also=("step", "learning-curve"),
                 ),
                 Term(
                     key="features",
                     title="features",
-                    means="The row of numbers that a backbone makes of an example. Examples that "
+                    definition="The row of numbers that a backbone makes of an example. Examples that "
                     "are alike to the model have similar ones.",
-                    see=("backbone", "head"),
+                    see_also=("backbone", "head"),
                 ),
                 Term(
                     key="few-shot",
                     title="few-shot",
-                    means="Telling classes apart by a handful of examples of each, with little or "
+                    definition="Telling classes apart by a handful of examples of each, with little or "
                     "no training.",
-                    see=("zero-shot", "features"),
+                    see_also=("zero-shot", "features"),
                 ),
                 Term(
                     key="fine-tuning",
                     title="fine-tuning",
-                    means="Starting from a pre-trained model and letting all of it, or a small "
+                    definition="Starting from a pre-trained model and letting all of it, or a small "
                     "add-on in every layer, learn your task.",
-                    see=("transfer-learning", "hybrid", "lora"),
+                    see_also=("transfer-learning", "hybrid", "lora"),
                 ),
                 Term(
                     key="from-scratch",
                     title="from scratch",
-                    means="Training a network that starts from random numbers: it knows nothing "
+                    definition="Training a network that starts from random numbers: it knows nothing "
                     "beforehand.",
-                    see=("pre-trained",),
+                    see_also=("pre-trained",),
                 ),
                 Term(
                     key="frozen",
                     title="frozen",
-                    means="Keeps its weights during training, exactly as they came. The opposite "
+                    definition="Keeps its weights during training, exactly as they came. The opposite "
                     "of learning, or thawed.",
-                    see=("thaw", "weights", "transfer-learning"),
+                    see_also=("thaw", "weights", "transfer-learning"),
                 ),
                 Term(
                     key="head",
                     title="head",
-                    means="The new last layer. It reads the features and names a class.",
-                    see=("backbone", "features"),
+                    definition="The new last layer. It reads the features and names a class.",
+                    see_also=("backbone", "features"),
                 ),
                 Term(
                     key="hybrid",
                     title="hybrid",
-                    means="First only a new head learns; then the rest thaws and adjusts gently, "
+                    definition="First only a new head learns; then the rest thaws and adjusts gently, "
                     "starting from there.",
-                    see=("transfer-learning", "fine-tuning", "learning-rate"),
+                    see_also=("transfer-learning", "fine-tuning", "learning-rate"),
                 ),
                 Term(
                     key="interval",
                     title="interval",
-                    means="The range in which a score would most likely lie with other test "
+                    definition="The range in which a score would most likely lie with other test "
                     "examples of the same kind. Of such 95 % intervals, 95 in 100 hold the truth.",
-                    see=("test", "accuracy"),
+                    see_also=("test", "accuracy"),
                 ),
                 Term(
                     key="label",
                     title="label",
-                    means="The right answer that comes with an example, given by a person.",
-                    see=("class", "training-examples"),
+                    definition="The right answer that comes with an example, given by a person.",
+                    see_also=("class", "training-examples"),
                 ),
                 Term(
                     key="layer",
                     title="layer",
-                    means="One stage of a network: numbers come in, are weighed and mixed, and go "
+                    definition="One stage of a network: numbers come in, are weighed and mixed, and go "
                     "on to the next.",
-                    see=("weights", "backbone"),
+                    see_also=("weights", "backbone"),
                 ),
                 Term(
                     key="learning-curve",
                     title="learning curve",
-                    means="A score drawn against time, passes or the number of examples, to see "
+                    definition="A score drawn against time, passes or the number of examples, to see "
                     "whether more of it would help.",
-                    see=("epoch", "validation"),
+                    see_also=("epoch", "validation"),
                 ),
                 Term(
                     key="learning-rate",
                     title="learning rate",
-                    means="How large each step of training is. Too small, and it takes for ever; "
+                    definition="How large each step of training is. Too small, and it takes for ever; "
                     "too large, and it jumps about.",
-                    see=("step",),
+                    see_also=("step",),
                 ),
                 Term(
                     key="lora",
                     title="LoRA",
-                    means="Low-rank adaptation: the model stays frozen, and a small add-on beside "
+                    definition="Low-rank adaptation: the model stays frozen, and a small add-on beside "
                     "its layers learns, often under 5 % of the numbers.",
-                    see=("fine-tuning", "frozen", "rank"),
+                    see_also=("fine-tuning", "frozen", "rank"),
                 ),
                 Term(
                     key="loss",
                     title="loss",
-                    means="The number that training makes smaller. It also counts how sure a wrong "
+                    definition="The number that training makes smaller. It also counts how sure a wrong "
                     "answer was.",
-                    see=("accuracy", "step"),
+                    see_also=("accuracy", "step"),
                 ),
                 Term(
                     key="macro-f1",
                     title="macro-F1",
-                    means="A score from 0 to 1 in which every class counts the same, however rare "
+                    definition="A score from 0 to 1 in which every class counts the same, however rare "
                     "it is.",
-                    see=("accuracy", "class"),
+                    see_also=("accuracy", "class"),
                 ),
                 Term(
                     key="overfitting",
                     title="overfitting",
-                    means="Learning the training examples by heart, chance details included, and "
+                    definition="Learning the training examples by heart, chance details included, and "
                     "doing worse on new ones.",
-                    see=("validation", "training-examples"),
+                    see_also=("validation", "training-examples"),
                 ),
                 Term(
                     key="pre-trained",
                     title="pre-trained",
-                    means="Has already learned from a large general collection, before it sees "
+                    definition="Has already learned from a large general collection, before it sees "
                     "your examples.",
-                    see=("backbone", "from-scratch"),
+                    see_also=("backbone", "from-scratch"),
                 ),
                 Term(
                     key="probability",
                     title="probability",
-                    means="How sure a model says it is of an answer, from 0 to 100 %. Over all "
+                    definition="How sure a model says it is of an answer, from 0 to 100 %. Over all "
                     "classes it adds up to 100 %.",
-                    see=("calibration", "class"),
+                    see_also=("calibration", "class"),
                 ),
                 Term(
                     key="rank",
                     title="rank",
-                    means="How many columns a LoRA add-on has. More can learn more, and cost more.",
-                    see=("lora",),
+                    definition="How many columns a LoRA add-on has. More can learn more, and cost more.",
+                    see_also=("lora",),
                 ),
                 Term(
                     key="seed",
                     title="seed",
-                    means="The number that chance starts from. The same seed gives the same "
+                    definition="The number that chance starts from. The same seed gives the same "
                     "choice of examples.",
-                    see=("split",),
+                    see_also=("split",),
                 ),
                 Term(
                     key="split",
                     title="split",
-                    means="How examples are divided: some to learn from, some to check progress, "
+                    definition="How examples are divided: some to learn from, some to check progress, "
                     "some for the one test at the end.",
-                    see=("training-examples", "validation", "test"),
+                    see_also=("training-examples", "validation", "test"),
                 ),
                 Term(
                     key="step",
                     title="step",
-                    means="One small change of the weights, after a look at a few examples.",
-                    see=("epoch", "learning-rate", "loss"),
+                    definition="One small change of the weights, after a look at a few examples.",
+                    see_also=("epoch", "learning-rate", "loss"),
                 ),
                 Term(
                     key="temperature",
                     title="temperature",
-                    means="One number that makes all answers of a model less sure (above 1) or "
+                    definition="One number that makes all answers of a model less sure (above 1) or "
                     "surer (below 1). It changes no answer.",
-                    see=("calibration", "probability"),
+                    see_also=("calibration", "probability"),
                 ),
                 Term(
                     key="test",
                     title="test",
-                    means="Examples that are looked at once, at the end. Their score is the one to "
+                    definition="Examples that are looked at once, at the end. Their score is the one to "
                     "believe.",
-                    see=("validation", "interval"),
+                    see_also=("validation", "interval"),
                 ),
                 Term(
                     key="thaw",
                     title="thaw",
-                    means="Let a layer that was frozen learn again.",
-                    see=("frozen", "hybrid"),
+                    definition="Let a layer that was frozen learn again.",
+                    see_also=("frozen", "hybrid"),
                 ),
                 Term(
                     key="training-examples",
                     title="training examples",
-                    means="The examples that a model learns from.",
-                    see=("validation", "test", "split"),
+                    definition="The examples that a model learns from.",
+                    see_also=("validation", "test", "split"),
                 ),
                 Term(
                     key="transfer-learning",
                     title="transfer learning",
-                    means="Keeping the pre-trained model frozen and teaching only a new head to "
+                    definition="Keeping the pre-trained model frozen and teaching only a new head to "
                     "read its features.",
-                    see=("frozen", "head", "fine-tuning"),
+                    see_also=("frozen", "head", "fine-tuning"),
                 ),
                 Term(
                     key="validation",
                     title="validation",
-                    means="Examples held back from training to check progress and to choose when "
+                    definition="Examples held back from training to check progress and to choose when "
                     "to stop. Thaw calls them checks.",
-                    see=("test", "overfitting"),
+                    see_also=("test", "overfitting"),
                 ),
                 Term(
                     key="weights",
                     title="weights",
-                    means="The numbers inside a network that training changes; also called "
+                    definition="The numbers inside a network that training changes; also called "
                     "parameters.",
-                    see=("layer", "frozen"),
+                    see_also=("layer", "frozen"),
                 ),
                 Term(
                     key="zero-shot",
                     title="zero-shot",
-                    means="Telling classes apart by their names alone, without any example of "
+                    definition="Telling classes apart by their names alone, without any example of "
                     "them.",
-                    see=("few-shot",),
+                    see_also=("few-shot",),
                 ),
             ),
             key=lambda term: term.title.lower(),
@@ -293,5 +293,7 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
 def search(asked: str) -> tuple[Term, ...]:
     """The terms that hold every word of `asked`, those with it in their title first."""
     words = asked.lower().split()
-    hits = [t for t in GLOSSARY.values() if all(w in f"{t.title} {t.means}".lower() for w in words)]
+    hits = [
+        t for t in GLOSSARY.values() if all(w in f"{t.title} {t.definition}".lower() for w in words)
+    ]
     return tuple(sorted(hits, key=lambda t: not all(w in t.title.lower() for w in words)))

@@ -82,8 +82,8 @@ class InRange(NamedTuple):
     """A test on one fact, kept as data: it lies between the two, both included."""
 
     fact: str
-    least: float = -inf
-    most: float = inf
+    low: float = -inf
+    high: float = inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +91,15 @@ class NarrationRule:
     key: str  # in test names: never rename
     kind: str  # what it is about: of each, one row speaks
     when: tuple[InRange, ...]  # all must hold
-    says: str  # filled in with the facts
-    do: str = ""  # a key of ACTIONS
+    template: str  # filled in with the facts
+    action: str = ""  # a key of ACTIONS
     live: bool = False  # said while it runs; else at the end
 
 
 class Narration(NamedTuple):
-    rows: tuple[NarrationRule, ...]  # that spoke
-    words: str
-    do: str  # a key of ACTIONS; "" where nothing is to be done
+    rules: tuple[NarrationRule, ...]  # that spoke
+    text: str
+    action: str  # a key of ACTIONS; "" where nothing is to be done
 
 
 MAX_SENTENCES = 2  # of the rows that speak: more are not read
@@ -107,7 +107,7 @@ MAX_SENTENCES = 2  # of the rows that speak: more are not read
 
 def matches(test: InRange, facts: RunFacts) -> bool:
     value = getattr(facts, test.fact)
-    return value is not None and test.least <= value <= test.most
+    return value is not None and test.low <= value <= test.high
 
 
 def narrate(facts: RunFacts, rows: Sequence[NarrationRule], *, live: bool = False) -> Narration:
@@ -119,8 +119,8 @@ def narrate(facts: RunFacts, rows: Sequence[NarrationRule], *, live: bool = Fals
             spoke.setdefault(row.kind, row)
     rest = spoke.pop(FALLBACK, None)
     chosen = tuple(spoke.values())[: 1 if live else MAX_SENTENCES] or ((rest,) if rest else ())
-    words = " ".join(row.says.format(**vars(facts)) for row in chosen)
-    return Narration(chosen, words, next((row.do for row in chosen if row.do), ""))
+    words = " ".join(row.template.format(**vars(facts)) for row in chosen)
+    return Narration(chosen, words, next((row.action for row in chosen if row.action), ""))
 
 
 FALLBACK = "rest"  # the kind that speaks where no other does
@@ -135,159 +135,159 @@ FINAL_RULES = (
     NarrationRule(
         key="chance",
         kind="score",
-        when=(InRange("above_commonest", most=0),),
-        says="It has {right:,} of {tests:,} right, and always answering '{commonest}' would have "
+        when=(InRange("above_commonest", high=0),),
+        template="It has {right:,} of {tests:,} right, and always answering '{commonest}' would have "
         "{commonest_share:.0%}: from these test examples it cannot be told that it learned "
         "anything.",
-        do="look-over",
+        action="look-over",
     ),
     NarrationRule(
         key="few-tests",
         kind="score",
-        when=(InRange("width", least=0.25),),
-        says="There are only {tests:,} test examples: of others like them it may have anything "
+        when=(InRange("width", low=0.25),),
+        template="There are only {tests:,} test examples: of others like them it may have anything "
         "from {test_low:.0%} to {test_high:.0%} right.",
-        do="add-examples",
+        action="add-examples",
     ),
     NarrationRule(
         key="stopped",
         kind="learning",
         when=(InRange("stopped", 1),),
-        says="You stopped it early: this is the best that it had found by then.",
-        do="again",
+        template="You stopped it early: this is the best that it had found by then.",
+        action="again",
     ),
     NarrationRule(
         key="skipped",
         kind="learning",
         when=(InRange("skipped", 1),),
-        says="Its {budget:g} seconds were over before the second part could begin: only the new "
+        template="Its {budget:g} seconds were over before the second part could begin: only the new "
         "last layer has learned.",
-        do="more-seconds",
+        action="more-seconds",
     ),
     NarrationRule(
         key="time-was-short",
         kind="learning",
-        when=(InRange("cut", 1), InRange("falling", 1), InRange("looks", least=3)),
-        says="Its loss on new examples was still falling at the last step, and its plan for "
+        when=(InRange("cut", 1), InRange("falling", 1), InRange("looks", low=3)),
+        template="Its loss on new examples was still falling at the last step, and its plan for "
         "{budget:g} seconds held no more steps: it had not learned all that it can.",
-        do="more-seconds",
+        action="more-seconds",
     ),
     NarrationRule(
         key="thaw-did-not-help",
         kind="learning",
         when=(
             InRange("phases", 2),
-            InRange("best_pass", most=0),
+            InRange("best_pass", high=0),
             InRange("flat", 3),
             InRange("checks", RELIABLE_VALIDATION_EXAMPLES),
         ),
-        says="On the {checks:,} checks nothing after the first part was better: letting the whole "
+        template="On the {checks:,} checks nothing after the first part was better: letting the whole "
         "model learn did not help here.",
-        do="frozen",
+        action="frozen",
     ),
     NarrationRule(
         key="memorising",
         kind="learning",
         when=(
-            InRange("train_share", least=0.98),
-            InRange("gap_low", least=LARGE_GAP),
-            InRange("flat", least=1),
-            InRange("best_pass", least=0.5),
+            InRange("train_share", low=0.98),
+            InRange("gap_low", low=LARGE_GAP),
+            InRange("flat", low=1),
+            InRange("best_pass", low=0.5),
         ),
-        says="Training accuracy is {train_share:.0%}, but new examples ({check_share:.0%} right) "
+        template="Training accuracy is {train_share:.0%}, but new examples ({check_share:.0%} right) "
         "stopped improving at pass {best_pass:.0f}: it is memorising. More examples would help "
         "more than more training.",
-        do="more-examples",
+        action="more-examples",
     ),
     NarrationRule(
         key="gap",
         kind="learning",
-        when=(InRange("gap_low", least=LARGE_GAP), InRange("train_share")),
-        says="It has {train_share:.0%} of the examples it learns from right and {check_share:.0%} "
+        when=(InRange("gap_low", low=LARGE_GAP), InRange("train_share")),
+        template="It has {train_share:.0%} of the examples it learns from right and {check_share:.0%} "
         "of new ones: part of what it learned holds for its own examples only.",
-        do="more-examples",
+        action="more-examples",
     ),
     NarrationRule(
         key="few-checks",
         kind="learning",
-        when=(InRange("checks", most=FEW_VALIDATION_EXAMPLES - 1),),
-        says="Only {checks:,} examples checked its progress, so its curve says little; the test "
+        when=(InRange("checks", high=FEW_VALIDATION_EXAMPLES - 1),),
+        template="Only {checks:,} examples checked its progress, so its curve says little; the test "
         "says more.",
-        do="more-examples",
+        action="more-examples",
     ),
     NarrationRule(
         key="unanswered",
         kind="classes",
-        when=(InRange("unanswered_tests", least=5),),
-        says="It never answered '{unanswered}', though {unanswered_tests:,} test examples are of "
+        when=(InRange("unanswered_tests", low=5),),
+        template="It never answered '{unanswered}', though {unanswered_tests:,} test examples are of "
         "that class.",
-        do="mistakes",
+        action="mistakes",
     ),
     NarrationRule(
         key="lopsided",
         kind="classes",
-        when=(InRange("commonest_share", least=0.6), InRange("flatters", least=LARGE_GAP)),
-        says="{commonest_share:.0%} of the test examples are '{commonest}', so the share that is "
+        when=(InRange("commonest_share", low=0.6), InRange("flatters", low=LARGE_GAP)),
+        template="{commonest_share:.0%} of the test examples are '{commonest}', so the share that is "
         "right flatters: with every class counted the same (macro-F1) it is {macro_f1:.2f}.",
-        do="mistakes",
+        action="mistakes",
     ),
     NarrationRule(
         key="too-sure",
         kind="sure",
-        when=(InRange("sure_high", most=MIN_CONFIDENCE - 0.001),),
-        says=f"It is too sure of itself: of {{sure:,}} answers given with at least {MIN_CONFIDENCE:.0%} only "
+        when=(InRange("sure_high", high=MIN_CONFIDENCE - 0.001),),
+        template=f"It is too sure of itself: of {{sure:,}} answers given with at least {MIN_CONFIDENCE:.0%} only "
         "{sure_right:,} are right.",
-        do="sure",
+        action="sure",
     ),
     NarrationRule(
         key="no-gain",
         kind="worth",
-        when=(InRange("gain", most=0), InRange("checks", least=FEW_VALIDATION_EXAMPLES)),
-        says="It has no more of the checks right ({check_share:.0%}) than no training at all "
+        when=(InRange("gain", high=0), InRange("checks", low=FEW_VALIDATION_EXAMPLES)),
+        template="It has no more of the checks right ({check_share:.0%}) than no training at all "
         "({baseline:.0%}).",
-        do="none",
+        action="none",
     ),
     NarrationRule(
         key="all-right",
         kind="score",
-        when=(InRange("test_share", least=1),),
-        says="All {tests:,} test examples are right; of others like them most likely at least "
+        when=(InRange("test_share", low=1),),
+        template="All {tests:,} test examples are right; of others like them most likely at least "
         "{test_low:.0%} are.",
-        do="take",
+        action="take",
     ),
     NarrationRule(
         key="ahead",
         kind="learning",
         when=(
-            InRange("ahead", least=LARGE_GAP),
-            InRange("check_share", least=0.5),
+            InRange("ahead", low=LARGE_GAP),
+            InRange("check_share", low=0.5),
             InRange("train_share"),
         ),
-        says="New examples are answered better ({check_share:.0%}) than those it learned from "
+        template="New examples are answered better ({check_share:.0%}) than those it learned from "
         "({train_share:.0%}): those were counted on the way, while it was still learning, and may "
         "be made harder for it. So nothing was learned by heart.",
-        do="others",
+        action="others",
     ),
     NarrationRule(
         key="carries-over",
         kind="learning",
         when=(
-            InRange("gap_high", most=LARGE_GAP),
-            InRange("ahead", most=LARGE_GAP),
-            InRange("check_share", least=0.5),
+            InRange("gap_high", high=LARGE_GAP),
+            InRange("ahead", high=LARGE_GAP),
+            InRange("check_share", low=0.5),
             InRange("train_share"),
         ),
-        says="New examples are answered nearly as well ({check_share:.0%}) as those it learned "
+        template="New examples are answered nearly as well ({check_share:.0%}) as those it learned "
         "from ({train_share:.0%}): what it learned carries over.",
-        do="others",
+        action="others",
     ),
     NarrationRule(
         key="nothing-stands-out",
         kind=FALLBACK,
-        when=(InRange("tests", least=1),),
-        says="Nothing stands out: {right:,} of {tests:,} are right. Whether another approach does "
+        when=(InRange("tests", low=1),),
+        template="Nothing stands out: {right:,} of {tests:,} are right. Whether another approach does "
         "better, only a comparison can tell.",
-        do="others",
+        action="others",
     ),
 )
 
@@ -296,54 +296,54 @@ LIVE_RULES = (
         key="live-all-right",
         kind="now",
         live=True,
-        when=(InRange("check_share", least=1), InRange("looks", least=2)),
-        says="All {checks:,} new examples (the checks) are right: the test asks others.",
+        when=(InRange("check_share", low=1), InRange("looks", low=2)),
+        template="All {checks:,} new examples (the checks) are right: the test asks others.",
     ),
     NarrationRule(
         key="live-memorising",
         kind="now",
         live=True,
         when=(
-            InRange("train_share", least=0.98),
-            InRange("gap_low", least=LARGE_GAP),
-            InRange("flat", least=3),
+            InRange("train_share", low=0.98),
+            InRange("gap_low", low=LARGE_GAP),
+            InRange("flat", low=3),
         ),
-        says="It knows its own examples; new ones stopped improving at pass {best_pass:.0f}.",
+        template="It knows its own examples; new ones stopped improving at pass {best_pass:.0f}.",
     ),
     NarrationRule(
         key="live-flat",
         kind="now",
         live=True,
-        when=(InRange("flat", least=3),),
-        says="New examples have not been answered better since pass {best_pass:.0f}.",
+        when=(InRange("flat", low=3),),
+        template="New examples have not been answered better since pass {best_pass:.0f}.",
     ),
     NarrationRule(
         key="live-rising",
         kind="now",
         live=True,
-        when=(InRange("rise", least=1.25), InRange("looks", least=3)),
-        says="The loss on new examples is rising: it grows surer of wrong answers.",
+        when=(InRange("rise", low=1.25), InRange("looks", low=3)),
+        template="The loss on new examples is rising: it grows surer of wrong answers.",
     ),
     NarrationRule(
         key="live-below",
         kind="now",
         live=True,
-        when=(InRange("gain_high", most=0), InRange("looks", least=2)),
-        says="So far below what no training at all gets ({baseline:.0%}).",
+        when=(InRange("gain_high", high=0), InRange("looks", low=2)),
+        template="So far below what no training at all gets ({baseline:.0%}).",
     ),
     NarrationRule(
         key="live-improving",
         kind="now",
         live=True,
-        when=(InRange("falling", 1), InRange("looks", least=3)),
-        says="It is still getting better: {check_share:.0%} of new examples are right.",
+        when=(InRange("falling", 1), InRange("looks", low=3)),
+        template="It is still getting better: {check_share:.0%} of new examples are right.",
     ),
     NarrationRule(
         key="live-so-far",
         kind="now",
         live=True,
-        when=(InRange("looks", least=1),),
-        says="So far {check_share:.0%} of new examples (the checks) are right.",
+        when=(InRange("looks", low=1),),
+        template="So far {check_share:.0%} of new examples (the checks) are right.",
     ),
 )
 

@@ -33,13 +33,13 @@ class Answers:
                 raise BadAnswer(f"{key} cannot be {answer!r}. {hint}It can be {', '.join(known)}.")
 
     @classmethod
-    def of(cls, answers: Mapping[str, str | None]) -> "Answers":
+    def from_mapping(cls, answers: Mapping[str, str | None]) -> "Answers":
         """Answers from a mapping (a link, a form): what is missing or None is unsure."""
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in answers.items() if key in known and value})
 
     @classmethod
-    def every(cls) -> Iterator["Answers"]:
+    def all_combinations(cls) -> Iterator["Answers"]:
         """Every combination of answers that the questions allow, unsure included."""
         keys = list(QUESTIONS)
         options = [[*(option.key for option in QUESTIONS[key].options), UNSURE] for key in keys]
@@ -61,10 +61,10 @@ class Question:
     title: str
     help: str
     options: tuple[Option, ...]
-    follows: tuple[str, tuple[str, ...]] | None = None  # (question, its answers)
+    depends_on: tuple[str, tuple[str, ...]] | None = None  # (question, its answers)
 
-    def is_asked(self, answers: Answers) -> bool:
-        return self.follows is None or getattr(answers, self.follows[0]) in self.follows[1]
+    def applies_to(self, answers: Answers) -> bool:
+        return self.depends_on is None or getattr(answers, self.depends_on[0]) in self.depends_on[1]
 
 
 MODERATE_MIN_EXAMPLES_PER_CLASS = 30  # ours: the article says "limited" without a number
@@ -112,7 +112,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
                 key="data_quality",
                 title="How clean are they?",
                 help="Wrong labels, doubles, and examples unlike what the model will meet later.",
-                follows=("data_volume", ("moderate", "large")),
+                depends_on=("data_volume", ("moderate", "large")),
                 options=(
                     Option(
                         key="good",
@@ -150,7 +150,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
                 key="reuse",
                 title="Will the same model serve more tasks later?",
                 help="A frozen model is computed once and shared by all the tasks built on it.",
-                follows=("compute", ("minutes", "hours", "ample")),
+                depends_on=("compute", ("minutes", "hours", "ample")),
                 options=(
                     Option(key="once", title="Just this one", example="one task, one model"),
                     Option(

@@ -15,7 +15,7 @@ class When(NamedTuple):
     """A test on one answer, kept as data: a page can print it, a test can stand on its edge."""
 
     question: str
-    is_one_of: tuple[str, ...]
+    answers: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +26,11 @@ class Rule:
     vote: float  # -1 transfer learning … +1 fine-tuning; 0: it speaks, and pulls neither way
     because: str  # shown to the visitor as it stands
     source: str  # "article" or "ours"
-    but: str = ""  # where the article contradicts itself
+    caveat: str = ""  # where the article contradicts itself
 
 
 def matches(test: When, answers: Answers) -> bool:
-    return getattr(answers, test.question) in test.is_one_of
+    return getattr(answers, test.question) in test.answers
 
 
 def match_rules(answers: Answers, rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -56,7 +56,7 @@ RULES = (
         because="With few examples, a model that may change everywhere learns them by heart. "
         "Building on what it already knows needs fewer.",
         source="article",
-        but="Elsewhere the article calls fine-tuning particularly valuable for organisations "
+        caveat="Elsewhere the article calls fine-tuning particularly valuable for organisations "
         "with limited data. Its table of decision factors says the opposite; Thaw follows the "
         "table, and lets you test it.",
     ),
@@ -95,7 +95,7 @@ RULES = (
         because="With modern techniques such as LoRA, which trains a small add-on in place of "
         "the whole model, fine-tuning can be the thriftier choice.",
         source="article",
-        but="Elsewhere the article praises transfer learning for needing less computation, and "
+        caveat="Elsewhere the article praises transfer learning for needing less computation, and "
         "on most machines it does. So this rule has only half a vote.",
     ),
     Rule(
@@ -164,4 +164,4 @@ def to_markdown(rules: Sequence[Rule] = RULES) -> str:
 
 
 def _format_condition(test: When) -> str:
-    return f"`{test.question}` {' or '.join(test.is_one_of)}"
+    return f"`{test.question}` {' or '.join(test.answers)}"

@@ -14,13 +14,13 @@ class Topic:
     title: str  # in the list of topics
     heading: str
     text: str  # Markdown, with words of the glossary in brackets
-    see: Mapping[str, str]  # settings that the page Run fills in
-    watch: str  # what to look at in that run
+    run_params: Mapping[str, str]  # settings that the page Run fills in
+    observation: str  # what to look at in that run
 
     @property
-    def address(self) -> dict[str, str]:
+    def query_params(self) -> dict[str, str]:
         """What the link to Run says: `see`, and plainly so what the guide may have set."""
-        return {"what_learns": "auto"} | dict(self.see)
+        return {"what_learns": "auto"} | dict(self.run_params)
 
 
 TOPICS: Mapping[str, Topic] = MappingProxyType(
@@ -41,9 +41,9 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "- **Hybrid.** A bit of both: first the names, then the eye learns what the names "
                 "missed.\n\n"
                 "In a network the eye is the [[backbone]], and the names are the [[head]].",
-                see={"approach": "transfer", "data": "vehicles", "per_class": "20",
+                run_params={"approach": "transfer", "data": "vehicles", "per_class": "20",
                      "seconds": "20"},
-                watch="The part *Frozen and learning*: only the last line changes.",
+                observation="The part *Frozen and learning*: only the last line changes.",
             ),
             Topic(
                 key="backbone",
@@ -58,8 +58,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "examples.\n\n"
                 "Whether that beats comparing plain pixels depends on your pictures. Try all three "
                 "kinds below.",
-                see={"approach": "none", "data": "cells", "per_class": "5", "seconds": "10"},
-                watch="Nothing is trained: each test picture gets the class whose examples have "
+                run_params={"approach": "none", "data": "cells", "per_class": "5", "seconds": "10"},
+                observation="Nothing is trained: each test picture gets the class whose examples have "
                 "the most similar features.",
             ),
             Topic(
@@ -75,8 +75,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "Drag the slider, for a task near to what the network knows and for one far from "
                 "it, with few examples and with many. What counts is how many *new* points are "
                 "right.",
-                see={"approach": "hybrid", "data": "cells", "per_class": "20", "seconds": "20"},
-                watch="*Frozen and learning*, and the map: it stands still, then moves when the "
+                run_params={"approach": "hybrid", "data": "cells", "per_class": "20", "seconds": "20"},
+                observation="*Frozen and learning*, and the map: it stands still, then moves when the "
                 "layers thaw.",
             ),
             Topic(
@@ -90,9 +90,9 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "cannot describe every change, only simple ones; for a new task these are often "
                 "enough, and there are far fewer numbers to learn.\n\n"
                 "The thickness of the thin tables is the [[rank]]. Thaw uses {rank}.",
-                see={"approach": "fine_tune", "data": "messages", "per_class": "20",
+                run_params={"approach": "fine_tune", "data": "messages", "per_class": "20",
                      "seconds": "30", "what_learns": "lora"},
-                watch="*Frozen and learning*: a little learns in every layer.",
+                observation="*Frozen and learning*: a little learns in every layer.",
             ),
             Topic(
                 key="few",
@@ -106,8 +106,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "is [[overfitting]]. On new points it is far off. With many marks chance evens "
                 "out; now being stiff is what holds a method back.\n\n"
                 "Drag the slider and watch the two errors on *new* points change places.",
-                see={"approach": "scratch", "data": "digits", "per_class": "5", "seconds": "20"},
-                watch="The gap between the dotted curve (examples it learns from) and the other.",
+                run_params={"approach": "scratch", "data": "digits", "per_class": "5", "seconds": "20"},
+                observation="The gap between the dotted curve (examples it learns from) and the other.",
             ),
             Topic(
                 key="hybrid",
@@ -122,8 +122,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "Below is the small network of *Frozen or learning*, on a task somewhat like what "
                 "it knows, with {examples} examples. It is a toy: on real data, the page Compare "
                 "tells.",
-                see={"approach": "hybrid", "data": "vehicles", "per_class": "50", "seconds": "30"},
-                watch="The line in the curve where the layers thaw.",
+                run_params={"approach": "hybrid", "data": "vehicles", "per_class": "50", "seconds": "30"},
+                observation="The line in the curve where the layers thaw.",
             ),
             Topic(
                 key="shots",
@@ -137,8 +137,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "Choose a message and see how like it is to each name. Some answers are wrong. The "
                 "chart shows how many were right in the [[test]]: names can be worth more than "
                 "a few examples, and many examples more than names.",
-                see={"approach": "none", "data": "messages", "per_class": "0", "seconds": "10"},
-                watch="The test score, with no example of any class.",
+                run_params={"approach": "none", "data": "messages", "per_class": "0", "seconds": "10"},
+                observation="The test score, with no example of any class.",
             ),
             Topic(
                 key="chat",
@@ -154,9 +154,9 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "**Not the same:** there is no list of right answers to count; a good prompt may "
                 "replace training; making a model helpful takes people's preferences; and it needs "
                 "far larger computers.",
-                see={"approach": "transfer", "data": "messages", "per_class": "20",
+                run_params={"approach": "transfer", "data": "messages", "per_class": "20",
                      "seconds": "20"},
-                watch="How long it takes to sort messages with a small encoder.",
+                observation="How long it takes to sort messages with a small encoder.",
             ),
             Topic(
                 key="curve",
@@ -171,9 +171,9 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "- Both still rise at the end: it was stopped too soon.\n"
                 "- Both jump about: the [[learning-rate|learning rate]] is too high.\n\n"
                 "Below are four real runs of a small network. Which is which?",
-                see={"approach": "fine_tune", "data": "digits", "per_class": "10",
+                run_params={"approach": "fine_tune", "data": "digits", "per_class": "10",
                      "seconds": "20"},
-                watch="The two lines in *How much is right*.",
+                observation="The two lines in *How much is right*.",
             ),
             Topic(
                 key="interval",
@@ -187,9 +187,9 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "More examples make the bars shorter, but slowly: for half the length it takes "
                 "four times as many. And when the bars of two models overlap widely, the better "
                 "score may be luck.",
-                see={"approach": "transfer", "data": "digits", "per_class": "10",
+                run_params={"approach": "transfer", "data": "digits", "per_class": "10",
                      "seconds": "10"},
-                watch="The bar around the test score.",
+                observation="The bar around the test score.",
             ),
         )
     }

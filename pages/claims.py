@@ -47,12 +47,12 @@ def draw_claim(claim: Claim, ships: dict | None, jobs: list[Run]) -> None:
         st.badge(word, icon=icon, color=colour)
         left, right = st.columns([1, 1.2], gap="large")
         with left:
-            st.markdown(f"**The article says:** {link_terms(claim.article)}")
+            st.markdown(f"**The article says:** {link_terms(claim.quote)}")
             st.markdown(f"**The experiment:** {link_terms(claim.experiment)}")
             with st.expander("When does it hold?", icon=":material/balance:"):
                 st.markdown(
-                    f"- **Holds:** {claim.holds}\n- **Holds partly:** {claim.partly}\n"
-                    f"- **Does not hold here:** {claim.fails}\n- **Cannot tell yet:** all else."
+                    f"- **Holds:** {claim.holds_when}\n- **Holds partly:** {claim.partly_when}\n"
+                    f"- **Does not hold here:** {claim.fails_when}\n- **Cannot tell yet:** all else."
                 )
             draw_run_button(claim, ships, jobs[0] if jobs else None)
         with right:
@@ -92,7 +92,7 @@ def format_minutes(seconds: float) -> str:
 
 
 def watch_job(job: Run) -> None:
-    job = get_store().find(job.id)
+    job = get_store().get_run(job.id)
     if job.is_over:
         st.rerun()
     events = read_events(job.id, None)
@@ -101,7 +101,7 @@ def watch_job(job: Run) -> None:
     share = len(done) / begun[-1].total if begun else 0.0
     st.progress(share, text=describe_status(job, begun[-1] if begun else None))
     for event in done[-3:]:
-        st.caption(f"{describe_run(event)}: {event.right} of {event.tests} right")
+        st.caption(f"{describe_run(event)}: {event.correct} of {event.test_examples} right")
     draw_stop_and_cancel(job, "Stop here and judge what there is")
 
 
@@ -109,15 +109,21 @@ def describe_status(job: Run, now: ClaimRunStarted | None) -> str:
     """One line that is always true."""
     if now:
         stopping = " Stopping…" if job.stop else ""
-        return f"Run {now.number + 1} of {now.total}: {describe_run(now)}.{stopping}"
+        return f"Run {now.index + 1} of {now.total}: {describe_run(now)}.{stopping}"
     if job.claimed:
         return "Reading the data and the model."
-    wait = get_store().wait(job.visitor, job.id)
-    return f"Waiting: {tell.describe_wait(wait)}" if wait.ahead else "Waiting for a free process."
+    wait = get_store().estimate_wait(job.visitor, job.id)
+    return (
+        f"Waiting: {tell.describe_wait(wait)}" if wait.position else "Waiting for a free process."
+    )
 
 
 def describe_run(run: ClaimRunStarted | ClaimRunDone) -> str:
-    many = f"{run.per_class} of each class" if run.per_class else "names of the classes alone"
+    many = (
+        f"{run.examples_per_class} of each class"
+        if run.examples_per_class
+        else "names of the classes alone"
+    )
     return f"{APPROACHES[run.approach].title} on {format_data_title(run.data)}, {many}"
 
 
@@ -171,7 +177,7 @@ st.markdown(
     "verdict is about this data and these models; yours may differ: **Compare** tells."
 )
 bundled_results = claims.load_results()
-visitor_jobs = get_store().of_visitor(current_visitor(), limit=MAX_JOBS_SEARCHED, kind="claim")
+visitor_jobs = get_store().list_runs(current_visitor(), limit=MAX_JOBS_SEARCHED, kind="claim")
 for claim in CLAIMS.values():
     draw_claim(
         claim,

@@ -37,6 +37,7 @@ from trainers.events import (
     Stage,
 )
 from trainers.jobs import PLAN_FIELDS, LearningCurve
+from trainers.reports.sentences import format_count
 from trainers.store import CANCELLED, FINISHED, Run, RunNotFound, get_store
 
 POLL_SECONDS = 0.5
@@ -54,7 +55,7 @@ def draw_overview() -> None:
         )
     )
     st.page_link("run.py", label="Set it up on the Run page", icon=":material/play_circle:")
-    mine = get_store().of_visitor(current_visitor(), limit=10, kind="compare")
+    mine = get_store().list_runs(current_visitor(), limit=10, kind="compare")
     if mine:
         st.markdown("## Your latest comparisons")
     for job in mine:
@@ -97,7 +98,7 @@ def watch_job(job: Run) -> None:
     was_over = job.is_over
     if not can_still_open(job):
         st.rerun()
-    job = get_store().find(job.id)
+    job = get_store().get_run(job.id)
     if job.is_over and not was_over:
         st.rerun()
     lanes = [
@@ -106,7 +107,7 @@ def watch_job(job: Run) -> None:
     runs = {}
     for lane_started in lanes:
         with suppress(RunNotFound):  # deleted by itself: its score is in the result
-            runs[lane_started.approach] = get_store().find(lane_started.run)
+            runs[lane_started.approach] = get_store().get_run(lane_started.run_id)
     ids = [job.id, *(run.id for run in runs.values())]
     stories = {key: tell.fold_events(read_events(run.id, ids)) for key, run in runs.items()}
     st.progress(compute_progress(job, stories), text=describe_status(job, runs, stories))
@@ -154,9 +155,11 @@ def describe_status(job: Run, runs: dict[str, Run], stories: dict[str, RunSnapsh
         text = (job.result or {}).get("text", "")
         return escape_markdown(f"This comparison ended without a result. {text}")
     if not job.claimed:
-        wait = get_store().wait(job.visitor, job.id)
+        wait = get_store().estimate_wait(job.visitor, job.id)
         return (
-            f"Waiting: {tell.describe_wait(wait)}" if wait.ahead else "Waiting for a free process."
+            f"Waiting: {tell.describe_wait(wait)}"
+            if wait.position
+            else "Waiting for a free process."
         )
     if not runs:
         told = tell.fold_events(read_events(job.id, None)).stage
@@ -190,8 +193,8 @@ def describe_lane(story: RunSnapshot | None) -> str:
         return f"{story.end.test_accuracy:.0%} right in the test, {story.end.seconds:.1f} s"
     if story.end:
         return "ended without a score"
-    if story.looks:
-        return f"{story.looks[-1].accuracy:.0%} of the checks right"
+    if story.evaluations:
+        return f"{story.evaluations[-1].accuracy:.0%} of the checks right"
     return "starting"
 
 
@@ -225,7 +228,7 @@ def draw_verdict(found: dict, tried: PilotDone | None) -> None:
         )
         if tried:
             st.markdown(
-                f"{escape_markdown(tried.words)} So the advice was {_format_badge(found['advised'])}."
+                f"{escape_markdown(tried.summary)} So the advice was {_format_badge(found['advised'])}."
             )
         st.markdown(escape_markdown(found["verdict"]))
 
@@ -326,7 +329,7 @@ def format_cost_table(found: dict) -> list[str]:
     for run in sort_by_score(found):
         rows.append(
             f"| {_format_badge(run['approach'])} | {run['seconds']:.1f} s"
-            f" | {tell.count(run['learnable_parameters'])}"
+            f" | {format_count(run['learnable_parameters'])}"
             f" | {format_bytes(run['peak_memory_bytes'])} | {format_bytes(run['stored_bytes'])} |"
         )
     return rows
@@ -382,7 +385,7 @@ CURVE_TIME_FACTOR = (
 
 def find_curve_job(job: Run, wanted: LearningCurve) -> Run | None:
     """The newest curves with these settings; what a reload, or a link, shows again."""
-    mine = get_store().of_visitor(job.visitor, kind="curve")
+    mine = get_store().list_runs(job.visitor, kind="curve")
     return next((one for one in mine if replace(one.plan, seconds=wanted.seconds) == wanted), None)
 
 
@@ -403,23 +406,23 @@ def draw_curve_offer(job: Run, wanted: LearningCurve) -> None:
 
 def watch_curves(job: Run) -> None:
     was_over = job.is_over
-    job = get_store().find(job.id)
+    job = get_store().get_run(job.id)
     if job.is_over and not was_over:
         st.rerun()
     events = read_events(job.id, None)
     points = [event for event in events if isinstance(event, CurvePoint)]
     end = events[-1] if events and isinstance(events[-1], LearningCurveDone) else None
     if end:
-        st.markdown(_format_bullets(end.words))
+        st.markdown(_format_bullets(end.summary))
     else:
         st.progress(*describe_curve_progress(job, events))
         draw_stop_and_cancel(job, "Stop here and show what there is")
     if not points:
         return
     draw_live_plot(
-        charts.learning_curves(points, end.forecast if end else ()),
+        charts.learning_curves(points, end.extrapolation if end else ()),
         key="curves",
-        alt=end.words if end else "; ".join(describe_point(point) for point in points),
+        alt=end.summary if end else "; ".join(describe_point(point) for point in points),
     )
     st.caption(
         "All on the same test. A small mark is one choice of examples (hollow: there was no time "
@@ -430,8 +433,8 @@ def watch_curves(job: Run) -> None:
 def describe_curve_progress(job: Run, events: list[Event]) -> tuple[float, str]:
     """How much of the curves' time is over, 0..1, and a line that is always true."""
     if not job.claimed:
-        wait = get_store().wait(job.visitor, job.id)
-        ahead = tell.describe_wait(wait) if wait.ahead else "for a free process."
+        wait = get_store().estimate_wait(job.visitor, job.id)
+        ahead = tell.describe_wait(wait) if wait.position else "for a free process."
         return 0.0, f"Waiting: {ahead}"
     now = [event for event in events if isinstance(event, Stage | Progress)]
     if not now:
@@ -446,7 +449,7 @@ def describe_curve_progress(job: Run, events: list[Event]) -> tuple[float, str]:
 
 def describe_point(point: CurvePoint) -> str:
     title = APPROACHES[point.approach].title
-    return f"{title} with {point.per_class} of each class: {point.right / point.tests:.0%}"
+    return f"{title} with {point.examples_per_class} of each class: {point.correct / point.test_examples:.0%}"
 
 
 def _has_curves(job: Run) -> bool:

@@ -202,7 +202,7 @@ def draw_dataset_list() -> None:
                 else ""
             )
             st.caption(
-                f"{escape_markdown(upload.about)} {format_bytes(upload.bytes)}, {format_added_time(upload.created)}.{unused}"
+                f"{escape_markdown(upload.description)} {format_bytes(upload.size_bytes)}, {format_added_time(upload.created_at)}.{unused}"
             )
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")
@@ -232,7 +232,7 @@ def format_added_time(moment: float) -> str:
 
 def draw_import_page(key: str) -> None:
     try:
-        job = get_store().find(key)
+        job = get_store().get_run(key)
     except RunNotFound:
         job = None
     if job is None or job.kind != "read" or job.visitor != current_visitor():
@@ -251,7 +251,7 @@ def reset_page() -> None:
 
 def watch_import(job: Run) -> None:
     was_over = job.is_over
-    job = get_store().find(job.id)
+    job = get_store().get_run(job.id)
     if job.is_over and not was_over:
         st.rerun()
     if not job.is_over:
@@ -259,7 +259,7 @@ def watch_import(job: Run) -> None:
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=error_boundary()(get_store().cancel),
+            on_click=error_boundary()(get_store().request_cancel),
             args=(job.id, current_visitor()),
         )
         return
@@ -280,7 +280,7 @@ def watch_import(job: Run) -> None:
 
 def draw_progress(job: Run, waiting: str) -> None:
     """One line on how far a job is."""
-    told = tell.fold_events([event for _, event in get_store().events(job.id)])
+    told = tell.fold_events([event for _, event in get_store().read_events(job.id)])
     if told.stage is None:
         st.progress(0.0, text=waiting)
         return
@@ -327,7 +327,9 @@ def draw_dataset_page(key: str) -> None:
                 draw_delete_form(sample)
     st.markdown(f"# {escape_markdown(sample.title)}")
     st.markdown(
-        link_marked_terms(f"{escape_markdown(sample.about)} {sample.classes} [[class|classes]].")
+        link_marked_terms(
+            f"{escape_markdown(sample.description)} {sample.classes} [[class|classes]]."
+        )
     )
     left, right = st.columns([1, 1], gap="large")
     with left:
@@ -360,20 +362,24 @@ def draw_delete_form(sample: UploadedDataset) -> None:
 def draw_contents(sample: Dataset) -> None:
     if isinstance(sample, StoredDataset):
         draw_live_plot(
-            charts.class_counts(sample.counts),
+            charts.class_counts(sample.class_counts),
             key="counts",
             alt="; ".join(
                 f"{name}: {learn:,} to learn from, {test:,} to test"
-                for name, learn, test in sample.counts[: charts.MAX_BARS]
+                for name, learn, test in sample.class_counts[: charts.MAX_BARS]
             ),
         )
-        if len(sample.counts) > charts.MAX_BARS:
-            st.caption(f"The {charts.MAX_BARS} largest of {len(sample.counts):,} classes.")
+        if len(sample.class_counts) > charts.MAX_BARS:
+            st.caption(f"The {charts.MAX_BARS} largest of {len(sample.class_counts):,} classes.")
     cards: list[ExampleCard] = [
-        {"example": example, "label": label} for example, label in sample.glimpse()[:MAX_EXAMPLES]
+        {"example": example, "label": label} for example, label in sample.preview()[:MAX_EXAMPLES]
     ]
     draw_example_cards(cards, key="glimpse", colour=APPROACH_STYLES["transfer"].colour)
-    if isinstance(sample, UploadedDataset) and sample.columns and inbox.find_draft(sample.draft):
+    if (
+        isinstance(sample, UploadedDataset)
+        and sample.columns
+        and inbox.find_draft(sample.draft_key)
+    ):
         draw_column_selection(sample)
     if isinstance(sample, StoredDataset) and sample.notices:
         with st.expander("What was noticed while reading", icon=":material/info:"):
@@ -394,7 +400,7 @@ def draw_column_selection(sample: UploadedDataset) -> None:
                 key=f"{what}-{sample.key}",
             )
             for column, what, place in zip(
-                st.columns(2), ("texts", "labels"), sample.text_and_label, strict=True
+                st.columns(2), ("texts", "labels"), sample.text_label_columns, strict=True
             )
         )
         group = st.selectbox(
@@ -406,13 +412,13 @@ def draw_column_selection(sample: UploadedDataset) -> None:
             help="A finished run then says how good the model is for each group. The model is "
             "never told it.",
         )
-        wanted, was = (text, label, group), (*sample.text_and_label, sample.group_column)
+        wanted, was = (text, label, group), (*sample.text_label_columns, sample.group_column)
         if st.button(
             "Read again with these columns",
             disabled=wanted == was or len(set(wanted)) < len(wanted),
         ):
             start_import(
-                str(inbox.find_draft(sample.draft)),
+                str(inbox.find_draft(sample.draft_key)),
                 sample.title,
                 text_column=f"#{text + 1}",
                 label_column=f"#{label + 1}",
@@ -425,21 +431,21 @@ def draw_column_selection(sample: UploadedDataset) -> None:
 def get_or_start_check(sample: Dataset) -> Run | None:
     """The newest look at the data; the first is started without being asked for. None, and said
     why, where this visitor may not start it now."""
-    check = get_store().latest("check", sample.key)
+    check = get_store().find_latest("check", sample.key)
     if check is None or st.session_state.pop("look-again", False):
         job = DataCheck(data=sample.key, seconds=BUDGET_SECONDS)
         if key := start_job(job):
-            check = get_store().find(key)
+            check = get_store().get_run(key)
     return check
 
 
 def watch_check(check: Run) -> None:
-    check = get_store().find(check.id)
+    check = get_store().get_run(check.id)
     if check.is_over:
         st.rerun(scope="app")
-    wait = get_store().wait(check.visitor, check.id)
+    wait = get_store().estimate_wait(check.visitor, check.id)
     draw_progress(
-        check, f"Busy: {tell.describe_wait(wait)}" if wait.ahead else "About to look it over."
+        check, f"Busy: {tell.describe_wait(wait)}" if wait.position else "About to look it over."
     )
     st.caption("A look of some seconds: doubles, blanks, odd labels, and how special the task is.")
 
@@ -522,7 +528,7 @@ def draw_questions(sample: Dataset, found: dict) -> None:
     with left:
         for question in asked:
             given[question.key] = draw_question(sample, question, suggested, evidence)
-    answers = Answers.of(given)
+    answers = Answers.from_mapping(given)
     with right:
         draw_advice(sample, answers, found)
 

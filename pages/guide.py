@@ -54,16 +54,16 @@ def draw_question(question: Question, number: int | None = None) -> str:
 def draw_questions() -> Answers:
     """Four questions side by side, each with its follow-up below where it has one."""
     given: dict[str, str] = {}
-    first = [question for question in QUESTIONS.values() if question.follows is None]
+    first = [question for question in QUESTIONS.values() if question.depends_on is None]
     for number, (question, column) in enumerate(zip(first, st.columns(len(first)), strict=True), 1):
         with column.container(border=True, height="stretch"):
             given[question.key] = draw_question(question, number)
             for more in QUESTIONS.values():
-                follows = more.follows and more.follows[0] == question.key
-                if follows and more.is_asked(Answers.of(given)):
+                follows = more.depends_on and more.depends_on[0] == question.key
+                if follows and more.applies_to(Answers.from_mapping(given)):
                     st.space("small")
                     given[more.key] = draw_question(more)
-    return Answers.of(given)
+    return Answers.from_mapping(given)
 
 
 def draw_advice(advice: Advice) -> None:
@@ -74,8 +74,8 @@ def draw_advice(advice: Advice) -> None:
         st.markdown(f"## :{look.badge}[{approach.title}]")
     with aside:
         draw_svg(drawings.layer_stack(advice.approach), key="advised")
-    st.markdown(link_terms(approach.meaning))
-    st.caption(approach.picture)
+    st.markdown(link_terms(approach.description))
+    st.caption(approach.analogy)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(CLEARNESS_LABELS[advice.clearness], color="gray")
         st.markdown(advice.clearness_in_words)
@@ -100,8 +100,8 @@ def draw_reasons(advice: Advice) -> None:
         )
         weight = ", half a vote" if abs(rule.vote) == 0.5 else ""
         st.markdown(f"{link_terms(rule.because)}  \n:small[{towards}{weight} · {source}]")
-        if rule.but:
-            st.caption(f"The article is not of one mind. {rule.but}")
+        if rule.caveat:
+            st.caption(f"The article is not of one mind. {rule.caveat}")
 
 
 def draw_changes(advice: Advice) -> None:
@@ -130,7 +130,7 @@ def draw_run_button(advice: Advice, answers: Answers) -> None:
     wanted = {
         "approach": advice.approach,
         "data": sample.key,
-        "per_class": str(min(per_class if per_class else 10**6, sample.train_per_class)),
+        "per_class": str(min(per_class if per_class else 10**6, sample.train_examples_per_class)),
         "seconds": str(settings.seconds),
         "what_learns": settings.what_learns,
         guide_answers.PARAM: guide_answers.encode(answers),
@@ -139,7 +139,7 @@ def draw_run_button(advice: Advice, answers: Answers) -> None:
     label = "Run it on a sample like yours"
     if st.button(label, type="primary", icon=":material/play_arrow:", width="stretch"):
         st.switch_page("run.py", query_params=wanted)
-    st.caption(f"Closest sample: **{sample.title}**, {sample.made}. {sample.about}")
+    st.caption(f"Closest sample: **{sample.title}**, {sample.origin}. {sample.description}")
     if unlike:
         names = " and ".join(RESEMBLANCE_LABELS[key] for key in unlike)
         st.caption(f"It does not resemble your answer about {names}.")

@@ -63,23 +63,23 @@ def draw_topic(topic: Topic) -> None:
 
 def draw_run_link(topic: Topic) -> None:
     """A link to Run, filled in."""
-    title = APPROACHES[topic.see["approach"]].title
-    data = datasets.get_dataset(topic.see["data"]).title
+    title = APPROACHES[topic.run_params["approach"]].title
+    data = datasets.get_dataset(topic.run_params["data"]).title
     with st.container(border=True):
         st.page_link(
             "run.py",
             label="**See it on data**",
             icon=":material/play_circle:",
-            query_params=topic.address,
+            query_params=topic.query_params,
         )
-        st.markdown(f"{title} on *{data}*. :gray[What to see: {topic.watch}]")
+        st.markdown(f"{title} on *{data}*. :gray[What to see: {topic.observation}]")
 
 
 # --- one picture or control a topic -------------------------------------------------------------
 
 
 def draw_approaches() -> None:
-    advised = [key for key, approach in APPROACHES.items() if approach.advised]
+    advised = [key for key, approach in APPROACHES.items() if approach.is_advisable]
     chosen = choose("Approach", {key: APPROACHES[key].title for key in advised}, key="way")
     draw_svg(lesson_drawings.approach_analogy(chosen), key="likeness")
     draw_svg(drawings.layer_stack(chosen, width_px=170), key="likeness-layers")
@@ -184,13 +184,13 @@ MINILM_WIDTH = 384  # hidden_size in the model's config.json
 def draw_few_examples() -> None:
     examples = st.select_slider("Marks", (8, 12, 16, 20, 30, 50, 80, 120, 200), 12, key="marks")
     made = live.compare_fits(examples, draw_redraw_button("Other marks", "marks"))
-    if made.stiff.unseen < made.flexible.unseen:
+    if made.stiff.test_error < made.flexible.test_error:
         better, worse = ("stiff", made.stiff), ("flexible", made.flexible)
     else:
         better, worse = ("flexible", made.flexible), ("stiff", made.stiff)
     words = (
-        f"On new points the **{better[0]}** one is nearer: off by {better[1].unseen:.2f} on "
-        f"average, the {worse[0]} one by {worse[1].unseen:.2f}."
+        f"On new points the **{better[0]}** one is nearer: off by {better[1].test_error:.2f} on "
+        f"average, the {worse[0]} one by {worse[1].test_error:.2f}."
     )
     st.markdown(words)
     draw_live_plot(lesson_charts.model_fits(made), key="fits",
@@ -198,8 +198,8 @@ def draw_few_examples() -> None:
     draw_live_plot(
         lesson_charts.fit_errors(made),
         key="errors",
-        alt=f"Mean errors. Stiff: {made.stiff.seen:.2f} on the marks, {made.stiff.unseen:.2f} on "
-        f"new points. Flexible: {made.flexible.seen:.2f} and {made.flexible.unseen:.2f}.",
+        alt=f"Mean errors. Stiff: {made.stiff.train_error:.2f} on the marks, {made.stiff.test_error:.2f} on "
+        f"new points. Flexible: {made.flexible.train_error:.2f} and {made.flexible.test_error:.2f}.",
     )
 
 
@@ -286,7 +286,7 @@ def draw_confidence_interval() -> None:
     tested = live.simulate_scores(
         count, TRUE_ACCURACY, TEST_COUNT, draw_redraw_button("Test again", "tests")
     )
-    holding = sum(test.holds(TRUE_ACCURACY) for test in tested)
+    holding = sum(test.contains(TRUE_ACCURACY) for test in tested)
     wide = sum(test.high - test.low for test in tested) / TEST_COUNT
     words = (
         f"Scores from {min(test.score for test in tested):.0%} to "
@@ -361,8 +361,8 @@ def draw_glossary() -> None:
     with st.grid(3, min_column_width=260):
         for term in hits:
             with st.container(border=True, height="stretch"):
-                st.markdown(f"**{term.title}**  \n{term.means}")
-                see = ", ".join(f"[[{key}]]" for key in term.see if key in GLOSSARY)
+                st.markdown(f"**{term.title}**  \n{term.definition}")
+                see = ", ".join(f"[[{key}]]" for key in term.see_also if key in GLOSSARY)
                 st.caption(link_marked_terms(f"See also {see}."))
 
 

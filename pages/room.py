@@ -103,7 +103,7 @@ def draw_start_page(problem: str = "") -> None:
 
 def draw_preparation() -> None:
     """What it takes, for who plans one."""
-    at_once = max(1, get_store().ready_workers())
+    at_once = max(1, get_store().count_ready_workers())
     runs = "One run" if at_once == 1 else f"{at_once} runs"
     seconds = max(one.seconds for one in EXERCISES.values())
     minutes = ceil(CLASS_SIZE * seconds / at_once / 60)
@@ -133,7 +133,7 @@ def draw_own_rooms() -> None:
             icon=":material/groups:",
             query_params={"room": found[0].code},
         )
-    for room in get_rooms().led_by(current_visitor()):
+    for room in get_rooms().list_led_rooms(current_visitor()):
         st.page_link(
             "room.py",
             label=f"You lead {escape_markdown(room.title)} ({room.code})",
@@ -144,7 +144,7 @@ def draw_own_rooms() -> None:
 
 def open_room(title: str, settings: RoomSettings) -> None:
     try:
-        room = get_rooms().open(title, settings, current_visitor())
+        room = get_rooms().open_room(title, settings, current_visitor())
     except NotAllowedInRoom as error:
         st.warning(str(error), icon=":material/error:")
         return
@@ -159,7 +159,7 @@ def draw_exercises() -> None:
         with column.container(border=True, height="stretch"):
             st.markdown(f"### {one.title}")
             st.markdown(explain(one.goal))
-            settings = RoomSettings.of_exercise(key)
+            settings = RoomSettings.from_exercise(key)
             st.caption(describe_settings(settings))
             if st.button("Open a room with it", icon=":material/groups:", key=f"open-{key}"):
                 open_room(one.title, settings)
@@ -170,7 +170,7 @@ def draw_exercises() -> None:
                 query_params=room_context.build_run_params(settings),
             )
             with st.expander("What to talk about afterwards", icon=":material/forum:"):
-                draw_debrief(list_own_runs(one), one.data, one.compare, one.talk)
+                draw_debrief(list_own_runs(one), one.data, one.comparison, one.discussion)
                 st.caption(
                     "Alone, give each run another seed (Expert settings): with the same one it "
                     "repeats itself."
@@ -193,10 +193,10 @@ def list_own_runs(exercise: Exercise) -> list[BoardRow]:
              run.result["test_accuracy"], run.result["test_accuracy_low"],
              run.result["test_accuracy_high"], run.result["seconds"], True,
              run.plan.seed, run.plan.seconds, run.plan.backbone)
-        for run in get_store().of_visitor(current_visitor(), limit=100)
+        for run in get_store().list_runs(current_visitor(), limit=100)
         if run.state == FINISHED and run.plan.data == exercise.data
         and run.plan.approach in exercise.approaches and run.plan.seconds == exercise.seconds
-        and (run.plan.per_class == exercise.per_class or "per_class" in exercise.may_change)
+        and (run.plan.per_class == exercise.examples_per_class or "per_class" in exercise.adjustable)
     ]  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def draw_settings_form(now: RoomSettings, key: str) -> RoomSettings | None:
         format_func=tell.format_duration,
         key=f"{key}-seconds",
     )
-    per_class = most = usable[data].train_per_class
+    per_class = most = usable[data].train_examples_per_class
     if most > 1:  # a slider with one place raises
         per_class = st.slider(
             "Examples of each class to learn from",
@@ -350,7 +350,7 @@ def draw_member_page(room: Room, person: Person) -> None:
 
 def draw_controls_link(room: Room) -> None:
     """For who leads, and takes part too."""
-    if get_rooms().leads(room.code, current_visitor()):
+    if get_rooms().is_leader(room.code, current_visitor()):
         st.page_link(
             "room.py",
             label="Back to the controls",
@@ -361,19 +361,19 @@ def draw_controls_link(room: Room) -> None:
 
 def describe_task(about: Exercise | None) -> str:
     if about:
-        return f"{about.goal} {about.do}"
+        return f"{about.goal} {about.task}"
     return "Go to Run, press Start, and your score appears on the board."
 
 
 def watch_as_member(room: Room) -> None:
     now = refresh_room(room)
-    lines = get_rooms().board(now.code, current_visitor())
-    wait = get_store().wait(current_visitor())
+    lines = get_rooms().read_board(now.code, current_visitor())
+    wait = get_store().estimate_wait(current_visitor())
     with st.container(gap="xsmall"):
         if now.paused:
             st.warning("Paused: please look up. Nothing new can be started until it goes on.",
                        icon=":material/pause_circle:")  # fmt: skip
-        elif wait.ahead:
+        elif wait.position:
             st.info(
                 f"If you start now: {tell.describe_wait(wait)}", icon=":material/hourglass_empty:"
             )
@@ -388,7 +388,7 @@ def watch_as_member(room: Room) -> None:
 def refresh_room(room: Room) -> Room:
     """The room as it is now; the page is drawn anew where it is another."""
     try:
-        now = get_rooms().find(room.code)
+        now = get_rooms().get_room(room.code)
     except RoomNotFound:
         st.rerun(scope="app")
     if (now.paused, now.settings, now.address) != (room.paused, room.settings, room.address):
@@ -423,7 +423,7 @@ def draw_board(room: Room, lines: Sequence[BoardRow]) -> None:
 def choose_x_axis(room: Room) -> str:
     """What the chart's axis is: the seconds, or what the exercise is about."""
     about = EXERCISES.get(room.settings.exercise)
-    return "per_class" if about and about.compare == "per_class" else "seconds"
+    return "per_class" if about and about.comparison == "per_class" else "seconds"
 
 
 def build_chart(
@@ -440,14 +440,14 @@ def build_chart(
 
 def draw_room_debrief(room: Room) -> None:
     about = EXERCISES.get(room.settings.exercise)
-    compare = about.compare if about else "approach"
-    lines = get_rooms().board(room.code, current_visitor())
-    if not room.settings.draws and not room.settings.may("expert"):
+    compare = about.comparison if about else "approach"
+    lines = get_rooms().read_board(room.code, current_visitor())
+    if not room.settings.draws and not room.settings.allows_change("expert"):
         st.caption(
             "Everybody learns from the same examples here (one draw), so runs of one approach "
             "nearly repeat each other: how much is luck cannot be judged."
         )
-    draw_debrief(lines, room.settings.data, compare, about.talk if about else ())
+    draw_debrief(lines, room.settings.data, compare, about.discussion if about else ())
 
 
 # --- who leads ------------------------------------------------------------------------------------
@@ -484,7 +484,7 @@ def draw_leader_page(room: Room) -> None:
         st.caption("They hold for runs that are started from then on.")
         changed = draw_settings_form(room.settings, f"now-{room.code}")
         if changed and st.button("Use these settings", type="primary"):
-            get_rooms().set_up(room.code, current_visitor(), changed)
+            get_rooms().update_settings(room.code, current_visitor(), changed)
             st.rerun()
     st.fragment(error_boundary()(watch_as_leader), run_every=POLL_SECONDS)(room)
 
@@ -512,7 +512,7 @@ def choose_address(room: Room) -> str:
         if given and not server_url.is_url(given):
             st.warning("An address begins with http:// or https://.", icon=":material/error:")
         elif given and given != chosen:
-            get_rooms().reached_at(room.code, current_visitor(), given)
+            get_rooms().set_address(room.code, current_visitor(), given)
             st.rerun()
         if st.get_option("server.address") in ("localhost", "127.0.0.1"):
             st.warning(
@@ -550,17 +550,17 @@ def draw_controls(room: Room) -> None:
             "Stop what runs",
             icon=":material/stop_circle:",
             help="Runs stop with the best they have; those that wait are cancelled.",
-            on_click=found.stop,
+            on_click=found.stop_runs,
             args=(room.code, who),
         )
         with st.popover("Clear the board", icon=":material/mop:"):
             st.markdown("Every line goes; the runs stay their owners'.")
-            st.button("Clear it", on_click=found.clear, args=(room.code, who))
+            st.button("Clear it", on_click=found.clear_board, args=(room.code, who))
         with st.popover("Remove somebody", icon=":material/person_remove:"):
-            names = [person.name for person in found.people(room.code)]
+            names = [person.name for person in found.list_people(room.code)]
             name = st.selectbox("Who", names, key="whom", placeholder="Nobody is here")
             st.caption("Their name and lines go. They can join again, under another name.")
-            st.button("Remove", disabled=not name, on_click=found.remove,
+            st.button("Remove", disabled=not name, on_click=found.remove_person,
                       args=(room.code, who, name or ""))  # fmt: skip
         with st.popover("Lead from another device", icon=":material/devices:"):
             st.markdown("Open this there. Whoever has it leads the room: not for the wall.")
@@ -580,8 +580,8 @@ def close_room(code: str) -> None:
 
 def watch_as_leader(room: Room) -> None:
     now = refresh_room(room)
-    lines = get_rooms().board(now.code, current_visitor())
-    here = get_rooms().people(now.code)
+    lines = get_rooms().read_board(now.code, current_visitor())
+    here = get_rooms().list_people(now.code)
     at_work = sum(line.state == "running" for line in lines)
     waiting = sum(line.state == "queued" for line in lines)
     state = "**Paused.** " if now.paused else ""
@@ -626,10 +626,10 @@ def guess_address() -> str:
 
 def watch_wall(room: Room) -> None:
     now = refresh_room(room)
-    every = get_rooms().board(now.code)
+    every = get_rooms().read_board(now.code)
     lines = best_per_person(every)
     with st.container(key="wall-board"):
-        people = get_rooms().people(now.code)
+        people = get_rooms().list_people(now.code)
         one = "person" if len(people) == 1 else "people"
         runs = "run" if len(every) == 1 else "runs"
         paused = "**Paused: please look up.** " if now.paused else ""
@@ -657,14 +657,14 @@ def enter(code: str) -> None:
     who = current_visitor()
     try:
         if key := st.query_params.get("lead"):
-            get_rooms().lead(code, key, who)
+            get_rooms().make_leader(code, key, who)
             del st.query_params["lead"]  # the address is seen on a wall; the key is not for it
         room = get_rooms().enter(code, who)
     except RoomNotFound as error:
         del st.query_params["room"]  # or each press of a button would be one more wrong try
         draw_start_page(str(error))
         return
-    leads, found = get_rooms().leads(room.code, who), get_rooms().of(who)
+    leads, found = get_rooms().is_leader(room.code, who), get_rooms().find_current(who)
     person = found[1] if found and found[0].code == room.code else None
     if "wall" in st.query_params and (leads or person):
         draw_wall_page(room, leads)

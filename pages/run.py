@@ -32,6 +32,7 @@ from trainers.datasets import uploads
 from trainers.events import JobFailed, RunFinished
 from trainers.jobs import Comparison
 from trainers.plan import BadPlan, Plan
+from trainers.reports.sentences import format_count
 from trainers.store import Run, RunNotFound, get_store
 from trainers.system.registry import UnknownKey
 
@@ -94,31 +95,31 @@ def draw_settings_form() -> Plan:
         key="approach",
         wrap=True,
     )
-    st.caption(TermLinker(*TERMS)(APPROACHES[approach].meaning))
-    data = held.data if held and not held.may("data") else choose_data()
+    st.caption(TermLinker(*TERMS)(APPROACHES[approach].description))
+    data = held.data if held and not held.allows_change("data") else choose_data()
     sample = datasets.get_dataset(data)
-    st.caption(f"{escape_markdown(sample.about)} {sample.classes} classes; {sample.made}.")
+    st.caption(f"{escape_markdown(sample.description)} {sample.classes} classes; {sample.origin}.")
     st.page_link(
         "data.py",
         label="Look this data over" if held else "Look this data over, or bring your own",
         icon=":material/folder_open:",
         query_params={"data": data},
     )
-    free = not held or held.may("per_class")
+    free = not held or held.allows_change("per_class")
     per_class = choose_examples_per_class(approach, sample) if free else held.per_class
     mends = choose_fixes(sample)
-    seconds = choose_budget() if not held or held.may("seconds") else held.seconds
+    seconds = choose_budget() if not held or held.allows_change("seconds") else held.seconds
     if held:
         room_context.draw_locked_settings(held, person.number)
-    if held and not held.may("expert"):
+    if held and not held.allows_change("expert"):
         return Plan(
             data=data,
             approach=approach,
             backbone=held.backbone_for(data),
-            per_class=per_class,
+            examples_per_class=per_class,
             seconds=seconds,
-            seed=held.seed(person.number),
-            mends=mends,
+            seed=held.seed_for(person.number),
+            fixes=mends,
         )
     with st.expander("Expert settings", icon=":material/tune:"):
         backbone = choose_backbone(sample)
@@ -143,11 +144,11 @@ def draw_settings_form() -> Plan:
         data=data,
         approach=approach,
         backbone=backbone,
-        per_class=per_class,
+        examples_per_class=per_class,
         seconds=seconds,
         seed=seed,
-        what_learns=what_learns,
-        mends=mends,
+        trainable=what_learns,
+        fixes=mends,
     )
 
 
@@ -207,15 +208,19 @@ def choose_backbone(sample: datasets.Dataset) -> str:
     except UnknownKey as error:
         raise BadPlan(str(error)) from None
     named = link_term("weights", "numbers (parameters)")
-    numbers = f"; {tell.count(about.parameters)} {named}" if about.parameters else ""
+    numbers = f"; {format_count(about.parameters)} {named}" if about.parameters else ""
     st.caption(
-        f"{about.good_for} Reads {about.takes}{numbers}. {escape_markdown(about.source)}, {about.licence}."
+        f"{about.good_for} Reads {about.input_description}{numbers}. {escape_markdown(about.source)}, {about.licence}."
     )
     return backbone
 
 
 def format_backbone_option(row: backbones.Backbone) -> str:
-    return row.title if backbones.is_downloaded(row) else f"{row.title} · {row.size} to download"
+    return (
+        row.title
+        if backbones.is_downloaded(row)
+        else f"{row.title} · {row.download_size} to download"
+    )
 
 
 def list_usable_data() -> list[datasets.Dataset]:
@@ -230,11 +235,11 @@ def choose_examples_per_class(approach: str, sample: datasets.Dataset) -> int | 
         wanted = read_param("per_class", list(range(1, most + 1)), None)
         every = st.toggle("Learn from all examples", wanted is None, key=f"all_{sample.key}")
         if every:
-            learn = sum(learn for _, learn, _ in sample.counts)
+            learn = sum(learn for _, learn, _ in sample.class_counts)
             st.caption(f"{learn:,} in all; {describe_split(sample)}")
             return None
     else:
-        most = sample.train_per_class
+        most = sample.train_examples_per_class
         wanted = read_param("per_class", list(range(most + 1)), 50)
     least = 0 if supports_zero_shot(approach, sample) else 1
     per_class = most
@@ -255,7 +260,7 @@ def choose_examples_per_class(approach: str, sample: datasets.Dataset) -> int | 
 
 def describe_split(sample: datasets.Dataset) -> str:
     return link_marked_terms(
-        f"a fifth of them [[validation|checks progress]]. {sample.test:,} others are kept for the "
+        f"a fifth of them [[validation|checks progress]]. {sample.test_examples:,} others are kept for the "
         "[[test]]."
     )
 
@@ -286,7 +291,7 @@ def supports_zero_shot(approach: str, sample: datasets.Dataset) -> bool:
 @st.cache_data(show_spinner=False)
 def load_bundled_preview(data: str) -> list[tuple[str, str]]:
     """Examples of a bundled sample: the same for every visitor."""
-    return datasets.get_dataset(data).glimpse()
+    return datasets.get_dataset(data).preview()
 
 
 def load_preview(data: str) -> list[tuple[str, str]]:
@@ -294,7 +299,7 @@ def load_preview(data: str) -> list[tuple[str, str]]:
     return (
         load_bundled_preview(data)
         if data in datasets.BUNDLED_DATASETS
-        else datasets.get_dataset(data).glimpse()
+        else datasets.get_dataset(data).preview()
     )
 
 
@@ -324,7 +329,7 @@ def draw_start_button(plan: Plan) -> None:
         if not backbones.is_downloaded(backbone):
             download_offer.draw_download_offer(
                 plan.backbone,
-                f"**{escape_markdown(backbone.title)}** is not on this computer yet: {backbone.size} from "
+                f"**{escape_markdown(backbone.title)}** is not on this computer yet: {backbone.download_size} from "
                 f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
                 f"`{backbones.backbone_path(backbone)}`. Nothing else is sent or loaded.",
             )
@@ -336,10 +341,10 @@ def draw_start_button(plan: Plan) -> None:
                 width="stretch",
             )
             return
-    wait = get_store().wait(current_visitor())
-    if wait.ahead:
+    wait = get_store().estimate_wait(current_visitor())
+    if wait.position:
         st.caption(f":material/hourglass_empty: Busy: {tell.describe_wait(wait)}")
-    elif not get_store().ready_workers():
+    elif not get_store().count_ready_workers():
         st.caption(":material/hourglass_empty: The training process is still warming up.")
     else:
         st.caption(":material/bolt: Ready to start at once.")
@@ -393,7 +398,7 @@ def build_guide_params(plan: Plan) -> dict[str, str]:
 
 
 def draw_latest_runs() -> None:
-    runs = get_store().of_visitor(current_visitor(), limit=5)
+    runs = get_store().list_runs(current_visitor(), limit=5)
     if not runs:
         return
     st.markdown("### Your latest runs")
@@ -423,7 +428,7 @@ def draw_run_page() -> None:
     room_context.draw_banner(room_context.find_room())
     words, aside = st.columns([5, 1], vertical_alignment="center")
     words.markdown(f"# :{look.badge}[{approach.title}] on {format_data_title(run.plan.data)}")
-    words.markdown(TermLinker(*TERMS)(approach.meaning))
+    words.markdown(TermLinker(*TERMS)(approach.description))
     with aside:
         draw_svg(drawings.layer_stack(run.plan.approach), key="run-picture")
     if queue_view.draw_if_queued(run):
@@ -439,13 +444,13 @@ def watch_run(run: Run) -> None:
     if not was_over:
         if not can_still_open(run):
             st.rerun()
-        run = get_store().find(run.id)
+        run = get_store().get_run(run.id)
     events = read_events(run.id)
     told = tell.fold_events(events)
-    if (run.is_over and not was_over) or (waited and told.looks):
+    if (run.is_over and not was_over) or (waited and told.evaluations):
         st.rerun()  # a finished page polls no more; one that starts looks often until a value
-    wait = None if run.claimed else get_store().wait(run.visitor, run.id)
-    ready = bool(run.claimed or get_store().ready_workers())
+    wait = None if run.claimed else get_store().estimate_wait(run.visitor, run.id)
+    ready = bool(run.claimed or get_store().count_ready_workers())
     st.progress(tell.compute_progress(told, run), text=tell.describe_status(told, run, wait, ready))
     # What comes and goes has a place of its own: a chart that changes its place is made anew.
     with st.container():
@@ -508,16 +513,16 @@ def draw_result(told: RunSnapshot, end: RunFinished) -> None:
             )
         if better := tell.compare_with_baseline(told):
             st.markdown(TermLinker("validation|checks")(better))
-        elif told.baseline and not told.looks:  # else it is of what is learned from
+        elif told.baseline and not told.evaluations:  # else it is of what is learned from
             st.markdown(f"With {told.baseline.method}: {told.baseline.accuracy:.0%} right.")
         with st.grid(4, min_column_width=150):
             st.metric("Time", f"{end.seconds:.1f} s")
             st.metric(
                 "Numbers that learned",
-                tell.count(end.learnable_parameters),
-                help=GLOSSARY["weights"].means,
+                format_count(end.trainable_parameters),
+                help=GLOSSARY["weights"].definition,
             )
-            st.metric("Passes (epochs)", f"{end.epochs:.0f}", help=GLOSSARY["epoch"].means)
+            st.metric("Passes (epochs)", f"{end.epochs:.0f}", help=GLOSSARY["epoch"].definition)
             st.metric(
                 "Macro-F1",
                 f"{end.macro_f1:.2f}",
@@ -573,21 +578,21 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
             key="loss",
             alt=chart_text.describe_loss(told),
         )
-        if told.end and told.looks:
+        if told.end and told.evaluations:
             with st.expander("The curves as a table", icon=":material/table:"):
                 st.markdown("\n".join(chart_text.format_table(told)))
     with right:
         st.markdown("## Frozen and learning")
         if told.phases:
             phase = told.phases[-1]
-            share = phase.learnable_parameters / max(1, sum(p["parameters"] for p in phase.parts))
+            share = phase.trainable_parameters / max(1, sum(p["parameters"] for p in phase.blocks))
             part = "under 0.1%" if share < 0.001 else "100%" if share == 1 else f"{share:.1%}"
             st.caption(
-                f"{tell.count(phase.learnable_parameters)} {link_term('weights', 'numbers')} learn, "
+                f"{format_count(phase.trainable_parameters)} {link_term('weights', 'numbers')} learn, "
                 f"{part} of all."
             )
             draw_live_plot(
-                figures.layer_bars(phase.parts, colour, FROZEN_COLOUR),
+                figures.layer_bars(phase.blocks, colour, FROZEN_COLOUR),
                 key="layers",
                 alt=chart_text.describe_layers(phase),
             )
@@ -596,20 +601,20 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
     st.markdown("## A few examples, and the answer now")
     if run.plan.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("The examples are shown only to who added them.")
-    elif told.watched and told.started:
+    elif told.watched_examples and told.started:
         draw_example_cards(build_cards(told), key="watched", colour=colour)
     else:
         st.skeleton(height=150)
 
 
 def build_cards(told: RunSnapshot) -> list[ExampleCard]:
-    classes, look = told.started.classes, told.looks[-1] if told.looks else None
+    classes, look = told.started.classes, told.evaluations[-1] if told.evaluations else None
     cards: list[ExampleCard] = []
     for place, (shown, label) in enumerate(
-        zip(told.watched.inputs, told.watched.labels, strict=True)
+        zip(told.watched_examples.inputs, told.watched_examples.labels, strict=True)
     ):
-        answer = classes[look.watched[place]] if look else ""
-        sure = look.sureness[place] if look else 0.0
+        answer = classes[look.watched_predictions[place]] if look else ""
+        sure = look.confidence[place] if look else 0.0
         cards.append({"example": shown, "label": classes[label], "answer": answer, "sure": sure})
     return cards
 

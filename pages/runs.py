@@ -70,7 +70,7 @@ def draw_run_list() -> None:
     search, order, parts = draw_filters()
     settings = {"search": search, "sort": order, "parts": parts, "limit": PAGE_SIZE}
     place = PAGE_SIZE * (st.session_state.get("page", 1) - 1)
-    page, total = get_store().history(current_visitor(), **settings, offset=place)
+    page, total = get_store().list_history(current_visitor(), **settings, offset=place)
     if not page and total:  # it was the last on its page
         st.session_state["page"] = ceil(total / PAGE_SIZE)
         st.rerun()
@@ -259,7 +259,7 @@ def list_selected_runs() -> list[RunSummary]:
         if not st.session_state[key]:
             continue
         try:
-            found.append(get_store().past(key.removeprefix(CHECKBOX_PREFIX)))
+            found.append(get_store().get_summary(key.removeprefix(CHECKBOX_PREFIX)))
         except RunNotFound:  # deleted in another tab
             del st.session_state[key]
     return sorted(found, key=lambda past: past.created)
@@ -302,7 +302,7 @@ def draw_run_actions(past: RunSummary) -> None:
     if can_use_data(past.data):
         if found := resume.find_resume_point(past):
             resume.draw_resume_button(past.id, found)
-        plan = get_store().find(past.id).plan
+        plan = get_store().get_run(past.id).plan
         if st.button("Repeat with changes", icon=":material/tune:"):
             st.switch_page("run.py", query_params=build_run_params(plan))
     if past.state in END_STATES:
@@ -322,7 +322,7 @@ def draw_run_actions(past: RunSummary) -> None:
 @error_boundary()
 def save_description(run: str) -> None:
     name, note = st.session_state[f"name-{run}"], st.session_state[f"note-{run}"]
-    get_store().describe(run, current_visitor(), name=name, note=note)
+    get_store().annotate(run, current_visitor(), name=name, note=note)
 
 
 @error_boundary()
@@ -390,7 +390,7 @@ def handle_file() -> None:
     try:
         quotas.check_upload_quota(current_visitor())
         run = import_run(get_store(), given.getvalue(), current_visitor())
-        st.session_state["brought"] = get_store().past(run)
+        st.session_state["brought"] = get_store().get_summary(run)
     except (BadFile, quotas.QuotaExceeded) as error:
         st.session_state["brought"] = str(error)
 
@@ -515,7 +515,7 @@ def list_run_ids(found: list[Run]) -> list[str]:
 
 
 def get_run_title(run: Run) -> str:
-    return get_store().past(run.id).title
+    return get_store().get_summary(run.id).title
 
 
 def describe_outcome(run: Run) -> str:
@@ -567,7 +567,7 @@ def build_predictions(run: Run, story: RunSnapshot) -> Any:
     if not (answered and answered[-1].labels) or not isinstance(story.end, RunFinished):
         return None
     test = (run.plan.data, run.plan.mends)
-    return Predictions(test, answered[-1].labels, answered[-1].answers)
+    return Predictions(test, answered[-1].labels, answered[-1].predictions)
 
 
 def format_differences(found: list[Run]) -> list[str]:

@@ -43,10 +43,10 @@ class RunStarted(Event, tag="started"):
     parameters: int
     budget_seconds: float
     setup_seconds: float  # reading data and weights: not part of the budget
-    machine: str  # "cpu", "cuda" or "mps"
+    device: str  # "cpu", "cuda" or "mps"
     # Foretold by trainers/training/estimate.py before anything learns; None: cannot be told.
-    predicted_seconds: float | None = None  # of the run's clock, unless it stops improving
-    predicted_memory_bytes: int | None = None  # as Finished.peak_memory_bytes counts
+    estimated_seconds: float | None = None  # of the run's clock, unless it stops improving
+    estimated_memory_bytes: int | None = None  # as Finished.peak_memory_bytes counts
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Notice(Event, tag="notice"):
 
     text: str
     seconds: float
-    limits: bool = True
+    is_limitation: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class RunResumed(Notice, tag="continued"):
     """An interrupted run goes on from here: see trainers/store/resume.py. What stands before this was
     told by that run, and its clock goes on where it stopped."""
 
-    limits: bool = False
+    is_limitation: bool = False
     phase: int = 0  # from 0
     step: int = 0
 
@@ -102,11 +102,11 @@ class Baseline(Event, tag="baseline"):
 class WatchedExamples(Event, tag="watched"):
     """Examples of the validation split to watch: what they are, and the right answer of each."""
 
-    items: list[int]
+    indices: list[int]
     inputs: list[str]  # the text, or a PNG as a data: URI
     labels: list[int]
     # The examples on the map, in its order: numbers into the training data, as `items` are.
-    mapped: list[int] = field(default_factory=list)
+    map_indices: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class PhaseStarted(Event, tag="phase_started"):
 
     phase: int  # from 0
     title: str
-    parts: list[dict]  # from input to answer: {"name", "parameters", "learnable"}
-    learnable_parameters: int
+    blocks: list[dict]  # from input to answer: {"name", "parameters", "learnable"}
+    trainable_parameters: int
     learning_rate: float  # at its peak
     seconds: float
 
@@ -150,14 +150,14 @@ class ValidationDone(Event, tag="validated"):
     epoch: float
     accuracy: float
     loss: float
-    best: bool  # the best so far: these weights are kept
+    is_best: bool  # the best so far: these weights are kept
     train_accuracy: float | None  # over the batches since the last look; None before the first
     train_loss: float | None
-    watched: list[int]  # answer to each watched example
-    sureness: list[float]  # its probability, 0..1
-    points: list[list[float]]  # 2-D place of each mapped example; [] where nothing moved
-    point_labels: list[int]  # the right class of each point
-    point_answers: list[int]  # the class the model gives it
+    watched_predictions: list[int]  # answer to each watched example
+    confidence: list[float]  # its probability, 0..1
+    map_points: list[list[float]]  # 2-D place of each mapped example; [] where nothing moved
+    map_labels: list[int]  # the right class of each point
+    map_predictions: list[int]  # the class the model gives it
     seconds: float
 
 
@@ -167,13 +167,13 @@ class PhaseDone(Event, tag="phase_done"):
     steps: int
     epochs: float
     # "all steps done" (that the examples are worth), "no longer improves", "time is up", "stopped".
-    why: str
+    stop_reason: str
     seconds: float
 
     @property
-    def whole(self) -> bool:
+    def has_converged(self) -> bool:
         """More time would have changed nothing."""
-        return self.why in ("all steps done", "no longer improves")
+        return self.stop_reason in ("all steps done", "no longer improves")
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ class CalibrationDone(Event, tag="calibrated"):
     trainers/evaluation/calibration.py. Not there where nothing was held out."""
 
     temperature: float  # its scores are to be divided by it; above 1: it was too sure
-    sureness: list[float]  # calibrated probability of the answer to each check, 0..1
-    right: list[bool]  # whether that answer was right; 2,000 at most
+    confidence: list[float]  # calibrated probability of the answer to each check, 0..1
+    correct: list[bool]  # whether that answer was right; 2,000 at most
     seconds: float
 
 
@@ -192,15 +192,17 @@ class PredictionsRecorded(Event, tag="answered"):
     """The answer to every test example, in the order of the test split."""
 
     labels: list[int]  # the right ones
-    answers: list[int]
-    sureness: list[float]  # probability of the answer, 0..1, as it came; [] where there is none
+    predictions: list[int]
+    confidence: list[float]  # probability of the answer, 0..1, as it came; [] where there is none
     seconds: float
-    calibrated: list[float] = field(default_factory=list)  # the same by the run's temperature
+    calibrated_confidence: list[float] = field(
+        default_factory=list
+    )  # the same by the run's temperature
 
     @property
-    def sure(self) -> list[float]:
+    def best_confidence(self) -> list[float]:
         """Probability of the answer as well as it is known, 0..1; [] where there is none."""
-        return self.calibrated or self.sureness
+        return self.calibrated_confidence or self.confidence
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ class WeightsCompared(Event, tag="changed"):
 
     # From input to answer: {"name", "parameters", "learnable" (at the end), "change"}. The last is
     # a share of the part's size, 0 where it is as it came; None where nothing was there before.
-    parts: list[dict]
+    blocks: list[dict]
     seconds: float
 
 
@@ -223,18 +225,18 @@ class RunFinished(Event, tag="finished"):
     classes: list[str]
     train_examples: int
     test_examples: int
-    test_right: int
+    test_correct: int
     test_accuracy: float
     test_accuracy_low: float  # 95 % interval (Wilson)
     test_accuracy_high: float
     macro_f1: float
-    confusion: list[list[int]]  # rows: the right class; columns: the answer
+    confusion_matrix: list[list[int]]  # rows: the right class; columns: the answer
     seconds: float
-    learnable_parameters: int
+    trainable_parameters: int
     parameters: int
     epochs: float
-    stopped: bool  # by the visitor, before its end
-    repeat: dict  # the plan that repeats this run exactly, steps named
+    stopped_by_user: bool  # by the visitor, before its end
+    repeat_plan: dict  # the plan that repeats this run exactly, steps named
     peak_memory_bytes: int = 0  # of the process that trained, or of its graphics card; 0: unknown
     stored_bytes: int = 0  # of what was learned, as it is kept
 
@@ -244,9 +246,9 @@ class ComparisonRunStarted(Event, tag="lane_started"):
     """A comparison begins with its next run."""
 
     approach: str
-    run: str  # its id: it tells its own events
-    lane: int  # from 0
-    lanes: int
+    run_id: str  # its id: it tells its own events
+    index: int  # from 0
+    total: int
     seconds: float
 
 
@@ -255,7 +257,7 @@ class ComparisonRunDone(Event, tag="lane_done"):
     """A run of a comparison is over; whether with a score, it says itself."""
 
     approach: str
-    run: str
+    run_id: str
     seconds: float
 
 
@@ -263,11 +265,11 @@ class ComparisonRunDone(Event, tag="lane_done"):
 class PilotDone(Event, tag="tried"):
     """A short trial on parts of the training examples is over: see trainers/tasks/pilot.py."""
 
-    right: dict[str, int]  # approach -> left-out examples that it had right
-    asked: int  # left-out examples
-    article: str  # what the article's rules advise
-    trusted: str  # what Thaw advises after the trial
-    words: str
+    correct: dict[str, int]  # approach -> left-out examples that it had right
+    validation_examples: int  # left-out examples
+    article_advice: str  # what the article's rules advise
+    advice: str  # what Thaw advises after the trial
+    summary: str
     seconds: float
 
 
@@ -276,27 +278,33 @@ class ComparisonDone(Event, tag="compared"):
     """The end of a comparison: see trainers/evaluation/verdict.py for its words."""
 
     runs: list[dict]  # the last event of each run that has a score, and "run", its id
-    failed: dict[str, str]  # approach -> why it has none
-    advised_article: str  # by the article's rules; "" where no answer was known
-    advised: str  # what Thaw advises in the end
-    best: str  # of the approaches that can be advised, by test accuracy
+    failures: dict[str, str]  # approach -> why it has none
+    article_advice: str  # by the article's rules; "" where no answer was known
+    advice: str  # what Thaw advises in the end
+    best_approach: str  # of the approaches that can be advised, by test accuracy
     outcome: str  # of the advice: "right", "wrong", "cannot tell", or "" where there was none
     verdict: str  # in words
-    against_advised: dict[
+    differences_to_advice: dict[
         str, dict
     ]  # approach -> the paired difference, see trainers.evaluation.metrics
-    visible: float  # differences below this share cannot be seen with so many test examples
+    detectable_difference: (
+        float  # differences below this share cannot be seen with so many test examples
+    )
     seconds: float
-    settled_at: int | None = None  # test examples, about, that would settle what cannot be told
+    required_test_size: int | None = (
+        None  # test examples, about, that would settle what cannot be told
+    )
     answers: dict[str, str] = field(default_factory=dict)  # that the article's rules went by
-    answers_from: str = ""  # "visitor": they gave them; "data": measured; "": not known
-    measured: dict[str, dict] = field(default_factory=dict)  # question -> {"answer", "says"}
-    outcome_article: str = ""  # as `outcome`, of what the article's rules alone advised
-    misled: dict = field(default_factory=dict)  # which answer or rule was wrong: guide/misled.py
-    why_wrong: str = (
+    answers_source: str = ""  # "visitor": they gave them; "data": measured; "": not known
+    measured_answers: dict[str, dict] = field(
+        default_factory=dict
+    )  # question -> {"answer", "says"}
+    article_outcome: str = ""  # as `outcome`, of what the article's rules alone advised
+    diagnosis: dict = field(default_factory=dict)  # which answer or rule was wrong: guide/misled.py
+    diagnosis_text: str = (
         ""  # the same in words, a line for each thing: trainers/reports/wrong_advice.py
     )
-    to_do: str = ""  # likewise; "" where no advice was wrong
+    next_steps: str = ""  # likewise; "" where no advice was wrong
 
 
 @dataclass(frozen=True)
@@ -304,16 +312,16 @@ class CurvePoint(Event, tag="point"):
     """One run of a learning curve."""
 
     approach: str
-    per_class: int  # examples of each class that it was given; the mean, where they differ
+    examples_per_class: int  # examples of each class that it was given; the mean, where they differ
     draw: int  # from 0: which choice of examples
-    right: int  # in the test, the same for all points
-    tests: int
+    correct: int  # in the test, the same for all points
+    test_examples: int
     low: float  # 95 % interval of the share (Wilson)
     high: float
     seconds: float  # that this run took, on its own clock
     budget_seconds: float  # that it had, as every approach had at this size
-    whole: bool  # there was time to learn from every example
-    settled: bool  # more time would have changed nothing
+    used_all_examples: bool  # there was time to learn from every example
+    has_converged: bool  # more time would have changed nothing
 
 
 @dataclass(frozen=True)
@@ -321,9 +329,9 @@ class LearningCurveDone(Event, tag="curved"):
     """The end of the learning curves: see trainers/evaluation/extrapolation.py for its words."""
 
     points: list[dict]
-    words: str
-    crossing: list[dict]  # of each pair of approaches
-    forecast: list[dict]  # of each approach: what twice the data would bring
+    summary: str
+    crossings: list[dict]  # of each pair of approaches
+    extrapolation: list[dict]  # of each approach: what twice the data would bring
     seconds: float
 
 
@@ -333,9 +341,9 @@ class ClaimRunStarted(Event, tag="claim_run_started"):
 
     data: str
     approach: str
-    per_class: int
+    examples_per_class: int
     seed: int
-    number: int  # from 0
+    index: int  # from 0
     total: int
     seconds: float
 
@@ -346,12 +354,12 @@ class ClaimRunDone(Event, tag="claim_run_done"):
 
     data: str
     approach: str
-    per_class: int
+    examples_per_class: int
     seed: int
-    number: int
+    index: int
     total: int
-    right: int
-    tests: int
+    correct: int
+    test_examples: int
     seconds: float
 
 
@@ -361,10 +369,10 @@ class ClaimTestDone(Event, tag="judged"):
 
     claim: str
     outcome: str  # "holds", "holds partly", "does not hold here" or "cannot tell yet"
-    words: str  # a sentence, then a line for each thing found
+    summary: str  # a sentence, then a line for each thing found
     numbers: dict  # "scores" and "found"
     runs: list[dict]  # what each run left: see trainers.claims.RunResult
-    whole: bool  # all runs of the experiment were made
+    is_complete: bool  # all runs of the experiment were made
     budget_seconds: float  # for all runs together
     machine: str
     versions: dict[str, str]
@@ -376,7 +384,7 @@ class ClaimTestDone(Event, tag="judged"):
 class JobDone(Event, tag="done"):
     """The end of a job that is no run: see trainers/jobs.py."""
 
-    found: dict  # plain values; each kind of job says which
+    result: dict  # plain values; each kind of job says which
     seconds: float
 
 

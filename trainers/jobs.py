@@ -41,7 +41,7 @@ class ImportData(_Job):
     text_column: str | None = None
     label_column: str | None = None
     group_column: str | None = None  # among which scores are compared
-    replaces: str = ""  # data read from the same files before: deleted once this is there
+    replaced_data: str = ""  # data read from the same files before: deleted once this is there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,22 +71,22 @@ class Comparison(_Job):
     visitor: str
     approaches: tuple[str, ...] = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
     backbone: str = ""
-    per_class: int | None = None
+    examples_per_class: int | None = None
     seconds: float = 30  # of each run
     seed: int = 0
-    what_learns: str = "auto"
-    mends: tuple[str, ...] = ()
-    trial_seconds: float = 20  # of the trial on the training examples, before the runs; 0: none
+    trainable: str = "auto"
+    fixes: tuple[str, ...] = ()
+    pilot_seconds: float = 20  # of the trial on the training examples, before the runs; 0: none
     answers: dict[str, str] = field(default_factory=dict)  # given in the guide; {}: the data's
-    advised_article: str = ""  # by the article's rules; "": from the answers
-    advised: str = ""  # what Thaw advises in the end; "": what the trial says, else the same
+    article_advice: str = ""  # by the article's rules; "": from the answers
+    advice: str = ""  # what Thaw advises in the end; "": what the trial says, else the same
 
     def __post_init__(self) -> None:
         # Lists, where it comes out of JSON.
         object.__setattr__(self, "approaches", tuple(self.approaches))
-        object.__setattr__(self, "mends", tuple(self.mends))
+        object.__setattr__(self, "mends", tuple(self.fixes))
 
-    def plans(self) -> list[Plan]:
+    def make_plans(self) -> list[Plan]:
         """Its runs, in order. Raises `BadPlan`."""
         if not self.approaches:
             raise BadPlan("A comparison needs at least one approach.")
@@ -95,11 +95,11 @@ class Comparison(_Job):
                 data=self.data,
                 approach=approach,
                 backbone=self.backbone,
-                per_class=self.per_class,
+                examples_per_class=self.examples_per_class,
                 seconds=self.seconds,
                 seed=self.seed,
-                what_learns=self.what_learns,
-                mends=self.mends,
+                trainable=self.trainable,
+                fixes=self.fixes,
             )
             for approach in dict.fromkeys(self.approaches)
         ]
@@ -114,23 +114,23 @@ class LearningCurve(_Job):
     visitor: str
     approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")
     backbone: str = ""
-    per_class: int | None = None  # at the right end of the curves; None: all there are
+    examples_per_class: int | None = None  # at the right end of the curves; None: all there are
     seconds: float = 60  # in all
     seed: int = 0
-    what_learns: str = "auto"
-    mends: tuple[str, ...] = ()
+    trainable: str = "auto"
+    fixes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # Lists, where it comes out of JSON; a repeated approach would be run twice.
         object.__setattr__(self, "approaches", tuple(dict.fromkeys(self.approaches)))
-        object.__setattr__(self, "mends", tuple(self.mends))
+        object.__setattr__(self, "mends", tuple(self.fixes))
 
-    def plans(self, **changes: Any) -> list[Plan]:
+    def make_plans(self, **changes: Any) -> list[Plan]:
         """A run of each approach, with `changes` of per_class, seconds, seed. Raises `BadPlan`."""
         if not self.approaches:
             raise BadPlan("Learning curves need at least one approach.")
         settings = self.as_json() | changes
-        settings = {name: settings[name] for name in PLAN_FIELDS} | {"mends": self.mends}
+        settings = {name: settings[name] for name in PLAN_FIELDS} | {"mends": self.fixes}
         return [Plan(approach=approach, **settings) for approach in self.approaches]
 
 
@@ -173,25 +173,38 @@ class MlflowLog(_Job):
 
 
 class JobKind(NamedTuple):
-    job: type
-    load: str  # "module:function", the runner: importing this file brings no torch
-    heavy: bool  # needs torch, so a worker that has it
-    seconds: float | None = None  # about; None where the job itself says
+    job_type: type
+    runner: str  # "module:function", the runner: importing this file brings no torch
+    needs_torch: bool  # needs torch, so a worker that has it
+    typical_seconds: float | None = None  # about; None where the job itself says
 
 
 KINDS = {
-    "run": JobKind(Plan, "trainers.training.shared_cache:run_with_warm_cache", heavy=True),
-    "read": JobKind(ImportData, "trainers.tasks.import_data:import_data", heavy=False, seconds=20),
-    "check": JobKind(DataCheck, "trainers.tasks.data_check:run_data_check", heavy=True, seconds=15),
-    "compare": JobKind(Comparison, "trainers.tasks.compare:compare", heavy=True),
-    "curve": JobKind(LearningCurve, "trainers.tasks.learning_curve:run_learning_curve", heavy=True),
-    "claim": JobKind(ClaimTest, "trainers.tasks.claim_test:run_claim", heavy=True),
-    "export": JobKind(Export, "trainers.export:take_away", heavy=True, seconds=20),
-    "forgot": JobKind(
-        ForgettingTest, "trainers.tasks.forgetting:measure_forgetting", heavy=True, seconds=10
+    "run": JobKind(Plan, "trainers.training.shared_cache:run_with_warm_cache", needs_torch=True),
+    "read": JobKind(
+        ImportData, "trainers.tasks.import_data:import_data", needs_torch=False, typical_seconds=20
     ),
-    "track": JobKind(MlflowLog, "trainers.reports.mlflow:track", heavy=False, seconds=5),
-    "fetch": JobKind(Download, "trainers.tasks.download:run_download", heavy=False, seconds=60),
+    "check": JobKind(
+        DataCheck, "trainers.tasks.data_check:run_data_check", needs_torch=True, typical_seconds=15
+    ),
+    "compare": JobKind(Comparison, "trainers.tasks.compare:compare", needs_torch=True),
+    "curve": JobKind(
+        LearningCurve, "trainers.tasks.learning_curve:run_learning_curve", needs_torch=True
+    ),
+    "claim": JobKind(ClaimTest, "trainers.tasks.claim_test:run_claim", needs_torch=True),
+    "export": JobKind(Export, "trainers.export:take_away", needs_torch=True, typical_seconds=20),
+    "forgot": JobKind(
+        ForgettingTest,
+        "trainers.tasks.forgetting:measure_forgetting",
+        needs_torch=True,
+        typical_seconds=10,
+    ),
+    "track": JobKind(
+        MlflowLog, "trainers.reports.mlflow:track", needs_torch=False, typical_seconds=5
+    ),
+    "fetch": JobKind(
+        Download, "trainers.tasks.download:run_download", needs_torch=False, typical_seconds=60
+    ),
 }
 
 
@@ -199,7 +212,7 @@ TRAINING_KINDS = ("run", "compare", "curve", "claim")  # need nothing but data, 
 
 
 def kind_of(job: Any) -> str:
-    return next(name for name, kind in KINDS.items() if type(job) is kind.job)
+    return next(name for name, kind in KINDS.items() if type(job) is kind.job_type)
 
 
 def subject_of(job: Any) -> str:
@@ -214,5 +227,5 @@ def from_json(kind: str, data: dict[str, Any]) -> Any:
 
 def run_job(job: Any, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
     """The events of `job`, whichever kind it is."""
-    module, _, name = KINDS[kind_of(job)].load.partition(":")
+    module, _, name = KINDS[kind_of(job)].runner.partition(":")
     yield from getattr(import_module(module), name)(job, stop=stop, folder=folder)

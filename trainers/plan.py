@@ -19,13 +19,13 @@ class BadPlan(ValueError):
 class RecordedSchedule:
     """What a clock decided in a run, named so that the run can be repeated without it."""
 
-    train: int  # training examples used
-    validation: int
-    test: int
+    train_examples: int  # training examples used
+    validation_examples: int
+    test_examples: int
     steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
-    refit: int = 0  # steps on all examples in the end
-    calibration: int = 256  # examples that set the scale of a head that learns with all
-    mirrored: bool = False  # the last layer saw each picture and its mirror image
+    refit_steps: int = 0  # steps on all examples in the end
+    calibration_examples: int = 256  # examples that set the scale of a head that learns with all
+    horizontal_flip: bool = False  # the last layer saw each picture and its mirror image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,12 @@ class Plan:
     data: str
     approach: str
     backbone: str = ""  # "": the bundled one for this kind of data
-    per_class: int | None = None  # examples of each class; None: all there are
+    examples_per_class: int | None = None  # examples of each class; None: all there are
     seconds: float = 30  # budget of wall time: a ceiling, never padded
     seed: int = 0
-    what_learns: str = "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
-    pace: RecordedSchedule | None = None  # None: the clock sets the steps
-    mends: tuple[str, ...] = ()  # keys of findings: what they name of own data is left out
+    trainable: str = "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
+    schedule: RecordedSchedule | None = None  # None: the clock sets the steps
+    fixes: tuple[str, ...] = ()  # keys of findings: what they name of own data is left out
 
     def __post_init__(self) -> None:
         try:
@@ -58,8 +58,8 @@ class Plan:
                 f"{backbone.key} reads {backbone.modality}, but {sample.key} is {sample.modality}. "
                 f"Choose one of: {fitting}."
             )
-        if self.what_learns not in TRAINABLE_CHOICES:
-            raise BadPlan(f"what_learns is {self.what_learns!r}. It can be: {TRAINABLE_CHOICES}.")
+        if self.trainable not in TRAINABLE_CHOICES:
+            raise BadPlan(f"what_learns is {self.trainable!r}. It can be: {TRAINABLE_CHOICES}.")
         if self.seed < 0:
             raise BadPlan(f"The seed is {self.seed}. It must be 0 or more.")
         if not 0 < self.seconds <= MAX_SECONDS:
@@ -67,28 +67,30 @@ class Plan:
                 f"The budget is {self.seconds:g} seconds. It must be above 0 and at most a day."
             )
         names_alone = self.approach == "none" and sample.modality == "text"
-        if self.per_class is not None and self.per_class < (0 if names_alone else 1):
+        if self.examples_per_class is not None and self.examples_per_class < (
+            0 if names_alone else 1
+        ):
             raise BadPlan(
-                f"{self.per_class} examples of each class were asked for. Give 1 or more; "
+                f"{self.examples_per_class} examples of each class were asked for. Give 1 or more; "
                 "0 works only for texts without training."
             )
 
-        if self.mends:
-            self._check_mends()
+        if self.fixes:
+            self._check_fixes()
 
-    def _check_mends(self) -> None:
+    def _check_fixes(self) -> None:
         from trainers.data_checks import FIXABLE_KEYS  # it needs the samples, which take a while
 
         if not self.data.startswith("own-"):
             raise BadPlan(
-                f"Mends were asked for ({', '.join(self.mends)}), but {self.data} is not data of "
+                f"Mends were asked for ({', '.join(self.fixes)}), but {self.data} is not data of "
                 "your own. Leave them out."
             )
-        if unknown := [key for key in self.mends if key not in FIXABLE_KEYS]:
+        if unknown := [key for key in self.fixes if key not in FIXABLE_KEYS]:
             raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(FIXABLE_KEYS)}.")
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"mends": list(self.mends)}
+        return asdict(self) | {"mends": list(self.fixes)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":

@@ -24,7 +24,7 @@ def measured(plan: Plan) -> dict:
     *_, finished = run(plan)
     facts = finished.as_json()
     del facts["confusion"], facts["repeat"]
-    return facts | {"per_class": plan.per_class, "seed": plan.seed, "budget": plan.seconds}
+    return facts | {"per_class": plan.examples_per_class, "seed": plan.seed, "budget": plan.seconds}
 
 
 def table(rows: list[dict]) -> str:
@@ -69,7 +69,7 @@ def main() -> None:
                     if (data, approach, count, seed) in known:
                         continue
                     plan = Plan(
-                        data=data, approach=approach, per_class=count, seconds=given.seconds,
+                        data=data, approach=approach, examples_per_class=count, seconds=given.seconds,
                         seed=seed,
                     )  # fmt: skip
                     rows.append(measured(plan))

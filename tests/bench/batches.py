@@ -36,7 +36,7 @@ def main() -> None:
     print("|---|" + "---|" * len(SIZES))
     for key in given.backbones.split(","):
         row = backbones.pick(key)
-        body = row.body(pretrained=row.is_bundled).eval()  # random weights take as long
+        body = row.build_encoder(pretrained=row.is_bundled).eval()  # random weights take as long
         if row.modality == "images":
             side = row.image_px
             pictures = torch.randint(0, 256, (MAX_EVAL_BATCH_SIZE, side, side, 3)).byte().numpy()

@@ -37,18 +37,18 @@ def until(condition) -> None:
 
 
 def ours(seed: int) -> float:
-    plan = Plan(data=DATA, approach="transfer", per_class=PER_CLASS, seconds=60, seed=seed)
+    plan = Plan(data=DATA, approach="transfer", examples_per_class=PER_CLASS, seconds=60, seed=seed)
     began = time.perf_counter()
-    key = get_store().start(plan, "bench")
-    until(lambda: get_store().find(key).is_over)
+    key = get_store().enqueue(plan, "bench")
+    until(lambda: get_store().get_run(key).is_over)
     seconds = time.perf_counter() - began
-    if (over := get_store().find(key)).state != FINISHED:
+    if (over := get_store().get_run(key)).state != FINISHED:
         raise SystemExit(f"The run did not finish: {over.result}")
     return seconds
 
 
 def theirs(seed: int) -> float:
-    data, body = datasets.get_dataset(DATA).data(PER_CLASS, seed), shared_encoder("minilm")
+    data, body = datasets.get_dataset(DATA).load_splits(PER_CLASS, seed), shared_encoder("minilm")
     began = time.perf_counter()
     for split in (data.train, data.test):
         ready = body.prepare(split.inputs)

@@ -50,7 +50,7 @@ def one(settings: dict) -> None:
                 "parameters": known.parameters,
                 "lora": known.lora,
                 "step": [p.step_seconds / known.forward_seconds for p in paced],
-                "ended": [(done.steps, done.why) for done in steps],
+                "ended": [(done.steps, done.stop_reason) for done in steps],
                 "forward": known.forward_seconds,
             }
         ),

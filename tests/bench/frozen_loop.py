@@ -88,7 +88,7 @@ def ours(place: Path, seed: int) -> float:
         labels = np.array([("ants", "bees").index(file.parent.name) for file in files])
         sides[side] = Split([np.asarray(Image.open(file).convert("RGB")) for file in files], labels)
     shared = ComputationCache()
-    shared.tests = len(sides["test"].labels)  # all are asked
+    shared.test_count = len(sides["test"].labels)  # all are asked
     data = DatasetSplits("images", ("ants", "bees"), sides["train"], sides["test"])
     # The plan names a sample that stands in for the data.
     plan = Plan(

@@ -39,7 +39,7 @@ def kept(key: str, what: str) -> dict[str, torch.Tensor]:
     (phase,) = build_phases("fine_tune", row.modality, what)
     body = new_encoder(key, pretrained=True)
     set_trainable(body, phase)
-    model = Model(body, Head(body.features, CLASSES))
+    model = Model(body, Head(body.width, CLASSES))
     optimizer = _build_optimizer(model, phase)
     sum(p.sum() for p in model.parameters() if p.requires_grad).backward()
     optimizer.step()

@@ -45,19 +45,19 @@ def filled(store: Store, count: int) -> None:
         share = number * 7919 % 600 / 600
         last = RunFinished(
             approach=plan.approach, data=plan.data, backbone=plan.backbone, classes=classes,
-            train_examples=500, test_examples=600, test_right=round(600 * share),
+            train_examples=500, test_examples=600, test_correct=round(600 * share),
             test_accuracy=share, test_accuracy_low=share, test_accuracy_high=share, macro_f1=share,
-            confusion=[[60] * 10] * 10, seconds=number % 97, learnable_parameters=5130,
-            parameters=700_000, epochs=12.0, stopped=False, repeat=plan.as_json(),
+            confusion_matrix=[[60] * 10] * 10, seconds=number % 97, trainable_parameters=5130,
+            parameters=700_000, epochs=12.0, stopped_by_user=False, repeat_plan=plan.as_json(),
         )  # fmt: skip
         row = _new_row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
         row |= {"created": time.time() - count + number, "claimed": 0.0, "ended": 1.0}
         rows.append(row | _result_columns(last.as_json()))
         facts += [one | {"run": row["id"]} for one in told]
     look = ValidationDone(
-        phase=0, step=1, epoch=1.0, accuracy=0.5, loss=1.0, best=True, train_accuracy=0.5,
-        train_loss=1.0, watched=[0] * 6, sureness=[0.5] * 6, points=[[1.234, -2.345]] * 150,
-        point_labels=[0] * 150, point_answers=[1] * 150, seconds=1.0,
+        phase=0, step=1, epoch=1.0, accuracy=0.5, loss=1.0, is_best=True, train_accuracy=0.5,
+        train_loss=1.0, watched_predictions=[0] * 6, confidence=[0.5] * 6, map_points=[[1.234, -2.345]] * 150,
+        map_labels=[0] * 150, map_predictions=[1] * 150, seconds=1.0,
     )  # fmt: skip
     told = ['{"type": "step"}' + " " * 100] * STEPS + [json.dumps(look.as_json())] * LOOKS
     with store.engine.begin() as sql:
@@ -87,7 +87,7 @@ def main() -> None:
             took = []
             for _ in range(TRIES):
                 began = time.perf_counter()
-                page, total = store.history("visitor", limit=PAGE, **options)
+                page, total = store.list_history("visitor", limit=PAGE, **options)
                 assert all(one.title for one in page)
                 curves = read_sparklines(store, [one.id for one in page])
                 assert what != "sorted by newest" or len(curves) == PAGE

@@ -41,7 +41,7 @@ THINKS_SECONDS = 5.0  # between two answers of a visitor, on average. Ours
 ANSWERS = [
     (question.title, [option.title for option in question.options])
     for question in QUESTIONS.values()
-    if question.follows is None
+    if question.depends_on is None
 ]
 RUN = "approach=transfer&data=digits&per_class=50&seconds=30"
 SHORT_RUN = "approach=transfer&data=digits&per_class=5&seconds=5"
@@ -224,7 +224,7 @@ class Visitor:
                 await tab.close()
             else:
                 mine = self.cookie.partition("=")[2]
-                wait = await asyncio.to_thread(self.app.store.wait, mine, self.runs[0])
+                wait = await asyncio.to_thread(self.app.store.estimate_wait, mine, self.runs[0])
                 told.predicted.append(wait.seconds)
 
     async def watch(self, told: Told) -> None:
@@ -234,7 +234,7 @@ class Visitor:
             if self.tab.drops or any(ended):
                 return
             await asyncio.sleep(0.05)
-        run = await asyncio.to_thread(self.app.store.find, self.runs[0])
+        run = await asyncio.to_thread(self.app.store.get_run, self.runs[0])
         told.page_seen.append(max(0.0, time.time() - run.ended))
 
     async def leave(self) -> None:
@@ -293,8 +293,8 @@ async def _round(app: App, people: int, browsers: int, ttl_seconds: int) -> Told
             if isinstance(result, Exception):
                 told.errors.append(f"{type(result).__name__}: {result}")
     keys = [key for visitor in visitors for key in visitor.runs]
-    await until(lambda: all(app.store.find(key).is_over for key in keys))
-    runs = {key: app.store.find(key) for key in keys}
+    await until(lambda: all(app.store.get_run(key).is_over for key in keys))
+    runs = {key: app.store.get_run(key) for key in keys}
     _runs(told, visitors, runs, pressed)
     tabs = [tab for visitor in visitors for tab in (visitor.guide, visitor.tab)]
     told.dropped, told.polls = sum(tab.drops for tab in tabs), sum(tab.polls for tab in tabs)
@@ -343,7 +343,7 @@ async def watching(app: App, visitors: list[Visitor], browsers: int, told: Told)
             await bar.wait_for(timeout=120_000)
             opened = time.perf_counter() - began
             await page.get_by_text("Finished in").first.wait_for(timeout=900_000)
-            late = time.time() - app.store.find(visitor.runs[0]).ended
+            late = time.time() - app.store.get_run(visitor.runs[0]).ended
             return {"opened": opened, "seen_after_end": late, "errors": failed}
 
         looking = [asyncio.create_task(look(number)) for number in range(browsers)]

@@ -37,10 +37,12 @@ def main() -> None:
     print("| data | approach | predicted | actual | ratio |")
     print("|---|---|---|---|---|")
     for key in given.data.split(","):
-        data = datasets.get_dataset(key).data(given.per_class)
+        data = datasets.get_dataset(key).load_splits(given.per_class)
         for approach in given.approaches.split(","):
             course = predicted(data)[approach]
-            plan = Plan(data=key, approach=approach, per_class=given.per_class, seconds=MAX_SECONDS)
+            plan = Plan(
+                data=key, approach=approach, examples_per_class=given.per_class, seconds=MAX_SECONDS
+            )
             *events, finished = run(plan)
             if approach == "transfer":
                 steps += [event.steps for event in events if isinstance(event, PhaseDone)]

@@ -90,7 +90,7 @@ def passes(row: backbones.Backbone, body: Encoder):
 
     batch = inputs.batch(items[: BATCH[row.modality]])
     yield "features", features, operations(features)
-    (phase,) = build_phases("fine_tune", row.modality, row.learns)
+    (phase,) = build_phases("fine_tune", row.modality, row.trainable)
     set_trainable(body, phase)
     body.train()
     learnable = [p for p in body.parameters() if p.requires_grad]
@@ -106,8 +106,8 @@ def passes(row: backbones.Backbone, body: Encoder):
         loss.backward()
         optimizer.step()
 
-    whole = 3 * operations(forward) if row.learns == "all" else operations(step)
-    yield f"a training step ({row.learns})", step, whole
+    whole = 3 * operations(forward) if row.trainable == "all" else operations(step)
+    yield f"a training step ({row.trainable})", step, whole
 
 
 def measure(rounds: int) -> Iterator[BenchRow]:

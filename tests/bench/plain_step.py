@@ -70,15 +70,15 @@ def ours(model: Model, examples: Examples, phase) -> None:
 def measure(rounds: int) -> Iterator[BenchRow]:
     for data, what in (("vehicles", "images"), ("messages", "text")):
         row = backbones.get_bundled(what)
-        split = datasets.get_dataset(data).data(per_class=50).train
+        split = datasets.get_dataset(data).load_splits(per_class=50).train
         body = new_encoder(row.key, pretrained=True)
         examples = Examples(body.prepare(split.inputs), torch.from_numpy(split.labels))
-        (phase,) = build_phases("fine_tune", what, row.learns)
+        (phase,) = build_phases("fine_tune", what, row.trainable)
         phase = replace(phase, max_epochs=EPOCHS)
         set_trainable(body, phase)
-        head = Head(body.features, int(split.labels.max()) + 1).to(get_device())
+        head = Head(body.width, int(split.labels.max()) + 1).to(get_device())
         model = Model(body, head)
-        steps = EPOCHS * math.ceil(len(examples) / phase.batch)
+        steps = EPOCHS * math.ceil(len(examples) / phase.batch_size)
 
         def timed(side, model: nn.Module = model, given=(examples, phase), steps: int = steps):
             def once(_: int) -> float:
@@ -92,7 +92,7 @@ def measure(rounds: int) -> Iterator[BenchRow]:
         timed(ours)(0)  # the first pays for what is set up once
         taken = time_alternately(rounds, timed(ours), timed(theirs))
         yield BenchRow(
-            what=f"a step of fine-tuning, {what}, {row.key} ({phase.learns})",
+            what=f"a step of fine-tuning, {what}, {row.key} ({phase.trainable})",
             against="the plainest loop in torch, same precision",
             **compare_slowdown(*taken, GOAL),
         )

@@ -27,8 +27,8 @@ from trainers.workers.supervisor import WorkerSupervisor
 WAYS = ("ends", "stopped", "cancelled", "never begun")
 FIRST = 24  # not counted: what is imported and kept once
 PATIENCE_SECONDS = 120
-SHORT = Plan(data="digits", approach="simple", per_class=5, seconds=2)
-LONG = Plan(data="digits", approach="scratch", per_class=2, seconds=60)
+SHORT = Plan(data="digits", approach="simple", examples_per_class=5, seconds=2)
+LONG = Plan(data="digits", approach="scratch", examples_per_class=2, seconds=60)
 
 
 class Taken(NamedTuple):
@@ -50,7 +50,7 @@ def counted(
     """What was taken before and after, by role; and the processes before and after."""
     runs = get_store()
     with WorkerSupervisor(runs, 1) as workers:
-        _until(lambda: runs.ready_workers() == 1)
+        _until(lambda: runs.count_ready_workers() == 1)
         for way in islice(cycle(WAYS), first):
             gone(runs, way)
         before, processes = _taken(workers), _processes()
@@ -62,13 +62,13 @@ def counted(
 
 def gone(runs: Store, way: str) -> None:
     """One run, that way."""
-    key = runs.start(SHORT if way == "ends" else LONG, "ann")
+    key = runs.enqueue(SHORT if way == "ends" else LONG, "ann")
     if way in ("stopped", "cancelled"):
-        _until(lambda: runs.find(key).state == "running")
-        (runs.stop if way == "stopped" else runs.cancel)(key)
+        _until(lambda: runs.get_run(key).state == "running")
+        (runs.request_stop if way == "stopped" else runs.request_cancel)(key)
     elif way == "never begun":
-        runs.cancel(key)
-    _until(lambda: runs.find(key).state in END_STATES)
+        runs.request_cancel(key)
+    _until(lambda: runs.get_run(key).state in END_STATES)
 
 
 def _until(condition: Callable[[], object]) -> None:

@@ -63,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     print("| data | of each class | approach | moving | still |\n|---|---|---|---|---|")
     for key in given.data.split(","):
-        whole = datasets.get_dataset(key).data(None)
+        whole = datasets.get_dataset(key).load_splits(None)
         for per_class in map(int, given.per_class.split(",")):
             for approach in ("fine_tune", "hybrid"):
                 plan = Plan(

@@ -56,7 +56,7 @@ def working(crew: Crew) -> Iterator[Store]:
             os.environ |= {"THAW_ENGINE": "ray", "RAY_ADDRESS": cluster.address}
         store = Store(database_url())
         with WorkerSupervisor(store):
-            until(lambda: store.ready_workers() >= crew.size)
+            until(lambda: store.count_ready_workers() >= crew.size)
             yield store
         store.engine.dispose()
     finally:
@@ -78,11 +78,11 @@ def until(condition) -> None:
 def done(store: Store, count: int) -> float:
     """Seconds from queueing `count` comparisons to the end of the last."""
     began = time.monotonic()
-    keys = [store.start(comparison(f"visitor {n}"), f"visitor {n}") for n in range(count)]
-    until(lambda: all(store.find(key).is_over for key in keys))
+    keys = [store.enqueue(comparison(f"visitor {n}"), f"visitor {n}") for n in range(count)]
+    until(lambda: all(store.get_run(key).is_over for key in keys))
     took = time.monotonic() - began
     for key in keys:
-        found = store.find(key)
+        found = store.get_run(key)
         runs = (found.result or {}).get("runs", ())
         if found.state != FINISHED or len(runs) != len(APPROACHES):
             raise SystemExit(f"A comparison ended as {found.state}: {found.result}")
@@ -91,8 +91,8 @@ def done(store: Store, count: int) -> float:
 
 def comparison(visitor: str) -> Comparison:
     return Comparison(
-        data="digits", visitor=visitor, approaches=APPROACHES, per_class=10, seconds=600,
-        advised_article="transfer", advised="transfer", trial_seconds=0,
+        data="digits", visitor=visitor, approaches=APPROACHES, examples_per_class=10, seconds=600,
+        article_advice="transfer", advice="transfer", pilot_seconds=0,
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ RULES: Mapping[str, Callable[[Right, str], str]] = {
 
 
 def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> dict:
-    data = parted(datasets.get_dataset(key).data(None, 0), per_class, seed)
+    data = parted(datasets.get_dataset(key).load_splits(None, 0), per_class, seed)
     plan = Plan(data=key, approach="transfer", seconds=seconds, seed=seed)
     stream = run_pilot(plan, data, "hybrid", seconds=trial_seconds, stop=lambda: False)
     while True:
@@ -69,7 +69,7 @@ def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: 
     for approach in ADVISABLE:
         for event in run(replace(plan, approach=approach), shared=shared, data=data):
             if isinstance(event, PredictionsRecorded):
-                answers = np.array(event.answers) == np.array(event.labels)
+                answers = np.array(event.predictions) == np.array(event.labels)
                 scores[approach] = float(answers.mean())
     right = {key: [int(one) for one in answers] for key, answers in tried.right.items()}
     return {"data": key, "per_class": per_class, "seed": seed, "right": right, "scores": scores}

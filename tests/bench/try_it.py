@@ -38,9 +38,11 @@ def until(condition) -> None:
 
 
 def trained(runs: Store, data: str, approach: str) -> str:
-    key = runs.start(Plan(data=data, approach=approach, per_class=50, seconds=30), "bench")
-    until(lambda: runs.find(key).is_over)
-    if (over := runs.find(key)).state != FINISHED:
+    key = runs.enqueue(
+        Plan(data=data, approach=approach, examples_per_class=50, seconds=30), "bench"
+    )
+    until(lambda: runs.get_run(key).is_over)
+    if (over := runs.get_run(key)).state != FINISHED:
         raise SystemExit(f"{data}, {approach}: {over.result}")
     return key
 
@@ -67,7 +69,7 @@ def main() -> None:
         os.environ["THAW_HOME"] = folder
         runs = get_store()
         with WorkerSupervisor(runs) as workers:
-            until(lambda: runs.ready_workers() == workers.count)
+            until(lambda: runs.count_ready_workers() == workers.count)
             keys = {what: trained(runs, data, given.approach) for what, data in ASKED.items()}
             for what, key in keys.items():
                 began = time.perf_counter()
@@ -77,7 +79,9 @@ def main() -> None:
             print("| what | workers | median | 95th percentile |\n|---|---|---|---|")
             for busy in (False, True):
                 training = [
-                    runs.start(Plan(data="cells", approach="scratch", seconds=600), f"visitor {n}")
+                    runs.enqueue(
+                        Plan(data="cells", approach="scratch", seconds=600), f"visitor {n}"
+                    )
                     for n in range(workers.count * busy)
                 ]
                 until(lambda training=training: all(map(learns(runs), training)))
@@ -86,15 +90,15 @@ def main() -> None:
                     state = "all training" if busy else "idle"
                     print(f"| {what} | {state} | {np.median(took):.0f} ms | "
                           f"{np.quantile(took, 0.95):.0f} ms |", flush=True)  # fmt: skip
-                assert not any(runs.find(key).is_over for key in training), "It ended too soon."
+                assert not any(runs.get_run(key).is_over for key in training), "It ended too soon."
                 for key in training:
-                    runs.cancel(key)
+                    runs.request_cancel(key)
         get_client().close()
         runs.engine.dispose()
 
 
 def learns(runs: Store):
-    return lambda key: any(isinstance(event, Step) for _, event in runs.events(key))
+    return lambda key: any(isinstance(event, Step) for _, event in runs.read_events(key))
 
 
 if __name__ == "__main__":

@@ -24,17 +24,17 @@ def test_a_word_explains_itself_to_mouse_keyboard_and_escape(page):
     opened(page, "/learn?topic=hybrid")
     bubble = page.get_by_role("tooltip")
     word(page, "learning-rate").hover()
-    expect(bubble).to_have_text(GLOSSARY["learning-rate"].means)
+    expect(bubble).to_have_text(GLOSSARY["learning-rate"].definition)
     bubble.hover()
     page.wait_for_timeout(400)  # longer than it waits after the pointer has left
     expect(bubble).to_be_visible()
     page.keyboard.press("Escape")
     expect(bubble).to_be_hidden()
     word(page, "head").focus()
-    expect(bubble).to_have_text(GLOSSARY["head"].means)
+    expect(bubble).to_have_text(GLOSSARY["head"].definition)
     expect(word(page, "head")).to_have_attribute("aria-describedby", "thaw-word")
     page.keyboard.press("Tab")
-    expect(bubble).to_have_text(GLOSSARY["hybrid"].means)
+    expect(bubble).to_have_text(GLOSSARY["hybrid"].definition)
     assert page.url.endswith("/learn?topic=hybrid")
 
 
@@ -46,7 +46,7 @@ def test_a_word_explains_itself_to_a_finger(chromium, app):
     opened(page, "/learn?topic=hybrid")
     bubble = page.get_by_role("tooltip")
     word(page, "learning-rate").tap()
-    expect(bubble).to_have_text(GLOSSARY["learning-rate"].means)
+    expect(bubble).to_have_text(GLOSSARY["learning-rate"].definition)
     box = bubble.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 400

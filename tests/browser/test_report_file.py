@@ -20,15 +20,15 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 @pytest.fixture
 def file(tmp_path):
     """The report of a real, short run, whose classes have names that are hard to show."""
-    plan = Plan(data="digits", approach="transfer", per_class=5, seconds=3)
-    key = get_store().start(plan, visitor="ann", worker="test")
+    plan = Plan(data="digits", approach="transfer", examples_per_class=5, seconds=3)
+    key = get_store().enqueue(plan, visitor="ann", worker="test")
     *told, end = execute(get_store(), key, plan, run)
     assert isinstance(end, RunFinished), end
     names = [*LONG, *end.classes[3:]]
     told[0] = replace(told[0], classes=names)
     to = tmp_path / "report.html"
     to.write_text(
-        render_report(get_store().find(key), [*told, replace(end, classes=names)]), "utf-8"
+        render_report(get_store().get_run(key), [*told, replace(end, classes=names)]), "utf-8"
     )
     return to
 

@@ -133,6 +133,6 @@ def test_an_account_is_the_same_in_every_browser_and_takes_over_once(
         expect(other.get_by_text("Nothing was run")).to_be_visible(timeout=30_000)
     finally:
         again.close()
-    visitors = {run.visitor for run in kept.store_of(hosted_home).of_visitor(kept.VISITOR)}
+    visitors = {run.visitor for run in kept.store_of(hosted_home).list_runs(kept.VISITOR)}
     assert not visitors
     assert "ann@example.org" not in (hosted_home / "app.log").read_text()

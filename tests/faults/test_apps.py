@@ -18,8 +18,8 @@ from trainers.store import FAILED, FINISHED, RUNNING, get_store, resume, runs, w
 from trainers.workers.supervisor import ROOT
 
 ANN = "ann-of-the-tests-00"
-LONG = Plan(data="digits", approach="scratch", per_class=20, seconds=40)
-QUICK = Plan(data="digits", approach="none", per_class=5, seconds=5)
+LONG = Plan(data="digits", approach="scratch", examples_per_class=20, seconds=40)
+QUICK = Plan(data="digits", approach="none", examples_per_class=5, seconds=5)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def whose(run: str) -> int:
 def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(home):
     with app(home) as one, app(home) as other:
         crews = {process: crew(process) for process in (one, other)}
-        long = get_store().start(LONG, ANN)
+        long = get_store().enqueue(LONG, ANN)
         until(lambda: sum(isinstance(event, ValidationDone) for event in told(long)) > 3)
         has = next(process for process in crews if whose(long) in crews[process])
         (lacks,) = {one, other} - {has}
@@ -75,25 +75,25 @@ def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(ho
         until(lambda: not any(map(psutil.pid_exists, crews[lacks])))
         before = len(told(long))
         until(lambda: len(told(long)) > before + 3)
-        assert get_store().find(long).state == RUNNING
-        waiting = get_store().start(QUICK, "bob")
+        assert get_store().get_run(long).state == RUNNING
+        waiting = get_store().enqueue(QUICK, "bob")
         until(lambda: resume.find_resume_point(long))
         # --- killed: its workers end, and say so
         has.send_signal(signal.SIGKILL)
         has.wait()
         until(lambda: not any(map(psutil.pid_exists, crews[has])))
-        assert get_store().find(long).state == FAILED
+        assert get_store().get_run(long).state == FAILED
         assert "Thaw ended while this ran" in texts(long)
         assert resume.find_resume_point(long).seconds > 0
     # --- and again: what waited is run, what was interrupted goes on
     with app(home):
-        until(lambda: get_store().find(waiting).is_over)
-        assert get_store().find(waiting).state == FINISHED
+        until(lambda: get_store().get_run(waiting).is_over)
+        assert get_store().get_run(waiting).state == FINISHED
         again = resume.resume_run(get_store(), long, ANN)
         until(lambda: any(isinstance(event, Step) for event in told(again)))
-        get_store().stop(again)
-        until(lambda: get_store().find(again).is_over)
-    assert get_store().find(again).state == FINISHED, texts(again)
+        get_store().request_stop(again)
+        until(lambda: get_store().get_run(again).is_over)
+    assert get_store().get_run(again).state == FINISHED, texts(again)
     assert sum(isinstance(event, RunStarted) for event in told(again)) == 1
     assert "was interrupted, and goes on here" in texts(again)
     assert told(again)[0] == told(long)[0]
@@ -102,9 +102,11 @@ def test_two_apps_on_one_folder_one_closed_the_other_killed_and_started_again(ho
 def test_two_workers_execute_each_job_once(toy, forge, home):
     for _ in range(2):  # which both find no database yet
         forge.worker(home, jobs=99)
-    until(lambda: get_store().ready_workers() == 2)
-    keys = [get_store().start(plan(approach="simple"), name) for name in "abcdef" for _ in range(3)]
-    until(lambda: all(get_store().find(key).is_over for key in keys))
+    until(lambda: get_store().count_ready_workers() == 2)
+    keys = [
+        get_store().enqueue(plan(approach="simple"), name) for name in "abcdef" for _ in range(3)
+    ]
+    until(lambda: all(get_store().get_run(key).is_over for key in keys))
     for key in keys:
         kinds = [type(event) for event in told(key)]
         assert kinds.count(RunStarted) == kinds.count(RunFinished) == 1
@@ -122,14 +124,14 @@ def test_a_run_whose_page_was_closed_goes_on_and_its_page_shows_all_of_it(toy, f
         assert not at.exception
         return at
 
-    key = get_store().start(plan(approach="scratch", seconds=60), ANN)
+    key = get_store().enqueue(plan(approach="scratch", seconds=60), ANN)
     worker = forge.worker(home, slow=0.01)
     until(lambda: any(isinstance(event, ValidationDone) for event in told(key)))
     assert "Cancel" in [button.label for button in opened().button]
     # Closed: nothing of it is left, and nobody asks for the run.
     before = len(told(key))
     until(lambda: len(told(key)) > before + 10)
-    get_store().stop(key)
+    get_store().request_stop(key)
     assert worker.ended() == 0, worker.log.read_text()
     back = opened()
     shown = " ".join(element.value for element in (*back.markdown, *back.caption))

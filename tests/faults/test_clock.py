@@ -22,12 +22,12 @@ def set_clock(monkeypatch):
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_run_in_which_the_clock_jumps_ends_well(jump, toy, forge, home):
-    key = get_store().start(plan(approach="scratch", seconds=3), "ann")
+    key = get_store().enqueue(plan(approach="scratch", seconds=3), "ann")
     worker = forge.worker(home, slow=0.01, clock=jump)
     watch = LivenessMonitor(get_store())
     while worker.pid not in forge.codes:
-        watch.look()
-        assert get_store().find(key).state != FAILED
+        watch.check()
+        assert get_store().get_run(key).state != FAILED
         time.sleep(0.05)
     assert worker.ended() == 0, worker.log.read_text()
     events = told(key)
@@ -41,39 +41,39 @@ def test_a_run_in_which_the_clock_jumps_ends_well(jump, toy, forge, home):
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_run_that_beats_is_not_lost_and_one_that_does_not_is(jump, set_clock, home):
     alive, dead = (
-        get_store().start(plan(data="digits"), "ann", worker=name) for name in ("a", "d")
+        get_store().enqueue(plan(data="digits"), "ann", worker=name) for name in ("a", "d")
     )
-    get_store().beat("a", 1, ready=True)
-    get_store().beat("d", 2, ready=True)
+    get_store().record_heartbeat("a", 1, ready=True)
+    get_store().record_heartbeat("d", 2, ready=True)
     set_clock(jump)
     watch = LivenessMonitor(get_store())
     for _ in range(MAX_MISSED_CHECKS + 1):
-        watch.look()
+        watch.check()
         get_store().append(alive, [])
-        get_store().beat("a", 1, ready=True)
-    assert get_store().find(alive).state == RUNNING
-    assert get_store().find(dead).state == FAILED
+        get_store().record_heartbeat("a", 1, ready=True)
+    assert get_store().get_run(alive).state == RUNNING
+    assert get_store().get_run(dead).state == FAILED
     assert told(dead)[-1].seconds >= 0
-    assert get_store().ready_workers() == 1
+    assert get_store().count_ready_workers() == 1
 
 
 def test_one_look_at_a_clock_that_was_set_back_finds_the_dead_too(set_clock, home):
-    key = get_store().start(plan(data="digits"), "ann", worker="gone")
+    key = get_store().enqueue(plan(data="digits"), "ann", worker="gone")
     set_clock(-HOUR)
-    get_store().bury_lost()
+    get_store().fail_stale_runs()
     assert isinstance(told(key)[-1], JobFailed)
     assert told(key)[-1].seconds == 0
 
 
 def test_who_came_first_is_served_first(set_clock, home):
-    first = get_store().start(plan(data="digits"), "ann")
+    first = get_store().enqueue(plan(data="digits"), "ann")
     set_clock(-HOUR)
-    second = get_store().start(plan(data="digits"), "ann")
+    second = get_store().enqueue(plan(data="digits"), "ann")
     assert [get_store().claim("worker").id for _ in range(2)] == [first, second]
 
 
 def test_one_visitor_after_the_other_is_served(set_clock, home):
-    started = {name: [get_store().start(plan(data="digits"), name) for _ in range(4)]
+    started = {name: [get_store().enqueue(plan(data="digits"), name) for _ in range(4)]
                for name in ("ann", "bob")}  # fmt: skip
     assert get_store().claim("worker").visitor == "ann"
     set_clock(-HOUR)
@@ -83,14 +83,14 @@ def test_one_visitor_after_the_other_is_served(set_clock, home):
 
 
 def test_no_wait_is_shorter_than_none_and_none_is_longer_by_an_hour(set_clock, home):
-    get_store().beat("worker", 1, ready=True)
+    get_store().record_heartbeat("worker", 1, ready=True)
     for name in ("ann", "bob"):
-        get_store().start(plan(data="digits", seconds=30), name)
+        get_store().enqueue(plan(data="digits", seconds=30), name)
     get_store().claim("worker")
     set_clock(-HOUR)
-    get_store().beat("worker", 1, ready=True)
-    wait = get_store().wait("cem")
-    assert wait.ahead == 2
+    get_store().record_heartbeat("worker", 1, ready=True)
+    wait = get_store().estimate_wait("cem")
+    assert wait.position == 2
     assert 0 <= wait.seconds <= 60
 
 

@@ -64,7 +64,7 @@ def impatient(made: Store) -> None:
 
 
 def test_a_run_goes_on_while_the_database_is_locked_and_nobody_buries_it(toy, forge, home):
-    key = get_store().start(plan(approach="scratch", seconds=60), ANN)
+    key = get_store().enqueue(plan(approach="scratch", seconds=60), ANN)
     worker = forge.worker(home, jobs=2, slow=0.02, impatient=100)
     until(lambda: any(isinstance(event, ValidationDone) for event in told(key)))
     impatient(get_store())
@@ -74,23 +74,23 @@ def test_a_run_goes_on_while_the_database_is_locked_and_nobody_buries_it(toy, fo
         before = len(told(key))
         for _ in range(4 * MAX_MISSED_CHECKS):
             try:
-                watch.look()
+                watch.check()
             except Exception:
                 refused += 1
         assert refused
-        assert get_store().find(key).state == RUNNING
-    get_store().stop(key)
-    until(lambda: get_store().find(key).is_over)
-    assert get_store().find(key).state == FINISHED
+        assert get_store().get_run(key).state == RUNNING
+    get_store().request_stop(key)
+    until(lambda: get_store().get_run(key).is_over)
+    assert get_store().get_run(key).state == FINISHED
     assert told(key)[-1].stopped  # its heart goes on listening
     assert len(told(key)) > before
-    following = get_store().start(plan(), ANN)
+    following = get_store().enqueue(plan(), ANN)
     assert worker.ended() == 0, worker.log.read_text()
-    assert get_store().find(following).state == FINISHED
+    assert get_store().get_run(following).state == FINISHED
 
 
 def test_a_page_says_who_is_in_the_way_and_works_when_it_is_gone(home):
-    key = get_store().start(plan(data="digits", approach="none"), ANN)
+    key = get_store().enqueue(plan(data="digits", approach="none"), ANN)
     impatient(get_store())
     with locked(home):
         at = page("run.py", run=key)
@@ -102,7 +102,7 @@ def test_a_page_says_who_is_in_the_way_and_works_when_it_is_gone(home):
         assert "Nothing is lost" in at.error[0].value
     (cancel,) = [button for button in page("run.py", run=key).button if button.label == "Cancel"]
     cancel.click().run()
-    assert get_store().find(key).is_over
+    assert get_store().get_run(key).is_over
 
 
 # --- cut in the middle of a write -----------------------------------------------------------------
@@ -126,7 +126,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_write_that_was_cut_leaves_what_was_written_before_and_nothing_of_itself(home):
-    key = get_store().start(plan(data="digits", approach="none"), ANN, worker="cut")
+    key = get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="cut")
     done = subprocess.run(
         [sys.executable, "-c", CUT, key], cwd=ROOT, check=False, timeout=PATIENCE_SECONDS
     )
@@ -136,7 +136,7 @@ def test_a_write_that_was_cut_leaves_what_was_written_before_and_nothing_of_itse
     with closing(sqlite3.connect(home / "thaw.db")) as sql:
         assert sql.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     get_store().append(key, [JobFailed("It was cut.", 1.0)])
-    assert get_store().find(key).is_over
+    assert get_store().get_run(key).is_over
 
 
 def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
@@ -149,10 +149,10 @@ def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
             seen.append(sql.execute("PRAGMA synchronous").fetchone()[0])
 
     sql_event.listen(get_store().engine, "before_cursor_execute", looked)
-    key = get_store().start(plan(data="digits", approach="none"), ANN, worker="worker")
+    key = get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="worker")
     get_store().append(key, [Notice("a step", 0.0)])
     get_store().append(key, [JobFailed("The end.", 1.0)])
-    again = get_store().start(plan(data="digits", approach="none"), ANN, worker="worker")
+    again = get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="worker")
     get_store().append(again, [Notice("a step of the next", 0.0)])
     assert seen == [1, 2, 1]
 
@@ -163,7 +163,8 @@ def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
 def filled(home) -> list[str]:
     """Runs with some facts each, all in one file; their ids."""
     keys = [
-        get_store().start(plan(data="digits", approach="none"), ANN, worker="w") for _ in range(40)
+        get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="w")
+        for _ in range(40)
     ]
     for key in keys:
         get_store().append(key, [Notice("x" * 500, float(number)) for number in range(20)])
@@ -219,7 +220,9 @@ def test_a_damaged_database_is_said_put_aside_and_saved_from(damage, home, capsy
     assert str(aside) in said
     assert aside.read_bytes() == content  # never a byte less
     there = [
-        key for key in keys if key in {past.id for past in get_store().history(ANN, limit=99)[0]}
+        key
+        for key in keys
+        if key in {past.id for past in get_store().list_history(ANN, limit=99)[0]}
     ]
     whole = [key for key in there if len(told(key)) == 21]
     if damage is another_thing:
@@ -227,11 +230,11 @@ def test_a_damaged_database_is_said_put_aside_and_saved_from(damage, home, capsy
     else:
         assert whole
         assert sum(len(told(key)) for key in there) > len(keys) * 21 / 2
-    assert {key for key in there if get_store().find(key).state == RUNNING} == set()
+    assert {key for key in there if get_store().get_run(key).state == RUNNING} == set()
     assert not page().exception
     for key in there[:1]:
         assert not page("run.py", run=key).exception
-    assert get_store().start(plan(data="digits", approach="none"), ANN)
+    assert get_store().enqueue(plan(data="digits", approach="none"), ANN)
     closed()
     assert main(["repair"]) == 0
     assert "Nothing is wrong" in capsys.readouterr().out
@@ -297,12 +300,12 @@ def test_a_database_in_use_is_not_repaired(home, capsys):
 
 def test_what_is_not_yet_in_the_file_is_saved_too(home, capsys):
     """The write-ahead log of a process that was killed."""
-    key = get_store().start(plan(data="digits", approach="none"), ANN, worker="w")
+    key = get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="w")
     get_store().append(key, [Notice("only in the log", 0.0), JobFailed("The end.", 1.0)])
     for end in ("", "-wal"):
         shutil.copy(f"{home / 'thaw.db'}{end}", f"{home / 'copy.db'}{end}")
     closed()
     for end in ("", "-wal"):
         os.replace(f"{home / 'copy.db'}{end}", f"{home / 'thaw.db'}{end}")
-    assert repair(anyway=True).saved["runs"] == 1
+    assert repair(anyway=True).saved_rows["runs"] == 1
     assert isinstance(told(key)[0], Notice)

@@ -18,32 +18,32 @@ FRAME = str(ROOT / "pages" / "frame.py")
 
 
 def test_a_run_outlasts_a_full_disk_and_the_next_one_works(toy, forge, home, small_disk):
-    key = get_store().start(plan(approach="scratch", seconds=60), "ann")
+    key = get_store().enqueue(plan(approach="scratch", seconds=60), "ann")
     worker = forge.worker(home, jobs=2, slow=0.02, impatient=200)
     until(lambda: any(isinstance(event, ValidationDone) for event in told(key)))
     small_disk.fill(worker)
     until(lambda: "The disk is full" in worker.log.read_text())
     before = len(told(key))
-    assert get_store().find(key).state == RUNNING
+    assert get_store().get_run(key).state == RUNNING
     small_disk.free(worker)
     until(lambda: len(told(key)) > before)
-    get_store().stop(key)
-    until(lambda: get_store().find(key).is_over)
-    assert get_store().find(key).state == FINISHED, get_store().find(key).result
+    get_store().request_stop(key)
+    until(lambda: get_store().get_run(key).is_over)
+    assert get_store().get_run(key).state == FINISHED, get_store().get_run(key).result
     assert told(key)[-1].stopped  # its heart goes on listening
     events = told(key)
     steps = [event.step for event in events if isinstance(event, ValidationDone)]
     assert steps == sorted(set(steps))  # what was told meanwhile is there, once
-    following = get_store().start(plan(), "bob")
+    following = get_store().enqueue(plan(), "bob")
     assert worker.ended() == 0, worker.log.read_text()
-    assert get_store().find(following).state == FINISHED
+    assert get_store().get_run(following).state == FINISHED
     assert (run_dir(following) / "model.safetensors").is_file()
     assert "Traceback" not in worker.log.read_text()
 
 
 @pytest.mark.parametrize("approach", ["fine_tune", "simple"])
 def test_a_score_is_not_lost_with_weights_that_find_no_room(approach, toy, forge, home):
-    key = get_store().start(plan(approach=approach), "ann")
+    key = get_store().enqueue(plan(approach=approach), "ann")
     run_dir(key).mkdir(parents=True)
     if MAY_MOUNT:  # one page: the file's name finds room, its content does not
         assert mounted(run_dir(key), "size=4k")
@@ -116,7 +116,7 @@ def test_a_folder_that_nobody_may_write_to_is_said_in_one_line(command, database
 def test_a_page_says_that_the_folder_became_read_only(home):
     assert mounted(home, "size=4m")
     try:
-        get_store().start(plan(data="digits", approach="none"), "ann")
+        get_store().enqueue(plan(data="digits", approach="none"), "ann")
         get_store().engine.dispose()
         command = ["mount", "-o", "remount,ro", str(home)]
         subprocess.run(command, check=True)
@@ -135,7 +135,7 @@ def test_a_folder_that_is_not_there_yet_is_made_wherever_the_database_is(
 ):
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
     assert not home.exists()
-    assert get_store().start(plan(data="digits"), "ann")
+    assert get_store().enqueue(plan(data="digits"), "ann")
     assert home.is_dir()
 
 

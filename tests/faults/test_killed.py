@@ -22,31 +22,31 @@ KEPT = [
 
 
 def lost_at(forge, home, phase: str) -> str:
-    key = get_store().start(plan(), "ann")
+    key = get_store().enqueue(plan(), "ann")
     worker = forge.worker(home, killed=phase)
     assert worker.ended() == -signal.SIGKILL, worker.log.read_text()
     lost = LivenessMonitor(get_store())
     for _ in range(MAX_MISSED_CHECKS + 1):
-        lost.look()
+        lost.check()
     return key
 
 
 def next_one_is_taken(forge, home, key: str) -> None:
     worker = forge.worker(home)
     assert worker.ended() == 0, worker.log.read_text()
-    assert get_store().find(key).state == FINISHED, get_store().find(key).result
+    assert get_store().get_run(key).state == FINISHED, get_store().get_run(key).result
     assert (run_dir(key) / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("phase", NOTHING_KEPT)
 def test_killed_before_anything_was_learned_it_can_be_run_again(phase, toy, forge, home):
     key = lost_at(forge, home, phase)
-    assert get_store().find(key).state == FAILED
+    assert get_store().get_run(key).state == FAILED
     assert "ended without a word" in texts(key)
     assert "Nothing is wrong with your data" in texts(key)
     with pytest.raises(resume.CannotResume, match="Run it again"):
         resume.resume_run(get_store(), key, "ann")
-    next_one_is_taken(forge, home, get_store().start(plan(), "ann"))
+    next_one_is_taken(forge, home, get_store().enqueue(plan(), "ann"))
 
 
 @pytest.mark.parametrize("phase", KEPT)
@@ -67,6 +67,6 @@ def test_killed_later_it_goes_on_from_its_last_look(phase, toy, forge, home):
 def test_killed_after_its_end_it_has_its_score_and_its_model(toy, forge, home):
     key = lost_at(forge, home, "after the end")
     assert isinstance(told(key)[-1], RunFinished)
-    assert get_store().find(key).state == FINISHED
+    assert get_store().get_run(key).state == FINISHED
     assert (run_dir(key) / "model.safetensors").is_file()
-    next_one_is_taken(forge, home, get_store().start(plan(), "ann"))
+    next_one_is_taken(forge, home, get_store().enqueue(plan(), "ann"))

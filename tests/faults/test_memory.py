@@ -22,7 +22,7 @@ def executed(forge, home, key, needs, jobs=1):
 
 
 def test_it_learns_from_fewer_examples_at_a_time_and_says_so(toy, forge, home):
-    key = get_store().start(plan(**MANY), "ann")
+    key = get_store().enqueue(plan(**MANY), "ann")
     events = executed(forge, home, key, TOO_MUCH_AT_ONCE)
     assert isinstance(events[-1], RunFinished), events[-1]
     (said,) = [e for e in events if isinstance(e, Notice) and "memory" in e.text]
@@ -33,23 +33,23 @@ def test_it_learns_from_fewer_examples_at_a_time_and_says_so(toy, forge, home):
 
 
 def test_what_is_only_looked_at_is_looked_at_in_smaller_parts(toy, forge, home):
-    key = get_store().start(plan(**MANY | {"approach": "transfer", "seconds": 60}), "ann")
+    key = get_store().enqueue(plan(**MANY | {"approach": "transfer", "seconds": 60}), "ann")
     events = executed(forge, home, key, TOO_MUCH_TO_LOOK_AT)
     assert isinstance(events[-1], RunFinished), events[-1]
     assert events[-1].test_examples == 60
 
 
 def test_once_is_all_then_it_ends_in_words_and_its_worker_takes_the_next_run(toy, forge, home):
-    key = get_store().start(plan(**MANY), "ann")
-    following = get_store().start(plan(approach="simple"), "ann")
+    key = get_store().enqueue(plan(**MANY), "ann")
+    following = get_store().enqueue(plan(approach="simple"), "ann")
     events = executed(forge, home, key, TOO_MUCH, jobs=2)  # one process for both
     assert isinstance(events[-1], JobFailed)
     assert "again with 8 at a time" in texts(key)
     assert texts(key).count("at a time, which") == 1
     assert "memory of this computer was not enough" in events[-1].text
     assert "smaller backbone" in events[-1].text
-    assert get_store().find(key).state == FAILED
-    assert get_store().find(following).state == FINISHED
+    assert get_store().get_run(key).state == FAILED
+    assert get_store().get_run(following).state == FINISHED
 
 
 def test_a_worker_may_take_most_of_the_memory_but_not_all(monkeypatch):

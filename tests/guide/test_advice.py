@@ -27,7 +27,7 @@ none     -     minutes once common      transfer
 -        -     ample   many -           transfer
 -        -     -       -    -           hybrid
 """
-EVERY = tuple(Answers.every())
+EVERY = tuple(Answers.all_combinations())
 
 
 @cache
@@ -119,7 +119,7 @@ def test_changes_are_exactly_the_single_answers_that_flip_the_advice():
         flips = {
             (question.key, option.key, other)
             for question in QUESTIONS.values()
-            if question.is_asked(answers) or getattr(answers, question.key) != UNSURE
+            if question.applies_to(answers) or getattr(answers, question.key) != UNSURE
             for option in question.options
             if (other := advice(replace(answers, **{question.key: option.key})).approach)
             != advice(answers).approach
@@ -147,7 +147,7 @@ def test_the_runner_up_is_hybrid_or_the_side_that_the_sum_leans_to():
 
 
 def test_only_advised_approaches_are_advised():
-    advised = {key for key, approach in APPROACHES.items() if approach.advised}
+    advised = {key for key, approach in APPROACHES.items() if approach.is_advisable}
     assert {advice(answers).approach for answers in EVERY} == advised
     assert {advice(answers).runner_up for answers in EVERY} == advised
 
@@ -179,7 +179,7 @@ def test_without_examples_there_is_a_first_step_before_any_training():
 def test_where_the_article_contradicts_itself_the_guide_says_so(answers):
     (rule,) = advise(answers).spoke
     assert rule.source == "article"
-    assert "the article" in rule.but
+    assert "the article" in rule.caveat
 
 
 def test_rules_are_the_articles_or_marked_ours():

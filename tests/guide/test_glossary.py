@@ -41,5 +41,5 @@ def test_a_topic_takes_at_most_120_words_and_knows_its_terms(topic):
 
 
 def test_the_three_likenesses_are_those_of_the_advised_approaches():
-    advised = [approach.title for approach in APPROACHES.values() if approach.advised]
+    advised = [approach.title for approach in APPROACHES.values() if approach.is_advisable]
     assert [f"**{title}.**" in TOPICS["ways"].text for title in advised] == [True] * 3

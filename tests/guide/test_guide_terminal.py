@@ -52,7 +52,7 @@ def test_the_text_says_the_same_as_the_json(capsys):
     assert text.startswith(APPROACHES[advice.approach].title)
     for rule in advice.spoke:
         assert rule.because in text
-        assert rule.but in text
+        assert rule.caveat in text
     assert APPROACHES[advice.runner_up].title in text
     assert advice.clearness_in_words in text
     assert text.count("->") == len(advice.changes)

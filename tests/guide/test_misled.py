@@ -8,7 +8,7 @@ import pytest
 from guide import RULES, UNSURE, Answers, Rule, When, advise
 from guide.misled import DATA_QUESTIONS, VOTE_SIGN, diagnose
 
-EVERY = tuple(Answers.every())
+EVERY = tuple(Answers.all_combinations())
 advice = cache(advise)
 LITTLE_EVERYDAY = Answers(data_volume="limited", specificity="common")  # -> transfer
 

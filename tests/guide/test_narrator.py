@@ -55,19 +55,19 @@ SPEAKS = {  # what makes each row speak, beside `PLAIN`
 
 
 def spoken(facts: RunFacts, row: NarrationRule) -> bool:
-    return row in narrate(facts, RULES, live=row.live).rows
+    return row in narrate(facts, RULES, live=row.live).rules
 
 
 @pytest.mark.parametrize("row", RULES, ids=lambda row: row.key)
 def test_a_row_speaks_where_it_should(row):
     facts = replace(PLAIN, **SPEAKS[row.key])
     told = narrate(facts, RULES, live=row.live)
-    assert [one.key for one in told.rows] == [row.key]
-    assert told.words
-    assert "{" not in told.words
-    assert "None" not in told.words
-    assert told.words.endswith(".")
-    assert bool(told.do) == (not row.live)
+    assert [one.key for one in told.rules] == [row.key]
+    assert told.text
+    assert "{" not in told.text
+    assert "None" not in told.text
+    assert told.text.endswith(".")
+    assert bool(told.action) == (not row.live)
 
 
 EDGES = [(row, test) for row in RULES for test in row.when]
@@ -86,27 +86,27 @@ def test_a_row_is_silent_beyond_each_of_its_edges(row, test):
 def test_the_example_of_the_issue():
     facts = replace(PLAIN, gap_low=0.2, flat=5)
     told = narrate(facts, RULES)
-    assert told.words.startswith("Training accuracy is 100%, but new examples")
-    assert "stopped improving at pass 4: it is memorising" in told.words
-    assert "More examples would help more than more training." in told.words
-    assert told.do == "more-examples"
+    assert told.text.startswith("Training accuracy is 100%, but new examples")
+    assert "stopped improving at pass 4: it is memorising" in told.text
+    assert "More examples would help more than more training." in told.text
+    assert told.action == "more-examples"
 
 
 @pytest.mark.parametrize("change", [{"flat": 0}, {"train_share": 0.95}, {"best_pass": 0.0}])
 def test_what_still_improves_or_is_not_known_by_heart_is_not_called_memorising(change):
     facts = replace(PLAIN, **{"gap_low": 0.2, "flat": 5} | change)
-    assert [row.key for row in narrate(facts, RULES).rows] == ["gap"]
+    assert [row.key for row in narrate(facts, RULES).rules] == ["gap"]
 
 
 @pytest.mark.parametrize("key", ["chance", "few-tests", "too-sure", "unanswered", "no-gain"])
 def test_what_is_held_against_a_run_is_not_said_of_a_good_one(key):
     good = replace(PLAIN, above_commonest=0.01, width=0.2, sure_high=0.91, unanswered_tests=4)
-    assert key not in [row.key for row in narrate(replace(good, gain=0.01), RULES).rows]
+    assert key not in [row.key for row in narrate(replace(good, gain=0.01), RULES).rules]
 
 
 def test_a_gap_that_so_few_checks_do_not_carry_is_not_claimed():
     few = replace(PLAIN, checks=12, check_share=0.75, gap_low=-0.01, gap_high=0.53, flat=5)
-    assert [row.key for row in narrate(few, RULES).rows] == ["few-checks"]
+    assert [row.key for row in narrate(few, RULES).rules] == ["few-checks"]
 
 
 def test_two_sentences_at_most_and_one_thing_to_do_that_of_the_first():
@@ -115,22 +115,24 @@ def test_two_sentences_at_most_and_one_thing_to_do_that_of_the_first():
         sure_high=0.5, gain=-0.1,
     )  # fmt: skip
     told = narrate(everything, RULES)
-    assert [row.key for row in told.rows] == ["chance", "stopped"]
-    assert len(told.rows) == MAX_SENTENCES
-    assert told.do == "look-over"
+    assert [row.key for row in told.rules] == ["chance", "stopped"]
+    assert len(told.rules) == MAX_SENTENCES
+    assert told.action == "look-over"
     live = narrate(replace(PLAIN, flat=4, rise=2.0), RULES, live=True)
-    assert [row.key for row in live.rows] == ["live-flat"]
+    assert [row.key for row in live.rules] == ["live-flat"]
 
 
 def test_of_a_kind_the_first_speaks_and_the_rest_only_where_no_other_does():
     rows = (
-        NarrationRule(key="a", kind="x", when=(InRange("looks", least=5),), says="A.", do="take"),
-        NarrationRule(key="b", kind="x", when=(), says="B."),
-        NarrationRule(key="c", kind=FALLBACK, when=(), says="C."),
+        NarrationRule(
+            key="a", kind="x", when=(InRange("looks", low=5),), template="A.", action="take"
+        ),
+        NarrationRule(key="b", kind="x", when=(), template="B."),
+        NarrationRule(key="c", kind=FALLBACK, when=(), template="C."),
     )
-    assert narrate(RunFacts(looks=5), rows).words == "A."
-    assert narrate(RunFacts(looks=4), rows).words == "B."
-    assert narrate(RunFacts(), rows[:1] + rows[2:]).words == "C."
+    assert narrate(RunFacts(looks=5), rows).text == "A."
+    assert narrate(RunFacts(looks=4), rows).text == "B."
+    assert narrate(RunFacts(), rows[:1] + rows[2:]).text == "C."
 
 
 def test_of_nothing_nothing_is_said():
@@ -140,12 +142,12 @@ def test_of_nothing_nothing_is_said():
 def test_rows_name_facts_and_actions_that_exist_and_no_key_twice():
     names = {field.name for field in fields(RunFacts)}
     assert {test.fact for row in RULES for test in row.when} <= names
-    assert {row.do for row in FINAL_RULES} == set(ACTIONS)
-    assert all(row.do == "" for row in LIVE_RULES)
+    assert {row.action for row in FINAL_RULES} == set(ACTIONS)
+    assert all(row.action == "" for row in LIVE_RULES)
     assert len({row.key for row in RULES}) == len(RULES) == len(SPEAKS)
 
 
 @pytest.mark.parametrize("row", LIVE_RULES, ids=lambda row: row.key)
 def test_what_is_said_live_fits_three_lines_of_a_phone(row):
     facts = replace(PLAIN, **SPEAKS[row.key])
-    assert len(narrate(facts, RULES, live=True).words) <= 95
+    assert len(narrate(facts, RULES, live=True).text) <= 95

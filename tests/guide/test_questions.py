@@ -20,19 +20,19 @@ def test_not_sure_is_always_an_answer(question):
 
 
 def test_each_question_has_one_follow_up_at_most():
-    followed = [question.follows[0] for question in QUESTIONS.values() if question.follows]
+    followed = [question.depends_on[0] for question in QUESTIONS.values() if question.depends_on]
     assert sorted(followed) == ["compute", "data_volume"]
 
 
 def test_a_follow_up_is_asked_only_after_the_answers_it_follows():
     for question in QUESTIONS.values():
-        if question.follows is None:
-            assert question.is_asked(Answers())
+        if question.depends_on is None:
+            assert question.applies_to(Answers())
             continue
-        first, after = question.follows
+        first, after = question.depends_on
         for option in QUESTIONS[first].options:
-            assert question.is_asked(Answers(**{first: option.key})) == (option.key in after)
-        assert not question.is_asked(Answers())
+            assert question.applies_to(Answers(**{first: option.key})) == (option.key in after)
+        assert not question.applies_to(Answers())
 
 
 def test_a_bad_answer_says_what_was_asked_and_what_exists():
@@ -52,15 +52,15 @@ def test_what_is_no_answer_is_refused(word):
 
 
 def test_a_link_may_leave_answers_out_and_carry_other_things():
-    assert Answers.of(
+    assert Answers.from_mapping(
         {"compute": "hours", "reuse": None, "specificity": "", "run": "x"}
     ) == Answers(compute="hours")
     with pytest.raises(BadAnswer):
-        Answers.of({"compute": "tomorrow"})
+        Answers.from_mapping({"compute": "tomorrow"})
 
 
 def test_every_combination_of_answers_is_there_once():
-    every = list(Answers.every())
+    every = list(Answers.all_combinations())
     count = 1
     for question in QUESTIONS.values():
         count *= len(question.options) + 1

@@ -93,7 +93,7 @@ def labels(at: AppTest) -> list[str]:
 
 def at_work(claim: str, *events) -> str:
     """A test of a claim by this visitor that has told so much."""
-    key = get_store().start(ClaimTest(key=claim, seconds=100), VISITOR, worker="test")
+    key = get_store().enqueue(ClaimTest(key=claim, seconds=100), VISITOR, worker="test")
     get_store().append(key, list(events))
     return key
 
@@ -153,7 +153,7 @@ def test_a_click_queues_the_test_of_that_claim(ships):
     at = page()
     at.button(key="run-hybrid").click().run()
     assert not at.exception
-    (job,) = get_store().of_visitor(VISITOR, kind="claim")
+    (job,) = get_store().list_runs(VISITOR, kind="claim")
     assert (job.plan.key, job.state) == ("hybrid", QUEUED)
     assert job.plan.seconds == claims.max_seconds("hybrid")
     assert "run-hybrid" not in {button.key for button in at.button}
@@ -236,7 +236,7 @@ def test_every_claim_can_be_drawn_from_its_own_judge(claim, ships):
         claims.RunResult(
             data=plan.data,
             approach=plan.approach,
-            per_class=plan.per_class,
+            per_class=plan.examples_per_class,
             seed=plan.seed,
             classes=5,
             right=tuple(n % 10 < 7 for n in range(100)),
@@ -248,7 +248,7 @@ def test_every_claim_can_be_drawn_from_its_own_judge(claim, ships):
     ]
     verdict = judge(claim, runs)
     numbers = json.loads(json.dumps(verdict.numbers))
-    ships(judged(claim, verdict.outcome, words=verdict.words, numbers=numbers))
+    ships(judged(claim, verdict.outcome, words=verdict.text, numbers=numbers))
     at = page()
     assert len(charts(at)) == 1
     assert all(escape_markdown(row["words"]) in words(at) for row in numbers["found"])

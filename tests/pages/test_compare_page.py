@@ -39,9 +39,9 @@ def shown(until: int, end=None) -> AppTest:
     """The page of a comparison of which so many lanes have begun; all but the last are over."""
     runs = get_store()
     job = Comparison(data="digits", visitor="someone", approaches=APPROACHES, seconds=10)
-    key = runs.start(job, "someone", worker="test")
+    key = runs.enqueue(job, "someone", worker="test")
     for lane, approach in enumerate(APPROACHES[:until]):
-        run = runs.start(Plan(data="digits", approach=approach), "someone", worker="test")
+        run = runs.enqueue(Plan(data="digits", approach=approach), "someone", worker="test")
         runs.append(key, [ComparisonRunStarted(approach, run, lane, len(APPROACHES), 1.0)])
         events = [started(approach)] + ([look(seconds=2.0)] if approach != "none" else [])
         over = end is not None or lane < until - 1
@@ -159,7 +159,7 @@ def test_without_a_result_that_is_said(end):
 @pytest.mark.parametrize("key", ["nothing", "run"])
 def test_a_link_to_no_comparison_says_so(key):
     if key == "run":
-        key = get_store().start(Plan(data="digits", approach="none"), "someone")
+        key = get_store().enqueue(Plan(data="digits", approach="none"), "someone")
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = "someone"
     at.run()
@@ -178,7 +178,7 @@ def test_a_run_offers_to_be_compared_with_the_same_settings():
     assert not at.exception
     job = get_store().claim("test").plan
     assert isinstance(job, Comparison)
-    assert (job.data, job.per_class, job.seconds) == ("digits", 50, 30)
+    assert (job.data, job.examples_per_class, job.seconds) == ("digits", 50, 30)
     assert "Every approach on Handwritten digits" in words(at)
 
 
@@ -220,9 +220,9 @@ def test_answers_given_in_the_guide_reach_the_comparison_by_way_of_a_run():
     assert answers == {"modality": "images", "data_volume": "limited"}
 
 
-@pytest.mark.parametrize("answers", list(Answers.every())[::97])
+@pytest.mark.parametrize("answers", list(Answers.all_combinations())[::97])
 def test_answers_survive_an_address(answers):
-    assert Answers.of(guide_answers.decode(guide_answers.encode(answers))) == answers
+    assert Answers.from_mapping(guide_answers.decode(guide_answers.encode(answers))) == answers
 
 
 @pytest.mark.parametrize("text", ["", "x", "specificity", "specificity:very", ":,:", "a:b,c"])
@@ -365,7 +365,7 @@ def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
 
 def test_a_run_that_was_deleted_by_itself_leaves_its_score_behind():
     at = shown(3, compared())
-    part = next(run for run in get_store().of_visitor("someone") if run.plan.approach == "hybrid")
+    part = next(run for run in get_store().list_runs("someone") if run.plan.approach == "hybrid")
     get_store().delete([part.id], "someone")
     at.run()
     assert not at.exception

@@ -15,10 +15,10 @@ from trainers.training import checkpoint as standing, checkpoint_file
 
 
 def interrupted(*, kept=True, visitor=ANN) -> str:
-    plan = Plan(data="digits", approach="fine_tune", per_class=5)
-    run = get_store().start(plan, visitor=visitor, worker="lost")
+    plan = Plan(data="digits", approach="fine_tune", examples_per_class=5)
+    run = get_store().enqueue(plan, visitor=visitor, worker="lost")
     get_store().append(run, [started("fine_tune"), look(seconds=2.0)])
-    get_store().gone("lost", "The process that trained this was ended.")
+    get_store().remove_worker("lost", "The process that trained this was ended.")
     if kept:
         facts = {
             "form": checkpoint_file.FORMAT_VERSION,
@@ -56,8 +56,8 @@ def test_an_interrupted_run_can_go_on_from_its_page():
     assert "after 12 seconds (3 passes over the examples)" in words(at)
     pressed(at, "Continue from 12 s")
     new = resume.resumed_by(get_store(), lost)
-    assert get_store().find(new).state == QUEUED
-    assert get_store().find(new).plan == get_store().find(lost).plan
+    assert get_store().get_run(new).state == QUEUED
+    assert get_store().get_run(new).plan == get_store().get_run(lost).plan
     assert at.query_params["run"] in (new, [new])
     assert "This goes on from a run that was interrupted" in links(at)
 
@@ -68,8 +68,8 @@ def test_it_is_offered_once_and_again_when_that_was_cancelled():
     at = run_page(lost)
     assert "Continue from 12 s" not in labels(at)
     assert "This run was interrupted. It goes on here" in links(at)
-    get_store().cancel(new)
-    assert get_store().find(new).state == CANCELLED
+    get_store().request_cancel(new)
+    assert get_store().get_run(new).state == CANCELLED
     assert "Continue from 12 s" in labels(run_page(lost))
 
 

@@ -87,7 +87,7 @@ def my_data(at) -> uploads.UploadedDataset:
 
 def looked_over(at, findings=(), **found):
     """The same page after its look, with these findings."""
-    check = get_store().latest("check", my_data(at).key)
+    check = get_store().find_latest("check", my_data(at).key)
     result = {
         "findings": [finding.as_json() for finding in findings],
         "checked": ["doubles", "blanks"],
@@ -125,7 +125,7 @@ def test_pasted_rows_become_data_of_this_visitor_and_are_looked_over():
     at = with_data()
     mine = my_data(at)
     assert "Pasted rows" in words(at)
-    assert get_store().latest("check", mine.key).plan == DataCheck(data=mine.key, seconds=60)
+    assert get_store().find_latest("check", mine.key).plan == DataCheck(data=mine.key, seconds=60)
     assert "About to look it over" in str(at.get("progress")[0].proto)
 
 
@@ -190,7 +190,7 @@ def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
     work()
     at.run()
     newest = uploads.list_uploads(visitor_of(at))[0]
-    assert newest.data().train.inputs[0].startswith("the first")
+    assert newest.load_splits().train.inputs[0].startswith("the first")
     assert (
         len(uploads.list_uploads(visitor_of(at))) == 1
     )  # the first reading makes room for the second
@@ -201,7 +201,7 @@ def test_a_column_can_be_chosen_as_the_groups():
         f"{unlike(n)}\t{'ab'[n % 2]}\t{'ABC'[n % 3]}\n" for n in range(40)
     )
     at = with_data(rows)
-    assert my_data(at).groups == ()
+    assert my_data(at).group_names == ()
     groups = at.selectbox[2]
     assert (groups.value, groups.options) == (None, ["No groups", "words", "kind", "place"])
     groups.set_value(2).run()
@@ -209,7 +209,7 @@ def test_a_column_can_be_chosen_as_the_groups():
     work()
     at.run()
     (mine,) = uploads.list_uploads(visitor_of(at))
-    assert (mine.groups, mine.group_column) == (("A", "B", "C"), 2)
+    assert (mine.group_names, mine.group_column) == (("A", "B", "C"), 2)
     assert at.selectbox[2].value == 2
 
 
@@ -243,8 +243,8 @@ def test_data_that_was_deleted_is_said_to_be():
 def test_who_was_handed_a_link_to_a_run_cannot_run_on_its_data():
     at = with_data()
     key = my_data(at).key
-    run = get_store().start(Plan(data=key, approach="simple"), visitor_of(at))
-    get_store().cancel(run)
+    run = get_store().enqueue(Plan(data=key, approach="simple"), visitor_of(at))
+    get_store().request_cancel(run)
     mine, stranger = (shown_run(who, run) for who in (at, app()))
     assert "Run again" in mine
     assert stranger == []
@@ -270,13 +270,13 @@ def test_a_reading_of_another_visitor_is_not_shown():
 def test_deleting_takes_the_data_and_what_runs_kept_of_it():
     at = with_data()
     mine = my_data(at)
-    run = get_store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
-    get_store().append(run, [WatchedExamples(items=[0], inputs=["private"], labels=[0])])
+    run = get_store().enqueue(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
+    get_store().append(run, [WatchedExamples(indices=[0], inputs=["private"], labels=[0])])
     looked_over(at)
     pressed(at, "Delete it for good")
     assert uploads.list_uploads(visitor_of(at)) == []
-    assert get_store().latest("check", mine.key) is None
-    assert [event.inputs for _, event in get_store().events(run)] == [[""]]
+    assert get_store().find_latest("check", mine.key) is None
+    assert [event.inputs for _, event in get_store().read_events(run)] == [[""]]
 
 
 @pytest.mark.parametrize("weight", SEVERITIES)
@@ -320,19 +320,19 @@ def test_the_answers_are_suggested_and_can_be_overruled():
 
 def test_a_look_that_failed_says_why_and_can_be_repeated():
     at = with_data()
-    first = get_store().latest("check", my_data(at).key)
+    first = get_store().find_latest("check", my_data(at).key)
     get_store().append(first.id, [JobFailed("The memory was not enough.", 1.0)])
     at.run()
     assert escape_markdown("The memory was not enough.") in words(at)
     pressed(at, "Look again")
-    assert get_store().latest("check", my_data(at).key).id != first.id
+    assert get_store().find_latest("check", my_data(at).key).id != first.id
 
 
 @pytest.mark.parametrize("data", datasets.BUNDLED_DATASETS)
 def test_every_sample_can_be_looked_over(data):
     at = app(data=data)
     assert not at.exception
-    assert get_store().latest("check", data).plan.data == data
+    assert get_store().find_latest("check", data).plan.data == data
 
 
 @pytest.mark.parametrize("data", ["nothing", "own-doesnotexist", "own-../../x", ""])
@@ -382,14 +382,14 @@ def test_the_run_page_offers_own_data_and_says_how_many_it_learns_from():
     assert at.selectbox(key="data").value == mine.key
     assert "32 in all" in words(at)
     pressed(at, "Start")
-    assert get_store().of_visitor(visitor_of(at))[0].plan.per_class is None
+    assert get_store().list_runs(visitor_of(at))[0].plan.per_class is None
 
 
 @pytest.mark.parametrize("end", [JobFailed("It broke.", 1.0), JobCancelled(1.0)])
 def test_a_run_on_data_that_was_deleted_can_still_be_looked_at(end):
     at = with_data()
     mine = my_data(at)
-    run = get_store().start(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
+    run = get_store().enqueue(Plan(data=mine.key, approach="simple"), visitor_of(at), worker="test")
     get_store().append(run, [end])
     assert not isinstance(end, RunFinished)
     uploads.delete(mine.key)

@@ -14,12 +14,14 @@ from trainers.plan import Plan
 from trainers.reports.mistakes import ExamplesUnavailable
 from trainers.store import get_store
 
-DIGITS = datasets.get_dataset("digits").data(1, 0)
+DIGITS = datasets.get_dataset("digits").load_splits(1, 0)
 
 
 def of_digits(wrong, approach="transfer", **settings) -> str:
     """A run on the digits as they are, with these places of its test answered wrong."""
-    run = get_store().start(Plan(data="digits", approach=approach, **settings), ANN, worker="test")
+    run = get_store().enqueue(
+        Plan(data="digits", approach=approach, **settings), ANN, worker="test"
+    )
     labels = DIGITS.test.labels[:50].tolist()
     answers = [(n + 1) % 10 if place in wrong else n for place, n in enumerate(labels)]
     end = finished(approach, data="digits", classes=list(DIGITS.classes), test_examples=50)
@@ -104,7 +106,7 @@ def test_own_examples_are_shown_to_their_owner_only(cards, monkeypatch):
 
 def test_a_row_has_the_curve_of_its_run():
     ran("transfer")
-    get_store().start(Plan(data="digits", approach="hybrid"), ANN, worker="test")  # no look yet
+    get_store().enqueue(Plan(data="digits", approach="hybrid"), ANN, worker="test")  # no look yet
     at = page()
     assert not at.exception
     drawn = str([element.proto for element in at.get("bidi_component")])

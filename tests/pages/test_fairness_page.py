@@ -66,7 +66,7 @@ def texts(tmp_path):
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    test = datasets.get_dataset(key).data(1).test
+    test = datasets.get_dataset(key).load_splits(1).test
     broad = [test.group_names[group] == "<b>broad</b>" for group in test.groups]
     answers = np.where(broad, 1 - test.labels, test.labels)
     return key, test.labels.tolist(), answers.tolist(), [0.9] * len(answers)
@@ -75,7 +75,7 @@ def texts(tmp_path):
 def test_a_report_for_others_is_without_the_groups_and_the_key_of_the_data(texts):
     key, *given = texts
     drawn(*given, data=key, classes="xy")
-    (run,) = get_store().of_visitor(ANN, limit=1)
+    (run,) = get_store().list_runs(ANN, limit=1)
     told, by_others = render_stored_report(run), render_stored_report(run, owner=False)
     assert "broad" in told
     assert f"python -m trainers run --data {key}" in told

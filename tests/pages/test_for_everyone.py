@@ -57,13 +57,15 @@ def test_a_curve_is_told_in_words_and_as_a_table():
     assert "without any training 60%" in said
     assert "0.50 at the start, 0.10 after 2.5 seconds" in chart_text.describe_loss(told)
     table = chart_text.format_table(told)
-    assert len(table) == 2 + len(told.looks)
+    assert len(table) == 2 + len(told.evaluations)
     assert table[-1] == "| 2.5 | 5.0 | 90% | 90% | 0.10 |"
     assert chart_text.describe_accuracy(tell.fold_events([])) == chart_text.NO_VALUE
 
 
 def test_the_table_of_a_long_curve_stays_short_and_keeps_its_ends():
-    table = chart_text.format_table(tell.RunSnapshot(looks=[look(seconds=n) for n in range(200)]))
+    table = chart_text.format_table(
+        tell.RunSnapshot(evaluations=[look(seconds=n) for n in range(200)])
+    )
     assert len(table) <= 2 + chart_text.MAX_ROWS + 3
     assert table[2].startswith("| 0.0 ")
     assert table[-1].startswith("| 199.0 ")

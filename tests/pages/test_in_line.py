@@ -25,15 +25,15 @@ def nothing_remembered():
 def opened(run: str) -> AppTest:
     """The run, as its own visitor sees it."""
     at = AppTest.from_file(FRAME, default_timeout=60)
-    at.session_state["visitor"] = get_store().find(run).visitor
+    at.session_state["visitor"] = get_store().get_run(run).visitor
     at.run()
     at.query_params["run"] = run
     return at.switch_page("run.py").run()
 
 
 def test_who_waits_behind_others_sees_how_long_and_can_leave():
-    get_store().beat("worker", 1, ready=True)
-    first, second = get_store().start(PLAN, "ann"), get_store().start(PLAN, "bob")
+    get_store().record_heartbeat("worker", 1, ready=True)
+    first, second = get_store().enqueue(PLAN, "ann"), get_store().enqueue(PLAN, "bob")
     get_store().claim("worker")
     at = opened(second)
     assert not at.exception
@@ -48,9 +48,9 @@ def test_who_waits_behind_others_sees_how_long_and_can_leave():
 
 @pytest.mark.parametrize("place", [0, 1], ids=["first", "behind another"])
 def test_who_waits_for_a_cluster_that_is_away_reads_that(place):
-    runs = get_store().start(PLAN, "ann"), get_store().start(PLAN, "bob")
+    runs = get_store().enqueue(PLAN, "ann"), get_store().enqueue(PLAN, "bob")
     for run in runs:
-        get_store().append(run, [Notice("The cluster is away.", 0.0, limits=False)])
+        get_store().append(run, [Notice("The cluster is away.", 0.0, is_limitation=False)])
     at = opened(runs[place])
     assert not at.exception
     assert at.get("progress")[0].proto.text == "Waiting: nothing can train at the moment."
@@ -58,8 +58,8 @@ def test_who_waits_for_a_cluster_that_is_away_reads_that(place):
 
 
 def test_a_run_that_is_at_work_has_its_charts_at_once():
-    get_store().beat("worker", 1, ready=True)
-    run = get_store().start(PLAN, "ann")
+    get_store().record_heartbeat("worker", 1, ready=True)
+    run = get_store().enqueue(PLAN, "ann")
     get_store().claim("worker")
     assert "How much is right" in "".join(one.value for one in opened(run).markdown)
 

@@ -166,13 +166,13 @@ def test_every_sign_of_the_live_map_has_a_shape_in_the_film(root):
 
 def on_digits(visitor="ann", labels=None, items=(3, 1, 2), classes=tuple("0123456789")):
     """A run on real digits, and what it told."""
-    plan = Plan(data="digits", approach="transfer", per_class=2)
-    key = get_store().start(plan, visitor, worker="test")
-    data = datasets.get_dataset("digits").data(2, 0)
+    plan = Plan(data="digits", approach="transfer", examples_per_class=2)
+    key = get_store().enqueue(plan, visitor, worker="test")
+    data = datasets.get_dataset("digits").load_splits(2, 0)
     labels = data.train.labels[list(items)].tolist() if labels is None else labels
     shown = replace(look(points=[(0, 0)] * 3), point_labels=labels, point_answers=labels)
     events = [started("transfer", classes), WatchedExamples([], [], [], list(items)), shown]
-    return fold_events(events), get_store().find(key)
+    return fold_events(events), get_store().get_run(key)
 
 
 def test_the_examples_are_those_that_the_map_was_made_of():
@@ -259,11 +259,11 @@ def page(section: str, approach="hybrid", events=(), visitor=None, job_end=None)
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     at.session_state["visitor"] = "the-visitor-of-this-page"
     visitor = visitor or "the-visitor-of-this-page"
-    plan = Plan(data="digits", approach=approach, per_class=2)
-    key = get_store().start(plan, visitor, worker="test")
+    plan = Plan(data="digits", approach=approach, examples_per_class=2)
+    key = get_store().enqueue(plan, visitor, worker="test")
     get_store().append(key, [started(approach), *events, finished(approach)])
     if job_end:
-        job = get_store().start(ForgettingTest(key=key, visitor=visitor), visitor, worker="test")
+        job = get_store().enqueue(ForgettingTest(key=key, visitor=visitor), visitor, worker="test")
         get_store().append(job, [job_end])
     at.query_params.update(address(key, "the-visitor-of-this-page") | {"section": section})
     return at.switch_page("run.py").run()
@@ -314,8 +314,8 @@ def test_who_started_the_run_can_ask_and_the_job_is_started_once():
     (button,) = [button for button in at.button if "Ask it" in button.label]
     button.click().run()
     assert not at.exception
-    (run,) = get_store().of_visitor("the-visitor-of-this-page")
-    (job,) = get_store().of_visitor("the-visitor-of-this-page", kind="forgot")
+    (run,) = get_store().list_runs("the-visitor-of-this-page")
+    (job,) = get_store().list_runs("the-visitor-of-this-page", kind="forgot")
     assert job.plan == ForgettingTest(key=run.id, visitor="the-visitor-of-this-page")
     assert not [button for button in at.button if "Ask it" in button.label]
     assert [button for button in at.button if button.label == "Cancel"]
@@ -364,9 +364,9 @@ def test_before_and_after_are_a_figure_that_plotly_takes():
 def test_a_comparison_shows_the_films_only_once_they_are_asked_for(monkeypatch):
     runs = get_store()
     job = Comparison(data="digits", visitor="someone", approaches=("transfer", "hybrid", "none"))
-    key = runs.start(job, "someone", worker="test")
+    key = runs.enqueue(job, "someone", worker="test")
     for lane, (approach, looks) in enumerate([("transfer", STILL), ("hybrid", LATE), ("none", ())]):
-        run = runs.start(Plan(data="digits", approach=approach), "someone", worker="test")
+        run = runs.enqueue(Plan(data="digits", approach=approach), "someone", worker="test")
         runs.append(key, [ComparisonRunStarted(approach, run, lane, 3, 1.0)])
         runs.append(run, [started(approach), *looks, finished(approach)])
         runs.append(key, [ComparisonRunDone(approach, run, 2.0)])

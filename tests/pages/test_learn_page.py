@@ -91,8 +91,8 @@ def test_the_glossary_is_searched():
 def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
     see = topic.address
     per_class, seconds = int(see.pop("per_class")), int(see.pop("seconds"))
-    Plan(**see, per_class=per_class, seconds=seconds)
-    assert per_class <= datasets.get_dataset(see["data"]).train_per_class
+    Plan(**see, examples_per_class=per_class, seconds=seconds)
+    assert per_class <= datasets.get_dataset(see["data"]).train_examples_per_class
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     for name, value in topic.address.items():
         at.query_params[name] = value
@@ -160,7 +160,7 @@ DRAWINGS = {
     **{
         f"likeness-{key}": drawn.approach_analogy(key)
         for key, row in APPROACHES.items()
-        if row.advised
+        if row.is_advisable
     },
     "filters": drawn.filter_grid(load_lessons()["filters"], 0),
     "lora": drawn.lora_diagram(8, 384),
@@ -193,7 +193,7 @@ def test_lora_is_drawn_with_its_numbers():
 
 
 def test_a_word_is_a_link_that_explains_itself():
-    means = GLOSSARY["backbone"].means
+    means = GLOSSARY["backbone"].definition
     assert link_term("backbone") == f'[backbone](#word-backbone "{means}")'
     assert link_marked_terms("A [[backbone|body]].") == f'A [body](#word-backbone "{means}").'
     with pytest.raises(UnknownKey, match="backbone"):

@@ -34,15 +34,15 @@ def test_the_run_page_refuses_and_stays_as_it_was(button, monkeypatch):
     at = press(page("run.py", seed="7"), button)
     assert "At most 1 of your jobs may wait" in words(at)
     assert at.number_input(key="seed").value == 7
-    assert len(get_store().of_visitor(ANN)) == 1
-    assert not get_store().of_visitor(ANN, kind="compare")
+    assert len(get_store().list_runs(ANN)) == 1
+    assert not get_store().list_runs(ANN, kind="compare")
 
 
 def test_a_claim_is_refused_where_the_button_is(monkeypatch):
     monkeypatch.setenv("THAW_SECONDS_A_DAY", "1")
     at = press(page("claims.py"), "Run it here")
     assert "Choose a shorter time budget" in words(at)
-    assert not get_store().of_visitor(ANN, kind="claim")
+    assert not get_store().list_runs(ANN, kind="claim")
 
 
 def test_pasted_rows_stay_when_they_are_refused(monkeypatch):
@@ -59,7 +59,7 @@ def test_pasted_rows_stay_when_they_are_refused(monkeypatch):
             at.run()
     assert "At most 1 of your uploads a day" in words(at)
     assert at.text_area(key="pasted").value == "one\tgood\ntwo\tbad"
-    assert len(get_store().of_visitor(ANN, kind="read")) == 1
+    assert len(get_store().list_runs(ANN, kind="read")) == 1
 
 
 def test_data_is_shown_also_where_it_may_not_be_looked_over_now(monkeypatch):

@@ -34,7 +34,7 @@ def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=A
         test_accuracy=found.accuracy, confusion=found.confusion,
     )  # fmt: skip
     start = replace(started("transfer"), modality=modality, **facts)
-    run = get_store().start(Plan(data=data, approach="transfer"), visitor=of, worker="test")
+    run = get_store().enqueue(Plan(data=data, approach="transfer"), visitor=of, worker="test")
     get_store().append(run, [start, answered, end])
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = by
@@ -56,7 +56,7 @@ def all_shown(at) -> str:
 @pytest.fixture(scope="module")
 def digits():
     """Labels of the test of digits; 30 of them answered wrong, ever more surely."""
-    labels = datasets.get_dataset("digits").data(1).test.labels
+    labels = datasets.get_dataset("digits").load_splits(1).test.labels
     answers, sure = labels.copy(), np.full(len(labels), 0.5)
     answers[:30] = (labels[:30] + 1) % 10
     sure[:30] = np.linspace(0.55, 0.99, 30).round(3)
@@ -161,7 +161,7 @@ def texts(tmp_path):
         except StopIteration as end:
             key = f"own-{end.value}"
             break
-    labels = datasets.get_dataset(key).data(1).test.labels.tolist()
+    labels = datasets.get_dataset(key).load_splits(1).test.labels.tolist()
     return key, labels, [1 - labels[0], *labels[1:]], [0.9] * len(labels)
 
 

@@ -55,7 +55,7 @@ def started(approach="hybrid", classes=("<b>cat</b>", "dog")):
         parameters=110,
         budget_seconds=10,
         setup_seconds=0.1,
-        machine="cpu",
+        device="cpu",
     )
 
 
@@ -66,14 +66,14 @@ def look(phase=0, step=0, epoch=0.0, accuracy=0.5, seconds=1.0, points=((0, 0), 
         epoch=epoch,
         accuracy=accuracy,
         loss=1 - accuracy,
-        best=True,
+        is_best=True,
         train_accuracy=accuracy if step else None,
         train_loss=0.4 if step else None,
-        watched=[0, 1],
-        sureness=[0.9, 0.6],
-        points=[list(point) for point in points],
-        point_labels=[0, 1],
-        point_answers=[0, 0],
+        watched_predictions=[0, 1],
+        confidence=[0.9, 0.6],
+        map_points=[list(point) for point in points],
+        map_labels=[0, 1],
+        map_predictions=[0, 0],
         seconds=seconds,
     )
 
@@ -140,7 +140,7 @@ def test_guide_opens_with_every_main_question_unanswered():
     at = app()
     assert not at.exception
     asked = {radio.key: radio.value for radio in at.radio}
-    assert asked == {key: "unsure" for key, q in QUESTIONS.items() if q.follows is None}
+    assert asked == {key: "unsure" for key, q in QUESTIONS.items() if q.depends_on is None}
 
 
 def test_follow_up_is_asked_only_after_its_answer():
@@ -199,12 +199,12 @@ def test_every_sample_can_be_set_up(data):
     at = app("run.py")
     at.selectbox(key="data").set_value(data).run()
     assert not at.exception
-    assert escape_markdown(datasets.get_dataset(data).about) in words(at)
+    assert escape_markdown(datasets.get_dataset(data).description) in words(at)
 
 
 def shown_run(events, approach="hybrid"):
-    plan = Plan(data="digits", approach=approach, per_class=1)
-    run = get_store().start(plan, visitor="someone", worker="test")
+    plan = Plan(data="digits", approach=approach, examples_per_class=1)
+    run = get_store().enqueue(plan, visitor="someone", worker="test")
     get_store().append(run, events)
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["visitor"] = "someone"
@@ -252,9 +252,9 @@ def test_link_to_no_run_says_so():
 
 
 def test_status_is_true_at_every_moment():
-    plan = Plan(data="digits", approach="hybrid", per_class=1)
-    run = get_store().start(plan, visitor="someone")
-    queued = get_store().find(run)
+    plan = Plan(data="digits", approach="hybrid", examples_per_class=1)
+    run = get_store().enqueue(plan, visitor="someone")
+    queued = get_store().get_run(run)
     nothing = tell.fold_events([])
     assert "Warming up" in tell.describe_status(nothing, queued, WaitEstimate(0, 0), ready=False)
     assert (
@@ -264,7 +264,7 @@ def test_status_is_true_at_every_moment():
         nothing, queued, WaitEstimate(2, 60), ready=True
     )
     get_store().claim("test")
-    running = get_store().find(run)
+    running = get_store().get_run(run)
     assert "Reading the data" in tell.describe_status(nothing, running, None, ready=True)
     assert "Part 2 of 2: then thaw the rest, gently, pass 3" in tell.describe_status(
         tell.fold_events(RUN[:-2]), running, None, ready=True
@@ -278,7 +278,9 @@ def test_status_is_true_at_every_moment():
 
 
 def test_progress_only_reaches_the_end_at_the_end():
-    run = get_store().find(get_store().start(Plan(data="digits", approach="hybrid"), "someone"))
+    run = get_store().get_run(
+        get_store().enqueue(Plan(data="digits", approach="hybrid"), "someone")
+    )
     shares = [
         tell.compute_progress(tell.fold_events(RUN[:until]), run) for until in range(len(RUN) + 1)
     ]
@@ -307,7 +309,7 @@ def test_map_moves_with_the_model_and_keeps_its_place_when_nothing_moved():
 def test_names_of_classes_never_act_as_markup():
     told = tell.fold_events([*RUN, finished()])
     drawn = str(charts.example_map(told)) + str(
-        charts.confusion_matrix(told.end.classes, told.end.confusion, "#112233")
+        charts.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233")
     )
     assert "&lt;b&gt;cat" in drawn
     assert "<b>cat" not in drawn
@@ -350,8 +352,7 @@ def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_i
 
 def test_a_map_without_a_hollow_mark_speaks_of_none():
     events = [
-        replace(e, point_answers=e.point_labels) if isinstance(e, ValidationDone) else e
-        for e in RUN
+        replace(e, point_answers=e.map_labels) if isinstance(e, ValidationDone) else e for e in RUN
     ]
     assert chart_text.describe_map(tell.fold_events(events)).startswith(
         "All 2 checks on the map are right"
@@ -365,7 +366,7 @@ def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
         charts.accuracy_curve(told),
         charts.loss_curve(told),
         charts.example_map(told),
-        charts.confusion_matrix(told.end.classes, told.end.confusion, "#112233"),
+        charts.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233"),
         charts.layer_bars(PARTS, "#112233", "#445566"),
         charts.score_line(told.end, "#112233"),
     ]
@@ -387,7 +388,7 @@ def mine():
     at = shown_run([*RUN, finished()])
     at.session_state["section"] = "take"
     at.session_state["visitor"] = "someone"
-    (run,) = get_store().of_visitor("someone")
+    (run,) = get_store().list_runs("someone")
     return at.run(), run.id
 
 
@@ -399,7 +400,7 @@ def test_a_model_is_packed_when_its_own_visitor_asks():
     at, run = mine()
     next(button for button in at.button if button.label == "Pack the model").click()
     at.run()
-    job = get_store().latest("export", run)
+    job = get_store().find_latest("export", run)
     assert (job.visitor, job.plan.onnx) == ("someone", False)
     assert "Pack the model" not in buttons(at)
     assert at.get("progress")[-1].proto.text == "Waiting for a free process."
@@ -409,16 +410,16 @@ def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
     at, run = mine()
     at.checkbox(key=f"onnx-{run}").check().run()
     next(button for button in at.button if button.label == "Pack the model").click().run()
-    assert get_store().latest("export", run).plan.onnx
+    assert get_store().find_latest("export", run).plan.onnx
     bundle_path(run).parent.mkdir(parents=True)
     bundle_path(run).write_bytes(b"PK")
-    get_store().append(get_store().latest("export", run).id, [JobDone({"bytes": 2}, 3.0)])
+    get_store().append(get_store().find_latest("export", run).id, [JobDone({"bytes": 2}, 3.0)])
     assert "Pack it again, with ONNX" not in buttons(at.run())
-    job = get_store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    job = get_store().enqueue(Export(key=run, visitor="someone"), "someone", worker="test")
     get_store().append(job, [JobDone({"bytes": 2}, 3.0)])
     at.run()
     next(button for button in at.button if button.label == "Pack it again, with ONNX").click().run()
-    assert get_store().latest("export", run).plan.onnx
+    assert get_store().find_latest("export", run).plan.onnx
 
 
 def test_the_report_knows_what_the_guide_was_told(monkeypatch):
@@ -432,7 +433,7 @@ def test_the_report_knows_what_the_guide_was_told(monkeypatch):
 
 def test_what_is_packed_can_be_downloaded():
     at, run = mine()
-    job = get_store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    job = get_store().enqueue(Export(key=run, visitor="someone"), "someone", worker="test")
     bundle_path(run).parent.mkdir(parents=True)
     bundle_path(run).write_bytes(b"PK" + bytes(1_200_000))
     get_store().append(job, [JobDone({"bytes": 1_200_002}, 3.0)])
@@ -443,7 +444,7 @@ def test_what_is_packed_can_be_downloaded():
 
 def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
     at, run = mine()
-    job = get_store().start(Export(key=run, visitor="someone"), "someone", worker="test")
+    job = get_store().enqueue(Export(key=run, visitor="someone"), "someone", worker="test")
     get_store().append(job, [JobFailed("The disk is full.", 3.0)])
     at.run()
     assert "The disk is full" in words(at)
@@ -465,7 +466,7 @@ def test_the_report_is_there_at_once_for_whoever_sees_the_run():
         at.query_params.update(address(run, who))
         at.run()
         assert "Download the report" in [one.label for one in at.get("download_button")]
-    assert "8 of 10 test examples right" in render_stored_report(get_store().find(run))
+    assert "8 of 10 test examples right" in render_stored_report(get_store().get_run(run))
 
 
 def test_another_visitor_cannot_take_the_model():

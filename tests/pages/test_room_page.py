@@ -46,12 +46,12 @@ def words(at) -> str:
 
 
 def opened(**settings):
-    return get_rooms().open("Class 7b", RoomSettings(**settings), TEACHER)
+    return get_rooms().open_room("Class 7b", RoomSettings(**settings), TEACHER)
 
 
 def ran(room, visitor, right=48):
-    person = get_rooms().of(visitor)[1]
-    run = get_rooms().start(room.settings.plan("transfer", person.number), visitor)
+    person = get_rooms().find_current(visitor)[1]
+    run = get_rooms().enqueue(room.settings.plan("transfer", person.number), visitor)
     get_store().append(run, [ended(right)])
     return run
 
@@ -79,17 +79,19 @@ def test_the_front_says_what_a_room_is_and_has_every_exercise():
 
 
 def test_alone_a_run_again_with_the_same_seed_is_no_second_draw():
-    settings = RoomSettings.of_exercise("three-approaches")
+    settings = RoomSettings.from_exercise("three-approaches")
     for seed in (3, 3, 4):
-        get_store().append(get_store().start(settings.plan("transfer", seed), ANA), [ended()])
+        get_store().append(
+            get_store().enqueue(settings.make_plan("transfer", seed), ANA), [ended()]
+        )
     assert "3 runs of 2 draws" in words(page())
 
 
 def test_one_click_opens_a_room_with_an_exercise():
     at = page(TEACHER)
     at.button(key="open-how-few").click().run()
-    (room,) = get_rooms().led_by(TEACHER)
-    assert room.settings == RoomSettings.of_exercise("how-few")
+    (room,) = get_rooms().list_led_rooms(TEACHER)
+    assert room.settings == RoomSettings.from_exercise("how-few")
     assert room.code in words(at)
 
 
@@ -100,7 +102,7 @@ def test_a_room_of_ones_own_is_opened_as_it_was_set_up():
     at.pills(key="new-may-change").set_value(["seconds"])
     at.text_input(key="new-title").set_value("Biology")
     pressed(at, "Open the room")
-    (room,) = get_rooms().led_by(TEACHER)
+    (room,) = get_rooms().list_led_rooms(TEACHER)
     assert room.title == "Biology"
     assert (room.settings.data, room.settings.may_change) == ("cells", ("seconds",))
     assert room.settings.approaches == ("transfer", "simple")
@@ -130,7 +132,7 @@ def test_a_visitor_joins_by_code_and_name():
     at.text_input(key="name").set_value("Ana")
     pressed(at, "Join")
     assert "You are **Ana**" in words(at)
-    assert get_rooms().of(ANA)[1] == ("Ana", 1)
+    assert get_rooms().find_current(ANA)[1] == ("Ana", 1)
 
 
 def test_a_name_that_cannot_be_read_is_told():
@@ -138,7 +140,7 @@ def test_a_name_that_cannot_be_read_is_told():
     at.text_input(key="name").set_value("…")
     pressed(at, "Join")
     assert "1 to 24 letters" in words(at)
-    assert get_rooms().of(ANA) is None
+    assert get_rooms().find_current(ANA) is None
 
 
 def test_the_board_shows_names_as_they_stand_and_ones_own_place():
@@ -180,13 +182,13 @@ def test_the_leader_pauses_and_people_are_told():
     get_rooms().join(room.code, "Ana", ANA)
     at = page(TEACHER, room=room.code)
     pressed(at, "Pause")
-    assert get_rooms().find(room.code).paused
+    assert get_rooms().get_room(room.code).paused
     assert "Paused" in words(page(room=room.code))
     run = page(where="run.py")
     assert "room is paused" in words(run)
     assert next(button for button in run.button if button.label == "Start").disabled
     pressed(at, "Go on")
-    assert not get_rooms().find(room.code).paused
+    assert not get_rooms().get_room(room.code).paused
 
 
 def test_who_leads_may_take_part_and_go_back_to_the_controls():
@@ -207,18 +209,18 @@ def test_the_leader_clears_removes_and_closes():
     at = page(TEACHER, room=room.code)
     assert "80%" in words(at)
     pressed(at, "Clear it")
-    assert get_rooms().board(room.code) == []
+    assert get_rooms().read_board(room.code) == []
     pressed(at, "Remove")
-    assert get_rooms().people(room.code) == []
+    assert get_rooms().list_people(room.code) == []
     pressed(at, "Close it")
-    assert get_rooms().led_by(TEACHER) == []
-    assert get_store().find(run).state == "finished"
+    assert get_rooms().list_led_rooms(TEACHER) == []
+    assert get_store().get_run(run).state == "finished"
 
 
 def test_the_key_leads_and_does_not_stay_in_the_address():
     room = opened()
     at = page(BEN, room=room.code, lead=room.key)
-    assert get_rooms().leads(room.code, BEN)
+    assert get_rooms().is_leader(room.code, BEN)
     assert "lead" not in at.query_params
     assert "leads no room" in words(page(ANA, room=room.code, lead="wrong"))
 
@@ -260,9 +262,9 @@ def test_run_shows_what_is_locked_and_starts_in_the_room():
     assert not at.selectbox
     assert not at.slider
     pressed(at, "Start")
-    (line,) = get_rooms().board(room.code)
-    assert (line.name, line.data, line.per_class) == ("Ana", "digits", 7)
-    (run,) = get_store().of_visitor(ANA)
+    (line,) = get_rooms().read_board(room.code)
+    assert (line.name, line.data, line.examples_per_class) == ("Ana", "digits", 7)
+    (run,) = get_store().list_runs(ANA)
     assert (run.plan.seconds, run.plan.seed) == (10, 1)
 
 
@@ -271,9 +273,9 @@ def test_run_asks_for_what_is_free():
     get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py", per_class="9", seconds="60")
     pressed(at, "Start")
-    (run,) = get_store().of_visitor(ANA)
+    (run,) = get_store().list_runs(ANA)
     assert (run.plan.per_class, run.plan.seconds, run.plan.data) == (9, 60, "digits")
-    assert len(get_rooms().board(room.code)) == 1
+    assert len(get_rooms().read_board(room.code)) == 1
 
 
 def test_a_run_of_before_is_not_repeated_in_a_room_that_locks_its_settings():
@@ -283,12 +285,12 @@ def test_a_run_of_before_is_not_repeated_in_a_room_that_locks_its_settings():
     at = page(where="run.py", run=ended)
     pressed(at, "Run again")
     assert "In this room the data is" in words(at)
-    assert get_rooms().board(room.code) == []
+    assert get_rooms().read_board(room.code) == []
 
 
 def ran_outside() -> str:
     plan = Plan(data="cells", approach="transfer")
-    run = get_store().start(plan, ANA, worker="test")
+    run = get_store().enqueue(plan, ANA, worker="test")
     end = RunFinished(
         "transfer", "cells", "small_resnet", ["a", "b"], 50, 60, 30, 0.5, 0.4,
         0.6, 0.79, [[30, 0], [0, 30]], 4.2, 90, 990, 12.0, False, {}, 1, 1,
@@ -302,7 +304,7 @@ def test_who_leaves_runs_on_their_own_again():
     get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py")
     pressed(at, "Leave the room")
-    assert get_rooms().of(ANA) is None
+    assert get_rooms().find_current(ANA) is None
     assert at.selectbox(key="data")
 
 
@@ -355,7 +357,7 @@ def line(name="Ana", score=0.8, state="finished", approach="transfer", mine=Fals
     low, high = (None, None) if score is None else (score - 0.1, score + 0.1)
     settings = {"data": "digits", "per_class": 20, "seconds": 4.0} | more
     return BoardRow(
-        name, approach, state=state, score=score, low=low, high=high, mine=mine, **settings
+        name, approach, state=state, score=score, low=low, high=high, is_mine=mine, **settings
     )
 
 

@@ -23,8 +23,8 @@ HOSTILE = "<b>x</b> [y](http://z) :red[hot] $x^2$ | *star*"
 
 
 def ran(approach="hybrid", *, right=(1, 1, 1, 0), visitor=ANN, data="digits", **settings) -> str:
-    plan = Plan(data=data, approach=approach, per_class=1, **settings)
-    run = get_store().start(plan, visitor=visitor, worker="test")
+    plan = Plan(data=data, approach=approach, examples_per_class=1, **settings)
+    run = get_store().enqueue(plan, visitor=visitor, worker="test")
     labels = [0, 1, 0, 1]
     answers = [label if hit else 1 - label for label, hit in zip(labels, right, strict=True)]
     share = sum(right) / 4
@@ -100,7 +100,7 @@ def test_a_search_narrows_the_list_and_says_when_nothing_is_left():
 
 def test_a_name_is_shown_as_it_was_typed_and_never_acts():
     key = ran()
-    get_store().describe(key, ANN, name=HOSTILE, note=HOSTILE)
+    get_store().annotate(key, ANN, name=HOSTILE, note=HOSTILE)
     at = page()
     assert not at.exception
     assert titles(at) == [escape_markdown(HOSTILE)]
@@ -120,7 +120,7 @@ def test_a_run_is_named_and_noted():
     pressed(at, "Keep this")
     assert titles(at) == ["my best"]
     assert "with the new lamp" in words(at)
-    assert get_store().past(key).note == "with the new lamp"
+    assert get_store().get_summary(key).note == "with the new lamp"
 
 
 def test_a_pinned_run_comes_first():
@@ -168,9 +168,9 @@ def test_a_run_is_repeated_with_its_settings_filled_in():
 
 
 def test_a_file_that_was_taken_along_comes_back_and_a_broken_one_is_refused():
-    key = get_store().start(Plan(data="digits", approach="hybrid"), ANN, worker="test")
+    key = get_store().enqueue(Plan(data="digits", approach="hybrid"), ANN, worker="test")
     get_store().append(key, [*RUN, finished()])
-    get_store().describe(key, ANN, name="taken along", note="")
+    get_store().annotate(key, ANN, name="taken along", note="")
     text = export_run(get_store(), key)
     get_store().delete([key], ANN)
     at = page()
@@ -219,8 +219,8 @@ def test_runs_on_different_data_are_not_said_to_be_comparable():
 
 
 def test_without_answers_no_test_is_called_another():
-    unscored = get_store().start(Plan(data="digits", approach="transfer"), ANN, worker="test")
-    get_store().cancel(unscored)
+    unscored = get_store().enqueue(Plan(data="digits", approach="transfer"), ANN, worker="test")
+    get_store().request_cancel(unscored)
     said = words(page(runs=",".join([unscored, ran("hybrid")])))
     assert "another test" not in said
     assert "| – |" in said
@@ -229,7 +229,7 @@ def test_without_answers_no_test_is_called_another():
 def test_a_comparison_stands_for_its_runs():
     keys = [ran(approach) for approach in ("none", "transfer", "hybrid")]
     job = Comparison(data="digits", visitor=ANN, approaches=("none", "transfer", "hybrid"))
-    key = get_store().start(job, ANN, worker="test")
+    key = get_store().enqueue(job, ANN, worker="test")
     rows = [finished().as_json() | {"run": run} for run in keys]
     end = ComparisonDone(
         rows, {}, "transfer", "transfer", "transfer", "right", "Right.", {}, 0.1, 9.0
@@ -248,7 +248,7 @@ def test_a_link_to_runs_that_are_gone_says_so(keys):
 
 
 def test_a_run_without_a_score_stands_beside_one_with():
-    broken = get_store().start(Plan(data="digits", approach="scratch"), ANN, worker="test")
+    broken = get_store().enqueue(Plan(data="digits", approach="scratch"), ANN, worker="test")
     get_store().append(broken, [started("scratch"), JobFailed("It broke.", 1.0)])
     at = page(runs=f"{broken},{ran()}")
     assert not at.exception
@@ -282,8 +282,8 @@ def test_everything_is_deleted_only_after_it_was_typed():
     assert "Everything of yours was deleted" in "\n".join(one.value for one in at.success)
     for key in keys:
         with pytest.raises(RunNotFound):
-            get_store().find(key)
-    assert get_store().find(other)
+            get_store().get_run(key)
+    assert get_store().get_run(other)
 
 
 def test_a_row_says_when_the_run_and_its_model_go(monkeypatch):
@@ -300,7 +300,7 @@ def test_a_row_says_when_the_run_and_its_model_go(monkeypatch):
 
 def test_it_is_said_that_room_runs_out(monkeypatch):
     run_dir(ran()).mkdir(parents=True)
-    (run_dir(get_store().of_visitor(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
+    (run_dir(get_store().list_runs(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
     monkeypatch.setenv("THAW_KEEP_GB", "0.001")
     retention.clean_up()
     assert "takes 0.0 of 0.001 GB" in words(page())

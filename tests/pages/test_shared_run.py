@@ -26,9 +26,11 @@ def page(name: str, visitor: str, **query: str) -> AppTest:
 
 
 def ran(*, over: bool = True, name: str = "") -> str:
-    run = get_store().start(Plan(data="digits", approach="hybrid", per_class=1), ANN, worker="test")
+    run = get_store().enqueue(
+        Plan(data="digits", approach="hybrid", examples_per_class=1), ANN, worker="test"
+    )
     get_store().append(run, [*RUN, *([finished()] if over else [])])
-    get_store().describe(run, ANN, name=name, note=name)
+    get_store().annotate(run, ANN, name=name, note=name)
     return run
 
 
@@ -57,11 +59,11 @@ def test_a_press_on_a_button_that_is_off_changes_nothing():
         button = at.button(key=f"{what}-{run}")
         button.proto.disabled = False
         button.click().run()
-    found = get_store().find(run)
+    found = get_store().get_run(run)
     assert (found.stop, found.cancel, found.state) == (False, False, "running")
     at = page("run.py", ANN, run=run)
     at.button(key=f"stop-{run}").click().run()
-    assert get_store().find(run).stop
+    assert get_store().get_run(run).stop
 
 
 def test_a_run_is_shared_and_no_longer():
@@ -79,7 +81,7 @@ def test_a_run_is_shared_and_no_longer():
 
 
 def test_a_comparison_is_shared_the_same_way():
-    job = get_store().start(Comparison(data="digits", visitor=ANN), ANN, worker="test")
+    job = get_store().enqueue(Comparison(data="digits", visitor=ANN), ANN, worker="test")
     assert "only they can open it" in words(page("compare.py", BOB, compare=job))
     at = page("compare.py", BOB, **address(job, BOB, "compare"))
     assert "Every approach" in words(at)
@@ -93,7 +95,7 @@ def test_a_link_of_a_run_is_none_of_a_comparison():
     run = ran()
     at = page("compare.py", BOB, **address(run, BOB))
     assert "This is no comparison" in words(at)
-    job = get_store().start(Comparison(data="digits", visitor=ANN), ANN, worker="test")
+    job = get_store().enqueue(Comparison(data="digits", visitor=ANN), ANN, worker="test")
     at = page("run.py", BOB, shared=sharing.share_run(job, ANN))
     assert "no such run" in words(at)
 
@@ -101,7 +103,7 @@ def test_a_link_of_a_run_is_none_of_a_comparison():
 def test_runs_of_others_are_not_laid_side_by_side():
     run, own = (
         ran(name="SECRET-NOTE"),
-        get_store().start(Plan(data="digits", approach="none"), BOB, worker="test"),
+        get_store().enqueue(Plan(data="digits", approach="none"), BOB, worker="test"),
     )
     at = page("runs.py", BOB, runs=f"{run},{own}")
     assert "1 of them cannot be shown" in words(at)

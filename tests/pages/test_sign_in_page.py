@@ -72,9 +72,9 @@ def test_where_nothing_is_set_up_nothing_of_it_is_shown():
 
 
 def test_an_account_sees_its_own_runs_and_is_offered_those_of_the_browser():
-    plan = Plan(data="digits", approach="none", per_class=1)
-    theirs = get_store().start(plan, account_id(ISSUER, "1", SIGNED_WITH))
-    before = get_store().start(plan, BROWSER)
+    plan = Plan(data="digits", approach="none", examples_per_class=1)
+    theirs = get_store().enqueue(plan, account_id(ISSUER, "1", SIGNED_WITH))
+    before = get_store().enqueue(plan, BROWSER)
     at = app(iss=ISSUER, sub="1", name="Ann").run()
     at.switch_page("runs.py").run()
     boxes = [box.key for box in at.checkbox if str(box.key).startswith("chosen-")]
@@ -87,9 +87,11 @@ def test_an_account_sees_its_own_runs_and_is_offered_those_of_the_browser():
 
 
 def test_what_was_left_is_not_offered_again():
-    before = get_store().start(Plan(data="digits", approach="none", per_class=1), BROWSER)
+    before = get_store().enqueue(
+        Plan(data="digits", approach="none", examples_per_class=1), BROWSER
+    )
     at = app(iss=ISSUER, sub="1", name="Ann").run()
     at.button(key="leave-them").click().run()
     assert "this browser had" not in words(at)
     assert "this browser had" not in words(app(iss=ISSUER, sub="1", name="Ann").run())
-    assert get_store().find(before).visitor == BROWSER
+    assert get_store().get_run(before).visitor == BROWSER

@@ -35,8 +35,8 @@ END = finished(
 
 def opened(events, approach="hybrid", section="sure"):
     """The page of a run, with a section open."""
-    run = get_store().start(
-        Plan(data="digits", approach=approach, per_class=1), "ann", worker="test"
+    run = get_store().enqueue(
+        Plan(data="digits", approach=approach, examples_per_class=1), "ann", worker="test"
     )
     get_store().append(run, events)
     at = AppTest.from_file(FRAME, default_timeout=60).run()
@@ -162,7 +162,7 @@ def test_a_live_run_is_told_what_can_be_said_so_far():
     ],
 )
 def test_what_to_do_is_a_link_that_fills_in_the_page(do, page, settings):
-    plan = Plan(data="digits", approach="fine_tune", per_class=20, seconds=20)
+    plan = Plan(data="digits", approach="fine_tune", examples_per_class=20, seconds=20)
     where, filled = find_action_page(do, plan)
     assert where == page
     assert filled.items() >= settings.items()
@@ -173,7 +173,7 @@ def test_where_all_examples_are_used_more_means_bringing_them():
         "data.py",
         {"data": "digits"},
     )
-    most = Plan(data="digits", approach="transfer", per_class=100)
+    most = Plan(data="digits", approach="transfer", examples_per_class=100)
     assert find_action_page("more-examples", most)[1]["per_class"] == "114"
 
 

@@ -39,7 +39,9 @@ SHOWN = "data:image/png;base64," + base64.b64encode(picture()).decode()
 
 
 def ran(approach="hybrid", *, data="digits", measured=True, visitor=ANN, model=True) -> str:
-    key = get_store().start(Plan(data=data, approach=approach, per_class=1), visitor, worker="test")
+    key = get_store().enqueue(
+        Plan(data=data, approach=approach, examples_per_class=1), visitor, worker="test"
+    )
     told = [MEASURED] if measured else []
     get_store().append(key, [*RUN, *told, finished(approach, data=data)])
     if model:
@@ -306,7 +308,7 @@ def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
     key = ran()
     at = page(key)
     assert at.file_uploader
-    own = get_store().find(key)
+    own = get_store().get_run(key)
     object.__setattr__(own.plan, "data", "own-aaaaaaaaaaaa")
     monkeypatch.setattr(get_store(), "find", lambda run: own)
     at = page(key, visitor="somebody-else-0000")
@@ -339,4 +341,4 @@ def test_the_figure_shows_every_threshold_and_the_chosen_one():
 
 
 def test_no_upload_of_a_table_is_larger_than_what_is_read():
-    assert try_model.tryit_ask.MOST_TABLE_BYTES <= 50 * MB
+    assert try_model.model_inputs.MOST_TABLE_BYTES <= 50 * MB

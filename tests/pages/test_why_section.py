@@ -27,7 +27,7 @@ TEXT = {"what": "text", "answer": 1, "sureness": 0.4, "measure": "likeness",
 def asked(answered=ANSWERED, model=True):
     """The section of a run of one's own."""
     at = shown_run([*RUN, *([answered] if answered else []), finished()])
-    (run,) = get_store().of_visitor("someone")
+    (run,) = get_store().list_runs("someone")
     if model:
         run_dir(run.id).mkdir(parents=True)
         (run_dir(run.id) / "model.safetensors").write_bytes(b"")
@@ -65,7 +65,7 @@ def pressed(at):
 
 def test_the_surest_mistakes_come_first_then_right_answers_of_each_class():
     assert saliency.list_candidates(ANSWERED) == [3, 4, 0, 1, 2]
-    unsure = PredictionsRecorded(ANSWERED.labels, ANSWERED.answers, [], 3.0)
+    unsure = PredictionsRecorded(ANSWERED.labels, ANSWERED.predictions, [], 3.0)
     assert saliency.list_candidates(unsure) == [0, 3, 4, 1, 2]
     named = saliency.format_example(3, ANSWERED, ["<b>cat</b>", "dog"])
     assert named == "Wrong: says <b>cat</b>, 95% sure; it is dog (test example 4)"
@@ -136,7 +136,7 @@ def test_without_a_model_or_answers_there_is_nothing_to_press(given):
 
 def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
     at, run = asked()
-    find = type(get_store()).find
+    find = type(get_store()).get_run
 
     def own(self, key):
         run = find(self, key)

@@ -36,4 +36,4 @@ def test_no_value_breaks_a_page_there_either(on_postgres, opened):  # noqa: F811
             asked = TOLD.get((where, names[0]))
             if asked and where != "room.py":
                 assert re.search(asked, said), (what, said[:300])
-    assert get_store().history(None)[1] == 0
+    assert get_store().list_history(None)[1] == 0

@@ -97,7 +97,7 @@ def test_no_value_breaks_a_page_or_acts_on_it(where, names, opened):
         assert "A" * 200 not in said, what
     if where == "room.py":
         assert TOLD["room.py", "room"] in said
-    assert get_store().history(None)[1] == 0  # the table is there, and nothing was started
+    assert get_store().list_history(None)[1] == 0  # the table is there, and nothing was started
 
 
 READS = ("st.query_params.get", "given", "opened", "addressed")

@@ -74,11 +74,11 @@ def test_torchvision_s_file_with_a_payload_is_not_run(packed, payload, ran, home
     row = pick("mobilenet_v2")
     backbone_path(row).mkdir(parents=True)
     if packed == "plain":
-        (backbone_path(row) / row.file).write_bytes(payload)
+        (backbone_path(row) / row.weights_file).write_bytes(payload)
     else:
-        torch.save({"features.0.0.weight": Payload(ran)}, backbone_path(row) / row.file)
+        torch.save({"features.0.0.weight": Payload(ran)}, backbone_path(row) / row.weights_file)
     with pytest.raises((pickle.UnpicklingError, RuntimeError)):
-        row.body(pretrained=True)
+        row.build_encoder(pretrained=True)
 
 
 def snapshot(**files: bytes):
@@ -99,7 +99,7 @@ def test_a_model_of_the_hub_that_is_a_pickle_is_not_there(name, payload, homes):
     row = snapshot(**{name: payload})
     assert not is_downloaded(row)
     with pytest.raises(BackboneNotDownloaded, match="downloads nothing"):
-        row.body(pretrained=True)
+        row.build_encoder(pretrained=True)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -107,7 +107,7 @@ def test_a_pickle_that_is_called_safetensors_is_not_run(payload, homes):
     row = snapshot(**{"model.safetensors": payload, "pytorch_model.bin": payload})
     assert row.parameters == 0  # nothing that could be counted
     with pytest.raises(SafetensorError):
-        row.body(pretrained=True)
+        row.build_encoder(pretrained=True)
 
 
 EVIL = "import os\nos.mkdir({folder!r})\nclass Evil: pass\n"
@@ -123,7 +123,7 @@ def test_code_that_comes_with_a_model_is_not_run(ran, homes):
     weights = save({"x": torch.zeros(1)})
     row = snapshot(**{"config.json": config, "evil.py": code, "model.safetensors": weights})
     with pytest.raises(UnsupportedModel):
-        row.body(pretrained=True)
+        row.build_encoder(pretrained=True)
 
 
 # --- what lies in the data folder -----------------------------------------------------------------
@@ -143,10 +143,10 @@ def objects(ran) -> np.ndarray:
 
 def test_features_that_hold_objects_count_for_nothing(ran, home):
     known = FeatureCache("digits", "a network")
-    file = known._file([b"x"], False)
+    file = known._path([b"x"], False)
     file.parent.mkdir(parents=True)
     np.save(file, objects(ran), allow_pickle=True)
-    assert known.find([b"x"], mirrored=False) is None
+    assert known.get([b"x"], mirrored=False) is None
 
 
 def data(tmp_path) -> str:
@@ -164,7 +164,10 @@ def test_an_index_that_holds_objects_is_not_read(tmp_path, ran, home):
     key = data(tmp_path)
     np.savez(home / "data" / key / "index.npz", labels=objects(ran), test=objects(ran),
              starts=objects(ran), ends=objects(ran))  # fmt: skip
-    for read in (uploads.get_upload(f"own-{key}").data, uploads.get_upload(f"own-{key}").rows):
+    for read in (
+        uploads.get_upload(f"own-{key}").load_splits,
+        uploads.get_upload(f"own-{key}").split_rows,
+    ):
         with pytest.raises(ValueError, match="allow_pickle=False"):
             read()
 

@@ -37,9 +37,9 @@ TURNING = ["\u202e", "\u2066", "\u2067", "\u202d", "\x00", "\x07", "\x1b[31m", "
 def test_no_sign_that_hides_or_turns_is_kept_of_a_name(sign):
     name = f"photo{sign}gnp.exe"
     key = kept.run(get_store())
-    get_store().describe(key, kept.VISITOR, name=name, note=name)
-    past = get_store().past(key)
-    room = get_rooms().open(name, RoomSettings(), ANN)
+    get_store().annotate(key, kept.VISITOR, name=name, note=name)
+    past = get_store().get_summary(key)
+    room = get_rooms().open_room(name, RoomSettings(), ANN)
     person = get_rooms().join(room.code, name, BOB)
     for shown in (past.name, past.title, past.note, room.title, person.name, sanitize_line(name)):
         assert sign[0] not in shown
@@ -48,8 +48,8 @@ def test_no_sign_that_hides_or_turns_is_kept_of_a_name(sign):
 
 def test_a_note_keeps_its_lines():
     key = kept.run(get_store())
-    get_store().describe(key, kept.VISITOR, name="", note="one\n\ttwo")
-    assert get_store().past(key).note == "one\n\ttwo"
+    get_store().annotate(key, kept.VISITOR, name="", note="one\n\ttwo")
+    assert get_store().get_summary(key).note == "one\n\ttwo"
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def test_a_note_keeps_its_lines():
 def test_every_key_has_128_bits_at_least():
     key = kept.run(get_store())
     token = sharing.share_run(key, kept.VISITOR)
-    room = get_rooms().open("7b", RoomSettings(), ANN)
+    room = get_rooms().open_room("7b", RoomSettings(), ANN)
     for made in (key, token, room.key):  # secrets.token_urlsafe(16)
         assert re.fullmatch(r"[\w-]{22}", made)
     assert re.fullmatch(r"[0-9a-f]{32}", inbox.create_draft(ANN))
@@ -69,7 +69,7 @@ def test_a_code_is_short_so_that_wrong_ones_are_counted():
     assert math.log2(len(CODE_ALPHABET) ** CODE_LENGTH) > 25
     guesses_a_day = MAX_ATTEMPTS * 24 * 3600 / rooms_module.ATTEMPT_WINDOW_SECONDS
     assert guesses_a_day / len(CODE_ALPHABET) ** CODE_LENGTH < 0.002
-    room = get_rooms().open("7b", RoomSettings(), ANN)
+    room = get_rooms().open_room("7b", RoomSettings(), ANN)
     for _ in range(MAX_ATTEMPTS_PER_VISITOR):
         with pytest.raises(RoomNotFound, match="No room has the code"):
             get_rooms().enter("ZZZZZZ", BOB)
@@ -80,7 +80,7 @@ def test_a_code_is_short_so_that_wrong_ones_are_counted():
 def test_guesses_under_new_names_are_counted_together(monkeypatch):
     """A browser can throw its cookie away."""
     monkeypatch.setattr(rooms_module, "MAX_ATTEMPTS", 5)
-    room = get_rooms().open("7b", RoomSettings(), ANN)
+    room = get_rooms().open_room("7b", RoomSettings(), ANN)
     for number in range(5):
         with pytest.raises(RoomNotFound, match="No room has the code"):
             get_rooms().enter("ZZZZZZ", f"a-new-visitor-{number:04}")
@@ -89,13 +89,13 @@ def test_guesses_under_new_names_are_counted_together(monkeypatch):
 
 
 def test_the_key_of_a_room_is_guessed_as_seldom_and_compared_in_constant_time():
-    room = get_rooms().open("7b", RoomSettings(), ANN)
+    room = get_rooms().open_room("7b", RoomSettings(), ANN)
     for _ in range(MAX_ATTEMPTS_PER_VISITOR):
         with pytest.raises(RoomNotFound, match="leads no room"):
-            get_rooms().lead(room.code, "a" * 22, BOB)
+            get_rooms().make_leader(room.code, "a" * 22, BOB)
     with pytest.raises(RoomNotFound, match="Too many"):
-        get_rooms().lead(room.code, room.key, BOB)
-    assert "compare_digest" in inspect.getsource(rooms_module.Rooms.lead)
+        get_rooms().make_leader(room.code, room.key, BOB)
+    assert "compare_digest" in inspect.getsource(rooms_module.Rooms.make_leader)
 
 
 # --- a plan out of a stranger's file --------------------------------------------------------------
@@ -108,7 +108,7 @@ def imported(**plan):
     for event in document["events"]:
         if "data" in event:
             event["data"] = document["plan"]["data"]
-    return get_store().find(import_run(get_store(), json.dumps(document).encode(), BOB))
+    return get_store().get_run(import_run(get_store(), json.dumps(document).encode(), BOB))
 
 
 def test_a_run_on_data_that_is_not_here_can_come():

@@ -100,7 +100,7 @@ def plan(**settings) -> Plan:
 
 
 def told(run: str) -> list:
-    return [event for _, event in get_store().events(run)]
+    return [event for _, event in get_store().read_events(run)]
 
 
 def texts(run: str) -> str:

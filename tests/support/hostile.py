@@ -91,7 +91,7 @@ def ours(event, data: str):
 
 
 def run(data: str, approach: str = "transfer", *, end=None, **more) -> str:
-    key = get_store().start(Plan(data=data, approach=approach), VISITOR, worker="test", **more)
+    key = get_store().enqueue(Plan(data=data, approach=approach), VISITOR, worker="test", **more)
     truth = [number // 20 for number in range(60)]
     answers = [(label + (number % 5 == 0)) % 3 for number, label in enumerate(truth)]
     told = [*kept.begun(approach), *(Notice(name, 1.0) for name in NAMES)]
@@ -101,12 +101,12 @@ def run(data: str, approach: str = "transfer", *, end=None, **more) -> str:
         else [PredictionsRecorded(truth, answers, [0.8] * 60, 4.0), kept.finished(approach)]
     )
     get_store().append(key, [ours(event, data) for event in told])
-    get_store().describe(key, VISITOR, name=NAMES[2], note="\n".join(NAMES))
+    get_store().annotate(key, VISITOR, name=NAMES[2], note="\n".join(NAMES))
     return key
 
 
 def comparison(data: str) -> str:
-    key = get_store().start(
+    key = get_store().enqueue(
         Comparison(data=data, visitor=VISITOR, approaches=APPROACHES), VISITOR, worker="test"
     )
     lanes = {approach: run(data, approach, part_of=key) for approach in APPROACHES}
@@ -128,14 +128,14 @@ def comparison(data: str) -> str:
             dict.fromkeys(APPROACHES[3:], paired),
             0.3,
             30.0,
-            answers_from="visitor",
-            outcome_article="wrong",
-            why_wrong="\n".join(NAMES),
-            to_do="\n".join(NAMES),
+            answers_source="visitor",
+            article_outcome="wrong",
+            diagnosis_text="\n".join(NAMES),
+            next_steps="\n".join(NAMES),
         )
     )
     get_store().append(key, told)
-    get_store().describe(key, VISITOR, name=NAMES[0], note=NAMES[1])
+    get_store().annotate(key, VISITOR, name=NAMES[0], note=NAMES[1])
     return key
 
 
@@ -157,18 +157,18 @@ def looked_over(data: str) -> None:
         "evidence": {"compute": {"says": NAMES[0], "per_approach": times}},
         "facts": {"remarks": list(NAMES)},
     }
-    key = get_store().start(DataCheck(data=data), VISITOR, worker="test")
+    key = get_store().enqueue(DataCheck(data=data), VISITOR, worker="test")
     get_store().append(key, [JobDone(found, 3.0)])
     uploads.save_check(data, found)
 
 
 def room() -> str:
     rooms = Rooms(get_store())
-    code = rooms.open(NAMES[1], RoomSettings(), VISITOR).code
+    code = rooms.open_room(NAMES[1], RoomSettings(), VISITOR).code
     for number, name in enumerate((SHORT, "![x](//a.b/c)", ":red[x] $x$ **y**")):
         who = f"person-{number}-of-these-tests"
         person = rooms.join(code, name, who)
-        key = rooms.start(RoomSettings().plan("transfer", person.number), who)
+        key = rooms.enqueue(RoomSettings().make_plan("transfer", person.number), who)
         get_store().append(key, [kept.finished("transfer", 40 + number)])
     return code
 
@@ -179,11 +179,11 @@ def filled(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
         data = texts(folder)
         looked_over(data)
         plan = Plan(data=data, approach="simple", seconds=5)
-        trained = get_store().start(plan, VISITOR)  # by a worker of the app
+        trained = get_store().enqueue(plan, VISITOR)  # by a worker of the app
         first, other = run(data), run(data, "hybrid")
         failed = run(data, end=JobFailed(NAMES[1], 2.0))
         compared = comparison(data)
-        reading = get_store().start(ImportData(path="x", title=NAMES[2], visitor=VISITOR), VISITOR,
+        reading = get_store().enqueue(ImportData(path="x", title=NAMES[2], visitor=VISITOR), VISITOR,
                                 worker="test")  # fmt: skip
         get_store().append(reading, [JobFailed(" ".join(NAMES), 1.0)])
         brought = import_run(get_store(), export_run(get_store(), first).encode(), VISITOR)

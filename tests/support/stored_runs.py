@@ -48,9 +48,9 @@ def begun(approach: str) -> list:
     """A run that is at work."""
     look = {"phase": 0, "watched": [0, 2], "sureness": [0.9, 0.4], "point_labels": [0, 1, 2, 2]}
     look |= {"points": [[0, 0], [1, 1], [2, 0], [2, 1]], "point_answers": [0, 1, 2, 0]}
-    first = ValidationDone(**look, step=0, epoch=0.0, accuracy=0.3, loss=1.2, best=True,
+    first = ValidationDone(**look, step=0, epoch=0.0, accuracy=0.3, loss=1.2, is_best=True,
                       train_accuracy=None, train_loss=None, seconds=0.5)  # fmt: skip
-    later = ValidationDone(**look, step=4, epoch=2.0, accuracy=0.75, loss=0.6, best=True,
+    later = ValidationDone(**look, step=4, epoch=2.0, accuracy=0.75, loss=0.6, is_best=True,
                       train_accuracy=0.9, train_loss=0.3, seconds=2.0)  # fmt: skip
     return [
         RunStarted(approach, "digits", "small_resnet", "images", CLASSES, 40, 10, 60, 990, 30.0, 0.5,
@@ -82,7 +82,7 @@ def tested(approach: str) -> list:
 
 
 def run(store: Store, approach: str = "transfer", *, over: bool = True, **more) -> str:
-    key = store.start(Plan(data="digits", approach=approach), VISITOR, worker="test", **more)
+    key = store.enqueue(Plan(data="digits", approach=approach), VISITOR, worker="test", **more)
     store.append(key, begun(approach) + (tested(approach) if over else []))
     return key
 
@@ -94,16 +94,16 @@ def compared(runs: dict[str, str]) -> ComparisonDone:
     return ComparisonDone(
         rows, {"scratch": "There was no time left."}, "transfer", "transfer", "hybrid", "wrong",
         "Hybrid is better: 44 against 42 right of 60.", dict.fromkeys(COMPARED[3:], paired), 0.3,
-        30.0, answers_from="visitor", outcome_article="wrong",
-        why_wrong='To "How special is your task?" the answer was "Everyday".\nThe data says else.',
-        to_do="Use hybrid here.\nNext time, look at the data first.",
+        30.0, answers_source="visitor", article_outcome="wrong",
+        diagnosis_text='To "How special is your task?" the answer was "Everyday".\nThe data says else.',
+        next_steps="Use hybrid here.\nNext time, look at the data first.",
     )  # fmt: skip
 
 
 def comparison(store: Store) -> str:
     """One whose advice was wrong, with learning curves."""
     job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
-    key = store.start(job, VISITOR, worker="test")
+    key = store.enqueue(job, VISITOR, worker="test")
     runs = {approach: run(store, approach, part_of=key) for approach in COMPARED}
     events = [ComparisonRunStarted(*lane, n, len(runs), 1.0) for n, lane in enumerate(runs.items())]
     end = compared(runs)
@@ -116,7 +116,7 @@ def comparison(store: Store) -> str:
     curve = LearningCurve(data="digits", visitor=VISITOR)
     rows = [vars(point) for point in points]
     told = LearningCurveDone(rows, "Twice the examples would help.", [], [], 30.0)
-    store.append(store.start(curve, VISITOR, worker="test"), [*points, told])
+    store.append(store.enqueue(curve, VISITOR, worker="test"), [*points, told])
     return key
 
 
@@ -127,7 +127,7 @@ def forgot(store: Store, run: str) -> None:
     probe = Probe("Vehicles", pictures, questions, centred=True)
     found = summarise_answers([probe], [[1] * 12], [[0] * 8 + [1] * 4], untouched=False)
     job = ForgettingTest(key=run, visitor=VISITOR)
-    store.append(store.start(job, VISITOR, worker="test"), [JobDone(found, 2.0)])
+    store.append(store.enqueue(job, VISITOR, worker="test"), [JobDone(found, 2.0)])
 
 
 def look_over(store: Store) -> None:
@@ -149,17 +149,19 @@ def look_over(store: Store) -> None:
         "evidence": {"compute": {"says": "The budget is 30 s.", "per_approach": times}},
         "facts": {"remarks": ["They are grey."]},
     }
-    key = store.start(DataCheck(data="digits"), VISITOR, worker="test")
+    key = store.enqueue(DataCheck(data="digits"), VISITOR, worker="test")
     store.append(key, [JobDone(found, 3.0)])
 
 
 def room(store: Store) -> str:
     """The code of a room that the visitor leads; one person has a score, another runs."""
     rooms = Rooms(store)
-    code = rooms.open("Class 7b", RoomSettings(), VISITOR).code
+    code = rooms.open_room("Class 7b", RoomSettings(), VISITOR).code
     for name in ("Ana", "Ben"):
         person = rooms.join(code, name, f"{name}-of-the-tests-00")
-        key = rooms.start(RoomSettings().plan("transfer", person.number), f"{name}-of-the-tests-00")
+        key = rooms.enqueue(
+            RoomSettings().make_plan("transfer", person.number), f"{name}-of-the-tests-00"
+        )
         store.append(key, [finished("transfer")] if name == "Ana" else [JobCancelled(1.0)])
     return code
 
@@ -194,7 +196,7 @@ def racing(home: Path) -> str:
     """A comparison on its way: one lane is over, the next has begun."""
     store = store_of(home)
     job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
-    key = store.start(job, VISITOR, worker="test")
+    key = store.enqueue(job, VISITOR, worker="test")
     lanes = [run(store, "none", part_of=key), run(store, "hybrid", over=False, part_of=key)]
     events = [
         ComparisonRunStarted(a, r, n, 5, 1.0)

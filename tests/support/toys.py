@@ -124,10 +124,10 @@ def _backbone(key: str, modality: str, kind: type[Encoder], learns: str) -> Back
         title=key,
         good_for="tests",
         modality=modality,
-        takes="toys",
-        features=kind.features,
+        input_description="toys",
+        width=kind.width,
         parameters=sum(p.numel() for p in kind().parameters()),
-        learns=learns,
+        trainable=learns,
         licence="none",
         source="here",
         load=f"toys:{kind.__name__}",
@@ -221,14 +221,14 @@ def _sample(key: str, modality: str = "images", classes: int = 3) -> Dataset:
     return Dataset(
         key=key,
         title=key,
-        about=key,
-        made="here",
+        description=key,
+        origin="here",
         modality=modality,
         classes=classes,
-        train_per_class=TRAIN_PER_CLASS,
-        test=3 * TEST_PER_CLASS,
-        resembles={"specificity": "common", "data_volume": "moderate"},
-        load=f"toys:{key}",
+        train_examples_per_class=TRAIN_PER_CLASS,
+        test_examples=3 * TEST_PER_CLASS,
+        matching_answers={"specificity": "common", "data_volume": "moderate"},
+        loader=f"toys:{key}",
     )
 
 
@@ -256,7 +256,7 @@ def away_at_first(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> Non
 
 
 def model() -> Model:
-    return Model(ToyEye.make(pretrained=True), Head(ToyEye.features, 3))
+    return Model(ToyEye.make(pretrained=True), Head(ToyEye.width, 3))
 
 
 def examples(per_class: int, seed: int = 1, *, mislabelled: bool = False) -> Examples:

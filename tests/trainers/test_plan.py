@@ -19,13 +19,15 @@ def through_json(data):
 @pytest.mark.parametrize("approach", APPROACHES)
 @pytest.mark.parametrize("data", datasets.BUNDLED_DATASETS)
 def test_a_plan_survives_json(approach, data):
-    plan = Plan(data=data, approach=approach, per_class=7, seconds=12.5, seed=3, what_learns="all")
+    plan = Plan(
+        data=data, approach=approach, examples_per_class=7, seconds=12.5, seed=3, trainable="all"
+    )
     assert Plan.from_json(through_json(plan.as_json())) == plan
 
 
 @pytest.mark.parametrize("steps", [(), ((30, 20, 10),), ((30, 20, 10), (5, 5, 5))])
 def test_a_plan_with_named_steps_survives_json(steps):
-    plan = Plan(data="digits", approach="hybrid", pace=RecordedSchedule(80, 20, 100, steps))
+    plan = Plan(data="digits", approach="hybrid", schedule=RecordedSchedule(80, 20, 100, steps))
     assert Plan.from_json(through_json(plan.as_json())) == plan
     assert hash(plan) == hash(Plan.from_json(through_json(plan.as_json())))
 
@@ -70,7 +72,7 @@ def test_a_plan_that_could_never_run_is_refused_in_one_line(wrong, words):
 
 
 def test_texts_without_training_need_no_example():
-    assert Plan(data="messages", approach="none", per_class=0).per_class == 0
+    assert Plan(data="messages", approach="none", examples_per_class=0).examples_per_class == 0
 
 
 def test_a_plan_is_frozen():

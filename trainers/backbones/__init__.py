@@ -35,10 +35,10 @@ class Backbone:
     title: str
     good_for: str  # one line, shown as it stands
     modality: str  # "images" or "text"
-    takes: str  # what it reads of an example, in words
-    features: int | None  # numbers it makes of one example; None: not known before a download
+    input_description: str  # what it reads of an example, in words
+    width: int | None  # numbers it makes of one example; None: not known before a download
     parameters: int  # how many numbers it has learned; 0: not known before a download
-    learns: str  # what fine-tuning lets learn by default: "lora" or "all"
+    trainable: str  # what fine-tuning lets learn by default: "lora" or "all"
     licence: str
     source: str
     load: str  # "module:class", resolved in the worker: importing this file brings no torch
@@ -46,12 +46,12 @@ class Backbone:
     max_tokens: int | None = None  # word pieces it reads; None for pictures, or not known yet
     languages: tuple[str, ...] = ()  # ISO 639 codes of the texts it learned from; (): any
     download_bytes: int | None = 0  # 0: comes with Thaw; None: not known
-    file: str = ""  # of torchvision's weights
+    weights_file: str = ""  # of torchvision's weights
     repo: str = ""  # at Hugging Face
     revision: str = ""  # there: a commit; "": the latest, noted when it is downloaded
     prefix: str = ""  # put before each text, as the model was trained
 
-    def body(self, *, pretrained: bool = True) -> "Encoder":
+    def build_encoder(self, *, pretrained: bool = True) -> "Encoder":
         """The network itself; with `pretrained=False` the same shape with random weights.
         Nothing is downloaded. Raises `NotHere`."""
         module, _, name = self.load.partition(":")
@@ -59,7 +59,7 @@ class Backbone:
 
     @property
     def is_bundled(self) -> bool:
-        return not (self.file or self.repo)
+        return not (self.weights_file or self.repo)
 
     @property
     def name(self) -> str:
@@ -67,18 +67,18 @@ class Backbone:
         return self.title.partition(":")[0]
 
     @property
-    def size(self) -> str:
+    def download_size(self) -> str:
         """Of the download, in words."""
         if self.is_bundled:
             return "comes with Thaw"
         return f"{self.download_bytes / 1e6:,.0f} MB" if self.download_bytes else "size not known"
 
-    def check_here(self) -> None:
+    def check_downloaded(self) -> None:
         """Raises `NotHere`, saying how to fetch it and what can be used at once."""
         if not is_downloaded(self):
             raise BackboneNotDownloaded(
                 f"The backbone {self.key} is not on this computer, and a run downloads nothing. "
-                f"Fetch it first ({self.size}): python -m trainers fetch {self.key}. "
+                f"Fetch it first ({self.download_size}): python -m trainers fetch {self.key}. "
                 f"Or use {get_bundled(self.modality).key}, which comes with Thaw."
             )
 
@@ -87,7 +87,7 @@ def _torchvision_row(**row: object) -> Backbone:
     """A row of torchvision's: ImageNet weights, version 1 of each, 224 x 224 pixels."""
     return Backbone(
         modality="images",
-        takes="the middle 224 x 224 pixels, in colour",
+        input_description="the middle 224 x 224 pixels, in colour",
         image_px=224,
         licence="BSD-3-Clause",
         load="trainers.networks.torchvision:TorchvisionEncoder",
@@ -99,7 +99,7 @@ def _huggingface_row(**row: object) -> Backbone:
     """A row of Hugging Face's: an encoder whose word vectors are averaged."""
     return Backbone(
         modality="text",
-        learns="lora",
+        trainable="lora",
         load="trainers.networks.huggingface:HuggingFaceEncoder",
         **row,
     )
@@ -111,10 +111,10 @@ BACKBONES = build_registry(
         title="Small ResNet: tiny and quick",
         good_for="Small pictures. Seconds on any computer; made for Thaw.",
         modality="images",
-        takes="32 x 32 pixels, in colour",
-        features=224,
+        input_description="32 x 32 pixels, in colour",
+        width=224,
         parameters=1_330_016,
-        learns="all",
+        trainable="all",
         licence="Apache-2.0",
         source="ours, pre-trained on CIFAR-100",
         load="trainers.networks.small_resnet:SmallResNet",
@@ -125,77 +125,77 @@ BACKBONES = build_registry(
         key="mobilenet_v3_small",
         title="MobileNet V3 small: photos on a slow computer",
         good_for="Photos, when every second counts. The quickest of those that see detail.",
-        features=1024,
+        width=1024,
         parameters=1_517_856,
-        learns="all",
+        trainable="all",
         source="torchvision, pre-trained on ImageNet (67.7 % top-1)",
         download_bytes=10_306_000,
-        file="mobilenet_v3_small-047dcff4.pth",
+        weights_file="mobilenet_v3_small-047dcff4.pth",
     ),
     _torchvision_row(
         key="squeezenet1_0",
         title="SqueezeNet 1.0: photos, the smallest download",
         good_for="Photos, when the network is slow: 5 MB. Less exact than the others.",
-        features=512,
+        width=512,
         parameters=735_424,
-        learns="all",
+        trainable="all",
         source="torchvision, pre-trained on ImageNet (58.1 % top-1)",
         download_bytes=5_010_000,
-        file="squeezenet1_0-b66bff10.pth",
+        weights_file="squeezenet1_0-b66bff10.pth",
     ),
     _torchvision_row(
         key="mobilenet_v2",
         title="MobileNet V2: photos, a good all-rounder",
         good_for="Photos of things, animals, scenes: small, and exact enough for most uses.",
-        features=1280,
+        width=1280,
         parameters=2_223_872,
-        learns="all",
+        trainable="all",
         source="torchvision, pre-trained on ImageNet (71.9 % top-1)",
         download_bytes=14_213_000,
-        file="mobilenet_v2-b0353104.pth",
+        weights_file="mobilenet_v2-b0353104.pth",
     ),
     _torchvision_row(
         key="resnet18",
         title="ResNet-18: the classic",
         good_for="Photos and drawings. Forgiving to fine-tune; most tutorials use it.",
-        features=512,
+        width=512,
         parameters=11_176_512,
-        learns="all",
+        trainable="all",
         source="torchvision, pre-trained on ImageNet (69.8 % top-1)",
         download_bytes=46_830_000,
-        file="resnet18-f37072fd.pth",
+        weights_file="resnet18-f37072fd.pth",
     ),
     _torchvision_row(
         key="efficientnet_b0",
         title="EfficientNet B0: more exact, still small",
         good_for="Photos whose classes differ in detail, when some seconds more are fine.",
-        features=1280,
+        width=1280,
         parameters=4_007_548,
-        learns="all",
+        trainable="all",
         source="torchvision, pre-trained on ImageNet (77.7 % top-1)",
         download_bytes=21_444_000,
-        file="efficientnet_b0_rwightman-7f5810bc.pth",
+        weights_file="efficientnet_b0_rwightman-7f5810bc.pth",
     ),
     _torchvision_row(
         key="convnext_tiny",
         title="ConvNeXt tiny: the most exact, and the slowest",
         good_for="Photos, when exactness matters more than time. Wants a graphics card.",
-        features=768,
+        width=768,
         parameters=27_820_128,
-        learns="lora",
+        trainable="lora",
         source="torchvision, pre-trained on ImageNet (82.5 % top-1)",
         download_bytes=114_419_000,
-        file="convnext_tiny-983f1562.pth",
+        weights_file="convnext_tiny-983f1562.pth",
     ),
     Backbone(
         key="minilm",
         title="MiniLM: small and well read",
         good_for="Short English texts: messages, notes, sentences.",
         modality="text",
-        takes="the first 256 word pieces, English",
-        features=384,
+        input_description="the first 256 word pieces, English",
+        width=384,
         parameters=22_565_376,
-        learns="lora",
+        trainable="lora",
         licence="Apache-2.0",
         source="sentence-transformers/all-MiniLM-L6-v2",
         load="trainers.networks.minilm:MiniLM",
@@ -207,8 +207,8 @@ BACKBONES = build_registry(
         key="minilm_l12",
         title="MiniLM L12: twice as deep",
         good_for="Short English texts whose meanings lie close together.",
-        takes="the first 128 word pieces, English",
-        features=384,
+        input_description="the first 128 word pieces, English",
+        width=384,
         parameters=33_212_160,
         licence="Apache-2.0",
         source="sentence-transformers/all-MiniLM-L12-v2",
@@ -222,8 +222,8 @@ BACKBONES = build_registry(
         key="distilbert",
         title="DistilBERT: the one to fine-tune",
         good_for="English texts up to a page, when it may learn; weaker while frozen.",
-        takes="the first 512 word pieces, English",
-        features=768,
+        input_description="the first 512 word pieces, English",
+        width=768,
         parameters=66_362_880,
         licence="Apache-2.0",
         source="distilbert/distilbert-base-uncased",
@@ -237,8 +237,8 @@ BACKBONES = build_registry(
         key="e5_small",
         title="E5 small: a hundred languages",
         good_for="Texts that are not English, or in several languages.",
-        takes="the first 512 word pieces, about a hundred languages",
-        features=384,
+        input_description="the first 512 word pieces, about a hundred languages",
+        width=384,
         parameters=117_505_920,
         licence="MIT",
         source="intfloat/multilingual-e5-small",
@@ -306,8 +306,8 @@ def _hub_row(key: str, repo: str, revision: str) -> Backbone:
         key=key,
         title=repo,
         good_for="Your own choice: see its page at Hugging Face.",
-        takes="texts, as many word pieces as its files say",
-        features=None,
+        input_description="texts, as many word pieces as its files say",
+        width=None,
         parameters=0,
         licence="see its page at Hugging Face",
         source=repo,

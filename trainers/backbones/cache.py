@@ -49,14 +49,14 @@ def backbone_path(backbone: "Backbone") -> Path:
     """The folder that holds the backbone's files, or would."""
     if backbone.repo:
         return hf_hub_path() / f"models--{backbone.repo.replace('/', '--')}"
-    return torch_hub_path() if backbone.file else Path(__file__).parent
+    return torch_hub_path() if backbone.weights_file else Path(__file__).parent
 
 
 def is_downloaded(backbone: "Backbone") -> bool:
     """Whether the backbone can be used without a download."""
     if backbone.repo:
         return find_snapshot(backbone) is not None
-    return not backbone.file or (torch_hub_path() / backbone.file).is_file()
+    return not backbone.weights_file or (torch_hub_path() / backbone.weights_file).is_file()
 
 
 def find_commit(backbone: "Backbone") -> str | None:

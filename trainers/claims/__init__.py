@@ -27,9 +27,9 @@ class Arm(NamedTuple):
     """One of the ways that are held against each other."""
 
     approach: str
-    per_class: int
+    examples_per_class: int
     seconds: float  # its budget
-    what_learns: str = "auto"
+    trainable: str = "auto"
 
 
 class Comparison(NamedTuple):
@@ -113,17 +113,17 @@ def build_plans(claim: str, seconds: float | None = None) -> list[Plan]:
         Plan(
             data=contest.data,
             approach=arm.approach,
-            per_class=arm.per_class,
+            examples_per_class=arm.examples_per_class,
             seconds=arm.seconds * share,
             seed=seed,
-            what_learns=arm.what_learns,
+            trainable=arm.trainable,
         )
         for contest in list_comparisons(claim)
         for seed in contest.seeds
         for arm in contest.arms
     ]
     # What needs no examples is the same every time.
-    return [plan for plan in given if plan.per_class or plan.seed == 0]
+    return [plan for plan in given if plan.examples_per_class or plan.seed == 0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ class RunResult:
 
 class Verdict(NamedTuple):
     outcome: str  # of OUTCOMES
-    words: str  # a sentence, then a line for each thing found
+    text: str  # a sentence, then a line for each thing found
     numbers: dict[str, list[dict]]  # "scores" and "found": see judge.py
 
 

@@ -100,7 +100,7 @@ def _runs_by_seed(
     contest: Comparison, arm: Arm, results: Iterable[RunResult]
 ) -> dict[int, RunResult]:
     """The runs of an arm, by seed."""
-    wanted = (contest.data, arm.approach, arm.per_class)
+    wanted = (contest.data, arm.approach, arm.examples_per_class)
     return {one.seed: one for one in results if (one.data, one.approach, one.per_class) == wanted}
 
 
@@ -347,7 +347,7 @@ def _judge_useful(contest: Comparison, results: Sequence[RunResult]) -> list[dic
     *few, classic = contest.arms
     rows = []
     for arm in few:
-        what = f"{arm.per_class} of each" if arm.per_class else "names alone"
+        what = f"{arm.examples_per_class} of each" if arm.examples_per_class else "names alone"
         pairs = _pair_runs(contest, arm, classic, results)
         if not pairs:
             rows.append(_missing_row(contest.data, f"{what}, "))
@@ -361,11 +361,13 @@ def _judge_useful(contest: Comparison, results: Sequence[RunResult]) -> list[dic
         else:
             speaks = INCONCLUSIVE
         words = (
-            f"{what}, {_format_accuracies(pairs)} for a classic method with {classic.per_class} of each "
+            f"{what}, {_format_accuracies(pairs)} for a classic method with {classic.examples_per_class} of each "
             f"({_format_gap(gap)}); guessing would have {1 / pairs[0][0].classes:.0%}."
         )
         rows.append(
-            _finding_row(contest.data, speaks, words, per_class=arm.per_class, **gap._asdict())
+            _finding_row(
+                contest.data, speaks, words, per_class=arm.examples_per_class, **gap._asdict()
+            )
         )
     return rows
 

@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     try:
         plan = planned(given | {"approach": "transfer"})  # any: what cannot be run gets no advice
-        backbones.pick(plan.backbone).check_here()
+        backbones.pick(plan.backbone).check_downloaded()
         # Imported only now: a wrong option should not wait for torch.
         from trainers.cli.advise_text import check_data, format_page, to_document
 

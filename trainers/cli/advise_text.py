@@ -27,7 +27,7 @@ def check_data(data: str, backbone: str, seconds: float) -> dict:
                 case Progress():
                     bar.set_description_str(f"{stage}: {event.done:,} of {event.total:,}")
                 case JobDone():
-                    return event.found
+                    return event.result
     raise RuntimeError("The look at the data ended without a result.")
 
 

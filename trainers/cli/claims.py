@@ -51,12 +51,12 @@ def _tested(stream: Iterable[Event], key: str) -> Event:
     for event in stream:
         match event:
             case ClaimRunDone():
-                print(f"  {event.number + 1:2} of {event.total}  {event.data:10}"
-                      f"{APPROACHES[event.approach].title:22}{event.per_class:3} of each"
-                      f"{event.right / event.tests:>8.1%} of {event.tests}"
+                print(f"  {event.index + 1:2} of {event.total}  {event.data:10}"
+                      f"{APPROACHES[event.approach].title:22}{event.examples_per_class:3} of each"
+                      f"{event.correct / event.test_examples:>8.1%} of {event.test_examples}"
                       f"{event.seconds:>8.1f} s", flush=True)  # fmt: skip
             case ClaimTestDone():
-                print(f"{event.words}\n")
+                print(f"{event.summary}\n")
             case JobFailed():
                 print(event.text, file=sys.stderr)
     return event

@@ -44,16 +44,19 @@ def _race(stream: Iterator[Event]) -> Event:
                 interval = f"{event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}"
                 print(f"{APPROACHES[event.approach].title:22}{event.test_accuracy:>12.1%}  "
                       f"{interval:16}{event.macro_f1:>8.2f}{event.seconds:>8.1f}s"
-                      f"{event.learnable_parameters:>13,}", flush=True)  # fmt: skip
+                      f"{event.trainable_parameters:>13,}", flush=True)  # fmt: skip
             case JobFailed():
                 print(event.text, file=sys.stderr)
             case PilotDone():
-                print(event.words)
+                print(event.summary)
             case ComparisonDone():
                 print(f"\nThe article's rules, on answers measured from the data: "
-                      f"{APPROACHES[event.advised_article].title}.")  # fmt: skip
-                print(f"Advised: {APPROACHES[event.advised].title}. {event.verdict}")
-                for title, text in ("What misled", event.why_wrong), ("What to do", event.to_do):
+                      f"{APPROACHES[event.article_advice].title}.")  # fmt: skip
+                print(f"Advised: {APPROACHES[event.advice].title}. {event.verdict}")
+                for title, text in (
+                    ("What misled", event.diagnosis_text),
+                    ("What to do", event.next_steps),
+                ):
                     if text:
                         print("\n  - ".join([f"\n{title}:", *text.splitlines()]))
     return event

@@ -37,12 +37,12 @@ def _points(stream: Iterator[Event]) -> Event:
         match event:
             case CurvePoint():
                 interval = f"{event.low:.1%} to {event.high:.1%}"
-                mark = "" if event.whole else "  (too short a time for all of them)"
-                print(f"{APPROACHES[event.approach].title:22}{event.per_class:>14,}"
-                      f"{event.draw + 1:>8}{event.right / event.tests:>8.1%}  {interval:16}"
+                mark = "" if event.used_all_examples else "  (too short a time for all of them)"
+                print(f"{APPROACHES[event.approach].title:22}{event.examples_per_class:>14,}"
+                      f"{event.draw + 1:>8}{event.correct / event.test_examples:>8.1%}  {interval:16}"
                       f"{event.seconds:>7.1f}s{mark}", flush=True)  # fmt: skip
             case Notice() | JobFailed():
                 print(event.text, file=sys.stderr)
             case LearningCurveDone():
-                print(f"\n{event.words}")
+                print(f"\n{event.summary}")
     return event

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 
 def run(given: dict[str, Any]) -> int:
     found = finished(given["run"])
-    events = [event for _, event in get_store().events(found.id)]
+    events = [event for _, event in get_store().read_events(found.id)]
     answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
     if answered is None or not isinstance(events[-1], RunFinished):
         print("That run has no answers to a test. Choose a run that finished.", file=sys.stderr)
@@ -47,7 +47,7 @@ def run(given: dict[str, Any]) -> int:
             json.dumps({what: _document(parts, what) for what, parts in scores.items()}, indent=2)
         )
         return 0
-    print(f"{events[-1].test_right} of {events[-1].test_examples} right.")
+    print(f"{events[-1].test_correct} of {events[-1].test_examples} right.")
     for what, parts in scores.items():
         _print(parts, what, events[-1].test_accuracy)
     return 0

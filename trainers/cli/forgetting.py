@@ -32,7 +32,7 @@ def _drawn(stream: Iterator[Event]) -> Event:
                 print(f"\r{event.done} of {event.total}", end="", file=sys.stderr)
                 print("\n" * (event.done == event.total), end="", file=sys.stderr)
             case JobDone():
-                print(as_text(event.found))
+                print(as_text(event.result))
             case JobFailed():
                 print(event.text, file=sys.stderr)
             case JobCancelled():

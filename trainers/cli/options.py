@@ -65,8 +65,8 @@ def keys(text: str) -> tuple[str, ...]:
 def finished(key: str) -> Run:
     """The run called `key`, or the `last` that this terminal finished. Raises `NoSuchRun`."""
     if key != "last":
-        return get_store().find(key)
-    for run in get_store().of_visitor(uploads.LOCAL_VISITOR):
+        return get_store().get_run(key)
+    for run in get_store().list_runs(uploads.LOCAL_VISITOR):
         if run.state == FINISHED:
             return run
     raise NoneFinished(key)
@@ -94,7 +94,7 @@ def several(kind: type[Several], given: Mapping[str, Any]) -> Several:
     data = planned({**given, "approach": first}).data
     job = kind.from_json({**given, "data": data, "visitor": uploads.LOCAL_VISITOR})
     for plan in job.plans():
-        backbones.pick(plan.backbone).check_here()
+        backbones.pick(plan.backbone).check_downloaded()
     return job
 
 
@@ -114,7 +114,7 @@ def read(path: str, told: TextIO, given: Mapping[str, Any] | None = None) -> str
 
     named = {f"{what}_column": (given or {}).get(f"{what}_column") for what in COLUMNS}
     if Path(path).exists() and (known := uploads.find_previous_import(Path(path), **named)):
-        print(f"{known.title}: read before, as {known.key}. {known.about}", file=told)
+        print(f"{known.title}: read before, as {known.key}. {known.description}", file=told)
         return known.key
     reading = uploads.import_upload(Path(path), **named)
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
@@ -124,14 +124,14 @@ def read(path: str, told: TextIO, given: Mapping[str, Any] | None = None) -> str
             except StopIteration as end:
                 key = f"own-{end.value}"
                 break
-            bar.n = progress.share
+            bar.n = progress.fraction
             bar.set_description(f"Reading: {progress.text}")
     found = datasets.get_dataset(key)
-    print(f"{found.title}: {found.about}", file=told)
-    for name, learn, test in found.counts[:CLASSES_TOLD]:
+    print(f"{found.title}: {found.description}", file=told)
+    for name, learn, test in found.class_counts[:CLASSES_TOLD]:
         print(f"  {name}: {learn:,} to learn from, {test:,} to test", file=told)
-    if len(found.counts) > CLASSES_TOLD:
-        print(f"  … and {len(found.counts) - CLASSES_TOLD:,} more classes", file=told)
+    if len(found.class_counts) > CLASSES_TOLD:
+        print(f"  … and {len(found.class_counts) - CLASSES_TOLD:,} more classes", file=told)
     for line in found.notices:
         print(f"  {line}", file=told)
     print(

@@ -21,8 +21,8 @@ def begun(job: Any, runner: Runner = run_job, **how: Any) -> tuple[str, Iterator
         from trainers.workers.ray.fleet import connect_executor
 
         fleet = connect_executor()
-        runner = fleet.perform if runner is run_job else runner  # the others use its pool
-    key = get_store().start(job, visitor=LOCAL_VISITOR, worker=LOCAL_VISITOR)
+        runner = fleet.run_job if runner is run_job else runner  # the others use its pool
+    key = get_store().enqueue(job, visitor=LOCAL_VISITOR, worker=LOCAL_VISITOR)
     return key, execute(get_store(), key, job, runner, run_dir(key), **how)
 
 

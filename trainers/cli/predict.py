@@ -59,7 +59,7 @@ def run(given: dict[str, Any]) -> int:
         table = read_table(csv.name, csv.read_bytes()) if csv else None
         for notice in table.notices if table else ():
             print(notice, file=sys.stderr)
-        place = _place(table.names, given["column"], table.guessed) if table else 0
+        place = _place(table.names, given["column"], table.text_column) if table else 0
     except (CannotTry, BadUpload, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -103,7 +103,7 @@ def told(answer: Prediction, classes: Sequence[str], least: float) -> str:
 def _cells(answer: Prediction, classes: Sequence[str], least: float) -> list[str | float]:
     if answer.error:
         return ["", "", ""]
-    best, sure = classes[answer.best], answer.sureness[answer.best]
+    best, sure = classes[answer.label], answer.sureness[answer.label]
     if answer.unlike:
         return ["unlike what it learned from", best, ""]
     return ["not sure" if sure < least else best, best, round(sure, 4)]
@@ -141,10 +141,10 @@ def _place(names: Sequence[str], column: str | None, guessed: int) -> int:
 
 def _least(run: Run, precision: float) -> float:
     """Below it: not sure. -1 where that was not measured, or all should be answered."""
-    measured = find_calibration([event for _, event in get_store().events(run.id)])
-    if not (precision and measured and measured.sureness) or run.plan.approach == "none":
+    measured = find_calibration([event for _, event in get_store().read_events(run.id)])
+    if not (precision and measured and measured.confidence) or run.plan.approach == "none":
         return -1.0
-    return choose_threshold(measured.sureness, measured.right, precision / 100).sure
+    return choose_threshold(measured.confidence, measured.correct, precision / 100).min_confidence
 
 
 def _answers(run: str, inputs: Sequence[RawInput]) -> tuple[list[Prediction], list[Prediction]]:
@@ -157,7 +157,7 @@ def _answers(run: str, inputs: Sequence[RawInput]) -> tuple[list[Prediction], li
         given, blobs = pack_inputs(part)
         question = {"verb": verb, "run": run, "inputs": given, "options": {}}
         return [
-            Prediction.of(one)
+            Prediction.from_dict(one)
             for one in handle_request(warm, question, blobs, lambda text, share: None)
         ]
 

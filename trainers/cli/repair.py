@@ -22,9 +22,9 @@ def run(given: dict[str, Any]) -> int:
     if done is None:
         print("Nothing is wrong with Thaw's database. It was left as it is.")
         return 0
-    print(f"The damaged database was put aside, as it was: {done.aside}")
-    told = ", ".join(f"{done.saved[name]:,} {what}" for name, what in SAID.items())
-    rest = sum(count for name, count in done.saved.items() if name not in SAID)
+    print(f"The damaged database was put aside, as it was: {done.damaged_path}")
+    told = ", ".join(f"{done.saved_rows[name]:,} {what}" for name, what in SAID.items())
+    rest = sum(count for name, count in done.saved_rows.items() if name not in SAID)
     print(f"Saved from it: {told}, {rest:,} other entries (rooms, links and the like).")
     if done.gaps:
         parts = "1 part" if done.gaps == 1 else f"{done.gaps:,} parts"

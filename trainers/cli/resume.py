@@ -23,11 +23,11 @@ def add(commands: Any) -> None:
 
 def run(given: dict[str, Any]) -> int:
     key, runs = given["run"], get_store()
-    runs.bury_lost()  # one that was killed a moment ago has not been told so
+    runs.fail_stale_runs()  # one that was killed a moment ago has not been told so
     if key == "last":
-        mine = runs.of_visitor(LOCAL_VISITOR, limit=1)
+        mine = runs.list_runs(LOCAL_VISITOR, limit=1)
         key = mine[0].id if mine else ""
-    found = runs.find(key)
+    found = runs.get_run(key)
     new = resume_run(runs, key, found.visitor, worker=LOCAL_VISITOR)
     # Imported only now: a wrong name should not wait for torch.
     from trainers.training.run import run as runner

@@ -97,25 +97,25 @@ def drawn(stream: Iterator[Event], plan: Plan) -> Event:
                 bar.write(f"  without any training ({event.method}): {event.accuracy:.0%}")
             case PhaseStarted():
                 shown = 0.0
-                bar.write(f"  {event.learnable_parameters:,} numbers learn")
+                bar.write(f"  {event.trainable_parameters:,} numbers learn")
             case ValidationDone() if event.accuracy > shown:
                 shown = event.accuracy
                 bar.write(f"  {event.seconds:5.1f} s  epoch {event.epoch:5.1f}  "
                           f"{event.accuracy:4.0%} of the checks right")  # fmt: skip
             case PhaseDone():
-                bar.write(f"  {event.epochs:.1f} epochs, {event.why}")
+                bar.write(f"  {event.epochs:.1f} epochs, {event.stop_reason}")
     bar.close()
     match event:
         case RunFinished():
             print(
-                f"{event.test_right} of {event.test_examples} right: {event.test_accuracy:.1%} "
+                f"{event.test_correct} of {event.test_examples} right: {event.test_accuracy:.1%} "
                 f"({event.test_accuracy_low:.1%} to {event.test_accuracy_high:.1%}), "
                 f"macro-F1 {event.macro_f1:.2f}, {event.seconds:.1f} s"
             )
             told = narrate_run(events)
-            print(one_line(told.words))
-            if told.do:
-                print(f"What to do: {ACTIONS[told.do]}.")
+            print(one_line(told.text))
+            if told.action:
+                print(f"What to do: {ACTIONS[told.action]}.")
         case JobFailed():
             print(event.text, file=sys.stderr)
         case JobCancelled():

@@ -61,13 +61,13 @@ def _from_file(name: str) -> None:
     with sys.stdin.buffer if name == "-" else open(name, "rb") as file:
         content = file.read(MAX_BYTES + 1)  # of more, that it is too much is all we need
     key = import_run(get_store(), content, visitor=LOCAL_VISITOR)
-    past = get_store().past(key)
+    past = get_store().get_summary(key)
     kind = "run" if past.kind == "run" else "compare"
     print(f"{past.title} is kept as {key}. In the app: /{kind}?{kind}={key}")
 
 
 def _list(search: str, limit: int, *, as_json: bool) -> None:
-    page, total = get_store().history(None, search=search, limit=max(1, limit))
+    page, total = get_store().list_history(None, search=search, limit=max(1, limit))
     for past in page:
         if as_json:
             print(json.dumps(asdict(past) | {"title": past.title}))

@@ -29,7 +29,7 @@ def run(given: dict[str, Any]) -> int:
     print()
     done = "Deleted" if now else "Would go"
     for one in going:
-        print(f"{done}: {one.what} {one.key} ({_size(one.bytes)}), {one.why}")
+        print(f"{done}: {one.kind} {one.key} ({_size(one.size)}), {one.reason}")
     if not going:
         print("Nothing goes by the settings: see trainers/system/settings.py.")
     elif not now:

@@ -22,110 +22,112 @@ from trainers.system.registry import build_registry
 @dataclass(frozen=True, kw_only=True)
 class Check:
     key: str  # of its finding: in plans, never rename
-    looks_at: str  # shown where nothing was found, after "Looked at: "
-    find: Callable[[CheckContext], Finding | None]
+    description: str  # shown where nothing was found, after "Looked at: "
+    run: Callable[[CheckContext], Finding | None]
     modality: str = ""  # "": of any kind
-    mends: str = ""  # what its mend leaves out, in words; "": it has none
+    fix_name: str = ""  # what its mend leaves out, in words; "": it has none
 
 
 CHECKS = build_registry(
     Check(
         key="unreadable",
-        looks_at="items that could not be read",
-        find=class_balance.check_unreadable,
+        description="items that could not be read",
+        run=class_balance.check_unreadable,
     ),
     Check(
         key="unmatched",
-        looks_at="classes without an example",
-        find=class_balance.check_missing_classes,
+        description="classes without an example",
+        run=class_balance.check_missing_classes,
     ),
     Check(
         key="spellings",
-        looks_at="classes written in two ways",
-        find=class_balance.check_class_spellings,
+        description="classes written in two ways",
+        run=class_balance.check_class_spellings,
     ),
     Check(
         key="few-examples",
-        looks_at="how many examples each class has",
-        find=class_balance.check_few_examples,
+        description="how many examples each class has",
+        run=class_balance.check_few_examples,
     ),
     Check(
-        key="imbalance", looks_at="how evenly they are spread", find=class_balance.check_imbalance
+        key="imbalance", description="how evenly they are spread", run=class_balance.check_imbalance
     ),
     Check(
-        key="small-test", looks_at="how much the test can tell", find=class_balance.check_test_size
+        key="small-test",
+        description="how much the test can tell",
+        run=class_balance.check_test_size,
     ),
     Check(
         key="two-labels",
-        looks_at="the same item under two labels",
-        find=duplicates.check_conflicting_labels,
-        mends="under two labels",
+        description="the same item under two labels",
+        run=duplicates.check_conflicting_labels,
+        fix_name="under two labels",
     ),
-    Check(key="doubles", looks_at="copies", find=duplicates.check_duplicates, mends="copies"),
+    Check(key="doubles", description="copies", run=duplicates.check_duplicates, fix_name="copies"),
     Check(
         key="near-doubles",
-        looks_at="near-copies",
-        find=duplicates.check_near_duplicates,
-        mends="near-copies",
+        description="near-copies",
+        run=duplicates.check_near_duplicates,
+        fix_name="near-copies",
     ),
     Check(
         key="in-both",
-        looks_at="items in training and in the test as well",
-        find=duplicates.check_leakage,
+        description="items in training and in the test as well",
+        run=duplicates.check_leakage,
     ),
     Check(
         key="blank",
-        looks_at="blank pictures",
-        find=images.check_blank,
+        description="blank pictures",
+        run=images.check_blank,
         modality="images",
-        mends="blank",
+        fix_name="blank",
     ),
     Check(
-        key="cut-off", looks_at="cut-off pictures", find=images.check_truncated, modality="images"
+        key="cut-off", description="cut-off pictures", run=images.check_truncated, modality="images"
     ),
     Check(
-        key="odd-sizes", looks_at="odd sizes", find=images.check_unusual_sizes, modality="images"
+        key="odd-sizes", description="odd sizes", run=images.check_unusual_sizes, modality="images"
     ),
     Check(
         key="size-tells",
-        looks_at="sizes or formats that give a class away",
-        find=images.check_size_leakage,
+        description="sizes or formats that give a class away",
+        run=images.check_size_leakage,
         modality="images",
     ),
     Check(
         key="short-texts",
-        looks_at="texts of hardly any words",
-        find=texts.check_short_texts,
+        description="texts of hardly any words",
+        run=texts.check_short_texts,
         modality="text",
     ),
     Check(
         key="long-texts",
-        looks_at="texts longer than the model reads",
-        find=texts.check_long_texts,
+        description="texts longer than the model reads",
+        run=texts.check_long_texts,
         modality="text",
     ),
-    Check(key="language", looks_at="languages", find=texts.check_language, modality="text"),
+    Check(key="language", description="languages", run=texts.check_language, modality="text"),
     Check(
         key="label-in-text",
-        looks_at="labels inside the texts",
-        find=texts.check_label_in_text,
+        description="labels inside the texts",
+        run=texts.check_label_in_text,
         modality="text",
     ),
     Check(
         key="giveaway",
-        looks_at="words that give a class away",
-        find=texts.check_giveaway_words,
+        description="words that give a class away",
+        run=texts.check_giveaway_words,
         modality="text",
     ),
     Check(
         key="suspicious-labels",
-        looks_at="labels that look wrong",
-        find=label_errors.check_label_errors,
-        mends="of training, unlike their label",
+        description="labels that look wrong",
+        run=label_errors.check_label_errors,
+        fix_name="of training, unlike their label",
     ),
 )
-CHECK_DESCRIPTIONS = tuple(finder.looks_at for finder in CHECKS.values())
-FIXABLE_KEYS = tuple(finder.key for finder in CHECKS.values() if finder.mends)
+CHECK_DESCRIPTIONS = tuple(finder.description for finder in CHECKS.values())
+FIXABLE_KEYS = tuple(finder.key for finder in CHECKS.values() if finder.fix_name)
 
 
 def list_checks(modality: str) -> list[Check]:
@@ -134,7 +136,7 @@ def list_checks(modality: str) -> list[Check]:
 
 def describe_checks(modality: str) -> tuple[str, ...]:
     """What is looked at in data of this kind, in words."""
-    return tuple(finder.looks_at for finder in list_checks(modality))
+    return tuple(finder.description for finder in list_checks(modality))
 
 
 def run_checks(
@@ -152,7 +154,7 @@ def run_checks(
     known = build_context(sample, data, features, seconds / 2)
     found = []
     for done, finder in enumerate(asked, 1):
-        if finding := finder.find(known):
+        if finding := finder.run(known):
             found.append(finding)
         yield Progress(done, len(asked), time.monotonic() - began, "checks")
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.weight))

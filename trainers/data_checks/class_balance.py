@@ -38,7 +38,7 @@ UNREADABLE_REASONS = {
 
 
 def check_unreadable(known: CheckContext) -> Finding | None:
-    left = known.about.get("unusable", {})
+    left = known.metadata.get("unusable", {})
     reasons = [
         (why, left[why]["count"]) for why in UNREADABLE_REASONS if left.get(why, {}).get("count")
     ]
@@ -57,7 +57,7 @@ def check_unreadable(known: CheckContext) -> Finding | None:
 
 
 def check_missing_classes(known: CheckContext) -> Finding | None:
-    learned, tested = known.counts(), known.counts(test=True)
+    learned, tested = known.count_classes(), known.count_classes(test=True)
     never = np.flatnonzero((learned == 0) & (tested > 0))
     untested = np.flatnonzero((tested == 0) & (learned > 0))
     if not len(never) and not len(untested):
@@ -103,7 +103,7 @@ def check_class_spellings(known: CheckContext) -> Finding | None:
 
 
 def check_few_examples(known: CheckContext) -> Finding | None:
-    counts = known.counts()
+    counts = known.count_classes()
     small = np.flatnonzero((counts < MODERATE_MIN_EXAMPLES_PER_CLASS) & (counts > 0))
     if not len(small):
         return None
@@ -134,14 +134,14 @@ def check_few_examples(known: CheckContext) -> Finding | None:
 
 
 def check_imbalance(known: CheckContext) -> Finding | None:
-    counts = known.counts()
+    counts = known.count_classes()
     present = np.flatnonzero(counts)
     most, least = (present[pick(counts[present])] for pick in (np.argmax, np.argmin))
     times = counts[most] / counts[least]
     if times < IMBALANCE_RATIO:
         return None
     rare = present[counts[present] * IMBALANCE_RATIO <= counts[most]]
-    tested = known.counts(test=True)
+    tested = known.count_classes(test=True)
     always = tested[most] / max(1, tested.sum())
     common = known.data.classes[most]
     return Finding(
@@ -159,7 +159,7 @@ def check_imbalance(known: CheckContext) -> Finding | None:
 def check_test_size(known: CheckContext) -> Finding | None:
     from scipy.stats import binomtest
 
-    count = int(known.test.sum())
+    count = int(known.is_test.sum())
     if not count:
         return None
     around = binomtest(round(0.8 * count), count).proportion_ci(0.95, method="wilson")
@@ -167,7 +167,7 @@ def check_test_size(known: CheckContext) -> Finding | None:
         return None
     return Finding(
         key="small-test",
-        title=f"The test has only {known.many(count, 'example')}",
+        title=f"The test has only {known.format_count(count, 'example')}",
         count=count,
         effect=f"A score of 80 % on so few could in truth be anything from {around.low:.0%} to "
         f"{around.high:.0%}: smaller differences mean nothing. Bring more examples, or take the "

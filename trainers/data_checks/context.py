@@ -25,57 +25,61 @@ class CheckContext:
 
     data: DatasetSplits
     labels: np.ndarray  # int64
-    test: np.ndarray  # bool
-    same: np.ndarray  # int64, that copies share
-    near: np.ndarray  # int64, that near-copies share
-    marks: np.ndarray  # of pictures: BLANK and CUT, added up; of texts empty, as all below
+    is_test: np.ndarray  # bool
+    duplicate_ids: np.ndarray  # int64, that copies share
+    near_duplicate_ids: np.ndarray  # int64, that near-copies share
+    flags: np.ndarray  # of pictures: BLANK and CUT, added up; of texts empty, as all below
     widths: np.ndarray  # of pictures as they came
     heights: np.ndarray
-    kinds: np.ndarray  # of their files; empty where there are none
+    format_indices: np.ndarray  # of their files; empty where there are none
     features: np.ndarray | None  # of the first training examples
-    rows: np.ndarray | None  # places in the index of what is kept; None: it is not
-    own: bool  # a visitor's data, which can be mended
-    about: dict[str, Any]  # what was noted when own data was read
+    index_rows: np.ndarray | None  # places in the index of what is kept; None: it is not
+    is_upload: bool  # a visitor's data, which can be mended
+    metadata: dict[str, Any]  # what was noted when own data was read
 
     @property
-    def what(self) -> str:
+    def noun(self) -> str:
         return "picture" if self.data.modality == "images" else "text"
 
-    def many(self, count: int, what: str = "") -> str:
+    def format_count(self, count: int, what: str = "") -> str:
         """ "1 picture", "12 pictures"."""
-        return f"{count:,} {what or self.what}{'' if count == 1 else 's'}"
+        return f"{count:,} {what or self.noun}{'' if count == 1 else 's'}"
 
-    def counts(self, *, test: bool = False) -> np.ndarray:
+    def count_classes(self, *, test: bool = False) -> np.ndarray:
         """Examples of each class, to learn from or to test on."""
-        return np.bincount(self.labels[self.test == test], minlength=len(self.data.classes))
+        return np.bincount(self.labels[self.is_test == test], minlength=len(self.data.classes))
 
-    def name(self, place: int) -> str:
+    def class_name(self, place: int) -> str:
         return self.data.classes[self.labels[place]]
 
-    def example(self, place: int) -> str | np.ndarray:
+    def get_example(self, place: int) -> str | np.ndarray:
         learned = len(self.data.train.labels)
         if place < learned:
             return self.data.train.inputs[place]
         return self.data.test.inputs[place - learned]
 
-    def texts(self) -> Sequence[str]:
+    def all_texts(self) -> Sequence[str]:
         return [*self.data.train.inputs, *self.data.test.inputs]
 
-    def shown(self, places: Iterable[int], notes: Sequence[str] = ()) -> tuple[FindingExample, ...]:
+    def make_examples(
+        self, places: Iterable[int], notes: Sequence[str] = ()
+    ) -> tuple[FindingExample, ...]:
         """The first few of `places`, ready for a page."""
         few = [int(place) for _, place in zip(range(MAX_EXAMPLES), places, strict=False)]
         notes = [*notes, *[""] * len(few)]
         return tuple(
             FindingExample(
-                example=render_preview(self.example(place)), label=self.name(place), note=note
+                example=render_preview(self.get_example(place)),
+                label=self.class_name(place),
+                note=note,
             )
             for place, note in zip(few, notes, strict=False)
         )
 
-    def mend(self, title: str, places: np.ndarray) -> Fix | None:
-        if not self.own or not len(places):
+    def make_fix(self, title: str, places: np.ndarray) -> Fix | None:
+        if not self.is_upload or not len(places):
             return None
-        return Fix(title=title, rows=tuple(np.sort(self.rows[places]).tolist()))
+        return Fix(title=title, rows=tuple(np.sort(self.index_rows[places]).tolist()))
 
 
 def render_preview(example: str | np.ndarray) -> str:
@@ -92,8 +96,8 @@ def build_context(
     test = np.arange(len(labels)) >= len(data.train.labels)
     rows, about, noted = None, {}, {}
     if isinstance(sample, StoredDataset):
-        rows = np.concatenate(sample.rows())
-        about, index = sample.noted()
+        rows = np.concatenate(sample.split_rows())
+        about, index = sample.read_index()
         noted = {name: values[rows] for name, values in index.items()}
     if "near" not in noted:  # not kept, or read by an earlier version
         noted = _inspect_examples(data, seconds)
@@ -101,11 +105,11 @@ def build_context(
     return CheckContext(
         data=data,
         labels=labels,
-        test=test,
+        is_test=test,
         features=features,
-        rows=rows,
-        own=isinstance(sample, UploadedDataset),
-        about=about,
+        index_rows=rows,
+        is_upload=isinstance(sample, UploadedDataset),
+        metadata=about,
         **{
             name: noted.get(name, none)
             for name in ("same", "near", "marks", "widths", "heights", "kinds")

@@ -19,37 +19,37 @@ MIN_CLASS_EXAMPLES = 10  # pictures
 
 
 def check_blank(known: CheckContext) -> Finding | None:
-    places = np.flatnonzero(known.marks & BLANK)
+    places = np.flatnonzero(known.flags & BLANK)
     if not len(places):
         return None
     is_are = "is blank" if len(places) == 1 else "are blank"
     return Finding(
         key="blank",
-        title=f"{known.many(len(places))} {is_are} or nearly so",
+        title=f"{known.format_count(len(places))} {is_are} or nearly so",
         count=len(places),
         effect="There is nothing on them to learn from or to be right about. Leave them out, "
         "unless an empty picture is one of the answers.",
         weight="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
         lowers_quality=len(places) >= MAX_AFFECTED_SHARE * len(known.labels),
-        shown=known.shown(places),
-        mend=known.mend("Leave the blank ones out", places),
+        shown=known.make_examples(places),
+        mend=known.make_fix("Leave the blank ones out", places),
     )
 
 
 def check_truncated(known: CheckContext) -> Finding | None:
-    places = np.flatnonzero(known.marks & TRUNCATED)
+    places = np.flatnonzero(known.flags & TRUNCATED)
     if not len(places):
         return None
     lack = "lacks its" if len(places) == 1 else "lack their"
     return Finding(
         key="cut-off",
-        title=f"{known.many(len(places))} {lack} lower part",
+        title=f"{known.format_count(len(places))} {lack} lower part",
         count=len(places),
         effect="Below, they are one even grey, as a file looks of which a part was lost on the "
         "way. If the whole files still exist, bring those.",
         weight="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
         lowers_quality=len(places) >= MAX_AFFECTED_SHARE * len(known.labels),
-        shown=known.shown(places),
+        shown=known.make_examples(places),
     )
 
 
@@ -68,23 +68,23 @@ def check_unusual_sizes(known: CheckContext) -> Finding | None:
     is_are = "is" if len(odd) == 1 else "are"
     return Finding(
         key="odd-sizes",
-        title=f"{known.many(len(odd))} {is_are} of an odd size: {', '.join(kinds)}",
+        title=f"{known.format_count(len(odd))} {is_are} of an odd size: {', '.join(kinds)}",
         count=len(odd),
         effect="All are brought to one size before the model sees them: small ones turn blurred, "
         "stretched ones are squeezed. Look whether they belong here.",
         weight="note",
-        shown=known.shown(odd, notes),
+        shown=known.make_examples(odd, notes),
     )
 
 
 def check_size_leakage(known: CheckContext) -> Finding | None:
     """Classes that nearly all have a size or a file format that hardly any other class has."""
-    learned = ~known.test
+    learned = ~known.is_test
     labels = known.labels[learned]
     counts = np.bincount(labels, minlength=len(known.data.classes))
     sizes = {
         "size": [f"{w:,} x {h:,} pixels" for w, h in zip(known.widths, known.heights, strict=True)],
-        "kind": [IMAGE_FORMATS[kind] for kind in known.kinds],
+        "kind": [IMAGE_FORMATS[kind] for kind in known.format_indices],
     }
     told: dict[int, str] = {}
     for values in sizes.values():
@@ -115,6 +115,6 @@ def check_size_leakage(known: CheckContext) -> Finding | None:
         "fall on new ones. Mix the sources, or bring all to one size and format.",
         weight="warning",
         lowers_quality=True,
-        shown=known.shown(places),
+        shown=known.make_examples(places),
         names=tuple(f"{classes[label]}: {what}" for label, what in told.items()),
     )

@@ -40,19 +40,19 @@ def check_label_errors(known: CheckContext) -> Finding | None:
     places = usable[doubtful]
     notes = [f"looks like {known.data.classes[answer[one]]} ({sure[one]:.0%})" for one in doubtful]
     share = len(places) / len(usable)
-    looked = "" if len(usable) == (~known.test).sum() else f" (of {len(usable):,} looked at)"
+    looked = "" if len(usable) == (~known.is_test).sum() else f" (of {len(usable):,} looked at)"
     looks = "looks" if len(places) == 1 else "look"
     return Finding(
         key="suspicious-labels",
-        title=f"{known.many(len(places))}{looked} {looks} more like another class",
+        title=f"{known.format_count(len(places))}{looked} {looks} more like another class",
         count=len(places),
         effect="Some may have a wrong label, others are just hard: look at them, and correct what "
         "is wrong in your data. Leaving them out is the short way; it concerns the training alone, "
         "the test keeps its hard ones.",
         weight="warning" if share >= MAX_SUSPECT_SHARE else "note",
         lowers_quality=share >= MAX_SUSPECT_SHARE,
-        shown=known.shown(places, notes),
-        mend=known.mend("Leave them out of training", places),
+        shown=known.make_examples(places, notes),
+        mend=known.make_fix("Leave them out of training", places),
     )
 
 

@@ -44,10 +44,10 @@ class Estimate(NamedTuple):
 class DomainDistance(NamedTuple):
     """How far the examples lie from what the backbone knows, and the marks it is held against."""
 
-    measure: Estimate
-    near: float  # nearer is everyday
-    far: float  # farther is like nothing everyday
-    says: str  # what was measured, as half a sentence after "Your …"
+    distance: Estimate
+    near_threshold: float  # nearer is everyday
+    far_threshold: float  # farther is like nothing everyday
+    description: str  # what was measured, as half a sentence after "Your …"
 
 
 def answer_specificity(data: DatasetSplits, features: np.ndarray, facts: DatasetFacts) -> Answer:
@@ -61,7 +61,8 @@ def answer_specificity(data: DatasetSplits, features: np.ndarray, facts: Dataset
     evidence: dict[str, Any] = {
         "examples": len(features),
         "separation": apart and apart._asdict(),
-        "distance": far and {**far.measure._asdict(), "near": far.near, "far": far.far},
+        "distance": far
+        and {**far.distance._asdict(), "near": far.near_threshold, "far": far.far_threshold},
     }
     if facts.language and row.languages and facts.language not in row.languages:
         language = LANGUAGES.get(facts.language, facts.language)
@@ -85,14 +86,14 @@ def judge_specificity(
         return UNSURE, "There are too few examples to measure more."
     if far is None:
         return UNSURE, "How far that is from what the model knows cannot be measured here."
-    if far.measure.high < far.near:
+    if far.distance.high < far.near_threshold:
         if apart.low > 0:
             return "common", ""
         return UNSURE, (
             "With so little to tell them apart there are too few examples, or the labels follow "
             "something that the model does not see."
         )
-    if far.measure.low > far.far:
+    if far.distance.low > far.far_threshold:
         if apart.value >= MIN_GOOD_SEPARATION:
             return "somewhat", "So little is missed although they are unlike what it knows."
         if per_class < MODERATE_MIN_EXAMPLES_PER_CLASS:
@@ -103,7 +104,7 @@ def judge_specificity(
         if apart.high < MIN_GOOD_SEPARATION:
             return "specialised", ""
         return UNSURE, "Whether it misses what matters is too close to call."
-    if far.measure.low > far.near and far.measure.high < far.far:
+    if far.distance.low > far.near_threshold and far.distance.high < far.far_threshold:
         return "somewhat", ""
     return UNSURE, "That stands on the edge between two answers."
 
@@ -198,7 +199,7 @@ DISTANCE_MEASURES: dict[
 def _describe_evidence(
     data: DatasetSplits, apart: Estimate | None, far: DomainDistance | None
 ) -> str:
-    told = [f"Your {far.says}."] if far else []
+    told = [f"Your {far.description}."] if far else []
     if apart:
         told.append(
             f"What the model sees as it is tells your classes apart {max(0, apart.value):.0%} of "

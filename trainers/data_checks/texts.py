@@ -41,7 +41,7 @@ LANGUAGE_NAMES = {
 
 
 def check_short_texts(known: CheckContext) -> Finding | None:
-    texts = known.texts()
+    texts = known.all_texts()
     words = np.array([len(re.findall(r"[^\W\d_]+", text)) for text in texts])
     # Where words are not parted by spaces, letters count.
     few = np.array(
@@ -53,13 +53,13 @@ def check_short_texts(known: CheckContext) -> Finding | None:
     places = places[np.argsort(words[places], kind="stable")]
     return Finding(
         key="short-texts",
-        title=f"{known.many(len(places))} of {len(texts):,} have at most {MAX_SHORT_WORDS} words",
+        title=f"{known.format_count(len(places))} of {len(texts):,} have at most {MAX_SHORT_WORDS} words",
         count=len(places),
         effect="So little says hardly anything about the class. If a column with more in it "
         "exists (a subject, a body), put it in front.",
         weight="note",
         lowers_quality=len(places) >= len(texts) / 2,
-        shown=known.shown(places),
+        shown=known.make_examples(places),
     )
 
 
@@ -77,7 +77,7 @@ def _load_tokenizer():
 
 
 def check_long_texts(known: CheckContext) -> Finding | None:
-    texts = known.texts()
+    texts = known.all_texts()
     chosen = _evenly_spaced(len(texts), TOKENIZED_SAMPLE)
     cut = _load_tokenizer().encode_batch([texts[place] for place in chosen])
     lengths = np.array([len(text) for text in cut])
@@ -94,12 +94,12 @@ def check_long_texts(known: CheckContext) -> Finding | None:
         f"these texts the last {unread:.0%} or so are not seen. That does no harm where the "
         "beginning says what a text is about; else shorten them to what matters.",
         weight="warning" if share >= LONG_SHARE_PROBLEM else "note",
-        shown=known.shown(too_long[:3]),
+        shown=known.make_examples(too_long[:3]),
     )
 
 
 def check_language(known: CheckContext) -> Finding | None:
-    texts = known.texts()
+    texts = known.all_texts()
     enough = [p for p, t in enumerate(texts) if sum(map(str.isalpha, t[:400])) >= MIN_LETTERS]
     chosen = np.array(enough, dtype=int)[_evenly_spaced(len(enough), LANGUAGE_SAMPLE)]
     if len(chosen) < MIN_TEXTS:
@@ -126,7 +126,7 @@ def check_language(known: CheckContext) -> Finding | None:
         effect="The model that comes with Thaw has read English and little else, so it "
         "understands these far worse. Choose a backbone that reads many languages, or translate.",
         weight="warning" if share >= FOREIGN_SHARE_PROBLEM else "note",
-        shown=known.shown(foreign, [LANGUAGE_NAMES[code] for code in foreign.values()]),
+        shown=known.make_examples(foreign, [LANGUAGE_NAMES[code] for code in foreign.values()]),
         names=tuple(
             f"{LANGUAGE_NAMES[code]}: {n} of {len(chosen)} texts asked" for code, n in most
         ),
@@ -160,7 +160,7 @@ def check_label_in_text(known: CheckContext) -> Finding | None:
         "does the job.",
         weight="problem",
         lowers_quality=True,
-        shown=known.shown(place for _, some in told.values() for place in some),
+        shown=known.make_examples(place for _, some in told.values() for place in some),
         names=tuple(
             f"{names[label]}: in {share:.0%} of its texts" for label, (share, _) in told.items()
         ),
@@ -198,7 +198,7 @@ def check_giveaway_words(known: CheckContext) -> Finding | None:
         "take it out.",
         weight="warning",
         lowers_quality=True,
-        shown=known.shown(place for _, _, some in told.values() for place in some),
+        shown=known.make_examples(place for _, _, some in told.values() for place in some),
         names=tuple(
             f"{names[label]}: {json.dumps(word, ensure_ascii=False)} in {share:.0%} of its texts"
             for label, (word, share, _) in told.items()
@@ -209,7 +209,7 @@ def check_giveaway_words(known: CheckContext) -> Finding | None:
 def _normalized_train_texts(known: CheckContext) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Places of training texts, the texts as " words without punctuation ", and their labels."""
     places = _evenly_spaced(len(known.data.train.labels), MAX_COUNTED_TEXTS)
-    texts = [f" {normalize_text(known.example(int(place))).strip()} " for place in places]
+    texts = [f" {normalize_text(known.get_example(int(place))).strip()} " for place in places]
     return places, texts, known.labels[places]
 
 

@@ -30,7 +30,7 @@ class DatasetSplits:
     train: Split
     test: Split
     # Each class in words, as a text may be compared with it when there is no example (zero-shot).
-    described: tuple[str, ...] = ()
+    class_descriptions: tuple[str, ...] = ()
 
 
 EMPTY_SPLIT = Split((), np.array([], dtype=np.int64))
@@ -93,25 +93,25 @@ def _load_language_identifier() -> Any:
 class Dataset:
     key: str  # in links and plans: never rename
     title: str
-    about: str  # what it holds, in a line
-    made: str  # "real", or that it was drawn or written, and by whom
+    description: str  # what it holds, in a line
+    origin: str  # "real", or that it was drawn or written, and by whom
     modality: str
     classes: int
-    train_per_class: int  # at most, for the class that has fewest
-    test: int  # examples
-    resembles: dict[str, str] = field(hash=False)  # answers that it is like
-    load: str  # "module:function", called with (per_class, seed)
+    train_examples_per_class: int  # at most, for the class that has fewest
+    test_examples: int  # examples
+    matching_answers: dict[str, str] = field(hash=False)  # answers that it is like
+    loader: str  # "module:function", called with (per_class, seed)
     facts: DatasetFacts | None = None  # what `facts_of` finds; None where nobody looked
 
-    def data(
+    def load_splits(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
     ) -> DatasetSplits:
         """`per_class` training examples of each class (None: all), chosen by `seed`; the split
         never changes. `mends`: keys of findings, what they name is left out; of own data only."""
-        module, _, name = self.load.partition(":")
+        module, _, name = self.loader.partition(":")
         return getattr(import_module(module), name)(per_class, seed)
 
-    def some(
+    def load_subset(
         self,
         items: Sequence[int],
         per_class: int | None = None,
@@ -120,22 +120,22 @@ class Dataset:
     ) -> DatasetSplits:
         """Of what `data` hands back for the same, the training examples numbered `items` alone, and
         no test. Numbers that there are not are passed over; what is drawn, is drawn for these."""
-        if self.load.startswith("trainers.datasets.bundled:"):
+        if self.loader.startswith("trainers.datasets.bundled:"):
             from trainers.datasets import bundled
 
             if (drawn := bundled.load_subset(self.key, items, per_class, seed)) is not None:
                 return drawn
-        data = self.data(per_class, seed, mends)
+        data = self.load_splits(per_class, seed, mends)
         inputs, labels = data.train.inputs, data.train.labels
         items = [item for item in items if 0 <= item < len(labels)]
         one_array = isinstance(inputs, np.ndarray)
         chosen = inputs[items] if one_array else [inputs[item] for item in items]
         return DatasetSplits(data.modality, data.classes, Split(chosen, labels[items]), EMPTY_SPLIT)
 
-    def glimpse(self) -> list[tuple[str, str]]:
+    def preview(self) -> list[tuple[str, str]]:
         """An example of each class as (what a page can show, the class), without drawing or
         reading more than that where it takes long."""
-        module, _, name = self.load.partition(":")
+        module, _, name = self.loader.partition(":")
         return import_module(module).glimpse(name)
 
 
@@ -143,92 +143,92 @@ BUNDLED_DATASETS = build_registry(
     Dataset(
         key="vehicles",
         title="Vehicles",
-        about="Cars, lorries, buses, motorcycles and bicycles in all sorts of scenes.",
-        made="drawn by code for Thaw",
+        description="Cars, lorries, buses, motorcycles and bicycles in all sorts of scenes.",
+        origin="drawn by code for Thaw",
         modality="images",
         classes=5,
-        train_per_class=500,
-        test=500,
-        resembles={"specificity": "common", "data_volume": "large"},
-        load="trainers.datasets.bundled:vehicles",
+        train_examples_per_class=500,
+        test_examples=500,
+        matching_answers={"specificity": "common", "data_volume": "large"},
+        loader="trainers.datasets.bundled:vehicles",
         facts=DatasetFacts("images", side_px=64),
     ),
     Dataset(
         key="digits",
         title="Handwritten digits",
-        about="The figures 0 to 9 as people wrote them, 8 x 8 pixels.",
-        made="real: scikit-learn's digits, from the UCI repository",
+        description="The figures 0 to 9 as people wrote them, 8 x 8 pixels.",
+        origin="real: scikit-learn's digits, from the UCI repository",
         modality="images",
         classes=10,
-        train_per_class=114,
-        test=600,
-        resembles={"specificity": "somewhat", "data_volume": "moderate"},
-        load="trainers.datasets.bundled:digits",
+        train_examples_per_class=114,
+        test_examples=600,
+        matching_answers={"specificity": "somewhat", "data_volume": "moderate"},
+        loader="trainers.datasets.bundled:digits",
         facts=DatasetFacts("images", side_px=8, grey=True),
     ),
     Dataset(
         key="cells",
         title="Blood cells",
-        about="Stained cells under a microscope: healthy, three stages of a parasite, artefacts.",
-        made="drawn by code for Thaw, after textbook descriptions; no real patients",
+        description="Stained cells under a microscope: healthy, three stages of a parasite, artefacts.",
+        origin="drawn by code for Thaw, after textbook descriptions; no real patients",
         modality="images",
         classes=5,
-        train_per_class=500,
-        test=500,
-        resembles={"specificity": "specialised", "data_volume": "large"},
-        load="trainers.datasets.bundled:cells",
+        train_examples_per_class=500,
+        test_examples=500,
+        matching_answers={"specificity": "specialised", "data_volume": "large"},
+        loader="trainers.datasets.bundled:cells",
         facts=DatasetFacts("images", side_px=64),
     ),
     Dataset(
         key="messages",
         title="Customer messages",
-        about="Short messages to shops and services, by what the customer wants.",
-        made="written by hand for Thaw",
+        description="Short messages to shops and services, by what the customer wants.",
+        origin="written by hand for Thaw",
         modality="text",
         classes=8,
-        train_per_class=55,
-        test=360,
-        resembles={"specificity": "common", "data_volume": "moderate"},
-        load="trainers.datasets.bundled:messages",
+        train_examples_per_class=55,
+        test_examples=360,
+        matching_answers={"specificity": "common", "data_volume": "moderate"},
+        loader="trainers.datasets.bundled:messages",
         facts=DatasetFacts("text", language="en", words=25),
     ),
     Dataset(
         key="pydocs",
         title="Python's documentation",
-        about="Sentences from the documentation of Python's own library, by topic.",
-        made="real: read from the running Python",
+        description="Sentences from the documentation of Python's own library, by topic.",
+        origin="real: read from the running Python",
         modality="text",
         classes=9,
-        train_per_class=200,
-        test=540,
-        resembles={"specificity": "somewhat", "data_volume": "large"},
-        load="trainers.datasets.bundled:pydocs",
+        train_examples_per_class=200,
+        test_examples=540,
+        matching_answers={"specificity": "somewhat", "data_volume": "large"},
+        loader="trainers.datasets.bundled:pydocs",
         facts=DatasetFacts("text", language="en", words=28),
     ),
     Dataset(
         key="finance",
         title="Market notes",
-        about="Short notes on companies and markets, by how good the news is.",
-        made="written by hand for Thaw; the companies are invented",
+        description="Short notes on companies and markets, by how good the news is.",
+        origin="written by hand for Thaw; the companies are invented",
         modality="text",
         classes=6,
-        train_per_class=55,
-        test=270,
-        resembles={"specificity": "somewhat", "data_volume": "moderate"},
-        load="trainers.datasets.bundled:finance",
+        train_examples_per_class=55,
+        test_examples=270,
+        matching_answers={"specificity": "somewhat", "data_volume": "moderate"},
+        loader="trainers.datasets.bundled:finance",
         facts=DatasetFacts("text", language="en", words=28),
     ),
     Dataset(
         key="triage",
         title="Clinical notes",
-        about="Short notes in doctors' language, by the department that should see the patient.",
-        made="written by hand for Thaw; no real patients",
+        description="Short notes in doctors' language, by the department that should see the patient.",
+        origin="written by hand for Thaw; no real patients",
         modality="text",
         classes=7,
-        train_per_class=55,
-        test=315,
-        resembles={"specificity": "specialised", "data_volume": "moderate"},
-        load="trainers.datasets.bundled:triage",
+        train_examples_per_class=55,
+        test_examples=315,
+        matching_answers={"specificity": "specialised", "data_volume": "moderate"},
+        loader="trainers.datasets.bundled:triage",
         facts=DatasetFacts("text", language="en", words=30),
     ),
 )
@@ -271,17 +271,18 @@ def find_closest(answers: Answers) -> tuple[Dataset, tuple[str, ...]]:
             0
             if answers.specificity == UNSURE
             else abs(
-                SPECIFICITIES.index(sample.resembles["specificity"])
+                SPECIFICITIES.index(sample.matching_answers["specificity"])
                 - SPECIFICITIES.index(answers.specificity)
             )
         )
         too_small = (
-            answers.data_volume == "large" and sample.train_per_class < LARGE_MIN_EXAMPLES_PER_CLASS
+            answers.data_volume == "large"
+            and sample.train_examples_per_class < LARGE_MIN_EXAMPLES_PER_CLASS
         )
         return special, too_small
 
     def distance(sample: Dataset) -> tuple[int, bool, bool]:
-        other = answers.data_volume not in (UNSURE, sample.resembles["data_volume"])
+        other = answers.data_volume not in (UNSURE, sample.matching_answers["data_volume"])
         return *unlike(sample), other  # of two that serve, the one of that very size
 
     sample = min((s for s in BUNDLED_DATASETS.values() if s.modality == modality), key=distance)

@@ -47,17 +47,17 @@ COLUMNS = "text", "label"  # of the tables that publishers hand over
 class CatalogEntry:
     key: str  # in links and plans: never rename
     title: str
-    about: str  # what it holds, in a line
+    description: str  # what it holds, in a line
     modality: str
     classes: int
-    train: int  # examples that are kept, doubles included
-    test: int
-    part: str  # which part of what is published that is
-    resembles: dict[str, str]  # answers that it is like: ours
+    train_examples: int  # examples that are kept, doubles included
+    test_examples: int
+    subset: str  # which part of what is published that is
+    matching_answers: dict[str, str]  # answers that it is like: ours
     source: str  # whose it is, and where it comes from
     licence: str
     download_bytes: int  # as published
-    load: str  # "module:function", called with a folder: downloads, and hands back what came
+    loader: str  # "module:function", called with a folder: downloads, and hands back what came
 
 
 class DownloadError(RuntimeError):
@@ -74,152 +74,152 @@ CATALOG = build_registry(
     CatalogEntry(
         key="flowers102",
         title="Flowers",
-        about="Photos of 102 kinds of flowers that grow in Britain, few of each.",
+        description="Photos of 102 kinds of flowers that grow in Britain, few of each.",
         modality="images",
         classes=102,
-        train=2040,
-        test=5000,
-        part="the authors' training and validation pictures; 5,000 of their 6,149 for the test",
-        resembles={"specificity": "somewhat", "data_volume": "limited"},
+        train_examples=2040,
+        test_examples=5000,
+        subset="the authors' training and validation pictures; 5,000 of their 6,149 for the test",
+        matching_answers={"specificity": "somewhat", "data_volume": "limited"},
         source="Nilsback and Zisserman, 102 Category Flower Dataset, University of Oxford",
         licence="none stated; published for research",
         download_bytes=344_878_000,
-        load="trainers.datasets.publishers:flowers102",
+        loader="trainers.datasets.publishers:flowers102",
     ),
     CatalogEntry(
         key="pets",
         title="Pets",
-        about="Photos of cats and dogs, by which of 37 breeds they are.",
+        description="Photos of cats and dogs, by which of 37 breeds they are.",
         modality="images",
         classes=37,
-        train=3680,
-        test=3669,
-        part=OFFICIAL_SPLIT,
-        resembles={"specificity": "common", "data_volume": "moderate"},
+        train_examples=3680,
+        test_examples=3669,
+        subset=OFFICIAL_SPLIT,
+        matching_answers={"specificity": "common", "data_volume": "moderate"},
         source="Parkhi and others, Oxford-IIIT Pet Dataset",
         licence="CC BY-SA 4.0",
         download_bytes=811_092_049,
-        load="trainers.datasets.publishers:pets",
+        loader="trainers.datasets.publishers:pets",
     ),
     CatalogEntry(
         key="eurosat",
         title="Land from above",
-        about="Satellite pictures of Europe: fields, forests, rivers, roads, houses.",
+        description="Satellite pictures of Europe: fields, forests, rivers, roads, houses.",
         modality="images",
         classes=10,
-        train=20_000,
-        test=5000,
-        part="25,000 of the 27,000 pictures, in colour; a fifth of each class held back to test",
-        resembles={"specificity": "specialised", "data_volume": "large"},
+        train_examples=20_000,
+        test_examples=5000,
+        subset="25,000 of the 27,000 pictures, in colour; a fifth of each class held back to test",
+        matching_answers={"specificity": "specialised", "data_volume": "large"},
         source="Helber and others, EuroSAT, from Sentinel-2; as redistributed by TorchGeo",
         licence="MIT",
         download_bytes=94_280_567,
-        load="trainers.datasets.publishers:eurosat",
+        loader="trainers.datasets.publishers:eurosat",
     ),
     CatalogEntry(
         key="fashion_mnist",
         title="Clothes",
-        about="Small grey pictures of clothes, shoes and bags from a shop.",
+        description="Small grey pictures of clothes, shoes and bags from a shop.",
         modality="images",
         classes=10,
-        train=20_000,
-        test=5000,
-        part="20,000 of 60,000 pictures to learn from, 5,000 of 10,000 to test",
-        resembles={"specificity": "somewhat", "data_volume": "large"},
+        train_examples=20_000,
+        test_examples=5000,
+        subset="20,000 of 60,000 pictures to learn from, 5,000 of 10,000 to test",
+        matching_answers={"specificity": "somewhat", "data_volume": "large"},
         source="Xiao, Rasul and Vollgraf, Fashion-MNIST, Zalando Research",
         licence="MIT",
         download_bytes=30_878_645,
-        load="trainers.datasets.publishers:fashion_mnist",
+        loader="trainers.datasets.publishers:fashion_mnist",
     ),
     CatalogEntry(
         key="dtd",
         title="Textures",
-        about="Surfaces by the word that describes them: banded, bubbly, woven …",
+        description="Surfaces by the word that describes them: banded, bubbly, woven …",
         modality="images",
         classes=47,
-        train=3760,
-        test=1880,
-        part="all of it; of the ten splits of its authors, the first",
-        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        train_examples=3760,
+        test_examples=1880,
+        subset="all of it; of the ten splits of its authors, the first",
+        matching_answers={"specificity": "somewhat", "data_volume": "moderate"},
         source="Cimpoi and others, Describable Textures Dataset, University of Oxford",
         licence="for research purposes",
         download_bytes=625_239_812,
-        load="trainers.datasets.publishers:dtd",
+        loader="trainers.datasets.publishers:dtd",
     ),
     CatalogEntry(
         key="banking77",
         title="Questions to a bank",
-        about="What customers write to a bank, by which of 77 things they want.",
+        description="What customers write to a bank, by which of 77 things they want.",
         modality="text",
         classes=77,
-        train=10_003,
-        test=3080,
-        part=OFFICIAL_SPLIT,
-        resembles={"specificity": "somewhat", "data_volume": "moderate"},
+        train_examples=10_003,
+        test_examples=3080,
+        subset=OFFICIAL_SPLIT,
+        matching_answers={"specificity": "somewhat", "data_volume": "moderate"},
         source="Casanueva and others, PolyAI; as kept by MTEB on Hugging Face",
         licence="CC BY 4.0",
         download_bytes=1_615_000,  # the hub tells it in rounded words
-        load="trainers.datasets.publishers:hub",
+        loader="trainers.datasets.publishers:hub",
     ),
     CatalogEntry(
         key="ag_news",
         title="News",
-        about="News in a sentence or two: world, sport, business, science.",
+        description="News in a sentence or two: world, sport, business, science.",
         modality="text",
         classes=4,
-        train=100_000,
-        test=7600,
-        part="100,000 of 120,000 texts to learn from; the whole test",
-        resembles={"specificity": "common", "data_volume": "large"},
+        train_examples=100_000,
+        test_examples=7600,
+        subset="100,000 of 120,000 texts to learn from; the whole test",
+        matching_answers={"specificity": "common", "data_volume": "large"},
         source="Zhang, Zhao and LeCun, from Gulli's AG corpus; on Hugging Face",
         licence="for research and other non-commercial use",
         download_bytes=19_820_267,
-        load="trainers.datasets.publishers:hub",
+        loader="trainers.datasets.publishers:hub",
     ),
     CatalogEntry(
         key="rotten_tomatoes",
         title="Film reviews",
-        about="Sentences from film reviews: for the film or against it.",
+        description="Sentences from film reviews: for the film or against it.",
         modality="text",
         classes=2,
-        train=9596,
-        test=1066,
-        part=OFFICIAL_SPLIT,
-        resembles={"specificity": "common", "data_volume": "large"},
+        train_examples=9596,
+        test_examples=1066,
+        subset=OFFICIAL_SPLIT,
+        matching_answers={"specificity": "common", "data_volume": "large"},
         source="Pang and Lee, from Rotten Tomatoes; on Hugging Face",
         licence="none stated",
         download_bytes=881_052,
-        load="trainers.datasets.publishers:hub",
+        loader="trainers.datasets.publishers:hub",
     ),
     CatalogEntry(
         key="emotion",
         title="Feelings",
-        about="Short messages by the feeling that they tell of: joy, sadness, anger and others.",
+        description="Short messages by the feeling that they tell of: joy, sadness, anger and others.",
         modality="text",
         classes=6,
-        train=18_000,
-        test=2000,
-        part=OFFICIAL_SPLIT,
-        resembles={"specificity": "common", "data_volume": "large"},
+        train_examples=18_000,
+        test_examples=2000,
+        subset=OFFICIAL_SPLIT,
+        matching_answers={"specificity": "common", "data_volume": "large"},
         source="Saravia and others, CARER, from Twitter; on Hugging Face",
         licence="for education and research only",
         download_bytes=1_287_193,
-        load="trainers.datasets.publishers:hub",
+        loader="trainers.datasets.publishers:hub",
     ),
     CatalogEntry(
         key="medical_abstracts",
         title="Medical abstracts",
-        about="Summaries of medical papers, by the kind of disease.",
+        description="Summaries of medical papers, by the kind of disease.",
         modality="text",
         classes=5,
-        train=11_550,
-        test=2888,
-        part=OFFICIAL_SPLIT,
-        resembles={"specificity": "specialised", "data_volume": "large"},
+        train_examples=11_550,
+        test_examples=2888,
+        subset=OFFICIAL_SPLIT,
+        matching_answers={"specificity": "specialised", "data_volume": "large"},
         source="Schopf, Braun and Matthes, Medical Abstracts TC Corpus; on Hugging Face",
         licence="CC BY-SA 3.0",
         download_bytes=9_610_000,  # the hub tells it in rounded words
-        load="trainers.datasets.publishers:hub",
+        loader="trainers.datasets.publishers:hub",
     ),
 )
 
@@ -314,10 +314,10 @@ def download(key: str) -> Iterator[Event]:
 
 class _Clock:
     def __init__(self) -> None:
-        self.began = time.monotonic()
+        self.started_at = time.monotonic()
 
     def __call__(self) -> float:
-        return time.monotonic() - self.began
+        return time.monotonic() - self.started_at
 
 
 def _download_and_store(row: CatalogEntry, raw: Path, clock: _Clock) -> Iterator[Event]:
@@ -328,13 +328,17 @@ def _download_and_store(row: CatalogEntry, raw: Path, clock: _Clock) -> Iterator
             f"{format_size(room)} left. Make room, and try again."
         )
     yield Stage("download", f"Downloading {row.title}, {format_size(row.download_bytes)}", clock())
-    module, _, name = row.load.partition(":")
+    module, _, name = row.loader.partition(":")
     work = partial(getattr(import_module(module), name), raw)
     found, notices = yield from _run_with_progress(
         work, partial(_download_progress, row, raw, clock)
     )
     pictures = row.modality == "images"
-    what, count = ("pictures", len(found.files)) if pictures else ("rows", row.train + row.test)
+    what, count = (
+        ("pictures", len(found.files))
+        if pictures
+        else ("rows", row.train_examples + row.test_examples)
+    )
     yield Stage("convert", f"Keeping {count:,} {what} in a form that trains fast", clock())
     shutil.rmtree(dataset_dir(row.key).with_suffix(".part"), ignore_errors=True)  # of a cut
     with dataset.DatasetWriter(row.modality, "", dataset_dir(row.key)) as keeper:
@@ -344,7 +348,7 @@ def _download_and_store(row: CatalogEntry, raw: Path, clock: _Clock) -> Iterator
             else texts.read_texts(found, keeper, *COLUMNS)
         )
         for progress in reading:
-            yield Progress(round(progress.share * count), count, clock(), what)
+            yield Progress(round(progress.fraction * count), count, clock(), what)
         yield Stage("sides", "Keeping near-duplicates on one side of the split", clock())
         keeper.finish(row.title, [*notices, *found.notices()])
     shutil.rmtree(raw, ignore_errors=True)

@@ -42,7 +42,7 @@ Download = tuple[UploadFiles, list[str]]
 
 
 class ImageRow(NamedTuple):
-    side: str  # "train", "test", or "" where the publisher has no split
+    split: str  # "train", "test", or "" where the publisher has no split
     label: str
     file: Path
 
@@ -152,7 +152,7 @@ def _collect_images(pictures: Iterable[ImageRow]) -> Download:
     """Those that runs use, as an upload would lie there."""
     sides: dict[str, list[ImageRow]] = {}
     for picture in pictures:
-        sides.setdefault(picture.side, []).append(picture)
+        sides.setdefault(picture.split, []).append(picture)
     most_train, most_test = MAX_USED_EXAMPLES["images"]
     most = {"train": most_train, "test": most_test, "": most_train + most_test}
     found, notices = UploadFiles(), []
@@ -182,10 +182,10 @@ class HubTable(NamedTuple):
     repo: str
     revision: str
     files: dict[str, tuple[str, ...]]  # by side
-    text: str  # the columns
-    label: str
-    names: tuple[str, ...] = ()  # of numbered labels
-    first: int = 0  # number of the first
+    text_column: str  # the columns
+    label_column: str
+    class_names: tuple[str, ...] = ()  # of numbered labels
+    first_label: int = 0  # number of the first
 
 
 PARQUET_FILES = {"train": ("data/train-00000-of-00001.parquet",),
@@ -242,7 +242,7 @@ HUB_TABLES = {
             "cardiovascular diseases",
             "general pathological conditions",
         ),
-        first=1,
+        first_label=1,
     ),
 }
 
@@ -259,13 +259,13 @@ def hub(raw: Path) -> Download:
         for name in names:
             file = _download_from_hub(table, name, raw)
             read = json.read_json if file.suffix == ".jsonl" else parquet.read_table
-            parts.append(read(file).select([table.text, table.label]))
+            parts.append(read(file).select([table.text_column, table.label_column]))
         whole = pyarrow.concat_tables(parts)
         rows, told = _subsample(len(whole), most, side)
         notices += told
         texts, labels = whole.take(rows).to_pydict().values()
-        if table.names:
-            labels = [table.names[label - table.first] for label in labels]
+        if table.class_names:
+            labels = [table.class_names[label - table.first_label] for label in labels]
         labels = [label.replace("_", " ") for label in labels]
         raw.mkdir(exist_ok=True)
         lying = raw / f"{side}.parquet"

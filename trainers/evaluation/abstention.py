@@ -30,18 +30,20 @@ DEFAULT_ACCURACY_PERCENT = (
 class AbstentionThreshold:
     """Answers at least `sure` are given, others are "not sure"; and what the checks say of it."""
 
-    wanted: float  # share right among those answered
-    sure: float  # 0..1
-    promised: bool  # its bound reaches `wanted`; else this is where it is highest
+    target_accuracy: float  # share right among those answered
+    min_confidence: float  # 0..1
+    guaranteed: bool  # its bound reaches `wanted`; else this is where it is highest
     right: int
-    answered: int
-    checks: int
-    low: float  # lower bound of the share right; holds nine times in ten if fixed beforehand
+    answered_count: int
+    validation_count: int
+    accuracy_lower_bound: (
+        float  # lower bound of the share right; holds nine times in ten if fixed beforehand
+    )
 
     @property
-    def share(self) -> float:
+    def coverage(self) -> float:
         """Share of the checks that would still be answered."""
-        return self.answered / self.checks
+        return self.answered_count / self.validation_count
 
 
 def choose_threshold(
@@ -53,10 +55,16 @@ def choose_threshold(
     all of them right prove little. Raises ValueError without a check.
     """
     steps = coverage_accuracy_curve(sureness, right)
-    reached = [one for one in steps if one.low >= wanted]
-    best = reached[0] if reached else max(steps, key=lambda one: one.low)
+    reached = [one for one in steps if one.accuracy_lower_bound >= wanted]
+    best = reached[0] if reached else max(steps, key=lambda one: one.accuracy_lower_bound)
     return AbstentionThreshold(
-        wanted, best.sure, bool(reached), best.right, best.answered, best.checks, best.low
+        wanted,
+        best.min_confidence,
+        bool(reached),
+        best.right,
+        best.answered_count,
+        best.validation_count,
+        best.accuracy_lower_bound,
     )
 
 
@@ -95,10 +103,10 @@ def wilson_lower_bound(right: int, answered: int, z: float = LOWER_BOUND_Z) -> f
 def default_threshold(measured: CalibrationDone | None) -> float:
     """Below it a run says "not sure" where nobody can choose; 0 where it answers always, as it does
     where its checks carry no line: theirs could leave most unanswered, and nobody would be told."""
-    if not (measured and measured.sureness):
+    if not (measured and measured.confidence):
         return 0.0
-    least = choose_threshold(measured.sureness, measured.right, DEFAULT_ACCURACY_PERCENT / 100)
-    return least.sure if least.promised else 0.0
+    least = choose_threshold(measured.confidence, measured.correct, DEFAULT_ACCURACY_PERCENT / 100)
+    return least.min_confidence if least.guaranteed else 0.0
 
 
 def find_calibration(events: Sequence[Event]) -> CalibrationDone | None:

@@ -76,14 +76,14 @@ class ReliabilityBin(NamedTuple):
 
     low: float  # the least sure of them
     high: float
-    said: float  # how sure they were, the mean
+    mean_confidence: float  # how sure they were, the mean
     count: int
     right: int
     right_low: float  # 95 % interval (Wilson) of the share that is right
     right_high: float
 
     @property
-    def share(self) -> float:
+    def accuracy(self) -> float:
         return self.right / self.count
 
 
@@ -112,12 +112,18 @@ def calibration_error(found: Sequence[ReliabilityBin]) -> float:
     """Expected calibration error, a share: how far what was said lies from what was right, the mean
     over all answers (Naeini et al. 2015, with bins of equal counts)."""
     total = sum(one.count for one in found)
-    return sum(one.count * abs(one.share - one.said) for one in found) / total if total else 0.0
+    return (
+        sum(one.count * abs(one.accuracy - one.mean_confidence) for one in found) / total
+        if total
+        else 0.0
+    )
 
 
 def expected_ece(found: Sequence[ReliabilityBin]) -> float:
     """What `error` would be, about, of a model whose every sureness is true: with few examples the
     shares stray by chance. The mean distance of a normal from its middle, for each bin."""
     total = sum(one.count for one in found)
-    stray = sum(math.sqrt(one.count * one.said * (1 - one.said)) for one in found)
+    stray = sum(
+        math.sqrt(one.count * one.mean_confidence * (1 - one.mean_confidence)) for one in found
+    )
     return math.sqrt(2 / math.pi) * stray / total if total else 0.0

@@ -12,22 +12,22 @@ SIGNIFICANCE_LEVEL = 0.05  # as is usual
 class Disagreement(NamedTuple):
     """Places in the test, from 0, of those that both were asked."""
 
-    first: list[int]  # right by the first alone
-    second: list[int]  # right by the second alone
-    both: int  # how many both have right
-    neither: int
-    gap: PairedComparison  # first minus second
+    first_only: list[int]  # right by the first alone
+    second_only: list[int]  # right by the second alone
+    both_right: int  # how many both have right
+    neither_right: int
+    comparison: PairedComparison  # first minus second
 
-    def words(self, first: str, second: str) -> str:
+    def describe(self, first: str, second: str) -> str:
         """What the split tells about which is better, of two that are called so."""
-        apart = len(self.first) + len(self.second)
+        apart = len(self.first_only) + len(self.second_only)
         if not apart:
             return "Each has right exactly what the other has right."
-        split = f"alone is right {len(self.first):,} times, {second} alone {len(self.second):,}."
+        split = f"alone is right {len(self.first_only):,} times, {second} alone {len(self.second_only):,}."
         split = f"{first[0].upper()}{first[1:]} {split}"
-        p = f"p = {self.gap.p:.2g}" if self.gap.p >= 0.001 else "p below 0.001"
-        if self.gap.p < SIGNIFICANCE_LEVEL:
-            better = first if self.gap.difference > 0 else second
+        p = f"p = {self.comparison.p:.2g}" if self.comparison.p >= 0.001 else "p below 0.001"
+        if self.comparison.p < SIGNIFICANCE_LEVEL:
+            better = first if self.comparison.difference > 0 else second
             return (
                 f"{split} Were both equally good, chance would seldom split them so unevenly "
                 f"({p}, McNemar's test): {better} is most likely the better one."

@@ -31,8 +31,8 @@ POWER_LAW_EXPONENTS = np.geomspace(
 
 class CurveAnalysis(NamedTuple):
     words: str
-    crossing: list[dict]  # of each pair of approaches, see `crossing`
-    forecast: list[dict]  # of each approach, see `forecast`
+    crossings: list[dict]  # of each pair of approaches, see `crossing`
+    extrapolations: list[dict]  # of each approach, see `forecast`
 
 
 def analyse_curves(

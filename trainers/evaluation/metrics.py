@@ -78,7 +78,7 @@ def paired_interval(alone: float, other: float, tests: float) -> tuple[float, fl
 class Predictions(NamedTuple):
     """A test, and one model's answers to it."""
 
-    test: object  # two are the same where this is equal
+    test_id: object  # two are the same where this is equal
     labels: Sequence[int]
     answers: Sequence[int]
 
@@ -87,7 +87,11 @@ def compare_predictions(first: Predictions, second: Predictions) -> PairedCompar
     """`paired` for the examples that both were asked; None where the tests are not the same. Where
     time was short a model was asked the first of the examples only."""
     count = min(len(first.labels), len(second.labels))
-    if not count or first.test != second.test or first.labels[:count] != second.labels[:count]:
+    if (
+        not count
+        or first.test_id != second.test_id
+        or first.labels[:count] != second.labels[:count]
+    ):
         return None
     labels = np.asarray(first.labels[:count])
     return compare_paired(*(labels == np.asarray(one.answers[:count]) for one in (first, second)))

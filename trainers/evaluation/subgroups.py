@@ -46,7 +46,7 @@ class SubgroupGap(NamedTuple):
 def score_classes(answered: PredictionsRecorded, classes: Sequence[str]) -> list[SubgroupScore]:
     """The score of each class, in order."""
     confusion = np.zeros((len(classes), len(classes)), int)
-    np.add.at(confusion, (np.asarray(answered.labels), np.asarray(answered.answers)), 1)
+    np.add.at(confusion, (np.asarray(answered.labels), np.asarray(answered.predictions)), 1)
     return score_confusion(confusion, classes)
 
 
@@ -70,7 +70,7 @@ def score_groups(
     """The score of each group, in order; `groups` has the group of each test example, as a place
     in `names`."""
     labels, groups = np.asarray(answered.labels), np.asarray(groups)
-    hits = labels == np.asarray(answered.answers)
+    hits = labels == np.asarray(answered.predictions)
     of_class = np.bincount(labels, weights=hits) / np.bincount(labels).clip(1)
     found = []
     for number, name in enumerate(names):

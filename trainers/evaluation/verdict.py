@@ -18,9 +18,11 @@ class Verdict(NamedTuple):
     outcome: str  # "right", "wrong" or "cannot tell"; "" where nothing was advised
     words: str
     against_advised: dict[str, PairedComparison]  # approach -> it minus the advised one
-    visible: float  # half the width of the interval: smaller differences stay unseen
-    settled_at: int | None = None  # test examples that would settle it; see `settled_at`
-    enough: str = ""  # what needs no training of a network and does as well as the best
+    detectable_difference: float  # half the width of the interval: smaller differences stay unseen
+    required_test_size: int | None = None  # test examples that would settle it; see `settled_at`
+    sufficient_baseline: str = (
+        ""  # what needs no training of a network and does as well as the best
+    )
 
 
 def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
@@ -45,7 +47,7 @@ def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
     if not rivals:
         enough = _find_sufficient_baseline(advised, right)
         words = _describe_baseline(enough, advised, right)
-        return Verdict(best, "", words, against, 0.0, enough=enough)
+        return Verdict(best, "", words, against, 0.0, sufficient_baseline=enough)
     rival = max(rivals, key=scores.__getitem__)
     loss = against[rival]
     visible = (loss.high - loss.low) / 2

@@ -80,26 +80,26 @@ class SavedModel:
     """What a run left, ready to answer."""
 
     model: Model
-    row: Backbone
+    backbone: Backbone
     mirrored: bool = False  # features are the mean of a picture's and of its mirror image's
 
     @property
-    def body(self) -> Encoder:
+    def encoder(self) -> Encoder:
         return self.model.body
 
-    def sureness(self, inputs: Sequence, *, exact: bool = False) -> np.ndarray:
+    def predict_proba(self, inputs: Sequence, *, exact: bool = False) -> np.ndarray:
         """Of texts or uint8 pictures (H x W x 3): probabilities, float32 (n, classes); of a run
         without training, likenesses. `exact`: in float32, not in what is fastest here. Pictures
         are made ready as in training where they come as its data did: as one array, or a list."""
-        ready, where = self.body.prepare(inputs), next(self.model.parameters()).device
+        ready, where = self.encoder.prepare(inputs), next(self.model.parameters()).device
         found = []
-        for items in ready.parts(torch.arange(len(ready))):
+        for items in ready.eval_batches(torch.arange(len(ready))):
             batch = _to_device(where, ready.batch(items))
             with torch.inference_mode():
                 with torch.autocast(where.type, enabled=False) if exact else autocast():
-                    features = self.body(batch).float()
+                    features = self.encoder(batch).float()
                     if self.mirrored:
-                        features = (features + self.body(flip_horizontal(batch)).float()) / 2
+                        features = (features + self.encoder(flip_horizontal(batch)).float()) / 2
                 scores = self.model.head(features)
                 found.append(
                     scores if isinstance(self.model.head, CosineHead) else scores.softmax(1)
@@ -125,7 +125,7 @@ def load_model(run: Run) -> SavedModel | baselines.ClassicalModel:
     classes, row = len(run.result["classes"]), backbones.pick(plan.backbone)
     if plan.approach == "simple":
         return baselines.ClassicalModel(folder, row.modality)
-    row.check_here()
+    row.check_downloaded()
     weights = load_file(folder / "model.safetensors")
     inside = any(name.startswith("body.") for name in weights)
     if plan.approach == "scratch" and not inside:
@@ -133,7 +133,7 @@ def load_model(run: Run) -> SavedModel | baselines.ClassicalModel:
     body = new_encoder(plan.backbone, pretrained=plan.approach != "scratch")
     if ranks := {v.shape[0] for name, v in weights.items() if "lora_A" in name}:
         body.add_lora(ranks.pop())
-    head = (CosineHead if plan.approach == "none" else Head)(body.features, classes)
+    head = (CosineHead if plan.approach == "none" else Head)(body.width, classes)
     model = Model(body, head).to(get_device())
     _, unknown = model.load_state_dict(weights, strict=False)
     if unknown:
@@ -141,7 +141,7 @@ def load_model(run: Run) -> SavedModel | baselines.ClassicalModel:
             f"What run {run.id} left does not fit {plan.backbone} ({unknown[0]}): it was made by "
             "another version. Run it again."
         )
-    mirrored = bool(plan.pace and plan.pace.mirrored)
+    mirrored = bool(plan.schedule and plan.schedule.horizontal_flip)
     return SavedModel(model.eval().requires_grad_(False), row, mirrored)
 
 
@@ -176,14 +176,14 @@ def _load_plan(run: Run) -> Plan:
 class ExportRecipe(NamedTuple):
     """What a body takes along."""
 
-    inside: str  # its attribute that holds the network: the zip's names leave it out
-    network: Callable[[Backbone], str]  # what network.py calls it
+    network_attribute: str  # its attribute that holds the network: the zip's names leave it out
+    network_name: Callable[[Backbone], str]  # what network.py calls it
     preprocessing: Callable[[SavedModel, Sequence], dict[str, Any]]  # with inputs as trained on
     base: Callable[
         [SavedModel], dict[str, Any]
     ]  # where the pre-trained weights come from, with sums
-    along: Callable[[SavedModel], dict[str, Path]]  # files, by their names in the zip
-    needs: tuple[str, ...]  # distributions
+    extra_files: Callable[[SavedModel], dict[str, Path]]  # files, by their names in the zip
+    requirements: tuple[str, ...]  # distributions
 
 
 def _sha256_sums(files: Sequence[Path]) -> dict[str, str]:
@@ -195,7 +195,7 @@ def _small_resnet_preprocessing(kept: SavedModel, inputs: Sequence) -> dict[str,
     # Pictures of one size are made small by torch, others by PIL: that is worth up to a point on
     # the handwritten digits (555 or 550 of 600 right).
     by = "tensor" if isinstance(inputs, np.ndarray) else "bilinear"
-    how = {"side_px": kept.body.image_px, "resized_px": None, "interpolation": by}
+    how = {"side_px": kept.encoder.image_px, "resized_px": None, "interpolation": by}
     return how | {"mean": small_resnet.CIFAR100_MEAN, "std": small_resnet.CIFAR100_STD}
 
 
@@ -205,23 +205,23 @@ def _small_resnet_base(kept: SavedModel) -> dict[str, Any]:
 
 
 def _torchvision_preprocessing(kept: SavedModel, inputs: Sequence) -> dict[str, Any]:
-    ready = kept.body.ready
+    ready = kept.encoder.ready
     (side,), (resized,) = ready.crop_size, ready.resize_size
     how = {"side_px": side, "resized_px": resized, "interpolation": ready.interpolation.value}
     return how | {"mean": ready.mean, "std": ready.std}
 
 
 def _torchvision_base(kept: SavedModel) -> dict[str, Any]:
-    weights = torchvision.get_weights(kept.row)
-    files = _sha256_sums([cache.torch_hub_path() / kept.row.file])
+    weights = torchvision.get_weights(kept.backbone)
+    files = _sha256_sums([cache.torch_hub_path() / kept.backbone.weights_file])
     return {"from": "torchvision", "weights": weights.name, "files": files}
 
 
 def _text_preprocessing(kept: SavedModel, inputs: Sequence) -> dict[str, Any]:
-    body = kept.body
+    body = kept.encoder
     config = body.bert.config if isinstance(body, minilm.MiniLM) else body.model.config
     pad = config.pad_token_id or 0
-    return {"max_tokens": kept.row.max_tokens, "prefix": kept.row.prefix, "pad": pad}
+    return {"max_tokens": kept.backbone.max_tokens, "prefix": kept.backbone.prefix, "pad": pad}
 
 
 def _package_base(kept: SavedModel) -> dict[str, Any]:
@@ -231,13 +231,13 @@ def _package_base(kept: SavedModel) -> dict[str, Any]:
 
 
 def _hub_base(kept: SavedModel) -> dict[str, Any]:
-    folder = kept.body.folder
+    folder = kept.encoder.folder
     index = (
         [folder / cache.WEIGHTS_INDEX_FILE] if (folder / cache.WEIGHTS_INDEX_FILE).is_file() else []
     )
     files = _sha256_sums([folder / "config.json", *index, *cache.list_weights(folder)])
-    revision = cache.find_commit(kept.row)
-    return {"from": "hub", "repo": kept.row.repo, "revision": revision, "files": files}
+    revision = cache.find_commit(kept.backbone)
+    return {"from": "hub", "repo": kept.backbone.repo, "revision": revision, "files": files}
 
 
 TOKENIZER_CONFIG_FILES = (
@@ -309,7 +309,7 @@ EXPORT_RECIPES = {  # by what loads a backbone
 def export_bundle(run: str, to: Path, *, onnx: bool = False) -> Path:
     """Writes the zip of the run called `run` to `to`, whole or not at all; `onnx`: with the model
     in that form too. Raises `NoSuchRun`, `NotKept`, `NotExported`, `NotOnnx`."""
-    for _ in pack_bundle(get_store().find(run), to, onnx=onnx):
+    for _ in pack_bundle(get_store().get_run(run), to, onnx=onnx):
         pass
     return to
 
@@ -320,7 +320,7 @@ def run_export(
     """The events of an export, for a page to hand out what lies at `zip_of`; the last is `Done`.
     Raises as `export` does."""
     began = time.monotonic()
-    for told in pack_bundle(get_store().find(job.key), bundle_path(job.key), onnx=job.onnx):
+    for told in pack_bundle(get_store().get_run(job.key), bundle_path(job.key), onnx=job.onnx):
         if stop():
             yield JobCancelled(time.monotonic() - began)
             return
@@ -396,8 +396,8 @@ def _write_model(
             config["preprocessing"] = {"side_px": baselines.IMAGE_SIDE_PX}
             needs.append("pillow")
     else:
-        network, travel = "networks.py", EXPORT_RECIPES[kept.row.load]
-        inside = f"body.{travel.inside}."
+        network, travel = "networks.py", EXPORT_RECIPES[kept.backbone.load]
+        inside = f"body.{travel.network_attribute}."
         learned = {
             name.replace(inside, "body.", 1) if name.startswith(inside) else name: value
             for name, value in load_file(source / "model.safetensors").items()
@@ -408,16 +408,16 @@ def _write_model(
             if name.startswith("head.linear.")  # by its temperature
         }
         save_file(learned, folder / "model.safetensors")
-        net = getattr(kept.body, travel.inside)
+        net = getattr(kept.encoder, travel.network_attribute)
         whole = {f"body.{name}" for name in net.state_dict()} <= learned.keys()
         config |= {
-            "network": travel.network(kept.row),
+            "network": travel.network_name(kept.backbone),
             "preprocessing": travel.preprocessing(kept, inputs),
             "mirrored": kept.mirrored,
             "base": None if whole else travel.base(kept),
             "lora": _lora_config(net),
         }
-        along, needs = travel.along(kept), list(travel.needs)
+        along, needs = travel.extra_files(kept), list(travel.requirements)
         if config["base"] and config["base"]["from"] == "this zip":
             along["base.safetensors"] = small_resnet.WEIGHTS_DIR / "small_resnet.safetensors"
         if config["base"] and config["base"]["from"] == "package":
@@ -456,17 +456,17 @@ def _lora_config(net: nn.Module) -> dict[str, Any] | None:
 class ProofInputs(NamedTuple):
     inputs: Sequence  # one array where the data is one
     labels: list[str | None]
-    made: str  # where they come from
+    origin: str  # where they come from
 
 
 def _build_proof(kept: SavedModel | baselines.ClassicalModel, asked: ProofInputs) -> dict[str, Any]:
     """A few questions with the answers of the model as Thaw computes them."""
     inputs, labels, made = asked
     if isinstance(kept, baselines.ClassicalModel):
-        output = kept.sureness(inputs)
+        output = kept.predict_proba(inputs)
     else:
         kept.model.cpu()  # a graphics card may round otherwise, and predict.py uses none
-        output = kept.sureness(inputs, exact=True)
+        output = kept.predict_proba(inputs, exact=True)
     examples = [
         ({"text": one} if isinstance(one, str) else {"picture": _encode_png(one)})
         | {"label": label, "output": [float(value) for value in values]}
@@ -479,7 +479,7 @@ def _select_proof_inputs(plan: Plan) -> ProofInputs:
     """Test examples, one of each class for a start, with their labels; or, where the data is not
     here any more, some that stand for nothing."""
     try:
-        data = datasets.get_dataset(plan.data).data(1, plan.seed, plan.mends)
+        data = datasets.get_dataset(plan.data).load_splits(1, plan.seed, plan.fixes)
     except (BadUpload, UnknownKey):
         words = ["The first one.", "Is this another question?", "Numbers such as 12 and 7."]
         dice = np.random.default_rng(0)
@@ -531,7 +531,7 @@ def _bundle_name(run: Run) -> str:
 
 
 def _load_events(run: Run) -> list[Event]:
-    return [event for _, event in get_store().events(run.id)]
+    return [event for _, event in get_store().read_events(run.id)]
 
 
 def _generator_label() -> str:

@@ -51,7 +51,7 @@ def export_onnx(folder: Path, proof: dict[str, Any]) -> None:
     network, names = Network(folder, config), INPUT_NAMES[config["modality"]]
     examples = [_decode_example(one) for one in proof["examples"]]
     output = np.array([one["output"] for one in proof["examples"]])
-    given = network.ready(examples)
+    given = network.preprocess(examples)
     given = given if isinstance(given, tuple) else (given,)
     several = torch.export.Dim.DYNAMIC
     free = {0: several, 1: several} if config["modality"] == "text" else {0: several}
@@ -69,7 +69,7 @@ def export_onnx(folder: Path, proof: dict[str, Any]) -> None:
     session = onnxruntime.InferenceSession(folder / FILE_NAME, providers=["CPUExecutionProvider"])
     # One alone as well: a size that was frozen in the export would show.
     for count in (len(examples), 1):
-        given = network.ready(examples[:count])
+        given = network.preprocess(examples[:count])
         given = given if isinstance(given, tuple) else (given,)
         feed = {name: value.numpy() for name, value in zip(names, given, strict=True)}
         (found,) = session.run(None, feed)

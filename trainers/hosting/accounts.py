@@ -42,8 +42,8 @@ def is_account(visitor: str) -> bool:
 class AnonymousData(NamedTuple):
     """What a browser has that no account has taken over."""
 
-    runs: int
-    data: int
+    run_count: int
+    data_count: int
 
 
 def count_anonymous_data(browser: str, account: str) -> AnonymousData:
@@ -56,7 +56,9 @@ def count_anonymous_data(browser: str, account: str) -> AnonymousData:
         )
         theirs &= runs.c.part_of.is_(None) & (runs.c.created > asked)
         count = sql.scalar(select(func.count()).select_from(runs).where(theirs)) or 0
-    return AnonymousData(count, sum(one.created > asked for one in uploads.list_uploads(browser)))
+    return AnonymousData(
+        count, sum(one.created_at > asked for one in uploads.list_uploads(browser))
+    )
 
 
 def decline_merge(browser: str, account: str) -> None:
@@ -80,7 +82,7 @@ def merge(browser: str, account: str) -> None:
             if plan.get("visitor") == browser:
                 changes["plan"] = plan | {"visitor": account}
             sql.execute(update(runs).where(runs.c.id == run).values(changes))
-    get_rooms().hand_over(browser, account)
+    get_rooms().reassign_visitor(browser, account)
     for one in uploads.list_uploads(browser):
         change_owner(one.key, account)
 

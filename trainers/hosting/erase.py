@@ -40,9 +40,9 @@ def erase_data(key: str) -> None:
     """Deletes a visitor's own data, and what runs on it kept of its examples. Raises
     `UnknownKey`."""
     with suppress(LookupError):  # damaged, so what it was brought as is not known
-        inbox.delete_draft(uploads.get_upload(key).draft)
+        inbox.delete_draft(uploads.get_upload(key).draft_key)
     uploads.delete(key)
-    get_store().forget_examples(key)
+    get_store().erase_examples(key)
 
 
 def erase_visitor(visitor: str) -> None:
@@ -52,7 +52,7 @@ def erase_visitor(visitor: str) -> None:
     if (
         object_store.storage_url()
     ):  # what came in elsewhere may be out of reach now: its rows name it
-        keys |= get_store().read_by(visitor)
+        keys |= get_store().datasets_imported_by(visitor)
     for place in (data_dir() / "inbox").glob("*"):
         if inbox.read_owner(place) == visitor:
             inbox.delete_draft(place.name)
@@ -60,7 +60,7 @@ def erase_visitor(visitor: str) -> None:
     with get_store().engine.connect() as sql:
         waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state.not_in(END_STATES))).all()
     for run in waiting:
-        get_store().cancel(run, visitor)
+        get_store().request_cancel(run, visitor)
     with get_store().engine.begin() as sql:
         later = time.time() - UNDO_SECONDS + CANCEL_GRACE_SECONDS
         sql.execute(delete(shares).where(shares.c.run.in_(select(runs.c.id).where(mine))))
@@ -69,15 +69,15 @@ def erase_visitor(visitor: str) -> None:
         for table in (answered, wanted):
             sql.execute(delete(table).where(table.c.browser == visitor))
         sql.execute(delete(answered).where(answered.c.account == visitor))
-    get_rooms().forget(visitor)
+    get_rooms().delete_visitor(visitor)
     for key in keys:
         try:
             erase_data(key)
         except UnknownKey:  # it is not here, and cannot be brought
-            get_store().forget_examples(key)
+            get_store().erase_examples(key)
         shutil.rmtree(data_dir() / "data" / key.removeprefix("own-"), ignore_errors=True)
         object_store.delete(object_store.DATA, key.removeprefix("own-"))
-    get_store().sweep()
+    get_store().purge_deleted()
 
 
 def scrub() -> bool:

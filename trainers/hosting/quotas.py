@@ -52,11 +52,13 @@ def enqueue_job(job: Any, visitor: str, queue: Callable[[Any, str], str] | None 
     kind = jobs.kind_of(job)
     with _quota_lock, advisory_lock(get_store().engine, f"limits of {visitor}"):
         asked = (
-            budget_seconds({"kind": kind, "plan": job.as_json()}) if jobs.KINDS[kind].heavy else 0.0
+            budget_seconds({"kind": kind, "plan": job.as_json()})
+            if jobs.KINDS[kind].needs_torch
+            else 0.0
         )
         _check_waiting(visitor)
         what = "other"
-        if kind == "read" and not job.replaces and not get_store().latest("read", job.path):
+        if kind == "read" and not job.replaces and not get_store().find_latest("read", job.path):
             what = "upload"  # not once more what came before, with other columns
             _check_count(what, visitor)
         if kind in RUN_KINDS:
@@ -66,7 +68,7 @@ def enqueue_job(job: Any, visitor: str, queue: Callable[[Any, str], str] | None 
             check_disk_quota(visitor)
         if asked:
             _check_seconds(visitor, asked)
-        key = (queue or get_store().start)(job, visitor)
+        key = (queue or get_store().enqueue)(job, visitor)
         _record_usage(what, visitor, asked, key)
     return key
 
@@ -91,9 +93,12 @@ def _check_owner(job: Any, visitor: str) -> None:
     try:
         match job:
             case Export() | ForgettingTest():
-                theirs = get_store().find(job.key).visitor == visitor
+                theirs = get_store().get_run(job.key).visitor == visitor
             case ImportData():
-                theirs = not job.replaces or uploads.get_upload(job.replaces).visitor == visitor
+                theirs = (
+                    not job.replaced_data
+                    or uploads.get_upload(job.replaced_data).visitor == visitor
+                )
             case _:
                 data = getattr(job, "data", "")
                 theirs = not data.startswith("own-") or uploads.get_upload(data).visitor == visitor
@@ -212,7 +217,7 @@ def measure_visitor_disk_usage(visitor: str) -> int:
         keys = sql.scalars(select(runs.c.id).where(runs.c.visitor == visitor)).all()
     there = {place.name for place in (data_dir() / "runs").glob("*")}
     models = sum(measure_size(run_dir(key)) for key in there.intersection(keys))
-    return models + sum(one.bytes for one in uploads.list_uploads(visitor))
+    return models + sum(one.size_bytes for one in uploads.list_uploads(visitor))
 
 
 def measure_size(place: Path) -> int:

@@ -62,10 +62,10 @@ AGE_SETTINGS = ("keep_models_days", "keep_runs_days", "keep_data_days")
 class Expiry(NamedTuple):
     """Something that goes."""
 
-    what: str  # "features", "model", "run", "data", "weights", "draft", "copy" or "left over"
+    kind: str  # "features", "model", "run", "data", "weights", "draft", "copy" or "left over"
     key: str
-    bytes: int
-    why: str  # in words
+    size: int
+    reason: str  # in words
 
 
 class ExpiryDates(NamedTuple):
@@ -87,7 +87,7 @@ class DiskUsage:
     samples: int  # that were downloaded
 
     @property
-    def counted(self) -> int:
+    def limited_bytes(self) -> int:
         """What `THAW_KEEP_GB` is about."""
         return self.models + self.events + self.data + self.features
 
@@ -185,7 +185,7 @@ def _last_used(data: uploads.UploadedDataset) -> float:
     """When it was added or run on last."""
     with get_store().engine.connect() as sql:
         newest = sql.scalar(select(func.max(runs.c.created)).where(runs.c.subject == data.key))
-    return max(data.created, newest or 0.0)
+    return max(data.created_at, newest or 0.0)
 
 
 # --- what would go --------------------------------------------------------------------------------
@@ -214,8 +214,8 @@ def list_expired() -> Iterator[Expiry]:
     for data in _list_own_data():
         leaves = get_data_expiry(data)
         if leaves and leaves < now and not _is_busy(data.key):
-            freed += data.bytes
-            yield Expiry("data", data.key, data.bytes,
+            freed += data.size_bytes
+            yield Expiry("data", data.key, data.size_bytes,
                         f"not used for {get_setting('keep_data_days'):g} days")  # fmt: skip
     yield from _list_over_size(gone, freed)
     yield from _list_weights_over_size()
@@ -257,7 +257,7 @@ def _row_expiry_dates(row: _RunRow, from_: float) -> ExpiryDates:
 
 def _list_over_size(gone: set[str], freed: int) -> Iterator[Expiry]:
     most = get_setting("keep_gb") * GB
-    over = measure_disk_usage().counted - freed - most if most else 0
+    over = measure_disk_usage().limited_bytes - freed - most if most else 0
     if over <= 0:
         return
     why = f"more than {get_setting('keep_gb'):g} GB in all"
@@ -375,10 +375,10 @@ def clean_up() -> list[Expiry]:
     """Deletes what goes, and says what that was. A run can be brought back for an hour, as ever."""
     done = list(list_expired())
     for one in done:
-        match one.what:
+        match one.kind:
             case "run":
                 _delete_run(one.key)
-            case "model" if one.why.startswith("older"):
+            case "model" if one.reason.startswith("older"):
                 object_store.delete_run(one.key)
             case "model" | "left over":  # a copy, where models are shared
                 shutil.rmtree(run_dir(one.key), ignore_errors=True)
@@ -397,7 +397,7 @@ def clean_up() -> list[Expiry]:
         sql.execute(delete(spent).where(spent.c.at < time.time() - DAY_SECONDS))
         sql.execute(delete(shares).where(shares.c.run.not_in(select(runs.c.id))))
         sql.execute(
-            update(tidying).where(_is_own_lease()).values(taken=measure_disk_usage().counted)
+            update(tidying).where(_is_own_lease()).values(taken=measure_disk_usage().limited_bytes)
         )
     return done
 
@@ -426,24 +426,24 @@ class CleanupThread:
     """Tidies up as long as the app lives. A context."""
 
     def __init__(self, first_seconds: float = 60.0) -> None:
-        self.first = first_seconds  # who has just started the app wants to see a page
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._tidy, daemon=True)
+        self.first_seconds = first_seconds  # who has just started the app wants to see a page
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run_loop, daemon=True)
 
     def __enter__(self) -> "CleanupThread":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._closed.set()
         self._thread.join(JOIN_TIMEOUT_SECONDS)  # what it is at may be far away, and slow
 
-    def _tidy(self) -> None:
-        wait = self.first
-        while not self._over.wait(wait):
+    def _run_loop(self) -> None:
+        wait = self.first_seconds
+        while not self._closed.wait(wait):
             wait = min(CLEANUP_INTERVAL_SECONDS, 60.0)
-            for step in (self._share, erase.scrub, self._hourly):
-                if self._over.is_set():
+            for step in (self._retry_uploads, erase.scrub, self._clean_up_hourly):
+                if self._closed.is_set():
                     return
                 try:
                     step()
@@ -453,11 +453,11 @@ class CleanupThread:
                         "Not all could be tidied up (%s: %s).", type(error).__name__, told[0]
                     )
 
-    def _share(self) -> None:
-        object_store.retry_pending(self._over.is_set)
+    def _retry_uploads(self) -> None:
+        object_store.retry_pending(self._closed.is_set)
 
-    def _hourly(self) -> None:
+    def _clean_up_hourly(self) -> None:
         if acquire_lease():
-            object_store.refresh_all(self._over.is_set)
+            object_store.refresh_all(self._closed.is_set)
             for one in clean_up():
-                logging.info("Tidied up: %s, %d bytes, %s.", one.what, one.bytes, one.why)
+                logging.info("Tidied up: %s, %d bytes, %s.", one.kind, one.size, one.reason)

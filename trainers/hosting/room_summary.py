@@ -21,12 +21,12 @@ class ScoreGroup(NamedTuple):
     """Runs that were done alike."""
 
     name: str
-    runs: int
-    lowest: float  # test accuracy, 0..1
-    middle: float  # the median of the draws
-    highest: float
-    seconds: float  # the median
-    scores: tuple[float, ...]  # one a draw
+    run_count: int
+    min_score: float  # test accuracy, 0..1
+    median_score: float  # the median of the draws
+    max_score: float
+    median_seconds: float  # the median
+    seed_scores: tuple[float, ...]  # one a draw
 
 
 def group_runs(lines: Sequence[BoardRow], by: str) -> list[ScoreGroup]:
@@ -35,7 +35,7 @@ def group_runs(lines: Sequence[BoardRow], by: str) -> list[ScoreGroup]:
     keys = (
         [key for key in APPROACHES if any(line.approach == key for line in done)]
         if by == "approach"
-        else sorted({line.per_class for line in done}, key=lambda n: (n is None, n))
+        else sorted({line.examples_per_class for line in done}, key=lambda n: (n is None, n))
     )
     found = []
     for key in keys:
@@ -69,8 +69,8 @@ def summarise_room(lines: Sequence[BoardRow], *, data: str, by: str = "approach"
     kinds = defaultdict(list)  # what was set alike, but for `by`
     for line in lines:
         if line.data == data and line.score is not None:
-            other = line.per_class if by == "approach" else line.approach
-            kinds[other, line.budget, line.backbone].append(line)
+            other = line.examples_per_class if by == "approach" else line.approach
+            kinds[other, line.budget_seconds, line.backbone].append(line)
     if not kinds:
         return []
     (other, budget, _), alike = max(kinds.items(), key=lambda kind: len(kind[1]))
@@ -89,20 +89,25 @@ def summarise_room(lines: Sequence[BoardRow], *, data: str, by: str = "approach"
 
 
 def _describe_group(group: ScoreGroup) -> str:
-    runs, draws = "1 run" if group.runs == 1 else f"{group.runs} runs", len(group.scores)
-    if draws < group.runs:
+    runs, draws = (
+        "1 run" if group.run_count == 1 else f"{group.run_count} runs",
+        len(group.seed_scores),
+    )
+    if draws < group.run_count:
         runs += f" of {draws} draw{'s' * (draws > 1)}"
-    if group.runs == 1:
-        return f"{group.name}: {runs}, {group.middle:.0%} right in {group.seconds:.0f} s."
+    if group.run_count == 1:
+        return (
+            f"{group.name}: {runs}, {group.median_score:.0%} right in {group.median_seconds:.0f} s."
+        )
     return (
-        f"{group.name}: {runs}, typically {group.middle:.0%} right ({group.lowest:.0%} to "
-        f"{group.highest:.0%}), in {group.seconds:.0f} s."
+        f"{group.name}: {runs}, typically {group.median_score:.0%} right ({group.min_score:.0%} to "
+        f"{group.max_score:.0%}), in {group.median_seconds:.0f} s."
     )
 
 
 def _describe_best(found: Sequence[ScoreGroup]) -> list[str]:
-    first, second = sorted(found, key=lambda group: group.middle, reverse=True)[:2]
-    if min(len(first.scores), len(second.scores)) < MIN_SEEDS:
+    first, second = sorted(found, key=lambda group: group.median_score, reverse=True)[:2]
+    if min(len(first.seed_scores), len(second.seed_scores)) < MIN_SEEDS:
         return [_describe_too_few_seeds(first, second)]
     won, pairs = _count_wins(first, second)
     held = f"one draw of each side by side, {first.name} was the better in {won} of {pairs} pairs"
@@ -118,10 +123,10 @@ def _describe_gains(found: Sequence[ScoreGroup]) -> list[str]:
     """What each step up in examples brought."""
     said = []
     for fewer, more in pairwise(found):
-        if min(len(fewer.scores), len(more.scores)) < MIN_SEEDS:
+        if min(len(fewer.seed_scores), len(more.seed_scores)) < MIN_SEEDS:
             said.append(_describe_too_few_seeds(fewer, more))
             continue
-        step = f"From {fewer.name} to {more.name}: {100 * (more.middle - fewer.middle):+.0f} points"
+        step = f"From {fewer.name} to {more.name}: {100 * (more.median_score - fewer.median_score):+.0f} points"
         said.append(f"{step}, which may be luck." if _is_chance(fewer, more)
                     else f"{step}, by more than luck.")  # fmt: skip
     return said
@@ -129,7 +134,7 @@ def _describe_gains(found: Sequence[ScoreGroup]) -> list[str]:
 
 def _count_wins(one: ScoreGroup, other: ScoreGroup) -> tuple[int, int]:
     """In how many pairs, a run of each, `one` has more right; and how many pairs there are."""
-    pairs = [(a, b) for a in one.scores for b in other.scores]
+    pairs = [(a, b) for a in one.seed_scores for b in other.seed_scores]
     return sum(a > b for a, b in pairs), len(pairs)
 
 
@@ -137,7 +142,7 @@ def _is_chance(one: ScoreGroup, other: ScoreGroup) -> bool:
     """Whether runs that do not differ would lie so far apart as well: Mann and Whitney's test."""
     from scipy.stats import mannwhitneyu  # takes long to import
 
-    return not mannwhitneyu(one.scores, other.scores).pvalue < SIGNIFICANCE_LEVEL
+    return not mannwhitneyu(one.seed_scores, other.seed_scores).pvalue < SIGNIFICANCE_LEVEL
 
 
 def _describe_too_few_seeds(one: ScoreGroup, other: ScoreGroup) -> str:

@@ -98,46 +98,46 @@ class RoomSettings:
         if self.exercise:
             look_up(EXERCISES, self.exercise, "exercise")
         for approach in self.approaches:
-            self.plan(approach)
+            self.make_plan(approach)
 
-    def plan(self, approach: str, number: int = 1) -> Plan:
+    def make_plan(self, approach: str, number: int = 1) -> Plan:
         """What the person who came as `number` runs where nothing is changed. Raises `BadPlan`."""
         return Plan(
             data=self.data,
             approach=approach,
             backbone=self.backbone,
-            per_class=self.per_class,
+            examples_per_class=self.per_class,
             seconds=self.seconds,
-            seed=self.seed(number),
+            seed=self.seed_for(number),
         )
 
-    def seed(self, number: int) -> int:
+    def seed_for(self, number: int) -> int:
         return number if self.draws else 0
 
-    def may(self, what: str) -> bool:
+    def allows_change(self, what: str) -> bool:
         return what in self.may_change
 
-    def check(self, plan: Plan, number: int) -> None:
+    def check_plan(self, plan: Plan, number: int) -> None:
         """Raises `NotNow` where `plan` changes what may not be changed."""
         if plan.approach not in self.approaches:
             known = ", ".join(APPROACHES[key].title for key in self.approaches)
             raise NotAllowedInRoom(
                 f"{APPROACHES[plan.approach].title} is not for this room. Use: {known}."
             )
-        if plan.data != self.data and not self.may("data"):
+        if plan.data != self.data and not self.allows_change("data"):
             raise NotAllowedInRoom(
                 f"In this room the data is {datasets.get_dataset(self.data).title}. Use that."
             )
-        if plan.seconds != self.seconds and not self.may("seconds"):
+        if plan.seconds != self.seconds and not self.allows_change("seconds"):
             raise NotAllowedInRoom(
                 f"In this room a run has {self.seconds:g} seconds. Use that budget."
             )
-        if plan.per_class != self.per_class and not self.may("per_class"):
+        if plan.examples_per_class != self.per_class and not self.allows_change("per_class"):
             many = "all examples" if self.per_class is None else f"{self.per_class} of each class"
             raise NotAllowedInRoom(f"In this room a run learns from {many}. Use as many.")
-        expert = plan.backbone, plan.what_learns, plan.seed, plan.pace
-        same = self.backbone_for(plan.data), "auto", self.seed(number), None
-        if expert != same and not self.may("expert"):
+        expert = plan.backbone, plan.trainable, plan.seed, plan.schedule
+        same = self.backbone_for(plan.data), "auto", self.seed_for(number), None
+        if expert != same and not self.allows_change("expert"):
             raise NotAllowedInRoom(
                 "In this room the expert settings stay as they are. Leave them out."
             )
@@ -158,7 +158,7 @@ class RoomSettings:
         return cls(**{name: value for name, value in data.items() if name in known})
 
     @classmethod
-    def of_exercise(cls, key: str) -> "RoomSettings":
+    def from_exercise(cls, key: str) -> "RoomSettings":
         """A room for an exercise. Raises `UnknownKey`."""
         one = look_up(EXERCISES, key, "exercise")
         return cls(
@@ -194,15 +194,15 @@ class BoardRow:
     name: str
     approach: str
     data: str  # a key; "own" for whatever is somebody's own
-    per_class: int | None
+    examples_per_class: int | None
     state: str
     score: float | None  # test accuracy, 0..1, with its 95 % interval
     low: float | None
     high: float | None
     seconds: float | None
-    mine: bool  # of whoever looks
+    is_mine: bool  # of whoever looks
     seed: int = 0  # runs with the same one learn from the same draw of the examples
-    budget: float = 0.0  # seconds
+    budget_seconds: float = 0.0  # seconds
     backbone: str = ""
 
 
@@ -214,10 +214,10 @@ class Rooms:
 
     # --- opening and finding --------------------------------------------------------------------
 
-    def open(self, title: str, settings: RoomSettings, visitor: str) -> Room:
+    def open_room(self, title: str, settings: RoomSettings, visitor: str) -> Room:
         """A new room that `visitor` leads. Raises `NotNow` where they lead enough."""
-        self.sweep()
-        if len(self.led_by(visitor)) >= MAX_ROOMS:
+        self.purge_expired()
+        if len(self.list_led_rooms(visitor)) >= MAX_ROOMS:
             raise NotAllowedInRoom(f"You lead {MAX_ROOMS} rooms already. Close one of them first.")
         title = _clean(title, MAX_TITLE_CHARS) or "Workshop"
         row = {"key": secrets.token_urlsafe(16), "title": title, "settings": settings.as_json()}
@@ -227,12 +227,12 @@ class Rooms:
             try:
                 with self.engine.begin() as sql:
                     sql.execute(insert(rooms_table).values(code=code, **row))
-                    self._leads(sql, code, visitor)
+                    self._add_leader(sql, code, visitor)
             except IntegrityError:  # the code is taken
                 continue
-            return self.find(code)
+            return self.get_room(code)
 
-    def find(self, code: str) -> Room:
+    def get_room(self, code: str) -> Room:
         """The open room called `code`. Raises `NoRoom`."""
         here = (rooms_table.c.code == code) & _is_open()
         with self.engine.connect() as sql:
@@ -247,24 +247,24 @@ class Rooms:
         """The room whose code somebody typed; who tries too many wrong ones has to wait.
         Raises `NoRoom`."""
         code = "".join(letter for letter in typed.upper() if letter.isalnum())[: CODE_LENGTH + 1]
-        if self._knows(code, visitor):  # whoever is in needs no more tries
-            return self.find(code)
-        self._limit(visitor)
+        if self._is_member(code, visitor):  # whoever is in needs no more tries
+            return self.get_room(code)
+        self._check_attempts(visitor)
         try:
-            return self.find(code)
+            return self.get_room(code)
         except RoomNotFound:
-            self._tried(visitor)
+            self._record_attempt(visitor)
             raise RoomNotFound(
                 f"No room has the code “{code}”. A code has {CODE_LENGTH} letters: look at the "
                 "wall, or ask who leads the room."
             ) from None
 
-    def _knows(self, code: str, visitor: str) -> bool:
+    def _is_member(self, code: str, visitor: str) -> bool:
         mine = (people.c.room == code) & (people.c.visitor == visitor)
         with self.engine.connect() as sql:
             return sql.execute(select(people.c.room).where(mine)).first() is not None
 
-    def _limit(self, visitor: str) -> None:
+    def _check_attempts(self, visitor: str) -> None:
         lately = join_attempts.c.at > time.time() - ATTEMPT_WINDOW_SECONDS
         with self.engine.connect() as sql:
             every = select(func.count()).select_from(join_attempts).where(lately)
@@ -276,7 +276,7 @@ class Rooms:
                 "code from the wall."
             )
 
-    def _tried(self, visitor: str) -> None:
+    def _record_attempt(self, visitor: str) -> None:
         now = time.time()
         with self.engine.begin() as sql:
             sql.execute(
@@ -289,7 +289,7 @@ class Rooms:
     def join(self, code: str, name: str, visitor: str) -> Person:
         """Makes `visitor` one of the room, under `name` or one like it that is free, and of no
         other. Raises `NoRoom`, `BadName`, `NotNow`."""
-        room = self.find(code)
+        room = self.get_room(code)
         name = _clean(name, MAX_NAME_CHARS)
         if not any(sign.isalnum() for sign in name):
             raise BadName(f"Type a name: 1 to {MAX_NAME_CHARS} letters or figures.")
@@ -332,14 +332,14 @@ class Rooms:
         with self.engine.begin() as sql:
             sql.execute(update(people).where(here, people.c.name.is_not(None)).values(left=_now()))
 
-    def people(self, code: str) -> list[Person]:
+    def list_people(self, code: str) -> list[Person]:
         """Who is here, in the order they came."""
         here = (people.c.room == code) & people.c.name.is_not(None) & people.c.left.is_(None)
         chosen = select(people.c.name, people.c.number).where(here).order_by(people.c.number)
         with self.engine.connect() as sql:
             return [Person(*row) for row in sql.execute(chosen)]
 
-    def of(self, visitor: str) -> tuple[Room, Person] | None:
+    def find_current(self, visitor: str) -> tuple[Room, Person] | None:
         """The room that the visitor takes part in now, and as whom."""
         mine = (people.c.visitor == visitor) & people.c.name.is_not(None) & people.c.left.is_(None)
         both = rooms_table.join(people, people.c.room == rooms_table.c.code)
@@ -350,32 +350,32 @@ class Rooms:
 
     # --- who leads ------------------------------------------------------------------------------
 
-    def lead(self, code: str, key: str, visitor: str) -> Room:
+    def make_leader(self, code: str, key: str, visitor: str) -> Room:
         """Makes whoever has the room's key one of those who lead it. Raises `NoRoom`."""
-        self._limit(visitor)
+        self._check_attempts(visitor)
         try:
-            room = self.find(code)
+            room = self.get_room(code)
             if not secrets.compare_digest(room.key.encode(), key.encode()):
                 raise RoomNotFound
         except RoomNotFound:
-            self._tried(visitor)
+            self._record_attempt(visitor)
             raise RoomNotFound(
                 "This link leads no room. It may be over, or the link is cut off."
             ) from None
         with self.engine.begin() as sql:
-            self._leads(sql, code, visitor)
+            self._add_leader(sql, code, visitor)
         return room
 
-    def _leads(self, sql: Connection, code: str, visitor: str) -> None:
+    def _add_leader(self, sql: Connection, code: str, visitor: str) -> None:
         mine = (people.c.room == code) & (people.c.visitor == visitor)
         if not sql.execute(update(people).where(mine).values(leads=True)).rowcount:
             row = {"room": code, "visitor": visitor, "leads": True, "joined": time.time()}
             sql.execute(insert(people).values(row))
 
-    def leads(self, code: str, visitor: str) -> bool:
-        return any(room.code == code for room in self.led_by(visitor))
+    def is_leader(self, code: str, visitor: str) -> bool:
+        return any(room.code == code for room in self.list_led_rooms(visitor))
 
-    def led_by(self, visitor: str) -> list[Room]:
+    def list_led_rooms(self, visitor: str) -> list[Room]:
         """The open rooms that the visitor leads, the newest first."""
         both = rooms_table.join(people, people.c.room == rooms_table.c.code)
         mine = (people.c.visitor == visitor) & people.c.leads & _is_open()
@@ -386,42 +386,42 @@ class Rooms:
 
     def pause(self, code: str, visitor: str, paused: bool = True) -> None:
         """While it is paused, nothing new is started in the room."""
-        self._change(code, visitor, paused=paused)
+        self._update_room(code, visitor, paused=paused)
 
-    def set_up(self, code: str, visitor: str, settings: RoomSettings) -> None:
+    def update_settings(self, code: str, visitor: str, settings: RoomSettings) -> None:
         """Other settings, for runs that are started from now on."""
-        self._change(code, visitor, settings=settings.as_json())
+        self._update_room(code, visitor, settings=settings.as_json())
 
-    def reached_at(self, code: str, visitor: str, address: str) -> None:
+    def set_address(self, code: str, visitor: str, address: str) -> None:
         """Where people find the server, for the link and its picture."""
-        self._change(code, visitor, address=address.strip()[:MAX_ADDRESS_CHARS])
+        self._update_room(code, visitor, address=address.strip()[:MAX_ADDRESS_CHARS])
 
-    def _change(self, code: str, visitor: str, **values: Any) -> None:
-        self._only_leader(code, visitor)
+    def _update_room(self, code: str, visitor: str, **values: Any) -> None:
+        self._require_leader(code, visitor)
         with self.engine.begin() as sql:
             sql.execute(update(rooms_table).where(rooms_table.c.code == code).values(values))
 
-    def stop(self, code: str, visitor: str) -> int:
+    def stop_runs(self, code: str, visitor: str) -> int:
         """Asks what runs in the room to stop, with the best it has; what waits is cancelled. Says
         how many that were."""
-        self._only_leader(code, visitor)
+        self._require_leader(code, visitor)
         theirs = select(runs.c.id).join(room_runs, room_runs.c.run == runs.c.id)
         theirs = theirs.where(room_runs.c.room == code, runs.c.state.not_in(END_STATES))
         with self.engine.connect() as sql:
             keys = sql.scalars(theirs).all()
         for run in keys:
-            self.store.stop(run)
+            self.store.request_stop(run)
         return len(keys)
 
-    def clear(self, code: str, visitor: str) -> None:
+    def clear_board(self, code: str, visitor: str) -> None:
         """Empties the board. The runs stay their owners'."""
-        self._only_leader(code, visitor)
+        self._require_leader(code, visitor)
         with self.engine.begin() as sql:
             sql.execute(delete(room_runs).where(room_runs.c.room == code))
 
-    def remove(self, code: str, visitor: str, name: str) -> None:
+    def remove_person(self, code: str, visitor: str, name: str) -> None:
         """Takes a person and their lines off the board: they may come again, under another name."""
-        self._only_leader(code, visitor)
+        self._require_leader(code, visitor)
         whom = (people.c.room == code) & (people.c.folded == _name_key(name))
         with self.engine.begin() as sql:
             theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(whom))
@@ -432,20 +432,20 @@ class Rooms:
 
     def close(self, code: str, visitor: str) -> None:
         """Ends the room: its code, its people and its board are gone, the runs stay."""
-        self._only_leader(code, visitor)
-        self._forget([code])
+        self._require_leader(code, visitor)
+        self._delete_rooms([code])
 
-    def _only_leader(self, code: str, visitor: str) -> None:
-        if not self.leads(code, visitor):
+    def _require_leader(self, code: str, visitor: str) -> None:
+        if not self.is_leader(code, visitor):
             raise RoomNotFound(f"You do not lead the room {code}, or it is over.")
 
-    def sweep(self) -> None:
+    def purge_expired(self) -> None:
         """Forgets rooms whose time is over, with everything that was said in them."""
         with self.engine.connect() as sql:
             codes = sql.scalars(select(rooms_table.c.code).where(~_is_open())).all()
-        self._forget(codes)
+        self._delete_rooms(codes)
 
-    def hand_over(self, of: str, to: str) -> None:
+    def reassign_visitor(self, of: str, to: str) -> None:
         """What `of` is in rooms `to` is from now on, in those where `to` is not somebody yet."""
         known = select(people.c.room).where(people.c.visitor == to).scalar_subquery()
         with self.engine.begin() as sql:
@@ -453,15 +453,15 @@ class Rooms:
                 theirs = (table.c.visitor == of) & table.c.room.not_in(known)
                 sql.execute(update(table).where(theirs).values(visitor=to))
 
-    def forget(self, visitor: str) -> None:
+    def delete_visitor(self, visitor: str) -> None:
         """Deletes what rooms know of the visitor. A room that they lead is closed."""
-        self._forget([room.code for room in self.led_by(visitor)])
+        self._delete_rooms([room.code for room in self.list_led_rooms(visitor)])
         with self.engine.begin() as sql:
             for table in (room_runs, people, join_attempts):
                 sql.execute(delete(table).where(table.c.visitor == visitor))
         scrub_marker_path().touch()
 
-    def _forget(self, codes: Sequence[str]) -> None:
+    def _delete_rooms(self, codes: Sequence[str]) -> None:
         if not codes:
             return
         with self.engine.begin() as sql:
@@ -475,20 +475,20 @@ class Rooms:
 
     # --- runs -----------------------------------------------------------------------------------
 
-    def start(
+    def enqueue(
         self, plan: Plan, visitor: str, queue: Callable[[Plan, str], str] | None = None
     ) -> str:
         """Queues a run in the room that the visitor takes part in; outside of any, in none. The
         rules of the room hold here, whatever a page shows. `queue` stands in for the store's
         `start`. Raises `NotNow`, and what `queue` does."""
-        queue = queue or self.store.start
-        found = self.of(visitor)
+        queue = queue or self.store.enqueue
+        found = self.find_current(visitor)
         if found is None:
             return queue(plan, visitor)
         room, person = found
         if room.paused:
             raise NotAllowedInRoom("The room is paused: nothing can be started until it goes on.")
-        room.settings.check(plan, person.number)
+        room.settings.check_plan(plan, person.number)
         mine = (room_runs.c.room == room.code) & (room_runs.c.visitor == visitor)
         alive = select(func.count()).select_from(runs.join(room_runs, runs.c.id == room_runs.c.run))
         with self.engine.connect() as sql:
@@ -502,7 +502,7 @@ class Rooms:
             sql.execute(insert(room_runs).values(run=run, room=room.code, visitor=visitor))
         return run
 
-    def board(self, code: str, visitor: str = "") -> list[BoardRow]:
+    def read_board(self, code: str, visitor: str = "") -> list[BoardRow]:
         """The runs of the room, the best first; then those at work, that wait, and without score.
         Deleted runs are not there."""
         joined = room_runs.join(runs, runs.c.id == room_runs.c.run).join(
@@ -527,7 +527,7 @@ class Rooms:
             BoardRow(
                 **{name: row[name] for name in _BOARD_COLUMNS},
                 data="own" if row["data"].startswith("own-") else row["data"],
-                mine=bool(row["mine"]),
+                is_mine=bool(row["mine"]),
             )
             for row in rows
         ]

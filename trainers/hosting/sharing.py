@@ -51,7 +51,7 @@ def can_open(run: Run, visitor: str) -> bool:
 
 def open_run(run: str, visitor: str) -> Run:
     """The visitor's run called `run`. Raises `NoSuchRun`, also for one that is not theirs."""
-    found = get_store().find(run)
+    found = get_store().get_run(run)
     if not can_open(found, visitor):
         raise RunNotShared(run)
     return found
@@ -62,14 +62,14 @@ def open_shared_run(token: str) -> Run:
     with get_store().engine.connect() as sql:
         run = sql.scalar(select(shares.c.run).where(shares.c.token == token))
     try:
-        return get_store().find(run or "")
+        return get_store().get_run(run or "")
     except RunNotFound:
         raise InvalidLink(token) from None
 
 
 def share_run(run: str, visitor: str) -> str:
     """The token of the run's link, made if need be. Raises `NoSuchRun` where it is not theirs."""
-    if get_store().find(run).visitor != visitor:
+    if get_store().get_run(run).visitor != visitor:
         raise RunNotShared(run)
     if known := find_token(run, visitor):
         return known

@@ -17,9 +17,9 @@ def target_function(x: NDArray) -> NDArray:
 
 
 class Fit(NamedTuple):
-    line: NDArray  # what it says on `Fits.grid`
-    seen: float  # its mean error on the marks …
-    unseen: float  # … and on new points of the same kind
+    prediction: NDArray  # what it says on `Fits.grid`
+    train_error: float  # its mean error on the marks …
+    test_error: float  # … and on new points of the same kind
 
 
 class FitComparison(NamedTuple):
@@ -56,7 +56,7 @@ class ScoreInterval(NamedTuple):
     low: float
     high: float
 
-    def holds(self, share: float) -> bool:
+    def contains(self, share: float) -> bool:
         return self.low <= share <= self.high
 
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = parser.parse_args(arguments).out
     torch.set_num_threads(1)  # the same numbers on any machine of this kind
     net = toy.pretrain(seed=0)
-    body = SmallResNet.make(pretrained=True).eval()
+    body = SmallResNet.build(pretrained=True).eval()
     found = {
         "torch": torch.__version__,
         "filters": measure_filters(body),
@@ -73,7 +73,7 @@ def measure_filters(body: SmallResNet) -> dict[str, Any]:
     scaled = 127.5 + 127.5 * kernels / kernels.abs().amax((1, 2, 3), keepdim=True)
     answers = []
     for key in IMAGE_DATASETS:
-        data = datasets.get_dataset(key).data(1, 0)
+        data = datasets.get_dataset(key).load_splits(1, 0)
         ready = body.prepare(data.train.inputs[:1])
         maps = first((ready.batch(torch.arange(1)) - body.mean) / body.std)[0, strongest]
         maps = 255 * maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-6)
@@ -95,7 +95,7 @@ def measure_filters(body: SmallResNet) -> dict[str, Any]:
 def measure_neighbours(body: SmallResNet, key: str) -> dict[str, Any]:
     """For some pictures, those most like them: by the features, and by the plain pixels; and the
     share of all pictures whose nearest is of the same class."""
-    data = datasets.get_dataset(key).data(EXAMPLES_PER_CLASS, 0)
+    data = datasets.get_dataset(key).load_splits(EXAMPLES_PER_CLASS, 0)
     labels = torch.as_tensor(np.asarray(data.train.labels))
     pixels = torch.from_numpy(np.stack(list(data.train.inputs))).float().flatten(1)
     order = {
@@ -195,7 +195,7 @@ def measure_thawing(net: nn.Sequential) -> list[dict[str, Any]]:
                     "seen": seen,
                     "unseen": unseen,
                     "surfaces": surfaces,
-                    "points": [[round(x, 2) for x in place] for place in points.places.tolist()],
+                    "points": [[round(x, 2) for x in place] for place in points.positions.tolist()],
                     "labels": points.labels.tolist(),
                 }
             )
@@ -293,9 +293,9 @@ def measure_few_shot() -> dict[str, Any]:
     """Customer messages without any training: the share right by the names of the classes alone,
     and by the mean of a few examples of each (over the draws); and for a test message of each
     class, how like it is to each name."""
-    body = MiniLM.make(pretrained=True).eval()
-    data = datasets.get_dataset("messages").data(None, 0)
-    names = _extract_features(body, data.described)
+    body = MiniLM.build(pretrained=True).eval()
+    data = datasets.get_dataset("messages").load_splits(None, 0)
+    names = _extract_features(body, data.class_descriptions)
     known, asked = (_extract_features(body, split.inputs) for split in (data.train, data.test))
     labels, truth = (torch.as_tensor(np.asarray(s.labels)) for s in (data.train, data.test))
     classes = len(data.classes)
@@ -312,7 +312,7 @@ def measure_few_shot() -> dict[str, Any]:
     likeness = asked[first] @ names.T
     return {
         "classes": data.classes,
-        "described": data.described,
+        "described": data.class_descriptions,
         "tests": len(truth),
         "zero": round((assign_nearest(names, asked) == truth).float().mean().item(), 4),
         "few": few,

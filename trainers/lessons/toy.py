@@ -25,7 +25,7 @@ HEAD_STEPS, HYBRID_LEARNING_RATE = 100, 0.001
 
 
 class Points(NamedTuple):
-    places: Tensor  # float32 (N, 2)
+    positions: Tensor  # float32 (N, 2)
     labels: Tensor  # int64 (N,)
 
 
@@ -96,7 +96,7 @@ def train_steps(
     learn = [value for layer in net[LAYERS - thawed :] for value in layer.parameters()]
     optimizer = torch.optim.Adam(learn, lr=rate)
     for number in range(1, count + 1):
-        loss = F.cross_entropy(net(points.places), points.labels)
+        loss = F.cross_entropy(net(points.positions), points.labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -106,7 +106,7 @@ def train_steps(
 @torch.inference_mode()
 def compute_accuracy(net: nn.Sequential, points: Points) -> float:
     """The share of `points` in the right class."""
-    return (net(points.places).argmax(1) == points.labels).float().mean().item()
+    return (net(points.positions).argmax(1) == points.labels).float().mean().item()
 
 
 @torch.inference_mode()

@@ -105,8 +105,8 @@ def _download_from_torchvision(backbone: Backbone) -> DownloadSteps:
 
         try:
             yield from _track_progress(fetched, lambda: _total_bytes(draft.glob("*")), total)
-            fsync_file(draft / backbone.file)
-            (draft / backbone.file).replace(folder / backbone.file)
+            fsync_file(draft / backbone.weights_file)
+            (draft / backbone.weights_file).replace(folder / backbone.weights_file)
             fsync_dir(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -118,10 +118,10 @@ def find_weights_url(backbone: Backbone) -> str:
     for source in Path(find_spec("torchvision").submodule_search_locations[0], "models").glob("*"):
         if source.suffix == ".py":
             text = source.read_text("utf-8")
-            if match := re.search(rf'"(https?://[^"]*/{re.escape(backbone.file)})"', text):
+            if match := re.search(rf'"(https?://[^"]*/{re.escape(backbone.weights_file)})"', text):
                 return match[1]
     raise DownloadError(
-        f"The installed torchvision does not know the weights {backbone.file}. Install a version "
+        f"The installed torchvision does not know the weights {backbone.weights_file}. Install a version "
         "that Thaw was made for: see pyproject.toml."
     )
 
@@ -344,7 +344,7 @@ def _user_message(error: Exception, backbone: Backbone) -> str | None:
     from huggingface_hub import errors
 
     instead = f"Or use {get_bundled(backbone.modality).key}, which comes with Thaw."
-    name = backbone.repo or backbone.file
+    name = backbone.repo or backbone.weights_file
     if isinstance(error, errors.GatedRepoError):
         return GATED_MESSAGE.format(repo=backbone.repo)
     if isinstance(error, errors.RevisionNotFoundError):

@@ -25,7 +25,7 @@ MAX_CPU_BATCH_PIXELS, MAX_CPU_BATCH_TOKENS = 128 * 32 * 32, 128 * 20
 class Inputs:
     """Examples made ready for a network, of any kind: pictures, token lists, features."""
 
-    seconds_each = 0.0  # to make one ready, where that waits until it is asked for
+    seconds_per_example = 0.0  # to make one ready, where that waits until it is asked for
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -34,22 +34,22 @@ class Inputs:
         """What the network takes, for the examples numbered `items` (int64)."""
         raise NotImplementedError
 
-    def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
+    def train_batches(self, items: Tensor, size: int) -> Iterator[Tensor]:
         """`items` (already shuffled) cut into batches; kinds that gain from it sort a little."""
         # Alike in size: batch-norm cannot learn from a last batch of one.
         return iter(items.tensor_split(math.ceil(len(items) / size)))
 
-    def parts(self, items: Tensor) -> Iterator[Tensor]:
+    def eval_batches(self, items: Tensor) -> Iterator[Tensor]:
         """`items`, in their order, cut into batches that nothing learns from."""
         while len(items):
             size = MAX_EVAL_BATCH_SIZE
             if get_device().type == "cpu":
-                while size > MIN_EVAL_BATCH_SIZE and self.too_much(items[:size]):
+                while size > MIN_EVAL_BATCH_SIZE and self.exceeds_cache(items[:size]):
                     size //= 2
             yield items[:size]
             items = items[size:]
 
-    def too_much(self, items: Tensor) -> bool:
+    def exceeds_cache(self, items: Tensor) -> bool:
         """Whether a batch of these is more than a processor's caches hold."""
         return False
 
@@ -57,7 +57,9 @@ class Inputs:
 class ImageInputs(Inputs):
     """uint8 (N, 3, H, W); batches are float32 in 0..1, channels last."""
 
-    SHIFT = 8  # augmentation: shifted by up to 1/8 of the side, as is usual for 32 px (4 px)
+    SHIFT_DIVISOR = (
+        8  # augmentation: shifted by up to 1/8 of the side, as is usual for 32 px (4 px)
+    )
 
     def __init__(self, images: Tensor) -> None:
         self.images = images
@@ -68,10 +70,10 @@ class ImageInputs(Inputs):
     def batch(self, items: Tensor, *, augment: bool = False) -> Tensor:
         images = to_device(self.images[items]).float() / 255  # a quarter of the bytes travels
         if augment:
-            images = _random_shift(images, images.shape[-1] // self.SHIFT)
+            images = _random_shift(images, images.shape[-1] // self.SHIFT_DIVISOR)
         return images.to(get_device(), memory_format=torch.channels_last)
 
-    def too_much(self, items: Tensor) -> bool:
+    def exceeds_cache(self, items: Tensor) -> bool:
         return len(items) * self.images[0, 0].numel() > MAX_CPU_BATCH_PIXELS
 
 
@@ -107,7 +109,7 @@ class TokenInputs(Inputs):
         mask = torch.arange(ids.shape[1])[None] < self.lengths[items][:, None]
         return to_device(ids), to_device(mask)
 
-    def order(self, items: Tensor, size: int) -> Iterator[Tensor]:
+    def train_batches(self, items: Tensor, size: int) -> Iterator[Tensor]:
         """Texts of like length together (sorted within eight batches): less padding to compute."""
         batches = [
             batch
@@ -116,7 +118,7 @@ class TokenInputs(Inputs):
         ]
         return (batches[number] for number in torch.randperm(len(batches)).tolist())
 
-    def too_much(self, items: Tensor) -> bool:
+    def exceeds_cache(self, items: Tensor) -> bool:
         return len(items) * self.lengths[items].max().item() > MAX_CPU_BATCH_TOKENS
 
 
@@ -162,10 +164,10 @@ def group_blocks(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[Name
 class Encoder(nn.Module):
     """A backbone: takes batches of its `Inputs`, hands back features, float (N, `features`)."""
 
-    features: int
+    width: int
 
     @classmethod
-    def make(cls, *, pretrained: bool, backbone: "Backbone | None" = None) -> Self:
+    def build(cls, *, pretrained: bool, backbone: "Backbone | None" = None) -> Self:
         """The network with its pre-trained or with random weights. `backbone` is its row: one class
         may serve several."""
         raise NotImplementedError
@@ -175,7 +177,7 @@ class Encoder(nn.Module):
         H x W x 3 in differing sizes."""
         raise NotImplementedError
 
-    def named_parts(self) -> list[NamedBlock]:
+    def named_blocks(self) -> list[NamedBlock]:
         """The network from the first part that touches an example to the last."""
         raise NotImplementedError
 

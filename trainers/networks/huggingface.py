@@ -40,13 +40,13 @@ class HuggingFaceEncoder(Body):
         self.folder, self.model = folder, model
         if getattr(model, "pooler", None) is not None:
             model.pooler = None  # an answering layer of BERT's: the mean does not need it
-        self.features = model.config.hidden_size
+        self.width = model.config.hidden_size
         self.prefix = backbone.prefix
         self.max_tokens = backbone.max_tokens
 
     @classmethod
-    def make(cls, *, pretrained: bool, backbone: Backbone) -> Self:
-        backbone.check_here()
+    def build(cls, *, pretrained: bool, backbone: Backbone) -> Self:
+        backbone.check_downloaded()
         folder = places.find_snapshot(backbone)
         config = load_config(folder, backbone.key)
         settings = {"config": config, "attn_implementation": "sdpa", "dtype": torch.float32}
@@ -74,8 +74,8 @@ class HuggingFaceEncoder(Body):
         mean = (states * weight).sum(1) / weight.sum(1)
         return nn.functional.normalize(mean.float(), dim=1)
 
-    def named_parts(self) -> list[NamedBlock]:
-        layers = self._layers()
+    def named_blocks(self) -> list[NamedBlock]:
+        layers = self._find_layers()
         inside = set(layers.modules())
         # Modules with numbers of their own, outside the layers: the words, and what ends it all.
         own = [
@@ -91,7 +91,7 @@ class HuggingFaceEncoder(Body):
             parts[-1] = NamedBlock(parts[-1].name, nn.ModuleList([parts[-1].module, *end]))
         return [NamedBlock("words", words), *parts]
 
-    def _layers(self) -> nn.ModuleList:
+    def _find_layers(self) -> nn.ModuleList:
         """The stack of layers: the list of modules that holds most of the numbers."""
         lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList)]
         return max(lists, key=lambda found: sum(p.numel() for p in found.parameters()))

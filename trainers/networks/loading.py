@@ -14,14 +14,14 @@ def new_encoder(key: str, *, pretrained: bool) -> Encoder:
     """A body of one's own to change; the pre-trained weights are read once a process."""
     if pretrained:
         return deepcopy(shared_encoder(key)).to(get_device())
-    return backbones.pick(key).body(pretrained=False).to(get_device())
+    return backbones.pick(key).build_encoder(pretrained=False).to(get_device())
 
 
 @lru_cache(maxsize=4)  # the bundled ones and two downloaded: each may take half a gigabyte
 def shared_encoder(key: str) -> Encoder:
     """The pre-trained body that this process shares: not to be changed."""
     with torch.random.fork_rng():  # a first run and a later one must throw the same dice
-        return backbones.pick(key).body()
+        return backbones.pick(key).build_encoder()
 
 
 @lru_cache(maxsize=4)  # as `loaded`

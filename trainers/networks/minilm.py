@@ -63,14 +63,14 @@ class MiniLM(Encoder):
     sentence-transformers model does.
     """
 
-    features = 384
+    width = 384
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.bert = BertModel(config, add_pooling_layer=False)
 
     @classmethod
-    def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
+    def build(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
         config = BertConfig.from_json_file(str(find_model_folder() / "config.json"))
         config._attn_implementation = "sdpa"
         body = cls(config)
@@ -92,7 +92,7 @@ class MiniLM(Encoder):
         mean = (states * weight).sum(1) / weight.sum(1)
         return torch.nn.functional.normalize(mean.float(), dim=1)
 
-    def named_parts(self) -> list[NamedBlock]:
+    def named_blocks(self) -> list[NamedBlock]:
         layers = self.bert.encoder.layer
         return [
             NamedBlock("words", self.bert.embeddings),

@@ -56,7 +56,7 @@ def pretrain(file: Path, *, epochs: int, seed: int) -> dict:
     """What was measured; writes the weights. 40 epochs took 66 min on two busy cores."""
     torch.manual_seed(seed)
     images, labels = load_split(file, "train")
-    model = nn.Sequential(SmallResNet(), nn.Linear(SmallResNet.features, 100))
+    model = nn.Sequential(SmallResNet(), nn.Linear(SmallResNet.width, 100))
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=PEAK_LR, momentum=0.9, nesterov=True, weight_decay=WEIGHT_DECAY

@@ -40,7 +40,7 @@ class SmallResNet(Encoder):
     networks of the DAWNBench contest (ResNet-9), narrowed to 3 MB, from torchvision's blocks.
     """
 
-    features = 224
+    width = 224
     image_px = 32
 
     def __init__(self) -> None:
@@ -50,8 +50,8 @@ class SmallResNet(Encoder):
                 stem=nn.Sequential(_conv_block(3, 32), _conv_block(32, 64), nn.MaxPool2d(2)),
                 stage1=BasicBlock(64, 64),
                 stage2=nn.Sequential(_conv_block(64, 128), nn.MaxPool2d(2)),
-                stage3=nn.Sequential(_conv_block(128, self.features), nn.MaxPool2d(2)),
-                stage4=BasicBlock(self.features, self.features),
+                stage3=nn.Sequential(_conv_block(128, self.width), nn.MaxPool2d(2)),
+                stage4=BasicBlock(self.width, self.width),
             )
         )
         self.register_buffer("mean", torch.tensor(CIFAR100_MEAN).view(3, 1, 1), persistent=False)
@@ -61,7 +61,7 @@ class SmallResNet(Encoder):
         return self.parts((images - self.mean) / self.std).mean((2, 3))
 
     @classmethod
-    def make(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
+    def build(cls, *, pretrained: bool, backbone: Backbone | None = None) -> Self:
         body = cls()
         if pretrained:
             stored = load_file(WEIGHTS_DIR / "small_resnet.safetensors")
@@ -82,7 +82,7 @@ class SmallResNet(Encoder):
             images = torch.cat([_resize(part, side) for part in images.split(1000)])
         return ImageInputs(images.contiguous())
 
-    def named_parts(self) -> list[NamedBlock]:
+    def named_blocks(self) -> list[NamedBlock]:
         return [
             NamedBlock(BLOCK_TITLES[name], module) for name, module in self.parts.named_children()
         ]

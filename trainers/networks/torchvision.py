@@ -29,30 +29,34 @@ class TorchvisionEncoder(Encoder):
         super().__init__()
         weights = get_weights(backbone)
         self.net = models.get_model(backbone.key, weights=None)
-        self.cut = _remove_classifier(self.net)
-        self.features = backbone.features
-        self.ready = weights.transforms()
+        self.classifier_name = _remove_classifier(self.net)
+        self.width = backbone.width
+        self.transform = weights.transforms()
         for name in ("mean", "std"):
-            value = torch.tensor(getattr(self.ready, name)).view(3, 1, 1)
+            value = torch.tensor(getattr(self.transform, name)).view(3, 1, 1)
             self.register_buffer(name, value, persistent=False)
 
     @classmethod
-    def make(cls, *, pretrained: bool, backbone: Backbone) -> Self:
+    def build(cls, *, pretrained: bool, backbone: Backbone) -> Self:
         body = cls(backbone)
         if pretrained:
-            backbone.check_here()  # what is here is never downloaded
+            backbone.check_downloaded()  # what is here is never downloaded
             state = get_weights(backbone).get_state_dict(check_hash=True, weights_only=True)
-            keep = {name: v for name, v in state.items() if not name.startswith(f"{body.cut}.")}
+            keep = {
+                name: v
+                for name, v in state.items()
+                if not name.startswith(f"{body.classifier_name}.")
+            }
             body.net.load_state_dict(keep)
         return body.to(memory_format=torch.channels_last)
 
     def prepare(self, inputs: Sequence) -> ImageInputs:
-        return LazyImageInputs(inputs, self.ready)
+        return LazyImageInputs(inputs, self.transform)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net((images - self.mean) / self.std)
 
-    def named_parts(self) -> list[NamedBlock]:
+    def named_blocks(self) -> list[NamedBlock]:
         blocks = [*getattr(self.net, "features", self.net).children()]
         if hasattr(self.net, "features"):  # what stands between them and the last layer
             blocks[-1] = nn.ModuleList([blocks[-1], self.net.classifier])
@@ -94,7 +98,7 @@ class LazyImageInputs(ImageInputs):
         (self.side_px,), (self.resized_px,) = ready.crop_size, ready.resize_size
         self.interpolation = ready.interpolation
         super().__init__(torch.empty(len(raw), 3, self.side_px, self.side_px, dtype=torch.uint8))
-        self.raw, self.spent = raw, 0.0
+        self.raw, self.decode_seconds = raw, 0.0
         self.made = torch.zeros(len(raw), dtype=torch.bool)
 
     def batch(self, items: Tensor, *, augment: bool = False) -> Tensor:
@@ -102,14 +106,16 @@ class LazyImageInputs(ImageInputs):
         if len(missing):
             began = time.perf_counter()
             with ThreadPoolExecutor(DECODE_THREADS) as pool:
-                for item, picture in zip(missing, pool.map(self._fit, missing), strict=True):
+                for item, picture in zip(
+                    missing, pool.map(self._resize_and_crop, missing), strict=True
+                ):
                     self.images[item] = picture
             self.made[missing] = True
-            self.spent += time.perf_counter() - began
-            self.seconds_each = self.spent / self.made.sum().item()
+            self.decode_seconds += time.perf_counter() - began
+            self.seconds_per_example = self.decode_seconds / self.made.sum().item()
         return super().batch(items, augment=augment)
 
-    def _fit(self, item: Tensor) -> Tensor:
+    def _resize_and_crop(self, item: Tensor) -> Tensor:
         image = Image.fromarray(self.raw[item])
         image = functional.resize(image, [self.resized_px], self.interpolation)
         return functional.pil_to_tensor(functional.center_crop(image, [self.side_px]))

@@ -30,9 +30,9 @@ def describe_extremes(found: Sequence[ReliabilityBin]) -> str:
 
 
 def _format_confidence(one: ReliabilityBin) -> str:
-    if one.said >= 0.995:
+    if one.mean_confidence >= 0.995:
         return "it says over 99%"
-    return f"it says {one.said:.0%} on average"
+    return f"it says {one.mean_confidence:.0%} on average"
 
 
 def _format_correct(one: ReliabilityBin) -> str:
@@ -42,11 +42,11 @@ def _format_correct(one: ReliabilityBin) -> str:
 def describe_calibration(said: Sequence[float], right: Sequence[bool]) -> str:
     """Whether it is as sure as it is right, on the whole."""
     whole = pooled_bin(said, right)
-    told = f"On average it says {whole.said:.0%}, and {whole.share:.0%} are right"
+    told = f"On average it says {whole.mean_confidence:.0%}, and {whole.accuracy:.0%} are right"
     told += f" (most likely between {whole.right_low:.0%} and {whole.right_high:.0%}): "
-    if whole.said > whole.right_high:
+    if whole.mean_confidence > whole.right_high:
         return f"{told}it is too sure of itself."
-    if whole.said < whole.right_low:
+    if whole.mean_confidence < whole.right_low:
         return f"{told}it is right more often than it says."
     return f"{told}as far as {whole.count:,} test examples can tell, it is as sure as it is right."
 
@@ -72,7 +72,7 @@ def describe_ece(found: Sequence[ReliabilityBin]) -> str:
 
 def describe_temperature(calibrated: CalibrationDone, answered: PredictionsRecorded | None) -> str:
     """The temperature in words."""
-    t, count = calibrated.temperature, len(calibrated.right)
+    t, count = calibrated.temperature, len(calibrated.correct)
     told = f"On {count:,} examples that it had not learned from, "
     if t == 1:
         told += (
@@ -92,8 +92,8 @@ def describe_temperature(calibrated: CalibrationDone, answered: PredictionsRecor
             "it was right more often than it said: its probabilities are raised by a "
             f"temperature of **{t:.2f}**."
         )
-    if answered and answered.sureness and answered.calibrated:
-        before, after = fmean(answered.sureness), fmean(answered.calibrated)
+    if answered and answered.confidence and answered.calibrated_confidence:
+        before, after = fmean(answered.confidence), fmean(answered.calibrated_confidence)
         told += f" On the test it goes from {before:.0%} sure on average to {after:.0%}."
     told += " No answer changes by it."
     if count < FEW_VALIDATION_EXAMPLES:

@@ -32,7 +32,7 @@ def load_test_examples(plan: Plan, answered: PredictionsRecorded, classes: Seque
     where they are not here any more, or are others by now."""
     try:
         # The choice of training examples never changes the test: the fewest take the least time.
-        data = datasets.get_dataset(plan.data).data(1, 0, plan.mends)
+        data = datasets.get_dataset(plan.data).load_splits(1, 0, plan.fixes)
     except (UnknownKey, BadUpload) as error:
         raise ExamplesUnavailable(str(error)) from None
     except (OSError, ValueError) as error:
@@ -79,24 +79,24 @@ def load_test_groups(
 def list_matrix_cell(answered: PredictionsRecorded, truth: int, answer: int) -> list[int]:
     """Examples of class `truth` that were taken for `answer`. Wrong ones: the surest first. Right
     ones: the least sure first, since those were nearly wrong."""
-    labels, answers = np.asarray(answered.labels), np.asarray(answered.answers)
+    labels, answers = np.asarray(answered.labels), np.asarray(answered.predictions)
     places = np.flatnonzero((labels == truth) & (answers == answer))
     return _sort_by_confidence(answered, places, surest_first=truth != answer)
 
 
 def list_mistakes(answered: PredictionsRecorded) -> list[int]:
     """The mistakes, the surest first."""
-    places = np.flatnonzero(np.asarray(answered.labels) != np.asarray(answered.answers))
+    places = np.flatnonzero(np.asarray(answered.labels) != np.asarray(answered.predictions))
     return _sort_by_confidence(answered, places, surest_first=True)
 
 
 def list_suspect_labels(answered: PredictionsRecorded) -> list[int]:
     """Mistakes where the label may be wrong, or the model is, the surest first: those of which it
     is at least as sure as of half of the examples that it rightly gives the same answer."""
-    if not answered.sureness:
+    if not answered.confidence:
         return []
-    labels, answers = np.asarray(answered.labels), np.asarray(answered.answers)
-    sure, right = np.asarray(answered.sureness), labels == answers  # as `SURE` was measured
+    labels, answers = np.asarray(answered.labels), np.asarray(answered.predictions)
+    sure, right = np.asarray(answered.confidence), labels == answers  # as `SURE` was measured
     usual = {one: np.median(sure[right & (answers == one)]) for one in np.unique(answers[right])}
     return [
         place
@@ -117,7 +117,7 @@ def rank_confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int
 def _sort_by_confidence(
     answered: PredictionsRecorded, places: np.ndarray, *, surest_first: bool
 ) -> list[int]:
-    if not answered.sureness:
+    if not answered.confidence:
         return places.tolist()
-    sure = np.asarray(answered.sure)[places]
+    sure = np.asarray(answered.best_confidence)[places]
     return places[np.argsort(-sure if surest_first else sure, kind="stable")].tolist()

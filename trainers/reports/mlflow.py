@@ -46,11 +46,11 @@ def log_finished(runs: Store, run: str, end: Event) -> None:
     if not (is_enabled() and isinstance(end, RunFinished)):
         return
     try:
-        visitor = runs.find(run).visitor
+        visitor = runs.get_run(run).visitor
         if visitor == LOCAL_VISITOR:
             _log_run(runs, run)
         else:
-            runs.start(MlflowLog(key=run, visitor=visitor), visitor)
+            runs.enqueue(MlflowLog(key=run, visitor=visitor), visitor)
     except Exception:  # the run has its score: nothing may take that from it
         logging.exception("A run could not be handed on to MLflow.")
 
@@ -69,8 +69,8 @@ def _log_run(runs: Store, run: str) -> bool:
     where = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
     place = where.hostname or where.scheme  # never all of it: there may be a password in it
     try:
-        found = runs.find(run)
-        _send_run(found, [event for _, event in runs.events(run)])
+        found = runs.get_run(run)
+        _send_run(found, [event for _, event in runs.read_events(run)])
     except ImportError as error:
         why = f'{error.name} is not installed. Install it: pip install "thaw[mlflow]"'
     except Exception as error:  # a server may answer anything
@@ -112,7 +112,7 @@ def run_title(run: Run) -> str:
 def list_params(run: Run, told: Sequence[Event]) -> dict[str, str]:
     """The plan, with the steps that the clock set, by which it can be repeated."""
     end = next(event for event in told if isinstance(event, RunFinished))
-    plan = run.plan.as_json() | {"pace": json.dumps(end.repeat.get("pace"))}
+    plan = run.plan.as_json() | {"pace": json.dumps(end.repeat_plan.get("pace"))}
     plan |= {"data": "own" if is_own_data(run) else plan["data"], "mends": ",".join(run.plan.mends)}
     return {name: "all" if value is None else str(value) for name, value in plan.items()}
 
@@ -140,8 +140,8 @@ def list_metrics(told: Sequence[Event]) -> Iterator[tuple[str, float, float, int
                         yield title, value, event.seconds, before + last
             case Baseline():
                 yield "without_training_accuracy", event.accuracy, event.seconds, 0
-            case RunStarted() if event.predicted_seconds is not None:
-                yield "predicted_seconds", event.predicted_seconds, 0.0, 0
+            case RunStarted() if event.estimated_seconds is not None:
+                yield "predicted_seconds", event.estimated_seconds, 0.0, 0
             case RunFinished():
                 for name in (*SCORE_FIELDS, *COUNT_FIELDS, "peak_memory_bytes"):
                     yield name, float(getattr(event, name)), event.seconds, before + last

@@ -143,7 +143,7 @@ def _render_data(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     held = started.validation_examples if started else 0
     try:
         sample = datasets.get_dataset(plan.data)
-        about = f"**{_escape_markdown(sample.title)}.** {sample.about} Made: {sample.made}."
+        about = f"**{_escape_markdown(sample.title)}.** {sample.description} Made: {sample.origin}."
     except (UnknownKey, AttributeError):
         about = f"**{_escape_markdown(plan.data)}.** It is not on the computer any more."
     counts = f"{result['train_examples']:,} examples to learn from"
@@ -154,17 +154,21 @@ def _render_data(run: Run, plan: Plan, events: Sequence[Event]) -> str:
 
 def _render_training(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     approach, row = APPROACHES[plan.approach], backbones.pick(plan.backbone)
-    told = [f"**{approach.title}.** {approach.meaning}", ""]
+    told = [f"**{approach.title}.** {approach.description}", ""]
     if plan.approach != "simple":
         told.append(f"- Backbone: {row.name} (`{row.key}`; {row.source}).")
     done = {event.phase: event for event in events if isinstance(event, PhaseDone)}
     for event in events:
         if isinstance(event, PhaseStarted):
             ended = done.get(event.phase)
-            how = f", {ended.epochs:.1f} passes over the examples ({ended.why})" if ended else ""
+            how = (
+                f", {ended.epochs:.1f} passes over the examples ({ended.stop_reason})"
+                if ended
+                else ""
+            )
             rate = event.learning_rate  # none where the last layer alone is solved for
             told.append(
-                f"- {event.title}: {event.learnable_parameters:,} numbers learned"
+                f"- {event.title}: {event.trainable_parameters:,} numbers learned"
                 f"{f' at a rate of {rate:g}' if rate else ''}{how}."
             )
     told += [
@@ -257,10 +261,10 @@ def list_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]
         "money or safety it needs tests of its own.",
     ]
     if plan.approach != "simple":
-        told.insert(2, f"It reads {backbones.pick(plan.backbone).takes}.")
+        told.insert(2, f"It reads {backbones.pick(plan.backbone).input_description}.")
     if plan.approach != "none":
         told.append(_render_calibration(events))
-    return told + [e.text for e in events if isinstance(e, Notice) and e.limits]
+    return told + [e.text for e in events if isinstance(e, Notice) and e.is_limitation]
 
 
 def _render_calibration(events: Sequence[Event]) -> str:
@@ -269,7 +273,7 @@ def _render_calibration(events: Sequence[Event]) -> str:
         return "Its probabilities are as they came out of training, not corrected."
     return (
         f"Its probabilities are calibrated: its scores are divided by {fitted.temperature:.3g} "
-        f"(Guo et al. 2017), fitted on {len(fitted.right):,} examples that it had not learned from."
+        f"(Guo et al. 2017), fitted on {len(fitted.correct):,} examples that it had not learned from."
     )
 
 

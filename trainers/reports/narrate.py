@@ -58,14 +58,14 @@ def _training_facts(
     looks: list[ValidationDone],
     calibrated: CalibrationDone | None,
 ) -> dict[str, Any]:
-    head = all(not part["learnable"] for part in phase.parts[:-1])
-    kept = [look for look in looks if look.best][-1:] or looks[-1:]
+    head = all(not part["learnable"] for part in phase.blocks[:-1])
+    kept = [look for look in looks if look.is_best][-1:] or looks[-1:]
     (kept,) = kept
-    if all(look.best for look in looks):  # too few checks to tell: the last weights are kept
+    if all(look.is_best for look in looks):  # too few checks to tell: the last weights are kept
         best = max(looks, key=lambda look: (look.accuracy, -look.loss))
     else:
         best = kept
-    checks = len(calibrated.right) if calibrated else _count_validation(started, head=head)
+    checks = len(calibrated.correct) if calibrated else _count_validation(started, head=head)
     low, high = _wilson_interval(kept.accuracy, checks)
     lowest, now = min(look.loss for look in looks), looks[-1]
     facts = {
@@ -107,13 +107,13 @@ def _wilson_interval(share: float, count: int) -> tuple[float, float]:
 
 
 def _test_facts(end: RunFinished, answered: PredictionsRecorded | None) -> dict[str, Any]:
-    asked = [sum(row) for row in end.confusion]
-    given = [sum(column) for column in zip(*end.confusion, strict=True)]
+    asked = [sum(row) for row in end.confusion_matrix]
+    given = [sum(column) for column in zip(*end.confusion_matrix, strict=True)]
     most = max(range(len(asked)), key=asked.__getitem__)
     never = [n for n, count in enumerate(given) if not count]
     facts = {
-        "stopped": end.stopped,
-        "right": end.test_right,
+        "stopped": end.stopped_by_user,
+        "right": end.test_correct,
         "tests": end.test_examples,
         "test_share": end.test_accuracy,
         "test_low": end.test_accuracy_low,
@@ -128,8 +128,8 @@ def _test_facts(end: RunFinished, answered: PredictionsRecorded | None) -> dict[
     if never:
         missed = max(never, key=asked.__getitem__)
         facts |= {"unanswered": end.classes[missed], "unanswered_tests": asked[missed]}
-    if answered and answered.sure:
-        rows = zip(answered.labels, answered.answers, answered.sure, strict=True)
+    if answered and answered.best_confidence:
+        rows = zip(answered.labels, answered.predictions, answered.best_confidence, strict=True)
         sure = [label == answer for label, answer, said in rows if said >= MIN_CONFIDENCE]
         facts |= {"sure": len(sure), "sure_right": sum(sure)}
         if sure:
@@ -142,8 +142,8 @@ def _budget_facts(end: RunFinished, started: RunStarted, done: PhaseDone | None)
     played = done.phase + 1 if done else 0
     facts = {
         "budget": started.budget_seconds,
-        "skipped": not end.stopped and 0 < played < len(asked),
+        "skipped": not end.stopped_by_user and 0 < played < len(asked),
     }
     if done and played <= len(asked):
-        facts["cut"] = done.why == "time is up"
+        facts["cut"] = done.stop_reason == "time is up"
     return facts

@@ -84,7 +84,7 @@ def render_report(
         percent=format_percent,
         end=end,
         score=sentences.describe_score(end),
-        short=narrate_run(events).words,
+        short=narrate_run(events).text,
         against=sentences.compare_with_baseline(started, baseline, looks),
         guess=1 / len(end.classes),
         question=_build_question(started, end),
@@ -93,7 +93,7 @@ def render_report(
         curve=_build_curve(looks, baseline, end),
         mixed=[
             f"{end.classes[truth]} was taken for {end.classes[answer]}: {times:,} of "
-            f"{sum(end.confusion[truth]):,}"
+            f"{sum(end.confusion_matrix[truth]):,}"
             for times, truth, answer in mixed[:MAX_MISTAKES]
         ],
         grid=_build_matrix(end),
@@ -128,7 +128,7 @@ def _build_question(started: RunStarted, end: RunFinished) -> dict[str, str]:
     held = started.validation_examples
     try:
         sample = datasets.get_dataset(end.data)
-        about = f"{sample.about} Made: {sample.made}."
+        about = f"{sample.description} Made: {sample.origin}."
     except (UnknownKey, AttributeError):
         about = "This data is not on the computer any more."
     return {
@@ -214,7 +214,7 @@ OUTCOME_TEXTS = {
 
 def _parse_answers(given: Mapping[str, str]) -> Answers | None:
     try:
-        return Answers.of(given) if given else None
+        return Answers.from_mapping(given) if given else None
     except (BadAnswer, TypeError):  # of another version, or brought in from a file
         return None
 
@@ -242,9 +242,9 @@ def _build_training(
     phases = [
         {
             "title": event.title,
-            "numbers": event.learnable_parameters,
+            "numbers": event.trainable_parameters,
             "passes": f"{ended.epochs:.1f}" if (ended := done.get(event.phase)) else "–",
-            "why": ended.why if ended else "–",
+            "why": ended.stop_reason if ended else "–",
         }
         for event in events
         if isinstance(event, PhaseStarted)
@@ -256,21 +256,21 @@ def _build_training(
             lines.append(f"Backbone (the pre-trained model): {row.title}; {row.source}.")
         except UnknownKey:
             lines.append(f"Backbone (the pre-trained model): {run.plan.backbone}.")
-    share = end.learnable_parameters / max(1, end.parameters)
+    share = end.trainable_parameters / max(1, end.parameters)
     where = {"cpu": "the processor", "cuda": "a graphics card", "mps": "Apple's graphics"}
     lines += [
-        f"{sentences.format_count(end.learnable_parameters)} of {sentences.format_count(end.parameters)} numbers learned "
+        f"{sentences.format_count(end.trainable_parameters)} of {sentences.format_count(end.parameters)} numbers learned "
         f"({share:.2%}).",
         f"{end.seconds:.0f} of at most {run.plan.seconds:g} seconds were used, on "
-        f"{where.get(started.machine, started.machine)}; seed {run.plan.seed} (the number that "
+        f"{where.get(started.device, started.device)}; seed {run.plan.seed} (the number that "
         "chance starts from).",
     ]
-    if end.stopped:
+    if end.stopped_by_user:
         lines.append("It was stopped early by hand; the best so far was tested.")
     approach = APPROACHES[end.approach]
     return {
         "title": approach.title,
-        "meaning": approach.meaning,
+        "meaning": approach.description,
         "lines": lines,
         "phases": phases,
     }
@@ -280,7 +280,7 @@ def _rank_confusions(end: RunFinished) -> list[tuple[int, int, int]]:
     """Mistakes as (how often, the truth, the answer), the most frequent first."""
     found = [
         (times, truth, answer)
-        for truth, row in enumerate(end.confusion)
+        for truth, row in enumerate(end.confusion_matrix)
         for answer, times in enumerate(row)
         if times and truth != answer
     ]
@@ -307,7 +307,7 @@ def _build_matrix(end: RunFinished) -> dict[str, Any] | None:
                     for answer, count in enumerate(row)
                 ],
             }
-            for number, (name, row) in enumerate(zip(names, end.confusion, strict=True))
+            for number, (name, row) in enumerate(zip(names, end.confusion_matrix, strict=True))
         ],
     }
 
@@ -315,7 +315,7 @@ def _build_matrix(end: RunFinished) -> dict[str, Any] | None:
 def _build_classes(end: RunFinished) -> dict[str, Any]:
     """Each class with its interval, the lowest score first, and which gaps are clear: judged as
     the page of the run does."""
-    parts = subgroups.score_confusion(end.confusion, end.classes)
+    parts = subgroups.score_confusion(end.confusion_matrix, end.classes)
     gaps = subgroups.describe_gaps(parts, subgroups.find_gaps(parts), "class")
     parts.sort(key=lambda part: (not part.tests, part.share or 0.0))
     return {
@@ -388,13 +388,13 @@ def suggest_next_steps(
         if better and better != end.approach:
             told.append(f"Use {_approach_title(better)} rather than the run of this report.")
     facts = run_facts(events)
-    if narrate(facts, [MEMORISING_RULE]).rows:
+    if narrate(facts, [MEMORISING_RULE]).rules:
         told.append(
             f"It has {format_percent(facts.train_share)} of the examples right that it learned from, "
             f"and {format_percent(facts.check_share)} of those held out: it learns them by heart. More "
             "examples would help more than more training."
         )
-    ends = [event.why for event in events if isinstance(event, PhaseDone)]
+    ends = [event.stop_reason for event in events if isinstance(event, PhaseDone)]
     last = looks[-1] if looks else None
     # The lowest loss at the last look: it was still learning.
     falling = last and last.loss <= min(look.loss for look in looks if look.phase == last.phase)
@@ -521,11 +521,11 @@ RELIABILITY_SIZE, RELIABILITY_LEFT, RELIABILITY_RIGHT, RELIABILITY_TOP, RELIABIL
 def _build_reliability_diagram(answered: PredictionsRecorded | None) -> dict[str, Any] | None:
     """How sure it said it was against how often it was right, as places in a drawing; None where
     it gave no probabilities."""
-    if answered is None or not answered.sure:
+    if answered is None or not answered.best_confidence:
         return None
-    right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
-    found = reliability_bins(answered.sure, right)
-    start = max(0, math.floor(10 * min(one.said for one in found) - 0.5)) / 10
+    right = [a == b for a, b in zip(answered.labels, answered.predictions, strict=True)]
+    found = reliability_bins(answered.best_confidence, right)
+    start = max(0, math.floor(10 * min(one.mean_confidence for one in found) - 0.5)) / 10
 
     def along(share: float) -> float:
         return round(
@@ -546,14 +546,14 @@ def _build_reliability_diagram(answered: PredictionsRecorded | None) -> dict[str
         "down": [{"at": up(n / 4), "says": f"{25 * n}"} for n in range(5)],
         "along": [{"at": along(tick), "says": f"{100 * tick:.0f}"} for tick in ticks],
         "same": {"from": up(start), "to": up(1)},
-        "line": " ".join(f"{along(one.said)},{up(one.share)}" for one in found),
+        "line": " ".join(f"{along(one.mean_confidence)},{up(one.accuracy)}" for one in found),
         "points": [
             {
-                "x": along(one.said),
-                "y": up(one.share),
+                "x": along(one.mean_confidence),
+                "y": up(one.accuracy),
                 "low": up(one.right_low),
                 "high": up(one.right_high),
-                "says": f"says {format_percent(one.said)}: right {one.right:,} of {one.count:,}",
+                "says": f"says {format_percent(one.mean_confidence)}: right {one.right:,} of {one.count:,}",
             }
             for one in found
         ],
@@ -561,8 +561,8 @@ def _build_reliability_diagram(answered: PredictionsRecorded | None) -> dict[str
         f"{'group' if len(found) == 1 else 'groups'} of answers. The numbers stand in the table "
         "below.",
         "rows": found,
-        "told": calibration_text.describe_calibration(answered.sure, right),
-        "corrected": bool(answered.calibrated),
+        "told": calibration_text.describe_calibration(answered.best_confidence, right),
+        "corrected": bool(answered.calibrated_confidence),
     }
 
 
@@ -573,13 +573,13 @@ def render_stored_report(
     run: Run, *, answers: Mapping[str, str] | None = None, owner: bool = True
 ) -> str:
     """The report of a run in the store, for its `owner` or for others. Raises `NoReport`."""
-    events = [event for _, event in get_store().events(run.id)]
+    events = [event for _, event in get_store().read_events(run.id)]
     return render_report(run, events, find_comparison(run), answers=answers, owner=owner)
 
 
 def find_comparison(run: Run) -> dict[str, Any] | None:
     """The end of the newest comparison that the run was part of."""
-    for one in get_store().of_visitor(run.visitor, kind="compare"):
+    for one in get_store().list_runs(run.visitor, kind="compare"):
         if one.state == FINISHED and run.id in [lane.get("run") for lane in one.result["runs"]]:
             return one.result
     return None

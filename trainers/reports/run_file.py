@@ -60,11 +60,11 @@ def export_run(store: Store, run: str) -> str:
 
 
 def _build_document(store: Store, run: str) -> dict[str, Any]:
-    found, past = store.find(run), store.past(run)
+    found, past = store.get_run(run), store.get_summary(run)
     if not found.is_over:
         raise BadFile("This run is not over yet. Wait for its end, or stop it; then download it.")
-    told = [event for _, event in store.events(run)]
-    parts = [event.run for event in told if isinstance(event, ComparisonRunStarted)]
+    told = [event for _, event in store.read_events(run)]
+    parts = [event.run_id for event in told if isinstance(event, ComparisonRunStarted)]
     numbers = {key: str(number) for number, key in enumerate(parts)}
     document = {
         "thaw_run": FORMAT_VERSION,
@@ -101,7 +101,7 @@ def _rename_runs(event: Event, names: Mapping[str, str]) -> Event:
     """The event with other ids for the runs of a comparison; "" for one that has none."""
     match event:
         case ComparisonRunStarted() | ComparisonRunDone():
-            return replace(event, run=names.get(event.run, ""))
+            return replace(event, run=names.get(event.run_id, ""))
         case ComparisonDone():
             rows = [row | {"run": names.get(row.get("run"), "")} for row in event.runs]
             return replace(event, runs=rows)
@@ -153,7 +153,7 @@ def _save(store: Store, read: _ParsedFile, visitor: str, part_of: str | None = N
         changes["visitor"] = visitor
     # What has no name here is told by the one that it had.
     foreign = changes["data"] != read.plan.data and not file.name
-    store.keep(
+    store.import_run(
         key,
         replace(read.plan, **changes),
         visitor,
@@ -231,9 +231,9 @@ def _parse_plan(file: _RunFile, events: list[Event]) -> Any:
     except (TypeError, AttributeError):
         raise _bad_file("Its plan names no data") from None
     try:
-        plan = _validate_as(jobs.KINDS[file.kind].job, settings)
+        plan = _validate_as(jobs.KINDS[file.kind].job_type, settings)
         if isinstance(plan, jobs.Comparison):
-            plan.plans()  # raises where one could never run
+            plan.make_plans()  # raises where one could never run
     except ValidationError as error:
         raise _bad_file(_describe_error(error, "plan")) from None
     except BadPlan as error:
@@ -287,8 +287,8 @@ def _check_run(file: _RunFile, plan: Any, events: list[Event]) -> Iterator[str]:
     watching = next((event for event in events if isinstance(event, WatchedExamples)), None)
     watched = len(watching.labels) if watching else 0
     looks = [event for event in events if isinstance(event, ValidationDone)]
-    mapped = next((len(look.points) for look in looks if look.points), 0)
-    if looks and not any(look.best for look in looks):
+    mapped = next((len(look.map_points) for look in looks if look.map_points), 0)
+    if looks and not any(look.is_best for look in looks):
         yield "None of its looks at the checks is the best"
     for number, event in enumerate(events, 1):
         where, fields = f"Event {number} ({event.tag})", vars(event)
@@ -306,12 +306,12 @@ def _check_run(file: _RunFile, plan: Any, events: list[Event]) -> Iterator[str]:
                 if about != (plan.approach, file.plan["data"], classes) or not classes:
                     yield f"{where} is about something else than the plan"
             case PredictionsRecorded():
-                for said in (event.sureness, event.calibrated):
-                    if len(said) not in (0, len(event.answers)) or not _are_fractions(said):
+                for said in (event.confidence, event.calibrated_confidence):
+                    if len(said) not in (0, len(event.predictions)) or not _are_fractions(said):
                         yield f"{where} is sure in a way that does not fit its answers"
             case CalibrationDone():
                 if (
-                    not _are_fractions(event.sureness)
+                    not _are_fractions(event.confidence)
                     or not MIN_TEMPERATURE <= event.temperature <= MAX_TEMPERATURE
                 ):
                     yield f"{where} has a sureness or a temperature that cannot be"
@@ -319,23 +319,31 @@ def _check_run(file: _RunFile, plan: Any, events: list[Event]) -> Iterator[str]:
                 pictures = any(shown.startswith("data:") for shown in event.inputs)
                 if pictures and not all(map(IMAGE_DATA_URI.fullmatch, event.inputs)):
                     yield f"{where} has a picture that is none"
-                if len(event.mapped) not in (0, mapped) or min(event.mapped, default=0) < 0:
+                if (
+                    len(event.map_indices) not in (0, mapped)
+                    or min(event.map_indices, default=0) < 0
+                ):
                     yield f"{where} has a map that does not fit"
             case PhaseStarted():
-                for part in event.parts:
+                for part in event.blocks:
                     _validate_as(_Block, part)
             case WeightsCompared():
-                for part in event.parts:
+                for part in event.blocks:
                     _validate_as(_ChangedBlock, part)
                     if (part["change"] or 0) < 0:
                         yield f"{where} has a change below zero"
             case ValidationDone():
-                if len(event.watched) != watched or len(event.point_labels) not in (0, mapped):
+                if len(event.watched_predictions) != watched or len(event.map_labels) not in (
+                    0,
+                    mapped,
+                ):
                     yield f"{where} does not fit what was watched before"
-                if len(event.points) not in (0, mapped) or any(len(at) != 2 for at in event.points):
+                if len(event.map_points) not in (0, mapped) or any(
+                    len(at) != 2 for at in event.map_points
+                ):
                     yield f"{where} has a map that does not fit"
     if isinstance(last, RunFinished):
-        rows = [len(row) for row in last.confusion]
+        rows = [len(row) for row in last.confusion_matrix]
         if rows != [len(classes)] * len(classes) or last.test_examples < 1:
             yield "Its score does not fit its classes"
 
@@ -354,10 +362,10 @@ def _check_comparison(file: _RunFile, _: Any, events: list[Event]) -> Iterator[s
             case ComparisonRunStarted() | ComparisonRunDone():
                 named = [event.approach]
             case PilotDone():
-                named = [event.article, event.trusted]
+                named = [event.article_advice, event.advice]
             case ComparisonDone():
                 ended = [_validate_as(RunFinished, row) for row in event.runs]
-                for row in event.against_advised.values():
+                for row in event.differences_to_advice.values():
                     _validate_as(_Difference, row)
                 if event.outcome not in ("right", "wrong", "cannot tell", ""):
                     yield f"{where} has an outcome that there is not"
@@ -369,8 +377,8 @@ def _check_comparison(file: _RunFile, _: Any, events: list[Event]) -> Iterator[s
                     for name in FRACTION_FIELDS[2:]
                 ):
                     yield f"{where} has a share that is not between 0 and 1"
-                named = [event.advised_article, event.advised, *event.failed]
-                named += [*event.against_advised, *(one.approach for one in ended)]
+                named = [event.article_advice, event.advice, *event.failures]
+                named += [*event.differences_to_advice, *(one.approach for one in ended)]
         if unknown := set(named) - set(APPROACHES):
             yield f"{where} names an approach that there is not ({min(unknown)[:40]!r})"
 

@@ -11,7 +11,7 @@ from trainers.plan import Plan
 def describe_score(end: RunFinished, mark: str = "") -> str:
     """The score as a person would say it; `mark` goes round the numbers (Markdown's **)."""
     return (
-        f"{mark}{end.test_right} of {end.test_examples}{mark} test examples right. With other test "
+        f"{mark}{end.test_correct} of {end.test_examples}{mark} test examples right. With other test "
         f"examples of the same kind it would most likely be between "
         f"{mark}{end.test_accuracy_low:.0%}{mark} and {mark}{end.test_accuracy_high:.0%}{mark}."
     )
@@ -24,14 +24,14 @@ def compare_with_baseline(
     that was not measured, or on what both had learned from."""
     if not (started and started.validation_examples and baseline and looks):
         return ""
-    kept = [look for look in looks if look.best][-1]  # whose weights were tested
+    kept = [look for look in looks if look.is_best][-1]  # whose weights were tested
     gain = (kept.accuracy - baseline.accuracy) * 100
     title = APPROACHES[started.approach].title.lower()
     if abs(gain) < 0.5:
         return f"On the checks, {title} is level with no training at all."
     word = "above" if gain > 0 else "below"
     told = f"On the checks, {title} is {abs(gain):.0f} points {word} no training at all."
-    if all(look.best for look in looks):  # too few checks to choose by
+    if all(look.is_best for look in looks):  # too few checks to choose by
         return told
     return (
         f"{told} (The checks also chose when to stop, so this flatters a little; the test score "
@@ -56,12 +56,12 @@ def format_command(plan: Plan) -> str:
     """The run from a terminal."""
     words = {"data": plan.data, "approach": plan.approach, "backbone": plan.backbone}
     words |= {"seconds": f"{plan.seconds:g}", "seed": str(plan.seed)}
-    if plan.per_class is not None:
-        words["per-class"] = str(plan.per_class)
-    if plan.mends:
-        words["mends"] = ",".join(plan.mends)
-    if plan.what_learns != "auto" and plan.approach in ("fine_tune", "hybrid"):
-        words["what-learns"] = plan.what_learns
+    if plan.examples_per_class is not None:
+        words["per-class"] = str(plan.examples_per_class)
+    if plan.fixes:
+        words["mends"] = ",".join(plan.fixes)
+    if plan.trainable != "auto" and plan.approach in ("fine_tune", "hybrid"):
+        words["what-learns"] = plan.trainable
     # Quoted: a plan may come from a stranger's file, and people paste this into a shell.
     told = " ".join(f"--{name} {quote(word)}" for name, word in words.items())
     return f"python -m trainers run {told}"

@@ -13,9 +13,9 @@ from trainers.evaluation.verdict import Verdict
 
 
 class Explanation(NamedTuple):
-    found: dict[str, Any]  # `guide.misled.Diagnosis` as JSON; {} where it was not the rules
-    why: str  # what misled: a line for each thing; "" where nothing did
-    to_do: str  # likewise
+    diagnosis: dict[str, Any]  # `guide.misled.Diagnosis` as JSON; {} where it was not the rules
+    reason: str  # what misled: a line for each thing; "" where nothing did
+    next_steps: str  # likewise
 
 
 NO_EXPLANATION = Explanation({}, "", "")
@@ -43,7 +43,9 @@ def explain_wrong_advice(
     if not by_article and not by_us:
         return NO_EXPLANATION
     found = (
-        diagnose(Answers.of(answers), verdict.best, measured) if answers and by_article else None
+        diagnose(Answers.from_mapping(answers), verdict.best, measured)
+        if answers and by_article
+        else None
     )
     why = _explain_diagnosis(found, says) if found else []
     if by_us and tried:
@@ -142,8 +144,10 @@ def _suggest_next_steps(
         use += " here, as the trial said" if tried else " here"
     else:
         use = f"{best} here"
-    if verdict.enough:
-        use += f"; or {_approach_title(verdict.enough)}: then no network need be trained"
+    if verdict.sufficient_baseline:
+        use += (
+            f"; or {_approach_title(verdict.sufficient_baseline)}: then no network need be trained"
+        )
     told = [f"Use {use}."]
     if found and found.by == "answers":
         told += [

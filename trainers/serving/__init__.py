@@ -36,14 +36,14 @@ class Endpoint(NamedTuple):
     load: str  # "module:function", resolved where the model is: importing this file brings no torch
     # "opened": called once, function(opened, inputs, **options) -> a dict for each input.
     # "model": called for each input, function(kept, input, **options) -> a dict of plain values.
-    takes: str
+    argument: str
 
 
 ENDPOINTS = {
-    "answer": Endpoint("trainers.serving.model:predict_inputs", takes="opened"),
-    "starters": Endpoint("trainers.serving.model:sample_test_inputs", takes="opened"),
-    "explain": Endpoint("trainers.serving.attribution:explain_inputs", takes="opened"),
-    "tested": Endpoint("trainers.serving.model:predict_test_inputs", takes="opened"),
+    "answer": Endpoint("trainers.serving.model:predict_inputs", argument="opened"),
+    "starters": Endpoint("trainers.serving.model:sample_test_inputs", argument="opened"),
+    "explain": Endpoint("trainers.serving.attribution:explain_inputs", argument="opened"),
+    "tested": Endpoint("trainers.serving.model:predict_test_inputs", argument="opened"),
 }
 
 
@@ -62,12 +62,12 @@ class Prediction:
     error: str = ""  # why this one has no answer
 
     @property
-    def best(self) -> int:
+    def label(self) -> int:
         """The class that is answered. Raises ValueError for an `error`."""
         return max(range(len(self.sureness)), key=self.sureness.__getitem__)
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> "Prediction":
+    def from_dict(cls, found: dict[str, Any]) -> "Prediction":
         known = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in found.items() if name in known})
 
@@ -76,7 +76,10 @@ def predict(
     run: str, inputs: Sequence[RawInput], timeout_seconds: float = TIMEOUT_SECONDS
 ) -> list[Prediction]:
     """An answer to each of at most `AT_ONCE` inputs. Raises `CannotAnswer`."""
-    return [Prediction.of(found) for found in call_endpoint("answer", run, inputs, timeout_seconds)]
+    return [
+        Prediction.from_dict(found)
+        for found in call_endpoint("answer", run, inputs, timeout_seconds)
+    ]
 
 
 def call_endpoint(
@@ -91,7 +94,7 @@ def call_endpoint(
     look_up(ENDPOINTS, verb, "kind of question")
     told, blobs = pack_inputs(inputs)
     asked = {"verb": verb, "run": run, "inputs": told, "options": options}
-    return get_client().found(asked, blobs, timeout_seconds)
+    return get_client().request(asked, blobs, timeout_seconds)
 
 
 def pack_inputs(inputs: Sequence[RawInput]) -> tuple[list[dict[str, Any]], list[bytes]]:
@@ -149,17 +152,17 @@ class LoadStatus:
 def poll_loading(run: str) -> LoadStatus:
     """Has the model of `run` loaded, unless it is, and says at once how far that is. An error stays
     until `reopen`."""
-    return _load_status(get_client().opening(run))
+    return _load_status(get_client().start_loading(run))
 
 
 def retry_loading(run: str) -> None:
     """Forgets what went wrong: the next `opening` tries again."""
-    get_client().forget(run)
+    get_client().forget_load(run)
 
 
 def _load_status(asked: PendingRequest) -> LoadStatus:
     if asked.error:
         return LoadStatus(False, error=asked.error)
-    if asked.over:
+    if asked.is_done:
         return LoadStatus(True, "Ready", 1.0)
     return LoadStatus(False, **asked.progress)

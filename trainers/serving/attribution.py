@@ -229,14 +229,15 @@ def explain_inputs(
     # As sure as the answers that it is asked about.
     temperature = opened.temperature
     return [
-        explain(opened.kept, one, label, as_one=as_one, temperature=temperature) for one in inputs
+        explain(opened.saved_model, one, label, as_one=as_one, temperature=temperature)
+        for one in inputs
     ]
 
 
 def _load_test_example(plan: Plan, item: int) -> tuple[np.ndarray | str, bool]:
     """A test example, in the order of `Answered`; and whether they come as one array."""
     # The split never changes, so one training example of each class is enough to read it.
-    inputs = datasets.get_dataset(plan.data).data(1, plan.seed, plan.mends).test.inputs
+    inputs = datasets.get_dataset(plan.data).load_splits(1, plan.seed, plan.fixes).test.inputs
     if not 0 <= item < len(inputs):
         raise ExplanationError(
             f"There is no test example {item}: there are {len(inputs):,}, from 0."

@@ -35,21 +35,23 @@ class PendingRequest:
 
     def __init__(self) -> None:
         self.progress: dict[str, Any] = {}
-        self.found: list[dict[str, Any]] | None = None
+        self.result: list[dict[str, Any]] | None = None
         self.error = ""
-        self.died = False
-        self._over = threading.Event()
+        self.process_died = False
+        self._done_event = threading.Event()
 
     @property
-    def over(self) -> bool:
-        return self._over.is_set()
+    def is_done(self) -> bool:
+        return self._done_event.is_set()
 
     def wait(self, seconds: float) -> bool:
-        return self._over.wait(seconds)
+        return self._done_event.wait(seconds)
 
-    def end(self, found: list[dict[str, Any]] | None, error: str = "", died: bool = False) -> None:
-        self.found, self.error, self.died = found, error, died
-        self._over.set()
+    def finish(
+        self, found: list[dict[str, Any]] | None, error: str = "", died: bool = False
+    ) -> None:
+        self.result, self.error, self.process_died = found, error, died
+        self._done_event.set()
 
 
 class InferenceClient:
@@ -58,66 +60,68 @@ class InferenceClient:
     def __init__(self) -> None:
         self.process: subprocess.Popen | None = None
         self._lock = threading.Lock()  # of what stands below, and of what is started
-        self._writing = threading.Lock()  # a large question must not keep an answer from its owner
-        self._waiting: dict[int, tuple[subprocess.Popen, PendingRequest]] = {}
-        self._number = 0
-        self._openings: dict[str, PendingRequest] = {}
-        self._reading: threading.Thread | None = None
+        self._write_lock = (
+            threading.Lock()
+        )  # a large question must not keep an answer from its owner
+        self._pending: dict[int, tuple[subprocess.Popen, PendingRequest]] = {}
+        self._last_id = 0
+        self._loads: dict[str, PendingRequest] = {}
+        self._reader_thread: threading.Thread | None = None
         atexit.register(self.close)
 
-    def found(
+    def request(
         self, question: dict[str, Any], blobs: list[bytes], seconds: float
     ) -> list[dict[str, Any]]:
         """The answer. Raises `CannotAnswer`."""
         until = time.monotonic() + seconds
         for attempt in range(MAX_ATTEMPTS):
-            asked = self.asked(question, blobs)
+            asked = self.submit(question, blobs)
             if not asked.wait(max(0.0, until - time.monotonic())):
                 raise InferenceError(
                     f"There was no answer within {seconds:.0f} seconds. The computer may be very "
                     "busy, or the model large: try again, with fewer inputs."
                 )
-            if not asked.died or attempt == MAX_ATTEMPTS - 1:
+            if not asked.process_died or attempt == MAX_ATTEMPTS - 1:
                 break
         if asked.error:
             raise InferenceError(asked.error)
-        return asked.found or []
+        return asked.result or []
 
-    def asked(self, question: dict[str, Any], blobs: list[bytes] | None = None) -> PendingRequest:
+    def submit(self, question: dict[str, Any], blobs: list[bytes] | None = None) -> PendingRequest:
         """The question, handed on; at once. It ends with an error where that cannot be."""
         asked, number = PendingRequest(), -1
         try:
             with self._lock:
-                process = self._alive()
-                self._number += 1
-                number = self._number
-                self._waiting[number] = process, asked
-            with self._writing:
+                process = self._ensure_process()
+                self._last_id += 1
+                number = self._last_id
+                self._pending[number] = process, asked
+            with self._write_lock:
                 protocol.send(process.stdin, question | {"id": number}, blobs or [])
         except protocol.FrameError:
-            self._forgotten(number)
-            asked.end(None, "That is too much at once. Ask in smaller parts.")
+            self._drop_request(number)
+            asked.finish(None, "That is too much at once. Ask in smaller parts.")
         except (OSError, ValueError) as error:  # it cannot be started, or died just now
-            self._forgotten(number)
+            self._drop_request(number)
             logging.warning("The answering process took no question: %s", error)
-            asked.end(None, PROCESS_DIED_MESSAGE, died=True)
+            asked.finish(None, PROCESS_DIED_MESSAGE, died=True)
         return asked
 
-    def opening(self, run: str) -> PendingRequest:
+    def start_loading(self, run: str) -> PendingRequest:
         """The question that has `run` loaded, as far as it is; asked again where the process that
         had it is gone."""
-        known = self._openings.get(run)
-        if known and known.over and not known.error and not self._runs():
+        known = self._loads.get(run)
+        if known and known.is_done and not known.error and not self._is_running():
             known = None
         if known is None:
-            known = self.asked({"verb": "open", "run": run, "inputs": [], "options": {}})
-            while len(self._openings) >= MAX_TRACKED_LOADS:
-                self._openings.pop(next(iter(self._openings)), None)
-            self._openings[run] = known
+            known = self.submit({"verb": "open", "run": run, "inputs": [], "options": {}})
+            while len(self._loads) >= MAX_TRACKED_LOADS:
+                self._loads.pop(next(iter(self._loads)), None)
+            self._loads[run] = known
         return known
 
-    def forget(self, run: str) -> None:
-        self._openings.pop(run, None)
+    def forget_load(self, run: str) -> None:
+        self._loads.pop(run, None)
 
     def close(self) -> None:
         """Ends the process."""
@@ -130,46 +134,48 @@ class InferenceClient:
             process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             process.kill()
-        self._reading.join()
-        self._openings.clear()
+        self._reader_thread.join()
+        self._loads.clear()
 
-    def _runs(self) -> bool:
+    def _is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def _alive(self) -> subprocess.Popen:
-        if not self._runs():
+    def _ensure_process(self) -> subprocess.Popen:
+        if not self._is_running():
             self.process = start_process()
-            self._reading = threading.Thread(target=self._read, args=(self.process,), daemon=True)
-            self._reading.start()
+            self._reader_thread = threading.Thread(
+                target=self._read_responses, args=(self.process,), daemon=True
+            )
+            self._reader_thread.start()
         return self.process
 
-    def _read(self, process: subprocess.Popen) -> None:
+    def _read_responses(self, process: subprocess.Popen) -> None:
         """Hands each answer to who waits for it, until the process ends."""
         try:
             while frame := protocol.receive(process.stdout):
                 message, _ = frame
-                _, asked = self._waiting.get(message["id"], (None, None))
+                _, asked = self._pending.get(message["id"], (None, None))
                 if asked and "progress" in message:
                     asked.progress = message["progress"]
                 elif asked:
-                    self._forgotten(message["id"])
-                    asked.end(message.get("found"), message.get("error", ""))
+                    self._drop_request(message["id"])
+                    asked.finish(message.get("found"), message.get("error", ""))
         except (protocol.FrameError, OSError) as error:
             logging.warning("The answering process was not understood: %s", error)
             process.kill()
         process.wait()
         process.stdout.close()
-        with self._writing, suppress(OSError):  # what it had not read is lost
+        with self._write_lock, suppress(OSError):  # what it had not read is lost
             process.stdin.close()
         with self._lock:
-            lost = [number for number, (of, _) in self._waiting.items() if of is process]
-            died = [self._waiting.pop(number)[1] for number in lost]
+            lost = [number for number, (of, _) in self._pending.items() if of is process]
+            died = [self._pending.pop(number)[1] for number in lost]
         for asked in died:
-            asked.end(None, PROCESS_DIED_MESSAGE, died=True)
+            asked.finish(None, PROCESS_DIED_MESSAGE, died=True)
 
-    def _forgotten(self, number: int) -> None:
+    def _drop_request(self, number: int) -> None:
         with self._lock:
-            self._waiting.pop(number, None)
+            self._pending.pop(number, None)
 
 
 def start_process() -> subprocess.Popen:

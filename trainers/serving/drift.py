@@ -28,8 +28,8 @@ class ClassShift(NamedTuple):
 
     label: int
     count: int
-    of: int
-    tested: float  # its share of the answers to the test
+    total: int
+    test_share: float  # its share of the answers to the test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,16 @@ class Drift:
     """How inputs differ from the test's examples, as far as their number carries it."""
 
     count: int
-    tested: int
-    unlike: int | None  # anything that the model learned from; None: cannot be told
-    unlike_tested: float | None  # share of the test's examples
-    more_unlike: bool
+    test_count: int
+    ood_count: int | None  # anything that the model learned from; None: cannot be told
+    test_ood_share: float | None  # share of the test's examples
+    has_more_ood: bool
     distance: str  # from what was learned: "farther", "nearer", or "" for no difference
-    odd: ClassShift | None  # None: the answers are mixed as in the test
+    class_shift: ClassShift | None  # None: the answers are mixed as in the test
 
     @property
-    def differs(self) -> bool:
-        return self.more_unlike or bool(self.distance or self.odd)
+    def has_drift(self) -> bool:
+        return self.has_more_ood or bool(self.distance or self.class_shift)
 
 
 def detect_drift(given: Sequence[Prediction], tested: Sequence[Prediction]) -> Drift | None:
@@ -59,12 +59,12 @@ def detect_drift(given: Sequence[Prediction], tested: Sequence[Prediction]) -> D
     unlike = [sum(bool(one.unlike) for one in some) for some in (given, tested)]
     return Drift(
         count=len(given),
-        tested=len(tested),
-        unlike=unlike[0] if judged else None,
-        unlike_tested=unlike[1] / len(tested) if judged else None,
-        more_unlike=judged and _is_share_higher(unlike[0], len(given), unlike[1], len(tested)),
+        test_count=len(tested),
+        ood_count=unlike[0] if judged else None,
+        test_ood_share=unlike[1] / len(tested) if judged else None,
+        has_more_ood=judged and _is_share_higher(unlike[0], len(given), unlike[1], len(tested)),
         distance=_compare_distances(given, tested) if judged else "",
-        odd=_find_class_shift(given, tested),
+        class_shift=_find_class_shift(given, tested),
     )
 
 
@@ -85,7 +85,7 @@ def _find_class_shift(
 ) -> ClassShift | None:
     # Answers to what is unlike anything known mean nothing, on either side. And the test's answers,
     # not its labels: what a model confuses it confuses in both.
-    here, there = ([one.best for one in some if not one.unlike] for some in (given, tested))
+    here, there = ([one.label for one in some if not one.unlike] for some in (given, tested))
     if min(len(here), len(there)) < MIN_ANSWERS:
         return None
     classes = len(given[0].sureness)
@@ -120,14 +120,14 @@ def describe_drift(found: Drift | None, classes: Sequence[str], count: int) -> l
             "Whether they look like what it was tested on is not said: it was tested on fewer than "
             f"{MIN_ANSWERS} examples."
         ]
-    told = [_describe_ood(found)] if found.unlike is not None else []
-    if found.distance and not found.more_unlike:
+    told = [_describe_ood(found)] if found.ood_count is not None else []
+    if found.distance and not found.has_more_ood:
         told.append(
             f"They lie {found.distance} {'from' if found.distance == 'farther' else 'to'} what it "
             "learned from than the test's examples do."
         )
-    if found.odd:
-        label, times, of, share = found.odd
+    if found.class_shift:
+        label, times, of, share = found.class_shift
         more = "more" if times / of > share else "less"
         told.append(
             f"It answers {classes[label]} {more} often than in its test: {times:,} of {of:,} times "
@@ -137,20 +137,20 @@ def describe_drift(found: Drift | None, classes: Sequence[str], count: int) -> l
 
 
 def _describe_ood(found: Drift) -> str:
-    share = found.unlike / found.count
-    are = "is" if found.unlike == 1 else "are"
+    share = found.ood_count / found.count
+    are = "is" if found.ood_count == 1 else "are"
     told = (
-        f"{found.unlike:,} of {found.count:,} ({_format_percent(share)}) {are} unlike anything it learned "
+        f"{found.ood_count:,} of {found.count:,} ({_format_percent(share)}) {are} unlike anything it learned "
         "from"
     )
-    there = _format_percent(found.unlike_tested)
-    if found.more_unlike:
+    there = _format_percent(found.test_ood_share)
+    if found.has_more_ood:
         return f"{told}; that is more than the {there} to expect after its test."
     return f"{told}; in its test it was {there}, so that is nothing out of the ordinary."
 
 
 def _suggest_action(found: Drift) -> str:
-    if found.more_unlike or found.distance == "farther":
+    if found.has_more_ood or found.distance == "farther":
         return (
             "So its test score need not hold for these. Check some of its answers by hand; if many "
             "are wrong, add such examples, with their right answers, to its training data."
@@ -160,7 +160,7 @@ def _suggest_action(found: Drift) -> str:
             "So it may do better on these than on what is really new. Make sure that they are none "
             "of the examples it learned from."
         )
-    if found.odd:
+    if found.class_shift:
         return (
             "Either the classes really are mixed in another way here, or it confuses them more: "
             "look at some of its answers before you count on them."

@@ -51,12 +51,12 @@ ProgressCallback = Callable[[str, float], None]  # what is happening, and how fa
 class OodDetector:
     """The backbone as it came, and what it makes of the training examples."""
 
-    body: Encoder
-    known: KnnOod
+    encoder: Encoder
+    knn: KnnOod
 
     @property
-    def bytes(self) -> int:
-        return _count_parameter_bytes(self.body) + self.known.known.nbytes
+    def nbytes(self) -> int:
+        return _count_parameter_bytes(self.encoder) + self.knn.train_features.nbytes
 
 
 _detectors: OrderedDict[tuple, OodDetector] = OrderedDict()  # runs on the same data share one
@@ -64,7 +64,7 @@ _detectors: OrderedDict[tuple, OodDetector] = OrderedDict()  # runs on the same 
 
 def get_detector(plan: Plan, data: DatasetSplits, tell: ProgressCallback) -> OodDetector:
     """What an input is held against, of at most `MOST_KNOWN` training examples."""
-    key = (plan.backbone, plan.data, plan.per_class, plan.seed, plan.mends)
+    key = (plan.backbone, plan.data, plan.examples_per_class, plan.seed, plan.fixes)
     if judge := _detectors.get(key):
         return judge
     body = new_encoder(plan.backbone, pretrained=True).requires_grad_(False)
@@ -109,33 +109,37 @@ class LoadedModel:
 
     def __init__(self, run: Run, tell: ProgressCallback = lambda text, share: None) -> None:
         tell("Loading the model", 0.1)
-        self.run, self.kept = run, load_model(run)
+        self.run, self.saved_model = run, load_model(run)
         self.plan = Plan.from_json(run.result["repeat"])
         self.modality = datasets.get_dataset(self.plan.data).modality
-        likeness = isinstance(self.kept, SavedModel) and isinstance(
-            self.kept.model.head, CosineHead
+        likeness = isinstance(self.saved_model, SavedModel) and isinstance(
+            self.saved_model.model.head, CosineHead
         )
         measured = None if likeness else load_calibration(run)  # likenesses have no temperature
         self.temperature = measured.temperature if measured else 1.0
         tell("Reading what it learned from", 0.3)
         data = load_data(self.plan)
-        self.as_array = data is not None and isinstance(data.train.inputs, np.ndarray)
+        self.is_array_data = data is not None and isinstance(data.train.inputs, np.ndarray)
         # Then its own features are what an input is judged by, and need no second look.
-        self.as_it_came = isinstance(self.kept, SavedModel) and not _has_trained_encoder(run)
-        self.judge: OodDetector | None = None
-        self.why = self._doubt(data)  # in words, why there is nothing to hold an input against
-        if not self.why:
-            self.judge = get_detector(self.plan, data, tell)
+        self.has_frozen_encoder = isinstance(
+            self.saved_model, SavedModel
+        ) and not _has_trained_encoder(run)
+        self.detector: OodDetector | None = None
+        self.no_ood_reason = self._explain_no_detector(
+            data
+        )  # in words, why there is nothing to hold an input against
+        if not self.no_ood_reason:
+            self.detector = get_detector(self.plan, data, tell)
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
         """About what it holds in memory."""
-        known = self.judge.bytes if self.judge else 0
-        if isinstance(self.kept, baselines.ClassicalModel):
-            return known + sum(values.nbytes for values in self.kept.numbers.values())
-        return known + _count_parameter_bytes(self.kept.model)
+        known = self.detector.nbytes if self.detector else 0
+        if isinstance(self.saved_model, baselines.ClassicalModel):
+            return known + sum(values.nbytes for values in self.saved_model.tensors.values())
+        return known + _count_parameter_bytes(self.saved_model.model)
 
-    def _doubt(self, data: DatasetSplits | None) -> str:
+    def _explain_no_detector(self, data: DatasetSplits | None) -> str:
         if data is None:
             return f"{NO_OOD_MESSAGE}: the training data was deleted."
         if len(data.train.labels) < MIN_TRAIN_EXAMPLES:
@@ -145,44 +149,49 @@ class LoadedModel:
             return f"{NO_OOD_MESSAGE}: it takes the pre-trained backbone, which is not here."
         return ""
 
-    def judged(self, inputs: Sequence[str | np.ndarray]) -> list[dict[str, Any]]:
+    def predict(self, inputs: Sequence[str | np.ndarray]) -> list[dict[str, Any]]:
         """An answer to each text or picture: the fields of an `Answer`."""
-        sureness, features = self._seen(inputs)
+        sureness, features = self._forward(inputs)
         found = [
             {"sureness": _round_row(row)} for row in apply_temperature(sureness, self.temperature)
         ]
-        if self.judge is None:
-            return [one | {"why": self.why} for one in found]
+        if self.detector is None:
+            return [one | {"why": self.no_ood_reason} for one in found]
         if features is None:
             features = np.concatenate(
                 [
                     part.cpu().numpy()
-                    for group in self._prepared(self.judge.body, inputs)
-                    for part in extract_features(self.judge.body, group, torch.arange(len(group)))
+                    for group in self._prepare(self.detector.encoder, inputs)
+                    for part in extract_features(
+                        self.detector.encoder, group, torch.arange(len(group))
+                    )
                 ]
             )
-        known = self.judge.known
+        known = self.detector.knn
         distances = known.distances(features).tolist()
         return [
             one
             | {
-                "unlike": distance > known.limit,
+                "unlike": distance > known.threshold,
                 "distance": distance,
-                "limit": known.limit,
-                "rarer": known.rarer(distance),
+                "limit": known.threshold,
+                "rarer": known.tail_probability(distance),
             }
             for one, distance in zip(found, distances, strict=True)
         ]
 
-    def _seen(self, inputs: Sequence) -> tuple[np.ndarray, np.ndarray | None]:
+    def _forward(self, inputs: Sequence) -> tuple[np.ndarray, np.ndarray | None]:
         """Probabilities or likenesses, float (n, classes), and the features (n, F) where they are
         the judge's as well."""
-        if isinstance(self.kept, baselines.ClassicalModel):
-            return self.kept.sureness(inputs), None
-        model, prepared = self.kept.model, list(self._prepared(self.kept.body, inputs))
+        if isinstance(self.saved_model, baselines.ClassicalModel):
+            return self.saved_model.predict_proba(inputs), None
+        model, prepared = (
+            self.saved_model.model,
+            list(self._prepare(self.saved_model.encoder, inputs)),
+        )
         parts = [predict(model, group) for group in prepared]
         features, scores = (torch.cat(part) for part in zip(*parts, strict=True))
-        if self.kept.mirrored:  # the judge knows the plain features, the last layer the mean
+        if self.saved_model.mirrored:  # the judge knows the plain features, the last layer the mean
             of_mirrors = [
                 part
                 for group in prepared
@@ -194,12 +203,12 @@ class LoadedModel:
                 scores = model.head((features + torch.cat(of_mirrors)) / 2)
         if not isinstance(model.head, CosineHead):
             scores = scores.softmax(1)
-        return scores.cpu().numpy(), features.cpu().numpy() if self.as_it_came else None
+        return scores.cpu().numpy(), features.cpu().numpy() if self.has_frozen_encoder else None
 
-    def _prepared(self, body: Encoder, inputs: Sequence) -> list[Inputs]:
+    def _prepare(self, body: Encoder, inputs: Sequence) -> list[Inputs]:
         """The inputs made ready, in order. Pictures come as in training: those of a set that is one
         array are made small in another way than photos are."""
-        if not self.as_array:
+        if not self.is_array_data:
             return [body.prepare(inputs)]
         square = [_crop_to_square(picture) for picture in inputs]
         alike = groupby(square, key=lambda picture: picture.shape)
@@ -213,13 +222,15 @@ def _has_trained_encoder(run: Run) -> bool:
 
 
 def load_calibration(run: Run) -> CalibrationDone | None:
-    return find_calibration([event for _, event in get_store().events(run.id)])
+    return find_calibration([event for _, event in get_store().read_events(run.id)])
 
 
 def load_data(plan: Plan) -> DatasetSplits | None:
     """What a run learned from, or None where it is not here any more."""
     try:
-        return datasets.get_dataset(plan.data).data(plan.per_class, plan.seed, plan.mends)
+        return datasets.get_dataset(plan.data).load_splits(
+            plan.examples_per_class, plan.seed, plan.fixes
+        )
     except (BadUpload, UnknownKey, OSError):
         return None
 
@@ -241,7 +252,7 @@ def _round_row(row: np.ndarray) -> list[float]:
 
 def predict_inputs(opened: LoadedModel, inputs: Sequence[str | np.ndarray]) -> list[dict[str, Any]]:
     """An answer to each."""
-    found = opened.judged(inputs) if inputs else []
+    found = opened.predict(inputs) if inputs else []
     return [
         one if isinstance(given, str) else one | {"shown": _encode_thumbnail(given)}
         for one, given in zip(found, inputs, strict=True)
@@ -272,7 +283,7 @@ def predict_test_inputs(opened: LoadedModel, inputs: Sequence) -> list[dict[str,
     found, began = [], time.monotonic()
     while len(found) < len(some) and time.monotonic() - began < TEST_SECONDS:
         part = some[len(found) : len(found) + TEST_BATCH_SIZE]
-        found += opened.judged([data.test.inputs[item] for item in part])
+        found += opened.predict([data.test.inputs[item] for item in part])
     return found
 
 

@@ -23,20 +23,20 @@ class KnnOod:
     """What was learned from, as features float (N, F), N at least `FEWEST`."""
 
     def __init__(self, features: np.ndarray) -> None:
-        self.known = _normalise(features)
-        apart = 1 - self.known @ self.known.T
+        self.train_features = _normalise(features)
+        apart = 1 - self.train_features @ self.train_features.T
         np.fill_diagonal(apart, np.inf)
-        self.usual = np.sort(_mean_neighbour_distance(apart))
-        self.limit = float(np.quantile(self.usual, INLIER_QUANTILE))
+        self.train_distances = np.sort(_mean_neighbour_distance(apart))
+        self.threshold = float(np.quantile(self.train_distances, INLIER_QUANTILE))
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """Of each of `features` (n, F) to its nearest training examples: 0, the same direction, to
         2; float (n,)."""
-        return _mean_neighbour_distance(1 - _normalise(features) @ self.known.T)
+        return _mean_neighbour_distance(1 - _normalise(features) @ self.train_features.T)
 
-    def rarer(self, distance: float) -> float:
+    def tail_probability(self, distance: float) -> float:
         """Share of the training examples that lie at least as far from the others."""
-        return float((self.usual >= distance).mean())
+        return float((self.train_distances >= distance).mean())
 
 
 def _normalise(features: np.ndarray) -> np.ndarray:

@@ -49,22 +49,22 @@ class UnreadableInput(ValueError):
 class _Slot:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.opened: LoadedModel | None = None
+        self.model: LoadedModel | None = None
 
 
 class ModelCache:
     """The models asked last."""
 
     def __init__(self, most: int = MAX_MODELS, most_bytes: int = MAX_MODEL_BYTES) -> None:
-        self.most, self.most_bytes = most, most_bytes
+        self.max_models, self.max_bytes = most, most_bytes
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
-    def opened(self, run: str, tell: ProgressCallback) -> LoadedModel:
+    def get(self, run: str, tell: ProgressCallback) -> LoadedModel:
         """The model of the run, loaded if need be. Raises `NoSuchRun`, `NotKept`, and what loading
         raises."""
         try:
-            found = get_store().find(run)
+            found = get_store().get_run(run)
         except KeyError:  # deleted: nothing of it is to stay
             with self._lock:
                 self._slots.pop(run, None)
@@ -73,40 +73,40 @@ class ModelCache:
             slot = self._slots.setdefault(run, _Slot())
             self._slots.move_to_end(run)
         with slot.lock:  # who asks for a model that is being loaded waits for it
-            if slot.opened is None:
-                slot.opened = LoadedModel(found, tell)
-                self._trim()
-        return slot.opened
+            if slot.model is None:
+                slot.model = LoadedModel(found, tell)
+                self._evict()
+        return slot.model
 
-    def let_go(self) -> None:
+    def drop_deleted(self) -> None:
         """Of models whose run, or whose training data, was deleted since: nothing of them is to
         stay. Who asks for such a model again is answered without its data, or told."""
         with self._lock:
-            open_ = [(run, slot.opened) for run, slot in self._slots.items() if slot.opened]
+            open_ = [(run, slot.model) for run, slot in self._slots.items() if slot.model]
         for run, opened in open_:
-            if not _has_run(run) or (opened.judge and not has_data(opened.plan.data)):
+            if not _has_run(run) or (opened.detector and not has_data(opened.plan.data)):
                 with self._lock:
                     self._slots.pop(run, None)
         drop_deleted_detectors()
 
-    def _trim(self) -> None:
+    def _evict(self) -> None:
         """Lets go of those that were not asked for longest."""
         with self._lock:
-            open_ = [(run, slot.opened) for run, slot in self._slots.items() if slot.opened]
-            total = sum(opened.bytes for _, opened in open_)
-            while len(open_) > self.most or (total > self.most_bytes and len(open_) > 1):
+            open_ = [(run, slot.model) for run, slot in self._slots.items() if slot.model]
+            total = sum(opened.nbytes for _, opened in open_)
+            while len(open_) > self.max_models or (total > self.max_bytes and len(open_) > 1):
                 run, opened = open_.pop(0)
-                total -= opened.bytes
+                total -= opened.nbytes
                 del self._slots[run]
 
-    def runs(self) -> list[str]:
+    def list_runs(self) -> list[str]:
         with self._lock:
-            return [run for run, slot in self._slots.items() if slot.opened]
+            return [run for run, slot in self._slots.items() if slot.model]
 
 
 def _has_run(run: str) -> bool:
     try:
-        return bool(get_store().find(run))
+        return bool(get_store().get_run(run))
     except RunNotFound:
         return False
 
@@ -118,7 +118,7 @@ def handle_request(
     warm: ModelCache, question: dict[str, Any], blobs: Sequence[bytes], tell: ProgressCallback
 ) -> list[dict[str, Any]]:
     """What is found for each input. Raises what opening a model raises, and `UnknownKey`."""
-    opened = warm.opened(question["run"], tell)
+    opened = warm.get(question["run"], tell)
     if question["verb"] == "open":
         return []
     verb = look_up(ENDPOINTS, question["verb"], "kind of question")
@@ -131,7 +131,7 @@ def handle_request(
         if not given:
             return told
     else:
-        told = [function(opened.kept, one, **options) for one in good]
+        told = [function(opened.saved_model, one, **options) for one in good]
     rest = iter(told)
     return [
         {"error": str(one)} if isinstance(one, UnreadableInput) else next(rest) for one in given
@@ -196,7 +196,7 @@ def serve(into: BinaryIO, out: BinaryIO) -> None:
         while True:
             time.sleep(CLEANUP_INTERVAL_SECONDS)
             try:
-                warm.let_go()
+                warm.drop_deleted()
             except Exception:  # the database may be away for a while: the next round will do
                 logging.exception("What was deleted could not be let go of.")
 

@@ -22,7 +22,7 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "
 class TextTable(NamedTuple):
     names: list[str]  # of the columns
     rows: list[list[str]]  # each as long as `names`
-    guessed: int  # the column that is probably the text
+    text_column: int  # the column that is probably the text
     notices: list[str]
 
 
@@ -38,7 +38,9 @@ def read_table(name: str, content: bytes) -> TextTable:
             )
         head = [cell.strip() for cell in first[0]]
         header = (
-            table.named or _is_header(head, first[1:]) or head[0].casefold() in TEXT_COLUMN_NAMES
+            table.has_header
+            or _is_header(head, first[1:])
+            or head[0].casefold() in TEXT_COLUMN_NAMES
         )
         names = head if header else []
         names += [f"column {number}" for number in range(len(names) + 1, width + 1)]

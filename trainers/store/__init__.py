@@ -149,20 +149,22 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = engine.connect(url)
         migrations.upgrade(self.engine, metadata)
-        self._unheard: dict[str, int] = {}  # run -> its last event before an `append` that raised
+        self._unacknowledged: dict[
+            str, int
+        ] = {}  # run -> its last event before an `append` that raised
 
     # --- runs -----------------------------------------------------------------------------
 
-    def start(
+    def enqueue(
         self, plan: Any, visitor: str, *, worker: str | None = None, part_of: str | None = None
     ) -> str:
         """Queues a run, or another job, and hands back its id, which cannot be guessed; with
         `worker` it is that worker's at once (a terminal that runs it itself). `part_of`: the
         comparison that it belongs to."""
         with self.engine.begin() as sql:
-            return self.start_in(sql, plan, visitor, worker=worker, part_of=part_of)
+            return self.enqueue_in(sql, plan, visitor, worker=worker, part_of=part_of)
 
-    def start_in(
+    def enqueue_in(
         self,
         sql: Connection,
         plan: Any,
@@ -173,18 +175,18 @@ class Store:
     ) -> str:
         """`start` inside a transaction, with what must be there before a worker looks."""
         row = _new_row(plan, visitor, part_of)
-        row["machine"] = self._only_here(row["kind"])
+        row["machine"] = self._required_host(row["kind"])
         row["created"] = _later_than(sql, runs.c.created, runs.c.state == QUEUED)
         if worker:
             row |= {"state": RUNNING, "worker": worker, "claimed": time.time()}
-            row["beat"] = self._now()
+            row["beat"] = self._server_time()
         if part_of:  # whose it is by now: they may have signed in since it began
             whose = sql.scalar(select(runs.c.visitor).where(runs.c.id == part_of))
             row["visitor"] = whose or visitor
         sql.execute(insert(runs).values(row))
         return row["id"]
 
-    def find(self, run: str) -> Run:
+    def get_run(self, run: str) -> Run:
         """The run called `run`. Raises `NoSuchRun`."""
         with self.engine.connect() as sql:
             kept = select(runs).where(runs.c.id == run, runs.c.deleted.is_(None))
@@ -193,7 +195,7 @@ class Store:
             raise RunNotFound(run)
         return _run_from_row(row)
 
-    def of_visitor(self, visitor: str, limit: int = 50, kind: str = "run") -> list[Run]:
+    def list_runs(self, visitor: str, limit: int = 50, kind: str = "run") -> list[Run]:
         """The visitor's runs, or jobs of another kind, the newest first."""
         mine = select(runs).where(
             runs.c.visitor == visitor, runs.c.kind == kind, runs.c.deleted.is_(None)
@@ -202,21 +204,21 @@ class Store:
             rows = sql.execute(mine.order_by(runs.c.created.desc()).limit(limit)).mappings().all()
         return [_run_from_row(row) for row in rows]
 
-    def latest(self, kind: str, subject: str) -> Run | None:
+    def find_latest(self, kind: str, subject: str) -> Run | None:
         """The newest job of this kind about `subject`."""
         those = select(runs).where(runs.c.kind == kind, runs.c.subject == subject)
         with self.engine.connect() as sql:
             row = sql.execute(those.order_by(runs.c.created.desc()).limit(1)).mappings().first()
         return row and _run_from_row(row)
 
-    def read_by(self, visitor: str) -> set[str]:
+    def datasets_imported_by(self, visitor: str) -> set[str]:
         """Keys of the data that jobs of the visitor have read, wherever it lies."""
         led_to = runs.c.result["found"]["data"].as_string()
         theirs = (runs.c.kind == "read") & (runs.c.visitor == visitor) & led_to.is_not(None)
         with self.engine.connect() as sql:
             return set(sql.scalars(select(led_to).where(theirs)))
 
-    def forget_examples(self, subject: str) -> None:
+    def erase_examples(self, subject: str) -> None:
         """Takes out of the runs on `subject` what they kept of its examples; scores stay."""
         scrub_marker_path().touch()
         with self.engine.begin() as sql:
@@ -248,7 +250,7 @@ class Store:
                         .values(event=json.dumps(kept))
                     )
 
-    def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
+    def read_events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
         """The run's events with numbers above `after`, which count from 1, in order."""
         newer = select(events.c.number, events.c.event).where(
             events.c.run == run, events.c.number > after
@@ -264,8 +266,8 @@ class Store:
         ends = any(type(event) in END_EVENTS for event in new)
         with self.engine.connect() as sql, _durable_commit(sql, ends):
             with sql.begin():
-                self._append(sql, run, new, self._unheard)
-            self._unheard.pop(run, None)
+                self._append(sql, run, new, self._unacknowledged)
+            self._unacknowledged.pop(run, None)
 
     def _append(
         self,
@@ -280,7 +282,7 @@ class Store:
         alive = sql.execute(
             update(runs)
             .where(runs.c.id == run, runs.c.state.not_in(END_STATES))
-            .values(beat=self._now())
+            .values(beat=self._server_time())
         )
         if not alive.rowcount or not new:
             return
@@ -306,16 +308,16 @@ class Store:
                 .values(_result_columns(new[-1].as_json()))
             )
 
-    def stop(self, run: str, visitor: str | None = None) -> None:
+    def request_stop(self, run: str, visitor: str | None = None) -> None:
         """Asks a run to end early with the best it has; one that was never begun is cancelled.
         Where a `visitor` asks, only their own."""
-        self._ask(run, "stop", visitor)
+        self._set_flag(run, "stop", visitor)
 
-    def cancel(self, run: str, visitor: str | None = None) -> None:
+    def request_cancel(self, run: str, visitor: str | None = None) -> None:
         """Asks a run to end at once, without a score. Where a `visitor` asks, only their own."""
-        self._ask(run, "cancel", visitor)
+        self._set_flag(run, "cancel", visitor)
 
-    def _ask(self, run: str, flag: str, visitor: str | None) -> None:
+    def _set_flag(self, run: str, flag: str, visitor: str | None) -> None:
         this = (runs.c.id == run) & (runs.c.visitor == visitor if visitor else true())
         with self.engine.begin() as sql:
             sql.execute(update(runs).where(this).values({flag: True}))
@@ -326,18 +328,18 @@ class Store:
                 self._append(sql, run, [JobCancelled(0.0)])
                 (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)  # if it was to go on
 
-    def asked(self, run: str) -> tuple[bool, bool]:
+    def read_flags(self, run: str) -> tuple[bool, bool]:
         """Whether the run was asked to stop, and whether it was cancelled."""
         flags = select(runs.c.stop, runs.c.cancel, runs.c.state).where(runs.c.id == run)
         with self.engine.connect() as sql:
             row = sql.execute(flags).first()
         return (False, True) if row is None else (row.stop, row.cancel or row.state in END_STATES)
 
-    def _now(self) -> Any:
+    def _server_time(self) -> Any:
         """For heartbeats, which may come from another computer, whose clock is another."""
         return engine.server_time(self.engine)
 
-    def _only_here(self, kind: str) -> str | None:
+    def _required_host(self, kind: str) -> str | None:
         """The data folder that a job started here needs: what came and what is handed out lies in
         it alone. Models and own data do not, where they are shared."""
         shared = object_store.storage_url() and kind in jobs.TRAINING_KINDS
@@ -345,7 +347,7 @@ class Store:
 
     # --- the history ----------------------------------------------------------------------
 
-    def history(
+    def list_history(
         self,
         visitor: str | None,
         *,
@@ -379,7 +381,7 @@ class Store:
             }
         return [RunSummary(**rows[key]) for key in ids if key in rows], total
 
-    def past(self, run: str) -> RunSummary:
+    def get_summary(self, run: str) -> RunSummary:
         """The line of one run or comparison. Raises `NoSuchRun`."""
         one = select(*_SUMMARY_COLUMNS).where(
             runs.c.id == run, runs.c.deleted.is_(None), runs.c.kind.in_(HISTORY_KINDS)
@@ -390,7 +392,7 @@ class Store:
             raise RunNotFound(run)
         return RunSummary(**row)
 
-    def describe(self, run: str, visitor: str, *, name: str, note: str) -> None:
+    def annotate(self, run: str, visitor: str, *, name: str, note: str) -> None:
         """Gives the visitor's run a name and a note, cut to what is kept of them."""
         mine = (runs.c.id == run) & (runs.c.visitor == visitor)
         told = {"name": _clean(" ".join(name.split()), MAX_NAME_CHARS)}
@@ -429,7 +431,7 @@ class Store:
         with self.engine.begin() as sql:
             return sql.execute(update(runs).where(those).values(deleted=None)).rowcount
 
-    def sweep(self) -> None:
+    def purge_deleted(self) -> None:
         """Ends what was deleted too long ago to be brought back: weights, events and row."""
         from trainers.store.resume import resumed_runs
 
@@ -448,7 +450,7 @@ class Store:
                 sql.execute(events.delete().where(events.c.run == run))
                 sql.execute(runs.delete().where(runs.c.id == run))
 
-    def keep(
+    def import_run(
         self,
         run: str,
         plan: Any,
@@ -477,7 +479,7 @@ class Store:
         """The next job that needs torch, or with `heavy=False` the next that does not, now this
         worker's; None where none waits. One visitor after the other."""
         with self.engine.begin() as sql:
-            waiting = self._in_turn(sql, heavy=heavy)
+            waiting = self._fair_order(sql, heavy=heavy)
             for run in waiting:
                 if run["machine"] and run["machine"] != data_dir_id():
                     continue
@@ -490,7 +492,7 @@ class Store:
                 taken = sql.execute(
                     update(runs)
                     .where(runs.c.id == free, runs.c.state == QUEUED)
-                    .values(state=RUNNING, worker=worker, claimed=now, beat=self._now())
+                    .values(state=RUNNING, worker=worker, claimed=now, beat=self._server_time())
                 )
                 if not taken.rowcount:
                     continue
@@ -500,7 +502,7 @@ class Store:
                     self._append(sql, run["id"], [JobFailed(str(error), 0.0)])
         return None
 
-    def _in_turn(
+    def _fair_order(
         self, sql: Connection, more: Iterable[dict] = (), *, heavy: bool = True
     ) -> list[dict]:
         """The waiting jobs in the order in which they are served: always a run of the visitor
@@ -522,31 +524,35 @@ class Store:
             served[following["visitor"]] = turn
         return ordered
 
-    def wait(self, visitor: str, run: str | None = None) -> WaitEstimate:
+    def estimate_wait(self, visitor: str, run: str | None = None) -> WaitEstimate:
         """What lies before `run`, or before a new run of `visitor`."""
         new = {"id": None, "visitor": visitor, "created": math.inf}
         # What is not there was claimed by now, or is over.
-        return self._waits([] if run else [new]).get(run, WaitEstimate(0, 0.0))
+        return self._estimate_waits([] if run else [new]).get(run, WaitEstimate(0, 0.0))
 
-    def waits(self) -> dict[str, WaitEstimate]:
+    def estimate_waits(self) -> dict[str, WaitEstimate]:
         """What lies before each of the runs that wait."""
-        return self._waits([])
+        return self._estimate_waits([])
 
-    def _waits(self, more: Iterable[dict]) -> dict[str | None, WaitEstimate]:
+    def _estimate_waits(self, more: Iterable[dict]) -> dict[str | None, WaitEstimate]:
         now = time.time()
         with self.engine.connect() as sql:
-            away = self.away(sql)  # what waits for those keeps nobody else waiting
-            order = [row for row in self._in_turn(sql, more) if row.get("machine") not in away]
+            away = self.find_missing_hosts(sql)  # what waits for those keeps nobody else waiting
+            order = [row for row in self._fair_order(sql, more) if row.get("machine") not in away]
             # A terminal executes its run itself: that keeps no worker of the app busy.
             ours = runs.c.worker.in_(select(workers.c.id))
             training = (runs.c.state == RUNNING) & ours & _is_kind(heavy=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
-            alive = workers.c.heavy & _is_alive(self._now())
+            alive = workers.c.heavy & _is_alive(self._server_time())
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
-            known = self._usual(sql, busy) if busy or len(order) > 1 else TypicalDurations({}, {})
+            known = (
+                self._estimate_durations(sql, busy)
+                if busy or len(order) > 1
+                else TypicalDurations({}, {})
+            )
         return estimate_waits(order, busy, count, known, now)
 
-    def _usual(self, sql: Connection, busy: Sequence[Any]) -> TypicalDurations:
+    def _estimate_durations(self, sql: Connection, busy: Sequence[Any]) -> TypicalDurations:
         """Seconds that jobs took of late, and that those running say they will."""
         took = select(runs.c["kind", "plan", "claimed", "ended"])
         took = took.where(runs.c.state == FINISHED, runs.c.claimed.is_not(None))
@@ -565,22 +571,22 @@ class Store:
 
     # --- workers --------------------------------------------------------------------------
 
-    def beat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
+    def record_heartbeat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
         """Says that the worker lives, and whether it can take jobs; `heavy` where it can train."""
-        values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": self._now()}
+        values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": self._server_time()}
         values["machine"] = data_dir_id() if engine.is_shared(self.engine) else None
         with self.engine.begin() as sql:
             known = sql.execute(update(workers).where(workers.c.id == worker).values(values))
             if not known.rowcount:
                 sql.execute(insert(workers).values(id=worker, **values))
 
-    def ready_workers(self) -> int:
+    def count_ready_workers(self) -> int:
         """Workers that live, can train, and have warmed up."""
-        alive = _is_alive(self._now()) & workers.c.ready & workers.c.heavy
+        alive = _is_alive(self._server_time()) & workers.c.ready & workers.c.heavy
         with self.engine.connect() as sql:
             return sql.scalar(select(func.count()).select_from(workers).where(alive)) or 0
 
-    def gone(self, worker: str, reason: str) -> None:
+    def remove_worker(self, worker: str, reason: str) -> None:
         """Forgets a worker, and ends the run it had: failed, for `reason`."""
         with self.engine.begin() as sql:
             its = (workers.c.id == worker) | workers.c.id.startswith(f"{worker}-")  # and its places
@@ -592,7 +598,7 @@ class Store:
             for run, claimed in sql.execute(had).all():
                 self._append(sql, run, [JobFailed(reason, _seconds_since(claimed))])
 
-    def away(self, sql: Connection) -> set[str]:
+    def find_missing_hosts(self, sql: Connection) -> set[str]:
         """Data folders that jobs wait for, and that no worker has."""
         bound = (runs.c.state == QUEUED) & runs.c.machine.is_not(None)
         wanted = set(sql.scalars(select(runs.c.machine).where(bound).distinct()))
@@ -602,7 +608,7 @@ class Store:
         # A worker of an older version does not say which it has: it may be any.
         return set() if None in there else wanted - there - {data_dir_id()}
 
-    def give_up(self, machine: str) -> None:
+    def fail_unplaceable(self, machine: str) -> None:
         """Ends the jobs that wait for a data folder which is gone."""
         those = (runs.c.machine == machine) & (runs.c.state == QUEUED)
         with self.engine.begin() as sql:
@@ -612,10 +618,10 @@ class Store:
                 if sql.execute(this).rowcount:
                     self._append(sql, run, [JobFailed(MISSING_HOST_TEXT, 0.0)])
 
-    def bury_lost(self) -> None:
+    def fail_stale_runs(self) -> None:
         """Ends the runs that nobody has kept alive for a while, and forgets dead workers, by one
         look at the clock; who looks again and again goes by trainers/workers/liveness.py."""
-        now = self._now()
+        now = self._server_time()
 
         def stopped(table: Table) -> Any:  # one in the future: the clock was set back since
             return func.abs(table.c.beat - now) > HEARTBEAT_TIMEOUT_SECONDS
@@ -625,9 +631,9 @@ class Store:
             dead = dict(sql.execute(silent).all())
             lost = select(runs.c.id, runs.c.beat).where(runs.c.state == RUNNING, stopped(runs))
             gone = dict(sql.execute(lost).all())
-        self.bury(gone, dead, gone | dead)
+        self.fail_lost_runs(gone, dead, gone | dead)
 
-    def bury(
+    def fail_lost_runs(
         self, lost: Collection[str], dead: Collection[str], beats: Mapping[str, float]
     ) -> None:
         """Ends these runs, and forgets these workers, unless their hearts beat after `beats`."""
@@ -713,7 +719,7 @@ def _delete_jobs_about(sql: Connection, run: str, chosen: Any) -> None:
 
 
 def _is_kind(heavy: bool) -> Any:
-    return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy == heavy])
+    return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.needs_torch == heavy])
 
 
 def _run_from_row(row: Any) -> Run:

@@ -32,8 +32,8 @@ class CannotRepair(RuntimeError):
 
 
 class RepairResult(NamedTuple):
-    aside: Path  # the damaged file, as it was
-    saved: dict[str, int]  # rows of each table
+    damaged_path: Path  # the damaged file, as it was
+    saved_rows: dict[str, int]  # rows of each table
     gaps: int  # places where rows could not be read
 
 

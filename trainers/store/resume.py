@@ -63,7 +63,7 @@ def find_resume_point(run: str, *, anywhere: bool = True) -> ResumePoint | None:
 def resume_run(store: Store, run: str, visitor: str, *, worker: str | None = None) -> str:
     """Queues a run that goes on where `run` was interrupted, and hands back its id; `worker` as in
     `Store.start`. Raises `NoSuchRun` and `CannotContinue`."""
-    found = store.find(run)
+    found = store.get_run(run)
     if found.visitor != visitor:
         raise CannotResume("Only who started this run can continue it.")
     if found.state == RUNNING:
@@ -83,7 +83,7 @@ def resume_run(store: Store, run: str, visitor: str, *, worker: str | None = Non
         sql.execute(update(runs).where(runs.c.id == run).values(beat=runs.c.beat))
         if sql.scalar(_select_resumed_by(run).where(runs.c.state != CANCELLED)):
             raise CannotResume("It goes on already: see Runs.")
-        new = store.start_in(sql, found.plan, visitor, worker=worker)
+        new = store.enqueue_in(sql, found.plan, visitor, worker=worker)
         _link_or_copy(run_dir(run) / CHECKPOINT_FILE, run_dir(new) / CHECKPOINT_FILE)
         if engine.is_shared(store.engine):  # what it goes on from lies here
             sql.execute(update(runs).where(runs.c.id == new).values(machine=data_dir_id()))
@@ -125,12 +125,12 @@ def _select_resumed_by(run: str) -> Select:
 def replayed_events(store: Store, run: str) -> list[Event]:
     """What was told up to where `run` goes on, and that it does; [] of a run that starts anew."""
     of = resumed_from(store, run)
-    begun = any(isinstance(event, RunStarted) for _, event in store.events(run))
+    begun = any(isinstance(event, RunStarted) for _, event in store.read_events(run))
     if begun:  # lost in its midst and queued again: trainers/workers/ray/coordinator.py
         fetch_checkpoint(run)
         return []
     at = of and find_resume_point(run)
-    told = [event for _, event in store.events(of)] if at else []
+    told = [event for _, event in store.read_events(of)] if at else []
     if not told:  # deleted since: then this run is one like any other
         if of:
             (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)
@@ -148,7 +148,7 @@ def discard_checkpoint(store: Store, run: str, end: Event) -> None:
     """Removes what `run` kept to go on from, once that is of no more use: it was cancelled, or has
     its score; then those that it goes on from need theirs no longer either."""
     try:
-        over = isinstance(end, RunFinished) or store.find(run).state == CANCELLED
+        over = isinstance(end, RunFinished) or store.get_run(run).state == CANCELLED
         while run and over:
             (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)
             if _shared_checkpoint_path(run).exists():
@@ -185,21 +185,21 @@ class CheckpointUploader:
     lasts; nothing where there is no such place."""
 
     def __init__(self, run: str) -> None:
-        self.run = run
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._share, daemon=True)
+        self.run_id = run
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._upload_loop, daemon=True)
         if object_store.storage_url():
             self._thread.start()
 
-    def _share(self) -> None:
-        file, wait = run_dir(self.run) / CHECKPOINT_FILE, UPLOAD_INTERVAL_SECONDS
+    def _upload_loop(self) -> None:
+        file, wait = run_dir(self.run_id) / CHECKPOINT_FILE, UPLOAD_INTERVAL_SECONDS
         last = None
-        while not self._over.wait(wait):
+        while not self._closed.wait(wait):
             began = time.monotonic()
             try:
                 if (now := file.stat().st_mtime_ns) != last:
-                    _link_or_copy(file, _shared_checkpoint_path(self.run))
-                    object_store.upload(object_store.CHECKPOINTS, self.run)
+                    _link_or_copy(file, _shared_checkpoint_path(self.run_id))
+                    object_store.upload(object_store.CHECKPOINTS, self.run_id)
                     last = now
             except FileNotFoundError:  # nothing was kept yet, or it is over
                 continue
@@ -207,8 +207,8 @@ class CheckpointUploader:
                 logging.warning("Where a run stands could not be shared.", exc_info=True)
             wait = max(UPLOAD_INTERVAL_SECONDS, (time.monotonic() - began) / UPLOAD_TIME_FRACTION)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Nothing is put after this."""
-        self._over.set()
+        self._closed.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -15,7 +15,7 @@ RECENT_JOBS = 30  # jobs of late, of any sort. Ours
 class WaitEstimate:
     """How long a run would wait for a worker."""
 
-    ahead: int  # runs that go first, those running included
+    position: int  # runs that go first, those running included
     seconds: float  # about: reading data is not in a budget, and what went before is no promise
 
 
@@ -23,7 +23,9 @@ class TypicalDurations(NamedTuple):
     """What jobs took of late."""
 
     seconds: dict[tuple, float]  # of those with the same settings
-    share: dict[tuple, float]  # of its budget that such a run used, with whatever settings
+    budget_fraction: dict[
+        tuple, float
+    ]  # of its budget that such a run used, with whatever settings
 
 
 def workload_key(kind: str, plan: Mapping[str, Any]) -> tuple:
@@ -84,11 +86,13 @@ def _estimate_seconds(row: Mapping[str, Any], known: TypicalDurations) -> float:
     most = budget_seconds(row)
     if (alike := workload_key(row["kind"], row["plan"])) in known.seconds:
         return min(most, known.seconds[alike])
-    return most * min(1.0, known.share.get(_similar_workload_key(row["kind"], row["plan"]), 1.0))
+    return most * min(
+        1.0, known.budget_fraction.get(_similar_workload_key(row["kind"], row["plan"]), 1.0)
+    )
 
 
 def budget_seconds(row: Mapping[str, Any]) -> float:
     """The most seconds that a job may hold a worker; `row` has its kind and its plan as JSON."""
-    plan, told = row["plan"], jobs.KINDS[row["kind"]].seconds
+    plan, told = row["plan"], jobs.KINDS[row["kind"]].typical_seconds
     each = len(plan["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
     return told or plan["seconds"] * each

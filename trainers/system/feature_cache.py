@@ -40,19 +40,19 @@ class FeatureCache:
 
     def __init__(self, data: str, network: str) -> None:
         self.data, self.network = data, network
-        self.place = data_dir() / "features" / data
+        self.folder = data_dir() / "features" / data
 
-    def _file(self, examples: Iterable[bytes], mirrored: bool) -> Path:
+    def _path(self, examples: Iterable[bytes], mirrored: bool) -> Path:
         told = hashlib.blake2b(
             repr((FORMAT_VERSION, self.network, mirrored)).encode(), digest_size=20
         )
         for example in examples:
             told.update(example)
-        return self.place / f"{told.hexdigest()}.npy"
+        return self.folder / f"{told.hexdigest()}.npy"
 
-    def find(self, examples: list[bytes], *, mirrored: bool) -> np.ndarray | None:
+    def get(self, examples: list[bytes], *, mirrored: bool) -> np.ndarray | None:
         """Features, float32 (n, F), of just these, in this order; None where they are not kept."""
-        file = self._file(examples, mirrored)
+        file = self._path(examples, mirrored)
         try:
             found = np.load(file, allow_pickle=False)
             os.utime(file)  # so that what is used stays
@@ -60,12 +60,12 @@ class FeatureCache:
             return None
         return found if found.ndim == 2 and len(found) == len(examples) else None
 
-    def keep(self, examples: list[bytes], features: np.ndarray, *, mirrored: bool) -> None:
+    def put(self, examples: list[bytes], features: np.ndarray, *, mirrored: bool) -> None:
         """Whole or not at all; nothing of data that was deleted meanwhile. A disk that is full
         costs a second run some time, and nothing else."""
-        file = self._file(examples, mirrored)
+        file = self._path(examples, mirrored)
         with suppress(OSError):
-            self.place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with atomic_write(file, apart=True) as draft, open(draft, "wb") as out:
                 np.save(out, features, allow_pickle=False)
             _evict()

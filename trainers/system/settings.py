@@ -31,8 +31,8 @@ class BadSetting(ValueError):
 
 class Setting(NamedTuple):
     variable: str
-    hosted: float  # 0: no limit
-    own: float
+    hosted_default: float  # 0: no limit
+    local_default: float
 
 
 SETTINGS = {
@@ -59,7 +59,7 @@ def get_setting(key: str) -> float:
     row = SETTINGS[key]
     given = os.environ.get(row.variable, "").strip()
     if not given:
-        return row.hosted if is_hosted() else row.own
+        return row.hosted_default if is_hosted() else row.local_default
     try:
         value = float(given)
     except ValueError:

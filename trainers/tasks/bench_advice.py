@@ -75,7 +75,7 @@ class GridCell:
         """Share of the test that the best had right beyond this one: 0 or more."""
         return self.accuracy(self.best) - self.accuracy(approach)
 
-    def as_good(self, approach: str) -> bool:
+    def is_tie(self, approach: str) -> bool:
         """Within a point of the best, or inside the noise of the test."""
         behind = compare_paired(self.right[self.best], self.right[approach])
         return self.regret(approach) <= TIE_MARGIN or behind.low <= 0
@@ -125,7 +125,7 @@ def measure_cells(
         for cell, place in places.items()
         if not place.exists()
     ]
-    for told in get_executor().together(missing):
+    for told in get_executor().map_streams(missing):
         if told and told[1]:
             yield told[1]
 
@@ -133,10 +133,12 @@ def measure_cells(
 def _measure_and_save(
     place: Path, key: str, per_class: int, seed: int, seconds: float, trial_seconds: float
 ) -> Iterator[str | None]:
-    plan = Plan(data=key, approach="transfer", per_class=per_class, seed=seed, seconds=seconds)
+    plan = Plan(
+        data=key, approach="transfer", examples_per_class=per_class, seed=seed, seconds=seconds
+    )
     work = partial(stream_cell, trial_seconds=trial_seconds)
     try:
-        cell = yield from get_executor().elsewhere(work, plan, stop=never_stop)
+        cell = yield from get_executor().submit(work, plan, stop=never_stop)
     except BadData as error:
         yield str(error)
         return
@@ -149,14 +151,16 @@ def stream_cell(
 ) -> Generator[None, None, GridCell]:
     """`measure`, as a pool has it done: it tells nothing."""
     yield from ()
-    return measure_cell(plan.data, plan.per_class, plan.seed, plan.seconds, trial_seconds)
+    return measure_cell(plan.data, plan.examples_per_class, plan.seed, plan.seconds, trial_seconds)
 
 
 def measure_cell(
     key: str, per_class: int, seed: int, seconds: float, trial_seconds: float
 ) -> GridCell:
-    plan = Plan(data=key, approach="transfer", per_class=per_class, seed=seed, seconds=seconds)
-    data = datasets.get_dataset(key).data(per_class, seed)
+    plan = Plan(
+        data=key, approach="transfer", examples_per_class=per_class, seed=seed, seconds=seconds
+    )
+    data = datasets.get_dataset(key).load_splits(per_class, seed)
     answers = infer_answer_keys(data, seconds)
     article = advise(Answers(**answers)).approach
     began = time.monotonic()
@@ -167,10 +171,12 @@ def measure_cell(
     took: dict[str, float] = {}
     shared = ComputationCache()
     for approach in ADVISABLE:
-        own = Plan(data=key, approach=approach, per_class=per_class, seed=seed, seconds=seconds)
+        own = Plan(
+            data=key, approach=approach, examples_per_class=per_class, seed=seed, seconds=seconds
+        )
         for event in run(own, shared=shared):
             if isinstance(event, PredictionsRecorded):
-                pairs = zip(event.labels, event.answers, strict=True)
+                pairs = zip(event.labels, event.predictions, strict=True)
                 right[approach] = [int(label == answer) for label, answer in pairs]
             elif isinstance(event, RunFinished):
                 took[approach] = event.seconds
@@ -232,7 +238,7 @@ def format_table(found: Sequence[GridCell]) -> str:
     for whose in found[0].policies:
         followed = [cell.policies[whose] for cell in found]
         regrets = [cell.regret(key) for cell, (key, _) in zip(found, followed, strict=True)]
-        good = mean(cell.as_good(key) for cell, (key, _) in zip(found, followed, strict=True))
+        good = mean(cell.is_tie(key) for cell, (key, _) in zip(found, followed, strict=True))
         rows.append(
             f"| {whose} | {100 * mean(regrets):.2f} | {100 * max(regrets):.1f} | {good:.0%} "
             f"| {mean(cost for _, cost in followed):.1f} |"

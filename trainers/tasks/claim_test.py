@@ -47,7 +47,7 @@ def run_claim(
     for number, plan in enumerate(to_run):
         if stop():
             break
-        facts = {"data": plan.data, "approach": plan.approach, "per_class": plan.per_class}
+        facts = {"data": plan.data, "approach": plan.approach, "per_class": plan.examples_per_class}
         facts |= {"seed": plan.seed, "number": number, "total": len(to_run)}
         yield ClaimRunStarted(**facts, seconds=time.monotonic() - began)
         events, told = [], time.monotonic()
@@ -61,7 +61,7 @@ def run_claim(
         results.append(summarise_run(plan, events))
         right = results[-1].right
         yield ClaimRunDone(
-            **facts, right=sum(right), tests=len(right), seconds=time.monotonic() - began
+            **facts, correct=sum(right), test_examples=len(right), seconds=time.monotonic() - began
         )
     if not results:
         yield JobCancelled(time.monotonic() - began)
@@ -70,10 +70,10 @@ def run_claim(
     yield ClaimTestDone(
         claim=job.key,
         outcome=verdict.outcome,
-        words=verdict.words,
+        summary=verdict.text,
         numbers=verdict.numbers,
         runs=[one.as_json() for one in results],
-        whole=len(results) == len(to_run),
+        is_complete=len(results) == len(to_run),
         budget_seconds=job.seconds,
         machine=describe_machine(),
         versions=package_versions(),
@@ -97,9 +97,9 @@ def summarise_run(plan: Plan, events: list[Event]) -> RunResult:
             case ValidationDone() if not looks or event.accuracy > looks[-1][1]:
                 looks.append((round(event.seconds - drawing, 3), event.accuracy))
             case PhaseDone():
-                facts["cut_short"] = not event.whole
+                facts["cut_short"] = not event.has_converged
             case PredictionsRecorded():
-                pairs = zip(event.labels, event.answers, strict=True)
+                pairs = zip(event.labels, event.predictions, strict=True)
                 facts["right"] = tuple(label == answer for label, answer in pairs)
             case RunFinished():
                 facts["seconds"] = round(event.seconds, 3)
@@ -107,7 +107,7 @@ def summarise_run(plan: Plan, events: list[Event]) -> RunResult:
     return RunResult(
         data=plan.data,
         approach=plan.approach,
-        per_class=plan.per_class,
+        per_class=plan.examples_per_class,
         seed=plan.seed,
         first_seconds=round(first, 3),
         looks=tuple(looks),

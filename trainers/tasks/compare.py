@@ -71,9 +71,9 @@ def run_lanes(
 ) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
     comparison's id, where it has one. Without a run to compare there is no last word."""
-    began, shared, plans, runs = time.monotonic(), ComputationCache(), job.plans(), get_store()
+    began, shared, plans, runs = time.monotonic(), ComputationCache(), job.make_plans(), get_store()
     # Who they are is nobody's business where it is prepared: it may be another computer.
-    before = yield from get_executor().elsewhere(
+    before = yield from get_executor().submit(
         prepare_comparison, replace(job, visitor=""), stop=stop
     )
     job, given = replace(before.job, visitor=job.visitor), before.given
@@ -86,22 +86,22 @@ def run_lanes(
     def lane(number: int, plan: Plan) -> Iterator[Event]:
         if stop():
             return
-        begin = partial(runs.start, plan, job.visitor, worker="comparison", part_of=part_of)
+        begin = partial(runs.enqueue, plan, job.visitor, worker="comparison", part_of=part_of)
         key = retry(begin)
         yield ComparisonRunStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
         runner = partial(_run_lane, whole=stop, shared=shared)
         yield from execute(runs, key, plan, runner, run_dir(key))
         yield ComparisonRunDone(plan.approach, key, time.monotonic() - began)
 
-    for told in get_executor().together([partial(lane, *given) for given in enumerate(plans)]):
+    for told in get_executor().map_streams([partial(lane, *given) for given in enumerate(plans)]):
         number, event = told or (0, None)
         yield event
         approach = plans[number].approach
         match event:
             case ComparisonRunStarted():
-                keys[approach] = event.run
+                keys[approach] = event.run_id
             case PredictionsRecorded():
-                pairs = zip(event.labels, event.answers, strict=True)
+                pairs = zip(event.labels, event.predictions, strict=True)
                 right[approach] = [label == answer for label, answer in pairs]
             case RunFinished():
                 summaries.append(event.as_json() | {"run": keys[approach]})
@@ -113,13 +113,13 @@ def run_lanes(
                 right.pop(approach, None)
     if not right:
         return
-    advised = job.advised or job.advised_article
-    verdict, article = judge(advised, right), judge(job.advised_article, right)
+    advised = job.advice or job.article_advice
+    verdict, article = judge(advised, right), judge(job.article_advice, right)
     why = explain_wrong_advice(
         verdict,
         article,
         advised=advised,
-        advised_article=job.advised_article,
+        advised_article=job.article_advice,
         answers=given,
         measured={key: one.answer for key, one in known.items()},
         says={key: one.evidence["says"] for key, one in known.items()},
@@ -128,25 +128,27 @@ def run_lanes(
     order = [plan.approach for plan in plans]
     yield ComparisonDone(
         runs=sorted(summaries, key=lambda one: order.index(one["approach"])),
-        failed=failed,
-        advised_article=job.advised_article,
-        advised=advised,
-        best=verdict.best,
+        failures=failed,
+        article_advice=job.article_advice,
+        advice=advised,
+        best_approach=verdict.best,
         outcome=verdict.outcome,
         verdict=verdict.words,
-        against_advised={key: found._asdict() for key, found in verdict.against_advised.items()},
-        visible=verdict.visible,
+        differences_to_advice={
+            key: found._asdict() for key, found in verdict.against_advised.items()
+        },
+        detectable_difference=verdict.detectable_difference,
         seconds=time.monotonic() - began,
-        settled_at=verdict.settled_at,
+        required_test_size=verdict.required_test_size,
         answers=given,
-        answers_from="visitor" if job.answers else "data" if given else "",
-        measured={
+        answers_source="visitor" if job.answers else "data" if given else "",
+        measured_answers={
             key: {"answer": one.answer, "says": one.evidence["says"]} for key, one in known.items()
         },
-        outcome_article=article.outcome,
-        misled=why.found,
-        why_wrong=why.why,
-        to_do=why.to_do,
+        article_outcome=article.outcome,
+        diagnosis=why.diagnosis,
+        diagnosis_text=why.reason,
+        next_steps=why.next_steps,
     )
 
 
@@ -167,9 +169,9 @@ class Preparation:
     """What is known before the runs."""
 
     job: Comparison  # with what is advised
-    given: dict[str, str] = field(default_factory=dict)  # answers that the rules went by
-    known: dict[str, answers.Answer] = field(default_factory=dict)  # as measured
-    tried: int = 0  # left-out examples of the trial
+    guide_answers: dict[str, str] = field(default_factory=dict)  # answers that the rules went by
+    measured_answers: dict[str, answers.Answer] = field(default_factory=dict)  # as measured
+    pilot_examples: int = 0  # left-out examples of the trial
 
 
 def prepare_comparison(
@@ -179,29 +181,29 @@ def prepare_comparison(
     began = time.monotonic()
     known: dict[str, answers.Answer] = {}
     given: dict[str, str] = {}
-    data = datasets.get_dataset(job.data).data(job.per_class, job.seed, job.mends)
-    if not job.advised_article:
+    data = datasets.get_dataset(job.data).load_splits(job.examples_per_class, job.seed, job.fixes)
+    if not job.article_advice:
         yield Stage("answers", "Answering the guide's questions from the data", 0.0)
         known = infer_answers(data, job.seconds)
         given = job.answers or {key: one.answer for key, one in known.items()}
         known |= load_data_quality(job)
-        job = replace(job, advised_article=advise(Answers.of(given)).approach)
-    if job.advised or not job.trial_seconds:
+        job = replace(job, advised_article=advise(Answers.from_mapping(given)).approach)
+    if job.advice or not job.pilot_seconds:
         return Preparation(job, given, known)
-    plan = job.plans()[0]
+    plan = job.make_plans()[0]
     tried = yield from run_pilot(
-        plan, data, job.advised_article, seconds=job.trial_seconds, stop=stop
+        plan, data, job.article_advice, seconds=job.pilot_seconds, stop=stop
     )
     asked = min(map(len, tried.right.values()))
     yield PilotDone(
-        right={key: sum(right) for key, right in tried.right.items()},
-        asked=asked,
-        article=tried.article,
-        trusted=tried.trusted,
-        words=tried.words,
+        correct={key: sum(right) for key, right in tried.right.items()},
+        validation_examples=asked,
+        article_advice=tried.rule_advice,
+        advice=tried.recommended,
+        summary=tried.words,
         seconds=time.monotonic() - began,
     )
-    return Preparation(replace(job, advised=tried.trusted), given, known, asked)
+    return Preparation(replace(job, advised=tried.recommended), given, known, asked)
 
 
 def infer_answer_keys(data: DatasetSplits, seconds: float) -> dict[str, str]:
@@ -217,7 +219,7 @@ def infer_answers(data: DatasetSplits, seconds: float) -> dict[str, answers.Answ
     looking = extract_frozen_features(
         shared_encoder(row.key).to(get_device()), inputs, seconds=FEATURE_SECONDS
     )
-    features = _drain(looking) if len(inputs) else np.empty((0, row.features), np.float32)
+    features = _drain(looking) if len(inputs) else np.empty((0, row.width), np.float32)
     return {
         "modality": answers.answer_modality(data),
         "data_volume": answers.answer_data_volume(data),
@@ -228,7 +230,7 @@ def infer_answers(data: DatasetSplits, seconds: float) -> dict[str, answers.Answ
 
 def load_data_quality(job: Comparison) -> dict[str, answers.Answer]:
     """How clean data of one's own is, where it was looked over and is used as it is."""
-    own_data = isinstance(datasets.get_dataset(job.data), uploads.UploadedDataset) and not job.mends
+    own_data = isinstance(datasets.get_dataset(job.data), uploads.UploadedDataset) and not job.fixes
     if not own_data or not (found := uploads.load_check(job.data)):
         return {}
     key = "data_quality"

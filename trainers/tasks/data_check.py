@@ -38,27 +38,27 @@ def run_data_check(
     trainers/jobs.py says. Raises `BadPlan`, `BadUpload`, `NotHere`."""
     look = _DataCheckRunner(job, stop)
     try:
-        yield from look.events()
+        yield from look.run()
     except CheckStopped:
-        yield JobCancelled(look.seconds())
+        yield JobCancelled(look.elapsed_seconds())
 
 
 class _DataCheckRunner:
     """One checkup on its way."""
 
     def __init__(self, job: DataCheck, stop: Callable[[], bool]) -> None:
-        self.job, self.stop = job, stop
-        self.began = time.monotonic()
+        self.job, self.should_stop = job, stop
+        self.started_at = time.monotonic()
 
-    def seconds(self) -> float:
-        return time.monotonic() - self.began
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self.started_at
 
-    def stage(self, key: str, text: str) -> Stage:
-        if self.stop():
+    def start_stage(self, key: str, text: str) -> Stage:
+        if self.should_stop():
             raise CheckStopped
-        return Stage(key, text, self.seconds())
+        return Stage(key, text, self.elapsed_seconds())
 
-    def following(self, part: Generator[Progress, None, Any]) -> Generator[Event, None, Any]:
+    def relay_progress(self, part: Generator[Progress, None, Any]) -> Generator[Event, None, Any]:
         """What `part` hands back; its progress by the clock of the whole. A part that is stopped
         in the middle need not be whole, so it is not used."""
         while True:
@@ -66,37 +66,39 @@ class _DataCheckRunner:
                 progress = next(part)
             except StopIteration as end:
                 return end.value
-            if self.stop():
+            if self.should_stop():
                 part.close()
                 raise CheckStopped
-            yield replace(progress, seconds=self.seconds())
+            yield replace(progress, seconds=self.elapsed_seconds())
 
-    def events(self) -> Iterator[Event]:
+    def run(self) -> Iterator[Event]:
         job = self.job
         # What a run could not use is refused here, in the same words.
         plan = Plan(data=job.data, approach="transfer", backbone=job.backbone, seconds=job.seconds)
         backbone = backbones.pick(plan.backbone)
-        backbone.check_here()
-        yield self.stage("read", "Fetching the examples")
+        backbone.check_downloaded()
+        yield self.start_stage("read", "Fetching the examples")
         sample = datasets.get_dataset(job.data)
-        data = sample.data()
+        data = sample.load_splits()
         facts = datasets.compute_facts(data)
 
-        yield self.stage("features", "Looking at examples with the bundled model, as it is")
-        seen = yield from self.following(_extract_features(data))
+        yield self.start_stage("features", "Looking at examples with the bundled model, as it is")
+        seen = yield from self.relay_progress(_extract_features(data))
         if len(seen) < len(data.train.labels):
             yield Notice(
                 f"Of {len(data.train.labels):,} training examples the bundled model looked at "
                 f"{len(seen):,}, always the same ones.",
-                self.seconds(),
+                self.elapsed_seconds(),
             )
-        yield self.stage("findings", "Looking for faults")
-        found = yield from self.following(data_checks.run_checks(sample, data, seen, CHECK_SECONDS))
+        yield self.start_stage("findings", "Looking for faults")
+        found = yield from self.relay_progress(
+            data_checks.run_checks(sample, data, seen, CHECK_SECONDS)
+        )
 
-        yield self.stage("specificity", "Measuring how special the task is")
+        yield self.start_stage("specificity", "Measuring how special the task is")
         special = answer_specificity(data, seen, facts)
-        yield self.stage("pace", "Timing a few steps of each approach on this computer")
-        courses = yield from self.following(timing.estimate_training(data, plan.backbone))
+        yield self.start_stage("pace", "Timing a few steps of each approach on this computer")
+        courses = yield from self.relay_progress(timing.estimate_training(data, plan.backbone))
         given = {
             "modality": answers.answer_modality(data),
             "data_volume": answers.answer_data_volume(data),
@@ -113,7 +115,7 @@ class _DataCheckRunner:
         }
         if isinstance(sample, uploads.UploadedDataset):
             uploads.save_check(job.data, result)
-        yield JobDone(result, self.seconds())
+        yield JobDone(result, self.elapsed_seconds())
 
 
 def _extract_features(data: DatasetSplits) -> Generator[Progress, None, np.ndarray]:
@@ -121,6 +123,6 @@ def _extract_features(data: DatasetSplits) -> Generator[Progress, None, np.ndarr
     row = backbones.get_bundled(data.modality)
     inputs = data.train.inputs[:MAX_FEATURE_EXAMPLES]
     if not len(inputs):
-        return np.empty((0, row.features), np.float32)
+        return np.empty((0, row.width), np.float32)
     return (yield from frozen_features.extract_frozen_features(shared_encoder(row.key).to(get_device()), inputs,
                                        seconds=FEATURE_SECONDS))  # fmt: skip

@@ -77,7 +77,7 @@ def run_download(
             if isinstance(event, JobFailed):
                 raise DownloadError(event.text)
             if isinstance(event, JobDone):
-                yield JobDone(event.found, time.monotonic() - began)
+                yield JobDone(event.result, time.monotonic() - began)
                 return
             yield event
         raise DownloadError("The download was stopped. Nothing of it was kept.")

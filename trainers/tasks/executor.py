@@ -19,7 +19,7 @@ class LocalExecutor:
     """In this process. What comes out of a pool may be None: nothing new, but a moment in which
     to hear that nobody waits any more. This one never says that."""
 
-    at_once = 1  # runs
+    max_concurrent = 1  # runs
 
     def run(
         self,
@@ -32,13 +32,13 @@ class LocalExecutor:
         """The events of a run that is compared with others."""
         return run(plan, stop=stop, folder=folder, shared=shared)
 
-    def elsewhere(
+    def submit(
         self, work: SubtaskFunction, about: Any, *, stop: Callable[[], bool]
     ) -> Generator[Event | None, None, Any]:
         """What `work` tells and hands back; `about` is the job or plan that says what it needs."""
         return work(about, stop=stop)
 
-    def together(
+    def map_streams(
         self, streams: Sequence[Callable[[], Iterator[Any]]]
     ) -> Iterator[tuple[int, Any] | None]:
         """All that the streams tell, each with the number of its stream."""

@@ -36,10 +36,10 @@ MAX_SHOWN_QUESTIONS = 6  # questions that it had right before and not after
 class Question(NamedTuple):
     """One question: which input is asked about, and where its answer may come from."""
 
-    asked: int  # number of the input
-    right: str  # what the right answer is called
-    among: Sequence[int]  # inputs, of which the most similar one is the answer
-    kinds: Sequence[str]  # what each of them is called
+    query: int  # number of the input
+    correct_label: str  # what the right answer is called
+    candidates: Sequence[int]  # inputs, of which the most similar one is the answer
+    candidate_labels: Sequence[str]  # what each of them is called
 
 
 class Probe(NamedTuple):
@@ -86,7 +86,7 @@ def answer_probe(probe: Probe, features: np.ndarray) -> list[int]:
     towards = towards / np.linalg.norm(towards, axis=1, keepdims=True).clip(1e-12)
     found = []
     for question in probe.questions:
-        likeness = towards[list(question.among)] @ towards[question.asked]
+        likeness = towards[list(question.candidates)] @ towards[question.query]
         found.append(int(np.argmax(np.nan_to_num(likeness, nan=-np.inf))))
     return found
 
@@ -104,7 +104,7 @@ def measure_forgetting(
     """
     began = time.monotonic()
     yield Stage("forgot", "Reading the model as it came, and as it is now", 0.0)
-    run = get_store().find(job.key)
+    run = get_store().get_run(job.key)
     kept = load_model(run)
     if isinstance(kept, baselines.ClassicalModel) or run.plan.approach in ("none", "scratch"):
         raise ModelUnavailable(
@@ -114,10 +114,10 @@ def measure_forgetting(
     before = shared_encoder(run.result["repeat"]["backbone"]).to(get_device())
     probes = (
         [load_sentence_probe()]
-        if kept.row.modality == "text"
+        if kept.backbone.modality == "text"
         else load_image_probes(run.result["data"])
     )
-    bodies, total = (before, kept.body), sum(len(probe.inputs) for probe in probes)
+    bodies, total = (before, kept.encoder), sum(len(probe.inputs) for probe in probes)
     found: list[list[list[int]]] = [[], []]
     for number, body in enumerate(bodies):
         when = ("as it came", "as it is now")[number]
@@ -138,7 +138,8 @@ def measure_forgetting(
             found[number].append(answer_probe(probe, features))
     seconds = time.monotonic() - began
     yield JobDone(
-        summarise_answers(probes, *found, untouched=_has_same_weights(before, kept.body)), seconds
+        summarise_answers(probes, *found, untouched=_has_same_weights(before, kept.encoder)),
+        seconds,
     )
 
 
@@ -159,7 +160,10 @@ def summarise_answers(
     groups, lost, right = [], [], ([], [])
     for probe, first, second in zip(probes, before, after, strict=True):
         both = [
-            [q.kinds[answer] == q.right for q, answer in zip(probe.questions, some, strict=True)]
+            [
+                q.candidate_labels[answer] == q.correct_label
+                for q, answer in zip(probe.questions, some, strict=True)
+            ]
             for some in (first, second)
         ]
         for every, own in zip(right, both, strict=True):

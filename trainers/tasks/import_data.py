@@ -35,9 +35,9 @@ def import_data(
             progress = next(reading)
         except StopIteration as end:
             key = f"own-{end.value}"
-            if job.replaces:
-                uploads.delete(job.replaces)
-                get_store().forget_examples(job.replaces)
+            if job.replaced_data:
+                uploads.delete(job.replaced_data)
+                get_store().erase_examples(job.replaced_data)
             if not uploads.get_upload(key).columns:  # else other columns may be asked for
                 uploads.inbox.delete_draft(Path(job.path).name)
             yield JobDone({"data": key}, time.monotonic() - began)
@@ -51,5 +51,5 @@ def import_data(
             told = seconds
             yield Stage("read", f"Reading: {progress.text}", seconds)
             yield Progress(
-                round(PROGRESS_TOTAL * progress.share), PROGRESS_TOTAL, seconds, unit="share"
+                round(PROGRESS_TOTAL * progress.fraction), PROGRESS_TOTAL, seconds, unit="share"
             )

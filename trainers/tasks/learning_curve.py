@@ -48,9 +48,9 @@ PROGRESS_INTERVAL_SECONDS = 0.5  # between two words in a run: only then can the
 
 
 class TrainSize(NamedTuple):
-    at_most: int  # examples of each class; a rare class may have fewer
+    max_per_class: int  # examples of each class; a rare class may have fewer
     examples: int
-    per_class: int  # the mean
+    examples_per_class: int  # the mean
 
 
 def choose_sizes(counts: NDArray[np.int64]) -> tuple[TrainSize, ...]:
@@ -78,19 +78,19 @@ def run_learning_curve(
     `stop` ends them with the points there are; the run in flight is no point. `seconds` of the job
     are a ceiling on all but loading. Raises `BadPlan`, `BadData`, and what loading raises.
     """
-    first = job.plans()[0]
+    first = job.make_plans()[0]
     row = backbones.pick(first.backbone)
-    data = datasets.get_dataset(job.data).data(job.per_class, job.seed, job.mends)
+    data = datasets.get_dataset(job.data).load_splits(job.examples_per_class, job.seed, job.fixes)
     to_try = choose_sizes(np.bincount(data.train.labels))
     if len(to_try) < 2:
-        there = to_try[0].per_class if to_try else 0
+        there = to_try[0].examples_per_class if to_try else 0
         raise BadData(
             f"{job.data} has about {there} training examples of each class. Learning "
             f"curves need some {2 * MIN_EXAMPLES_PER_CLASS} or more: add examples."
         )
     if set(job.approaches) != {"simple"}:
-        row.check_here()
-        if get_executor().at_once == 1:  # here, where the first run would pay for it
+        row.check_downloaded()
+        if get_executor().max_concurrent == 1:  # here, where the first run would pay for it
             shared_encoder(row.key)
     yield from _CurveRunner(job, to_try, data.modality, len(data.classes), stop).events()
 
@@ -106,93 +106,95 @@ class _CurveRunner:
         classes: int,
         stop: Callable[[], bool],
     ) -> None:
-        self.job, self.to_try, self.stop = job, to_try, stop
+        self.job, self.sizes, self.should_stop = job, to_try, stop
         self.modality, self.classes = modality, classes
-        self.began = self.spoken = time.monotonic()
-        self.shared = ComputationCache()
-        self.ceiling: dict[TrainSize, float] = {}  # seconds of each run
+        self.started_at = self.last_progress_at = time.monotonic()
+        self.cache = ComputationCache()
+        self.run_seconds: dict[TrainSize, float] = {}  # seconds of each run
         self.points: list[CurvePoint] = []
         self.right: dict[tuple[str, int, int], NDArray[np.bool_]] = {}
-        self.failed = ""
+        self.last_error = ""
 
-    def clock(self) -> float:
-        return time.monotonic() - self.began
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self.started_at
 
     def events(self) -> Iterator[Event]:
-        yield from self._runs()
+        yield from self._run_all_sizes()
         if self.points:
-            yield self._end()
-        elif self.stop():
-            yield JobCancelled(self.clock())
+            yield self._summarise()
+        elif self.should_stop():
+            yield JobCancelled(self.elapsed_seconds())
         else:
-            yield JobFailed(self.failed, self.clock())
+            yield JobFailed(self.last_error, self.elapsed_seconds())
 
-    def _runs(self) -> Iterator[Event]:
+    def _run_all_sizes(self) -> Iterator[Event]:
         """Every size once, the small ones first: what they leave of their time, the larger get.
         Then once more, and again, with other examples, as far as time allows."""
         took = {}
-        for place, size in enumerate(self.to_try):
+        for place, size in enumerate(self.sizes):
             # Where the first ones were too short already, all the time goes to seeing it through.
-            share = FIRST_DRAW_SHARE if all(point.whole for point in self.points) else 1.0
-            left = share * self.job.seconds - self.clock()
-            weights = [self._weight(other) for other in self.to_try[place:]]
+            share = (
+                FIRST_DRAW_SHARE if all(point.used_all_examples for point in self.points) else 1.0
+            )
+            left = share * self.job.seconds - self.elapsed_seconds()
+            weights = [self._time_weight(other) for other in self.sizes[place:]]
             share = weights[0] / sum(weights) / len(self.job.approaches)
-            self.ceiling[size] = max(left * share, MIN_RUN_SECONDS)
-            began = self.clock()
-            yield from self._all((size, 0))
-            took[size] = self.clock() - began
+            self.run_seconds[size] = max(left * share, MIN_RUN_SECONDS)
+            began = self.elapsed_seconds()
+            yield from self._run_approaches((size, 0))
+            took[size] = self.elapsed_seconds() - began
         # Of all there are, there is one choice: other dice and other checks come last.
-        at_once = max(1, get_executor().at_once // len(self.job.approaches))
-        for some in (self.to_try[:-1], self.to_try[-1:]):
+        at_once = max(1, get_executor().max_concurrent // len(self.job.approaches))
+        for some in (self.sizes[:-1], self.sizes[-1:]):
             rest = [(size, draw) for draw in range(1, MAX_DRAWS) for size in some]
             while rest:
                 now, rest = rest[:at_once], rest[at_once:]
-                left = (self.job.seconds - self.clock()) / TIME_SAFETY_FACTOR
-                yield from self._all(*(one for one in now if took[one[0]] <= left))
+                left = (self.job.seconds - self.elapsed_seconds()) / TIME_SAFETY_FACTOR
+                yield from self._run_approaches(*(one for one in now if took[one[0]] <= left))
 
-    def _weight(self, size: TrainSize) -> float:
+    def _time_weight(self, size: TrainSize) -> float:
         """Its part of the time: the test takes as long at every size, learning longer with more."""
-        every = sum(other.examples for other in self.to_try)
-        return 1 / len(self.to_try) + size.examples / every
+        every = sum(other.examples for other in self.sizes)
+        return 1 / len(self.sizes) + size.examples / every
 
-    def _all(self, *choices: tuple[TrainSize, int]) -> Iterator[Event]:
+    def _run_approaches(self, *choices: tuple[TrainSize, int]) -> Iterator[Event]:
         """Every approach with the same examples, of each choice: a size and a draw."""
         job, runs = self.job, []
         for size, draw in choices:
-            self.shared = self.shared.with_other_training()
-            plans = job.plans(
-                per_class=size.at_most, seed=job.seed + draw, seconds=self.ceiling[size]
+            self.cache = self.cache.for_new_train_set()
+            plans = job.make_plans(
+                per_class=size.max_per_class, seed=job.seed + draw, seconds=self.run_seconds[size]
             )
-            runs += [partial(self._told, plan, size, draw, self.shared) for plan in plans]
+            runs += [partial(self._run_reported, plan, size, draw, self.cache) for plan in plans]
         # The first of all says how many test examples every run is asked.
-        alone = 1 if self.shared.tests is None and get_executor().at_once > 1 else 0
+        alone = 1 if self.cache.test_count is None and get_executor().max_concurrent > 1 else 0
         for some in (runs[:alone], runs[alone:]):
-            for of_one in get_executor().together(some):
+            for of_one in get_executor().map_streams(some):
                 yield of_one and of_one[1]
 
-    def _told(
+    def _run_reported(
         self, plan: Plan, size: TrainSize, draw: int, shared: ComputationCache
     ) -> Iterator[Event]:
-        if self.stop():
+        if self.should_stop():
             return
-        shared.tests = self.shared.tests
+        shared.test_count = self.cache.test_count
         title = APPROACHES[plan.approach].title
         more = f", choice {draw + 1}" if draw else ""
-        text = f"{title} with {size.per_class:,} of each class{more}"
-        yield Stage("curve", text, self.clock())
+        text = f"{title} with {size.examples_per_class:,} of each class{more}"
+        yield Stage("curve", text, self.elapsed_seconds())
         try:
-            yield from self._one(plan, size, draw, shared)
+            yield from self._run_point(plan, size, draw, shared)
         except BadData:
             raise  # the others would meet the same
         except Exception as error:  # the curve goes on without this point
-            self.failed = f"{text}: {describe_failure(error)}"
-            yield Notice(self.failed, self.clock())
+            self.last_error = f"{text}: {describe_failure(error)}"
+            yield Notice(self.last_error, self.elapsed_seconds())
 
-    def _one(
+    def _run_point(
         self, plan: Plan, size: TrainSize, draw: int, shared: ComputationCache
     ) -> Iterator[Event]:
         answered, done, last = None, [], None
-        with closing(get_executor().run(plan, stop=self.stop, shared=shared)) as events:
+        with closing(get_executor().run(plan, stop=self.should_stop, shared=shared)) as events:
             for event in events:
                 last = event or last
                 match event:
@@ -200,56 +202,60 @@ class _CurveRunner:
                         answered = event
                     case PhaseDone():
                         done.append(event)
-                if self.stop():
+                if self.should_stop():
                     return
-                if time.monotonic() - self.spoken > PROGRESS_INTERVAL_SECONDS:
-                    self.spoken = time.monotonic()
-                    yield Progress(len(self.points), self._total(), self.clock(), "runs")
-        self.shared.tests = len(answered.labels)
-        labels, answers = np.array(answered.labels), np.array(answered.answers)
+                if time.monotonic() - self.last_progress_at > PROGRESS_INTERVAL_SECONDS:
+                    self.last_progress_at = time.monotonic()
+                    yield Progress(
+                        len(self.points), self._count_points(), self.elapsed_seconds(), "runs"
+                    )
+        self.cache.test_count = len(answered.labels)
+        labels, answers = np.array(answered.labels), np.array(answered.predictions)
         result = score(labels, answers, self.classes)
         planned = build_phases(plan.approach, self.modality, "all")
         whole = len(done) == len(planned) and all(phase.epochs >= 1 for phase in done)
         point = CurvePoint(
             approach=plan.approach,
-            per_class=size.per_class,
+            examples_per_class=size.examples_per_class,
             draw=draw,
-            right=result.right,
-            tests=len(labels),
+            correct=result.right,
+            test_examples=len(labels),
             low=result.low,
             high=result.high,
             seconds=last.seconds,
             budget_seconds=plan.seconds,
-            whole=whole and _used_all_examples(last, size),
-            settled=whole and all(phase.whole for phase in done),
+            used_all_examples=whole and _used_all_examples(last, size),
+            has_converged=whole and all(phase.whole for phase in done),
         )
         self.points.append(point)
-        if point.whole:
-            self.right[plan.approach, size.per_class, draw] = labels == answers
+        if point.used_all_examples:
+            self.right[plan.approach, size.examples_per_class, draw] = labels == answers
         yield point
 
-    def _total(self) -> int:
+    def _count_points(self) -> int:
         """Points, if time allows them all."""
-        return MAX_DRAWS * len(self.to_try) * len(self.job.approaches)
+        return MAX_DRAWS * len(self.sizes) * len(self.job.approaches)
 
-    def _end(self) -> LearningCurveDone:
+    def _summarise(self) -> LearningCurveDone:
         # What had no time to learn from its examples says nothing about more of them.
-        whole = {(one.approach, one.per_class) for one in self.points if one.whole}
+        whole = {
+            (one.approach, one.examples_per_class) for one in self.points if one.used_all_examples
+        }
         cut_short: dict[str, int] = {}
-        for one in sorted(self.points, key=lambda one: one.per_class):
-            if (one.approach, one.per_class) not in whole:
-                cut_short.setdefault(one.approach, one.per_class)
+        for one in sorted(self.points, key=lambda one: one.examples_per_class):
+            if (one.approach, one.examples_per_class) not in whole:
+                cut_short.setdefault(one.approach, one.examples_per_class)
         settled: dict[str, list[bool]] = {}
         for one in self.points:
-            settled.setdefault(one.approach, []).append(one.settled)
+            settled.setdefault(one.approach, []).append(one.has_converged)
         hurried = [key for key, some in settled.items() if sum(some) < len(some) / 2]
         found = analyse_curves(self.right, cut_short, hurried)
         return LearningCurveDone(
             points=[point.as_json() for point in self.points],
-            words=found.words,
-            crossing=found.crossing,
-            forecast=found.forecast,
-            seconds=self.clock(),
+            summary=found.words,
+            crossings=found.crossings,
+            extrapolation=found.extrapolations,
+            seconds=self.elapsed_seconds(),
         )
 
 

@@ -30,8 +30,8 @@ MIN_EXAMPLES_PER_CLASS = 2  # examples of a class, or a part could leave it with
 @dataclass(frozen=True)
 class PilotResult:
     right: dict[str, list[bool]]  # approach -> which of the left-out examples it had right
-    article: str  # what the article's rules advise
-    trusted: str  # what to do, all considered
+    rule_advice: str  # what the article's rules advise
+    recommended: str  # what to do, all considered
     words: str
     seconds: float
 
@@ -63,7 +63,7 @@ def run_pilot(
             try:
                 for event in run(short, data=part, shared=shared, stop=stop, checks=False):
                     if isinstance(event, PredictionsRecorded):
-                        pairs = zip(event.labels, event.answers, strict=True)
+                        pairs = zip(event.labels, event.predictions, strict=True)
                         answers[approach] = [label == answer for label, answer in pairs]
             except BadData:
                 break

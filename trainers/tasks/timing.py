@@ -46,7 +46,7 @@ class StepTiming(NamedTuple):
     """Seconds, each the mean of a few."""
 
     step: float
-    look: float
+    evaluation: float
 
 
 class TrainingEstimate(NamedTuple):
@@ -109,7 +109,7 @@ def estimate_training(
 
     timed: dict[tuple[str, bool], StepTiming] = {}
     found = {}
-    what_learns = backbones.pick(key).learns
+    what_learns = backbones.pick(key).trainable
     for number, approach in enumerate(APPROACHES):
         yield Progress(number, len(APPROACHES), time.perf_counter() - began, unit="approaches")
         to_play = build_phases(approach, data.modality, what_learns)
@@ -121,19 +121,19 @@ def estimate_training(
         for phase in to_play:
             if stop():
                 return {}
-            of = phase.learns, approach != "scratch"
+            of = phase.trainable, approach != "scratch"
             if of not in timed:
-                if phase.learns == "head":
+                if phase.trainable == "head":
                     timed[of] = _time_head(features.shape[1], learn + held, len(data.classes))
                 else:
                     own = new_encoder(key, pretrained=of[1])
                     set_trainable(own, phase)
                     timed[of] = _time_phase(own, examples, features, len(data.classes), phase)
             step, passing = timed[of]
-            if phase.learns == "head":
+            if phase.trainable == "head":
                 steps, per_epoch, looks, again = TYPICAL_HEAD_STEPS, 1, 0.0, 0.0
             else:
-                steps, per_epoch = phase.most_steps(learn), math.ceil(learn / phase.batch)
+                steps, per_epoch = phase.max_steps(learn), math.ceil(learn / phase.batch_size)
                 looks = min(MAX_EVALS_PER_PHASE, max(EVALS_PER_PHASE, steps / per_epoch))
                 again = steps * math.sqrt((learn + held) / learn)
             look = passing + held * each
@@ -153,7 +153,7 @@ def _time_features(body: Encoder, ready: Inputs) -> tuple[float, torch.Tensor]:
         durations.append(time.perf_counter() - began)
     each = min(durations) / len(some)
     # Where pictures are made ready when they are first asked for, only the first pass did it.
-    return each + (ready.seconds_each if len(durations) > 1 else 0), features
+    return each + (ready.seconds_per_example if len(durations) > 1 else 0), features
 
 
 def _time_head(features: int, learn: int, classes: int) -> StepTiming:
@@ -181,7 +181,7 @@ def _time_phase(
     body: Encoder, examples: Examples, features: torch.Tensor, classes: int, phase: Phase
 ) -> StepTiming:
     head = Head(features.shape[1], classes).to(get_device())
-    head.calibrate(features)
+    head.fit_scaling(features)
     few = torch.arange(min(TIMING_VALIDATION_EXAMPLES, len(examples)))
     checks = Examples(SubsetInputs(examples.inputs, few), examples.labels[few])
     return _time_loop(Model(body, head), examples, checks, phase)

@@ -45,7 +45,11 @@ def run_classical(
     """The events of a run without a network. Its budget limits the number of examples: the fit
     itself cannot be cut short. With `folder`, what was learned is left there."""
     clock = Clock(plan.seconds)
-    most = plan.pace.train if plan.pace else max(50, int(EXAMPLES_PER_SECOND * plan.seconds))
+    most = (
+        plan.schedule.train_examples
+        if plan.schedule
+        else max(50, int(EXAMPLES_PER_SECOND * plan.seconds))
+    )
     inputs, labels = data.train.inputs[:most], data.train.labels[:most]
     yield RunStarted(
         approach=plan.approach,
@@ -59,7 +63,7 @@ def run_classical(
         parameters=0,
         budget_seconds=plan.seconds,
         setup_seconds=setup_seconds,
-        machine="cpu",
+        device="cpu",
     )
     for text in notices:
         yield Notice(text, clock.seconds())
@@ -100,18 +104,18 @@ def run_classical(
         classes=list(data.classes),
         train_examples=len(labels),
         test_examples=len(answers),
-        test_right=result.right,
+        test_correct=result.right,
         test_accuracy=result.accuracy,
         test_accuracy_low=result.low,
         test_accuracy_high=result.high,
         macro_f1=result.macro_f1,
-        confusion=result.confusion,
+        confusion_matrix=result.confusion,
         seconds=clock.seconds(),
-        learnable_parameters=numbers,
+        trainable_parameters=numbers,
         parameters=numbers,
         epochs=0.0,
-        stopped=False,
-        repeat=_recorded_plan(plan, len(labels), len(answers)),
+        stopped_by_user=False,
+        repeat_plan=_recorded_plan(plan, len(labels), len(answers)),
         stored_bytes=numbers * 8,  # its coefficients are float64
     )
 
@@ -165,15 +169,15 @@ class ClassicalModel:
     """What `keep` left, read again."""
 
     def __init__(self, folder: Path, modality: str) -> None:
-        self.modality, self.numbers = modality, load_file(folder / "model.safetensors")
+        self.modality, self.tensors = modality, load_file(folder / "model.safetensors")
         if modality == "text":
             words = json.loads((folder / "words.json").read_text("utf-8"))
-            self.words = TfidfVectorizer(**TFIDF_OPTIONS, vocabulary=words)
-            self.words.idf_ = self.numbers["idf"]
+            self.vectorizer = TfidfVectorizer(**TFIDF_OPTIONS, vocabulary=words)
+            self.vectorizer.idf_ = self.tensors["idf"]
 
-    def sureness(self, inputs: Sequence) -> np.ndarray:
+    def predict_proba(self, inputs: Sequence) -> np.ndarray:
         """Probabilities, float (n, classes)."""
         plain = _to_features(self.modality, inputs)
         if self.modality == "text":
-            plain = self.words.transform(plain)
-        return softmax(plain @ self.numbers["weight"].T + self.numbers["bias"], axis=1)
+            plain = self.vectorizer.transform(plain)
+        return softmax(plain @ self.tensors["weight"].T + self.tensors["bias"], axis=1)

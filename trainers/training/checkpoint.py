@@ -40,9 +40,9 @@ class Checkpoint(NamedTuple):
     """Where a stretch of training stands."""
 
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]  # JSON
+    metadata: dict[str, Any]  # JSON
 
-    def of(self, name: str) -> dict[str, Tensor]:
+    def section(self, name: str) -> dict[str, Tensor]:
         """The tensors below `name`."""
         start = f"{name}."
         return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
@@ -65,17 +65,17 @@ class CheckpointWriter:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        self._last = time.monotonic()
-        self._took: float | None = None
+        self._last_write_at = time.monotonic()
+        self._write_seconds: float | None = None
 
-    def keep(self, standing: Callable[[], Checkpoint], seconds: float) -> Iterator[Event]:
+    def save(self, standing: Callable[[], Checkpoint], seconds: float) -> Iterator[Event]:
         """Keeps it where the last time is long enough ago. A disk that refuses stops no run."""
-        passed = time.monotonic() - self._last
+        passed = time.monotonic() - self._last_write_at
         if self.folder is None or passed < MIN_WRITE_INTERVAL_SECONDS:
             return
         tensors, facts = standing()
         likely = sum(value.nbytes for value in tensors.values()) / DISK_BYTES_PER_SECOND
-        if passed < (self._took or likely) / MAX_WRITE_TIME_SHARE:
+        if passed < (self._write_seconds or likely) / MAX_WRITE_TIME_SHARE:
             return
         began = time.monotonic()
         told = json.dumps(facts | {"form": FORMAT_VERSION, "seconds": seconds})
@@ -87,10 +87,10 @@ class CheckpointWriter:
                 f"Where this run stands could not be kept on disk ({error.strerror}). It goes "
                 "on; but if it is interrupted, it will have to start again.",
                 seconds,
-                limits=False,
+                is_limitation=False,
             )
-        self._last = time.monotonic()
-        self._took = self._last - began
+        self._last_write_at = time.monotonic()
+        self._write_seconds = self._last_write_at - began
 
 
 def write_tensors(

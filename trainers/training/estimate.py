@@ -49,14 +49,16 @@ TRAIN_MEMORY_FACTOR, EVAL_MEMORY_FACTOR = {"all": 2.0, "lora": 4.0}, 2.5
 class ActivationMemory:
     """What the layers of a network hand on, in bytes an example."""
 
-    kept: float = 0.0  # all of it: what training keeps
-    widest: float = 0.0  # in and out of the layer where that is most: what answering needs
+    saved_bytes: float = 0.0  # all of it: what training keeps
+    peak_layer_bytes: float = (
+        0.0  # in and out of the layer where that is most: what answering needs
+    )
     tokens: int = 0  # of the texts that were looked at, padded; 0: pictures
 
-    def of(self, tokens: int) -> "ActivationMemory":
+    def scaled_to(self, tokens: int) -> "ActivationMemory":
         """The same for texts of another length."""
         times = tokens / self.tokens if self.tokens else 1.0
-        return ActivationMemory(times * self.kept, times * self.widest, tokens)
+        return ActivationMemory(times * self.saved_bytes, times * self.peak_layer_bytes, tokens)
 
 
 @contextmanager
@@ -72,9 +74,9 @@ def measure_activations(
             # What a layer changes in place (ReLU often does) takes no room of its own.
             in_place = any(one.data_ptr() == out.data_ptr() for one in taken)
             handed_on = 0.0 if in_place else out.nbytes / examples
-            found.kept += handed_on
+            found.saved_bytes += handed_on
             come_in = sum(one.nbytes for one in taken) / examples
-            found.widest = max(found.widest, come_in + handed_on)
+            found.peak_layer_bytes = max(found.peak_layer_bytes, come_in + handed_on)
 
     hooks = [m.register_forward_hook(saw) for m in body.modules() if not any(m.children())]
     try:
@@ -90,90 +92,130 @@ class RunSize:
 
     approach: str
     phases: Sequence[Phase]
-    learn: int  # examples
-    held: int
-    test: int
-    calibration: int
-    features: int  # numbers an example
+    train_examples: int  # examples
+    validation_examples: int
+    test_examples: int
+    scaling_examples: int
+    width: int  # numbers an example
     classes: int
     forward_seconds: float  # an example
-    spent: float  # seconds on the clock already
-    budget: float
-    pace: RecordedSchedule | None = None
+    elapsed_seconds: float  # seconds on the clock already
+    budget_seconds: float
+    schedule: RecordedSchedule | None = None
     parameters: int = 0  # of the body
-    lora: int = 0  # numbers that LoRA would add, where it does
-    footprint: ActivationMemory = field(default_factory=ActivationMemory)
-    mirror: bool = False  # pictures are looked at in a mirror, too
-    waiting: int = 0  # bytes of examples that are made ready only when they are asked for
+    lora_parameters: int = 0  # numbers that LoRA would add, where it does
+    activation_memory: ActivationMemory = field(default_factory=ActivationMemory)
+    use_flipped: bool = False  # pictures are looked at in a mirror, too
+    pending_bytes: int = 0  # bytes of examples that are made ready only when they are asked for
 
-    at_once: int = MAX_EVAL_BATCH_SIZE  # examples in a batch that nothing learns from
+    eval_batch_size: int = MAX_EVAL_BATCH_SIZE  # examples in a batch that nothing learns from
 
     @property
-    def twins(self) -> int:
+    def num_fold_heads(self) -> int:
         return NUM_FOLDS + 1
 
 
 def estimate_seconds(run: RunSize) -> float:
     """Of the run's clock, where nothing stops it early."""
     each = run.forward_seconds
-    once = run.learn if _needs_all_features(run) else min(run.learn, run.calibration)
-    again = min(run.learn, run.calibration) + run.held if run.approach == "scratch" else 0
-    before = run.spent + each * (once + run.held + again)
-    after = each * run.test
-    if run.mirror and (run.pace is None or run.pace.mirrored):
-        before += each * (run.learn + run.held)  # whether the test is, too, the look itself decides
-    if run.pace and run.pace.mirrored:
-        after += each * run.test
+    once = (
+        run.train_examples
+        if _needs_all_features(run)
+        else min(run.train_examples, run.scaling_examples)
+    )
+    again = (
+        min(run.train_examples, run.scaling_examples) + run.validation_examples
+        if run.approach == "scratch"
+        else 0
+    )
+    before = run.elapsed_seconds + each * (once + run.validation_examples + again)
+    after = each * run.test_examples
+    if run.use_flipped and (run.schedule is None or run.schedule.horizontal_flip):
+        before += each * (
+            run.train_examples + run.validation_examples
+        )  # whether the test is, too, the look itself decides
+    if run.schedule and run.schedule.horizontal_flip:
+        after += each * run.test_examples
     at = before
     for number, phase in enumerate(run.phases):
-        left = max(0.0, phase.share * (run.budget - after - at))
+        left = max(0.0, phase.budget_share * (run.budget_seconds - after - at))
         at += _estimate_phase_seconds(run, phase, number, left)
     return at + after
 
 
 def _needs_all_features(run: RunSize) -> bool:
-    return run.approach == "none" or any(phase.learns == "head" for phase in run.phases)
+    return run.approach == "none" or any(phase.trainable == "head" for phase in run.phases)
 
 
 def _estimate_phase_seconds(run: RunSize, phase: Phase, number: int, left: float) -> float:
-    done = run.pace.steps[number][1] if run.pace and number < len(run.pace.steps) else None
-    if phase.learns == "head":
-        numbers = run.twins * (run.learn + run.held) * run.features * run.classes
+    done = (
+        run.schedule.steps[number][1] if run.schedule and number < len(run.schedule.steps) else None
+    )
+    if phase.trainable == "head":
+        numbers = (
+            run.num_fold_heads
+            * (run.train_examples + run.validation_examples)
+            * run.width
+            * run.classes
+        )
         # Two products a step: what it answers, and how that changes with each weight.
         step = HEAD_STEP_SECONDS + 2 * numbers / HEAD_MULTIPLIES_PER_SECOND
         taken = (TYPICAL_HEAD_STEPS if done is None else done) * step
-        return taken if run.pace else min(taken, left)
-    steps = phase.most_steps(run.learn) if done is None else done
-    step = FORWARDS_PER_STEP[phase.learns] * phase.batch * run.forward_seconds
-    epochs = steps / math.ceil(run.learn / phase.batch)
-    looks = min(MAX_EVALS_PER_PHASE, max(EVALS_PER_PHASE, epochs)) * run.held * run.forward_seconds
-    taken, again = steps * step + looks, run.pace.refit * step if run.pace else 0.0
-    if run.pace:
+        return taken if run.schedule else min(taken, left)
+    steps = phase.max_steps(run.train_examples) if done is None else done
+    step = FORWARDS_PER_STEP[phase.trainable] * phase.batch_size * run.forward_seconds
+    epochs = steps / math.ceil(run.train_examples / phase.batch_size)
+    looks = (
+        min(MAX_EVALS_PER_PHASE, max(EVALS_PER_PHASE, epochs))
+        * run.validation_examples
+        * run.forward_seconds
+    )
+    taken, again = steps * step + looks, run.schedule.refit_steps * step if run.schedule else 0.0
+    if run.schedule:
         return taken + again
     if taken > left:
         return PLANNED_TIME_SHARE * left
-    if run.held:
-        again = steps * step * math.sqrt((run.learn + run.held) / run.learn)
+    if run.validation_examples:
+        again = (
+            steps
+            * step
+            * math.sqrt((run.train_examples + run.validation_examples) / run.train_examples)
+        )
     return taken + again if taken + again <= left else taken
 
 
 def estimate_peak_bytes(run: RunSize, now: int) -> int:
     """At its most, where `now` bytes are taken already."""
-    examples = run.learn + run.held if _needs_all_features(run) else run.held + run.calibration
-    features = BYTES_FP32 * run.features * (examples + run.test)
+    examples = (
+        run.train_examples + run.validation_examples
+        if _needs_all_features(run)
+        else run.validation_examples + run.scaling_examples
+    )
+    features = BYTES_FP32 * run.width * (examples + run.test_examples)
     answering = (
-        EVAL_MEMORY_FACTOR * run.footprint.widest * min(run.at_once, max(run.learn, run.test))
+        EVAL_MEMORY_FACTOR
+        * run.activation_memory.peak_layer_bytes
+        * min(run.eval_batch_size, max(run.train_examples, run.test_examples))
     )
     most = answering
     for phase in run.phases:
-        if phase.learns == "head":
-            answers = 4 * run.twins * (run.learn + run.held) * run.classes
-            taken = BYTES_FP32 * (answers + (run.learn + run.held) * run.features)
+        if phase.trainable == "head":
+            answers = (
+                4
+                * run.num_fold_heads
+                * (run.train_examples + run.validation_examples)
+                * run.classes
+            )
+            taken = BYTES_FP32 * (
+                answers + (run.train_examples + run.validation_examples) * run.width
+            )
         else:
-            learns = run.parameters if phase.learns == "all" else run.lora
-            copies = WEIGHT_COPIES - (run.held < MIN_EXAMPLES_FOR_BEST_WEIGHTS)
+            learns = run.parameters if phase.trainable == "all" else run.lora_parameters
+            copies = WEIGHT_COPIES - (run.validation_examples < MIN_EXAMPLES_FOR_BEST_WEIGHTS)
             kept = (
-                TRAIN_MEMORY_FACTOR[phase.learns] * run.footprint.kept * min(phase.batch, run.learn)
+                TRAIN_MEMORY_FACTOR[phase.trainable]
+                * run.activation_memory.saved_bytes
+                * min(phase.batch_size, run.train_examples)
             )
             taken = (
                 BYTES_FP32 * (STATES_PER_PARAMETER + copies) * learns
@@ -181,7 +223,7 @@ def estimate_peak_bytes(run: RunSize, now: int) -> int:
                 + kept
             )
         most = max(most, taken)
-    return round(now + run.waiting + features + most)
+    return round(now + run.pending_bytes + features + most)
 
 
 def measure_used_bytes() -> int:
@@ -206,7 +248,7 @@ def max_tokens(*inputs: Inputs) -> int:
 def eval_batch_size(inputs: Inputs) -> int:
     """Examples in a batch that nothing learns from, of the longest texts."""
     order = argsort_by_length(inputs, torch.arange(len(inputs))).flip(0)
-    return len(next(inputs.parts(order), ()))
+    return len(next(inputs.eval_batches(order), ()))
 
 
 def estimate_pending_bytes(inputs: Inputs, items: int) -> int:

@@ -38,8 +38,8 @@ class HeadFit(NamedTuple):
 
     steps: int  # done
     best_step: int  # whose weights the head has now
-    twin: dict[str, Tensor]  # weights of the head's twin that never saw part 0
-    checked: ValidationOutputs | None = (
+    fold_head: dict[str, Tensor]  # weights of the head's twin that never saw part 0
+    validation_outputs: ValidationOutputs | None = (
         None  # the twins' answers then; None where no example was left out
     )
 
@@ -81,7 +81,7 @@ def fit_head(
     `steps` names how many there will be instead. `keep` and `again` as in `trainers.training.loop.train`.
     Raises `Diverged`.
     """
-    rows = torch.cat([head.scaled(features), torch.ones(len(features), 1).to(features)], 1)
+    rows = torch.cat([head.standardise(features), torch.ones(len(features), 1).to(features)], 1)
     labels = labels.to(rows.device)
     part = torch.from_numpy(parts).to(rows.device)
     twins = sorted({*parts.tolist()} - {-1})
@@ -101,11 +101,11 @@ def fit_head(
     rate = 2 / _max_eigenvalue(rows)
     began, step, look_at = clock.seconds(), 0, 0
     if again:
-        known, kept = again.facts, again.of("taught")
+        known, kept = again.metadata, again.section("taught")
         began, step, look_at = known["began"], known["step"], known["look_at"]
         weights, before = kept["weights"].to(rows.device), kept["before"].to(rows.device)
         best = known["best_loss"], known["best_step"], kept["best"].to(rows.device)
-        if checked_then := again.of("checked"):
+        if checked_then := again.section("checked"):
             told = ValidationOutputs(
                 **{name: value.to(rows.device) for name, value in checked_then.items()}
             )
@@ -151,11 +151,11 @@ def fit_head(
                 epoch=float(step),  # each step sees every example
                 accuracy=_compute_accuracy(answers[checked], labels[checked]),
                 loss=loss,
-                best=better,
+                is_best=better,
                 train_accuracy=_compute_accuracy(scores[-1], labels) if step else None,
                 train_loss=F.cross_entropy(scores[-1], labels).item() if step else None,
                 seconds=clock.seconds(),
-                **view.of(features[viewed], answers[viewed]),
+                **view.snapshot(features[viewed], answers[viewed]),
             )
         if why:
             break
@@ -179,7 +179,7 @@ def cross_val_loss(features: Tensor, labels: Tensor, parts: np.ndarray, classes:
     """How well a last layer on `features` (N, F) answers for what it did not learn from: its
     least loss in the first steps of cross-validation. To choose between features by."""
     head = Head(features.shape[1], classes).to(features.device)
-    head.calibrate(features)
+    head.fit_scaling(features)
     stream = fit_head(
         head,
         features,

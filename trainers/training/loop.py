@@ -61,24 +61,24 @@ class Clock:
 
     def __init__(self, budget_seconds: float) -> None:
         self.budget_seconds = budget_seconds
-        self._started = time.monotonic()
-        self._held: float | None = None
+        self._started_at = time.monotonic()
+        self._paused_at: float | None = None
 
     def seconds(self) -> float:
-        return time.monotonic() - self._started if self._held is None else self._held
+        return time.monotonic() - self._started_at if self._paused_at is None else self._paused_at
 
-    def charge(self, seconds: float) -> None:
+    def add_seconds(self, seconds: float) -> None:
         """As if so much more time had passed: what another run has computed is not free."""
-        self._started -= seconds
+        self._started_at -= seconds
 
-    def hold(self, seconds: float) -> None:
+    def pause_at(self, seconds: float) -> None:
         """Stands at `seconds` until it goes on: what an interrupted run gets ready again was
         counted once."""
-        self._held = seconds
+        self._paused_at = seconds
 
-    def go_on(self) -> None:
-        if self._held is not None:
-            self._started, self._held = time.monotonic() - self._held, None
+    def resume(self) -> None:
+        if self._paused_at is not None:
+            self._started_at, self._paused_at = time.monotonic() - self._paused_at, None
 
 
 class ValidationOutputs(NamedTuple):
@@ -93,7 +93,9 @@ class PhaseResult(NamedTuple):
 
     steps: tuple[int, int, int]  # planned, done, and when they were planned
     best_step: int  # whose weights were kept
-    checked: ValidationOutputs | None = None  # with those weights; None where nothing was held out
+    validation_outputs: ValidationOutputs | None = (
+        None  # with those weights; None where nothing was held out
+    )
 
 
 class Head(nn.Module):
@@ -108,18 +110,18 @@ class Head(nn.Module):
         self.register_buffer("centre", torch.zeros(features))
         self.register_buffer("scale", torch.ones(()))
 
-    def calibrate(self, features: Tensor) -> None:
+    def fit_scaling(self, features: Tensor) -> None:
         """Takes centre and one common scale from `features`, float (N, F). One scale, since the
         spread of single features cannot be told from a few examples."""
         self.centre.copy_(features.mean(0))
         self.scale.copy_((features - self.centre).square().mean().sqrt().clamp(min=1e-6))
 
-    def scaled(self, features: Tensor) -> Tensor:
+    def standardise(self, features: Tensor) -> Tensor:
         """What the last layer itself is given, float32 (N, F)."""
         return (features.float() - self.centre) / self.scale
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.linear(self.scaled(features))
+        return self.linear(self.standardise(features))
 
 
 class Model(nn.Module):
@@ -164,7 +166,7 @@ def extract_features(
             features = body(flip_horizontal(batch) if mirrored else batch).float()
         return features.clone()  # out of inference mode: a head must be able to learn on them
 
-    for part in inputs.parts(items):
+    for part in inputs.eval_batches(items):
         try:
             features = answered(part)
         except (MemoryError, RuntimeError) as error:
@@ -244,39 +246,41 @@ def train(
     started = clock.seconds()
     optimizer = _build_optimizer(model, phase)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    per_epoch = math.ceil(len(examples) / phase.batch)
-    worth = planned or phase.most_steps(len(examples))
+    per_epoch = math.ceil(len(examples) / phase.batch_size)
+    worth = planned or phase.max_steps(len(examples))
     looks = _Validator(model, held_out, view, number, clock)
-    batches = _BatchStream(examples, phase.batch)
+    batches = _BatchStream(examples, phase.batch_size)
     every, timed = per_epoch, 0
     step, why, durations, told = 0, "all steps done", [], 0.0
 
     def set_modes() -> None:  # not at every step: asking every module takes milliseconds
         set_train_mode(model)
-        if (planned or 0) < phase.settles_in:
+        if (planned or 0) < phase.freeze_bn_below_steps:
             freeze_batchnorm_stats(model)
 
     def standing() -> Checkpoint:
         facts = {"phase": number, "step": step, "epoch": step / per_epoch, "started": started}
         facts |= {"every": every, "timed": timed, "planned": planned}
-        facts |= {"durations": [] if planned else durations, "batches": batches.done}
+        facts |= {"durations": [] if planned else durations, "batches": batches.position}
         tensors = with_prefix("model", trainable_state_dict(model)) | with_prefix(
             "optimizer", optimizer_state(optimizer)
         )
-        tensors |= with_prefix("dice", rng_state() | batches.dice)
-        return Checkpoint(tensors | looks.tensors(), facts | {"looks": looks.facts()})
+        tensors |= with_prefix("dice", rng_state() | batches.rng_state)
+        return Checkpoint(
+            tensors | looks.state_tensors(), facts | {"looks": looks.state_metadata()}
+        )
 
     if again:
-        known = again.facts
+        known = again.metadata
         step, started, every = known["step"], known["started"], known["every"]
         timed, planned, durations = known["timed"], known["planned"], known["durations"]
-        model.load_state_dict(again.of("model"), strict=False)
-        load_optimizer_state(optimizer, again.of("optimizer"))
-        looks.go_on(again)
-        batches.go_on(again.of("dice"), known["batches"])
-        set_rng_state(again.of("dice"))
+        model.load_state_dict(again.section("model"), strict=False)
+        load_optimizer_state(optimizer, again.section("optimizer"))
+        looks.load_state(again)
+        batches.resume(again.section("dice"), known["batches"])
+        set_rng_state(again.section("dice"))
     else:
-        yield from looks.look(0, 0.0)
+        yield from looks.evaluate(0, 0.0)
         yield from keep(standing)
     set_modes()
     for batch in batches:
@@ -291,7 +295,7 @@ def train(
         loss.backward()
         optimizer.step()
         step += 1
-        looks.saw(loss.detach(), scores.detach(), labels)
+        looks.record_batch(loss.detach(), scores.detach(), labels)
         # A processor has the loss already. A card is waited for only while steps are timed, and
         # then as often as someone may look: it computes ahead meanwhile.
         due = clock.seconds() - told > LOG_INTERVAL_SECONDS or step == planned
@@ -325,7 +329,7 @@ def train(
                 yield PhaseScheduled(number, planned, per_epoch, each, now)
         over = planned is not None and step >= planned
         if over or step % every == 0:
-            yield from looks.look(step, step / per_epoch)
+            yield from looks.evaluate(step, step / per_epoch)
             set_modes()
             if looks.since_best >= phase.patience:
                 why = "no longer improves"
@@ -343,10 +347,10 @@ def train(
         if looks.last_step == step:
             yield from keep(standing)
     if looks.last_step != step:
-        yield from looks.look(step, step / per_epoch)
+        yield from looks.evaluate(step, step / per_epoch)
     looks.restore_best()
     yield PhaseDone(number, step, step / per_epoch, why, clock.seconds())
-    return PhaseResult((planned or step, step, timed or step), looks.best_step, looks.checked)
+    return PhaseResult((planned or step, step, timed or step), looks.best_step, looks.best_outputs)
 
 
 def _is_async_device() -> bool:
@@ -359,28 +363,28 @@ class _BatchStream:
 
     def __init__(self, examples: Examples, size: int) -> None:
         self.examples, self.size = examples, size
-        self.dice: dict[str, Tensor] = {}  # the dice that shuffled this pass
-        self.done = 0  # of this pass
-        self._left: list[Tensor] = []
+        self.rng_state: dict[str, Tensor] = {}  # the dice that shuffled this pass
+        self.position = 0  # of this pass
+        self._remaining: list[Tensor] = []
 
     def __iter__(self) -> Iterator[Tensor]:
-        batches = iter(self._left)
+        batches = iter(self._remaining)
         while True:
             for batch in batches:
-                self.done += 1
+                self.position += 1
                 yield batch
-            batches, self.done = self._shuffled(), 0
+            batches, self.position = self._shuffle(), 0
 
-    def _shuffled(self) -> Iterator[Tensor]:
-        self.dice = {"pass": torch.get_rng_state()}
+    def _shuffle(self) -> Iterator[Tensor]:
+        self.rng_state = {"pass": torch.get_rng_state()}
         mixed = torch.randperm(len(self.examples))
-        return self.examples.inputs.order(mixed, self.size)
+        return self.examples.inputs.train_batches(mixed, self.size)
 
-    def go_on(self, dice: dict[str, Tensor], done: int) -> None:
+    def resume(self, dice: dict[str, Tensor], done: int) -> None:
         """To where `done` batches of the pass that `dice` shuffled were handed out."""
         if "pass" in dice:  # else no pass was begun
             torch.set_rng_state(dice["pass"])
-            self._left, self.done = list(self._shuffled())[done:], done
+            self._remaining, self.position = list(self._shuffle())[done:], done
 
 
 def _build_optimizer(model: Model, phase: Phase) -> torch.optim.Optimizer:
@@ -404,7 +408,7 @@ def _plan_steps(
         more = max(
             (left - EVALS_PER_PHASE * look) / each, left / (each + look / MIN_STEPS_PER_EVAL)
         )
-    return max(done, int(min(done + max(0, more), phase.most_steps(examples))))
+    return max(done, int(min(done + max(0, more), phase.max_steps(examples))))
 
 
 class _Validator:
@@ -414,95 +418,99 @@ class _Validator:
     def __init__(
         self, model: Model, held_out: Examples, view: LiveMonitor, phase: int, clock: Clock
     ) -> None:
-        self.model, self.held_out, self.view = model, held_out, view
+        self.model, self.validation_set, self.monitor = model, held_out, view
         self.phase, self.clock = phase, clock
         self.best = (-1.0, -math.inf)
-        self.weights: dict[str, Tensor] = {}
-        self.checked: ValidationOutputs | None = None  # at the best look
+        self.best_weights: dict[str, Tensor] = {}
+        self.best_outputs: ValidationOutputs | None = None  # at the best look
         self.since_best = self.best_step = 0
         self.last_step = -1
         self.seconds = math.inf if len(held_out) else 0.0  # the shortest: the first pays for set-up
-        self.tells = len(held_out) >= MIN_EXAMPLES_FOR_BEST_WEIGHTS
-        self._forget()
+        self.can_select_best = len(held_out) >= MIN_EXAMPLES_FOR_BEST_WEIGHTS
+        self._reset_train_stats()
 
-    def saw(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+    def record_batch(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
         self._losses.append(loss)  # tensors: reading them would wait for a card
-        self._right.append((scores.argmax(1) == labels).sum())
-        self._seen += len(labels)
+        self._correct_counts.append((scores.argmax(1) == labels).sum())
+        self._example_count += len(labels)
 
-    def _forget(self) -> None:
+    def _reset_train_stats(self) -> None:
         self._losses: list[Tensor] = []
-        self._right: list[Tensor] = []
-        self._seen = 0
+        self._correct_counts: list[Tensor] = []
+        self._example_count = 0
 
-    def look(self, step: int, epoch: float) -> Iterator[ValidationDone]:
+    def evaluate(self, step: int, epoch: float) -> Iterator[ValidationDone]:
         self.last_step = step
-        if len(self.held_out):
-            yield self._validated(step, epoch)
+        if len(self.validation_set):
+            yield self._compute_metrics(step, epoch)
 
-    def _validated(self, step: int, epoch: float) -> ValidationDone:
+    def _compute_metrics(self, step: int, epoch: float) -> ValidationDone:
         began = time.perf_counter()
-        features, scores = predict(self.model, self.held_out.inputs)
-        labels = self.held_out.labels.to(scores.device)
+        features, scores = predict(self.model, self.validation_set.inputs)
+        labels = self.validation_set.labels.to(scores.device)
         loss = F.cross_entropy(scores, labels).item()
         if not math.isfinite(loss):
             raise DivergenceError("The loss on the checks is no number any more. Try a lower rate.")
         accuracy = (scores.argmax(1) == labels).float().mean().item()
-        better = not self.tells or (accuracy, -loss) > self.best
+        better = not self.can_select_best or (accuracy, -loss) > self.best
         if better:
             self.best, self.since_best, self.best_step = (accuracy, -loss), 0, step
-            self.checked = ValidationOutputs(scores, labels)
+            self.best_outputs = ValidationOutputs(scores, labels)
         else:
             self.since_best += 1
-        if better and self.tells:
-            self.weights = {
+        if better and self.can_select_best:
+            self.best_weights = {
                 name: value.detach().clone()
                 for name, value in trainable_state_dict(self.model).items()
             }
-        seen = self.view.of(features, scores)
+        seen = self.monitor.snapshot(features, scores)
         event = ValidationDone(
             phase=self.phase,
             step=step,
             epoch=epoch,
             accuracy=accuracy,
             loss=loss,
-            best=better,
-            train_accuracy=sum(self._right).item() / self._seen if self._seen else None,
+            is_best=better,
+            train_accuracy=sum(self._correct_counts).item() / self._example_count
+            if self._example_count
+            else None,
             train_loss=(sum(self._losses) / len(self._losses)).item() if self._losses else None,
             seconds=self.clock.seconds(),
             **seen,
         )
-        self._forget()
+        self._reset_train_stats()
         self.seconds = min(self.seconds, time.perf_counter() - began)
         return event
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_tensors(self) -> dict[str, Tensor]:
         """What is kept of them, right after a look."""
-        found = with_prefix("checked", self.checked._asdict()) if self.checked else {}
+        found = with_prefix("checked", self.best_outputs._asdict()) if self.best_outputs else {}
         if self.best_step != self.last_step:  # else the best are those of now
-            found |= with_prefix("best", self.weights)
+            found |= with_prefix("best", self.best_weights)
         return found
 
-    def facts(self) -> dict[str, Any]:
+    def state_metadata(self) -> dict[str, Any]:
         names = ("best", "since_best", "best_step", "last_step", "seconds")
         return {name: getattr(self, name) for name in names}
 
-    def go_on(self, again: Checkpoint) -> None:
+    def load_state(self, again: Checkpoint) -> None:
         """`tensors` and `facts`, back; the model has its weights already."""
-        for name, value in again.facts["looks"].items():
+        for name, value in again.metadata["looks"].items():
             setattr(self, name, value)
         self.best = tuple(self.best)
-        if checked := again.of("checked"):
-            self.checked = ValidationOutputs(**{k: v.to(get_device()) for k, v in checked.items()})
-        if self.tells:
+        if checked := again.section("checked"):
+            self.best_outputs = ValidationOutputs(
+                **{k: v.to(get_device()) for k, v in checked.items()}
+            )
+        if self.can_select_best:
             now = {
                 name: value.detach().clone()
                 for name, value in trainable_state_dict(self.model).items()
             }
-            self.weights = now if self.best_step == self.last_step else again.of("best")
+            self.best_weights = now if self.best_step == self.last_step else again.section("best")
 
     def restore_best(self) -> None:
-        self.model.load_state_dict(self.weights, strict=False)
+        self.model.load_state_dict(self.best_weights, strict=False)
 
 
 def trainable_state_dict(model: nn.Module) -> dict[str, Tensor]:

@@ -30,21 +30,24 @@ class LiveMonitor:
             rank[label] = rank.get(label, -1) + 1
             order.append((rank[label], label, item))
         in_turn = [item for _, _, item in sorted(order)]
-        self.watched, self.mapped = in_turn[:MAX_WATCHED_EXAMPLES], in_turn[:MAX_MAP_POINTS]
+        self.watched_items, self.mapped_items = (
+            in_turn[:MAX_WATCHED_EXAMPLES],
+            in_turn[:MAX_MAP_POINTS],
+        )
         self._centre: Tensor | None = None
         self._axes: Tensor | None = None
-        self._last: list[list[float]] = []
+        self._last_points: list[list[float]] = []
 
     def axes(self) -> dict[str, Tensor]:
         """What keeps the map as it is; {} before the first look."""
         return {} if self._axes is None else {"centre": self._centre, "axes": self._axes}
 
-    def go_on(self, kept: dict[str, Tensor]) -> None:
+    def restore(self, kept: dict[str, Tensor]) -> None:
         """With the axes of a run that was interrupted."""
         if kept:
             self._centre, self._axes = (kept[name].to(get_device()) for name in ("centre", "axes"))
 
-    def of(self, features: Tensor, scores: Tensor) -> dict:
+    def snapshot(self, features: Tensor, scores: Tensor) -> dict:
         """The fields of `Validated` that a page draws; `points` is [] where nothing moved."""
         if not self.labels:
             return {"watched": [], "sureness": [], "points": []} | {
@@ -52,22 +55,22 @@ class LiveMonitor:
                 "point_answers": [],
             }
         sure, answers = scores.softmax(1).max(1)
-        points = self._places(features)
-        moved, self._last = points != self._last, points
+        points = self._project(features)
+        moved, self._last_points = points != self._last_points, points
         return {
-            "watched": answers[self.watched].tolist(),
-            "sureness": [round(value, DECIMALS) for value in sure[self.watched].tolist()],
+            "watched": answers[self.watched_items].tolist(),
+            "sureness": [round(value, DECIMALS) for value in sure[self.watched_items].tolist()],
             "points": points if moved else [],
-            "point_labels": [self.labels[item] for item in self.mapped],
-            "point_answers": answers[self.mapped].tolist(),
+            "point_labels": [self.labels[item] for item in self.mapped_items],
+            "point_answers": answers[self.mapped_items].tolist(),
         }
 
-    def _places(self, features: Tensor) -> list[list[float]]:
+    def _project(self, features: Tensor) -> list[list[float]]:
         if self._axes is None:
             self._centre = features.mean(0)
             wide = min(2, *features.shape)
             self._axes = torch.linalg.svd(features - self._centre, full_matrices=False).Vh[:wide]
-        flat = (features[self.mapped] - self._centre) @ self._axes.T
+        flat = (features[self.mapped_items] - self._centre) @ self._axes.T
         if flat.shape[1] < 2:  # a single example has no directions
             flat = torch.nn.functional.pad(flat, (0, 2 - flat.shape[1]))
         return [[round(x, DECIMALS), round(y, DECIMALS)] for x, y in flat.tolist()]
@@ -76,10 +79,10 @@ class LiveMonitor:
         self, inputs: Sequence, items: Sequence[int], labels: Sequence[int]
     ) -> WatchedExamples:
         """The watched examples themselves; the split is `items`, numbers into the other two."""
-        chosen = [items[place] for place in self.watched]
+        chosen = [items[place] for place in self.watched_items]
         return WatchedExamples(
             [int(item) for item in chosen],
             [render_example(inputs[item]) for item in chosen],
             [int(labels[item]) for item in chosen],
-            [int(items[place]) for place in self.mapped],
+            [int(items[place]) for place in self.mapped_items],
         )

@@ -12,29 +12,29 @@ class PeakMemory:
     """Watches this process, or its graphics card, while a context lasts."""
 
     def __init__(self) -> None:
-        self.bytes = 0
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
+        self.max_rss_bytes = 0
+        self._stop_event = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> "PeakMemory":
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        self._watch.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watch.join()
+        self._stop_event.set()
+        self._thread.join()
 
-    def now(self) -> int:
+    def bytes_so_far(self) -> int:
         """The most so far, in bytes: of the card where there is one, else of the process."""
         if torch.cuda.is_available():
             return torch.cuda.max_memory_allocated()
-        return self.bytes
+        return self.max_rss_bytes
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         me = psutil.Process()
         while True:
-            self.bytes = max(self.bytes, me.memory_info().rss)
-            if self._over.wait(SAMPLE_INTERVAL_SECONDS):
+            self.max_rss_bytes = max(self.max_rss_bytes, me.memory_info().rss)
+            if self._stop_event.wait(SAMPLE_INTERVAL_SECONDS):
                 return

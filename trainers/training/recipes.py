@@ -13,14 +13,14 @@ class Phase:
     """One stretch of training with one set of learning parts."""
 
     title: str  # shown as it stands
-    learns: str  # "head" (on features computed once), "lora" or "all"
+    trainable: str  # "head" (on features computed once), "lora" or "all"
     learning_rate: float = 0.0  # peak, of the backbone's parts
     head_learning_rate: float = 0.0
-    batch: int = 32
+    batch_size: int = 32
     max_epochs: int = 1  # for FEW examples
-    shortens: bool = True  # fewer passes over more examples
+    sublinear_epochs: bool = True  # fewer passes over more examples
     patience: int = 10  # looks at the validation split without improvement before it stops
-    share: float = 1.0  # of the time that is left, at most
+    budget_share: float = 1.0  # of the time that is left, at most
     weight_decay: float = 0.01
     augment: bool = False
     # BatchNorm's statistics stay as they were where fewer steps than these are planned. Held still,
@@ -28,17 +28,19 @@ class Phase:
     # insects and blood cells); at 60 and more, letting them move was as good or better (vehicles,
     # digits, cells x 10 and 50; training examples alone). Between the two: ours.
     # tests/bench/still_statistics.py measures it.
-    settles_in: int = 50
+    freeze_bn_below_steps: int = 50
     # What the scores of a head that was taught before are multiplied with. A head that already has
     # every example right leaves the body nothing to learn from: at 1 the gain of thawing was 8
     # points where 0.1 and 0.3 gave 11 (vehicles, digits, cells; 10 of each class; validation).
-    head_sureness: float = 1.0
+    head_logit_scale: float = 1.0
 
-    def most_steps(self, examples: int) -> int:
+    def max_steps(self, examples: int) -> int:
         """How many steps `examples` are worth: what is to be learned grows more slowly than they
         do, so with the root of their number."""
-        shorter = min(1.0, math.sqrt(REFERENCE_EXAMPLES / examples)) if self.shortens else 1.0
-        return max(1, round(shorter * self.max_epochs * math.ceil(examples / self.batch)))
+        shorter = (
+            min(1.0, math.sqrt(REFERENCE_EXAMPLES / examples)) if self.sublinear_epochs else 1.0
+        )
+        return max(1, round(shorter * self.max_epochs * math.ceil(examples / self.batch_size)))
 
 
 REFERENCE_EXAMPLES = (
@@ -48,7 +50,7 @@ REFERENCE_EXAMPLES = (
 
 def _head_phase(title: str) -> Phase:
     """The last layer alone: see trainers/training/head.py, which has no dial to set."""
-    return Phase(title=title, learns="head")
+    return Phase(title=title, trainable="head")
 
 
 def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase, ...]:
@@ -104,10 +106,10 @@ SCRATCH_LR = {"images": 2e-3, "text": 2e-4}
 def _full_model_phase(modality: str, what_learns: str, title: str) -> Phase:
     return Phase(
         title=title,
-        learns=what_learns,
+        trainable=what_learns,
         learning_rate=FINE_TUNE_LR[modality, what_learns],
         head_learning_rate=5e-3,
-        batch=32 if modality == "images" else 16,
+        batch_size=32 if modality == "images" else 16,
         max_epochs=40 if modality == "images" else 20,
         patience=10,
         augment=modality == "images",

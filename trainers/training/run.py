@@ -115,9 +115,11 @@ def run(
     plan = replace(plan, backbone=backbones.pin_revision(plan.backbone))
     row = backbones.pick(plan.backbone)
     if plan.approach != "simple":
-        row.check_here()
+        row.check_downloaded()
     torch.manual_seed(plan.seed)
-    data = data or datasets.get_dataset(plan.data).data(plan.per_class, plan.seed, plan.mends)
+    data = data or datasets.get_dataset(plan.data).load_splits(
+        plan.examples_per_class, plan.seed, plan.fixes
+    )
     check_data(data, plan)
     if plan.approach == "simple":
         notices = [*describe_excluded(plan), *describe_shortage(data, plan)]
@@ -148,7 +150,7 @@ def run(
             checks,
             disk,
         )
-        whole.go_on_from(behind)
+        whole.resume_from(behind)
         try:
             yield from whole.events()
         except DivergenceError:  # what was kept leads there again
@@ -160,7 +162,7 @@ def run(
 def check_data(data: DatasetSplits, plan: Plan) -> None:
     """Raises `BadData` where a score would mean nothing."""
     present = len(np.unique(data.train.labels))
-    if plan.approach == "none" and data.described and plan.per_class == 0:
+    if plan.approach == "none" and data.class_descriptions and plan.examples_per_class == 0:
         return
     if present < 2:
         raise BadData(
@@ -172,18 +174,18 @@ def check_data(data: DatasetSplits, plan: Plan) -> None:
 def describe_shortage(data: DatasetSplits, plan: Plan) -> list[str]:
     """What to say where there are fewer examples than the plan asks for."""
     fewest = min(np.bincount(data.train.labels), default=0)
-    if not plan.per_class or fewest >= plan.per_class:
+    if not plan.examples_per_class or fewest >= plan.examples_per_class:
         return []
     return [
-        f"{plan.per_class:,} examples of each class were asked for; one class has only {fewest:,}."
+        f"{plan.examples_per_class:,} examples of each class were asked for; one class has only {fewest:,}."
     ]
 
 
 def describe_excluded(plan: Plan) -> list[str]:
     """What to say of examples that a mend leaves out."""
-    if not plan.mends:
+    if not plan.fixes:
         return []
-    rows = datasets.get_dataset(plan.data).mended(plan.mends)
+    rows = datasets.get_dataset(plan.data).excluded_rows(plan.fixes)
     told = ", ".join(f"{len(some):,} {data_checks.CHECKS[key].mends}" for key, some in rows.items())
     return [f"Left out, as chosen when the data was looked over: {told}."]
 
@@ -199,8 +201,8 @@ def split_validation(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def set_trainable(body: Encoder, phase: Phase) -> None:
     """Freezes the body, or sets it free, or adds LoRA to it; the head always learns."""
-    body.requires_grad_(phase.learns == "all")
-    if phase.learns == "lora":
+    body.requires_grad_(phase.trainable == "all")
+    if phase.trainable == "lora":
         body.add_lora(LORA_RANK)
         body.to(get_device())
         for name, parameter in body.named_parameters():
@@ -224,64 +226,69 @@ class _Run:
         checks: bool,
         disk: feature_cache.FeatureCache | None,
     ) -> None:
-        self.disk = disk
-        self.plan, self.data, self.body = plan, data, body
-        self.setup_seconds, self.stop, self.folder = setup_seconds, stop, folder
-        self.shared, self.memory, self.checks = shared, memory, checks
+        self.disk_cache = disk
+        self.plan, self.data, self.encoder = plan, data, body
+        self.setup_seconds, self.should_stop, self.folder = setup_seconds, stop, folder
+        self.cache, self.peak_memory, self.use_validation = shared, memory, checks
         self.clock = Clock(plan.seconds)
         self.notices = list(remarks)
-        self.pace_steps: list[tuple[int, int, int]] = []
+        self.schedule_steps: list[tuple[int, int, int]] = []
         self.epochs = 0.0
         self.refit_steps = 0
-        self.checked: ValidationOutputs | None = None
+        self.validation_outputs: ValidationOutputs | None = None
         self.temperature: float | None = None
-        self.stopped = self.mirrored = self.fewer = False
-        self.checks_learn = False  # the checks are examples that are learned from
-        self.keeper = checkpoint.CheckpointWriter(folder)
-        self.behind: Checkpoint | None = (
+        self.was_stopped = self.use_flipped = self.use_small_batches = False
+        self.validates_on_train = False  # the checks are examples that are learned from
+        self.checkpoint_writer = checkpoint.CheckpointWriter(folder)
+        self.resume_checkpoint: Checkpoint | None = (
             None  # where an interrupted run stood, until caught up with
         )
-        self.start: dict[str, Tensor] | None = None  # of the phase on the network that is played
-        self.known = plan.pace  # how many examples, where no clock is to say
-        self.body.requires_grad_(False)  # until a phase says otherwise
+        self.phase_start_weights: dict[str, Tensor] | None = (
+            None  # of the phase on the network that is played
+        )
+        self.recorded_schedule = plan.schedule  # how many examples, where no clock is to say
+        self.encoder.requires_grad_(False)  # until a phase says otherwise
 
-    def go_on_from(self, behind: Checkpoint | None) -> None:
+    def resume_from(self, behind: Checkpoint | None) -> None:
         if behind:
-            self.behind, self.known = behind, RecordedSchedule(**behind.facts["pace"])
-            self.fewer = behind.facts.get("fewer", False)
-            self.clock.hold(behind.facts["seconds"])
+            self.resume_checkpoint, self.recorded_schedule = (
+                behind,
+                RecordedSchedule(**behind.metadata["pace"]),
+            )
+            self.use_small_batches = behind.metadata.get("fewer", False)
+            self.clock.pause_at(behind.metadata["seconds"])
 
     def events(self) -> Iterator[Event]:
         """What happens; of what an interrupted run has told already, what is done again."""
         for event in self._events():
-            if not self.behind or isinstance(event, Stage | Progress):
+            if not self.resume_checkpoint or isinstance(event, Stage | Progress):
                 yield event
 
     def _events(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
-        self.parts = assign_folds(data.train.labels)
-        learn, held = split_validation(self.parts)
-        if plan.approach == "none" or not self.checks:
+        self.folds = assign_folds(data.train.labels)
+        learn, held = split_validation(self.folds)
+        if plan.approach == "none" or not self.use_validation:
             learn, held = np.arange(len(data.train.labels)), np.array([], dtype=np.int64)
         elif not len(held):
-            held, self.checks_learn = learn, True
+            held, self.validates_on_train = learn, True
             self.notices.append(
                 "There is one example of each class, so none could be held out: progress is "
                 "measured on the very examples that are learned, and says little."
             )
-        self.looking = looking = FeatureExtractor(
-            plan, data, self.body, clock, self.shared, self.disk
+        self.extractor = looking = FeatureExtractor(
+            plan, data, self.encoder, clock, self.cache, self.disk_cache
         )
-        limits = looking.limits(learn, held, self.known)
-        self.learn, self.held, self.test = learn, held, test = limits[:3]
-        self.calibration = limits.calibration
-        if limits.cut:
+        limits = looking.subsample_to_budget(learn, held, self.recorded_schedule)
+        self.train_items, self.validation_items, self.test_items = learn, held, test = limits[:3]
+        self.scaling_examples = limits.scaling_examples
+        if limits.dropped:
             self.notices.append(
                 f"{plan.seconds:g} seconds are too short to look at all examples. A fixed choice "
-                f"is used: {', '.join(limits.cut)}."
+                f"is used: {', '.join(limits.dropped)}."
             )
-        self.head = Head(self.body.features, len(data.classes)).to(get_device())
-        self.model = Model(self.body, self.head)
+        self.head = Head(self.encoder.width, len(data.classes)).to(get_device())
+        self.model = Model(self.encoder, self.head)
         yield RunStarted(
             approach=plan.approach,
             data=plan.data,
@@ -289,13 +296,13 @@ class _Run:
             modality=data.modality,
             classes=list(data.classes),
             train_examples=len(learn),
-            validation_examples=0 if self.checks_learn else len(held),
+            validation_examples=0 if self.validates_on_train else len(held),
             test_examples=len(test),
             parameters=sum(p.numel() for p in self.model.parameters()),
             budget_seconds=plan.seconds,
             setup_seconds=self.setup_seconds,
-            machine=get_device().type,
-            **self._forecast(),
+            device=get_device().type,
+            **self._estimate_cost(),
         )
         self.notices += [*describe_excluded(plan), *describe_shortage(data, plan)]
         absent = [c for n, c in enumerate(data.classes) if n not in data.train.labels[learn]]
@@ -307,57 +314,62 @@ class _Run:
         for text in self.notices:
             yield Notice(text, clock.seconds())
         if plan.approach == "none":
-            answers = yield from self._without_training()
-            yield from self._tested(answers)
+            answers = yield from self._predict_without_training()
+            yield from self._report_test(answers)
             return
-        yield from self._trained()
-        yield from self._calibrated()
-        self.stopped = self.stop()
+        yield from self._train_phases()
+        yield from self._calibrate()
+        self.was_stopped = self.should_stop()
         yield Stage("test", "Testing on examples never used so far", clock.seconds())
-        features = yield from self.looking.features(self.looking.test, test)
-        if self.mirrored:
-            of_mirrors = yield from self.looking.features(self.looking.test, test, mirrored=True)
+        features = yield from self.extractor.extract(self.extractor.test_inputs, test)
+        if self.use_flipped:
+            of_mirrors = yield from self.extractor.extract(
+                self.extractor.test_inputs, test, mirrored=True
+            )
             features = (features + of_mirrors) / 2
         self.head.eval()
         with torch.inference_mode():
             scores = self.head(features)
             sureness, answers = scores.softmax(1).max(1)
-        yield from self._tested(answers, sureness, scores)
+        yield from self._report_test(answers, sureness, scores)
 
-    def _trained(self) -> Iterator[Event]:
+    def _train_phases(self) -> Iterator[Event]:
         plan, data, clock = self.plan, self.data, self.clock
         labels = torch.from_numpy(data.train.labels)
-        learn, held = torch.from_numpy(self.learn), torch.from_numpy(self.held)
-        to_play = build_phases(plan.approach, data.modality, self._what_learns())
-        if plan.pace:
-            to_play = to_play[: len(plan.pace.steps)]  # fewer where the run was stopped early
-        on_features = any(phase.learns == "head" for phase in to_play)
-        self.view = view = LiveMonitor(labels[held])
-        yield view.watch(data.train.inputs, self.held, data.train.labels)
-        if not self.behind or to_play[self.behind.facts["phase"]].learns == "head":
-            features, held_features = yield from self._looked_at(learn, held, on_features)
-            learn = torch.from_numpy(self.learn)
+        learn, held = torch.from_numpy(self.train_items), torch.from_numpy(self.validation_items)
+        to_play = build_phases(plan.approach, data.modality, self._resolve_trainable())
+        if plan.schedule:
+            to_play = to_play[: len(plan.schedule.steps)]  # fewer where the run was stopped early
+        on_features = any(phase.trainable == "head" for phase in to_play)
+        self.monitor = view = LiveMonitor(labels[held])
+        yield view.watch(data.train.inputs, self.validation_items, data.train.labels)
+        if (
+            not self.resume_checkpoint
+            or to_play[self.resume_checkpoint.metadata["phase"]].learns == "head"
+        ):
+            features, held_features = yield from self._extract_features(learn, held, on_features)
+            learn = torch.from_numpy(self.train_items)
 
-        looks_left = (1 + self.mirrored) * len(self.test) + len(self.held)
-        each = TIME_SAFETY_FACTOR[data.modality] * self.looking.seconds_each
+        looks_left = (1 + self.use_flipped) * len(self.test_items) + len(self.validation_items)
+        each = TIME_SAFETY_FACTOR[data.modality] * self.extractor.seconds_per_example
         reserve = each * looks_left + 0.02 * plan.seconds
         end = plan.seconds - reserve
         taught = None
         for number, phase in enumerate(to_play):
-            behind = self.behind and self.behind.facts
+            behind = self.resume_checkpoint and self.resume_checkpoint.metadata
             if behind and number < behind["phase"]:
                 continue
-            if self.stop() and not behind:
+            if self.should_stop() and not behind:
                 break
-            late = clock.seconds() + self._least(phase) > end
-            if number and late and not plan.pace and not behind:
+            late = clock.seconds() + self._min_phase_seconds(phase) > end
+            if number and late and not plan.schedule and not behind:
                 text = f"There was no time left for '{phase.title}'. Give it more seconds."
                 yield Notice(text, clock.seconds())
                 break
-            set_trainable(self.body, phase)
-            self.looking.as_it_came &= phase.learns == "head"
+            set_trainable(self.encoder, phase)
+            self.extractor.is_pretrained &= phase.trainable == "head"
             yield Stage("phase", phase.title, clock.seconds())
-            parts = self._parts()
+            parts = self._describe_blocks()
             yield PhaseStarted(
                 number,
                 phase.title,
@@ -366,71 +378,87 @@ class _Run:
                 phase.learning_rate,
                 clock.seconds(),
             )
-            until = behind["until"] if behind else self._until(end, phase, *to_play[number + 1 :])
-            steps = plan.pace.steps[number] if plan.pace else None
-            if phase.learns != "head":
-                yield from self._fitted(phase, number, view, until, steps, taught)
+            until = (
+                behind["until"]
+                if behind
+                else self._phase_deadline(end, phase, *to_play[number + 1 :])
+            )
+            steps = plan.schedule.steps[number] if plan.schedule else None
+            if phase.trainable != "head":
+                yield from self._train_with_retry(phase, number, view, until, steps, taught)
                 continue
             places = torch.cat([learn, held])
             taught = yield from fit_head(
                 self.head,
                 torch.cat([features, held_features]),
                 labels[places],
-                self.parts[places],
+                self.folds[places],
                 number=number,
                 clock=clock,
                 until_seconds=until,
-                stop=self.stop,
+                stop=self.should_stop,
                 view=view,
                 viewed=range(len(learn), len(places)),
                 steps=steps and steps[1],
-                keep=self._keeping(until),
-                again=self._caught_up(),
+                keep=self._make_saver(until),
+                again=self._resume_phase(),
             )
-            self.pace_steps.append((taught.steps, taught.steps, 0))
+            self.schedule_steps.append((taught.steps, taught.steps, 0))
             self.epochs += taught.steps
-            self.checked = taught.checked
+            self.validation_outputs = taught.validation_outputs
 
-    def _looked_at(self, learn: Tensor, held: Tensor, on_features: bool) -> Iterator[Event]:
+    def _extract_features(self, learn: Tensor, held: Tensor, on_features: bool) -> Iterator[Event]:
         """Features of the examples that learn and of those held out, float32 (N, F); the head is
         calibrated on them."""
         plan, data, clock = self.plan, self.data, self.clock
-        first = learn if on_features else learn[: self.calibration]
+        first = learn if on_features else learn[: self.scaling_examples]
         yield Stage("features", "Looking at every example", clock.seconds())
-        most = None if self.known else clock.seconds() + 1.5 * FEATURES_SHARE * plan.seconds
-        features = yield from self.looking.features(self.looking.train, first, until_seconds=most)
+        most = (
+            None
+            if self.recorded_schedule
+            else clock.seconds() + 1.5 * FEATURES_SHARE * plan.seconds
+        )
+        features = yield from self.extractor.extract(
+            self.extractor.train_inputs, first, until_seconds=most
+        )
         if len(features) < len(first):
-            self.learn, learn, first = self.learn[: len(features)], *2 * (first[: len(features)],)
+            self.train_items, learn, first = (
+                self.train_items[: len(features)],
+                *2 * (first[: len(features)],),
+            )
             text = f"It goes more slowly than was timed, so {len(features):,} examples must do."
             yield Notice(text, clock.seconds())
-        held_features = yield from self.looking.features(self.looking.train, held)
-        self.head.calibrate(features)
-        if len(held) and not self.behind:
-            yield from self._line_without_training(first, features, held_features)
+        held_features = yield from self.extractor.extract(self.extractor.train_inputs, held)
+        self.head.fit_scaling(features)
+        if len(held) and not self.resume_checkpoint:
+            yield from self._measure_baseline(first, features, held_features)
         if plan.approach == "transfer" and data.modality == "images":
             both = torch.cat([features, held_features]), torch.cat([learn, held])
-            seen = yield from self._seen_in_mirror(*both)
+            seen = yield from self._average_flipped(*both)
             features, held_features = seen.tensor_split([len(learn)])
-            self.head.calibrate(features)
+            self.head.fit_scaling(features)
         return features, held_features
 
-    def _seen_in_mirror(self, features: Tensor, items: Tensor) -> Iterator[Event]:
+    def _average_flipped(self, features: Tensor, items: Tensor) -> Iterator[Event]:
         """The mean of `features` of the training examples `items` and of those of their mirror
         images, where there is time and cross-validation finds it better; else `features`."""
-        pace, parts = self.known, self.parts[items]
+        pace, parts = self.recorded_schedule, self.folds[items]
         if pace:
-            self.mirrored = pace.mirrored
-            if not pace.mirrored:
+            self.use_flipped = pace.horizontal_flip
+            if not pace.horizontal_flip:
                 return features
-        each, now = TIME_SAFETY_FACTOR["images"] * self.looking.seconds_each, self.clock.seconds()
+        each, now = (
+            TIME_SAFETY_FACTOR["images"] * self.extractor.seconds_per_example,
+            self.clock.seconds(),
+        )
         until = now + FLIP_BUDGET_SHARE * self.plan.seconds
-        tests = each * len(self.test)
+        tests = each * len(self.test_items)
         late = now + each * len(items) > until or until + 2 * tests > self.plan.seconds
         if not pace and (late or (parts < 0).all()):
             return features
         most = None if pace else until
-        of_mirrors = yield from self.looking.features(
-            self.looking.train, items, until_seconds=most, mirrored=True
+        of_mirrors = yield from self.extractor.extract(
+            self.extractor.train_inputs, items, until_seconds=most, mirrored=True
         )
         if len(of_mirrors) < len(items):
             return features
@@ -441,60 +469,65 @@ class _Run:
             plain, seen = (
                 cross_val_loss(some, labels, parts, classes) for some in (features, mean)
             )
-            self.mirrored = seen < plain
-        if not self.mirrored:
+            self.use_flipped = seen < plain
+        if not self.use_flipped:
             return features
         text = "Each picture counts together with its mirror image: that told the classes apart "
-        yield Notice(f"{text}better in cross-validation.", self.clock.seconds(), limits=False)
+        yield Notice(
+            f"{text}better in cross-validation.", self.clock.seconds(), is_limitation=False
+        )
         return mean
 
-    def _line_without_training(
+    def _measure_baseline(
         self, first: Tensor, known: Tensor, known_held: Tensor
     ) -> Iterator[Event]:
         """What the backbone can do as it came: the line that training has to beat."""
         labels = torch.from_numpy(self.data.train.labels)
-        held = torch.from_numpy(self.held)
+        held = torch.from_numpy(self.validation_items)
         if self.plan.approach == "scratch":  # its own body knows nothing yet: the line is another's
-            body, train = shared_encoder(self.plan.backbone).to(get_device()), self.looking.train
+            body, train = (
+                shared_encoder(self.plan.backbone).to(get_device()),
+                self.extractor.train_inputs,
+            )
             known, known_held = (
                 torch.cat(list(extract_features(body, train, items))) for items in (first, held)
             )
         # The same few for every approach, so that the line is the same in each of their charts.
-        known, first = known[: self.calibration], first[: self.calibration]
+        known, first = known[: self.scaling_examples], first[: self.scaling_examples]
         likeness = classify_by_class_mean(known, labels[first], known_held, len(self.data.classes))
         right = (likeness.cpu() == labels[held]).float().mean().item()
         yield Baseline("nearest class mean", right, self.clock.seconds())
 
-    def _fitted(self, phase: Phase, *given: Any) -> Iterator[Event]:
+    def _train_with_retry(self, phase: Phase, *given: Any) -> Iterator[Event]:
         """`_adjusted`; where the memory is not enough for its batches, once more from its start
         with smaller ones."""
-        fewer = phase.batch // BATCH_REDUCTION_FACTOR
-        if self.fewer:  # as it was before it was interrupted
+        fewer = phase.batch_size // BATCH_REDUCTION_FACTOR
+        if self.use_small_batches:  # as it was before it was interrupted
             phase = replace(phase, batch=fewer)
-        once = self.fewer or self.behind or fewer < 2
-        head, kept = deepcopy(self.head.state_dict()), ([*self.pace_steps], self.epochs)
+        once = self.use_small_batches or self.resume_checkpoint or fewer < 2
+        head, kept = deepcopy(self.head.state_dict()), ([*self.schedule_steps], self.epochs)
         try:
-            yield from self._adjusted(phase, *given)
-            self.start = None
+            yield from self._train_phase(phase, *given)
+            self.phase_start_weights = None
             return
         except (MemoryError, RuntimeError) as error:
-            if once or not self.start or not is_out_of_memory(error):
+            if once or not self.phase_start_weights or not is_out_of_memory(error):
                 raise
         # Out here: the error held on to what had been computed.
-        self.fewer, (self.pace_steps, self.epochs) = True, kept
-        self.model.load_state_dict(self.start, strict=False)
+        self.use_small_batches, (self.schedule_steps, self.epochs) = True, kept
+        self.model.load_state_dict(self.phase_start_weights, strict=False)
         self.head.load_state_dict(head)
         self.model.zero_grad(set_to_none=True)
         free_memory()
         yield Notice(
-            f"The memory was not enough to learn from {phase.batch} examples at a time. It begins "
+            f"The memory was not enough to learn from {phase.batch_size} examples at a time. It begins "
             f"this part again with {fewer} at a time, which takes less memory and learns more "
             "slowly.",
             self.clock.seconds(),
         )
-        yield from self._adjusted(replace(phase, batch=fewer), *given)
+        yield from self._train_phase(replace(phase, batch=fewer), *given)
 
-    def _adjusted(
+    def _train_phase(
         self,
         phase: Phase,
         number: int,
@@ -508,47 +541,52 @@ class _Run:
 
         A head that was taught before has seen all: its twin, which has not seen those held out,
         stands in for it while they are looked at."""
-        again = self._caught_up()
+        again = self._resume_phase()
         if again:
-            self.head.load_state_dict(again.of("start"))
+            self.head.load_state_dict(again.section("start"))
         elif taught:
-            _scale_logits(self.head, phase.head_sureness)
+            _scale_logits(self.head, phase.head_logit_scale)
         clock, start = self.clock, deepcopy(trainable_state_dict(self.model))
-        self.start = start
+        self.phase_start_weights = start
         head = deepcopy(self.head.state_dict())
-        if taught and len(self.held):
-            self.head.load_state_dict(self.head.state_dict() | taught.twin)
-            _scale_logits(self.head, phase.head_sureness)
+        if taught and len(self.validation_items):
+            self.head.load_state_dict(self.head.state_dict() | taught.fold_head)
+            _scale_logits(self.head, phase.head_logit_scale)
         playing = {"number": number, "clock": clock, "until_seconds": until}
-        playing |= {"stop": self.stop, "view": view}
-        if again and "refit" in again.facts:
-            yield from self._once_more(phase, start, head, again.facts["refit"], playing, again)
+        playing |= {"stop": self.should_stop, "view": view}
+        if again and "refit" in again.metadata:
+            yield from self._refit(phase, start, head, again.metadata["refit"], playing, again)
             return
-        examples, checks = self._inputs(self.learn), self._inputs(self.held)
-        began = again.facts["began"] if again else clock.seconds()
-        keep = self._keeping(until, with_prefix("start", head), began=began)
+        examples, checks = (
+            self._select_examples(self.train_items),
+            self._select_examples(self.validation_items),
+        )
+        began = again.metadata["began"] if again else clock.seconds()
+        keep = self._make_saver(until, with_prefix("start", head), began=began)
         trained = yield from train(
             self.model, examples, checks, phase, steps=steps, keep=keep, again=again, **playing
         )
-        self.pace_steps.append(trained.steps)
-        if len(self.held) and not trained.best_step:  # none helped: the head that has seen all
+        self.schedule_steps.append(trained.steps)
+        if (
+            len(self.validation_items) and not trained.best_step
+        ):  # none helped: the head that has seen all
             self.head.load_state_dict(head)
-        self.checked = None if self.checks_learn else trained.checked
-        self.epochs += trained.steps[1] / -(-len(examples) // phase.batch)
-        if self.checks_learn or not len(self.held) or self.stop():
+        self.validation_outputs = None if self.validates_on_train else trained.validation_outputs
+        self.epochs += trained.steps[1] / -(-len(examples) // phase.batch_size)
+        if self.validates_on_train or not len(self.validation_items) or self.should_stop():
             return
-        if self.plan.pace:
-            more = self.plan.pace.refit
+        if self.plan.schedule:
+            more = self.plan.schedule.refit_steps
         else:
-            every = len(self.learn) + len(self.held)
+            every = len(self.train_items) + len(self.validation_items)
             more = round(trained.best_step * math.sqrt(every / len(examples)))
             each = (clock.seconds() - began) / trained.steps[1]
             if trained.steps[1] < trained.steps[0] or clock.seconds() + more * each > until:
                 more = 0
         if more:
-            yield from self._once_more(phase, start, head, more, playing)
+            yield from self._refit(phase, start, head, more, playing)
 
-    def _once_more(
+    def _refit(
         self,
         phase: Phase,
         start: dict[str, Tensor],
@@ -562,21 +600,21 @@ class _Run:
         clock, until = self.clock, playing["until_seconds"]
         yield Stage("refit", "Once more, with the checks to learn from as well", clock.seconds())
         found, told = (
-            again.of("found") if again else deepcopy(trainable_state_dict(self.model)),
+            again.section("found") if again else deepcopy(trainable_state_dict(self.model)),
             0.0,
         )
         self.model.load_state_dict(start, strict=False)
         kept = with_prefix("start", head) | with_prefix("found", found)
-        if self.checked:
-            kept |= with_prefix("first", self.checked._asdict())
+        if self.validation_outputs:
+            kept |= with_prefix("first", self.validation_outputs._asdict())
         once_more = train(
             self.model,
-            self._inputs(np.concatenate([self.learn, self.held])),
-            self._inputs([]),
+            self._select_examples(np.concatenate([self.train_items, self.validation_items])),
+            self._select_examples([]),
             phase,
             planned=steps,
-            steps=(steps, steps, 0) if self.plan.pace else None,
-            keep=self._keeping(until, kept, refit=steps),
+            steps=(steps, steps, 0) if self.plan.schedule else None,
+            keep=self._make_saver(until, kept, refit=steps),
             again=again,
             **playing,
         )
@@ -591,81 +629,87 @@ class _Run:
         if not self.refit_steps:  # cut short: what was found before is whole
             self.model.load_state_dict(found, strict=False)
 
-    def _keeping(
+    def _make_saver(
         self, until: float, tensors: Mapping[str, Tensor] | None = None, **facts: Any
     ) -> checkpoint.Saver:
         """What keeps where a phase stands, with all that the phases before it have left."""
 
         def whole(inner: Callable[[], Checkpoint]) -> Checkpoint:
             found, known = inner()
-            known |= facts | {"until": until, "pace_steps": self.pace_steps, "epochs": self.epochs}
-            known |= {"pace": asdict(self._pace()), "fewer": self.fewer}
-            found |= (tensors or {}) | with_prefix("view", self.view.axes())
+            known |= facts | {
+                "until": until,
+                "pace_steps": self.schedule_steps,
+                "epochs": self.epochs,
+            }
+            known |= {"pace": asdict(self._record_schedule()), "fewer": self.use_small_batches}
+            found |= (tensors or {}) | with_prefix("view", self.monitor.axes())
             return Checkpoint(found, known)
 
-        return lambda inner: self.keeper.keep(lambda: whole(inner), self.clock.seconds())
+        return lambda inner: self.checkpoint_writer.save(lambda: whole(inner), self.clock.seconds())
 
-    def _caught_up(self) -> Checkpoint | None:
+    def _resume_phase(self) -> Checkpoint | None:
         """Where the interrupted run stood, for the phase that goes on: from here on all is told."""
-        behind, self.behind = self.behind, None
+        behind, self.resume_checkpoint = self.resume_checkpoint, None
         if behind:
-            self.pace_steps = [tuple(steps) for steps in behind.facts["pace_steps"]]
-            self.epochs = behind.facts["epochs"]
-            if first := behind.of("first"):
-                self.checked = ValidationOutputs(
+            self.schedule_steps = [tuple(steps) for steps in behind.metadata["pace_steps"]]
+            self.epochs = behind.metadata["epochs"]
+            if first := behind.section("first"):
+                self.validation_outputs = ValidationOutputs(
                     **{k: v.to(get_device()) for k, v in first.items()}
                 )
-            self.view.go_on(behind.of("view"))
-            self.clock.go_on()
+            self.monitor.restore(behind.section("view"))
+            self.clock.resume()
         return behind
 
-    def _pace(self) -> RecordedSchedule:
+    def _record_schedule(self) -> RecordedSchedule:
         """What the clock has decided so far."""
         return RecordedSchedule(
-            train=len(self.learn),
-            validation=len(self.held),
-            test=len(self.test),
-            steps=tuple(self.pace_steps),
-            refit=self.refit_steps,
-            calibration=self.calibration,
-            mirrored=self.mirrored,
+            train_examples=len(self.train_items),
+            validation_examples=len(self.validation_items),
+            test_examples=len(self.test_items),
+            steps=tuple(self.schedule_steps),
+            refit_steps=self.refit_steps,
+            calibration_examples=self.scaling_examples,
+            horizontal_flip=self.use_flipped,
         )
 
-    def _calibrated(self) -> Iterator[Event]:
+    def _calibrate(self) -> Iterator[Event]:
         """How sure the model may be, by what it had not learned from when it answered."""
-        if not self.checked or not self.checks:
+        if not self.validation_outputs or not self.use_validation:
             return
-        some = calibration.evenly_spaced_indices(len(self.checked.labels))
-        scores, labels = (part.cpu().numpy()[some] for part in self.checked)
+        some = calibration.evenly_spaced_indices(len(self.validation_outputs.labels))
+        scores, labels = (part.cpu().numpy()[some] for part in self.validation_outputs)
         self.temperature = calibration.fit_temperature(scores, labels)
         sure = calibration.compute_confidence(scores, self.temperature).round(4).tolist()
         right = (scores.argmax(1) == labels).tolist()
         yield CalibrationDone(self.temperature, sure, right, self.clock.seconds())
 
-    def _until(self, end: float, phase: Phase, *then: Phase) -> float:
+    def _phase_deadline(self, end: float, phase: Phase, *then: Phase) -> float:
         """Seconds on the clock at which `phase` ends at the latest: its share of what is left, or
         all of it where those after it would find no time."""
         now = self.clock.seconds()
-        shared = now + phase.share * (end - now)
-        return end if then and shared + self._least(then[0]) > end else shared
+        shared = now + phase.budget_share * (end - now)
+        return end if then and shared + self._min_phase_seconds(then[0]) > end else shared
 
-    def _least(self, phase: Phase) -> float:
+    def _min_phase_seconds(self, phase: Phase) -> float:
         """Seconds that a phase on the network takes at the least: a step, and a look before and
         after it."""
-        return (FORWARDS_PER_STEP * phase.batch + 2 * len(self.held)) * self.looking.seconds_each
+        return (
+            FORWARDS_PER_STEP * phase.batch_size + 2 * len(self.validation_items)
+        ) * self.extractor.seconds_per_example
 
-    def _inputs(self, items: np.ndarray | Sequence[int]) -> Examples:
+    def _select_examples(self, items: np.ndarray | Sequence[int]) -> Examples:
         items = torch.as_tensor(items, dtype=torch.int64)
         labels = torch.from_numpy(self.data.train.labels)
-        return Examples(SubsetInputs(self.looking.train, items), labels[items])
+        return Examples(SubsetInputs(self.extractor.train_inputs, items), labels[items])
 
-    def _what_learns(self) -> str:
-        if self.plan.what_learns != "auto":
-            return self.plan.what_learns
-        return backbones.pick(self.plan.backbone).learns
+    def _resolve_trainable(self) -> str:
+        if self.plan.trainable != "auto":
+            return self.plan.trainable
+        return backbones.pick(self.plan.backbone).trainable
 
-    def _parts(self) -> list[dict]:
-        named = [*self.body.named_parts(), ("new last layer", self.head)]
+    def _describe_blocks(self) -> list[dict]:
+        named = [*self.encoder.named_blocks(), ("new last layer", self.head)]
         return [
             {
                 "name": name,
@@ -675,58 +719,64 @@ class _Run:
             for name, part in named
         ]
 
-    def _forecast(self) -> dict[str, Any]:
+    def _estimate_cost(self) -> dict[str, Any]:
         """What the run will take, as `Started` tells it."""
-        plan, numbers = self.plan, sum(p.numel() for p in self.body.parameters())
-        looking, what_learns = self.looking, self._what_learns()
+        plan, numbers = self.plan, sum(p.numel() for p in self.encoder.parameters())
+        looking, what_learns = self.extractor, self._resolve_trainable()
         ahead = estimate.RunSize(
             approach=plan.approach,
             phases=build_phases(plan.approach, self.data.modality, what_learns),
-            learn=len(self.learn),
-            held=len(self.held),
-            test=len(self.test),
-            calibration=self.calibration,
-            features=self.body.features,
+            train_examples=len(self.train_items),
+            validation_examples=len(self.validation_items),
+            test_examples=len(self.test_items),
+            scaling_examples=self.scaling_examples,
+            width=self.encoder.width,
             classes=len(self.data.classes),
-            forward_seconds=looking.seconds_each,
-            spent=self.clock.seconds(),
-            budget=plan.seconds,
-            pace=plan.pace,
+            forward_seconds=looking.seconds_per_example,
+            elapsed_seconds=self.clock.seconds(),
+            budget_seconds=plan.seconds,
+            schedule=plan.schedule,
             parameters=numbers,
-            lora=estimate.count_lora_parameters(self.body, LORA_RANK),
-            footprint=looking.footprint.of(estimate.max_tokens(looking.train, looking.test)),
-            mirror=plan.approach == "transfer" and self.data.modality == "images",
-            waiting=estimate.estimate_pending_bytes(looking.train, len(self.learn) + len(self.held))
-            + estimate.estimate_pending_bytes(looking.test, len(self.test)),
-            at_once=max(map(estimate.eval_batch_size, (looking.train, looking.test))),
+            lora_parameters=estimate.count_lora_parameters(self.encoder, LORA_RANK),
+            activation_memory=looking.activation_memory.of(
+                estimate.max_tokens(looking.train_inputs, looking.test_inputs)
+            ),
+            use_flipped=plan.approach == "transfer" and self.data.modality == "images",
+            pending_bytes=estimate.estimate_pending_bytes(
+                looking.train_inputs, len(self.train_items) + len(self.validation_items)
+            )
+            + estimate.estimate_pending_bytes(looking.test_inputs, len(self.test_items)),
+            eval_batch_size=max(
+                map(estimate.eval_batch_size, (looking.train_inputs, looking.test_inputs))
+            ),
         )
         peak = estimate.estimate_peak_bytes(ahead, estimate.measure_used_bytes())
         return {
             "predicted_seconds": estimate.estimate_seconds(ahead),
-            "predicted_memory_bytes": max(peak, self.memory.now()),
+            "predicted_memory_bytes": max(peak, self.peak_memory.bytes_so_far()),
         }
 
-    def _without_training(self) -> Iterator[Event]:
+    def _predict_without_training(self) -> Iterator[Event]:
         """Answers to the test: nearest class mean, or nearest class name where no example is."""
-        data, looking, clock = self.data, self.looking, self.clock
+        data, looking, clock = self.data, self.extractor, self.clock
         yield Stage("features", "Looking at every example", clock.seconds())
-        tested = yield from looking.features(looking.test, self.test)
-        if data.described:
-            names = self.body.prepare(data.described)
-            meant = yield from looking.features(names, np.arange(len(names)))
+        tested = yield from looking.extract(looking.test_inputs, self.test_items)
+        if data.class_descriptions:
+            names = self.encoder.prepare(data.class_descriptions)
+            meant = yield from looking.extract(names, np.arange(len(names)))
             by_name = assign_nearest(meant, tested)
-            right = (by_name.cpu().numpy() == data.test.labels[self.test]).mean()
+            right = (by_name.cpu().numpy() == data.test.labels[self.test_items]).mean()
             yield Baseline("class names alone (zero-shot)", float(right), clock.seconds())
-            if not len(self.learn):
+            if not len(self.train_items):
                 set_prototype_head(self.head, meant)
                 return by_name
-        features = yield from looking.features(looking.train, self.learn)
-        labels = torch.from_numpy(data.train.labels[self.learn])
+        features = yield from looking.extract(looking.train_inputs, self.train_items)
+        labels = torch.from_numpy(data.train.labels[self.train_items])
         means, centre = compute_class_means(features, labels, len(data.classes)), features.mean(0)
         set_prototype_head(self.head, means, centre)
         return assign_nearest(means, tested, centre)
 
-    def _tested(
+    def _report_test(
         self, answers: Tensor, sureness: Tensor | None = None, scores: Tensor | None = None
     ) -> Iterator[Event]:
         plan, data = self.plan, self.data
@@ -734,7 +784,7 @@ class _Run:
         if self.temperature:
             calibrated = calibration.compute_confidence(scores.cpu().numpy(), self.temperature)
             calibrated = calibrated.round(3).tolist()
-        labels = data.test.labels[self.test]
+        labels = data.test.labels[self.test_items]
         result = score(labels, answers.cpu().numpy(), len(data.classes))
         yield PredictionsRecorded(
             labels.tolist(),
@@ -743,7 +793,7 @@ class _Run:
             self.clock.seconds(),
             calibrated,
         )
-        learnable = sum(part["learnable"] for part in self._parts())
+        learnable = sum(part["learnable"] for part in self._describe_blocks())
         if plan.approach == "none":
             learnable = 0
         finished = RunFinished(
@@ -751,27 +801,28 @@ class _Run:
             data=plan.data,
             backbone=plan.backbone,
             classes=list(data.classes),
-            train_examples=len(np.union1d(self.learn, self.held)),
-            test_examples=len(self.test),
-            test_right=result.right,
+            train_examples=len(np.union1d(self.train_items, self.validation_items)),
+            test_examples=len(self.test_items),
+            test_correct=result.right,
             test_accuracy=result.accuracy,
             test_accuracy_low=result.low,
             test_accuracy_high=result.high,
             macro_f1=result.macro_f1,
-            confusion=result.confusion,
+            confusion_matrix=result.confusion,
             seconds=self.clock.seconds(),
-            learnable_parameters=learnable,
+            trainable_parameters=learnable,
             parameters=sum(p.numel() for p in self.model.parameters()),
             epochs=self.epochs,
-            stopped=self.stopped,
-            repeat=replace(plan, pace=self._pace()).as_json(),
-            peak_memory_bytes=self.memory.now(),
+            stopped_by_user=self.was_stopped,
+            repeat_plan=replace(plan, pace=self._record_schedule()).as_json(),
+            peak_memory_bytes=self.peak_memory.bytes_so_far(),
             stored_bytes=0 if plan.approach == "none" else count_stored_bytes(self.model),
         )
         if plan.approach != "none":
             before = None if plan.approach == "scratch" else shared_encoder(plan.backbone)
             yield WeightsCompared(
-                relative_weight_change(self.body, before, self._parts()), finished.seconds
+                relative_weight_change(self.encoder, before, self._describe_blocks()),
+                finished.seconds,
             )
         if self.folder:
             try:

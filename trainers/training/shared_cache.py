@@ -31,16 +31,16 @@ def _shared_cache(plan: Plan) -> ComputationCache | None:
     if plan.data not in datasets.BUNDLED_DATASETS or plan.backbone not in bundled:
         return None  # what it sees is kept on the disk: trainers/system/feature_cache.py
     subject = plan.data, plan.backbone
-    key = (*subject, plan.per_class, plan.seed, plan.mends)
+    key = (*subject, plan.examples_per_class, plan.seed, plan.fixes)
     if key not in _caches:
         near = next(
             (_caches[other] for other in reversed(_caches) if other[:2] == subject),
             ComputationCache(),
         )
-        _caches[key] = near.with_other_training()
+        _caches[key] = near.for_new_train_set()
     _caches.move_to_end(key)
     while len(_caches) > MAX_CACHES:
         _caches.popitem(last=False)
     # How fast the machine is now, each run sees for itself.
-    _caches[key].kept.pop("forward", None)
+    _caches[key].entries.pop("forward", None)
     return _caches[key]

@@ -31,7 +31,7 @@ def relative_weight_change(
         if isinstance(layer, LoraLayer)
     }
     found = []
-    for told, part in zip(parts, body.named_parts(), strict=False):
+    for told, part in zip(parts, body.named_blocks(), strict=False):
         went = size = 0.0
         for after in part.module.parameters():
             name = names[id(after)].replace(".base_layer.", ".")

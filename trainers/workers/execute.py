@@ -42,22 +42,22 @@ def execute(
     """
     heart = _EventWriter(store, run)
     began = time.monotonic()
-    stream = runner(plan, stop=heart.stop.is_set, folder=folder)
+    stream = runner(plan, stop=heart.stop_requested.is_set, folder=folder)
     sharing = resume.CheckpointUploader(run)
     with heart:
         try:
             if known := retry(partial(resume.replayed_events, store, run)):
-                heart.tell(known)
+                heart.write_now(known)
                 began -= known[-1].seconds
             yield from known
             for event in stream:
-                if heart.cancel.is_set():
+                if heart.cancel_requested.is_set():
                     break
                 if event is None:  # from afar: nothing new, but a moment to hear Cancel
                     continue
                 if (kept := keeps(event)) and type(event) in END_EVENTS:
-                    heart.end(event)
-                    sharing.end()
+                    heart.finish(event)
+                    sharing.close()
                     resume.discard_checkpoint(store, run, event)
                     mlflow.log_finished(store, run, event)
                     if folder and isinstance(event, RunFinished):
@@ -69,19 +69,19 @@ def execute(
                 yield event
         except Exception as error:  # a run must end with a word, whatever happened in it
             failed = JobFailed(describe_failure(error), time.monotonic() - began)
-            heart.end(failed)
+            heart.finish(failed)
             yield failed
             return
         except (GeneratorExit, KeyboardInterrupt):
-            heart.end(cancelled := JobCancelled(time.monotonic() - began))
-            sharing.end()
+            heart.finish(cancelled := JobCancelled(time.monotonic() - began))
+            sharing.close()
             resume.discard_checkpoint(store, run, cancelled)
             raise
         finally:
             stream.close()
-            sharing.end()
+            sharing.close()
         cancelled = JobCancelled(time.monotonic() - began)
-        heart.end(cancelled)
+        heart.finish(cancelled)
         resume.discard_checkpoint(store, run, cancelled)
         yield cancelled
 
@@ -120,91 +120,93 @@ class _EventWriter(threading.Thread):
     def __init__(self, store: Store, run: str) -> None:
         super().__init__(daemon=True)
         self.store, self.run_id = store, run
-        self.stop, self.cancel = threading.Event(), threading.Event()
-        self._over = threading.Event()
-        self._told = threading.Condition()  # for what follows
-        self._waiting: list[Event] = []
-        self._hurry = self._refused = False
-        self._flushed = self._stepped = 0.0
-        self._began = time.monotonic()
+        self.stop_requested, self.cancel_requested = threading.Event(), threading.Event()
+        self._closed = threading.Event()
+        self._condition = threading.Condition()  # for what follows
+        self._pending: list[Event] = []
+        self._flush_requested = self._is_blocked = False
+        self._flushed_at = self._step_written_at = 0.0
+        self._started_at = time.monotonic()
 
     def write(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, Step):
-            if now - self._stepped < 1 / MAX_STEPS_PER_SECOND:
+            if now - self._step_written_at < 1 / MAX_STEPS_PER_SECOND:
                 return
-            self._stepped = now
-        if isinstance(event, ValidationDone) or now - self._flushed > FLUSH_INTERVAL_SECONDS:
-            self.tell([event])
+            self._step_written_at = now
+        if isinstance(event, ValidationDone) or now - self._flushed_at > FLUSH_INTERVAL_SECONDS:
+            self.write_now([event])
         else:
-            self._waiting.append(event)
+            self._pending.append(event)
 
-    def tell(self, new: Sequence[Event]) -> None:
+    def write_now(self, new: Sequence[Event]) -> None:
         """Has `new` written now, and waits until it is; but not for long, and not again."""
-        with self._told:
-            self._waiting += new
-            self._hurry = True
-            self._told.notify_all()
-            if not self._refused:
-                self._told.wait_for(
-                    lambda: not self._waiting or self._refused, WRITE_TIMEOUT_SECONDS
+        with self._condition:
+            self._pending += new
+            self._flush_requested = True
+            self._condition.notify_all()
+            if not self._is_blocked:
+                self._condition.wait_for(
+                    lambda: not self._pending or self._is_blocked, WRITE_TIMEOUT_SECONDS
                 )
-                self._refused = bool(self._waiting)
+                self._is_blocked = bool(self._pending)
 
     def flush(self) -> None:
-        some = [*self._waiting]
+        some = [*self._pending]
         self.store.append(self.run_id, some)
-        with self._told:
-            del self._waiting[: len(some)]  # only now: else it waits for the next time
-            self._refused, self._flushed = False, time.monotonic()
-            self._told.notify_all()
+        with self._condition:
+            del self._pending[: len(some)]  # only now: else it waits for the next time
+            self._is_blocked, self._flushed_at = False, time.monotonic()
+            self._condition.notify_all()
 
     def run(self) -> None:
-        while not self._over.is_set():
-            with self._told:
-                self._told.wait_for(lambda: self._hurry or self._over.is_set(), HEARTBEAT_SECONDS)
-                self._hurry = False
+        while not self._closed.is_set():
+            with self._condition:
+                self._condition.wait_for(
+                    lambda: self._flush_requested or self._closed.is_set(), HEARTBEAT_SECONDS
+                )
+                self._flush_requested = False
             try:
-                self._beat()
+                self._poll_and_flush()
             except SQLAlchemyError as error:
-                self._refuse(error)
-                self._over.wait(HEARTBEAT_SECONDS)
+                self._mark_blocked(error)
+                self._closed.wait(HEARTBEAT_SECONDS)
 
-    def _refuse(self, error: SQLAlchemyError) -> None:
-        with self._told:
-            first, self._refused = not self._refused, True
-            self._told.notify_all()
+    def _mark_blocked(self, error: SQLAlchemyError) -> None:
+        with self._condition:
+            first, self._is_blocked = not self._is_blocked, True
+            self._condition.notify_all()
         if first:
             logging.warning(
                 "What a run tells cannot be written now, and waits. %s", user_message(error)
             )
 
-    def _beat(self) -> None:
-        stop, cancel = self.store.asked(self.run_id)
+    def _poll_and_flush(self) -> None:
+        stop, cancel = self.store.read_flags(self.run_id)
         if stop:
-            self.stop.set()
-        if cancel and not self.cancel.is_set():
-            self.cancel.set()
+            self.stop_requested.set()
+        if cancel and not self.cancel_requested.is_set():
+            self.cancel_requested.set()
             # Said here, not when the step in flight ends: that may take a while.
-            self._waiting.append(JobCancelled(time.monotonic() - self._began))
+            self._pending.append(JobCancelled(time.monotonic() - self._started_at))
         self.flush()
 
     def __enter__(self) -> None:
         self.start()
 
     def __exit__(self, *_: object) -> None:
-        if not self._over.is_set():
+        if not self._closed.is_set():
             self._close()
 
-    def end(self, event: Event) -> None:
+    def finish(self, event: Event) -> None:
         """The last: it is written when this is done."""
-        self._waiting.append(event)
+        self._pending.append(event)
         self._close()
 
     def _close(self) -> None:
-        with self._told:
-            self._over.set()
-            self._told.notify_all()
+        with self._condition:
+            self._closed.set()
+            self._condition.notify_all()
         self.join()
         # The end must not be lost: it waits, and the next job with it.
         retry(self.flush, (SQLAlchemyError,))

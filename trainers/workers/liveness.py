@@ -33,18 +33,18 @@ class LivenessMonitor:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # (what, id) -> beat, looks
-        self._away: dict[str, int] = {}  # data folder -> looks
+        self._heartbeats: dict[tuple[str, str], tuple[float, int]] = {}  # (what, id) -> beat, looks
+        self._missed_host_checks: dict[str, int] = {}  # data folder -> looks
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Ends the runs that nobody has kept alive for `LOOKS` of these, forgets such workers, and
         ends what has waited in vain for an app server. Raises what a database does that takes
         nothing: then it all begins anew."""
         seen = {}
-        for key, beat in self._beats().items():
-            before, looks = self._seen.get(key, (None, 0))
+        for key, beat in self._read_heartbeats().items():
+            before, looks = self._heartbeats.get(key, (None, 0))
             seen[key] = (beat, looks + 1 if beat == before else 0)
-        self._seen = {}
+        self._heartbeats = {}
         quiet = [
             key
             for (what, key), (_, looks) in seen.items()
@@ -56,24 +56,27 @@ class LivenessMonitor:
                 sql.execute(same)
         gone = {key for key, (_, looks) in seen.items() if looks >= MAX_MISSED_CHECKS}
         if gone:
-            self.store.bury(
+            self.store.fail_lost_runs(
                 [key for what, key in gone if what == "run"],
                 [key for what, key in gone if what == "worker"],
                 {key: beat for (_, key), (beat, _) in seen.items()},
             )
-        self._seen = {key: value for key, value in seen.items() if key not in gone}
-        self._look_for_machines()
+        self._heartbeats = {key: value for key, value in seen.items() if key not in gone}
+        self._check_hosts()
 
-    def _look_for_machines(self) -> None:
-        before, self._away = self._away, {}
+    def _check_hosts(self) -> None:
+        before, self._missed_host_checks = self._missed_host_checks, {}
         with self.store.engine.connect() as sql:
-            away = {machine: before.get(machine, 0) + 1 for machine in self.store.away(sql)}
+            away = {
+                machine: before.get(machine, 0) + 1
+                for machine in self.store.find_missing_hosts(sql)
+            }
         for machine, looks in away.items():
             if looks > MAX_HOST_MISSED_CHECKS:
-                self.store.give_up(machine)
-        self._away = away
+                self.store.fail_unplaceable(machine)
+        self._missed_host_checks = away
 
-    def _beats(self) -> dict[tuple[str, str], float]:
+    def _read_heartbeats(self) -> dict[tuple[str, str], float]:
         with self.store.engine.connect() as sql:
             running = sql.execute(select(runs.c.id, runs.c.beat).where(runs.c.state == RUNNING))
             found = {("run", key): beat for key, beat in running}

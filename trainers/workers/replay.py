@@ -19,23 +19,23 @@ class EventDeduplicator:
     """Passes on what was not told before, by a clock that never runs backwards: what is told again
     by a job that was lost and begun again."""
 
-    NAMES = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
+    KEY_FIELDS = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
              "draw", "number")  # fmt: skip
 
     def __init__(self, told: Sequence[Event] = ()) -> None:
         self.seconds = 0.0  # told so far
-        self._known: set[tuple] = set()
+        self._seen_keys: set[tuple] = set()
         for event in told:
-            self.new(event)
+            self.deduplicate(event)
 
-    def new(self, event: Event) -> Event | None:
+    def deduplicate(self, event: Event) -> Event | None:
         """`event` as it is to be told; None where it was."""
         if not isinstance(event, Stage | Progress):  # these say what happens now
-            named = (getattr(event, name, None) for name in self.NAMES)
+            named = (getattr(event, name, None) for name in self.KEY_FIELDS)
             key = (event.tag, *(() if isinstance(event, RunStarted) else named))
-            if key in self._known:
+            if key in self._seen_keys:
                 return None
-            self._known.add(key)
+            self._seen_keys.add(key)
         seconds = getattr(event, "seconds", None)
         if seconds is None:
             return event
@@ -48,7 +48,7 @@ def restart_notice(why: str, folder: Path | None, told_seconds: float) -> Notice
     if folder and (at := read_checkpoint_header(folder)):
         text = why + RESUME_TEXT.format(seconds=at["seconds"])
         return RunResumed(text, told_seconds, phase=at["phase"], step=at["step"])
-    return Notice(why + RESTART_TEXT, told_seconds, limits=False)
+    return Notice(why + RESTART_TEXT, told_seconds, is_limitation=False)
 
 
 def is_node_loss(event: Event) -> bool:

@@ -45,26 +45,28 @@ class WorkerSupervisor:
 
     def __init__(self, store: Store, count: int | None = None) -> None:
         self.store = store
-        self.ray = cluster.is_ray_enabled()  # then one process leads those that train elsewhere
+        self.uses_ray = (
+            cluster.is_ray_enabled()
+        )  # then one process leads those that train elsewhere
         asked = get_worker_count() if count is None else count  # now, not when a coordinator asks
-        self.count = 1 if self.ray else asked
+        self.count = 1 if self.uses_ray else asked
         self.processes: dict[str, subprocess.Popen] = {}
-        self._started: dict[str, float] = {}
-        self._lost = LivenessMonitor(store)
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._keep_alive, daemon=True)
+        self._started_at: dict[str, float] = {}
+        self._liveness = LivenessMonitor(store)
+        self._closed = threading.Event()
+        self._watch_thread = threading.Thread(target=self._keep_alive, daemon=True)
 
     def __enter__(self) -> "WorkerSupervisor":
         for _ in range(self.count):
-            self._start()
-        self._start(light=True)
-        self._watch.start()
+            self._start_worker()
+        self._start_worker(light=True)
+        self._watch_thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        if self._watch.is_alive():
-            self._watch.join()
+        self._closed.set()
+        if self._watch_thread.is_alive():
+            self._watch_thread.join()
         for process in self.processes.values():
             process.terminate()
         for name, process in self.processes.items():
@@ -74,13 +76,13 @@ class WorkerSupervisor:
                 process.kill()
                 process.wait()
             with suppress(SQLAlchemyError):  # locked, or full: the next Thaw finds it
-                self.store.gone(name, "Thaw was closed while this ran.")
+                self.store.remove_worker(name, "Thaw was closed while this ran.")
 
-    def _start(self, *, light: bool = False) -> None:
+    def _start_worker(self, *, light: bool = False) -> None:
         name = ("light-" if light else "") + secrets.token_hex(8)
         threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
         command = [sys.executable, "-m", "trainers", "work", "--name", name]
-        heavy = ["--ray"] if self.ray else ["--threads", str(threads)]
+        heavy = ["--ray"] if self.uses_ray else ["--threads", str(threads)]
         command += ["--light"] if light else heavy
         self.processes[name] = subprocess.Popen(
             [*command, "--parent", str(os.getpid())],
@@ -89,15 +91,15 @@ class WorkerSupervisor:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
         )
-        self._started[name] = time.monotonic()
+        self._started_at[name] = time.monotonic()
 
     def _keep_alive(self) -> None:
-        while not self._over.wait(CHECK_INTERVAL_SECONDS):
+        while not self._closed.wait(CHECK_INTERVAL_SECONDS):
             try:
                 self._replace_dead()
-                self._lost.look()
-                self.store.sweep()
-                Rooms(self.store).sweep()
+                self._liveness.check()
+                self.store.purge_deleted()
+                Rooms(self.store).purge_expired()
             except (SQLAlchemyError, OSError) as error:  # locked, or full: that passes
                 logging.warning(
                     "The workers could not be looked after. %s", user_message(error) or error
@@ -107,14 +109,14 @@ class WorkerSupervisor:
         for name, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
-            if self.ray:
+            if self.uses_ray:
                 from trainers.workers.ray.coordinator import requeue_runs
 
                 requeue_runs(self.store, name)
-            self.store.gone(name, describe_exit(process.returncode))
-            if time.monotonic() - self._started[name] > MIN_RESTART_SECONDS:
+            self.store.remove_worker(name, describe_exit(process.returncode))
+            if time.monotonic() - self._started_at[name] > MIN_RESTART_SECONDS:
                 del self.processes[name]
-                self._start(light=name.startswith("light-"))
+                self._start_worker(light=name.startswith("light-"))
 
 
 def describe_exit(code: int) -> str:

@@ -153,9 +153,9 @@ def _send_heartbeats(runs: Store, name: str, state: dict) -> None:
         places = max(1, told.pop("places", 1))  # each counts as a worker
         try:
             for place in range(places):
-                runs.beat(f"{name}-{place}" if place else name, os.getpid(), **told)
+                runs.record_heartbeat(f"{name}-{place}" if place else name, os.getpid(), **told)
             for place in range(places, had):  # whose nodes are gone
-                runs.gone(f"{name}-{place}", "")
+                runs.remove_worker(f"{name}-{place}", "")
             had = places
         except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
             logging.warning(
@@ -166,7 +166,7 @@ def _send_heartbeats(runs: Store, name: str, state: dict) -> None:
 
 def _exit_with_parent(runs: Store, name: str, parent: int) -> None:
     wait_for_exit(parent)
-    told = threading.Thread(target=runs.gone, args=(name, APP_ENDED_TEXT), daemon=True)
+    told = threading.Thread(target=runs.remove_worker, args=(name, APP_ENDED_TEXT), daemon=True)
     told.start()  # where the database is locked: without a word, which the next Thaw finds
     told.join(SHUTDOWN_TIMEOUT_SECONDS)
     os._exit(0)

@@ -13,10 +13,10 @@ def coverage_accuracy_curve(
 ) -> Figure:
     """How many of the checks are answered against how many of those are right: every threshold,
     and the chosen one. Below lies the lower bound of each."""
-    share = [100 * step.share for step in steps]
-    found = [100 * step.right / step.answered for step in steps]
-    low = [100 * step.low for step in steps]
-    at = [100 * chosen.share, 100 * chosen.right / chosen.answered]
+    share = [100 * step.coverage for step in steps]
+    found = [100 * step.right / step.answered_count for step in steps]
+    low = [100 * step.accuracy_lower_bound for step in steps]
+    at = [100 * chosen.coverage, 100 * chosen.right / chosen.answered_count]
     line = {"type": "scatter", "mode": "lines", "x": share}
     return {
         "data": [

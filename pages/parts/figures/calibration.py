@@ -48,13 +48,13 @@ def _bin_trace(
     return {
         "type": "scatter",
         "name": name,
-        "x": [100 * one.said for one in found],
-        "y": [100 * one.share for one in found],
+        "x": [100 * one.mean_confidence for one in found],
+        "y": [100 * one.accuracy for one in found],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [100 * (one.right_high - one.share) for one in found],
-            "arrayminus": [100 * (one.share - one.right_low) for one in found],
+            "array": [100 * (one.right_high - one.accuracy) for one in found],
+            "arrayminus": [100 * (one.accuracy - one.right_low) for one in found],
             "color": colour,
             "thickness": 1.5,
             "width": 4,

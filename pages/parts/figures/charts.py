@@ -24,7 +24,7 @@ CLASS_COLOURS = ("#2A80CF", "#D9650D", "#0B9A72", "#8C62B8", "#C0445E", "#9A7327
 
 def accuracy_curve(story: RunSnapshot, *, against: str = "seconds") -> Figure:
     """Share right on the validation examples, and while learning, against "seconds" or "epoch"."""
-    looks = story.looks
+    looks = story.evaluations
     colour = APPROACH_STYLES[story.started.approach].colour if story.started else "#888"
     x = _x_values(story, against)
     data = [
@@ -112,7 +112,7 @@ def loss_curve(story: RunSnapshot, *, against: str = "seconds") -> Figure:
             "type": "scatter",
             "name": "held-out examples (checks)",
             "x": _x_values(story, against),
-            "y": [look.loss for look in story.looks],
+            "y": [look.loss for look in story.evaluations],
             "mode": "lines",
             "line": {"color": colour, "width": 2.5},
             "hovertemplate": "%{y:.2f}<extra></extra>",
@@ -132,16 +132,16 @@ def loss_curve(story: RunSnapshot, *, against: str = "seconds") -> Figure:
 def example_map(story: RunSnapshot) -> Figure:
     """The validation examples where the model sees them; filled where its answer is right."""
     places: list[list[float]] = []
-    for look in story.looks:
-        places = look.points or places  # [] where nothing moved
+    for look in story.evaluations:
+        places = look.map_points or places  # [] where nothing moved
     data = []
     if places and story.started:
-        look, classes = story.looks[-1], story.started.classes
-        for label in sorted(set(look.point_labels)):
-            own = [n for n, other in enumerate(look.point_labels) if other == label]
+        look, classes = story.evaluations[-1], story.started.classes
+        for label in sorted(set(look.map_labels)):
+            own = [n for n, other in enumerate(look.map_labels) if other == label]
             for right in (True, False):
-                these = [n for n in own if (look.point_answers[n] == label) == right]
-                answers = [_escape_html(classes[look.point_answers[n]]) for n in these]
+                these = [n for n in own if (look.map_predictions[n] == label) == right]
+                answers = [_escape_html(classes[look.map_predictions[n]]) for n in these]
                 data.append(_example_markers(label, classes[label], right, places, these, answers))
     return {
         "data": data,
@@ -267,12 +267,12 @@ def _accuracy_curves(lines: Sequence[tuple[str, ApproachStyle, RunSnapshot]]) ->
         # Some marks, not one a look: a curve of a hundred would be a band.
         marker = {"symbol": look.mark, "size": 8, "maxdisplayed": 8}
         common = {"type": "scatter", "name": name, "line": line, "marker": marker}
-        if story.looks:
+        if story.evaluations:
             data.append(
                 common
                 | {
-                    "x": [one.seconds for one in story.looks],
-                    "y": [100 * one.accuracy for one in story.looks],
+                    "x": [one.seconds for one in story.evaluations],
+                    "y": [100 * one.accuracy for one in story.evaluations],
                     "mode": "lines+markers",
                     "hovertemplate": "%{y:.0f} % right<extra></extra>",
                 }
@@ -305,9 +305,9 @@ def learning_curves(points: Sequence[CurvePoint], forecast: Sequence[dict] = ())
     data = []
     for key in dict.fromkeys(point.approach for point in points):
         look, own = APPROACH_STYLES[key], [point for point in points if point.approach == key]
-        sizes = sorted({point.per_class for point in own})
-        at = [[point for point in own if point.per_class == size] for size in sizes]
-        middle = [fmean(100 * point.right / point.tests for point in some) for some in at]
+        sizes = sorted({point.examples_per_class for point in own})
+        at = [[point for point in own if point.examples_per_class == size] for size in sizes]
+        middle = [fmean(100 * point.correct / point.test_examples for point in some) for some in at]
         low = [fmean(100 * point.low for point in some) for some in at]
         high = [fmean(100 * point.high for point in some) for some in at]
         common = {"type": "scatter", "legendgroup": key}
@@ -318,13 +318,13 @@ def learning_curves(points: Sequence[CurvePoint], forecast: Sequence[dict] = ())
             | {"fillcolor": _with_opacity(look.colour, 0.13), "line": {"width": 0}},
             aside
             | {
-                "x": [point.per_class for point in own],
-                "y": [100 * point.right / point.tests for point in own],
+                "x": [point.examples_per_class for point in own],
+                "y": [100 * point.correct / point.test_examples for point in own],
                 "mode": "markers",
                 "marker": {
                     "color": look.colour,
                     "size": 5,
-                    "symbol": ["circle" if one.whole else "circle-open" for one in own],
+                    "symbol": ["circle" if one.used_all_examples else "circle-open" for one in own],
                 },
             },
             common
@@ -343,7 +343,7 @@ def learning_curves(points: Sequence[CurvePoint], forecast: Sequence[dict] = ())
             for one in forecast
             if one["approach"] == key and one["low"] is not None
         ]
-    sizes = sorted({point.per_class for point in points})
+    sizes = sorted({point.examples_per_class for point in points})
     marks = [*sizes, 2 * sizes[-1]] if forecast else sizes
     return {
         "data": data,
@@ -781,13 +781,15 @@ def _layout(height_px: int, against: str, shapes: list[dict], notes: list[dict])
 
 
 def _x_values(story: RunSnapshot, against: str) -> list[float]:
-    return [_x_value(look, story, against) for look in story.looks]
+    return [_x_value(look, story, against) for look in story.evaluations]
 
 
 def _x_value(event: Any, story: RunSnapshot, against: str) -> float:
     if against == "seconds":
         return event.seconds
-    before = sum(done.epochs for phase, done in story.done.items() if phase < event.phase)
+    before = sum(
+        done.epochs for phase, done in story.finished_phases.items() if phase < event.phase
+    )
     return before + event.epoch
 
 
@@ -795,7 +797,7 @@ def _phase_lines(story: RunSnapshot, against: str) -> tuple[list[dict], list[dic
     """A line and a word where each phase but the first begins."""
     shapes, notes = [], []
     for phase in story.phases[1:]:
-        looks = [look for look in story.looks if look.phase == phase.phase]
+        looks = [look for look in story.evaluations if look.phase == phase.phase]
         if not looks:
             continue
         x = _x_value(looks[0], story, against)

@@ -25,21 +25,21 @@ EMPTY_TEXT = "Nobody has started a run yet."
 def format_table(lines: Sequence[BoardRow], first: int = 1) -> str:
     """The lines as Markdown, the place of the first being `first`. Five columns fit on a phone."""
     several_data = len({line.data for line in lines}) > 1
-    several_sizes = len({line.per_class for line in lines}) > 1
+    several_sizes = len({line.examples_per_class for line in lines}) > 1
     head = ["", "name", "approach"]
     head += ["data"] * several_data + ["examples"] * several_sizes + ["right", "time"]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for place, line in enumerate(lines, first):
         name, title = escape_markdown(line.name), APPROACHES[line.approach].title
         cells = [str(place) if line.score is not None else ""]
-        cells.append(f"**{name} (you)**" if line.mine else name)
+        cells.append(f"**{name} (you)**" if line.is_mine else name)
         cells.append(f":{APPROACH_STYLES[line.approach].badge}[{title}]")
         if several_data:
             cells.append(
                 "own data" if line.data == "own" else escape_markdown(data_title(line.data))
             )
         if several_sizes:
-            cells.append("all" if line.per_class is None else f"{line.per_class}")
+            cells.append("all" if line.examples_per_class is None else f"{line.examples_per_class}")
         cells += [
             format_score(line),
             "" if line.seconds is None else tell.format_short_duration(line.seconds),
@@ -76,7 +76,7 @@ def format_wall_table(lines: Sequence[BoardRow], first: int) -> str:
 def describe_rank(lines: Sequence[BoardRow]) -> str:
     """Where the one who looks stands, in words; "" where they have no score."""
     done = [line for line in lines if line.score is not None]
-    mine = [line for line in done if line.mine]
+    mine = [line for line in done if line.is_mine]
     if not mine:
         return ""
     best = mine[0]

@@ -116,8 +116,8 @@ def model_fits(found: FitComparison) -> Figure:
     grid = found.grid.tolist()
     data = [
         _curve("the line to be found", grid, target_function(found.grid).tolist(), GREY, "dot"),
-        _curve("stiff", grid, found.stiff.line.tolist(), stiff, "solid"),
-        _curve("flexible", grid, found.flexible.line.tolist(), flexible, "dash"),
+        _curve("stiff", grid, found.stiff.prediction.tolist(), stiff, "solid"),
+        _curve("flexible", grid, found.flexible.prediction.tolist(), flexible, "dash"),
         {
             "type": "scatter",
             "mode": "markers",
@@ -146,8 +146,8 @@ def fit_errors(found: FitComparison) -> Figure:
             "type": "bar",
             "name": name,
             "x": names,
-            "y": [fit.seen, fit.unseen],
-            "text": [f"{fit.seen:.2f}", f"{fit.unseen:.2f}"],
+            "y": [fit.train_error, fit.test_error],
+            "text": [f"{fit.train_error:.2f}", f"{fit.test_error:.2f}"],
             "textposition": "outside",
             "cliponaxis": False,
             "marker": {"color": colour, "pattern": {"shape": pattern}},
@@ -248,7 +248,7 @@ def repeated_tests(tested: list[ScoreInterval], share: float) -> Figure:
         (True, "holds the truth", "circle", APPROACH_STYLES["hybrid"].colour),
         (False, "misses it", "diamond-open", APPROACH_STYLES["fine_tune"].colour),
     ):
-        own = [(n, test) for n, test in enumerate(tested, 1) if test.holds(share) == holds]
+        own = [(n, test) for n, test in enumerate(tested, 1) if test.contains(share) == holds]
         data.append(
             {
                 "type": "scatter",

@@ -30,36 +30,36 @@ Points = list[list[float]]
 class Frame:
     """One look of a run at the examples on its map."""
 
-    look: ValidationDone
-    place: int  # in `Reel.places`
-    moved: float  # how far a mark is from its start on average, in spreads of the map there
+    evaluation: ValidationDone
+    map_index: int  # in `Reel.places`
+    displacement: float  # how far a mark is from its start on average, in spreads of the map there
 
 
 @dataclass(frozen=True)
 class MapAnimation:
     """The map of a run through all its looks."""
 
-    story: RunSnapshot
-    places: list[Points]  # the maps that differ
+    snapshot: RunSnapshot
+    maps: list[Points]  # the maps that differ
     frames: list[Frame]
 
     @property
     def first(self) -> ValidationDone:
-        return self.frames[0].look
+        return self.frames[0].evaluation
 
     @property
     def last(self) -> ValidationDone:
-        return self.frames[-1].look
+        return self.frames[-1].evaluation
 
 
 def build_animation(story: RunSnapshot) -> MapAnimation | None:
     """The film of a run; None where it has fewer than two looks at a map."""
     places: list[Points] = []
     frames: list[Frame] = []
-    for look in story.looks:
-        if look.points:
-            places.append(look.points)
-        if places and look.point_answers:
+    for look in story.evaluations:
+        if look.map_points:
+            places.append(look.map_points)
+        if places and look.map_predictions:
             frames.append(Frame(look, len(places) - 1, mean_displacement(places[0], places[-1])))
     return MapAnimation(story, places, frames) if len(frames) > 1 and story.started else None
 
@@ -83,30 +83,30 @@ def neighbour_agreement(places: Points, labels: Sequence[int]) -> float:
 
 def describe_animation(film: MapAnimation) -> str:
     """What can be seen in the film, as Markdown of our own."""
-    count = len(film.first.point_labels)
+    count = len(film.first.map_labels)
     right = f"Right were {_count_correct(film.first):,} of {count:,} at the start, {_count_correct(film.last):,} at"
     right += " the end."
     begins = next(
-        (n for n, frame in enumerate(film.frames) if frame.moved > MIN_VISIBLE_MOVE), None
+        (n for n, frame in enumerate(film.frames) if frame.displacement > MIN_VISIBLE_MOVE), None
     )
     if begins is None:
         why = "The backbone stays as it was, so it sees every example where it saw it before"
-        if any(frame.moved for frame in film.frames):
+        if any(frame.displacement for frame in film.frames):
             why = "The backbone hardly changed, so it sees every example about where it did before"
         return (
             f"**Nothing moves.** {why}; the new last layer learns, and draws other borders between "
             f"them. {right}"
         )
-    before, end = film.frames[begins - 1].look, film.frames[-1]
+    before, end = film.frames[begins - 1].evaluation, film.frames[-1]
     opening = "**The marks move** from the beginning on."
     if before.phase > film.first.phase:
         opening = (
             f"**They stand still, then they move.** For the first {before.seconds:.1f} seconds "
             "only the new last layer learns; then the backbone thaws."
         )
-    near = [neighbour_agreement(film.places[n], film.first.point_labels) for n in (0, end.place)]
+    near = [neighbour_agreement(film.maps[n], film.first.map_labels) for n in (0, end.map_index)]
     return (
-        f"{opening} In the end marks have moved by {end.moved:.0%}, on average, of how far they "
+        f"{opening} In the end marks have moved by {end.displacement:.0%}, on average, of how far they "
         f"lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of them "
         f"at the start, {near[1]:.0%} at the end. {right}"
     )
@@ -115,14 +115,14 @@ def describe_animation(film: MapAnimation) -> str:
 def format_table(film: MapAnimation, most: int = 12) -> list[str]:
     """The film as a Markdown table of at most so many looks, the first and the last among them."""
     rows = ["| after | right on the map | moved | what learned |", "|---|---|---|---|"]
-    titles = {phase.phase: phase.title for phase in film.story.phases}
+    titles = {phase.phase: phase.title for phase in film.snapshot.phases}
     count = min(most, len(film.frames))
     for number in range(count):
         frame = film.frames[round(number * (len(film.frames) - 1) / max(1, count - 1))]
-        look = frame.look
+        look = frame.evaluation
         rows.append(
-            f"| {look.seconds:.1f} s | {_count_correct(look):,} of {len(look.point_labels):,} "
-            f"| {frame.moved:.0%} | {titles.get(look.phase, '')} |"
+            f"| {look.seconds:.1f} s | {_count_correct(look):,} of {len(look.map_labels):,} "
+            f"| {frame.displacement:.0%} | {titles.get(look.phase, '')} |"
         )
     return rows
 
@@ -138,8 +138,8 @@ def build_component_data(films: Sequence[MapAnimation], examples: dict[int, str]
         shares = [number / SLIDER_STEPS for number in range(SLIDER_STEPS + 1)]
         at = [[_frame_at(film, share) for share in shares] for film in films]
         stops = [f"{share:.0%} of each run" for share in shares]
-    classes = films[0].story.started.classes
-    used = sorted({label for film in films for label in film.first.point_labels})
+    classes = films[0].snapshot.started.classes
+    used = sorted({label for film in films for label in film.first.map_labels})
     return {
         "panels": [_build_panel(film, frames) for film, frames in zip(films, at, strict=True)],
         "stops": stops,
@@ -161,20 +161,22 @@ def _frame_at(film: MapAnimation, share: float) -> int:
     """The newest frame when `share` of the way from the first to the last is over."""
     began, ended = film.first.seconds, film.last.seconds
     until = began + share * (ended - began) + 1e-9
-    return max(n for n, frame in enumerate(film.frames) if frame.look.seconds <= until or n == 0)
+    return max(
+        n for n, frame in enumerate(film.frames) if frame.evaluation.seconds <= until or n == 0
+    )
 
 
 def _build_panel(film: MapAnimation, at: list[int]) -> dict[str, Any]:
-    approach = film.story.started.approach
-    flat = [point for places in film.places for point in places]
+    approach = film.snapshot.started.approach
+    flat = [point for places in film.maps for point in places]
     columns = [_padded_range(values) for values in zip(*flat, strict=True)]
-    watched = film.story.watched
-    count = len(film.first.point_labels)
-    items = watched.mapped if watched and len(watched.mapped) == count else []
+    watched = film.snapshot.watched_examples
+    count = len(film.first.map_labels)
+    items = watched.map_indices if watched and len(watched.map_indices) == count else []
     return {
         "title": APPROACHES[approach].title,
         "colour": APPROACH_STYLES[approach].colour,
-        "labels": film.first.point_labels,
+        "labels": film.first.map_labels,
         "items": items or list(range(count)),
         "places": [
             [
@@ -182,13 +184,13 @@ def _build_panel(film: MapAnimation, at: list[int]) -> dict[str, Any]:
                  zip(point, columns, strict=True)]
                 for point in places
             ]
-            for places in film.places
+            for places in film.maps
         ],
         "frames": [
             {
-                "place": frame.place,
-                "answers": frame.look.point_answers,
-                "words": f"{frame.look.seconds:.1f} s: {_count_correct(frame.look):,} of {count:,} right",
+                "place": frame.map_index,
+                "answers": frame.evaluation.map_predictions,
+                "words": f"{frame.evaluation.seconds:.1f} s: {_count_correct(frame.evaluation):,} of {count:,} right",
             }
             for frame in film.frames
         ],
@@ -205,4 +207,4 @@ def _padded_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _count_correct(look: ValidationDone) -> int:
-    return sum(map(int.__eq__, look.point_labels, look.point_answers))
+    return sum(map(int.__eq__, look.map_labels, look.map_predictions))

@@ -36,16 +36,16 @@ class RunSnapshot:
     stage: Stage | None = None
     progress: Progress | None = None
     baseline: Baseline | None = None
-    watched: WatchedExamples | None = None
-    answered: PredictionsRecorded | None = None
+    watched_examples: WatchedExamples | None = None
+    test_answers: PredictionsRecorded | None = None
     end: RunFinished | JobFailed | JobCancelled | None = None
     phases: list[PhaseStarted] = field(default_factory=list)
-    done: dict[int, PhaseDone] = field(default_factory=dict)
+    finished_phases: dict[int, PhaseDone] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
-    looks: list[ValidationDone] = field(default_factory=list)
+    evaluations: list[ValidationDone] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    calibrated: CalibrationDone | None = None
-    changed: WeightsCompared | None = None
+    calibration: CalibrationDone | None = None
+    weight_change: WeightsCompared | None = None
     seconds: float = 0.0  # of the last event, but for an end without a score
 
 
@@ -65,23 +65,23 @@ def fold_events(events: Sequence[Event]) -> RunSnapshot:
             case Baseline():
                 story.baseline = event
             case WatchedExamples():
-                story.watched = event
+                story.watched_examples = event
             case PredictionsRecorded():
-                story.answered = event
+                story.test_answers = event
             case PhaseStarted():
                 story.phases.append(event)
             case PhaseDone():
-                story.done[event.phase] = event
+                story.finished_phases[event.phase] = event
             case Step():
                 story.steps.append(event)
             case ValidationDone():
-                story.looks.append(event)
+                story.evaluations.append(event)
             case Notice():
                 story.notices.append(event)
             case CalibrationDone():
-                story.calibrated = event
+                story.calibration = event
             case WeightsCompared():
-                story.changed = event
+                story.weight_change = event
             case RunFinished() | JobFailed() | JobCancelled():
                 story.end = event
     return story
@@ -92,7 +92,9 @@ def describe_status(story: RunSnapshot, run: Run, wait: WaitEstimate | None, rea
     match story.end:
         case RunFinished():
             early = (
-                " You stopped it early; the best so far was tested." if story.end.stopped else ""
+                " You stopped it early; the best so far was tested."
+                if story.end.stopped_by_user
+                else ""
             )
             return f"Finished in {story.end.seconds:.1f} seconds.{early}"
         case JobFailed():
@@ -104,7 +106,7 @@ def describe_status(story: RunSnapshot, run: Run, wait: WaitEstimate | None, rea
             return "Waiting: nothing can train at the moment."
         if not ready:
             return "Warming up: the training process is starting. This takes a few seconds, once."
-        if wait and wait.ahead:
+        if wait and wait.position:
             return f"Waiting: {describe_wait(wait)}"
         return "Waiting for a free training process."
     if story.started is None:
@@ -115,8 +117,8 @@ def describe_status(story: RunSnapshot, run: Run, wait: WaitEstimate | None, rea
         number = len(story.phases)
         if count_phases(story) > 1:
             what = f"Part {number} of {count_phases(story)}: {what[0].lower()}{what[1:]}"
-        if story.looks:
-            what += f", pass {max(1, round(story.looks[-1].epoch))} over the examples"
+        if story.evaluations:
+            what += f", pass {max(1, round(story.evaluations[-1].epoch))} over the examples"
     elif story.progress:
         what += f", {story.progress.done:,} of {story.progress.total:,}"
     stopping = " Stopping…" if run.stop else ""
@@ -152,7 +154,7 @@ def compute_progress(story: RunSnapshot, run: Run) -> float:
 
 def describe_wait(wait: WaitEstimate) -> str:
     """The wait in words."""
-    runs = "one run goes" if wait.ahead == 1 else f"{wait.ahead} runs go"
+    runs = "one run goes" if wait.position == 1 else f"{wait.position} runs go"
     return f"{runs} first, about {format_duration(max(2, wait.seconds))}."
 
 
@@ -170,7 +172,7 @@ def describe_score(end: RunFinished) -> str:
 
 def compare_with_baseline(story: RunSnapshot) -> str:
     """How the run stands against what needed no training, on the validation examples."""
-    return sentences.compare_with_baseline(story.started, story.baseline, story.looks)
+    return sentences.compare_with_baseline(story.started, story.baseline, story.evaluations)
 
 
 OUTCOME_BADGES = {
@@ -187,11 +189,11 @@ def describe_estimate(story: RunSnapshot) -> str:
     if not (started and isinstance(end, RunFinished)):
         return ""
     told = []
-    if started.predicted_seconds:
-        told.append(f"time {started.predicted_seconds:.1f} s, took {end.seconds:.1f} s")
-    if started.predicted_memory_bytes and end.peak_memory_bytes:
+    if started.estimated_seconds:
+        told.append(f"time {started.estimated_seconds:.1f} s, took {end.seconds:.1f} s")
+    if started.estimated_memory_bytes and end.peak_memory_bytes:
         told.append(
-            f"memory {started.predicted_memory_bytes / 1e6:,.0f} MB, "
+            f"memory {started.estimated_memory_bytes / 1e6:,.0f} MB, "
             f"used {end.peak_memory_bytes / 1e6:,.0f} MB"
         )
     return f"Predicted before it began: {'; '.join(told)}" if told else ""

@@ -24,15 +24,15 @@ NO_VALIDATION_REASONS = {
 
 def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Is it right as often as it is sure?")
-    answered, calibrated = told.answered, told.calibrated
-    if not answered or not answered.sureness:
+    answered, calibrated = told.test_answers, told.calibration
+    if not answered or not answered.confidence:
         st.info(NO_PROBABILITIES_REASONS.get(end.approach, "This run kept no probabilities."))
         return
-    right = [a == b for a, b in zip(answered.labels, answered.answers, strict=True)]
-    came = reliability_bins(answered.sureness, right)
-    changed = answered.calibrated and (not calibrated or calibrated.temperature != 1)
-    after = reliability_bins(answered.calibrated, right) if changed else []
-    best, shown = answered.calibrated or answered.sureness, after or came
+    right = [a == b for a, b in zip(answered.labels, answered.predictions, strict=True)]
+    came = reliability_bins(answered.confidence, right)
+    changed = answered.calibrated_confidence and (not calibrated or calibrated.temperature != 1)
+    after = reliability_bins(answered.calibrated_confidence, right) if changed else []
+    best, shown = answered.calibrated_confidence or answered.confidence, after or came
     groups = "1 group" if len(shown) == 1 else f"{len(shown)} groups"
     st.markdown(
         link_marked_terms(
@@ -69,25 +69,27 @@ def explain_no_validation(approach: str) -> str:
 
 
 def _describe_temperature(told: RunSnapshot) -> str:
-    words = calibration_text.describe_temperature(told.calibrated, told.answered)
-    if not told.answered.calibrated or told.calibrated.temperature == 1:
+    words = calibration_text.describe_temperature(told.calibration, told.test_answers)
+    if not told.test_answers.calibrated_confidence or told.calibration.temperature == 1:
         return words
-    right = [a == b for a, b in zip(told.answered.labels, told.answered.answers, strict=True)]
-    before = calibration_text.describe_calibration(told.answered.sureness, right)
+    right = [
+        a == b for a, b in zip(told.test_answers.labels, told.test_answers.predictions, strict=True)
+    ]
+    before = calibration_text.describe_calibration(told.test_answers.confidence, right)
     return f"{words} Before it: {before[0].lower()}{before[1:]}"
 
 
 def _describe_bin(one: ReliabilityBin) -> str:
-    return f"Says {one.said:.0%}: right {one.right} of {one.count}."
+    return f"Says {one.mean_confidence:.0%}: right {one.right} of {one.count}."
 
 
 def _build_rows(name: str, found: list[ReliabilityBin]) -> list[dict[str, str]]:
     return [
         {
             "probabilities": name,
-            "it says": f"{one.low:.0%} to {one.high:.0%} (mean {one.said:.0%})",
+            "it says": f"{one.low:.0%} to {one.high:.0%} (mean {one.mean_confidence:.0%})",
             "right": f"{one.right:,} of {one.count:,}",
-            "share right": f"{one.share:.0%}",
+            "share right": f"{one.accuracy:.0%}",
             "95 % interval": f"{one.right_low:.0%} to {one.right_high:.0%}",
         }
         for one in found

@@ -29,7 +29,7 @@ def draw_disagreements(
         (one, other)
         for one in range(len(found))
         for other in range(one + 1, len(found))
-        if tests[one] and tests[other] and tests[one].test == tests[other].test
+        if tests[one] and tests[other] and tests[one].test_id == tests[other].test_id
     ]
     if not pairs:
         return
@@ -53,10 +53,10 @@ def draw_disagreements(
     told = [stories[place] for place in pair]
     numbers = [place + 1 for place in pair]
     st.markdown("\n".join(format_counts(apart, *numbers)))
-    st.markdown(apart.words(*(f"run {number}" for number in numbers)))
+    st.markdown(apart.describe(*(f"run {number}" for number in numbers)))
     for run, story, number, against, places in (
-        (found[one], told[0], numbers[0], (numbers[1], told[1]), apart.first),
-        (found[other], told[1], numbers[1], (numbers[0], told[0]), apart.second),
+        (found[one], told[0], numbers[0], (numbers[1], told[1]), apart.first_only),
+        (found[other], told[1], numbers[1], (numbers[0], told[0]), apart.second_only),
     ):
         if not places:
             continue
@@ -72,10 +72,10 @@ def draw_disagreements(
 def format_counts(apart: Disagreement, one: int, other: int) -> list[str]:
     """All four kinds, as a table."""
     return [
-        f"| of {apart.gap.tests:,} test examples | run {other} is right | run {other} is wrong |",
+        f"| of {apart.comparison.tests:,} test examples | run {other} is right | run {other} is wrong |",
         "|---|---|---|",
-        f"| **run {one} is right** | {apart.both:,} | {len(apart.first):,} |",
-        f"| **run {one} is wrong** | {len(apart.second):,} | {apart.neither:,} |",
+        f"| **run {one} is right** | {apart.both_right:,} | {len(apart.first_only):,} |",
+        f"| **run {one} is wrong** | {len(apart.second_only):,} | {apart.neither_right:,} |",
     ]
 
 
@@ -89,14 +89,14 @@ def draw_cards(
     """Cards of the examples at `places` of the test, that `run` alone has right."""
     more = ShowMore(f"apart-{run.id}-{against[0]}", PAGE_SIZE)
     some = places[: more.count]
-    classes, answered = story.end.classes, story.answered
+    classes, answered = story.end.classes, story.test_answers
     other, theirs = against
     cards: list[ExampleCard] = [
         {
             "example": example,
             "label": classes[answered.labels[place]],
             "note": f"✓ run {number} · ✗ run {other} says "
-            f"{theirs.end.classes[theirs.answered.answers[place]]}",
+            f"{theirs.end.classes[theirs.test_answers.predictions[place]]}",
         }
         for place, example in zip(
             some, load_test_examples(run, answered, classes, some), strict=True
@@ -105,4 +105,4 @@ def draw_cards(
     draw_example_cards(
         cards, key=f"differ-{number}-{other}", colour=APPROACH_STYLES[run.plan.approach].colour
     )
-    more.offer(len(places))
+    more.draw_button(len(places))

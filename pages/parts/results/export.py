@@ -54,7 +54,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
 
 def _draw_export(run: Run) -> None:
     """The offer, how far the packing is, or the file."""
-    job = get_store().latest("export", run.id)
+    job = get_store().find_latest("export", run.id)
     if job and not job.is_over:
         draw_job_progress(job)
         return

@@ -54,7 +54,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         )
     )
     st.caption(TEST_DESCRIPTIONS[told.started.modality])
-    job = get_store().latest("forgot", run.id)
+    job = get_store().find_latest("forgot", run.id)
     if job and not job.is_over:
         draw_job_progress(job)
     elif job and job.result and job.result["type"] == JobDone.tag:
@@ -67,10 +67,10 @@ def _explain_no_forgetting(told: RunSnapshot, end: RunFinished) -> str:
     """Why there is nothing to forget; "" where there may be."""
     if end.approach in NOTHING_TO_FORGET:
         return NOTHING_TO_FORGET[end.approach]
-    moved = told.changed is None or any(part["change"] for part in told.changed.parts)
+    moved = told.weight_change is None or any(part["change"] for part in told.weight_change.blocks)
     if moved:
         return ""
-    if is_restored(told.changed):
+    if is_restored(told.weight_change):
         return (
             "Nothing was forgotten: the backbone learned, but on the checks it was best where it "
             "had started, so it was put back."

@@ -31,11 +31,11 @@ MAX_TABLE_ROWS = 200  # in the table
 
 def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Which class was taken for which")
-    answered, kinds = told.answered, rank_confusions(end.confusion)
+    answered, kinds = told.test_answers, rank_confusions(end.confusion_matrix)
     cell = get_selected_cell(run, kinds) if answered else None
     draw_live_plot(
         clickable_confusion_matrix(
-            end.classes, end.confusion, APPROACH_STYLES[end.approach].colour, cell
+            end.classes, end.confusion_matrix, APPROACH_STYLES[end.approach].colour, cell
         ),
         key="confusion",
         alt="Confusion matrix: rows are the truth, columns the model's answer. "
@@ -76,7 +76,7 @@ def draw_table(end: RunFinished, kinds: Sequence[tuple[int, int, int]]) -> None:
     """All kinds of mistakes, in text."""
     rows = ["| it was | the model said | how often |", "|---|---|---|"]
     for truth, answer, count in kinds[:MAX_TABLE_ROWS]:
-        of = sum(end.confusion[truth])
+        of = sum(end.confusion_matrix[truth])
         names = escape_markdown(end.classes[truth]), escape_markdown(end.classes[answer])
         rows.append(f"| {names[0]} | {names[1]} | {count:,} of {of:,} |")
     st.markdown("\n".join(rows))
@@ -129,7 +129,7 @@ def draw_cell(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None
 
 
 def describe_cell(end: RunFinished, truth: int, answer: int, count: int) -> str:
-    of = sum(end.confusion[truth])
+    of = sum(end.confusion_matrix[truth])
     names = escape_markdown(end.classes[truth]), escape_markdown(end.classes[answer])
     if not of:
         return f"The test has no example of {names[0]}."
@@ -158,7 +158,7 @@ def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> 
         "cut off or blurred, a kind that was never among the examples it learned from. More "
         "examples of that kind help most."
     )
-    if not answered.sureness:
+    if not answered.confidence:
         st.caption("This approach gives no probabilities, so the mistakes are in no order.")
     elif doubts:
         st.markdown(describe_doubtful_labels(len(doubts), len(places)))
@@ -215,14 +215,14 @@ def draw_cards(
         card: ExampleCard = {
             "example": example,
             "label": end.classes[answered.labels[place]],
-            "answer": end.classes[answered.answers[place]],
+            "answer": end.classes[answered.predictions[place]],
         }
-        if answered.sureness:
-            card["sure"] = answered.sure[place]
+        if answered.confidence:
+            card["sure"] = answered.best_confidence[place]
         if place in doubtful:
             card["note"] = "? Is the label right?"
         cards.append(card)
     draw_example_cards(
         cards, key=key.partition("-")[0], colour=APPROACH_STYLES[end.approach].colour
     )
-    more.offer(len(places))
+    more.draw_button(len(places))

@@ -161,7 +161,7 @@ def _draw_table_input(run: Run) -> list[ModelInput]:
     column = st.selectbox(
         "The column with the texts",
         range(len(table.names)),
-        index=table.guessed,
+        index=table.text_column,
         format_func=table.names.__getitem__,
         key=f"column-{run.id}-{file.file_id}",
     )

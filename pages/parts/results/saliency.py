@@ -82,7 +82,7 @@ def choose_query(
     if item == OWN_TEXT:
         text = st.text_area("Your text", max_chars=MAX_TEXT_CHARS, key="why_text").strip()
         return SaliencyQuery(run.id, text=text) if text else None
-    says, truth = answered.answers[item], answered.labels[item]
+    says, truth = answered.predictions[item], answered.labels[item]
     label = says
     if says != truth:
         label = st.segmented_control(
@@ -127,12 +127,12 @@ def _cached_explanations() -> dict[SaliencyQuery, dict]:
 
 def list_candidates(answered: PredictionsRecorded) -> list[int]:
     """Test examples: the surest mistakes first, then a few right answers of different classes."""
-    sure = answered.sure or [0.0] * len(answered.answers)
-    order = sorted(range(len(answered.answers)), key=lambda item: -sure[item])
-    wrong = [item for item in order if answered.answers[item] != answered.labels[item]]
+    sure = answered.best_confidence or [0.0] * len(answered.predictions)
+    order = sorted(range(len(answered.predictions)), key=lambda item: -sure[item])
+    wrong = [item for item in order if answered.predictions[item] != answered.labels[item]]
     right: dict[int, int] = {}
     for item in order:
-        if answered.answers[item] == answered.labels[item]:
+        if answered.predictions[item] == answered.labels[item]:
             right.setdefault(answered.labels[item], item)
     return wrong[:MAX_MISTAKES] + list(right.values())[:MAX_CORRECT]
 
@@ -141,8 +141,8 @@ def format_example(item: int, answered: PredictionsRecorded, classes: list[str])
     """As the list names it; a list shows no Markdown."""
     if item == OWN_TEXT:
         return "A text of your own …"
-    says, truth = answered.answers[item], answered.labels[item]
-    sure = f", {answered.sure[item]:.0%} sure" if answered.sureness else ""
+    says, truth = answered.predictions[item], answered.labels[item]
+    sure = f", {answered.best_confidence[item]:.0%} sure" if answered.confidence else ""
     if says == truth:
         return f"Right: {classes[says]}{sure} (test example {item + 1})"
     return f"Wrong: says {classes[says]}{sure}; it is {classes[truth]} (test example {item + 1})"

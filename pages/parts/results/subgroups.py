@@ -32,7 +32,7 @@ GAP_ADVICE = (
 
 
 def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
-    answered = told.answered
+    answered = told.test_answers
     if answered is None:
         st.info("This run was made by an older Thaw and kept no answers. Run it again.")
         return

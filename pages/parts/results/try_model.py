@@ -59,21 +59,21 @@ class ModelView:
     run: Run
     title: str  # Markdown
     classes: list[str]
-    measured: CalibrationDone | None
-    least: AbstentionThreshold | None  # below it: not sure
+    calibration: CalibrationDone | None
+    threshold: AbstentionThreshold | None  # below it: not sure
 
     @property
     def colour(self) -> str:
         return APPROACH_STYLES[self.run.plan.approach].colour
 
     @property
-    def likeness(self) -> bool:
+    def is_similarity(self) -> bool:
         """Without training there are no probabilities."""
         return self.run.plan.approach == "none"
 
-    def unsure(self, answer: Prediction) -> bool:
-        sure = answer.sureness[answer.best]
-        return self.least is not None and sure < self.least.sure
+    def is_unsure(self, answer: Prediction) -> bool:
+        sure = answer.sureness[answer.label]
+        return self.threshold is not None and sure < self.threshold.min_confidence
 
 
 def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
@@ -153,7 +153,7 @@ def choose_second_model(run: Run, modality: str) -> Run | None:
     elsewhere is brought here when it is chosen, and no sooner: they may be fifty."""
     others = {
         one.id: one
-        for one in get_store().of_visitor(current_visitor(), limit=50)
+        for one in get_store().list_runs(current_visitor(), limit=50)
         if one.id != run.id and one.state == FINISHED and _get_modality(one) == modality
         if object_store.storage_url() or _is_local(one)
     }
@@ -195,8 +195,8 @@ def _format_run(run: Run) -> str:
 def build_model_view(run: Run, wanted: int) -> ModelView:
     measured = load_calibration(run)
     least = None
-    if measured and measured.sureness and wanted and run.plan.approach != "none":
-        least = choose_threshold(measured.sureness, measured.right, wanted / 100)
+    if measured and measured.confidence and wanted and run.plan.approach != "none":
+        least = choose_threshold(measured.confidence, measured.correct, wanted / 100)
     badge = APPROACH_STYLES[run.plan.approach].badge
     title = f":{badge}[{APPROACHES[run.plan.approach].title}] on {format_data_title(run.plan.data)}"
     return ModelView(run, title, list(run.result["classes"]), measured, least)
@@ -206,7 +206,7 @@ def load_calibration(run: Run) -> CalibrationDone | None:
     """How sure the run may be; read once, of a finished run it does not change."""
     kept = st.session_state.setdefault("tryit-measured", {})
     if run.id not in kept:
-        kept[run.id] = find_calibration([event for _, event in get_store().events(run.id)])
+        kept[run.id] = find_calibration([event for _, event in get_store().read_events(run.id)])
     return kept[run.id]
 
 
@@ -222,7 +222,7 @@ def choose_precision(run: Run) -> int:
             "from -100 to 100. So the best one is always answered."
         )
         return ALWAYS_ANSWER
-    if not (measured and measured.sureness):
+    if not (measured and measured.confidence):
         st.caption(
             f"{explain_no_validation(run.plan.approach)}: so there is no line below which it would say "
             '"not sure".'
@@ -240,40 +240,40 @@ def choose_precision(run: Run) -> int:
 
 def draw_threshold(model: ModelView, wanted: int) -> None:
     """What the chosen threshold means, on the checks."""
-    if not (model.least and wanted):
+    if not (model.threshold and wanted):
         return
     least, steps = (
-        model.least,
-        coverage_accuracy_curve(model.measured.sureness, model.measured.right),
+        model.threshold,
+        coverage_accuracy_curve(model.calibration.confidence, model.calibration.correct),
     )
     st.markdown(link_marked_terms(describe_threshold(least)))
     draw_live_plot(
         abstention.coverage_accuracy_curve(steps, least, model.colour),
         key="trade",
-        alt=f"Answering {least.share:.0%} of the checks, {least.right / least.answered:.0%} of "
-        f"those answers are right; answering all, {steps[0].right / steps[0].answered:.0%}.",
+        alt=f"Answering {least.coverage:.0%} of the checks, {least.right / least.answered_count:.0%} of "
+        f"those answers are right; answering all, {steps[0].right / steps[0].answered_count:.0%}.",
     )
 
 
 def describe_threshold(least: AbstentionThreshold) -> str:
     """The threshold in words. Markdown with words of the glossary."""
     given = (
-        f"Of {least.checks:,} [[validation|checks]], {least.answered:,} would be answered "
-        f"({least.share:.0%}), {least.right:,} of them rightly "
-        f"({least.right / least.answered:.0%})."
+        f"Of {least.validation_count:,} [[validation|checks]], {least.answered_count:,} would be answered "
+        f"({least.coverage:.0%}), {least.right:,} of them rightly "
+        f"({least.right / least.answered_count:.0%})."
     )
-    if least.sure == 0 and least.promised:
+    if least.min_confidence == 0 and least.guaranteed:
         return f"It may answer always. {given}"
     line = (
         given
-        if least.sure == 0
-        else f'Below **{_format_threshold(least.sure)}** it says "not sure". {given}'
+        if least.min_confidence == 0
+        else f'Below **{_format_threshold(least.min_confidence)}** it says "not sure". {given}'
     )
-    if least.promised:  # of many lines the one that looks well has had luck, too
+    if least.guaranteed:  # of many lines the one that looks well has had luck, too
         return f"{line} The line was chosen by these checks: of new answers fewer may be right."
     return (
-        f"{least.checks:,} checks are too few, or it errs too often, to count on "
-        f"{least.wanted:.0%}: at best {least.low:.0%}. {line}"
+        f"{least.validation_count:,} checks are too few, or it errs too often, to count on "
+        f"{least.target_accuracy:.0%}: at best {least.accuracy_lower_bound:.0%}. {line}"
     )
 
 
@@ -359,7 +359,7 @@ def draw_answer(model: ModelView, answer: Prediction) -> None:
     if answer.error:
         st.markdown(f":material/error: {escape_markdown(answer.error)}")
         return
-    best = escape_markdown(model.classes[answer.best])
+    best = escape_markdown(model.classes[answer.label])
     if answer.unlike:
         st.markdown(
             ":orange-badge[:material/visibility_off: " + OUT_OF_DISTRIBUTION + "]",
@@ -372,17 +372,17 @@ def draw_answer(model: ModelView, answer: Prediction) -> None:
             f"would say {best}; how sure it is means nothing here."
         )
         return
-    if model.unsure(answer):
+    if model.is_unsure(answer):
         st.markdown(":gray-badge[:material/help: Not sure]")
         st.caption(
-            f"The likeliest is {best}, at {answer.sureness[answer.best]:.0%}; below "
-            f"{_format_threshold(model.least.sure)} too few such answers are right."
+            f"The likeliest is {best}, at {answer.sureness[answer.label]:.0%}; below "
+            f"{_format_threshold(model.threshold.min_confidence)} too few such answers are right."
         )
     else:
         st.markdown(f"**{best}**")
     for place in sorted(range(len(answer.sureness)), key=lambda at: -answer.sureness[at])[:TOP_K]:
         sure = answer.sureness[place]
-        told = f"{100 * sure:.0f} alike" if model.likeness else _format_percent(sure)
+        told = f"{100 * sure:.0f} alike" if model.is_similarity else _format_percent(sure)
         st.progress(
             min(1.0, max(0.0, sure)), text=f"{escape_markdown(model.classes[place])}: {told}"
         )
@@ -403,7 +403,7 @@ def format_answer(model: ModelView, answer: Prediction) -> str:
         return NO_ANSWER
     if answer.unlike:
         return OUT_OF_DISTRIBUTION
-    return NOT_SURE if model.unsure(answer) else model.classes[answer.best]
+    return NOT_SURE if model.is_unsure(answer) else model.classes[answer.label]
 
 
 def draw_answer_table(
@@ -421,12 +421,12 @@ def draw_answer_table(
         told = [format_answer(model, one) for one in found]
         columns[f"Answer{mark}"] = told
         columns[f"Likeliest{mark}"] = [
-            model.classes[one.best] if word == NOT_SURE else ""
+            model.classes[one.label] if word == NOT_SURE else ""
             for one, word in zip(found, told, strict=True)
         ]
-        measure = "Likeness" if model.likeness else "Probability"
+        measure = "Likeness" if model.is_similarity else "Probability"
         columns[f"{measure}{mark}"] = [
-            None if one.error or one.unlike else round(one.sureness[one.best], 4) for one in found
+            None if one.error or one.unlike else round(one.sureness[one.label], 4) for one in found
         ]
         columns[f"Note{mark}"] = [one.error for one in found]
         st.markdown(_describe_counts(model, found, told))
@@ -470,7 +470,7 @@ def draw_drift(model: ModelView, given: Sequence[ModelInput], found: Sequence[Pr
         st.caption(" ".join(lines))
         return
     looks = ":orange-badge[:material/difference: Other than in its test]"
-    if not shift.differs:
+    if not shift.has_drift:
         looks = ":green-badge[:material/check: Like in its test]"
     st.markdown("\n".join([looks, "", *(f"- {line}" for line in lines)]), help=DRIFT_TEST_HELP)
 
@@ -482,7 +482,7 @@ def load_test_answers(run: Run) -> list[Prediction]:
         try:
             with st.spinner("Answering examples of its test, to hold these against …"):
                 kept[run.id] = [
-                    Prediction.of(one) for one in serving.call_endpoint("tested", run.id)
+                    Prediction.from_dict(one) for one in serving.call_endpoint("tested", run.id)
                 ]
         except InferenceError:
             return []

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from pages.parts.figures import run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.figures.run_snapshot import RunSnapshot
 from pages.parts.figures.style import APPROACH_STYLES
@@ -10,6 +9,7 @@ from pages.parts.figures.weight_change import format_change, weight_change_bars
 from pages.parts.widgets.glossary import link_marked_terms
 from pages.parts.widgets.live_plot import draw_live_plot
 from trainers.events import RunFinished, WeightsCompared
+from trainers.reports.sentences import format_count
 from trainers.store import Run
 
 WEIGHT_CHANGE_HELP = (
@@ -30,11 +30,11 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
             else "There is no pre-trained model in this approach, so there is no before."
         )
         return
-    if told.changed is None:
+    if told.weight_change is None:
         st.markdown("This run is older than this look inside. Run it again to see it.")
         return
-    parts = told.changed.parts
-    st.markdown(link_marked_terms(describe_changes(told.changed, end.approach)))
+    parts = told.weight_change.blocks
+    st.markdown(link_marked_terms(describe_changes(told.weight_change, end.approach)))
     if not any(part["change"] for part in parts):  # from scratch, or frozen: nothing to draw
         draw_table(parts)
         return
@@ -51,11 +51,11 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
 
 def describe_changes(changed: WeightsCompared, approach: str) -> str:
     """What moved and what did not, as Markdown of our own."""
-    parts = changed.parts
+    parts = changed.blocks
     learned, every = (sum(part[name] for part in parts) for name in ("learnable", "parameters"))
     share = learned / max(1, every)
     opening = (
-        f"**{tell.count(learned)} of {tell.count(every)} numbers learned** "
+        f"**{format_count(learned)} of {format_count(every)} numbers learned** "
         f"({'under 0.1' if share < 0.001 else f'{100 * share:.3g}'} %)."
     )
     if approach == "scratch":
@@ -94,7 +94,7 @@ def describe_changes(changed: WeightsCompared, approach: str) -> str:
 
 def is_restored(changed: WeightsCompared) -> bool:
     """Whether the backbone learned, and yet stands where it started."""
-    known = [part for part in changed.parts if part["change"] is not None]
+    known = [part for part in changed.blocks if part["change"] is not None]
     return any(part["learnable"] for part in known) and not any(part["change"] for part in known)
 
 

@@ -17,5 +17,5 @@ def read_events(run: str, among: Collection[str] | None = ()) -> list[Event]:
             if key not in looked_at:
                 del st.session_state[key]
     kept: list[Event] = st.session_state.setdefault(f"events-{run}", [])
-    kept += [event for _, event in get_store().events(run, after=len(kept))]
+    kept += [event for _, event in get_store().read_events(run, after=len(kept))]
     return kept

@@ -21,10 +21,10 @@ DATA_CHANGED_MESSAGE = (
 def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]:
     """The examples on the map by their number: texts, or pictures as data: URIs; and why there are
     none, where that is so."""
-    look = next((look for look in told.looks if look.point_labels), None)
-    if not (told.started and told.watched and told.watched.mapped and look):
+    look = next((look for look in told.evaluations if look.map_labels), None)
+    if not (told.started and told.watched_examples and told.watched_examples.map_indices and look):
         return {}, "This run is older than this film: it did not note which examples are on it."
-    items, data = tuple(told.watched.mapped), run.plan.data
+    items, data = tuple(told.watched_examples.map_indices), run.plan.data
     own = data.startswith("own-")
     if own and run.visitor != current_visitor():
         return {}, "The examples are shown only to who added them."
@@ -45,7 +45,7 @@ def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]
         return {}, str(error)
     except (OSError, ValueError) as error:
         return {}, f"The examples could not be read ({error})."
-    if labels != look.point_labels or classes != tuple(told.started.classes):
+    if labels != look.map_labels or classes != tuple(told.started.classes):
         return {}, DATA_CHANGED_MESSAGE
     return dict(zip(items, shown, strict=True)), ""
 
@@ -61,7 +61,9 @@ def _load_thumbnails(
     plan: Plan, items: tuple[int, ...]
 ) -> tuple[list[int], tuple[str, ...], list[str]]:
     """(labels, names of all classes, the examples) of the training examples numbered `items`."""
-    data = datasets.get_dataset(plan.data).some(items, plan.per_class, plan.seed, plan.mends)
+    data = datasets.get_dataset(plan.data).load_subset(
+        items, plan.examples_per_class, plan.seed, plan.fixes
+    )
     make = _truncate if data.modality == "text" else make_thumbnail
     return data.train.labels.tolist(), data.classes, [make(one) for one in data.train.inputs]
 

@@ -23,26 +23,26 @@ def draw_narration(events: Sequence[Event], run: Run) -> None:
     told = narrate_run(events)
     if not run.is_over:
         with st.container(height=LIVE_PX, border=False):
-            if told.words:
-                st.markdown(f":material/campaign: {escape_markdown(told.words)}")
+            if told.text:
+                st.markdown(f":material/campaign: {escape_markdown(told.text)}")
         return
-    if not told.words:
+    if not told.text:
         return
     with st.container(border=True):
-        st.markdown(f":material/campaign: **In short.** {escape_markdown(told.words)}")
-        if told.do in RESULT_SECTIONS:
+        st.markdown(f":material/campaign: **In short.** {escape_markdown(told.text)}")
+        if told.action in RESULT_SECTIONS:
             st.button(
-                ACTIONS[told.do],
+                ACTIONS[told.action],
                 icon=":material/arrow_downward:",
-                key=f"do-{told.do}",
+                key=f"do-{told.action}",
                 on_click=_open_section,
-                args=(told.do,),
+                args=(told.action,),
             )
-        elif told.do and can_use_data(run.plan.data):
-            page, settings = find_action_page(told.do, run.plan)
+        elif told.action and can_use_data(run.plan.data):
+            page, settings = find_action_page(told.action, run.plan)
             st.page_link(
                 page,
-                label=ACTIONS[told.do],
+                label=ACTIONS[told.action],
                 icon=":material/arrow_forward:",
                 query_params=settings,
             )
@@ -65,9 +65,9 @@ def find_action_page(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
             return "run.py", settings | {"seconds": f"{longer}"}
         case "more-examples":
             most = _max_examples_per_class(plan)
-            if plan.per_class is None or plan.per_class >= most:
+            if plan.examples_per_class is None or plan.examples_per_class >= most:
                 return data
-            return "run.py", settings | {"per_class": f"{min(most, 2 * plan.per_class)}"}
+            return "run.py", settings | {"per_class": f"{min(most, 2 * plan.examples_per_class)}"}
         case "add-examples" | "look-over":
             return data
         case "frozen" | "none":

@@ -22,12 +22,12 @@ STOP_LABEL = "Stop and test the best so far"
 @st.cache_data(ttl=0.5, show_spinner=False)
 def _load_waits() -> tuple[dict[str, WaitEstimate], bool]:
     """Of all that waits, and whether workers are ready: worked out once for everyone who looks."""
-    return get_store().waits(), get_store().ready_workers() > 0
+    return get_store().estimate_waits(), get_store().count_ready_workers() > 0
 
 
 def _find_wait(run: Run) -> WaitEstimate:
     known, _ = _load_waits()
-    return known.get(run.id) or get_store().wait(
+    return known.get(run.id) or get_store().estimate_wait(
         run.visitor, run.id
     )  # it came a moment ago, or left
 
@@ -38,7 +38,7 @@ def _poll_seconds(wait: WaitEstimate) -> float:
 
 def draw_if_queued(run: Run) -> bool:
     """Whether others go before `run`. If so, draws that; and the page anew when that ends."""
-    if run.claimed or run.is_over or not (wait := _find_wait(run)).ahead:
+    if run.claimed or run.is_over or not (wait := _find_wait(run)).position:
         return False
     every = _poll_seconds(wait)
     st.fragment(error_boundary()(_draw_wait), run_every=every)(run, every)
@@ -49,13 +49,13 @@ def draw_if_queued(run: Run) -> bool:
 
 def _draw_wait(run: Run, every: float) -> None:
     wait = _find_wait(run)
-    if not wait.ahead or _poll_seconds(wait) < every:
+    if not wait.position or _poll_seconds(wait) < every:
         st.rerun(scope="app")
     _, ready = _load_waits()
     story = (
         tell.RunSnapshot()
         if ready
-        else tell.fold_events([event for _, event in get_store().events(run.id)])
+        else tell.fold_events([event for _, event in get_store().read_events(run.id)])
     )
     st.progress(0.0, text=tell.describe_status(story, run, wait, ready))
     for notice in story.notices[-1:]:

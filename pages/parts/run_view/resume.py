@@ -30,7 +30,7 @@ def find_resume_point(run: Run | RunSummary) -> ResumePoint | None:
     ):
         return None
     newer = resumed_by(get_store(), run.id)
-    return found if newer is None or get_store().find(newer).state == CANCELLED else None
+    return found if newer is None or get_store().get_run(newer).state == CANCELLED else None
 
 
 def draw_resume_offer(run: Run) -> None:
@@ -46,7 +46,7 @@ def draw_resume_offer(run: Run) -> None:
         run.state == FAILED
         and sharing.can_open(run, current_visitor())
         and (newer := resumed_by(get_store(), run.id))
-        and get_store().find(newer).state != CANCELLED
+        and get_store().get_run(newer).state != CANCELLED
     ):
         st.page_link(
             "run.py",
@@ -71,7 +71,7 @@ def draw_resume_button(key: str, found: ResumePoint, **look: str) -> None:
     label = f"Continue from {found.seconds:.0f} s"
     if st.button(label, icon=":material/resume:", key=f"continue-{key}", **look):
         try:
-            plan = get_store().find(key).plan
+            plan = get_store().get_run(key).plan
             new = room_context.start_run(plan, lambda _, who: resume_run(get_store(), key, who))
         except (CannotResume, RunNotFound) as error:  # deleted, or ended well in another tab
             st.warning(str(error), icon=":material/error:")

@@ -20,7 +20,7 @@ def decode(text: str) -> dict[str, str]:
     """The answers that `written` wrote; {} where the address was changed by hand into none."""
     pairs = (pair.partition(":") for pair in text.split(","))
     try:
-        answers = Answers.of({key: answer for key, _, answer in pairs})
+        answers = Answers.from_mapping({key: answer for key, _, answer in pairs})
     except BadAnswer:
         return {}
     return {key: answer for key, answer in asdict(answers).items() if answer != UNSURE}

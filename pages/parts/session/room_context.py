@@ -21,7 +21,7 @@ POLL_SECONDS = 2.0  # between two looks at whether the room is paused
 
 def find_room() -> tuple[Room, Person] | None:
     """The room that the visitor takes part in."""
-    return get_rooms().of(current_visitor())
+    return get_rooms().find_current(current_visitor())
 
 
 def draw_banner(found: tuple[Room, Person] | None) -> None:
@@ -58,7 +58,9 @@ def start_run(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> st
     not. What is locked is held by `rooms().start`, whatever this page shows. `queue` as in
     `limits.start`."""
     try:
-        return get_rooms().start(plan, current_visitor(), partial(quotas.enqueue_job, queue=queue))
+        return get_rooms().enqueue(
+            plan, current_visitor(), partial(quotas.enqueue_job, queue=queue)
+        )
     except (NotAllowedInRoom, QuotaExceeded, NotOwner) as error:
         st.warning(escape_markdown(str(error)), icon=":material/lock:")
         return ""
@@ -72,14 +74,14 @@ def draw_locked_settings(settings: RoomSettings, number: int) -> None:
         else f"{settings.per_class} examples of each class",
         "seconds": f"Time budget: {tell.format_duration(settings.seconds)}",
     }  # fmt: skip
-    words = [text for key, text in fixed.items() if not settings.may(key)]
-    if not settings.may("expert"):
+    words = [text for key, text in fixed.items() if not settings.allows_change(key)]
+    if not settings.allows_change("expert"):
         words.append(
             f"Model: {escape_markdown(backbones.pick(settings.backbone_for(settings.data)).name)}"
         )
     if words:
         st.caption(f":material/lock: Set by the room: {'; '.join(words)}.")
-    if settings.draws and not settings.may("expert"):
+    if settings.draws and not settings.allows_change("expert"):
         st.caption(
             f":material/casino: You learn from draw number {number} of the examples; everybody "
             "has another, so that the board shows how much is luck."
@@ -89,7 +91,7 @@ def draw_locked_settings(settings: RoomSettings, number: int) -> None:
 def build_run_params(settings: RoomSettings, number: int = 1) -> dict[str, str]:
     """What fills in the Run page, for the person who came as `number`."""
     told = {"approach": settings.approaches[0], "data": settings.data}
-    told |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed(number))}
+    told |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed_for(number))}
     if settings.per_class is not None:
         told["per_class"] = str(settings.per_class)
     if settings.backbone:

@@ -29,7 +29,7 @@ def can_still_open(run: Run) -> bool:
     is watched."""
     try:
         if sharing.can_open(run, current_visitor()):
-            return bool(get_store().find(run.id))
+            return bool(get_store().get_run(run.id))
         return sharing.open_shared_run(st.query_params.get(SHARE_PARAM, "")).id == run.id
     except RunNotFound:
         return False

@@ -90,11 +90,11 @@ def _draw_merge_offer() -> None:
     if st.session_state.get("asked-about") == mine:
         return
     had = accounts.count_anonymous_data(current_browser(), mine)
-    if not (had.runs or had.data):
+    if not (had.run_count or had.data_count):
         st.session_state["asked-about"] = mine
         return
     with st.container(border=True):
-        parts = [_format_count(had.runs, "run"), _format_count(had.data, "data set")]
+        parts = [_format_count(had.run_count, "run"), _format_count(had.data_count, "data set")]
         st.markdown(
             f"Before you signed in, this browser had {' and '.join(filter(None, parts))}. Are they "
             "yours? Then take them into your account: you find them wherever you sign in, and who "

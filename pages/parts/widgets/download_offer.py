@@ -12,7 +12,7 @@ from trainers.store import get_store
 
 def draw_download_offer(key: str, words: str) -> None:
     """What would be fetched, in `words` (Markdown), and the button; or how far it is."""
-    job = get_store().latest("fetch", key)
+    job = get_store().find_latest("fetch", key)
     if job and not job.is_over:
         draw_job_progress(job)
         return

@@ -17,10 +17,10 @@ def draw_job_progress(job: Run) -> None:
 
 
 def _watch_job(job: Run) -> None:
-    job = get_store().find(job.id)
+    job = get_store().get_run(job.id)
     if job.is_over:
         st.rerun(scope="app")
-    told = tell.fold_events([event for _, event in get_store().events(job.id)])
+    told = tell.fold_events([event for _, event in get_store().read_events(job.id)])
     text, share = "Waiting for a free process.", 0.0
     if told.stage:
         text = escape_markdown(told.stage.text)
@@ -33,6 +33,6 @@ def _watch_job(job: Run) -> None:
         st.button(
             "Cancel",
             icon=":material/close:",
-            on_click=error_boundary()(get_store().cancel),
+            on_click=error_boundary()(get_store().request_cancel),
             args=(job.id, current_visitor()),
         )

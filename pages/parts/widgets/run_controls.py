@@ -24,7 +24,7 @@ def draw_stop_and_cancel(job: Run, stop: str) -> None:
             icon=":material/stop_circle:",
             key=f"stop-{job.id}",
             disabled=job.stop or not job.claimed or not mine,
-            on_click=error_boundary()(get_store().stop),
+            on_click=error_boundary()(get_store().request_stop),
             args=(job.id, current_visitor()),
         )
         st.button(
@@ -32,7 +32,7 @@ def draw_stop_and_cancel(job: Run, stop: str) -> None:
             icon=":material/close:",
             key=f"cancel-{job.id}",
             disabled=not mine,
-            on_click=error_boundary()(get_store().cancel),
+            on_click=error_boundary()(get_store().request_cancel),
             args=(job.id, current_visitor()),
         )
 

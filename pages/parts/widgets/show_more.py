@@ -8,22 +8,22 @@ import streamlit as st
 @dataclass(frozen=True)
 class ShowMore:
     key: str  # of what is shown, once on the page
-    first: int  # at the start, and so many more each time
+    page_size: int  # at the start, and so many more each time
 
     @property
     def count(self) -> int:
         """How many are wanted by now."""
-        return self.first + st.session_state.get(f"more-{self.key}", 0)
+        return self.page_size + st.session_state.get(f"more-{self.key}", 0)
 
-    def offer(self, total: int) -> None:
+    def draw_button(self, total: int) -> None:
         """The button, where there are more."""
         if total > self.count:
             st.button(
                 f"Show more ({total - self.count:,} are left)",
                 icon=":material/expand_more:",
                 key=f"button-more-{self.key}",
-                on_click=self._wanted,
+                on_click=self._show_more,
             )
 
-    def _wanted(self) -> None:
+    def _show_more(self) -> None:
         st.session_state[f"more-{self.key}"] = self.count

@@ -35,7 +35,7 @@ def features(body, raw) -> torch.Tensor:
 def test_the_registry_tells_the_truth(row):
     body = loading.new_encoder(row.key, pretrained=True)
     assert sum(p.numel() for p in body.parameters()) == row.parameters
-    assert body.features == row.features
+    assert body.width == row.features
     made = features(body, RAW[row.modality])
     assert made.shape == (5, row.features)
     assert made.dtype == torch.float32
@@ -45,7 +45,7 @@ def test_the_registry_tells_the_truth(row):
 @every_backbone
 def test_the_parts_are_all_of_the_body_from_first_to_last(row):
     body = loading.new_encoder(row.key, pretrained=False)
-    parts = body.named_parts()
+    parts = body.named_blocks()
     assert all(isinstance(part, NamedBlock) for part in parts)
     counted = sum(p.numel() for part in parts for p in part.module.parameters())
     assert counted == row.parameters
@@ -250,7 +250,9 @@ def test_its_features_tell_new_pictures_apart_better_than_random_ones(cifar):
 def test_on_drawn_vehicles_what_was_learned_elsewhere_is_worth_fifteen_points():
     """The article's own picture must show: else the drawings are wrong."""
     right = {
-        approach: [*run(Plan(data="vehicles", approach=approach, per_class=10, seconds=20))][-1]
+        approach: [
+            *run(Plan(data="vehicles", approach=approach, examples_per_class=10, seconds=20))
+        ][-1]
         for approach in ("transfer", "scratch")
     }
     assert right["transfer"].test_accuracy - right["scratch"].test_accuracy >= 0.15

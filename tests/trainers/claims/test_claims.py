@@ -52,10 +52,12 @@ def never() -> bool:
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_claim_has_an_experiment_that_can_be_run(claim):
     plans = claims.build_plans(claim)
-    assert len({(p.data, p.approach, p.per_class, p.seed) for p in plans}) == len(plans)
+    assert len({(p.data, p.approach, p.examples_per_class, p.seed) for p in plans}) == len(plans)
     assert {datasets.get_dataset(plan.data).key for plan in plans} <= set(datasets.BUNDLED_DATASETS)
     for plan in plans:
-        assert (plan.per_class or 0) <= datasets.get_dataset(plan.data).train_per_class
+        assert (plan.examples_per_class or 0) <= datasets.get_dataset(
+            plan.data
+        ).train_examples_per_class
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -104,7 +106,7 @@ def results(claim: str, told: Callable[[Plan], dict]) -> list[RunResult]:
             RunResult(
                 data=plan.data,
                 approach=plan.approach,
-                per_class=plan.per_class,
+                per_class=plan.examples_per_class,
                 seed=plan.seed,
                 classes=CLASSES,
                 right=tuple(n < share * TESTS for n in range(TESTS)),
@@ -208,8 +210,8 @@ CASES = {
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_claim_can_come_to_every_verdict(claim, outcome):
     verdict = judge(claim, results(claim, CASES[claim][outcome]))
-    assert verdict.outcome == outcome, verdict.words
-    assert len(verdict.words.split("\n")) == 1 + len(verdict.numbers["found"])
+    assert verdict.outcome == outcome, verdict.text
+    assert len(verdict.text.split("\n")) == 1 + len(verdict.numbers["found"])
     assert json.loads(json.dumps(verdict.numbers)) == verdict.numbers
 
 
@@ -217,7 +219,7 @@ def test_every_claim_can_come_to_every_verdict(claim, outcome):
 def test_without_results_it_cannot_be_told(claim):
     verdict = judge(claim, [])
     assert verdict.outcome == UNKNOWN
-    assert "not measured" in verdict.words
+    assert "not measured" in verdict.text
 
 
 def test_what_is_missing_does_not_count_as_evidence():
@@ -245,7 +247,7 @@ def test_times_on_other_checks_are_not_compared():
     )
     verdict = judge("training-time", left)
     assert verdict.outcome == UNKNOWN
-    assert "not the same checks" in verdict.words
+    assert "not the same checks" in verdict.text
 
 
 def test_a_saving_that_is_not_there_with_every_choice_is_open():
@@ -267,7 +269,7 @@ def test_it_is_said_when_training_from_scratch_was_cut_short():
     told = reaches(1.0)
     for cut in (True, False):
         left = results("training-time", lambda plan, cut=cut: told(plan) | {"cut_short": cut})
-        assert ("when its time was up" in judge("training-time", left).words) == cut
+        assert ("when its time was up" in judge("training-time", left).text) == cut
 
 
 def test_only_tests_that_all_were_asked_are_compared():
@@ -291,7 +293,7 @@ def test_what_a_run_leaves_is_json_both_ways():
 def test_a_shipped_verdict_follows_from_its_runs(claim):
     ships = claims.load_results()[claim]
     again = judge(claim, [RunResult.from_json(one) for one in ships["runs"]])
-    assert (again.outcome, again.words) == (ships["outcome"], ships["words"])
+    assert (again.outcome, again.text) == (ships["outcome"], ships["words"])
     assert json.loads(json.dumps(again.numbers)) == ships["numbers"]
     assert ships["whole"]
     assert ships["machine"]
@@ -321,20 +323,20 @@ def test_a_claim_is_tested_by_its_runs_and_the_last_word_is_the_verdict(small):
     ]
     last = events[-1]
     assert isinstance(last, ClaimTestDone)
-    assert last.whole
+    assert last.is_complete
     assert last.outcome in OUTCOMES
-    assert [sum(map(int, one["right"])) for one in last.runs] == [event.right for event in done]
+    assert [sum(map(int, one["right"])) for one in last.runs] == [event.correct for event in done]
     left = [RunResult.from_json(one) for one in last.runs]
-    assert judge("limited-data", left).words == last.words
+    assert judge("limited-data", left).text == last.summary
     assert from_json(json.loads(json.dumps(last.as_json()))).as_json() == last.as_json()
 
 
 def test_a_claim_is_a_job_like_any_other(small):
-    key = get_store().start(small, "ann", worker="test")
+    key = get_store().enqueue(small, "ann", worker="test")
     *_, last = execute(get_store(), key, small, run_job)
-    kept = get_store().find(key)
+    kept = get_store().get_run(key)
     assert (kept.state, kept.plan, kept.result) == (FINISHED, small, last.as_json())
-    waiting = get_store().start(small, "ben")
+    waiting = get_store().enqueue(small, "ben")
     assert get_store().claim("another", heavy=False) is None
     assert get_store().claim("another").id == waiting
 
@@ -376,7 +378,7 @@ def test_cancel_is_heard_while_a_run_lasts(small, monkeypatch):
 
 
 def test_the_line_without_training_costs_no_approach_its_time(toy):
-    plan = Plan(data="colours", approach="scratch", per_class=10, seconds=5)
+    plan = Plan(data="colours", approach="scratch", examples_per_class=10, seconds=5)
     toys.SLOW["seconds"] = 0.01
     events = list(run(plan))
     looks = [event for event in events if event.tag == "validated"]
@@ -387,7 +389,7 @@ def test_the_line_without_training_costs_no_approach_its_time(toy):
     assert left.looks[0][0] == pytest.approx(looks[0].seconds - (line.seconds - before), abs=1e-3)
     assert [share for _, share in left.looks] == sorted({share for _, share in left.looks})
     assert isinstance(events[-1], RunFinished)
-    assert sum(left.right) == events[-1].test_right
+    assert sum(left.right) == events[-1].test_correct
 
 
 # --- from a terminal ------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_drawn_for_people_it_ends_with_the_score_in_words(approach, toy, capsys)
 def test_a_run_from_a_terminal_is_kept_like_any_other(toy, capsys):
     assert main(["run", "--data", "colours", "--approach", "none", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (run,) = get_store().of_visitor("terminal")
+    (run,) = get_store().list_runs("terminal")
     assert run.state == FINISHED
     assert run.result == lines[-1]
 
@@ -81,12 +81,15 @@ def test_a_comparison_from_a_terminal_is_kept_with_its_runs_as_parts(toy, capsys
     command = "compare --data colours --approaches none,simple --trial-seconds 0 --seconds 3 --json"
     assert main(command.split()) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (past,), _ = get_store().history("terminal")
+    (past,), _ = get_store().list_history("terminal")
     assert (past.kind, past.state) == ("compare", FINISHED)
-    assert get_store().find(past.id).result == lines[-1]
+    assert get_store().get_run(past.id).result == lines[-1]
     lanes = {run["run"] for run in lines[-1]["runs"]}
-    assert {one.id for one in get_store().history("terminal", parts=True)[0]} == {past.id, *lanes}
-    own = [event.as_json() for _, event in get_store().events(past.id)]
+    assert {one.id for one in get_store().list_history("terminal", parts=True)[0]} == {
+        past.id,
+        *lanes,
+    }
+    own = [event.as_json() for _, event in get_store().read_events(past.id)]
     assert own == [line for line in lines if line in own]
     told = [line["type"] for line in lines]
     assert told.count("finished") == 2  # printed in its place, and kept in its own run
@@ -99,7 +102,7 @@ def test_a_comparison_of_which_no_run_ends_is_cancelled_and_exit_1(as_json, toy,
     assert main([*command.split(), *as_json]) == 1
     told = capsys.readouterr()
     assert "needs at least two" in told.out + told.err
-    (past,), _ = get_store().history("terminal")
+    (past,), _ = get_store().list_history("terminal")
     assert past.state == CANCELLED
 
 
@@ -181,7 +184,7 @@ def test_the_list_says_what_is_here_and_how_large_the_rest_is(tmp_path, monkeypa
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    (folder / backbones.pick("resnet18").file).touch()
+    (folder / backbones.pick("resnet18").weights_file).touch()
     main(["backbones"])
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "47 MB" in lines["resnet18"]
@@ -222,9 +225,9 @@ def test_curves_that_cannot_be_drawn_say_why(wrong, code, word, toy, capsys):
 
 def test_runs_are_listed_exported_and_imported(capsys, tmp_path):
     runs = get_store()
-    key = runs.start(Plan(data="digits", approach="transfer"), "ann", worker="w")
+    key = runs.enqueue(Plan(data="digits", approach="transfer"), "ann", worker="w")
     runs.append(key, [JobFailed("It broke.", 2.0)])
-    runs.describe(key, "ann", name="bad \x1b[2J name", note="")
+    runs.annotate(key, "ann", name="bad \x1b[2J name", note="")
     assert main(["runs"]) == 0
     listed = capsys.readouterr().out
     assert key in listed
@@ -237,8 +240,8 @@ def test_runs_are_listed_exported_and_imported(capsys, tmp_path):
     assert main(["runs", "export", key, "--to", str(file)]) == 0
     assert main(["runs", "import", str(file)]) == 0
     back = capsys.readouterr().out.rpartition("run=")[2].strip()
-    assert runs.events(back) == runs.events(key)
-    assert runs.find(back).visitor == "terminal"
+    assert runs.read_events(back) == runs.read_events(key)
+    assert runs.get_run(back).visitor == "terminal"
 
 
 @pytest.mark.parametrize("words", ["export nothing", "import nothing.json", "import README.md"])

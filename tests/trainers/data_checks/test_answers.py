@@ -249,7 +249,9 @@ def test_photos_it_never_saw_are_everyday_unless_their_labels_are_dice(real_data
     ],
 )
 def test_real_data_is_as_special_as_people_would_say(name, expected, real_data):
-    data = datasets.get_dataset(f"own-{ended(uploads.import_upload(real_data / name))}").data()
+    data = datasets.get_dataset(
+        f"own-{ended(uploads.import_upload(real_data / name))}"
+    ).load_splits()
     most = 100 if name == "medical-abstracts" else 300  # long texts: seconds
     assert special_of(data, most).answer in expected
 
@@ -258,7 +260,7 @@ def test_real_data_is_as_special_as_people_would_say(name, expected, real_data):
 def test_a_bundled_sample_is_as_special_as_we_say(key):
     sample = datasets.get_dataset(key)
     most = 600 if sample.modality == "images" else 350
-    assert special_of(sample.data(), most).answer == sample.resembles["specificity"]
+    assert special_of(sample.load_splits(), most).answer == sample.matching_answers["specificity"]
 
 
 def far_texts(*texts: str) -> DomainDistance | None:
@@ -276,14 +278,14 @@ CLINICAL = (
 
 def test_specialists_use_words_that_the_dictionary_has_not_got():
     everyday, clinical = far_texts(*[EVERYDAY] * 20), far_texts(*[CLINICAL] * 30)
-    assert everyday.measure.high < everyday.near
-    assert clinical.measure.low > clinical.far
+    assert everyday.distance.high < everyday.near_threshold
+    assert clinical.distance.low > clinical.far_threshold
 
 
 def test_names_and_numbers_do_not_make_a_text_special():
     named = EVERYDAY + " Regards, Krzysztof Wojciechowski, Szczecin 4711."
     plain, with_names = far_texts(*[EVERYDAY] * 20), far_texts(*[named] * 20)
-    assert with_names.measure.value == pytest.approx(plain.measure.value, abs=0.01)
+    assert with_names.distance.value == pytest.approx(plain.distance.value, abs=0.01)
 
 
 def test_a_few_words_tell_nothing():
@@ -300,7 +302,7 @@ def test_texts_in_another_language_are_not_called_special():
 
 
 def test_a_backbone_without_a_reference_gives_no_answer(toy):
-    found = special_of(datasets.get_dataset("colours").data())
+    found = special_of(datasets.get_dataset("colours").load_splits())
     assert found.answer == UNSURE
     assert found.evidence["separation"]["value"] > 0.5
 
@@ -346,7 +348,7 @@ def test_times_in_words(seconds, words):
 
 @pytest.mark.parametrize(("key", "backbone"), [("colours", "eye"), ("words", "reader")])
 def test_every_approach_is_timed_and_what_was_rehearsed_is_thrown_away(key, backbone, toy):
-    data = datasets.get_dataset(key).data()
+    data = datasets.get_dataset(key).load_splits()
     before = {n: v.clone() for n, v in loading.shared_encoder(backbone).state_dict().items()}
     found = ended(estimate_training(data, backbone))
     assert set(found) == set(timing.APPROACHES)
@@ -357,7 +359,7 @@ def test_every_approach_is_timed_and_what_was_rehearsed_is_thrown_away(key, back
 
 
 def test_a_slow_backbone_is_predicted_to_be_slow_where_it_is_used(toy):
-    data = datasets.get_dataset("colours").data()
+    data = datasets.get_dataset("colours").load_splits()
     quick = ended(estimate_training(data, "eye"))
     toys.SLOW["seconds"] = 0.05
     slow = ended(estimate_training(data, "eye"))
@@ -371,17 +373,21 @@ def test_a_slow_backbone_is_predicted_to_be_slow_where_it_is_used(toy):
 
 def test_stop_is_heard_between_the_approaches(toy):
     assert (
-        ended(estimate_training(datasets.get_dataset("colours").data(), "eye", stop=lambda: True))
+        ended(
+            estimate_training(
+                datasets.get_dataset("colours").load_splits(), "eye", stop=lambda: True
+            )
+        )
         == {}
     )
 
 
 def test_nothing_to_learn_has_no_course(toy):
-    assert ended(estimate_training(datasets.get_dataset("one_class").data(), "eye")) == {}
+    assert ended(estimate_training(datasets.get_dataset("one_class").load_splits(), "eye")) == {}
 
 
 def test_answers_are_ones_that_the_guide_has(toy):
-    data = datasets.get_dataset("words").data()
+    data = datasets.get_dataset("words").load_splits()
     given = {
         "modality": answers.answer_modality(data),
         "data_volume": answers.answer_data_volume(data),
@@ -395,14 +401,14 @@ def test_answers_are_ones_that_the_guide_has(toy):
 
 
 def test_features_in_chunks_are_those_of_all_at_once(toy):
-    data = datasets.get_dataset("colours").data()
+    data = datasets.get_dataset("colours").load_splits()
     whole = seen(data, 90)
     assert whole.shape == (90, 8)
     assert np.allclose(whole[:20], seen(data, 20), atol=1e-6)
 
 
 def test_no_more_is_made_ready_than_there_is_time_for(toy):
-    data = datasets.get_dataset("colours").data()
+    data = datasets.get_dataset("colours").load_splits()
     stream = frozen_features.extract_frozen_features(
         loading.shared_encoder("eye"), data.train.inputs, seconds=0
     )

@@ -36,7 +36,7 @@ def looked(
 
 
 def texts() -> DatasetSplits:
-    return datasets.get_dataset("messages").data()
+    return datasets.get_dataset("messages").load_splits()
 
 
 def pictures(each: int = 40, classes: int = 3) -> DatasetSplits:
@@ -316,7 +316,7 @@ def test_of_labels_made_wrong_most_that_are_named_were_so(real_data):
     from trainers.networks.loading import shared_encoder
     from trainers.training.frozen_features import extract_frozen_features
 
-    data = upload(real_data / "blood-cells.zip").data()
+    data = upload(real_data / "blood-cells.zip").load_splits()
     look = extract_frozen_features(
         shared_encoder(get_bundled("images").key), data.train.inputs[:600], seconds=60
     )
@@ -353,7 +353,7 @@ def faulty(tmp_path):
 
 
 def test_files_that_could_not_be_read_are_named(tmp_path):
-    finding = looked((found := faulty(tmp_path)).data(), sample=found)["unreadable"]
+    finding = looked((found := faulty(tmp_path)).load_splits(), sample=found)["unreadable"]
     assert finding.title == "2 files that could not be read as pictures"
     assert finding.names == ("ants/broken.png", "ants/page.png")
 
@@ -361,7 +361,7 @@ def test_files_that_could_not_be_read_are_named(tmp_path):
 def test_rows_without_a_text_or_a_label_are_counted(tmp_path):
     (tmp_path / "t.csv").write_bytes(rows([*stories(80), "", ""]) + b"no label,\n")
     found = upload(tmp_path / "t.csv")
-    finding = looked(found.data(), sample=found)["unreadable"]
+    finding = looked(found.load_splits(), sample=found)["unreadable"]
     assert finding.title == "2 rows without a text and 1 row without a label"
 
 
@@ -372,7 +372,7 @@ def test_a_class_with_a_file_format_of_its_own_is_told(tmp_path):
         for at in range(30)
     }
     found = upload(zipped(tmp_path / "up.zip", files))
-    assert looked(found.data(), sample=found)["size-tells"].names == (
+    assert looked(found.load_splits(), sample=found)["size-tells"].names == (
         "ants: 100% are JPEG",
         "bees: 100% are PNG",
     )
@@ -382,7 +382,7 @@ def test_the_size_that_counts_is_that_of_the_file(tmp_path):
     files = photos(30, copies=())
     files["ants/large.jpg"] = saved(scene(77).resize((1600, 1200)), "JPEG")
     found = upload(zipped(tmp_path / "up.zip", files))
-    finding = looked(found.data(), sample=found)["odd-sizes"]
+    finding = looked(found.load_splits(), sample=found)["odd-sizes"]
     assert [one.note for one in finding.shown] == ["1,600 x 1,200"]
 
 
@@ -390,7 +390,7 @@ def test_what_was_in_the_users_test_as_well_is_shown(tmp_path):
     test = stories(80)
     files = {"train.csv": rows([*stories(100, 1), *test[:5]]), "test.csv": rows(test)}
     found = upload(foldered(tmp_path / "d", files))
-    finding = looked(found.data(), sample=found)["in-both"]
+    finding = looked(found.load_splits(), sample=found)["in-both"]
     assert finding.count == 5
     assert {one.example for one in finding.shown} == {*test[:5]}
 
@@ -398,7 +398,7 @@ def test_what_was_in_the_users_test_as_well_is_shown(tmp_path):
 @pytest.fixture
 def checked(tmp_path):
     found = faulty(tmp_path)
-    told = looked(found.data(), sample=found)
+    told = looked(found.load_splits(), sample=found)
     uploads.save_check(found.key, {"findings": [one.as_json() for one in told.values()]})
     return found, told
 
@@ -440,35 +440,35 @@ def test_rows_say_where_each_example_lies(checked):
 
 def test_doubtful_labels_are_left_out_of_training_alone(tmp_path):
     found = upload(zipped(tmp_path / "up.zip", photos(60, copies=())))
-    data = found.data()
+    data = found.load_splits()
     labels = data.train.labels.copy()
     labels[:4] = 1 - labels[:4]
     features = cloudy(labels)
     finding = looked(data, features, found)["suspicious-labels"]
-    assert {*finding.mend.rows} == {*found.rows()[0][:4].tolist()}
+    assert {*finding.mend.rows} == {*found.split_rows()[0][:4].tolist()}
 
 
 def test_a_run_says_what_was_left_out_and_its_plan_names_it(checked):
     found, _ = checked
-    plan = Plan(data=found.key, approach="simple", mends=("doubles", "blank"))
+    plan = Plan(data=found.key, approach="simple", fixes=("doubles", "blank"))
     assert Plan.from_json(json.loads(json.dumps(plan.as_json()))) == plan
     events = list(run(plan))
     (told,) = [e.text for e in events if isinstance(e, Notice) and "Left out" in e.text]
     assert told == "Left out, as chosen when the data was looked over: 3 copies, 3 blank."
     assert list(events[-1].repeat["mends"]) == ["doubles", "blank"]
-    assert Plan.from_json(events[-1].repeat).mends == ("doubles", "blank")
+    assert Plan.from_json(events[-1].repeat).fixes == ("doubles", "blank")
 
 
 def test_a_run_with_a_network_says_so_too(checked):
     found, _ = checked
-    events = list(run(Plan(data=found.key, approach="none", mends=("blank",), seconds=5)))
+    events = list(run(Plan(data=found.key, approach="none", fixes=("blank",), seconds=5)))
     assert any("3 blank" in e.text for e in events if isinstance(e, Notice))
 
 
 def test_without_a_look_at_the_data_a_mend_is_not_guessed(tmp_path):
     found = upload(zipped(tmp_path / "up.zip", two_classes(20)))
     assert uploads.load_check(found.key) is None
-    plan = Plan(data=found.key, approach="simple", mends=("doubles",))
+    plan = Plan(data=found.key, approach="simple", fixes=("doubles",))
     with pytest.raises(BadUpload, match="Look the data over again"):
         list(run(plan))
 
@@ -485,7 +485,7 @@ def test_a_mend_that_cannot_be_is_refused(data, mends, words, tmp_path):
     if data == "own":
         data = upload(zipped(tmp_path / "up.zip", two_classes(20))).key
     with pytest.raises(BadPlan, match=words):
-        Plan(data=data, approach="simple", mends=mends)
+        Plan(data=data, approach="simple", fixes=mends)
 
 
 def test_what_was_found_is_deleted_with_the_data(checked, home):

@@ -258,9 +258,13 @@ def serve_hub(publisher, monkeypatch, key):
             rows = []
             for label in [0, 1] * (4 if side == "train" else 2):
                 number += 1
-                value = label + table.first if table.names else ("card_arrival", "lost_card")[label]
+                value = (
+                    label + table.first_label
+                    if table.class_names
+                    else ("card_arrival", "lost_card")[label]
+                )
                 text = f"{key} {hashlib.sha256(bytes([number])).hexdigest()}"
-                rows.append({table.text: text, table.label: value, "more": "x"})
+                rows.append({table.text_column: text, table.label_column: value, "more": "x"})
             out = io.BytesIO()
             if name.endswith(".jsonl"):
                 out.write("".join(json.dumps(row) + "\n" for row in rows).encode())
@@ -274,7 +278,7 @@ def serve_hub(publisher, monkeypatch, key):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", publisher.address)
     monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(dataset.data_dir() / "hf"))
-    classes = table.names[:2] or ("card arrival", "lost card")
+    classes = table.class_names[:2] or ("card arrival", "lost card")
     return set(classes), 8 * len(table.files["train"]), 4
 
 
@@ -307,12 +311,12 @@ def test_what_a_publisher_has_becomes_a_sample_with_the_same_split(
     assert {type(event) for event in events} == {Stage, Progress, JobDone}
     assert all(0 <= e.done <= e.total for e in events if isinstance(e, Progress))
     row, found = catalog.CATALOG[key], datasets.get_dataset(key)
-    data = found.data()
+    data = found.load_splits()
     assert set(data.classes) == classes
     assert (len(data.train.labels), len(data.test.labels)) == (train, test)
-    assert (found.key, found.modality, found.resembles) == (key, row.modality, row.resembles)
+    assert (found.key, found.modality, found.matching_answers) == (key, row.modality, row.resembles)
     assert found in datasets.list_available()
-    assert row.licence in found.made
+    assert row.licence in found.origin
     asked = {path for path in publisher.files if not path.endswith(UNASKED)}
     assert set(publisher.asked) == asked, "only what is needed, and all of it"
     assert len(publisher.asked) == len(asked), "and once"
@@ -327,14 +331,14 @@ def own_of_nobody() -> bool:
 def test_the_publishers_test_stays_the_test(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
     list(catalog.download("emotion"))
-    data = datasets.get_dataset("emotion").data()
+    data = datasets.get_dataset("emotion").load_splits()
     table = publishers.HUB_TABLES["emotion"]
     at = f"/datasets/{table.repo}/resolve/{table.revision}/{table.files['test'][0]}"
     published = parquet.read_table(io.BytesIO(publisher.files[at])).to_pydict()
     assert sorted(data.test.inputs) == sorted(published["text"])
     told = dict(zip(data.test.inputs, data.test.labels, strict=True))
     for text, label in zip(published["text"], published["label"], strict=True):
-        assert data.classes[told[text]] == table.names[label]
+        assert data.classes[told[text]] == table.class_names[label]
 
 
 def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch):
@@ -344,7 +348,7 @@ def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch)
     for _ in range(2):
         list(catalog.download("rotten_tomatoes"))
         found = datasets.get_dataset("rotten_tomatoes")
-        data = found.data()
+        data = found.load_splits()
         kept.append((sorted(data.train.inputs), sorted(data.test.inputs)))
         catalog.delete("rotten_tomatoes")
     assert kept[0] == kept[1]
@@ -358,7 +362,7 @@ def test_of_many_pictures_a_fixed_choice_is_kept_and_said(key, publisher, monkey
     monkeypatch.setattr(publishers, "USED", {"images": (4, 3), "text": (6, 3)})
     list(catalog.download(key))
     found = datasets.get_dataset(key)
-    assert sum(learn + test for _, learn, test in found.counts) == 7
+    assert sum(learn + test for _, learn, test in found.class_counts) == 7
     assert "a fixed choice of" in " ".join(found.notices)
 
 
@@ -442,7 +446,7 @@ def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monke
     publisher.hangs = set()
     events = list(run_download(job, stop=lambda: False))
     assert isinstance(events[-1], JobDone)
-    assert len(datasets.get_dataset("emotion").data().test.labels) == 4
+    assert len(datasets.get_dataset("emotion").load_splits().test.labels) == 4
 
 
 # --- or not at all ----------------------------------------------------------------------------
@@ -475,7 +479,7 @@ def test_a_cut_leaves_nothing_half_and_the_next_time_is_whole(key, publisher, mo
     assert re.search("Try again", refused(key))
     publisher.cut = set()
     list(catalog.download(key))
-    data = datasets.get_dataset(key).data()
+    data = datasets.get_dataset(key).load_splits()
     assert (len(data.train.labels), len(data.test.labels)) == (train, test)
 
 
@@ -604,7 +608,7 @@ def test_a_killed_download_leaves_nothing_that_counts(publisher, monkeypatch, ho
     publisher.hangs = set()
     publisher.asked.clear()
     list(catalog.download("emotion"))
-    assert len(datasets.get_dataset("emotion").data().test.labels) == 4
+    assert len(datasets.get_dataset("emotion").load_splits().test.labels) == 4
     assert len(publisher.asked) == 2, "what was whole is not asked for again"
     assert not (home / "downloads" / "emotion").exists()
 
@@ -615,7 +619,7 @@ def test_what_was_cut_while_it_was_unpacked_does_not_pass_for_whole(publisher, m
         (home / "downloads" / "pets" / "oxford-iiit-pet" / name).mkdir(parents=True)
     (catalog.dataset_dir("pets").with_suffix(".part")).mkdir(parents=True)
     list(catalog.download("pets"))
-    assert len(datasets.get_dataset("pets").data().train.labels) == 8
+    assert len(datasets.get_dataset("pets").load_splits().train.labels) == 8
 
 
 def test_closing_it_keeps_nothing(publisher, monkeypatch):
@@ -658,7 +662,7 @@ def test_every_row_tells_what_a_visitor_should_know(row):
 
 @pytest.mark.parametrize("key", publishers.HUB_TABLES)
 def test_numbered_labels_have_as_many_names_as_there_are_classes(key):
-    assert len(publishers.HUB_TABLES[key].names) in (0, catalog.CATALOG[key].classes)
+    assert len(publishers.HUB_TABLES[key].class_names) in (0, catalog.CATALOG[key].classes)
 
 
 def test_only_fixed_states_are_downloaded_where_they_are_known():
@@ -685,9 +689,9 @@ def test_a_downloaded_one_can_be_deleted_and_runs_on_it_still_be_read(
     assert "emotion" not in [sample.key for sample in datasets.list_available()]
     assert Plan.from_json(plan.as_json()) == plan
     with pytest.raises(BadUpload, match="deleted"):
-        datasets.get_dataset("emotion").data()
+        datasets.get_dataset("emotion").load_splits()
     list(catalog.download("emotion"))
-    assert len(datasets.get_dataset("emotion").data().test.labels) == 4
+    assert len(datasets.get_dataset("emotion").load_splits().test.labels) == 4
 
 
 def test_here_is_what_comes_with_thaw_and_what_was_downloaded():

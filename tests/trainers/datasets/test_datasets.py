@@ -32,7 +32,7 @@ NEAR_PIXELS = 4.0  # mean difference of two pictures, of 255
 
 @cache
 def few(key: str, seed: int = 0) -> DatasetSplits:
-    return get_dataset(key).data(FEW, seed)
+    return get_dataset(key).load_splits(FEW, seed)
 
 
 def same(one, other) -> bool:
@@ -97,7 +97,7 @@ def test_the_registry_tells_the_truth(sample):
             assert split.inputs.shape[-1] == 3
     else:
         assert all(isinstance(text, str) and text.strip() for text in data.test.inputs)
-        assert len(data.described) == sample.classes
+        assert len(data.class_descriptions) == sample.classes
 
 
 @every_sample
@@ -193,13 +193,13 @@ def test_a_glimpse_is_an_example_of_each_class(sample):
 @pytest.mark.parametrize("key", ["messages", "triage"])
 def test_written_samples_are_neither_too_easy_nor_too_hard_without_training(key):
     finished = list(run(Plan(data=key, approach="none", seconds=60)))[-1]
-    assert finished.test_examples == get_dataset(key).test
+    assert finished.test_examples == get_dataset(key).test_examples
     assert 0.5 <= finished.test_accuracy <= 0.9
 
 
 @pytest.mark.parametrize("key", ["messages", "triage"])
 def test_written_samples_are_large_and_varied(key):
-    data = get_dataset(key).data()
+    data = get_dataset(key).load_splits()
     texts = [*data.train.inputs, *data.test.inputs]
     labels = np.concatenate([data.train.labels, data.test.labels])
     assert len(data.classes) >= 6
@@ -223,12 +223,12 @@ def test_a_smaller_choice_stays_inside_a_larger_one():
 
 
 def test_the_closest_sample_reads_what_the_visitor_sorts():
-    for answers in Answers.every():
+    for answers in Answers.all_combinations():
         sample, unlike = find_closest(answers)
         assert sample.modality == ("text" if answers.modality == "text" else "images")
         for question in unlike:
-            asked, enough = getattr(answers, question), sample.train_per_class
-            assert asked != sample.resembles[question] or (asked == "large" and enough < 500)
+            asked, enough = getattr(answers, question), sample.train_examples_per_class
+            assert asked != sample.matching_answers[question] or (asked == "large" and enough < 500)
             assert question in QUESTIONS
 
 

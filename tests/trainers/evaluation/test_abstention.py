@@ -26,18 +26,22 @@ def checks(count: int = 2000, seed: int = 0):
 def test_the_smallest_threshold_that_keeps_the_promise_is_taken():
     sure, right = checks()
     chosen = choose_threshold(sure, right, 0.9)
-    assert chosen.promised
-    assert chosen.low >= 0.9
-    answered = [hit for one, hit in zip(sure, right, strict=True) if one >= chosen.sure]
-    assert (len(answered), sum(answered)) == (chosen.answered, chosen.right)
+    assert chosen.guaranteed
+    assert chosen.accuracy_lower_bound >= 0.9
+    answered = [hit for one, hit in zip(sure, right, strict=True) if one >= chosen.min_confidence]
+    assert (len(answered), sum(answered)) == (chosen.answered_count, chosen.right)
     assert all(
-        step.low < 0.9 for step in coverage_accuracy_curve(sure, right) if step.sure < chosen.sure
+        step.accuracy_lower_bound < 0.9
+        for step in coverage_accuracy_curve(sure, right)
+        if step.min_confidence < chosen.min_confidence
     )
 
 
 def test_more_precision_costs_answers():
     sure, right = checks()
-    shares = [choose_threshold(sure, right, wanted).share for wanted in (0.5, 0.7, 0.8, 0.9, 0.95)]
+    shares = [
+        choose_threshold(sure, right, wanted).coverage for wanted in (0.5, 0.7, 0.8, 0.9, 0.95)
+    ]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == 1.0
     assert shares[-1] < 0.5
@@ -48,21 +52,23 @@ def test_the_promise_holds_on_other_examples_of_the_kind():
     for seed in range(40):
         chosen = choose_threshold(*checks(300, seed), 0.85)
         sure, right = map(np.array, checks(5000, 1000 + seed))
-        kept += right[sure >= chosen.sure].mean() >= 0.85 - 0.01
+        kept += right[sure >= chosen.min_confidence].mean() >= 0.85 - 0.01
     assert kept >= 34  # nine in ten, less for choosing among many thresholds
 
 
 def test_few_checks_promise_little_even_where_all_are_right():
     chosen = choose_threshold([0.9] * 10, [True] * 10, 0.95)
-    assert not chosen.promised
-    assert (chosen.right, chosen.answered) == (10, 10)
-    assert chosen.low < 0.9
-    assert choose_threshold([0.9] * 100, [True] * 100, 0.95).promised
+    assert not chosen.guaranteed
+    assert (chosen.right, chosen.answered_count) == (10, 10)
+    assert chosen.accuracy_lower_bound < 0.9
+    assert choose_threshold([0.9] * 100, [True] * 100, 0.95).guaranteed
 
 
 def test_equally_sure_answers_are_given_or_kept_back_together():
     sure, right = [0.9, 0.6, 0.6, 0.6], [True, True, False, False]
-    assert [(step.sure, step.answered) for step in coverage_accuracy_curve(sure, right)] == [
+    assert [
+        (step.min_confidence, step.answered_count) for step in coverage_accuracy_curve(sure, right)
+    ] == [
         (0.0, 4),
         (0.9, 1),
     ]

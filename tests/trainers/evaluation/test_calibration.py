@@ -92,7 +92,12 @@ def test_bins_hold_about_equally_many_and_fewer_examples_make_fewer():
 
 def test_a_bin_counts_what_is_right_and_says_how_sure_that_is():
     (one,) = reliability_bins([0.9] * 10, [True] * 8 + [False] * 2)
-    assert (one.said, one.count, one.right, one.share) == (pytest.approx(0.9), 10, 8, 0.8)
+    assert (one.mean_confidence, one.count, one.right, one.accuracy) == (
+        pytest.approx(0.9),
+        10,
+        8,
+        0.8,
+    )
     assert (one.right_low, one.right_high) == pytest.approx((0.490, 0.943), abs=0.001)  # Wilson
     assert calibration_error([one]) == pytest.approx(0.1)
     assert pooled_bin([0.8, 0.9], [True, False])[:4] == pytest.approx((0.8, 0.9, 0.85, 2))
@@ -149,7 +154,7 @@ def test_what_holds_nothing_out_says_nothing_of_it(approach, toy):
 @pytest.mark.parametrize("approach", TRAINED)
 def test_without_checks_or_with_one_example_of_a_class_there_is_none(approach, toy):
     assert not of(CalibrationDone, events_of(approach, checks=False))
-    one_each = list(run(Plan(data="colours", approach=approach, per_class=1, seconds=20)))
+    one_each = list(run(Plan(data="colours", approach=approach, examples_per_class=1, seconds=20)))
     assert isinstance(one_each[-1], RunFinished)
     assert not of(CalibrationDone, one_each)
 

@@ -21,13 +21,21 @@ def asked(right, test="digits", labels=LABELS) -> Predictions:
 
 def test_every_example_is_of_one_of_the_four_kinds():
     found = find_disagreement(asked([1, 1, 0, 0, 1, 0]), asked([1, 0, 1, 0, 0, 0]))
-    assert (found.first, found.second, found.both, found.neither) == ([1, 4], [2], 1, 2)
-    assert found.gap.tests == len(found.first) + len(found.second) + found.both + found.neither
+    assert (found.first_only, found.second_only, found.both_right, found.neither_right) == (
+        [1, 4],
+        [2],
+        1,
+        2,
+    )
+    assert (
+        found.comparison.tests
+        == len(found.first_only) + len(found.second_only) + found.both_right + found.neither_right
+    )
 
 
 def test_only_what_both_were_asked_counts():
     found = find_disagreement(asked([1, 1, 1, 1, 1, 1]), asked([0, 1, 1]))
-    assert (found.first, found.both, found.gap.tests) == ([0], 2, 3)
+    assert (found.first_only, found.both_right, found.comparison.tests) == ([0], 2, 3)
 
 
 def test_another_test_cannot_be_compared():
@@ -41,7 +49,7 @@ def test_the_words_say_no_more_than_mcnemars_test(first, second):
     ones = [1] * first + [0] * second + [1, 0, 1]
     others = [0] * first + [1] * second + [1, 0, 1]
     found = find_disagreement(asked(ones, labels=labels), asked(others, labels=labels))
-    said = found.words("A", "B")
+    said = found.describe("A", "B")
     if not first + second:
         assert said == "Each has right exactly what the other has right."
         return
@@ -59,7 +67,7 @@ def look(accuracy, seconds) -> ValidationDone:
 
 def test_a_small_curve_is_what_the_looks_saw():
     plan = Plan(data="digits", approach="transfer")
-    one, other, none = (get_store().start(plan, "ann", worker="test") for _ in range(3))
+    one, other, none = (get_store().enqueue(plan, "ann", worker="test") for _ in range(3))
     get_store().append(one, [look(0.25, 1.0), Step(0, 1, 0.1, 1.0, 1.5), look(0.5, 2.0)])
     get_store().append(other, [look(1.0, 3.0)])
     found = read_sparklines(get_store(), [one, none])

@@ -37,7 +37,7 @@ def test_with_few_test_examples_it_cannot_be_told_and_what_would_settle_it_is_sa
     assert found.outcome == "cannot tell"
     assert "invisible" in found.words
     assert "About 470 would settle it" in found.words
-    assert found.visible > 0.05
+    assert found.detectable_difference > 0.05
 
 
 def cells(both: int, first: int, second: int, neither: int, times: float = 1.0) -> dict:
@@ -56,7 +56,7 @@ def cells(both: int, first: int, second: int, neither: int, times: float = 1.0) 
 def test_as_many_tests_as_are_said_settle_it_and_fewer_do_not(counts, outcome):
     found = judge("transfer", cells(*counts))
     assert found.outcome == "cannot tell"
-    times = found.settled_at / sum(counts)
+    times = found.required_test_size / sum(counts)
     assert times > 1
     assert judge("transfer", cells(*counts, times=1.1 * times)).outcome == outcome
     assert judge("transfer", cells(*counts, times=0.9 * times)).outcome == "cannot tell"
@@ -66,19 +66,22 @@ def test_the_number_is_that_of_the_paired_interval():
     # 1.96 * sqrt(share that one alone has right) / sqrt(tests) < difference
     found = judge("transfer", cells(100, 10, 18, 25))
     by_hand = 1.96**2 * (28 / 153) / (8 / 153) ** 2
-    assert found.settled_at == pytest.approx(by_hand, rel=0.05)
+    assert found.required_test_size == pytest.approx(by_hand, rel=0.05)
     assert "With 153 test examples" in found.words
     assert "About 260 would settle it" in found.words
 
 
 def test_what_would_take_too_many_tests_is_said_to_be_too_close():
     found = judge("transfer", cells(100, 120, 123, 57))
-    assert (found.outcome, found.settled_at) == ("cannot tell", None)
+    assert (found.outcome, found.required_test_size) == ("cannot tell", None)
     assert "more than 10,000" in found.words
 
 
 def test_what_is_settled_needs_no_more_tests():
-    assert judge("hybrid", {"hybrid": answers(360), "transfer": answers(300)}).settled_at is None
+    assert (
+        judge("hybrid", {"hybrid": answers(360), "transfer": answers(300)}).required_test_size
+        is None
+    )
 
 
 def test_only_what_can_be_advised_counts_as_best():
@@ -96,8 +99,14 @@ def test_where_no_network_is_needed_that_is_said(simple, word):
 
 
 def test_what_is_enough_is_named_by_its_key():
-    assert judge("transfer", {"transfer": answers(350), "simple": answers(350)}).enough == "simple"
-    assert judge("transfer", {"transfer": answers(350), "simple": answers(200)}).enough == ""
+    assert (
+        judge("transfer", {"transfer": answers(350), "simple": answers(350)}).sufficient_baseline
+        == "simple"
+    )
+    assert (
+        judge("transfer", {"transfer": answers(350), "simple": answers(200)}).sufficient_baseline
+        == ""
+    )
 
 
 def test_a_weak_baseline_is_not_mentioned():

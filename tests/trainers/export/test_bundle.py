@@ -61,7 +61,7 @@ SECONDS = 3
 def finished(data: str, approach: str, **settings) -> str:
     """The id of a run that was executed to its end."""
     plan = Plan(**{"data": data, "approach": approach, "seconds": SECONDS} | settings)
-    key = get_store().start(plan, visitor="ann", worker="test")
+    key = get_store().enqueue(plan, visitor="ann", worker="test")
     *_, last = execute(get_store(), key, plan, run, run_dir(key))
     assert isinstance(last, RunFinished), last
     return key
@@ -93,39 +93,43 @@ def unpacked(key: str, to: Path) -> Path:
 )
 def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, settings, toy):
     key = finished(data, approach, **settings)
-    test = datasets.get_dataset(data).data().test
+    test = datasets.get_dataset(data).load_splits().test
     (told,) = [
-        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+        event for _, event in get_store().read_events(key) if isinstance(event, PredictionsRecorded)
     ]
-    found = load_model(get_store().find(key)).sureness(test.inputs[: len(told.answers)])
-    assert found.argmax(1).tolist() == told.answers
-    if told.sureness:
-        assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.002)
+    found = load_model(get_store().get_run(key)).predict_proba(test.inputs[: len(told.predictions)])
+    assert found.argmax(1).tolist() == told.predictions
+    if told.confidence:
+        assert found.max(1) == pytest.approx(np.array(told.confidence), abs=0.002)
         assert found.sum(1) == pytest.approx(np.ones(len(found)), abs=1e-5)
 
 
 def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
-    found = get_store().find(finished("words", "transfer", per_class=4))
+    found = get_store().get_run(finished("words", "transfer", per_class=4))
     (told,) = [
-        event for _, event in get_store().events(found.id) if isinstance(event, PredictionsRecorded)
+        event
+        for _, event in get_store().read_events(found.id)
+        if isinstance(event, PredictionsRecorded)
     ]
     kept = bundle.apply_temperature(load_model(found), bundle.load_temperature(found))
-    sure = kept.sureness(datasets.get_dataset("words").data().test.inputs[: len(told.answers)])
-    assert sure.argmax(1).tolist() == told.answers
-    assert sure.max(1) == pytest.approx(np.array(told.calibrated), abs=0.002)
-    assert np.abs(sure.max(1) - told.sureness).max() > 0.01  # there was something to correct
+    sure = kept.predict_proba(
+        datasets.get_dataset("words").load_splits().test.inputs[: len(told.predictions)]
+    )
+    assert sure.argmax(1).tolist() == told.predictions
+    assert sure.max(1) == pytest.approx(np.array(told.calibrated_confidence), abs=0.002)
+    assert np.abs(sure.max(1) - told.confidence).max() > 0.01  # there was something to correct
 
 
 def test_without_training_it_says_how_like_each_class_an_example_is(toy):
     key = finished("crowd", "none")
-    kept, data = load_model(get_store().find(key)), datasets.get_dataset("crowd").data()
-    found = kept.sureness(data.test.inputs, exact=True)
+    kept, data = load_model(get_store().get_run(key)), datasets.get_dataset("crowd").load_splits()
+    found = kept.predict_proba(data.test.inputs, exact=True)
 
     learned = torch.cat(
-        [*extract_features(kept.body, kept.body.prepare(data.train.inputs), torch.arange(6))]
+        [*extract_features(kept.encoder, kept.encoder.prepare(data.train.inputs), torch.arange(6))]
     )
     learned = learned.numpy()  # as the run did, in bf16 where that is faster
-    asked = kept.body(kept.body.prepare(data.test.inputs).batch(torch.arange(60))).numpy()
+    asked = kept.encoder(kept.encoder.prepare(data.test.inputs).batch(torch.arange(60))).numpy()
     centre = learned.mean(0)
     for label in range(len(data.classes)):
         if label not in data.train.labels:
@@ -147,33 +151,33 @@ def test_two_classes_are_kept_by_the_regression_too(toy, monkeypatch):
     monkeypatch.setattr(toy, "colours", lambda per_class, seed: data)
     key = finished("colours", "simple")
     (told,) = [
-        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+        event for _, event in get_store().read_events(key) if isinstance(event, PredictionsRecorded)
     ]
-    found = load_model(get_store().find(key)).sureness(data.test.inputs)
-    assert found.argmax(1).tolist() == told.answers
-    assert found.max(1) == pytest.approx(np.array(told.sureness), abs=0.001)
+    found = load_model(get_store().get_run(key)).predict_proba(data.test.inputs)
+    assert found.argmax(1).tolist() == told.predictions
+    assert found.max(1) == pytest.approx(np.array(told.confidence), abs=0.001)
 
 
 def test_a_run_without_a_model_says_so(toy):
-    waiting = get_store().start(Plan(data="colours", approach="transfer"), visitor="ann")
+    waiting = get_store().enqueue(Plan(data="colours", approach="transfer"), visitor="ann")
     with pytest.raises(ModelUnavailable, match="no finished run"):
-        load_model(get_store().find(waiting))
+        load_model(get_store().get_run(waiting))
     key = finished("colours", "transfer")
     (run_dir(key) / "model.safetensors").unlink()
     with pytest.raises(ModelUnavailable, match="left no model here"):
-        load_model(get_store().find(key))
+        load_model(get_store().get_run(key))
 
 
 def test_random_weights_that_nobody_kept_are_not_made_up(toy):
     plan = Plan(data="colours", approach="scratch", seconds=SECONDS)
-    key = get_store().start(plan, visitor="ann", worker="test")
+    key = get_store().enqueue(plan, visitor="ann", worker="test")
 
     def stopped(plan, *, stop, folder):
         yield from run(plan, stop=lambda: True, folder=folder)
 
     assert isinstance([*execute(get_store(), key, plan, stopped, run_dir(key))][-1], RunFinished)
     with pytest.raises(ModelUnavailable, match="before anything was learned"):
-        load_model(get_store().find(key))
+        load_model(get_store().get_run(key))
 
 
 # --- the zip ------------------------------------------------------------------------------------
@@ -250,7 +254,9 @@ def downloads(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     row = backbones.pick("squeezenet1_0")
     cache.torch_hub_path().mkdir(parents=True)
-    torch.save(models.squeezenet1_0(weights=None).state_dict(), cache.torch_hub_path() / row.file)
+    torch.save(
+        models.squeezenet1_0(weights=None).state_dict(), cache.torch_hub_path() / row.weights_file
+    )
     row = backbones.pick(f"hf:org/tiny@{'0123456789' * 4}")
     folder = cache.backbone_path(row) / "snapshots" / row.revision
     words = dict.fromkeys(["[PAD]", "[UNK]", "where", "is", "my", "card", "money"])
@@ -303,9 +309,9 @@ def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trustin
     folder = unpacked(key, tmp_path)
     alone.install(folder / "requirements.txt")
     (told,) = [
-        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+        event for _, event in get_store().read_events(key) if isinstance(event, PredictionsRecorded)
     ]
-    inputs = datasets.get_dataset(data).data().test.inputs[: len(told.answers)]
+    inputs = datasets.get_dataset(data).load_splits().test.inputs[: len(told.predictions)]
     for number, picture in enumerate(inputs):
         Image.fromarray(picture).save(tmp_path / f"{number}.png")
     with open(tmp_path / "in.csv", "w", encoding="utf-8") as file:
@@ -314,7 +320,9 @@ def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trustin
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
         answers = [row["answer"] for row in csv.DictReader(file)]
-    expected = [datasets.get_dataset(data).data().classes[answer] for answer in told.answers]
+    expected = [
+        datasets.get_dataset(data).load_splits().classes[answer] for answer in told.predictions
+    ]
     same = np.mean([one == other for one, other in zip(answers, expected, strict=True)])
     assert same >= 0.97  # the run computed in bf16 where that is faster
 
@@ -374,11 +382,11 @@ def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, do
         assert b"`model.onnx`" in packed_.read(names["README.md"])
     (output,) = session.get_outputs()
     assert output.name == ("likeness" if approach == "none" else "probability")
-    found, test = get_store().find(key), datasets.get_dataset(data).data().test
+    found, test = get_store().get_run(key), datasets.get_dataset(data).load_splits().test
     kept = bundle.apply_temperature(load_model(found), bundle.load_temperature(found))
     for some in (test.inputs[:7], test.inputs[7:8]):  # other sizes than those of the proof
-        expected = kept.sureness(some, exact=True)
-        given = kept.body.prepare(some).batch(torch.arange(len(some)))
+        expected = kept.predict_proba(some, exact=True)
+        given = kept.encoder.prepare(some).batch(torch.arange(len(some)))
         given = given if isinstance(given, tuple) else (given,)
         feed = {i.name: v.numpy() for i, v in zip(session.get_inputs(), given, strict=True)}
         assert session.run(None, feed)[0] == pytest.approx(expected, abs=1e-4)
@@ -414,11 +422,11 @@ def pictures(alone, trusting, tmp_path) -> Path:
 
 
 def test_texts_and_tables_are_answered(texts, alone, tmp_path):
-    test = datasets.get_dataset("messages").data().test
-    kept = load_model(next(iter(get_store().of_visitor("ann"))))
-    classes = datasets.get_dataset("messages").data().classes
+    test = datasets.get_dataset("messages").load_splits().test
+    kept = load_model(next(iter(get_store().list_runs("ann"))))
+    classes = datasets.get_dataset("messages").load_splits().classes
     some = [text for text in test.inputs[:5] if "\n" not in text]
-    expected = kept.sureness(some)
+    expected = kept.predict_proba(some)
     told = alone(texts, some[0]).stdout
     assert told.startswith(f"{classes[expected[0].argmax()]} {expected[0].max():.1%}, ")
     (tmp_path / "one.txt").write_text(some[1], encoding="utf-8")
@@ -459,10 +467,10 @@ def test_what_cannot_be_answered_is_one_line(arguments, words, texts, alone):
 
 
 def test_pictures_are_read_as_they_were_in_training(pictures, alone, tmp_path):
-    data = datasets.get_dataset("digits").data()
-    kept = load_model(next(iter(get_store().of_visitor("ann"))))
+    data = datasets.get_dataset("digits").load_splits()
+    kept = load_model(next(iter(get_store().list_runs("ann"))))
     picture = data.test.inputs[0]
-    expected = kept.sureness([picture])[0]
+    expected = kept.predict_proba([picture])[0]
     shown = f"{data.classes[expected.argmax()]} {expected.max():.1%}"
     upright = Image.fromarray(picture)
     upright.save(tmp_path / "plain.png")
@@ -533,7 +541,7 @@ def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_
 
 def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monkeypatch):
     key = finished("digits", "transfer", per_class=20)
-    events = [event for _, event in get_store().events(key)]
+    events = [event for _, event in get_store().read_events(key)]
     measured = find_calibration(events)
     sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
     told = replace(measured, sureness=sure, right=[one > 0.5 for one in sure])
@@ -555,7 +563,7 @@ def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
     key = finished("digits", "transfer", per_class=3)
     folder = unpacked(key, tmp_path)
     found = ModelCard.load(folder / "README.md")
-    result = get_store().find(key).result
+    result = get_store().get_run(key).result
     told = {one.metric_type: one.metric_value for one in found.data.eval_results}
     assert told == {
         "accuracy": round(result["test_accuracy"], 4),
@@ -567,18 +575,18 @@ def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
     for name, row in zip(result["classes"], result["confusion"], strict=True):
         assert f"| {name} | {sum(row)} |" in found.text
     proof = json.loads((folder / "proof.json").read_text())
-    digits = datasets.get_dataset("digits").data()
+    digits = datasets.get_dataset("digits").load_splits()
     for example in proof["examples"]:
         picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(example["picture"]))))
         of_class = digits.test.inputs[digits.test.labels == digits.classes.index(example["label"])]
         assert any(np.array_equal(picture, one) for one in of_class)
     again = Plan.from_json(json.loads((folder / "plan.json").read_text()))
-    assert again.pace is not None
+    assert again.schedule is not None
 
 
 def test_the_card_shows_a_comparison_that_the_run_was_part_of(toy):
     key = finished("colours", "transfer")
-    one = get_store().find(key)
+    one = get_store().get_run(key)
     compared = {"advised": "hybrid", "verdict": "It cannot be told.", "runs": [one.result]}
     told = render_card(one, [], compared)
     assert "Advised was: Hybrid. It cannot be told." in told
@@ -588,23 +596,23 @@ def test_the_card_shows_a_comparison_that_the_run_was_part_of(toy):
 
 def test_the_card_tells_a_rate_only_of_what_learned_at_one(toy):
     key = finished("colours", "hybrid")
-    events = [event for _, event in get_store().events(key)]
+    events = [event for _, event in get_store().read_events(key)]
     first, then = [event for event in events if isinstance(event, PhaseStarted)]
-    told = render_card(get_store().find(key), events, None)
-    assert f"- {first.title}: {first.learnable_parameters:,} numbers learned, " in told
+    told = render_card(get_store().get_run(key), events, None)
+    assert f"- {first.title}: {first.trainable_parameters:,} numbers learned, " in told
     assert f"numbers learned at a rate of {then.learning_rate:g}, " in told
 
 
 def test_of_what_was_noticed_the_card_lists_what_limits_the_model(toy):
     less = Notice("No training examples of: red.", 0.1)
-    more = Notice("Mirror images helped.", 0.2, limits=False)
-    told = render_card(get_store().find(finished("colours", "transfer")), [less, more], None)
+    more = Notice("Mirror images helped.", 0.2, is_limitation=False)
+    told = render_card(get_store().get_run(finished("colours", "transfer")), [less, more], None)
     assert less.text in told
     assert more.text not in told
 
 
 def test_names_of_a_visitor_stay_text(toy):
-    one = get_store().find(finished("colours", "transfer"))
+    one = get_store().get_run(finished("colours", "transfer"))
     classes = ["<script>", "a|b", "# [x](y)\n---"]
     told = render_card(replace(one, result=one.result | {"classes": classes}), [], None)
     assert "| a\\|b |" in told
@@ -628,12 +636,12 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
     job = Export(key=key, visitor="ann")
     *_, last = jobs.run_job(job, stop=lambda: False)
     assert isinstance(last, JobDone)
-    assert last.found == {"bytes": bundle_path(key).stat().st_size}
+    assert last.result == {"bytes": bundle_path(key).stat().st_size}
     with zipfile.ZipFile(bundle_path(key)) as packed_:
         held = b"".join(map(packed_.read, packed_.namelist()))
     assert b"secretword" in held
     uploads.delete(data)
-    get_store().forget_examples(data)
+    get_store().erase_examples(data)
     assert not bundle_path(key).exists()
     folder = unpacked(key, tmp_path)
     assert "deleted" in json.loads((folder / "proof.json").read_text())["from"]
@@ -673,7 +681,7 @@ def test_the_run_can_be_repeated_from_the_zip(trusting, tmp_path, monkeypatch, r
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    result = get_store().find(key).result
+    result = get_store().get_run(key).result
     assert f"{result['test_right']} of {result['test_examples']} right" in done.stdout
     assert f"it was {result['test_right']} of {result['test_examples']}" in done.stdout
 
@@ -692,8 +700,8 @@ def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
     given = ["--data", str(table), "--group-column", "site"]
     assert main(["run", *given, "--approach", "simple", "--seconds", "3"]) == 0
     (before,) = uploads.list_uploads(uploads.LOCAL_VISITOR)
-    assert before.groups == ("north", "south")
-    folder = unpacked(get_store().of_visitor("terminal")[0].id, tmp_path)
+    assert before.group_names == ("north", "south")
+    folder = unpacked(get_store().list_runs("terminal")[0].id, tmp_path)
     done = subprocess.run(
         [sys.executable, folder / "train.py", *given],
         capture_output=True,
@@ -702,12 +710,14 @@ def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {one.groups for one in uploads.list_uploads(uploads.LOCAL_VISITOR)} == {before.groups}
+    assert {one.group_names for one in uploads.list_uploads(uploads.LOCAL_VISITOR)} == {
+        before.group_names
+    }
     assert len(uploads.list_uploads(uploads.LOCAL_VISITOR)) == 2
 
 
 def test_packing_says_what_it_does(trusting, tmp_path):
     key = finished("digits", "simple", per_class=3)
-    told = list(pack_bundle(get_store().find(key), tmp_path / "model.zip"))
+    told = list(pack_bundle(get_store().get_run(key), tmp_path / "model.zip"))
     assert told[0] == "Reading the model"
     assert told[-1] == "Packing"

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 BROWSER, OTHER = "a-browser-of-the-tests", "another-browser-0001"
 ANN = account_id("https://a.example", "1", "secret")
-DIGITS = Plan(data="digits", approach="none", per_class=1)
+DIGITS = Plan(data="digits", approach="none", examples_per_class=1)
 
 
 def test_an_account_is_always_the_same_visitor():
@@ -53,34 +53,36 @@ def test_an_account_cannot_be_read_from_its_visitor_nor_be_said_by_a_browser():
 
 def test_what_a_browser_had_is_taken_over_and_is_no_longer_the_browsers(tmp_path):
     data = own_texts(tmp_path, visitor=BROWSER)
-    run = get_store().start(DIGITS, BROWSER)
-    job = get_store().start(Comparison(data="digits", visitor=BROWSER), BROWSER)
-    other = get_store().start(DIGITS, OTHER)
-    assert count_anonymous_data(BROWSER, ANN) == AnonymousData(runs=2, data=1)
+    run = get_store().enqueue(DIGITS, BROWSER)
+    job = get_store().enqueue(Comparison(data="digits", visitor=BROWSER), BROWSER)
+    other = get_store().enqueue(DIGITS, OTHER)
+    assert count_anonymous_data(BROWSER, ANN) == AnonymousData(run_count=2, data_count=1)
     merge(BROWSER, ANN)
-    assert {get_store().find(one).visitor for one in (run, job)} == {ANN}
-    assert get_store().find(job).plan.visitor == ANN
-    assert get_store().find(run).state == QUEUED
-    assert get_store().find(other).visitor == OTHER
+    assert {get_store().get_run(one).visitor for one in (run, job)} == {ANN}
+    assert get_store().get_run(job).plan.visitor == ANN
+    assert get_store().get_run(run).state == QUEUED
+    assert get_store().get_run(other).visitor == OTHER
     assert [one.key for one in uploads.list_uploads(ANN)] == [data]
-    assert get_store().of_visitor(BROWSER) == uploads.list_uploads(BROWSER) == []
+    assert get_store().list_runs(BROWSER) == uploads.list_uploads(BROWSER) == []
 
 
 def test_a_comparison_at_work_starts_its_next_run_for_the_account():
-    job = get_store().start(Comparison(data="digits", visitor=BROWSER), BROWSER)
+    job = get_store().enqueue(Comparison(data="digits", visitor=BROWSER), BROWSER)
     merge(BROWSER, ANN)
-    part = get_store().start(DIGITS, BROWSER, part_of=job)
-    assert get_store().find(part).visitor == ANN
+    part = get_store().enqueue(DIGITS, BROWSER, part_of=job)
+    assert get_store().get_run(part).visitor == ANN
 
 
 def test_it_is_asked_once():
-    get_store().start(DIGITS, BROWSER)
+    get_store().enqueue(DIGITS, BROWSER)
     decline_merge(BROWSER, ANN)
     assert count_anonymous_data(BROWSER, ANN) == AnonymousData(0, 0)
-    assert count_anonymous_data(BROWSER, account_id("i", "2", "s")).runs == 1  # nobody asked them
+    assert (
+        count_anonymous_data(BROWSER, account_id("i", "2", "s")).run_count == 1
+    )  # nobody asked them
     time.sleep(0.01)
-    get_store().start(DIGITS, BROWSER)
-    assert count_anonymous_data(BROWSER, ANN).runs == 1  # and of this nobody was asked
+    get_store().enqueue(DIGITS, BROWSER)
+    assert count_anonymous_data(BROWSER, ANN).run_count == 1  # and of this nobody was asked
 
 
 @pytest.mark.parametrize("pair", [(ANN, ANN), (BROWSER, OTHER), (ANN, BROWSER)])

@@ -60,23 +60,23 @@ def belongings(folder: Path, visitor: str, of_data: str, of_run: str) -> tuple[s
     about = data_dir() / "data" / data.removeprefix("own-") / "about.json"
     about.write_text(about.read_text().replace('"notices"', f'"draft": "{draft}", "notices"', 1))
     reading = ImportData(path=str(inbox.find_draft(draft)), title=f"{of_data}.csv", visitor=visitor)
-    key = get_store().start(reading, visitor, worker="test")
+    key = get_store().enqueue(reading, visitor, worker="test")
     get_store().append(key, [Notice(f"{of_data}.csv was read", 0.1), JobDone({"data": data}, 1.0)])
     shown = (FindingExample(example=f"example {of_data}", label="good", note=""),)
     finding = Finding(key="x", title="t", count=1, effect="e", weight="note", shown=shown)
     uploads.save_check(data, {"findings": [finding.as_json()]})
-    check = get_store().start(DataCheck(data=data), visitor, worker="test")
+    check = get_store().enqueue(DataCheck(data=data), visitor, worker="test")
     get_store().append(check, [JobDone({"findings": [finding.as_json()]}, 1.0)])
-    run = get_store().start(Plan(data=data, approach="simple"), visitor, worker="test")
+    run = get_store().enqueue(Plan(data=data, approach="simple"), visitor, worker="test")
     told = [WatchedExamples([0, 1], [f"{n} {of_data} {'x' * 400}" for n in range(2)], [0, 1])]
     told += [Notice(f"{of_run} {number} {'y' * number * 40}", 0.1) for number in range(MANY)]
     get_store().append(run, [*told, JobFailed("The end.", 1.0)])
-    get_store().describe(run, visitor, name=f"name {of_run}", note=f"note {of_run}")
+    get_store().annotate(run, visitor, name=f"name {of_run}", note=f"note {of_run}")
     run_dir(run).mkdir(parents=True)
     (run_dir(run) / "words.json").write_text(f'["{of_data}"]')
     (run_dir(run) / "model.safetensors").write_bytes(of_run.encode())
     bundle_path(run).write_bytes(of_data.encode())
-    get_store().start(Export(key=run, visitor=visitor), visitor)
+    get_store().enqueue(Export(key=run, visitor=visitor), visitor)
     return data, run
 
 
@@ -94,7 +94,7 @@ def anns(tmp_path):
 
 def an_hour_later(monkeypatch) -> None:
     monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
-    get_store().sweep()
+    get_store().purge_deleted()
     assert erase.scrub()
 
 
@@ -103,7 +103,7 @@ def test_of_deleted_data_no_byte_stays_and_its_runs_do(anns):
     erase.erase_data(data)
     assert erase.scrub()
     assert traces(OF_DATA) == []
-    assert get_store().find(run).id == run
+    assert get_store().get_run(run).id == run
     assert traces(OF_RUN)  # their name, and what they told, is not the data's
     assert traces(OF_BOB)
 
@@ -124,17 +124,17 @@ def test_also_of_what_the_database_had_moved_about(monkeypatch):
     chance, there = random.Random(2), []  # noqa: S311, drawn lengths
     for number in range(90):
         marker = OF_RUN if number % 3 == 0 else OF_BOB
-        run = get_store().start(Plan(data="digits", approach="none"), ANN, worker="test")
+        run = get_store().enqueue(Plan(data="digits", approach="none"), ANN, worker="test")
         lengths = [chance.choice([50, 200, 900]) for _ in range(chance.randint(1, 40))]
         get_store().append(run, [Notice(marker + "e" * length, 0.1) for length in lengths])
-        get_store().describe(run, ANN, name=marker, note=marker + "n" * chance.randint(0, 900))
+        get_store().annotate(run, ANN, name=marker, note=marker + "n" * chance.randint(0, 900))
         there += [run] if marker == OF_RUN else []
         gone = [one for one in there if chance.random() < 0.3]
         there = [one for one in there if one not in gone]
         get_store().delete(gone, ANN)
-        get_store().sweep()
+        get_store().purge_deleted()
     get_store().delete(there, ANN)
-    get_store().sweep()
+    get_store().purge_deleted()
     assert erase.scrub()
     assert traces(OF_RUN) == []
     assert traces(OF_BOB)
@@ -151,9 +151,9 @@ def test_of_everything_no_byte_stays_at_once(anns):
     assert erase.scrub()
     assert traces(OF_DATA) == traces(OF_RUN) == traces(token) == []
     assert traces(ANN) == []
-    assert uploads.list_uploads(ANN) == get_store().of_visitor(ANN) == []
+    assert uploads.list_uploads(ANN) == get_store().list_runs(ANN) == []
     assert len(uploads.list_uploads(BOB)) == 3
-    assert len(get_store().of_visitor(BOB)) == 3
+    assert len(get_store().list_runs(BOB)) == 3
 
 
 def test_the_copy_that_an_upgrade_kept_goes_too(anns):
@@ -167,29 +167,29 @@ def test_the_copy_that_an_upgrade_kept_goes_too(anns):
 
 
 def test_rooms_forget_them_and_one_that_they_lead_is_closed(anns):
-    hers, his = (get_rooms().open("A room", RoomSettings(), who) for who in (ANN, BOB))
+    hers, his = (get_rooms().open_room("A room", RoomSettings(), who) for who in (ANN, BOB))
     get_rooms().join(his.code, "Ann", ANN)
-    plan = get_rooms().find(his.code).settings.plan("transfer", 1)
-    assert get_rooms().start(plan, ANN)
-    assert [line.name for line in get_rooms().board(his.code)] == ["Ann"]
+    plan = get_rooms().get_room(his.code).settings.make_plan("transfer", 1)
+    assert get_rooms().enqueue(plan, ANN)
+    assert [line.name for line in get_rooms().read_board(his.code)] == ["Ann"]
     erase.erase_visitor(ANN)
-    assert get_rooms().board(his.code) == get_rooms().people(his.code) == []
+    assert get_rooms().read_board(his.code) == get_rooms().list_people(his.code) == []
     with pytest.raises(RoomNotFound):
-        get_rooms().find(hers.code)
+        get_rooms().get_room(hers.code)
 
 
 def test_what_is_at_work_is_cancelled_and_goes_when_it_has_ended(anns, monkeypatch):
-    run = get_store().start(Plan(data="digits", approach="none"), ANN, worker="busy")
+    run = get_store().enqueue(Plan(data="digits", approach="none"), ANN, worker="busy")
     get_store().append(run, [Notice(OF_RUN, 0.1)])
-    waiting = get_store().start(Plan(data="digits", approach="none"), ANN)
+    waiting = get_store().enqueue(Plan(data="digits", approach="none"), ANN)
     erase.erase_visitor(ANN)
-    assert get_store().asked(run) == (False, True)
+    assert get_store().read_flags(run) == (False, True)
     for key in (run, waiting):
         with pytest.raises(RunNotFound):
-            get_store().find(key)
+            get_store().get_run(key)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + erase.CANCEL_GRACE_SECONDS + 1)
-    get_store().sweep()
+    get_store().purge_deleted()
     assert erase.scrub()
     assert traces(OF_RUN) == []
 

@@ -33,7 +33,7 @@ from trainers.system.settings import SETTINGS, BadSetting, check_settings, get_s
 pytestmark = pytest.mark.usefixtures("database")
 
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
-PLAN = Plan(data="digits", approach="none", per_class=1, seconds=30)
+PLAN = Plan(data="digits", approach="none", examples_per_class=1, seconds=30)
 MB = 1024**2
 
 
@@ -68,9 +68,9 @@ def ago(seconds: float) -> None:
 @pytest.mark.parametrize("key", SETTINGS)
 def test_each_setting_is_a_number_of_the_environment(key, monkeypatch):
     name = SETTINGS[key].variable
-    assert get_setting(key) == SETTINGS[key].own
+    assert get_setting(key) == SETTINGS[key].local_default
     monkeypatch.setenv("THAW_HOSTED", "1")
-    assert get_setting(key) == SETTINGS[key].hosted > 0
+    assert get_setting(key) == SETTINGS[key].hosted_default > 0
     monkeypatch.setenv(name, "1.5")
     assert get_setting(key) == 1.5
     monkeypatch.setenv(name, "0")
@@ -86,13 +86,15 @@ def test_every_setting_is_in_the_table_of_the_module():
 
     rows = [line.split("|")[1:-1] for line in settings.__doc__.splitlines() if "| THAW" in line]
     told = {name.strip(): (float(hosted), float(own)) for name, _, hosted, own in rows}
-    assert told == {row.variable: (row.hosted, row.own) for row in SETTINGS.values()}
+    assert told == {
+        row.variable: (row.hosted_default, row.local_default) for row in SETTINGS.values()
+    }
 
 
 def test_on_ones_own_computer_nothing_is_limited():
     for _ in range(70):
         enqueue_job(PLAN, ANN)
-    assert len(get_store().of_visitor(ANN, limit=100)) == 70
+    assert len(get_store().list_runs(ANN, limit=100)) == 70
 
 
 # --- each limit -----------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ def test_deleting_gives_no_run_back(limit, monkeypatch):
     run = enqueue_job(PLAN, ANN)
     get_store().delete([run], ANN)
     monkeypatch.setattr("trainers.store.UNDO_SECONDS", -1)
-    get_store().sweep()
+    get_store().purge_deleted()
     with pytest.raises(QuotaExceeded):
         enqueue_job(PLAN, ANN)
 
@@ -154,7 +156,7 @@ def test_seconds_of_training_count_what_was_used_not_what_was_asked(limit):
 def test_a_run_that_was_never_claimed_used_nothing(limit):
     limit(seconds_a_day=40)
     run = enqueue_job(PLAN, ANN)
-    get_store().cancel(run)
+    get_store().request_cancel(run)
     enqueue_job(PLAN, ANN)
 
 
@@ -215,14 +217,14 @@ def test_nothing_that_runs_or_waits_is_touched(limit):
     limit(runs_an_hour=1, waiting=1, seconds_a_day=1, disk_mb=0.001)
     with pytest.raises(QuotaExceeded):
         enqueue_job(PLAN, ANN)
-    assert {get_store().find(run).state for run in (waiting, running)} == {QUEUED, "running"}
-    assert not get_store().find(waiting).cancel
+    assert {get_store().get_run(run).state for run in (waiting, running)} == {QUEUED, "running"}
+    assert not get_store().get_run(waiting).cancel
 
 
 def test_a_terminal_has_no_limits(limit):
     limit(runs_an_hour=1, waiting=1, seconds_a_day=1)
     for _ in range(3):
-        get_store().start(PLAN, "terminal", worker="terminal")
+        get_store().enqueue(PLAN, "terminal", worker="terminal")
 
 
 # --- whose it is ----------------------------------------------------------------------------------
@@ -232,7 +234,7 @@ def test_a_terminal_has_no_limits(limit):
 def anns(tmp_path):
     """Ann's data, and her run on it."""
     data = own_texts(tmp_path, visitor=ANN)
-    return data, get_store().start(Plan(data=data, approach="simple"), ANN)
+    return data, get_store().enqueue(Plan(data=data, approach="simple"), ANN)
 
 
 def test_what_is_somebody_elses_cannot_be_used(anns):
@@ -244,7 +246,7 @@ def test_what_is_somebody_elses_cannot_be_used(anns):
         DataCheck(data=data),
         Export(key=run, visitor=BOB),
         ForgettingTest(key=run, visitor=BOB),
-        ImportData(path="/a", title="x", visitor=BOB, replaces=data),
+        ImportData(path="/a", title="x", visitor=BOB, replaced_data=data),
     ]
     for job in jobs:
         with pytest.raises(NotOwner):

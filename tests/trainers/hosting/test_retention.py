@@ -52,8 +52,8 @@ def set_(monkeypatch):
 
 def ran(days: float, megabytes: int = 0, *, over: bool = True, part_of=None, job=None) -> str:
     """A run of so many days ago, with a model of that size."""
-    plan = job or Plan(data="digits", approach="transfer", per_class=1)
-    run = get_store().start(plan, ANN, worker="test", part_of=part_of)
+    plan = job or Plan(data="digits", approach="transfer", examples_per_class=1)
+    run = get_store().enqueue(plan, ANN, worker="test", part_of=part_of)
     if over:
         get_store().append(run, [JobCancelled(1.0)])
     with get_store().engine.begin() as sql:
@@ -67,7 +67,7 @@ def ran(days: float, megabytes: int = 0, *, over: bool = True, part_of=None, job
 
 def is_there(run: str) -> bool:
     try:
-        return bool(get_store().find(run))
+        return bool(get_store().get_run(run))
     except RunNotFound:
         return False
 
@@ -88,7 +88,7 @@ def test_by_default_nothing_goes_on_ones_own_computer(tmp_path):
 def test_a_model_goes_first_then_its_run(set_):
     set_(keep_models_days=10, keep_runs_days=20)
     young, middle, old = ran(5, 1), ran(15, 1), ran(25, 1)
-    assert [(one.what, one.key) for one in clean_up()] == [("run", old), ("model", middle)]
+    assert [(one.kind, one.key) for one in clean_up()] == [("run", old), ("model", middle)]
     assert [is_there(run) for run in (young, middle, old)] == [True, True, False]
     assert [has_model(run) for run in (young, middle)] == [True, False]
     assert clean_up() == []
@@ -118,7 +118,7 @@ def test_ages_that_were_set_just_now_hold_a_week_later(monkeypatch):
     monkeypatch.setenv("THAW_KEEP_RUNS_DAYS", "1")
     run = ran(100, 1)
     assert clean_up() == []
-    assert get_expiry_dates(get_store().past(run)).run == pytest.approx(
+    assert get_expiry_dates(get_store().get_summary(run)).run == pytest.approx(
         time.time() + 7 * DAY_SECONDS, abs=60
     )
     with get_store().engine.begin() as sql:
@@ -129,12 +129,12 @@ def test_ages_that_were_set_just_now_hold_a_week_later(monkeypatch):
 def test_what_a_row_says_is_when_it_goes(set_):
     set_(keep_models_days=10, keep_runs_days=20)
     run = ran(9.99, 1)
-    ends = get_expiry_dates(get_store().past(run))
+    ends = get_expiry_dates(get_store().get_summary(run))
     assert ends.model == pytest.approx(time.time() + 0.01 * DAY_SECONDS, abs=5)
     assert ends.run == pytest.approx(time.time() + 10.01 * DAY_SECONDS, abs=5)
     assert list(list_expired()) == []
     get_store().pin([run], ANN)
-    assert get_expiry_dates(get_store().past(run)) == (None, None)
+    assert get_expiry_dates(get_store().get_summary(run)) == (None, None)
 
 
 def test_data_that_nobody_uses_goes_and_a_run_is_use(set_, tmp_path):
@@ -144,10 +144,10 @@ def test_data_that_nobody_uses_goes_and_a_run_is_use(set_, tmp_path):
     for key in (idle, used, terminal):
         about = data_dir() / "data" / key.removeprefix("own-") / "about.json"
         about.write_text(json.dumps(json.loads(about.read_text()) | {"created": 0.0}))
-    run = get_store().start(Plan(data=used, approach="simple"), ANN, worker="test")
+    run = get_store().enqueue(Plan(data=used, approach="simple"), ANN, worker="test")
     get_store().append(run, [JobCancelled(1.0)])
     set_(keep_data_days=10)
-    assert [(one.what, one.key) for one in clean_up()] == [("data", idle)]
+    assert [(one.kind, one.key) for one in clean_up()] == [("data", idle)]
     assert {one.key for one in uploads.list_uploads(ANN)} == {used, mine}
     assert [one.key for one in uploads.list_uploads("terminal")] == [terminal]
 
@@ -165,7 +165,7 @@ def test_features_go_first_then_the_oldest_models_then_nothing_more(set_):
     set_(keep_gb=0.0095)
     assert [one.key for one in clean_up()] == [str(features / "a")]
     set_(keep_gb=0.006)
-    assert [one.what for one in clean_up()] == ["features", "model"]
+    assert [one.kind for one in clean_up()] == ["features", "model"]
     assert [has_model(run) for run in (old, young)] == [False, True]
     assert is_there(old)
 
@@ -174,7 +174,7 @@ def test_when_models_are_not_enough_the_oldest_runs_go(set_):
     old, young = ran(3, 1), ran(1, 1)
     size = sum(retention._event_bytes().values())
     set_(keep_gb=0.9 * size / 1e9)
-    assert [(one.what, one.key) for one in clean_up()] == [
+    assert [(one.kind, one.key) for one in clean_up()] == [
         ("model", old), ("model", young), ("run", old),
     ]  # fmt: skip
     assert clean_up() == []  # it is deleted, if not yet swept: nothing goes in its place
@@ -187,7 +187,7 @@ def test_what_is_pinned_goes_by_size_only_where_it_is_hosted_and_last(set_, monk
     pinned, other = ran(3, 2), ran(1, 2)
     get_store().pin([pinned], ANN)
     set_(keep_gb=0.001, keep_models_days=0, keep_runs_days=0)
-    models = [one.key for one in list_expired() if one.what == "model"]
+    models = [one.key for one in list_expired() if one.kind == "model"]
     assert models == ([other, pinned] if hosted else [other])
 
 
@@ -211,9 +211,9 @@ def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_pat
         mark = place / "refs" / ("thaw" if ours else "main")
         mark.write_text("x")
         os.utime(mark, (time.time() - days * DAY_SECONDS,) * 2)
-    run = get_store().start(Plan(data="finance", approach="none", backbone="minilm"), ANN)
+    run = get_store().enqueue(Plan(data="finance", approach="none", backbone="minilm"), ANN)
     with get_store().engine.begin() as sql:  # a run that used the older one
-        plan = get_store().find(run).plan.as_json() | {"backbone": "hf:one/a"}
+        plan = get_store().get_run(run).plan.as_json() | {"backbone": "hf:one/a"}
         sql.execute(update(runs).where(runs.c.id == run).values(plan=plan))
     set_(weights_gb=0.0015)
     assert [one.key for one in clean_up()] == [str(tmp_path / "models--one--b")]
@@ -247,7 +247,7 @@ def test_it_outlives_whatever_goes_wrong(set_, monkeypatch, caplog):
     def again(*_):
         raise ValueError("too many values to unpack\nand more")
 
-    monkeypatch.setattr(retention.artifacts, "again", again)
+    monkeypatch.setattr(retention.object_store, "again", again)
     with CleanupThread(first_seconds=0.05) as tidying_:
         until_ = time.monotonic() + 10
         while is_there(run) and time.monotonic() < until_:
@@ -265,7 +265,7 @@ def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
         begun.set()
         go_on.wait(10)
 
-    monkeypatch.setattr(retention.artifacts, "again", again)
+    monkeypatch.setattr(retention.object_store, "again", again)
     monkeypatch.setattr(retention, "JOIN_TIMEOUT_SECONDS", 0.05, raising=False)
     try:
         with CleanupThread(first_seconds=0) as tidying_:

@@ -28,7 +28,7 @@ TEACHER, ANA, BEN = "the-teacher-of-tests", "ana-of-the-tests-00", "ben-of-the-t
 
 
 def opened(**settings):
-    return get_rooms().open("Class 7b", RoomSettings(**settings), TEACHER)
+    return get_rooms().open_room("Class 7b", RoomSettings(**settings), TEACHER)
 
 
 def joined(room, name="Ana", visitor=ANA):
@@ -97,10 +97,10 @@ def test_wrong_codes_are_forgiven_after_a_while(monkeypatch):
 def test_the_key_makes_a_leader_and_a_wrong_one_does_not():
     room = opened()
     with pytest.raises(RoomNotFound, match="leads no room"):
-        get_rooms().lead(room.code, "wrong", BEN)
-    assert not get_rooms().leads(room.code, BEN)
-    get_rooms().lead(room.code, room.key, BEN)
-    assert get_rooms().leads(room.code, BEN)
+        get_rooms().make_leader(room.code, "wrong", BEN)
+    assert not get_rooms().is_leader(room.code, BEN)
+    get_rooms().make_leader(room.code, room.key, BEN)
+    assert get_rooms().is_leader(room.code, BEN)
 
 
 # --- people ---------------------------------------------------------------------------------------
@@ -152,20 +152,20 @@ def test_a_person_is_in_one_room_at_a_time_and_keeps_their_number():
     get_rooms().join(first.code, "Ben", BEN)
     joined(first)
     joined(second)
-    assert get_rooms().of(ANA)[0].code == second.code
-    assert [person.name for person in get_rooms().people(first.code)] == ["Ben"]
+    assert get_rooms().find_current(ANA)[0].code == second.code
+    assert [person.name for person in get_rooms().list_people(first.code)] == ["Ben"]
     assert get_rooms().join(first.code, "Ana", ANA) == ("Ana", 2)
 
 
 def test_who_leads_is_not_among_the_people_until_they_join():
     room = opened()
-    assert get_rooms().people(room.code) == []
-    assert get_rooms().of(TEACHER) is None
+    assert get_rooms().list_people(room.code) == []
+    assert get_rooms().find_current(TEACHER) is None
     get_rooms().join(room.code, "Ms Lee", TEACHER)
-    assert get_rooms().of(TEACHER)[1].name == "Ms Lee"
+    assert get_rooms().find_current(TEACHER)[1].name == "Ms Lee"
     get_rooms().leave(TEACHER)
-    assert get_rooms().of(TEACHER) is None
-    assert get_rooms().leads(room.code, TEACHER)
+    assert get_rooms().find_current(TEACHER) is None
+    assert get_rooms().is_leader(room.code, TEACHER)
 
 
 def test_a_full_room_takes_nobody_else(monkeypatch):
@@ -195,26 +195,28 @@ def test_what_is_locked_is_refused_at_the_start_and_what_is_free_is_not(change, 
     locked, open_ = opened(), opened(may_change=(free,))
     plan = replace(joined(locked), **change)
     with pytest.raises(NotAllowedInRoom, match="In this room"):
-        get_rooms().start(plan, ANA)
-    assert get_rooms().board(locked.code) == []
+        get_rooms().enqueue(plan, ANA)
+    assert get_rooms().read_board(locked.code) == []
     joined(open_)
-    get_rooms().start(plan, ANA)
-    assert len(get_rooms().board(open_.code)) == 1
+    get_rooms().enqueue(plan, ANA)
+    assert len(get_rooms().read_board(open_.code)) == 1
 
 
 def test_an_approach_that_is_not_of_the_room_is_refused():
     room = opened(approaches=("transfer", "simple"))
     plan = joined(room)
     with pytest.raises(NotAllowedInRoom, match="Use: Transfer learning, No pre-trained model"):
-        get_rooms().start(replace(plan, approach="hybrid"), ANA)
-    assert get_rooms().start(replace(plan, approach="simple"), ANA)
+        get_rooms().enqueue(replace(plan, approach="hybrid"), ANA)
+    assert get_rooms().enqueue(replace(plan, approach="simple"), ANA)
 
 
 def test_free_data_of_the_other_kind_gets_the_bundled_backbone():
     room = opened(may_change=("data",), backbone="small_resnet")
     plan = joined(room)
-    texts = Plan(data="messages", approach="transfer", per_class=20, seconds=20, seed=plan.seed)
-    assert get_rooms().start(texts, ANA)
+    texts = Plan(
+        data="messages", approach="transfer", examples_per_class=20, seconds=20, seed=plan.seed
+    )
+    assert get_rooms().enqueue(texts, ANA)
 
 
 def test_everybody_has_a_draw_of_their_own_unless_the_room_says_otherwise():
@@ -224,18 +226,18 @@ def test_everybody_has_a_draw_of_their_own_unless_the_room_says_otherwise():
 
 
 def test_outside_of_rooms_nothing_is_locked():
-    run = get_rooms().start(Plan(data="vehicles", approach="hybrid"), ANA)
-    assert get_store().find(run).visitor == ANA
+    run = get_rooms().enqueue(Plan(data="vehicles", approach="hybrid"), ANA)
+    assert get_store().get_run(run).visitor == ANA
 
 
 def test_a_person_has_only_so_many_runs_at_once():
     room = opened()
     plan = joined(room)
-    started = [get_rooms().start(plan, ANA) for _ in range(module.MAX_CONCURRENT_RUNS)]
+    started = [get_rooms().enqueue(plan, ANA) for _ in range(module.MAX_CONCURRENT_RUNS)]
     with pytest.raises(NotAllowedInRoom, match="3 of your runs"):
-        get_rooms().start(plan, ANA)
+        get_rooms().enqueue(plan, ANA)
     get_store().append(started[0], [JobCancelled(1.0)])
-    assert get_rooms().start(plan, ANA)
+    assert get_rooms().enqueue(plan, ANA)
 
 
 @pytest.mark.parametrize(
@@ -256,11 +258,11 @@ def test_a_room_that_could_run_nothing_is_not_opened(settings, says):
 
 @pytest.mark.parametrize("key", EXERCISES)
 def test_an_exercise_is_a_room_whose_runs_can_be_started(key):
-    room = get_rooms().open("Exercise", RoomSettings.of_exercise(key), TEACHER)
+    room = get_rooms().open_room("Exercise", RoomSettings.from_exercise(key), TEACHER)
     joined(room)
     for approach in room.settings.approaches:
-        get_rooms().start(room.settings.plan(approach, 1), ANA)
-        get_rooms().stop(room.code, TEACHER)
+        get_rooms().enqueue(room.settings.make_plan(approach, 1), ANA)
+        get_rooms().stop_runs(room.code, TEACHER)
 
 
 # --- pause, stop, clear, remove, close ------------------------------------------------------------
@@ -271,57 +273,57 @@ def test_a_paused_room_starts_nothing_until_it_goes_on():
     plan = joined(room)
     get_rooms().pause(room.code, TEACHER)
     with pytest.raises(NotAllowedInRoom, match="paused"):
-        get_rooms().start(plan, ANA)
-    assert get_store().of_visitor(ANA) == []
+        get_rooms().enqueue(plan, ANA)
+    assert get_store().list_runs(ANA) == []
     get_rooms().pause(room.code, TEACHER, False)
-    assert get_rooms().start(plan, ANA)
+    assert get_rooms().enqueue(plan, ANA)
 
 
 def test_stop_asks_what_runs_and_cancels_what_waits_in_this_room_alone():
     room, other = opened(), opened()
     plan = joined(room)
-    waits = get_rooms().start(plan, ANA)
-    runs_ = get_rooms().start(plan, ANA)
+    waits = get_rooms().enqueue(plan, ANA)
+    runs_ = get_rooms().enqueue(plan, ANA)
     get_store().append(waits, [])
     with get_store().engine.begin() as sql:
         table = module.runs
         sql.execute(update(table).where(table.c.id == runs_).values(state="running"))
-    outside = get_rooms().start(joined(other, "Ben", BEN), BEN)
-    assert get_rooms().stop(room.code, TEACHER) == 2
-    assert get_store().find(waits).state == "cancelled"
-    assert get_store().find(runs_).stop
-    assert not get_store().find(runs_).is_over
-    assert not get_store().find(outside).stop
+    outside = get_rooms().enqueue(joined(other, "Ben", BEN), BEN)
+    assert get_rooms().stop_runs(room.code, TEACHER) == 2
+    assert get_store().get_run(waits).state == "cancelled"
+    assert get_store().get_run(runs_).stop
+    assert not get_store().get_run(runs_).is_over
+    assert not get_store().get_run(outside).stop
 
 
 def test_clear_empties_the_board_and_leaves_the_runs():
     room = opened()
-    run = get_rooms().start(joined(room), ANA)
-    get_rooms().clear(room.code, TEACHER)
-    assert get_rooms().board(room.code) == []
-    assert get_store().find(run).id == run
+    run = get_rooms().enqueue(joined(room), ANA)
+    get_rooms().clear_board(room.code, TEACHER)
+    assert get_rooms().read_board(room.code) == []
+    assert get_store().get_run(run).id == run
 
 
 def test_who_is_removed_is_gone_with_their_lines_and_may_come_under_another_name():
     room = opened()
-    get_rooms().start(joined(room, "Rude", ANA), ANA)
-    get_rooms().start(joined(room, "Ben", BEN), BEN)
-    get_rooms().remove(room.code, TEACHER, "Rude")
-    assert [person.name for person in get_rooms().people(room.code)] == ["Ben"]
-    assert [line.name for line in get_rooms().board(room.code)] == ["Ben"]
-    assert get_rooms().of(ANA) is None
+    get_rooms().enqueue(joined(room, "Rude", ANA), ANA)
+    get_rooms().enqueue(joined(room, "Ben", BEN), BEN)
+    get_rooms().remove_person(room.code, TEACHER, "Rude")
+    assert [person.name for person in get_rooms().list_people(room.code)] == ["Ben"]
+    assert [line.name for line in get_rooms().read_board(room.code)] == ["Ben"]
+    assert get_rooms().find_current(ANA) is None
     assert get_rooms().join(room.code, "Ana", ANA).name == "Ana"
 
 
 def test_a_closed_room_is_gone_and_its_runs_stay():
     room = opened()
-    run = get_rooms().start(joined(room), ANA)
+    run = get_rooms().enqueue(joined(room), ANA)
     get_rooms().close(room.code, TEACHER)
     with pytest.raises(RoomNotFound, match="no room"):
-        get_rooms().find(room.code)
-    assert get_rooms().of(ANA) is None
-    assert get_rooms().board(room.code) == []
-    assert get_store().find(run).id == run
+        get_rooms().get_room(room.code)
+    assert get_rooms().find_current(ANA) is None
+    assert get_rooms().read_board(room.code) == []
+    assert get_store().get_run(run).id == run
 
 
 def test_a_room_ends_by_itself_and_nothing_of_it_is_kept():
@@ -332,9 +334,9 @@ def test_a_room_ends_by_itself_and_nothing_of_it_is_kept():
         this = rooms_table.c.code == room.code
         sql.execute(update(rooms_table).where(this).values(opened=old))
     with pytest.raises(RoomNotFound):
-        get_rooms().find(room.code)
-    assert get_rooms().of(ANA) is None
-    get_rooms().sweep()
+        get_rooms().get_room(room.code)
+    assert get_rooms().find_current(ANA) is None
+    get_rooms().purge_expired()
     with get_store().engine.connect() as sql:
         left = sql.scalars(module.people.select().with_only_columns(module.people.c.room)).all()
     assert left == [young.code]
@@ -349,12 +351,12 @@ LEADING = {
 @pytest.mark.parametrize("what", LEADING)
 def test_only_who_leads_may(what):
     room = opened()
-    run = get_rooms().start(joined(room), ANA)
+    run = get_rooms().enqueue(joined(room), ANA)
     with pytest.raises(RoomNotFound, match="do not lead"):
         getattr(get_rooms(), what)(room.code, ANA, *LEADING[what])
-    assert get_rooms().find(room.code) == room
-    assert not get_store().find(run).is_over
-    assert len(get_rooms().board(room.code)) == 1
+    assert get_rooms().get_room(room.code) == room
+    assert not get_store().get_run(run).is_over
+    assert len(get_rooms().read_board(room.code)) == 1
 
 
 def test_a_visitor_leads_only_so_many_rooms():
@@ -372,20 +374,24 @@ def test_the_board_has_the_best_first_and_shows_names_and_scores_alone():
     room = opened()
     first, second = joined(room), joined(room, "Ben", BEN)
     keys = [
-        get_rooms().start(first, ANA),
-        get_rooms().start(second, BEN),
-        get_rooms().start(first, ANA),
+        get_rooms().enqueue(first, ANA),
+        get_rooms().enqueue(second, BEN),
+        get_rooms().enqueue(first, ANA),
     ]
     ended(keys[0], 40)
     ended(keys[1], 50)
-    lines = get_rooms().board(room.code, ANA)
+    lines = get_rooms().read_board(room.code, ANA)
     assert [(line.name, line.state) for line in lines] == [
         ("Ben", "finished"),
         ("Ana", "finished"),
         ("Ana", "queued"),
     ]
-    assert [line.mine for line in lines] == [False, True, True]
-    assert (lines[1].seed, lines[1].budget, lines[1].backbone) == (1, first.seconds, first.backbone)
+    assert [line.is_mine for line in lines] == [False, True, True]
+    assert (lines[1].seed, lines[1].budget_seconds, lines[1].backbone) == (
+        1,
+        first.seconds,
+        first.backbone,
+    )
     assert (lines[0].score, lines[0].low) == (50 / 60, pytest.approx(50 / 60 - 0.1))
     assert [line.name for line in best_per_person(lines)] == ["Ben", "Ana"]
     shown = repr(lines)
@@ -394,15 +400,15 @@ def test_the_board_has_the_best_first_and_shows_names_and_scores_alone():
 
 def test_a_deleted_run_leaves_the_board():
     room = opened()
-    run = get_rooms().start(joined(room), ANA)
+    run = get_rooms().enqueue(joined(room), ANA)
     get_store().delete([run], ANA)
-    assert get_rooms().board(room.code) == []
+    assert get_rooms().read_board(room.code) == []
 
 
 def test_what_data_of_their_own_is_called_is_not_on_the_board(monkeypatch):
     room = opened()
-    run = get_rooms().start(joined(room), ANA)
+    run = get_rooms().enqueue(joined(room), ANA)
     with get_store().engine.begin() as sql:
         table = module.runs
         sql.execute(update(table).where(table.c.id == run).values(subject="own-secret"))
-    assert [line.data for line in get_rooms().board(room.code)] == ["own"]
+    assert [line.data for line in get_rooms().read_board(room.code)] == ["own"]

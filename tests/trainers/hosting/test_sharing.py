@@ -10,12 +10,12 @@ from trainers.store import RUNNING, RunNotFound, get_store
 pytestmark = pytest.mark.usefixtures("database")
 
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
-PLAN = Plan(data="digits", approach="none", per_class=1)
+PLAN = Plan(data="digits", approach="none", examples_per_class=1)
 
 
 @pytest.fixture
 def run():
-    return get_store().start(PLAN, ANN, worker="test")
+    return get_store().enqueue(PLAN, ANN, worker="test")
 
 
 def test_an_id_opens_a_run_for_its_visitor_alone(run):
@@ -27,7 +27,7 @@ def test_an_id_opens_a_run_for_its_visitor_alone(run):
 
 
 def test_a_terminals_run_is_opened_by_whoever_knows_its_id():
-    run = get_store().start(PLAN, "terminal", worker="terminal")
+    run = get_store().enqueue(PLAN, "terminal", worker="terminal")
     assert sharing.open_run(run, BOB).id == run
 
 
@@ -75,25 +75,25 @@ def test_only_its_visitor_shares_a_run_and_takes_the_link_back(run):
 
 def test_nobody_else_changes_a_run(run):
     sharing.share_run(run, ANN)
-    before = get_store().past(run)
-    get_store().stop(run, BOB)
-    get_store().cancel(run, BOB)
-    get_store().describe(run, BOB, name="mine now", note="x")
+    before = get_store().get_summary(run)
+    get_store().request_stop(run, BOB)
+    get_store().request_cancel(run, BOB)
+    get_store().annotate(run, BOB, name="mine now", note="x")
     get_store().pin([run], BOB)
     deleted = get_store().delete([run], BOB)
-    assert get_store().past(run) == before
-    assert (get_store().find(run).state, get_store().find(run).stop) == (RUNNING, False)
-    assert not get_store().find(run).cancel
+    assert get_store().get_summary(run) == before
+    assert (get_store().get_run(run).state, get_store().get_run(run).stop) == (RUNNING, False)
+    assert not get_store().get_run(run).cancel
     get_store().delete([run], ANN)
     assert get_store().restore(deleted, BOB) == 0
     with pytest.raises(RunNotFound):
-        get_store().find(run)
+        get_store().get_run(run)
 
 
 def test_a_waiting_run_is_cancelled_by_its_visitor_alone():
-    run = get_store().start(PLAN, ANN)
-    get_store().cancel(run, BOB)
-    get_store().stop(run, BOB)
-    assert not get_store().find(run).is_over
-    get_store().cancel(run, ANN)
-    assert get_store().find(run).is_over
+    run = get_store().enqueue(PLAN, ANN)
+    get_store().request_cancel(run, BOB)
+    get_store().request_stop(run, BOB)
+    assert not get_store().get_run(run).is_over
+    get_store().request_cancel(run, ANN)
+    assert get_store().get_run(run).is_over

@@ -45,7 +45,7 @@ def test_the_toy_learns_its_source(net):
 def test_every_task_has_two_classes_within_the_drawing(task):
     points = toy.TASKS[task](400, np.random.default_rng(0))
     assert set(points.labels.tolist()) == {0, 1}
-    assert (points.places.abs() < PLANE_HALF_WIDTH).float().mean() > 0.97
+    assert (points.positions.abs() < PLANE_HALF_WIDTH).float().mean() > 0.97
 
 
 def test_nothing_has_moved_before_the_first_step(net):
@@ -77,13 +77,13 @@ def form(value):
 
 def test_the_shipped_filters_are_those_of_the_bundled_backbone(monkeypatch):
     monkeypatch.setattr(make, "IMAGE_DATASETS", ("digits",))  # the others take long to draw
-    found = make.measure_filters(SmallResNet.make(pretrained=True).eval())
+    found = make.measure_filters(SmallResNet.build(pretrained=True).eval())
     assert found["weights"] == load_lessons()["filters"]["weights"]
     assert found["answers"] == load_lessons()["filters"]["answers"][2:]
 
 
 def test_the_shipped_neighbours_of_digits_are_measured():
-    found = make.measure_neighbours(SmallResNet.make(pretrained=True).eval(), "digits")
+    found = make.measure_neighbours(SmallResNet.build(pretrained=True).eval(), "digits")
     ships = load_lessons()["neighbours"]["digits"]
     assert found["same"]["pixels"] == ships["same"]["pixels"]
     # The features are computed in reduced precision, which differs between processors.
@@ -129,7 +129,7 @@ def test_the_interval_is_that_of_the_scores(right, tests):
 def test_about_95_of_100_intervals_hold_the_truth_and_they_shrink():
     few, many = (live.simulate_scores(count, 0.8, 2000, seed=0) for count in (50, 800))
     for tested in (few, many):
-        assert np.mean([test.holds(0.8) for test in tested]) == pytest.approx(0.95, abs=0.02)
+        assert np.mean([test.contains(0.8) for test in tested]) == pytest.approx(0.95, abs=0.02)
     widths = [np.mean([test.high - test.low for test in tested]) for tested in (few, many)]
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.1)  # 16 times as many
 
@@ -137,7 +137,7 @@ def test_about_95_of_100_intervals_hold_the_truth_and_they_shrink():
 def test_the_stiff_method_wins_with_few_marks_and_the_flexible_one_with_many():
     def gap(marks):
         made = [live.compare_fits(marks, seed) for seed in range(20)]
-        return np.mean([one.flexible.unseen - one.stiff.unseen for one in made])
+        return np.mean([one.flexible.test_error - one.stiff.test_error for one in made])
 
     assert gap(12) > 0.1
     assert gap(200) < -0.02
@@ -146,5 +146,5 @@ def test_the_stiff_method_wins_with_few_marks_and_the_flexible_one_with_many():
 def test_the_flexible_method_is_nearer_to_the_marks_themselves():
     for marks in (8, 30, 200):
         made = live.compare_fits(marks, 0)
-        assert made.flexible.seen < made.stiff.seen
+        assert made.flexible.train_error < made.stiff.train_error
         assert len(made.x) == marks

@@ -294,7 +294,7 @@ TINY = "hf:tiny/bert"
 def test_an_encoder_comes_with_what_it_needs_and_no_more(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert)
     row = pick(TINY)
-    assert (row.features, row.parameters, row.download_bytes) == (None, 0, None)
+    assert (row.width, row.parameters, row.download_bytes) == (None, 0, None)
     assert not backbones.is_downloaded(row)
     told = [event for event in download(row) if isinstance(event, Progress)]
     names = ["config.json", SAFETENSORS, "tokenizer.json"]
@@ -302,7 +302,7 @@ def test_an_encoder_comes_with_what_it_needs_and_no_more(publisher, tiny_bert):
     assert sorted(file.name for file in cache.find_snapshot(row).iterdir()) == sorted(names)
     found = pick(TINY)
     assert backbones.is_downloaded(found)
-    assert (found.features, found.max_tokens) == (16, 24)
+    assert (found.width, found.max_tokens) == (16, 24)
     assert found.parameters > 1000
 
 
@@ -319,11 +319,19 @@ def test_a_run_on_it_can_be_repeated_exactly(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert)
     list(download(pick(TINY)))
     last = [
-        *run(Plan(data="messages", backbone=TINY, approach="fine_tune", per_class=2, seconds=2))
+        *run(
+            Plan(
+                data="messages",
+                backbone=TINY,
+                approach="fine_tune",
+                examples_per_class=2,
+                seconds=2,
+            )
+        )
     ][-1]
     assert isinstance(last, RunFinished)
-    assert last.repeat["backbone"] == f"{TINY}@{hub.COMMIT}"
-    assert 0 < last.learnable_parameters < last.parameters
+    assert last.repeat_plan["backbone"] == f"{TINY}@{hub.COMMIT}"
+    assert 0 < last.trainable_parameters < last.parameters
 
 
 def test_a_connection_cut_in_the_middle_is_resumed(publisher, tiny_bert, monkeypatch):

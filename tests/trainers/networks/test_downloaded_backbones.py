@@ -104,7 +104,7 @@ def test_an_encoder_row_counts_the_parameters_of_its_published_shape(key, config
     with torch.device("meta"):
         body = huggingface.HuggingFaceEncoder(pick(key), Path(), AutoModel.from_config(config))
     assert sum(p.numel() for p in body.parameters()) == pick(key).parameters
-    assert body.features == pick(key).features
+    assert body.width == pick(key).width
 
 
 @pytest.mark.parametrize("row", ENCODERS, ids=lambda row: row.key)
@@ -126,7 +126,7 @@ def test_files_of_other_programs_count_as_here(homes):
     assert backbone_path(row) == homes / "TORCH_HOME" / "hub" / "checkpoints"
     backbone_path(row).mkdir(parents=True)
     assert not is_downloaded(row)
-    (backbone_path(row) / row.file).touch()
+    (backbone_path(row) / row.weights_file).touch()
     assert is_downloaded(row)
 
 
@@ -157,7 +157,7 @@ def test_the_hub_s_own_variables_are_honoured(variable, monkeypatch, homes):
 @pytest.mark.parametrize("key", ["hf:org/name", "hf:BAAI/bge-small-en-v1.5@main", "hf:a/b@v1.0"])
 def test_any_encoder_has_a_row(key):
     row = pick(key)
-    assert (row.modality, row.features, row.is_bundled, row.size) == (
+    assert (row.modality, row.width, row.is_bundled, row.download_size) == (
         "text", None, False, "size not known",
     )  # fmt: skip
     assert backbone_path(row).parent == cache.hf_hub_path()
@@ -224,7 +224,7 @@ def test_lora_on_a_network_of_torchvision_learns_and_nothing_else_does(row):
 
 
 def test_pictures_are_made_ready_as_torchvision_does_and_only_when_asked_for():
-    body = pick("mobilenet_v2").body(pretrained=False)
+    body = pick("mobilenet_v2").build_encoder(pretrained=False)
     asked = []
 
     class Noted(list):
@@ -238,7 +238,7 @@ def test_pictures_are_made_ready_as_torchvision_does_and_only_when_asked_for():
     assert asked == [2]
     ready.batch(torch.tensor([2]))
     assert asked == [2]
-    assert ready.seconds_each > 0
+    assert ready.seconds_per_example > 0
     expected = get_weights(pick("mobilenet_v2")).transforms()(Image.fromarray(PICTURES[2]))
     assert torch.allclose((batch[0] - body.mean) / body.std, expected, atol=1e-5)
     assert batch.is_contiguous(memory_format=torch.channels_last)
@@ -253,7 +253,7 @@ def test_the_shared_weights_tell_ants_from_bees(key, real_data, monkeypatch):
         try:
             next(reading)
         except StopIteration as end:
-            data = uploads.get_upload(f"own-{end.value}").data()
+            data = uploads.get_upload(f"own-{end.value}").load_splits()
             break
     body = shared_encoder(key)
     made = {}
@@ -263,7 +263,7 @@ def test_the_shared_weights_tell_ants_from_bees(key, real_data, monkeypatch):
     labels = torch.from_numpy(data.train.labels[:40])
     answers = classify_by_class_mean(made["train"], labels, made["test"], 2)
     assert (answers.numpy() == data.test.labels[:40]).mean() > 0.75
-    random = pick(key).body(pretrained=False)
+    random = pick(key).build_encoder(pretrained=False)
     assert not torch.equal(next(random.parameters()), next(body.parameters()))
 
 
@@ -298,7 +298,7 @@ def test_an_encoder_of_every_family_has_parts_and_features(family):
     assert torch.allclose(made.norm(dim=1), torch.ones(2), atol=1e-2)
     alone = torch.cat(list(extract_features(body, tokens(), torch.tensor([1]))))
     assert torch.allclose(made[1], alone[0], atol=0.05)  # bf16, and padding that is not read
-    parts = body.named_parts()
+    parts = body.named_blocks()
     names = [part.name for part in parts]
     assert names == ["words", *(f"layers {n}" for n in range(1, len(parts)))]
     counted = [id(p) for part in parts for p in part.module.parameters()]
@@ -353,7 +353,7 @@ def test_where_it_fits_nothing_is_said(key, facts):
 
 
 def test_a_run_says_it_before_anything_is_learned():
-    events = run(Plan(data="digits", approach="transfer", per_class=2, seconds=3))
+    events = run(Plan(data="digits", approach="transfer", examples_per_class=2, seconds=3))
     assert isinstance(next(events), RunStarted)
     assert "are grey" in next(events).text
     events.close()
@@ -375,10 +375,10 @@ def test_what_has_no_time_left_is_left_out_and_said(toy, monkeypatch):
     assert len([event for event in events if isinstance(event, PhaseStarted)]) == 1
     assert any("no time left" in event.text for event in events if isinstance(event, Notice))
     assert isinstance(events[-1], RunFinished)
-    again = list(run(Plan.from_json(events[-1].repeat)))[-1]
-    assert again.confusion == events[-1].confusion
+    again = list(run(Plan.from_json(events[-1].repeat_plan)))[-1]
+    assert again.confusion == events[-1].confusion_matrix
 
 
 def test_a_hub_s_body_is_not_made_without_files():
     with pytest.raises(BackboneNotDownloaded):
-        backbones.pick("distilbert").body(pretrained=False)
+        backbones.pick("distilbert").build_encoder(pretrained=False)

@@ -21,8 +21,8 @@ from trainers.training.run import run
 # Class 0 is answered right at 0.6, 0.8 and 0.95; of the mistakes one is as sure as that.
 ANSWERED = PredictionsRecorded(
     labels=[0, 0, 0, 1, 1, 1],
-    answers=[0, 0, 0, 0, 0, 1],
-    sureness=[0.8, 0.6, 0.95, 0.7, 0.99, 0.5],
+    predictions=[0, 0, 0, 0, 0, 1],
+    confidence=[0.8, 0.6, 0.95, 0.7, 0.99, 0.5],
     seconds=1.0,
 )
 
@@ -35,10 +35,10 @@ def test_mistakes_come_the_surest_first_and_right_answers_the_least_sure():
 
 
 def test_how_sure_it_is_goes_by_the_temperature_where_that_was_measured():
-    other = replace(ANSWERED, calibrated=[1 - sure for sure in ANSWERED.sureness])
+    other = replace(ANSWERED, calibrated=[1 - sure for sure in ANSWERED.confidence])
     assert list_mistakes(other) == [3, 4]
-    assert other.sure == other.calibrated
-    assert ANSWERED.sure == ANSWERED.sureness
+    assert other.best_confidence == other.calibrated_confidence
+    assert ANSWERED.best_confidence == ANSWERED.confidence
 
 
 def test_without_probabilities_mistakes_keep_their_order_and_no_label_is_doubted():
@@ -82,8 +82,8 @@ def test_kinds_of_mistakes_come_the_most_frequent_first():
 def test_the_test_of_every_sample_is_the_same_whatever_is_learned(data):
     """What `asked` relies on: it reads the test beside the fewest training examples."""
     few, more = (
-        datasets.get_dataset(data).data(1, 0).test,
-        datasets.get_dataset(data).data(3, 7).test,
+        datasets.get_dataset(data).load_splits(1, 0).test,
+        datasets.get_dataset(data).load_splits(3, 7).test,
     )
     assert few.labels.tolist() == more.labels.tolist()
     assert all(np.array_equal(a, b) for a, b in zip(few.inputs, more.inputs, strict=True))
@@ -91,25 +91,25 @@ def test_the_test_of_every_sample_is_the_same_whatever_is_learned(data):
 
 @pytest.mark.parametrize("data", ["colours", "words"])
 def test_the_examples_are_those_that_the_run_was_asked(data, toy):
-    plan = Plan(data=data, approach="transfer", per_class=10, seed=3, seconds=5)
+    plan = Plan(data=data, approach="transfer", examples_per_class=10, seed=3, seconds=5)
     events = list(run(plan))
     answered = next(event for event in events if isinstance(event, PredictionsRecorded))
     split = load_test_examples(plan, answered, events[-1].classes)
-    tested = datasets.get_dataset(data).data(10, 3).test
-    assert len(split.inputs) == len(split.labels) == len(answered.answers)
+    tested = datasets.get_dataset(data).load_splits(10, 3).test
+    assert len(split.inputs) == len(split.labels) == len(answered.predictions)
     assert all(np.array_equal(a, b) for a, b in zip(split.inputs, tested.inputs, strict=True))
 
 
 def test_where_time_was_short_the_first_examples_were_asked(toy):
     plan = Plan(data="colours", approach="transfer")
-    labels = datasets.get_dataset("colours").data().test.labels[:7].tolist()
+    labels = datasets.get_dataset("colours").load_splits().test.labels[:7].tolist()
     split = load_test_examples(plan, PredictionsRecorded(labels, labels, [], 1.0), toy.CLASSES)
     assert len(split.inputs) == len(split.labels) == 7
 
 
 def test_other_examples_than_were_asked_are_not_shown(toy):
     plan = Plan(data="colours", approach="transfer")
-    labels = datasets.get_dataset("colours").data().test.labels.tolist()
+    labels = datasets.get_dataset("colours").load_splits().test.labels.tolist()
     other = [(label + 1) % 3 for label in labels]
     with pytest.raises(ExamplesUnavailable, match="others by now"):
         load_test_examples(plan, PredictionsRecorded(other, other, [], 1.0), toy.CLASSES)

@@ -30,10 +30,10 @@ def settings(monkeypatch):
 
 
 def ran(visitor="ann", **settings) -> str:
-    key = get_store().start(Plan(**HYBRID | settings), visitor, worker="test")
-    *_, end = execute(get_store(), key, get_store().find(key).plan, run, run_dir(key))
+    key = get_store().enqueue(Plan(**HYBRID | settings), visitor, worker="test")
+    *_, end = execute(get_store(), key, get_store().get_run(key).plan, run, run_dir(key))
     assert isinstance(end, RunFinished)
-    assert get_store().find(key).state == FINISHED
+    assert get_store().get_run(key).state == FINISHED
     return key
 
 
@@ -43,7 +43,7 @@ def worked_off() -> list[dict]:
     while job := get_store().claim("light", heavy=False):
         *_, done = execute(get_store(), job.id, job.plan, run_job)
         assert isinstance(done, JobDone)
-        found.append(done.found)
+        found.append(done.result)
     return found
 
 
@@ -56,7 +56,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
     client = MlflowClient()
     (experiment,) = [e for e in client.search_experiments() if e.name == "Thaw"]
     (kept,) = client.search_runs([experiment.experiment_id])
-    end, plan = get_store().find(key).result, get_store().find(key).plan
+    end, plan = get_store().get_run(key).result, get_store().get_run(key).plan
     assert kept.info.status == "FINISHED"
     assert kept.info.run_name == "Hybrid on colours"
     assert kept.data.metrics["test_accuracy"] == end["test_accuracy"]
@@ -68,7 +68,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
     assert {"approach": "hybrid", "backbone": "eye", "data": "colours"}.items() <= (
         kept.data.tags.items()
     )
-    looks = [e for _, e in get_store().events(key) if e.tag == "validated"]
+    looks = [e for _, e in get_store().read_events(key) if e.tag == "validated"]
     curve = client.get_metric_history(kept.info.run_id, "check_accuracy")
     assert [m.value for m in curve] == [look.accuracy for look in looks]
     steps = [m.step for m in curve]
@@ -78,7 +78,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
 
 def test_nothing_of_a_visitor_goes_there(toy, answering):
     key = ran("ann-with-a-secret-key")
-    get_store().describe(key, "ann-with-a-secret-key", name="My private name", note="a note")
+    get_store().annotate(key, "ann-with-a-secret-key", name="My private name", note="a note")
     assert worked_off() == [{"told": True}]
     sent = "\n".join(answering)
     assert "test_accuracy" in sent
@@ -90,9 +90,9 @@ def test_own_data_has_no_name_there(toy):
     plan = Plan(**HYBRID)
     object.__setattr__(plan, "data", "own-0123456789abcdef")
     key = ran()
-    found = get_store().find(key)
+    found = get_store().get_run(key)
     object.__setattr__(found, "plan", plan)
-    told = [event for _, event in get_store().events(key)]
+    told = [event for _, event in get_store().read_events(key)]
     sent = json.dumps(
         [mlflow.list_tags(found), mlflow.list_params(found, told), mlflow.run_title(found)]
     )

@@ -80,28 +80,28 @@ class Page(HTMLParser):
 
 def finished(data: str, approach: str, **settings) -> str:
     plan = Plan(**{"data": data, "approach": approach, "seconds": 3} | settings)
-    key = get_store().start(plan, visitor="terminal", worker="test")
+    key = get_store().enqueue(plan, visitor="terminal", worker="test")
     *_, last = execute(get_store(), key, plan, run, run_dir(key))
     assert isinstance(last, RunFinished), last
     return key
 
 
 def events(key: str) -> list:
-    return [event for _, event in get_store().events(key)]
+    return [event for _, event in get_store().read_events(key)]
 
 
 def told(key: str, **changes) -> Page:
     """The report of a run whose last event is otherwise."""
     *most, end = events(key)
-    return Page(render_report(get_store().find(key), [*most, replace(end, **changes)]))
+    return Page(render_report(get_store().get_run(key), [*most, replace(end, **changes)]))
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
 @pytest.mark.parametrize("data", ["colours", "words"])
 def test_every_finished_run_has_one_with_its_numbers(data, approach, toy):
     key = finished(data, approach)
-    html = render_stored_report(get_store().find(key))
-    page, end = Page(html), get_store().find(key).result
+    html = render_stored_report(get_store().get_run(key))
+    page, end = Page(html), get_store().get_run(key).result
     assert page.open == []
     assert html.startswith('<!doctype html>\n<html lang="en">')
     assert [tag for tag in page.tags if tag in ("h1", "title", "main")] == ["title", "main", "h1"]
@@ -117,7 +117,7 @@ def test_every_finished_run_has_one_with_its_numbers(data, approach, toy):
 
 
 def test_it_asks_nobody_for_anything_and_runs_nothing(toy):
-    html = render_stored_report(get_store().find(finished("colours", "hybrid")))
+    html = render_stored_report(get_store().get_run(finished("colours", "hybrid")))
     page = Page(html)
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name.startswith("on") or name in
@@ -132,7 +132,7 @@ def test_hostile_names_stay_text(toy):
     ours = told(key)
     *most, end = events(key)
     most[0] = replace(most[0], classes=HOSTILE)
-    theirs = Page(render_report(get_store().find(key), [*most, replace(end, classes=HOSTILE)]))
+    theirs = Page(render_report(get_store().get_run(key), [*most, replace(end, classes=HOSTILE)]))
     assert sorted(theirs.tags) == sorted(ours.tags)
     for name in HOSTILE:
         assert " ".join(name.split()) in theirs.text
@@ -141,32 +141,32 @@ def test_hostile_names_stay_text(toy):
 
 def test_hostile_words_of_a_comparison_stay_text(toy):
     key = finished("colours", "transfer")
-    result = get_store().find(key).result
+    result = get_store().get_run(key).result
     compared = {
         "runs": [result], "advised": "transfer", "advised_article": "transfer", "best": "hybrid",
         "outcome": "wrong", "verdict": "<b>x</b>", "why_wrong": "<i>y</i>", "to_do": "<u>z</u>",
         "answers": {"data_volume": "limited", "nonsense": "<s>"},
         "measured": {"data_volume": {"says": "<em>few</em>"}}, "answers_from": "data",
     }  # fmt: skip
-    page = Page(render_report(get_store().find(key), events(key), compared))
+    page = Page(render_report(get_store().get_run(key), events(key), compared))
     assert not {"b", "i", "u", "s", "em"} & set(page.tags)
     for words in ("<b>x</b>", "<i>y</i>", "<u>z</u>", "measured: <em>few</em>"):
         assert words in page.text
     unknown = compared | {"answers": {"data_volume": "<s>"}}
     assert (
         "What the rules went by"
-        not in Page(render_report(get_store().find(key), events(key), unknown)).text
+        not in Page(render_report(get_store().get_run(key), events(key), unknown)).text
     )
 
 
 def test_of_a_comparison_it_says_what_was_advised_why_and_whether_that_was_right(toy):
     answers = {"data_volume": "limited", "specificity": "common"}
     job = Comparison(data="colours", visitor="ann", approaches=("none", "transfer", "hybrid"),
-                     seconds=3, trial_seconds=0, answers=answers)  # fmt: skip
-    key = get_store().start(job, "ann", worker="test")
+                     seconds=3, pilot_seconds=0, answers=answers)  # fmt: skip
+    key = get_store().enqueue(job, "ann", worker="test")
     *_, last = execute(get_store(), key, job, lambda job, **how: jobs.run_job(job, **how))
     lane = next(one for one in last.runs if one["approach"] == "transfer")
-    found = get_store().find(lane["run"])
+    found = get_store().get_run(lane["run"])
     assert find_comparison(found)["verdict"] == last.verdict
     text = Page(render_stored_report(found)).text
     assert last.verdict in text
@@ -179,7 +179,7 @@ def test_of_a_comparison_it_says_what_was_advised_why_and_whether_that_was_right
     other = next(one for one in last.runs if one["approach"] == "none")
     assert (
         "It is not the run of this report."
-        in Page(render_stored_report(get_store().find(other["run"]))).text
+        in Page(render_stored_report(get_store().get_run(other["run"]))).text
     )
 
 
@@ -191,7 +191,7 @@ def test_alone_it_does_not_claim_to_know_the_advice(toy):
 
 
 def test_alone_it_tells_the_advice_where_it_is_known_what_the_guide_was_told(toy):
-    run = get_store().find(finished("colours", "transfer"))
+    run = get_store().get_run(finished("colours", "transfer"))
     given = {"data_volume": "limited", "specificity": "common"}
     text = Page(render_stored_report(run, answers=given)).text
     assert "The article's rules point to transfer learning. It is the run of this report." in text
@@ -290,14 +290,14 @@ def test_it_is_told_to_learn_by_heart_where_the_narrator_says_so(toy, checks, ri
         for n, one in enumerate([{"accuracy": 0.1}, {}, {"train_accuracy": 1.0, "loss": 0.6}])
     ]
     told = [begun, phase, *flat, end]
-    assert ("memorising" in narrate_run(told).words) == by_heart
+    assert ("memorising" in narrate_run(told).text) == by_heart
     assert ("by heart" in " ".join(suggest_next_steps(end, flat, told, (), None))) == by_heart
 
 
 def test_only_a_run_with_a_score_has_a_report(toy):
-    waiting = get_store().start(Plan(data="colours", approach="transfer"), visitor="ann")
+    waiting = get_store().enqueue(Plan(data="colours", approach="transfer"), visitor="ann")
     with pytest.raises(ReportUnavailable, match="no finished run"):
-        render_stored_report(get_store().find(waiting))
+        render_stored_report(get_store().get_run(waiting))
 
 
 def test_it_lies_in_the_zip(toy, tmp_path, monkeypatch):
@@ -306,7 +306,7 @@ def test_it_lies_in_the_zip(toy, tmp_path, monkeypatch):
     file = bundle.export_bundle(key, tmp_path / "model.zip")
     with zipfile.ZipFile(file) as packed:
         (name,) = [name for name in packed.namelist() if name.endswith("/report.html")]
-        assert packed.read(name).decode() == render_stored_report(get_store().find(key))
+        assert packed.read(name).decode() == render_stored_report(get_store().get_run(key))
         (card,) = [name for name in packed.namelist() if name.endswith("/README.md")]
         assert b"`report.html`" in packed.read(card)
 
@@ -318,7 +318,7 @@ def test_the_terminal_writes_it(toy, tmp_path, capsys):
     key = finished("colours", "simple")
     for name in (key, "last"):
         assert main(["report", name, "--to", str(to)]) == 0
-        assert to.read_text("utf-8") == render_stored_report(get_store().find(key))
+        assert to.read_text("utf-8") == render_stored_report(get_store().get_run(key))
         to.unlink()
     capsys.readouterr()
     assert main(["report", "nobody", "--to", str(to)]) == 2
@@ -330,11 +330,11 @@ def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
     key = finished("words", "transfer")
     labels, answers = [0] * 80, [0] * 38 + [1] * 2 + [0] * 20 + [1] * 20
     said = [0.92] * 40 + [0.52] * 40
-    chosen = PredictionsRecorded(labels, answers, [0.99] * 80, 1.0, calibrated=said)
+    chosen = PredictionsRecorded(labels, answers, [0.99] * 80, 1.0, calibrated_confidence=said)
 
     def told(of: PredictionsRecorded) -> str:
         told = [of if isinstance(one, PredictionsRecorded) else one for one in events(key)]
-        return render_report(get_store().find(key), told)
+        return render_report(get_store().get_run(key), told)
 
     html = told(chosen)
     page = Page(html)
@@ -351,7 +351,7 @@ def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
 
 def test_without_probabilities_nothing_is_drawn_of_them(toy):
     assert "right as often as it is sure" not in render_stored_report(
-        get_store().find(finished("words", "none"))
+        get_store().get_run(finished("words", "none"))
     )
 
 
@@ -359,7 +359,9 @@ def test_the_sureness_of_single_answers_is_not_in_it(toy):
     """No example, and nothing about a single one: the page is passed on."""
     key = finished("words", "transfer")
     (answered,) = [event for event in events(key) if isinstance(event, PredictionsRecorded)]
-    html = render_stored_report(get_store().find(key))
-    assert not [sure for sure in answered.sureness if re.search(rf"\b{sure}\b", html) and sure < 1]
+    html = render_stored_report(get_store().get_run(key))
+    assert not [
+        sure for sure in answered.confidence if re.search(rf"\b{sure}\b", html) and sure < 1
+    ]
     for word in ("brick", "moss", "ink"):
         assert word not in html

@@ -34,12 +34,12 @@ PLAN = Plan(data="digits", approach="transfer", seconds=10)
 STARTED = RunStarted(
     approach="transfer", data="digits", backbone="small_resnet", modality="images",
     classes=["0", "1"], train_examples=2, validation_examples=1, test_examples=2, parameters=2,
-    budget_seconds=10.0, setup_seconds=0.1, machine="cpu",
+    budget_seconds=10.0, setup_seconds=0.1, device="cpu",
 )  # fmt: skip
 LOOK = ValidationDone(
-    phase=0, step=1, epoch=1.0, accuracy=0.5, loss=0.7, best=True, train_accuracy=None,
-    train_loss=None, watched=[0], sureness=[0.9], points=[[0.0, 1.0], [1.0, 0.0]],
-    point_labels=[0, 1], point_answers=[0, 0], seconds=1.0,
+    phase=0, step=1, epoch=1.0, accuracy=0.5, loss=0.7, is_best=True, train_accuracy=None,
+    train_loss=None, watched_predictions=[0], confidence=[0.9], map_points=[[0.0, 1.0], [1.0, 0.0]],
+    map_labels=[0, 1], map_predictions=[0, 0], seconds=1.0,
 )  # fmt: skip
 PICTURE = "data:image/png;base64,AAAA"
 PART = {"name": "stem", "parameters": 2, "learnable": 1}
@@ -129,7 +129,7 @@ def compared(runs) -> tuple[str, list[str]]:
     visitor = "ann-the-visitor"
     job = Comparison(data="digits", visitor=visitor, approaches=("transfer", "hybrid"), seconds=9)
     whole = runs.start(job, visitor, worker="w")
-    parts = [over(runs, plan=plan, part_of=whole, events=ends(plan)) for plan in job.plans()]
+    parts = [over(runs, plan=plan, part_of=whole, events=ends(plan)) for plan in job.make_plans()]
     pairs = list(zip(("transfer", "hybrid"), parts, strict=True))
     lanes = [ComparisonRunStarted(key, part, n, 2, 1.0) for n, (key, part) in enumerate(pairs)]
     rows = [replace(FINISH, approach=key).as_json() | {"run": part} for key, part in pairs]
@@ -146,7 +146,7 @@ def ends(plan):
 def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
     whole, parts = compared(runs)
     back = import_run(runs, export_run(runs, whole).encode(), "bob")
-    lanes = [event.run for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
+    lanes = [event.run_id for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert not set(lanes) & set(parts)
     assert [runs.find(lane).plan.approach for lane in lanes] == ["transfer", "hybrid"]
     assert [row["run"] for row in runs.find(back).result["runs"]] == lanes
@@ -165,7 +165,7 @@ def test_a_deleted_run_of_a_comparison_is_left_out(runs):
     whole, (first, _) = compared(runs)
     runs.delete([first], "ann-the-visitor")
     back = import_run(runs, export_run(runs, whole).encode(), "bob")
-    lanes = [event.run for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
+    lanes = [event.run_id for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert lanes[0] == ""
     assert runs.find(lanes[1]).plan.approach == "hybrid"
 

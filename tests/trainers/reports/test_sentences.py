@@ -9,7 +9,7 @@ NOTHING = Baseline("nearest class mean", 0.5, 0.1)
 def look(accuracy: float, *, best: bool) -> ValidationDone:
     empty = {"watched": [], "sureness": [], "points": [], "point_labels": [], "point_answers": []}
     return ValidationDone(
-        phase=0, step=1, epoch=1.0, accuracy=accuracy, loss=1.0, best=best, train_accuracy=None,
+        phase=0, step=1, epoch=1.0, accuracy=accuracy, loss=1.0, is_best=best, train_accuracy=None,
         train_loss=None, seconds=1.0, **empty
     )  # fmt: skip
 
@@ -18,7 +18,7 @@ def begun(approach: str, checks: int = 20) -> RunStarted:
     return RunStarted(
         approach=approach, data="digits", backbone="b", modality="images", classes=["a", "b"],
         train_examples=80, validation_examples=checks, test_examples=50, parameters=10,
-        budget_seconds=30, setup_seconds=1.0, machine="cpu",
+        budget_seconds=30, setup_seconds=1.0, device="cpu",
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def refunds(text):
 
 def finished(data: str, approach: str, **settings) -> str:
     plan = Plan(**{"data": data, "approach": approach, "seconds": 3} | settings)
-    key = get_store().start(plan, visitor="ann", worker="test")
+    key = get_store().enqueue(plan, visitor="ann", worker="test")
     *_, last = execute(get_store(), key, plan, run, run_dir(key))
     assert isinstance(last, RunFinished), last
     return key
@@ -190,23 +190,23 @@ def asked(key: str, text: str | None = None, warm: ModelCache | None = None, **o
 def test_every_approach_can_be_asked_about_a_test_example(data, approach, toy):
     key = finished(data, approach)
     (told,) = [
-        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+        event for _, event in get_store().read_events(key) if isinstance(event, PredictionsRecorded)
     ]
     found = asked(key, item=4)
     assert found == json.loads(json.dumps(found))
-    assert found["answer"] == told.answers[4]
-    if told.sure:  # as the pages show it
-        assert found["sureness"] == pytest.approx(told.sure[4], abs=0.002)
-    example = datasets.get_dataset(data).data().test.inputs[4]
+    assert found["answer"] == told.predictions[4]
+    if told.best_confidence:  # as the pages show it
+        assert found["sureness"] == pytest.approx(told.best_confidence[4], abs=0.002)
+    example = datasets.get_dataset(data).load_splits().test.inputs[4]
     if data == "words":
         assert "".join(word for word, _ in found["words"]) == example
-        kept, exact = load_model(get_store().find(key)), {}
+        kept, exact = load_model(get_store().get_run(key)), {}
         if approach != "simple":
             kept, exact = (
-                apply_temperature(kept, load_temperature(get_store().find(key))),
+                apply_temperature(kept, load_temperature(get_store().get_run(key))),
                 {"exact": True},
             )
-        whole, without = kept.sureness([example, " ".join(example.split()[1:])], **exact)[
+        whole, without = kept.predict_proba([example, " ".join(example.split()[1:])], **exact)[
             :, found["answer"]
         ]
         assert found["words"][0][1] == pytest.approx(whole - without, abs=1e-3)

@@ -48,7 +48,7 @@ def finished(
 ) -> str:
     """The id of a run that was executed to its end."""
     plan = Plan(**{"data": data, "approach": approach, "seconds": SECONDS} | settings)
-    key = get_store().start(plan, visitor="terminal", worker="test")
+    key = get_store().enqueue(plan, visitor="terminal", worker="test")
 
     def told(plan, **how):
         for event in run(plan, **how):
@@ -74,7 +74,7 @@ def asked(key: str, inputs, verb="answer", warm=None, **options) -> list[dict]:
 
 
 def test_of(data: str):
-    return datasets.get_dataset(data).data().test
+    return datasets.get_dataset(data).load_splits().test
 
 
 test_of.__test__ = False
@@ -89,11 +89,11 @@ def test_every_approach_answers_as_it_did_in_its_test(data, approach, toy):
     key = finished(data, approach)
     test = test_of(data)
     inputs = [one if isinstance(one, str) else png(one) for one in test.inputs[:40]]
-    answers = [Prediction.of(one) for one in asked(key, inputs)]
+    answers = [Prediction.from_dict(one) for one in asked(key, inputs)]
     (told,) = [
-        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+        event for _, event in get_store().read_events(key) if isinstance(event, PredictionsRecorded)
     ]
-    assert [one.best for one in answers] == told.answers[:40]
+    assert [one.label for one in answers] == told.predictions[:40]
     assert all(len(one.sureness) == 3 for one in answers)
     json.dumps(asked(key, inputs[:2]), allow_nan=False)
     if approach != "none":
@@ -108,12 +108,15 @@ def test_most_of_the_test_is_like_what_was_learned_from(toy):
 
 
 def test_a_fine_tuned_model_is_judged_by_the_backbone_as_it_came(toy):
-    plan, data = Plan(data="colours", approach="fine_tune"), datasets.get_dataset("colours").data()
+    plan, data = (
+        Plan(data="colours", approach="fine_tune"),
+        datasets.get_dataset("colours").load_splits(),
+    )
     inputs = [png(one) for one in data.test.inputs[:20]]
     tuned, frozen = (asked(finished("colours", how), inputs) for how in ("fine_tune", "transfer"))
     assert [one["distance"] for one in tuned] == pytest.approx([one["distance"] for one in frozen])
     assert tuned[0]["sureness"] != frozen[0]["sureness"]
-    limit = get_detector(plan, data, lambda *_: None).known.limit
+    limit = get_detector(plan, data, lambda *_: None).knn.threshold
     assert tuned[0]["limit"] == pytest.approx(limit)
 
 
@@ -163,17 +166,17 @@ def test_many_inputs_are_held_against_answers_to_the_test(toy, monkeypatch):
     for data in ("colours", "words"):
         key = finished(data, "transfer")
         test = test_of(data)
-        known = [Prediction.of(one) for one in asked(key, [], verb="tested")]
+        known = [Prediction.from_dict(one) for one in asked(key, [], verb="tested")]
         assert len(known) == 40
         same = [one if isinstance(one, str) else png(one) for one in test.inputs]
-        shift = detect_drift([Prediction.of(one) for one in asked(key, same[:60])], known)
-        assert not shift.differs
+        shift = detect_drift([Prediction.from_dict(one) for one in asked(key, same[:60])], known)
+        assert not shift.has_drift
     noise = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), np.uint8)
     key = finished("colours", "transfer")
-    known = [Prediction.of(one) for one in asked(key, [], verb="tested")]
+    known = [Prediction.from_dict(one) for one in asked(key, [], verb="tested")]
     assert detect_drift(
-        [Prediction.of(one) for one in asked(key, list(map(png, noise)))], known
-    ).differs
+        [Prediction.from_dict(one) for one in asked(key, list(map(png, noise)))], known
+    ).has_drift
 
 
 # --- hostile inputs -----------------------------------------------------------------------------
@@ -225,7 +228,7 @@ def said(kept, one, *, label):
 
 
 def test_another_kind_of_question_is_one_row(toy, monkeypatch):
-    rows = serving.ENDPOINTS | {"shape": Endpoint(f"{__name__}:said", takes="model")}
+    rows = serving.ENDPOINTS | {"shape": Endpoint(f"{__name__}:said", argument="model")}
     monkeypatch.setattr(server, "VERBS", rows)
     key, sound = finished("colours", "none"), png(test_of("colours").inputs[0])
     first, broken = asked(key, [sound, b"x"], verb="shape", label=2)
@@ -250,11 +253,11 @@ def test_the_models_asked_last_stay_loaded(toy, monkeypatch):
     for key in (one, two, one, three, one, two):
         asked(key, [sound], warm=warm)
     assert loads == [one, two, three, two]
-    assert warm.runs() == [one, two]
+    assert warm.list_runs() == [one, two]
     small = ModelCache(most_bytes=1)
     asked(one, [sound], warm=small)
     asked(two, [sound], warm=small)
-    assert small.runs() == [two]
+    assert small.list_runs() == [two]
 
 
 def test_a_deleted_run_is_let_go(toy):
@@ -263,7 +266,7 @@ def test_a_deleted_run_is_let_go(toy):
     get_store().delete([key], "terminal")
     with pytest.raises(KeyError, match="no such run"):
         asked(key, [], warm=warm)
-    assert warm.runs() == []
+    assert warm.list_runs() == []
 
 
 def test_nothing_stays_of_what_was_deleted_even_when_nobody_asks_again(toy, monkeypatch):
@@ -271,16 +274,16 @@ def test_nothing_stays_of_what_was_deleted_even_when_nobody_asks_again(toy, monk
     warm, sound = ModelCache(), png(test_of("colours").inputs[0])
     for key in (one, two):
         asked(key, [sound], warm=warm)
-    warm.let_go()
-    assert warm.runs() == [one, two]
+    warm.drop_deleted()
+    assert warm.list_runs() == [one, two]
     assert model._detectors
     get_store().delete([one], "terminal")
-    warm.let_go()
-    assert warm.runs() == [two]
+    warm.drop_deleted()
+    assert warm.list_runs() == [two]
     monkeypatch.setattr(server, "is_here", lambda data: False)
     monkeypatch.setattr(model, "has_data", lambda data: False)
-    warm.let_go()
-    assert warm.runs() == []
+    warm.drop_deleted()
+    assert warm.list_runs() == []
     assert not model._detectors
 
 
@@ -454,16 +457,16 @@ def kept(path) -> str:
 @pytest.mark.parametrize("approach", ["transfer", "hybrid"])
 def test_a_shoe_is_neither_ant_nor_bee(approach, real_data):
     ants = kept(real_data / "hymenoptera.zip")
-    clothes = datasets.get_dataset(kept(real_data / "fashion-mnist-subset.zip")).data()
+    clothes = datasets.get_dataset(kept(real_data / "fashion-mnist-subset.zip")).load_splits()
     shoes = [
         png(clothes.test.inputs[item])
         for item, label in enumerate(clothes.test.labels)
         if clothes.classes[label] in ("ankle_boot", "sneaker", "sandal")
     ][:60]
-    opened = LoadedModel(get_store().find(finished(ants, approach, seconds=10)))
-    test = datasets.get_dataset(ants).data().test
-    right_kind = opened.judged([test.inputs[item] for item in range(len(test.labels))])
-    wrong_kind = opened.judged(
+    opened = LoadedModel(get_store().get_run(finished(ants, approach, seconds=10)))
+    test = datasets.get_dataset(ants).load_splits().test
+    right_kind = opened.predict([test.inputs[item] for item in range(len(test.labels))])
+    wrong_kind = opened.predict(
         [np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) for raw in shoes]
     )
     flagged = [np.mean([one["unlike"] for one in some]) for some in (wrong_kind, right_kind)]

@@ -97,14 +97,14 @@ def test_a_table_is_read_and_its_texts_are_found():
     found = read_table("a.csv", b'id,message\n1,"hello, you"\n2,\n')
     assert found.names == ["id", "message"]
     assert found.rows == [["1", "hello, you"], ["2", ""]]
-    assert found.names[found.guessed] == "message"
+    assert found.names[found.text_column] == "message"
 
 
 def test_a_table_without_names_of_columns_loses_no_row():
     found = read_table("a.csv", b"a first text here,7\nanother text there,8\n")
     assert len(found.rows) == 2
     assert found.names == ["column 1", "column 2"]
-    assert found.guessed == 0
+    assert found.text_column == 0
 
 
 def test_columns_of_the_same_name_are_told_apart():
@@ -154,15 +154,17 @@ def cloud(count: int, towards: int, seed: int = 0) -> np.ndarray:
 
 def test_most_of_the_same_kind_are_familiar_and_another_kind_is_not():
     known = KnnOod(np.concatenate([cloud(100, 0), cloud(100, 1, 1)]))
-    assert (known.distances(cloud(200, 0, 2)) > known.limit).mean() < 0.2
-    assert (known.distances(cloud(200, 5, 3)) > known.limit).mean() > 0.9
+    assert (known.distances(cloud(200, 0, 2)) > known.threshold).mean() < 0.2
+    assert (known.distances(cloud(200, 5, 3)) > known.threshold).mean() > 0.9
 
 
 def test_the_limit_lets_its_share_of_the_training_examples_in():
     known = KnnOod(cloud(200, 0))
-    assert (known.usual <= known.limit).mean() == pytest.approx(INLIER_QUANTILE, abs=0.01)
-    assert known.rarer(known.limit) == pytest.approx(1 - INLIER_QUANTILE, abs=0.01)
-    assert (known.rarer(-1.0), known.rarer(3.0)) == (1.0, 0.0)
+    assert (known.train_distances <= known.threshold).mean() == pytest.approx(
+        INLIER_QUANTILE, abs=0.01
+    )
+    assert known.tail_probability(known.threshold) == pytest.approx(1 - INLIER_QUANTILE, abs=0.01)
+    assert (known.tail_probability(-1.0), known.tail_probability(3.0)) == (1.0, 0.0)
 
 
 def test_length_alone_makes_nothing_unlike():

@@ -20,7 +20,7 @@ from trainers.system.paths import data_dir_id
 from trainers.workers import liveness, supervisor
 from trainers.workers.execute import execute
 
-QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
+QUICK = Plan(data="digits", approach="transfer", examples_per_class=5, seconds=5)
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
 # What app.py does, without the pages.
 APP = """
@@ -59,7 +59,7 @@ def shared(url, tmp_path, monkeypatch, root):
             subprocess.Popen([sys.executable, "-c", APP], cwd=root, env=env, stdin=subprocess.PIPE)
         )
     try:
-        until(lambda: made.ready_workers() == 2)
+        until(lambda: made.count_ready_workers() == 2)
         yield made, homes
     finally:
         for app in apps:
@@ -70,7 +70,7 @@ def shared(url, tmp_path, monkeypatch, root):
 
 
 def told(made: Store, run: str, kind: type) -> int:
-    return sum(isinstance(event, kind) for _, event in made.events(run))
+    return sum(isinstance(event, kind) for _, event in made.read_events(run))
 
 
 def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
@@ -122,24 +122,24 @@ def toy(plan, *, stop, folder):
 
 def test_what_a_run_tells_while_the_database_is_away_is_told_later(url, postgres):
     made = Store(url)
-    run = made.start(QUICK, "ann", worker="here")
+    run = made.enqueue(QUICK, "ann", worker="here")
     for number, _ in enumerate(execute(made, run, QUICK, toy)):
         if number == 5:
             postgres.stop()
         if number == 30:
             postgres.start()
-    said = [event.text for _, event in made.events(run) if isinstance(event, Notice)]
+    said = [event.text for _, event in made.read_events(run) if isinstance(event, Notice)]
     assert said == [str(number) for number in range(40)]
-    assert made.find(run).is_over
+    assert made.get_run(run).is_over
     made.engine.dispose()
 
 
 def test_nobody_is_buried_for_being_silent_while_the_database_was_away(url, postgres, monkeypatch):
     made = Store(url)
-    run = made.start(QUICK, "ann", worker="elsewhere")
+    run = made.enqueue(QUICK, "ann", worker="elsewhere")
     monkeypatch.setattr(supervisor, "CHECK_SECONDS", 0.05)
     crew = supervisor.WorkerSupervisor(made, 0)
-    crew._watch.start()
+    crew._watch_thread.start()
     try:
         with made.engine.begin() as sql:
             sql.execute(update(runs).values(beat=time.time() - 14))
@@ -147,23 +147,23 @@ def test_nobody_is_buried_for_being_silent_while_the_database_was_away(url, post
         time.sleep(2)
         postgres.start()
         time.sleep(1)
-        assert made.find(run).state == RUNNING
-        crew._over.set()
-        crew._watch.join()
+        assert made.get_run(run).state == RUNNING
+        crew._closed.set()
+        crew._watch_thread.join()
         with made.engine.begin() as sql:
             sql.execute(update(runs).values(beat=time.time() - 60))
-        made.bury_lost()
-        assert made.find(run).state == FAILED
+        made.fail_stale_runs()
+        assert made.get_run(run).state == FAILED
     finally:
-        crew._over.set()
+        crew._closed.set()
         made.engine.dispose()
 
 
 def test_a_heartbeat_goes_by_the_clock_of_the_database(url, monkeypatch):
     made = Store(url)
     monkeypatch.setattr(time, "time", lambda: 1.0)  # this computer's clock is far off
-    made.beat("w", 1, ready=True)
-    assert made.ready_workers() == 1
+    made.record_heartbeat("w", 1, ready=True)
+    assert made.count_ready_workers() == 1
     with made.engine.connect() as sql:
         theirs = sql.scalar(select(server_time(made.engine)))
     assert abs(theirs - datetime.now().timestamp()) < 5
@@ -172,14 +172,14 @@ def test_a_heartbeat_goes_by_the_clock_of_the_database(url, monkeypatch):
 
 def test_a_zero_in_what_somebody_made_up_is_no_error(url):
     made = Store(url)
-    run = made.start(QUICK, "ann")
-    assert made.find(f"{run}\0").id == run
-    assert made.history("ann", search="digits\0")[1] == 1
+    run = made.enqueue(QUICK, "ann")
+    assert made.get_run(f"{run}\0").id == run
+    assert made.list_history("ann", search="digits\0")[1] == 1
     odd = {"type": "finished", "classes": ["a\0b", "\\u0000"], "test_accuracy_low": 0.5}
     with made.engine.begin() as sql:
         sql.execute(update(runs).values(result=odd))
-    assert made.past(run).low == 0.5
-    assert made.find(run).result["classes"] == ["ab", "\\u0000"]
+    assert made.get_summary(run).low == 0.5
+    assert made.get_run(run).result["classes"] == ["ab", "\\u0000"]
     made.engine.dispose()
 
 
@@ -212,9 +212,9 @@ def test_a_terminal_says_in_one_line_that_the_database_is_away(monkeypatch, tmp_
 def test_with_shared_files_training_goes_anywhere_and_what_is_handed_out_stays(url, monkeypatch):
     made = Store(url)
     jobs = QUICK, ImportData(path="x", title="y", visitor="ann")
-    bound = [made.start(job, "ann") for job in jobs]
+    bound = [made.enqueue(job, "ann") for job in jobs]
     monkeypatch.setenv("THAW_ARTIFACTS", "memory://")
-    free = [made.start(job, "ann") for job in jobs]
+    free = [made.enqueue(job, "ann") for job in jobs]
     with made.engine.connect() as sql:
         where = dict(sql.execute(select(runs.c.id, runs.c.machine)).all())
     assert [where[run] for run in bound + free] == [
@@ -228,7 +228,7 @@ def test_with_shared_files_training_goes_anywhere_and_what_is_handed_out_stays(u
 
 def test_a_job_waits_for_the_app_server_that_has_its_files(url, monkeypatch, tmp_path):
     made = Store(url)
-    run = made.start(QUICK, "ann")
+    run = made.enqueue(QUICK, "ann")
     here = os.environ["THAW_HOME"]
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
     assert made.claim("worker of another computer") is None
@@ -242,25 +242,27 @@ def test_an_app_server_that_does_not_come_back_keeps_nobody_waiting(url, monkeyp
     made = Store(url)
     here = os.environ["THAW_HOME"]
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
-    run = made.start(QUICK, "ann")
-    made.beat("theirs", 1, ready=True)
+    run = made.enqueue(QUICK, "ann")
+    made.record_heartbeat("theirs", 1, ready=True)
     monkeypatch.setenv("THAW_HOME", here)
-    made.beat("ours", 2, ready=True)
-    ours, watch = made.start(QUICK, "bob"), liveness.LivenessMonitor(made)
-    assert made.wait("cid").ahead == 2
+    made.record_heartbeat("ours", 2, ready=True)
+    ours, watch = made.enqueue(QUICK, "bob"), liveness.LivenessMonitor(made)
+    assert made.estimate_wait("cid").position == 2
     for _ in range(6):
-        watch.look()
-    assert made.find(run).state == QUEUED
-    made.gone("theirs", "")
-    assert made.wait("cid").ahead == 1
+        watch.check()
+    assert made.get_run(run).state == QUEUED
+    made.remove_worker("theirs", "")
+    assert made.estimate_wait("cid").position == 1
     for _ in range(3):
-        watch.look()
-    assert made.find(run).state == QUEUED
-    made.beat("theirs", 1, ready=True)  # of this folder by now: a container with another name
-    watch.look()
-    assert made.find(run).state == FAILED
-    assert "Start this again" in made.find(run).result["text"]
-    assert made.find(ours).state == QUEUED
+        watch.check()
+    assert made.get_run(run).state == QUEUED
+    made.record_heartbeat(
+        "theirs", 1, ready=True
+    )  # of this folder by now: a container with another name
+    watch.check()
+    assert made.get_run(run).state == FAILED
+    assert "Start this again" in made.get_run(run).result["text"]
+    assert made.get_run(ours).state == QUEUED
     made.engine.dispose()
 
 
@@ -269,11 +271,11 @@ def test_of_an_older_worker_it_is_not_known_which_app_server_it_is(url, monkeypa
     made = Store(url)
     here = os.environ["THAW_HOME"]
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "other"))
-    run = made.start(QUICK, "ann")
-    made.beat("theirs", 1, ready=True)
+    run = made.enqueue(QUICK, "ann")
+    made.record_heartbeat("theirs", 1, ready=True)
     with made.engine.begin() as sql:
         sql.execute(update(workers).values(machine=None))
     monkeypatch.setenv("THAW_HOME", here)
-    liveness.LivenessMonitor(made).look()
-    assert made.find(run).state == QUEUED
+    liveness.LivenessMonitor(made).check()
+    assert made.get_run(run).state == QUEUED
     made.engine.dispose()

@@ -156,13 +156,13 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
     end = list(run(wanted, folder=tmp_path / "b"))[-1]
     named = Plan.from_json(end.repeat)
     list(run(named, folder=tmp_path / "a"))
-    first_part = replace(named, pace=replace(named.pace, steps=named.pace.steps[:1]))
+    first_part = replace(named, pace=replace(named.schedule, steps=named.schedule.steps[:1]))
     list(run(first_part, folder=tmp_path / "first"))
     one, other, first = (load_file(tmp_path / n / "model.safetensors") for n in ("a", "b", "first"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     (_, softer) = build_phases("hybrid", "images", "all")
     for name in ("head.linear.weight", "head.linear.bias"):
-        assert torch.equal(one[name], softer.head_sureness * first[name])
+        assert torch.equal(one[name], softer.head_logit_scale * first[name])
 
 
 def shown(events) -> list[tuple]:
@@ -176,21 +176,21 @@ def interrupted(over=None, **settings) -> str:
     """A run of Ann's whose process was lost in its midst."""
     wanted = plan(**CASES["fine_tune-lora"] | settings)
     runs = get_store()
-    key = runs.start(wanted, "ann", worker="lost")
+    key = runs.enqueue(wanted, "ann", worker="lost")
     for event in cut(run(wanted, folder=run_dir(key)), over or looks(0, 3)):
         runs.append(key, [event])
-    runs.gone("lost", "The process that trained this was ended.")
-    assert runs.find(key).state == FAILED
+    runs.remove_worker("lost", "The process that trained this was ended.")
+    assert runs.get_run(key).state == FAILED
     return key
 
 
 def executed(key: str) -> list:
     runs = get_store()
-    return list(execute(runs, key, runs.find(key).plan, run, run_dir(key)))
+    return list(execute(runs, key, runs.get_run(key).plan, run, run_dir(key)))
 
 
 def stored(key: str) -> list:
-    return [event for _, event in get_store().events(key)]
+    return [event for _, event in get_store().read_events(key)]
 
 
 def test_a_continued_run_tells_the_whole_story_once_and_its_clock_goes_on(toy):
@@ -239,7 +239,7 @@ def test_what_was_kept_goes_when_the_run_has_its_score(toy):
 def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
-    stream = execute(get_store(), new, get_store().find(new).plan, run, run_dir(new))
+    stream = execute(get_store(), new, get_store().get_run(new).plan, run, run_dir(new))
     next(stream)
     stream.close()
     assert isinstance(stored(new)[-1], JobCancelled)
@@ -254,7 +254,7 @@ def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
     with pytest.raises(resume.CannotResume, match="goes on already"):
         resume.resume_run(get_store(), lost, "ann")
     assert (run_dir(new) / FILE).exists()
-    get_store().cancel(new)
+    get_store().request_cancel(new)
     assert not (run_dir(new) / FILE).exists()
     assert resume.resume_run(get_store(), lost, "ann") != new
 
@@ -262,10 +262,10 @@ def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
 def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
     lost = interrupted(looks(0, 2))
     again = resume.resume_run(get_store(), lost, "ann", worker="lost too")
-    stream = execute(get_store(), again, get_store().find(again).plan, run, run_dir(again))
+    stream = execute(get_store(), again, get_store().get_run(again).plan, run, run_dir(again))
     for event in stream:
         if isinstance(event, ValidationDone) and event.step > resume.find_resume_point(lost).step:
-            get_store().gone("lost too", "Ended.")
+            get_store().remove_worker("lost too", "Ended.")
             break
     assert next(stream) != stream.close()
     assert resume.find_resume_point(again).step >= resume.find_resume_point(lost).step
@@ -296,12 +296,12 @@ def test_only_who_started_it_and_only_what_was_interrupted(toy):
     lost = interrupted()
     with pytest.raises(resume.CannotResume, match="Only who started"):
         resume.resume_run(get_store(), lost, "bob")
-    done = get_store().start(plan(**CASES["transfer-text"]), "ann", worker="worker")
+    done = get_store().enqueue(plan(**CASES["transfer-text"]), "ann", worker="worker")
     executed(done)
     with pytest.raises(resume.CannotResume, match="This run is finished"):
         resume.resume_run(get_store(), done, "ann")
-    nothing = get_store().start(plan(**CASES["transfer-text"]), "ann", worker="gone")
-    get_store().gone("gone", "Ended.")
+    nothing = get_store().enqueue(plan(**CASES["transfer-text"]), "ann", worker="gone")
+    get_store().remove_worker("gone", "Ended.")
     with pytest.raises(resume.CannotResume, match="Run it again"):
         resume.resume_run(get_store(), nothing, "ann")
 
@@ -359,7 +359,7 @@ def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatc
         now += seconds
         (tmp_path / FILE).unlink(missing_ok=True)
         small = standing.Checkpoint({"a": torch.zeros(floats)}, {})
-        assert not list(keeper.keep(lambda: small, 1.0))
+        assert not list(keeper.save(lambda: small, 1.0))
         return (tmp_path / FILE).exists()
 
     assert not written_after(2.9)
@@ -415,17 +415,17 @@ for event in execute(store(), claimed.id, claimed.plan, run, run_folder(claimed.
 @pytest.mark.parametrize("phase", [0, 1])
 def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
     wanted = plan(**CASES["hybrid-lora"])
-    lost = get_store().start(wanted, "ann")
+    lost = get_store().enqueue(wanted, "ann")
     command = [sys.executable, "-c", KILLED, str(phase)]
     done = subprocess.run(command, cwd=root, check=False, timeout=200)
     assert done.returncode == -signal.SIGKILL
-    get_store().gone("killed", "The process that trained this was ended.")
+    get_store().remove_worker("killed", "The process that trained this was ended.")
     assert isinstance(stored(lost)[-1], JobFailed)
     assert resume.find_resume_point(lost).phase == phase
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     events = executed(new)
     assert isinstance(events[-1], RunFinished)
-    whole = list(run(Plan.from_json(events[-1].repeat), folder=run_dir("whole")))
+    whole = list(run(Plan.from_json(events[-1].repeat_plan), folder=run_dir("whole")))
     one, other = (load_file(run_dir(key) / "model.safetensors") for key in ("whole", new))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert of(PredictionsRecorded, whole)[0].sureness == of(PredictionsRecorded, events)[0].sureness

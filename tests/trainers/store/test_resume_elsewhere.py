@@ -60,13 +60,13 @@ def on_another(tmp_path, monkeypatch):
 def begun(shared: Path) -> str:
     """A run in whose midst its computer was lost, as far along as was shared by then."""
     wanted = plan(data="words", approach="fine_tune", per_class=50)
-    key = get_store().start(wanted, "ann", worker="lost")
+    key = get_store().enqueue(wanted, "ann", worker="lost")
     stream = execute(get_store(), key, wanted, run, run_dir(key))
     for event in stream:
         at = read_checkpoint_header(resume._shared_checkpoint_path(key).parent)
         put = (shared / "standing" / key / "manifest.json").exists()
         if put and at and at["step"] > 2 and isinstance(event, Step):
-            get_store().gone("lost", "The computer was lost.")
+            get_store().remove_worker("lost", "The computer was lost.")
             stream.close()
             return key
         if isinstance(event, ValidationDone):
@@ -143,21 +143,21 @@ def test_a_word_about_the_wait_is_no_beginning(toy):
 
 
 def test_a_run_that_was_cancelled_is_not_queued_again(toy):
-    key = get_store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
+    key = get_store().enqueue(plan(data="words", approach="fine_tune"), "ann", worker="lost")
     run_dir(key).mkdir(parents=True)
     (run_dir(key) / FILE).write_bytes(b"so far")
-    get_store().cancel(key)
+    get_store().request_cancel(key)
     requeue_runs(get_store(), "lost")
-    assert get_store().find(key).state == CANCELLED
+    assert get_store().get_run(key).state == CANCELLED
     assert isinstance(stored(key)[-1], JobCancelled)
     assert not (run_dir(key) / FILE).exists()
 
 
 def test_stop_while_it_waits_for_the_next_coordinator_keeps_the_best_so_far(toy):
-    key = get_store().start(plan(data="words", approach="fine_tune"), "ann", worker="lost")
+    key = get_store().enqueue(plan(data="words", approach="fine_tune"), "ann", worker="lost")
     run_dir(key).mkdir(parents=True)
     (run_dir(key) / FILE).write_bytes(b"so far")
     requeue_runs(get_store(), "lost")
-    get_store().stop(key, "ann")
+    get_store().request_stop(key, "ann")
     assert get_store().claim("next").stop
     assert (run_dir(key) / FILE).exists()

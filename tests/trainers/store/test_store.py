@@ -45,18 +45,18 @@ FINISH = RunFinished(
     classes=["0", "1"],
     train_examples=2,
     test_examples=2,
-    test_right=1,
+    test_correct=1,
     test_accuracy=0.5,
     test_accuracy_low=0.1,
     test_accuracy_high=0.9,
     macro_f1=0.5,
-    confusion=[[1, 0], [1, 0]],
+    confusion_matrix=[[1, 0], [1, 0]],
     seconds=1.0,
-    learnable_parameters=1,
+    trainable_parameters=1,
     parameters=2,
     epochs=1.0,
-    stopped=False,
-    repeat=PLAN.as_json(),
+    stopped_by_user=False,
+    repeat_plan=PLAN.as_json(),
 )
 ENDS = [(FINISH, FINISHED), (JobFailed("It broke.", 1.0), FAILED), (JobCancelled(1.0), CANCELLED)]
 
@@ -120,8 +120,8 @@ def test_another_process_finds_the_run(runs, database):
     key = runs.start(PLAN, "ann")
     runs.append(key, [Stage("phase", "Learning", 0.5)])
     other = Store(database)
-    assert other.find(key).plan == PLAN
-    assert other.events(key) == runs.events(key)
+    assert other.get_run(key).plan == PLAN
+    assert other.read_events(key) == runs.events(key)
     other.engine.dispose()
 
 
@@ -190,7 +190,7 @@ def test_two_writers_lose_nothing_and_never_share_a_number(runs):
 # --- stop and cancel --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ask", [Store.stop, Store.cancel], ids=["stop", "cancel"])
+@pytest.mark.parametrize("ask", [Store.request_stop, Store.request_cancel], ids=["stop", "cancel"])
 def test_a_run_that_waits_is_cancelled_at_once(runs, ask):
     key = runs.start(PLAN, "ann")
     ask(runs, key)
@@ -470,10 +470,10 @@ def test_a_look_at_data_is_waited_for(runs):
 def test_forgetting_examples_keeps_scores(runs):
     run = runs.start(PLAN, "ann", worker="w")
     check = runs.start(OTHERS[1], "ann", worker="w")
-    runs.append(run, [WatchedExamples(items=[1], inputs=["private"], labels=[0]), FINISH])
+    runs.append(run, [WatchedExamples(indices=[1], inputs=["private"], labels=[0]), FINISH])
     runs.append(check, [JobDone({"findings": ["private"]}, 1.0)])
     other = runs.start(Plan(data="vehicles", approach="transfer"), "ann", worker="w")
-    runs.append(other, [WatchedExamples(items=[1], inputs=["kept"], labels=[0])])
+    runs.append(other, [WatchedExamples(indices=[1], inputs=["kept"], labels=[0])])
     runs.forget_examples("digits")
     assert runs.events(run)[0][1].inputs == [""]
     assert runs.find(run).result["test_accuracy"] == 0.5

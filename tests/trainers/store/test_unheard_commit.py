@@ -22,7 +22,7 @@ ANN = "ann-of-the-tests-00"
 
 
 def told(run: str) -> list[str]:
-    return [event.text for _, event in get_store().events(run) if isinstance(event, Notice)]
+    return [event.text for _, event in get_store().read_events(run) if isinstance(event, Notice)]
 
 
 def notices(*numbers: int) -> list[Notice]:
@@ -46,7 +46,7 @@ def lost(monkeypatch):
 
 
 def test_what_was_written_unheard_is_not_written_again(home, lost):
-    run = get_store().start(PLAN, ANN, worker="w")
+    run = get_store().enqueue(PLAN, ANN, worker="w")
     get_store().append(run, notices(0))
     lost += [1]
     with pytest.raises(OperationalError):
@@ -60,7 +60,7 @@ def test_what_was_written_unheard_is_not_written_again(home, lost):
 
 
 def test_what_was_not_written_is_written_the_next_time(home, monkeypatch):
-    run = get_store().start(PLAN, ANN, worker="w")
+    run = get_store().enqueue(PLAN, ANN, worker="w")
     with monkeypatch.context() as broken:
         broken.setattr(get_store().engine.dialect, "do_commit", failed)
         with pytest.raises(OperationalError):
@@ -75,7 +75,7 @@ def failed(connection) -> None:
 
 
 def test_who_gives_up_and_tells_something_else_is_heard(home, lost):
-    run = get_store().start(PLAN, ANN, worker="w")
+    run = get_store().enqueue(PLAN, ANN, worker="w")
     lost += [1]
     with pytest.raises(OperationalError):
         get_store().append(run, notices(1))
@@ -84,14 +84,14 @@ def test_who_gives_up_and_tells_something_else_is_heard(home, lost):
 
 
 def test_an_end_that_was_written_unheard_is_the_end(home, lost):
-    run = get_store().start(PLAN, ANN, worker="w")
+    run = get_store().enqueue(PLAN, ANN, worker="w")
     end = [*notices(1), JobCancelled(1.0)]
     lost += [1]
     with pytest.raises(OperationalError):
         get_store().append(run, end)
     get_store().append(run, end)
-    assert get_store().find(run).state == CANCELLED
-    assert len(get_store().events(run)) == 2
+    assert get_store().get_run(run).state == CANCELLED
+    assert len(get_store().read_events(run)) == 2
 
 
 # --- a real server --------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def wired(url: str) -> Iterator[tuple[Wire, str]]:
 def test_a_run_whose_connection_is_cut_again_and_again_tells_everything_once(postgres, monkeypatch):
     with postgres.database() as url, wired(url) as (wire, address):
         monkeypatch.setenv("THAW_DATABASE_URL", address)
-        run = get_store().start(PLAN, ANN, worker="here")
+        run = get_store().enqueue(PLAN, ANN, worker="here")
 
         def talks(plan, *, stop, folder):
             for number in range(60):

@@ -20,7 +20,7 @@ def row(key, plan=PLAN, **more):
 def runs(home):
     home.mkdir()
     store = Store(f"sqlite:///{home / 'thaw.db'}")
-    store.beat("worker", 1, ready=True)
+    store.record_heartbeat("worker", 1, ready=True)
     yield store
     store.engine.dispose()
 
@@ -40,7 +40,7 @@ def test_each_waits_for_those_before_as_long_as_such_jobs_took():
     known = estimate_durations(took, [])
     busy, order = [row("busy", claimed=1000)], [row("first"), row("second"), row("third")]
     told = estimate_waits(order, busy, workers=1, known=known, now=1001)
-    assert [told[key].ahead for key in ("first", "second", "third")] == [1, 2, 3]
+    assert [told[key].position for key in ("first", "second", "third")] == [1, 2, 3]
     assert [told[key].seconds for key in ("first", "second", "third")] == [2, 5, 8]
 
 
@@ -70,8 +70,8 @@ def started(setup_seconds, predicted_seconds):
     return RunStarted(
         approach="transfer", data="digits", backbone="small_resnet", modality="images",
         classes=["0", "1"], train_examples=8, validation_examples=2, test_examples=10,
-        parameters=9, budget_seconds=30, setup_seconds=setup_seconds, machine="cpu",
-        predicted_seconds=predicted_seconds,
+        parameters=9, budget_seconds=30, setup_seconds=setup_seconds, device="cpu",
+        estimated_seconds=predicted_seconds,
     )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_what_was_cancelled_tells_nothing(runs):
 def finished() -> RunFinished:
     return RunFinished(
         approach="transfer", data="digits", backbone="small_resnet", classes=["0", "1"],
-        train_examples=10, test_examples=10, test_right=9, test_accuracy=0.9,
-        test_accuracy_low=0.6, test_accuracy_high=0.98, macro_f1=0.9, confusion=[[5, 0], [1, 4]],
-        seconds=4.0, learnable_parameters=1, parameters=9, epochs=1.0, stopped=False, repeat={},
+        train_examples=10, test_examples=10, test_correct=9, test_accuracy=0.9,
+        test_accuracy_low=0.6, test_accuracy_high=0.98, macro_f1=0.9, confusion_matrix=[[5, 0], [1, 4]],
+        seconds=4.0, trainable_parameters=1, parameters=9, epochs=1.0, stopped_by_user=False, repeat_plan={},
     )  # fmt: skip

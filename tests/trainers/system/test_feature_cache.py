@@ -35,8 +35,8 @@ def test_a_second_run_on_the_same_data_starts_at_the_head(data, tmp_path):
     second, again = seen("transfer", tmp_path, data)
     probed = 2 * 4 + 2 * 32  # what is timed before
     assert first > probed >= second
-    assert answers(again).answers == answers(told).answers
-    assert answers(again).sureness == answers(told).sureness
+    assert answers(again).predictions == answers(told).predictions
+    assert answers(again).confidence == answers(told).confidence
 
 
 def test_other_examples_are_looked_at_and_the_same_test_is_not(tmp_path):
@@ -66,26 +66,26 @@ def test_a_run_that_stays_out_of_the_history_leaves_nothing(home):
 def test_features_are_found_only_for_the_same_examples_network_and_side():
     some = content_digests(["a", "b"], [0, 1])
     values = np.arange(4, dtype=np.float32).reshape(2, 2)
-    FeatureCache("words", "net").keep(some, values, mirrored=False)
-    assert np.array_equal(FeatureCache("words", "net").find(some, mirrored=False), values)
-    assert FeatureCache("words", "net").find(some[::-1], mirrored=False) is None
-    assert FeatureCache("words", "net").find(some, mirrored=True) is None
-    assert FeatureCache("words", "other").find(some, mirrored=False) is None
+    FeatureCache("words", "net").put(some, values, mirrored=False)
+    assert np.array_equal(FeatureCache("words", "net").get(some, mirrored=False), values)
+    assert FeatureCache("words", "net").get(some[::-1], mirrored=False) is None
+    assert FeatureCache("words", "net").get(some, mirrored=True) is None
+    assert FeatureCache("words", "other").get(some, mirrored=False) is None
     feature_cache.delete("words")
-    assert FeatureCache("words", "net").find(some, mirrored=False) is None
+    assert FeatureCache("words", "net").get(some, mirrored=False) is None
 
 
 def test_a_damaged_file_counts_for_nothing(home):
     some = content_digests(["a"], [0])
-    FeatureCache("words", "net").keep(some, np.ones((1, 2), np.float32), mirrored=False)
+    FeatureCache("words", "net").put(some, np.ones((1, 2), np.float32), mirrored=False)
     (file,) = (home / "features").glob("*/*.npy")
     file.write_bytes(file.read_bytes()[:50])
-    assert FeatureCache("words", "net").find(some, mirrored=False) is None
+    assert FeatureCache("words", "net").get(some, mirrored=False) is None
 
 
 def test_nothing_is_left_of_data_that_was_deleted_meanwhile(home):
     some = content_digests(["a"], [0])
-    FeatureCache("own-abcdefgh", "net").keep(some, np.ones((1, 2), np.float32), mirrored=False)
+    FeatureCache("own-abcdefgh", "net").put(some, np.ones((1, 2), np.float32), mirrored=False)
     assert not (home / "features" / "own-abcdefgh").exists()
 
 
@@ -94,8 +94,8 @@ def test_the_longest_unused_goes_when_there_is_no_room(monkeypatch):
     known = FeatureCache("words", "net")
     pieces = [content_digests([text], [0]) for text in "abc"]
     for number, piece in enumerate(pieces):
-        known.keep(piece, np.zeros((1, 2), np.float32), mirrored=False)
-        file = known._file(piece, False)
+        known.put(piece, np.zeros((1, 2), np.float32), mirrored=False)
+        file = known._path(piece, False)
         os.utime(file, (number, number))
-    found = [known.find(piece, mirrored=False) is not None for piece in pieces]
+    found = [known.get(piece, mirrored=False) is not None for piece in pieces]
     assert found == [False, True, True]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.own_data import own_texts
 from trainers import store as store_module
 from trainers.datasets import uploads
-from trainers.datasets.uploads import inbox
+from trainers.datasets.uploads import dataset, inbox
 from trainers.datasets.uploads.limits import BadUpload
 from trainers.events import JobDone, Notice, RunFinished
 from trainers.export.bundle import load_model
@@ -64,7 +64,9 @@ def there(address: str) -> list[str]:
 
 def modelled(run: str = "a-run") -> Path:
     with suppress(IntegrityError):  # it has its row
-        get_store().keep(run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1)
+        get_store().import_run(
+            run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1
+        )
     folder = run_dir(run)
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)
@@ -272,10 +274,10 @@ def broken(what, place):
 
 def test_a_run_is_put_when_it_has_ended_and_its_model_answers_elsewhere(shared, elsewhere, toy):
     plan = Plan(data="colours", approach="fine_tune", seconds=5)
-    key = get_store().start(plan, ANN, worker="here")
+    key = get_store().enqueue(plan, ANN, worker="here")
     list(execute(get_store(), key, plan, run_plan, run_dir(key)))
-    assert get_store().find(key).state == FINISHED
-    found = get_store().find(key)
+    assert get_store().get_run(key).state == FINISHED
+    found = get_store().get_run(key)
     elsewhere()
     assert load_model(found)
     assert (run_dir(key) / "model.safetensors").exists()
@@ -285,10 +287,10 @@ def test_where_nothing_can_be_reached_a_run_finishes_all_the_same(tmp_path, monk
     (tmp_path / "wall").write_text("no folder")
     monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/wall/shared")
     plan = Plan(data="digits", approach="transfer")
-    key = get_store().start(plan, ANN, worker="here")
+    key = get_store().enqueue(plan, ANN, worker="here")
     modelled(key)
     list(execute(get_store(), key, plan, told_of(), run_dir(key)))
-    assert get_store().find(key).state == FINISHED
+    assert get_store().get_run(key).state == FINISHED
     assert object_store.is_pending("runs", key)
 
 
@@ -304,27 +306,27 @@ def told_of():
 
 
 def test_a_deleted_run_goes_there_too_once_it_cannot_come_back(shared, elsewhere, monkeypatch):
-    key = get_store().start(Plan(data="digits", approach="none"), ANN)
+    key = get_store().enqueue(Plan(data="digits", approach="none"), ANN)
     modelled(key)
     object_store.upload("runs", key)
     undo = get_store().delete([key], ANN)
-    get_store().sweep()
+    get_store().purge_deleted()
     assert there(shared)
     get_store().restore(undo, ANN)
     assert there(shared)
     get_store().delete([key], ANN)
     monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
-    get_store().sweep()
+    get_store().purge_deleted()
     assert there(shared) == []
 
 
 def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatch):
-    key = get_store().start(Plan(data="digits", approach="none"), ANN)
-    get_store().cancel(key)
+    key = get_store().enqueue(Plan(data="digits", approach="none"), ANN)
+    get_store().request_cancel(key)
     folder = modelled(key)
     object_store.upload("runs", key)
     monkeypatch.setenv("THAW_KEEP_GB", "0.000001")
-    assert [one.what for one in retention.clean_up()][:1] == ["model"]
+    assert [one.kind for one in retention.clean_up()][:1] == ["model"]
     assert not folder.exists()
     object_store.refresh_all()
     assert not folder.exists()
@@ -370,7 +372,7 @@ def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_p
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
     elsewhere()
     assert uploads.get_upload(key).visitor == ANN
-    assert len(uploads.get_upload(key).data(None, 0, ()).train)
+    assert len(uploads.get_upload(key).load_splits(None, 0, ()).train)
     elsewhere(back=True)
     erase.erase_data(key)
     elsewhere()
@@ -391,10 +393,10 @@ def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkey
     key = own_texts(tmp_path / "a", ANN)
     monkeypatch.setenv("THAW_HOME", here)
     draft = inbox.create_draft(ANN)
-    uploads.dataset.dataset_dir(key)
+    dataset.dataset_dir(key)
     about = data_dir() / "data" / key.removeprefix("own-") / "about.json"
     about.write_text(json.dumps(json.loads(about.read_text()) | {"draft": draft}))
-    run = get_store().start(Plan(data=key, approach="transfer"), "bob-the-visitor-2")
+    run = get_store().enqueue(Plan(data=key, approach="transfer"), "bob-the-visitor-2")
     features = data_dir() / "features" / key / "a.npy"
     for file in (features, bundle_path(run)):
         file.parent.mkdir(parents=True)
@@ -452,8 +454,8 @@ def test_what_is_being_deleted_is_not_renewed_meanwhile(second, monkeypatch):
         written(*told, **how)
         object_store.refresh("data", second.removeprefix("own-"))
 
-    written = uploads.dataset.write_text
-    monkeypatch.setattr(uploads.dataset, "write_text", write_text)
+    written = dataset.write_text
+    monkeypatch.setattr(dataset, "write_text", write_text)
     about = data_dir() / "data" / second.removeprefix("own-") / "about.json"
     about.with_name("index.npz").unlink()  # so that the copy would be brought anew
     uploads.delete(second)
@@ -467,19 +469,19 @@ def test_what_is_to_be_used_is_looked_at_there_first(second, elsewhere, monkeypa
     uploads.delete(second)
     elsewhere()
     with pytest.raises(BadUpload, match="deleted"):
-        copy.data()
+        copy.load_splits()
     monkeypatch.setattr(
         object_store, "_refresh", lambda known: pytest.fail("It was just looked at.")
     )
     with pytest.raises(BadUpload, match="deleted"):
-        copy.data()
+        copy.load_splits()
 
 
 def test_data_that_becomes_an_accounts_is_the_newest(second, elsewhere):
     elsewhere(back=True)
     uploads.save_check(second, {"findings": [], "newer": True})
     elsewhere()
-    uploads.dataset.change_owner(second, "bob-the-visitor-2")
+    dataset.change_owner(second, "bob-the-visitor-2")
     elsewhere(back=True)
     object_store.refresh_all()
     assert uploads.get_upload(second).visitor == "bob-the-visitor-2"
@@ -488,7 +490,9 @@ def test_data_that_becomes_an_accounts_is_the_newest(second, elsewhere):
 
 def read(key: str) -> None:
     """The job that read the data is in the database that all share."""
-    job = get_store().start(ImportData(path="x", title="mine.csv", visitor=ANN), ANN, worker="here")
+    job = get_store().enqueue(
+        ImportData(path="x", title="mine.csv", visitor=ANN), ANN, worker="here"
+    )
     get_store().append(job, [JobDone({"data": key}, 1.0)])
 
 

@@ -35,7 +35,9 @@ def forget() -> None:
 
 def modelled(run: str = "a-run") -> None:
     with suppress(IntegrityError):  # it has its row
-        get_store().keep(run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1)
+        get_store().import_run(
+            run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1
+        )
     folder = run_dir(run)
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)

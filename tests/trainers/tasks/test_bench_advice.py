@@ -36,9 +36,9 @@ def test_regret_is_what_the_best_had_more():
 
 
 def test_the_noise_of_a_small_test_excuses_a_loss_and_a_large_one_does_not():
-    assert cell(8, 9, 9, of=10).as_good("transfer")
-    assert not cell(800, 900, 900, of=1000).as_good("transfer")
-    assert cell(895, 900, 900, of=1000).as_good("transfer")  # within a point
+    assert cell(8, 9, 9, of=10).is_tie("transfer")
+    assert not cell(800, 900, 900, of=1000).is_tie("transfer")
+    assert cell(895, 900, 900, of=1000).is_tie("transfer")  # within a point
 
 
 def test_a_trial_is_paid_for():

@@ -48,19 +48,19 @@ def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy)
     last = events[-1]
     assert isinstance(last, ComparisonDone)
     assert tuple(run["approach"] for run in last.runs) == ALL
-    assert {get_store().find(run["run"]).state for run in last.runs} == {FINISHED}
-    assert {run.plan.approach for run in get_store().of_visitor("ann")} == set(ALL)
-    assert last.failed == {}
-    assert last.advised == last.advised_article == "transfer"
+    assert {get_store().get_run(run["run"]).state for run in last.runs} == {FINISHED}
+    assert {run.plan.approach for run in get_store().list_runs("ann")} == set(ALL)
+    assert last.failures == {}
+    assert last.advice == last.article_advice == "transfer"
     assert last.outcome in ("right", "wrong", "cannot tell")
-    assert set(last.against_advised) == set(ALL) - {"transfer"}
+    assert set(last.differences_to_advice) == set(ALL) - {"transfer"}
 
 
 def test_its_runs_know_that_they_belong_to_it(toy):
     job = comparison(approaches=("none", "simple"))
-    key = get_store().start(job, "ann", worker="w")
+    key = get_store().enqueue(job, "ann", worker="w")
     last = list(compare(job, stop=never, folder=run_dir(key)))[-1]
-    listed, whole = (get_store().history("ann", parts=parts)[0] for parts in (False, True))
+    listed, whole = (get_store().list_history("ann", parts=parts)[0] for parts in (False, True))
     assert [past.id for past in listed] == [key]
     assert {past.id for past in whole} == {key, *(run["run"] for run in last.runs)}
 
@@ -107,7 +107,7 @@ def test_stop_ends_with_what_there_is(toy):
 
 def test_stopped_before_anything_there_is_nothing_to_compare(toy):
     job = comparison()
-    key = get_store().start(job, "ann", worker="w")
+    key = get_store().enqueue(job, "ann", worker="w")
 
     def stopped(job: Comparison, *, stop, folder):
         return compare(job, stop=lambda: True, folder=folder)
@@ -143,9 +143,9 @@ def test_without_advice_the_data_answers_the_questions():
                 data="digits",
                 visitor="ann",
                 seconds=2,
-                per_class=10,
+                examples_per_class=10,
                 approaches=("transfer",),
-                trial_seconds=0,
+                pilot_seconds=0,
             ),
             stop=never,
         )
@@ -250,7 +250,7 @@ def test_how_clean_ones_own_data_is_comes_from_looking_it_over(tmp_path):
 @pytest.mark.parametrize("wrong", [{"approaches": ()}, {"approaches": ("nun",)}, {"seconds": -1}])
 def test_what_cannot_be_run_is_refused(wrong):
     with pytest.raises(BadPlan):
-        comparison(data="digits", **wrong).plans()
+        comparison(data="digits", **wrong).make_plans()
 
 
 def test_a_trial_before_decides_what_is_advised(toy):

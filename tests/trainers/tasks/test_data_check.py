@@ -111,7 +111,7 @@ def test_a_checkup_that_is_stopped_ends_at_once(after, toy, health):
 def test_it_is_the_job_that_workers_do(toy, health):
     job = DataCheck(data="colours", backbone="eye", seconds=5)
     assert jobs.from_json("check", job.as_json()) == job
-    assert jobs.KINDS[jobs.kind_of(job)].heavy
+    assert jobs.KINDS[jobs.kind_of(job)].needs_torch
     *_, done = jobs.run_job(job, stop=never)
     assert done.found["answers"]["modality"] == "images"
 

@@ -34,7 +34,7 @@ TOY_MEANINGS = [("rose brick", "brick rose", "sky sea"), ("leaf frog", "frog lea
 
 def finished(data: str, approach: str, visitor: str = "ann", **settings) -> str:
     plan = Plan(data=data, approach=approach, seconds=20, **settings)
-    key = get_store().start(plan, visitor=visitor, worker="test")
+    key = get_store().enqueue(plan, visitor=visitor, worker="test")
     *_, last = execute(get_store(), key, plan, run, run_dir(key))
     assert isinstance(last, RunFinished), last
     return key
@@ -43,7 +43,7 @@ def finished(data: str, approach: str, visitor: str = "ann", **settings) -> str:
 def asked(key: str) -> dict:
     *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), stop=lambda: False)
     assert isinstance(last, JobDone)
-    return last.found
+    return last.result
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_a_picture_is_never_its_own_nearest_and_the_run_s_own_data_is_not_asked_
     assert [probe.name for probe in probes] == ["lone", "one_class", "crowd"]
     for probe in probes:
         for question in probe.questions:
-            assert question.asked not in question.among
-            assert len(question.among) == len(probe.inputs) - 1
+            assert question.query not in question.candidates
+            assert len(question.candidates) == len(probe.inputs) - 1
 
 
 def test_angles_between_pictures_are_seen_from_their_middle():
@@ -184,11 +184,11 @@ def test_transfer_learning_forgets_nothing(toy, toy_meanings):
 def test_where_there_was_nothing_to_forget_it_says_so(toy, approach):
     key = finished("colours", approach)
     job = ForgettingTest(key=key, visitor="ann")
-    own = get_store().start(job, "ann", worker="test")
+    own = get_store().enqueue(job, "ann", worker="test")
     *_, last = execute(get_store(), own, job, jobs.run_job)
     assert isinstance(last, JobFailed)
     assert "nothing to forget" in last.text
-    assert get_store().latest("forgot", key).id == own
+    assert get_store().find_latest("forgot", key).id == own
 
 
 def test_it_can_be_stopped(toy):

@@ -57,9 +57,13 @@ def planned(monkeypatch):
 
 
 def test_sizes_are_shares_of_the_examples_and_at_least_two():
-    assert [size.at_most for size in choose_sizes(np.full(3, 100))] == [10, 25, 50, 100]
-    assert [size.at_most for size in choose_sizes(np.full(3, 8))] == [MIN_EXAMPLES_PER_CLASS, 4, 8]
-    assert [size.at_most for size in choose_sizes(np.array([2, 2]))] == [2]
+    assert [size.max_per_class for size in choose_sizes(np.full(3, 100))] == [10, 25, 50, 100]
+    assert [size.max_per_class for size in choose_sizes(np.full(3, 8))] == [
+        MIN_EXAMPLES_PER_CLASS,
+        4,
+        8,
+    ]
+    assert [size.max_per_class for size in choose_sizes(np.array([2, 2]))] == [2]
     assert choose_sizes(np.array([0, 0])) == choose_sizes(np.array([], dtype=int)) == ()
 
 
@@ -67,9 +71,9 @@ def test_where_classes_differ_all_are_cut_at_one_number():
     for share, size in zip(
         module.TRAIN_SHARES, choose_sizes(np.array([200, 5, 0, 40])), strict=True
     ):
-        assert size.examples == np.minimum([200, 5, 40], size.at_most).sum()
+        assert size.examples == np.minimum([200, 5, 40], size.max_per_class).sum()
         assert size.examples >= share * 245
-        assert size.per_class == round(size.examples / 3)
+        assert size.examples_per_class == round(size.examples / 3)
     assert size.examples == 245
 
 
@@ -82,12 +86,12 @@ def test_every_approach_at_every_size_and_the_small_ones_again(toy):
     assert len(there) == len(points)
     assert {(a, n, 0) for a in job().approaches for n in (3, 8, 15, 30)} <= there
     assert {draw for _, n, draw in there if n == 3} == set(range(MAX_DRAWS))
-    assert {pair["first"] for pair in last.crossing} == {"fine_tune", "hybrid"}
-    assert {one["approach"] for one in last.forecast} == set(job().approaches)
-    assert "of each class" in last.words
+    assert {pair["first"] for pair in last.crossings} == {"fine_tune", "hybrid"}
+    assert {one["approach"] for one in last.extrapolation} == set(job().approaches)
+    assert "of each class" in last.summary
     assert from_json(last.as_json()) == last
     assert any(point.settled for point in points)
-    assert get_store().of_visitor("ann") == []  # the single runs are no rows
+    assert get_store().list_runs("ann") == []  # the single runs are no rows
 
 
 def test_the_test_is_the_same_for_all_even_where_time_is_short(toy):
@@ -107,7 +111,7 @@ def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned
     chosen = [
         {
             picture.tobytes()
-            for picture in datasets.get_dataset("digits").data(p.per_class, 0).train.inputs
+            for picture in datasets.get_dataset("digits").load_splits(p.per_class, 0).train.inputs
         }
         for p in first
     ]
@@ -123,7 +127,7 @@ def test_what_is_shared_never_mixes_up_the_training_examples(toy):
     points = of(CurvePoint, run_learning_curve(job(approaches=("none",)), stop=never))
     assert len(points) == 4 * MAX_DRAWS
     for point in points:
-        (plan,) = job(approaches=("none",)).plans(per_class=point.per_class, seed=point.draw)
+        (plan,) = job(approaches=("none",)).make_plans(per_class=point.per_class, seed=point.draw)
         assert list(run(plan))[-1].test_right == point.right
 
 
@@ -194,8 +198,8 @@ def test_what_cannot_be_run_is_refused(wrong, toy):
 
 def test_a_curve_waits_in_the_queue_like_any_job(toy):
     runs: Store = get_store()
-    key = runs.start(job(seconds=7), "ann")
-    assert runs.wait("bob").seconds == 7  # in all, not for each approach
+    key = runs.enqueue(job(seconds=7), "ann")
+    assert runs.estimate_wait("bob").seconds == 7  # in all, not for each approach
     claimed = runs.claim("test")
     assert kind_of(claimed.plan) == "curve"
     assert claimed.plan == job(seconds=7) == job_from("curve", job(seconds=7).as_json())
@@ -207,5 +211,5 @@ def test_a_curve_waits_in_the_queue_like_any_job(toy):
         LearningCurveDone,
         Notice,
     }
-    assert runs.find(key).state == FINISHED
-    assert runs.find(key).result["type"] == "curved"
+    assert runs.get_run(key).state == FINISHED
+    assert runs.get_run(key).result["type"] == "curved"

@@ -21,7 +21,7 @@ def some(counts: list[int], *, text: bool = False) -> DatasetSplits:
 
 
 def tried(seconds=6.0, article="transfer", stop=lambda: False):
-    data = get_dataset("colours").data(10, 0)
+    data = get_dataset("colours").load_splits(10, 0)
     stream = run_pilot(Plan(**PLAN), data, article, seconds=seconds, stop=stop)
     events = []
     while True:

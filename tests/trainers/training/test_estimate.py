@@ -22,18 +22,18 @@ from trainers.training.run import run
 RUN = RunSize(
     approach="transfer",
     phases=build_phases("transfer", "images", "all"),
-    learn=80,
-    held=20,
-    test=100,
-    calibration=80,
-    features=10,
+    train_examples=80,
+    validation_examples=20,
+    test_examples=100,
+    scaling_examples=80,
+    width=10,
     classes=2,
     forward_seconds=0.01,
-    spent=0.5,
-    budget=1000,
+    elapsed_seconds=0.5,
+    budget_seconds=1000,
     parameters=1_000_000,
-    lora=10_000,
-    footprint=ActivationMemory(kept=5000, widest=1000),
+    lora_parameters=10_000,
+    activation_memory=ActivationMemory(saved_bytes=5000, peak_layer_bytes=1000),
 )
 FINE_TUNE = replace(RUN, approach="fine_tune", phases=build_phases("fine_tune", "images", "all"))
 
@@ -49,8 +49,8 @@ def test_a_frozen_model_looks_once_at_every_example_and_at_its_mirror_image():
 
 def test_a_model_that_learns_takes_its_steps_and_once_more_with_the_checks():
     (phase,) = FINE_TUNE.phases
-    step = estimate.FORWARDS_PER_STEP["all"] * phase.batch * 0.01
-    steps = phase.most_steps(80)
+    step = estimate.FORWARDS_PER_STEP["all"] * phase.batch_size * 0.01
+    steps = phase.max_steps(80)
     assert estimate_seconds(FINE_TUNE) > (steps + steps) * step
     alone = replace(FINE_TUNE, held=0)
     assert estimate_seconds(alone) < estimate_seconds(FINE_TUNE) - steps * step
@@ -63,10 +63,16 @@ def test_it_is_never_foretold_beyond_the_budget():
 
 
 def test_named_steps_are_foretold_as_they_are_named():
-    pace = RecordedSchedule(train=80, validation=20, test=100, steps=((50, 10, 5),), refit=7)
+    pace = RecordedSchedule(
+        train_examples=80,
+        validation_examples=20,
+        test_examples=100,
+        steps=((50, 10, 5),),
+        refit_steps=7,
+    )
     known = estimate_seconds(replace(FINE_TUNE, pace=pace, budget=1))
     (phase,) = FINE_TUNE.phases
-    step = estimate.FORWARDS_PER_STEP["all"] * phase.batch * 0.01
+    step = estimate.FORWARDS_PER_STEP["all"] * phase.batch_size * 0.01
     looks = known - 17 * step
     assert 0 < looks < 8 * 20 * 0.01 + 4  # before, after, and the looks between
 
@@ -87,18 +93,18 @@ def test_what_layers_hand_on_is_counted_and_grows_with_the_length_of_texts():
     net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(), nn.Linear(100, 2))
     with measure_activations(net, 3, tokens=8) as found:
         net(torch.zeros(3, 4))
-    assert found.kept == 4 * (100 + 100 + 2)
-    assert found.widest == 4 * (100 + 100)
-    assert found.of(16).kept == 2 * found.kept
+    assert found.saved_bytes == 4 * (100 + 100 + 2)
+    assert found.peak_layer_bytes == 4 * (100 + 100)
+    assert found.scaled_to(16).saved_bytes == 2 * found.saved_bytes
     net(torch.zeros(3, 4))
-    assert found.kept == 4 * 202  # the hooks are gone
+    assert found.saved_bytes == 4 * 202  # the hooks are gone
 
 
 def test_what_a_layer_changes_in_place_is_counted_once():
     net = nn.Sequential(nn.Linear(4, 100), nn.ReLU(inplace=True), nn.Linear(100, 2))
     with measure_activations(net, 3) as found:
         net(torch.zeros(3, 4))
-    assert found.kept == 4 * (100 + 2)
+    assert found.saved_bytes == 4 * (100 + 2)
 
 
 @pytest.mark.parametrize("approach", ["transfer", "fine_tune", "hybrid", "scratch", "none"])
@@ -107,9 +113,9 @@ def test_a_run_foretells_before_it_learns_and_its_repeat_does_too(approach, toy)
     started, *_, finished = run(Plan(data="colours", approach=approach, seconds=3))
     assert isinstance(started, RunStarted)
     assert isinstance(finished, RunFinished)
-    assert 0 < started.predicted_seconds <= 3
-    assert 0.5 < started.predicted_memory_bytes / finished.peak_memory_bytes < 1.5
-    again, *_ = run(Plan.from_json(finished.repeat))
+    assert 0 < started.estimated_seconds <= 3
+    assert 0.5 < started.estimated_memory_bytes / finished.peak_memory_bytes < 1.5
+    again, *_ = run(Plan.from_json(finished.repeat_plan))
     assert again.predicted_seconds > 0
 
 

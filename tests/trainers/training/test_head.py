@@ -26,7 +26,7 @@ def examples(each: int, *, seed: int = 0, spread: float = 1.0) -> tuple[torch.Te
 def taught(features, labels, *, seconds=60.0, stop=never_stop, steps=None, parts=None):
     """The head, all events, and what cross-validation found."""
     head = Head(FEATURES, CLASSES)
-    head.calibrate(features)
+    head.fit_scaling(features)
     parts = assign_folds(labels.numpy()) if parts is None else parts
     viewed = np.flatnonzero(parts == 0)
     stream = fit_head(

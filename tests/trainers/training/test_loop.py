@@ -31,14 +31,14 @@ from trainers.training.run import never_stop
 
 PHASE = Phase(
     title="toy",
-    learns="all",
+    trainable="all",
     learning_rate=1e-2,
     head_learning_rate=1e-2,
-    batch=8,
+    batch_size=8,
     max_epochs=5,
-    shortens=False,
+    sublinear_epochs=False,
     patience=100,
-    settles_in=0,
+    freeze_bn_below_steps=0,
 )
 ENOUGH = (
     MIN_EXAMPLES_FOR_BEST_WEIGHTS // 3 + 1
@@ -147,7 +147,7 @@ def test_batch_norm_keeps_its_statistics_where_few_steps_are_planned():
 
 def test_from_scratch_there_are_no_statistics_to_keep():
     (only,) = build_phases("scratch", "images", "all")
-    assert only.settles_in == 0
+    assert only.freeze_bn_below_steps == 0
 
 
 def test_learning_mode_is_training_only_where_something_learns():
@@ -163,14 +163,14 @@ def test_learning_mode_is_training_only_where_something_learns():
 
 def test_a_new_head_finds_every_class_as_likely():
     head = Head(8, 3)
-    head.calibrate(torch.randn(20, 8))
+    head.fit_scaling(torch.randn(20, 8))
     assert torch.equal(head(torch.randn(5, 8)), torch.zeros(5, 3))
 
 
 def test_a_head_sees_features_centred_and_on_one_scale():
     features = 40 + 3 * torch.randn(200, 8)
     head = Head(8, 8)
-    head.calibrate(features)
+    head.fit_scaling(features)
     with torch.no_grad():
         head.linear.weight.copy_(torch.eye(8))
         scaled = head(features)
@@ -180,7 +180,7 @@ def test_a_head_sees_features_centred_and_on_one_scale():
 
 def test_a_head_stands_features_that_are_all_alike():
     head = Head(8, 3)
-    head.calibrate(torch.ones(4, 8))
+    head.fit_scaling(torch.ones(4, 8))
     assert torch.isfinite(head(torch.ones(4, 8))).all()
 
 
@@ -288,7 +288,7 @@ def test_the_budget_is_kept_when_steps_are_slow():
     (paced,) = of(PhaseScheduled, events)
     assert paced.step_seconds >= 0.05
     assert paced.steps < 40
-    assert (events[-1].why, events[-1].whole) == ("time is up", False)
+    assert (events[-1].stop_reason, events[-1].has_converged) == ("time is up", False)
 
 
 def test_one_step_longer_than_the_budget_is_still_a_step_and_a_look():

@@ -60,7 +60,7 @@ def test_features_of_both_are_used_where_the_side_says_nothing(toy):
     assert mirrored(events)
     assert sum(toy.SEEN) == PROBES + 2 * 24 + 2 * 120
     (notice,) = [e for e in events if isinstance(e, Notice) and "mirror image" in e.text]
-    assert not notice.limits
+    assert not notice.is_limitation
 
 
 def test_mirror_images_are_left_where_they_would_blur_the_classes(toy):
@@ -103,26 +103,26 @@ def test_a_second_look_is_not_taken_where_the_budget_is_too_short_for_it(toy, mo
 def test_the_kept_model_looks_at_mirror_images_too(toy, monkeypatch):
     data = sided(toy, either=True)
     monkeypatch.setattr(toy, "colours", lambda per_class, seed: data)
-    key = get_store().start(plan(), visitor="ann", worker="test")
+    key = get_store().enqueue(plan(), visitor="ann", worker="test")
     assert isinstance(list(execute(get_store(), key, plan(), run, run_dir(key)))[-1], RunFinished)
     (told,) = [
-        event for _, event in get_store().events(key) if isinstance(event, PredictionsRecorded)
+        event for _, event in get_store().read_events(key) if isinstance(event, PredictionsRecorded)
     ]
-    kept = load_model(get_store().find(key))
+    kept = load_model(get_store().get_run(key))
     assert kept.mirrored
-    found = kept.sureness(data.test.inputs)
-    assert found.argmax(1).tolist() == told.answers
+    found = kept.predict_proba(data.test.inputs)
+    assert found.argmax(1).tolist() == told.predictions
     told, blobs = serving.pack_inputs([one.getvalue() for one in map(png, data.test.inputs[:9])])
     question = {"verb": "answer", "run": key, "inputs": told, "options": {}}
     tried = found_by(ModelCache(), question, blobs, lambda text, share: None)
-    by = load_temperature(get_store().find(key))
-    sure = kept.sureness(data.test.inputs[:9]) ** (1 / by)
+    by = load_temperature(get_store().get_run(key))
+    sure = kept.predict_proba(data.test.inputs[:9]) ** (1 / by)
     assert np.array([one["sureness"] for one in tried]) == pytest.approx(
         sure / sure.sum(1, keepdims=True), abs=0.002
     )
     turned = np.ascontiguousarray(data.test.inputs[:, :, ::-1])
-    assert kept.sureness(turned, exact=True) == pytest.approx(
-        kept.sureness(data.test.inputs, exact=True), abs=1e-5
+    assert kept.predict_proba(turned, exact=True) == pytest.approx(
+        kept.predict_proba(data.test.inputs, exact=True), abs=1e-5
     )
 
 

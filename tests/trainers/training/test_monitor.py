@@ -15,29 +15,29 @@ from trainers.training.monitor import MAX_MAP_POINTS, MAX_WATCHED_EXAMPLES, Live
 def test_the_examples_to_watch_come_from_every_class():
     view = LiveMonitor(torch.tensor([0] * 50 + [1] * 2 + [2]))
     chosen = view.watch([f"text {n}" for n in range(53)], range(53), [0] * 50 + [1] * 2 + [2])
-    assert len(chosen.items) == MAX_WATCHED_EXAMPLES
+    assert len(chosen.indices) == MAX_WATCHED_EXAMPLES
     assert set(chosen.labels) == {0, 1, 2}
-    assert chosen.inputs == [f"text {item}" for item in chosen.items]
+    assert chosen.inputs == [f"text {item}" for item in chosen.indices]
 
 
 def test_watched_examples_are_named_by_their_place_in_the_training_data():
     texts, labels = ["a", "b", "c", "d"], [0, 1, 0, 1]
     seen = LiveMonitor(torch.tensor([0, 1])).watch(texts, [2, 3], labels)
-    assert (seen.items, seen.inputs, seen.labels) == ([2, 3], ["c", "d"], [0, 1])
+    assert (seen.indices, seen.inputs, seen.labels) == ([2, 3], ["c", "d"], [0, 1])
 
 
 def test_examples_on_the_map_are_named_in_its_order():
     view = LiveMonitor(torch.tensor([0, 0, 1]))
-    looked = view.of(torch.randn(3, 4), torch.zeros(3, 2))
+    looked = view.snapshot(torch.randn(3, 4), torch.zeros(3, 2))
     labels = [9, 0, 9, 0, 9, 1]
     seen = view.watch(["-"] * 6, [1, 3, 5], labels)
-    assert seen.mapped == [1, 5, 3]
-    assert [labels[item] for item in seen.mapped] == looked["point_labels"]
+    assert seen.map_indices == [1, 5, 3]
+    assert [labels[item] for item in seen.map_indices] == looked["point_labels"]
 
 
 def test_answers_and_how_sure_they_are():
     view = LiveMonitor(torch.tensor([0, 1]))
-    seen = view.of(torch.randn(2, 4), torch.tensor([[5.0, 0], [0, 0.1]]))
+    seen = view.snapshot(torch.randn(2, 4), torch.tensor([[5.0, 0], [0, 0.1]]))
     assert seen["watched"] == [0, 1]
     assert seen["sureness"] == [0.993, 0.525]
     assert seen["point_labels"] == seen["point_answers"] == [0, 1]
@@ -46,8 +46,8 @@ def test_answers_and_how_sure_they_are():
 def test_the_map_keeps_its_axes_while_the_features_move():
     features = torch.randn(20, 6)
     view = LiveMonitor(torch.zeros(20, dtype=torch.int64))
-    first = view.of(features, torch.zeros(20, 2))["points"]
-    moved = view.of(features + 2.0, torch.zeros(20, 2))["points"]
+    first = view.snapshot(features, torch.zeros(20, 2))["points"]
+    moved = view.snapshot(features + 2.0, torch.zeros(20, 2))["points"]
     shift = np.subtract(moved, first)
     assert np.allclose(shift, shift[0], atol=0.003)
     assert np.linalg.norm(shift[0]) > 0
@@ -55,21 +55,21 @@ def test_the_map_keeps_its_axes_while_the_features_move():
 
 def test_points_are_not_sent_again_where_nothing_moved():
     features, view = torch.randn(20, 6), LiveMonitor(torch.zeros(20, dtype=torch.int64))
-    assert view.of(features, torch.zeros(20, 2))["points"]
-    assert view.of(features, torch.ones(20, 2))["points"] == []
+    assert view.snapshot(features, torch.zeros(20, 2))["points"]
+    assert view.snapshot(features, torch.ones(20, 2))["points"] == []
 
 
 def test_the_map_has_a_limit():
     count = MAX_MAP_POINTS + 50
     view = LiveMonitor(torch.arange(count) % 5)
-    seen = view.of(torch.randn(count, 3), torch.zeros(count, 5))
+    seen = view.snapshot(torch.randn(count, 3), torch.zeros(count, 5))
     assert len(seen["points"]) == len(seen["point_labels"]) == MAX_MAP_POINTS
 
 
 @pytest.mark.parametrize(("count", "features"), [(1, 4), (2, 1), (3, 1)])
 def test_few_examples_or_features_still_make_a_map(count, features):
     view = LiveMonitor(torch.zeros(count, dtype=torch.int64))
-    points = view.of(torch.randn(count, features), torch.zeros(count, 2))["points"]
+    points = view.snapshot(torch.randn(count, features), torch.zeros(count, 2))["points"]
     assert np.shape(points) == (count, 2)
     assert np.isfinite(points).all()
 

@@ -68,12 +68,12 @@ def test_every_approach_ends_with_a_score_on_every_kind_of_data(approach, modali
     assert len(of(RunFinished, events)) == 1
     assert finished.test_accuracy > 0.6  # chance is a third
     assert finished.test_accuracy_low < finished.test_accuracy <= finished.test_accuracy_high <= 1
-    assert finished.test_right == finished.test_accuracy * finished.test_examples
-    assert np.sum(finished.confusion) == finished.test_examples == 3 * toy.TEST_PER_CLASS
-    assert np.trace(finished.confusion) == finished.test_right
+    assert finished.test_correct == finished.test_accuracy * finished.test_examples
+    assert np.sum(finished.confusion_matrix) == finished.test_examples == 3 * toy.TEST_PER_CLASS
+    assert np.trace(finished.confusion_matrix) == finished.test_correct
     assert finished.train_examples == 3 * toy.TRAIN_PER_CLASS
     assert (finished.approach, finished.data) == (approach, KINDS[modality])
-    assert not finished.stopped
+    assert not finished.stopped_by_user
     json.dumps([event.as_json() for event in events], allow_nan=False)
 
 
@@ -161,7 +161,7 @@ def test_the_examples_held_out_are_never_learned(toy):
             batches.append(toy.ASKED[-1][1])
     learned = {item for batch in batches for item in batch}
     assert len(learned) == 72
-    assert learned.isdisjoint(watched.items)
+    assert learned.isdisjoint(watched.indices)
 
 
 # --- budget, stop, close, repeat --------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_a_plan_with_the_named_steps_repeats_the_run_exactly(approach, modality,
     first = list(run(plan(approach, KINDS[modality], seconds=1, seed=5)))
     repeat = Plan.from_json(json.loads(json.dumps(first[-1].repeat)))
     toy.SLOW["seconds"] = 0.0
-    assert repeat.pace is not None
+    assert repeat.schedule is not None
     second = list(run(repeat))
     skip = ("notice", "progress")  # what a clock decides to tell
     told = [
@@ -366,7 +366,7 @@ def test_real_backbone_transfers(backbone):
                 data=SMALL[backbone.modality],
                 approach="transfer",
                 backbone=backbone.key,
-                per_class=5,
+                examples_per_class=5,
                 seconds=8,
             )
         )
@@ -381,7 +381,7 @@ def test_real_backbone_transfers(backbone):
 def test_lora_on_minilm_learns_only_lora_and_head(tmp_path):
     events = list(
         run(
-            Plan(data="messages", approach="fine_tune", per_class=2, seconds=3),
+            Plan(data="messages", approach="fine_tune", examples_per_class=2, seconds=3),
             folder=tmp_path,
         )
     )
@@ -398,7 +398,7 @@ def test_what_learns_throughout_learns_once_more_with_the_checks_included(approa
     pace = events[-1].repeat["pace"]
     assert pace["refit"] > pace["steps"][-1][1]  # more examples, more steps
     _, held = split_validation(
-        assign_folds(datasets.get_dataset("colours").data(None, 0).train.labels)
+        assign_folds(datasets.get_dataset("colours").load_splits(None, 0).train.labels)
     )
     again = [items for number, items in toy.ASKED if number == 1][-pace["refit"] :]
     assert set(held) & {item for items in again for item in items}
@@ -447,7 +447,7 @@ def test_loading_a_backbone_does_not_move_the_dice():
 
 
 def test_fewer_examples_than_asked_for_are_said():
-    events = list(run(Plan(data="digits", approach="simple", per_class=10_000)))
+    events = list(run(Plan(data="digits", approach="simple", examples_per_class=10_000)))
     assert "10,000 examples of each class were asked for" in of(Notice, events)[0].text
 
 

@@ -10,7 +10,7 @@ from trainers.events import Notice, PredictionsRecorded, RunFinished
 from trainers.plan import Plan
 from trainers.training import features as looking, shared_cache
 
-PLAN = Plan(data="digits", approach="transfer", per_class=3, seconds=30)
+PLAN = Plan(data="digits", approach="transfer", examples_per_class=3, seconds=30)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
     second = told(PLAN)
     assert sum(looked_at) <= 2 * (looking.WARMUP_BATCH_SIZE + looking.PROBE_BATCH_SIZE)
     answers = [
-        next(e for e in run if isinstance(e, PredictionsRecorded)).answers
+        next(e for e in run if isinstance(e, PredictionsRecorded)).predictions
         for run in (first, second)
     ]
     assert answers[0] == answers[1]
@@ -58,7 +58,7 @@ def test_the_second_run_of_a_plan_looks_at_no_example_again(looked_at):
 
 def test_it_is_charged_what_the_first_one_took(looked_at):
     told(PLAN)
-    kept = shared_cache._caches[("digits", "small_resnet", 3, 0, ())].kept
+    kept = shared_cache._caches[("digits", "small_resnet", 3, 0, ())].entries
     spent = sum(seconds for key, (_, seconds) in kept.items() if key != "forward")
     (end,) = (event for event in told(PLAN) if isinstance(event, RunFinished))
     assert end.seconds >= spent > 0
@@ -68,7 +68,7 @@ def test_other_examples_to_learn_from_leave_the_test_in_common(looked_at):
     told(PLAN)
     looked_at.clear()
     told(replace(PLAN, seed=1))
-    zero, one = (shared_cache._caches[("digits", "small_resnet", 3, n, ())].kept for n in (0, 1))
+    zero, one = (shared_cache._caches[("digits", "small_resnet", 3, n, ())].entries for n in (0, 1))
     assert one["test"][0] is zero["test"][0]
     assert one["train"][0] is not zero["train"][0]
     assert max(looked_at) < len(one["test"][0])
@@ -99,7 +99,7 @@ def test_what_the_time_cut_short_is_not_shared(monkeypatch):
     words = [event.text for event in told(replace(PLAN, seconds=1)) if isinstance(event, Notice)]
     assert any("It goes more slowly than was timed" in text for text in words)
     ((_, shared),) = shared_cache._caches.items()
-    for key, (features, _) in shared.kept.items():
+    for key, (features, _) in shared.entries.items():
         if key[0] == "features":
             assert len(key[2]) == 8 * len(features)  # the numbers of its examples, as int64
 

@@ -91,11 +91,11 @@ def test_a_run_tells_what_moved_right_before_its_end(approach, what_learns, expe
     events, one = told("colours", approach, what_learns=what_learns)
     assert isinstance(events[-1], RunFinished)
     assert events[-2] is one
-    assert [part["name"] for part in one.parts] == ["first", "second", "new last layer"]
-    moves = [part["change"] for part in one.parts[:-1]]
+    assert [part["name"] for part in one.blocks] == ["first", "second", "new last layer"]
+    moves = [part["change"] for part in one.blocks[:-1]]
     assert [None if move is None else move > 0 for move in moves] == expected
-    assert one.parts[-1]["change"] is None
-    assert sum(part["learnable"] for part in one.parts) == events[-1].learnable_parameters
+    assert one.blocks[-1]["change"] is None
+    assert sum(part["learnable"] for part in one.blocks) == events[-1].trainable_parameters
 
 
 def test_where_nothing_is_trained_nothing_is_told(toy):

@@ -59,20 +59,20 @@ def said(at: AppTest) -> str:
 
 def test_what_another_app_does_is_said_on_the_page(database, opened, other, tmp_path):
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
-    run = get_store().start(Plan(data=key, approach="simple"), ANN, worker="here")
+    run = get_store().enqueue(Plan(data=key, approach="simple"), ANN, worker="here")
     get_store().append(run, [Notice("at work", 0.1)])
     pages = [opened("run.py", run=run), opened("data.py", data=key), opened("run.py", data=key)]
     pages += [opened("runs.py")]
     assert "mine" in "".join(map(said, pages))
 
     other("cancel", run)
-    assert get_store().asked(run)[1]
+    assert get_store().read_flags(run)[1]
     for at in pages:
         said(at.run())
-    waiting = get_store().start(Plan(data=key, approach="simple"), ANN)
+    waiting = get_store().enqueue(Plan(data=key, approach="simple"), ANN)
     page = opened("run.py", run=waiting)
     other("cancel", waiting)
-    assert get_store().find(waiting).state == CANCELLED
+    assert get_store().get_run(waiting).state == CANCELLED
     said(page.run())
 
     other("data", key)
@@ -84,6 +84,6 @@ def test_what_another_app_does_is_said_on_the_page(database, opened, other, tmp_
     assert "There is no such run" in said(page.run())
     other("everything")
     with pytest.raises(RunNotFound):
-        get_store().find(run)
+        get_store().get_run(run)
     for at in (*pages, page):
         said(at.run())

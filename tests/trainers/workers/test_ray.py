@@ -73,7 +73,7 @@ pytestmark = [
 ]
 PATIENCE_SECONDS = 250  # a busy machine imports torch slowly
 NODE = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1"}
-QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=20)
+QUICK = Plan(data="digits", approach="transfer", examples_per_class=5, seconds=20)
 LONG = Plan(data="digits", approach="scratch", seconds=300)
 
 
@@ -176,12 +176,12 @@ def fleet(joined, nodes):
 
 def performed(fleet, plan, key=None):
     """The events of a run on a node, kept in the store."""
-    key = key or get_store().start(plan, "ann", worker="test")
+    key = key or get_store().enqueue(plan, "ann", worker="test")
     return execute(get_store(), key, plan, fleet.perform, run_dir(key))
 
 
 def stored(key: str) -> list:
-    return [event for _, event in get_store().events(key)]
+    return [event for _, event in get_store().read_events(key)]
 
 
 # --- one run --------------------------------------------------------------------------------------
@@ -201,9 +201,9 @@ def told_once(events) -> None:
 def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
     plan = Plan.from_json(list(run(QUICK))[-1].repeat)
     here = list(run(plan, folder=tmp_path / "here"))
-    key = get_store().start(plan, "ann", worker="test")
+    key = get_store().enqueue(plan, "ann", worker="test")
     there = list(performed(fleet, plan, key))
-    assert get_store().find(key).state == FINISHED
+    assert get_store().get_run(key).state == FINISHED
     shown = [
         [type(event) for event in events if not isinstance(event, Step | Progress)]
         for events in (here, there)
@@ -221,17 +221,17 @@ def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
 
 
 def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
-    key = get_store().start(LONG, "ann", worker="test")
+    key = get_store().enqueue(LONG, "ann", worker="test")
     asked = 0.0
     for event in performed(fleet, LONG, key):
         if isinstance(event, Step) and not asked:
-            get_store().stop(key)
+            get_store().request_stop(key)
             asked = time.monotonic()
         if isinstance(event, Stage) and event.key == "test":
             assert time.monotonic() - asked < LONG.seconds / 5
     assert asked
     assert isinstance(event, RunFinished)
-    assert event.stopped
+    assert event.stopped_by_user
 
 
 @pytest.mark.parametrize("seconds", [30.0, 0.0])
@@ -241,12 +241,12 @@ def test_cancel_is_heard_or_ends_the_process_and_leaves_the_node_free(
     import ray
 
     monkeypatch.setattr(remote, "CANCEL_TIMEOUT_SECONDS", seconds)
-    key = get_store().start(LONG, "ann", worker="test")
+    key = get_store().enqueue(LONG, "ann", worker="test")
     for event in performed(fleet, LONG, key):
         if isinstance(event, Step):
-            get_store().cancel(key)
+            get_store().request_cancel(key)
     assert isinstance(event, JobCancelled)
-    assert get_store().find(key).state == CANCELLED
+    assert get_store().get_run(key).state == CANCELLED
     until(lambda: ray.available_resources().get("CPU") == 2)
     until(lambda: not any(list(home.glob("nodes/*")) for home in nodes.homes.values()))
 
@@ -275,11 +275,13 @@ def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
 ):
     monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
-    key = get_store().start(QUICK, "ann", worker="test")
+    key = get_store().enqueue(QUICK, "ann", worker="test")
     (answered,) = of(PredictionsRecorded, performed(fleet, QUICK, key))
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
-    pictures = datasets.get_dataset("digits").data(QUICK.per_class, QUICK.seed).test.inputs
-    answers = load_model(get_store().find(key)).sureness(pictures[:50]).argmax(1)
+    pictures = (
+        datasets.get_dataset("digits").load_splits(QUICK.examples_per_class, QUICK.seed).test.inputs
+    )
+    answers = load_model(get_store().get_run(key)).predict_proba(pictures[:50]).argmax(1)
     assert answers.tolist() == answered.answers[:50]
     packed = list(performed(fleet, Export(key=key, visitor="ann")))
     assert isinstance(packed[-1], JobDone), packed[-1]
@@ -294,10 +296,10 @@ def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
         data="digits",
         visitor="ann",
         approaches=("none", "transfer", "simple"),
-        per_class=5,
+        examples_per_class=5,
         seconds=20,
-        advised_article="transfer",
-        trial_seconds=0,
+        article_advice="transfer",
+        pilot_seconds=0,
     )
     there = list(run_lanes(job, stop=never))
     executor.set_executor(executor.LocalExecutor())
@@ -314,7 +316,7 @@ def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
         if isinstance(event, ComparisonRunStarted | ComparisonRunDone)
     ]
     assert moments[:2] == [ComparisonRunStarted, ComparisonRunStarted]  # two at once
-    assert {get_store().find(one["run"]).state for one in found[1].runs} == {FINISHED}
+    assert {get_store().get_run(one["run"]).state for one in found[1].runs} == {FINISHED}
     assert fleet.slots.taken == 1  # the terminal's own
 
 
@@ -324,29 +326,31 @@ def test_who_gives_up_a_comparison_ends_its_runs(fleet):
         visitor="ann",
         approaches=("scratch", "fine_tune"),
         seconds=300,
-        advised_article="transfer",
-        trial_seconds=0,
+        article_advice="transfer",
+        pilot_seconds=0,
     )
     stream = run_lanes(job, stop=never)
     for event in stream:
         if isinstance(event, Step):
             break
     stream.close()
-    assert {one.state for one in get_store().of_visitor("ann")} == {CANCELLED}
+    assert {one.state for one in get_store().list_runs("ann")} == {CANCELLED}
     assert fleet.slots.taken == 1
 
 
 def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatch):
     monkeypatch.setattr("trainers.tasks.learning_curve.MAX_DRAWS", 2)
-    job = LearningCurve(data="digits", visitor="ann", approaches=("none",), per_class=8, seconds=60)
+    job = LearningCurve(
+        data="digits", visitor="ann", approaches=("none",), examples_per_class=8, seconds=60
+    )
     events = list(filter(None, run_learning_curve(job, stop=never)))
     points = of(CurvePoint, events)
     assert isinstance(events[-1], LearningCurveDone)
     assert len({(point.per_class, point.draw) for point in points}) == len(points) > 3
     for point in points:
-        (plan,) = job.plans(per_class=point.per_class, seed=point.draw)
+        (plan,) = job.make_plans(per_class=point.per_class, seed=point.draw)
         like = ComputationCache()
-        like.tests = point.tests  # a busy machine asks fewer
+        like.test_count = point.tests  # a busy machine asks fewer
         assert list(run(plan, shared=like))[-1].test_right == point.right
 
 
@@ -360,13 +364,13 @@ def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
 
 
 def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
-    key = get_store().start(LONG, "ann", worker="test")
+    key = get_store().enqueue(LONG, "ann", worker="test")
     killed = went_on = False
     for event in performed(fleet, LONG, key):
         if isinstance(event, RunResumed):
             went_on = event
         if went_on and isinstance(event, Step) and event.step > went_on.step:
-            get_store().stop(key)
+            get_store().request_stop(key)
         at = read_checkpoint_header(run_dir(key))
         if not killed and at and at["step"] and isinstance(event, Step):
             nodes.kill_the_busy_one()
@@ -409,14 +413,14 @@ def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
 
     try:
         with an_app(monkeypatch) as workers:
-            key = get_store().start(LONG, "ann")
+            key = get_store().enqueue(LONG, "ann")
             until(lambda: stored(key))
-            assert get_store().find(key).state == "queued"
+            assert get_store().get_run(key).state == "queued"
             assert [event.text for event in stored(key)] == [coordinator.CLUSTER_UNREACHABLE_TEXT]
-            assert get_store().ready_workers() == 0
+            assert get_store().count_ready_workers() == 0
             made = a_cluster(0, gcs_server_port=port)
             until(lambda: stored(key)[-1].text == remote.NO_NODE_TEXT)
-            assert get_store().ready_workers() == 0
+            assert get_store().count_ready_workers() == 0
             made.add_node(num_cpus=1, **NODE)
             until(begun)
             (name,) = (name for name in workers.processes if not name.startswith("light-"))
@@ -425,15 +429,15 @@ def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
             until(begun)
             for node in made.list_all_nodes():
                 node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-            until(lambda: get_store().find(key).state == "queued")
+            until(lambda: get_store().get_run(key).state == "queued")
             made = a_cluster(1, gcs_server_port=port)
             until(lambda: len(of(RunResumed, stored(key))) == 2)
-            get_store().stop(key)
-            until(lambda: get_store().find(key).is_over)
+            get_store().request_stop(key)
+            until(lambda: get_store().get_run(key).is_over)
     finally:
         if made:
             made.shutdown()
-    assert get_store().find(key).state == FINISHED, get_store().find(key).result
+    assert get_store().get_run(key).state == FINISHED, get_store().get_run(key).result
     assert len(of(RunResumed, stored(key))) == 2
     told_once(stored(key))
 
@@ -442,10 +446,10 @@ def test_a_cluster_of_its_own_ends_with_the_app(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("THAW_WORKERS", "1")
     with an_app(monkeypatch) as workers:
-        until(lambda: get_store().ready_workers() == 1)
-        key = get_store().start(QUICK, "ann")
-        until(lambda: get_store().find(key).is_over)
-        assert get_store().find(key).state == FINISHED
+        until(lambda: get_store().count_ready_workers() == 1)
+        key = get_store().enqueue(QUICK, "ann")
+        until(lambda: get_store().get_run(key).is_over)
+        assert get_store().get_run(key).state == FINISHED
         family = [
             child
             for process in workers.processes.values()
@@ -493,12 +497,12 @@ def test_what_a_run_asks_fits_the_nodes(monkeypatch):
     assert get_resource_request([small, small]) == ResourceRequest(1, 0)
     assert get_resource_request([small, large]) == ResourceRequest(2, 0)
     assert get_resource_request([large, card]) == ResourceRequest(2, 1)
-    assert ResourceRequest(2, 0).of([small, large, large]) == 8
-    assert ResourceRequest(2, 1).of([large, card]) == 2
+    assert ResourceRequest(2, 0).count_fitting([small, large, large]) == 8
+    assert ResourceRequest(2, 1).count_fitting([large, card]) == 2
     monkeypatch.setenv("THAW_RAY_GPUS", "0.5")
-    assert get_resource_request([card]).of([card]) == 4
-    assert ResourceRequest(1, 0.2).of([card]) == 8  # of the processors; of the cards 10
-    assert ResourceRequest(0.1, 0.2).of([card]) == 10
+    assert get_resource_request([card]).count_fitting([card]) == 4
+    assert ResourceRequest(1, 0.2).count_fitting([card]) == 8  # of the processors; of the cards 10
+    assert ResourceRequest(0.1, 0.2).count_fitting([card]) == 10
     monkeypatch.setenv("THAW_RAY_GPUS", "1.5")
     with pytest.raises(BadSetting, match="whole one"):
         get_resource_request([card])
@@ -514,28 +518,28 @@ def test_what_was_told_is_not_told_again_and_the_clock_stands_still_meanwhile():
         return ValidationDone(0, step, 1.0, 0.5, 1.0, True, None, None, [], [], [], [], [], seconds)
 
     once = EventDeduplicator([look(5, 1.0), look(10, 2.0)])
-    assert once.new(look(10, 1.9)) is None
-    assert once.new(look(15, 1.95)).seconds == 2.0
-    assert once.new(look(20, 2.5)).seconds == 2.5
+    assert once.deduplicate(look(10, 1.9)) is None
+    assert once.deduplicate(look(15, 1.95)).seconds == 2.0
+    assert once.deduplicate(look(20, 2.5)).seconds == 2.5
     stage = Stage("phase", "Learning", 0.5)
-    assert once.new(stage).seconds == once.new(stage).seconds == 2.5
+    assert once.deduplicate(stage).seconds == once.deduplicate(stage).seconds == 2.5
 
 
 def test_more_than_ones_own_place_is_taken_only_where_nobody_waits():
     waiting = [True]
     slots = Slots(lambda: waiting[0])
-    slots.count = 2
-    assert slots.take()
-    assert not slots.spare()
+    slots.total = 2
+    assert slots.acquire()
+    assert not slots.acquire_spare()
     waiting[0] = False
-    assert slots.spare()
-    assert not slots.take()
+    assert slots.acquire_spare()
+    assert not slots.acquire()
 
 
 def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
     import ray
 
-    key, tried = get_store().start(QUICK, "ann", worker="test"), []
+    key, tried = get_store().enqueue(QUICK, "ann", worker="test"), []
 
     def crashed(*_, **__):
         tried.append(1)
@@ -557,7 +561,7 @@ def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
 def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
     import ray
 
-    key = get_store().start(QUICK, "ann", worker="coordinator")
+    key = get_store().enqueue(QUICK, "ann", worker="coordinator")
 
     def crashed(*_, **__):
         yield RunStarted("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
@@ -569,12 +573,12 @@ def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
     monkeypatch.setattr(remote.RayExecutor, "lives", lambda self: False)
     with pytest.raises(remote.ClusterLost):
         list(performed(fleet, QUICK, key))
-    assert get_store().find(key).state == RUNNING
+    assert get_store().get_run(key).state == RUNNING
     for time_ in range(remote.MAX_RETRIES + 1):
         coordinator.requeue_runs(get_store(), "coordinator")
         again = get_store().claim("coordinator")
         assert (again is None) == (time_ == remote.MAX_RETRIES)  # not for ever
-    assert get_store().find(key).state == RUNNING  # for `Store.gone` to end
+    assert get_store().get_run(key).state == RUNNING  # for `Store.gone` to end
 
 
 def failing(error):
@@ -589,7 +593,7 @@ def failing(error):
         raise error(ray.exceptions)
 
     fleet = object.__new__(remote.RayExecutor)
-    fleet.ray, fleet._once, fleet.lives = ray, once, lambda: True
+    fleet.ray, fleet._run_once, fleet.is_alive = ray, once, lambda: True
     return fleet, tried
 
 
@@ -621,7 +625,7 @@ def test_what_no_other_node_would_mend_is_said_at_once(case):
 
 
 def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
-    key = get_store().start(QUICK, "ann", worker="test")
+    key = get_store().enqueue(QUICK, "ann", worker="test")
     began = RunStarted("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
     get_store().append(key, [began, RunResumed("It goes on here.", 3.0)])
     fleet, _ = failing(lambda kinds: ValueError("enough"))
@@ -630,11 +634,11 @@ def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
 
 
 def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeypatch):
-    key = get_store().start(QUICK, "ann", worker="test")
+    key = get_store().enqueue(QUICK, "ann", worker="test")
     fleet, tried = failing(lambda kinds: ValueError("enough"))
     toys.away_at_first(monkeypatch, Store, "events")
     with pytest.raises(ValueError, match="enough"):
-        list(fleet.perform(QUICK, stop=lambda: False, folder=run_dir(key)))
+        list(fleet.run_job(QUICK, stop=lambda: False, folder=run_dir(key)))
     assert tried
 
 
@@ -651,10 +655,10 @@ def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
     ask, nodes = ResourceRequest(1, 1), {"a": {"CPU": 2.0, "GPU": 1.0}}
     monkeypatch.setattr(cluster, "list_alive_nodes", lambda: nodes)
     fleet = object.__new__(remote.RayExecutor)
-    fleet.ray, fleet.slots, fleet.ask = Away(), Slots(), ask
-    fleet.hold, fleet._packing = shipping.ObjectStoreCache(None), threading.Lock()
+    fleet.ray, fleet.slots, fleet.resources = Away(), Slots(), ask
+    fleet.object_cache, fleet._pack_lock = shipping.ObjectStoreCache(None), threading.Lock()
     monkeypatch.setenv("THAW_RAY_CPUS", "1")
-    waiting = fleet._placed(None, ask)
+    waiting = fleet._wait_for_placement(None, ask)
     assert [event and event.text for event in (next(waiting) for _ in range(4))] == [
         None,
         remote.CLUSTER_BUSY_TEXT,
@@ -666,8 +670,8 @@ def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
         next(waiting)
     assert end.value.value == ""
     nodes.clear()
-    fleet.look()
-    waiting = fleet._placed(None, fleet.ask)
+    fleet.refresh()
+    waiting = fleet._wait_for_placement(None, fleet.resources)
     assert [next(waiting) for _ in range(2)][1].text == remote.NO_NODE_TEXT
 
 
@@ -680,7 +684,7 @@ def test_what_a_lost_node_sent_is_not_waited_for(monkeypatch):
     fleet = object.__new__(remote.RayExecutor)
     fleet.ray = Away()
     fleet.ray.exceptions = ray.exceptions
-    coming = fleet._fetched(None, "a")
+    coming = fleet._fetch_message(None, "a")
     assert [next(coming) for _ in range(5)] == [None] * 5  # however long it takes
     del nodes["a"]
     with pytest.raises(ray.exceptions.NodeDiedError):
@@ -691,7 +695,7 @@ def test_a_comparison_gives_its_places_back_when_somebody_comes():
     waiting, at_work, most = [False], [], []
     fleet = object.__new__(remote.RayExecutor)
     fleet.slots = Slots(lambda: waiting[0])
-    fleet.slots.count, fleet.slots.taken = 3, 1
+    fleet.slots.total, fleet.slots.used = 3, 1
 
     def lane(number):
         at_work.append(number)
@@ -701,20 +705,20 @@ def test_a_comparison_gives_its_places_back_when_somebody_comes():
         at_work.remove(number)
 
     heard = []
-    for told in fleet.together([partial(lane, number) for number in range(6)]):
+    for told in fleet.map_streams([partial(lane, number) for number in range(6)]):
         if told:
             heard.append(told[1])
             waiting[0] = len(heard) > 2
     assert sorted(heard) == list(range(6))
     assert max(most[:3]) == 3
     assert most[-2:] == [1, 1]
-    assert fleet.slots.taken == 1
+    assert fleet.slots.used == 1
 
 
 def test_an_error_of_one_of_several_gives_every_place_back():
     fleet = object.__new__(remote.RayExecutor)
     fleet.slots = Slots()
-    fleet.slots.count, fleet.slots.taken = 3, 1
+    fleet.slots.total, fleet.slots.used = 3, 1
 
     def fails():
         yield 1
@@ -726,14 +730,14 @@ def test_an_error_of_one_of_several_gives_every_place_back():
             yield None
 
     with pytest.raises(ValueError, match="broken"):
-        list(fleet.together([lasts, fails, lasts]))
-    assert fleet.slots.taken == 1
+        list(fleet.map_streams([lasts, fails, lasts]))
+    assert fleet.slots.used == 1
 
 
 def test_where_no_node_has_what_is_asked_both_sides_are_told(monkeypatch, caplog):
     monkeypatch.setattr(cluster, "list_alive_nodes", lambda: {"a": {"CPU": 8.0, "GPU": 1.0}})
     monkeypatch.setattr(coordinator, "machine", lambda: "here")
-    key, other = (get_store().start(QUICK, "ann") for _ in range(2))
+    key, other = (get_store().enqueue(QUICK, "ann") for _ in range(2))
     with get_store().engine.begin() as sql:  # it waits for the app server that has its files
         sql.execute(runs.update().where(runs.c.id == other).values(machine="elsewhere"))
     said = ""
@@ -751,7 +755,7 @@ def test_places_that_are_no_more_count_no_more(monkeypatch):
     state, counts = {"ready": True, "places": 3}, []
 
     def sleep(seconds):
-        counts.append(get_store().ready_workers())
+        counts.append(get_store().count_ready_workers())
         if len(counts) == 2:
             raise StopIteration
         state["places"] = 1
@@ -760,9 +764,9 @@ def test_places_that_are_no_more_count_no_more(monkeypatch):
     with pytest.raises(StopIteration):
         worker._send_heartbeats(get_store(), "coordinator", state)
     assert counts == [3, 1]
-    get_store().beat("coordinator-1", 1, ready=True)
-    get_store().gone("coordinator", "Ended.")
-    assert get_store().ready_workers() == 0
+    get_store().record_heartbeat("coordinator-1", 1, ready=True)
+    get_store().remove_worker("coordinator", "Ended.")
+    assert get_store().count_ready_workers() == 0
 
 
 def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
@@ -819,11 +823,11 @@ def test_what_was_deleted_is_held_no_longer(tmp_path):
         (parcel,) = hold.pack(iter([wanted]))
     assert put == [b"mine"]  # once
     assert parcel.digest == ""
-    hold.let_go()
-    assert hold._held
+    hold.evict()
+    assert hold._refs
     file.unlink()
-    hold.let_go()
-    assert not hold._held
+    hold.evict()
+    assert not hold._refs
     assert hold.pack(iter([wanted])) == []
 
 

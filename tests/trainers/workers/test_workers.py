@@ -16,7 +16,7 @@ from trainers.workers import liveness
 from trainers.workers.supervisor import ROOT, WorkerSupervisor, describe_exit, get_worker_count
 
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
-QUICK = Plan(data="digits", approach="transfer", per_class=5, seconds=5)
+QUICK = Plan(data="digits", approach="transfer", examples_per_class=5, seconds=5)
 LONG = Plan(data="digits", approach="scratch", seconds=300)
 
 
@@ -46,7 +46,7 @@ def a_store():
 @pytest.fixture(scope="module")
 def crew(home):
     with a_store() as runs, WorkerSupervisor(runs, 1) as workers:
-        until(lambda: runs.ready_workers() == 1)
+        until(lambda: runs.count_ready_workers() == 1)
         yield runs, workers
 
 
@@ -92,19 +92,19 @@ def test_closing_ends_the_processes_and_their_runs(own_home):
         with WorkerSupervisor(runs, 1) as workers:
             processes = list(workers.processes.values())
             children = [psutil.Process(process.pid) for process in processes]
-            key = runs.start(LONG, "ann")
-            until(lambda: runs.find(key).state == RUNNING)
+            key = runs.enqueue(LONG, "ann")
+            until(lambda: runs.get_run(key).state == RUNNING)
         assert len(processes) == 2  # one that trains, one that reads
         assert all(process.poll() is not None for process in processes)
         assert not any(child.is_running() for child in children)
-        assert runs.find(key).state == FAILED
-        assert "Thaw was closed" in runs.find(key).result["text"]
-        assert runs.ready_workers() == 0
+        assert runs.get_run(key).state == FAILED
+        assert "Thaw was closed" in runs.get_run(key).result["text"]
+        assert runs.count_ready_workers() == 0
 
 
 def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_home, monkeypatch):
     with a_store() as runs:
-        key = runs.start(LONG, "ann")
+        key = runs.enqueue(LONG, "ann")
         runs.claim("a worker that is no more")
         monkeypatch.setattr(liveness, "MAX_MISSED_CHECKS", 3)
         with WorkerSupervisor(runs, 0):

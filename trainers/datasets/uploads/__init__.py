@@ -74,9 +74,11 @@ def import_upload(
             written = sum(member.suffix in tables.SUFFIXES for member in found.files)
             # Beside pictures may lie a table or a caption each; beside a table a logo.
             as_pictures = pictures > 0 and (not written or 1 < pictures >= written)
-            if not pictures and not written and not found.alone:  # what comes alone is looked at
+            if (
+                not pictures and not written and not found.is_single_file
+            ):  # what comes alone is looked at
                 raise BadUpload(_empty_upload_message(title, found.files, found.notices()))
-            if pictures and found.alone:
+            if pictures and found.is_single_file:
                 raise BadUpload(
                     f"{sanitize_line(title)} is a single picture. Bring a zip or a folder with a folder "
                     "of pictures for each class."
@@ -87,8 +89,8 @@ def import_upload(
                 else:
                     notices = yield from texts.read_texts(found, keeper, *columns)
                 if inbox.read_listing(path):
-                    keeper.facts["draft"] = path.name
-                keeper.facts["stamp"] = fingerprint_source(path, *columns)
+                    keeper.extra_metadata["draft"] = path.name
+                keeper.extra_metadata["stamp"] = fingerprint_source(path, *columns)
                 yield Progress(1.0, "looking for near-duplicates")
                 key = keeper.finish(title, [*notices, *found.notices()])
         yield Progress(1.0, "kept")
@@ -128,7 +130,7 @@ def find_previous_import(
 ) -> UploadedDataset | None:
     """What the terminal has read of `path` before, where nothing about it has changed since."""
     now = fingerprint_source(path, text_column, label_column, group_column)
-    return next((own for own in list_uploads(LOCAL_VISITOR) if own.stamp == now), None)
+    return next((own for own in list_uploads(LOCAL_VISITOR) if own.source_fingerprint == now), None)
 
 
 def _empty_upload_message(title: str, files: list, notices: list[str]) -> str:

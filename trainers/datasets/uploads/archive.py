@@ -49,29 +49,31 @@ class UploadFiles:
     """What an upload holds, and a word on all that was passed over."""
 
     files: list[Member] = field(default_factory=list)
-    passed: dict[str, list[str]] = field(default_factory=dict)  # why -> names
-    seen: int = 0
-    alone: bool = False  # one file, not a zip or a folder of them
+    skipped: dict[str, list[str]] = field(default_factory=dict)  # why -> names
+    file_count: int = 0
+    is_single_file: bool = False  # one file, not a zip or a folder of them
 
     def add(self, member: Member) -> None:
-        self.seen += 1
+        self.file_count += 1
         if any(map(_is_junk, member.parts)):
-            self.pass_over(JUNK_LABEL, member.name)
+            self.skip(JUNK_LABEL, member.name)
         elif member.suffix in ARCHIVE_SUFFIXES:
-            self.pass_over("packed files inside (unpack them first)", member.name)
+            self.skip("packed files inside (unpack them first)", member.name)
         else:
             self.files.append(member)
-        if self.seen > MAX_FILES:
+        if self.file_count > MAX_FILES:
             raise BadUpload(
                 f"There are more than {MAX_FILES:,} files. Keep at most that many: a few hundred "
                 "of each class teach as much."
             )
 
-    def pass_over(self, why: str, name: str) -> None:
-        self.passed.setdefault(why, []).append(name)
+    def skip(self, why: str, name: str) -> None:
+        self.skipped.setdefault(why, []).append(name)
 
     def notices(self) -> list[str]:
-        return [f"Passed over, {why}: {format_names(names)}." for why, names in self.passed.items()]
+        return [
+            f"Passed over, {why}: {format_names(names)}." for why, names in self.skipped.items()
+        ]
 
 
 def _is_junk(name: str) -> bool:
@@ -98,13 +100,13 @@ def open_upload(path: Path) -> Iterator[UploadFiles]:
         return
     path, parts = brought[0]
     alone = Member(parts, path.stat().st_size, partial(open, path, "rb"))
-    found.alone = True
+    found.is_single_file = True
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if "[Content_Types].xml" in archive.NameToInfo:  # a workbook is a zip, too
                 found.files.append(alone)
             else:
-                found.alone = False
+                found.is_single_file = False
                 _add_zip(archive, alone.size, found)
             yield found
     elif alone.suffix in ARCHIVE_SUFFIXES:
@@ -123,9 +125,9 @@ def _add_folder(path: Path, found: UploadFiles) -> None:
     for where, folders, files in os.walk(path):  # follows no links
         for name in list(folders):
             if os.path.islink(os.path.join(where, name)):
-                found.pass_over("links", name)
+                found.skip("links", name)
             elif _is_junk(name):
-                found.pass_over(JUNK_LABEL, name)
+                found.skip(JUNK_LABEL, name)
                 folders.remove(name)
         folders.sort()
         for name in sorted(files):
@@ -133,9 +135,9 @@ def _add_folder(path: Path, found: UploadFiles) -> None:
             about = file.lstat()
             parts = file.relative_to(path).parts
             if stat.S_ISLNK(about.st_mode):
-                found.pass_over("links", "/".join(parts))
+                found.skip("links", "/".join(parts))
             elif not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for ever
-                found.pass_over("things that are no files", "/".join(parts))
+                found.skip("things that are no files", "/".join(parts))
             else:
                 total += about.st_size
                 check_size(total)
@@ -159,9 +161,9 @@ def _add_zip(archive: zipfile.ZipFile, packed: int, found: UploadFiles) -> None:
         if not parts:
             continue
         if stat.S_ISLNK(entry.external_attr >> 16):
-            found.pass_over("links", entry.filename)
+            found.skip("links", entry.filename)
         elif entry.filename[0] in "/\\" or ".." in parts or parts[0][1:2] == ":":
-            found.pass_over("files whose path leads out of the zip", entry.filename)
+            found.skip("files whose path leads out of the zip", entry.filename)
         else:
             found.add(Member(parts, entry.file_size, partial(archive.open, entry)))
 

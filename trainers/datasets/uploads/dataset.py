@@ -86,11 +86,11 @@ def dataset_dir(key: str) -> Path:
 class ImageSource(NamedTuple):
     """What a picture's file was before it was made small."""
 
-    looks: bytes  # for near-duplicates
+    fingerprint: bytes  # for near-duplicates
     width: int
     height: int
-    kind: int
-    marks: int  # BLANK and CUT, added up
+    format_index: int
+    flags: int  # BLANK and CUT, added up
 
 
 BLANK, TRUNCATED = 1, 2  # hardly anything in it; its lower part was lost and is grey
@@ -107,30 +107,30 @@ class DatasetWriter:
         self, modality: str, visitor: str = LOCAL_VISITOR, place: Path | None = None
     ) -> None:  # `place`: of a download, which has one of its own
         self.modality, self.visitor = modality, visitor
-        self.place = place or data_dir() / "data" / secrets.token_urlsafe(12)
-        self.id = self.place.name
-        self.draft = self.place.with_name(f"{self.id}.part")
-        for left in self.draft.parent.glob("*.part"):  # of a process that was killed
+        self.target_dir = place or data_dir() / "data" / secrets.token_urlsafe(12)
+        self.id = self.target_dir.name
+        self.temp_dir = self.target_dir.with_name(f"{self.id}.part")
+        for left in self.temp_dir.parent.glob("*.part"):  # of a process that was killed
             if left.stat().st_mtime < time.time() - MAX_IMPORT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
-        self.draft.mkdir(parents=True, mode=0o700)  # for nobody else on this computer
-        self.file = open(self.draft / "examples.bin", "wb")  # noqa: SIM115, closed in __exit__
+        self.temp_dir.mkdir(parents=True, mode=0o700)  # for nobody else on this computer
+        self.file = open(self.temp_dir / "examples.bin", "wb")  # noqa: SIM115, closed in __exit__
         # Arrays: a million rows take 25 MB.
         self.offsets, self.labels, self.hashes = array("q", [0]), array("q"), array("q")
-        self.tests, self.looks, self.seen = bytearray(), bytearray(), array("l")
+        self.is_test, self.fingerprints, self.image_sources = bytearray(), bytearray(), array("l")
         self.unusable: dict[str, tuple[int, list[str]]] = {}  # why -> how many, names of files
         self.classes: dict[str, int] = {}  # by the name that tells them apart
         self.names: list[str] = []
         self.groups: dict[str, int] = {}  # by the name that tells them apart
-        self.group_of, self.group_names = array("q"), []
-        self.facts: dict[str, Any] = {}  # more for about.json
+        self.group_indices, self.group_names = array("q"), []
+        self.extra_metadata: dict[str, Any] = {}  # more for about.json
 
     def __enter__(self) -> "DatasetWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
-        shutil.rmtree(self.draft, ignore_errors=True)
+        shutil.rmtree(self.temp_dir, ignore_errors=True)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -160,15 +160,15 @@ class DatasetWriter:
         self.file.write(example)
         self.offsets.append(self.offsets[-1] + len(example))
         self.labels.append(self.classes[known])
-        self.tests.append(test)
+        self.is_test.append(test)
         digest = hashlib.blake2b(same, digest_size=8).digest()
         self.hashes.append(int.from_bytes(digest, "big") >> 1)
         if seen:
-            self.looks += seen.looks
-            self.seen.extend(seen[1:])
-        self.group_of.append(self._group(group))
+            self.fingerprints += seen.fingerprint
+            self.image_sources.extend(seen[1:])
+        self.group_indices.append(self._group_index(group))
 
-    def _group(self, name: str) -> int:
+    def _group_index(self, name: str) -> int:
         known = " ".join(name.split())
         if self.modality == "images":
             known = known.casefold()
@@ -195,7 +195,7 @@ class DatasetWriter:
             )
         labels = np.array(self.labels)
         hashes = np.array(self.hashes)
-        test = np.frombuffer(self.tests, dtype=bool)
+        test = np.frombuffer(self.is_test, dtype=bool)
         kept = np.ones(len(labels), dtype=bool)
         own_test = bool(test.any() and not test.all())
         twins = np.array([], dtype=int)  # test examples that were also there to learn from
@@ -211,7 +211,7 @@ class DatasetWriter:
         else:
             test = split_by_hash(labels, hashes)
         rows = select_usable_rows(labels, hashes, test, kept, MAX_USED_EXAMPLES[self.modality])
-        groups = self._near(hashes, rows)
+        groups = self._near_duplicate_ids(hashes, rows)
         if not own_test and len(rows) == len(labels):
             test, alike = _split_by_group(labels, hashes, test, groups)
             if len(alike):
@@ -251,19 +251,19 @@ class DatasetWriter:
                 "each class in train, and others in test."
             )
         tested = int(test[rows].sum())
-        notices = [*notices, *self._few(counts, names, (len(rows) - tested, tested))]
+        notices = [*notices, *self._shortage_notices(counts, names, (len(rows) - tested, tested))]
         index = {"labels": labels[rows], "test": test[rows], "same": hashes[rows], "near": groups}
         offsets = np.array(self.offsets)
         index |= {"starts": offsets[:-1][rows], "ends": offsets[1:][rows]}
-        if self.seen:
-            seen = np.array(self.seen).reshape(-1, 4)[rows].T
+        if self.image_sources:
+            seen = np.array(self.image_sources).reshape(-1, 4)[rows].T
             index |= {"widths": seen[0].astype(np.int32), "heights": seen[1].astype(np.int32)}
             index |= {"kinds": seen[2].astype(np.uint8), "marks": seen[3].astype(np.uint8)}
         if any(self.groups):  # one was named
             order, group_names = _sort_classes(self.group_names)
-            index["groups"] = order[np.array(self.group_of)[rows]]
-            self.facts["groups"] = group_names
-        np.savez(self.draft / "index.npz", **index)
+            index["groups"] = order[np.array(self.group_indices)[rows]]
+            self.extra_metadata["groups"] = group_names
+        np.savez(self.temp_dir / "index.npz", **index)
         about = {
             "modality": self.modality,
             "title": sanitize_line(title),
@@ -281,41 +281,43 @@ class DatasetWriter:
                 for why, (count, files) in self.unusable.items()
             },
             "notices": notices,
-            **self.facts,
+            **self.extra_metadata,
             "visitor": self.visitor,
             "created": time.time(),
-            "bytes": sum(file.stat().st_size for file in self.draft.iterdir()),
+            "bytes": sum(file.stat().st_size for file in self.temp_dir.iterdir()),
         }
-        about["facts"] = asdict(self._facts())
-        (self.draft / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
-        for file in self.draft.iterdir():  # before it has its name: see trainers/system/atomic.py
+        about["facts"] = asdict(self._compute_facts())
+        (self.temp_dir / "about.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
+        for (
+            file
+        ) in self.temp_dir.iterdir():  # before it has its name: see trainers/system/atomic.py
             fsync_file(file)
-        fsync_dir(self.draft)
-        if self.place.exists():  # what is left of a download that was deleted
-            shutil.rmtree(self.place)
-        self.draft.rename(self.place)
-        fsync_dir(self.place.parent)
-        if self.place.parent == data_dir() / "data":
+        fsync_dir(self.temp_dir)
+        if self.target_dir.exists():  # what is left of a download that was deleted
+            shutil.rmtree(self.target_dir)
+        self.temp_dir.rename(self.target_dir)
+        fsync_dir(self.target_dir.parent)
+        if self.target_dir.parent == data_dir() / "data":
             object_store.upload(object_store.DATA, self.id)
         return self.id
 
-    def _facts(self) -> DatasetFacts:
+    def _compute_facts(self) -> DatasetFacts:
         """What a page and a run hold against a backbone."""
-        with np.load(self.draft / "index.npz", allow_pickle=False) as index:
+        with np.load(self.temp_dir / "index.npz", allow_pickle=False) as index:
             rows = np.flatnonzero(~index["test"])
             starts, ends, labels = (index[name][rows] for name in ("starts", "ends", "labels"))
         kept = Split(
-            StoredExamples(self.modality, self.draft / "examples.bin", starts, ends), labels
+            StoredExamples(self.modality, self.temp_dir / "examples.bin", starts, ends), labels
         )
         return compute_facts(DatasetSplits(self.modality, (), kept, kept))
 
-    def _near(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _near_duplicate_ids(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """For each of `rows` the number, int64, that it shares with its near-duplicates; of what
         has none its hash."""
         same, first, back = np.unique(hashes[rows], return_index=True, return_inverse=True)
         which = rows[first]
         if self.modality == "images":
-            looks = np.frombuffer(self.looks, dtype=np.uint8).reshape(
+            looks = np.frombuffer(self.fingerprints, dtype=np.uint8).reshape(
                 -1, near_duplicates.FINGERPRINT_BYTES
             )
             group = near_duplicates.group_similar_images(looks[which])
@@ -323,7 +325,7 @@ class DatasetWriter:
             starts = np.array(self.offsets)
             group = near_duplicates.group_similar_texts(
                 StoredExamples(
-                    "text", self.draft / "examples.bin", starts[which], starts[which + 1]
+                    "text", self.temp_dir / "examples.bin", starts[which], starts[which + 1]
                 )
             )
         shared = same[group]
@@ -332,7 +334,7 @@ class DatasetWriter:
         shared[many] = (shared[many] * HASH_MULTIPLIER) & MAX_HASH
         return shared[back]
 
-    def _few(
+    def _shortage_notices(
         self, counts: dict[str, list[int]], names: list[str], used: tuple[int, int]
     ) -> list[str]:
         told = []
@@ -432,20 +434,20 @@ class StoredExamples(Sequence):
     ends: np.ndarray
 
     @cached_property
-    def _bytes(self) -> np.ndarray:
+    def _buffer(self) -> np.ndarray:
         return np.memmap(self.file, mode="r")
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def raw(self, item: int) -> bytes:
+    def read_bytes(self, item: int) -> bytes:
         """What the file of an example holds."""
-        return self._bytes[self.starts[item] : self.ends[item]].tobytes()
+        return self._buffer[self.starts[item] : self.ends[item]].tobytes()
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice | np.ndarray | list):
             return StoredExamples(self.modality, self.file, self.starts[item], self.ends[item])
-        raw = self.raw(item)
+        raw = self.read_bytes(item)
         if self.modality == "text":
             return raw.decode("utf-8")
         return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"))
@@ -456,11 +458,11 @@ class StoredDataset(Dataset):
     """What is kept as a sample, and what was said when it was read."""
 
     notices: tuple[str, ...]
-    counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
-    created: float  # seconds since 1970
-    bytes: int  # that it takes on the disk
+    class_counts: tuple[tuple[str, int, int], ...]  # (class, to learn from, to test)
+    created_at: float  # seconds since 1970
+    size_bytes: int  # that it takes on the disk
 
-    def data(
+    def load_splits(
         self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
     ) -> DatasetSplits:
         _refresh(self.key)
@@ -473,7 +475,9 @@ class StoredDataset(Dataset):
         inputs = StoredExamples(
             self.modality, place / "examples.bin", index["starts"], index["ends"]
         )
-        without = np.array([row for rows in self.mended(mends).values() for row in rows], dtype=int)
+        without = np.array(
+            [row for rows in self.excluded_rows(mends).values() for row in rows], dtype=int
+        )
         train, test = _train_test_rows(index, without, per_class, seed)
 
         def taken(items: np.ndarray) -> Split:
@@ -488,18 +492,18 @@ class StoredDataset(Dataset):
             self.modality, classes, taken(train), taken(test), classes if speaking else ()
         )
 
-    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+    def split_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the index, int64, that `data()` has in training and in the test, in order."""
         with np.load(dataset_dir(self.key) / "index.npz", allow_pickle=False) as index:
             return _train_test_rows(index, np.array([], dtype=int), None, 0)
 
-    def noted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def read_index(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What was noted when it was read: about.json, and the columns of the index."""
         place = dataset_dir(self.key)
         with np.load(place / "index.npz", allow_pickle=False) as index:
             return _read_metadata(place), dict(index)
 
-    def mended(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
+    def excluded_rows(self, mends: Collection[str]) -> dict[str, tuple[int, ...]]:
         """The rows of the index that each of `mends` (keys of findings) leaves out. Raises
         `BadUpload` where what was found is not known any more."""
         found = (load_check(self.key) or {}).get("findings", []) if mends else []
@@ -511,8 +515,8 @@ class StoredDataset(Dataset):
             )
         return {key: rows[key] for key in mends}
 
-    def glimpse(self) -> list[tuple[str, str]]:
-        data = self.data(max(1, PREVIEW_EXAMPLES // max(1, self.classes)))
+    def preview(self) -> list[tuple[str, str]]:
+        data = self.load_splits(max(1, PREVIEW_EXAMPLES // max(1, self.classes)))
         pairs = list(zip(data.train.inputs, data.train.labels, strict=True))[:MAX_PREVIEW_EXAMPLES]
         return [(render_example(example), data.classes[label]) for example, label in pairs]
 
@@ -523,11 +527,11 @@ class UploadedDataset(StoredDataset):
 
     visitor: str  # whose it is: nobody else is shown it
     columns: tuple[str, ...]  # of the table that it came in; () for pictures
-    text_and_label: tuple[int, int]  # which of them were read
+    text_label_columns: tuple[int, int]  # which of them were read
     group_column: int | None  # and which names the groups
-    groups: tuple[str, ...]  # () where none were named
-    draft: str  # where its files may still lie in the inbox; "" where none are
-    stamp: str  # of the files that it was read from: see `trainers.datasets.uploads.fingerprint_source`
+    group_names: tuple[str, ...]  # () where none were named
+    draft_key: str  # where its files may still lie in the inbox; "" where none are
+    source_fingerprint: str  # of the files that it was read from: see `trainers.datasets.uploads.fingerprint_source`
 
 
 def _train_test_rows(
@@ -569,11 +573,11 @@ def get_upload(key: str) -> UploadedDataset:
         **fields,
         visitor=about.get("visitor", LOCAL_VISITOR),
         columns=tuple(about.get("columns", ())),
-        text_and_label=tuple(about.get("text_and_label", (0, 1))),
+        text_label_columns=tuple(about.get("text_and_label", (0, 1))),
         group_column=about.get("group_column"),
-        groups=tuple(about.get("groups", ())),
-        draft=about.get("draft", ""),
-        stamp=about.get("stamp", ""),
+        group_names=tuple(about.get("groups", ())),
+        draft_key=about.get("draft", ""),
+        source_fingerprint=about.get("stamp", ""),
     )
 
 
@@ -627,13 +631,13 @@ def list_uploads(visitor: str) -> list[UploadedDataset]:
     if object_store.storage_url():
         from trainers.store import get_store  # here: it imports this package
 
-        keys |= get_store().read_by(visitor)
+        keys |= get_store().datasets_imported_by(visitor)
     found = []
     for key in keys:
         with suppress(UnknownKey):
             found.append(get_upload(key))
     mine = [own for own in found if own.visitor == visitor and own.classes]  # else: deleted
-    return sorted(mine, key=lambda own: own.created, reverse=True)
+    return sorted(mine, key=lambda own: own.created_at, reverse=True)
 
 
 def change_owner(key: str, visitor: str) -> None:

@@ -59,7 +59,7 @@ BACKGROUND_COLOUR = (255, 255, 255)  # behind transparent pictures, as a page sh
 class LabelledImage(NamedTuple):
     member: Member
     label: str
-    test: bool
+    is_test: bool
     group: str = ""
 
 
@@ -69,7 +69,7 @@ def read_images(found: UploadFiles, keeper: DatasetWriter) -> Generator[Progress
     placed = []
     for place in _assign_labels(found):
         if place.member.size > MAX_IMAGE_BYTES:
-            found.pass_over(f"files above {MAX_IMAGE_BYTES // MB} MB", place.member.name)
+            found.skip(f"files above {MAX_IMAGE_BYTES // MB} MB", place.member.name)
         else:
             placed.append(place)
     with ThreadPoolExecutor(DECODE_THREADS) as pool:  # PIL lets other threads run while it decodes
@@ -82,8 +82,8 @@ def read_images(found: UploadFiles, keeper: DatasetWriter) -> Generator[Progress
             if made := ahead.popleft().result():
                 keeper.add(made[0], label, same=made[1], test=test, seen=made[2], group=group)
             else:
-                found.pass_over(UNREADABLE_LABEL, member.name)
-    if unreadable := found.passed.get(UNREADABLE_LABEL):
+                found.skip(UNREADABLE_LABEL, member.name)
+    if unreadable := found.skipped.get(UNREADABLE_LABEL):
         keeper.unusable["unreadable"] = len(unreadable), unreadable
     if not len(keeper):
         raise BadUpload(
@@ -150,7 +150,7 @@ def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
         if member.suffix in IMAGE_SUFFIXES:
             pictures.append(member)
         else:
-            found.pass_over("files that are no pictures", member.name)
+            found.skip("files that are no pictures", member.name)
     wrapper = 0  # folders around everything
     inside = [member.parts[:-1] for member in pictures]
     while len({parts[wrapper : wrapper + 1] for parts in inside if parts[wrapper:]}) == 1:
@@ -166,7 +166,7 @@ def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
         parts = member.parts[wrapper:-1]
         top = parts[0].lower() if parts else ""
         if parted and top not in TRAIN_FOLDERS | TEST_FOLDERS:
-            found.pass_over("pictures outside train and test", member.name)
+            found.skip("pictures outside train and test", member.name)
         elif len(parts) > parted:
             any_class = True
             label = unicodedata.normalize("NFC", parts[parted]).strip()
@@ -175,7 +175,7 @@ def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
                 named, group = label, ""
             yield LabelledImage(member, named or "?", parted and top in TEST_FOLDERS, group)
         else:
-            found.pass_over("pictures outside a class's folder", member.name)
+            found.skip("pictures outside a class's folder", member.name)
     if not any_class:
         raise BadUpload(
             f"There are {len(pictures):,} pictures, but no folders that say what they show. Put "

@@ -38,7 +38,7 @@ class BadUpload(ValueError):
 class Progress(NamedTuple):
     """How far the reading is."""
 
-    share: float  # 0..1 of the whole
+    fraction: float  # 0..1 of the whole
     text: str  # "1,234 pictures"
 
 

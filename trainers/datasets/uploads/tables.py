@@ -58,11 +58,11 @@ BOMS = (  # UTF-32 first: it begins as UTF-16 does
 
 class Row(NamedTuple):
     cells: list[str]
-    share: float  # of the table that is read so far, 0..1
+    progress: float  # of the table that is read so far, 0..1
 
 
 class Table(NamedTuple):
-    named: bool  # whether the first row is certainly the names of the columns
+    has_header: bool  # whether the first row is certainly the names of the columns
     rows: Iterator[Row]
     notices: list[str]
 

@@ -33,7 +33,7 @@ class Columns(NamedTuple):
     names: list[str]
     text: int
     label: int
-    header: bool  # the first row is names
+    has_header: bool  # the first row is names
     group: int | None = None  # where one was asked for
 
 
@@ -52,7 +52,7 @@ def read_texts(
             notices += table.notices
             first = list(islice(table.rows, SNIFF_ROWS))
             asked = text_column, label_column, group_column
-            columns = guess_columns(member, [row.cells for row in first], table.named, *asked)
+            columns = guess_columns(member, [row.cells for row in first], table.has_header, *asked)
             notices.append(
                 f"{sanitize_line(member.name)}: text from column {_column_label(columns, columns.text)}, label "
                 f"from column {_column_label(columns, columns.label)}"
@@ -61,23 +61,23 @@ def read_texts(
                     if columns.group is None
                     else f", group from {_column_label(columns, columns.group)}"
                 )
-                + ("." if columns.header else "; its first row was taken for an example.")
+                + ("." if columns.has_header else "; its first row was taken for an example.")
             )
-            names = columns.names if columns.header else [f"column {n}" for n in columns.names]
-            keeper.facts["columns"] = [sanitize_line(name) for name in names]
-            keeper.facts["text_and_label"] = [columns.text, columns.label]
-            keeper.facts["group_column"] = columns.group
-            rows = chain(first[columns.header :], table.rows)
+            names = columns.names if columns.has_header else [f"column {n}" for n in columns.names]
+            keeper.extra_metadata["columns"] = [sanitize_line(name) for name in names]
+            keeper.extra_metadata["text_and_label"] = [columns.text, columns.label]
+            keeper.extra_metadata["group_column"] = columns.group
+            rows = chain(first[columns.has_header :], table.rows)
             counted = _RowReader(member, columns)
             for at, row in enumerate(rows):
-                if len(keeper) + counted.passed >= MAX_ROWS:
+                if len(keeper) + counted.skipped >= MAX_ROWS:
                     raise BadUpload(
                         f"There are more than {MAX_ROWS:,} rows. Keep at most that many: a few "
                         "thousand of each class teach as much."
                     )
                 if at % 2000 == 0:
-                    yield Progress((number + row.share) / len(chosen), f"{len(keeper):,} rows")
-                if example := counted.taken(row.cells):
+                    yield Progress((number + row.progress) / len(chosen), f"{len(keeper):,} rows")
+                if example := counted.parse_row(row.cells):
                     text, label, group = example
                     same = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
                     keeper.add(text.encode(), label, same=same.encode(), test=test, group=group)
@@ -93,13 +93,13 @@ class _RowReader:
 
     def __init__(self, member: Member, columns: Columns) -> None:
         self.member, self.columns = member, columns
-        self.ragged = self.no_text = self.no_label = self.cut = 0
+        self.ragged = self.no_text = self.no_label = self.truncated = 0
 
     @property
-    def passed(self) -> int:
+    def skipped(self) -> int:
         return self.ragged + self.no_text + self.no_label
 
-    def taken(self, cells: list[str]) -> tuple[str, str, str] | None:
+    def parse_row(self, cells: list[str]) -> tuple[str, str, str] | None:
         """Text, label and group of a row."""
         _, text, label, _, group = self.columns
         if any(map(str.strip, cells[len(self.columns.names) :])) or len(cells) <= min(text, label):
@@ -120,7 +120,7 @@ class _RowReader:
         elif not sanitize_line(name):
             self.no_label += 1
         else:
-            self.cut += len(words) > MAX_TEXT_CHARS
+            self.truncated += len(words) > MAX_TEXT_CHARS
             return words[:MAX_TEXT_CHARS], name, sanitize_line(rest[0]) if rest else ""
         return None
 
@@ -129,7 +129,7 @@ class _RowReader:
             (self.ragged, "rows passed over, more or fewer cells than columns"),
             (self.no_text, "rows passed over, text empty"),
             (self.no_label, "rows passed over, label empty"),
-            (self.cut, f"texts cut at {MAX_TEXT_CHARS:,} characters"),
+            (self.truncated, f"texts cut at {MAX_TEXT_CHARS:,} characters"),
         )
         return [
             f"{sanitize_line(self.member.name)}: {what}: {count:,}."
@@ -158,12 +158,12 @@ def _select_tables(found: UploadFiles) -> list[tuple[Member, bool]]:
     taken = {member.name for member in parted}
     for member in found.files:
         if member.name not in taken:
-            found.pass_over("files that are not the tables", member.name)
+            found.skip("files that are not the tables", member.name)
     return [(member, sides.get(member.name, False)) for member in parted]
 
 
 def _column_label(columns: Columns, at: int) -> str:
-    return repr(sanitize_line(columns.names[at])) if columns.header else f"{at + 1}"
+    return repr(sanitize_line(columns.names[at])) if columns.has_header else f"{at + 1}"
 
 
 def guess_columns(

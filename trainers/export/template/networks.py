@@ -37,7 +37,7 @@ class Network:
         if names - set(inside) or needed - names:
             raise BadFiles("model.safetensors does not belong to config.json. Unpack the zip anew.")
         body.net.load_state_dict({name: learned[f"body.{name}"] for name in names}, strict=False)
-        self.ready, self.model = body.ready, nn.Sequential(body, outside).eval()
+        self.preprocess, self.model = body.ready, nn.Sequential(body, outside).eval()
 
     def __call__(self, examples: list) -> np.ndarray:
         with torch.inference_mode():
@@ -45,7 +45,7 @@ class Network:
                 examples[start : start + BATCH_SIZE]
                 for start in range(0, len(examples), BATCH_SIZE)
             ]
-            return torch.cat([self.model(self.ready(part)) for part in some]).numpy()
+            return torch.cat([self.model(self.preprocess(part)) for part in some]).numpy()
 
 
 class Head(nn.Module):
@@ -53,13 +53,13 @@ class Head(nn.Module):
 
     def __init__(self, config: dict[str, Any], learned: dict[str, Tensor]) -> None:
         super().__init__()
-        self.alike = config["output"] == "likeness"
+        self.is_cosine = config["output"] == "likeness"
         for name in ("linear.weight", "linear.bias", "centre", "scale"):
             self.register_buffer(name.replace(".", "_"), learned[f"head.{name}"])
 
     def forward(self, features: Tensor) -> Tensor:
         away = features - self.centre
-        if self.alike:
+        if self.is_cosine:
             return F.linear(F.normalize(away, dim=1), self.linear_weight, self.linear_bias)
         return F.linear(away / self.scale, self.linear_weight, self.linear_bias).softmax(1)
 
@@ -72,7 +72,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         super().__init__()
-        self.how, base = config["preprocessing"], config["base"]
+        self.preprocessing, base = config["preprocessing"], config["base"]
         self.mirrored = config.get("mirrored", False)
         if config["network"] == "small_resnet":
             self.net = build_small_resnet()
@@ -84,19 +84,19 @@ class ImageEncoder(nn.Module):
         else:
             self.net = build_torchvision(config["network"], base)
         for name in ("mean", "std"):
-            self.register_buffer(name, torch.tensor(self.how[name]).view(3, 1, 1))
+            self.register_buffer(name, torch.tensor(self.preprocessing[name]).view(3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         images = (images - self.mean) / self.std
         features = self.net(images)
         return (features + self.net(images.flip(-1))) / 2 if self.mirrored else features
 
-    def ready(self, pictures: Sequence[Any]) -> Tensor:
+    def preprocess(self, pictures: Sequence[Any]) -> Tensor:
         from PIL import Image, ImageOps
         from torchvision.transforms import InterpolationMode, functional
 
-        side, resized = self.how["side_px"], self.how["resized_px"]
-        if self.how["interpolation"] == "tensor":  # the middle square of each, by torch
+        side, resized = self.preprocessing["side_px"], self.preprocessing["resized_px"]
+        if self.preprocessing["interpolation"] == "tensor":  # the middle square of each, by torch
             squares = [functional.center_crop(picture, [min(picture.size)]) for picture in pictures]
             pixels = [functional.pil_to_tensor(square)[None].float() for square in squares]
             how = {"mode": "bilinear", "antialias": True, "align_corners": False}
@@ -106,7 +106,7 @@ class ImageEncoder(nn.Module):
             fit = Image.Resampling.BILINEAR
             small = [ImageOps.fit(picture, (side, side), fit) for picture in pictures]
             return torch.stack([functional.pil_to_tensor(p) for p in small]).float() / 255
-        mode = InterpolationMode(self.how["interpolation"])
+        mode = InterpolationMode(self.preprocessing["interpolation"])
         small = [functional.resize(picture, [resized], mode) for picture in pictures]
         small = [functional.pil_to_tensor(functional.center_crop(p, [side])) for p in small]
         return torch.stack(small).float() / 255
@@ -159,7 +159,7 @@ class TextEncoder(nn.Module):
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        self.how, base = config["preprocessing"], config["base"]
+        self.preprocessing, base = config["preprocessing"], config["base"]
         settings = {"attn_implementation": "sdpa", "dtype": torch.float32}
         if base:
             self.net = AutoModel.from_pretrained(
@@ -170,7 +170,7 @@ class TextEncoder(nn.Module):
             self.net = AutoModel.from_config(shape, **settings)
         if getattr(self.net, "pooler", None) is not None:
             self.net.pooler = None  # an answering layer: the mean does not need it
-        self.pieces = load_tokenizer(folder / "encoder", self.how["max_tokens"])
+        self.tokenize = load_tokenizer(folder / "encoder", self.preprocessing["max_tokens"])
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
@@ -178,9 +178,14 @@ class TextEncoder(nn.Module):
         weight = mask[:, :, None].to(states.dtype)
         return F.normalize((states * weight).sum(1) / weight.sum(1), dim=1)
 
-    def ready(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        rows = [torch.tensor(row) for row in self.pieces([self.how["prefix"] + t for t in texts])]
-        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.how["pad"])
+    def preprocess(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        rows = [
+            torch.tensor(row)
+            for row in self.tokenize([self.preprocessing["prefix"] + t for t in texts])
+        ]
+        ids = nn.utils.rnn.pad_sequence(
+            rows, batch_first=True, padding_value=self.preprocessing["pad"]
+        )
         lengths = torch.tensor([len(row) for row in rows])
         return ids, torch.arange(ids.shape[1])[None] < lengths[:, None]
 

@@ -19,34 +19,34 @@ class Network:
     """Takes RGB pictures (PIL) or texts, hands back probabilities, float (n, labels)."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        self.numbers = load_file(folder / "model.safetensors")
-        self.ready = config["preprocessing"]
+        self.weights = load_file(folder / "model.safetensors")
+        self.preprocessing = config["preprocessing"]
         if config["modality"] == "images":
-            self.scores = self._of_picture
+            self.score = self._score_image
         else:
             words = json.loads((folder / "words.json").read_text("utf-8"))
-            self.places = {word: place for place, word in enumerate(words)}
-            self.scores = self._of_text
-        if len(self.numbers["bias"]) != len(config["labels"]):
+            self.vocabulary = {word: place for place, word in enumerate(words)}
+            self.score = self._score_text
+        if len(self.weights["bias"]) != len(config["labels"]):
             raise BadFiles("model.safetensors does not belong to config.json. Unpack the zip anew.")
 
     def __call__(self, examples: list) -> np.ndarray:
-        scores = np.stack([self.scores(example) for example in examples])
+        scores = np.stack([self.score(example) for example in examples])
         scores = np.exp(scores - scores.max(1, keepdims=True))
         return scores / scores.sum(1, keepdims=True)
 
-    def _of_picture(self, picture: Any) -> np.ndarray:
-        side = self.ready["side_px"]
+    def _score_image(self, picture: Any) -> np.ndarray:
+        side = self.preprocessing["side_px"]
         pixels = np.asarray(picture.resize((side, side)), dtype=np.float32).ravel() / 255
-        return self.numbers["weight"] @ pixels + self.numbers["bias"]
+        return self.weights["weight"] @ pixels + self.weights["bias"]
 
-    def _of_text(self, text: str) -> np.ndarray:
+    def _score_text(self, text: str) -> np.ndarray:
         """TF-IDF of words and pairs of words: 1 + log of the count, by how rare each is."""
         words = re.findall(r"\b\w\w+\b", text.lower())
         pairs = [" ".join(pair) for pair in pairwise(words)]
-        counts = Counter(self.places[w] for w in (*words, *pairs) if w in self.places)
+        counts = Counter(self.vocabulary[w] for w in (*words, *pairs) if w in self.vocabulary)
         places = np.fromiter(counts, int, len(counts))
         values = 1 + np.log(np.fromiter(counts.values(), float, len(counts)))
-        values *= self.numbers["idf"][places]
+        values *= self.weights["idf"][places]
         values /= max(np.linalg.norm(values), 1e-12)
-        return self.numbers["weight"][:, places] @ values + self.numbers["bias"]
+        return self.weights["weight"][:, places] @ values + self.weights["bias"]

@@ -173,7 +173,7 @@ class ResourceRequest(NamedTuple):
     cpus: float
     gpus: float
 
-    def of(self, nodes: Iterable[dict[str, float]]) -> int:
+    def count_fitting(self, nodes: Iterable[dict[str, float]]) -> int:
         """How many such runs the nodes, given by their resources, can make at once."""
         count = 0
         for node in nodes:

@@ -68,12 +68,12 @@ def run_coordinator(name: str, tell: dict[str, Any]) -> None:
     while not gone.is_set():
         if time.monotonic() - looked > NODE_CHECK_SECONDS:
             looked = time.monotonic()
-            if not fleet.lives():
+            if not fleet.is_alive():
                 break
-            fleet.look()
-            if not fleet.slots.count:
-                said = report_unschedulable(kept, fleet.ask, said)
-            tell |= {"ready": fleet.slots.count > 0, "places": fleet.slots.count}
+            fleet.refresh()
+            if not fleet.slots.total:
+                said = report_unschedulable(kept, fleet.resources, said)
+            tell |= {"ready": fleet.slots.total > 0, "places": fleet.slots.total}
         if not _start_next_job(kept, name, fleet, gone):
             time.sleep(IDLE_SECONDS)
     logging.error("The Ray cluster was lost. Thaw looks for it again; what ran goes on then.")
@@ -96,7 +96,7 @@ def _preload() -> None:
 
 def _start_next_job(kept: Store, name: str, fleet: RayExecutor, gone: threading.Event) -> bool:
     """Begins the next job, where there is one and a place for it."""
-    if not fleet.slots.take():
+    if not fleet.slots.acquire():
         return False
     claimed = None
     try:
@@ -104,7 +104,7 @@ def _start_next_job(kept: Store, name: str, fleet: RayExecutor, gone: threading.
     except SQLAlchemyError:  # locked, or the disk is full: that passes
         logging.exception("A job could not be claimed.")
     if claimed is None:
-        fleet.slots.give()
+        fleet.slots.release()
         return False
     threading.Thread(target=_execute, args=(kept, claimed, fleet, gone), daemon=True).start()
     return True
@@ -112,14 +112,14 @@ def _start_next_job(kept: Store, name: str, fleet: RayExecutor, gone: threading.
 
 def _execute(kept: Store, claimed: Run, fleet: RayExecutor, gone: threading.Event) -> None:
     try:
-        for _ in execute(kept, claimed.id, claimed.plan, fleet.perform, run_dir(claimed.id)):
+        for _ in execute(kept, claimed.id, claimed.plan, fleet.run_job, run_dir(claimed.id)):
             pass
     except ClusterLost:
         gone.set()
     except Exception:  # the database, most likely: the run is buried by its heart
         logging.exception("A job could not be written.")
     finally:
-        fleet.slots.give()
+        fleet.slots.release()
 
 
 def _has_waiting_jobs(kept: Store) -> bool:
@@ -149,9 +149,9 @@ def _notify_waiting(kept: Store, text: str) -> None:
         with kept.engine.connect() as sql:
             keys = sql.scalars(select(runs.c.id).where(_is_waiting())).all()
         for key in keys:
-            told = [event for _, event in kept.events(key)]
+            told = [event for _, event in kept.read_events(key)]
             if not told or getattr(told[-1], "text", "") != text:
-                kept.append(key, [Notice(text, _last_seconds(told), limits=False)])
+                kept.append(key, [Notice(text, _last_seconds(told), is_limitation=False)])
     except SQLAlchemyError:
         logging.exception("Those who wait could not be told.")
 
@@ -167,13 +167,13 @@ def requeue_runs(kept: Store, worker: str) -> None:
             kept.append(key, [cancelled := JobCancelled(0.0)])
             resume.discard_checkpoint(kept, key, cancelled)
             continue
-        told = [event for _, event in kept.events(key)]
+        told = [event for _, event in kept.read_events(key)]
         if (
             sum(getattr(event, "text", "") == COORDINATOR_ENDED_TEXT for event in told)
             >= MAX_RETRIES
         ):
             continue
-        kept.append(key, [Notice(COORDINATOR_ENDED_TEXT, _last_seconds(told), limits=False)])
+        kept.append(key, [Notice(COORDINATOR_ENDED_TEXT, _last_seconds(told), is_limitation=False)])
         with kept.engine.begin() as sql:
             waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
             sql.execute(waits.values(state=QUEUED, worker=None))
@@ -185,6 +185,6 @@ def _last_seconds(told: Sequence[Event]) -> float:
 
 def _is_waiting() -> Any:
     """Of a job: it waits, for a process such as this."""
-    heavy = runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.heavy])
+    heavy = runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.needs_torch])
     here = runs.c.machine.is_(None) | (runs.c.machine == data_dir_id())
     return (runs.c.state == QUEUED) & heavy & here

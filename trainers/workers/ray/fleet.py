@@ -89,23 +89,23 @@ class Slots:
     """How many runs the cluster can make at once, and how many of these places are taken."""
 
     def __init__(self, waiting: Callable[[], bool] = lambda: False) -> None:
-        self.count = self.taken = 0
-        self._waiting = waiting
+        self.total = self.used = 0
+        self._has_waiting_jobs = waiting
         self._lock = threading.Lock()
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         with self._lock:
-            free = self.taken < self.count
-            self.taken += free
+            free = self.used < self.total
+            self.used += free
             return free
 
-    def spare(self) -> bool:
+    def acquire_spare(self) -> bool:
         """Takes a place beside one's own, where no other visitor waits for it."""
-        return self.taken < self.count and not self._waiting() and self.take()
+        return self.used < self.total and not self._has_waiting_jobs() and self.acquire()
 
-    def give(self) -> None:
+    def release(self) -> None:
         with self._lock:
-            self.taken -= 1
+            self.used -= 1
 
 
 _abandon_signal: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
@@ -118,30 +118,32 @@ class RayExecutor:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
-        self.ray, self.on, self.slots = ray, On, slots
-        self.hold, self._packing = shipping.ObjectStoreCache(ray.put), threading.Lock()
-        self._other_torch: set[str] = set()  # nodes
-        self.look()
-        self.task = ray.remote(node.run_task)
+        self.ray, self.node_affinity, self.slots = ray, On, slots
+        self.object_cache, self._pack_lock = shipping.ObjectStoreCache(ray.put), threading.Lock()
+        self._mismatched_nodes: set[str] = set()  # nodes
+        self.refresh()
+        self.remote_task = ray.remote(node.run_task)
         here = On(ray.get_runtime_context().get_node_id(), soft=False)
         ears = ray.remote(node.StopSignal)
-        self.ears = ears.options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
+        self.stop_signal = ears.options(
+            num_cpus=0, max_restarts=-1, scheduling_strategy=here
+        ).remote()
 
     # --- the nodes ------------------------------------------------------------------------------
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """At how many nodes there are, and what need not be held any more."""
         nodes = cluster.list_alive_nodes().values()
-        self.ask = cluster.get_resource_request(nodes)
-        self.slots.count = self.ask.of(nodes)
-        with self._packing:
-            self.hold.let_go()
+        self.resources = cluster.get_resource_request(nodes)
+        self.slots.total = self.resources.count_fitting(nodes)
+        with self._pack_lock:
+            self.object_cache.evict()
 
     @property
-    def at_once(self) -> int:
-        return max(1, self.slots.count)
+    def max_concurrent(self) -> int:
+        return max(1, self.slots.total)
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         try:
             return self.ray.is_initialized() and bool(cluster.list_alive_nodes())
         except Exception:  # of many kinds
@@ -149,48 +151,48 @@ class RayExecutor:
 
     def warm_up(self) -> None:
         """Has every node import what its first run would wait for; waits for the first."""
-        ask = self.ask
+        ask = self.resources
         warm = self.ray.remote(node.warm_up).options(
             num_cpus=ask.cpus, num_gpus=ask.gpus, max_retries=0, scheduling_strategy="SPREAD"
         )
-        warming = [warm.remote(int(ask.cpus)) for _ in range(self.slots.count)]
+        warming = [warm.remote(int(ask.cpus)) for _ in range(self.slots.total)]
         if warming:
             self.ray.wait(warming, timeout=60)
 
     # --- one job --------------------------------------------------------------------------------
 
-    def perform(
+    def run_job(
         self, job: Any, *, stop: Callable[[], bool], folder: Path | None = None
     ) -> Iterator[Event | None]:
         """As `trainers.jobs.run_job`."""
-        if jobs.kind_of(job) in LOCAL_KINDS or not jobs.KINDS[jobs.kind_of(job)].heavy:
+        if jobs.kind_of(job) in LOCAL_KINDS or not jobs.KINDS[jobs.kind_of(job)].needs_torch:
             return jobs.run_job(job, stop=stop, folder=folder)
-        return self._whole(job, stop, folder)
+        return self._run_job(job, stop, folder)
 
-    def _whole(
+    def _run_job(
         self, job: Any, stop: Callable[[], bool], folder: Path | None
     ) -> Iterator[Event | None]:
-        for event in self._lasting(node.run_job, job, stop, folder, known=True):
+        for event in self._run_with_retries(node.run_job, job, stop, folder, known=True):
             if (
                 isinstance(job, DataCheck)
                 and isinstance(event, JobDone)
                 and job.data.startswith("own-")
             ):
-                uploads.save_check(job.data, event.found)
+                uploads.save_check(job.data, event.result)
             yield event
 
     def run(
         self, plan: Plan, *, stop: Callable[[], bool], shared: Any, folder: Path | None = None
     ) -> Iterator[Event | None]:
         call = partial(node.run_plan, tests=shared.tests)
-        return self._lasting(call, plan, stop, folder)
+        return self._run_with_retries(call, plan, stop, folder)
 
-    def elsewhere(
+    def submit(
         self, work: Callable, about: Any, *, stop: Callable[[], bool]
     ) -> Generator[Event | None, None, Any]:
-        return self._lasting(partial(node.run_subtask, work), about, stop, None)
+        return self._run_with_retries(partial(node.run_subtask, work), about, stop, None)
 
-    def _lasting(
+    def _run_with_retries(
         self,
         call: node.TaskFunction,
         about: Any,
@@ -201,7 +203,7 @@ class RayExecutor:
     ) -> Generator[Event | None, None, Any]:
         """What `call` tells, whatever nodes are lost meanwhile; what it hands back."""
         run = folder.name if folder else ""
-        told = [event for _, event in retry(lambda: get_store().events(run))] if run else []
+        told = [event for _, event in retry(lambda: get_store().read_events(run))] if run else []
         once = EventDeduplicator(told)
         # A coordinator before this one had begun it already.
         lost = any(isinstance(event, RunStarted) for event in told)
@@ -212,28 +214,28 @@ class RayExecutor:
                 if times > MAX_RETRIES:
                     raise RemoteError(RETRIES_EXHAUSTED_TEXT)
                 yield restart_notice(why, folder, once.seconds)
-            stream = self._once(call, about, stop, folder, known=known)
+            stream = self._run_once(call, about, stop, folder, known=known)
             try:
                 while True:
                     try:
                         event = next(stream)
                     except StopIteration as end:
                         return end.value
-                    if event is None or (event := once.new(event)):
+                    if event is None or (event := once.deduplicate(event)):
                         yield event
             except self.ray.exceptions.OutOfMemoryError:
                 raise MemoryError from None
             except self.ray.exceptions.RayError as error:
-                if not self.lives():
+                if not self.is_alive():
                     raise ClusterLost from error
-                if text := self._no_use(error):
+                if text := self._describe_permanent_error(error):
                     raise RemoteError(text) from error
                 logging.warning("A node was lost: %s", str(error).splitlines()[0])
                 lost, why, times = True, NODE_LOST_TEXT, times + 1
             finally:
                 stream.close()
 
-    def _once(
+    def _run_once(
         self,
         call: node.TaskFunction,
         about: Any,
@@ -246,69 +248,76 @@ class RayExecutor:
         if getattr(about, "backbone", ""):  # a node has no name of its own for what is newest
             about = replace(about, backbone=backbones.pin_revision(about.backbone))
         run, token = folder.name if folder else "", secrets.token_hex(8)
-        with self._packing:
-            parcels = self.hold.pack(shipping.list_needed_files(about, run, known=known))
+        with self._pack_lock:
+            parcels = self.object_cache.pack(shipping.list_needed_files(about, run, known=known))
         cards = getattr(about, "approach", "") != "simple"
         while True:
-            ask = self.ask
-            task = self.task.options(
+            ask = self.resources
+            task = self.remote_task.options(
                 num_cpus=ask.cpus,
                 num_gpus=cards * ask.gpus,
                 max_retries=0,
                 num_returns="streaming",
             )
-            stream = task.remote(call, about, run, parcels, self.ears, token, int(ask.cpus))
+            stream = task.remote(call, about, run, parcels, self.stop_signal, token, int(ask.cpus))
             where = ""
             try:
-                if where := (yield from self._placed(stream, ask)):
-                    return (yield from self._heard(stream, where, token, stop, run))
+                if where := (yield from self._wait_for_placement(stream, ask)):
+                    return (yield from self._relay_messages(stream, where, token, stop, run))
             finally:
-                self._end(stream, token, where)
+                self._end_task(stream, token, where)
 
-    def _placed(
+    def _wait_for_placement(
         self, stream: Any, ask: cluster.ResourceRequest
     ) -> Generator[Event | None, None, str]:
         """Waits until the task has begun: on which node. "" where the cluster is another by now,
         in which there may never be what was asked for."""
         began = looked = time.monotonic()
         said = False
-        while not self._comes(stream):
+        while not self._poll(stream):
             yield None
             now = time.monotonic()
             if now - looked > NODE_CHECK_SECONDS:
                 looked = now
-                self.look()
-            if ask != self.ask:
+                self.refresh()
+            if ask != self.resources:
                 return ""
             if now - began > PLACEMENT_NOTICE_SECONDS and not said:
                 said = True
                 yield Notice(
-                    CLUSTER_BUSY_TEXT if self.slots.count else NO_NODE_TEXT, 0.0, limits=False
+                    CLUSTER_BUSY_TEXT if self.slots.total else NO_NODE_TEXT,
+                    0.0,
+                    is_limitation=False,
                 )
         there: node.TaskStarted = self.ray.get(next(stream), timeout=GET_TIMEOUT_SECONDS)
-        if there.torch != (here := version("torch")) and there.node not in self._other_torch:
-            self._other_torch.add(there.node)
-            logging.warning("Node %s has torch %s, here is %s.", there.node, there.torch, here)
-        return there.node
+        if (
+            there.torch_version != (here := version("torch"))
+            and there.node_id not in self._mismatched_nodes
+        ):
+            self._mismatched_nodes.add(there.node_id)
+            logging.warning(
+                "Node %s has torch %s, here is %s.", there.node_id, there.torch_version, here
+            )
+        return there.node_id
 
-    def _comes(self, stream: Any) -> bool:
+    def _poll(self, stream: Any) -> bool:
         """Whether there is something new, after a moment. Raises `Abandoned`."""
         if (over := _abandon_signal.get()) and over.is_set():
             raise RunAbandoned
         return bool(self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)[0])
 
-    def _heard(
+    def _relay_messages(
         self, stream: Any, where: str, token: str, stop: Callable[[], bool], run: str
     ) -> Generator[Event | None, None, Any]:
         asked = 0.0
         while True:
             if stop() and time.monotonic() - asked > 1:  # again: the ears may have been replaced
                 asked = time.monotonic()
-                self.ears.ask.remote(token, "stop")
-            if not self._comes(stream):
+                self.stop_signal.set_request.remote(token, "stop")
+            if not self._poll(stream):
                 yield None
                 continue
-            message = yield from self._fetched(next(stream), where)
+            message = yield from self._fetch_message(next(stream), where)
             match message:
                 case Event():
                     yield message
@@ -319,7 +328,7 @@ class RayExecutor:
                 case node.TaskError():
                     raise _to_exception(message, run)
 
-    def _fetched(self, message: Any, where: str) -> Generator[None, None, Any]:
+    def _fetch_message(self, message: Any, where: str) -> Generator[None, None, Any]:
         """The message itself: a large one has to come from its node, which may be gone by now.
         That of one that lives is waited for as long as Ray does."""
         looked = time.monotonic()
@@ -331,7 +340,7 @@ class RayExecutor:
                     raise self.ray.exceptions.NodeDiedError("What it sent did not come.")
         return self.ray.get(message, timeout=GET_TIMEOUT_SECONDS)
 
-    def _no_use(self, error: Exception) -> str:
+    def _describe_permanent_error(self, error: Exception) -> str:
         """What to say of an error that another node would not mend; "" where one was lost."""
         kinds = self.ray.exceptions
         cause = getattr(error, "cause", None) or error
@@ -343,26 +352,29 @@ class RayExecutor:
             return NODE_UNFIT_TEXT.format(why=why)
         return ""
 
-    def _end(self, stream: Any, token: str, where: str) -> None:
+    def _end_task(self, stream: Any, token: str, where: str) -> None:
         """Sees to it that the task is over: it hears Cancel, or its process on the node `where` is
         ended, and what that left there removed."""
         try:
-            self.ears.ask.remote(token, "cancel")
+            self.stop_signal.set_request.remote(token, "cancel")
             over = [stream.completed()]
             if not self.ray.wait(over, timeout=CANCEL_TIMEOUT_SECONDS, fetch_local=False)[0]:
                 self.ray.cancel(stream, force=True)
                 if where:
-                    there = {"num_cpus": 0, "scheduling_strategy": self.on(where, soft=False)}
+                    there = {
+                        "num_cpus": 0,
+                        "scheduling_strategy": self.node_affinity(where, soft=False),
+                    }
                     self.ray.remote(shipping.clean_sandboxes).options(**there).remote(
                         SANDBOX_CLEANUP_SECONDS
                     )
-            self.ears.forget.remote(token)
+            self.stop_signal.discard.remote(token)
         except Exception:  # no cluster, no task
             logging.debug("A task could not be ended.", exc_info=True)
 
     # --- several --------------------------------------------------------------------------------
 
-    def together(
+    def map_streams(
         self, streams: Sequence[Callable[[], Iterator[Any]]]
     ) -> Iterator[tuple[int, Any] | None]:
         """As many at once as there are places that nobody else waits for; one at the least."""
@@ -371,7 +383,7 @@ class RayExecutor:
         try:
             while waiting or threads:
                 # The first has one's own place, each other one that was to spare.
-                while waiting and (not threads or self.slots.spare()):
+                while waiting and (not threads or self.slots.acquire_spare()):
                     number, begin = waiting.popleft()
                     given = (number, begin, heard, over)
                     threads[number] = threading.Thread(
@@ -388,7 +400,7 @@ class RayExecutor:
                     continue
                 del threads[number]
                 if threads:  # given back, and taken again unless somebody came meanwhile
-                    self.slots.give()
+                    self.slots.release()
                 if error:
                     raise error
         finally:
@@ -396,7 +408,7 @@ class RayExecutor:
             for thread in threads.values():
                 thread.join()
             for _ in range(len(threads) - 1):
-                self.slots.give()
+                self.slots.release()
 
 
 def _consume_stream(
@@ -451,6 +463,6 @@ def connect_executor() -> RayExecutor:
 
     cluster.connect(get_worker_count())
     fleet = RayExecutor(Slots())
-    fleet.slots.take()
+    fleet.slots.acquire()
     executor.set_executor(fleet)
     return fleet

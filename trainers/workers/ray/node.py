@@ -29,8 +29,8 @@ CHECKPOINT_INTERVAL_SECONDS, CHECKPOINT_TIME_FRACTION = (
 class TaskStarted(NamedTuple):
     """The task has its place: the first that it says, before anything is imported or read."""
 
-    node: str  # Ray's id of it
-    torch: str  # its version there
+    node_id: str  # Ray's id of it
+    torch_version: str  # its version there
 
 
 class TaskResult(NamedTuple):
@@ -50,17 +50,17 @@ class StopSignal:
     """Hears who is to stop. An actor beside the app, which nodes ask."""
 
     def __init__(self) -> None:
-        self.asked: dict[str, str] = {}
+        self.requests: dict[str, str] = {}
 
-    def ask(self, token: str, what: str) -> None:
+    def set_request(self, token: str, what: str) -> None:
         """`what`: "stop", with a score, or "cancel"."""
-        self.asked[token] = what
+        self.requests[token] = what
 
-    def heard(self, token: str) -> str:
-        return self.asked.get(token, "")
+    def get_request(self, token: str) -> str:
+        return self.requests.get(token, "")
 
-    def forget(self, token: str) -> None:
-        self.asked.pop(token, None)
+    def discard(self, token: str) -> None:
+        self.requests.pop(token, None)
 
 
 def run_job(job: Any, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
@@ -76,7 +76,7 @@ def run_plan(
     from trainers.training.run import run
 
     shared = ComputationCache()
-    shared.tests = tests
+    shared.test_count = tests
     return run(plan, stop=stop, folder=folder, shared=shared)
 
 
@@ -123,7 +123,7 @@ def run_task(
     try:
         with sandbox(parcels, ray.get) as place, listening:
             folder = run_dir(run) if run else None
-            given = {"stop": listening.stop.is_set, "folder": folder}
+            given = {"stop": listening.stop_requested.is_set, "folder": folder}
             yield from _relay_events(call(about, **given), place, parcels, folder, listening)
     except ray.exceptions.RayError:  # of what was to come here; remote.py has words for it
         raise
@@ -144,7 +144,7 @@ def _relay_events(
     standing = folder and _CheckpointSender(folder / CHECKPOINT_FILE, place)
     stepped = 0.0
     try:
-        while not listening.cancel.is_set():
+        while not listening.cancel_requested.is_set():
             try:
                 event = next(stream)
             except StopIteration as end:
@@ -159,7 +159,7 @@ def _relay_events(
                 yield from list_artifacts(place, parcels)
             yield event
             if standing:
-                yield from standing.news()
+                yield from standing.read_new()
     finally:
         if hasattr(stream, "close"):
             stream.close()
@@ -170,52 +170,58 @@ class _CheckpointSender:
 
     def __init__(self, file: Path, place: Path) -> None:
         self.file, self.name = file, file.relative_to(place).as_posix()
-        self.known = self._changed()
-        self.next = 0.0
+        self.last_mtime = self._read_mtime()
+        self.next_send_time = 0.0
 
-    def _changed(self) -> int:
+    def _read_mtime(self) -> int:
         try:
             return self.file.stat().st_mtime_ns
         except OSError:
             return 0
 
-    def news(self) -> Iterator[Artifact]:
+    def read_new(self) -> Iterator[Artifact]:
         began = time.monotonic()
-        if began < self.next or (changed := self._changed()) == self.known or not changed:
+        if (
+            began < self.next_send_time
+            or (changed := self._read_mtime()) == self.last_mtime
+            or not changed
+        ):
             return
-        self.known = changed
+        self.last_mtime = changed
         yield Artifact(self.name, np.fromfile(self.file, np.uint8))
         now = time.monotonic()
-        self.next = now + max(CHECKPOINT_INTERVAL_SECONDS, (now - began) / CHECKPOINT_TIME_FRACTION)
+        self.next_send_time = now + max(
+            CHECKPOINT_INTERVAL_SECONDS, (now - began) / CHECKPOINT_TIME_FRACTION
+        )
 
 
 class _StopPoller:
     """Asks beside the work whether it is to stop."""
 
     def __init__(self, ask: Callable[[], str]) -> None:
-        self.ask = ask
-        self.stop, self.cancel = threading.Event(), threading.Event()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self.get_request = ask
+        self.stop_requested, self.cancel_requested = threading.Event(), threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
 
-    def _listen(self) -> None:
-        while not self._over.wait(STOP_POLL_SECONDS):
+    def _poll(self) -> None:
+        while not self._closed.wait(STOP_POLL_SECONDS):
             try:
-                heard = self.ask()
+                heard = self.get_request()
             except Exception:  # the ears are away for a moment, or for good: then the task ends
                 logging.debug("Nobody says whether to stop.", exc_info=True)
                 continue
             if heard:
-                self.stop.set()
+                self.stop_requested.set()
             if heard == "cancel":
-                self.cancel.set()
+                self.cancel_requested.set()
 
     def __enter__(self) -> "_StopPoller":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._closed.set()
         self._thread.join(timeout=STOP_POLL_SECONDS)
 
 

@@ -44,7 +44,7 @@ class SourceFile(NamedTuple):
     """A file that a job needs."""
 
     path: Path
-    under: str  # a key of PLACES
+    root: str  # a key of PLACES
     name: str  # below that, with /
     private: bool  # a visitor's own, or made of it
 
@@ -52,12 +52,12 @@ class SourceFile(NamedTuple):
 class FileRef(NamedTuple):
     """The same on its way."""
 
-    under: str
+    root: str
     name: str
     private: bool
     size: int
     digest: str  # of what it holds; "" of what is private
-    bytes: Any  # in the object store
+    object_ref: Any  # in the object store
 
 
 ROOTS: dict[str, Callable[[], Path]] = {
@@ -96,8 +96,10 @@ def _list_folder(folder: Path, name: str, private: bool) -> Iterator[SourceFile]
 
 
 def _list_weights(row: backbones.Backbone) -> Iterator[SourceFile]:
-    if row.file and cache.is_downloaded(row):
-        yield SourceFile(cache.torch_hub_path() / row.file, "torch", row.file, False)
+    if row.weights_file and cache.is_downloaded(row):
+        yield SourceFile(
+            cache.torch_hub_path() / row.weights_file, "torch", row.weights_file, False
+        )
     if row.repo and (snapshot := cache.find_snapshot(row)):
         below = snapshot.relative_to(cache.hf_hub_path()).as_posix()
         for file in sorted(snapshot.rglob("*")):
@@ -112,44 +114,44 @@ class ObjectStoreCache:
 
     def __init__(self, put: Callable[[np.ndarray], Any]) -> None:
         self.put = put
-        self._held: OrderedDict[tuple, FileRef] = OrderedDict()
+        self._refs: OrderedDict[tuple, FileRef] = OrderedDict()
 
     def pack(self, files: Iterator[SourceFile]) -> list[FileRef]:
         """The files as parcels; one that was deleted in this moment is left out."""
-        return [parcel for file in files if (parcel := self._parcel(file))]
+        return [parcel for file in files if (parcel := self._file_ref(file))]
 
-    def _parcel(self, file: SourceFile) -> FileRef | None:
+    def _file_ref(self, file: SourceFile) -> FileRef | None:
         try:
             about = file.path.stat()
             key = file.path, about.st_mtime_ns, about.st_size, about.st_ino
-            if key not in self._held:
+            if key not in self._refs:
                 found = np.fromfile(file.path, np.uint8)
                 digest = "" if file.private else hashlib.blake2b(found, digest_size=16).hexdigest()
-                self._held[key] = FileRef(*file[1:], len(found), digest, self.put(found))
+                self._refs[key] = FileRef(*file[1:], len(found), digest, self.put(found))
         except OSError:
             return None
-        self._held.move_to_end(key)
-        return self._held[key]
+        self._refs.move_to_end(key)
+        return self._refs[key]
 
-    def let_go(self) -> None:
+    def evict(self) -> None:
         """Of what was deleted or changed, and of the longest unused beyond `MOST_BYTES`."""
         taken = 0
-        for key in reversed(list(self._held)):
+        for key in reversed(list(self._refs)):
             path, mtime, *_ = key
-            taken += self._held[key].size
+            taken += self._refs[key].size
             try:
                 same = path.stat().st_mtime_ns == mtime
             except OSError:
                 same = False
             if not same or taken > MAX_OBJECT_STORE_BYTES:
-                del self._held[key]
+                del self._refs[key]
 
 
 class Artifact(NamedTuple):
     """A file that a job left on a node."""
 
     name: str  # below the home of the run
-    bytes: np.ndarray  # uint8
+    data: np.ndarray  # uint8
 
 
 def save_artifact(left: Artifact, run: str) -> None:
@@ -160,9 +162,9 @@ def save_artifact(left: Artifact, run: str) -> None:
     if "/" in name or name in ("", ".", ".."):
         raise ValueError(f"A node sent a file called {left.name!r}.")
     if kind == "features" and not is_deleted(below):
-        import_file(below, name, left.bytes)
+        import_file(below, name, left.data)
     elif kind == "runs" and below == run:
-        write(left.bytes, run_dir(run) / name)
+        write(left.data, run_dir(run) / name)
 
 
 def write(data: np.ndarray, file: Path) -> None:
@@ -225,19 +227,19 @@ def clean_sandboxes(seconds: float) -> None:
 def _materialize(
     parcel: FileRef, get: Callable[[Any], np.ndarray], place: Path, carried: Path
 ) -> None:
-    if parcel.under != "home":
-        file = ROOTS[parcel.under]() / parcel.name
+    if parcel.root != "home":
+        file = ROOTS[parcel.root]() / parcel.name
         if not file.is_file() or file.stat().st_size != parcel.size:
-            write(get(parcel.bytes), file)
+            write(get(parcel.object_ref), file)
         return
     file = place / parcel.name
     if parcel.private:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(get(parcel.bytes))
+        file.write_bytes(get(parcel.object_ref))
         return
     kept = carried / parcel.digest
     if not kept.is_file():
-        write(get(parcel.bytes), kept)
+        write(get(parcel.object_ref), kept)
     os.utime(kept)  # so that what is used stays
     file.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -74,7 +74,7 @@ def folders(path: Path, *names: str, each=6) -> Path:
 
 def grouped(sample: uploads.UploadedDataset) -> set[tuple[str, str]]:
     """(class, group) of the examples."""
-    data = sample.data()
+    data = sample.load_splits()
     return {
         (data.classes[label], split.group_names[group])
         for split in (data.train, data.test)
@@ -84,8 +84,8 @@ def grouped(sample: uploads.UploadedDataset) -> set[tuple[str, str]]:
 
 def test_a_column_names_the_group_of_every_text(tmp_path):
     sample = kept(table(tmp_path / "t.csv"), group_column="speech")
-    assert (sample.groups, sample.group_column) == (("dialect", "standard"), 2)
-    test = sample.data().test
+    assert (sample.group_names, sample.group_column) == (("dialect", "standard"), 2)
+    test = sample.load_splits().test
     assert len(test.inputs) == len(test.groups) > 0
     for text, group in zip(test.inputs, test.groups, strict=True):
         dialect = any(word in text for word in ("siller", "thon"))
@@ -95,8 +95,8 @@ def test_a_column_names_the_group_of_every_text(tmp_path):
 
 def test_without_a_word_no_column_is_a_group(tmp_path):
     sample = kept(table(tmp_path / "t.csv"))
-    assert (sample.groups, sample.group_column) == ((), None)
-    assert sample.data().test.groups is None
+    assert (sample.group_names, sample.group_column) == ((), None)
+    assert sample.load_splits().test.groups is None
 
 
 @pytest.mark.parametrize("name", ["speech", "type", "3"])
@@ -105,16 +105,16 @@ def test_the_column_of_the_groups_is_not_taken_for_the_label(tmp_path, name):
     header = ("message", "wish", "type" if name == "type" else "speech")
     given = [(text, f"{label} {n % 3}", group) for n, (text, label, group) in enumerate(rows())]
     sample = kept(table(tmp_path / "t.csv", given, header), group_column=name)
-    assert sample.text_and_label == (0, 1)
-    assert sample.groups == ("dialect", "standard")
+    assert sample.text_label_columns == (0, 1)
+    assert sample.group_names == ("dialect", "standard")
 
 
 def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
     """A run that was brought in from a file may name the data of another on the same server."""
-    run = get_store().find(
+    run = get_store().get_run(
         finished(kept(table(tmp_path / "t.csv"), group_column="3").key, "simple")
     )
-    told = [event for _, event in get_store().events(run.id)]
+    told = [event for _, event in get_store().read_events(run.id)]
     assert "dialect" in render_report(run, told)
     by_bob = render_report(replace(run, visitor="bob"), told)
     assert "dialect" not in by_bob
@@ -123,10 +123,10 @@ def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
 
 @pytest.mark.parametrize("column", [None, "3"])
 def test_a_card_knows_of_groups_where_the_report_beside_it_does(column, tmp_path):
-    run = get_store().find(
+    run = get_store().get_run(
         finished(kept(table(tmp_path / "t.csv"), group_column=column).key, "simple")
     )
-    told = [event for _, event in get_store().events(run.id)]
+    told = [event for _, event in get_store().read_events(run.id)]
     scores = render_card(run, told, None).partition("## Scores")[2].partition("## Limits")[0]
     assert ("Each group" in render_report(run, told)) == ("report.html" in scores) == bool(column)
     assert ("were not looked at" in scores) == (column is None)
@@ -135,12 +135,12 @@ def test_a_card_knows_of_groups_where_the_report_beside_it_does(column, tmp_path
 def test_a_text_without_a_group_is_kept_and_told_apart(tmp_path):
     given = [(text, label, "" if group == "dialect" else group) for text, label, group in rows()]
     sample = kept(table(tmp_path / "t.csv", given), group_column="speech")
-    assert sample.groups == ("not given", "standard")
+    assert sample.group_names == ("not given", "standard")
 
 
 def test_other_groups_make_no_other_split(tmp_path):
     bare, named = kept(table(tmp_path / "a.csv")), kept(table(tmp_path / "b.csv"), group_column="3")
-    assert bare.data().test.inputs == named.data().test.inputs
+    assert bare.load_splits().test.inputs == named.load_splits().test.inputs
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_column_that_makes_no_groups_is_refused_in_words(tmp_path, column, why
 
 def test_folders_called_class_at_group_are_one_class_with_groups(tmp_path):
     sample = kept(folders(tmp_path / "p.zip", "ants@day", "ants@Night", "bees@day", "bees@night"))
-    assert [name for name, _, _ in sample.counts] == ["ants", "bees"]
+    assert [name for name, _, _ in sample.class_counts] == ["ants", "bees"]
     assert grouped(sample) == {
         (name, group) for name in ("ants", "bees") for group in ("day", "Night")
     }
@@ -169,9 +169,9 @@ def test_folders_called_class_at_group_are_one_class_with_groups(tmp_path):
 
 def test_folders_without_a_group_have_none_and_odd_names_stay_whole(tmp_path):
     sample = kept(folders(tmp_path / "p.zip", "@home", "me@"))
-    assert [name for name, _, _ in sample.counts] == ["@home", "me@"]
-    assert sample.groups == ()
-    assert sample.data().test.groups is None
+    assert [name for name, _, _ in sample.class_counts] == ["@home", "me@"]
+    assert sample.group_names == ()
+    assert sample.load_splits().test.groups is None
 
 
 def test_some_folders_with_a_group_leave_the_others_not_given(tmp_path):
@@ -228,9 +228,11 @@ def test_the_terminal_reads_groups_and_tells_them(tmp_path, capsys):
 
 def test_where_time_was_short_groups_are_those_of_the_examples_that_were_asked(tmp_path):
     sample = kept(table(tmp_path / "t.csv"), group_column="speech")
-    test = sample.data().test
+    test = sample.load_splits().test
     few = PredictionsRecorded(test.labels[:5].tolist(), test.labels[:5].tolist(), [], 1.0)
-    split = load_test_examples(Plan(data=sample.key, approach="simple"), few, sample.data().classes)
+    split = load_test_examples(
+        Plan(data=sample.key, approach="simple"), few, sample.load_splits().classes
+    )
     assert split.groups.tolist() == test.groups[:5].tolist()
 
 

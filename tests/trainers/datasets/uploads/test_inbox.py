@@ -49,7 +49,7 @@ def job(place, title="what came") -> ImportData:
 def data_of(events):
     *_, last = events
     assert isinstance(last, JobDone)
-    return get_dataset(last.found["data"])
+    return get_dataset(last.result["data"])
 
 
 def classes_of(place, names=("ants", "bees")):
@@ -63,7 +63,7 @@ def classes_of(place, names=("ants", "bees")):
 def test_pictures_class_by_class_become_a_sample_of_the_visitor(place):
     inbox.write_listing(place, classes_of(place))
     sample = data_of(import_data(job(place), stop=never))
-    assert [name for name, _, _ in sample.counts] == ["ants", "bees"]
+    assert [name for name, _, _ in sample.class_counts] == ["ants", "bees"]
     assert sample.title == "what came"
     assert sample.visitor == "ann"
     assert [mine.key for mine in uploads.list_uploads("ann")] == [sample.key]

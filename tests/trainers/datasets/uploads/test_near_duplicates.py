@@ -56,7 +56,7 @@ def test_a_copy_of_a_picture_is_found_and_pictures_beside_it_are_not(copy):
 
 @pytest.mark.parametrize("name", ["digits", "vehicles", "cells"])
 def test_pictures_that_are_only_alike_are_not_taken_for_copies(name):
-    data = datasets.get_dataset(name).data(60)
+    data = datasets.get_dataset(name).load_splits(60)
     pictures = [Image.fromarray(picture) for picture in data.train.inputs]
     assert grouped(pictures).tolist() == list(range(len(pictures)))
 
@@ -72,7 +72,7 @@ def test_of_plain_pictures_nothing_is_said():
     [("fashion-mnist-subset.zip", 4), ("blood-cells.zip", 0), ("hymenoptera.zip", 0)],
 )
 def test_real_pictures_that_are_only_alike_are_not_taken_for_copies(name, most, real_data):
-    data = upload(real_data / name).data()
+    data = upload(real_data / name).load_splits()
     pictures = [Image.fromarray(picture) for picture in data.train.inputs]
     assert (grouped(pictures) != np.arange(len(pictures))).sum() <= most
 
@@ -170,7 +170,7 @@ def photos(each: int, copies: Iterable = tuple(COPIES.values())) -> dict[str, by
 def test_near_copies_of_pictures_stay_on_one_side(tmp_path):
     found = upload(zipped(tmp_path / "up.zip", photos(15)))
     learned, tested = sides(found)
-    assert len(found.noted()[1]["near"]) == 2 * (15 + 5 * len(COPIES))
+    assert len(found.read_index()[1]["near"]) == 2 * (15 + 5 * len(COPIES))
     assert len(learned | tested) == 30
     assert not learned & tested
     assert tested
@@ -204,12 +204,12 @@ def test_what_is_nearly_in_the_users_test_is_not_learned(tmp_path):
     close = [text + " ok" for text in test[:7]]
     files = {"train.csv": rows([*train, *close, test[9]]), "test.csv": rows(test)}
     found = upload(foldered(tmp_path / "d", files))
-    assert len(found.data().test.labels) == 40
-    assert {*found.data().train.inputs} == {*train}
+    assert len(found.load_splits().test.labels) == 40
+    assert {*found.load_splits().train.inputs} == {*train}
     told = " ".join(found.notices)
     assert "7 training examples are nearly the same as one in the test" in told
     assert "1 training examples are also in the test" in told
-    about, _ = found.noted()
+    about, _ = found.read_index()
     assert about["twins"] == 8
     assert len(about["twins_shown"]) == 8
 
@@ -221,7 +221,7 @@ def test_a_class_of_near_copies_alone_is_still_tested_and_that_is_said(tmp_path)
         mug = ImageEnhance.Brightness(scene(5000)).enhance(0.9 + at / 100)
         files[f"mug/{at}.png"] = saved(mug, "PNG")
     found = upload(zipped(tmp_path / "up.zip", files))
-    assert [(learn, test) for _, learn, test in found.counts] == [(16, 4)] * 3
+    assert [(learn, test) for _, learn, test in found.class_counts] == [(16, 4)] * 3
     assert any("Nearly all alike: the pictures of mug." in told for told in found.notices)
 
 
@@ -247,7 +247,7 @@ def test_of_more_than_a_run_can_use_a_fixed_share_of_each_class_is_compared(
     else:
         (tmp_path / "t.csv").write_bytes(rows([*texts, *("ok " + t for t in texts)], "aaab"))
         found = upload(tmp_path / "t.csv")
-    data = found.data()
+    data = found.load_splits()
     assert compared == [120]
     learned, tested = sides(found)
     assert not learned & tested

@@ -44,13 +44,13 @@ def upload(path: Path, **settings) -> dataset.UploadedDataset:
             progress = next(reading)
         except StopIteration as end:
             return datasets.get_dataset(f"own-{end.value}")
-        assert 0 <= progress.share <= 1
+        assert 0 <= progress.fraction <= 1
         assert progress.text
 
 
 def everything(sample: dataset.UploadedDataset) -> list[tuple]:
     """(example, class) of all that was kept."""
-    data = sample.data()
+    data = sample.load_splits()
     return [
         (example, data.classes[label])
         for split in (data.train, data.test)
@@ -184,11 +184,11 @@ def test_columns_can_be_named_or_numbered(tmp_path):
     ]
     path = tmp_path / "table.csv"
     path.write_text(delimited(rows=rows, header=("title", "text", "stars", "label")))
-    assert upload(path).data().classes == ("x", "y")
+    assert upload(path).load_splits().classes == ("x", "y")
     by_name = upload(path, text_column="Title", label_column="stars")
-    assert by_name.data().classes == ("0", "1", "2")
+    assert by_name.load_splits().classes == ("0", "1", "2")
     assert sorted(everything(by_name)) == sorted((row[0], str(row[2])) for row in rows)
-    assert upload(path, label_column="3").data().classes == ("0", "1", "2")
+    assert upload(path, label_column="3").load_splits().classes == ("0", "1", "2")
     with pytest.raises(BadUpload, match=r"no label column 'nope'\. There are: title, text, stars"):
         upload(path, label_column="nope")
 
@@ -208,7 +208,7 @@ def test_tables_called_train_val_and_test_are_the_users_split(packed, tmp_path):
     found = upload(
         zipped(tmp_path / "d.zip", files) if packed else foldered(tmp_path / "in", files)
     )
-    data = found.data()
+    data = found.load_splits()
     assert len(data.train.labels) == 2 * len(ROWS)
     assert sorted(data.test.inputs) == sorted(
         f"{text} {unlike(99 + n)}" for n, (text, _) in enumerate(ROWS)
@@ -244,7 +244,7 @@ def test_class_folders_are_found_wherever_they_lie(layout, packed, tmp_path):
     found = upload(
         zipped(tmp_path / "up.zip", files) if packed else foldered(tmp_path / "up", files)
     )
-    data = found.data()
+    data = found.load_splits()
     assert data.classes == ("Blue", "Red")
     assert len(data.test.labels) == (8 if own_split else 4)
     assert len(data.train.labels) + len(data.test.labels) == 24
@@ -329,7 +329,7 @@ def test_a_photo_of_a_telephone_is_made_small_and_loses_what_it_tells(tmp_path, 
 def test_heic_has_a_limit_of_its_own(most, kept, tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MAX_HEIF_PX", most)
     found = upload(beside("red/a.heic", picture(kind="HEIF", size=(40, 30)))(tmp_path))
-    assert sum(learn + test for _, learn, test in found.counts) == kept
+    assert sum(learn + test for _, learn, test in found.class_counts) == kept
 
 
 def test_no_other_of_pils_decoders_is_ever_tried():
@@ -854,12 +854,12 @@ def test_what_is_odd_is_read_sensibly(name, tmp_path):
     found = upload(path)
     assert time.process_time() - began < SECONDS
     assert {file for file in tmp_path.rglob("*") if "home" not in file.parts} == before
-    assert sum(learn + test for _, learn, test in found.counts) == count
-    assert classes is None or {kind for kind, _, _ in found.counts} == classes
+    assert sum(learn + test for _, learn, test in found.class_counts) == count
+    assert classes is None or {kind for kind, _, _ in found.class_counts} == classes
     assert re.search(words, " ".join(found.notices))
     assert all(map(str.isprintable, found.notices))
     assert len(everything(found)) == count
-    assert {label for _, label in found.glimpse()} == {kind for kind, _, _ in found.counts}
+    assert {label for _, label in found.preview()} == {kind for kind, _, _ in found.class_counts}
 
 
 BOMBS = (
@@ -923,7 +923,7 @@ def test_doubles_stay_on_one_side(tmp_path):
              "ab"[n % 40 < 20]) for n in range(400)]  # fmt: skip
     path = tmp_path / "t.csv"
     path.write_text(delimited(rows=rows))
-    data = upload(path).data()
+    data = upload(path).load_splits()
     train, test = (
         {" ".join(t.casefold().split()) for t in s.inputs} for s in (data.train, data.test)
     )
@@ -936,7 +936,7 @@ def test_the_same_text_under_two_labels_stays_on_one_side(tmp_path):
     rows = [(f"text {n // 2}", "ab"[n % 2]) for n in range(200)]
     rows += [(f"only here {n}", "b") for n in range(50)]
     (tmp_path / "t.csv").write_text(delimited(rows=rows))
-    data = upload(tmp_path / "t.csv").data()
+    data = upload(tmp_path / "t.csv").load_splits()
     assert not set(data.train.inputs) & set(data.test.inputs)
     assert len(data.train.labels) + len(data.test.labels) == 250
 
@@ -945,7 +945,7 @@ def test_what_is_in_the_users_test_is_not_learned(tmp_path):
     test = delimited(rows=ROWS[:4]).encode()
     path = foldered(tmp_path / "t", {"train.csv": delimited().encode(), "test.csv": test})
     found = upload(path)
-    assert len(found.data().train.labels) == len(ROWS) - 4
+    assert len(found.load_splits().train.labels) == len(ROWS) - 4
     assert any("4 training examples are also in the test" in told for told in found.notices)
 
 
@@ -956,14 +956,14 @@ def test_each_class_of_three_is_tested_and_the_split_is_always_the_same(tmp_path
     (tmp_path / "t.csv").write_text(delimited(rows=rows))
     (tmp_path / "u.csv").write_text(delimited(rows=rows[::-1]))
     first, again = (upload(tmp_path / f"{name}.csv") for name in "tu")
-    assert [(learn, test) for _, learn, test in first.counts] == [(2, 1), (40, 10), (2, 0)]
-    assert sorted(first.data().test.inputs) == sorted(again.data().test.inputs)
+    assert [(learn, test) for _, learn, test in first.class_counts] == [(2, 1), (40, 10), (2, 0)]
+    assert sorted(first.load_splits().test.inputs) == sorted(again.load_splits().test.inputs)
     assert any("No examples to test on of: c" in told for told in first.notices)
 
 
 def test_fewer_per_class_stay_inside_more(tmp_path):
     found = upload(zipped(tmp_path / "up.zip", two_classes(20)))
-    few, many = found.data(3), found.data(9)
+    few, many = found.load_splits(3), found.load_splits(9)
     assert np.bincount(few.train.labels).tolist() == [3, 3]
     assert {p.tobytes() for p in few.train.inputs} < {p.tobytes() for p in many.train.inputs}
     assert np.array_equal(few.test.labels, many.test.labels)
@@ -979,7 +979,7 @@ def test_an_upload_can_be_deleted_and_runs_on_it_still_be_read(tmp_path, home):
     assert not list(home.rglob("*.bin"))
     assert Plan.from_json(plan.as_json()) == plan
     with pytest.raises(BadUpload, match="deleted"):
-        datasets.get_dataset(key).data()
+        datasets.get_dataset(key).load_splits()
 
 
 def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
@@ -991,11 +991,11 @@ def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
     )
     assert [found.key for found in uploads.list_uploads("anna")] == [last.key, first.key]
     assert uploads.list_uploads("ben") == [others]
-    assert began <= first.created <= last.created <= time.time()
+    assert began <= first.created_at <= last.created_at <= time.time()
     taken = sum(
         f.stat().st_size for f in dataset.dataset_dir(last.key).iterdir() if f.suffix != ".json"
     )
-    assert (last.visitor, last.bytes) == ("anna", taken)
+    assert (last.visitor, last.size_bytes) == ("anna", taken)
     uploads.delete(last.key)
     assert uploads.list_uploads("anna") == [first]
     assert (
@@ -1089,7 +1089,7 @@ def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
     last = [json.loads(line) for line in told.out.splitlines()][-1]
     assert last["type"] == "finished"
     assert "ham: 5 to learn from, 1 to test" in told.err
-    run = get_store().of_visitor("terminal")[0].id
+    run = get_store().list_runs("terminal")[0].id
     assert (run_dir(run) / "words.json").exists()
     assert main(["forget", last["data"]]) == 0
     assert not run_dir(run).exists(), "the words of the table are in it"
@@ -1123,9 +1123,9 @@ def test_reading_brings_no_training_library(tmp_path, root):
 )
 def test_real_data_is_read_and_learned(name, counts, real_data):
     found = upload(real_data / name)
-    assert {kind for kind, _, _ in found.counts} == counts
+    assert {kind for kind, _, _ in found.class_counts} == counts
     assert any("SOURCE.md" in notice for notice in found.notices)
-    plan = Plan(data=found.key, approach="transfer", per_class=5, seconds=5)
+    plan = Plan(data=found.key, approach="transfer", examples_per_class=5, seconds=5)
     finished = list(run(plan))[-1]
     assert finished.train_examples == 10
-    assert 0 < finished.test_examples <= found.test
+    assert 0 < finished.test_examples <= found.test_examples

@@ -46,18 +46,18 @@ CIRCLE_POINTS = [(math.cos(a * math.pi / 8), math.sin(a * math.pi / 8)) for a in
 def photograph(canvas: Canvas, dice: StableRng) -> np.ndarray:
     """What a simple camera makes of the canvas: uint8 (64, 64, 3)."""
     image, shrink, half, c, s = canvas.image, CANVAS_PX // IMAGE_PX, CANVAS_PX / 2, 1.0, 0.0
-    if dice.chance(0.35):  # held askew, and a little closer so that no corner is empty
-        turn = dice.between(-0.09, 0.09)
+    if dice.bernoulli(0.35):  # held askew, and a little closer so that no corner is empty
+        turn = dice.uniform(-0.09, 0.09)
         c, s = math.cos(turn) * 0.92, math.sin(turn) * 0.92
         matrix = (c, s, half - (c + s) * half, -s, c, half - (c - s) * half)
         image = image.transform((CANVAS_PX, CANVAS_PX), Image.Transform.AFFINE, matrix)
     image = image.reduce(shrink)
-    if dice.chance(0.25):
-        image = image.filter(ImageFilter.GaussianBlur(dice.between(0.3, 0.8)))
+    if dice.bernoulli(0.25):
+        image = image.filter(ImageFilter.GaussianBlur(dice.uniform(0.3, 0.8)))
     light = np.asarray(image, np.float64) / 255
     ys, xs = np.mgrid[0:IMAGE_PX, 0:IMAGE_PX] * shrink - half
     xs, ys = c * xs + s * ys + half, c * ys - s * xs + half  # where each pixel is on the canvas
-    for x, y, r, colour in canvas.glows:
+    for x, y, r, colour in canvas.light_spots:
         if not (
             0 <= x < CANVAS_PX
             and 0 <= y < CANVAS_PX
@@ -67,10 +67,10 @@ def photograph(canvas: Canvas, dice: StableRng) -> np.ndarray:
         away = ((xs - x) ** 2 + (ys - y) ** 2) / max(r, 1) ** 2
         glare = 0.7 / (1 + away * away) + 0.12 / (1 + away / 9)
         light += glare[..., None] * np.array(colour) / 255
-    exposure = dice.between(0.82, 1.15)
-    light *= [exposure * dice.between(0.94, 1.06) for _ in range(3)]
-    light = (light - 0.5) * dice.between(0.8, 1.15) + dice.between(0.45, 0.56)
-    light += (uniform_noise(dice, light.shape) - 0.5) * dice.between(0.01, 0.08)
+    exposure = dice.uniform(0.82, 1.15)
+    light *= [exposure * dice.uniform(0.94, 1.06) for _ in range(3)]
+    light = (light - 0.5) * dice.uniform(0.8, 1.15) + dice.uniform(0.45, 0.56)
+    light += (uniform_noise(dice, light.shape) - 0.5) * dice.uniform(0.01, 0.08)
     return (light.clip(0, 1) * 255).astype(np.uint8)
 
 
@@ -96,18 +96,22 @@ class Place(NamedTuple):
         None  # what closes the view, if anything
     )
     ridges: tuple[tuple[float, Colours], ...] = ()  # hills and their height in px; below 0: level
-    far: tuple[str, float, float] = ("tree", 0, 0)  # what stands there, smallest and largest px
+    background_prop: tuple[str, float, float] = (
+        "tree",
+        0,
+        0,
+    )  # what stands there, smallest and largest px
 
 
 def draw_street(canvas: Canvas, dice: StableRng, y: float) -> None:
-    x = -dice.between(0, 40)
+    x = -dice.uniform(0, 40)
     while x < CANVAS_PX:
-        wide, tall, step = dice.between(28, 70), dice.between(30, 150), dice.between(11, 17)
-        wall = blend(dice.paint(), STEEL, 0.5)
+        wide, tall, step = dice.uniform(28, 70), dice.uniform(30, 150), dice.uniform(11, 17)
+        wall = blend(dice.paint_colour(), STEEL, 0.5)
         canvas.box(
             x, y - tall, x + wide, y + 2, (blend(wall, WHITE, 0.15), blend(wall, BLACK, 0.2))
         )
-        if dice.chance(0.5):
+        if dice.bernoulli(0.5):
             peak = (x + wide / 2, y - tall - wide * 0.3)
             canvas.fill(
                 [(x, y - tall), (x + wide, y - tall), peak], blend(wall, (110, 50, 40), 0.5)
@@ -115,26 +119,30 @@ def draw_street(canvas: Canvas, dice: StableRng, y: float) -> None:
         for top in np.arange(y - tall + 5, y - step, step):
             for left in np.arange(x + 4, x + wide - step * 0.6, step):
                 pane = blend((70, 84, 100), (190, 210, 225), dice.random() * 0.6)
-                if canvas.light.lamps and dice.chance(0.3):
-                    canvas.own_light, pane = True, (240, 200, 120)
+                if canvas.light.lamps and dice.bernoulli(0.3):
+                    canvas.is_emissive, pane = True, (240, 200, 120)
                 canvas.box(left, top, left + step * 0.5, top + step * 0.6, pane)
-                canvas.own_light = False
+                canvas.is_emissive = False
         x += wide
 
 
 def draw_garage(canvas: Canvas, dice: StableRng, y: float) -> None:
-    wall, step, bricks = blend(dice.paint(), STEEL, 0.55), dice.between(7, 14), dice.chance(0.5)
+    wall, step, bricks = (
+        blend(dice.paint_colour(), STEEL, 0.55),
+        dice.uniform(7, 14),
+        dice.bernoulli(0.5),
+    )
     canvas.box(0, 0, CANVAS_PX, y + 1, (blend(wall, WHITE, 0.15), blend(wall, BLACK, 0.15)))
     for row in range(int(max(y, 0) // step) + 1):
         top = y - row * step
         canvas.line([(0, top), (CANVAS_PX, top)], 1, blend(wall, BLACK, 0.25))
         for x in np.arange(row % 2 * step, CANVAS_PX, 2 * step) if bricks else ():
             canvas.line([(x, top), (x, top - step)], 1, blend(wall, BLACK, 0.25))
-    if dice.chance(0.6):
+    if dice.bernoulli(0.6):
         x, wide, door = (
-            dice.between(-30, 150),
-            dice.between(40, 110),
-            blend(dice.paint(), STEEL, 0.3),
+            dice.uniform(-30, 150),
+            dice.uniform(40, 110),
+            blend(dice.paint_colour(), STEEL, 0.3),
         )
         for top in np.linspace(y - wide * 0.9, y, 9)[:-1]:
             canvas.box(x, top, x + wide, top + wide / 9, (blend(door, BLACK, 0.35), door, door))
@@ -142,7 +150,7 @@ def draw_garage(canvas: Canvas, dice: StableRng, y: float) -> None:
 
 def draw_studio(canvas: Canvas, dice: StableRng, y: float) -> None:
     """A roll of paper: the wall runs into the floor."""
-    tone = blend(dice.paint(), (200, 200, 204), dice.between(0.4, 0.9))
+    tone = blend(dice.paint_colour(), (200, 200, 204), dice.uniform(0.4, 0.9))
     dark, pale = blend(tone, BLACK, 0.35), blend(tone, WHITE, 0.35)
     canvas.box(0, 0, CANVAS_PX, CANVAS_PX, (dark, tone, pale, blend(tone, BLACK, 0.15)))
 
@@ -207,9 +215,9 @@ CLUTTER_PROPS = tuple(PROPS)[2:]  # mesas and boats are only for far away, trees
 
 def draw_prop(canvas: Canvas, dice: StableRng, name: str, foot: Point, tall: float) -> None:
     """One of `THINGS`, `tall` px high, standing at `foot` (px)."""
-    (x, y), way = foot, dice.pick((-1, 1))
-    roles = {"leaf": dice.pick(LEAF_COLOURS), "any": blend(dice.paint(), STEEL, 0.2)}
-    roles |= {"dark": blend(dice.paint(), BLACK, 0.5), "skin": dice.pick(SKIN_COLOURS)}
+    (x, y), way = foot, dice.choice((-1, 1))
+    roles = {"leaf": dice.choice(LEAF_COLOURS), "any": blend(dice.paint_colour(), STEEL, 0.2)}
+    roles |= {"dark": blend(dice.paint_colour(), BLACK, 0.5), "skin": dice.choice(SKIN_COLOURS)}
     for shape, colour, *numbers in PROPS[name]:
         paint = blend(roles.get(colour, colour), BLACK, dice.random() * 0.25)
         pairs = zip(numbers[::2], numbers[1::2], strict=False)
@@ -226,37 +234,37 @@ def draw_prop(canvas: Canvas, dice: StableRng, name: str, foot: Point, tall: flo
 
 
 def draw_scenery(canvas: Canvas, dice: StableRng, place: Place, horizon: float) -> None:
-    canvas.own_light = bool(canvas.light.sky)
+    canvas.is_emissive = bool(canvas.light.sky)
     canvas.box(0, min(0, horizon - 30), CANVAS_PX, horizon + 1, canvas.light.sky or place.sky)
-    canvas.own_light = False
+    canvas.is_emissive = False
     canvas.box(0, horizon, CANVAS_PX, CANVAS_PX, place.ground)
     canvas.haze = min(0.8, 0.1 + 2 * canvas.light.fog)
     if place.wall:
         place.wall(canvas, dice, horizon)
     for tall, colours in place.ridges:
-        tops = [max(-tall, tall * dice.between(0.1, 1)) for _ in range(8)]
+        tops = [max(-tall, tall * dice.uniform(0.1, 1)) for _ in range(8)]
         hills = [(CANVAS_PX * (i - 1) / 5, horizon - top) for i, top in enumerate(tops)]
         canvas.fill(
             smooth_outline([(-CANVAS_PX, horizon + 2), *hills, (2 * CANVAS_PX, horizon + 2)]),
             colours,
         )
-    what, small, large = place.far
-    for _ in range(int(dice.between(1, 7)) if large else 0):
+    what, small, large = place.background_prop
+    for _ in range(int(dice.uniform(1, 7)) if large else 0):
         draw_prop(
             canvas,
             dice,
             what,
-            (dice.between(0, CANVAS_PX), horizon + 2),
-            dice.between(small, large),
+            (dice.uniform(0, CANVAS_PX), horizon + 2),
+            dice.uniform(small, large),
         )
-    height, grain = int(CANVAS_PX - horizon), dice.pick((3, 6, 12))
+    height, grain = int(CANVAS_PX - horizon), dice.choice((3, 6, 12))
     if place.wall is not draw_studio and height > 8:  # uneven ground
-        rough = uniform_noise(dice, (height // grain + 2, CANVAS_PX // grain)) * dice.between(
+        rough = uniform_noise(dice, (height // grain + 2, CANVAS_PX // grain)) * dice.uniform(
             25, 90
         )
         mask = Image.fromarray(rough.astype(np.uint8))
         mask = mask.resize((CANVAS_PX, height), Image.Resampling.BILINEAR)
-        canvas.image.paste(canvas.lit(DARK), (0, int(horizon)), mask)
+        canvas.image.paste(canvas.apply_light(DARK), (0, int(horizon)), mask)
 
 
 def draw_road(pen: Pen, dice: StableRng, reach: float) -> None:
@@ -265,24 +273,24 @@ def draw_road(pen: Pen, dice: StableRng, reach: float) -> None:
     near = min(far, (0.85 * pen.far_m - 2 * reach) / max(0.02, abs(pen.sin)))  # not into the lens
     start, stop = (-far, near) if pen.sin > 0 else (-near, far)
     grey = blend((104, 104, 108), (150, 140, 130), dice.random() * 0.6)
-    line = blend(dice.pick((WHITE, YELLOW)), grey, 0.25)
-    z, step = reach * dice.between(0.75, 1.1), reach * 1.5
+    line = blend(dice.choice((WHITE, YELLOW)), grey, 0.25)
+    z, step = reach * dice.uniform(0.75, 1.1), reach * 1.5
     bands = [(start, stop, -reach, 2 * reach, (blend(grey, WHITE, 0.15), grey))]
     bands += [(start, stop, -0.94 * reach, -0.86 * reach, line)]
     bands += [(i * step, (i + 0.5) * step, z, z + 0.08 * reach, line) for i in range(-6, 7)]
     for x0, x1, z0, z1, colours in bands:
         if start <= x0 and x1 <= stop:
             corners = ((x0, z1), (x1, z1), (x1, z0), (x0, z0))
-            pen.canvas.fill([pen.at(x, 0, z) for x, z in corners], colours)
+            pen.canvas.fill([pen.project(x, 0, z) for x, z in corners], colours)
 
 
 def draw_ground_shadow(pen: Pen, dice: StableRng, size: Size) -> None:
     h, half, light = size[0] / 2 * 0.96, max(size[2] * 0.95, 0.1), pen.canvas.light
-    long = size[1] * dice.between(0.3, 0.8) if light.sun else 0
-    dx, dz = long * dice.pick((-0.8, 0.8)), long * dice.between(-0.6, 0.2)
+    long = size[1] * dice.uniform(0.3, 0.8) if light.sun else 0
+    dx, dz = long * dice.choice((-0.8, 0.8)), long * dice.uniform(-0.6, 0.2)
     under = [(-h, half), (h, half), (h, -half), (-h, -half)]
-    near = [pen.at(x, 0, z) for x, z in under]
-    away = [pen.at(x + dx, 0, z + dz) for x, z in under]  # the shadow of the roof
+    near = [pen.project(x, 0, z) for x, z in under]
+    away = [pen.project(x + dx, 0, z + dz) for x, z in under]  # the shadow of the roof
     mask = Image.new("L", (CANVAS_PX, CANVAS_PX))
     for outline in (near, away, *([near[i - 1], near[i], away[i], away[i - 1]] for i in range(4))):
         ImageDraw.Draw(mask).polygon(outline, fill=int(255 * light.shadow))
@@ -299,19 +307,19 @@ class StableRng:
     def __init__(self, seed: str):
         self.random = random.Random(seed).random
 
-    def between(self, low: float, high: float) -> float:
+    def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * self.random()
 
-    def chance(self, share: float) -> bool:
+    def bernoulli(self, share: float) -> bool:
         return self.random() < share
 
-    def pick(self, rows: Sequence[Item]) -> Item:
+    def choice(self, rows: Sequence[Item]) -> Item:
         return rows[int(self.random() * len(rows))]
 
-    def paint(self) -> Colour:
+    def paint_colour(self) -> Colour:
         """One of `PAINTS`, a little lighter, darker or duller than the table says."""
         return blend(
-            self.pick(PAINT_COLOURS), self.pick((WHITE, BLACK, STEEL)), self.between(0, 0.3)
+            self.choice(PAINT_COLOURS), self.choice((WHITE, BLACK, STEEL)), self.uniform(0, 0.3)
         )
 
 
@@ -349,14 +357,14 @@ class Canvas:
     """A picture in progress. Positions are in pixels of `PX`, y downwards."""
 
     def __init__(self, light: Light):
-        self.light, self.haze, self.own_light = light, 0.0, False
+        self.light, self.haze, self.is_emissive = light, 0.0, False
         self.image = Image.new("RGB", (CANVAS_PX, CANVAS_PX))
-        self.ink = ImageDraw.Draw(self.image)
-        self.glows: list[tuple[float, float, float, Colour]] = []
+        self.drawing = ImageDraw.Draw(self.image)
+        self.light_spots: list[tuple[float, float, float, Colour]] = []
 
-    def lit(self, colour: Colour) -> Colour:
+    def apply_light(self, colour: Colour) -> Colour:
         """`colour` as it looks in this light, behind `self.haze` (0..1), unless it shines."""
-        if self.own_light:
+        if self.is_emissive:
             return colour
         keep, haze = 1 - self.haze, self.haze
         (r, g, b), (tr, tg, tb), (hr, hg, hb) = colour, self.light.tint, self.light.haze
@@ -366,7 +374,7 @@ class Canvas:
     def fill(self, outline: Sequence[Point], colours: Colours) -> None:
         """A polygon in one colour, or shaded from its top to its bottom."""
         if isinstance(colours[0], int):
-            self.ink.polygon(outline, fill=self.lit(colours))
+            self.drawing.polygon(outline, fill=self.apply_light(colours))
             return
         xs, ys = zip(*outline, strict=True)
         low, rise = min(ys), max(max(ys) - min(ys), 1)
@@ -376,7 +384,7 @@ class Canvas:
             return
         mask = Image.new("L", (x1 - x0, y1 - y0))
         ImageDraw.Draw(mask).polygon([(x - x0, y - y0) for x, y in outline], fill=255)
-        inks, count = [self.lit(colour) for colour in colours], len(colours)
+        inks, count = [self.apply_light(colour) for colour in colours], len(colours)
         column = Image.frombytes("RGB", (1, count), bytes(c for ink in inks for c in ink))
         a, b = max(0, min((y0 - low) / rise, 0.99)), min((y1 - low) / rise, 1)
         part = (0, a * count, 1, max(a + 0.01, b) * count)  # some of the gradient may be outside
@@ -387,7 +395,7 @@ class Canvas:
         self.fill([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colours)
 
     def disc(self, x: float, y: float, r: float, colour: Colour) -> None:
-        self.ink.ellipse((x - r, y - r, x + r, y + r), fill=self.lit(colour))
+        self.drawing.ellipse((x - r, y - r, x + r, y + r), fill=self.apply_light(colour))
 
     def ball(self, x: float, y: float, r: float, colour: Colour) -> None:
         """A round thing lit from above on the left."""
@@ -396,15 +404,17 @@ class Canvas:
         self.disc(x - r * 0.3, y - r * 0.4, r * 0.35, blend(colour, WHITE, 0.15))
 
     def line(self, spots: Sequence[Point], px: float, colour: Colour) -> None:
-        self.ink.line(spots, fill=self.lit(colour), width=max(1, round(px)), joint="curve")
+        self.drawing.line(
+            spots, fill=self.apply_light(colour), width=max(1, round(px)), joint="curve"
+        )
 
     def lamp(self, x: float, y: float, r: float, halo: float, colour: Colour) -> None:
         """A disc by day, a bright spot in a halo of so many radii after dark."""
-        self.own_light = self.light.lamps
+        self.is_emissive = self.light.lamps
         self.disc(x, y, r, colour)
-        self.own_light = False
+        self.is_emissive = False
         if self.light.lamps:
-            self.glows.append((x, y, r * halo, colour))
+            self.light_spots.append((x, y, r * halo, colour))
 
 
 class Pen:
@@ -419,19 +429,19 @@ class Pen:
         self.sin, self.cos = math.sin(yaw), math.cos(yaw)
         self.scale, self.cx, self.horizon = 1.0, 0.0, 0.0  # px per metre at the vehicle's middle
 
-    def at(self, x: float, y: float, z: float) -> Point:
+    def project(self, x: float, y: float, z: float) -> Point:
         near = self.scale / (1 - (z * self.cos + x * self.sin) / self.far_m)
         across = (x * self.cos - z * self.sin) * self.mirror
         return (self.cx + across * near, self.horizon + (self.eye_m - y) * near)
 
-    def bounds(self, size: Size) -> tuple[float, float, float, float]:
+    def bounding_box(self, size: Size) -> tuple[float, float, float, float]:
         """Left, top, right and bottom, in px, of a box of that size."""
         h, high, half = size[0] / 2, size[1], size[2]
-        seen = [self.at(x, y, z) for x in (-h, h) for y in (0, high) for z in (-half, half)]
+        seen = [self.project(x, y, z) for x in (-h, h) for y in (0, high) for z in (-half, half)]
         xs, ys = zip(*seen, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
-    def in_order(self, parts: Sequence[tuple[float, PaintPart]]) -> None:
+    def paint_far_to_near(self, parts: Sequence[tuple[float, PaintPart]]) -> None:
         """Paint parts, each at its x, from far to near; as given when seen from the side."""
         if abs(self.sin) > 0.35:
             parts = sorted(parts, key=lambda part: part[0] * self.sin)
@@ -440,7 +450,7 @@ class Pen:
 
     def face(self, corners: Sequence[Point3], colours: Colours) -> None:
         """A flat face, if its outside (corners counter-clockwise) is towards us."""
-        seen = [self.at(*p) for p in corners]
+        seen = [self.project(*p) for p in corners]
         (ax, ay), (bx, by), (cx, cy) = seen[0], seen[len(seen) // 3], seen[2 * len(seen) // 3]
         if ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)) * self.mirror < 0:
             self.canvas.fill(seen, colours)
@@ -454,7 +464,7 @@ class Pen:
         z, top = math.copysign(half, x), x - math.copysign(lean, x)
         self.face([(x, y0, z), (x, y0, -z), (top, y1, -z), (top, y1, z)], colours)
 
-    def panes(self, count: int, low: tuple, high: tuple, glass: Colours = GLASS) -> None:
+    def side_windows(self, count: int, low: tuple, high: tuple, glass: Colours = GLASS) -> None:
         """`count` side windows between two edges, each (rear x, front x, y, z)."""
         (a, b, y, z), (c, d, v, w) = low, high
         for i in range(count):
@@ -494,11 +504,11 @@ class Pen:
             self.face(rim, (blend(colour, WICKER, 0.6), colour))
 
     def rod(self, path: Sequence[Point3], wide_m: float, colour: Colour) -> None:
-        self.canvas.line([self.at(*p) for p in path], wide_m * self.scale, colour)
+        self.canvas.line([self.project(*p) for p in path], wide_m * self.scale, colour)
 
     def limb(self, path: Sequence[Point3], wide_m: float, colour: Colour) -> None:
         """A thick line with round ends and a lit upper side."""
-        seen, r = [self.at(*p) for p in path], wide_m * self.scale / 2
+        seen, r = [self.project(*p) for p in path], wide_m * self.scale / 2
         for x, y in (seen[0], seen[-1]):
             self.canvas.disc(x, y, r, colour)
         self.canvas.line(seen, 2 * r, colour)
@@ -506,15 +516,15 @@ class Pen:
         self.canvas.line(gleam, r * 0.7, blend(colour, WHITE, 0.2))
 
     def ball(self, x: float, y: float, z: float, r: float, colour: Colour) -> None:
-        self.canvas.ball(*self.at(x, y, z), r * self.scale, colour)
+        self.canvas.ball(*self.project(x, y, z), r * self.scale, colour)
 
-    def mirrors(self, x: float, y: float, half: float) -> None:
+    def wing_mirrors(self, x: float, y: float, half: float) -> None:
         for z in (-half - 0.15, half + 0.15):
             self.limb([(x, y, z), (x, y + 0.5, z)], 0.16, DARK)
 
     def lamp(self, x: float, y: float, z: float, r: float, colour: Colour) -> None:
         """A round lamp at the front (x > 0) or the rear, brightest when that faces us."""
-        seen, facing = self.at(x, y, z), self.sin * math.copysign(1, x)
+        seen, facing = self.project(x, y, z), self.sin * math.copysign(1, x)
         if facing > -0.2:
             halo = 1.6 + 1.6 * max(0, facing)
             self.canvas.lamp(*seen, r * self.scale, halo, blend(colour, WHITE, 0.2))
@@ -527,7 +537,7 @@ class Pen:
             self.lamp(x, head, z, r, WARM_LIGHT)
             self.lamp(-x, tail, z, r * 0.9, RED)
 
-    def hoop(self, x: float, y: float, r: float, z: float) -> list[Point3]:
+    def circle_points(self, x: float, y: float, r: float, z: float) -> list[Point3]:
         return [(x + r * c, y + r * s, z) for c, s in CIRCLE_POINTS]
 
     def on_wheels(self, axles: Sequence[float], r: float, half: float, body: PaintPart, rim: Colour,
@@ -536,21 +546,25 @@ class Pen:
         for x in axles:
             for a, b in ((-half, 0.25 - half), (half - 0.25, half)):
                 for z in (a, b - 0.05):
-                    self.canvas.fill([self.at(*p) for p in self.hoop(x, r, r, z)], TYRE)
+                    self.canvas.fill(
+                        [self.project(*p) for p in self.circle_points(x, r, r, z)], TYRE
+                    )
                 tread = ((0.05, a), (0.05, b), (1.6 * r, b), (1.6 * r, a))
-                self.canvas.fill([self.at(x, y, z) for y, z in tread], TYRE)
+                self.canvas.fill([self.project(x, y, z) for y, z in tread], TYRE)
         body(self)
         for x in axles:
             if arch:
-                over = self.hoop(x, r, r * 1.22, half)
+                over = self.circle_points(x, r, r * 1.22, half)
                 self.face([p for p in over if p[1] >= r * 0.9], BLACK)
-            self.face(self.hoop(x, r, r, half), (blend(TYRE, WHITE, 0.2), TYRE, BLACK))
-            self.face(self.hoop(x, r, r * 0.62, half), (rim, blend(rim, BLACK, 0.5)))
-            self.face(self.hoop(x, r, r * 0.4, half), (blend(rim, BLACK, 0.6), rim))
+            self.face(self.circle_points(x, r, r, half), (blend(TYRE, WHITE, 0.2), TYRE, BLACK))
+            self.face(self.circle_points(x, r, r * 0.62, half), (rim, blend(rim, BLACK, 0.5)))
+            self.face(self.circle_points(x, r, r * 0.4, half), (blend(rim, BLACK, 0.6), rim))
 
-    def spoked(self, x: float, r: float, wide: float, tyre: Colour, hub: float, spokes: int = 4):
+    def spoked_wheel(
+        self, x: float, r: float, wide: float, tyre: Colour, hub: float, spokes: int = 4
+    ):
         """The wheel of a two-wheeler: a hoop `wide` metres thick, round a hub."""
-        ring = self.hoop(x, r, r - wide / 2, 0)
+        ring = self.circle_points(x, r, r - wide / 2, 0)
         self.rod([*ring, ring[0]], wide, tyre)
         for c, s in CIRCLE_POINTS[:: 16 // spokes]:
             self.rod([(x, r, 0), (x + c * (r - wide), r + s * (r - wide), 0)], 0.015, STEEL)

@@ -59,46 +59,46 @@ def draw(name: str, number: int) -> np.ndarray:
     Raises `KeyError` for a name that is not in `CLASSES`.
     """
     dice = StableRng(f"{name}/{number}")
-    light, place = dice.pick(LIGHTS), dice.pick(PLACES)
+    light, place = dice.choice(LIGHTS), dice.choice(PLACES)
     canvas = Canvas(light)
     size, paint = VEHICLES[name](dice)
-    pen = place_vehicle(canvas, dice, size, dice.between(0.5, 1.05))
-    ground = pen.at(0, 0, 0)[1]
+    pen = place_vehicle(canvas, dice, size, dice.uniform(0.5, 1.05))
+    ground = pen.project(0, 0, 0)[1]
     draw_scenery(canvas, dice, place, pen.horizon)
-    if dice.chance(place.road):
-        draw_road(pen, dice, size[2] * dice.between(1.4, 2.6) + 0.3)
+    if dice.bernoulli(place.road):
+        draw_road(pen, dice, size[2] * dice.uniform(1.4, 2.6) + 0.3)
     for _ in range(int(place.clutter * 2 * dice.random() + 0.5)):
         near = dice.random()  # 0 far away, 1 beside the vehicle
         canvas.haze = (1 - near) * min(0.7, 0.1 + 2 * light.fog)
         foot = (
-            dice.between(0, CANVAS_PX),
+            dice.uniform(0, CANVAS_PX),
             pen.horizon + (ground - pen.horizon) * (0.15 + 0.6 * near),
         )
         draw_prop(
             canvas,
             dice,
-            dice.pick(CLUTTER_PROPS),
+            dice.choice(CLUTTER_PROPS),
             foot,
             CANVAS_PX * (0.12 + 0.4 * near * dice.random()),
         )
-    if dice.chance(0.08):  # another vehicle, far off
+    if dice.bernoulli(0.08):  # another vehicle, far off
         canvas.haze = min(0.6, 0.2 + light.fog)
-        other, paint_other = VEHICLES[dice.pick(CLASSES)](dice)
-        foot = (dice.between(0, CANVAS_PX), pen.horizon + 0.3 * (ground - pen.horizon))
-        paint_other(place_vehicle(canvas, dice, other, dice.between(0.08, 0.14), foot))
+        other, paint_other = VEHICLES[dice.choice(CLASSES)](dice)
+        foot = (dice.uniform(0, CANVAS_PX), pen.horizon + 0.3 * (ground - pen.horizon))
+        paint_other(place_vehicle(canvas, dice, other, dice.uniform(0.08, 0.14), foot))
     canvas.haze = light.fog
     draw_ground_shadow(pen, dice, size)
     paint(pen)
-    if dice.chance(0.3):  # something before it, over a third of it at most
-        left, _, right, bottom = pen.bounds(size)
-        what, tall = dice.pick(CLUTTER_PROPS[2:]), dice.between(0.2, 0.7) * CANVAS_PX
+    if dice.bernoulli(0.3):  # something before it, over a third of it at most
+        left, _, right, bottom = pen.bounding_box(size)
+        what, tall = dice.choice(CLUTTER_PROPS[2:]), dice.uniform(0.2, 0.7) * CANVAS_PX
         tall = min(tall, (right - left) * (0.25 if what in ("bush", "fence") else 0.7))
         draw_prop(
-            canvas, dice, what, (dice.between(left, right), bottom + dice.between(2, 20)), tall
+            canvas, dice, what, (dice.uniform(left, right), bottom + dice.uniform(2, 20)), tall
         )
-    slant = dice.between(-6, 6)
-    for _ in range(50 if dice.chance(0.06) else 0):  # rain
-        x, y = dice.between(0, CANVAS_PX), dice.between(0, CANVAS_PX)
+    slant = dice.uniform(-6, 6)
+    for _ in range(50 if dice.bernoulli(0.06) else 0):  # rain
+        x, y = dice.uniform(0, CANVAS_PX), dice.uniform(0, CANVAS_PX)
         canvas.line([(x, y), (x + slant, y + 16)], 1, (216, 222, 230))
     return photograph(canvas, dice)
 
@@ -111,17 +111,17 @@ def place_vehicle(
     Its wheels come to `foot` (px) where that is given; otherwise it is placed by chance, at times
     partly outside the frame.
     """
-    way = dice.pick((-1, 1))  # the front towards us, or the rear
+    way = dice.choice((-1, 1))  # the front towards us, or the rear
     views = ((0, 0.3), (0, 0.3), (0, 0.3), (0, 0.3), (0.3, 1), (0.3, 1), (0.3, 1), (1, 1.5))
-    yaw = way * dice.between(*dice.pick(views))
-    pen = Pen(canvas, yaw, dice.pick((-1, 1)), size[0] * dice.between(2, 5), size[1] * 0.6)
-    left, top, right, bottom = pen.bounds(size)
+    yaw = way * dice.uniform(*dice.choice(views))
+    pen = Pen(canvas, yaw, dice.choice((-1, 1)), size[0] * dice.uniform(2, 5), size[1] * 0.6)
+    left, top, right, bottom = pen.bounding_box(size)
     wide, tall = right - left, bottom - top
     pen.scale = share * CANVAS_PX / (0.75 * max(wide, tall) + 0.25 * min(wide, tall))
-    pen.eye_m = min(dice.between(0.04, 0.42), 0.9 * share) * CANVAS_PX / pen.scale
-    left, top, right, bottom = pen.bounds(size)
-    x = CANVAS_PX / 2 + dice.between(-1, 1) * (max(0, CANVAS_PX - right + left) / 2 + 15)
-    y = CANVAS_PX * 0.52 + dice.between(-0.6, 1) * (max(0, CANVAS_PX - bottom + top) / 2 + 6)
+    pen.eye_m = min(dice.uniform(0.04, 0.42), 0.9 * share) * CANVAS_PX / pen.scale
+    left, top, right, bottom = pen.bounding_box(size)
+    x = CANVAS_PX / 2 + dice.uniform(-1, 1) * (max(0, CANVAS_PX - right + left) / 2 + 15)
+    y = CANVAS_PX * 0.52 + dice.uniform(-0.6, 1) * (max(0, CANVAS_PX - bottom + top) / 2 + 6)
     pen.cx, pen.horizon = x - (left + right) / 2, y - (top + bottom) / 2
     if foot:
         pen.cx, pen.horizon = foot[0], foot[1] - bottom
@@ -145,9 +145,12 @@ CAR_MODELS = (
 
 
 def make_car(dice: StableRng) -> tuple[Size, PaintPart]:
-    length, top, belt, nose, cowl, screen, roof_end, rear, windows, ride = dice.pick(CAR_MODELS)
-    paint, rim, half, h = dice.paint(), dice.pick((STEEL, DARK, WHITE)), 0.88, length / 2
-    roof, narrow = dice.paint() if dice.chance(0.25) else paint, half - 0.35 * (top - belt)
+    length, top, belt, nose, cowl, screen, roof_end, rear, windows, ride = dice.choice(CAR_MODELS)
+    paint, rim, half, h = dice.paint_colour(), dice.choice((STEEL, DARK, WHITE)), 0.88, length / 2
+    roof, narrow = (
+        dice.paint_colour() if dice.bernoulli(0.25) else paint,
+        half - 0.35 * (top - belt),
+    )
 
     def body(pen: Pen) -> None:
         shell = [(-h, ride + 0.15), (-h + 0.15, ride), (h - 0.15, ride), (h, ride + 0.12)]
@@ -155,16 +158,16 @@ def make_car(dice: StableRng) -> tuple[Size, PaintPart]:
         pen.solid(smooth_outline([*shell, (-h, belt - 0.05)]), half, paint)
         if rear > 1.5 - h:  # the bed of a pick-up, and what it carries
             pen.block(0.1 - h, rear, belt, belt + 0.01, half - 0.1, DARK)
-            pen.block(0.3 - h, rear - 0.2, belt, belt + 0.2, half - 0.15, dice.paint())
+            pen.block(0.3 - h, rear - 0.2, belt, belt + 0.2, half - 0.15, dice.paint_colour())
         cabin = [(rear, belt - 0.02), (cowl, belt - 0.02), (screen, top - 0.05)]
         cabin += [(screen - 0.2, top), (roof_end, top), (roof_end - 0.1, top - 0.06)]
         pen.solid(cabin, half - 0.03, roof, narrow, glazed=True)
         low = (rear + 0.1, cowl - 0.15, belt + 0.03, half - 0.04)
-        pen.panes(windows, low, (roof_end, screen - 0.02, top - 0.1, narrow + 0.03))
+        pen.side_windows(windows, low, (roof_end, screen - 0.02, top - 0.1, narrow + 0.03))
         for x in (screen + 0.25, screen - 0.85):
             pen.side(x, x + 0.03, ride + 0.15, belt, half, blend(paint, BLACK, 0.5))
-        if dice.chance(0.2):
-            pen.side(0.1 - h, h - 0.1, ride + 0.2, ride + 0.35, half, dice.paint())
+        if dice.bernoulli(0.2):
+            pen.side(0.1 - h, h - 0.1, ride + 0.2, ride + 0.35, half, dice.paint_colour())
         pen.end(h, ride + 0.05, ride + 0.2, half - 0.1, DARK)
         pen.end(h, ride + 0.24, nose - 0.1, 0.42, (DARK, BLACK))
         pen.end(-h, belt - 0.27, belt - 0.1, half, blend(paint, BLACK, 0.3))
@@ -213,37 +216,37 @@ LORRY_LOADS = (  # as `build` reads them; x runs from 0 to 1 along the bed
 
 
 def make_lorry(dice: StableRng) -> tuple[Size, PaintPart]:
-    load, h, half = dice.pick(LORRY_LOADS), dice.pick((3.2, 3.5, 3.8, 4.9)), 1.2
-    paint, trim, roof = dice.paint(), dice.paint(), dice.between(2.7, 3.1)
-    bonnet, bed = dice.pick((0, 0, 0, 0.8)), 2 * h - dice.between(2, 2.3)
+    load, h, half = dice.choice(LORRY_LOADS), dice.choice((3.2, 3.5, 3.8, 4.9)), 1.2
+    paint, trim, roof = dice.paint_colour(), dice.paint_colour(), dice.uniform(2.7, 3.1)
+    bonnet, bed = dice.choice((0, 0, 0, 0.8)), 2 * h - dice.uniform(2, 2.3)
     axles = [0.8 - h, h - 1.05] + ([1.9 - h] if h > 3.4 else []) + ([h - 2.6] if h > 4 else [])
 
     def cab(pen: Pen) -> None:
         rear, screen = bed + 0.2 - h - bonnet, h - bonnet
         outline = [(rear, 0.45), (screen, 0.45), (screen, 1.55), (screen - 0.25, roof - 0.2)]
         pen.solid([*outline, (screen - 0.6, roof), (rear, roof)], half, paint)
-        if dice.chance(0.4):
+        if dice.bernoulli(0.4):
             pen.block(rear, screen - 0.7, roof, roof + 0.4, half - 0.2, paint)
         pen.side(rear, screen, 1.2, 1.32, half, trim)
         high = (rear + 0.3, screen - 0.35, roof - 0.35, half)
-        pen.panes(1, (rear + 0.3, screen - 0.15, 1.6, half), high)
+        pen.side_windows(1, (rear + 0.3, screen - 0.15, 1.6, half), high)
         pen.end(screen, 1.6, roof - 0.3, half - 0.1, GLASS, lean=0.2)
         if bonnet:
             pen.block(screen, h, 0.5, 1.5, half - 0.2, paint)
         pen.end(h, 0.5, 0.8, half - 0.1, (DARK, TYRE))
         pen.end(h, 0.85, 1.4, 0.6, (STEEL, DARK, BLACK))
         pen.lamps(h, 0.75, 0.75, half - 0.2, 0.17)
-        pen.mirrors(screen - 0.1, 1.6, half)
+        pen.wing_mirrors(screen - 0.1, 1.6, half)
 
     def cargo(pen: Pen) -> None:
         pen.block(-h, bed - h, 0.7, 0.95, half - 0.2, DARK)
         pen.end(-h, 0.7, 0.9, half, RED)
-        draw_solids(pen, dice, load, {"trim": trim, "heap": dice.pick(HEAP_COLOURS)}, -h, bed)
+        draw_solids(pen, dice, load, {"trim": trim, "heap": dice.choice(HEAP_COLOURS)}, -h, bed)
 
     def body(pen: Pen) -> None:
-        pen.in_order([(-1, cargo), (1, cab)])
+        pen.paint_far_to_near([(-1, cargo), (1, cab)])
 
-    rim = dice.pick((STEEL, trim))
+    rim = dice.choice((STEEL, trim))
     return (2 * h, 3.3, half), lambda pen: pen.on_wheels(axles, 0.5, half, body, rim, arch=False)
 
 
@@ -257,10 +260,10 @@ BUS_MODELS = (  # half length; heights: roof, windows' edge; windows, decks, slo
 
 
 def make_bus(dice: StableRng) -> tuple[Size, PaintPart]:
-    h, top, sill, windows, decks, slope, glass = dice.pick(BUS_MODELS)
-    half, paint, band, inside = 1.2, dice.paint(), dice.paint(), dice.chance(0.7)
-    stripe = (0.4, sill - 0.25) if dice.chance(0.4) else (sill - 0.55, sill - 0.35)
-    doors = dice.pick(((h - 0.95,), (h - 0.95, -0.4), (-0.6,)))
+    h, top, sill, windows, decks, slope, glass = dice.choice(BUS_MODELS)
+    half, paint, band, inside = 1.2, dice.paint_colour(), dice.paint_colour(), dice.bernoulli(0.7)
+    stripe = (0.4, sill - 0.25) if dice.bernoulli(0.4) else (sill - 0.55, sill - 0.35)
+    doors = dice.choice(((h - 0.95,), (h - 0.95, -0.4), (-0.6,)))
     storey = (top - sill - 0.25) / decks
 
     def body(pen: Pen) -> None:
@@ -270,13 +273,13 @@ def make_bus(dice: StableRng) -> tuple[Size, PaintPart]:
         for x in (-h, h):
             pen.end(x, *stripe, half, band)
             pen.end(x, 0.38, 0.65, half - 0.1, (DARK, BLACK))
-        pen.canvas.own_light = inside and pen.canvas.light.lamps
-        pane = ((255, 240, 200), (230, 190, 120)) if pen.canvas.own_light else glass
+        pen.canvas.is_emissive = inside and pen.canvas.light.lamps
+        pane = ((255, 240, 200), (230, 190, 120)) if pen.canvas.is_emissive else glass
         for low in (sill, sill + storey)[:decks]:
             high = low + storey - 0.12 * decks
             inset, lean = (slope * (y - sill) / (top - sill) for y in (low, high))
             below = (0.15 - h, h - 0.15 - inset, low, half)
-            pen.panes(windows, below, (0.15 - h, h - 0.12 - lean, high, half), pane)
+            pen.side_windows(windows, below, (0.15 - h, h - 0.12 - lean, high, half), pane)
             pen.end(h - inset, low - 0.05, high, half - 0.12, pane, lean=lean - inset)
             pen.end(-h, low + 0.1, high, half - 0.3, pane)
         for x in doors:
@@ -285,11 +288,11 @@ def make_bus(dice: StableRng) -> tuple[Size, PaintPart]:
                 pen.side(left, left + 0.36, 0.55, sill + storey - 0.3, half, pane)
         pen.end(h - slope, top - 0.41, top - 0.09, 0.8, BLACK)
         pen.end(h - slope, top - 0.36, top - 0.14, 0.6, AMBER)
-        pen.canvas.own_light = False
+        pen.canvas.is_emissive = False
         pen.lamps(h, 0.8, 0.95, half - 0.15, 0.17)
-        pen.mirrors(h - 0.1, sill + 0.4, half)
+        pen.wing_mirrors(h - 0.1, sill + 0.4, half)
 
-    axles, rim = (-h * 0.57, h - (1.1 if h < 3.5 else 2.2)), dice.pick((STEEL, paint))
+    axles, rim = (-h * 0.57, h - (1.1 if h < 3.5 else 2.2)), dice.choice((STEEL, paint))
     return (2 * h, top, half), lambda pen: pen.on_wheels(axles, 0.46, half, body, rim)
 
 
@@ -320,12 +323,16 @@ MOTORCYCLE_MODELS = (  # radius and x of the wheels, height of the tail light, b
 
 
 def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
-    r, b, tail, (bx, by), shoulder, hulls = dice.pick(MOTORCYCLE_MODELS)
-    paint, trim, chrome = dice.paint(), dice.paint(), dice.pick((STEEL, DARK, (206, 208, 212)))
+    r, b, tail, (bx, by), shoulder, hulls = dice.choice(MOTORCYCLE_MODELS)
+    paint, trim, chrome = (
+        dice.paint_colour(),
+        dice.paint_colour(),
+        dice.choice((STEEL, DARK, (206, 208, 212))),
+    )
     roles = {"paint": paint, "trim": trim, "engine": blend(DARK, chrome, 0.3), "chrome": chrome}
 
     def rear(pen: Pen) -> None:
-        pen.spoked(-b, r, 0.13, TYRE, 0.1)
+        pen.spoked_wheel(-b, r, 0.13, TYRE, 0.1)
         guard = [(-0.25, 0.2), (0.1, 0.3), (0.1, 0.4), (-0.25, 0.36)]
         pen.solid([(x - b, r + y) for x, y in guard], 0.08, trim)
         pen.lamp(-b - 0.24, tail, 0, 0.07, RED)
@@ -338,7 +345,7 @@ def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
             pen.limb(pipe, 0.08, chrome)
 
     def front(pen: Pen) -> None:
-        pen.spoked(b, r, 0.12, TYRE, 0.09)
+        pen.spoked_wheel(b, r, 0.12, TYRE, 0.09)
         guard = [(-0.2, 0.24), (0.15, 0.22), (0.12, 0.32), (-0.15, 0.34)]
         pen.solid([(b + x, r + y) for x, y in guard], 0.07, paint)
         for z in (-0.1, 0.1):
@@ -353,7 +360,7 @@ def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
     people = make_rider(dice, (-0.32, tail + 0.12), shoulder, (bx - 0.03, by), feet, 0.55)
     parts = [*people[:1], (-b, rear), (0, middle), (b, front), *people[1:]]
     size = (2 * (b + r), shoulder[1] + 0.35 if people else 1.2, 0.35)
-    return size, lambda pen: pen.in_order(parts)
+    return size, lambda pen: pen.paint_far_to_near(parts)
 
 
 BICYCLE_MODELS = (  # radius and thickness of the wheels, saddle, bars, rider's shoulder, scale
@@ -365,16 +372,19 @@ BICYCLE_MODELS = (  # radius and thickness of the wheels, saddle, bars, rider's 
 
 
 def make_bicycle(dice: StableRng) -> tuple[Size, PaintPart]:
-    style, r, thick, (sx, sy), (bx, by), shoulder, k = dice.pick(BICYCLE_MODELS)
-    paint, tyre = dice.paint(), dice.pick((TYRE, TYRE, BARK, blend(dice.paint(), BLACK, 0.4)))
+    style, r, thick, (sx, sy), (bx, by), shoulder, k = dice.choice(BICYCLE_MODELS)
+    paint, tyre = (
+        dice.paint_colour(),
+        dice.choice((TYRE, TYRE, BARK, blend(dice.paint_colour(), BLACK, 0.4))),
+    )
     rear, front, crank, seat = (-0.53 * k, r), (0.53 * k, r), (-0.06 * k, r * 0.86), (sx, sy - 0.12)
-    head, neck, turn = (0.34 * k, by - 0.12), (0.4 * k, by - 0.3 * k), dice.between(0, 2 * math.pi)
+    head, neck, turn = (0.34 * k, by - 0.12), (0.4 * k, by - 0.3 * k), dice.uniform(0, 2 * math.pi)
     dx, dy = 0.16 * k * math.cos(turn), 0.16 * k * math.sin(turn)
     feet = ((crank[0] - dx, crank[1] - dy), (crank[0] + dx, crank[1] + dy))
-    low, extras = style in ("city", "child's"), dice.chance(0.6)
+    low, extras = style in ("city", "child's"), dice.bernoulli(0.6)
 
     def back(pen: Pen) -> None:
-        pen.spoked(*rear, thick, tyre, 0.035, 8)
+        pen.spoked_wheel(*rear, thick, tyre, 0.035, 8)
         if style == "city":
             pen.block(rear[0] - 0.25, rear[0] + 0.25, 2 * r + 0.05, 2 * r + 0.09, 0.08, DARK)
         for z in (-0.2, 0.2) if k < 1 and extras else ():  # stabilisers
@@ -392,7 +402,7 @@ def make_bicycle(dice: StableRng) -> tuple[Size, PaintPart]:
             pen.rod([(x - 0.06, y, z), (x + 0.06, y, z)], 0.05, DARK)
 
     def steering(pen: Pen) -> None:
-        pen.spoked(*front, thick, tyre, 0.035, 8)
+        pen.spoked_wheel(*front, thick, tyre, 0.035, 8)
         pen.rod([(*front, 0), (*neck, 0), (*head, 0)], 0.06, paint)
         pen.rod([(*head, 0), (bx - 0.06, by, 0)], 0.04, STEEL)
         drop = ((0.12, -0.03), (0.08, -0.16), (-0.03, -0.17)) if style == "racing" else ()
@@ -406,7 +416,7 @@ def make_bicycle(dice: StableRng) -> tuple[Size, PaintPart]:
     people = make_rider(dice, (sx, sy + 0.08), shoulder, (bx, by), feet, 0.5, k)
     parts = [*people[:1], (-0.5, back), (-0.1, frame), (0.5, steering), *people[1:]]
     size = (1.75 * k, shoulder[1] + 0.4 * k if people else by, 0.25)
-    return size, lambda pen: pen.in_order(parts)
+    return size, lambda pen: pen.paint_far_to_near(parts)
 
 
 def make_rider(dice: StableRng, hip: Point, shoulder: Point, hand: Point, feet: tuple[Point, Point],
@@ -415,9 +425,14 @@ def make_rider(dice: StableRng, hip: Point, shoulder: Point, hand: Point, feet: 
 
     Places are in the plane of the bike, the far foot first; `k` is 1 for an adult.
     """
-    if not dice.chance(chance):
+    if not dice.bernoulli(chance):
         return []
-    top, trousers, skin, hat = dice.paint(), dice.paint(), dice.pick(SKIN_COLOURS), dice.paint()
+    top, trousers, skin, hat = (
+        dice.paint_colour(),
+        dice.paint_colour(),
+        dice.choice(SKIN_COLOURS),
+        dice.paint_colour(),
+    )
     (hx, hy), (sx, sy), (ax, ay) = hip, shoulder, hand
 
     def limbs(pen: Pen, side: int) -> None:
@@ -463,10 +478,10 @@ def draw_solids(
     A `round` has its corners cut; a `barrel`, or a `band` round it, gives its z and hoops
     x,y,radius; `ribs` stripe a rectangle. x counts from `start` in units of `long`.
     """
-    roles = {"paint": dice.paint(), **ROLE_COLOURS, **roles}
+    roles = {"paint": dice.paint_colour(), **ROLE_COLOURS, **roles}
     roles["shade"] = blend(roles["paint"], BLACK, 0.3)
     for shape, role, half, outline in parse_solids(text):
-        colour = roles[role] if role in roles else dice.paint()
+        colour = roles[role] if role in roles else dice.paint_colour()
         outline = [(start + x * long, *rest) for x, *rest in outline]
         if shape in ("barrel", "band"):
             pen.barrel(outline, colour, half, closed=shape == "barrel")
