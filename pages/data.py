@@ -423,7 +423,7 @@ def draw_column_selection(sample: UploadedDataset) -> None:
                 text_column=f"#{text + 1}",
                 label_column=f"#{label + 1}",
                 group_column=None if group is None else f"#{group + 1}",
-                replaces=sample.key,
+                replaced_data=sample.key,
             )
         st.caption("The files that came are kept for a day for this, then deleted.")
 

@@ -487,7 +487,7 @@ def draw_controls(run: Run) -> None:
             )
         else:
             pressed = st.button("Run again", icon=":material/replay:")
-            if pressed and (again := room_context.start_run(replace(run.plan, pace=None))):
+            if pressed and (again := room_context.start_run(replace(run.plan, schedule=None))):
                 st.query_params.from_dict({"run": again} | build_guide_params(run.plan))
                 st.rerun(scope="app")
             if not room_context.find_room():

@@ -40,15 +40,15 @@ def one(settings: dict) -> None:
         json.dumps(
             settings
             | {
-                "foretold_s": started.predicted_seconds,
+                "foretold_s": started.estimated_seconds,
                 "took_s": finished.seconds,
                 "now": ahead["now"],
-                "foretold": started.predicted_memory_bytes,
+                "foretold": started.estimated_memory_bytes,
                 "used": finished.peak_memory_bytes,
-                "kept": known.footprint.kept * 32 / (1 + (started.modality == "text")),
-                "widest": known.footprint.widest * 128,
+                "kept": known.activation_memory.kept * 32 / (1 + (started.modality == "text")),
+                "widest": known.activation_memory.peak_layer_bytes * 128,
                 "parameters": known.parameters,
-                "lora": known.lora,
+                "lora": known.lora_parameters,
                 "step": [p.step_seconds / known.forward_seconds for p in paced],
                 "ended": [(done.steps, done.stop_reason) for done in steps],
                 "forward": known.forward_seconds,

@@ -70,7 +70,7 @@ def ours(model: Model, examples: Examples, phase) -> None:
 def measure(rounds: int) -> Iterator[BenchRow]:
     for data, what in (("vehicles", "images"), ("messages", "text")):
         row = backbones.get_bundled(what)
-        split = datasets.get_dataset(data).load_splits(per_class=50).train
+        split = datasets.get_dataset(data).load_splits(examples_per_class=50).train
         body = new_encoder(row.key, pretrained=True)
         examples = Examples(body.prepare(split.inputs), torch.from_numpy(split.labels))
         (phase,) = build_phases("fine_tune", what, row.trainable)

@@ -112,7 +112,7 @@ def test_where_only_the_articles_advice_was_wrong_it_says_so():
 
 
 def test_what_to_do_is_said_also_where_no_answers_are_known():
-    said = words(shown(3, compared("wrong", to_do="Use hybrid here.")))
+    said = words(shown(3, compared("wrong", next_steps="Use hybrid here.")))
     assert "Use hybrid here" in said
     assert "What misled" not in said
 
@@ -256,10 +256,20 @@ def test_every_lane_has_a_line_in_the_race():
     assert drawn[1]["y"][:2] == [80, 80]
 
 
-def point(approach="transfer", per_class=5, draw=0, right=40, whole=True) -> CurvePoint:
+def point(approach="transfer", examples_per_class=5, draw=0, right=40, whole=True) -> CurvePoint:
     share = right / 60
     return CurvePoint(
-        approach, per_class, draw, right, 60, share - 0.1, share + 0.1, 1.0, 2.0, whole, True
+        approach,
+        examples_per_class,
+        draw,
+        right,
+        60,
+        share - 0.1,
+        share + 0.1,
+        1.0,
+        2.0,
+        whole,
+        True,
     )
 
 

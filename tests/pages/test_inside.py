@@ -56,7 +56,7 @@ PUT_BACK = [part | {"change": 0.0} for part in CHANGES[:2]] + CHANGES[2:]
 def seen(points=(), answers=(0, 0, 1, 1), **more):
     """A look at four examples, two of each class."""
     return replace(
-        look(points=points, **more), point_labels=[0, 0, 1, 1], point_answers=list(answers)
+        look(points=points, **more), map_labels=[0, 0, 1, 1], map_predictions=list(answers)
     )
 
 
@@ -170,7 +170,7 @@ def on_digits(visitor="ann", labels=None, items=(3, 1, 2), classes=tuple("012345
     key = get_store().enqueue(plan, visitor, worker="test")
     data = datasets.get_dataset("digits").load_splits(2, 0)
     labels = data.train.labels[list(items)].tolist() if labels is None else labels
-    shown = replace(look(points=[(0, 0)] * 3), point_labels=labels, point_answers=labels)
+    shown = replace(look(points=[(0, 0)] * 3), map_labels=labels, map_predictions=labels)
     events = [started("transfer", classes), WatchedExamples([], [], [], list(items)), shown]
     return fold_events(events), get_store().get_run(key)
 

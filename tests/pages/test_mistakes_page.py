@@ -30,7 +30,7 @@ def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=A
     facts = {"data": data, "classes": list(classes)}
     found = score(labels, answers, len(classes))
     end = finished(
-        "transfer", **facts, test_examples=len(labels), test_right=found.right,
+        "transfer", **facts, test_examples=len(labels), test_correct=found.right,
         test_accuracy=found.accuracy, confusion=found.confusion,
     )  # fmt: skip
     start = replace(started("transfer"), modality=modality, **facts)

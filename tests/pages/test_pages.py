@@ -334,8 +334,8 @@ def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
     assert guessing["xanchor"] == "left"
     started = [replace(e, classes=names) if isinstance(e, RunStarted) else e for e in RUN]
     looks = [
-        replace(e, points=[[n, n] for n in range(100)], point_labels=[*range(100)],
-                point_answers=[*range(100)]) if isinstance(e, ValidationDone) else e
+        replace(e, points=[[n, n] for n in range(100)], map_labels=[*range(100)],
+                map_predictions=[*range(100)]) if isinstance(e, ValidationDone) else e
         for e in started
     ]  # fmt: skip
     assert not charts.example_map(tell.fold_events(looks))["layout"]["showlegend"]
@@ -352,7 +352,8 @@ def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_i
 
 def test_a_map_without_a_hollow_mark_speaks_of_none():
     events = [
-        replace(e, point_answers=e.map_labels) if isinstance(e, ValidationDone) else e for e in RUN
+        replace(e, map_predictions=e.map_labels) if isinstance(e, ValidationDone) else e
+        for e in RUN
     ]
     assert chart_text.describe_map(tell.fold_events(events)).startswith(
         "All 2 checks on the map are right"

@@ -255,7 +255,7 @@ def test_nothing_but_names_and_scores_is_sent_to_a_board():
 
 
 def test_run_shows_what_is_locked_and_starts_in_the_room():
-    room = opened(seconds=10, per_class=7)
+    room = opened(seconds=10, examples_per_class=7)
     get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py", data="cells", seconds="600", per_class="50")
     assert "Handwritten digits; 7 examples of each class; Time budget: 10 seconds" in words(at)
@@ -363,7 +363,7 @@ def line(name="Ana", score=0.8, state="finished", approach="transfer", mine=Fals
 
 def test_columns_come_where_there_is_something_to_tell_apart():
     assert "examples" not in leaderboard.format_table([line()])
-    assert "| 5 |" in leaderboard.format_table([line(), line(per_class=5)])
+    assert "| 5 |" in leaderboard.format_table([line(), line(examples_per_class=5)])
     both = [line(), line(data="own")]
     assert "own data" in leaderboard.format_table(both)
     assert "cannot be held against each other" in leaderboard.describe_caveat(both)

@@ -28,7 +28,9 @@ def ran(approach="hybrid", *, right=(1, 1, 1, 0), visitor=ANN, data="digits", **
     labels = [0, 1, 0, 1]
     answers = [label if hit else 1 - label for label, hit in zip(labels, right, strict=True)]
     share = sum(right) / 4
-    end = finished(approach, data=data, test_accuracy=share, test_right=sum(right), test_examples=4)
+    end = finished(
+        approach, data=data, test_accuracy=share, test_correct=sum(right), test_examples=4
+    )
     told = [
         started(approach),
         look(seconds=2.0),

@@ -28,7 +28,7 @@ SURE = [0.97] * 100
 ANSWERED = PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8, [0.81] * 100)
 CALIBRATED = CalibrationDone(2.4, [0.81] * 50, [True] * 40 + [False] * 10, 2.7)
 END = finished(
-    test_examples=100, test_right=80, confusion=[[40, 10], [10, 40]],
+    test_examples=100, test_correct=80, confusion=[[40, 10], [10, 40]],
     test_accuracy_low=0.71, test_accuracy_high=0.87,
 )  # fmt: skip
 
@@ -181,7 +181,7 @@ def test_where_all_examples_are_used_more_means_bringing_them():
 
 
 def test_what_was_foretold_is_said_beside_what_came():
-    before = replace(started(), predicted_seconds=4.0, predicted_memory_bytes=310_000_000)
+    before = replace(started(), estimated_seconds=4.0, estimated_memory_bytes=310_000_000)
     end = replace(END, peak_memory_bytes=290_000_000)
     told = tell.fold_events([before, *RUN[1:], end])
     assert tell.describe_estimate(told) == (

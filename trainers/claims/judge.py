@@ -296,7 +296,9 @@ def _judge_specificity(given: Sequence[Comparison], results: Sequence[RunResult]
             for contest in given
             if datasets.BUNDLED_DATASETS[contest.data].modality == modality
         ]
-        kinds = {datasets.BUNDLED_DATASETS[t.data].resembles["specificity"]: t for t in those}
+        kinds = {
+            datasets.BUNDLED_DATASETS[t.data].matching_answers["specificity"]: t for t in those
+        }
         near, far = kinds["common"], kinds["specialised"]
         pairs = {
             contest.data: _pair_runs(contest, *contest.arms, results) for contest in (near, far)

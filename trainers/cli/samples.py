@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
 def run(given: dict[str, Any]) -> int:
     for sample in BUNDLED_DATASETS.values():
         print(f"{sample.key:17} {sample.modality:7} {sample.classes:3} classes  "
-              f"up to {sample.train_per_class} each, {sample.test} to test  "
+              f"up to {sample.train_examples_per_class} each, {sample.test} to test  "
               f"{sample.about} ({sample.made})")  # fmt: skip
     for row in catalog.CATALOG.values():
         here = (

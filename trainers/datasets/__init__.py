@@ -136,7 +136,7 @@ class Dataset:
         """An example of each class as (what a page can show, the class), without drawing or
         reading more than that where it takes long."""
         module, _, name = self.loader.partition(":")
-        return import_module(module).glimpse(name)
+        return import_module(module).preview(name)
 
 
 BUNDLED_DATASETS = build_registry(

@@ -58,7 +58,11 @@ def enqueue_job(job: Any, visitor: str, queue: Callable[[Any, str], str] | None 
         )
         _check_waiting(visitor)
         what = "other"
-        if kind == "read" and not job.replaces and not get_store().find_latest("read", job.path):
+        if (
+            kind == "read"
+            and not job.replaced_data
+            and not get_store().find_latest("read", job.path)
+        ):
             what = "upload"  # not once more what came before, with other columns
             _check_count(what, visitor)
         if kind in RUN_KINDS:

@@ -119,7 +119,7 @@ def run_lanes(
         verdict,
         article,
         advised=advised,
-        advised_article=job.article_advice,
+        article_advice=job.article_advice,
         answers=given,
         measured={key: one.answer for key, one in known.items()},
         says={key: one.evidence["says"] for key, one in known.items()},
@@ -187,7 +187,7 @@ def prepare_comparison(
         known = infer_answers(data, job.seconds)
         given = job.answers or {key: one.answer for key, one in known.items()}
         known |= load_data_quality(job)
-        job = replace(job, advised_article=advise(Answers.from_mapping(given)).approach)
+        job = replace(job, article_advice=advise(Answers.from_mapping(given)).approach)
     if job.advice or not job.pilot_seconds:
         return Preparation(job, given, known)
     plan = job.make_plans()[0]
@@ -203,7 +203,7 @@ def prepare_comparison(
         summary=tried.words,
         seconds=time.monotonic() - began,
     )
-    return Preparation(replace(job, advised=tried.recommended), given, known, asked)
+    return Preparation(replace(job, advice=tried.recommended), given, known, asked)
 
 
 def infer_answer_keys(data: DatasetSplits, seconds: float) -> dict[str, str]:

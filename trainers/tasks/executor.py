@@ -58,5 +58,5 @@ def get_executor() -> LocalExecutor:
 
 def set_executor(other: Any) -> None:
     """Makes `other` this process's; it does what `Local` does."""
-    global _here
+    global _executor
     _executor = other

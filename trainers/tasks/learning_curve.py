@@ -163,7 +163,9 @@ class _CurveRunner:
         for size, draw in choices:
             self.cache = self.cache.for_new_train_set()
             plans = job.make_plans(
-                per_class=size.max_per_class, seed=job.seed + draw, seconds=self.run_seconds[size]
+                examples_per_class=size.max_per_class,
+                seed=job.seed + draw,
+                seconds=self.run_seconds[size],
             )
             runs += [partial(self._run_reported, plan, size, draw, self.cache) for plan in plans]
         # The first of all says how many test examples every run is asked.
@@ -225,7 +227,7 @@ class _CurveRunner:
             seconds=last.seconds,
             budget_seconds=plan.seconds,
             used_all_examples=whole and _used_all_examples(last, size),
-            has_converged=whole and all(phase.whole for phase in done),
+            has_converged=whole and all(phase.has_converged for phase in done),
         )
         self.points.append(point)
         if point.used_all_examples:

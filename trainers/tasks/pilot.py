@@ -59,7 +59,7 @@ def run_pilot(
             yield Stage("trial", told, time.monotonic() - began)
             # What is left is shared among those still to come, a round at a time.
             each = (until - time.monotonic()) / (len(ADVISABLE) - place)
-            short = replace(plan, approach=approach, pace=None, seconds=max(1.0, each))
+            short = replace(plan, approach=approach, schedule=None, seconds=max(1.0, each))
             try:
                 for event in run(short, data=part, shared=shared, stop=stop, checks=False):
                     if isinstance(event, PredictionsRecorded):

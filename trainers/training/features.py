@@ -148,7 +148,7 @@ class FeatureExtractor:
                 list(extract_features(self.encoder, inputs, some))
             took = time.perf_counter() - began
             each, spent = min(each, took / len(some)), spent + took
-        return each + inputs.seconds_each, footprint
+        return each + inputs.seconds_per_example, footprint
 
     def subsample_to_budget(
         self, learn: np.ndarray, held: np.ndarray, known: RecordedSchedule | None

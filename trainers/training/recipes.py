@@ -68,7 +68,7 @@ def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase,
                     _full_model_phase(modality, what_learns, "Then thaw the rest, gently"),
                     learning_rate=HYBRID_LR[modality, what_learns],
                     head_learning_rate=HYBRID_HEAD_LR[modality],
-                    head_sureness=0.3,
+                    head_logit_scale=0.3,
                 ),
             )
         case "scratch":
@@ -77,7 +77,7 @@ def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase,
                     _full_model_phase(modality, "all", "Learn everything from nothing"),
                     learning_rate=SCRATCH_LR[modality],
                     max_epochs=100,
-                    shortens=False,
+                    sublinear_epochs=False,
                     patience=15,
                     settles_in=0,  # there are no statistics yet
                 ),

@@ -614,7 +614,7 @@ class _Run:
             phase,
             planned=steps,
             steps=(steps, steps, 0) if self.plan.schedule else None,
-            keep=self._make_saver(until, kept, refit=steps),
+            keep=self._make_saver(until, kept, refit_steps=steps),
             again=again,
             **playing,
         )
@@ -814,7 +814,7 @@ class _Run:
             parameters=sum(p.numel() for p in self.model.parameters()),
             epochs=self.epochs,
             stopped_by_user=self.was_stopped,
-            repeat_plan=replace(plan, pace=self._record_schedule()).as_json(),
+            repeat_plan=replace(plan, schedule=self._record_schedule()).as_json(),
             peak_memory_bytes=self.peak_memory.bytes_so_far(),
             stored_bytes=0 if plan.approach == "none" else count_stored_bytes(self.model),
         )

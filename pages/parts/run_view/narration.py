@@ -82,4 +82,4 @@ def _max_examples_per_class(plan: Plan) -> int:
     """Examples of each class that there are, at the most."""
     sample: Any = datasets.get_dataset(plan.data)
     counts = [learn for _, learn, _ in getattr(sample, "counts", ())]
-    return max(counts, default=sample.train_per_class)
+    return max(counts, default=sample.train_examples_per_class)

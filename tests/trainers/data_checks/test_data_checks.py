@@ -414,7 +414,7 @@ def pixels(data: DatasetSplits) -> tuple[list[bytes], list[bytes]]:
 def test_a_mend_leaves_out_what_it_names_and_nothing_changes_sides(key, checked):
     found, told = checked
     assert len(told[key].mend.rows) == MENDED[key]
-    before, after = pixels(found.data()), pixels(found.data(mends=(key,)))
+    before, after = pixels(found.data()), pixels(found.data(fixes=(key,)))
     assert sum(map(len, before)) - sum(map(len, after)) == MENDED[key]
     for all_of, rest in zip(before, after, strict=True):
         assert {*rest} <= {*all_of}
@@ -425,7 +425,7 @@ def test_after_all_mends_the_faults_are_gone(checked):
     found, told = checked
     mends = tuple(key for key, finding in told.items() if finding.mend)
     assert {*mends} == {*MENDED}
-    again = looked(found.data(mends=mends))
+    again = looked(found.data(fixes=mends))
     assert not {*again} & {*MENDED}
 
 

@@ -314,7 +314,11 @@ def test_what_a_publisher_has_becomes_a_sample_with_the_same_split(
     data = found.load_splits()
     assert set(data.classes) == classes
     assert (len(data.train.labels), len(data.test.labels)) == (train, test)
-    assert (found.key, found.modality, found.matching_answers) == (key, row.modality, row.resembles)
+    assert (found.key, found.modality, found.matching_answers) == (
+        key,
+        row.modality,
+        row.matching_answers,
+    )
     assert found in datasets.list_available()
     assert row.licence in found.origin
     asked = {path for path in publisher.files if not path.endswith(UNASKED)}
@@ -651,7 +655,7 @@ def test_what_is_not_here_is_said_with_how_to_get_it_and_its_size(row):
 
 @every_row
 def test_every_row_tells_what_a_visitor_should_know(row):
-    Answers(modality=row.modality, **row.resembles)
+    Answers(modality=row.modality, **row.matching_answers)
     assert row.key not in datasets.BUNDLED_DATASETS
     assert row.about.endswith((".", "…"))
     assert min(len(row.source), len(row.licence), len(row.part)) > 2

@@ -106,9 +106,9 @@ def test_the_smallest_class_has_as_many_as_the_registry_says(sample, monkeypatch
         monkeypatch.setattr(bundled, "_render_split", blank)
     counts = np.bincount(sample.data(None, 0).train.labels)
     if sample.key == "pydocs":  # the running Python's documentation: it grows
-        assert counts.min() >= sample.train_per_class
+        assert counts.min() >= sample.train_examples_per_class
     else:
-        assert counts.min() == sample.train_per_class
+        assert counts.min() == sample.train_examples_per_class
 
 
 def blank(name: str, per_class: int, first: int) -> Split:
@@ -122,8 +122,8 @@ def test_where_it_comes_from_is_said(sample):
 
 @every_sample
 def test_what_it_resembles_are_answers_of_the_guide(sample):
-    assert set(sample.resembles) == {"specificity", "data_volume"}
-    Answers(modality=sample.modality, **sample.resembles)
+    assert set(sample.matching_answers) == {"specificity", "data_volume"}
+    Answers(modality=sample.modality, **sample.matching_answers)
 
 
 @every_sample
@@ -184,7 +184,7 @@ def test_the_measures_of_near_doubles_find_them():
 
 @every_sample
 def test_a_glimpse_is_an_example_of_each_class(sample):
-    found = sample.glimpse()
+    found = sample.preview()
     assert sorted(name for _, name in found) == sorted(few(sample.key).classes)
     for example, _ in found:
         assert example.startswith("data:image/png") == (sample.modality == "images")
@@ -234,7 +234,7 @@ def test_the_closest_sample_reads_what_the_visitor_sorts():
 
 @every_sample
 def test_every_sample_is_the_closest_to_some_answers(sample):
-    answers = Answers(modality=sample.modality, **sample.resembles)
+    answers = Answers(modality=sample.modality, **sample.matching_answers)
     found, unlike = find_closest(answers)
     assert found == sample
     # Python's documentation is the largest text sample, and still not quite "plenty".

@@ -105,7 +105,7 @@ def test_the_model_of_a_run_answers_the_test_as_the_run_did(data, approach, sett
 
 
 def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
-    found = get_store().get_run(finished("words", "transfer", per_class=4))
+    found = get_store().get_run(finished("words", "transfer", examples_per_class=4))
     (told,) = [
         event
         for _, event in get_store().read_events(found.id)
@@ -286,7 +286,7 @@ CASES = [
 def test_the_zip_answers_alone_as_the_model_did(
     data, approach, settings, alone, trusting, downloads, tmp_path
 ):
-    folder = unpacked(finished(data, approach, per_class=3, **settings), tmp_path)
+    folder = unpacked(finished(data, approach, examples_per_class=3, **settings), tmp_path)
     alone.install(folder / "requirements.txt")
     assert alone.lacks("trainers", "guide", "pages", "streamlit")
     done = alone(folder, "--check")
@@ -305,7 +305,7 @@ def test_the_zip_answers_alone_as_the_model_did(
 
 @pytest.mark.parametrize("data", ["digits", "vehicles"])
 def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trusting, tmp_path):
-    key = finished(data, "transfer", per_class=5)
+    key = finished(data, "transfer", examples_per_class=5)
     folder = unpacked(key, tmp_path)
     alone.install(folder / "requirements.txt")
     (told,) = [
@@ -328,7 +328,7 @@ def test_taken_away_it_answers_the_whole_test_as_in_the_run(data, alone, trustin
 
 
 def test_altered_weights_fail_by_how_much(alone, trusting, tmp_path):
-    folder = unpacked(finished("digits", "transfer", per_class=3), tmp_path)
+    folder = unpacked(finished("digits", "transfer", examples_per_class=3), tmp_path)
     alone.install(folder / "requirements.txt")
     whole = load_file(folder / "model.safetensors")
     bias = whole["head.linear.bias"]
@@ -352,7 +352,7 @@ def test_altered_weights_fail_by_how_much(alone, trusting, tmp_path):
 
 
 def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
-    key = finished("digits", "simple", per_class=3)
+    key = finished("digits", "simple", examples_per_class=3)
     to = tmp_path / "model.zip"
     assert bundle.export_bundle(key, to) == to
     to.unlink()
@@ -374,7 +374,7 @@ def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
     [("digits", "hybrid", LORA), ("digits", "none", {}), ("messages", "fine_tune", TINY | LORA)],
 )
 def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, downloads, tmp_path):
-    key = finished(data, approach, per_class=3, **settings)
+    key = finished(data, approach, examples_per_class=3, **settings)
     bundle.export_bundle(key, tmp_path / "model.zip", onnx=True)
     with zipfile.ZipFile(tmp_path / "model.zip") as packed_:
         names = {name.rpartition("/")[2]: name for name in packed_.namelist()}
@@ -395,9 +395,9 @@ def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, do
 def test_what_cannot_be_onnx_or_differs_there_says_so(trusting, tmp_path, monkeypatch):
     with pytest.raises(OnnxExportError, match="no network"):
         bundle.export_bundle(
-            finished("digits", "simple", per_class=3), tmp_path / "a.zip", onnx=True
+            finished("digits", "simple", examples_per_class=3), tmp_path / "a.zip", onnx=True
         )
-    key = finished("digits", "transfer", per_class=3)
+    key = finished("digits", "transfer", examples_per_class=3)
     monkeypatch.setattr(bundle, "TOLERANCE", -1.0)
     with pytest.raises(OnnxExportError, match="answers otherwise"):
         bundle.export_bundle(key, tmp_path / "a.zip", onnx=True)
@@ -409,14 +409,14 @@ def test_what_cannot_be_onnx_or_differs_there_says_so(trusting, tmp_path, monkey
 
 @pytest.fixture
 def texts(alone, trusting, tmp_path) -> Path:
-    folder = unpacked(finished("messages", "simple", per_class=20), tmp_path)
+    folder = unpacked(finished("messages", "simple", examples_per_class=20), tmp_path)
     alone.install(folder / "requirements.txt")
     return folder
 
 
 @pytest.fixture
 def pictures(alone, trusting, tmp_path) -> Path:
-    folder = unpacked(finished("digits", "simple", per_class=20), tmp_path)
+    folder = unpacked(finished("digits", "simple", examples_per_class=20), tmp_path)
     alone.install(folder / "requirements.txt")
     return folder
 
@@ -540,7 +540,7 @@ def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_
 
 
 def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monkeypatch):
-    key = finished("digits", "transfer", per_class=20)
+    key = finished("digits", "transfer", examples_per_class=20)
     events = [event for _, event in get_store().read_events(key)]
     measured = find_calibration(events)
     sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
@@ -560,7 +560,7 @@ def test_every_backbone_can_travel():
 
 
 def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):
-    key = finished("digits", "transfer", per_class=3)
+    key = finished("digits", "transfer", examples_per_class=3)
     folder = unpacked(key, tmp_path)
     found = ModelCard.load(folder / "README.md")
     result = get_store().get_run(key).result
@@ -650,7 +650,7 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
 
 
 def test_an_export_that_is_stopped_leaves_nothing(trusting):
-    key = finished("digits", "simple", per_class=3)
+    key = finished("digits", "simple", examples_per_class=3)
     events = list(jobs.run_job(Export(key=key, visitor="ann"), stop=lambda: True))
     assert [type(event) for event in events] == [JobCancelled]
     assert not bundle_path(key).exists()
@@ -671,7 +671,7 @@ def test_the_terminal_packs_the_newest_run(trusting, tmp_path, capsys):
 
 
 def test_the_run_can_be_repeated_from_the_zip(trusting, tmp_path, monkeypatch, root):
-    key = finished("digits", "transfer", per_class=3)
+    key = finished("digits", "transfer", examples_per_class=3)
     folder = unpacked(key, tmp_path)
     done = subprocess.run(
         [sys.executable, folder / "train.py"],
@@ -717,7 +717,7 @@ def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
 
 
 def test_packing_says_what_it_does(trusting, tmp_path):
-    key = finished("digits", "simple", per_class=3)
+    key = finished("digits", "simple", examples_per_class=3)
     told = list(pack_bundle(get_store().get_run(key), tmp_path / "model.zip"))
     assert told[0] == "Reading the model"
     assert told[-1] == "Packing"

@@ -11,12 +11,14 @@ from trainers.hosting.rooms import BoardRow
 DRAWS = count(1)
 
 
-def line(approach="transfer", score=0.5, per_class=20, data="digits", seed=None, budget=20.0):
+def line(
+    approach="transfer", score=0.5, examples_per_class=20, data="digits", seed=None, budget=20.0
+):
     """A run, of a draw of its own where no seed is named."""
     seed = next(DRAWS) if seed is None else seed
     state = "queued" if score is None else "finished"
     low, high = (None, None) if score is None else (score - 0.1, score + 0.1)
-    seen = ("Ana", approach, data, per_class, state, score, low, high, 3.0, False)
+    seen = ("Ana", approach, data, examples_per_class, state, score, low, high, 3.0, False)
     return BoardRow(*seen, seed, budget, "small_resnet")
 
 
@@ -91,7 +93,11 @@ def test_runs_on_other_data_are_left_out():
 
 def test_steps_up_in_examples_are_told_in_order():
     of = {50: [0.80, 0.81, 0.83, 0.79], 5: [0.5, 0.55, 0.52, 0.51], 20: [0.8, 0.805, 0.79, 0.82]}
-    some = [line(per_class=many, score=score) for many, scores in of.items() for score in scores]
+    some = [
+        line(examples_per_class=many, score=score)
+        for many, scores in of.items()
+        for score in scores
+    ]
     said = summarise_room(some, data="digits", by="per_class")
     assert [one.partition(":")[0] for one in said[:3]] == [
         "5 of each class", "20 of each class", "50 of each class",

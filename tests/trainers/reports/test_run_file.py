@@ -76,11 +76,11 @@ def document(runs, **more) -> dict:
 
 def refused(runs, content) -> str:
     """Why it is refused; held is that nothing was kept."""
-    before = runs.history(None, parts=True)
+    before = runs.list_history(None, parts=True)
     content = content if isinstance(content, bytes) else json.dumps(content).encode()
     with pytest.raises(BadFile) as caught:
         import_run(runs, content, "bob")
-    assert runs.history(None, parts=True) == before
+    assert runs.list_history(None, parts=True) == before
     assert "Nothing was kept" in str(caught.value)
     return str(caught.value)
 
@@ -102,7 +102,7 @@ def test_a_real_run_comes_back_as_it_was(runs, approach, modality, toy):
     was, now = runs.find(key), runs.find(back)
     assert (now.plan, now.state, now.result) == (was.plan, was.state, was.result)
     assert (now.visitor, now.created, now.ended) == ("bob", was.created, was.ended)
-    assert replace(runs.past(back), id=key) == runs.past(key)
+    assert replace(runs.get_summary(back), id=key) == runs.get_summary(key)
 
 
 @pytest.mark.parametrize("end", [JobFailed("It broke.", 1.0), JobCancelled(1.0)])
@@ -150,8 +150,8 @@ def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
     assert not set(lanes) & set(parts)
     assert [runs.find(lane).plan.approach for lane in lanes] == ["transfer", "hybrid"]
     assert [row["run"] for row in runs.find(back).result["runs"]] == lanes
-    assert {past.id for past in runs.history("bob", parts=True)[0]} == {back, *lanes}
-    assert [past.id for past in runs.history("bob")[0]] == [back]
+    assert {past.id for past in runs.list_history("bob", parts=True)[0]} == {back, *lanes}
+    assert [past.id for past in runs.list_history("bob")[0]] == [back]
     assert runs.find(back).plan == replace(runs.find(whole).plan, visitor="bob")
 
 
@@ -197,7 +197,7 @@ def test_examples_of_own_data_do_not_leave(runs, monkeypatch):
 def test_a_run_on_data_of_another_computer_can_be_read_under_its_old_name(runs):
     back = import_run(runs, json.dumps(of_own(runs)).encode(), "bob")
     assert runs.find(back).plan.data == OWN["data"]
-    assert runs.past(back).title == "Transfer learning on leaves"
+    assert runs.get_summary(back).title == "Transfer learning on leaves"
 
 
 @pytest.mark.parametrize("key", ["own-../../etc", "own-x", "nothing", "../x", "cifar99", 7, None])
@@ -271,7 +271,7 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:2], replace(LOOK, best=False), FINISH],
         [*EVENTS[:2], replace(LOOK, accuracy=50.0), FINISH],
         [*EVENTS[:2], replace(LOOK, points=[[0.0], [1.0]]), FINISH],
-        [*EVENTS[:2], replace(LOOK, point_labels=[0, -1]), FINISH],
+        [*EVENTS[:2], replace(LOOK, map_labels=[0, -1]), FINISH],
         [*EVENTS[:3], PredictionsRecorded([0, 1], [0], [], 1.0), FINISH],
         [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5], 1.0), FINISH],
         [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 1.5], 1.0), FINISH],

@@ -146,7 +146,7 @@ def test_where_the_training_data_is_gone_it_says_so(toy, monkeypatch):
 
 def test_of_too_few_examples_nothing_is_told(toy):
     (one,) = asked(
-        finished("colours", "transfer", per_class=3), [png(test_of("colours").inputs[0])]
+        finished("colours", "transfer", examples_per_class=3), [png(test_of("colours").inputs[0])]
     )
     assert one.get("unlike") is None
     assert "guess" in one["why"]
@@ -371,7 +371,7 @@ def until_open(key: str) -> list[str]:
 
 
 def test_the_process_answers_survives_its_death_and_ends(process):
-    key = finished("digits", "transfer", per_class=20, seconds=5)
+    key = finished("digits", "transfer", examples_per_class=20, seconds=5)
     texts = until_open(key)
     assert texts[0].startswith("Starting")
     (starter, *_) = serving.call_endpoint("starters", key)

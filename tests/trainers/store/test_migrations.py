@@ -87,7 +87,7 @@ def test_an_older_database_is_brought_up_to_the_models_and_keeps_what_it_has(nam
     store = opened(empty)
     assert differences(store) == []
     assert stamp(store) == migrations.HEAD
-    (scored, waiting), total = store.history("ann", search="digits", sort="score")
+    (scored, waiting), total = store.list_history("ann", search="digits", sort="score")
     assert (scored.id, scored.score, scored.seconds) == ("over", 0.5, 1.0)
     assert scored.approach == "transfer"
     assert (waiting.id, total) == ("waiting", 2)

@@ -95,7 +95,9 @@ def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
 
     with made.engine.connect() as sql:
         before = set(sql.scalars(select(workers.c.id)))
-    long = made.start(replace(QUICK, approach="scratch", per_class=None, seconds=20), "ann")
+    long = made.start(
+        replace(QUICK, approach="scratch", examples_per_class=None, seconds=20), "ann"
+    )
     until(lambda: told(made, long, Step) > 3)
     postgres.stop("immediate")  # as a power cut
     with pytest.raises(OperationalError):

@@ -156,7 +156,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
     end = list(run(wanted, folder=tmp_path / "b"))[-1]
     named = Plan.from_json(end.repeat)
     list(run(named, folder=tmp_path / "a"))
-    first_part = replace(named, pace=replace(named.schedule, steps=named.schedule.steps[:1]))
+    first_part = replace(named, schedule=replace(named.schedule, steps=named.schedule.steps[:1]))
     list(run(first_part, folder=tmp_path / "first"))
     one, other, first = (load_file(tmp_path / n / "model.safetensors") for n in ("a", "b", "first"))
     assert all(torch.equal(one[name], other[name]) for name in one)

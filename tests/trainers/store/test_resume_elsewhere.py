@@ -59,7 +59,7 @@ def on_another(tmp_path, monkeypatch):
 
 def begun(shared: Path) -> str:
     """A run in whose midst its computer was lost, as far along as was shared by then."""
-    wanted = plan(data="words", approach="fine_tune", per_class=50)
+    wanted = plan(data="words", approach="fine_tune", examples_per_class=50)
     key = get_store().enqueue(wanted, "ann", worker="lost")
     stream = execute(get_store(), key, wanted, run, run_dir(key))
     for event in stream:

@@ -167,9 +167,9 @@ def test_what_comes_after_the_end_is_dropped(runs, end, state):
 def test_a_visitors_runs_are_the_newest_first(runs):
     keys = [runs.start(PLAN, "ann") for _ in range(3)]
     runs.start(PLAN, "bob")
-    assert [run.id for run in runs.of_visitor("ann")] == keys[::-1]
-    assert [run.id for run in runs.of_visitor("ann", limit=1)] == keys[-1:]
-    assert runs.of_visitor("eve") == []
+    assert [run.id for run in runs.list_runs("ann")] == keys[::-1]
+    assert [run.id for run in runs.list_runs("ann", limit=1)] == keys[-1:]
+    assert runs.list_runs("eve") == []
 
 
 def test_two_writers_lose_nothing_and_never_share_a_number(runs):
@@ -334,9 +334,9 @@ def test_only_workers_that_live_and_are_warm_are_ready(runs):
     runs.beat("warm", 2, ready=True)
     runs.beat("dead", 3, ready=True)
     aged(runs, workers_table, "dead", HEARTBEAT_TIMEOUT_SECONDS + 1)
-    assert runs.ready_workers() == 1
+    assert runs.count_ready_workers() == 1
     runs.beat("cold", 1, ready=True)
-    assert runs.ready_workers() == 2
+    assert runs.count_ready_workers() == 2
 
 
 def test_the_run_of_a_worker_that_is_gone_has_failed_with_the_reason(runs):
@@ -350,7 +350,7 @@ def test_the_run_of_a_worker_that_is_gone_has_failed_with_the_reason(runs):
     assert over.result["text"] == "It was ended."
     assert isinstance(runs.events(key)[-1][1], JobFailed)
     assert runs.find(waiting).state == QUEUED
-    assert runs.ready_workers() == 0
+    assert runs.count_ready_workers() == 0
 
 
 def test_a_worker_that_goes_takes_no_other_run_along(runs):
@@ -366,7 +366,7 @@ def test_runs_that_nobody_keeps_alive_are_buried(runs):
     runs.claim("one")
     runs.claim("two")
     aged(runs, runs_table, lost, HEARTBEAT_TIMEOUT_SECONDS + 1)
-    runs.bury_lost()
+    runs.fail_stale_runs()
     assert runs.find(lost).state == FAILED
     assert "Nothing is wrong with your data" in runs.find(lost).result["text"]
     assert runs.find(alive).state == RUNNING
@@ -377,13 +377,13 @@ def test_a_heartbeat_keeps_a_run_from_being_buried(runs):
     runs.claim("worker")
     aged(runs, runs_table, key, HEARTBEAT_TIMEOUT_SECONDS + 1)
     runs.append(key, [])
-    runs.bury_lost()
+    runs.fail_stale_runs()
     assert runs.find(key).state == RUNNING
 
 
 def test_a_run_that_waits_is_never_lost(runs):
     key = runs.start(PLAN, "ann")
-    runs.bury_lost()
+    runs.fail_stale_runs()
     assert runs.find(key).state == QUEUED
 
 
@@ -431,7 +431,7 @@ def test_a_light_worker_takes_no_run_and_a_heavy_one_reads_nothing(runs):
 def test_other_jobs_are_no_runs_in_the_history(runs):
     runs.start(READING, "ann")
     run = runs.start(PLAN, "ann")
-    assert [one.id for one in runs.of_visitor("ann")] == [run]
+    assert [one.id for one in runs.list_runs("ann")] == [run]
 
 
 def test_what_a_job_found_is_its_result(runs):
@@ -442,11 +442,11 @@ def test_what_a_job_found_is_its_result(runs):
 
 
 def test_the_newest_job_about_something_is_found(runs):
-    assert runs.latest("check", "digits") is None
+    assert runs.find_latest("check", "digits") is None
     for _ in range(2):
         newest = runs.start(OTHERS[1], "ann")
     runs.start(PLAN, "ann")
-    assert runs.latest("check", "digits").id == newest
+    assert runs.find_latest("check", "digits").id == newest
 
 
 def test_reading_and_downloads_make_nobody_wait_for_a_run(runs):
@@ -455,7 +455,7 @@ def test_reading_and_downloads_make_nobody_wait_for_a_run(runs):
     runs.start(READING, "ann")
     runs.claim("light", heavy=False)
     assert runs.wait("bob") == WaitEstimate(0, 0.0)
-    assert runs.ready_workers() == 1
+    assert runs.count_ready_workers() == 1
 
 
 def test_a_look_at_data_is_waited_for(runs):
@@ -474,7 +474,7 @@ def test_forgetting_examples_keeps_scores(runs):
     runs.append(check, [JobDone({"findings": ["private"]}, 1.0)])
     other = runs.start(Plan(data="vehicles", approach="transfer"), "ann", worker="w")
     runs.append(other, [WatchedExamples(indices=[1], inputs=["kept"], labels=[0])])
-    runs.forget_examples("digits")
+    runs.erase_examples("digits")
     assert runs.events(run)[0][1].inputs == [""]
     assert runs.find(run).result["test_accuracy"] == 0.5
     assert [event.inputs for _, event in runs.events(other)] == [["kept"]]
@@ -492,7 +492,7 @@ def over(runs, visitor="ann", right=0.5, seconds=1.0, plan=PLAN, **more) -> str:
 
 
 def ids(runs, visitor="ann", **options) -> list[str]:
-    return [past.id for past in runs.history(visitor, **options)[0]]
+    return [past.id for past in runs.list_history(visitor, **options)[0]]
 
 
 ORDERS = {"newest": [3, 2, 1, 0], "score": [1, 2, 0, 3], "longest": [2, 0, 1, 3]}
@@ -507,7 +507,7 @@ def test_the_order_is_the_one_asked_for_and_what_has_no_value_comes_last(runs, s
 
 def test_pages_follow_each_other_without_a_gap(runs):
     keys = [over(runs) for _ in range(7)]
-    pages = [runs.history("ann", limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+    pages = [runs.list_history("ann", limit=3, offset=offset) for offset in (0, 3, 6, 9)]
     assert [past.id for page, _ in pages for past in page] == keys[::-1]
     assert {total for _, total in pages} == {7}
 
@@ -528,13 +528,13 @@ def test_every_word_is_looked_for_in_name_note_approach_and_data(runs, search):
     key = over(runs)
     runs.describe(key, "ann", name="the  new\nlamp", note="100% in the Straße")
     assert ids(runs, search=search) == [key]
-    assert runs.past(key).name == "the new lamp"
+    assert runs.get_summary(key).name == "the new lamp"
 
 
 @pytest.mark.parametrize("search", ["%", "_", "lamp ladder", "\\", "' or 1=1 --", "x" * 10_000])
 def test_what_is_not_there_is_not_found_and_nothing_is_a_wildcard(runs, search):
     runs.describe(over(runs), "ann", name="lamp", note="")
-    assert runs.history("ann", search=search) == ([], 0)
+    assert runs.list_history("ann", search=search) == ([], 0)
 
 
 def test_only_whose_run_it_is_can_change_it(runs):
@@ -542,8 +542,8 @@ def test_only_whose_run_it_is_can_change_it(runs):
     runs.describe(key, "eve", name="mine now", note="")
     runs.pin([key], "eve")
     stamp = runs.delete([key], "eve")
-    assert runs.past(key).name == ""
-    assert not runs.past(key).pinned
+    assert runs.get_summary(key).name == ""
+    assert not runs.get_summary(key).pinned
     runs.restore(runs.delete([key], "ann"), "eve")
     assert runs.restore(stamp, "ann") == 0
     assert ids(runs) == []
@@ -552,16 +552,16 @@ def test_only_whose_run_it_is_can_change_it(runs):
 def test_names_and_notes_are_cut_to_what_is_kept(runs):
     key = over(runs)
     runs.describe(key, "ann", name="n\0" * 1000, note="m" * 10_000)
-    assert runs.past(key).name == "n" * 80
-    assert len(runs.past(key).note) == 2000
+    assert runs.get_summary(key).name == "n" * 80
+    assert len(runs.get_summary(key).note) == 2000
 
 
 def test_a_deleted_run_is_nowhere_until_it_is_brought_back(runs):
     key, other = over(runs), over(runs)
     stamp = runs.delete([key], "ann")
     assert ids(runs) == [other]
-    assert [run.id for run in runs.of_visitor("ann")] == [other]
-    for find in (runs.find, runs.past):
+    assert [run.id for run in runs.list_runs("ann")] == [other]
+    for find in (runs.find, runs.get_summary):
         with pytest.raises(RunNotFound):
             find(key)
     assert runs.restore(stamp, "ann") == 1
@@ -615,7 +615,7 @@ def test_a_page_of_ten_thousand_needs_no_sort_of_whole_rows(runs):
     told = []
     event.listen(runs.engine, "before_cursor_execute", lambda *call: told.append(call[2]))
     for sort in SORT_ORDERS:
-        runs.history("ann", sort=sort)
+        runs.list_history("ann", sort=sort)
         chosen = [one for one in told if "LIMIT" in one][-1]
         with runs.engine.connect() as sql:
             marks = ("x",) * chosen.count("?")

@@ -52,7 +52,7 @@ def test_a_budget_is_the_most_that_is_told():
 
 def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
     known = estimate_durations(
-        [row("old", replace(PLAN, seconds=10, per_class=5), claimed=0, ended=2)], []
+        [row("old", replace(PLAN, seconds=10, examples_per_class=5), claimed=0, ended=2)], []
     )
     orders = [row("this"), row("next")], [row(key, replace(PLAN, data="cells")) for key in "ab"]
     told = [estimate_waits(order, [], workers=1, known=known, now=9) for order in orders]

@@ -151,8 +151,8 @@ def test_without_advice_the_data_answers_the_questions():
         )
     )
     last = events[-1]
-    assert last.advised_article in ("transfer", "hybrid", "fine_tune")
-    assert last.answers_from == "data"
+    assert last.article_advice in ("transfer", "hybrid", "fine_tune")
+    assert last.answers_source == "data"
     assert last.answers == {key: one["answer"] for key, one in last.measured.items()}
     assert last.answers["data_volume"] == "limited"
     assert "There are 10 examples of each class" in last.measured["data_volume"]["says"]
@@ -178,27 +178,27 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
 ):
     judged_badly(monkeypatch, transfer=300, hybrid=380)
     given = {"data_volume": "limited", "specificity": "common"}
-    job = comparison(advised_article="", answers=given, approaches=("transfer",))
+    job = comparison(article_advice="", answers=given, approaches=("transfer",))
     assert Comparison.from_json(job.as_json()) == job
     last = list(run_lanes(job, stop=never))[-1]
-    assert (last.answers, last.answers_from) == (given, "visitor")
-    assert (last.advised_article, last.outcome, last.outcome_article) == (
+    assert (last.answers, last.answers_source) == (given, "visitor")
+    assert (last.article_advice, last.outcome, last.article_outcome) == (
         "transfer",
         "wrong",
         "wrong",
     )
-    assert last.misled["by"] == "answers"
-    assert "It is far from everyday." in last.why_wrong
-    assert last.to_do.startswith("Use hybrid here.")
+    assert last.diagnosis["by"] == "answers"
+    assert "It is far from everyday." in last.diagnosis_text
+    assert last.next_steps.startswith("Use hybrid here.")
     again = from_json(json.loads(json.dumps(last.as_json())))
-    assert (again.misled, again.measured) == (last.misled, last.measured)
+    assert (again.diagnosis, again.measured) == (last.diagnosis, last.measured)
 
 
 def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):
     judged_badly(monkeypatch, transfer=300, hybrid=380)
-    last = list(run_lanes(comparison(advised_article="", approaches=("hybrid",)), stop=never))[-1]
-    assert (last.answers_from, last.advised, last.outcome) == ("data", "hybrid", "right")
-    assert (last.misled, last.why_wrong, last.to_do) == ({}, "", "")
+    last = list(run_lanes(comparison(article_advice="", approaches=("hybrid",)), stop=never))[-1]
+    assert (last.answers_source, last.advised, last.outcome) == ("data", "hybrid", "right")
+    assert (last.diagnosis, last.diagnosis_text, last.next_steps) == ({}, "", "")
 
 
 def test_a_terminal_says_what_misled_and_what_to_do_only_where_the_advice_was_wrong(
@@ -206,12 +206,12 @@ def test_a_terminal_says_what_misled_and_what_to_do_only_where_the_advice_was_wr
 ):
     judged_badly(monkeypatch, transfer=300, hybrid=380)
     given = {"data_volume": "limited", "specificity": "common"}
-    job = comparison(advised_article="", answers=given, approaches=("transfer",))
+    job = comparison(article_advice="", answers=given, approaches=("transfer",))
     wrong = _race(run_lanes(job, stop=never))
     told = capsys.readouterr().out
-    assert all(f"\n  - {line}\n" in told for line in wrong.why_wrong.splitlines())
+    assert all(f"\n  - {line}\n" in told for line in wrong.diagnosis_text.splitlines())
     assert "What to do:\n  - Use hybrid here.\n" in told
-    _race(run_lanes(comparison(advised_article="hybrid", approaches=("hybrid",)), stop=never))
+    _race(run_lanes(comparison(article_advice="hybrid", approaches=("hybrid",)), stop=never))
     told = capsys.readouterr().out
     assert "the advice was right" in told
     assert "What to do" not in told
@@ -242,7 +242,7 @@ def test_how_clean_ones_own_data_is_comes_from_looking_it_over(tmp_path):
     uploads.save_check(key, found)
     assert load_data_quality(job) == {"data_quality": Answer("good", clean)}
     assert (
-        load_data_quality(comparison(data=key, mends=("doubles",))) == {}
+        load_data_quality(comparison(data=key, fixes=("doubles",))) == {}
     )  # mended, it is another
     assert load_data_quality(comparison(data="digits")) == {}
 
@@ -258,7 +258,7 @@ def test_a_trial_before_decides_what_is_advised(toy):
     (tried,) = of(PilotDone, events)
     last = events[-1]
     assert last.advised == tried.trusted
-    assert last.advised_article == tried.article == "transfer"
+    assert last.article_advice == tried.article == "transfer"
     assert tried.asked > 0
     assert set(tried.right) == {"transfer", "fine_tune", "hybrid"}
     assert events.index(tried) < events.index(of(ComparisonRunStarted, events)[0])

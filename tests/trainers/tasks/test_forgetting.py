@@ -147,7 +147,7 @@ def test_what_was_lost_is_shown_with_the_wrong_answer():
 
 @pytest.mark.parametrize("what_learns", ["all", "lora"])
 def test_a_fine_tuned_run_is_asked_before_and_after(toy, what_learns):
-    one = asked(finished("colours", "fine_tune", what_learns=what_learns))
+    one = asked(finished("colours", "fine_tune", trainable=what_learns))
     assert one["outcome"] in ("worse", "better", "cannot tell")
     assert one["tests"] == sum(row["tests"] for row in one["groups"]) > 50
     assert json.loads(json.dumps(one)) == one

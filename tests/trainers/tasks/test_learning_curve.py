@@ -103,7 +103,8 @@ def test_the_test_is_the_same_for_all_even_where_time_is_short(toy):
 def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned):
     events = list(
         run_learning_curve(
-            job(data="digits", per_class=20, seconds=5, approaches=("simple", "none")), stop=never
+            job(data="digits", examples_per_class=20, seconds=5, approaches=("simple", "none")),
+            stop=never,
         )
     )
     assert len(of(CurvePoint, events)) == len(planned)
@@ -127,8 +128,10 @@ def test_what_is_shared_never_mixes_up_the_training_examples(toy):
     points = of(CurvePoint, run_learning_curve(job(approaches=("none",)), stop=never))
     assert len(points) == 4 * MAX_DRAWS
     for point in points:
-        (plan,) = job(approaches=("none",)).make_plans(per_class=point.per_class, seed=point.draw)
-        assert list(run(plan))[-1].test_right == point.right
+        (plan,) = job(approaches=("none",)).make_plans(
+            examples_per_class=point.examples_per_class, seed=point.draw
+        )
+        assert list(run(plan))[-1].test_correct == point.right
 
 
 def test_the_budget_is_a_ceiling(toy):
@@ -146,7 +149,7 @@ def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     assert not all(point.whole for point in points)
     assert "more seconds" in events[-1].words
     whole = {(point.approach, point.per_class) for point in points if point.whole}
-    for pair in events[-1].crossing:
+    for pair in events[-1].crossings:
         for gap in pair["gaps"]:
             assert {(pair["first"], gap["per_class"]), (pair["second"], gap["per_class"])} <= whole
     assert {one["approach"] for one in events[-1].forecast} == {key for key, _ in whole}
@@ -187,7 +190,7 @@ def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
 
 def test_too_few_examples_are_refused_with_what_to_do(toy):
     with pytest.raises(BadData, match="add examples"):
-        list(run_learning_curve(job(per_class=2), stop=never))
+        list(run_learning_curve(job(examples_per_class=2), stop=never))
 
 
 @pytest.mark.parametrize("wrong", [{"approaches": ()}, {"approaches": ("nun",)}, {"seconds": -1}])

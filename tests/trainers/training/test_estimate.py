@@ -70,7 +70,7 @@ def test_named_steps_are_foretold_as_they_are_named():
         steps=((50, 10, 5),),
         refit_steps=7,
     )
-    known = estimate_seconds(replace(FINE_TUNE, pace=pace, budget=1))
+    known = estimate_seconds(replace(FINE_TUNE, schedule=pace, budget=1))
     (phase,) = FINE_TUNE.phases
     step = estimate.FORWARDS_PER_STEP["all"] * phase.batch_size * 0.01
     looks = known - 17 * step
@@ -116,9 +116,9 @@ def test_a_run_foretells_before_it_learns_and_its_repeat_does_too(approach, toy)
     assert 0 < started.estimated_seconds <= 3
     assert 0.5 < started.estimated_memory_bytes / finished.peak_memory_bytes < 1.5
     again, *_ = run(Plan.from_json(finished.repeat_plan))
-    assert again.predicted_seconds > 0
+    assert again.estimated_seconds > 0
 
 
 def test_what_cannot_be_foretold_is_not(toy):
     started, *_ = run(Plan(data="colours", approach="simple", seconds=3))
-    assert started.predicted_seconds is started.predicted_memory_bytes is None
+    assert started.estimated_seconds is started.estimated_memory_bytes is None

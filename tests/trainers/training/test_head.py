@@ -66,7 +66,7 @@ def test_the_twin_never_saw_its_part():
     runs = [taught(features, some, steps=1, parts=parts) for some in (labels, wrong)]
     (head, _, found), (other, _, changed) = runs
     assert found.best_step == changed.best_step == 1
-    assert torch.equal(found.twin["linear.weight"], changed.twin["linear.weight"])
+    assert torch.equal(found.fold_head["linear.weight"], changed.fold_head["linear.weight"])
     assert not torch.equal(head.linear.weight, other.linear.weight)  # which saw all
 
 

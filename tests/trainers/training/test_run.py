@@ -80,13 +80,13 @@ def test_every_approach_ends_with_a_score_on_every_kind_of_data(approach, modali
 @pytest.mark.parametrize("modality", KINDS)
 @pytest.mark.parametrize(("approach", "what_learns"), LEARNS)
 def test_lora_and_all_weights_both_learn(approach, what_learns, modality, toy):
-    events = list(run(plan(approach, KINDS[modality], what_learns=what_learns)))
+    events = list(run(plan(approach, KINDS[modality], trainable=what_learns)))
     parts = of(PhaseStarted, events)[-1].parts
     frozen = sum(part["parameters"] - part["learnable"] for part in parts)
     assert (frozen > 0) == (what_learns == "lora")
     assert all(part["learnable"] for part in parts if part["name"] in ("second", "answer"))
     assert events[-1].test_accuracy > 0.6
-    assert events[-1].learnable_parameters == sum(part["learnable"] for part in parts)
+    assert events[-1].trainable_parameters == sum(part["learnable"] for part in parts)
 
 
 @pytest.mark.parametrize("approach", TRAINED)
@@ -269,7 +269,7 @@ def test_a_lone_example_or_more_classes_than_examples_is_a_run(data, approach, t
 
 @pytest.mark.parametrize("approach", TRAINED)
 def test_one_example_of_each_class_is_a_run_that_says_what_its_progress_is_worth(approach, toy):
-    events = list(run(plan(approach, per_class=1)))
+    events = list(run(plan(approach, examples_per_class=1)))
     assert any("none could be held out" in notice.text for notice in of(Notice, events))
     assert events[-1].train_examples == 3
 
@@ -280,7 +280,7 @@ def test_a_budget_that_looks_at_a_part_of_the_checks_does_not_forget_that_they_l
 ):
     monkeypatch.setattr(looking, "VALIDATION_SHARE", 0.0)
     monkeypatch.setattr(looking, "CACHED_VALIDATION_SHARE", 0.0)
-    events = list(run(plan(approach, per_class=1)))
+    events = list(run(plan(approach, examples_per_class=1)))
     assert any("2 of 3 to check" in notice.text for notice in of(Notice, events))
     assert of(RunStarted, events)[0].validation_examples == 0
     assert not of(CalibrationDone, events)
@@ -294,17 +294,17 @@ def test_one_class_alone_is_refused_in_words(approach, toy):
 
 
 def test_texts_need_no_example_where_classes_have_words(toy):
-    events = list(run(plan("none", "words", per_class=0)))
+    events = list(run(plan("none", "words", examples_per_class=0)))
     assert events[-1].train_examples == 0
-    assert events[-1].learnable_parameters == 0
+    assert events[-1].trainable_parameters == 0
     assert any("zero-shot" in baseline.method for baseline in of(Baseline, events))
 
 
 def test_no_example_and_no_words_for_the_classes_is_refused(toy):
     with pytest.raises(BadData, match="examples of 0 class"):
-        list(run(plan("none", "nameless", per_class=0)))
+        list(run(plan("none", "nameless", examples_per_class=0)))
     with pytest.raises(BadPlan):
-        plan("transfer", "words", per_class=0)
+        plan("transfer", "words", examples_per_class=0)
 
 
 def test_a_loss_that_is_no_number_is_said(toy, monkeypatch):
@@ -374,7 +374,7 @@ def test_real_backbone_transfers(backbone):
     finished = events[-1]
     assert finished.test_accuracy > 0.3  # chance is about 0.1
     assert (
-        of(RunStarted, events)[0].parameters - backbone.parameters == finished.learnable_parameters
+        of(RunStarted, events)[0].parameters - backbone.parameters == finished.trainable_parameters
     )
 
 
@@ -388,7 +388,7 @@ def test_lora_on_minilm_learns_only_lora_and_head(tmp_path):
     kept = load_file(tmp_path / "model.safetensors")
     assert all("lora_" in name or name.startswith("head.") for name in kept)
     assert any(value.any() for name, value in kept.items() if "lora_B" in name)
-    assert events[-1].learnable_parameters < 0.05 * events[-1].parameters
+    assert events[-1].trainable_parameters < 0.05 * events[-1].parameters
 
 
 @pytest.mark.parametrize("approach", ["fine_tune", "hybrid", "scratch"])

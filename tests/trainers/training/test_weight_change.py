@@ -88,7 +88,7 @@ def test_without_a_before_nothing_is_said_to_have_moved():
     ],
 )
 def test_a_run_tells_what_moved_right_before_its_end(approach, what_learns, expected, toy):
-    events, one = told("colours", approach, what_learns=what_learns)
+    events, one = told("colours", approach, trainable=what_learns)
     assert isinstance(events[-1], RunFinished)
     assert events[-2] is one
     assert [part["name"] for part in one.blocks] == ["first", "second", "new last layer"]

@@ -348,10 +348,10 @@ def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatc
     assert isinstance(events[-1], LearningCurveDone)
     assert len({(point.per_class, point.draw) for point in points}) == len(points) > 3
     for point in points:
-        (plan,) = job.make_plans(per_class=point.per_class, seed=point.draw)
+        (plan,) = job.make_plans(examples_per_class=point.per_class, seed=point.draw)
         like = ComputationCache()
         like.test_count = point.tests  # a busy machine asks fewer
-        assert list(run(plan, shared=like))[-1].test_right == point.right
+        assert list(run(plan, shared=like))[-1].test_correct == point.right
 
 
 def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):

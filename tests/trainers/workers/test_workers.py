@@ -82,7 +82,7 @@ def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
     assert over.state == FAILED
     assert "SIGKILL" in over.result["text"]
     assert "Another takes its place" in over.result["text"]
-    until(lambda: runs.ready_workers() == 1)
+    until(lambda: runs.count_ready_workers() == 1)
     assert name not in workers.processes
     assert ended(runs, runs.start(QUICK, "ann")).state == FINISHED
 

@@ -193,7 +193,7 @@ def test_a_run_is_scored_by_group_from_its_answers(tmp_path):
     answered = next(event for event in events if isinstance(event, PredictionsRecorded))
     split = load_test_examples(plan, answered, events[-1].classes)
     parts = {part.name: part for part in score_groups(answered, split.groups, split.group_names)}
-    assert sum(part.right for part in parts.values()) == events[-1].test_right
+    assert sum(part.right for part in parts.values()) == events[-1].test_correct
     assert sum(part.tests for part in parts.values()) == events[-1].test_examples
     assert parts["standard"].share > parts["dialect"].share
     (gap,) = find_gaps(list(parts.values()))

@@ -155,7 +155,7 @@ TABLES = {
     "book-named.csv": workbook(),
     "columns.parquet": columns(text=TEXT, label=LABEL),
     "dictionary.parquet": columns(
-        text=TEXT, label=pyarrow.array(LABEL).dictionary_encode(), odd=[[1]] * len(ROWS)
+        text=TEXT, label=pyarrow.array(LABEL).dictionary_encode(), class_shift=[[1]] * len(ROWS)
     ),
 }
 
@@ -813,7 +813,7 @@ READ = {
     "50 MB in one cell of Excel": (shared_book("<si><t>" + "x" * 50_000_000 + "</t></si>"), 12, HAM,
                                    ""),
     "nested columns beside plain ones in Parquet": (
-        a_file("a.parquet", columns(text=TEXT, label=LABEL, odd=[[{"a": ["b"]}]] * len(ROWS))), 12,
+        a_file("a.parquet", columns(text=TEXT, label=LABEL, class_shift=[[{"a": ["b"]}]] * len(ROWS))), 12,
         HAM, "nested columns were passed over: odd"),
     "two sheets": (a_file("a.xlsx", workbook(Other=["x", "y"])), 12, HAM, "not Other"),
     "numbers and dates for labels in Excel": (
@@ -1048,7 +1048,7 @@ def test_runs_take_pictures_of_every_size(approach, tmp_path):
     }
     key = upload(zipped(tmp_path / "up.zip", files)).key
     finished = list(run(Plan(data=key, approach=approach, seconds=5)))[-1]
-    assert finished.test_right == finished.test_examples == 4
+    assert finished.test_correct == finished.test_examples == 4
 
 
 @pytest.mark.parametrize(
