@@ -225,7 +225,9 @@ def from_json(kind: str, data: dict[str, Any]) -> Any:
     return look_up(KINDS, kind, "kind of job").job.from_json(data)
 
 
-def run_job(job: Any, *, stop: Callable[[], bool], folder: Path | None = None) -> Iterator[Event]:
+def run_job(
+    job: Any, *, should_stop: Callable[[], bool], folder: Path | None = None
+) -> Iterator[Event]:
     """The events of `job`, whichever kind it is."""
     module, _, name = KINDS[kind_of(job)].runner.partition(":")
-    yield from getattr(import_module(module), name)(job, stop=stop, folder=folder)
+    yield from getattr(import_module(module), name)(job, should_stop=should_stop, folder=folder)

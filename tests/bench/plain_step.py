@@ -60,7 +60,7 @@ def ours(model: Model, examples: Examples, phase) -> None:
         number=0,
         clock=Clock(math.inf),
         until_seconds=math.inf,
-        stop=lambda: False,
+        should_stop=lambda: False,
         view=LiveMonitor(examples.labels[:0]),
         steps=(steps, steps, 2),
     ):

@@ -58,7 +58,7 @@ RULES: Mapping[str, Callable[[Right, str], str]] = {
 def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: float) -> dict:
     data = parted(datasets.get_dataset(key).load_splits(None, 0), per_class, seed)
     plan = Plan(data=key, approach="transfer", seconds=seconds, seed=seed)
-    stream = run_pilot(plan, data, "hybrid", seconds=trial_seconds, stop=lambda: False)
+    stream = run_pilot(plan, data, "hybrid", seconds=trial_seconds, should_stop=lambda: False)
     while True:
         try:
             next(stream)

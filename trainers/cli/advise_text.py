@@ -19,7 +19,7 @@ def check_data(data: str, backbone: str, seconds: float) -> dict:
 
     job = DataCheck(data=data, backbone=backbone, seconds=seconds)
     with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:
-        for event in run_data_check(job, stop=lambda: False):
+        for event in run_data_check(job, should_stop=lambda: False):
             match event:
                 case Stage():
                     stage = event.text

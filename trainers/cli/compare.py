@@ -28,8 +28,10 @@ def run(given: dict[str, Any]) -> int:
     # Imported only now: a wrong option should not wait for torch.
     from trainers.tasks.compare import is_comparison_event, run_lanes
 
-    def runner(job: Comparison, *, stop: Callable[[], bool], folder: Path) -> Iterator[Event]:
-        return run_lanes(job, stop=stop, part_of=folder.name)
+    def runner(
+        job: Comparison, *, should_stop: Callable[[], bool], folder: Path
+    ) -> Iterator[Event]:
+        return run_lanes(job, should_stop=should_stop, part_of=folder.name)
 
     _, stream = begun(job, runner, keeps=is_comparison_event)
     return played(stream, ComparisonDone, None if given["json"] else _race)

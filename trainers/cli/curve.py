@@ -26,7 +26,7 @@ def run(given: dict[str, Any]) -> int:
     # Imported only now: a wrong option should not wait for torch.
     from trainers.tasks.learning_curve import run_learning_curve
 
-    stream = run_learning_curve(job, stop=lambda: False)
+    stream = run_learning_curve(job, should_stop=lambda: False)
     return played(stream, LearningCurveDone, None if given["json"] else _points)
 
 

@@ -315,13 +315,13 @@ def export_bundle(run: str, to: Path, *, onnx: bool = False) -> Path:
 
 
 def run_export(
-    job: Export, *, stop: Callable[[], bool], folder: Path | None = None
+    job: Export, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of an export, for a page to hand out what lies at `zip_of`; the last is `Done`.
     Raises as `export` does."""
     began = time.monotonic()
     for told in pack_bundle(get_store().get_run(job.key), bundle_path(job.key), onnx=job.onnx):
-        if stop():
+        if should_stop():
             yield JobCancelled(time.monotonic() - began)
             return
         yield Stage("export", told, time.monotonic() - began)

@@ -56,7 +56,7 @@ def log_finished(runs: Store, run: str, end: Event) -> None:
 
 
 def track(
-    job: MlflowLog, *, stop: Callable[[], bool], folder: Path | None = None
+    job: MlflowLog, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The job of the light worker. `Done.found` is {"told": whether it worked}."""
     yield JobDone({"told": _log_run(get_store(), job.key)}, 0.0)

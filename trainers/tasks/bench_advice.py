@@ -23,7 +23,7 @@ from trainers.plan import Plan
 from trainers.system.atomic import write_text
 from trainers.system.paths import data_dir
 from trainers.tasks.compare import infer_answer_keys
-from trainers.tasks.executor import get_executor
+from trainers.workers.executor import get_executor
 from trainers.tasks.pilot import run_pilot
 from trainers.training.features import ComputationCache
 from trainers.training.run import BadData, never_stop, run
@@ -138,7 +138,7 @@ def _measure_and_save(
     )
     work = partial(stream_cell, trial_seconds=trial_seconds)
     try:
-        cell = yield from get_executor().submit(work, plan, stop=never_stop)
+        cell = yield from get_executor().submit(work, plan, should_stop=never_stop)
     except BadData as error:
         yield str(error)
         return
@@ -147,7 +147,7 @@ def _measure_and_save(
 
 
 def stream_cell(
-    plan: Plan, *, trial_seconds: float, stop: Callable[[], bool]
+    plan: Plan, *, trial_seconds: float, should_stop: Callable[[], bool]
 ) -> Generator[None, None, GridCell]:
     """`measure`, as a pool has it done: it tells nothing."""
     yield from ()
@@ -164,7 +164,7 @@ def measure_cell(
     answers = infer_answer_keys(data, seconds)
     article = advise(Answers(**answers)).approach
     began = time.monotonic()
-    stream = run_pilot(plan, data, article, seconds=trial_seconds, stop=lambda: False)
+    stream = run_pilot(plan, data, article, seconds=trial_seconds, should_stop=lambda: False)
     tried = _drain(stream)
     trial_took = time.monotonic() - began
     right: dict[str, list[int]] = {}

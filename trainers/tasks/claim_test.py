@@ -35,7 +35,7 @@ VERSIONED_PACKAGES = ("thaw", "torch", "transformers", "peft")
 
 
 def run_claim(
-    job: ClaimTest, *, stop: Callable[[], bool], folder: Path | None = None
+    job: ClaimTest, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of a claim's experiment; the last is `Judged`. Its runs are kept nowhere else.
 
@@ -45,13 +45,13 @@ def run_claim(
     began, results = time.monotonic(), []
     to_run = build_plans(job.key, job.seconds)
     for number, plan in enumerate(to_run):
-        if stop():
+        if should_stop():
             break
         facts = {"data": plan.data, "approach": plan.approach, "per_class": plan.examples_per_class}
         facts |= {"seed": plan.seed, "number": number, "total": len(to_run)}
         yield ClaimRunStarted(**facts, seconds=time.monotonic() - began)
         events, told = [], time.monotonic()
-        for event in run(plan, stop=stop):
+        for event in run(plan, should_stop=should_stop):
             events.append(event)
             if time.monotonic() - told > PROGRESS_SECONDS:  # between events a worker hears Cancel
                 told = time.monotonic()

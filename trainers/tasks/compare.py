@@ -36,7 +36,7 @@ from trainers.store import get_store
 from trainers.store.engine import retry
 from trainers.system.paths import run_dir
 from trainers.tasks import timing
-from trainers.tasks.executor import get_executor
+from trainers.workers.executor import get_executor
 from trainers.tasks.pilot import run_pilot
 from trainers.training.features import ComputationCache
 from trainers.training.frozen_features import extract_frozen_features
@@ -48,14 +48,14 @@ COMPARISON_EVENTS = (PilotDone, ComparisonRunStarted, ComparisonRunDone, Compari
 
 
 def compare(
-    job: Comparison, *, stop: Callable[[], bool], folder: Path | None = None
+    job: Comparison, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of a comparison; its runs are runs of their own, which tell theirs.
 
     `stop` ends the present run early, with a score, and starts no other. Raises `BadPlan`.
     """
     yield from filter(
-        is_comparison_event, run_lanes(job, stop=stop, part_of=folder and folder.name)
+        is_comparison_event, run_lanes(job, should_stop=should_stop, part_of=folder and folder.name)
     )
 
 
@@ -67,14 +67,14 @@ def is_comparison_event(event: Event | None) -> bool:
 
 
 def run_lanes(
-    job: Comparison, *, stop: Callable[[], bool], part_of: str | None = None
+    job: Comparison, *, should_stop: Callable[[], bool], part_of: str | None = None
 ) -> Iterator[Event]:
     """The same, with the events of each run in its place: what a terminal shows. `part_of`: the
     comparison's id, where it has one. Without a run to compare there is no last word."""
     began, shared, plans, runs = time.monotonic(), ComputationCache(), job.make_plans(), get_store()
     # Who they are is nobody's business where it is prepared: it may be another computer.
     before = yield from get_executor().submit(
-        prepare_comparison, replace(job, visitor=""), stop=stop
+        prepare_comparison, replace(job, visitor=""), should_stop=should_stop
     )
     job, given = replace(before.job, visitor=job.visitor), before.given
     known, tried = before.known, before.tried
@@ -84,12 +84,12 @@ def run_lanes(
     keys: dict[str, str] = {}
 
     def lane(number: int, plan: Plan) -> Iterator[Event]:
-        if stop():
+        if should_stop():
             return
         begin = partial(runs.enqueue, plan, job.visitor, worker="comparison", part_of=part_of)
         key = retry(begin)
         yield ComparisonRunStarted(plan.approach, key, number, len(plans), time.monotonic() - began)
-        runner = partial(_run_lane, whole=stop, shared=shared)
+        runner = partial(_run_lane, whole=should_stop, shared=shared)
         yield from execute(runs, key, plan, runner, run_dir(key))
         yield ComparisonRunDone(plan.approach, key, time.monotonic() - began)
 
@@ -155,13 +155,15 @@ def run_lanes(
 def _run_lane(
     plan: Plan,
     *,
-    stop: Callable[[], bool],
+    should_stop: Callable[[], bool],
     folder: Path,
     whole: Callable[[], bool],
     shared: ComputationCache,
 ) -> Iterator[Event | None]:
     """A run that also ends when the `whole` does."""
-    return get_executor().run(plan, stop=lambda: stop() or whole(), folder=folder, shared=shared)
+    return get_executor().run(
+        plan, should_stop=lambda: should_stop() or whole(), cache=shared, folder=folder
+    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Preparation:
 
 
 def prepare_comparison(
-    job: Comparison, *, stop: Callable[[], bool]
+    job: Comparison, *, should_stop: Callable[[], bool]
 ) -> Generator[Event, None, Preparation]:
     """The answers to the guide's questions and the trial, where they are wanted."""
     began = time.monotonic()
@@ -192,7 +194,7 @@ def prepare_comparison(
         return Preparation(job, given, known)
     plan = job.make_plans()[0]
     tried = yield from run_pilot(
-        plan, data, job.article_advice, seconds=job.pilot_seconds, stop=stop
+        plan, data, job.article_advice, seconds=job.pilot_seconds, should_stop=should_stop
     )
     asked = min(map(len, tried.right.values()))
     yield PilotDone(

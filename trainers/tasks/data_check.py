@@ -32,11 +32,11 @@ class CheckStopped(Exception):
 
 
 def run_data_check(
-    job: DataCheck, *, stop: Callable[[], bool], folder: Path | None = None
+    job: DataCheck, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of a look at a data set: a `Stage` for each part, the last is `Done`, with what
     trainers/jobs.py says. Raises `BadPlan`, `BadUpload`, `NotHere`."""
-    look = _DataCheckRunner(job, stop)
+    look = _DataCheckRunner(job, should_stop)
     try:
         yield from look.run()
     except CheckStopped:
@@ -46,8 +46,8 @@ def run_data_check(
 class _DataCheckRunner:
     """One checkup on its way."""
 
-    def __init__(self, job: DataCheck, stop: Callable[[], bool]) -> None:
-        self.job, self.should_stop = job, stop
+    def __init__(self, job: DataCheck, should_stop: Callable[[], bool]) -> None:
+        self.job, self.should_stop = job, should_stop
         self.started_at = time.monotonic()
 
     def elapsed_seconds(self) -> float:

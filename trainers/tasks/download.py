@@ -37,7 +37,7 @@ def find_downloader(key: str) -> Callable[[], Iterator[Event]]:
 
 
 def run_download(
-    job: Download, *, stop: Callable[[], bool], folder: Path | None = None
+    job: Download, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """Download what `job` names, and yield how far it is; the last event is `Done`.
 
@@ -64,7 +64,7 @@ def run_download(
     try:
         for ear in ears:
             ear.start()
-        while not stop():
+        while not should_stop():
             try:
                 line = lines.get(timeout=POLL_SECONDS)
             except queue.Empty:

@@ -92,7 +92,7 @@ def answer_probe(probe: Probe, features: np.ndarray) -> list[int]:
 
 
 def measure_forgetting(
-    job: ForgettingTest, *, stop: Callable[[], bool], folder: Path | None = None
+    job: ForgettingTest, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """Asks the backbone of a finished run before and after; the last event is `Done`.
 
@@ -124,14 +124,16 @@ def measure_forgetting(
         yield Stage("forgot", f"Asking the backbone {when}", time.monotonic() - began)
         done = 0
         for probe in probes:
-            looking = extract_frozen_features(body, probe.inputs, seconds=np.inf, stop=stop)
+            looking = extract_frozen_features(
+                body, probe.inputs, seconds=np.inf, should_stop=should_stop
+            )
             try:
                 while True:
                     told = next(looking)
                     yield Progress(done + told.done, total, time.monotonic() - began)
             except StopIteration as end:
                 features = end.value
-            if stop():
+            if should_stop():
                 yield JobCancelled(time.monotonic() - began)
                 return
             done += len(features)

@@ -14,7 +14,7 @@ PROGRESS_TOTAL = 1000
 
 
 def import_data(
-    job: ImportData, *, stop: Callable[[], bool], folder: Path | None = None
+    job: ImportData, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """The events of a reading; the last is `Done`, with the key of the data.
 
@@ -43,7 +43,7 @@ def import_data(
             yield JobDone({"data": key}, time.monotonic() - began)
             return
         seconds = time.monotonic() - began
-        if stop():
+        if should_stop():
             reading.close()
             yield JobCancelled(seconds)
             return

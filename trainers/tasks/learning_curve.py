@@ -30,7 +30,7 @@ from trainers.events import (
 from trainers.jobs import LearningCurve
 from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
-from trainers.tasks.executor import get_executor
+from trainers.workers.executor import get_executor
 from trainers.training.features import ComputationCache
 from trainers.training.recipes import build_phases
 from trainers.training.run import BadData
@@ -71,7 +71,7 @@ def choose_sizes(counts: NDArray[np.int64]) -> tuple[TrainSize, ...]:
 
 
 def run_learning_curve(
-    job: LearningCurve, *, stop: Callable[[], bool], folder: Path | None = None
+    job: LearningCurve, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """Learning curves: a `Point` for each run, then `Curved`.
 
@@ -92,7 +92,7 @@ def run_learning_curve(
         row.check_downloaded()
         if get_executor().max_concurrent == 1:  # here, where the first run would pay for it
             shared_encoder(row.key)
-    yield from _CurveRunner(job, to_try, data.modality, len(data.classes), stop).events()
+    yield from _CurveRunner(job, to_try, data.modality, len(data.classes), should_stop).events()
 
 
 class _CurveRunner:
@@ -104,9 +104,9 @@ class _CurveRunner:
         to_try: tuple[TrainSize, ...],
         modality: str,
         classes: int,
-        stop: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> None:
-        self.job, self.sizes, self.should_stop = job, to_try, stop
+        self.job, self.sizes, self.should_stop = job, to_try, should_stop
         self.modality, self.classes = modality, classes
         self.started_at = self.last_progress_at = time.monotonic()
         self.cache = ComputationCache()
@@ -196,7 +196,9 @@ class _CurveRunner:
         self, plan: Plan, size: TrainSize, draw: int, shared: ComputationCache
     ) -> Iterator[Event]:
         answered, done, last = None, [], None
-        with closing(get_executor().run(plan, stop=self.should_stop, shared=shared)) as events:
+        with closing(
+            get_executor().run(plan, should_stop=self.should_stop, cache=shared)
+        ) as events:
             for event in events:
                 last = event or last
                 match event:

@@ -37,7 +37,12 @@ class PilotResult:
 
 
 def run_pilot(
-    plan: Plan, data: DatasetSplits, article: str, *, seconds: float, stop: Callable[[], bool]
+    plan: Plan,
+    data: DatasetSplits,
+    article: str,
+    *,
+    seconds: float,
+    should_stop: Callable[[], bool],
 ) -> Generator[Event, None, PilotResult]:
     """Tries every approach that can be advised on parts of the training examples of `data`, as
     `plan` would run it, in about `seconds`; tells how far it is."""
@@ -49,7 +54,7 @@ def run_pilot(
     )
     for number, part in enumerate(split_folds(data)):
         left = seconds - (time.monotonic() - began)
-        if stop() or (spent and left < max(spent)):
+        if should_stop() or (spent and left < max(spent)):
             break
         round_began, shared = time.monotonic(), ComputationCache()
         until = began + seconds * min(1.0, (number + 1) / rounds)
@@ -61,7 +66,9 @@ def run_pilot(
             each = (until - time.monotonic()) / (len(ADVISABLE) - place)
             short = replace(plan, approach=approach, schedule=None, seconds=max(1.0, each))
             try:
-                for event in run(short, data=part, shared=shared, stop=stop, checks=False):
+                for event in run(
+                    short, data=part, shared=shared, should_stop=should_stop, checks=False
+                ):
                     if isinstance(event, PredictionsRecorded):
                         pairs = zip(event.labels, event.predictions, strict=True)
                         answers[approach] = [label == answer for label, answer in pairs]

@@ -91,7 +91,7 @@ def format_duration(seconds: float) -> str:
 
 
 def estimate_training(
-    data: DatasetSplits, key: str, *, stop: Callable[[], bool] = never_stop
+    data: DatasetSplits, key: str, *, should_stop: Callable[[], bool] = never_stop
 ) -> Generator[Progress, None, dict[str, TrainingEstimate]]:
     """What each approach would take with the backbone `key` on all of `data`; {} where nothing
     can be learned or `stop` says so."""
@@ -119,7 +119,7 @@ def estimate_training(
         seconds += each * (first + held + len(data.test.labels)) * (1 + in_mirror)
         epochs, longest = 0.0, 0.0
         for phase in to_play:
-            if stop():
+            if should_stop():
                 return {}
             of = phase.trainable, approach != "scratch"
             if of not in timed:
@@ -169,7 +169,7 @@ def _time_head(features: int, learn: int, classes: int) -> StepTiming:
         number=0,
         clock=Clock(math.inf),
         until_seconds=math.inf,
-        stop=never_stop,
+        should_stop=never_stop,
         view=LiveMonitor(labels[:0]),
         viewed=[],
         steps=MAX_TIMED_STEPS,
@@ -197,7 +197,7 @@ def _time_loop(model: Model, examples: Examples, checks: Examples, phase: Phase)
         number=0,
         clock=Clock(math.inf),
         until_seconds=math.inf,
-        stop=never_stop,
+        should_stop=never_stop,
         view=LiveMonitor(checks.labels),
         steps=(MAX_TIMED_STEPS, MAX_TIMED_STEPS, MAX_TIMED_STEPS),
     )

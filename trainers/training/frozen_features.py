@@ -14,7 +14,11 @@ BATCH_SIZE = 32  # of long texts on a slow computer that is a second; the least 
 
 
 def extract_frozen_features(
-    body: Encoder, inputs: Sequence, *, seconds: float, stop: Callable[[], bool] = lambda: False
+    body: Encoder,
+    inputs: Sequence,
+    *,
+    seconds: float,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Progress, None, np.ndarray]:
     """Features of `inputs` (texts, or pictures H x W x 3), float32 (n, F), telling how far it is.
 
@@ -31,6 +35,6 @@ def extract_frozen_features(
         done += len(ready)
         spent = time.monotonic() - began
         yield Progress(done, len(inputs), spent)
-        if spent > seconds or stop():
+        if spent > seconds or should_stop():
             break
     return np.concatenate(found)

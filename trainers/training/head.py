@@ -67,7 +67,7 @@ def fit_head(
     number: int,
     clock: Clock,
     until_seconds: float,
-    stop: Callable[[], bool],
+    should_stop: Callable[[], bool],
     view: LiveMonitor,
     viewed: Sequence[int],
     steps: int | None = None,
@@ -128,7 +128,7 @@ def fit_head(
             why = "all steps done"
         elif steps is None and step and now + (now - began) / step > until_seconds:
             why = "time is up"
-        elif stop():
+        elif should_stop():
             why = "stopped"
         if why or step == look_at:
             look_at, looked = max(step + 1, round(EVAL_INTERVAL_GROWTH * step)), True
@@ -188,7 +188,7 @@ def cross_val_loss(features: Tensor, labels: Tensor, parts: np.ndarray, classes:
         number=0,
         clock=Clock(math.inf),
         until_seconds=math.inf,
-        stop=lambda: False,
+        should_stop=lambda: False,
         view=LiveMonitor(labels[:0]),
         viewed=[],
         steps=SELECTION_STEPS,

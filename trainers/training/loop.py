@@ -224,7 +224,7 @@ def train(
     number: int,
     clock: Clock,
     until_seconds: float,
-    stop: Callable[[], bool],
+    should_stop: Callable[[], bool],
     view: LiveMonitor,
     steps: tuple[int, int, int] | None = None,
     planned: int | None = None,
@@ -341,7 +341,7 @@ def train(
         if step == steps[1] if steps else now >= until_seconds:
             why = "time is up"
             break
-        if stop():
+        if should_stop():
             why = "stopped"
             break
         if looks.last_step == step:

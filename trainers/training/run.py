@@ -94,7 +94,7 @@ def never_stop() -> bool:
 def run(
     plan: Plan,
     *,
-    stop: Callable[[], bool] = never_stop,
+    should_stop: Callable[[], bool] = never_stop,
     folder: Path | None = None,
     shared: ComputationCache | None = None,
     data: DatasetSplits | None = None,
@@ -143,7 +143,7 @@ def run(
             body,
             remarks,
             spent,
-            stop,
+            should_stop,
             folder,
             shared or ComputationCache(),
             memory,
@@ -219,7 +219,7 @@ class _Run:
         body: Encoder,
         remarks: Sequence[str],
         setup_seconds: float,
-        stop: Callable[[], bool],
+        should_stop: Callable[[], bool],
         folder: Path | None,
         shared: ComputationCache,
         memory: PeakMemory,
@@ -228,7 +228,7 @@ class _Run:
     ) -> None:
         self.disk_cache = disk
         self.plan, self.data, self.encoder = plan, data, body
-        self.setup_seconds, self.should_stop, self.folder = setup_seconds, stop, folder
+        self.setup_seconds, self.should_stop, self.folder = setup_seconds, should_stop, folder
         self.cache, self.peak_memory, self.use_validation = shared, memory, checks
         self.clock = Clock(plan.seconds)
         self.notices = list(remarks)
@@ -396,7 +396,7 @@ class _Run:
                 number=number,
                 clock=clock,
                 until_seconds=until,
-                stop=self.should_stop,
+                should_stop=self.should_stop,
                 view=view,
                 viewed=range(len(learn), len(places)),
                 steps=steps and steps[1],

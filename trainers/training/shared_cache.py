@@ -20,10 +20,10 @@ _caches: OrderedDict[tuple, ComputationCache] = OrderedDict()
 
 
 def run_with_warm_cache(
-    plan: Plan, *, stop: Callable[[], bool], folder: Path | None = None
+    plan: Plan, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
     """As `trainers.training.run.run`, for a worker."""
-    yield from run_plan(plan, stop=stop, folder=folder, shared=_shared_cache(plan))
+    yield from run_plan(plan, should_stop=should_stop, folder=folder, shared=_shared_cache(plan))
 
 
 def _shared_cache(plan: Plan) -> ComputationCache | None:

@@ -42,7 +42,7 @@ def execute(
     """
     heart = _EventWriter(store, run)
     began = time.monotonic()
-    stream = runner(plan, stop=heart.stop_requested.is_set, folder=folder)
+    stream = runner(plan, should_stop=heart.stop_requested.is_set, folder=folder)
     sharing = resume.CheckpointUploader(run)
     with heart:
         try:

@@ -313,7 +313,7 @@ def small(toy, monkeypatch):
 
 
 def test_a_claim_is_tested_by_its_runs_and_the_last_word_is_the_verdict(small):
-    events = list(run_claim(small, stop=never))
+    events = list(run_claim(small, should_stop=never))
     done = [event for event in events if isinstance(event, ClaimRunDone)]
     assert [(e.approach, e.seed) for e in done] == [
         ("transfer", 0),
@@ -348,7 +348,7 @@ def test_stop_judges_what_was_measured_whole(small):
         return bool(done)
 
     events = []
-    for event in run_claim(small, stop=stop):
+    for event in run_claim(small, should_stop=stop):
         events.append(event)
         done += [event] if isinstance(event, ClaimRunDone) else []
     assert len(done) == len(events[-1].runs) == 1
@@ -362,7 +362,7 @@ def test_a_run_that_was_stopped_half_way_does_not_count(small):
     def stop() -> bool:
         return len(begun) == 1
 
-    stream = run_claim(small, stop=stop)
+    stream = run_claim(small, should_stop=stop)
     for event in stream:
         begun += [event] if isinstance(event, ClaimRunStarted) else []
     assert isinstance(event, JobCancelled)
@@ -372,7 +372,7 @@ def test_cancel_is_heard_while_a_run_lasts(small, monkeypatch):
     from trainers.tasks import claim_test as testing
 
     monkeypatch.setattr(testing, "PROGRESS_SECONDS", 0.0)
-    kinds = [type(event) for event in run_claim(small, stop=never)]
+    kinds = [type(event) for event in run_claim(small, should_stop=never)]
     first, second = [n for n, kind in enumerate(kinds) if kind is ClaimRunStarted][:2]
     assert second - first > 3
 

@@ -375,7 +375,7 @@ def test_stop_is_heard_between_the_approaches(toy):
     assert (
         ended(
             estimate_training(
-                datasets.get_dataset("colours").load_splits(), "eye", stop=lambda: True
+                datasets.get_dataset("colours").load_splits(), "eye", should_stop=lambda: True
             )
         )
         == {}

@@ -444,11 +444,11 @@ def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monke
     publisher.hangs = {path}
     job = Download(key="emotion")
     with pytest.raises(DownloadError, match="stopped"):
-        for _ in run_download(job, stop=lambda: path in publisher.asked):
+        for _ in run_download(job, should_stop=lambda: path in publisher.asked):
             pass
     assert not catalog.is_downloaded("emotion")
     publisher.hangs = set()
-    events = list(run_download(job, stop=lambda: False))
+    events = list(run_download(job, should_stop=lambda: False))
     assert isinstance(events[-1], JobDone)
     assert len(datasets.get_dataset("emotion").load_splits().test.labels) == 4
 

@@ -172,8 +172,8 @@ def test_random_weights_that_nobody_kept_are_not_made_up(toy):
     plan = Plan(data="colours", approach="scratch", seconds=SECONDS)
     key = get_store().enqueue(plan, visitor="ann", worker="test")
 
-    def stopped(plan, *, stop, folder):
-        yield from run(plan, stop=lambda: True, folder=folder)
+    def stopped(plan, *, should_stop, folder):
+        yield from run(plan, should_stop=lambda: True, folder=folder)
 
     assert isinstance([*execute(get_store(), key, plan, stopped, run_dir(key))][-1], RunFinished)
     with pytest.raises(ModelUnavailable, match="before anything was learned"):
@@ -634,7 +634,7 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
             break
     key = finished(data, "transfer")
     job = Export(key=key, visitor="ann")
-    *_, last = jobs.run_job(job, stop=lambda: False)
+    *_, last = jobs.run_job(job, should_stop=lambda: False)
     assert isinstance(last, JobDone)
     assert last.result == {"bytes": bundle_path(key).stat().st_size}
     with zipfile.ZipFile(bundle_path(key)) as packed_:
@@ -651,7 +651,7 @@ def test_deleted_data_leaves_nothing_in_a_zip(trusting, tmp_path):
 
 def test_an_export_that_is_stopped_leaves_nothing(trusting):
     key = finished("digits", "simple", examples_per_class=3)
-    events = list(jobs.run_job(Export(key=key, visitor="ann"), stop=lambda: True))
+    events = list(jobs.run_job(Export(key=key, visitor="ann"), should_stop=lambda: True))
     assert [type(event) for event in events] == [JobCancelled]
     assert not bundle_path(key).exists()
 

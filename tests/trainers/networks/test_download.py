@@ -424,7 +424,7 @@ def test_offline_variables_are_honoured(publisher, monkeypatch):
 
 def test_a_job_brings_a_backbone_and_relays_what_its_child_says(publisher, tiny_bert):
     hub.publish(publisher, "tiny/bert", tiny_bert)
-    events = list(run_download(Download(key=TINY), stop=lambda: False))
+    events = list(run_download(Download(key=TINY), should_stop=lambda: False))
     assert isinstance(events[0], Stage)
     assert any(isinstance(event, Progress) for event in events)
     assert isinstance(events[-1], JobDone)
@@ -436,7 +436,7 @@ def test_a_job_that_is_stopped_ends_its_child_and_leaves_nothing(how, publisher,
     hub.publish(publisher, "tiny/bert", tiny_bert)
     publisher.slow_seconds = 1.0
     stopped = threading.Event()
-    stream = run_download(Download(key=TINY), stop=stopped.is_set)
+    stream = run_download(Download(key=TINY), should_stop=stopped.is_set)
     next(event for event in stream if left_over(homes))  # in the middle of a file
     # The browser's and the app's processes may be others of this session.
     (child,) = (one for one in psutil.Process().children() if "fetch" in one.cmdline())
@@ -474,7 +474,7 @@ def test_the_child_ends_with_its_parent(root, publisher, tiny_bert, homes):
 def test_an_unknown_key_starts_nothing(monkeypatch):
     monkeypatch.setattr(trainers_fetch.subprocess, "Popen", None)
     with pytest.raises(backbones.UnknownKey, match="Did you mean 'resnet18'"):
-        next(run_download(Download(key="resnet81"), stop=lambda: False))
+        next(run_download(Download(key="resnet81"), should_stop=lambda: False))
 
 
 def test_the_terminal_brings_one_and_says_so(publisher, tiny_bert, capsys):

@@ -115,7 +115,7 @@ def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
     assert made.find(after).state == FINISHED
 
 
-def toy(plan, *, stop, folder):
+def toy(plan, *, should_stop, folder):
     for number in range(40):
         yield Notice(str(number), number / 20)
         time.sleep(0.05)

@@ -161,7 +161,7 @@ def test_a_run_whose_connection_is_cut_again_and_again_tells_everything_once(pos
         monkeypatch.setenv("THAW_DATABASE_URL", address)
         run = get_store().enqueue(PLAN, ANN, worker="here")
 
-        def talks(plan, *, stop, folder):
+        def talks(plan, *, should_stop, folder):
             for number in range(60):
                 if number % 10 == 5:
                     wire.cut.set()

@@ -295,7 +295,7 @@ def test_where_nothing_can_be_reached_a_run_finishes_all_the_same(tmp_path, monk
 
 
 def told_of():
-    def runner(plan, *, stop, folder):
+    def runner(plan, *, should_stop, folder):
         yield Notice("at work", 0.1)
         yield RunFinished(
             "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, 30, 0.5, 0.4, 0.6, 0.5,

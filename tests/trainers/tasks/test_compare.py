@@ -44,7 +44,7 @@ def of(kind, events) -> list:
 
 
 def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy):
-    events = list(run_lanes(comparison(), stop=never))
+    events = list(run_lanes(comparison(), should_stop=never))
     last = events[-1]
     assert isinstance(last, ComparisonDone)
     assert tuple(run["approach"] for run in last.runs) == ALL
@@ -59,24 +59,24 @@ def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy)
 def test_its_runs_know_that_they_belong_to_it(toy):
     job = comparison(approaches=("none", "simple"))
     key = get_store().enqueue(job, "ann", worker="w")
-    last = list(compare(job, stop=never, folder=run_dir(key)))[-1]
+    last = list(compare(job, should_stop=never, folder=run_dir(key)))[-1]
     listed, whole = (get_store().list_history("ann", parts=parts)[0] for parts in (False, True))
     assert [past.id for past in listed] == [key]
     assert {past.id for past in whole} == {key, *(run["run"] for run in last.runs)}
 
 
 def test_all_see_the_same_examples(toy):
-    events = list(run_lanes(comparison(), stop=never))
+    events = list(run_lanes(comparison(), should_stop=never))
     assert len({(e.train_examples + e.validation_examples) for e in of(RunStarted, events)}) == 1
     assert len({tuple(event.labels) for event in of(PredictionsRecorded, events)}) == 1
 
 
 def test_what_is_common_is_computed_once_and_charged_to_each(toy):
-    alone = list(run_lanes(comparison(approaches=("transfer",)), stop=never))
+    alone = list(run_lanes(comparison(approaches=("transfer",)), should_stop=never))
     seen = len(toys.SEEN)
     toys.forget()
     toys.SLOW["seconds"] = 0.05
-    both = list(run_lanes(comparison(approaches=("none", "transfer")), stop=never))
+    both = list(run_lanes(comparison(approaches=("none", "transfer")), should_stop=never))
     first, second = (event.seconds for event in of(RunFinished, both))
     assert len(toys.SEEN) < 2 * seen
     assert second > 0.05 < first
@@ -84,7 +84,7 @@ def test_what_is_common_is_computed_once_and_charged_to_each(toy):
 
 
 def test_pages_are_told_of_the_lanes_only(toy):
-    events = list(compare(comparison(approaches=("transfer", "none")), stop=never))
+    events = list(compare(comparison(approaches=("transfer", "none")), should_stop=never))
     assert [type(event) for event in events] == [ComparisonRunStarted, ComparisonRunDone] * 2 + [
         ComparisonDone
     ]
@@ -99,7 +99,7 @@ def test_stop_ends_with_what_there_is(toy):
 
     of_finished = []
     events = []
-    for event in run_lanes(comparison(), stop=stop):
+    for event in run_lanes(comparison(), should_stop=stop):
         events.append(event)
         of_finished += of(RunFinished, [event])
     assert [run["approach"] for run in events[-1].runs] == ["none"]
@@ -109,8 +109,8 @@ def test_stopped_before_anything_there_is_nothing_to_compare(toy):
     job = comparison()
     key = get_store().enqueue(job, "ann", worker="w")
 
-    def stopped(job: Comparison, *, stop, folder):
-        return compare(job, stop=lambda: True, folder=folder)
+    def stopped(job: Comparison, *, should_stop, folder):
+        return compare(job, should_stop=lambda: True, folder=folder)
 
     assert [type(event) for event in execute(get_store(), key, job, stopped)] == [JobCancelled]
 
@@ -123,7 +123,7 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
         yield
 
     monkeypatch.setattr(baselines, "run_classical", broken)
-    last = list(run_lanes(comparison(approaches=("simple", "transfer")), stop=never))[-1]
+    last = list(run_lanes(comparison(approaches=("simple", "transfer")), should_stop=never))[-1]
     assert "memory" in last.failed["simple"]
     assert [run["approach"] for run in last.runs] == ["transfer"]
 
@@ -131,7 +131,7 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
 @pytest.mark.parametrize("asked", [(Store, "start"), (resume, "before")], ids=["start", "before"])
 def test_a_database_that_is_away_when_a_lane_starts_ends_nothing(asked, toy, monkeypatch):
     toys.away_at_first(monkeypatch, *asked)
-    last = list(run_lanes(comparison(approaches=("none", "simple")), stop=never))[-1]
+    last = list(run_lanes(comparison(approaches=("none", "simple")), should_stop=never))[-1]
     assert [run["approach"] for run in last.runs] == ["none", "simple"]
     assert last.failed == {}
 
@@ -147,7 +147,7 @@ def test_without_advice_the_data_answers_the_questions():
                 approaches=("transfer",),
                 pilot_seconds=0,
             ),
-            stop=never,
+            should_stop=never,
         )
     )
     last = events[-1]
@@ -180,7 +180,7 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
     given = {"data_volume": "limited", "specificity": "common"}
     job = comparison(article_advice="", answers=given, approaches=("transfer",))
     assert Comparison.from_json(job.as_json()) == job
-    last = list(run_lanes(job, stop=never))[-1]
+    last = list(run_lanes(job, should_stop=never))[-1]
     assert (last.answers, last.answers_source) == (given, "visitor")
     assert (last.article_advice, last.outcome, last.article_outcome) == (
         "transfer",
@@ -196,7 +196,9 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
 
 def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):
     judged_badly(monkeypatch, transfer=300, hybrid=380)
-    last = list(run_lanes(comparison(article_advice="", approaches=("hybrid",)), stop=never))[-1]
+    last = list(
+        run_lanes(comparison(article_advice="", approaches=("hybrid",)), should_stop=never)
+    )[-1]
     assert (last.answers_source, last.advised, last.outcome) == ("data", "hybrid", "right")
     assert (last.diagnosis, last.diagnosis_text, last.next_steps) == ({}, "", "")
 
@@ -207,18 +209,18 @@ def test_a_terminal_says_what_misled_and_what_to_do_only_where_the_advice_was_wr
     judged_badly(monkeypatch, transfer=300, hybrid=380)
     given = {"data_volume": "limited", "specificity": "common"}
     job = comparison(article_advice="", answers=given, approaches=("transfer",))
-    wrong = _race(run_lanes(job, stop=never))
+    wrong = _race(run_lanes(job, should_stop=never))
     told = capsys.readouterr().out
     assert all(f"\n  - {line}\n" in told for line in wrong.diagnosis_text.splitlines())
     assert "What to do:\n  - Use hybrid here.\n" in told
-    _race(run_lanes(comparison(article_advice="hybrid", approaches=("hybrid",)), stop=never))
+    _race(run_lanes(comparison(article_advice="hybrid", approaches=("hybrid",)), should_stop=never))
     told = capsys.readouterr().out
     assert "the advice was right" in told
     assert "What to do" not in told
 
 
 def test_a_comparison_from_before_still_reads(toy):
-    told = list(compare(comparison(approaches=("transfer",)), stop=never))[-1].as_json()
+    told = list(compare(comparison(approaches=("transfer",)), should_stop=never))[-1].as_json()
     since = ("settled_at", "answers", "answers_from", "measured", "outcome_article", "misled")
     old = {key: value for key, value in told.items() if key not in (*since, "why_wrong", "to_do")}
     assert from_json(old).verdict == told["verdict"]
@@ -254,7 +256,7 @@ def test_what_cannot_be_run_is_refused(wrong):
 
 
 def test_a_trial_before_decides_what_is_advised(toy):
-    events = list(compare(comparison(trial_seconds=3, approaches=("transfer",)), stop=never))
+    events = list(compare(comparison(trial_seconds=3, approaches=("transfer",)), should_stop=never))
     (tried,) = of(PilotDone, events)
     last = events[-1]
     assert last.advised == tried.trusted

@@ -31,7 +31,7 @@ def never() -> bool:
 
 
 def looked(data: str, **settings) -> list:
-    return list(run_data_check(DataCheck(data=data, **settings), stop=never))
+    return list(run_data_check(DataCheck(data=data, **settings), should_stop=never))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_what_there_was_no_time_to_look_at_is_said(toy, health, monkeypatch):
 def test_a_checkup_that_is_stopped_ends_at_once(after, toy, health):
     stopped = []
     events = []
-    for event in run_data_check(DataCheck(data="colours"), stop=lambda: bool(stopped)):
+    for event in run_data_check(DataCheck(data="colours"), should_stop=lambda: bool(stopped)):
         events.append(event)
         if isinstance(event, Stage) and event.key == STAGES[after]:
             stopped.append(True)
@@ -112,7 +112,7 @@ def test_it_is_the_job_that_workers_do(toy, health):
     job = DataCheck(data="colours", backbone="eye", seconds=5)
     assert jobs.from_json("check", job.as_json()) == job
     assert jobs.KINDS[jobs.kind_of(job)].needs_torch
-    *_, done = jobs.run_job(job, stop=never)
+    *_, done = jobs.run_job(job, should_stop=never)
     assert done.found["answers"]["modality"] == "images"
 
 
@@ -129,7 +129,7 @@ def test_it_is_the_job_that_workers_do(toy, health):
 def test_what_no_run_could_use_is_refused_in_the_same_words(job, error, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(error):
-        next(run_data_check(job, stop=never))
+        next(run_data_check(job, should_stop=never))
 
 
 # --- in the terminal ---------------------------------------------------------------------------

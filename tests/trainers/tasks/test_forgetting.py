@@ -41,7 +41,7 @@ def finished(data: str, approach: str, visitor: str = "ann", **settings) -> str:
 
 
 def asked(key: str) -> dict:
-    *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), stop=lambda: False)
+    *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), should_stop=lambda: False)
     assert isinstance(last, JobDone)
     return last.result
 
@@ -193,7 +193,7 @@ def test_where_there_was_nothing_to_forget_it_says_so(toy, approach):
 
 def test_it_can_be_stopped(toy):
     key = finished("colours", "fine_tune")
-    *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), stop=lambda: True)
+    *_, last = jobs.run_job(ForgettingTest(key=key, visitor="ann"), should_stop=lambda: True)
     assert isinstance(last, JobCancelled)
 
 

@@ -20,7 +20,7 @@ from trainers.events import (
 from trainers.jobs import LearningCurve, from_json as job_from, kind_of
 from trainers.plan import BadPlan
 from trainers.store import FINISHED, Store, get_store
-from trainers.tasks import executor, learning_curve as module
+from trainers.workers import executor, learning_curve as module
 from trainers.tasks.learning_curve import (
     MAX_DRAWS,
     MIN_EXAMPLES_PER_CLASS,
@@ -78,7 +78,7 @@ def test_where_classes_differ_all_are_cut_at_one_number():
 
 
 def test_every_approach_at_every_size_and_the_small_ones_again(toy):
-    events = list(run_learning_curve(job(), stop=never))
+    events = list(run_learning_curve(job(), should_stop=never))
     points, last = of(CurvePoint, events), events[-1]
     assert isinstance(last, LearningCurveDone)
     assert last.points == [point.as_json() for point in points]
@@ -96,7 +96,7 @@ def test_every_approach_at_every_size_and_the_small_ones_again(toy):
 
 def test_the_test_is_the_same_for_all_even_where_time_is_short(toy):
     toys.SLOW["seconds"] = 0.01
-    events = list(run_learning_curve(job(seconds=6), stop=never))
+    events = list(run_learning_curve(job(seconds=6), should_stop=never))
     assert len({point.tests for point in of(CurvePoint, events)}) == 1
 
 
@@ -104,7 +104,7 @@ def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned
     events = list(
         run_learning_curve(
             job(data="digits", examples_per_class=20, seconds=5, approaches=("simple", "none")),
-            stop=never,
+            should_stop=never,
         )
     )
     assert len(of(CurvePoint, events)) == len(planned)
@@ -125,7 +125,7 @@ def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned
 
 def test_what_is_shared_never_mixes_up_the_training_examples(toy):
     """A run inside a curve gives the score that it gives alone."""
-    points = of(CurvePoint, run_learning_curve(job(approaches=("none",)), stop=never))
+    points = of(CurvePoint, run_learning_curve(job(approaches=("none",)), should_stop=never))
     assert len(points) == 4 * MAX_DRAWS
     for point in points:
         (plan,) = job(approaches=("none",)).make_plans(
@@ -136,7 +136,7 @@ def test_what_is_shared_never_mixes_up_the_training_examples(toy):
 
 def test_the_budget_is_a_ceiling(toy):
     toys.SLOW["seconds"] = 0.02
-    last = list(run_learning_curve(job(seconds=4), stop=never))[-1]
+    last = list(run_learning_curve(job(seconds=4), should_stop=never))[-1]
     assert last.seconds < 4 * 1.25
 
 
@@ -144,7 +144,7 @@ def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     toys.SLOW["seconds"] = 0.05
     hurried, told = [], module.analyse_curves
     monkeypatch.setattr(module, "told", lambda *some: hurried.extend(some[2]) or told(*some))
-    events = list(run_learning_curve(job(seconds=3), stop=never))
+    events = list(run_learning_curve(job(seconds=3), should_stop=never))
     points = of(CurvePoint, events)
     assert not all(point.whole for point in points)
     assert "more seconds" in events[-1].words
@@ -163,14 +163,14 @@ def test_stop_ends_with_the_points_there_are(toy):
     def stop() -> bool:
         return len(of(CurvePoint, events)) >= 4
 
-    for event in run_learning_curve(job(), stop=stop):
+    for event in run_learning_curve(job(), should_stop=stop):
         events.append(event)
     assert len(of(CurvePoint, events)) == 4
     assert isinstance(events[-1], LearningCurveDone)
 
 
 def test_stopped_before_the_first_point_there_are_no_curves(toy):
-    assert isinstance(list(run_learning_curve(job(), stop=lambda: True))[-1], JobCancelled)
+    assert isinstance(list(run_learning_curve(job(), should_stop=lambda: True))[-1], JobCancelled)
 
 
 def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
@@ -180,23 +180,23 @@ def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
         return run(plan, **more)
 
     monkeypatch.setattr(executor, "run", broken)
-    events = list(run_learning_curve(job(), stop=never))
+    events = list(run_learning_curve(job(), should_stop=never))
     assert "memory" in of(Notice, events)[0].text
     assert {point.approach for point in of(CurvePoint, events)} == {"transfer", "fine_tune"}
-    last = list(run_learning_curve(job(approaches=("hybrid",)), stop=never))[-1]
+    last = list(run_learning_curve(job(approaches=("hybrid",)), should_stop=never))[-1]
     assert isinstance(last, JobFailed)
     assert "memory" in last.text
 
 
 def test_too_few_examples_are_refused_with_what_to_do(toy):
     with pytest.raises(BadData, match="add examples"):
-        list(run_learning_curve(job(examples_per_class=2), stop=never))
+        list(run_learning_curve(job(examples_per_class=2), should_stop=never))
 
 
 @pytest.mark.parametrize("wrong", [{"approaches": ()}, {"approaches": ("nun",)}, {"seconds": -1}])
 def test_what_cannot_be_run_is_refused(wrong, toy):
     with pytest.raises(BadPlan):
-        list(run_learning_curve(job(**wrong), stop=never))
+        list(run_learning_curve(job(**wrong), should_stop=never))
 
 
 def test_a_curve_waits_in_the_queue_like_any_job(toy):

@@ -20,9 +20,9 @@ def some(counts: list[int], *, text: bool = False) -> DatasetSplits:
     return DatasetSplits("text" if text else "images", tuple("abc"[: len(counts)]), split, split)
 
 
-def tried(seconds=6.0, article="transfer", stop=lambda: False):
+def tried(seconds=6.0, article="transfer", should_stop=lambda: False):
     data = get_dataset("colours").load_splits(10, 0)
-    stream = run_pilot(Plan(**PLAN), data, article, seconds=seconds, stop=stop)
+    stream = run_pilot(Plan(**PLAN), data, article, seconds=seconds, should_stop=should_stop)
     events = []
     while True:
         try:
@@ -64,7 +64,7 @@ def test_it_keeps_its_time(toy):
 
 
 def test_stopped_before_the_first_round_the_articles_rules_are_trusted(toy):
-    _, found = tried(stop=lambda: True, article="hybrid")
+    _, found = tried(should_stop=lambda: True, article="hybrid")
     assert found.trusted == "hybrid"
     assert "too little time" in found.words
 

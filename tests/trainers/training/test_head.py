@@ -23,7 +23,7 @@ def examples(each: int, *, seed: int = 0, spread: float = 1.0) -> tuple[torch.Te
     return centres[labels] + spread * torch.randn(len(labels), FEATURES, generator=dice), labels
 
 
-def taught(features, labels, *, seconds=60.0, stop=never_stop, steps=None, parts=None):
+def taught(features, labels, *, seconds=60.0, should_stop=never_stop, steps=None, parts=None):
     """The head, all events, and what cross-validation found."""
     head = Head(FEATURES, CLASSES)
     head.fit_scaling(features)
@@ -31,7 +31,7 @@ def taught(features, labels, *, seconds=60.0, stop=never_stop, steps=None, parts
     viewed = np.flatnonzero(parts == 0)
     stream = fit_head(
         head, features, labels, parts, number=0, clock=Clock(seconds), until_seconds=seconds,
-        stop=stop, view=LiveMonitor(labels[viewed]), viewed=viewed, steps=steps,
+        should_stop=should_stop, view=LiveMonitor(labels[viewed]), viewed=viewed, steps=steps,
     )  # fmt: skip
     events = []
     while True:
@@ -105,7 +105,7 @@ def test_it_stops_when_the_checks_no_longer_improve_and_keeps_the_best():
 def test_named_steps_repeat_what_a_clock_or_a_stop_decided():
     features, labels = examples(20)
     asked = iter([False] * 7 + [True])
-    head, events, found = taught(features, labels, stop=lambda: next(asked))
+    head, events, found = taught(features, labels, should_stop=lambda: next(asked))
     assert events[-1].why == "stopped"
     again, repeated, _ = taught(features, labels, steps=found.steps)
     assert torch.equal(head.linear.weight, again.linear.weight)

@@ -49,7 +49,9 @@ def phase(**changes) -> Phase:
     return Phase(**{**PHASE.__dict__, **changes})
 
 
-def playing(model, phase=PHASE, *, seconds=60.0, stop=never_stop, steps=None, data=None, held=None):
+def playing(
+    model, phase=PHASE, *, seconds=60.0, should_stop=never_stop, steps=None, data=None, held=None
+):
     held = toys.examples(5, seed=2) if held is None else held
     return train(
         model,
@@ -59,7 +61,7 @@ def playing(model, phase=PHASE, *, seconds=60.0, stop=never_stop, steps=None, da
         number=0,
         clock=Clock(seconds),
         until_seconds=seconds,
-        stop=stop,
+        should_stop=should_stop,
         view=LiveMonitor(held.labels),
         steps=steps,
     )
@@ -337,7 +339,7 @@ def test_named_steps_repeat_what_the_clock_chose():
 
 def test_stop_ends_after_the_step_in_flight_with_the_best_so_far():
     model, held, asked = toys.model(), toys.examples(5, seed=2), itertools.count(1)
-    events, steps = played(model, held=held, stop=lambda: next(asked) >= 7)
+    events, steps = played(model, held=held, should_stop=lambda: next(asked) >= 7)
     assert steps[1] == 7
     assert events[-1].why == "stopped"
     looks = of(ValidationDone, events)

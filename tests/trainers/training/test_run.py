@@ -197,7 +197,7 @@ def test_where_the_test_would_not_fit_a_fixed_choice_is_used_and_said(toy):
 def test_stop_tests_the_best_so_far(approach, toy):
     asked = threading.Event()
     events = []
-    for event in run(plan(approach), stop=asked.is_set):
+    for event in run(plan(approach), should_stop=asked.is_set):
         events.append(event)
         if isinstance(event, Step) and event.step == 3:
             asked.set()
@@ -239,7 +239,7 @@ def test_a_stopped_run_can_be_repeated(toy):
     for after in (0, 4):  # before the first step, and in the first of two phases
         asked = threading.Event()
         first = []
-        for event in run(plan("hybrid"), stop=asked.is_set):
+        for event in run(plan("hybrid"), should_stop=asked.is_set):
             first.append(event)
             if (isinstance(event, WatchedExamples) and not after) or len(
                 of(Step, first)

@@ -35,7 +35,7 @@ def looked_at(monkeypatch):
 
 
 def told(plan):
-    return list(shared_cache.run_with_warm_cache(plan, stop=lambda: False))
+    return list(shared_cache.run_with_warm_cache(plan, should_stop=lambda: False))
 
 
 def timed(seen):

@@ -33,22 +33,22 @@ def stored(runs, key) -> list:
     return [event for _, event in runs.events(key)]
 
 
-def finishes(plan, *, stop, folder):
+def finishes(plan, *, should_stop, folder):
     yield Notice("here", 0.0)
     yield FINISH
 
 
 def breaks(error):
-    def runner(plan, *, stop, folder):
+    def runner(plan, *, should_stop, folder):
         yield Notice("here", 0.0)
         raise error
 
     return runner
 
 
-def steps_until_stopped(plan, *, stop, folder):
+def steps_until_stopped(plan, *, should_stop, folder):
     number = 0
-    while not stop():
+    while not should_stop():
         number += 1
         time.sleep(0.005)
         yield Step(0, number, number / 10, 1.0, 0.0)
@@ -94,7 +94,7 @@ def test_too_little_memory_is_said_in_words(error):
 
 
 def test_an_error_before_the_first_event_is_an_end_too(runs, key):
-    def runner(plan, *, stop, folder):
+    def runner(plan, *, should_stop, folder):
         raise BadData("Add examples.")
         yield
 
@@ -122,7 +122,7 @@ def test_stop_is_heard_and_the_run_finishes(runs, key):
 def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
     step_began = threading.Event()
 
-    def blocks(plan, *, stop, folder):
+    def blocks(plan, *, should_stop, folder):
         yield Notice("here", 0.0)
         step_began.set()
         time.sleep(3)
@@ -144,7 +144,7 @@ def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
 def test_cancel_closes_the_run(runs, key):
     closed = threading.Event()
 
-    def runner(plan, *, stop, folder):
+    def runner(plan, *, should_stop, folder):
         try:
             while True:
                 time.sleep(0.01)
@@ -177,7 +177,7 @@ def test_a_run_that_the_store_has_ended_is_left(runs, key):
 
 
 def test_step_rows_are_few_and_all_else_is_kept(runs, key):
-    def quick(plan, *, stop, folder):
+    def quick(plan, *, should_stop, folder):
         for number in range(1, 201):
             time.sleep(0.005)
             yield Step(0, number, number / 10, 1.0, 0.0)
@@ -200,7 +200,7 @@ def test_a_look_is_seen_at_once(runs, key):
     look = ValidationDone(0, 0, 0.0, 0.5, 1.0, True, None, None, [], [], [], [], [], 0.0)
     seen = []
 
-    def runner(plan, *, stop, folder):
+    def runner(plan, *, should_stop, folder):
         yield Notice("here", 0.0)
         yield look
         seen.extend(stored(runs, key))
@@ -213,7 +213,7 @@ def test_a_look_is_seen_at_once(runs, key):
 def test_the_runner_gets_the_plan_and_the_folder(runs, key, tmp_path):
     given = []
 
-    def runner(plan, *, stop, folder):
+    def runner(plan, *, should_stop, folder):
         given.append((plan, folder))
         yield FINISH
 

@@ -44,7 +44,7 @@ from trainers.plan import Plan
 from trainers.store import CANCELLED, FINISHED, RUNNING, Store, get_store, runs
 from trainers.system.paths import bundle_path, run_dir
 from trainers.system.settings import BadSetting
-from trainers.tasks import executor
+from trainers.workers import executor
 from trainers.tasks.bench_advice import load_cells, measure_cells
 from trainers.tasks.compare import run_lanes
 from trainers.tasks.learning_curve import run_learning_curve
@@ -301,9 +301,9 @@ def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
         article_advice="transfer",
         pilot_seconds=0,
     )
-    there = list(run_lanes(job, stop=never))
+    there = list(run_lanes(job, should_stop=never))
     executor.set_executor(executor.LocalExecutor())
-    here = list(run_lanes(job, stop=never))
+    here = list(run_lanes(job, should_stop=never))
     found = [events[-1] for events in (here, there)]
     assert all(isinstance(one, ComparisonDone) for one in found)
     for name in ("verdict", "best", "outcome", "against_advised", "failed"):
@@ -329,7 +329,7 @@ def test_who_gives_up_a_comparison_ends_its_runs(fleet):
         article_advice="transfer",
         pilot_seconds=0,
     )
-    stream = run_lanes(job, stop=never)
+    stream = run_lanes(job, should_stop=never)
     for event in stream:
         if isinstance(event, Step):
             break
@@ -343,7 +343,7 @@ def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatc
     job = LearningCurve(
         data="digits", visitor="ann", approaches=("none",), examples_per_class=8, seconds=60
     )
-    events = list(filter(None, run_learning_curve(job, stop=never)))
+    events = list(filter(None, run_learning_curve(job, should_stop=never)))
     points = of(CurvePoint, events)
     assert isinstance(events[-1], LearningCurveDone)
     assert len({(point.per_class, point.draw) for point in points}) == len(points) > 3
@@ -638,7 +638,7 @@ def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeyp
     fleet, tried = failing(lambda kinds: ValueError("enough"))
     toys.away_at_first(monkeypatch, Store, "events")
     with pytest.raises(ValueError, match="enough"):
-        list(fleet.run_job(QUICK, stop=lambda: False, folder=run_dir(key)))
+        list(fleet.run_job(QUICK, should_stop=lambda: False, folder=run_dir(key)))
     assert tried
 
 
@@ -773,14 +773,14 @@ def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
     sent = []
 
     class Pool(executor.LocalExecutor):
-        def elsewhere(self, work, about, *, stop):
+        def elsewhere(self, work, about, *, should_stop):
             sent.append(about)
             raise ValueError("enough")
             yield
 
     monkeypatch.setattr(executor, "_executor", Pool())
     with pytest.raises(ValueError, match="enough"):
-        list(run_lanes(Comparison(data="digits", visitor="ann"), stop=never))
+        list(run_lanes(Comparison(data="digits", visitor="ann"), should_stop=never))
     assert "ann" not in str(sent)
 
 

@@ -45,7 +45,7 @@ COORDINATOR_ENDED_TEXT = (
 def run_coordinator(name: str, tell: dict[str, Any]) -> None:
     """Works until it is ended. `tell` is for the thread that says that it lives: "ready", and how
     many "places" there are. Ends by itself where the cluster is lost: the next one starts anew."""
-    from trainers.tasks import executor
+    from trainers.workers import executor
     from trainers.workers.supervisor import get_worker_count
 
     kept, said = get_store(), ""

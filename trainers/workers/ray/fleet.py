@@ -112,7 +112,7 @@ _abandon_signal: ContextVar[threading.Event | None] = ContextVar("abandoned", de
 
 
 class RayExecutor:
-    """The cluster as this process uses it; in the place of `trainers.tasks.executor.LocalExecutor`."""
+    """The cluster as this process uses it; in the place of `trainers.workers.executor.LocalExecutor`."""
 
     def __init__(self, slots: Slots) -> None:
         import ray
@@ -162,17 +162,17 @@ class RayExecutor:
     # --- one job --------------------------------------------------------------------------------
 
     def run_job(
-        self, job: Any, *, stop: Callable[[], bool], folder: Path | None = None
+        self, job: Any, *, should_stop: Callable[[], bool], folder: Path | None = None
     ) -> Iterator[Event | None]:
         """As `trainers.jobs.run_job`."""
         if jobs.kind_of(job) in LOCAL_KINDS or not jobs.KINDS[jobs.kind_of(job)].needs_torch:
-            return jobs.run_job(job, stop=stop, folder=folder)
-        return self._run_job(job, stop, folder)
+            return jobs.run_job(job, should_stop=should_stop, folder=folder)
+        return self._run_job(job, should_stop, folder)
 
     def _run_job(
-        self, job: Any, stop: Callable[[], bool], folder: Path | None
+        self, job: Any, should_stop: Callable[[], bool], folder: Path | None
     ) -> Iterator[Event | None]:
-        for event in self._run_with_retries(node.run_job, job, stop, folder, known=True):
+        for event in self._run_with_retries(node.run_job, job, should_stop, folder, known=True):
             if (
                 isinstance(job, DataCheck)
                 and isinstance(event, JobDone)
@@ -182,21 +182,21 @@ class RayExecutor:
             yield event
 
     def run(
-        self, plan: Plan, *, stop: Callable[[], bool], shared: Any, folder: Path | None = None
+        self, plan: Plan, *, should_stop: Callable[[], bool], cache: Any, folder: Path | None = None
     ) -> Iterator[Event | None]:
-        call = partial(node.run_plan, tests=shared.tests)
-        return self._run_with_retries(call, plan, stop, folder)
+        call = partial(node.run_plan, tests=cache.test_count)
+        return self._run_with_retries(call, plan, should_stop, folder)
 
     def submit(
-        self, work: Callable, about: Any, *, stop: Callable[[], bool]
+        self, work: Callable, about: Any, *, should_stop: Callable[[], bool]
     ) -> Generator[Event | None, None, Any]:
-        return self._run_with_retries(partial(node.run_subtask, work), about, stop, None)
+        return self._run_with_retries(partial(node.run_subtask, work), about, should_stop, None)
 
     def _run_with_retries(
         self,
         call: node.TaskFunction,
         about: Any,
-        stop: Callable[[], bool],
+        should_stop: Callable[[], bool],
         folder: Path | None,
         *,
         known: bool = False,
@@ -214,7 +214,7 @@ class RayExecutor:
                 if times > MAX_RETRIES:
                     raise RemoteError(RETRIES_EXHAUSTED_TEXT)
                 yield restart_notice(why, folder, once.seconds)
-            stream = self._run_once(call, about, stop, folder, known=known)
+            stream = self._run_once(call, about, should_stop, folder, known=known)
             try:
                 while True:
                     try:
@@ -239,7 +239,7 @@ class RayExecutor:
         self,
         call: node.TaskFunction,
         about: Any,
-        stop: Callable[[], bool],
+        should_stop: Callable[[], bool],
         folder: Path | None,
         *,
         known: bool,
@@ -263,7 +263,7 @@ class RayExecutor:
             where = ""
             try:
                 if where := (yield from self._wait_for_placement(stream, ask)):
-                    return (yield from self._relay_messages(stream, where, token, stop, run))
+                    return (yield from self._relay_messages(stream, where, token, should_stop, run))
             finally:
                 self._end_task(stream, token, where)
 
@@ -307,11 +307,13 @@ class RayExecutor:
         return bool(self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)[0])
 
     def _relay_messages(
-        self, stream: Any, where: str, token: str, stop: Callable[[], bool], run: str
+        self, stream: Any, where: str, token: str, should_stop: Callable[[], bool], run: str
     ) -> Generator[Event | None, None, Any]:
         asked = 0.0
         while True:
-            if stop() and time.monotonic() - asked > 1:  # again: the ears may have been replaced
+            if (
+                should_stop() and time.monotonic() - asked > 1
+            ):  # again: the ears may have been replaced
                 asked = time.monotonic()
                 self.stop_signal.set_request.remote(token, "stop")
             if not self._poll(stream):
@@ -458,7 +460,7 @@ def _to_exception(raised: node.TaskError, run: str) -> Exception:
 
 def connect_executor() -> RayExecutor:
     """The cluster, for a terminal, until its process ends. Raises `NoCluster`."""
-    from trainers.tasks import executor
+    from trainers.workers import executor
     from trainers.workers.supervisor import get_worker_count
 
     cluster.connect(get_worker_count())

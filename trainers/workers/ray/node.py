@@ -63,13 +63,13 @@ class StopSignal:
         self.requests.pop(token, None)
 
 
-def run_job(job: Any, *, stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
+def run_job(job: Any, *, should_stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
     """A job as a worker does it."""
-    return jobs.run_job(job, stop=stop, folder=folder)
+    return jobs.run_job(job, should_stop=should_stop, folder=folder)
 
 
 def run_plan(
-    plan: Plan, *, stop: Callable[[], bool], folder: Path | None, tests: int | None
+    plan: Plan, *, should_stop: Callable[[], bool], folder: Path | None, tests: int | None
 ) -> Iterator[Event]:
     """A run that is compared with others. `tests` as in `Shared`."""
     from trainers.training.features import ComputationCache
@@ -77,18 +77,18 @@ def run_plan(
 
     shared = ComputationCache()
     shared.test_count = tests
-    return run(plan, stop=stop, folder=folder, shared=shared)
+    return run(plan, should_stop=should_stop, folder=folder, shared=shared)
 
 
 def run_subtask(
     work: Callable[..., Iterator[Event]],
     about: Any,
     *,
-    stop: Callable[[], bool],
+    should_stop: Callable[[], bool],
     folder: Path | None,
 ) -> Iterator[Event]:
     """A piece of a larger job, which leaves no files."""
-    return work(about, stop=stop)
+    return work(about, should_stop=should_stop)
 
 
 TaskFunction = Callable[

@@ -62,7 +62,7 @@ def classes_of(place, names=("ants", "bees")):
 
 def test_pictures_class_by_class_become_a_sample_of_the_visitor(place):
     inbox.write_listing(place, classes_of(place))
-    sample = data_of(import_data(job(place), stop=never))
+    sample = data_of(import_data(job(place), should_stop=never))
     assert [name for name, _, _ in sample.class_counts] == ["ants", "bees"]
     assert sample.title == "what came"
     assert sample.visitor == "ann"
@@ -77,13 +77,13 @@ def test_a_zip_alone_is_opened_whatever_it_is_called(place, called):
         for number in range(10):
             archive.writestr(f"{'ab'[number % 2]}/{number}.png", png(20 * number))
     inbox.write_listing(place, [[put(place, out.getvalue()), [called]]])
-    assert data_of(import_data(job(place, called), stop=never)).modality == "images"
+    assert data_of(import_data(job(place, called), should_stop=never)).modality == "images"
 
 
 def test_a_table_alone_is_read_by_the_name_it_had(place):
     rows = "text\tlabel\n" + "".join(f"words {n}\t{'ab'[n % 2]}\n" for n in range(20))
     inbox.write_listing(place, [[put(place, rows.encode()), ["notes.tsv"]]])
-    sample = data_of(import_data(job(place), stop=never))
+    sample = data_of(import_data(job(place), should_stop=never))
     assert sample.modality == "text"
     assert any("notes.tsv" in notice for notice in sample.notices)
 
@@ -91,7 +91,7 @@ def test_a_table_alone_is_read_by_the_name_it_had(place):
 def test_a_reading_tells_how_far_it_is(place, monkeypatch):
     monkeypatch.setattr("trainers.tasks.import_data.PROGRESS_INTERVAL_SECONDS", 0.0)
     inbox.write_listing(place, classes_of(place))
-    events = list(import_data(job(place), stop=never))
+    events = list(import_data(job(place), should_stop=never))
     assert any(isinstance(event, Stage) and "pictures" in event.text for event in events)
     shares = [event.done / event.total for event in events if isinstance(event, Progress)]
     assert shares == sorted(shares)
@@ -100,7 +100,7 @@ def test_a_reading_tells_how_far_it_is(place, monkeypatch):
 
 def test_a_stopped_reading_keeps_nothing(place, home):
     inbox.write_listing(place, classes_of(place))
-    list(import_data(job(place), stop=lambda: True))
+    list(import_data(job(place), should_stop=lambda: True))
     assert uploads.list_uploads("ann") == []
     assert list((home / "data").iterdir()) == []
 
