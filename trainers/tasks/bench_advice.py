@@ -23,10 +23,10 @@ from trainers.plan import Plan
 from trainers.system.atomic import write_text
 from trainers.system.paths import data_dir
 from trainers.tasks.compare import infer_answer_keys
-from trainers.workers.executor import get_executor
 from trainers.tasks.pilot import run_pilot
 from trainers.training.features import ComputationCache
 from trainers.training.run import BadData, never_stop, run
+from trainers.workers.executor import get_executor
 
 TIE_MARGIN = 0.01  # of the best, in shares: as good
 FULL_GRID = {"volumes": (5, 20, 100), "seeds": (0, 1, 2), "seconds": 60.0}  # the grid on request

@@ -36,11 +36,11 @@ from trainers.store import get_store
 from trainers.store.engine import retry
 from trainers.system.paths import run_dir
 from trainers.tasks import timing
-from trainers.workers.executor import get_executor
 from trainers.tasks.pilot import run_pilot
 from trainers.training.features import ComputationCache
 from trainers.training.frozen_features import extract_frozen_features
 from trainers.workers.execute import execute
+from trainers.workers.executor import get_executor
 
 FEATURE_SECONDS = 3.0
 PREPARATION_STAGES = ("answers", "trial")  # stages before the first run

@@ -30,11 +30,11 @@ from trainers.events import (
 from trainers.jobs import LearningCurve
 from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
-from trainers.workers.executor import get_executor
 from trainers.training.features import ComputationCache
 from trainers.training.recipes import build_phases
 from trainers.training.run import BadData
 from trainers.workers.execute import describe_failure
+from trainers.workers.executor import get_executor
 
 TRAIN_SHARES = (0.1, 0.25, 0.5, 1.0)  # of the training examples
 MIN_EXAMPLES_PER_CLASS = 2  # of each class: one learns, one is held out

@@ -20,7 +20,7 @@ from trainers.events import (
 from trainers.jobs import LearningCurve, from_json as job_from, kind_of
 from trainers.plan import BadPlan
 from trainers.store import FINISHED, Store, get_store
-from trainers.workers import executor, learning_curve as module
+from trainers.tasks import learning_curve as module
 from trainers.tasks.learning_curve import (
     MAX_DRAWS,
     MIN_EXAMPLES_PER_CLASS,
@@ -28,6 +28,7 @@ from trainers.tasks.learning_curve import (
     run_learning_curve,
 )
 from trainers.training.run import BadData, run
+from trainers.workers import executor
 from trainers.workers.execute import execute
 
 

@@ -44,14 +44,13 @@ from trainers.plan import Plan
 from trainers.store import CANCELLED, FINISHED, RUNNING, Store, get_store, runs
 from trainers.system.paths import bundle_path, run_dir
 from trainers.system.settings import BadSetting
-from trainers.workers import executor
 from trainers.tasks.bench_advice import load_cells, measure_cells
 from trainers.tasks.compare import run_lanes
 from trainers.tasks.learning_curve import run_learning_curve
 from trainers.training.checkpoint_file import read_checkpoint_header
 from trainers.training.features import ComputationCache
 from trainers.training.run import run
-from trainers.workers import supervisor, worker
+from trainers.workers import executor, supervisor, worker
 from trainers.workers.execute import execute
 from trainers.workers.ray import cluster, coordinator, fleet as remote, shipping
 from trainers.workers.ray.cluster import (
