@@ -222,7 +222,7 @@ def subject_of(job: Any) -> str:
 
 def from_json(kind: str, data: dict[str, Any]) -> Any:
     """The job that `as_json` made `data` of. Raises `BadPlan` for a plan that cannot be run."""
-    return look_up(KINDS, kind, "kind of job").job.from_json(data)
+    return look_up(KINDS, kind, "kind of job").job_type.from_json(data)
 
 
 def run_job(

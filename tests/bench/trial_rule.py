@@ -24,6 +24,7 @@ from trainers.evaluation.metrics import compare_paired
 from trainers.evaluation.verdict import ADVISABLE
 from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
+from trainers.system.streams import drain
 from trainers.tasks.pilot import recommend, run_pilot, select_examples
 from trainers.training.features import ComputationCache
 from trainers.training.run import run
@@ -59,19 +60,14 @@ def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: 
     data = parted(datasets.get_dataset(key).load_splits(None, 0), per_class, seed)
     plan = Plan(data=key, approach="transfer", seconds=seconds, seed=seed)
     stream = run_pilot(plan, data, "hybrid", seconds=trial_seconds, should_stop=lambda: False)
-    while True:
-        try:
-            next(stream)
-        except StopIteration as end:
-            tried = end.value
-            break
+    pilot = drain(stream)
     shared, scores = ComputationCache(), {}
     for approach in ADVISABLE:
         for event in run(replace(plan, approach=approach), shared=shared, data=data):
             if isinstance(event, PredictionsRecorded):
                 answers = np.array(event.predictions) == np.array(event.labels)
                 scores[approach] = float(answers.mean())
-    right = {key: [int(one) for one in answers] for key, answers in tried.right.items()}
+    right = {key: [int(one) for one in answers] for key, answers in pilot.correct.items()}
     return {"data": key, "per_class": per_class, "seed": seed, "right": right, "scores": scores}
 
 

@@ -53,10 +53,10 @@ class Spied(Inputs):
 
 
 class Toy(Encoder):
-    features = 8
+    width = 8
 
     @classmethod
-    def make(cls, *, pretrained: bool, backbone: Backbone | None = None):
+    def build(cls, *, pretrained: bool, backbone: Backbone | None = None):
         with torch.random.fork_rng():
             torch.manual_seed(1 if pretrained else 2)
             return cls()
@@ -69,7 +69,7 @@ class Toy(Encoder):
         self.sets += 1
         return Spied(inputs, self.sets)
 
-    def named_parts(self) -> list[NamedBlock]:
+    def named_blocks(self) -> list[NamedBlock]:
         return [NamedBlock("first", self.first), NamedBlock("second", self.second)]
 
     def noted(self, count: int) -> None:
@@ -130,7 +130,7 @@ def _backbone(key: str, modality: str, kind: type[Encoder], learns: str) -> Back
         trainable=learns,
         licence="none",
         source="here",
-        load=f"toys:{kind.__name__}",
+        load=f"tests.support.toys:{kind.__name__}",
     )
 
 
@@ -189,7 +189,7 @@ def words(per_class: int | None, seed: int) -> DatasetSplits:
 
 def nameless(per_class: int | None, seed: int) -> DatasetSplits:
     """Texts whose classes have no words of their own to compare with."""
-    return replace(words(per_class, seed), described=())
+    return replace(words(per_class, seed), class_descriptions=())
 
 
 def _keeping(
@@ -228,7 +228,7 @@ def _sample(key: str, modality: str = "images", classes: int = 3) -> Dataset:
         train_examples_per_class=TRAIN_PER_CLASS,
         test_examples=3 * TEST_PER_CLASS,
         matching_answers={"specificity": "common", "data_volume": "moderate"},
-        loader=f"toys:{key}",
+        loader=f"tests.support.toys:{key}",
     )
 
 
@@ -256,7 +256,7 @@ def away_at_first(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> Non
 
 
 def model() -> Model:
-    return Model(ToyEye.make(pretrained=True), Head(ToyEye.width, 3))
+    return Model(ToyEye.build(pretrained=True), Head(ToyEye.width, 3))
 
 
 def examples(per_class: int, seed: int = 1, *, mislabelled: bool = False) -> Examples:

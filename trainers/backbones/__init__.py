@@ -55,7 +55,7 @@ class Backbone:
         """The network itself; with `pretrained=False` the same shape with random weights.
         Nothing is downloaded. Raises `NotHere`."""
         module, _, name = self.load.partition(":")
-        return getattr(import_module(module), name).make(pretrained=pretrained, backbone=self)
+        return getattr(import_module(module), name).build(pretrained=pretrained, backbone=self)
 
     @property
     def is_bundled(self) -> bool:

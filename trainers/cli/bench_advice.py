@@ -27,19 +27,20 @@ def run(given: dict[str, Any]) -> int:
         for one in given["data"] or datasets.BUNDLED_DATASETS
     ]
     # Imported only now: a wrong name should not wait for torch.
-    from trainers.tasks.bench_advice import FULL_GRID, format_table, load_cells, measure_cells
+    from trainers.tasks.bench_advice import FULL_GRID, Grid, format_table, load_cells, measure_cells
     from trainers.workers.ray.cluster import is_ray_enabled
 
-    grid = {name: given[name] for name in ("volumes", "seeds", "seconds", "trial_seconds")}
-    grid |= FULL_GRID if given["full"] else {}
+    settings = {name: given[name] for name in ("volumes", "seeds", "seconds")}
+    settings |= FULL_GRID if given["full"] else {}
+    grid = Grid(keys, pilot_seconds=given["trial_seconds"], **settings)
     if not given["table"]:
         if is_ray_enabled():
             from trainers.workers.ray.fleet import connect_executor
 
             connect_executor()
-        for told in measure_cells(keys, **grid):
+        for told in measure_cells(grid):
             print(told, flush=True)
-    print(format_table(load_cells(keys, **grid)))
+    print(format_table(load_cells(grid)))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A claim, tested: the runs of its experiment one after the other, then the verdict."""
+"""Test one of the article's claims: run its experiment, then judge the results."""
 
 import os
 import platform
@@ -30,41 +30,50 @@ from trainers.networks.encoder import get_device
 from trainers.plan import Plan
 from trainers.training.run import run
 
-PROGRESS_SECONDS = 0.5
-VERSIONED_PACKAGES = ("thaw", "torch", "transformers", "peft")
+PROGRESS_SECONDS = 0.5  # a worker notices Cancel between two events
+VERSIONED_PACKAGES = ("thaw-guide", "torch", "transformers", "peft")
 
 
 def run_claim(
     job: ClaimTest, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
-    """The events of a claim's experiment; the last is `Judged`. Its runs are kept nowhere else.
+    """Yield the events of a claim's experiment; the last is `ClaimTestDone`.
 
-    `stop` ends it with what was measured whole; `Cancelled`, where that is nothing. Raises
-    `UnknownKey`, `BadPlan`, and what a run raises.
+    Its runs are not stored. `should_stop` ends the experiment with the runs that are complete, or
+    with `JobCancelled` if there are none. Raises `UnknownKey`, `BadPlan`, and what a run raises.
     """
-    began, results = time.monotonic(), []
-    to_run = build_plans(job.key, job.seconds)
-    for number, plan in enumerate(to_run):
+    started_at, results = time.monotonic(), []
+    plans = build_plans(job.key, job.seconds)
+    for index, plan in enumerate(plans):
         if should_stop():
             break
-        facts = {"data": plan.data, "approach": plan.approach, "per_class": plan.examples_per_class}
-        facts |= {"seed": plan.seed, "number": number, "total": len(to_run)}
-        yield ClaimRunStarted(**facts, seconds=time.monotonic() - began)
-        events, told = [], time.monotonic()
+        facts = {
+            "data": plan.data,
+            "approach": plan.approach,
+            "examples_per_class": plan.examples_per_class,
+            "seed": plan.seed,
+            "index": index,
+            "total": len(plans),
+        }
+        yield ClaimRunStarted(**facts, seconds=time.monotonic() - started_at)
+        events, progress_at = [], time.monotonic()
         for event in run(plan, should_stop=should_stop):
             events.append(event)
-            if time.monotonic() - told > PROGRESS_SECONDS:  # between events a worker hears Cancel
-                told = time.monotonic()
-                yield Progress(number, len(to_run), told - began, "runs")
-        if events[-1].stopped:
+            if time.monotonic() - progress_at > PROGRESS_SECONDS:
+                progress_at = time.monotonic()
+                yield Progress(index, len(plans), progress_at - started_at, "runs")
+        if events[-1].stopped_by_user:
             break
         results.append(summarise_run(plan, events))
-        right = results[-1].right
+        correct = results[-1].right
         yield ClaimRunDone(
-            **facts, correct=sum(right), test_examples=len(right), seconds=time.monotonic() - began
+            **facts,
+            correct=sum(correct),
+            test_examples=len(correct),
+            seconds=time.monotonic() - started_at,
         )
     if not results:
-        yield JobCancelled(time.monotonic() - began)
+        yield JobCancelled(time.monotonic() - started_at)
         return
     verdict = judge(job.key, results)
     yield ClaimTestDone(
@@ -72,73 +81,76 @@ def run_claim(
         outcome=verdict.outcome,
         summary=verdict.text,
         numbers=verdict.numbers,
-        runs=[one.as_json() for one in results],
-        is_complete=len(results) == len(to_run),
+        runs=[result.as_json() for result in results],
+        is_complete=len(results) == len(plans),
         budget_seconds=job.seconds,
         machine=describe_machine(),
         versions=package_versions(),
         date=datetime.now(UTC).date().isoformat(),
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - started_at,
     )
 
 
 def summarise_run(plan: Plan, events: list[Event]) -> RunResult:
-    """What a finished run leaves. The line "without training" is drawn for the visitor: its time
-    is no part of any approach's, so the looks are set back by it."""
-    facts, looks, before, drawing, first = {}, [], 0.0, 0.0, 0.0
+    """Return what the judge needs of a finished run.
+
+    The line "without training" is computed for the visitor only, so its time is subtracted.
+    """
+    facts, curve = {}, []  # curve: (seconds, accuracy) of each new best validation
+    previous_seconds = baseline_seconds = first_phase_seconds = 0.0
     for event in events:
         match event:
             case RunStarted():
                 facts = {"classes": len(event.classes), "checks": event.validation_examples}
             case Baseline():
-                drawing = event.seconds - before
-            case PhaseStarted() if not first:
-                first = event.seconds - drawing
-            case ValidationDone() if not looks or event.accuracy > looks[-1][1]:
-                looks.append((round(event.seconds - drawing, 3), event.accuracy))
+                baseline_seconds = event.seconds - previous_seconds
+            case PhaseStarted() if not first_phase_seconds:
+                first_phase_seconds = event.seconds - baseline_seconds
+            case ValidationDone() if not curve or event.accuracy > curve[-1][1]:
+                curve.append((round(event.seconds - baseline_seconds, 3), event.accuracy))
             case PhaseDone():
                 facts["cut_short"] = not event.has_converged
             case PredictionsRecorded():
                 pairs = zip(event.labels, event.predictions, strict=True)
-                facts["right"] = tuple(label == answer for label, answer in pairs)
+                facts["right"] = tuple(label == prediction for label, prediction in pairs)
             case RunFinished():
                 facts["seconds"] = round(event.seconds, 3)
-        before = event.seconds if hasattr(event, "seconds") else before
+        previous_seconds = getattr(event, "seconds", previous_seconds)
     return RunResult(
         data=plan.data,
         approach=plan.approach,
         per_class=plan.examples_per_class,
         seed=plan.seed,
-        first_seconds=round(first, 3),
-        looks=tuple(looks),
+        first_seconds=round(first_phase_seconds, 3),
+        looks=tuple(curve),
         **facts,
     )
 
 
 def describe_machine() -> str:
-    """The computer in a line: its processor, cores, and what trains."""
+    """Return this computer in a line: processor, cores, device, operating system."""
     cores = usable = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on every system; fewer, where it was pinned
+    if hasattr(os, "sched_getaffinity"):  # not on every system; fewer if the process is pinned
         usable = len(os.sched_getaffinity(0))
-    told = f"{cores} cores" if usable == cores else f"{usable} of {cores} cores"
-    return f"{_cpu_name()}, {told}, {get_device().type}, {platform.system()}"
+    text = f"{cores} cores" if usable == cores else f"{usable} of {cores} cores"
+    return f"{_cpu_name()}, {text}, {get_device().type}, {platform.system()}"
 
 
 def _cpu_name() -> str:
-    known = Path("/proc/cpuinfo")
-    if known.exists():
-        for line in known.read_text().splitlines():
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
 def package_versions() -> dict[str, str]:
-    """Of Python, and of what learns."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that affect a result."""
+    versions = {"python": platform.python_version()}
     for name in VERSIONED_PACKAGES:
         try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a folder, never installed
+            versions[name] = version(name)
+        except PackageNotFoundError:  # run from a folder without installing
             continue
-    return found
+    return versions

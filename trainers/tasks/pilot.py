@@ -1,7 +1,7 @@
-"""A short trial: which approach does best on the training examples alone, in some seconds?
+"""A pilot run: which approach does best in cross-validation on the training examples alone?
 
-The training examples are cut into parts; each approach learns on the others and answers for the
-part left out, just as a run does, only shorter. The test is never touched.
+Each approach trains on the other folds and is evaluated on the one left out, as in a full run but
+with less time. The test set is never used.
 """
 
 import math
@@ -20,131 +20,149 @@ from trainers.plan import Plan
 from trainers.training.features import ComputationCache
 from trainers.training.run import BadData, run
 
-NUM_FOLDS = 3  # as large as leaves most to learn from: seldom is there time for all of them; ours
-MIN_VALIDATION_EXAMPLES = (
-    30  # left-out examples to answer for; where one part has fewer, time is set aside for more
-)
-MIN_EXAMPLES_PER_CLASS = 2  # examples of a class, or a part could leave it without any
+# Few folds leave more time for each; there is seldom time for all of them.
+NUM_FOLDS = 3
+# With fewer validation examples in one fold, time is reserved for further folds.
+MIN_VALIDATION_EXAMPLES = 30
+# With fewer, a fold could leave a class without training examples.
+MIN_EXAMPLES_PER_CLASS = 2
 
 
 @dataclass(frozen=True)
 class PilotResult:
-    right: dict[str, list[bool]]  # approach -> which of the left-out examples it had right
-    rule_advice: str  # what the article's rules advise
-    recommended: str  # what to do, all considered
-    words: str
+    correct: dict[str, list[bool]]  # approach -> whether each validation example was right
+    rule_advice: str  # what the article's rules recommend
+    recommended: str  # what the pilot run recommends, all considered
+    summary: str  # for the visitor
     seconds: float
+
+    @property
+    def validation_examples(self) -> int:
+        return min(map(len, self.correct.values()))
 
 
 def run_pilot(
     plan: Plan,
     data: DatasetSplits,
-    article: str,
+    rule_advice: str,
     *,
     seconds: float,
     should_stop: Callable[[], bool],
 ) -> Generator[Event, None, PilotResult]:
-    """Tries every approach that can be advised on parts of the training examples of `data`, as
-    `plan` would run it, in about `seconds`; tells how far it is."""
-    began = time.monotonic()
-    right: dict[str, list[bool]] = {key: [] for key in ADVISABLE}
-    spent: list[float] = []  # seconds of each round
-    rounds = min(
+    """Cross-validate every approach that can be advised, in about `seconds`, and yield progress.
+
+    Runs differ from `plan` in the approach and the time only.
+    """
+    started_at = time.monotonic()
+    correct: dict[str, list[bool]] = {key: [] for key in ADVISABLE}
+    longest_fold = 0.0
+    num_planned = min(
         NUM_FOLDS, math.ceil(MIN_VALIDATION_EXAMPLES * NUM_FOLDS / max(1, len(data.train.labels)))
     )
-    for number, part in enumerate(split_folds(data)):
-        left = seconds - (time.monotonic() - began)
-        if should_stop() or (spent and left < max(spent)):
+    for index, fold in enumerate(split_folds(data)):
+        fold_started_at = time.monotonic()
+        remaining = seconds - (fold_started_at - started_at)
+        if should_stop() or remaining < longest_fold:
             break
-        round_began, shared = time.monotonic(), ComputationCache()
-        until = began + seconds * min(1.0, (number + 1) / rounds)
-        answers: dict[str, list[bool]] = {}
-        for place, approach in enumerate(ADVISABLE):
-            told = f"Trying {APPROACHES[approach].title.lower()}, round {number + 1}"
-            yield Stage("trial", told, time.monotonic() - began)
-            # What is left is shared among those still to come, a round at a time.
-            each = (until - time.monotonic()) / (len(ADVISABLE) - place)
-            short = replace(plan, approach=approach, schedule=None, seconds=max(1.0, each))
+        cache = ComputationCache()
+        ends_at = started_at + seconds * min(1.0, (index + 1) / num_planned)
+        fold_correct: dict[str, list[bool]] = {}
+        for position, approach in enumerate(ADVISABLE):
+            text = f"Trying {APPROACHES[approach].title.lower()}, round {index + 1}"
+            yield Stage("trial", text, time.monotonic() - started_at)
+            # The fold's remaining time is shared among the approaches still to come.
+            share = (ends_at - time.monotonic()) / (len(ADVISABLE) - position)
+            short = replace(plan, approach=approach, schedule=None, seconds=max(1.0, share))
             try:
-                for event in run(
-                    short, data=part, shared=shared, should_stop=should_stop, checks=False
-                ):
-                    if isinstance(event, PredictionsRecorded):
-                        pairs = zip(event.labels, event.predictions, strict=True)
-                        answers[approach] = [label == answer for label, answer in pairs]
+                fold_correct |= _evaluate(short, fold, cache, should_stop)
             except BadData:
                 break
-        if len(answers) == len(ADVISABLE):  # else a comparison would not be fair
-            asked = min(map(len, answers.values()))
+        if len(fold_correct) == len(ADVISABLE):  # else the comparison would not be fair
+            count = min(map(len, fold_correct.values()))
             for approach in ADVISABLE:
-                right[approach] += answers[approach][:asked]
-        spent.append(time.monotonic() - round_began)
-    trusted, words = recommend(right, article)
-    return PilotResult(right, article, trusted, words, time.monotonic() - began)
+                correct[approach] += fold_correct[approach][:count]
+        longest_fold = max(longest_fold, time.monotonic() - fold_started_at)
+    recommended, summary = recommend(correct, rule_advice)
+    return PilotResult(correct, rule_advice, recommended, summary, time.monotonic() - started_at)
 
 
-def recommend(right: dict[str, Sequence[bool]], article: str) -> tuple[str, str]:
-    """Which approach to trust, and why: what the trial shows to be best."""
-    asked = min(map(len, right.values()))
-    if not asked:
-        return article, "There were too few examples, or too little time, for a trial."
-    scores = {key: sum(answers) for key, answers in right.items()}
-    chosen = _select_approach(right, article)
-    told = "A trial on parts of your training examples: " + ", ".join(
-        f"{APPROACHES[key].title.lower()} {scores[key]} of {asked:,} right" for key in scores
+def _evaluate(
+    plan: Plan, fold: DatasetSplits, cache: ComputationCache, should_stop: Callable[[], bool]
+) -> dict[str, list[bool]]:
+    """Return {approach: whether each example of the fold was right}; {} if the run has no score."""
+    for event in run(plan, data=fold, shared=cache, should_stop=should_stop, checks=False):
+        if isinstance(event, PredictionsRecorded):
+            pairs = zip(event.labels, event.predictions, strict=True)
+            return {plan.approach: [label == prediction for label, prediction in pairs]}
+    return {}
+
+
+def recommend(correct: dict[str, Sequence[bool]], rule_advice: str) -> tuple[str, str]:
+    """Return the approach to follow and, in words, why."""
+    count = min(map(len, correct.values()))
+    if not count:
+        return rule_advice, "There were too few examples, or too little time, for a pilot run."
+    scores = {key: sum(answers) for key, answers in correct.items()}
+    recommended = _select_approach(correct, rule_advice)
+    summary = "A pilot run on parts of your training examples: " + ", ".join(
+        f"{APPROACHES[key].title.lower()} {scores[key]} of {count:,} right" for key in scores
     )
-    if article not in scores:
-        return chosen, f"{told}."
-    if scores[article] == max(scores.values()):
-        return chosen, f"{told}. That agrees with the article's rules."
-    if chosen == article:
-        return chosen, f"{told}. The lead is no larger than chance makes it: the rules stand."
-    doubt = (
-        "So clear a lead is seldom chance."
-        if compare_paired(right[chosen], right[article]).low > 0
-        else "With so few examples that may be chance; we follow the trial all the same, since "
-        "it is about your data."
+    if rule_advice not in scores:
+        return recommended, f"{summary}."
+    if scores[rule_advice] == max(scores.values()):
+        return recommended, f"{summary}. That agrees with the article's rules."
+    if recommended == rule_advice:
+        return recommended, f"{summary}. The lead may be due to chance, so the rules stand."
+    certainty = (
+        "So clear a lead is unlikely to be chance."
+        if compare_paired(correct[recommended], correct[rule_advice]).low > 0
+        else "With so few examples that may be chance. Thaw follows the pilot run all the same, "
+        "because it is about your data."
     )
-    says = f"The article's rules say {APPROACHES[article].title.lower()}"
-    return chosen, f"{told}. {says}. {doubt}"
+    rules = f"The article's rules say {APPROACHES[rule_advice].title.lower()}"
+    return recommended, f"{summary}. {rules}. {certainty}"
 
 
-def _select_approach(right: dict[str, Sequence[bool]], article: str) -> str:
-    """Hybrid or transfer learning, whichever is ahead: thawing must pay. Fine-tuning, where it is
-    ahead of that by more than chance often makes it (one standard error), or as good and advised:
-    with little time hybrid, which starts from a taught head, loses less. Of equals the article's.
+def _select_approach(correct: dict[str, Sequence[bool]], rule_advice: str) -> str:
+    """Return the approach with the best pilot score; ties go to `rule_advice`.
+
+    Fine-tuning must lead transfer learning and hybrid by more than one standard error, or be at
+    least as good where the rules recommend it: with little time it loses more than hybrid, which
+    starts from a fitted head.
     """
-    scores = {key: sum(answers) for key, answers in right.items()}
-    first = max(("transfer", "hybrid"), key=lambda key: (scores[key], key == article))
-    lead = compare_paired(right["fine_tune"], right[first])
-    error = (lead.high - lead.low) / (2 * 1.96)
-    ahead = lead.difference >= 0 if article == "fine_tune" else lead.difference > error
-    return "fine_tune" if ahead else first
+    scores = {key: sum(answers) for key, answers in correct.items()}
+    first = max(("transfer", "hybrid"), key=lambda key: (scores[key], key == rule_advice))
+    lead = compare_paired(correct["fine_tune"], correct[first])
+    standard_error = (lead.high - lead.low) / (2 * 1.96)
+    is_ahead = (
+        lead.difference >= 0 if rule_advice == "fine_tune" else lead.difference > standard_error
+    )
+    return "fine_tune" if is_ahead else first
 
 
 def split_folds(data: DatasetSplits) -> Generator[DatasetSplits, None, None]:
-    """The training examples as data sets of their own: each part once as the test."""
+    """Yield the training examples as data sets, stratified, each fold once as the test set."""
     labels = data.train.labels
     counts = np.bincount(labels)
-    count = min(NUM_FOLDS, int(counts[counts > 0].min(initial=NUM_FOLDS)))
-    if count < MIN_EXAMPLES_PER_CLASS:
+    num_folds = min(NUM_FOLDS, int(counts[counts > 0].min(initial=NUM_FOLDS)))
+    if num_folds < MIN_EXAMPLES_PER_CLASS:
         return
-    rank = np.empty(len(labels), dtype=np.int64)
+    rank = np.empty(len(labels), dtype=np.int64)  # of each example within its class
     for label in np.unique(labels):
-        places = np.flatnonzero(labels == label)
-        rank[places] = np.arange(len(places))
-    for part in range(count):
-        left_out = rank % count == part
+        indices = np.flatnonzero(labels == label)
+        rank[indices] = np.arange(len(indices))
+    for fold in range(num_folds):
+        is_test = rank % num_folds == fold
         yield replace(
             data,
-            train=select_examples(data.train, ~left_out),
-            test=select_examples(data.train, left_out),
+            train=select_examples(data.train, ~is_test),
+            test=select_examples(data.train, is_test),
         )
 
 
-def select_examples(split: Split, which: np.ndarray) -> Split:
-    """The examples of `split` where `which`, bool (N,), is true."""
-    places = np.flatnonzero(which)
+def select_examples(split: Split, mask: np.ndarray) -> Split:
+    """Return the examples of `split` where `mask`, bool of shape (N,), is true."""
+    indices = np.flatnonzero(mask)
     inputs = split.inputs
-    kept = [inputs[place] for place in places] if isinstance(inputs, list) else inputs[places]
-    return Split(kept, split.labels[places])
+    selected = [inputs[i] for i in indices] if isinstance(inputs, list) else inputs[indices]
+    return Split(selected, split.labels[indices])

@@ -24,6 +24,7 @@ from trainers.jobs import Comparison
 from trainers.plan import BadPlan
 from trainers.store import FINISHED, Store, get_store, resume
 from trainers.system.paths import run_dir
+from trainers.system.streams import drain
 from trainers.tasks.compare import compare, load_data_quality, run_lanes
 from trainers.workers.execute import execute
 
@@ -35,7 +36,7 @@ def never() -> bool:
 
 
 def comparison(**changes) -> Comparison:
-    given = {"data": "colours", "visitor": "ann", "seconds": 5, "advised_article": "transfer"}
+    given = {"data": "colours", "visitor": "ann", "seconds": 5, "article_advice": "transfer"}
     return Comparison(**given | {"trial_seconds": 0} | changes)
 
 
@@ -230,22 +231,15 @@ def test_how_clean_ones_own_data_is_comes_from_looking_it_over(tmp_path):
     table = tmp_path / "table.csv"
     rows = (f"{word} number {n},{word}" for n in range(20) for word in ("red", "blue"))
     table.write_text("\n".join(["said,kind", *rows]))
-    reading = uploads.import_upload(table)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            key = f"own-{end.value}"
-            break
+    key = f"own-{drain(uploads.import_upload(table))}"
     job = comparison(data=key)
     assert load_data_quality(job) == {}
     clean = {"says": "Nothing was found.", "because": []}
     found = {"answers": {"data_quality": "good"}, "evidence": {"data_quality": clean}}
     uploads.save_check(key, found)
     assert load_data_quality(job) == {"data_quality": Answer("good", clean)}
-    assert (
-        load_data_quality(comparison(data=key, fixes=("doubles",))) == {}
-    )  # mended, it is another
+    fixed = comparison(data=key, fixes=("doubles",))  # no longer the data that was checked
+    assert load_data_quality(fixed) == {}
     assert load_data_quality(comparison(data="digits")) == {}
 
 
@@ -256,11 +250,11 @@ def test_what_cannot_be_run_is_refused(wrong):
 
 
 def test_a_trial_before_decides_what_is_advised(toy):
-    events = list(compare(comparison(trial_seconds=3, approaches=("transfer",)), should_stop=never))
-    (tried,) = of(PilotDone, events)
+    events = list(compare(comparison(pilot_seconds=3, approaches=("transfer",)), should_stop=never))
+    (pilot,) = of(PilotDone, events)
     last = events[-1]
-    assert last.advised == tried.trusted
-    assert last.article_advice == tried.article == "transfer"
-    assert tried.asked > 0
-    assert set(tried.right) == {"transfer", "fine_tune", "hybrid"}
-    assert events.index(tried) < events.index(of(ComparisonRunStarted, events)[0])
+    assert last.advice == pilot.advice
+    assert last.article_advice == pilot.article_advice == "transfer"
+    assert pilot.validation_examples > 0
+    assert set(pilot.correct) == {"transfer", "fine_tune", "hybrid"}
+    assert events.index(pilot) < events.index(of(ComparisonRunStarted, events)[0])

@@ -44,7 +44,7 @@ from trainers.plan import Plan
 from trainers.store import CANCELLED, FINISHED, RUNNING, Store, get_store, runs
 from trainers.system.paths import bundle_path, run_dir
 from trainers.system.settings import BadSetting
-from trainers.tasks.bench_advice import load_cells, measure_cells
+from trainers.tasks.bench_advice import Grid, load_cells, measure_cells
 from trainers.tasks.compare import run_lanes
 from trainers.tasks.learning_curve import run_learning_curve
 from trainers.training.checkpoint_file import read_checkpoint_header
@@ -354,9 +354,9 @@ def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatc
 
 
 def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
-    grid = {"volumes": (5,), "seeds": (0, 1), "seconds": 1.0, "trial_seconds": 1.0}
-    told = list(measure_cells(["digits"], **grid))
-    assert len(told) == len(load_cells(["digits"], **grid)) == 2
+    grid = Grid(["digits"], volumes=(5,), seeds=(0, 1), seconds=1.0, pilot_seconds=1.0)
+    lines = list(measure_cells(grid))
+    assert len(lines) == len(load_cells(grid)) == 2
 
 
 # --- a lost node, after all that needs two --------------------------------------------------------
@@ -547,8 +547,8 @@ def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
 
     fleet = object.__new__(remote.RayExecutor)
     fleet.ray = ray
-    monkeypatch.setattr(remote.RayExecutor, "_once", crashed)
-    monkeypatch.setattr(remote.RayExecutor, "lives", lambda self: True)
+    monkeypatch.setattr(remote.RayExecutor, "_run_once", crashed)
+    monkeypatch.setattr(remote.RayExecutor, "is_alive", lambda self: True)
     events = list(performed(fleet, QUICK, key))
     assert len(tried) == 1 + remote.MAX_RETRIES
     assert isinstance(events[-1], JobFailed)
@@ -568,8 +568,8 @@ def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
 
     fleet = object.__new__(remote.RayExecutor)
     fleet.ray = ray
-    monkeypatch.setattr(remote.RayExecutor, "_once", crashed)
-    monkeypatch.setattr(remote.RayExecutor, "lives", lambda self: False)
+    monkeypatch.setattr(remote.RayExecutor, "_run_once", crashed)
+    monkeypatch.setattr(remote.RayExecutor, "is_alive", lambda self: False)
     with pytest.raises(remote.ClusterLost):
         list(performed(fleet, QUICK, key))
     assert get_store().get_run(key).state == RUNNING
@@ -635,7 +635,7 @@ def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
 def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeypatch):
     key = get_store().enqueue(QUICK, "ann", worker="test")
     fleet, tried = failing(lambda kinds: ValueError("enough"))
-    toys.away_at_first(monkeypatch, Store, "events")
+    toys.away_at_first(monkeypatch, Store, "read_events")
     with pytest.raises(ValueError, match="enough"):
         list(fleet.run_job(QUICK, should_stop=lambda: False, folder=run_dir(key)))
     assert tried
