@@ -60,7 +60,7 @@ ForwardMsgQueue.clear = _clear_unless_fragment
 async def lifespan(_):
     """The workers live as long as the app."""
     try:
-        settings.check_settings()
+        settings.get_settings()
         workers = WorkerSupervisor(get_store())
     except (settings.BadSetting, StoreUnavailable) as error:
         # What the server makes of an error here is a page of traceback; nothing has begun yet.

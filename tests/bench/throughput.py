@@ -43,7 +43,7 @@ def working(crew: Crew) -> Iterator[Store]:
     """A Thaw of its own, whose crew is ready."""
     home, before = tempfile.mkdtemp(), dict(os.environ)
     cluster = None
-    os.environ |= {"THAW_HOME": home, "THAW_WORKERS": str(crew.size), "THAW_ENGINE": "local"}
+    os.environ |= {"THAW_HOME": home, "THAW_WORKERS": str(crew.size), "THAW_EXECUTOR": "local"}
     os.environ.pop("THAW_DATABASE_URL", None)
     try:
         if crew.kind == "Ray":
@@ -53,7 +53,7 @@ def working(crew: Crew) -> Iterator[Store]:
             cluster = Cluster(initialize_head=True, head_node_args=head)
             for _ in range(crew.size):
                 cluster.add_node(num_cpus=1, **NODE)
-            os.environ |= {"THAW_ENGINE": "ray", "RAY_ADDRESS": cluster.address}
+            os.environ |= {"THAW_EXECUTOR": "ray", "RAY_ADDRESS": cluster.address}
         store = Store(database_url())
         with WorkerSupervisor(store):
             until(lambda: store.count_ready_workers() >= crew.size)

@@ -56,9 +56,9 @@ def test_a_worker_may_take_most_of_the_memory_but_not_all(monkeypatch):
     most = psutil.virtual_memory().total
     assert 0 < memory_limit.total_bytes() <= most
     assert most / 3 < memory_limit.limit_bytes() < most or memory_limit.total_bytes() < most
-    monkeypatch.setenv("THAW_WORKER_GB", "2.5")
+    monkeypatch.setenv("THAW_WORKER_MEMORY_GB", "2.5")
     assert memory_limit.limit_bytes() == 2_500_000_000
-    monkeypatch.setenv("THAW_WORKER_GB", "0")
+    monkeypatch.setenv("THAW_WORKER_MEMORY_GB", "0")
     assert memory_limit.limit_bytes() == 0
 
 

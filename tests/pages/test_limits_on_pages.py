@@ -29,7 +29,7 @@ def press(at: AppTest, label: str) -> AppTest:
 
 @pytest.mark.parametrize("button", ["Start", "Compare all approaches instead"])
 def test_the_run_page_refuses_and_stays_as_it_was(button, monkeypatch):
-    monkeypatch.setenv("THAW_WAITING", "1")
+    monkeypatch.setenv("THAW_MAX_QUEUED_JOBS", "1")
     press(page("run.py", seed="7"), "Start")
     at = press(page("run.py", seed="7"), button)
     assert "At most 1 of your jobs may wait" in words(at)
@@ -39,14 +39,14 @@ def test_the_run_page_refuses_and_stays_as_it_was(button, monkeypatch):
 
 
 def test_a_claim_is_refused_where_the_button_is(monkeypatch):
-    monkeypatch.setenv("THAW_SECONDS_A_DAY", "1")
+    monkeypatch.setenv("THAW_TRAINING_SECONDS_PER_DAY", "1")
     at = press(page("claims.py"), "Run it here")
     assert "Choose a shorter time budget" in words(at)
     assert not get_store().list_runs(ANN, kind="claim")
 
 
 def test_pasted_rows_stay_when_they_are_refused(monkeypatch):
-    monkeypatch.setenv("THAW_UPLOADS_A_DAY", "1")
+    monkeypatch.setenv("THAW_UPLOADS_PER_DAY", "1")
     at = page("data.py", way="paste")
     at.session_state["way"] = "paste"
     at.run()
@@ -63,7 +63,7 @@ def test_pasted_rows_stay_when_they_are_refused(monkeypatch):
 
 
 def test_data_is_shown_also_where_it_may_not_be_looked_over_now(monkeypatch):
-    monkeypatch.setenv("THAW_SECONDS_A_DAY", "1")
+    monkeypatch.setenv("THAW_TRAINING_SECONDS_PER_DAY", "1")
     at = page("data.py", data="digits")
     assert not at.exception
     assert "You may train for 1 second" in words(at)

@@ -303,6 +303,6 @@ def test_a_row_says_when_the_run_and_its_model_go(monkeypatch):
 def test_it_is_said_that_room_runs_out(monkeypatch):
     run_dir(ran()).mkdir(parents=True)
     (run_dir(get_store().list_runs(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
-    monkeypatch.setenv("THAW_KEEP_GB", "0.001")
+    monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "0.001")
     retention.clean_up()
     assert "takes 0.0 of 0.001 GB" in words(page())

@@ -129,7 +129,7 @@ def hungry(needs: dict) -> None:
 
     toys.ToyEye.forward = fed
     taken = psutil.Process().memory_info().data
-    os.environ["THAW_WORKER_GB"] = str((taken + needs["there"] * 2**20) / 1e9)
+    os.environ["THAW_WORKER_MEMORY_GB"] = str((taken + needs["there"] * 2**20) / 1e9)
     memory_limit.apply()
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] < 2**40
 

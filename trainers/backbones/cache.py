@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainers.system.settings import get_settings
+
 if TYPE_CHECKING:
     from trainers.backbones import Backbone
 
@@ -30,19 +32,19 @@ MAX_TOKENS = 512  # longer texts cost time in the square of their length; ours
 
 def torch_hub_path() -> Path:
     """torch.hub's folder of weights."""
-    home = os.environ.get("TORCH_HOME") or _xdg_cache_path() / "torch"
+    home = get_settings().torch_home or _xdg_cache_path() / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def hf_hub_path() -> Path:
     """huggingface_hub's folder of models."""
-    home = os.environ.get("HF_HOME") or _xdg_cache_path() / "huggingface"
-    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    home = get_settings().hf_home or _xdg_cache_path() / "huggingface"
+    named = get_settings().hf_hub_cache
     return Path(os.path.expandvars(named or Path(home, "hub"))).expanduser()
 
 
 def _xdg_cache_path() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return (get_settings().xdg_cache_home or Path("~/.cache")).expanduser()
 
 
 def backbone_path(backbone: "Backbone") -> Path:

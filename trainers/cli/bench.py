@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from trainers.system.registry import UnknownKey, build_registry, look_up
+from trainers.system.settings import get_settings
 
 SCRIPTS_DIR = Path(__file__).parents[2] / "tests" / "bench"
 REPORTED_PACKAGES = "torch", "torchvision", "transformers", "peft"
@@ -120,7 +121,7 @@ def run_benchmark(row: BenchScript, rounds: int) -> Iterator[BenchRow]:
             f"The bench {row.key!r} needs Thaw's repository: there is no {file.name} in "
             "tests/bench. Clone it, and run this in its folder."
         )
-    if row.needs_data and not os.environ.get("THAW_TEST_DATA"):
+    if row.needs_data and not get_settings().test_data:
         raise BadBench(
             f"The bench {row.key!r} needs data that Thaw does not bring. Set THAW_TEST_DATA to "
             "its folder, or name other rows with --only."

@@ -5,7 +5,7 @@ from typing import Any
 
 from trainers.cli.options import json_option
 from trainers.hosting import retention
-from trainers.system.settings import check_settings
+from trainers.system.settings import get_settings
 
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
 
 
 def run(given: dict[str, Any]) -> int:
-    check_settings()
+    get_settings()
     now = given["now"]
     kept = retention.measure_disk_usage()
     going = retention.clean_up() if now else list(retention.list_expired())

@@ -24,7 +24,7 @@ from trainers.store.engine import advisory_lock
 from trainers.store.tables import spent
 from trainers.store.wait_estimate import budget_seconds
 from trainers.system.paths import data_dir, run_dir
-from trainers.system.settings import get_setting
+from trainers.system.settings import get_settings
 
 HOUR_SECONDS, DAY_SECONDS = 3600.0, 24 * 3600.0
 RUN_KINDS = jobs.TRAINING_KINDS  # what counts as a run
@@ -116,7 +116,7 @@ def _check_owner(job: Any, visitor: str) -> None:
 
 
 def _check_waiting(visitor: str) -> None:
-    most = get_setting("waiting")
+    most = get_settings().max_queued_jobs
     if not most:
         return
     waiting = (runs.c.visitor == visitor) & (runs.c.state == QUEUED)
@@ -132,14 +132,14 @@ def _check_waiting(visitor: str) -> None:
 RUNS_TEXT = "At most {most} of your runs an hour are begun, and you asked for {used}."
 UPLOADS_TEXT = "At most {most} of your uploads a day are taken in, and you made {used}."
 COUNT_QUOTAS = {
-    "run": ("runs_an_hour", HOUR_SECONDS, RUNS_TEXT),
-    "upload": ("uploads_a_day", DAY_SECONDS, UPLOADS_TEXT),
+    "run": ("runs_per_hour", HOUR_SECONDS, RUNS_TEXT),
+    "upload": ("uploads_per_day", DAY_SECONDS, UPLOADS_TEXT),
 }
 
 
 def _check_count(what: str, visitor: str) -> None:
     key, period, told = COUNT_QUOTAS[what]
-    most, now = int(get_setting(key)), time.time()
+    most, now = int(getattr(get_settings(), key)), time.time()
     if not most:
         return
     within = (spent.c.visitor == visitor) & (spent.c.what == what) & (spent.c.at > now - period)
@@ -152,7 +152,7 @@ def _check_count(what: str, visitor: str) -> None:
 
 
 def _check_seconds(visitor: str, asked: float) -> None:
-    most, now = get_setting("seconds_a_day"), time.time()
+    most, now = get_settings().training_seconds_per_day, time.time()
     if not most:
         return
     taken = _read_training_usage(visitor, now)
@@ -197,7 +197,7 @@ _disk_cache: dict[
 
 def check_disk_quota(visitor: str, more_bytes: int = 0) -> None:
     """Raises `OverLimit` where the visitor's data and models, and so much more, take too much."""
-    most = get_setting("disk_mb") * MB
+    most = get_settings().disk_mb * MB
     if not most:
         return
     at, used = _disk_cache.get(visitor, (0.0, 0))

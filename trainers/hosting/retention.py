@@ -1,9 +1,9 @@
 """How long things are kept, by age and by size (settings.py), and what goes first.
 
 By age: the model of a run, then the run, and a visitor's own data that nobody used; what is pinned
-stays. By size, over `THAW_KEEP_GB`: computed features (they can be computed again), then models of
+stays. By size, over `THAW_STORAGE_LIMIT_GB`: computed features (they can be computed again), then models of
 the oldest runs, then the oldest runs; what is pinned stays there too, except in a hosted Thaw,
-where it goes last. Weights that Thaw downloaded go by least recent use, over `THAW_WEIGHTS_GB`.
+where it goes last. Weights that Thaw downloaded go by least recent use, over `THAW_WEIGHTS_LIMIT_GB`.
 Nothing that runs or waits is touched.
 
 Nobody is surprised: what goes by age is said on its row beforehand, and ages that were set just now
@@ -46,7 +46,7 @@ from trainers.system import object_store
 from trainers.system.atomic import PARTIAL_SUFFIX
 from trainers.system.paths import data_dir, data_dir_id, run_dir
 from trainers.system.registry import UnknownKey
-from trainers.system.settings import get_setting, is_hosted
+from trainers.system.settings import get_settings, is_hosted
 
 DAY_SECONDS, GB = 24 * 3600.0, 10**9
 CLEANUP_INTERVAL_SECONDS = 3600
@@ -88,7 +88,7 @@ class DiskUsage:
 
     @property
     def limited_bytes(self) -> int:
-        """What `THAW_KEEP_GB` is about."""
+        """What `THAW_STORAGE_LIMIT_GB` is about."""
         return self.models + self.events + self.data + self.features
 
 
@@ -120,7 +120,7 @@ def _event_bytes() -> dict[str, int]:
 
 def get_storage_warning() -> tuple[float, float] | None:
     """(GB taken, GB at most) from `NEARLY` on, as of the last hour; None below."""
-    most = get_setting("keep_gb")
+    most = get_settings().storage_limit_gb
     with get_store().engine.connect() as sql:
         taken = (sql.scalar(select(tidying.c.taken).where(_is_own_lease())) or 0.0) / GB
     return (taken, most) if most and taken > WARNING_FRACTION * most else None
@@ -131,7 +131,7 @@ def get_storage_warning() -> tuple[float, float] | None:
 
 def get_policy_start() -> float:
     """Since when the ages hold that are set now; noted when they are seen first."""
-    ages = ",".join(f"{get_setting(key):g}" for key in AGE_SETTINGS)
+    ages = ",".join(f"{getattr(get_settings(), key):g}" for key in AGE_SETTINGS)
     row = {"id": _lease_id(), "until": 0.0, "ages": ages, "since": time.time(), "taken": 0.0}
     with get_store().engine.begin() as sql:
         known = sql.execute(select(tidying.c.ages, tidying.c.since).where(_is_own_lease())).first()
@@ -166,7 +166,7 @@ def _expiry_date(created: float, days: float, from_: float) -> float | None:
 
 def get_expiry_dates(past: RunSummary, from_: float | None = None) -> ExpiryDates:
     """When the run, or the comparison, of a row goes by age, and its model. `from_`: `since()`."""
-    models, ages = get_setting("keep_models_days"), get_setting("keep_runs_days")
+    models, ages = get_settings().keep_models_days, get_settings().keep_runs_days
     if past.pinned or past.state not in END_STATES or not (models or ages):
         return ExpiryDates(None, None)
     from_ = get_policy_start() if from_ is None else from_
@@ -177,7 +177,7 @@ def get_expiry_dates(past: RunSummary, from_: float | None = None) -> ExpiryDate
 
 def get_data_expiry(data: uploads.UploadedDataset) -> float | None:
     """When a visitor's own data goes, unless it is used; None: never."""
-    days = get_setting("keep_data_days")
+    days = get_settings().keep_data_days
     return _expiry_date(_last_used(data), days, get_policy_start()) if days else None
 
 
@@ -204,19 +204,19 @@ def list_expired() -> Iterator[Expiry]:
         if ages.run and ages.run < now and not past.part_of:
             gone.add(past.id)
             freed += size
-            yield Expiry("run", past.id, size, f"older than {get_setting('keep_runs_days'):g} days")
+            yield Expiry("run", past.id, size, f"older than {get_settings().keep_runs_days:g} days")
         elif size and ages.model and ages.model < now:
             gone.add(f"model {past.id}")
             freed += size
             yield Expiry(
-                "model", past.id, size, f"older than {get_setting('keep_models_days'):g} days"
+                "model", past.id, size, f"older than {get_settings().keep_models_days:g} days"
             )
     for data in _list_own_data():
         leaves = get_data_expiry(data)
         if leaves and leaves < now and not _is_busy(data.key):
             freed += data.size_bytes
             yield Expiry("data", data.key, data.size_bytes,
-                        f"not used for {get_setting('keep_data_days'):g} days")  # fmt: skip
+                        f"not used for {get_settings().keep_data_days:g} days")  # fmt: skip
     yield from _list_over_size(gone, freed)
     yield from _list_weights_over_size()
     yield from _list_leftovers(now)
@@ -250,17 +250,17 @@ def _list_ended_runs() -> list[tuple[_RunRow, bool]]:
 
 def _row_expiry_dates(row: _RunRow, from_: float) -> ExpiryDates:
     return ExpiryDates(
-        _expiry_date(row.created, get_setting("keep_runs_days"), from_),
-        _expiry_date(row.created, get_setting("keep_models_days"), from_),
+        _expiry_date(row.created, get_settings().keep_runs_days, from_),
+        _expiry_date(row.created, get_settings().keep_models_days, from_),
     )
 
 
 def _list_over_size(gone: set[str], freed: int) -> Iterator[Expiry]:
-    most = get_setting("keep_gb") * GB
+    most = get_settings().storage_limit_gb * GB
     over = measure_disk_usage().limited_bytes - freed - most if most else 0
     if over <= 0:
         return
-    why = f"more than {get_setting('keep_gb'):g} GB in all"
+    why = f"more than {get_settings().storage_limit_gb:g} GB in all"
     files = [file for file in feature_cache_dir().rglob("*") if file.is_file()]
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         size = file.stat().st_size
@@ -334,14 +334,14 @@ def _list_weights() -> list[tuple[float, Path, int]]:
 
 
 def _list_weights_over_size() -> Iterator[Expiry]:
-    most, there = get_setting("weights_gb") * GB, _list_weights()
+    most, there = get_settings().weights_limit_gb * GB, _list_weights()
     over = sum(size for _, _, size in there) - most if most else 0
     for _, place, size in there:
         if over <= 0:
             return
         over -= size
         yield Expiry("weights", str(place), size,
-                    f"more than {get_setting('weights_gb'):g} GB of downloaded models")  # fmt: skip
+                    f"more than {get_settings().weights_limit_gb:g} GB of downloaded models")  # fmt: skip
 
 
 def _list_leftovers(now: float) -> Iterator[Expiry]:

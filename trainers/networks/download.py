@@ -3,7 +3,6 @@ events. What needs torch or transformers is imported once the network is known t
 
 import errno
 import hashlib
-import os
 import pickle
 import re
 import shutil
@@ -25,6 +24,7 @@ from filelock import FileLock, Timeout
 from trainers.backbones import Backbone, cache, get_bundled
 from trainers.events import Event, JobDone, Progress, Stage
 from trainers.system.atomic import fsync_dir, fsync_file, write_text
+from trainers.system.settings import get_settings
 
 CONNECT_TIMEOUT_SECONDS = (
     2.5  # to hear from a host at all; a name that is looked up can take for ever
@@ -145,7 +145,7 @@ def _download_from_hub(backbone: Backbone) -> DownloadSteps:
             f"Face. Unset it, or use {get_bundled(backbone.modality).key}, which comes with Thaw."
         )
     disable_progress_bars()  # events tell it
-    endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+    endpoint = get_settings().hf_endpoint or constants.ENDPOINT
     yield f"Asking {urlsplit(endpoint).hostname} for {backbone.name}"
     _connect(lambda: get_session().head(endpoint, timeout=CONNECT_TIMEOUT_SECONDS))
     about = HfApi(endpoint=endpoint).model_info(

@@ -16,6 +16,7 @@ from trainers.datasets.uploads import LOCAL_VISITOR
 from trainers.events import Baseline, Event, JobDone, RunFinished, RunStarted, ValidationDone
 from trainers.jobs import MlflowLog
 from trainers.store import Run, Store, data_title, get_store
+from trainers.system.settings import get_settings
 
 EXPERIMENT = "Thaw"
 BATCH_SIZE = 1000  # metrics in a request: MLflow takes no more
@@ -37,7 +38,7 @@ MLFLOW_DEFAULTS = {
 
 
 def is_enabled() -> bool:
-    return bool(os.environ.get("MLFLOW_TRACKING_URI"))
+    return bool(get_settings().mlflow_tracking_uri)
 
 
 def log_finished(runs: Store, run: str, end: Event) -> None:
@@ -66,7 +67,7 @@ def _log_run(runs: Store, run: str) -> bool:
     """Sends a run; False, and one line in the log, where that does not work."""
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    where = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
+    where = urlsplit(get_settings().mlflow_tracking_uri)
     place = where.hostname or where.scheme  # never all of it: there may be a password in it
     try:
         found = runs.get_run(run)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import (
 )
 
 from trainers.system.paths import data_dir, data_dir_path, database_url
-from trainers.system.settings import is_hosted
+from trainers.system.settings import get_settings, is_hosted
 
 
 class StoreUnavailable(RuntimeError):
@@ -93,9 +93,7 @@ def operator_message(error: BaseException) -> str:
 
 def database_path() -> Path | None:
     """SQLite's, where that is the database."""
-    url = make_url(
-        os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{data_dir_path() / 'thaw.db'}"
-    )
+    url = make_url(get_settings().database_url or f"sqlite:///{data_dir_path() / 'thaw.db'}")
     return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
 
 

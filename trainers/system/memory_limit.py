@@ -2,15 +2,16 @@
 with its other programs goes on.
 
 Without it the system ends some process when the memory is full, perhaps the app; and for minutes
-before that nothing moves. `THAW_WORKER_GB` sets it; 0: none.
+before that nothing moves. `THAW_WORKER_MEMORY_GB` sets it; 0: none.
 """
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from trainers.system.settings import get_settings
 
 MEMORY_FRACTION = 0.9  # of the computer's memory, for one worker: the rest is for all else. Ours
 OOM_SCORE_ADJ = "500"  # of 1,000: where the system must end a process, a worker before the app
@@ -22,9 +23,8 @@ CGROUP_LIMIT_FILES = (
 
 def limit_bytes() -> int:
     """0: none."""
-    if given := os.environ.get("THAW_WORKER_GB", "").strip():
-        return int(float(given) * 1e9)
-    return int(MEMORY_FRACTION * total_bytes())
+    gigabytes = get_settings().worker_memory_gb
+    return int(MEMORY_FRACTION * total_bytes() if gigabytes is None else gigabytes * 1e9)
 
 
 def total_bytes() -> int:

@@ -1,7 +1,7 @@
 """What several computers share beside the database: models of runs, and visitors' own data.
 
-`THAW_ARTIFACTS` is any address that fsspec knows (s3://bucket/prefix with `pip install "thaw[s3]"`,
-gs://…, abfs://…, file:///…). The data folder stays where work is done, and holds copies of what
+`THAW_ARTIFACT_URL` is any address that fsspec knows (s3://bucket/prefix with the extra `s3`, gs://…,
+ abfs://…, file:///…). The data folder stays where work is done, and holds copies of what
 comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>` (and, while
 a run lasts or can go on, `standing/<id>`), every file by its checksum, and `manifest.json`, written
 last, which names them: so what is read is whole, always. Without the variable nothing here does
@@ -17,7 +17,6 @@ place that did not answer is not asked again for as long: no page waits for it t
 import hashlib
 import json
 import logging
-import os
 import secrets
 import shutil
 import threading
@@ -35,6 +34,7 @@ from sqlalchemy import select
 
 from trainers.system.atomic import PARTIAL_SUFFIX, unique_suffix, write_text
 from trainers.system.paths import bundle_path, data_dir, run_dir
+from trainers.system.settings import get_settings
 
 RUNS, DATA, CHECKPOINTS = "runs", "data", "standing"  # the last: see trainers/store/resume.py
 MANIFEST = "manifest.json"
@@ -68,7 +68,7 @@ class StorageMissing(OSError):
 
 def storage_url() -> str:
     """Where things are shared; "": nowhere."""
-    return os.environ.get("THAW_ARTIFACTS", "").strip()
+    return get_settings().artifact_url
 
 
 # --- to there -------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ def _warn(what: str, error: Exception) -> None:
     if not isinstance(error, (FileNotFoundError, CorruptObject)):  # else it did answer
         _failed_at[storage_url()] = time.monotonic()
     told = str(error).strip().splitlines() or [""]
-    logging.warning("THAW_ARTIFACTS: %s (%s: %s).", what, type(error).__name__, told[0])
+    logging.warning("THAW_ARTIFACT_URL: %s (%s: %s).", what, type(error).__name__, told[0])
 
 
 def _check_marker() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from trainers.system.atomic import PARTIAL_SUFFIX, unique_suffix
+from trainers.system.settings import get_settings
 
 
 def data_dir_path() -> Path:
     """The data folder, there or not."""
-    chosen = os.environ.get("THAW_HOME")
-    return Path(chosen) if chosen else user_data_path("thaw", appauthor=False)
+    return get_settings().home or user_data_path("thaw", appauthor=False)
 
 
 def data_dir() -> Path:
@@ -25,7 +25,7 @@ def data_dir() -> Path:
 
 def database_url() -> str:
     """The database of runs: `THAW_DATABASE_URL`, by default SQLite in the data folder."""
-    return os.environ.get("THAW_DATABASE_URL") or f"sqlite:///{data_dir() / 'thaw.db'}"
+    return get_settings().database_url or f"sqlite:///{data_dir() / 'thaw.db'}"
 
 
 def data_dir_id() -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainers.hosting.rooms import Rooms
 from trainers.store import Store
 from trainers.system.errors import user_message
-from trainers.system.settings import BadSetting
+from trainers.system.settings import get_settings
 from trainers.workers.liveness import CHECK_INTERVAL_SECONDS, LivenessMonitor
 from trainers.workers.ray import cluster
 
@@ -34,10 +34,8 @@ MIN_RESTART_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it 
 def get_worker_count() -> int:
     """Workers for this machine: `THAW_WORKERS`, by default one for every two cores. Raises
     `BadSetting`."""
-    given = os.environ.get("THAW_WORKERS", "").strip()
-    if given and not (given.isascii() and given.isdigit()):
-        raise BadSetting(f"THAW_WORKERS is {given!r}. Set it to a whole number, or leave it out.")
-    return int(given) if given else max(1, (os.cpu_count() or 1) // CORES_PER_WORKER)
+    count = get_settings().workers
+    return max(1, (os.cpu_count() or 1) // CORES_PER_WORKER) if count is None else count
 
 
 class WorkerSupervisor:

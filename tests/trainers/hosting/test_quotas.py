@@ -28,7 +28,7 @@ from trainers.plan import Plan
 from trainers.store import QUEUED, get_store, runs
 from trainers.store.tables import spent
 from trainers.system.paths import run_dir
-from trainers.system.settings import SETTINGS, BadSetting, check_settings, get_setting
+from trainers.system.settings import variables_of
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -43,7 +43,7 @@ def limit(monkeypatch):
 
     def set_(**values: object) -> None:
         for key, value in values.items():
-            monkeypatch.setenv(SETTINGS[key].variable, str(value))
+            monkeypatch.setenv(variables_of(key)[0], str(value))
 
     return set_
 
@@ -62,35 +62,6 @@ def ago(seconds: float) -> None:
         sql.execute(update(spent).values(at=spent.c.at - seconds))
 
 
-# --- settings -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("key", SETTINGS)
-def test_each_setting_is_a_number_of_the_environment(key, monkeypatch):
-    name = SETTINGS[key].variable
-    assert get_setting(key) == SETTINGS[key].local_default
-    monkeypatch.setenv("THAW_HOSTED", "1")
-    assert get_setting(key) == SETTINGS[key].hosted_default > 0
-    monkeypatch.setenv(name, "1.5")
-    assert get_setting(key) == 1.5
-    monkeypatch.setenv(name, "0")
-    assert get_setting(key) == 0
-    for nonsense in ("many", "-1", "nan", "inf"):
-        monkeypatch.setenv(name, nonsense)
-        with pytest.raises(BadSetting, match=name):
-            check_settings()
-
-
-def test_every_setting_is_in_the_table_of_the_module():
-    from trainers.system import settings
-
-    rows = [line.split("|")[1:-1] for line in settings.__doc__.splitlines() if "| THAW" in line]
-    told = {name.strip(): (float(hosted), float(own)) for name, _, hosted, own in rows}
-    assert told == {
-        row.variable: (row.hosted_default, row.local_default) for row in SETTINGS.values()
-    }
-
-
 def test_on_ones_own_computer_nothing_is_limited():
     for _ in range(70):
         enqueue_job(PLAN, ANN)
@@ -101,7 +72,7 @@ def test_on_ones_own_computer_nothing_is_limited():
 
 
 def test_runs_an_hour(limit):
-    limit(runs_an_hour=2)
+    limit(runs_per_hour=2)
     enqueue_job(PLAN, ANN)
     ago(1800)
     enqueue_job(Comparison(data="digits", visitor=ANN), ANN)
@@ -116,7 +87,7 @@ def test_runs_an_hour(limit):
 
 
 def test_deleting_gives_no_run_back(limit, monkeypatch):
-    limit(runs_an_hour=1)
+    limit(runs_per_hour=1)
     run = enqueue_job(PLAN, ANN)
     get_store().delete([run], ANN)
     monkeypatch.setattr("trainers.store.UNDO_SECONDS", -1)
@@ -126,7 +97,7 @@ def test_deleting_gives_no_run_back(limit, monkeypatch):
 
 
 def test_what_waits_at_once(limit):
-    limit(waiting=2)
+    limit(max_queued_jobs=2)
     first = enqueue_job(PLAN, ANN)
     enqueue_job(DataCheck(data="digits"), ANN)
     with pytest.raises(QuotaExceeded, match=r"2 of your jobs may wait at once, and 2 do"):
@@ -137,7 +108,7 @@ def test_what_waits_at_once(limit):
 
 
 def test_seconds_of_training_count_what_was_used_not_what_was_asked(limit):
-    limit(seconds_a_day=100)
+    limit(training_seconds_per_day=100)
     first = enqueue_job(PLAN, ANN)
     enqueue_job(LearningCurve(data="digits", visitor=ANN, seconds=50), ANN)
     with pytest.raises(QuotaExceeded, match=r"100 seconds? a day|2 minutes a day"):
@@ -154,26 +125,26 @@ def test_seconds_of_training_count_what_was_used_not_what_was_asked(limit):
 
 
 def test_a_run_that_was_never_claimed_used_nothing(limit):
-    limit(seconds_a_day=40)
+    limit(training_seconds_per_day=40)
     run = enqueue_job(PLAN, ANN)
     get_store().request_cancel(run)
     enqueue_job(PLAN, ANN)
 
 
 def test_more_than_a_day_allows_is_told_to_ask_for_less(limit):
-    limit(seconds_a_day=20)
+    limit(training_seconds_per_day=20)
     with pytest.raises(QuotaExceeded, match="shorter time budget"):
         enqueue_job(PLAN, ANN)
 
 
 def test_a_download_and_a_reading_are_no_training(limit):
-    limit(seconds_a_day=1)
+    limit(training_seconds_per_day=1)
     enqueue_job(Download(key="fashion_mnist"), ANN)
     enqueue_job(ImportData(path="/nowhere", title="x", visitor=ANN), ANN)
 
 
 def test_uploads_a_day(limit):
-    limit(uploads_a_day=2)
+    limit(uploads_per_day=2)
     enqueue_job(ImportData(path="/a", title="x", visitor=ANN), ANN)
     enqueue_job(
         ImportData(path="/a", title="x", visitor=ANN, text_column="b"), ANN
@@ -214,7 +185,7 @@ def test_disk_counts_data_and_models_and_refuses_file_by_file(limit, tmp_path, m
 def test_nothing_that_runs_or_waits_is_touched(limit):
     waiting, running = enqueue_job(PLAN, ANN), enqueue_job(PLAN, ANN)
     get_store().claim("test")
-    limit(runs_an_hour=1, waiting=1, seconds_a_day=1, disk_mb=0.001)
+    limit(runs_per_hour=1, max_queued_jobs=1, training_seconds_per_day=1, disk_mb=0.001)
     with pytest.raises(QuotaExceeded):
         enqueue_job(PLAN, ANN)
     assert {get_store().get_run(run).state for run in (waiting, running)} == {QUEUED, "running"}
@@ -222,7 +193,7 @@ def test_nothing_that_runs_or_waits_is_touched(limit):
 
 
 def test_a_terminal_has_no_limits(limit):
-    limit(runs_an_hour=1, waiting=1, seconds_a_day=1)
+    limit(runs_per_hour=1, max_queued_jobs=1, training_seconds_per_day=1)
     for _ in range(3):
         get_store().enqueue(PLAN, "terminal", worker="terminal")
 

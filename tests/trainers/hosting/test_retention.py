@@ -28,7 +28,7 @@ from trainers.plan import Plan
 from trainers.store import RunNotFound, get_store, runs
 from trainers.store.tables import tidying
 from trainers.system.paths import data_dir, run_dir
-from trainers.system.settings import SETTINGS
+from trainers.system.settings import variables_of
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -42,7 +42,7 @@ def set_(monkeypatch):
 
     def set_(**values: float) -> None:
         for key, value in values.items():
-            monkeypatch.setenv(SETTINGS[key].variable, str(value))
+            monkeypatch.setenv(variables_of(key)[0], str(value))
         retention.get_policy_start()
         with get_store().engine.begin() as sql:
             sql.execute(update(tidying).values(since=0.0))
@@ -162,9 +162,9 @@ def test_features_go_first_then_the_oldest_models_then_nothing_more(set_):
     for name, days in (("a", 2), ("b", 1)):
         (features / name).write_bytes(bytes(MB))
         os.utime(features / name, (time.time() - days * DAY_SECONDS,) * 2)
-    set_(keep_gb=0.0095)
+    set_(storage_limit_gb=0.0095)
     assert [one.key for one in clean_up()] == [str(features / "a")]
-    set_(keep_gb=0.006)
+    set_(storage_limit_gb=0.006)
     assert [one.kind for one in clean_up()] == ["features", "model"]
     assert [has_model(run) for run in (old, young)] == [False, True]
     assert is_there(old)
@@ -173,7 +173,7 @@ def test_features_go_first_then_the_oldest_models_then_nothing_more(set_):
 def test_when_models_are_not_enough_the_oldest_runs_go(set_):
     old, young = ran(3, 1), ran(1, 1)
     size = sum(retention._event_bytes().values())
-    set_(keep_gb=0.9 * size / 1e9)
+    set_(storage_limit_gb=0.9 * size / 1e9)
     assert [(one.kind, one.key) for one in clean_up()] == [
         ("model", old), ("model", young), ("run", old),
     ]  # fmt: skip
@@ -186,19 +186,19 @@ def test_what_is_pinned_goes_by_size_only_where_it_is_hosted_and_last(set_, monk
     monkeypatch.setenv("THAW_HOSTED", "1" if hosted else "")
     pinned, other = ran(3, 2), ran(1, 2)
     get_store().pin([pinned], ANN)
-    set_(keep_gb=0.001, keep_models_days=0, keep_runs_days=0)
+    set_(storage_limit_gb=0.001, keep_models_days=0, keep_runs_days=0)
     models = [one.key for one in list_expired() if one.kind == "model"]
     assert models == ([other, pinned] if hosted else [other])
 
 
 def test_it_is_said_before_it_is_full(set_):
     ran(1, 9)
-    set_(keep_gb=0.01)
+    set_(storage_limit_gb=0.01)
     clean_up()
     taken, most = get_storage_warning()
     assert most == 0.01
     assert taken == pytest.approx(0.009, rel=0.01)
-    set_(keep_gb=0.02)
+    set_(storage_limit_gb=0.02)
     assert get_storage_warning() is None
 
 
@@ -215,7 +215,7 @@ def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_pat
     with get_store().engine.begin() as sql:  # a run that used the older one
         plan = get_store().get_run(run).plan.as_json() | {"backbone": "hf:one/a"}
         sql.execute(update(runs).where(runs.c.id == run).values(plan=plan))
-    set_(weights_gb=0.0015)
+    set_(weights_limit_gb=0.0015)
     assert [one.key for one in clean_up()] == [str(tmp_path / "models--one--b")]
     assert (tmp_path / "models--one--c").exists()
 
@@ -344,6 +344,6 @@ def test_the_terminal_says_what_would_go_and_does_it_when_told(set_, capsys):
 
 
 def test_a_wrong_setting_is_one_line(monkeypatch, capsys):
-    monkeypatch.setenv("THAW_KEEP_GB", "much")
+    monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "much")
     assert main(["storage"]) == 2
-    assert "THAW_KEEP_GB is 'much'" in capsys.readouterr().err
+    assert "THAW_STORAGE_LIMIT_GB is 'much'" in capsys.readouterr().err

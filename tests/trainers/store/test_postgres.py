@@ -215,7 +215,7 @@ def test_with_shared_files_training_goes_anywhere_and_what_is_handed_out_stays(u
     made = Store(url)
     jobs = QUICK, ImportData(path="x", title="y", visitor="ann")
     bound = [made.enqueue(job, "ann") for job in jobs]
-    monkeypatch.setenv("THAW_ARTIFACTS", "memory://")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", "memory://")
     free = [made.enqueue(job, "ann") for job in jobs]
     with made.engine.connect() as sql:
         where = dict(sql.execute(select(runs.c.id, runs.c.machine)).all())

@@ -38,7 +38,7 @@ from trainers.workers.ray.coordinator import requeue_runs
 @pytest.fixture(autouse=True)
 def shared(tmp_path, monkeypatch) -> Path:
     """Where two computers share what they keep; and their database."""
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
     monkeypatch.setattr(resume, "UPLOAD_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(resume, "UPLOAD_TIME_FRACTION", math.inf)

@@ -35,7 +35,7 @@ def shared(request, tmp_path, monkeypatch):
     """The address where things are shared."""
     known = {"file": f"file://{tmp_path}/shared", "memory": "memory://shared"}
     address = known.get(request.param) or request.getfixturevalue("s3")
-    monkeypatch.setenv("THAW_ARTIFACTS", address)
+    monkeypatch.setenv("THAW_ARTIFACT_URL", address)
     object_store._missing_since.clear()
     yield address
     files = fsspec.filesystem("memory")
@@ -117,7 +117,7 @@ def test_what_is_damaged_is_not_taken_for_a_model(shared, elsewhere, caplog):
 
 
 def test_threads_that_want_the_same_bring_it_once(tmp_path, monkeypatch, elsewhere, caplog):
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     modelled()
     object_store.upload("runs", "a-run")
     elsewhere()
@@ -152,7 +152,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(shared, elsewhere, caplo
 def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere, caplog):
     wall = tmp_path / "wall"
     wall.write_text("no folder")
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{wall}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{wall}/shared")
     modelled()
     object_store.upload("runs", "a-run")
     assert object_store.is_pending("runs", "a-run")
@@ -164,7 +164,7 @@ def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere,
 
 
 def test_a_draft_among_the_notes_and_one_that_vanished_hinder_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     notes = data_dir() / "artifacts"
     notes.mkdir()
     for name in ("runs.a-run.json.4242.part", "put.runs.a-run", "put.runs.b-run"):
@@ -250,7 +250,7 @@ def test_what_is_still_to_be_removed_does_not_come_back(shared, monkeypatch):
 
 
 def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     modelled()
     object_store.upload("runs", "a-run")
     (tmp_path / "shared").rename(tmp_path / "away")
@@ -285,7 +285,7 @@ def test_a_run_is_put_when_it_has_ended_and_its_model_answers_elsewhere(shared, 
 
 def test_where_nothing_can_be_reached_a_run_finishes_all_the_same(tmp_path, monkeypatch):
     (tmp_path / "wall").write_text("no folder")
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/wall/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/wall/shared")
     plan = Plan(data="digits", approach="transfer")
     key = get_store().enqueue(plan, ANN, worker="here")
     modelled(key)
@@ -325,7 +325,7 @@ def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatc
     get_store().request_cancel(key)
     folder = modelled(key)
     object_store.upload("runs", key)
-    monkeypatch.setenv("THAW_KEEP_GB", "0.000001")
+    monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "0.000001")
     assert [one.kind for one in retention.clean_up()][:1] == ["model"]
     assert not folder.exists()
     object_store.refresh_all()
@@ -335,7 +335,7 @@ def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatc
 
 def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(tmp_path, monkeypatch, caplog):
     shared = tmp_path / "shared"
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{shared}")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{shared}")
     folder = modelled()
     object_store.upload("runs", "a-run")
     shared.rename(tmp_path / "unmounted")
@@ -360,10 +360,10 @@ def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(tmp_path, m
 
 
 def test_another_address_says_nothing_of_what_came_from_the_first(tmp_path, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     folder = modelled()
     object_store.upload("runs", "a-run")
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/mistyped")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/mistyped")
     object_store.refresh_all()
     assert (folder / "model.safetensors").exists()
 
@@ -387,7 +387,7 @@ def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_p
 
 @pytest.mark.parametrize("end", [erase.erase_data, lambda _: erase.erase_visitor(ANN)])
 def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkeypatch, end):
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     here = str(data_dir())
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
     key = own_texts(tmp_path / "a", ANN)

@@ -19,7 +19,7 @@ ANN = "ann-the-visitor-1"
 
 @pytest.fixture(autouse=True)
 def address(s3, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACTS", s3)
+    monkeypatch.setenv("THAW_ARTIFACT_URL", s3)
     forget()
     yield s3
     forget()
@@ -48,7 +48,7 @@ def buckets() -> list[str]:
 
 
 def test_no_bucket_is_made_and_what_is_to_go_there_waits(address, monkeypatch, caplog):
-    monkeypatch.setenv("THAW_ARTIFACTS", "s3://somebody-mistyped-this/a")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", "s3://somebody-mistyped-this/a")
     before = buckets()
     modelled()
     object_store.upload("runs", "a-run")

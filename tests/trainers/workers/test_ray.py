@@ -272,7 +272,7 @@ def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, h
 def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
     fleet, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("THAW_ARTIFACTS", f"file://{tmp_path}/shared")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
     key = get_store().enqueue(QUICK, "ann", worker="test")
     (answered,) = of(PredictionsRecorded, performed(fleet, QUICK, key))
@@ -390,7 +390,7 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
 
 @contextmanager
 def an_app(monkeypatch):
-    monkeypatch.setenv("THAW_ENGINE", "ray")
+    monkeypatch.setenv("THAW_EXECUTOR", "ray")
     with WorkerSupervisor(get_store()) as workers:
         yield workers
 
@@ -469,17 +469,17 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    monkeypatch.setenv("THAW_ENGINE", "ray")
+    monkeypatch.setenv("THAW_EXECUTOR", "ray")
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(BadSetting, match=r'pip install "thaw\[ray\]"'):
         WorkerSupervisor(get_store())
 
 
 def test_an_engine_that_there_is_not_is_refused(monkeypatch):
-    monkeypatch.setenv("THAW_ENGINE", "spark")
+    monkeypatch.setenv("THAW_EXECUTOR", "spark")
     with pytest.raises(BadSetting, match="'spark'"):
         is_ray_enabled()
-    monkeypatch.delenv("THAW_ENGINE")
+    monkeypatch.delenv("THAW_EXECUTOR")
     assert not is_ray_enabled()
 
 
@@ -506,7 +506,7 @@ def test_what_a_run_asks_fits_the_nodes(monkeypatch):
     with pytest.raises(BadSetting, match="whole one"):
         get_resource_request([card])
     monkeypatch.delenv("THAW_RAY_GPUS")
-    monkeypatch.setenv("THAW_ENGINE", "ray")
+    monkeypatch.setenv("THAW_EXECUTOR", "ray")
     monkeypatch.setenv("THAW_RAY_CPUS", "many")
     with pytest.raises(BadSetting, match="THAW_RAY_CPUS"):
         is_ray_enabled()

@@ -1,13 +1,7 @@
-"""The Ray cluster that `THAW_ENGINE=ray` asks for: `RAY_ADDRESS`, or one on this computer that ends
-with the app. Nothing here imports Ray until it is asked for.
+"""The Ray cluster of `THAW_EXECUTOR=ray`: the one at `RAY_ADDRESS`, or a cluster on this computer
+that ends with the app. Ray is imported only when the cluster is used.
 
-| variable | what |
-|---|---|
-| THAW_ENGINE | `ray`; left out, runs are made by processes on this computer |
-| RAY_ADDRESS | of a cluster, such as 10.0.0.5:6379; this computer must be one of its nodes |
-| RAY_AUTH_MODE, RAY_AUTH_TOKEN | Ray's own: `token`, and the secret that its nodes share |
-| THAW_RAY_CPUS | processor cores that a run asks for; 2, or fewer where no node has so many |
-| THAW_RAY_GPUS | graphics cards that a run asks for, such as 0.5; 1 where the cluster has any |
+`RAY_AUTH_MODE=token` and `RAY_AUTH_TOKEN` are Ray's own: the secret that its nodes share.
 """
 
 import atexit
@@ -25,11 +19,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from trainers.system.settings import BadSetting
+from trainers.system.settings import BadSetting, get_settings
 
-EXECUTORS = ("local", "ray")
 ROOT = Path(__file__).parents[3]
-CORES_PER_RUN = 2  # as of a worker: trainers/workers/supervisor.py
 CONNECT_TIMEOUT_SECONDS = 5.0
 # Of a cluster on this computer; what does not fit goes to the disk. Ray takes 30 % of the memory
 # by itself. Ours: a run's own data and the weights of a large backbone.
@@ -43,17 +35,11 @@ class ClusterUnavailable(RuntimeError):
 
 def is_ray_enabled() -> bool:
     """Whether runs are made on a Ray cluster. Raises `BadSetting`."""
-    given = os.environ.get("THAW_ENGINE", "").strip()
-    engine = given.casefold() or "local"
-    if engine not in EXECUTORS:
-        raise BadSetting(
-            f"THAW_ENGINE is {given!r}. Set it to ray for a Ray cluster, or leave it out: then "
-            "this computer trains."
-        )
+    engine = get_settings().executor
     if engine == "ray" and find_spec("ray") is None:
         raise BadSetting(
-            "THAW_ENGINE is ray, but Ray is not installed here. Install it: "
-            'pip install "thaw[ray]". Or leave THAW_ENGINE out: then this computer trains.'
+            "THAW_EXECUTOR is ray, but Ray is not installed here. Install it: "
+            'pip install "thaw[ray]". Or leave THAW_EXECUTOR out: then this computer trains.'
         )
     if engine == "ray":  # now, not when the first run asks for them
         get_resource_request([])
@@ -65,7 +51,7 @@ def connect(slots: int) -> None:
     what it starts ends with that. Raises `NoCluster`."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anyone
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without
-    address = os.environ.get("RAY_ADDRESS", "").strip()
+    address = get_settings().ray_address
     if address in ("", "local"):
         atexit.register(remove_temp_dirs)  # before Ray is imported: so it comes after Ray's own
         # Nobody else on this computer may use it. Ray would leave the token in the home folder of
@@ -134,7 +120,7 @@ def _check_reachable(address: str) -> None:
 def _describe_failure(address: str, error: Exception) -> str:
     why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     if address in ("", "local"):
-        return f"Ray could not be started on this computer ({why}). Leave THAW_ENGINE out, or mend."
+        return f"Ray could not be started on this computer ({why}). Fix it, or leave THAW_EXECUTOR out."
     return (
         f"The Ray cluster at RAY_ADDRESS={address} cannot be used ({why}). This computer must be a "
         f"node of it: ray start --address={address} --num-cpus=0. All nodes need the same "
@@ -194,8 +180,7 @@ def list_alive_nodes() -> dict[str, dict[str, float]]:
 def get_resource_request(nodes: Collection[dict[str, float]]) -> ResourceRequest:
     """What a run asks of a cluster of these nodes. Raises `BadSetting`."""
     cores = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
-    cpus = _read_number("THAW_RAY_CPUS", CORES_PER_RUN)
-    gpus = _read_number("THAW_RAY_GPUS", 1.0)
+    cpus, gpus = get_settings().ray_cpus, get_settings().ray_gpus
     if gpus > 1 and gpus % 1:
         raise BadSetting(
             f"THAW_RAY_GPUS is {gpus:g}. A run has a part of one graphics card, such as 0.5, or "
@@ -203,14 +188,3 @@ def get_resource_request(nodes: Collection[dict[str, float]]) -> ResourceRequest
         )
     cards = any(node.get("GPU", 0.0) for node in nodes)
     return ResourceRequest(max(1.0, min(cpus, cores)), gpus if cards else 0.0)
-
-
-def _read_number(variable: str, default: float) -> float:
-    given = os.environ.get(variable, "").strip()
-    try:
-        value = float(given or default)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1000:
-        raise BadSetting(f"{variable} is {given!r}. Set it to a number, or leave it out.")
-    return value
