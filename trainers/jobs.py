@@ -192,7 +192,9 @@ KINDS = {
         LearningCurve, "trainers.tasks.learning_curve:run_learning_curve", needs_torch=True
     ),
     "claim": JobKind(ClaimTest, "trainers.tasks.claim_test:run_claim", needs_torch=True),
-    "export": JobKind(Export, "trainers.export:take_away", needs_torch=True, typical_seconds=20),
+    "export": JobKind(
+        Export, "trainers.export.bundle:run_export", needs_torch=True, typical_seconds=20
+    ),
     "forgot": JobKind(
         ForgettingTest,
         "trainers.tasks.forgetting:measure_forgetting",

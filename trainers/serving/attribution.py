@@ -22,7 +22,7 @@ from trainers.evaluation.abstention import apply_temperature
 from trainers.plan import Plan
 
 if TYPE_CHECKING:
-    from trainers.export.bundle import SavedModel
+    from trainers.export.saved_model import SavedModel
     from trainers.serving.model import LoadedModel
     from trainers.training import baselines
 
@@ -56,7 +56,7 @@ def explain(
     kept: "SavedModel | baselines.ClassicalModel", one: np.ndarray | str, label: int | None = None,
     *, as_one: bool = False, temperature: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the answer of `kept` (a run's model: `trainers.export.bundle.load_model`) to `one` rests on.
+    """What the answer of `kept` (a run's model: `trainers.export.saved_model.load_model`) to `one` rests on.
 
     `one` is a text, or a picture, uint8 (H, W, 3); `as_one`: its data came as one array, see
     `Kept.sureness`; probabilities are by `temperature`. `label` is the class that is asked
@@ -177,7 +177,7 @@ def _predict(kept: Any, inputs: Sequence) -> np.ndarray:
 
 
 def _describe_target(kept: Any, what: str, label: int, answers: Any) -> dict[str, Any]:
-    from trainers.export.bundle import CosineHead
+    from trainers.export.saved_model import CosineHead
 
     alike = _is_network(kept) and isinstance(kept.model.head, CosineHead)
     return {

@@ -21,7 +21,7 @@ from trainers.datasets.thumbnails import THUMB_PX, render_example
 from trainers.datasets.uploads import BadUpload
 from trainers.evaluation.abstention import apply_temperature, find_calibration
 from trainers.events import CalibrationDone
-from trainers.export.bundle import CosineHead, SavedModel, load_model
+from trainers.export.saved_model import CosineHead, SavedModel, load_model
 from trainers.networks.encoder import Encoder, Inputs
 from trainers.networks.loading import new_encoder
 from trainers.plan import Plan

@@ -19,7 +19,7 @@ from trainers import datasets
 from trainers.datasets.thumbnails import render_example
 from trainers.evaluation.metrics import compare_paired, score
 from trainers.events import Event, JobCancelled, JobDone, Progress, Stage
-from trainers.export.bundle import ModelUnavailable, load_model
+from trainers.export.saved_model import ModelUnavailable, load_model
 from trainers.jobs import ForgettingTest
 from trainers.networks.encoder import Encoder, get_device
 from trainers.networks.loading import shared_encoder

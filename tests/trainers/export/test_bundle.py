@@ -43,8 +43,15 @@ from trainers.events import (
     RunFinished,
 )
 from trainers.export import bundle
-from trainers.export.bundle import ExportMismatch, ModelUnavailable, load_model, pack_bundle
+from trainers.export.bundle import ExportMismatch, pack_bundle
 from trainers.export.onnx import OnnxExportError
+from trainers.export.recipes import EXPORT_RECIPES
+from trainers.export.saved_model import (
+    ModelUnavailable,
+    apply_temperature,
+    load_model,
+    load_temperature,
+)
 from trainers.jobs import Export
 from trainers.networks import loading
 from trainers.plan import Plan
@@ -111,7 +118,7 @@ def test_by_its_temperature_it_is_as_sure_as_the_run_said_calibrated(toy):
         for _, event in get_store().read_events(found.id)
         if isinstance(event, PredictionsRecorded)
     ]
-    kept = bundle.apply_temperature(load_model(found), bundle.load_temperature(found))
+    kept = apply_temperature(load_model(found), load_temperature(found))
     sure = kept.predict_proba(
         datasets.get_dataset("words").load_splits().test.inputs[: len(told.predictions)]
     )
@@ -356,14 +363,14 @@ def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
     to = tmp_path / "model.zip"
     assert bundle.export_bundle(key, to) == to
     to.unlink()
-    proof = bundle._build_proof
+    proof = bundle.build_proof
 
     def wrong(*given):
         found = proof(*given)
         found["examples"][0]["output"][0] += 0.1
         return found
 
-    monkeypatch.setattr(bundle, "_build_proof", wrong)
+    monkeypatch.setattr(bundle, "build_proof", wrong)
     with pytest.raises(ExportMismatch, match=r"FAIL: probability differs by up to 0\.1"):
         bundle.export_bundle(key, to)
     assert list(tmp_path.glob("model.zip*")) == []
@@ -383,7 +390,7 @@ def test_as_onnx_the_answers_are_the_same(data, approach, settings, trusting, do
     (output,) = session.get_outputs()
     assert output.name == ("likeness" if approach == "none" else "probability")
     found, test = get_store().get_run(key), datasets.get_dataset(data).load_splits().test
-    kept = bundle.apply_temperature(load_model(found), bundle.load_temperature(found))
+    kept = apply_temperature(load_model(found), load_temperature(found))
     for some in (test.inputs[:7], test.inputs[7:8]):  # other sizes than those of the proof
         expected = kept.predict_proba(some, exact=True)
         given = kept.encoder.prepare(some).batch(torch.arange(len(some)))
@@ -527,7 +534,7 @@ def test_a_picture_with_broken_exif_is_read(predicting, tmp_path, monkeypatch):
 
 def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_path, capsys):
     predict = predicting("text")
-    assert len(predict.read("x " * MAX_TEXT_CHARS)) == MAX_TEXT_CHARS
+    assert len(predict.read_input("x " * MAX_TEXT_CHARS)) == MAX_TEXT_CHARS
     assert predict.main(["  \n"]) == 2
     assert "There is no text" in capsys.readouterr().err
     rows = [["text", "id"], ["hello", "1"], ["  ", "2"], ["", "3"], ["bye", "4"]]
@@ -556,7 +563,7 @@ def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monk
 
 
 def test_every_backbone_can_travel():
-    assert {row.load for row in BACKBONES.values()} == set(bundle.EXPORT_RECIPES)
+    assert {row.load for row in BACKBONES.values()} == set(EXPORT_RECIPES)
 
 
 def test_the_card_is_one_that_hugging_face_reads(trusting, tmp_path):

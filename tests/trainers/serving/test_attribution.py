@@ -13,7 +13,12 @@ from guide.approaches import APPROACHES
 from trainers import datasets
 from trainers.datasets.uploads.limits import SHORT_SIDE_PX
 from trainers.events import PredictionsRecorded, RunFinished
-from trainers.export.bundle import ModelUnavailable, apply_temperature, load_model, load_temperature
+from trainers.export.saved_model import (
+    ModelUnavailable,
+    apply_temperature,
+    load_model,
+    load_temperature,
+)
 from trainers.plan import Plan
 from trainers.serving import pack_inputs, server
 from trainers.serving.attribution import (

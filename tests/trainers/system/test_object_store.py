@@ -16,7 +16,7 @@ from trainers.datasets import uploads
 from trainers.datasets.uploads import dataset, inbox
 from trainers.datasets.uploads.limits import BadUpload
 from trainers.events import JobDone, Notice, RunFinished
-from trainers.export.bundle import load_model
+from trainers.export.saved_model import load_model
 from trainers.hosting import erase, retention
 from trainers.jobs import ImportData
 from trainers.plan import Plan

@@ -37,7 +37,7 @@ def never() -> bool:
 
 def comparison(**changes) -> Comparison:
     given = {"data": "colours", "visitor": "ann", "seconds": 5, "article_advice": "transfer"}
-    return Comparison(**given | {"trial_seconds": 0} | changes)
+    return Comparison(**given | {"pilot_seconds": 0} | changes)
 
 
 def of(kind, events) -> list:

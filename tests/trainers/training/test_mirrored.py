@@ -11,7 +11,7 @@ from PIL import Image
 from trainers import serving
 from trainers.datasets import DatasetSplits, Split
 from trainers.events import Notice, PredictionsRecorded, RunFinished
-from trainers.export.bundle import load_model, load_temperature
+from trainers.export.saved_model import load_model, load_temperature
 from trainers.networks.encoder import flip_horizontal
 from trainers.plan import Plan
 from trainers.serving.server import ModelCache, handle_request as found_by

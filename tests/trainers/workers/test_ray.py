@@ -38,7 +38,7 @@ from trainers.events import (
     ValidationDone,
     WatchedExamples,
 )
-from trainers.export.bundle import load_model
+from trainers.export.saved_model import load_model
 from trainers.jobs import Comparison, Export, LearningCurve
 from trainers.plan import Plan
 from trainers.store import CANCELLED, FINISHED, RUNNING, Store, get_store, runs
