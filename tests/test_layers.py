@@ -1,156 +1,148 @@
-"""Imports point one way, pages -> trainers -> guide, and what pages read is light."""
+"""Imports point one way, and the process that serves the pages never loads a training library.
+
+The order of the packages stands in pyproject.toml, under `tool.importlinter`. It counts every
+import, also those inside functions and under `TYPE_CHECKING`.
+"""
 
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "transformers", "peft"}
-FORBIDDEN = {
-    "guide": {"trainers", "pages", "app", "streamlit"},
-    "trainers": {"pages", "app", "streamlit"},
-    "pages": {"app", *HEAVY},
-    "app.py": HEAVY,
-}
-# What pages may need of the back end, whether or not one does today.
-LIGHT = {
-    "trainers.__main__",
-    "trainers.serving",
-    "trainers.serving.tables",
-    "trainers.data_checks.answers",
-    "trainers.training.recipes",
-    "trainers.system.object_store",
-    "trainers.serving.attribution",
-    "trainers.backbones",
-    "trainers.networks.download",
-    "trainers.backbones.compatibility",
-    "trainers.backbones.cache",
-    "trainers.evaluation.calibration",
-    "trainers.training.checkpoint_file",
-    "trainers.claims",
-    "trainers.hosting.room_summary",
-    "trainers.serving.drift",
-    "trainers.cli.resume",
-    "trainers.store.resume",
-    "trainers.store.engine",
-    "trainers.evaluation.disagreement",
-    "trainers.workers.ray.shipping",
-    "trainers.system.memory_limit",
-    "trainers.workers.ray.cluster",
-    "trainers.system.processes",
-    "trainers.workers.ray.coordinator",
-    "trainers.workers.supervisor",
-    "trainers.workers.liveness",
-    "trainers.workers.ray.node",
-    "trainers.workers.ray.fleet",
-    "trainers.events",
-    "trainers.evaluation.subgroups",
-    "trainers.tasks.download",
-    "trainers.data_checks",
-    "trainers.system.paths",
-    "trainers.lessons",
-    "trainers.lessons.live",
-    "trainers.store.migrations",
-    "trainers.reports.wrong_advice",
-    "trainers.reports.mistakes",
-    "trainers.reports.narrate",
-    "trainers.plan",
-    "trainers.cli.prefetch",
-    "trainers.hosting.accounts",
-    "trainers.hosting.quotas",
-    "trainers.hosting.erase",
-    "trainers.hosting.retention",
-    "trainers.system.settings",
-    "trainers.hosting.sharing",
-    "trainers.system.registry",
-    "trainers.store.repair",
-    "trainers.reports.report",
-    "trainers.hosting.rooms",
-    "trainers.reports.run_file",
-    "trainers.datasets",
-    "trainers.datasets.catalog",
-    "trainers.datasets.uploads",
-    "trainers.store.sparklines",
-    "trainers.store",
-    "trainers.evaluation.abstention",
-    "trainers.reports.mlflow",
-    "trainers.system.errors",
-    "trainers.store.wait_estimate",
-    "trainers.system.atomic",
-}
+HEAVY_LIBRARIES = {"torch", "torchvision", "transformers", "peft"}
+# These run in workers. Every other package imports a heavy library at most inside a function.
+HEAVY_PACKAGES = {"networks", "training", "export", "serving", "tasks"}
 
 
-def files(layer: str) -> list[Path]:
-    place = ROOT / layer
-    return [place] if place.is_file() else sorted(place.rglob("*.py"))
+def source_files(place: str) -> list[Path]:
+    path = ROOT / place
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
-    """Every module that a file names in an import, at its top or inside a function."""
+def imported_modules(nodes) -> set[str]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            names.add(node.module)
     return names
 
 
-def is_module(name: str) -> bool:
-    place = ROOT.joinpath(*name.split("."))
-    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+def all_imports(path: Path) -> set[str]:
+    return imported_modules(ast.walk(ast.parse(path.read_text("utf-8"))))
 
 
-@pytest.mark.parametrize("layer", FORBIDDEN)
-def test_imports_point_one_way(layer):
-    assert files(layer)
+def imports_on_loading(path: Path) -> set[str]:
+    """Return what importing the file imports: nothing inside functions or `if TYPE_CHECKING`."""
+    nodes, pending = [], [ast.parse(path.read_text("utf-8"))]
+    while pending:
+        node = pending.pop()
+        nodes.append(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        is_type_check = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        pending += node.orelse if is_type_check else ast.iter_child_nodes(node)
+    return imported_modules(nodes)
+
+
+def tops(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def test_imports_point_one_way():
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command as main; main()",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_order_names_every_package():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = [c["layers"] for c in contracts["contracts"] if c.get("containers") == ["trainers"]]
+    named = {name.strip() for layer in layers for name in layer.split("|")}
+    present = {p.stem for p in (ROOT / "trainers").iterdir() if p.suffix == ".py" or p.is_dir()}
+    assert named == present - {"__init__", "__pycache__"}
+    assert named >= HEAVY_PACKAGES
+
+
+def test_guide_imports_only_the_standard_library():
+    names = {top for path in source_files("guide") for top in tops(all_imports(path))}
+    assert names <= {"guide", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("name", ["predict.py", "networks.py", "plain.py"])
+def test_the_files_of_an_exported_zip_import_nothing_of_thaw(name):
+    path = ROOT / "trainers" / "export" / "template" / name
+    assert not tops(all_imports(path)) & {"trainers", "guide", "pages", "app", "streamlit"}
+
+
+@pytest.mark.parametrize("place", ["app.py", "pages", "guide"])
+def test_pages_import_no_training_library_anywhere(place):
     wrong = {
-        (str(path.relative_to(ROOT)), name)
-        for path in files(layer)
-        for name in imported(path)
-        if name.partition(".")[0] in FORBIDDEN[layer]
+        (str(path.relative_to(ROOT)), top)
+        for path in source_files(place)
+        for top in tops(all_imports(path)) & HEAVY_LIBRARIES
     }
     assert not wrong
 
 
-def test_guide_imports_only_the_standard_library():
-    tops = {name.partition(".")[0] for path in files("guide") for name in imported(path)}
-    assert tops <= {"guide", *sys.stdlib_module_names}
+def light_modules() -> list[Path]:
+    return [
+        path
+        for path in source_files("trainers")
+        if path.relative_to(ROOT / "trainers").parts[0] not in HEAVY_PACKAGES
+        and path.name != "__main__.py"
+    ]
 
 
-@pytest.mark.parametrize("name", ["predict.py", "networks.py", "plain.py"])
-def test_what_travels_in_a_zip_imports_nothing_of_thaw(name):
-    file = ROOT / "trainers" / "takeaway" / name
-    tops = {imported_.partition(".")[0] for imported_ in imported(file)}
-    assert not tops & {"trainers", "guide", "pages", "app", "streamlit"}
+def test_light_packages_load_no_training_library():
+    heavy = {f"trainers.{package}" for package in HEAVY_PACKAGES - {"serving"}}
+    for path in light_modules():
+        names = imports_on_loading(path)
+        assert not tops(names) & HEAVY_LIBRARIES, path
+        assert not any(name.startswith(tuple(heavy)) for name in names), path
 
 
-def test_what_pages_read_brings_no_training_library():
-    read = {
-        name for layer in ("pages", "app.py") for path in files(layer) for name in imported(path)
-    }
-    modules = sorted(LIGHT | {n for n in read if n.startswith("trainers") and is_module(n)})
-    assert heavy_after("".join(f"import {name}\n" for name in modules)) == []
-
-
-def test_the_samples_are_read_without_a_training_library():
-    assert (
-        heavy_after(
-            "from trainers.datasets import SAMPLES\nfor sample in SAMPLES.values(): sample.data(1)\n"
-        )
-        == []
-    )
-
-
-def heavy_after(code: str) -> list[str]:
-    """The training libraries that a fresh process has loaded after `code`."""
-    code += f"import sys\nprint(*sorted({HEAVY!r} & set(sys.modules)))"
+def test_a_process_that_loads_all_pages_and_samples_has_no_training_library():
+    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in light_modules()]
+    pages = [
+        ".".join(p.relative_to(ROOT).with_suffix("").parts) for p in source_files("pages/parts")
+    ]
+    names = [
+        name.removesuffix(".__init__") for name in modules + pages if not name.endswith(".env")
+    ]
+    code = "\n".join(f"import {name}" for name in names)
+    code += "\nfrom trainers.datasets import SAMPLES"
+    code += "\nfor sample in SAMPLES.values(): sample.load_splits(1)"
+    code += f"\nimport sys\nprint(*sorted({HEAVY_LIBRARIES!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("place", "longest"),
+    [("app.py", 400), ("guide", 400), ("trainers", 400), ("pages/parts", 400), ("tests", 600)],
+)
+def test_no_file_is_longer_than_a_reader_can_hold(place, longest):
+    long = {
+        str(p): n
+        for p in source_files(place)
+        if (n := len(p.read_text("utf-8").splitlines())) > longest
+    }
+    assert not long
+
+
+def test_a_page_is_short():
+    pages = {p: len(p.read_text("utf-8").splitlines()) for p in (ROOT / "pages").glob("*.py")}
+    assert max(pages.values()) < 250, pages
