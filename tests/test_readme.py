@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from guide import approaches, rules
-from trainers import __main__ as terminal, backbones
+from trainers import backbones
+from trainers.cli.main import thaw
 from trainers.datasets import catalog
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -48,13 +49,10 @@ def test_links_lead_to_files(target):
     assert (Path(__file__).parents[1] / target).exists()
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in README.splitlines() if line.startswith("python -m trainers ")]
-)
-def test_terminal_lines_are_understood(line, monkeypatch):
-    asked = []
-    for command in terminal.COMMANDS.values():
-        monkeypatch.setattr(command, "run", lambda given: asked.append(given) or 0)
+@pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("thaw ")])
+def test_terminal_lines_are_understood(line, capsys):
     words = shlex.split(re.split(r"\s{2,}", line)[0])
-    assert terminal.main(words[3:]) == 0
-    assert len(asked) == 1
+    group = thaw.make_context("thaw", words[1:])
+    name, command, rest = thaw.resolve_command(group, words[1:])
+    command.make_context(name, rest, parent=group)
+    assert capsys.readouterr().err == ""  # no old names

@@ -1,4 +1,4 @@
-"""From click to score beside the features alone: `python -m trainers bench --only click`.
+"""From click to score beside the features alone: `thaw bench --only click`.
 
 Ours: a run of transfer learning on 200 messages, put into the queue as the page does it, taken by
 a warm worker, until its score can be read from the store. Theirs: nothing but the features of the
@@ -57,7 +57,7 @@ def theirs(seed: int) -> float:
     return time.perf_counter() - began
 
 
-def measure(rounds: int) -> Iterator[BenchRow]:
+def measure(rounds: int, *, quick: bool = False) -> Iterator[BenchRow]:
     before = os.environ.get("THAW_HOME")
 
     def afresh(seed: int) -> float:

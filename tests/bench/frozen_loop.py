@@ -1,4 +1,4 @@
-"""Transfer learning beside the usual frozen loop: `python -m trainers bench --only frozen`.
+"""Transfer learning beside the usual frozen loop: `thaw bench --only frozen`.
 
 Theirs is PyTorch's tutorial on transfer learning ("ConvNet as fixed feature extractor") line by
 line, with mobilenet_v2: 25 epochs, each of which decodes, crops and puts every picture through the
@@ -99,7 +99,7 @@ def ours(place: Path, seed: int) -> float:
     return finished.test_accuracy
 
 
-def measure(rounds: int) -> Iterator[BenchRow]:
+def measure(rounds: int, *, quick: bool = False) -> Iterator[BenchRow]:
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
     shared_encoder("mobilenet_v2")  # as a warm worker has it, and the tutorial's disk cache

@@ -1,4 +1,4 @@
-"""Share of the machine's peak: `python -m trainers bench --only peak`.
+"""Share of the machine's peak: `thaw bench --only peak`.
 
 The peak is what a bf16 matrix product of this machine reaches, measured. Floating point operations
 are counted by torch's own counter; a step in which all learns as three forward passes, since that
@@ -110,7 +110,7 @@ def passes(row: backbones.Backbone, body: Encoder):
     yield f"a training step ({row.trainable})", step, whole
 
 
-def measure(rounds: int) -> Iterator[BenchRow]:
+def measure(rounds: int, *, quick: bool = False) -> Iterator[BenchRow]:
     most = peak(rounds)
     for row in backbones.BACKBONES.values():
         if row.repo:

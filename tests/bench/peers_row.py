@@ -1,4 +1,4 @@
-"""Fine-tuning beside other tools' defaults: `python -m trainers bench --only peers`.
+"""Fine-tuning beside other tools' defaults: `thaw bench --only peers`.
 
 Theirs: fastai's `fine_tune` on photos, Hugging Face's `Trainer` on texts, as tests/bench/peers.py
 runs them, each in a process of its own. Ours gets half of the seconds that the peer has just taken
@@ -23,7 +23,7 @@ SAME = 0.01  # accuracy
 PATIENCE_SECONDS = 3600
 
 
-def measure(rounds: int) -> Iterator[BenchRow]:
+def measure(rounds: int, *, quick: bool = False) -> Iterator[BenchRow]:
     home = Path(os.environ["THAW_TEST_DATA"])
     os.environ.setdefault("TORCH_HOME", str(home / "torch-home"))
     from trainers.networks.minilm import find_model_folder

@@ -1,4 +1,4 @@
-"""A fine-tuning step beside the plainest correct loop: `python -m trainers bench --only step`.
+"""A fine-tuning step beside the plainest correct loop: `thaw bench --only step`.
 
 Theirs: torch's `DataLoader`, forward, loss, backward, AdamW, in the same precision and with the
 same augmentation. Ours: the loop of a run, with its events read. Both go through the same examples
@@ -67,7 +67,7 @@ def ours(model: Model, examples: Examples, phase) -> None:
         pass
 
 
-def measure(rounds: int) -> Iterator[BenchRow]:
+def measure(rounds: int, *, quick: bool = False) -> Iterator[BenchRow]:
     for data, what in (("vehicles", "images"), ("messages", "text")):
         row = backbones.get_bundled(what)
         split = datasets.get_dataset(data).load_splits(examples_per_class=50).train

@@ -210,7 +210,7 @@ def test_a_damaged_database_is_said_put_aside_and_saved_from(damage, home, capsy
     assert main(["storage"]) == 2  # it reads every table
     said = capsys.readouterr().err
     assert "is damaged. It was left as it is" in said
-    assert "python -m trainers repair" in said
+    assert "thaw repair" in said
     assert "Traceback" not in said
     assert file.read_bytes() == content
     closed()
@@ -286,7 +286,7 @@ def test_the_app_does_not_start_on_what_is_no_database_and_says_so(home):
         timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 2, done
-    assert "python -m trainers repair" in done.stderr
+    assert "thaw repair" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 

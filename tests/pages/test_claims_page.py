@@ -70,7 +70,7 @@ def ships(tmp_path, monkeypatch):
 
     def write(*events: ClaimTestDone) -> None:
         for event in events:
-            claims.save_result(event.as_json() | {"command": "python -m trainers claims"})
+            claims.save_result(event.as_json() | {"command": "thaw claims"})
 
     return write
 
@@ -130,7 +130,7 @@ def test_a_shipped_verdict_is_told_by_word_with_machine_date_and_command(outcome
     told = words(page())
     assert told.count(f"{WORDS[outcome]}]") == len(CLAIMS)
     assert "Not measured yet" not in told
-    assert told.count("made by `python -m trainers claims`") == len(CLAIMS)
+    assert told.count("made by `thaw claims`") == len(CLAIMS)
     assert told.count("2026-11-23") == len(CLAIMS)
     assert "A processor, 2 cores" in told
 

@@ -78,7 +78,7 @@ def test_a_report_for_others_is_without_the_groups_and_the_key_of_the_data(texts
     (run,) = get_store().list_runs(ANN, limit=1)
     told, by_others = render_stored_report(run), render_stored_report(run, owner=False)
     assert "broad" in told
-    assert f"python -m trainers run --data {key}" in told
+    assert f"thaw run --data {key}" in told
     assert "broad" not in by_others
     assert key not in by_others
 

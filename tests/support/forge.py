@@ -2,7 +2,7 @@
 
 One order a line comes in, as JSON, and one line goes out for each: {"pid": …} when the worker is
 there, {"pid": …, "code": …} when it has ended, in whatever order they end. What a worker does is
-what `python -m trainers work` does, on the registries of tests/support/toys.py; before that it
+what `thaw worker` does, on the registries of tests/support/toys.py; before that it
 brings its fault upon itself (faults.py).
 """
 

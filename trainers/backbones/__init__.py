@@ -78,7 +78,7 @@ class Backbone:
         if not is_downloaded(self):
             raise BackboneNotDownloaded(
                 f"The backbone {self.key} is not on this computer, and a run downloads nothing. "
-                f"Fetch it first ({self.download_size}): python -m trainers fetch {self.key}. "
+                f"Fetch it first ({self.download_size}): thaw download {self.key}. "
                 f"Or use {get_bundled(self.modality).key}, which comes with Thaw."
             )
 

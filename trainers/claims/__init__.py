@@ -1,7 +1,7 @@
 """The article's claims (guide/claims.py), as runs: which are made, what each leaves, and the
 results that ship. Light: pages read this.
 
-`python -m trainers claims --write` makes results.json anew.
+`thaw claims --write` makes results.json anew.
 """
 
 import json

@@ -1,2 +1,1 @@
-"""The commands of `python -m trainers`, a module each: `add` says what it understands, `run` does
-it. trainers/__main__.py has the table."""
+"""The command line: `thaw …`, or `python -m trainers …`. main.py has the list of commands."""

@@ -1,4 +1,4 @@
-"""`python -m trainers advise`: a data set looked over, as a page of text or as JSON."""
+"""`thaw advise`: check a data set, and show the advice as a page of text or as JSON."""
 
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PAGE_WIDTH = 88  # as the guide's own page
 
 
 def check_data(data: str, backbone: str, seconds: float) -> dict:
-    """What looking over `data` found (see trainers/jobs.py), told on stderr as it goes."""
+    """Return the result of a `DataCheck` of `data`, with its progress on stderr."""
     from tqdm import tqdm
 
     job = DataCheck(data=data, backbone=backbone, seconds=seconds)
@@ -28,63 +28,62 @@ def check_data(data: str, backbone: str, seconds: float) -> dict:
                     bar.set_description_str(f"{stage}: {event.done:,} of {event.total:,}")
                 case JobDone():
                     return event.result
-    raise RuntimeError("The look at the data ended without a result.")
+    raise RuntimeError("The data check ended without a result.")
 
 
-def to_document(found: dict) -> dict:
-    """What `python -m guide --json` prints for these answers, and what they rest on."""
-    answers = Answers(**found["answers"])
-    beside = {key: found[key] for key in ("evidence", "findings", "checked", "facts")}
+def to_document(result: dict) -> dict:
+    """Return what `python -m guide --json` prints for these answers, and their evidence."""
+    answers = Answers(**result["answers"])
+    beside = {key: result[key] for key in ("evidence", "findings", "checked", "facts")}
     return advise(answers).as_json() | {"answers": asdict(answers)} | beside
 
 
-def format_page(found: dict, backbone: str = "") -> str:
-    """The answers with their evidence, what was found, and the advice, with `backbone` where one
-    was asked for; 88 columns wide."""
-    advice = format_advice(advise_for_data(found, backbone))
-    return "\n".join([*_format_answers(found), *_format_findings(found), "", advice])
+def format_page(result: dict, backbone: str = "") -> str:
+    """Return the answers with their evidence, the findings and the advice, 88 columns wide."""
+    advice = format_advice(advise_for_data(result, backbone))
+    return "\n".join([*_format_answers(result), *_format_findings(result), "", advice])
 
 
-def advise_for_data(found: dict, backbone: str = "") -> Advice:
-    """The advice, with settings for this data and budget in place of the guide's for any."""
-    advice, evidence = advise(Answers(**found["answers"])), found["evidence"]
+def advise_for_data(result: dict, backbone: str = "") -> Advice:
+    """Return the guide's advice with the settings for this data and budget."""
+    advice, evidence = advise(Answers(**result["answers"])), result["evidence"]
     counts = evidence["data_volume"]
-    # All of them, as a run without --per-class takes; the same of each class is a number to say.
-    even = counts["most"] if counts["fewest"] == counts["most"] else None
+    # A number only where every class has as many; else a run takes all, as without the option.
+    per_class = counts["most"] if counts["fewest"] == counts["most"] else None
     return replace(
         advice,
         settings=replace(
             advice.settings,
             backbone=backbone or advice.settings.backbone,
             seconds=evidence["compute"]["budget_seconds"],
-            per_class=even if counts["examples"] else advice.settings.per_class,
+            per_class=per_class if counts["examples"] else advice.settings.per_class,
         ),
     )
 
 
-def _format_answers(found: dict) -> Iterator[str]:
-    yield "What the data says (suggestions: yours to overrule with python -m guide):"
+def _format_answers(result: dict) -> Iterator[str]:
+    yield "What the data says (change any answer with python -m guide):"
     for key, question in QUESTIONS.items():
-        if key not in found["evidence"]:
+        if key not in result["evidence"]:
             continue
-        answer = found["answers"][key]
+        answer = result["answers"][key]
         titles = {option.key: option.title for option in question.options} | {UNSURE: "Not sure"}
         yield ""
         yield from _wrap(f"{question.title} {titles[answer]}.", "  ")
-        yield from _wrap(found["evidence"][key]["says"], "    ")
+        yield from _wrap(result["evidence"][key]["says"], "    ")
 
 
-def _format_findings(found: dict) -> Iterator[str]:
-    remarks = found["facts"]["remarks"]
-    if found["findings"] or remarks:
+def _format_findings(result: dict) -> Iterator[str]:
+    remarks = result["facts"]["remarks"]
+    if result["findings"] or remarks:
         yield from ("", "Worth knowing:")
-    for finding in found["findings"]:
+    for finding in result["findings"]:
         yield from _wrap(f"{finding['title'].rstrip('.')}. {finding['effect']}", "  - ")
     for remark in remarks:
         yield from _wrap(remark, "  - ")
-    if found["checked"] and not found["findings"]:
+    if result["checked"] and not result["findings"]:
         yield ""
-        yield from _wrap(f"No faults found. Looked at: {', '.join(found['checked'])}.", "")
+        yield from _wrap(f"No faults result. Looked at: {', '.join(result['checked'])}.", "")
 
 
 def _wrap(text: str, bullet: str) -> list[str]:

@@ -1,21 +1,20 @@
-"""`python -m trainers bench`: how fast Thaw is, beside what it is measured against.
+"""`thaw bench`: how fast Thaw is, next to what it is measured against.
 
-Each row of the table is a script in the repository's tests/bench/ with `measure(rounds)`, which
-yields `Row`s. Both sides are timed in turn, A B A B, so that a noisy machine hits both alike.
+Each row of the table is a script in the repository's tests/bench/ with `measure(rounds, quick)`,
+which yields `BenchRow`s. Both sides are timed in turn, A B A B, so that a noisy machine slows both.
 """
 
-import argparse
 import importlib.util
 import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from trainers.system.registry import UnknownKey, build_registry, look_up
 from trainers.system.settings import get_settings
@@ -25,7 +24,7 @@ REPORTED_PACKAGES = "torch", "torchvision", "transformers", "peft"
 
 
 class BadBench(RuntimeError):
-    """A row that cannot be measured here; the text says why, and what to do next."""
+    """A row that cannot be measured here. The text says why, and what to do next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,34 +43,43 @@ class BenchRow:
 
 
 class BenchScript(NamedTuple):
+    """A script in tests/bench/, and how long it takes on two cores without a GPU."""
+
     key: str
-    file: str  # in tests/bench, without .py
+    file: str  # without .py
     needs_data: bool  # THAW_TEST_DATA
+    setup_seconds: int
+    round_seconds: int
+    quick_seconds: int  # with --quick
 
 
 BENCHMARKS = build_registry(
-    BenchScript("frozen", "frozen_loop", True),
-    BenchScript("step", "plain_step", False),
-    BenchScript("peers", "peers_row", True),
-    BenchScript("click", "click_to_score", False),
-    BenchScript("peak", "peak_share", False),
+    BenchScript("frozen", "frozen_loop", True, 10, 95, 30),
+    BenchScript("step", "plain_step", False, 10, 30, 15),
+    BenchScript("peers", "peers_row", True, 60, 320, 60),
+    BenchScript("click", "click_to_score", False, 20, 4, 25),
+    BenchScript("peak", "peak_share", False, 30, 30, 30),
+)
+TABLE_HEAD = (
+    "| what | against | ours | theirs | ratio (rounds) | goal | met |",
+    "|---|---|---|---|---|---|---|",
 )
 
 
 def time_alternately(
     rounds: int, ours: Callable[[int], float], theirs: Callable[[int], float]
 ) -> tuple[list[float], list[float]]:
-    """Seconds of each side, asked with the number of the round; who goes first alternates."""
-    mine, other = [], []
+    """Return the seconds of each side, called with the round; who goes first alternates."""
+    our_seconds, their_seconds = [], []
     for number in range(rounds):
-        sides = [(ours, mine), (theirs, other)]
-        for side, taken in sides if number % 2 == 0 else sides[::-1]:
-            taken.append(side(number))
-    return mine, other
+        sides = [(ours, our_seconds), (theirs, their_seconds)]
+        for measure, seconds in sides if number % 2 == 0 else sides[::-1]:
+            seconds.append(measure(number))
+    return our_seconds, their_seconds
 
 
 def compare_speedup(ours: Sequence[float], theirs: Sequence[float], goal: float) -> dict:
-    """Fields of a `Row` whose goal is to be `goal` times as fast."""
+    """Return the fields of a `BenchRow` whose goal is to be `goal` times as fast."""
     ratio = median(theirs) / median(ours)
     return _summarise_times(
         ours, theirs, ratio, [b / a for a, b in zip(ours, theirs, strict=True)]
@@ -84,7 +92,7 @@ def compare_speedup(ours: Sequence[float], theirs: Sequence[float], goal: float)
 def compare_slowdown(
     ours: Sequence[float], theirs: Sequence[float], goal: float, plus_seconds: float = 0.0
 ) -> dict:
-    """Fields of a `Row` whose goal is to take at most `goal` times as long, `plus_seconds` more."""
+    """Return the fields of a `BenchRow` whose goal is `goal` times as long + `plus_seconds`."""
     ratio = median(ours) / median(theirs)
     most = f"at most {goal:g}x" + (f" + {plus_seconds:g} s" if plus_seconds else "")
     return _summarise_times(
@@ -107,49 +115,54 @@ def _summarise_times(
 
 
 def select_benchmarks(only: Sequence[str]) -> list[BenchScript]:
-    """The rows called `only`, in the order of the table; all where none is named. Raises
-    `UnknownKey`."""
-    asked = [look_up(BENCHMARKS, key, "row of the bench").key for key in only]
-    return [row for key, row in BENCHMARKS.items() if not asked or key in asked]
+    """Return the scripts called `only` in the order of the table, or all if there are none.
+
+    Raises `UnknownKey`.
+    """
+    chosen = [look_up(BENCHMARKS, key, "row of the bench").key for key in only]
+    return [row for key, row in BENCHMARKS.items() if not chosen or key in chosen]
 
 
-def run_benchmark(row: BenchScript, rounds: int) -> Iterator[BenchRow]:
-    """What the script of `row` finds. Raises `BadBench`."""
+def run_benchmark(row: BenchScript, rounds: int, *, quick: bool = False) -> Iterator[BenchRow]:
+    """Yield the rows that the script of `row` measures. Raises `BadBench`."""
     file = SCRIPTS_DIR / f"{row.file}.py"
     if not file.is_file():
         raise BadBench(
-            f"The bench {row.key!r} needs Thaw's repository: there is no {file.name} in "
-            "tests/bench. Clone it, and run this in its folder."
+            f"The row {row.key!r} needs a clone of Thaw's repository: tests/bench/{file.name} is "
+            "missing."
         )
     if row.needs_data and not get_settings().test_data:
         raise BadBench(
-            f"The bench {row.key!r} needs data that Thaw does not bring. Set THAW_TEST_DATA to "
-            "its folder, or name other rows with --only."
+            f"The row {row.key!r} needs data that does not come with Thaw. Set THAW_TEST_DATA to "
+            "its folder, or name other rows."
         )
     if str(SCRIPTS_DIR) not in sys.path:
-        sys.path.append(str(SCRIPTS_DIR))  # scripts share peers.py
+        sys.path.append(str(SCRIPTS_DIR))  # peers_row.py imports peers.py
     spec = importlib.util.spec_from_file_location(row.file, file)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    yield from script.measure(rounds)
+    yield from script.measure(rounds, quick=quick)
 
 
-def format_table(rows: Sequence[BenchRow]) -> str:
-    """Markdown."""
-    lines = [
-        "| what | against | ours | theirs | ratio (rounds) | goal | met |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        met = {True: "yes", False: "**no**", None: "–"}[row.met]
-        what = f"{row.what} ({row.note})" if row.note else row.what
-        low, high = row.spread
-        lines.append(
-            f"| {what} | {row.against} | {_format_seconds(row.ours_seconds)} "
-            f"| {_format_seconds(row.theirs_seconds)} | {row.ratio:.2f} ({low:.2f} to {high:.2f}) "
-            f"| {row.goal} | {met} |"
-        )
-    return "\n".join(lines)
+def format_row(row: BenchRow) -> str:
+    """Return one line of the table, as Markdown."""
+    met = {True: "yes", False: "**no**", None: "–"}[row.met]
+    what = f"{row.what} ({row.note})" if row.note else row.what
+    low, high = row.spread
+    return (
+        f"| {what} | {row.against} | {_format_seconds(row.ours_seconds)} "
+        f"| {_format_seconds(row.theirs_seconds)} | {row.ratio:.2f} ({low:.2f} to {high:.2f}) "
+        f"| {row.goal} | {met} |"
+    )
+
+
+def _describe_duration(scripts: Sequence[BenchScript], rounds: int, *, quick: bool) -> str:
+    seconds = sum(
+        script.quick_seconds if quick else script.setup_seconds + rounds * script.round_seconds
+        for script in scripts
+    )
+    duration = f"{seconds} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+    return f"This takes about {duration} on two cores. Rows appear as they are measured."
 
 
 def _format_seconds(seconds: float) -> str:
@@ -157,10 +170,10 @@ def _format_seconds(seconds: float) -> str:
 
 
 def describe_machine() -> dict[str, str]:
-    """Where it was measured, and with what."""
+    """Return the hardware and the versions that a measurement depends on."""
     import torch
 
-    found = {
+    machine = {
         "processor": _processor_name(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1),
         "threads": str(torch.get_num_threads()),
@@ -169,58 +182,51 @@ def describe_machine() -> dict[str, str]:
     }
     for name in REPORTED_PACKAGES:
         try:
-            found[name] = version(name)
+            machine[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "none"
-    return found
+            machine[name] = "none"
+    return machine
 
 
 def _processor_name() -> str:
-    told = Path("/proc/cpuinfo")
-    if told.is_file():
-        for line in told.read_text(encoding="utf-8").splitlines():
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
-def add(commands: argparse._SubParsersAction) -> None:
-    """The subcommand."""
-    bench = commands.add_parser("bench", help="how fast a run is, beside other ways to do it")
-    bench.add_argument("--only", nargs="+", default=[], metavar="ROW", help=" ".join(BENCHMARKS))
-    bench.add_argument("--rounds", type=int, default=3, help="of both sides, in turn (3)")
-    bench.add_argument("--json", action="store_true", help="one row a line")
+def run_benchmarks(keys: Sequence[str], rounds: int, *, quick: bool, as_json: bool) -> int:
+    """Measure the rows `keys` and print each as soon as it is there.
 
-
-def run(given: Mapping[str, Any]) -> int:
-    """Prints the table; 2, and one line, where a row is not known; 1 where one could not be
-    measured."""
-    rounds, as_json = given["rounds"], given["json"]
+    Returns the exit code: 2 where a key or `rounds` is wrong, 1 where a row could not be measured.
+    """
     try:
-        scripts = select_benchmarks(given["only"])
+        scripts = select_benchmarks(keys)
     except UnknownKey as error:
         print(error, file=sys.stderr)
         return 2
     if rounds < 1:
-        print(f"{rounds} rounds were asked for. Give 1 or more.", file=sys.stderr)
+        print(f"--rounds is {rounds}. It must be 1 or more.", file=sys.stderr)
         return 2
-    rows, missing = [], False
+    rounds = 1 if quick else rounds
+    print(_describe_duration(scripts, rounds, quick=quick), file=sys.stderr, flush=True)
+    is_complete = True
+    if not as_json:
+        print("\n".join(TABLE_HEAD), flush=True)
     for script in scripts:
         try:
-            for row in run_benchmark(script, rounds):
-                rows.append(row)
-                _print_row(row, as_json=as_json)
+            for row in run_benchmark(script, rounds, quick=quick):
+                print(
+                    json.dumps(asdict(row) | {"machine": describe_machine()})
+                    if as_json
+                    else format_row(row),
+                    flush=True,
+                )
         except BadBench as error:
             print(error, file=sys.stderr)
-            missing = True
+            is_complete = False
     if not as_json:
-        print(format_table(rows))
         print("\n" + ", ".join(f"{name} {value}" for name, value in describe_machine().items()))
-    return 1 if missing else 0
-
-
-def _print_row(row: BenchRow, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(asdict(row) | {"machine": describe_machine()}), flush=True)
-    else:  # it takes long: what is there is seen at once
-        print(f"{row.what}: {row.ratio:.2f}", file=sys.stderr, flush=True)
+    return 0 if is_complete else 1

@@ -1,105 +1,182 @@
-"""What a command is asked for: options that several share, and what they name."""
+"""Options that several commands share, and what they stand for: data, plans, jobs and runs."""
 
-import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
+import click
+
+from guide.approaches import APPROACHES
 from trainers import backbones, datasets
+from trainers.cli.commands import KeyList, Tuning, complete_keys
 from trainers.datasets import catalog, uploads
 from trainers.jobs import Comparison, LearningCurve
 from trainers.plan import BadPlan, Plan
 from trainers.store import FINISHED, Run, RunNotFound, get_store
 
 COLUMNS = ("text", "label", "group")  # of a table
-CLASSES_TOLD = 12  # of one's own data, before the run
+MAX_LISTED_CLASSES = 12
 
-Several = TypeVar("Several", Comparison, LearningCurve)
+MultiRunJob = TypeVar("MultiRunJob", Comparison, LearningCurve)
+Decorator = Callable[[Any], Any]
 
 
-class NoneFinished(RunNotFound):
+class NoFinishedRun(RunNotFound):
     """There is no `last` run."""
 
     def __str__(self) -> str:
-        return "No run was finished in this terminal yet. Start one: python -m trainers run"
+        return "No run was finished in this terminal yet. Start one: thaw run"
 
 
 # --- options --------------------------------------------------------------------------------------
 
 
-def data_options(command: argparse.ArgumentParser) -> None:
-    """What to look at: a sample, or one's own."""
-    command.add_argument("--data", metavar="|".join([*datasets.BUNDLED_DATASETS, "PATH", "own-…"]),
-                         help="a sample, or your own: a zip, a table or a folder")  # fmt: skip
+def data_options(command: Any) -> Any:
+    """Add the options that choose a data set, or a file of one's own."""
     guessed = "of your table, by name or number; guessed by default"
-    command.add_argument("--text-column", help=guessed)
-    command.add_argument("--label-column", help=guessed)
-    command.add_argument("--group-column", help="of your table: scores are compared by it")
+    for option in (
+        click.option("--group-column", help="Column of groups; their scores are compared."),
+        click.option("--label-column", help=f"Column of labels {guessed}."),
+        click.option("--text-column", help=f"Column of texts {guessed}."),
+        click.option(
+            "--data",
+            metavar="KEY|PATH",
+            shell_complete=complete_keys(lambda: datasets.BUNDLED_DATASETS),
+            help="A data set (see `thaw datasets`), or your own zip, table or folder.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
-def size_options(command: argparse.ArgumentParser, seconds: float, budget: str) -> None:
-    """With what, with how much of the data, and how long; the `budget` in words."""
-    command.add_argument("--backbone", default="", metavar="|".join(backbones.BACKBONES))
-    command.add_argument("--per-class", type=int, help="examples of each class; all by default")
-    command.add_argument("--seconds", type=float, default=seconds, help=f"{budget} ({seconds})")
-    command.add_argument("--seed", type=int, default=0)
+def run_options(seconds: float, budget: str) -> Decorator:
+    """Return a decorator that adds backbone, examples, time and seed; `budget` says what the time
+    is for."""
+    options = (
+        click.option("--seed", type=int, default=0, show_default=True),
+        click.option(
+            "--seconds", type=float, default=seconds, show_default=True, help=f"{budget}."
+        ),
+        click.option("--examples-per-class", type=int, help="All by default."),
+        click.option(
+            "--backbone",
+            default="",
+            metavar="KEY",
+            shell_complete=complete_keys(lambda: backbones.BACKBONES),
+            help="The pre-trained model, see `thaw backbones`. By default the bundled one.",
+        ),
+    )
+
+    def decorate(command: Any) -> Any:
+        for option in options:
+            command = option(command)
+        return command
+
+    return decorate
 
 
-def run_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", help="its id, or `last`: the newest that this terminal finished")
+def approaches_option(default: tuple[str, ...]) -> Decorator:
+    return click.option(
+        "--approaches",
+        type=KeyList(),
+        default=default,
+        metavar="KEY,KEY",
+        shell_complete=complete_keys(lambda: APPROACHES),
+        help=f"By default {','.join(default)}.",
+    )
 
 
-def json_option(command: argparse.ArgumentParser, words: str = "one event a line") -> None:
-    command.add_argument("--json", action="store_true", help=words)
+approach_option = click.option(
+    "--approach",
+    metavar="|".join(APPROACHES),
+    shell_complete=complete_keys(lambda: APPROACHES),
+)
+tuning_option = click.option(
+    "--tuning",
+    type=Tuning(),
+    default="auto",
+    show_default=True,
+    help="What fine-tuning changes: LoRA adapters, or all weights.",
+)
+fixes_option = click.option(
+    "--fixes",
+    type=KeyList(),
+    default=(),
+    metavar="KEY,KEY",
+    help="Findings to fix in your own data, see `thaw advise`.",
+)
+run_argument = click.argument("run", metavar="RUN")
 
 
-def keys(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, text.split(",")))
+def json_option(text: str = "Print one event per line, as JSON.") -> Decorator:
+    return click.option("--json", "as_json", is_flag=True, help=text)
 
 
-# --- what they name -------------------------------------------------------------------------------
+# --- what they stand for --------------------------------------------------------------------------
 
 
-def finished(key: str) -> Run:
-    """The run called `key`, or the `last` that this terminal finished. Raises `NoSuchRun`."""
+def find_finished_run(key: str) -> Run:
+    """Return the run called `key`; `last` is the newest that this terminal finished.
+
+    Raises `RunNotFound`.
+    """
     if key != "last":
         return get_store().get_run(key)
     for run in get_store().list_runs(uploads.LOCAL_VISITOR):
         if run.state == FINISHED:
             return run
-    raise NoneFinished(key)
+    raise NoFinishedRun(key)
 
 
-def planned(given: Mapping[str, Any]) -> Plan:
-    """The plan that was asked for; data of one's own is read, and it is told what that holds.
-    Raises `BadPlan` and `BadUpload`."""
+def make_plan(args: Mapping[str, Any]) -> Plan:
+    """Return the plan that the options ask for. A file of one's own is imported first.
+
+    Raises `BadPlan` and `BadUpload`.
+    """
     for name in ("data", "approach"):
-        if given[name] is None:
-            raise BadPlan(f"Nothing was said about --{name}. Give it, or a --plan.")
-    if not is_path(given["data"]):
-        return Plan.from_json(given)
-    # All else is checked before: reading may take a while.
-    unknown = {"backbone": "", "per_class": None, "mends": ()}
-    Plan.from_json({**given, **unknown, "data": next(iter(datasets.BUNDLED_DATASETS))})
-    told = sys.stderr if given["json"] else sys.stdout
-    return Plan.from_json({**given, "data": read(given["data"], told, given)})
+        if not args[name]:
+            raise BadPlan(f"--{name} is missing. Give it, or a --plan.")
+    settings = {
+        "approach": args["approach"],
+        "backbone": args["backbone"],
+        "examples_per_class": args.get("examples_per_class"),
+        "seconds": args["seconds"],
+        "seed": args.get("seed", 0),
+        "trainable": args.get("tuning", "auto"),
+        "fixes": args.get("fixes", ()),
+    }
+    if not is_path(args["data"]):
+        return Plan(data=args["data"], **settings)
+    # Everything that does not need the data is checked first, because an import may take a while.
+    unchecked = {"backbone": "", "examples_per_class": None, "fixes": ()}
+    Plan(data=next(iter(datasets.BUNDLED_DATASETS)), **settings | unchecked)
+    out = sys.stderr if args["as_json"] else sys.stdout
+    return Plan(data=import_path(args["data"], out, args), **settings)
 
 
-def several(kind: type[Several], given: Mapping[str, Any]) -> Several:
-    """The job of this `kind`, of all the approaches that were asked for; its data is read, as in
-    `planned`. Raises `BadPlan`, `BadUpload` and `NotHere`."""
-    first = given["approaches"][0] if given["approaches"] else None
-    data = planned({**given, "approach": first}).data
-    job = kind.from_json({**given, "data": data, "visitor": uploads.LOCAL_VISITOR})
-    for plan in job.plans():
+def make_job(kind: type[MultiRunJob], args: Mapping[str, Any], **more: Any) -> MultiRunJob:
+    """Return a job of `kind` over `--approaches`. Raises what `make_plan` does, and
+    `BackboneNotDownloaded`."""
+    plan = make_plan({**args, "approach": next(iter(args["approaches"]), None)})
+    job = kind(
+        data=plan.data,
+        visitor=uploads.LOCAL_VISITOR,
+        approaches=args["approaches"],
+        backbone=args["backbone"],
+        examples_per_class=args["examples_per_class"],
+        seconds=args["seconds"],
+        seed=args["seed"],
+        **more,
+    )
+    for plan in job.make_plans():
         backbones.pick(plan.backbone).check_downloaded()
     return job
 
 
 def is_path(data: str) -> bool:
-    """Whether `data` is meant as a file or folder; a sample of that name goes first."""
+    """Return whether `data` means a file or folder. A data set of that name goes first."""
     if data in datasets.BUNDLED_DATASETS or (
         data in catalog.CATALOG and catalog.is_downloaded(data)
     ):
@@ -107,34 +184,39 @@ def is_path(data: str) -> bool:
     return Path(data).exists() or os.sep in data or bool(Path(data).suffix)
 
 
-def read(path: str, told: TextIO, given: Mapping[str, Any] | None = None) -> str:
-    """Reads and keeps data of one's own, tells what it holds, and hands back its key. Columns that
-    were not given are guessed. What was read before and has not changed is not read again."""
+def import_path(path: str, out: TextIO, args: Mapping[str, Any] | None = None) -> str:
+    """Import the file or folder at `path`, print to `out` what it holds, and return its key.
+
+    Columns that `args` does not name are guessed. An unchanged file is not imported again.
+    Raises `BadUpload`.
+    """
     from tqdm import tqdm
 
-    named = {f"{what}_column": (given or {}).get(f"{what}_column") for what in COLUMNS}
-    if Path(path).exists() and (known := uploads.find_previous_import(Path(path), **named)):
-        print(f"{known.title}: read before, as {known.key}. {known.description}", file=told)
+    columns = {f"{column}_column": (args or {}).get(f"{column}_column") for column in COLUMNS}
+    if Path(path).exists() and (known := uploads.find_previous_import(Path(path), **columns)):
+        print(f"{known.title}: already imported as {known.key}. {known.description}", file=out)
         return known.key
-    reading = uploads.import_upload(Path(path), **named)
+    steps = uploads.import_upload(Path(path), **columns)
     with tqdm(total=1.0, bar_format="{desc} |{bar:30}|", leave=False, disable=None) as bar:
         while True:
             try:
-                progress = next(reading)
+                progress = next(steps)
             except StopIteration as end:
                 key = f"own-{end.value}"
                 break
             bar.n = progress.fraction
             bar.set_description(f"Reading: {progress.text}")
-    found = datasets.get_dataset(key)
-    print(f"{found.title}: {found.description}", file=told)
-    for name, learn, test in found.class_counts[:CLASSES_TOLD]:
-        print(f"  {name}: {learn:,} to learn from, {test:,} to test", file=told)
-    if len(found.class_counts) > CLASSES_TOLD:
-        print(f"  … and {len(found.class_counts) - CLASSES_TOLD:,} more classes", file=told)
-    for line in found.notices:
-        print(f"  {line}", file=told)
-    print(
-        f"  Kept on this computer as {key}; python -m trainers forget {key} deletes it.", file=told
-    )
+    _print_dataset(datasets.get_dataset(key), out)
     return key
+
+
+def _print_dataset(dataset: Any, out: TextIO) -> None:
+    print(f"{dataset.title}: {dataset.description}", file=out)
+    for name, train, test in dataset.class_counts[:MAX_LISTED_CLASSES]:
+        print(f"  {name}: {train:,} for training, {test:,} for the test", file=out)
+    if len(dataset.class_counts) > MAX_LISTED_CLASSES:
+        print(f"  … and {len(dataset.class_counts) - MAX_LISTED_CLASSES:,} more classes", file=out)
+    for line in dataset.notices:
+        print(f"  {line}", file=out)
+    key = dataset.key
+    print(f"  Kept on this computer as {key}. To delete it: thaw delete-data {key}", file=out)

@@ -1,165 +1,174 @@
-"""A trained model, asked: `python -m trainers try last --text "Where is it?"`."""
+"""`thaw predict`: what to ask a trained model, and its predictions as text or as a table."""
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trainers import backbones
-from trainers.cli.options import finished, run_option
-from trainers.datasets.uploads import BadUpload
 from trainers.datasets.uploads.limits import MAX_IMAGE_BYTES, sanitize_line
-from trainers.evaluation.abstention import (
-    DEFAULT_ACCURACY_PERCENT,
-    choose_threshold,
-    find_calibration,
-)
+from trainers.evaluation.abstention import choose_threshold, find_calibration
 from trainers.serving import Prediction, RawInput, batch_inputs, pack_inputs
 from trainers.serving.drift import MIN_ANSWERS, describe_drift, detect_drift
 from trainers.serving.tables import read_table, write_csv
 from trainers.store import FINISHED, Run, get_store
-from trainers.workers.execute import describe_failure
 
-TOP = 3
-
-
-class CannotTry(ValueError):
-    """What was asked for cannot be tried; the text says why."""
+MAX_SHOWN_CLASSES = 3
+RESULT_COLUMNS = ("answer", "likeliest", "sureness")
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser("try", help="ask a finished run's model")
-    run_option(command)
-    command.add_argument("--text", action="append", default=[], help="again for each more")
-    command.add_argument("--file", action="append", default=[], type=Path,
-                         help="a picture, or a text")  # fmt: skip
-    command.add_argument("--csv", type=Path, metavar="IN", help="a table with a column of texts")
-    command.add_argument("--column", help="of the table; guessed by default")
-    command.add_argument("--to", type=Path, metavar="OUT", help="where the answered table goes")
-    command.add_argument("--precision", type=float, default=DEFAULT_ACCURACY_PERCENT,
-                         help="percent of the answers that should be right (90), else: not sure; "
-                         "0: answer always")  # fmt: skip
+class BadPrediction(ValueError):
+    """A question that the model cannot answer. The text says why."""
 
 
-def run(given: dict[str, Any]) -> int:
-    """2, and one line, for what could not be asked for; 1 where there is no answer."""
-    text, file, csv = given["text"], given["file"], given["csv"]
-    to, precision = given["to"], given["precision"]
-    try:
-        found = _whole(finished(given["run"]))
-        modality = _modality(found)
-        if not (text or file or csv) or (csv is None) != (to is None):
-            raise CannotTry("Give --text or --file, or --csv with --to.")
-        if not 0 <= precision < 100:
-            raise CannotTry(f"--precision is {precision:g}. It must be from 0 to below 100.")
-        if modality == "images" and (text or csv):
-            raise CannotTry("This model reads pictures: give --file.")
-        names = [sanitize_line(one) for one in text] + [sanitize_line(str(one)) for one in file]
-        inputs: list[RawInput] = [*text, *(_content(one, modality) for one in file)]
-        table = read_table(csv.name, csv.read_bytes()) if csv else None
-        for notice in table.notices if table else ():
+@dataclass
+class Question:
+    """Texts, files or a table for the model of `run`."""
+
+    run: Run
+    texts: Sequence[str] = ()
+    files: Sequence[Path] = ()
+    table_file: Path | None = None
+    column: str | None = None  # of the table; None: guessed
+    min_accuracy: float = 0.0  # per cent; 0: always predict
+    inputs: list[RawInput] = field(default_factory=list)  # texts and files, then the table's rows
+    table: Any = None
+
+    @property
+    def classes(self) -> list[str]:
+        return self.run.result["classes"]
+
+    @property
+    def names(self) -> list[str]:
+        """What each text and file is called in the output."""
+        return [sanitize_line(str(name)) for name in (*self.texts, *self.files)]
+
+    @property
+    def modality(self) -> str:
+        return backbones.pick(self.run.plan.backbone).modality
+
+    @cached_property
+    def min_confidence(self) -> float:
+        """Below it a prediction becomes "not sure". -1: never."""
+        calibration = find_calibration([e for _, e in get_store().read_events(self.run.id)])
+        measured = calibration and calibration.confidence and self.run.plan.approach != "none"
+        if not self.min_accuracy or not measured:
+            return -1.0
+        accuracy = self.min_accuracy / 100
+        return choose_threshold(
+            calibration.confidence, calibration.correct, accuracy
+        ).min_confidence
+
+    def check(self, *, has_output: bool) -> None:
+        """Raises `BadPrediction` if the options do not fit each other or the model."""
+        run = self.run
+        if run.kind != "run" or run.state != FINISHED:
+            raise BadPrediction(f"{run.id} is not a finished run ({run.kind}, {run.state}).")
+        has_table = self.table_file is not None
+        if not (self.texts or self.files or has_table) or has_table != has_output:
+            raise BadPrediction("Give --text or --file, or --csv with --to.")
+        if not 0 <= self.min_accuracy < 100:
+            raise BadPrediction(
+                f"--min-accuracy is {self.min_accuracy:g}. It must be from 0 to below 100."
+            )
+        if self.modality == "images" and (self.texts or has_table):
+            raise BadPrediction("This model reads pictures: give --file.")
+
+    def read(self) -> None:
+        """Fill `inputs` and `table`. Raises `BadPrediction`, `BadUpload` and `OSError`."""
+        self.inputs = [*self.texts, *map(self._read_file, self.files)]
+        if self.table_file is None:
+            return
+        self.table = read_table(self.table_file.name, self.table_file.read_bytes())
+        for notice in self.table.notices:
             print(notice, file=sys.stderr)
-        place = _place(table.names, given["column"], table.text_column) if table else 0
-    except (CannotTry, BadUpload, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    try:
-        asked = [*inputs, *(row[place] for row in table.rows)] if table else inputs
-        answers, tested = _answers(found.id, asked)
-    except Exception as error:  # it must end with a word, whatever happened in it
-        print(describe_failure(error), file=sys.stderr)
-        return 1
-    classes, least = found.result["classes"], _least(found, precision)
+        column = self._find_column(self.table.names, self.table.text_column)
+        self.inputs += [row[column] for row in self.table.rows]
+
+    def _read_file(self, file: Path) -> RawInput:
+        if self.modality == "text":
+            return file.read_text("utf-8", "replace")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_IMAGE_BYTES + 1)
+        if len(content) > MAX_IMAGE_BYTES:
+            raise BadPrediction(
+                f"{sanitize_line(str(file))} is too large for a picture. Save it smaller."
+            )
+        return content
+
+    def _find_column(self, names: Sequence[str], guessed: int) -> int:
+        if self.column is None:
+            return guessed
+        if self.column not in names:
+            raise BadPrediction(
+                f"The table has no column {sanitize_line(self.column)!r}. "
+                f"It has: {', '.join(names)}."
+            )
+        return list(names).index(self.column)
+
+
+def predict_to_terminal(question: Question, to: Path | None) -> None:
+    """Print the predictions for texts and files, write those for the table to `to`, and print
+    whether the inputs drift from the test's."""
+    answers, test_answers = _ask_model(question.run.id, question.inputs)
+    classes, least = question.classes, question.min_confidence
+    names = question.names
     for name, answer in zip(names, answers[: len(names)], strict=True):
-        print(f"{name}: {told(answer, classes, least)}" if len(names) > 1 else
-              told(answer, classes, least))  # fmt: skip
-    if table:
+        line = format_prediction(answer, classes, least)
+        print(f"{name}: {line}" if len(names) > 1 else line)
+    if question.table:
         rows = [
             [*row, *_cells(answer, classes, least)]
-            for row, answer in zip(table.rows, answers[len(names) :], strict=True)
+            for row, answer in zip(question.table.rows, answers[len(names) :], strict=True)
         ]
-        to.write_text(write_csv([*table.names, "answer", "likeliest", "sureness"], rows), "utf-8")
+        to.write_text(write_csv([*question.table.names, *RESULT_COLUMNS], rows), "utf-8")
         print(f"{len(rows):,} rows answered: {to}")
-    if tested:
-        alone = [one for one in dict(zip(asked, answers, strict=True)).values() if not one.error]
-        shown = [sanitize_line(name) for name in classes]
-        print(*describe_drift(detect_drift(alone, tested), shown, len(alone)), sep="\n")
-    return 0
+    if test_answers:
+        distinct = dict(zip(question.inputs, answers, strict=True)).values()
+        valid = [answer for answer in distinct if not answer.error]
+        labels = [sanitize_line(name) for name in classes]
+        print(*describe_drift(detect_drift(valid, test_answers), labels, len(valid)), sep="\n")
 
 
-def told(answer: Prediction, classes: Sequence[str], least: float) -> str:
-    """The answer on a line."""
+def format_prediction(answer: Prediction, classes: Sequence[str], min_confidence: float) -> str:
+    """Return the prediction on one line."""
     if answer.error:
         return answer.error
-    order = sorted(range(len(classes)), key=lambda place: -answer.sureness[place])
+    order = sorted(range(len(classes)), key=lambda label: -answer.sureness[label])
     best = ", ".join(
-        f"{sanitize_line(classes[at])} {answer.sureness[at]:.2f}" for at in order[:TOP]
+        f"{sanitize_line(classes[label])} {answer.sureness[label]:.2f}"
+        for label in order[:MAX_SHOWN_CLASSES]
     )
     if answer.unlike:
-        return f"unlike what it learned from (it would say {sanitize_line(classes[order[0]])})"
-    return f"not sure ({best})" if answer.sureness[order[0]] < least else best
+        likeliest = sanitize_line(classes[order[0]])
+        return f"unlike what it learned from (it would say {likeliest})"
+    return f"not sure ({best})" if answer.sureness[order[0]] < min_confidence else best
 
 
-def _cells(answer: Prediction, classes: Sequence[str], least: float) -> list[str | float]:
+def _cells(answer: Prediction, classes: Sequence[str], min_confidence: float) -> list[str | float]:
     if answer.error:
         return ["", "", ""]
-    best, sure = classes[answer.label], answer.sureness[answer.label]
+    likeliest, confidence = classes[answer.label], answer.sureness[answer.label]
     if answer.unlike:
-        return ["unlike what it learned from", best, ""]
-    return ["not sure" if sure < least else best, best, round(sure, 4)]
+        return ["unlike what it learned from", likeliest, ""]
+    shown = "not sure" if confidence < min_confidence else likeliest
+    return [shown, likeliest, round(confidence, 4)]
 
 
-def _whole(run: Run) -> Run:
-    if run.kind != "run" or run.state != FINISHED:
-        raise CannotTry(f"{run.id} is no finished run ({run.kind}, {run.state}).")
-    return run
-
-
-def _modality(run: Run) -> str:
-    return backbones.pick(run.plan.backbone).modality
-
-
-def _content(file: Path, modality: str) -> RawInput:
-    if modality == "text":
-        return file.read_text("utf-8", "replace")
-    with file.open("rb") as opened:
-        content = opened.read(MAX_IMAGE_BYTES + 1)
-    if len(content) > MAX_IMAGE_BYTES:
-        raise CannotTry(f"{sanitize_line(str(file))} is too large for a picture. Save it smaller.")
-    return content
-
-
-def _place(names: Sequence[str], column: str | None, guessed: int) -> int:
-    if column is None:
-        return guessed
-    if column not in names:
-        raise CannotTry(
-            f"The table has no column {sanitize_line(column)!r}. It has: {', '.join(names)}."
-        )
-    return list(names).index(column)
-
-
-def _least(run: Run, precision: float) -> float:
-    """Below it: not sure. -1 where that was not measured, or all should be answered."""
-    measured = find_calibration([event for _, event in get_store().read_events(run.id)])
-    if not (precision and measured and measured.confidence) or run.plan.approach == "none":
-        return -1.0
-    return choose_threshold(measured.confidence, measured.correct, precision / 100).min_confidence
-
-
-def _answers(run: str, inputs: Sequence[RawInput]) -> tuple[list[Prediction], list[Prediction]]:
-    """An answer to each; and, where they are many, those to examples of the test."""
+def _ask_model(run: str, inputs: Sequence[RawInput]) -> tuple[list[Prediction], list[Prediction]]:
+    """Return the predictions for `inputs`; and, for many inputs, those for the test examples."""
+    # Imported only now: wrong options should not wait for torch.
     from trainers.serving.server import ModelCache, handle_request
 
-    warm = ModelCache()
+    cache = ModelCache()
 
-    def ask(verb: str, part: Sequence[RawInput] = ()) -> list[Prediction]:
-        given, blobs = pack_inputs(part)
-        question = {"verb": verb, "run": run, "inputs": given, "options": {}}
-        return [
-            Prediction.from_dict(one)
-            for one in handle_request(warm, question, blobs, lambda text, share: None)
-        ]
+    def ask(verb: str, batch: Sequence[RawInput] = ()) -> list[Prediction]:
+        packed, blobs = pack_inputs(batch)
+        request = {"verb": verb, "run": run, "inputs": packed, "options": {}}
+        rows = handle_request(cache, request, blobs, lambda text, share: None)
+        return [Prediction.from_dict(row) for row in rows]
 
-    answers = [one for part in batch_inputs(inputs) for one in ask("answer", part)]
+    answers = [answer for batch in batch_inputs(inputs) for answer in ask("answer", batch)]
     return answers, ask("tested") if len(set(inputs)) >= MIN_ANSWERS else []

@@ -274,7 +274,7 @@ def get_downloaded(key: str) -> DownloadedDataset:
 def download_hint(row: CatalogEntry) -> str:
     return (
         f"{row.title} ({row.key}) is not on this computer. To download it, "
-        f"{format_size(row.download_bytes)}: python -m trainers fetch {row.key}"
+        f"{format_size(row.download_bytes)}: thaw download {row.key}"
     )
 
 

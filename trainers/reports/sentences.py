@@ -57,11 +57,11 @@ def format_command(plan: Plan) -> str:
     words = {"data": plan.data, "approach": plan.approach, "backbone": plan.backbone}
     words |= {"seconds": f"{plan.seconds:g}", "seed": str(plan.seed)}
     if plan.examples_per_class is not None:
-        words["per-class"] = str(plan.examples_per_class)
+        words["examples-per-class"] = str(plan.examples_per_class)
     if plan.fixes:
-        words["mends"] = ",".join(plan.fixes)
+        words["fixes"] = ",".join(plan.fixes)
     if plan.trainable != "auto" and plan.approach in ("fine_tune", "hybrid"):
-        words["what-learns"] = plan.trainable
+        words["tuning"] = plan.trainable
     # Quoted: a plan may come from a stranger's file, and people paste this into a shell.
     told = " ".join(f"--{name} {quote(word)}" for name, word in words.items())
-    return f"python -m trainers run {told}"
+    return f"thaw run {told}"

@@ -168,10 +168,7 @@ def _suggest_next_steps(
             "comparison more than the rules."
         )
     if tried and verdict.outcome == "wrong":
-        told.append(
-            "Give the trial more time: in a terminal, python -m trainers compare with "
-            "--trial-seconds 60."
-        )
+        told.append("Give the pilot run more time: in a terminal, thaw compare --pilot-seconds 60.")
     return told
 
 

@@ -35,7 +35,7 @@ DATABASE_LOCKED_TEXT = (
 )
 DATABASE_DAMAGED_TEXT = (
     "Thaw's database{file} is damaged. It was left as it is. To go on, close Thaw and run: "
-    "python -m trainers repair. That puts the file aside and saves what can still be read of it."
+    "thaw repair. That puts the file aside and saves what can still be read of it."
 )
 DATABASE_UNREACHABLE_TEXT = (
     "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "

@@ -46,7 +46,7 @@ def run_download(
     """
     began = time.monotonic()
     find_downloader(job.key)
-    command = [sys.executable, "-m", "trainers", "fetch", job.key, "--json"]
+    command = [sys.executable, "-m", "trainers", "download", job.key, "--json"]
     child = subprocess.Popen(
         [*command, "--parent", str(os.getpid())],
         cwd=ROOT,

@@ -79,7 +79,7 @@ class WorkerSupervisor:
     def _start_worker(self, *, light: bool = False) -> None:
         name = ("light-" if light else "") + secrets.token_hex(8)
         threads = max(1, (os.cpu_count() or 1) // max(1, self.count))
-        command = [sys.executable, "-m", "trainers", "work", "--name", name]
+        command = [sys.executable, "-m", "trainers", "worker", "--name", name]
         heavy = ["--ray"] if self.uses_ray else ["--threads", str(threads)]
         command += ["--light"] if light else heavy
         self.processes[name] = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A worker: imports everything once, then claims job after job. `python -m trainers work`."""
+"""A worker: imports everything once, then claims job after job. `thaw worker`."""
 
 import logging
 import os

@@ -410,7 +410,7 @@ def test_written_results_ship_and_the_others_stay(small, tmp_path, monkeypatch, 
     ships = claims.load_results()
     assert list(ships) == ["limited-data", "hybrid"]  # in the order of the claims
     assert ships["hybrid"] == {"claim": "hybrid", "outcome": HOLDS}
-    assert ships["limited-data"]["command"] == "python -m trainers claims limited-data --write"
+    assert ships["limited-data"]["command"] == "thaw claims limited-data --write"
     assert ships["limited-data"]["words"] in told
     assert CLAIMS["limited-data"].title in told
 

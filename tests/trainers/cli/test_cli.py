@@ -1,4 +1,4 @@
-"""`python -m trainers`."""
+"""`thaw`."""
 
 import json
 import subprocess
@@ -33,7 +33,9 @@ LAST = {
 
 
 def test_json_is_one_event_a_line_the_last_one_finished(root):
-    command = "run --data digits --approach hybrid --per-class 5 --seconds 4 --seed 1 --json"
+    command = (
+        "run --data digits --approach hybrid --examples-per-class 5 --seconds 4 --seed 1 --json"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "trainers", *command.split()],
         cwd=root,
@@ -78,7 +80,7 @@ def test_a_run_from_a_terminal_is_kept_like_any_other(toy, capsys):
 
 
 def test_a_comparison_from_a_terminal_is_kept_with_its_runs_as_parts(toy, capsys):
-    command = "compare --data colours --approaches none,simple --trial-seconds 0 --seconds 3 --json"
+    command = "compare --data colours --approaches none,simple --pilot-seconds 0 --seconds 3 --json"
     assert main(command.split()) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (past,), _ = get_store().list_history("terminal")
@@ -98,7 +100,7 @@ def test_a_comparison_from_a_terminal_is_kept_with_its_runs_as_parts(toy, capsys
 
 @pytest.mark.parametrize("as_json", [["--json"], []], ids=["json", "drawn"])
 def test_a_comparison_of_which_no_run_ends_is_cancelled_and_exit_1(as_json, toy, capsys):
-    command = "compare --data one_class --approaches transfer --trial-seconds 0"
+    command = "compare --data one_class --approaches transfer --pilot-seconds 0"
     assert main([*command.split(), *as_json]) == 1
     told = capsys.readouterr()
     assert "needs at least two" in told.out + told.err
@@ -121,7 +123,10 @@ def test_data_that_cannot_be_learned_from_is_said_and_exit_1(as_json, toy, capsy
         (["--data", "digits", "--approach", "tranfer"], "Did you mean 'transfer'?"),
         (["--data", "digits", "--approach", "transfer", "--backbone", "minilm"], "reads text"),
         (["--data", "digits", "--approach", "transfer", "--seconds", "0"], "budget"),
-        (["--data", "digits", "--approach", "transfer", "--per-class", "0"], "Give 1 or more"),
+        (
+            ["--data", "digits", "--approach", "transfer", "--examples-per-class", "0"],
+            "Give 1 or more",
+        ),
     ],
     ids=["data", "approach", "backbone", "seconds", "per-class"],
 )
@@ -157,7 +162,7 @@ def test_lists_and_wrong_options_do_not_wait_for_torch(root):
 
 
 def test_a_plan_from_a_file_repeats_the_run(toy, tmp_path, capsys):
-    asked = "run --data colours --approach transfer --per-class 6 --seconds 5 --json"
+    asked = "run --data colours --approach transfer --examples-per-class 6 --seconds 5 --json"
     assert main(asked.split()) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
     file = tmp_path / "plan.json"
@@ -195,7 +200,7 @@ def test_the_list_says_what_is_here_and_how_large_the_rest_is(tmp_path, monkeypa
 
 @pytest.mark.parametrize("as_json", [["--json"], []], ids=["json", "drawn"])
 def test_curves_end_with_what_more_data_would_bring(as_json, toy, capsys):
-    command = "curve --data colours --seconds 4 --approaches transfer,none --per-class 20"
+    command = "curve --data colours --seconds 4 --approaches transfer,none --examples-per-class 20"
     assert main([*command.split(), *as_json]) == 0
     out = capsys.readouterr().out
     if as_json:
@@ -212,7 +217,7 @@ def test_curves_end_with_what_more_data_would_bring(as_json, toy, capsys):
     [
         ("--approaches nun", 2, "No approach 'nun'"),
         ("--seconds -1", 2, "The budget is -1"),
-        ("--per-class 2", 1, "add examples"),
+        ("--examples-per-class 2", 1, "add examples"),
     ],
 )
 def test_curves_that_cannot_be_drawn_say_why(wrong, code, word, toy, capsys):

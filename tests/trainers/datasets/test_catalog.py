@@ -645,7 +645,7 @@ def test_closing_it_keeps_nothing(publisher, monkeypatch):
 @every_row
 def test_what_is_not_here_is_said_with_how_to_get_it_and_its_size(row):
     assert not catalog.is_downloaded(row.key)
-    command = f"{catalog.format_size(row.download_bytes)}: python -m trainers fetch {row.key}$"
+    command = f"{catalog.format_size(row.download_bytes)}: thaw download {row.key}$"
     with pytest.raises(UnknownKey) as caught:
         datasets.get_dataset(row.key)
     assert re.search(command, str(caught.value))
@@ -680,14 +680,14 @@ def test_a_downloaded_one_can_be_deleted_and_runs_on_it_still_be_read(
     publisher, monkeypatch, capsys
 ):
     SERVED["emotion"](publisher, monkeypatch)
-    assert main(["forget", "emotion"]) == 2
-    assert "python -m trainers fetch emotion" in capsys.readouterr().err
+    assert main(["delete-data", "emotion", "--yes"]) == 2
+    assert "thaw download emotion" in capsys.readouterr().err
     list(catalog.download("emotion"))
-    assert main(["samples"]) == 0
+    assert main(["datasets"]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("emotion"))
     assert "downloaded" in line
     plan = Plan(data="emotion", approach="simple")
-    assert main(["forget", "emotion"]) == 0
+    assert main(["delete-data", "emotion", "--yes"]) == 0
     assert not list(catalog.dataset_dir("emotion").glob("*.bin"))
     assert not catalog.is_downloaded("emotion")
     assert "emotion" not in [sample.key for sample in datasets.list_available()]

@@ -666,10 +666,19 @@ def test_an_export_that_is_stopped_leaves_nothing(trusting):
 def test_the_terminal_packs_the_newest_run(trusting, tmp_path, capsys):
     assert main(["export", "last", "--to", str(tmp_path / "model.zip")]) == 2
     assert "No run was finished" in capsys.readouterr().err
-    run_ = ["--data", "digits", "--approach", "simple", "--per-class", "3", "--seconds", "3"]
+    run_ = [
+        "--data",
+        "digits",
+        "--approach",
+        "simple",
+        "--examples-per-class",
+        "3",
+        "--seconds",
+        "3",
+    ]
     assert main(["run", *run_]) == 0
-    (told,) = [line for line in capsys.readouterr().out.splitlines() if "Take it away" in line]
-    assert main([*told.split()[6:8], "--to", str(tmp_path / "model.zip")]) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "thaw export" in line]
+    assert main([*told.partition("thaw ")[2].split()[:2], "--to", str(tmp_path / "model.zip")]) == 0
     assert main(["export", "last", "--to", str(tmp_path / "again.zip")]) == 0
     assert zipfile.is_zipfile(tmp_path / "model.zip")
     assert zipfile.is_zipfile(tmp_path / "again.zip")

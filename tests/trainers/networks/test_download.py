@@ -273,7 +273,7 @@ def test_the_terminal_says_it_in_a_line_and_soon(root, homes):
         port = server.getsockname()[1]
         began = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "trainers", "fetch", "e5_small"],
+            [sys.executable, "-m", "trainers", "download", "e5_small"],
             cwd=root,
             env=os.environ | {"HF_ENDPOINT": f"http://127.0.0.1:{port}"},
             capture_output=True,
@@ -439,7 +439,7 @@ def test_a_job_that_is_stopped_ends_its_child_and_leaves_nothing(how, publisher,
     stream = run_download(Download(key=TINY), should_stop=stopped.is_set)
     next(event for event in stream if left_over(homes))  # in the middle of a file
     # The browser's and the app's processes may be others of this session.
-    (child,) = (one for one in psutil.Process().children() if "fetch" in one.cmdline())
+    (child,) = (one for one in psutil.Process().children() if "download" in one.cmdline())
     if how == "stop":
         stopped.set()
         with pytest.raises(DownloadError, match="stopped"):
@@ -479,9 +479,9 @@ def test_an_unknown_key_starts_nothing(monkeypatch):
 
 def test_the_terminal_brings_one_and_says_so(publisher, tiny_bert, capsys):
     hub.publish(publisher, "tiny/bert", tiny_bert)
-    assert main(["fetch", TINY]) == 0
+    assert main(["download", TINY]) == 0
     assert capsys.readouterr().out == f"{TINY} is here.\n"
-    assert main(["fetch", "nothing"]) == 2
+    assert main(["download", "nothing"]) == 2
 
 
 def test_a_light_process_can_ask_and_a_proxy_is_used(root, homes):

@@ -189,9 +189,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused(key):
 @pytest.mark.parametrize("approach", ["none", "transfer", "fine_tune", "hybrid", "scratch"])
 def test_a_run_downloads_nothing_and_says_how_to(approach):
     for key, data in (("resnet18", "digits"), ("hf:org/name", "messages")):
-        with pytest.raises(
-            BackboneNotDownloaded, match=rf"python -m trainers fetch {key}\. Or use"
-        ):
+        with pytest.raises(BackboneNotDownloaded, match=rf"thaw download {key}\. Or use"):
             next(run(Plan(data=data, approach=approach, backbone=key)))
 
 

@@ -119,7 +119,7 @@ def test_a_trial_that_misled_alone_is_said_and_given_more_time():
     assert "The trial misled: it saw" in told.reason
     assert "only 40 of them" in told.reason
     assert told.next_steps.startswith("Use hybrid here.")
-    assert "--trial-seconds 60" in told.next_steps
+    assert "--pilot-seconds 60" in told.next_steps
 
 
 def test_rules_that_were_as_good_as_the_best_did_not_mislead():

@@ -311,15 +311,15 @@ def test_who_asks_while_it_is_loaded_waits_and_loads_nothing_twice(toy, monkeypa
 
 
 def test_a_terminal_asks_the_last_run(toy, capsys, tmp_path):
-    assert main(["try", "last", "--text", "x"]) == 2
+    assert main(["predict", "last", "--text", "x"]) == 2
     assert "No run was finished" in capsys.readouterr().err
     key = finished("words", "transfer")
     text = "the rose brick cherry rose"
-    assert main(["try", "last", "--text", text]) == 0
+    assert main(["predict", "last", "--text", text]) == 0
     assert capsys.readouterr().out.startswith("red ")
     table, to = tmp_path / "in.csv", tmp_path / "out.csv"
     table.write_text("id,text\n=1+1,the rose brick cherry rose\n2,a sky sea ink sky\n")
-    assert main(["try", key, "--csv", str(table), "--to", str(to), "--precision", "0"]) == 0
+    assert main(["predict", key, "--csv", str(table), "--to", str(to), "--min-accuracy", "0"]) == 0
     head, first, second = to.read_text().splitlines()
     assert head == "id,text,answer,likeliest,sureness"
     assert first.startswith("'=1+1,")
@@ -328,7 +328,7 @@ def test_a_terminal_asks_the_last_run(toy, capsys, tmp_path):
     capsys.readouterr()
     lines = map(" ".join, permutations(["the", "rose", "brick", "cherry"]))
     table.write_text("text\n" + "\n".join(lines) + "\n")
-    assert main(["try", key, "--csv", str(table), "--to", str(to)]) == 0
+    assert main(["predict", key, "--csv", str(table), "--to", str(to)]) == 0
     assert "more often than in its test" in capsys.readouterr().out
 
 
@@ -344,7 +344,7 @@ def test_a_terminal_asks_the_last_run(toy, capsys, tmp_path):
 )
 def test_a_terminal_is_told_what_is_wrong_in_a_line(words, toy, capsys):
     finished("colours", "none")
-    assert main(["try", *words]) == 2
+    assert main(["predict", *words]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 

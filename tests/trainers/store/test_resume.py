@@ -436,21 +436,21 @@ def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
 
 def test_a_terminal_continues_a_run(toy, capsys):
     lost = interrupted()
-    assert main(["continue", lost]) == 0
+    assert main(["resume", lost]) == 0
     told = capsys.readouterr()
     assert "was interrupted, and goes on here" in told.err + told.out
     new = resume.resumed_by(get_store(), lost)
     assert isinstance(stored(new)[-1], RunFinished)
-    assert main(["continue", lost]) == 2
+    assert main(["resume", lost]) == 2
     assert "Run it again" in capsys.readouterr().err
-    assert main(["continue", "no-such-run"]) == 2
-    assert main(["continue", "last"]) == 2
+    assert main(["resume", "no-such-run"]) == 2
+    assert main(["resume", "last"]) == 2
     assert "no such run" in capsys.readouterr().err
 
 
 def test_a_terminal_tells_a_continued_run_as_lines(toy, capsys):
     lost = interrupted()
-    assert main(["continue", lost, "--json"]) == 0
+    assert main(["resume", lost, "--json"]) == 0
     kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
     assert (kinds[0], kinds[-1]) == ("started", "finished")
     assert kinds.count("continued") == 1

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.support import toys
-from trainers.cli.compare import _race
+from trainers.cli.views import draw_comparison
 from trainers.data_checks.answers import Answer
 from trainers.datasets import uploads
 from trainers.evaluation.verdict import judge
@@ -210,11 +210,13 @@ def test_a_terminal_says_what_misled_and_what_to_do_only_where_the_advice_was_wr
     judged_badly(monkeypatch, transfer=300, hybrid=380)
     given = {"data_volume": "limited", "specificity": "common"}
     job = comparison(article_advice="", answers=given, approaches=("transfer",))
-    wrong = _race(run_lanes(job, should_stop=never))
+    wrong = draw_comparison(run_lanes(job, should_stop=never))
     told = capsys.readouterr().out
     assert all(f"\n  - {line}\n" in told for line in wrong.diagnosis_text.splitlines())
     assert "What to do:\n  - Use hybrid here.\n" in told
-    _race(run_lanes(comparison(article_advice="hybrid", approaches=("hybrid",)), should_stop=never))
+    draw_comparison(
+        run_lanes(comparison(article_advice="hybrid", approaches=("hybrid",)), should_stop=never)
+    )
     told = capsys.readouterr().out
     assert "the advice was right" in told
     assert "What to do" not in told

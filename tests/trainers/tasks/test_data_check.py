@@ -1,4 +1,4 @@
-"""A checkup, and `python -m trainers advise`: one look at the data, from worker and terminal."""
+"""A checkup, and `thaw advise`: one look at the data, from worker and terminal."""
 
 import json
 import subprocess

@@ -198,19 +198,19 @@ def test_it_can_be_stopped(toy):
 
 
 def test_from_a_terminal(toy, capsys):
-    assert main(["forgot", "last"]) == 2
+    assert main(["forgetting", "last"]) == 2
     assert "No run was finished in this terminal" in capsys.readouterr().err
-    assert main(["forgot", "nobody"]) == 2
+    assert main(["forgetting", "nobody"]) == 2
     assert "no such run" in capsys.readouterr().err
     finished("colours", "hybrid", visitor="terminal")
-    assert main(["forgot", "last"]) == 0
+    assert main(["forgetting", "last"]) == 0
     said = capsys.readouterr().out
     assert "before" in said
     assert "right before" in said
-    assert main(["forgot", "last", "--json"]) == 0
+    assert main(["forgetting", "last", "--json"]) == 0
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["type"] == "done"
     assert last["found"]["words"] in said
     finished("colours", "none", visitor="terminal")
-    assert main(["forgot", "last"]) == 1
+    assert main(["forgetting", "last"]) == 1
     assert "nothing to forget" in capsys.readouterr().err

@@ -253,7 +253,7 @@ def test_cancel_is_heard_or_ends_the_process_and_leaves_the_node_free(
 def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
     plan = Plan(data="messages", approach="transfer", backbone="e5_small", seconds=5)
     (failed,) = of(JobFailed, performed(fleet, plan))
-    assert "python -m trainers fetch e5_small" in failed.text
+    assert "thaw download e5_small" in failed.text
 
 
 def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, home):

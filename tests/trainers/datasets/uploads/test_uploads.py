@@ -1091,7 +1091,7 @@ def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
     assert "ham: 5 to learn from, 1 to test" in told.err
     run = get_store().list_runs("terminal")[0].id
     assert (run_dir(run) / "words.json").exists()
-    assert main(["forget", last["data"]]) == 0
+    assert main(["delete-data", last["data", "--yes"]]) == 0
     assert not run_dir(run).exists(), "the words of the table are in it"
     assert main(["run", "--data", last["data"], "--approach", "simple"]) == 1
     assert "deleted" in capsys.readouterr().err
