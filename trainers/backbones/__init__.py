@@ -294,7 +294,7 @@ def format_table() -> str:
         "|---|---|---|---|---|",
     ]
     rows += [
-        f"| `{row.key}` | {row.size} | {row.parameters / 1e6:.1f} M | {row.good_for} "
+        f"| `{row.key}` | {row.download_size} | {row.parameters / 1e6:.1f} M | {row.good_for} "
         f"| {row.licence} |"
         for row in BACKBONES.values()
     ]

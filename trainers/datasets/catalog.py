@@ -233,7 +233,7 @@ def to_markdown() -> str:
     """The data sets as a Markdown table, for the README."""
     rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
     rows += [
-        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.about} {row.classes} classes "
+        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.description} {row.classes} classes "
         f"| {row.source} | {row.licence} |"
         for row in CATALOG.values()
     ]

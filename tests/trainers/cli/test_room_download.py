@@ -3,8 +3,8 @@
 import pytest
 
 from trainers import backbones
-from trainers.cli.main import main
 from trainers.cli import room_download
+from trainers.cli.main import main
 from trainers.events import JobDone, Progress
 from trainers.networks.download import DownloadError
 
