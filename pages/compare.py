@@ -36,7 +36,7 @@ from trainers.events import (
     RunFinished,
     Stage,
 )
-from trainers.jobs import PLAN_FIELDS, LearningCurve
+from trainers.jobs import PLAN_SETTINGS, LearningCurve
 from trainers.reports.sentences import format_count
 from trainers.store import CANCELLED, FINISHED, Run, RunNotFound, get_store
 
@@ -368,7 +368,7 @@ def draw_learning_curves(job: Run) -> None:
 
 
 def build_curve_job(job: Run) -> LearningCurve:
-    settings = {name: getattr(job.plan, name) for name in (*PLAN_FIELDS, "mends")}
+    settings = {name: getattr(job.plan, name) for name in PLAN_SETTINGS}
     took = sum(
         run["seconds"] for run in job.result["runs"] if run["approach"] in LearningCurve.approaches
     )

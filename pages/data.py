@@ -470,13 +470,13 @@ def draw_check_result(sample: Dataset, check: Run) -> None:
         st.success("Nothing is wrong that Thaw can see.", icon=":material/check_circle:")
     for finding in findings:
         with st.container(border=True, gap="xsmall"):
-            st.markdown(f"{SEVERITY_ICONS[finding.weight]} **{escape_markdown(finding.title)}**")
+            st.markdown(f"{SEVERITY_ICONS[finding.severity]} **{escape_markdown(finding.title)}**")
             st.markdown(escape_markdown(finding.effect))
-            if finding.mend and isinstance(sample, StoredDataset):
+            if finding.fix and isinstance(sample, StoredDataset):
                 st.toggle(
-                    escape_markdown(finding.mend.title), key=f"mend-{sample.key}-{finding.key}"
+                    escape_markdown(finding.fix.title), key=f"mend-{sample.key}-{finding.key}"
                 )
-            if finding.shown or finding.names:
+            if finding.examples or finding.names:
                 with st.expander("Show me"):
                     draw_finding_details(finding)
     for remark in remarks:
@@ -489,7 +489,7 @@ def draw_check_result(sample: Dataset, check: Run) -> None:
 
 def draw_finding_details(finding: Finding) -> None:
     cards: list[ExampleCard] = [
-        {"example": one.example, "label": one.label, "note": one.note} for one in finding.shown
+        {"example": one.example, "label": one.label, "note": one.note} for one in finding.examples
     ]
     if cards:
         draw_example_cards(

@@ -179,9 +179,13 @@ def draw_exercises() -> None:
 
 def describe_settings(settings: RoomSettings) -> str:
     """What is run, in a line of Markdown."""
-    many = "all examples" if settings.per_class is None else f"{settings.per_class} of each class"
+    many = (
+        "all examples"
+        if settings.examples_per_class is None
+        else f"{settings.examples_per_class} of each class"
+    )
     named = ", ".join(APPROACHES[key].title for key in settings.approaches)
-    free = [CHANGEABLE_SETTINGS[key].lower() for key in settings.may_change]
+    free = [CHANGEABLE_SETTINGS[key].lower() for key in settings.changeable]
     words = f"{format_data_title(settings.data)}; {many}; {tell.format_duration(settings.seconds)}. {named}."
     return f"{words} People choose: {', '.join(free)}." if free else words
 
@@ -189,14 +193,14 @@ def describe_settings(settings: RoomSettings) -> str:
 def list_own_runs(exercise: Exercise) -> list[BoardRow]:
     """This visitor's own finished runs of an exercise, as a board would show them."""
     return [
-        BoardRow("you", run.plan.approach, run.plan.data, run.plan.per_class, run.state,
+        BoardRow("you", run.plan.approach, run.plan.data, run.plan.examples_per_class, run.state,
              run.result["test_accuracy"], run.result["test_accuracy_low"],
              run.result["test_accuracy_high"], run.result["seconds"], True,
              run.plan.seed, run.plan.seconds, run.plan.backbone)
         for run in get_store().list_runs(current_visitor(), limit=100)
         if run.state == FINISHED and run.plan.data == exercise.data
         and run.plan.approach in exercise.approaches and run.plan.seconds == exercise.seconds
-        and (run.plan.per_class == exercise.examples_per_class or "per_class" in exercise.adjustable)
+        and (run.plan.examples_per_class == exercise.examples_per_class or "per_class" in exercise.adjustable)
     ]  # fmt: skip
 
 
@@ -244,21 +248,21 @@ def draw_settings_form(now: RoomSettings, key: str) -> RoomSettings | None:
             "Examples of each class to learn from",
             1,
             most,
-            min(most, now.per_class or most),
+            min(most, now.examples_per_class or most),
             key=f"{key}-per-class-{data}",
         )
     may_change = st.pills(
         "People may change",
         list(CHANGEABLE_SETTINGS),
         selection_mode="multi",
-        default=now.may_change,
+        default=now.changeable,
         format_func=CHANGEABLE_SETTINGS.__getitem__,
         help="Everything else is locked: a run with other settings is not started.",
         key=f"{key}-may-change",
     )
     draws = st.checkbox(
         "Everybody learns from other examples of the same data",
-        now.draws,
+        now.seed_per_person,
         help="Each person gets a draw (seed) of their own, so that the board shows how much of a "
         "score is luck. Without it the same settings give everybody the same score.",
         key=f"{key}-draws",
@@ -281,10 +285,10 @@ def draw_settings_form(now: RoomSettings, key: str) -> RoomSettings | None:
             data=data,
             approaches=tuple(approaches),
             seconds=seconds,
-            per_class=per_class,
+            examples_per_class=per_class,
             backbone=backbone,
-            may_change=tuple(may_change),
-            draws=draws,
+            changeable=tuple(may_change),
+            seed_per_person=draws,
             exercise=now.exercise if data == now.data else "",
         )
     except BadPlan as error:
@@ -442,7 +446,7 @@ def draw_room_debrief(room: Room) -> None:
     about = EXERCISES.get(room.settings.exercise)
     compare = about.comparison if about else "approach"
     lines = get_rooms().read_board(room.code, current_visitor())
-    if not room.settings.draws and not room.settings.allows_change("expert"):
+    if not room.settings.seed_per_person and not room.settings.allows_change("expert"):
         st.caption(
             "Everybody learns from the same examples here (one draw), so runs of one approach "
             "nearly repeat each other: how much is luck cannot be judged."

@@ -271,7 +271,7 @@ def choose_fixes(sample: datasets.Dataset) -> tuple[str, ...]:
     if not found:
         return ()
     findings = [Finding.from_json(one) for one in found["findings"]]
-    titles = {one.key: f"{one.mend.title}: {one.title}" for one in findings if one.mend}
+    titles = {one.key: f"{one.fix.title}: {one.title}" for one in findings if one.fix}
     if not titles:
         return ()
     named = st.query_params.get("mends", "").split(",")

@@ -1,87 +1,92 @@
-"""What happens in a run: frozen dataclasses of plain numbers and text, JSON both ways.
+"""What happens in a run: frozen dataclasses of plain numbers and text, stored as JSON.
 
-`seconds` is wall time since the run's clock started: data and model in memory, imports done.
-Accuracies are shares, 0..1. Classes and examples are numbered from 0.
+`seconds` is wall time since the run's clock started, which is when data and model are in memory.
+Accuracies are between 0 and 1. Classes and examples are numbered from 0.
 """
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, Union
+
+from pydantic import Field
+
+from trainers.system.records import JsonRecord, adapter_of, stored_as
+
+
+def _tag(name: str) -> Any:
+    """Return the field that says which kind of event this is. Stored events hold it: never rename
+    a tag."""
+    return field(default=name, kw_only=True)
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(JsonRecord):
     """A fact about a run."""
 
-    kinds: ClassVar[dict[str, type["Event"]]] = {}
-    tag: ClassVar[str]  # what stored events say of their kind: never rename one
-
-    def __init_subclass__(cls, tag: str) -> None:
-        cls.tag = tag
-        Event.kinds[tag] = cls
-
-    def as_json(self) -> dict[str, Any]:
-        return {"type": self.tag, **asdict(self)}
+    type: ClassVar[str]
 
 
-def from_json(data: dict[str, Any]) -> Event:
-    """The event that `as_json` made `data` of; fields of a newer version are passed over."""
-    kind = Event.kinds[data["type"]]
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in data.items() if name in known})
+# --- runs ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class RunStarted(Event, tag="started"):
+class RunStarted(Event):
+    type: Literal["started"] = _tag("started")
     approach: str
     data: str
     backbone: str
     modality: str
     classes: list[str]
-    train_examples: int  # that learn
-    validation_examples: int  # held out of the training data to see when to stop
+    train_examples: int
+    validation_examples: int  # taken from the training data to decide when to stop
     test_examples: int
     parameters: int
     budget_seconds: float
-    setup_seconds: float  # reading data and weights: not part of the budget
-    device: str  # "cpu", "cuda" or "mps"
-    # Foretold by trainers/training/estimate.py before anything learns; None: cannot be told.
-    estimated_seconds: float | None = None  # of the run's clock, unless it stops improving
-    estimated_memory_bytes: int | None = None  # as Finished.peak_memory_bytes counts
+    setup_seconds: float  # reading data and weights; not part of the budget
+    device: Annotated[str, stored_as("machine")]  # "cpu", "cuda" or "mps"
+    # By trainers/training/estimate.py, before training. None: no estimate.
+    estimated_seconds: Annotated[float | None, stored_as("predicted_seconds")] = None
+    estimated_memory_bytes: Annotated[int | None, stored_as("predicted_memory_bytes")] = None
 
 
 @dataclass(frozen=True)
-class Notice(Event, tag="notice"):
-    """Something the visitor should know: a subsample, a missing class. `limits`: whether it takes
-    something from what the model can do, so that its card and report should say it as well."""
+class Notice(Event):
+    """Something the visitor should know, such as a subsample or a missing class."""
 
+    type: Literal["notice"] = _tag("notice")
     text: str
     seconds: float
-    is_limitation: bool = True
+    # Whether it limits what the model can do, so that the model card must say it too.
+    is_limitation: Annotated[bool, stored_as("limits")] = True
 
 
 @dataclass(frozen=True)
-class RunResumed(Notice, tag="continued"):
-    """An interrupted run goes on from here: see trainers/store/resume.py. What stands before this was
-    told by that run, and its clock goes on where it stopped."""
+class RunResumed(Notice):
+    """An interrupted run is resumed here; see trainers/store/resume.py.
 
-    is_limitation: bool = False
+    The events before this one are copies of the interrupted run's, and the clock continues.
+    """
+
+    type: Literal["continued"] = _tag("continued")
+    is_limitation: Annotated[bool, stored_as("limits")] = False
     phase: int = 0  # from 0
     step: int = 0
 
 
 @dataclass(frozen=True)
-class Stage(Event, tag="stage"):
+class Stage(Event):
     """What is happening now, in words."""
 
+    type: Literal["stage"] = _tag("stage")
     key: str  # "features", "phase", "test"
     text: str
     seconds: float
 
 
 @dataclass(frozen=True)
-class Progress(Event, tag="progress"):
+class Progress(Event):
     """How far the present stage is."""
 
+    type: Literal["progress"] = _tag("progress")
     done: int
     total: int
     seconds: float
@@ -89,42 +94,49 @@ class Progress(Event, tag="progress"):
 
 
 @dataclass(frozen=True)
-class Baseline(Event, tag="baseline"):
-    """What the pre-trained model can do without any training: on the validation examples, or on
-    the test where nothing is trained and so nothing can be fitted to it."""
+class Baseline(Event):
+    """How accurate the pre-trained model is without any training, on the validation examples.
 
+    An untrained run has it on the test examples, because nothing could be fitted to them.
+    """
+
+    type: Literal["baseline"] = _tag("baseline")
     method: str  # in words
     accuracy: float
     seconds: float
 
 
 @dataclass(frozen=True)
-class WatchedExamples(Event, tag="watched"):
-    """Examples of the validation split to watch: what they are, and the right answer of each."""
+class WatchedExamples(Event):
+    """Validation examples that the page shows while the model learns, with their labels."""
 
-    indices: list[int]
+    type: Literal["watched"] = _tag("watched")
+    indices: Annotated[list[int], stored_as("items")]  # into the training data
     inputs: list[str]  # the text, or a PNG as a data: URI
     labels: list[int]
-    # The examples on the map, in its order: numbers into the training data, as `items` are.
-    map_indices: list[int] = field(default_factory=list)
+    # The examples on the map, in its order: indices into the training data.
+    map_indices: Annotated[list[int], stored_as("mapped")] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class PhaseStarted(Event, tag="phase_started"):
-    """One stretch of training with one set of learning parts."""
+class PhaseStarted(Event):
+    """A stretch of training with one set of trainable parameters begins."""
 
+    type: Literal["phase_started"] = _tag("phase_started")
     phase: int  # from 0
     title: str
-    blocks: list[dict]  # from input to answer: {"name", "parameters", "learnable"}
-    trainable_parameters: int
+    # From input to output: {"name", "parameters", "learnable"}.
+    blocks: Annotated[list[dict], stored_as("parts")]
+    trainable_parameters: Annotated[int, stored_as("learnable_parameters")]
     learning_rate: float  # at its peak
     seconds: float
 
 
 @dataclass(frozen=True)
-class PhaseScheduled(Event, tag="paced"):
-    """The loop has timed its first steps and set how many there will be."""
+class PhaseScheduled(Event):
+    """The loop has timed its first steps and decided how many there will be."""
 
+    type: Literal["paced"] = _tag("paced")
     phase: int
     steps: int
     steps_per_epoch: int
@@ -133,246 +145,270 @@ class PhaseScheduled(Event, tag="paced"):
 
 
 @dataclass(frozen=True)
-class Step(Event, tag="step"):
+class Step(Event):
+    type: Literal["step"] = _tag("step")
     phase: int
     step: int  # from 1
-    epoch: float  # passes over the training data, done in this phase
+    epoch: float  # in this phase
     loss: float  # of this batch
     seconds: float
 
 
 @dataclass(frozen=True)
-class ValidationDone(Event, tag="validated"):
-    """The validation split was looked at: before the first step of a phase, and along the way."""
+class ValidationDone(Event):
+    """The model was evaluated on the validation set: before a phase's first step, and during it."""
 
+    type: Literal["validated"] = _tag("validated")
     phase: int
     step: int
     epoch: float
     accuracy: float
     loss: float
-    is_best: bool  # the best so far: these weights are kept
-    train_accuracy: float | None  # over the batches since the last look; None before the first
+    is_best: Annotated[bool, stored_as("best")]  # the best so far: its weights are kept
+    train_accuracy: float | None  # over the batches since the last evaluation; None at the first
     train_loss: float | None
-    watched_predictions: list[int]  # answer to each watched example
-    confidence: list[float]  # its probability, 0..1
-    map_points: list[list[float]]  # 2-D place of each mapped example; [] where nothing moved
-    map_labels: list[int]  # the right class of each point
-    map_predictions: list[int]  # the class the model gives it
+    watched_predictions: Annotated[list[int], stored_as("watched")]
+    confidence: Annotated[list[float], stored_as("sureness")]  # of these predictions, 0..1
+    map_points: Annotated[list[list[float]], stored_as("points")]  # 2-D; [] if none moved
+    map_labels: Annotated[list[int], stored_as("point_labels")]
+    map_predictions: Annotated[list[int], stored_as("point_answers")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class PhaseDone(Event, tag="phase_done"):
+class PhaseDone(Event):
+    type: Literal["phase_done"] = _tag("phase_done")
     phase: int
     steps: int
     epochs: float
-    # "all steps done" (that the examples are worth), "no longer improves", "time is up", "stopped".
-    stop_reason: str
+    # "all steps done" (as many as help), "no longer improves", "time is up" or "stopped".
+    stop_reason: Annotated[str, stored_as("why")]
     seconds: float
 
     @property
     def has_converged(self) -> bool:
-        """More time would have changed nothing."""
+        """Whether more time would have changed nothing."""
         return self.stop_reason in ("all steps done", "no longer improves")
 
 
 @dataclass(frozen=True)
-class CalibrationDone(Event, tag="calibrated"):
-    """How sure the model is and may be, from examples that it had not learned from: see
-    trainers/evaluation/calibration.py. Not there where nothing was held out."""
+class CalibrationDone(Event):
+    """How well the model's confidence matches its accuracy on examples it has not learned from.
 
-    temperature: float  # its scores are to be divided by it; above 1: it was too sure
-    confidence: list[float]  # calibrated probability of the answer to each check, 0..1
-    correct: list[bool]  # whether that answer was right; 2,000 at most
+    Missing if there was no validation set; see trainers/evaluation/calibration.py.
+    """
+
+    type: Literal["calibrated"] = _tag("calibrated")
+    temperature: float  # divides the scores; above 1: the model was too confident
+    # Of each validation example, at most 2,000: the calibrated confidence, and whether it was right.
+    confidence: Annotated[list[float], stored_as("sureness")]
+    correct: Annotated[list[bool], stored_as("right")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class PredictionsRecorded(Event, tag="answered"):
-    """The answer to every test example, in the order of the test split."""
+class PredictionsRecorded(Event):
+    """The predictions for all test examples, in the order of the test split."""
 
-    labels: list[int]  # the right ones
-    predictions: list[int]
-    confidence: list[float]  # probability of the answer, 0..1, as it came; [] where there is none
+    type: Literal["answered"] = _tag("answered")
+    labels: list[int]
+    predictions: Annotated[list[int], stored_as("answers")]
+    confidence: Annotated[list[float], stored_as("sureness")]  # 0..1; [] if there is none
     seconds: float
-    calibrated_confidence: list[float] = field(
+    calibrated_confidence: Annotated[list[float], stored_as("calibrated")] = field(
         default_factory=list
-    )  # the same by the run's temperature
+    )
 
     @property
     def best_confidence(self) -> list[float]:
-        """Probability of the answer as well as it is known, 0..1; [] where there is none."""
+        """The calibrated confidence if there is one, else the model's own; [] without either."""
         return self.calibrated_confidence or self.confidence
 
 
 @dataclass(frozen=True)
-class WeightsCompared(Event, tag="changed"):
-    """How far the weights are from where they started: see trainers/training/weight_change.py."""
+class WeightsCompared(Event):
+    """How far the weights moved from where they started; see trainers/training/weight_change.py."""
 
-    # From input to answer: {"name", "parameters", "learnable" (at the end), "change"}. The last is
-    # a share of the part's size, 0 where it is as it came; None where nothing was there before.
-    blocks: list[dict]
+    type: Literal["changed"] = _tag("changed")
+    # From input to output: {"name", "parameters", "learnable" (at the end), "change"}. `change` is
+    # relative to the size of the block: 0 if it did not move, None if it is new.
+    blocks: Annotated[list[dict], stored_as("parts")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class RunFinished(Event, tag="finished"):
-    """The end: the score on test examples that were looked at once, here."""
+class RunFinished(Event):
+    """The end, with the score on test examples that were used once, here."""
 
+    type: Literal["finished"] = _tag("finished")
     approach: str
     data: str
     backbone: str
     classes: list[str]
     train_examples: int
     test_examples: int
-    test_correct: int
+    test_correct: Annotated[int, stored_as("test_right")]
     test_accuracy: float
     test_accuracy_low: float  # 95 % interval (Wilson)
     test_accuracy_high: float
     macro_f1: float
-    confusion_matrix: list[list[int]]  # rows: the right class; columns: the answer
+    # Rows are the true classes, columns the predicted ones.
+    confusion_matrix: Annotated[list[list[int]], stored_as("confusion")]
     seconds: float
-    trainable_parameters: int
+    trainable_parameters: Annotated[int, stored_as("learnable_parameters")]
     parameters: int
     epochs: float
-    stopped_by_user: bool  # by the visitor, before its end
-    repeat_plan: dict  # the plan that repeats this run exactly, steps named
-    peak_memory_bytes: int = 0  # of the process that trained, or of its graphics card; 0: unknown
-    stored_bytes: int = 0  # of what was learned, as it is kept
+    stopped_by_user: Annotated[bool, stored_as("stopped")]
+    # The plan, as JSON, that repeats this run exactly: with its steps.
+    repeat_plan: Annotated[dict, stored_as("repeat")]
+    peak_memory_bytes: int = 0  # of the training process or of its graphics card; 0: unknown
+    stored_bytes: int = 0  # size of the model file
+
+
+# --- comparisons, learning curves and claims -----------------------------------------------------
 
 
 @dataclass(frozen=True)
-class ComparisonRunStarted(Event, tag="lane_started"):
-    """A comparison begins with its next run."""
+class ComparisonRunStarted(Event):
+    """A comparison begins its next run."""
 
+    type: Literal["lane_started"] = _tag("lane_started")
     approach: str
-    run_id: str  # its id: it tells its own events
-    index: int  # from 0
-    total: int
+    run_id: Annotated[str, stored_as("run")]  # the run has events of its own
+    index: Annotated[int, stored_as("lane")]  # from 0
+    total: Annotated[int, stored_as("lanes")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class ComparisonRunDone(Event, tag="lane_done"):
-    """A run of a comparison is over; whether with a score, it says itself."""
+class ComparisonRunDone(Event):
+    """A run of a comparison is over; its own events say whether it has a score."""
 
+    type: Literal["lane_done"] = _tag("lane_done")
     approach: str
-    run_id: str
+    run_id: Annotated[str, stored_as("run")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class PilotDone(Event, tag="tried"):
-    """A short trial on parts of the training examples is over: see trainers/tasks/pilot.py."""
+class PilotDone(Event):
+    """The pilot run on the training examples is over; see trainers/tasks/pilot.py."""
 
-    correct: dict[str, int]  # approach -> left-out examples that it had right
-    validation_examples: int  # left-out examples
-    article_advice: str  # what the article's rules advise
-    advice: str  # what Thaw advises after the trial
-    summary: str
+    type: Literal["tried"] = _tag("tried")
+    correct: Annotated[dict[str, int], stored_as("right")]  # approach -> examples
+    validation_examples: Annotated[int, stored_as("asked")]
+    article_advice: Annotated[str, stored_as("article")]  # of the article's rules
+    advice: Annotated[str, stored_as("trusted")]  # what Thaw recommends after the pilot run
+    summary: Annotated[str, stored_as("words")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class ComparisonDone(Event, tag="compared"):
-    """The end of a comparison: see trainers/evaluation/verdict.py for its words."""
+class ComparisonDone(Event):
+    """The end of a comparison; see trainers/evaluation/verdict.py."""
 
-    runs: list[dict]  # the last event of each run that has a score, and "run", its id
-    failures: dict[str, str]  # approach -> why it has none
-    article_advice: str  # by the article's rules; "" where no answer was known
-    advice: str  # what Thaw advises in the end
-    best_approach: str  # of the approaches that can be advised, by test accuracy
-    outcome: str  # of the advice: "right", "wrong", "cannot tell", or "" where there was none
+    type: Literal["compared"] = _tag("compared")
+    runs: list[dict]  # `RunFinished` as JSON of each run with a score, and "run", its id
+    failures: Annotated[dict[str, str], stored_as("failed")]  # approach -> why it has no score
+    article_advice: Annotated[str, stored_as("advised_article")]  # "": no answer was known
+    advice: Annotated[str, stored_as("advised")]  # what Thaw recommends in the end
+    best_approach: Annotated[str, stored_as("best")]  # by test accuracy, of those it can recommend
+    outcome: str  # of the advice: "right", "wrong", "cannot tell"; "" if there was none
     verdict: str  # in words
-    differences_to_advice: dict[
-        str, dict
-    ]  # approach -> the paired difference, see trainers.evaluation.metrics
-    detectable_difference: (
-        float  # differences below this share cannot be seen with so many test examples
-    )
+    # approach -> its paired difference to the recommended one: trainers/evaluation/metrics.py.
+    differences_to_advice: Annotated[dict[str, dict], stored_as("against_advised")]
+    # With so few test examples, smaller differences in accuracy cannot be detected.
+    detectable_difference: Annotated[float, stored_as("visible")]
     seconds: float
-    required_test_size: int | None = (
-        None  # test examples, about, that would settle what cannot be told
-    )
-    answers: dict[str, str] = field(default_factory=dict)  # that the article's rules went by
-    answers_source: str = ""  # "visitor": they gave them; "data": measured; "": not known
-    measured_answers: dict[str, dict] = field(
+    # About how many test examples would settle what cannot be told now.
+    required_test_size: Annotated[int | None, stored_as("settled_at")] = None
+    answers: dict[str, str] = field(default_factory=dict)  # to the guide; the rules used them
+    # "visitor": they answered; "data": measured; "": not known.
+    answers_source: Annotated[str, stored_as("answers_from")] = ""
+    # question -> {"answer", "says"}
+    measured_answers: Annotated[dict[str, dict], stored_as("measured")] = field(
         default_factory=dict
-    )  # question -> {"answer", "says"}
-    article_outcome: str = ""  # as `outcome`, of what the article's rules alone advised
-    diagnosis: dict = field(default_factory=dict)  # which answer or rule was wrong: guide/misled.py
-    diagnosis_text: str = (
-        ""  # the same in words, a line for each thing: trainers/reports/wrong_advice.py
     )
-    next_steps: str = ""  # likewise; "" where no advice was wrong
+    article_outcome: Annotated[str, stored_as("outcome_article")] = ""  # like `outcome`
+    # Which answer or rule was wrong (guide/misled.py), and the same in words, one per line.
+    diagnosis: Annotated[dict, stored_as("misled")] = field(default_factory=dict)
+    diagnosis_text: Annotated[str, stored_as("why_wrong")] = ""
+    next_steps: Annotated[str, stored_as("to_do")] = ""  # likewise; "" if no advice was wrong
 
 
 @dataclass(frozen=True)
-class CurvePoint(Event, tag="point"):
+class CurvePoint(Event):
     """One run of a learning curve."""
 
+    type: Literal["point"] = _tag("point")
     approach: str
-    examples_per_class: int  # examples of each class that it was given; the mean, where they differ
-    draw: int  # from 0: which choice of examples
-    correct: int  # in the test, the same for all points
-    test_examples: int
-    low: float  # 95 % interval of the share (Wilson)
+    # The mean, if the classes have different numbers of examples.
+    examples_per_class: Annotated[int, stored_as("per_class")]
+    draw: int  # from 0: which random choice of examples
+    correct: Annotated[int, stored_as("right")]
+    test_examples: Annotated[int, stored_as("tests")]  # the same for all points
+    low: float  # 95 % interval of the accuracy (Wilson)
     high: float
     seconds: float  # that this run took, on its own clock
-    budget_seconds: float  # that it had, as every approach had at this size
-    used_all_examples: bool  # there was time to learn from every example
-    has_converged: bool  # more time would have changed nothing
+    budget_seconds: float  # the same for every approach at this size
+    used_all_examples: Annotated[bool, stored_as("whole")]  # there was time for all of them
+    has_converged: Annotated[bool, stored_as("settled")]  # more time would have changed nothing
 
 
 @dataclass(frozen=True)
-class LearningCurveDone(Event, tag="curved"):
-    """The end of the learning curves: see trainers/evaluation/extrapolation.py for its words."""
+class LearningCurveDone(Event):
+    """The end of a learning curve; see trainers/evaluation/extrapolation.py."""
 
+    type: Literal["curved"] = _tag("curved")
     points: list[dict]
-    summary: str
-    crossings: list[dict]  # of each pair of approaches
-    extrapolation: list[dict]  # of each approach: what twice the data would bring
+    summary: Annotated[str, stored_as("words")]
+    crossings: Annotated[list[dict], stored_as("crossing")]  # of each pair of approaches
+    # Of each approach: what twice the data would bring.
+    extrapolation: Annotated[list[dict], stored_as("forecast")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class ClaimRunStarted(Event, tag="claim_run_started"):
-    """The test of a claim begins with its next run."""
+class ClaimRunStarted(Event):
+    """The test of a claim begins its next run."""
 
+    type: Literal["claim_run_started"] = _tag("claim_run_started")
     data: str
     approach: str
-    examples_per_class: int
+    examples_per_class: Annotated[int, stored_as("per_class")]
     seed: int
-    index: int  # from 0
+    index: Annotated[int, stored_as("number")]  # from 0
     total: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class ClaimRunDone(Event, tag="claim_run_done"):
+class ClaimRunDone(Event):
     """A run of the test of a claim has its score."""
 
+    type: Literal["claim_run_done"] = _tag("claim_run_done")
     data: str
     approach: str
-    examples_per_class: int
+    examples_per_class: Annotated[int, stored_as("per_class")]
     seed: int
-    index: int
+    index: Annotated[int, stored_as("number")]
     total: int
-    correct: int
-    test_examples: int
+    correct: Annotated[int, stored_as("right")]
+    test_examples: Annotated[int, stored_as("tests")]
     seconds: float
 
 
 @dataclass(frozen=True)
-class ClaimTestDone(Event, tag="judged"):
-    """The end of the test of a claim: see trainers/claims/judge.py."""
+class ClaimTestDone(Event):
+    """The end of the test of a claim; see trainers/claims/judge.py."""
 
+    type: Literal["judged"] = _tag("judged")
     claim: str
     outcome: str  # "holds", "holds partly", "does not hold here" or "cannot tell yet"
-    summary: str  # a sentence, then a line for each thing found
+    summary: Annotated[str, stored_as("words")]  # a sentence, then a line for each finding
     numbers: dict  # "scores" and "found"
-    runs: list[dict]  # what each run left: see trainers.claims.RunResult
-    is_complete: bool  # all runs of the experiment were made
+    runs: list[dict]  # `trainers.claims.RunResult` as JSON
+    is_complete: Annotated[bool, stored_as("whole")]  # all runs of the experiment were made
     budget_seconds: float  # for all runs together
     machine: str
     versions: dict[str, str]
@@ -380,22 +416,55 @@ class ClaimTestDone(Event, tag="judged"):
     seconds: float
 
 
-@dataclass(frozen=True)
-class JobDone(Event, tag="done"):
-    """The end of a job that is no run: see trainers/jobs.py."""
+# --- the end of any job --------------------------------------------------------------------------
 
-    result: dict  # plain values; each kind of job says which
+
+@dataclass(frozen=True)
+class JobDone(Event):
+    """The end of a job that is no run; see trainers/jobs.py."""
+
+    type: Literal["done"] = _tag("done")
+    result: Annotated[dict, stored_as("found")]  # plain values; each kind of job has its own
     seconds: float
 
 
 @dataclass(frozen=True)
-class JobFailed(Event, tag="failed"):
+class JobFailed(Event):
     """The run ended without a score, or the job without a result."""
 
+    type: Literal["failed"] = _tag("failed")
     text: str  # what was asked, what is wrong, what to do next
     seconds: float
 
 
 @dataclass(frozen=True)
-class JobCancelled(Event, tag="cancelled"):
+class JobCancelled(Event):
+    type: Literal["cancelled"] = _tag("cancelled")
     seconds: float
+
+
+# --- reading them --------------------------------------------------------------------------------
+
+
+def _kinds(base: type[Event]) -> dict[str, type[Event]]:
+    kinds = {}
+    for kind in base.__subclasses__():
+        kinds |= {kind.type: kind} | _kinds(kind)
+    return kinds
+
+
+KINDS = _kinds(Event)  # by tag
+AnyEvent = Annotated[Union[tuple(KINDS.values())], Field(discriminator="type")]
+
+
+def from_json(data: dict[str, Any]) -> Event:
+    """Return the event that `as_json` turned into `data`; fields of newer versions are ignored.
+
+    Raises `pydantic.ValidationError`.
+    """
+    return adapter_of(AnyEvent).validate_python(data)
+
+
+def from_json_text(text: str | bytes) -> Event:
+    """Return the event stored as the JSON `text`."""
+    return adapter_of(AnyEvent).validate_json(text)

@@ -1,172 +1,150 @@
-"""What workers do: runs, and beside them reading data, looking it over, and downloads.
+"""What workers do: runs and, beside them, imports, checks, downloads and the like.
 
-A job is a frozen dataclass of plain values, JSON both ways, and a generator of events that
-executes it: `runner(job, *, stop, folder)`. The last event of a run is `Finished`, of a comparison
-`Compared`, of learning curves `Curved`, of any other job `Done`.
+A job is a frozen dataclass of plain values, stored as JSON. Its runner, a generator of events, is
+called as `runner(job, should_stop=…, folder=…)`. The last event of a run is `RunFinished`, of a
+comparison `ComparisonDone`, of a learning curve `LearningCurveDone`, of a claim test
+`ClaimTestDone`, of any other job `JobDone`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from trainers.events import Event
 from trainers.plan import BadPlan, Plan
+from trainers.system.records import JsonRecord, stored_as
 from trainers.system.registry import look_up
 
 Runner = Callable[..., Iterator[Event]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Job:
-    """Fields as JSON; those of a newer version are passed over."""
+class ImportData(JsonRecord):
+    """Import a visitor's own data. `JobDone.result` is {"data": "own-…"}."""
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Any:
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportData(_Job):
-    """Data of a visitor's own, read from where it was put. `Done.found` is {"data": "own-…"}."""
-
-    path: str  # a folder or file that Thaw made under its home, never a visitor's text
+    path: str  # a folder or file that Thaw made in its data folder, never a visitor's text
     title: str
     visitor: str
     text_column: str | None = None
     label_column: str | None = None
-    group_column: str | None = None  # among which scores are compared
-    replaced_data: str = ""  # data read from the same files before: deleted once this is there
+    group_column: str | None = None  # scores are compared between these groups
+    # The data imported from the same files before; deleted once the new import is complete.
+    replaced_data: Annotated[str, stored_as("replaces")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataCheck(_Job):
-    """A data set looked over: is it fit, and what are the answers to the guide's questions?
-    `Done.found` is {"findings": […], "checked": […], "answers": {…}, "evidence": {…},
-    "facts": {…}}."""
+class DataCheck(JsonRecord):
+    """Check a data set for problems and answer the guide's questions from it.
+
+    `JobDone.result` is {"findings": […], "checked": […], "answers": {…}, "evidence": {…},
+    "facts": {…}}.
+    """
 
     data: str
-    seconds: float = 60  # the budget that a run would have
-    backbone: str = ""  # that a run would use: its speed is timed. "": the bundled one
+    seconds: float = 60  # the budget of a later run
+    backbone: str = ""  # of a later run: its speed is timed. "": the bundled one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Download(_Job):
-    """A backbone or a data set, downloaded. `Done.found` is {}."""
+class Download(JsonRecord):
+    """Download a backbone or a data set. `JobDone.result` is {}."""
 
     key: str  # in trainers.backbones or in trainers.datasets
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(_Job):
-    """Several approaches on the same split, with the same backbone and budget each. The last event
-    is `Compared`."""
+class _RunsOfApproaches(JsonRecord):
+    """Runs of several approaches with the same settings."""
 
     data: str
     visitor: str
-    approaches: tuple[str, ...] = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
+    approaches: tuple[str, ...]
     backbone: str = ""
-    examples_per_class: int | None = None
-    seconds: float = 30  # of each run
+    examples_per_class: Annotated[int | None, stored_as("per_class")] = None  # None: all
+    seconds: float = 30
     seed: int = 0
-    trainable: str = "auto"
-    fixes: tuple[str, ...] = ()
-    pilot_seconds: float = 20  # of the trial on the training examples, before the runs; 0: none
-    answers: dict[str, str] = field(default_factory=dict)  # given in the guide; {}: the data's
-    article_advice: str = ""  # by the article's rules; "": from the answers
-    advice: str = ""  # what Thaw advises in the end; "": what the trial says, else the same
+    trainable: Annotated[str, stored_as("what_learns")] = "auto"
+    fixes: Annotated[tuple[str, ...], stored_as("mends")] = ()
 
     def __post_init__(self) -> None:
-        # Lists, where it comes out of JSON.
-        object.__setattr__(self, "approaches", tuple(self.approaches))
-        object.__setattr__(self, "mends", tuple(self.fixes))
-
-    def make_plans(self) -> list[Plan]:
-        """Its runs, in order. Raises `BadPlan`."""
-        if not self.approaches:
-            raise BadPlan("A comparison needs at least one approach.")
-        return [
-            Plan(
-                data=self.data,
-                approach=approach,
-                backbone=self.backbone,
-                examples_per_class=self.examples_per_class,
-                seconds=self.seconds,
-                seed=self.seed,
-                trainable=self.trainable,
-                fixes=self.fixes,
-            )
-            for approach in dict.fromkeys(self.approaches)
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningCurve(_Job):
-    """Some approaches with ever more of the training examples: would more data help? The last event
-    is `Curved`."""
-
-    data: str
-    visitor: str
-    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")
-    backbone: str = ""
-    examples_per_class: int | None = None  # at the right end of the curves; None: all there are
-    seconds: float = 60  # in all
-    seed: int = 0
-    trainable: str = "auto"
-    fixes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        # Lists, where it comes out of JSON; a repeated approach would be run twice.
+        # JSON has lists; a repeated approach would run twice.
         object.__setattr__(self, "approaches", tuple(dict.fromkeys(self.approaches)))
-        object.__setattr__(self, "mends", tuple(self.fixes))
+        object.__setattr__(self, "fixes", tuple(self.fixes))
 
     def make_plans(self, **changes: Any) -> list[Plan]:
-        """A run of each approach, with `changes` of per_class, seconds, seed. Raises `BadPlan`."""
+        """Return a plan for each approach, with `changes` to its settings. Raises `BadPlan`."""
         if not self.approaches:
-            raise BadPlan("Learning curves need at least one approach.")
-        settings = self.as_json() | changes
-        settings = {name: settings[name] for name in PLAN_FIELDS} | {"mends": self.fixes}
+            raise BadPlan("Choose at least one approach.")
+        settings = {name: getattr(self, name) for name in PLAN_SETTINGS} | changes
         return [Plan(approach=approach, **settings) for approach in self.approaches]
 
 
-PLAN_FIELDS = ("data", "backbone", "per_class", "seconds", "seed", "what_learns")
+PLAN_SETTINGS = (
+    *("data", "backbone", "examples_per_class", "seconds", "seed", "trainable", "fixes"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClaimTest(_Job):
-    """The experiment that tests one of the article's claims. The last event is `Judged`."""
+class Comparison(_RunsOfApproaches):
+    """Compare approaches on the same split; `seconds` is the budget of each run."""
+
+    approaches: tuple[str, ...] = ("none", "simple", "transfer", "fine_tune", "hybrid", "scratch")
+    # Of the pilot run on the training examples; 0: no pilot run.
+    pilot_seconds: Annotated[float, stored_as("trial_seconds")] = 20
+    answers: dict[str, str] = field(default_factory=dict)  # to the guide; {}: measured on the data
+    # What the article's rules recommend; "": decided from the answers.
+    article_advice: Annotated[str, stored_as("advised_article")] = ""
+    # What Thaw recommends in the end; "": what the pilot run recommends, else the rules.
+    advice: Annotated[str, stored_as("advised")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurve(_RunsOfApproaches):
+    """Run some approaches with more and more training examples: would more data help?
+
+    `seconds` is the budget for everything, `examples_per_class` the right end of the curves.
+    """
+
+    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")
+    seconds: float = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimTest(JsonRecord):
+    """Run the experiment that tests one of the article's claims."""
 
     key: str  # in guide.claims
-    seconds: float  # for all its runs together, at most
+    seconds: float  # for all its runs together
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(_Job):
-    """A finished run, packed into a zip to take away: it lies at `trainers.system.paths.bundle_path(key)`.
-    `Done.found` is {"bytes": …}."""
+class Export(JsonRecord):
+    """Pack a finished run into a zip at `trainers.system.paths.bundle_path(key)`.
+
+    `JobDone.result` is {"bytes": …}.
+    """
 
     key: str  # the run's id
     visitor: str
-    onnx: bool = False  # with the model in that form too: larger, and some seconds more
+    onnx: bool = False  # include an ONNX file: larger, and a few seconds more
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForgettingTest(_Job):
-    """The backbone of a finished run, asked before and after about what it did not learn here.
-    `Done.found` is what trainers/tasks/forgetting.py says."""
+class ForgettingTest(JsonRecord):
+    """Measure what the backbone of a finished run forgot.
+
+    `JobDone.result` is described in trainers/tasks/forgetting.py.
+    """
 
     key: str  # the run's id
     visitor: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlflowLog(_Job):
-    """A finished run, told to MLflow: see trainers/reports/mlflow.py. `Done.found` is {"told": …}."""
+class MlflowLog(JsonRecord):
+    """Log a finished run to MLflow; see trainers/reports/mlflow.py. `JobDone.result` is {"told": …}."""
 
     key: str  # the run's id
     visitor: str
@@ -174,12 +152,12 @@ class MlflowLog(_Job):
 
 class JobKind(NamedTuple):
     job_type: type
-    runner: str  # "module:function", the runner: importing this file brings no torch
-    needs_torch: bool  # needs torch, so a worker that has it
-    typical_seconds: float | None = None  # about; None where the job itself says
+    runner: str  # "module:function", so that importing this module loads no torch
+    needs_torch: bool  # runs in a worker that has torch loaded
+    typical_seconds: float | None = None  # None: the job has a budget of its own
 
 
-KINDS = {
+KINDS = {  # by the name that the database stores: never rename one
     "run": JobKind(Plan, "trainers.training.shared_cache:run_with_warm_cache", needs_torch=True),
     "read": JobKind(
         ImportData, "trainers.tasks.import_data:import_data", needs_torch=False, typical_seconds=20
@@ -210,26 +188,32 @@ KINDS = {
 }
 
 
-TRAINING_KINDS = ("run", "compare", "curve", "claim")  # need nothing but data, and leave models
+TRAINING_KINDS = (
+    "run",
+    "compare",
+    "curve",
+    "claim",
+)  # they need nothing but data, and leave models
 
 
 def kind_of(job: Any) -> str:
+    """Return the stored name of the job's kind."""
     return next(name for name, kind in KINDS.items() if type(job) is kind.job_type)
 
 
 def subject_of(job: Any) -> str:
-    """What the job is about: a data set, or what is read or fetched."""
+    """Return what the job is about: a data set, a run, or what is imported or downloaded."""
     return next(getattr(job, name) for name in ("data", "key", "path") if hasattr(job, name))
 
 
 def from_json(kind: str, data: dict[str, Any]) -> Any:
-    """The job that `as_json` made `data` of. Raises `BadPlan` for a plan that cannot be run."""
+    """Return the job that `as_json` turned into `data`. Raises `BadPlan` for an impossible plan."""
     return look_up(KINDS, kind, "kind of job").job_type.from_json(data)
 
 
 def run_job(
     job: Any, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
-    """The events of `job`, whichever kind it is."""
+    """Yield the events of `job`, of whichever kind."""
     module, _, name = KINDS[kind_of(job)].runner.partition(":")
     yield from getattr(import_module(module), name)(job, should_stop=should_stop, folder=folder)

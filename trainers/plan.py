@@ -1,10 +1,13 @@
 """A plan: all that decides a run. Frozen, JSON both ways."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import ValidationError
 
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
+from trainers.system.records import JsonRecord, describe_error, stored_as
 from trainers.system.registry import UnknownKey, look_up
 
 MAX_SECONDS = 24 * 3600
@@ -16,31 +19,43 @@ class BadPlan(ValueError):
 
 
 @dataclass(frozen=True)
-class RecordedSchedule:
+class RecordedSchedule(JsonRecord):
     """What a clock decided in a run, named so that the run can be repeated without it."""
 
-    train_examples: int  # training examples used
-    validation_examples: int
-    test_examples: int
+    train_examples: Annotated[int, stored_as("train")]  # training examples used
+    validation_examples: Annotated[int, stored_as("validation")]
+    test_examples: Annotated[int, stored_as("test")]
     steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
-    refit_steps: int = 0  # steps on all examples in the end
-    calibration_examples: int = 256  # examples that set the scale of a head that learns with all
-    horizontal_flip: bool = False  # the last layer saw each picture and its mirror image
+    refit_steps: Annotated[int, stored_as("refit")] = 0  # steps on all examples in the end
+    calibration_examples: Annotated[int, stored_as("calibration")] = (
+        256  # examples that set the scale of a head that learns with all
+    )
+    horizontal_flip: Annotated[bool, stored_as("mirrored")] = (
+        False  # the last layer saw each picture and its mirror image
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(JsonRecord):
     """Raises `BadPlan` where it could never run."""
 
     data: str
     approach: str
     backbone: str = ""  # "": the bundled one for this kind of data
-    examples_per_class: int | None = None  # examples of each class; None: all there are
+    examples_per_class: Annotated[int | None, stored_as("per_class")] = (
+        None  # examples of each class; None: all there are
+    )
     seconds: float = 30  # budget of wall time: a ceiling, never padded
     seed: int = 0
-    trainable: str = "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
-    schedule: RecordedSchedule | None = None  # None: the clock sets the steps
-    fixes: tuple[str, ...] = ()  # keys of findings: what they name of own data is left out
+    trainable: Annotated[str, stored_as("what_learns")] = (
+        "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
+    )
+    schedule: Annotated[RecordedSchedule | None, stored_as("pace")] = (
+        None  # None: the clock sets the steps
+    )
+    fixes: Annotated[
+        tuple[str, ...], stored_as("mends")
+    ] = ()  # keys of findings: what they name of own data is left out
 
     def __post_init__(self) -> None:
         try:
@@ -89,16 +104,10 @@ class Plan:
         if unknown := [key for key in self.fixes if key not in FIXABLE_KEYS]:
             raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(FIXABLE_KEYS)}.")
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"mends": list(self.fixes)}
-
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":
-        """The plan that `as_json` made `data` of. Raises `BadPlan`."""
-        known = {field.name for field in fields(cls)}
-        given = {name: value for name, value in data.items() if name in known}
-        if given.get("pace"):
-            steps = tuple(tuple(phase) for phase in given["pace"]["steps"])
-            given["pace"] = RecordedSchedule(**given["pace"] | {"steps": steps})
-        given["mends"] = tuple(given.get("mends", ()))
-        return cls(**given)
+        """Return the plan that `as_json` turned into `data`. Raises `BadPlan`."""
+        try:
+            return super().from_json(data)
+        except ValidationError as error:
+            raise BadPlan(describe_error(error)) from None

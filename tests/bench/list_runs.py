@@ -77,7 +77,7 @@ def main() -> None:
         store = Store(f"sqlite:///{Path(folder) / 'thaw.db'}")
         filled(store, given.runs)
         megabytes = (Path(folder) / "thaw.db").stat().st_size / 1e6
-        print(f"{given.runs:,} runs, {megabytes:.0f} MB, {Step.tag}s in each: {EVENTS}")
+        print(f"{given.runs:,} runs, {megabytes:.0f} MB, {Step.type}s in each: {EVENTS}")
         asked = {f"sorted by {sort}": {"sort": sort} for sort in SORT_ORDERS}
         asked |= {"last page": {"offset": given.runs - PAGE}, "with parts": {"parts": True}}
         asked |= {"search, some found": {"search": "fine vehicles"}}

@@ -46,7 +46,7 @@ def score(plan: Plan, data: datasets.DatasetSplits, settles_in: int) -> tuple[fl
     own = recipes.build_phases
 
     def phases(*given: object) -> tuple[recipes.Phase, ...]:
-        return tuple(replace(phase, settles_in=settles_in) for phase in own(*given))
+        return tuple(replace(phase, freeze_bn_below_steps=settles_in) for phase in own(*given))
 
     with mock.patch.object(running, "phases", phases):
         *events, finished = running.run(plan, data=data)

@@ -17,7 +17,7 @@ def test_there_are_three():
 @ALL
 def test_an_exercise_has_a_goal_a_task_and_something_to_talk_about(one):
     assert one.goal.endswith("?")
-    assert one.do.endswith(".")
+    assert one.task.endswith(".")
     assert len(one.discussion) >= 3
     assert set(one.approaches) <= set(APPROACHES)
     assert one.compare == "approach" or "per_class" in one.may_change
@@ -25,5 +25,5 @@ def test_an_exercise_has_a_goal_a_task_and_something_to_talk_about(one):
 
 @ALL
 def test_no_exercise_tells_its_result(one):
-    text = " ".join([one.goal, one.do, *one.discussion])
+    text = " ".join([one.goal, one.task, *one.discussion])
     assert not re.search(r"\d|percent|%", text)

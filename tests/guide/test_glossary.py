@@ -11,7 +11,7 @@ from guide.topics import TOPICS
 
 @pytest.mark.parametrize("term", GLOSSARY.values(), ids=GLOSSARY)
 def test_a_word_is_explained_in_at_most_30_others(term):
-    assert 5 <= len(term.means.split()) <= 30
+    assert 5 <= len(term.definition.split()) <= 30
     assert term.means[0].isupper()
     assert term.means.endswith(".")
     assert '"' not in term.means  # it stands in a link's title
@@ -37,7 +37,7 @@ def test_a_topic_takes_at_most_120_words_and_knows_its_terms(topic):
     assert used
     assert set(used) <= set(GLOSSARY)
     assert len(re.sub(r"\[\[([^\]|]+\|)?|\]\]", "", topic.text).split()) <= 120
-    assert topic.watch.endswith(".")
+    assert topic.observation.endswith(".")
 
 
 def test_the_three_likenesses_are_those_of_the_advised_approaches():

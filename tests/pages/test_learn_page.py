@@ -89,7 +89,7 @@ def test_the_glossary_is_searched():
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
 def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
-    see = topic.address
+    see = topic.query_params
     per_class, seconds = int(see.pop("per_class")), int(see.pop("seconds"))
     Plan(**see, examples_per_class=per_class, seconds=seconds)
     assert per_class <= datasets.get_dataset(see["data"]).train_examples_per_class

@@ -51,7 +51,7 @@ def opened(**settings):
 
 def ran(room, visitor, right=48):
     person = get_rooms().find_current(visitor)[1]
-    run = get_rooms().enqueue(room.settings.plan("transfer", person.number), visitor)
+    run = get_rooms().enqueue(room.settings.make_plan("transfer", person.number), visitor)
     get_store().append(run, [ended(right)])
     return run
 
@@ -155,7 +155,7 @@ def test_the_board_shows_names_as_they_stand_and_ones_own_place():
 
 
 def test_where_all_have_one_draw_many_runs_tell_nothing_of_luck():
-    room = opened(draws=False, may_change=("seconds",))
+    room = opened(seed_per_person=False, changeable=("seconds",))
     for visitor, name in ((ANA, "Ana"), (BEN, "Ben")):
         get_rooms().join(room.code, name, visitor)
         ran(room, visitor)
@@ -269,7 +269,7 @@ def test_run_shows_what_is_locked_and_starts_in_the_room():
 
 
 def test_run_asks_for_what_is_free():
-    room = opened(may_change=("per_class", "seconds"))
+    room = opened(changeable=("per_class", "seconds"))
     get_rooms().join(room.code, "Ana", ANA)
     at = page(where="run.py", per_class="9", seconds="60")
     pressed(at, "Start")

@@ -341,4 +341,4 @@ def test_the_figure_shows_every_threshold_and_the_chosen_one():
 
 
 def test_no_upload_of_a_table_is_larger_than_what_is_read():
-    assert try_model.model_inputs.MOST_TABLE_BYTES <= 50 * MB
+    assert try_model.model_inputs.MAX_TABLE_BYTES <= 50 * MB

@@ -145,8 +145,8 @@ def looked_over(data: str) -> None:
         title=NAMES[0],
         count=2,
         effect=NAMES[1],
-        weight="warning",
-        shown=(FindingExample(example=NAMES[2], label=NAMES[0], note=NAMES[1]),),
+        severity="warning",
+        examples=(FindingExample(example=NAMES[2], label=NAMES[0], note=NAMES[1]),),
         names=tuple(NAMES),
     )
     times = {"transfer": {"seconds": 4.0}}

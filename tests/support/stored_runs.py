@@ -137,8 +137,8 @@ def look_over(store: Store) -> None:
         title="Two are blank",
         count=2,
         effect="Nothing can be learned from them.",
-        weight="warning",
-        shown=(FindingExample(example=DOT, label="happy", note="in the test"),),
+        severity="warning",
+        examples=(FindingExample(example=DOT, label="happy", note="in the test"),),
         names=("a.png",),
     )
     times = {"transfer": {"seconds": 4.0}, "scratch": {"seconds": 400.0}}

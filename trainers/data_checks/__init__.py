@@ -157,4 +157,4 @@ def run_checks(
         if finding := finder.run(known):
             found.append(finding)
         yield Progress(done, len(asked), time.monotonic() - began, "checks")
-    return sorted(found, key=lambda finding: SEVERITIES.index(finding.weight))
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

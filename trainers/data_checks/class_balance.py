@@ -51,7 +51,7 @@ def check_unreadable(known: CheckContext) -> Finding | None:
         title=title,
         count=count,
         effect=UNREADABLE_REASONS[reasons[0][0]][2],
-        weight="warning" if count >= MAX_UNREADABLE_SHARE * len(known.labels) else "note",
+        severity="warning" if count >= MAX_UNREADABLE_SHARE * len(known.labels) else "note",
         names=tuple(left[reasons[0][0]]["names"]),
     )
 
@@ -76,7 +76,7 @@ def check_missing_classes(known: CheckContext) -> Finding | None:
         title=f"There are no examples of {some} to {doing}",
         count=len(which),
         effect=effect,
-        weight="problem" if len(never) else "note",
+        severity="problem" if len(never) else "note",
         names=tuple(known.data.classes[label] for label in which),
     )
 
@@ -97,7 +97,7 @@ def check_class_spellings(known: CheckContext) -> Finding | None:
         count=len(same),
         effect="They are written in different ways, so to the model they are different answers. If "
         "they mean the same, write them in one way and add the data again.",
-        weight="warning",
+        severity="warning",
         names=tuple(told[:MAX_CLASSES_SHOWN]),
     )
 
@@ -128,7 +128,7 @@ def check_few_examples(known: CheckContext) -> Finding | None:
         effect="With so few, it depends on which ones they happen to be how well they are told "
         f"apart. More examples help here more than anything else: {MODERATE_MIN_EXAMPLES_PER_CLASS} of "
         "each are a start.",
-        weight="warning" if limit == MIN_EXAMPLES_PER_CLASS else "note",
+        severity="warning" if limit == MIN_EXAMPLES_PER_CLASS else "note",
         names=_format_class_counts(known, small, counts),
     )
 
@@ -151,7 +151,7 @@ def check_imbalance(known: CheckContext) -> Finding | None:
         effect=f"A model may lean to what is common: whoever always says {common!r} is already "
         f"right in {always:.0%} of the test. Look at the score of each class, and gather more of "
         "the rare ones.",
-        weight="warning" if times >= SEVERE_IMBALANCE_RATIO else "note",
+        severity="warning" if times >= SEVERE_IMBALANCE_RATIO else "note",
         names=_format_class_counts(known, np.append(rare, most), counts),
     )
 
@@ -172,7 +172,7 @@ def check_test_size(known: CheckContext) -> Finding | None:
         effect=f"A score of 80 % on so few could in truth be anything from {around.low:.0%} to "
         f"{around.high:.0%}: smaller differences mean nothing. Bring more examples, or take the "
         "score as a hint.",
-        weight="warning",
+        severity="warning",
     )
 
 

@@ -49,10 +49,10 @@ def check_duplicates(known: CheckContext) -> Finding | None:
         count=len(extra),
         effect="A copy teaches nothing new, it only weighs more, in training and in the score. "
         "If they came by accident, leave them out; one of each stays.",
-        weight="warning" if share >= MAX_DUPLICATE_SHARE else "note",
+        severity="warning" if share >= MAX_DUPLICATE_SHARE else "note",
         lowers_quality=share >= MAX_DUPLICATE_SHARE,
-        shown=known.make_examples(places, notes),
-        mend=known.make_fix("Leave the copies out", extra),
+        examples=known.make_examples(places, notes),
+        fix=known.make_fix("Leave the copies out", extra),
     )
 
 
@@ -75,10 +75,10 @@ def check_near_duplicates(known: CheckContext) -> Finding | None:
         count=len(extra),
         effect=f"They look like one {known.noun} {kind}, and teach little that is new. If that "
         "is what they are, keep one of each; if they only resemble each other, keep them all.",
-        weight="warning" if share >= MAX_DUPLICATE_SHARE else "note",
+        severity="warning" if share >= MAX_DUPLICATE_SHARE else "note",
         lowers_quality=share >= MAX_DUPLICATE_SHARE,
-        shown=known.make_examples(places, notes),
-        mend=known.make_fix("Keep one of each", extra),
+        examples=known.make_examples(places, notes),
+        fix=known.make_fix("Keep one of each", extra),
     )
 
 
@@ -98,10 +98,10 @@ def check_conflicting_labels(known: CheckContext) -> Finding | None:
         count=len(torn),
         effect="Whichever answer the model gives, one of the labels calls it wrong. Correct the "
         "labels, or leave all of their copies out.",
-        weight="warning",
+        severity="warning",
         lowers_quality=share >= MAX_DUPLICATE_SHARE / 5,
-        shown=known.make_examples(together),
-        mend=known.make_fix("Leave them out", places),
+        examples=known.make_examples(together),
+        fix=known.make_fix("Leave them out", places),
     )
 
 
@@ -119,8 +119,8 @@ def check_leakage(known: CheckContext) -> Finding | None:
             count=left,
             effect="They were left out of training, or the model would be asked what it has been "
             "told. Have a look at how the test was made if there are many.",
-            weight="note",
-            shown=known.make_examples(places, ["in the test"] * len(places)),
+            severity="note",
+            examples=known.make_examples(places, ["in the test"] * len(places)),
         )
     told = (
         np.isin(known.near_duplicate_ids, known.near_duplicate_ids[~known.is_test]) & known.is_test
@@ -145,7 +145,7 @@ def check_leakage(known: CheckContext) -> Finding | None:
         "should be."
         if share < MAX_DUPLICATE_SHARE
         else "The model is asked what it has been told: the score will flatter.",
-        weight="warning" if share >= MAX_DUPLICATE_SHARE else "note",
+        severity="warning" if share >= MAX_DUPLICATE_SHARE else "note",
         lowers_quality=share >= MAX_DUPLICATE_SHARE,
-        shown=known.make_examples(places, notes),
+        examples=known.make_examples(places, notes),
     )

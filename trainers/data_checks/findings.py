@@ -1,54 +1,45 @@
-"""What looking over a data set can find: plain values that a page draws, JSON both ways."""
+"""What a data check can find: plain values that a page draws, stored as JSON."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
+
+from trainers.system.records import JsonRecord, stored_as
 
 SEVERITIES = ("problem", "warning", "note")  # from worst to mildest
-MAX_EXAMPLES = 12  # examples that a finding carries
+MAX_EXAMPLES = 12  # examples that a finding shows
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindingExample:
+class FindingExample(JsonRecord):
     """An example as a page can show it."""
 
-    example: str  # a text, or a picture as a data: URI
+    example: str  # a text, or an image as a data: URI
     label: str
     note: str = ""  # "in the test", "looks like bees (93 %)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fix:
-    """One click that changes which examples a run uses. The test is only ever made smaller by what
-    is no example at all (a double, a blank), never by what is hard."""
+class Fix(JsonRecord):
+    """One click that excludes examples from a run.
 
-    title: str  # on the button: "Leave the doubles out"
-    rows: tuple[int, ...]  # that are left out: places in the data's own order, from 0
+    It takes from the test set only what is no example at all (a duplicate, a blank), never what is
+    hard.
+    """
+
+    title: str  # on the button: "Leave the copies out"
+    rows: tuple[int, ...]  # to exclude: indices in the data's own order
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(JsonRecord):
     """One thing about a data set, as a good colleague would say it."""
 
     key: str  # in links, plans and tests: never rename
-    title: str  # what and how many: "12 pictures are there twice"
+    title: str  # what and how many: "12 images are there twice"
     count: int
-    effect: str  # what it does to the result, and what to do
-    weight: str  # one of WEIGHTS
-    lowers_quality: bool = False  # speaks for "mixed" data
-    shown: tuple[FindingExample, ...] = ()
-    names: tuple[str, ...] = ()  # of files or classes, where that is what there is to show
-    mend: Fix | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Finding":
-        """The finding that `as_json` made `data` of; fields of a newer version are passed over."""
-        known = {field.name for field in fields(cls)}
-        given = {name: value for name, value in data.items() if name in known}
-        given["shown"] = tuple(FindingExample(**one) for one in given.get("shown", ()))
-        given["names"] = tuple(given.get("names", ()))
-        if mend := given.get("mend"):
-            given["mend"] = Fix(title=mend["title"], rows=tuple(mend["rows"]))
-        return cls(**given)
+    effect: str  # what it does to the result, and what to do about it
+    severity: Annotated[str, stored_as("weight")]  # one of SEVERITIES
+    lowers_quality: bool = False  # counts as "mixed" data for the guide
+    examples: Annotated[tuple[FindingExample, ...], stored_as("shown")] = ()
+    names: tuple[str, ...] = ()  # of files or classes, if there are no examples to show
+    fix: Annotated[Fix | None, stored_as("mend")] = None

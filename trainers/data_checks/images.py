@@ -29,10 +29,10 @@ def check_blank(known: CheckContext) -> Finding | None:
         count=len(places),
         effect="There is nothing on them to learn from or to be right about. Leave them out, "
         "unless an empty picture is one of the answers.",
-        weight="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
+        severity="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
         lowers_quality=len(places) >= MAX_AFFECTED_SHARE * len(known.labels),
-        shown=known.make_examples(places),
-        mend=known.make_fix("Leave the blank ones out", places),
+        examples=known.make_examples(places),
+        fix=known.make_fix("Leave the blank ones out", places),
     )
 
 
@@ -47,9 +47,9 @@ def check_truncated(known: CheckContext) -> Finding | None:
         count=len(places),
         effect="Below, they are one even grey, as a file looks of which a part was lost on the "
         "way. If the whole files still exist, bring those.",
-        weight="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
+        severity="warning" if len(places) >= MAX_AFFECTED_SHARE * len(known.labels) else "note",
         lowers_quality=len(places) >= MAX_AFFECTED_SHARE * len(known.labels),
-        shown=known.make_examples(places),
+        examples=known.make_examples(places),
     )
 
 
@@ -72,8 +72,8 @@ def check_unusual_sizes(known: CheckContext) -> Finding | None:
         count=len(odd),
         effect="All are brought to one size before the model sees them: small ones turn blurred, "
         "stretched ones are squeezed. Look whether they belong here.",
-        weight="note",
-        shown=known.make_examples(odd, notes),
+        severity="note",
+        examples=known.make_examples(odd, notes),
     )
 
 
@@ -113,8 +113,8 @@ def check_size_leakage(known: CheckContext) -> Finding | None:
         effect="That often means another camera or another source. The model may learn to tell "
         "the sources apart and not what is on the pictures: the score would be high here and "
         "fall on new ones. Mix the sources, or bring all to one size and format.",
-        weight="warning",
+        severity="warning",
         lowers_quality=True,
-        shown=known.make_examples(places),
+        examples=known.make_examples(places),
         names=tuple(f"{classes[label]}: {what}" for label, what in told.items()),
     )

@@ -49,10 +49,10 @@ def check_label_errors(known: CheckContext) -> Finding | None:
         effect="Some may have a wrong label, others are just hard: look at them, and correct what "
         "is wrong in your data. Leaving them out is the short way; it concerns the training alone, "
         "the test keeps its hard ones.",
-        weight="warning" if share >= MAX_SUSPECT_SHARE else "note",
+        severity="warning" if share >= MAX_SUSPECT_SHARE else "note",
         lowers_quality=share >= MAX_SUSPECT_SHARE,
-        shown=known.make_examples(places, notes),
-        mend=known.make_fix("Leave them out of training", places),
+        examples=known.make_examples(places, notes),
+        fix=known.make_fix("Leave them out of training", places),
     )
 
 

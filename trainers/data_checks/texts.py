@@ -57,9 +57,9 @@ def check_short_texts(known: CheckContext) -> Finding | None:
         count=len(places),
         effect="So little says hardly anything about the class. If a column with more in it "
         "exists (a subject, a body), put it in front.",
-        weight="note",
+        severity="note",
         lowers_quality=len(places) >= len(texts) / 2,
-        shown=known.make_examples(places),
+        examples=known.make_examples(places),
     )
 
 
@@ -93,8 +93,8 @@ def check_long_texts(known: CheckContext) -> Finding | None:
         effect=f"It reads the first {MAX_TOKENS} word pieces, about 190 English words, and of "
         f"these texts the last {unread:.0%} or so are not seen. That does no harm where the "
         "beginning says what a text is about; else shorten them to what matters.",
-        weight="warning" if share >= LONG_SHARE_PROBLEM else "note",
-        shown=known.make_examples(too_long[:3]),
+        severity="warning" if share >= LONG_SHARE_PROBLEM else "note",
+        examples=known.make_examples(too_long[:3]),
     )
 
 
@@ -125,8 +125,8 @@ def check_language(known: CheckContext) -> Finding | None:
         count=round(share * len(texts)),
         effect="The model that comes with Thaw has read English and little else, so it "
         "understands these far worse. Choose a backbone that reads many languages, or translate.",
-        weight="warning" if share >= FOREIGN_SHARE_PROBLEM else "note",
-        shown=known.make_examples(foreign, [LANGUAGE_NAMES[code] for code in foreign.values()]),
+        severity="warning" if share >= FOREIGN_SHARE_PROBLEM else "note",
+        examples=known.make_examples(foreign, [LANGUAGE_NAMES[code] for code in foreign.values()]),
         names=tuple(
             f"{LANGUAGE_NAMES[code]}: {n} of {len(chosen)} texts asked" for code, n in most
         ),
@@ -158,9 +158,9 @@ def check_label_in_text(known: CheckContext) -> Finding | None:
         effect="The model only has to find that word, so the score is high and says little. If "
         "new texts will not have it, take it out of these; if they will, a search for the word "
         "does the job.",
-        weight="problem",
+        severity="problem",
         lowers_quality=True,
-        shown=known.make_examples(place for _, some in told.values() for place in some),
+        examples=known.make_examples(place for _, some in told.values() for place in some),
         names=tuple(
             f"{names[label]}: in {share:.0%} of its texts" for label, (share, _) in told.items()
         ),
@@ -196,9 +196,9 @@ def check_giveaway_words(known: CheckContext) -> Finding | None:
         effect="Nearly all texts of the class have a word that hardly any other text has: a "
         "signature, a form, a source? If new texts will not have it, the score here is too good: "
         "take it out.",
-        weight="warning",
+        severity="warning",
         lowers_quality=True,
-        shown=known.make_examples(place for _, _, some in told.values() for place in some),
+        examples=known.make_examples(place for _, _, some in told.values() for place in some),
         names=tuple(
             f"{names[label]}: {json.dumps(word, ensure_ascii=False)} in {share:.0%} of its texts"
             for label, (word, share, _) in told.items()

@@ -8,8 +8,8 @@ import secrets
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -34,6 +34,7 @@ from trainers.store.tables import (
     rooms_table,
     runs,
 )
+from trainers.system.records import JsonRecord, stored_as
 from trainers.system.registry import look_up
 
 # All numbers here are ours. 20 letters that are not taken for each other, or for a figure, when
@@ -72,26 +73,28 @@ class BadName(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoomSettings:
+class RoomSettings(JsonRecord):
     """What is run in a room. Raises `BadPlan` where it could never be."""
 
     data: str = "digits"
     approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")  # people choose among them
     seconds: float = 20
-    per_class: int | None = 20
+    examples_per_class: Annotated[int | None, stored_as("per_class")] = 20
     backbone: str = ""
-    may_change: tuple[str, ...] = ()  # keys of MAY_CHANGE
-    draws: bool = True  # everyone learns from other examples of the same data: luck is seen
+    changeable: Annotated[tuple[str, ...], stored_as("may_change")] = ()  # keys of MAY_CHANGE
+    seed_per_person: Annotated[bool, stored_as("draws")] = (
+        True  # everyone learns from other examples of the same data: luck is seen
+    )
     exercise: str = ""  # in guide.exercises, where it is one
 
     def __post_init__(self) -> None:
-        for name in ("approaches", "may_change"):  # lists, where they come out of JSON
+        for name in ("approaches", "changeable"):  # lists, where they come out of JSON
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         if not self.approaches:
             raise BadPlan("No approach was chosen. A room needs at least one.")
         if self.data.startswith("own-"):
             raise BadPlan("Data of your own is seen in your browser only. Choose a sample.")
-        if unknown := [key for key in self.may_change if key not in CHANGEABLE_SETTINGS]:
+        if unknown := [key for key in self.changeable if key not in CHANGEABLE_SETTINGS]:
             raise BadPlan(
                 f"{unknown[0]!r} cannot be set free. There are: {', '.join(CHANGEABLE_SETTINGS)}."
             )
@@ -106,16 +109,16 @@ class RoomSettings:
             data=self.data,
             approach=approach,
             backbone=self.backbone,
-            examples_per_class=self.per_class,
+            examples_per_class=self.examples_per_class,
             seconds=self.seconds,
             seed=self.seed_for(number),
         )
 
     def seed_for(self, number: int) -> int:
-        return number if self.draws else 0
+        return number if self.seed_per_person else 0
 
     def allows_change(self, what: str) -> bool:
-        return what in self.may_change
+        return what in self.changeable
 
     def check_plan(self, plan: Plan, number: int) -> None:
         """Raises `NotNow` where `plan` changes what may not be changed."""
@@ -132,8 +135,14 @@ class RoomSettings:
             raise NotAllowedInRoom(
                 f"In this room a run has {self.seconds:g} seconds. Use that budget."
             )
-        if plan.examples_per_class != self.per_class and not self.allows_change("per_class"):
-            many = "all examples" if self.per_class is None else f"{self.per_class} of each class"
+        if plan.examples_per_class != self.examples_per_class and not self.allows_change(
+            "per_class"
+        ):
+            many = (
+                "all examples"
+                if self.examples_per_class is None
+                else f"{self.examples_per_class} of each class"
+            )
             raise NotAllowedInRoom(f"In this room a run learns from {many}. Use as many.")
         expert = plan.backbone, plan.trainable, plan.seed, plan.schedule
         same = self.backbone_for(plan.data), "auto", self.seed_for(number), None
@@ -149,14 +158,6 @@ class RoomSettings:
             return self.backbone
         return backbones.get_bundled(modality).key
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "RoomSettings":
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
-
     @classmethod
     def from_exercise(cls, key: str) -> "RoomSettings":
         """A room for an exercise. Raises `UnknownKey`."""
@@ -165,8 +166,8 @@ class RoomSettings:
             data=one.data,
             approaches=one.approaches,
             seconds=one.seconds,
-            per_class=one.per_class,
-            may_change=one.may_change,
+            examples_per_class=one.examples_per_class,
+            may_change=one.adjustable,
             exercise=key,
         )
 

@@ -22,6 +22,7 @@ from trainers import datasets, jobs
 from trainers.datasets.uploads.dataset import UPLOAD_KEY, write_tombstone
 from trainers.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from trainers.events import (
+    KINDS as EVENT_KINDS,
     CalibrationDone,
     ComparisonDone,
     ComparisonRunDone,
@@ -207,7 +208,7 @@ def _validate(file: _RunFile, *, part: bool = False) -> _ParsedFile:
 
 
 def _parse_event(data: dict[str, Any], number: int) -> Event:
-    kind = Event.kinds.get(str(data.get("type")))
+    kind = EVENT_KINDS.get(str(data.get("type")))
     if kind is None:
         raise _bad_file(f"Event {number} is of no kind that this version of Thaw knows")
     try:
@@ -291,7 +292,7 @@ def _check_run(file: _RunFile, plan: Any, events: list[Event]) -> Iterator[str]:
     if looks and not any(look.is_best for look in looks):
         yield "None of its looks at the checks is the best"
     for number, event in enumerate(events, 1):
-        where, fields = f"Event {number} ({event.tag})", vars(event)
+        where, fields = f"Event {number} ({event.type})", vars(event)
         given = [label for name in CLASS_INDEX_FIELDS for label in fields.get(name, ())]
         if any(not 0 <= label < len(classes) for label in given):
             yield f"{where} names a class that there is not"
@@ -356,7 +357,7 @@ def _check_comparison(file: _RunFile, _: Any, events: list[Event]) -> Iterator[s
     """What is wrong with the events of a comparison, in words."""
     yield from _check_end(events, (ComparisonDone, JobFailed, JobCancelled))
     for number, event in enumerate(events, 1):
-        where = f"Event {number} ({event.tag})"
+        where = f"Event {number} ({event.type})"
         named = []
         match event:
             case ComparisonRunStarted() | ComparisonRunDone():

@@ -126,7 +126,7 @@ def handle_request(
     function, options = getattr(import_module(module), name), question["options"]
     given = [decode_input(one, blobs, opened.modality) for one in question["inputs"]]
     good = [one for one in given if not isinstance(one, UnreadableInput)]
-    if verb.takes == "opened":
+    if verb.argument == "opened":
         told = function(opened, good, **options)
         if not given:
             return told

@@ -32,7 +32,7 @@ from trainers.events import (
     RunFinished,
     RunStarted,
     WatchedExamples,
-    from_json,
+    from_json_text,
 )
 from trainers.plan import BadPlan
 from trainers.store import engine, migrations
@@ -239,7 +239,7 @@ class Store:
                 _delete_jobs_about(sql, run, runs.c.kind == "explain")  # which older versions kept
                 shown = select(events).where(
                     events.c.run == run,
-                    events.c.event.like(f'{{"type": "{WatchedExamples.tag}"%'),
+                    events.c.event.like(f'{{"type": "{WatchedExamples.type}"%'),
                 )
                 for row in sql.execute(shown).mappings().all():
                     kept = json.loads(row["event"])
@@ -257,7 +257,7 @@ class Store:
         )
         with self.engine.connect() as sql:
             rows = sql.execute(newer.order_by(events.c.number)).all()
-        return [(number, from_json(json.loads(text))) for number, text in rows]
+        return [(number, from_json_text(text)) for number, text in rows]
 
     def append(self, run: str, new: Sequence[Event]) -> None:
         """Adds events to a run that is not over; what comes after its end is dropped. One that
@@ -559,7 +559,7 @@ class Store:
         took = took.order_by(runs.c.ended.desc()).limit(RECENT_JOBS)
         started = select(events.c["run", "event"]).where(
             events.c.run.in_([row["id"] for row in busy]),
-            events.c.event.like(f'{{"type": "{RunStarted.tag}"%'),
+            events.c.event.like(f'{{"type": "{RunStarted.type}"%'),
         )
         told = {run: json.loads(event) for run, event in sql.execute(started)}
         foretold = [

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, cast, select, type_coerce
 from trainers.events import ValidationDone
 from trainers.store import Store, events
 
-VALIDATION_PATTERN = f'{{"type": "{ValidationDone.tag}"%'
+VALIDATION_PATTERN = f'{{"type": "{ValidationDone.type}"%'
 
 
 def read_sparklines(store: Store, keys: Collection[str]) -> dict[str, list[tuple[float, float]]]:

@@ -70,7 +70,7 @@ def load_image_probes(without: str) -> list[Probe]:
     for sample in datasets.BUNDLED_DATASETS.values():
         if sample.modality != "images" or sample.key == without:
             continue
-        some = sample.some(range(IMAGES_PER_CLASS * sample.classes), IMAGES_PER_CLASS)
+        some = sample.load_subset(range(IMAGES_PER_CLASS * sample.classes), IMAGES_PER_CLASS)
         kinds = [some.classes[label] for label in some.train.labels]
         questions = []
         for one in range(len(kinds)):
@@ -174,7 +174,7 @@ def summarise_answers(
         groups.append({"name": probe.name, "tests": len(probe.questions), **counts})
         lost.append([
             {
-                "asked": render_example(probe.inputs[question.asked]),
+                "asked": render_example(probe.inputs[question.query]),
                 "right": question.right,
                 "answer": question.kinds[answer],
             }

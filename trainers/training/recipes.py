@@ -63,7 +63,7 @@ def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase,
             return (_full_model_phase(modality, what_learns, "Adjust the whole model"),)
         case "hybrid":
             return (
-                replace(_head_phase("First the new last layer"), share=0.25),
+                replace(_head_phase("First the new last layer"), budget_share=0.25),
                 replace(
                     _full_model_phase(modality, what_learns, "Then thaw the rest, gently"),
                     learning_rate=HYBRID_LR[modality, what_learns],
@@ -79,7 +79,7 @@ def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase,
                     max_epochs=100,
                     sublinear_epochs=False,
                     patience=15,
-                    settles_in=0,  # there are no statistics yet
+                    freeze_bn_below_steps=0,  # there are no statistics yet
                 ),
             )
     return ()

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +253,7 @@ class _Run:
         if behind:
             self.resume_checkpoint, self.recorded_schedule = (
                 behind,
-                RecordedSchedule(**behind.metadata["pace"]),
+                RecordedSchedule.from_json(behind.metadata["pace"]),
             )
             self.use_small_batches = behind.metadata.get("fewer", False)
             self.clock.pause_at(behind.metadata["seconds"])
@@ -503,7 +503,7 @@ class _Run:
         with smaller ones."""
         fewer = phase.batch_size // BATCH_REDUCTION_FACTOR
         if self.use_small_batches:  # as it was before it was interrupted
-            phase = replace(phase, batch=fewer)
+            phase = replace(phase, batch_size=fewer)
         once = self.use_small_batches or self.resume_checkpoint or fewer < 2
         head, kept = deepcopy(self.head.state_dict()), ([*self.schedule_steps], self.epochs)
         try:
@@ -525,7 +525,7 @@ class _Run:
             "slowly.",
             self.clock.seconds(),
         )
-        yield from self._train_phase(replace(phase, batch=fewer), *given)
+        yield from self._train_phase(replace(phase, batch_size=fewer), *given)
 
     def _train_phase(
         self,
@@ -641,7 +641,7 @@ class _Run:
                 "pace_steps": self.schedule_steps,
                 "epochs": self.epochs,
             }
-            known |= {"pace": asdict(self._record_schedule()), "fewer": self.use_small_batches}
+            known |= {"pace": self._record_schedule().as_json(), "fewer": self.use_small_batches}
             found |= (tensors or {}) | with_prefix("view", self.monitor.axes())
             return Checkpoint(found, known)
 
@@ -738,7 +738,7 @@ class _Run:
             schedule=plan.schedule,
             parameters=numbers,
             lora_parameters=estimate.count_lora_parameters(self.encoder, LORA_RANK),
-            activation_memory=looking.activation_memory.of(
+            activation_memory=looking.activation_memory.scaled_to(
                 estimate.max_tokens(looking.train_inputs, looking.test_inputs)
             ),
             use_flipped=plan.approach == "transfer" and self.data.modality == "images",

@@ -32,7 +32,7 @@ class EventDeduplicator:
         """`event` as it is to be told; None where it was."""
         if not isinstance(event, Stage | Progress):  # these say what happens now
             named = (getattr(event, name, None) for name in self.KEY_FIELDS)
-            key = (event.tag, *(() if isinstance(event, RunStarted) else named))
+            key = (event.type, *(() if isinstance(event, RunStarted) else named))
             if key in self._seen_keys:
                 return None
             self._seen_keys.add(key)

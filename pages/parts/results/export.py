@@ -59,7 +59,7 @@ def _draw_export(run: Run) -> None:
         draw_job_progress(job)
         return
     packed = bundle_path(run.id)
-    if job and job.result and job.result["type"] == JobDone.tag and packed.exists():
+    if job and job.result and job.result["type"] == JobDone.type and packed.exists():
         st.download_button(
             f"Download the model ({packed.stat().st_size / 1e6:.1f} MB)",
             packed.read_bytes,
@@ -75,7 +75,7 @@ def _draw_export(run: Run) -> None:
         ):
             _start_export(run, onnx=True)
         return
-    if job and job.result and job.result["type"] == JobFailed.tag:
+    if job and job.result and job.result["type"] == JobFailed.type:
         st.warning(escape_markdown(job.result["text"]), icon=":material/inventory_2:")
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Pack the model", icon=":material/inventory_2:")

@@ -57,7 +57,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     job = get_store().find_latest("forgot", run.id)
     if job and not job.is_over:
         draw_job_progress(job)
-    elif job and job.result and job.result["type"] == JobDone.tag:
+    elif job and job.result and job.result["type"] == JobDone.type:
         draw_result(job.result["found"], end, told.started.modality)
     else:
         draw_start_button(job, run)
@@ -80,7 +80,7 @@ def _explain_no_forgetting(told: RunSnapshot, end: RunFinished) -> str:
 
 def draw_start_button(job: Run | None, run: Run) -> None:
     """The button, for who started the run."""
-    if job and job.result and job.result["type"] == JobFailed.tag:
+    if job and job.result and job.result["type"] == JobFailed.type:
         st.warning(escape_markdown(job.result["text"]), icon=":material/error:")
     if run.visitor != current_visitor():
         st.caption("Only who started this run can ask it.")

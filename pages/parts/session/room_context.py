@@ -70,8 +70,8 @@ def draw_locked_settings(settings: RoomSettings, number: int) -> None:
     """What stays as it is, in words."""
     fixed = {
         "data": f"Data: {format_data_title(settings.data)}",
-        "per_class": "All examples" if settings.per_class is None
-        else f"{settings.per_class} examples of each class",
+        "per_class": "All examples" if settings.examples_per_class is None
+        else f"{settings.examples_per_class} examples of each class",
         "seconds": f"Time budget: {tell.format_duration(settings.seconds)}",
     }  # fmt: skip
     words = [text for key, text in fixed.items() if not settings.allows_change(key)]
@@ -81,7 +81,7 @@ def draw_locked_settings(settings: RoomSettings, number: int) -> None:
         )
     if words:
         st.caption(f":material/lock: Set by the room: {'; '.join(words)}.")
-    if settings.draws and not settings.allows_change("expert"):
+    if settings.seed_per_person and not settings.allows_change("expert"):
         st.caption(
             f":material/casino: You learn from draw number {number} of the examples; everybody "
             "has another, so that the board shows how much is luck."
@@ -92,8 +92,8 @@ def build_run_params(settings: RoomSettings, number: int = 1) -> dict[str, str]:
     """What fills in the Run page, for the person who came as `number`."""
     told = {"approach": settings.approaches[0], "data": settings.data}
     told |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed_for(number))}
-    if settings.per_class is not None:
-        told["per_class"] = str(settings.per_class)
+    if settings.examples_per_class is not None:
+        told["per_class"] = str(settings.examples_per_class)
     if settings.backbone:
         told["backbone"] = settings.backbone
     return told

@@ -17,7 +17,7 @@ def draw_download_offer(key: str, words: str) -> None:
         draw_job_progress(job)
         return
     st.markdown(f":material/download: {words}")
-    if job and job.result and job.result["type"] == JobFailed.tag:
+    if job and job.result and job.result["type"] == JobFailed.type:
         st.warning(escape_markdown(job.result["text"]), icon=":material/cloud_off:")
     pressed = st.button(
         "Download it", icon=":material/download:", key=f"fetch-{key}", width="stretch"

@@ -19,7 +19,7 @@ _TERM_PATTERN = re.compile(r"\[\[([^\]|]+)(?:\|([^\]]+))?\]\]")
 def link_term(key: str, shown: str = "") -> str:
     """The term `key` as Markdown, as `shown` (by default its title). Raises `UnknownKey`."""
     term = look_up(GLOSSARY, key, "word")
-    return f'[{shown or term.title}](#word-{key} "{term.means}")'
+    return f'[{shown or term.title}](#word-{key} "{term.definition}")'
 
 
 def link_marked_terms(text: str) -> str:

@@ -35,7 +35,7 @@ def features(body, raw) -> torch.Tensor:
 def test_the_registry_tells_the_truth(row):
     body = loading.new_encoder(row.key, pretrained=True)
     assert sum(p.numel() for p in body.parameters()) == row.parameters
-    assert body.width == row.features
+    assert body.width == row.width
     made = features(body, RAW[row.modality])
     assert made.shape == (5, row.features)
     assert made.dtype == torch.float32

@@ -381,8 +381,8 @@ def test_the_line_without_training_costs_no_approach_its_time(toy):
     plan = Plan(data="colours", approach="scratch", examples_per_class=10, seconds=5)
     toys.SLOW["seconds"] = 0.01
     events = list(run(plan))
-    looks = [event for event in events if event.tag == "validated"]
-    line = next(event for event in events if event.tag == "baseline")
+    looks = [event for event in events if event.type == "validated"]
+    line = next(event for event in events if event.type == "baseline")
     before = events[events.index(line) - 1].seconds
     left = summarise_run(plan, events)
     assert line.seconds - before > 0.01

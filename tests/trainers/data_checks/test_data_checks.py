@@ -232,10 +232,10 @@ def test_every_finder_that_needs_no_file_has_a_planted_fault():
     "sample", datasets.BUNDLED_DATASETS.values(), ids=lambda sample: sample.key
 )
 def test_of_the_bundled_samples_at_most_a_note_is_made(sample):
-    if sample.load.startswith("trainers.datasets.bundled"):
+    if sample.loader.startswith("trainers.datasets.bundled"):
         found = looked(sample.data(40), sample=sample)
-        assert {finding.weight for finding in found.values()} <= {"note"}
-        assert not any(finding.mend for finding in found.values())
+        assert {finding.severity for finding in found.values()} <= {"note"}
+        assert not any(finding.fix for finding in found.values())
 
 
 def test_what_was_looked_at_is_said_of_each_kind_of_data():
@@ -274,10 +274,10 @@ def test_labels_that_look_wrong_are_named_and_sound_ones_are_not():
     finding = looked(data, features)["suspicious-labels"]
     assert finding.count >= 6
     assert finding.lowers_quality
-    assert {one.example for one in finding.shown} <= {
+    assert {one.example for one in finding.examples} <= {
         render_example(data.train.inputs[p]) for p in places
     }
-    assert all(one.note.startswith("looks like ") for one in finding.shown)
+    assert all(one.note.startswith("looks like ") for one in finding.examples)
 
 
 def test_a_label_that_its_neighbours_share_is_not_doubted():
@@ -383,7 +383,7 @@ def test_the_size_that_counts_is_that_of_the_file(tmp_path):
     files["ants/large.jpg"] = saved(scene(77).resize((1600, 1200)), "JPEG")
     found = upload(zipped(tmp_path / "up.zip", files))
     finding = looked(found.load_splits(), sample=found)["odd-sizes"]
-    assert [one.note for one in finding.shown] == ["1,600 x 1,200"]
+    assert [one.note for one in finding.examples] == ["1,600 x 1,200"]
 
 
 def test_what_was_in_the_users_test_as_well_is_shown(tmp_path):
@@ -392,7 +392,7 @@ def test_what_was_in_the_users_test_as_well_is_shown(tmp_path):
     found = upload(foldered(tmp_path / "d", files))
     finding = looked(found.load_splits(), sample=found)["in-both"]
     assert finding.count == 5
-    assert {one.example for one in finding.shown} == {*test[:5]}
+    assert {one.example for one in finding.examples} == {*test[:5]}
 
 
 @pytest.fixture
@@ -423,7 +423,7 @@ def test_a_mend_leaves_out_what_it_names_and_nothing_changes_sides(key, checked)
 
 def test_after_all_mends_the_faults_are_gone(checked):
     found, told = checked
-    mends = tuple(key for key, finding in told.items() if finding.mend)
+    mends = tuple(key for key, finding in told.items() if finding.fix)
     assert {*mends} == {*MENDED}
     again = looked(found.data(fixes=mends))
     assert not {*again} & {*MENDED}
@@ -445,7 +445,7 @@ def test_doubtful_labels_are_left_out_of_training_alone(tmp_path):
     labels[:4] = 1 - labels[:4]
     features = cloudy(labels)
     finding = looked(data, features, found)["suspicious-labels"]
-    assert {*finding.mend.rows} == {*found.split_rows()[0][:4].tolist()}
+    assert {*finding.fix.rows} == {*found.split_rows()[0][:4].tolist()}
 
 
 def test_a_run_says_what_was_left_out_and_its_plan_names_it(checked):
@@ -501,14 +501,14 @@ def test_a_finding_is_plain_words_and_survives_json(checked):
     for finding in told.values():
         assert Finding.from_json(json.loads(json.dumps(finding.as_json()))) == finding
         assert finding.key in data_checks.CHECKS
-        assert finding.weight in SEVERITIES
+        assert finding.severity in SEVERITIES
         assert finding.count > 0
         assert finding.effect.endswith(".")
         assert not finding.title.endswith(".")
         assert len(finding.title) < 120
         assert len(finding.effect) < 420
-        assert finding.shown or finding.names or finding.key == "small-test"
-        assert len(finding.shown) <= MAX_EXAMPLES
-        for one in finding.shown:
+        assert finding.examples or finding.names or finding.key == "small-test"
+        assert len(finding.examples) <= MAX_EXAMPLES
+        for one in finding.examples:
             assert one.label
             assert len(one.example) < 60_000

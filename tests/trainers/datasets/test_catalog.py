@@ -657,7 +657,7 @@ def test_what_is_not_here_is_said_with_how_to_get_it_and_its_size(row):
 def test_every_row_tells_what_a_visitor_should_know(row):
     Answers(modality=row.modality, **row.matching_answers)
     assert row.key not in datasets.BUNDLED_DATASETS
-    assert row.about.endswith((".", "…"))
+    assert row.description.endswith((".", "…"))
     assert min(len(row.source), len(row.licence), len(row.part)) > 2
     most_train, most_test = dataset.MAX_USED_EXAMPLES[row.modality]
     assert 0 < row.train <= most_train

@@ -43,7 +43,7 @@ def same(one, other) -> bool:
 def test_the_same_seed_is_the_same_data(sample):
     first = few(sample.key)
     bundled._render_split.cache_clear()
-    again = sample.data(FEW, 0)
+    again = sample.load_splits(FEW, 0)
     assert same(again.train.inputs, first.train.inputs)
     assert same(again.train.labels, first.train.labels)
     assert same(again.test.inputs, first.test.inputs)
@@ -68,7 +68,7 @@ def test_some_examples_are_those_of_these_numbers_and_no_others_are_drawn(sample
     monkeypatch.setattr(
         bundled, "_render_split", lambda *_, **__: pytest.fail("more than those is drawn")
     )
-    some = sample.some([3, 0, 10**9, -1], FEW, 1)
+    some = sample.load_subset([3, 0, 10**9, -1], FEW, 1)
     assert (some.classes, some.modality) == (whole.classes, whole.modality)
     assert some.train.labels.tolist() == [int(whole.train.labels[item]) for item in (3, 0)]
     assert len(some.train.inputs) == 2
@@ -79,7 +79,7 @@ def test_some_examples_are_those_of_these_numbers_and_no_others_are_drawn(sample
 
 @every_sample
 def test_fewer_examples_keep_the_test_split(sample):
-    assert same(sample.data(3, 0).test.labels, few(sample.key).test.labels)
+    assert same(sample.load_splits(3, 0).test.labels, few(sample.key).test.labels)
 
 
 @every_sample
@@ -87,7 +87,7 @@ def test_the_registry_tells_the_truth(sample):
     data = few(sample.key)
     assert data.modality == sample.modality
     assert len(data.classes) == len(set(data.classes)) == sample.classes
-    assert len(data.test.labels) == len(data.test.inputs) == sample.test
+    assert len(data.test_examples.labels) == len(data.test_examples.inputs) == sample.test_examples
     assert set(data.train.labels) == set(data.test.labels) == set(range(sample.classes))
     assert data.train.labels.dtype == data.test.labels.dtype == np.int64
     assert len(data.train.inputs) == len(data.train.labels)
@@ -104,7 +104,7 @@ def test_the_registry_tells_the_truth(sample):
 def test_the_smallest_class_has_as_many_as_the_registry_says(sample, monkeypatch):
     if sample.key in bundled.RENDERERS:  # counting does not need 3,000 drawings
         monkeypatch.setattr(bundled, "_render_split", blank)
-    counts = np.bincount(sample.data(None, 0).train.labels)
+    counts = np.bincount(sample.load_splits(None, 0).train.labels)
     if sample.key == "pydocs":  # the running Python's documentation: it grows
         assert counts.min() >= sample.train_examples_per_class
     else:
@@ -117,7 +117,7 @@ def blank(name: str, per_class: int, first: int) -> Split:
 
 @every_sample
 def test_where_it_comes_from_is_said(sample):
-    assert re.match(r"(real|drawn by code|written by)", sample.made)
+    assert re.match(r"(real|drawn by code|written by)", sample.origin)
 
 
 @every_sample
@@ -135,7 +135,7 @@ def test_the_test_is_mixed(sample):
 
 @every_sample
 def test_no_test_example_is_a_near_double_of_a_training_example(sample):
-    data = sample.data(None if sample.modality == "text" else 60, 0)
+    data = sample.load_splits(None if sample.modality == "text" else 60, 0)
     if sample.modality == "text":
         assert near_texts(data.train.inputs, data.test.inputs) == []
     else:
@@ -248,6 +248,6 @@ def test_what_no_sample_resembles_is_said():
 
 @every_sample
 def test_the_facts_of_a_sample_are_those_of_its_examples(sample):
-    found = compute_facts(sample.data(20))
+    found = compute_facts(sample.load_splits(20))
     assert found.words == pytest.approx(sample.facts.words, abs=2)  # Pythons differ in pydocs
     assert replace(found, words=0) == replace(sample.facts, words=0)

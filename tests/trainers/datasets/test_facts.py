@@ -28,7 +28,7 @@ def noise(height: int, width: int, *, grey: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize("sample", BUNDLED_DATASETS.values(), ids=lambda sample: sample.key)
 def test_the_bundled_samples_are_what_they_look_like(sample):
-    facts = compute_facts(sample.data(12))
+    facts = compute_facts(sample.load_splits(12))
     if sample.modality == "text":
         assert (facts.language, facts.side_px) == ("en", None)
         assert 10 < facts.words < 60

@@ -148,7 +148,7 @@ def test_a_run_that_learns_says_once_how_sure_it_may_be(approach, data, toy):
 def test_what_holds_nothing_out_says_nothing_of_it(approach, toy):
     events = events_of(approach)
     assert not of(CalibrationDone, events)
-    assert not of(PredictionsRecorded, events)[0].calibrated
+    assert not of(PredictionsRecorded, events)[0].calibrated_confidence
 
 
 @pytest.mark.parametrize("approach", TRAINED)
@@ -170,7 +170,7 @@ def test_fitting_it_changes_nothing_else(toy, monkeypatch):
     def timeless(events):
         clock = {"seconds", "setup_seconds", "step_seconds", "peak_memory_bytes"}
         clock |= {"predicted_seconds", "predicted_memory_bytes", "calibrated"}
-        told = [e.as_json() for e in events if e.tag not in ("calibrated", "notice", "progress")]
+        told = [e.as_json() for e in events if e.type not in ("calibrated", "notice", "progress")]
         return [{k: v for k, v in one.items() if k not in clock} for one in told]
 
     first = events_of("hybrid")

@@ -63,7 +63,7 @@ def belongings(folder: Path, visitor: str, of_data: str, of_run: str) -> tuple[s
     key = get_store().enqueue(reading, visitor, worker="test")
     get_store().append(key, [Notice(f"{of_data}.csv was read", 0.1), JobDone({"data": data}, 1.0)])
     shown = (FindingExample(example=f"example {of_data}", label="good", note=""),)
-    finding = Finding(key="x", title="t", count=1, effect="e", weight="note", shown=shown)
+    finding = Finding(key="x", title="t", count=1, effect="e", severity="note", examples=shown)
     uploads.save_check(data, {"findings": [finding.as_json()]})
     check = get_store().enqueue(DataCheck(data=data), visitor, worker="test")
     get_store().append(check, [JobDone({"findings": [finding.as_json()]}, 1.0)])

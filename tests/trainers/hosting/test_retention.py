@@ -247,7 +247,7 @@ def test_it_outlives_whatever_goes_wrong(set_, monkeypatch, caplog):
     def again(*_):
         raise ValueError("too many values to unpack\nand more")
 
-    monkeypatch.setattr(retention.object_store, "again", again)
+    monkeypatch.setattr(retention.object_store, "retry_pending", again)
     with CleanupThread(first_seconds=0.05) as tidying_:
         until_ = time.monotonic() + 10
         while is_there(run) and time.monotonic() < until_:
@@ -265,7 +265,7 @@ def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
         begun.set()
         go_on.wait(10)
 
-    monkeypatch.setattr(retention.object_store, "again", again)
+    monkeypatch.setattr(retention.object_store, "retry_pending", again)
     monkeypatch.setattr(retention, "JOIN_TIMEOUT_SECONDS", 0.05, raising=False)
     try:
         with CleanupThread(first_seconds=0) as tidying_:

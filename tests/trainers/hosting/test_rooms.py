@@ -33,7 +33,7 @@ def opened(**settings):
 
 def joined(room, name="Ana", visitor=ANA):
     person = get_rooms().join(room.code, name, visitor)
-    return room.settings.plan(room.settings.approaches[0], person.number)
+    return room.settings.make_plan(room.settings.approaches[0], person.number)
 
 
 def ended(run: str, right: int = 48, seconds: float = 12.0) -> None:
@@ -192,7 +192,7 @@ def test_a_full_room_takes_nobody_else(monkeypatch):
     ],
 )
 def test_what_is_locked_is_refused_at_the_start_and_what_is_free_is_not(change, free):
-    locked, open_ = opened(), opened(may_change=(free,))
+    locked, open_ = opened(), opened(changeable=(free,))
     plan = replace(joined(locked), **change)
     with pytest.raises(NotAllowedInRoom, match="In this room"):
         get_rooms().enqueue(plan, ANA)
@@ -211,7 +211,7 @@ def test_an_approach_that_is_not_of_the_room_is_refused():
 
 
 def test_free_data_of_the_other_kind_gets_the_bundled_backbone():
-    room = opened(may_change=("data",), backbone="small_resnet")
+    room = opened(changeable=("data",), backbone="small_resnet")
     plan = joined(room)
     texts = Plan(
         data="messages", approach="transfer", examples_per_class=20, seconds=20, seed=plan.seed
@@ -220,7 +220,7 @@ def test_free_data_of_the_other_kind_gets_the_bundled_backbone():
 
 
 def test_everybody_has_a_draw_of_their_own_unless_the_room_says_otherwise():
-    room, same = opened(), opened(draws=False)
+    room, same = opened(), opened(seed_per_person=False)
     assert [joined(room, "Ana", ANA).seed, joined(room, "Ben", BEN).seed] == [1, 2]
     assert [joined(same, "Ana", ANA).seed, joined(same, "Ben", BEN).seed] == [0, 0]
 

@@ -68,7 +68,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
     assert {"approach": "hybrid", "backbone": "eye", "data": "colours"}.items() <= (
         kept.data.tags.items()
     )
-    looks = [e for _, e in get_store().read_events(key) if e.tag == "validated"]
+    looks = [e for _, e in get_store().read_events(key) if e.type == "validated"]
     curve = client.get_metric_history(kept.info.run_id, "check_accuracy")
     assert [m.value for m in curve] == [look.accuracy for look in looks]
     steps = [m.step for m in curve]

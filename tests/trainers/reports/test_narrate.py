@@ -176,4 +176,4 @@ def test_there_is_a_word_on_every_real_run(approach, data, toy):
         until = next(n for n, event in enumerate(events) if isinstance(event, ValidationDone))
         assert narrate_run(events[: until + 1]).text
     facts = run_facts(events)
-    assert facts.tests == np.sum(events[-1].confusion)
+    assert facts.tests == np.sum(events[-1].confusion_matrix)

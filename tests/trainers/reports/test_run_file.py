@@ -61,13 +61,13 @@ def runs(tmp_path):
 
 
 def over(runs, events=EVENTS, plan=PLAN, visitor="ann-the-visitor", **more) -> str:
-    key = runs.start(plan, visitor, worker="w", **more)
+    key = runs.enqueue(plan, visitor, worker="w", **more)
     runs.append(key, list(events))
     return key
 
 
 def told(runs, key) -> list:
-    return [event for _, event in runs.events(key)]
+    return [event for _, event in runs.read_events(key)]
 
 
 def document(runs, **more) -> dict:
@@ -92,14 +92,14 @@ def refused(runs, content) -> str:
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_a_real_run_comes_back_as_it_was(runs, approach, modality, toy):
     plan = Plan(data=KINDS[modality], approach=approach, seconds=20)
-    key = runs.start(plan, "ann", worker="w")
+    key = runs.enqueue(plan, "ann", worker="w")
     events = list(execute(runs, key, plan, real_run))
     assert isinstance(events[-1], RunFinished)
-    runs.describe(key, "ann", name="Best so far", note="line\nbreak")
+    runs.annotate(key, "ann", name="Best so far", note="line\nbreak")
     back = import_run(runs, export_run(runs, key).encode(), "bob")
     assert back != key
     assert told(runs, back) == told(runs, key)
-    was, now = runs.find(key), runs.find(back)
+    was, now = runs.get_run(key), runs.get_run(back)
     assert (now.plan, now.state, now.result) == (was.plan, was.state, was.result)
     assert (now.visitor, now.created, now.ended) == ("bob", was.created, was.ended)
     assert replace(runs.get_summary(back), id=key) == runs.get_summary(key)
@@ -114,12 +114,12 @@ def test_a_run_without_a_score_can_be_taken_along(runs, end):
 
 def test_a_run_that_is_not_over_cannot(runs):
     with pytest.raises(BadFile, match="not over yet"):
-        export_run(runs, runs.start(PLAN, "ann"))
+        export_run(runs, runs.enqueue(PLAN, "ann"))
 
 
 @pytest.mark.parametrize("other", ["deleted", "of another kind", "none"])
 def test_what_is_no_run_cannot(runs, other):
-    key = over(runs) if other == "deleted" else runs.start(DataCheck(data="digits"), "ann")
+    key = over(runs) if other == "deleted" else runs.enqueue(DataCheck(data="digits"), "ann")
     runs.delete([key] if other == "deleted" else [], "ann-the-visitor")
     with pytest.raises(RunNotFound):
         export_run(runs, "nothing" if other == "none" else key)
@@ -128,7 +128,7 @@ def test_what_is_no_run_cannot(runs, other):
 def compared(runs) -> tuple[str, list[str]]:
     visitor = "ann-the-visitor"
     job = Comparison(data="digits", visitor=visitor, approaches=("transfer", "hybrid"), seconds=9)
-    whole = runs.start(job, visitor, worker="w")
+    whole = runs.enqueue(job, visitor, worker="w")
     parts = [over(runs, plan=plan, part_of=whole, events=ends(plan)) for plan in job.make_plans()]
     pairs = list(zip(("transfer", "hybrid"), parts, strict=True))
     lanes = [ComparisonRunStarted(key, part, n, 2, 1.0) for n, (key, part) in enumerate(pairs)]
@@ -148,11 +148,11 @@ def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
     back = import_run(runs, export_run(runs, whole).encode(), "bob")
     lanes = [event.run_id for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert not set(lanes) & set(parts)
-    assert [runs.find(lane).plan.approach for lane in lanes] == ["transfer", "hybrid"]
-    assert [row["run"] for row in runs.find(back).result["runs"]] == lanes
+    assert [runs.get_run(lane).plan.approach for lane in lanes] == ["transfer", "hybrid"]
+    assert [row["run"] for row in runs.get_run(back).result["runs"]] == lanes
     assert {past.id for past in runs.list_history("bob", parts=True)[0]} == {back, *lanes}
     assert [past.id for past in runs.list_history("bob")[0]] == [back]
-    assert runs.find(back).plan == replace(runs.find(whole).plan, visitor="bob")
+    assert runs.get_run(back).plan == replace(runs.get_run(whole).plan, visitor="bob")
 
 
 def test_a_file_names_no_visitor_and_no_run(runs):
@@ -167,7 +167,7 @@ def test_a_deleted_run_of_a_comparison_is_left_out(runs):
     back = import_run(runs, export_run(runs, whole).encode(), "bob")
     lanes = [event.run_id for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert lanes[0] == ""
-    assert runs.find(lanes[1]).plan.approach == "hybrid"
+    assert runs.get_run(lanes[1]).plan.approach == "hybrid"
 
 
 # --- data of one's own ----------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_examples_of_own_data_do_not_leave(runs, monkeypatch):
 
 def test_a_run_on_data_of_another_computer_can_be_read_under_its_old_name(runs):
     back = import_run(runs, json.dumps(of_own(runs)).encode(), "bob")
-    assert runs.find(back).plan.data == OWN["data"]
+    assert runs.get_run(back).plan.data == OWN["data"]
     assert runs.get_summary(back).title == "Transfer learning on leaves"
 
 
@@ -344,10 +344,10 @@ OTHER_ENDS = [replace(STARTED, data="vehicles"), replace(FINISH, data="vehicles"
 def test_a_time_to_come_is_now(runs):
     found = document(runs) | {"created": 9e12, "ended": 9e12}
     back = import_run(runs, json.dumps(found).encode(), "bob")
-    assert runs.find(back).created <= time.time()
+    assert runs.get_run(back).created <= time.time()
 
 
 def test_what_comes_in_waits_for_no_worker(runs):
     back = import_run(runs, json.dumps(document(runs)).encode(), "bob")
     assert runs.claim("worker") is None
-    assert runs.find(back).state != CANCELLED
+    assert runs.get_run(back).state != CANCELLED

@@ -249,12 +249,12 @@ def test_the_models_asked_last_stay_loaded(toy, monkeypatch):
 
     monkeypatch.setattr(server, "Opened", noted)
     one, two, three = (finished("colours", how) for how in ("none", "simple", "transfer"))
-    warm, sound = ModelCache(most=2), png(test_of("colours").inputs[0])
+    warm, sound = ModelCache(max_models=2), png(test_of("colours").inputs[0])
     for key in (one, two, one, three, one, two):
         asked(key, [sound], warm=warm)
     assert loads == [one, two, three, two]
     assert warm.list_runs() == [one, two]
-    small = ModelCache(most_bytes=1)
+    small = ModelCache(max_bytes=1)
     asked(one, [sound], warm=small)
     asked(two, [sound], warm=small)
     assert small.list_runs() == [two]

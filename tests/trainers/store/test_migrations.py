@@ -91,7 +91,7 @@ def test_an_older_database_is_brought_up_to_the_models_and_keeps_what_it_has(nam
     assert (scored.id, scored.score, scored.seconds) == ("over", 0.5, 1.0)
     assert scored.approach == "transfer"
     assert (waiting.id, total) == ("waiting", 2)
-    assert [event.text for _, event in store.events("over")] == ["so it was"]
+    assert [event.text for _, event in store.read_events("over")] == ["so it was"]
     assert store.claim("worker").id == "waiting"
 
 

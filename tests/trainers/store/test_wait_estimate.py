@@ -76,39 +76,39 @@ def started(setup_seconds, predicted_seconds):
 
 
 def test_a_wait_goes_by_the_forecast_of_the_run_that_is_at_work(runs):
-    first = runs.start(PLAN, "ann")
+    first = runs.enqueue(PLAN, "ann")
     runs.claim("worker")
-    second, third = (runs.start(replace(PLAN, seed=n), "bob") for n in (1, 2))
-    assert 59 < runs.wait("bob", third).seconds <= 60  # nothing is known: by budgets
+    second, third = (runs.enqueue(replace(PLAN, seed=n), "bob") for n in (1, 2))
+    assert 59 < runs.estimate_wait("bob", third).seconds <= 60  # nothing is known: by budgets
     runs.append(first, [started(0.5, 2.5)])
-    assert 5 < runs.wait("bob", third).seconds <= 6
-    assert set(runs.waits()) == {second, third}
+    assert 5 < runs.estimate_wait("bob", third).seconds <= 6
+    assert set(runs.estimate_waits()) == {second, third}
 
 
 def test_a_wait_goes_by_what_such_runs_took(runs, monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr("trainers.store.time.time", lambda: clock[0])
     for _ in range(3):
-        key = runs.start(PLAN, "ann")
+        key = runs.enqueue(PLAN, "ann")
         runs.claim("worker")
         clock[0] += 4
         runs.append(key, [finished()])
-    runs.beat("worker", 1, ready=True)
-    runs.start(PLAN, "ann")
+    runs.record_heartbeat("worker", 1, ready=True)
+    runs.enqueue(PLAN, "ann")
     runs.claim("worker")
     clock[0] += 1
-    runs.start(PLAN, "bob")
-    assert runs.wait("cleo").seconds == 3 + 4
-    assert [wait.seconds for wait in runs.waits().values()] == [3]
+    runs.enqueue(PLAN, "bob")
+    assert runs.estimate_wait("cleo").seconds == 3 + 4
+    assert [wait.seconds for wait in runs.estimate_waits().values()] == [3]
 
 
 def test_what_was_cancelled_tells_nothing(runs):
-    key = runs.start(PLAN, "ann")
+    key = runs.enqueue(PLAN, "ann")
     runs.claim("worker")
     runs.append(key, [JobCancelled(0.1)])
-    runs.start(PLAN, "ann")
+    runs.enqueue(PLAN, "ann")
     runs.claim("worker")
-    assert 29 < runs.wait("bob").seconds <= 30
+    assert 29 < runs.estimate_wait("bob").seconds <= 30
 
 
 def finished() -> RunFinished:

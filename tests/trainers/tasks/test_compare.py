@@ -182,7 +182,7 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
     job = comparison(article_advice="", answers=given, approaches=("transfer",))
     assert Comparison.from_json(job.as_json()) == job
     last = list(run_lanes(job, should_stop=never))[-1]
-    assert (last.answers, last.answers_source) == (given, "visitor")
+    assert (last.predictions, last.answers_source) == (given, "visitor")
     assert (last.article_advice, last.outcome, last.article_outcome) == (
         "transfer",
         "wrong",

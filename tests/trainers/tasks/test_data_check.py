@@ -50,7 +50,7 @@ def health(monkeypatch):
 
 
 DOUBLES = Finding(
-    key="doubles", title="5 are twice", count=5, effect="Leave them out.", weight="warning",
+    key="doubles", title="5 are twice", count=5, effect="Leave them out.", severity="warning",
     lowers_quality=True,
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_a_checkup_tells_each_part_and_ends_with_what_it_found(data, toy, health
     assert [
         from_json(json.loads(json.dumps(e.as_json(), allow_nan=False))) for e in events
     ] == events
-    found = events[-1].found
+    found = events[-1].result
     assert found.keys() == {"findings", "checked", "answers", "evidence", "facts"}
     assert found["answers"].keys() == QUESTIONS.keys()
     assert found["answers"]["reuse"] == UNSURE

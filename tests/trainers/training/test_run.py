@@ -223,7 +223,7 @@ def test_closing_abandons_the_run_without_a_score(approach, toy, tmp_path):
 def test_a_plan_with_the_named_steps_repeats_the_run_exactly(approach, modality, toy):
     toy.SLOW["seconds"] = 0.002
     first = list(run(plan(approach, KINDS[modality], seconds=1, seed=5)))
-    repeat = Plan.from_json(json.loads(json.dumps(first[-1].repeat)))
+    repeat = Plan.from_json(json.loads(json.dumps(first[-1].repeat_plan)))
     toy.SLOW["seconds"] = 0.0
     assert repeat.schedule is not None
     second = list(run(repeat))
@@ -455,7 +455,7 @@ def test_weights_that_cannot_be_kept_do_not_lose_the_score(toy, tmp_path, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trainers_run, "keep", full)
+    monkeypatch.setattr(trainers_run, "save_weights", full)
     events = list(run(plan("transfer"), folder=tmp_path))
     assert isinstance(events[-1], RunFinished)
     assert "No space left on device" in events[-2].text

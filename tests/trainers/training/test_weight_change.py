@@ -14,7 +14,7 @@ PARTS = [{"name": name} for name in ("first", "second", "new last layer")]
 
 
 def both(kind=ToyEye):
-    return kind.make(pretrained=True), kind.make(pretrained=True)
+    return kind.build(pretrained=True), kind.build(pretrained=True)
 
 
 def told(data: str, approach: str, **settings) -> tuple[list, WeightsCompared]:

@@ -24,13 +24,13 @@ def runs(tmp_path):
 
 @pytest.fixture
 def key(runs):
-    key = runs.start(PLAN, "ann")
+    key = runs.enqueue(PLAN, "ann")
     runs.claim("worker")
     return key
 
 
 def stored(runs, key) -> list:
-    return [event for _, event in runs.events(key)]
+    return [event for _, event in runs.read_events(key)]
 
 
 def finishes(plan, *, should_stop, folder):
@@ -67,7 +67,7 @@ def until(condition, seconds: float) -> float:
 def test_what_is_yielded_is_stored(runs, key):
     events = list(execute(runs, key, PLAN, finishes))
     assert events == [Notice("here", 0.0), FINISH] == stored(runs, key)
-    assert runs.find(key).state == FINISHED
+    assert runs.get_run(key).state == FINISHED
 
 
 @pytest.mark.parametrize("error", [BadData("Add examples."), DivergenceError("Try a lower rate.")])
@@ -76,7 +76,7 @@ def test_our_own_errors_are_shown_as_they_stand(runs, key, error):
     assert isinstance(events[-1], JobFailed)
     assert events[-1].text == str(error)
     assert events == stored(runs, key)
-    assert runs.find(key).state == FAILED
+    assert runs.get_run(key).state == FAILED
 
 
 def test_an_error_from_elsewhere_is_named_and_says_what_to_do(runs, key):
@@ -113,10 +113,10 @@ def test_a_score_stays_one_where_its_model_cannot_be_shared(runs, key, tmp_path,
 def test_stop_is_heard_and_the_run_finishes(runs, key):
     stream = execute(runs, key, PLAN, steps_until_stopped)
     next(stream)
-    runs.stop(key)
+    runs.request_stop(key)
     *_, last = stream
     assert isinstance(last, RunFinished)
-    assert runs.find(key).state == FINISHED
+    assert runs.get_run(key).state == FINISHED
 
 
 def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
@@ -133,8 +133,8 @@ def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
     worker.start()
     step_began.wait()
     assert until(lambda: stored(runs, key), 1) < 1  # what was yielded before the step is seen
-    runs.cancel(key)
-    assert until(lambda: runs.find(key).state == CANCELLED, 2) < 1
+    runs.request_cancel(key)
+    assert until(lambda: runs.get_run(key).state == CANCELLED, 2) < 1
     assert worker.is_alive()
     worker.join()
     assert isinstance(events[-1], JobCancelled)
@@ -154,7 +154,7 @@ def test_cancel_closes_the_run(runs, key):
 
     stream = execute(runs, key, PLAN, runner)
     next(stream)
-    runs.cancel(key)
+    runs.request_cancel(key)
     *_, last = stream
     assert isinstance(last, JobCancelled)
     assert closed.is_set()
@@ -164,16 +164,16 @@ def test_closing_the_stream_cancels_the_run(runs, key):
     stream = execute(runs, key, PLAN, steps_until_stopped)
     next(stream)
     stream.close()
-    assert runs.find(key).state == CANCELLED
+    assert runs.get_run(key).state == CANCELLED
 
 
 def test_a_run_that_the_store_has_ended_is_left(runs, key):
     stream = execute(runs, key, PLAN, steps_until_stopped)
     next(stream)
-    runs.gone("worker", "It was ended.")
+    runs.remove_worker("worker", "It was ended.")
     *_, last = stream
     assert isinstance(last, JobCancelled)
-    assert runs.find(key).state == FAILED
+    assert runs.get_run(key).state == FAILED
 
 
 def test_step_rows_are_few_and_all_else_is_kept(runs, key):

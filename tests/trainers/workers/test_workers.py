@@ -58,13 +58,13 @@ def until(condition) -> None:
 
 
 def ended(runs, key):
-    until(lambda: runs.find(key).is_over)
-    return runs.find(key)
+    until(lambda: runs.get_run(key).is_over)
+    return runs.get_run(key)
 
 
 def test_a_queued_run_is_finished_and_its_weights_are_kept(crew, home):
     runs, _ = crew
-    key = runs.start(QUICK, "ann")
+    key = runs.enqueue(QUICK, "ann")
     over = ended(runs, key)
     assert over.state == FINISHED, over.result
     assert over.result["test_accuracy"] > 0.3
@@ -73,8 +73,8 @@ def test_a_queued_run_is_finished_and_its_weights_are_kept(crew, home):
 
 def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
     runs, workers = crew
-    key = runs.start(LONG, "ann")
-    until(lambda: any(isinstance(event, Step) for _, event in runs.events(key)))
+    key = runs.enqueue(LONG, "ann")
+    until(lambda: any(isinstance(event, Step) for _, event in runs.read_events(key)))
     (name,) = (name for name in workers.processes if not name.startswith("light-"))
     process = workers.processes[name]
     psutil.Process(process.pid).kill()
@@ -84,7 +84,7 @@ def test_a_killed_worker_fails_its_run_and_is_replaced(crew):
     assert "Another takes its place" in over.result["text"]
     until(lambda: runs.count_ready_workers() == 1)
     assert name not in workers.processes
-    assert ended(runs, runs.start(QUICK, "ann")).state == FINISHED
+    assert ended(runs, runs.enqueue(QUICK, "ann")).state == FINISHED
 
 
 def test_closing_ends_the_processes_and_their_runs(own_home):
