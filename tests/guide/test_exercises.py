@@ -20,7 +20,7 @@ def test_an_exercise_has_a_goal_a_task_and_something_to_talk_about(one):
     assert one.task.endswith(".")
     assert len(one.discussion) >= 3
     assert set(one.approaches) <= set(APPROACHES)
-    assert one.compare == "approach" or "per_class" in one.may_change
+    assert one.comparison == "approach" or "per_class" in one.adjustable
 
 
 @ALL

@@ -12,10 +12,10 @@ from guide.topics import TOPICS
 @pytest.mark.parametrize("term", GLOSSARY.values(), ids=GLOSSARY)
 def test_a_word_is_explained_in_at_most_30_others(term):
     assert 5 <= len(term.definition.split()) <= 30
-    assert term.means[0].isupper()
-    assert term.means.endswith(".")
-    assert '"' not in term.means  # it stands in a link's title
-    assert set(term.see) <= set(GLOSSARY) - {term.key}
+    assert term.definition[0].isupper()
+    assert term.definition.endswith(".")
+    assert '"' not in term.definition  # it stands in a link's title
+    assert set(term.see_also) <= set(GLOSSARY) - {term.key}
 
 
 def test_words_are_in_the_order_of_a_dictionary():

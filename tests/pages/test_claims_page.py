@@ -26,13 +26,13 @@ WORDS = {
     "does not hold here": "Does not hold here",
     "cannot tell yet": "Cannot tell yet",
 }
-ROW = {"data": "cells", "approach": "transfer", "per_class": 10, "right": 0.7, "low": 0.65}
+ROW = {"data": "cells", "approach": "transfer", "examples_per_class": 10, "right": 0.7, "low": 0.65}
 ROW |= {"high": 0.75, "tests": 500, "seconds": 2.0, "runs": 2}
 TIMES = [
     {"seed": 0, "level": 0.8, "first": 1.0, "second": 9.0},
     {"seed": 1, "level": 0.8, "first": None, "second": 7.0},
 ]
-FOUND = {"data": "cells", "speaks": "for", "words": "Blood cells: 70% against 50% right."}
+FOUND = {"data": "cells", "speaks": "for", "summary": "Blood cells: 70% against 50% right."}
 TIMED = FOUND | {"times": TIMES, "ways": ["transfer", "scratch"]}
 
 
@@ -40,7 +40,7 @@ def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> ClaimTestDone:
     facts = {
         "claim": claim,
         "outcome": outcome,
-        "words": f"It is so: 1 of 1 counts speak for it, 0 against.\n[for] {found['words']}",
+        "summary": f"It is so: 1 of 1 counts speak for it, 0 against.\n[for] {found['words']}",
         "numbers": {"scores": [ROW, ROW | {"approach": "fine_tune"}], "found": [found]},
         "runs": [],
         "whole": True,
@@ -99,8 +99,8 @@ def at_work(claim: str, *events) -> str:
 
 
 def a_run(number=0, **done):
-    facts = {"data": "cells", "approach": "transfer", "per_class": 10, "seed": 0}
-    facts |= {"number": number, "total": 4, "seconds": 1.0}
+    facts = {"data": "cells", "approach": "transfer", "examples_per_class": 10, "seed": 0}
+    facts |= {"index": number, "total": 4, "seconds": 1.0}
     return ClaimRunDone(**facts, **done) if done else ClaimRunStarted(**facts)
 
 
@@ -203,7 +203,7 @@ def test_times_are_drawn_in_the_looks_of_the_approaches_and_never_reached_is_a_c
 
 
 def test_scores_are_told_by_shape_and_by_number_of_examples():
-    rows = [ROW, ROW | {"approach": "none", "per_class": 0}, ROW | {"approach": "none"}]
+    rows = [ROW, ROW | {"approach": "none", "examples_per_class": 0}, ROW | {"approach": "none"}]
     drawn = figures.claim_scores([row | {"title": "Blood cells"} for row in rows])["data"]
     assert [line["name"] for line in drawn] == [
         "Transfer learning, 10 of each",
@@ -216,7 +216,8 @@ def test_scores_are_told_by_shape_and_by_number_of_examples():
 
 def test_a_claim_about_score_and_time_shows_both_and_no_mark_lies_on_another():
     rows = [
-        ROW | {"title": title, "approach": approach, "per_class": per_class, "seconds": 17.6}
+        ROW
+        | {"title": title, "approach": approach, "examples_per_class": per_class, "seconds": 17.6}
         for title, per_class in (("Blood cells", 50), ("Messages", 20))
         for approach in ("transfer", "hybrid")
     ]

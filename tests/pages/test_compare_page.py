@@ -59,14 +59,14 @@ def compared(outcome="right", **changes) -> ComparisonDone:
     summaries = [finished(approach).as_json() | {"run": "x"} for approach in APPROACHES]
     facts = {
         "runs": summaries,
-        "failed": {},
-        "advised_article": "transfer",
-        "advised": "transfer",
-        "best": "hybrid",
+        "failures": {},
+        "article_advice": "transfer",
+        "advice": "transfer",
+        "best_approach": "hybrid",
         "outcome": outcome,
         "verdict": "Transfer learning 8 against 8 right of 10.",
-        "against_advised": {"hybrid": PAIRED, "none": PAIRED},
-        "visible": 0.3,
+        "differences_to_advice": {"hybrid": PAIRED, "none": PAIRED},
+        "detectable_difference": 0.3,
         "seconds": 30.0,
     }
     return ComparisonDone(**facts | changes)

@@ -107,9 +107,9 @@ def a_finding(weight="warning", **changes) -> Finding:
         "title": f"4 texts are there twice ({weight})",
         "count": 4,
         "effect": "They count double.",
-        "weight": weight,
-        "shown": (FindingExample(example="the double", label="a", note="in the test"),),
-        "mend": Fix(title="Leave the doubles out", rows=(1, 2)),
+        "severity": weight,
+        "examples": (FindingExample(example="the double", label="a", note="in the test"),),
+        "fix": Fix(title="Leave the doubles out", rows=(1, 2)),
     }
     return Finding(**facts | changes)
 
@@ -382,7 +382,7 @@ def test_the_run_page_offers_own_data_and_says_how_many_it_learns_from():
     assert at.selectbox(key="data").value == mine.key
     assert "32 in all" in words(at)
     pressed(at, "Start")
-    assert get_store().list_runs(visitor_of(at))[0].plan.per_class is None
+    assert get_store().list_runs(visitor_of(at))[0].plan.examples_per_class is None
 
 
 @pytest.mark.parametrize("end", [JobFailed("It broke.", 1.0), JobCancelled(1.0)])

@@ -44,7 +44,7 @@ def test_every_topic_is_shown_by_its_address(topic):
     assert not at.exception
     shown = words(at)
     assert f"## {topic.heading}" in shown
-    assert topic.watch in shown
+    assert topic.observation in shown
     assert "[[" not in shown
     assert "{" not in shown
 

@@ -86,18 +86,18 @@ def finished(approach="hybrid", **changes):
         "classes": ["<b>cat</b>", "dog"],
         "train_examples": 10,
         "test_examples": 10,
-        "test_right": 8,
+        "test_correct": 8,
         "test_accuracy": 0.8,
         "test_accuracy_low": 0.49,
         "test_accuracy_high": 0.94,
         "macro_f1": 0.79,
-        "confusion": [[4, 1], [1, 4]],
+        "confusion_matrix": [[4, 1], [1, 4]],
         "seconds": 4.2,
-        "learnable_parameters": 10,
+        "trainable_parameters": 10,
         "parameters": 110,
         "epochs": 12.0,
-        "stopped": False,
-        "repeat": {},
+        "stopped_by_user": False,
+        "repeat_plan": {},
     }
     return RunFinished(**facts | changes)
 
@@ -334,7 +334,7 @@ def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
     assert guessing["xanchor"] == "left"
     started = [replace(e, classes=names) if isinstance(e, RunStarted) else e for e in RUN]
     looks = [
-        replace(e, points=[[n, n] for n in range(100)], map_labels=[*range(100)],
+        replace(e, map_points=[[n, n] for n in range(100)], map_labels=[*range(100)],
                 map_predictions=[*range(100)]) if isinstance(e, ValidationDone) else e
         for e in started
     ]  # fmt: skip

@@ -355,7 +355,7 @@ def test_an_address_is_one(text, fits):
 
 def line(name="Ana", score=0.8, state="finished", approach="transfer", mine=False, **more):
     low, high = (None, None) if score is None else (score - 0.1, score + 0.1)
-    settings = {"data": "digits", "per_class": 20, "seconds": 4.0} | more
+    settings = {"data": "digits", "examples_per_class": 20, "seconds": 4.0} | more
     return BoardRow(
         name, approach, state=state, score=score, low=low, high=high, is_mine=mine, **settings
     )

@@ -125,7 +125,7 @@ def _inspect_examples(data: DatasetSplits, seconds: float) -> dict[str, np.ndarr
         same = _assign_ids(text.encode() for text in folded)
         _, first, back = np.unique(same, return_index=True, return_inverse=True)
         return {
-            "same": same,
+            "duplicate_ids": same,
             "near": near_duplicates.group_similar_texts([texts[at] for at in first])[back],
         }
     began = time.monotonic()
@@ -147,7 +147,13 @@ def _inspect_examples(data: DatasetSplits, seconds: float) -> dict[str, np.ndarr
     close[: len(seen)] = same[first[near_duplicates.group_similar_images(seen[first])]][back]
     heights, widths = np.array(sizes).T
     marks = np.array(marks + [0] * (len(same) - len(marks)), dtype=np.uint8)
-    return {"same": same, "near": close, "marks": marks, "widths": widths, "heights": heights}
+    return {
+        "duplicate_ids": same,
+        "near": close,
+        "marks": marks,
+        "widths": widths,
+        "heights": heights,
+    }
 
 
 def _assign_ids(keys: Iterable[bytes]) -> np.ndarray:

@@ -267,7 +267,11 @@ def get_downloaded(key: str) -> DownloadedDataset:
         _, fields = dataset.read_stored(key)
     except UnknownKey:
         raise DatasetNotDownloaded(download_hint(row)) from None
-    fields |= {"title": row.title, "about": row.description, "resembles": row.matching_answers}
+    fields |= {
+        "title": row.title,
+        "description": row.description,
+        "resembles": row.matching_answers,
+    }
     return DownloadedDataset(**fields | {"made": f"real: {row.source} (licence: {row.licence})"})
 
 

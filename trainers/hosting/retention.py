@@ -323,7 +323,7 @@ def _list_weights() -> list[tuple[float, Path, int]]:
     found = {}
     for key, row in backbones.BACKBONES.items():
         if row.weights_file and not row.repo and cache.is_downloaded(row):
-            file = cache.torch_hub_path() / row.file
+            file = cache.torch_hub_path() / row.weights_file
             found[file] = max(used.get(key) or 0.0, file.stat().st_mtime), file.stat().st_size
     for mark in cache.hf_hub_path().glob("models--*/refs/thaw"):
         place = mark.parents[1]

@@ -54,7 +54,7 @@ ATTEMPT_WINDOW_SECONDS, MAX_ATTEMPTS_PER_VISITOR, MAX_ATTEMPTS = 600, 10, 600
 MAX_COMBINING_MARKS = 2  # over one letter: more than languages need would climb out of its line
 CHANGEABLE_SETTINGS = {
     "data": "Data",
-    "per_class": "Examples of each class",
+    "examples_per_class": "Examples of each class",
     "seconds": "Time budget",
     "expert": "Expert settings",
 }
@@ -167,7 +167,7 @@ class RoomSettings(JsonRecord):
             approaches=one.approaches,
             seconds=one.seconds,
             examples_per_class=one.examples_per_class,
-            may_change=one.adjustable,
+            changeable=one.adjustable,
             exercise=key,
         )
 

@@ -114,7 +114,7 @@ def list_params(run: Run, told: Sequence[Event]) -> dict[str, str]:
     """The plan, with the steps that the clock set, by which it can be repeated."""
     end = next(event for event in told if isinstance(event, RunFinished))
     plan = run.plan.as_json() | {"pace": json.dumps(end.repeat_plan.get("pace"))}
-    plan |= {"data": "own" if is_own_data(run) else plan["data"], "mends": ",".join(run.plan.mends)}
+    plan |= {"data": "own" if is_own_data(run) else plan["data"], "mends": ",".join(run.plan.fixes)}
     return {name: "all" if value is None else str(value) for name, value in plan.items()}
 
 

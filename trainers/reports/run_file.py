@@ -263,15 +263,21 @@ def _find_modality(file: _RunFile, events: list[Event]) -> str | None:
 
 
 # What pages take for granted, by the names of fields: so it holds for events of any kind.
-CLASS_INDEX_FIELDS = ("labels", "answers", "watched", "point_labels", "point_answers")
+CLASS_INDEX_FIELDS = (
+    "labels",
+    "predictions",
+    "watched_predictions",
+    "map_labels",
+    "map_predictions",
+)
 FRACTION_FIELDS = ("accuracy", "train_accuracy", "test_accuracy", "test_accuracy_low",
           "test_accuracy_high", "macro_f1")  # fmt: skip
 EQUAL_LENGTH_FIELDS = (
-    ("items", "inputs", "labels"),
-    ("labels", "answers"),
-    ("watched", "sureness"),
-    ("point_labels", "point_answers"),
-    ("sureness", "right"),
+    ("indices", "inputs", "labels"),
+    ("labels", "predictions"),
+    ("watched_predictions", "confidence"),
+    ("map_labels", "map_predictions"),
+    ("confidence", "correct"),
 )
 IMAGE_DATA_URI = re.compile(r"(data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/=]*)?")
 

@@ -174,9 +174,9 @@ def summarise_answers(
         groups.append({"name": probe.name, "tests": len(probe.questions), **counts})
         lost.append([
             {
-                "asked": render_example(probe.inputs[question.query]),
-                "right": question.right,
-                "answer": question.kinds[answer],
+                "query": render_example(probe.inputs[question.query]),
+                "right": question.correct_label,
+                "answer": question.candidate_labels[answer],
             }
             for question, answer, was, now in zip(probe.questions, second, *both, strict=True)
             if was and not now

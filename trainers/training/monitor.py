@@ -50,19 +50,19 @@ class LiveMonitor:
     def snapshot(self, features: Tensor, scores: Tensor) -> dict:
         """The fields of `Validated` that a page draws; `points` is [] where nothing moved."""
         if not self.labels:
-            return {"watched": [], "sureness": [], "points": []} | {
-                "point_labels": [],
-                "point_answers": [],
+            return {"watched_predictions": [], "confidence": [], "map_points": []} | {
+                "map_labels": [],
+                "map_predictions": [],
             }
         sure, answers = scores.softmax(1).max(1)
         points = self._project(features)
         moved, self._last_points = points != self._last_points, points
         return {
-            "watched": answers[self.watched_items].tolist(),
-            "sureness": [round(value, DECIMALS) for value in sure[self.watched_items].tolist()],
-            "points": points if moved else [],
-            "point_labels": [self.labels[item] for item in self.mapped_items],
-            "point_answers": answers[self.mapped_items].tolist(),
+            "watched_predictions": answers[self.watched_items].tolist(),
+            "confidence": [round(value, DECIMALS) for value in sure[self.watched_items].tolist()],
+            "map_points": points if moved else [],
+            "map_labels": [self.labels[item] for item in self.mapped_items],
+            "map_predictions": answers[self.mapped_items].tolist(),
         }
 
     def _project(self, features: Tensor) -> list[list[float]]:

@@ -553,7 +553,7 @@ class _Run:
             self.head.load_state_dict(self.head.state_dict() | taught.fold_head)
             _scale_logits(self.head, phase.head_logit_scale)
         playing = {"number": number, "clock": clock, "until_seconds": until}
-        playing |= {"stop": self.should_stop, "view": view}
+        playing |= {"should_stop": self.should_stop, "view": view}
         if again and "refit" in again.metadata:
             yield from self._refit(phase, start, head, again.metadata["refit"], playing, again)
             return
@@ -752,8 +752,8 @@ class _Run:
         )
         peak = estimate.estimate_peak_bytes(ahead, estimate.measure_used_bytes())
         return {
-            "predicted_seconds": estimate.estimate_seconds(ahead),
-            "predicted_memory_bytes": max(peak, self.peak_memory.bytes_so_far()),
+            "estimated_seconds": estimate.estimate_seconds(ahead),
+            "estimated_memory_bytes": max(peak, self.peak_memory.bytes_so_far()),
         }
 
     def _predict_without_training(self) -> Iterator[Event]:

@@ -37,7 +37,7 @@ def test_the_registry_tells_the_truth(row):
     assert sum(p.numel() for p in body.parameters()) == row.parameters
     assert body.width == row.width
     made = features(body, RAW[row.modality])
-    assert made.shape == (5, row.features)
+    assert made.shape == (5, row.width)
     assert made.dtype == torch.float32
     assert torch.isfinite(made).all()
 

@@ -352,7 +352,7 @@ def test_stop_judges_what_was_measured_whole(small):
         events.append(event)
         done += [event] if isinstance(event, ClaimRunDone) else []
     assert len(done) == len(events[-1].runs) == 1
-    assert not events[-1].whole
+    assert not events[-1].is_complete
     assert events[-1].outcome == UNKNOWN
 
 

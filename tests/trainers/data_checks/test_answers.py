@@ -92,7 +92,7 @@ def test_volume_of_two_classes_names_the_smaller_only():
 
 
 def finding(**changes) -> Finding:
-    fields = {"key": "k", "title": "5 are twice", "count": 5, "effect": "e", "weight": "warning"}
+    fields = {"key": "k", "title": "5 are twice", "count": 5, "effect": "e", "severity": "warning"}
     return Finding(**fields | changes)
 
 

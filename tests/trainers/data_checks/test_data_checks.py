@@ -233,7 +233,7 @@ def test_every_finder_that_needs_no_file_has_a_planted_fault():
 )
 def test_of_the_bundled_samples_at_most_a_note_is_made(sample):
     if sample.loader.startswith("trainers.datasets.bundled"):
-        found = looked(sample.data(40), sample=sample)
+        found = looked(sample.load_splits(40), sample=sample)
         assert {finding.severity for finding in found.values()} <= {"note"}
         assert not any(finding.fix for finding in found.values())
 

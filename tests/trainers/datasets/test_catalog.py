@@ -658,9 +658,9 @@ def test_every_row_tells_what_a_visitor_should_know(row):
     Answers(modality=row.modality, **row.matching_answers)
     assert row.key not in datasets.BUNDLED_DATASETS
     assert row.description.endswith((".", "…"))
-    assert min(len(row.source), len(row.licence), len(row.part)) > 2
+    assert min(len(row.source), len(row.licence), len(row.subset)) > 2
     most_train, most_test = dataset.MAX_USED_EXAMPLES[row.modality]
-    assert 0 < row.train <= most_train
+    assert 0 < row.train_examples <= most_train
     assert 0 < row.test <= most_test
 
 

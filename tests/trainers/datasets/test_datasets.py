@@ -74,7 +74,7 @@ def test_some_examples_are_those_of_these_numbers_and_no_others_are_drawn(sample
     assert len(some.train.inputs) == 2
     for one, item in zip(some.train.inputs, (3, 0), strict=True):
         assert same(one, whole.train.inputs[item])
-    assert len(some.test.labels) == len(sample.some([], FEW, 1).train.inputs) == 0
+    assert len(some.test.labels) == len(sample.load_subset([], FEW, 1).train.inputs) == 0
 
 
 @every_sample
@@ -88,7 +88,7 @@ def test_the_registry_tells_the_truth(sample):
     assert data.modality == sample.modality
     assert len(data.classes) == len(set(data.classes)) == sample.classes
     assert len(data.test_examples.labels) == len(data.test_examples.inputs) == sample.test_examples
-    assert set(data.train.labels) == set(data.test.labels) == set(range(sample.classes))
+    assert set(data.train.labels) == set(data.test_examples.labels) == set(range(sample.classes))
     assert data.train.labels.dtype == data.test.labels.dtype == np.int64
     assert len(data.train.inputs) == len(data.train.labels)
     if sample.modality == "images":

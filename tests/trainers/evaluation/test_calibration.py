@@ -131,8 +131,8 @@ def test_a_run_that_learns_says_once_how_sure_it_may_be(approach, data, toy):
     (found,) = of(CalibrationDone, events)
     assert events.index(of(PhaseDone, events)[-1]) < events.index(found) < len(events) - 1
     assert isinstance(events[-1], RunFinished)
-    kept = [look for look in of(ValidationDone, events) if look.best][-1]
-    assert sum(found.right) / len(found.right) == pytest.approx(kept.accuracy)
+    kept = [look for look in of(ValidationDone, events) if look.is_best][-1]
+    assert sum(found.correct) / len(found.correct) == pytest.approx(kept.accuracy)
     held = of(RunStarted, events)[0].validation_examples
     assert len(found.right) == (90 if approach == "transfer" else held)
     assert all(1 / 3 - 1e-3 <= one <= 1 for one in found.sureness)
@@ -163,7 +163,7 @@ def test_a_hybrid_is_judged_by_what_its_last_part_had_not_seen(toy):
     events = events_of("hybrid")
     (found,) = of(CalibrationDone, events)
     assert [stage.key for stage in of(Stage, events)].count("refit") == 1
-    assert len(found.right) == of(RunStarted, events)[0].validation_examples == 18
+    assert len(found.correct) == of(RunStarted, events)[0].validation_examples == 18
 
 
 def test_fitting_it_changes_nothing_else(toy, monkeypatch):
@@ -174,6 +174,6 @@ def test_fitting_it_changes_nothing_else(toy, monkeypatch):
         return [{k: v for k, v in one.items() if k not in clock} for one in told]
 
     first = events_of("hybrid")
-    repeat = Plan.from_json(first[-1].repeat)
+    repeat = Plan.from_json(first[-1].repeat_plan)
     monkeypatch.setattr("trainers.training.run._Run._calibrated", lambda self: iter(()))
     assert timeless(run(repeat)) == timeless(first)

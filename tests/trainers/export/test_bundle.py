@@ -90,9 +90,9 @@ def unpacked(key: str, to: Path) -> Path:
     ("data", "approach", "settings"),
     [
         *((data, approach, {}) for data in ("colours", "words") for approach in APPROACHES),
-        ("colours", "hybrid", {"what_learns": "lora"}),
-        ("words", "fine_tune", {"what_learns": "all"}),
-        ("words", "none", {"per_class": 0}),
+        ("colours", "hybrid", {"trainable": "lora"}),
+        ("words", "fine_tune", {"trainable": "all"}),
+        ("words", "none", {"examples_per_class": 0}),
         ("crowd", "none", {}),  # classes without an example
         ("crowd", "simple", {}),
         ("lone", "transfer", {}),
@@ -277,7 +277,7 @@ def downloads(tmp_path, monkeypatch):
     loading.shared_encoder.cache_clear()
 
 
-LORA, TINY = {"what_learns": "lora"}, {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}
+LORA, TINY = {"trainable": "lora"}, {"backbone": f"hf:org/tiny@{'0123456789' * 4}"}
 CASES = [
     *(("digits", approach, {}) for approach in APPROACHES),
     ("digits", "hybrid", LORA),

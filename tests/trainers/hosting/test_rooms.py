@@ -184,10 +184,10 @@ def test_a_full_room_takes_nobody_else(monkeypatch):
     [
         ({"data": "vehicles"}, "data"),
         ({"seconds": 600}, "seconds"),
-        ({"per_class": 100}, "per_class"),
-        ({"per_class": None}, "per_class"),
+        ({"examples_per_class": 100}, "per_class"),
+        ({"examples_per_class": None}, "per_class"),
         ({"seed": 77}, "expert"),
-        ({"what_learns": "all"}, "expert"),
+        ({"trainable": "all"}, "expert"),
         ({"backbone": "mobilenet_v2"}, "expert"),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_person_has_only_so_many_runs_at_once():
         ({"approaches": ("magic",)}, "magic"),
         ({"data": "own-abc"}, "Choose a sample"),
         ({"data": "cats"}, "cats"),
-        ({"may_change": ("score",)}, "'score'"),
+        ({"changeable": ("score",)}, "'score'"),
         ({"seconds": 0}, "budget"),
     ],
 )

@@ -35,23 +35,23 @@ def test_mistakes_come_the_surest_first_and_right_answers_the_least_sure():
 
 
 def test_how_sure_it_is_goes_by_the_temperature_where_that_was_measured():
-    other = replace(ANSWERED, calibrated=[1 - sure for sure in ANSWERED.confidence])
+    other = replace(ANSWERED, calibrated_confidence=[1 - sure for sure in ANSWERED.confidence])
     assert list_mistakes(other) == [3, 4]
     assert other.best_confidence == other.calibrated_confidence
     assert ANSWERED.best_confidence == ANSWERED.confidence
 
 
 def test_without_probabilities_mistakes_keep_their_order_and_no_label_is_doubted():
-    bare = replace(ANSWERED, sureness=[])
+    bare = replace(ANSWERED, confidence=[])
     assert list_mistakes(bare) == list_matrix_cell(bare, 1, 0) == [3, 4]
     assert list_suspect_labels(bare) == []
 
 
 def test_a_label_is_doubted_where_the_model_is_as_sure_as_of_right_answers():
     assert list_suspect_labels(ANSWERED) == [4]
-    shy = replace(ANSWERED, sureness=[0.8, 0.6, 0.95, 0.7, 0.89, 0.5])
+    shy = replace(ANSWERED, confidence=[0.8, 0.6, 0.95, 0.7, 0.89, 0.5])
     assert list_suspect_labels(shy) == []  # surer than of right answers, and yet not sure
-    bold = replace(ANSWERED, sureness=[0.999, 0.999, 0.999, 0.7, 0.99, 0.5])
+    bold = replace(ANSWERED, confidence=[0.999, 0.999, 0.999, 0.7, 0.99, 0.5])
     assert list_suspect_labels(bold) == []  # sure, and yet less than of right answers
 
 

@@ -20,7 +20,7 @@ from trainers.training.run import run
 from trainers.workers.execute import execute
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning:mlflow")
-HYBRID = {"data": "colours", "approach": "hybrid", "per_class": 10, "seconds": 20}
+HYBRID = {"data": "colours", "approach": "hybrid", "examples_per_class": 10, "seconds": 20}
 
 
 @pytest.fixture(autouse=True)

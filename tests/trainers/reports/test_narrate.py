@@ -102,7 +102,7 @@ def test_a_budget_that_was_over_while_it_still_learned():
     assert [row.key for row in told.rules] == ["time-was-short"]
     assert "its plan for 30 seconds held no more steps" in told.text
     for why in ("all steps done", "no longer improves"):
-        assert not run_facts([STARTED, PHASE, *looks, replace(done, why=why), end]).cut
+        assert not run_facts([STARTED, PHASE, *looks, replace(done, stop_reason=why), end]).cut
 
 
 def test_of_checks_that_are_learned_from_nothing_is_said():
@@ -117,7 +117,7 @@ def test_a_hybrid_without_time_for_its_second_part():
     started, end = (replace(one, approach="hybrid") for one in (STARTED, ended(LABELS, MOSTLY)))
     told = narrate_run([started, PHASE, *LOOKS[:2], PhaseDone(0, 4, 4.0, "time is up", 9.0), end])
     assert told.rules[0].key == "skipped"
-    stopped = replace(end, stopped=True)
+    stopped = replace(end, stopped_by_user=True)
     assert narrate_run([started, PHASE, *LOOKS[:2], stopped]).rules[0].key == "stopped"
 
 
@@ -145,7 +145,7 @@ def test_sure_and_wrong_counts_the_answers_given_surely():
 
 
 def test_a_last_layer_alone_is_checked_by_all_that_it_learns_from():
-    frozen = replace(PHASE, parts=[PARTS[0] | {"learnable": 0}, PARTS[1]])
+    frozen = replace(PHASE, blocks=[PARTS[0] | {"learnable": 0}, PARTS[1]])
     assert run_facts([STARTED, frozen, *LOOKS]).checks == 500
     assert run_facts([STARTED, PHASE, *LOOKS]).checks == 100
     many = replace(STARTED, train_examples=3900)

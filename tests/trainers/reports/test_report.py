@@ -209,7 +209,7 @@ def ended(confusion, **changes) -> dict:
     answers = [a for row in confusion for a, count in enumerate(row) for _ in range(count)]
     found = score(labels, answers, len(confusion))
     return {
-        "confusion": confusion, "test_right": rights, "test_examples": len(labels),
+        "confusion_matrix": confusion, "test_correct": rights, "test_examples": len(labels),
         "test_accuracy": found.accuracy, "test_accuracy_low": found.low,
         "test_accuracy_high": found.high,
     } | changes  # fmt: skip

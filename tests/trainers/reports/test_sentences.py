@@ -7,7 +7,13 @@ NOTHING = Baseline("nearest class mean", 0.5, 0.1)
 
 
 def look(accuracy: float, *, best: bool) -> ValidationDone:
-    empty = {"watched": [], "sureness": [], "points": [], "point_labels": [], "point_answers": []}
+    empty = {
+        "watched_predictions": [],
+        "confidence": [],
+        "map_points": [],
+        "map_labels": [],
+        "map_predictions": [],
+    }
     return ValidationDone(
         phase=0, step=1, epoch=1.0, accuracy=accuracy, loss=1.0, is_best=best, train_accuracy=None,
         train_loss=None, seconds=1.0, **empty

@@ -47,13 +47,13 @@ CASES = {
     "transfer-images": {"approach": "transfer", "data": "colours"},
     "transfer-text": {"approach": "transfer", "data": "words"},
     "fine_tune-all": {"approach": "fine_tune", "data": "colours"},
-    "fine_tune-all-many": {"approach": "fine_tune", "data": "colours", "per_class": MANY},
+    "fine_tune-all-many": {"approach": "fine_tune", "data": "colours", "examples_per_class": MANY},
     "fine_tune-lora": {"approach": "fine_tune", "data": "words"},
-    "fine_tune-lora-many": {"approach": "fine_tune", "data": "words", "per_class": MANY},
-    "hybrid-all-many": {"approach": "hybrid", "data": "colours", "per_class": MANY},
+    "fine_tune-lora-many": {"approach": "fine_tune", "data": "words", "examples_per_class": MANY},
+    "hybrid-all-many": {"approach": "hybrid", "data": "colours", "examples_per_class": MANY},
     "hybrid-lora": {"approach": "hybrid", "data": "words"},
-    "hybrid-lora-images": {"approach": "hybrid", "data": "colours", "what_learns": "lora"},
-    "scratch": {"approach": "scratch", "data": "colours", "per_class": 10},
+    "hybrid-lora-images": {"approach": "hybrid", "data": "colours", "trainable": "lora"},
+    "scratch": {"approach": "scratch", "data": "colours", "examples_per_class": 10},
 }
 
 

@@ -308,7 +308,10 @@ def test_an_idle_worker_is_no_wait(runs):
 
 def test_each_waiting_run_has_its_place(runs):
     first, second, third = (runs.enqueue(PLAN, visitor) for visitor in ("ann", "ann", "bob"))
-    assert [runs.estimate_wait("ann", first).position, runs.estimate_wait("bob", third).position] == [
+    assert [
+        runs.estimate_wait("ann", first).position,
+        runs.estimate_wait("bob", third).position,
+    ] == [
         0,
         1,
     ]

@@ -605,21 +605,21 @@ def _dataset_fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
     return {
         "key": key,
         "title": about["title"],
-        "about": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
+        "description": f"{learn + test:,} {what} of your own: {test:,} of them for the test "
         f"({split_by}).",
-        "made": "yours; it lies where the host of this Thaw keeps files and nowhere else"
+        "origin": "yours; it lies where the host of this Thaw keeps files and nowhere else"
         if object_store.storage_url()
         else "yours; it lies on the computer that Thaw runs on and nowhere else",
         "modality": modality,
         "classes": len(about["classes"]),
-        "train_per_class": min(filter(None, about["train"]), default=0),
-        "test": min(test, MAX_USED_EXAMPLES[modality][1]),
-        "resembles": {},
-        "load": "",
+        "train_examples_per_class": min(filter(None, about["train"]), default=0),
+        "test_examples": min(test, MAX_USED_EXAMPLES[modality][1]),
+        "matching_answers": {},
+        "loader": "",
         "notices": tuple(about["notices"]),
-        "counts": tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
-        "created": about.get("created", 0.0),
-        "bytes": about.get("bytes", 0),
+        "class_counts": tuple(zip(about["classes"], about["train"], about["test"], strict=True)),
+        "created_at": about.get("created", 0.0),
+        "size_bytes": about.get("bytes", 0),
         "facts": DatasetFacts(**about["facts"]) if "facts" in about else None,
     }
 

@@ -151,7 +151,7 @@ def test_smallest_hashes_agree_as_often_as_windows_are_shared():
 
 def sides(sample) -> tuple[set[int], set[int]]:
     """The numbers that near-duplicates share, in training and in the test."""
-    _, index = sample.noted()
+    _, index = sample.read_index()
     return tuple({*index["near"][index["test"] == test].tolist()} for test in (False, True))
 
 
