@@ -12,7 +12,7 @@ from guide.rules import to_markdown
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the advice. 0; or 2 and one line on stderr where an answer does not exist."""
+    """Print the advice and return 0; return 2 with one line on stderr if an answer is unknown."""
     parser = argparse.ArgumentParser(prog="python -m guide", description=__doc__)
     for question in QUESTIONS.values():
         choices = "|".join([*(option.key for option in question.options), UNSURE])
@@ -24,13 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
         )
     parser.add_argument("--json", action="store_true", help="print the advice as JSON")
     parser.add_argument("--rules", action="store_true", help="print the rules as a table")
-    given = vars(parser.parse_args(arguments))
-    if given.pop("rules"):
+    args = vars(parser.parse_args(arguments))
+    if args.pop("rules"):
         print(to_markdown())
         return 0
-    as_json = given.pop("json")
+    as_json = args.pop("json")
     try:
-        answers = Answers(**{key: UNSURE if word == "-" else word for key, word in given.items()})
+        answers = Answers(**{key: UNSURE if word == "-" else word for key, word in args.items()})
     except BadAnswer as error:
         print(error, file=sys.stderr)
         return 2
@@ -43,31 +43,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def format_advice(advice: Advice) -> str:
-    """The advice as a page of text, 88 columns wide."""
+    """Return the advice as a page of text, 88 columns wide."""
 
-    def wrapped(text: str, bullet: str = "  ") -> str:
+    def wrap(text: str, bullet: str = "  ") -> str:
         return textwrap.fill(
             text, width=88, initial_indent=bullet, subsequent_indent=" " * len(bullet)
         )
 
     approach = APPROACHES[advice.approach]
-    lines = [f"{approach.title}.", wrapped(approach.description)]
-    lines += ["", f"How clear-cut: {advice.clearness}.", wrapped(advice.clearness_in_words)]
+    lines = [f"{approach.title}.", wrap(approach.description)]
+    lines += ["", f"How clear-cut: {advice.strength}.", wrap(advice.strength_text)]
     if advice.first_step:
-        lines += ["", "First:", wrapped(advice.first_step)]
+        lines += ["", "First:", wrap(advice.first_step)]
     lines += ["", "Why:"]
-    for rule in advice.spoke:
-        lines.append(wrapped(f"{rule.because} ({rule.source}, {rule.vote:+g})", "  - "))
+    for rule in advice.matching_rules:
+        lines.append(wrap(f"{rule.because} ({rule.source}, {rule.vote:+g})", "  - "))
         if rule.caveat:
-            lines.append(wrapped(f"But: {rule.caveat}", "    "))
-    if not advice.spoke:
-        lines.append(wrapped("No question was answered, so no rule spoke.", "  - "))
+            lines.append(wrap(f"But: {rule.caveat}", "    "))
+    if not advice.matching_rules:
+        lines.append(wrap("No question was answered, so no rule matches.", "  - "))
     lines += ["", f"Runner-up: {APPROACHES[advice.runner_up].title}.", "", "What would change it:"]
     for change in advice.changes:
         question = QUESTIONS[change.question]
         option = next(option for option in question.options if option.key == change.answer)
         lines.append(
-            wrapped(
+            wrap(
                 f'"{option.title}" to "{question.title}" -> {APPROACHES[change.approach].title}',
                 "  - ",
             )
@@ -75,17 +75,17 @@ def format_advice(advice: Advice) -> str:
     if not advice.changes:
         lines.append("  No single answer.")
     settings = advice.settings
-    start = [
-        TRAINABLE_LABELS[settings.what_learns],
+    first_run = [
+        TRAINABLE_LABELS[settings.trainable],
         *([f"on {settings.backbone}"] if settings.backbone else []),
         f"{settings.seconds:g} seconds",
-        f"{settings.per_class or 'all'} examples of each class",
+        f"{settings.examples_per_class or 'all'} examples of each class",
     ]
-    lines += ["", "To begin with (ours):", wrapped(", ".join(start) + ".")]
+    lines += ["", "Suggested first run:", wrap(", ".join(first_run) + ".")]
     lines += ["", "Watch out for:"]
     lines += [
-        wrapped(f"{challenge.title}: {challenge.why} Thaw: {challenge.thaw_checks}", "  - ")
-        for challenge in advice.watch_out
+        wrap(f"{challenge.title}: {challenge.reason} Thaw: {challenge.thaw_checks}", "  - ")
+        for challenge in advice.challenges
     ]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""From answers to advice: the rules that spoke, added up as one signed sum."""
+"""Turn answers into advice: the matching rules, added up to one signed sum."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,42 +10,58 @@ from guide.rules import RULES, Rule, match_rules
 
 @dataclass(frozen=True)
 class Change:
-    """One answer that, given in place of the present one, changes the advice."""
+    """A different answer to one question that would change the advice."""
 
     question: str
     answer: str
-    approach: str
+    approach: str  # the advice with that answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What follows from the answers for a first run. All ours, and all can be changed."""
+    """Suggested settings for a first run. All are chosen by us and can be changed."""
 
-    what_learns: str  # "head", "lora" or "all": see trainers/training/recipes.py
-    backbone: str | None  # key in trainers.backbones; None: depends on images or text
-    seconds: int  # the time budget of a run
-    per_class: int | None  # examples of each class to train on; None: as many as there are
+    trainable: str  # "head", "lora" or "all": see trainers/training/recipes.py
+    backbone: str | None  # key in trainers.backbones; None if the modality is unknown
+    seconds: int  # time budget of the run
+    examples_per_class: int | None  # None: all of them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
+    """The recommended approach, with its reasons and what would change it."""
+
     approach: str
     runner_up: str
-    score: float  # the signed sum, -2.5 … +2.5; fine-tuning is positive
-    pulled_apart: bool  # data and specificity point to opposite sides
-    clearness: str  # "clear", "leaning" or "open"
-    clearness_in_words: str
-    spoke: tuple[Rule, ...]
+    score: float  # sum of the votes, -2.5 to +2.5; positive means fine-tuning
+    has_conflict: bool  # data and specificity point to opposite sides
+    strength: str  # "clear", "leaning" or "open"
+    strength_text: str
+    matching_rules: tuple[Rule, ...]  # the reasons
     changes: tuple[Change, ...]
     first_step: str  # what to do before any training, or ""
     settings: Settings
-    watch_out: tuple[Challenge, ...] = CHALLENGES
+    challenges: tuple[Challenge, ...] = CHALLENGES
 
     def as_json(self) -> dict:
-        """Plain values only: what `python -m guide --json` prints."""
-        facts = asdict(self)
-        del facts["spoke"], facts["changes"], facts["watch_out"]
-        return facts | {
+        """Return plain values, as `python -m guide --json` prints them.
+
+        The keys are an interface: they keep the names they were published with.
+        """
+        return {
+            "approach": self.approach,
+            "runner_up": self.runner_up,
+            "score": self.score,
+            "pulled_apart": self.has_conflict,
+            "clearness": self.strength,
+            "clearness_in_words": self.strength_text,
+            "first_step": self.first_step,
+            "settings": {
+                "what_learns": self.settings.trainable,
+                "backbone": self.settings.backbone,
+                "seconds": self.settings.seconds,
+                "per_class": self.settings.examples_per_class,
+            },
             "reasons": [
                 {
                     "key": rule.key,
@@ -54,37 +70,45 @@ class Advice:
                     "source": rule.source,
                     "but": rule.caveat,
                 }
-                for rule in self.spoke
+                for rule in self.matching_rules
             ],
             "changes": [asdict(change) for change in self.changes],
-            "watch_out": [asdict(challenge) for challenge in self.watch_out],
+            "watch_out": [
+                {
+                    "key": challenge.key,
+                    "title": challenge.title,
+                    "why": challenge.reason,
+                    "thaw_checks": challenge.thaw_checks,
+                }
+                for challenge in self.challenges
+            ],
         }
 
 
 def advise(answers: Answers, rules: Sequence[Rule] = RULES) -> Advice:
-    """The approach that the rules point to; those that spoke are its reasons."""
-    spoke = match_rules(answers, rules)
-    score = sum(rule.vote for rule in spoke)
-    approach = choose_approach(spoke)
-    clearness, in_words = _rate_strength(spoke, approach)
+    """Return the approach that the matching `rules` point to, with these rules as its reasons."""
+    matching = match_rules(answers, rules)
+    score = sum(rule.vote for rule in matching)
+    approach = choose_approach(matching)
+    strength, strength_text = _rate_strength(matching, approach)
     return Advice(
         approach=approach,
         runner_up="hybrid" if approach != "hybrid" else "fine_tune" if score > 0 else "transfer",
         score=score,
-        pulled_apart=_has_conflict(spoke),
-        clearness=clearness,
-        clearness_in_words=in_words,
-        spoke=spoke,
+        has_conflict=_has_conflict(matching),
+        strength=strength,
+        strength_text=strength_text,
+        matching_rules=matching,
         changes=_find_changes(answers, approach, rules),
         first_step=FIRST_STEP if answers.data_volume == "none" else "",
         settings=suggest_settings(answers, approach),
     )
 
 
-def choose_approach(spoke: Sequence[Rule]) -> str:
-    """Data and specificity of opposite sign, or a sum of nothing: hybrid. Otherwise the sign."""
-    score = sum(rule.vote for rule in spoke)
-    if _has_conflict(spoke) or score == 0:
+def choose_approach(matching: Sequence[Rule]) -> str:
+    """Return "hybrid" on a conflict or a sum of zero, otherwise the side of the sum's sign."""
+    score = sum(rule.vote for rule in matching)
+    if _has_conflict(matching) or score == 0:
         return "hybrid"
     return "fine_tune" if score > 0 else "transfer"
 
@@ -93,24 +117,24 @@ FIRST_STEP = (
     "Before any training, try the model as it is: with the class names alone (zero-shot) or with "
     "a handful of examples each (few-shot). Then collect examples, about 10 of each class for a "
     f"first test and {MODERATE_MIN_EXAMPLES_PER_CLASS} or more before you think of fine-tuning "
-    "(the numbers are ours)."
+    "(these numbers are chosen by us)."
 )
 
 
-def _has_conflict(spoke: Sequence[Rule]) -> bool:
+def _has_conflict(matching: Sequence[Rule]) -> bool:
     data, specificity = (
-        sum(rule.vote for rule in spoke if rule.factor == factor)
+        sum(rule.vote for rule in matching if rule.factor == factor)
         for factor in ("data", "specificity")
     )
     return data * specificity < 0
 
 
-def _rate_strength(spoke: Sequence[Rule], approach: str) -> tuple[str, str]:
-    """How clear-cut the advice is: a word, and a sentence. The steps are ours."""
-    size = abs(sum(rule.vote for rule in spoke))
-    if not spoke:
+def _rate_strength(matching: Sequence[Rule], approach: str) -> tuple[str, str]:
+    """Return how clear-cut the advice is, as a word and a sentence. Thresholds chosen by us."""
+    size = abs(sum(rule.vote for rule in matching))
+    if not matching:
         return "open", "Nothing is known yet, so this is only a place to start."
-    if _has_conflict(spoke):
+    if _has_conflict(matching):
         return "clear", "Your data and your task pull in opposite directions: a case for both."
     if approach == "hybrid":
         return "open", "The reasons cancel out or say nothing, so the middle way is a start."
@@ -122,7 +146,7 @@ def _rate_strength(spoke: Sequence[Rule], approach: str) -> tuple[str, str]:
 
 
 def _find_changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tuple[Change, ...]:
-    """Every single other answer, "not sure" aside, that would change the advice."""
+    """Return every single answer, except "not sure", that would change the advice."""
     return tuple(
         Change(question.key, option.key, other)
         for question in QUESTIONS.values()
@@ -138,30 +162,33 @@ def _find_changes(answers: Answers, approach: str, rules: Sequence[Rule]) -> tup
     )
 
 
-TRAINABLE_LABELS = {  # `what_learns` in words
+TRAINABLE_LABELS = {  # for `Settings.trainable`
     "head": "only the new last layer learns",
     "lora": "LoRA: small add-ons in every layer learn, the rest stays frozen",
     "all": "all weights learn",
 }
-# Seconds of a first run per answer about compute. Ours: short enough to watch.
+# Seconds of a first run for each answer about compute. Chosen by us: short enough to watch.
 RUN_SECONDS = {"minutes": 30, "hours": 60, "ample": 120, UNSURE: 30}
-# Examples of each class that stand for an answer about volume. Ours.
+# Examples per class of a first run for each answer about data volume. Chosen by us.
 RUN_EXAMPLES_PER_CLASS = {"none": 5, "limited": 10, "moderate": 50, "large": None, UNSURE: 50}
 DEFAULT_BACKBONES = {"images": "small_resnet", "text": "minilm", UNSURE: None}
 
 
 def suggest_settings(answers: Answers, approach: str) -> Settings:
-    """What to run first. LoRA unless there is ample compute, or the small image network learns
-    (all of its weights are fewer than most networks' adapters)."""
+    """Return the settings of a first run.
+
+    LoRA, unless compute is ample or the small image network is used: all of its weights are fewer
+    than most networks' adapters.
+    """
     if approach == "transfer":
-        what_learns = "head"
+        trainable = "head"
     elif answers.compute == "ample" or answers.modality == "images":
-        what_learns = "all"
+        trainable = "all"
     else:
-        what_learns = "lora"
+        trainable = "lora"
     return Settings(
-        what_learns=what_learns,
+        trainable=trainable,
         backbone=DEFAULT_BACKBONES[answers.modality],
         seconds=RUN_SECONDS[answers.compute],
-        per_class=RUN_EXAMPLES_PER_CLASS[answers.data_volume],
+        examples_per_class=RUN_EXAMPLES_PER_CLASS[answers.data_volume],
     )

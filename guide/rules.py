@@ -1,7 +1,7 @@
-"""The article's rules, as rows. A new rule is a new row and touches nothing else.
+"""The article's rules, as rows: adding a rule is adding a row.
 
 The article: *The Art of AI Adaptation: Understanding Fine-tuning vs. Transfer Learning in 2024*,
-David Jenkins, 3 February 2024. The words are ours. What it does not say is marked "ours".
+David Jenkins, 3 February 2024, restated. What it does not say has `source="ours"`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from guide.questions import UNSURE, Answers
 
 
 class When(NamedTuple):
-    """A test on one answer, kept as data: a page can print it, a test can stand on its edge."""
+    """A condition on one answer, as data: pages print it, tests try its edges."""
 
     question: str
     answers: tuple[str, ...]
@@ -21,21 +21,23 @@ class When(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     key: str  # in links and test names: never rename
-    factor: str  # "data", "compute" or "specificity": what the article weighs
+    factor: str  # "data", "compute" or "specificity": the article's three factors
     when: tuple[When, ...]  # all must hold
-    vote: float  # -1 transfer learning … +1 fine-tuning; 0: it speaks, and pulls neither way
-    because: str  # shown to the visitor as it stands
+    vote: float  # -1 transfer learning … +1 fine-tuning; 0: a reason that favours neither
+    because: str  # shown to visitors
     source: str  # "article" or "ours"
     caveat: str = ""  # where the article contradicts itself
 
 
-def matches(test: When, answers: Answers) -> bool:
-    return getattr(answers, test.question) in test.answers
+def matches(condition: When, answers: Answers) -> bool:
+    return getattr(answers, condition.question) in condition.answers
 
 
 def match_rules(answers: Answers, rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """The rules whose tests all hold, in their order."""
-    return tuple(rule for rule in rules if all(matches(test, answers) for test in rule.when))
+    """Return the rules whose conditions all hold, in their order."""
+    return tuple(
+        rule for rule in rules if all(matches(condition, answers) for condition in rule.when)
+    )
 
 
 RULES = (
@@ -53,8 +55,8 @@ RULES = (
         factor="data",
         when=(When("data_volume", ("limited",)),),
         vote=-1,
-        because="With few examples, a model that may change everywhere learns them by heart. "
-        "Building on what it already knows needs fewer.",
+        because="With only a few examples, a model that is free to change everywhere tends to "
+        "memorise them. Building on what it already knows needs fewer.",
         source="article",
         caveat="Elsewhere the article calls fine-tuning particularly valuable for organisations "
         "with limited data. Its table of decision factors says the opposite; Thaw follows the "
@@ -83,8 +85,7 @@ RULES = (
         factor="data",
         when=(When("data_volume", ("large",)),),
         vote=+1,
-        because="With plenty of examples the whole model can adjust without learning them by "
-        "heart.",
+        because="With plenty of examples the whole model can adjust without memorising them.",
         source="ours",
     ),
     Rule(
@@ -155,13 +156,13 @@ RULES = (
 
 
 def to_markdown(rules: Sequence[Rule] = RULES) -> str:
-    """The rules as a Markdown table: what the README shows and `python -m guide --rules` prints."""
+    """Return the rules as a Markdown table, as in the README and in `python -m guide --rules`."""
     rows = [
-        f"| {' and '.join(_format_condition(test) for test in rule.when)} | {rule.vote:+g} | {rule.source} |"
+        f"| {' and '.join(map(_format_condition, rule.when))} | {rule.vote:+g} | {rule.source} |"
         for rule in rules
     ]
     return "\n".join(["| answer | vote | source |", "|---|---|---|", *rows])
 
 
-def _format_condition(test: When) -> str:
-    return f"`{test.question}` {' or '.join(test.answers)}"
+def _format_condition(condition: When) -> str:
+    return f"`{condition.question}` {' or '.join(condition.answers)}"

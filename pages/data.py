@@ -561,9 +561,9 @@ def draw_advice(sample: Dataset, answers: Answers, found: dict) -> None:
         with aside:
             draw_svg(drawings.layer_stack(advice.approach), key="advised")
         explain = TermLinker("lora", "pre-trained", "overfitting")
-        for rule in advice.spoke:
+        for rule in advice.matching_rules:
             st.markdown(f"- {explain(rule.because)}")
-        st.caption(advice.clearness_in_words)
+        st.caption(advice.strength_text)
         on = list_enabled_fixes(sample)
         settings = {"approach": advice.approach, "data": sample.key, "seconds": str(BUDGET_SECONDS)}
         settings[guide_answers.PARAM] = guide_answers.encode(answers)

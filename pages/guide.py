@@ -77,8 +77,8 @@ def draw_advice(advice: Advice) -> None:
     st.markdown(link_terms(approach.description))
     st.caption(approach.analogy)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(CLEARNESS_LABELS[advice.clearness], color="gray")
-        st.markdown(advice.clearness_in_words)
+        st.badge(CLEARNESS_LABELS[advice.strength], color="gray")
+        st.markdown(advice.strength_text)
     if advice.first_step:
         st.info(advice.first_step, icon=":material/flag:")
 
@@ -88,9 +88,9 @@ CLEARNESS_LABELS = {"clear": "Clear-cut", "leaning": "Leaning", "open": "Open"}
 
 def draw_reasons(advice: Advice) -> None:
     st.markdown("### Why")
-    if not advice.spoke:
+    if not advice.matching_rules:
         st.markdown("Answer a question, and the rule that it wakes is shown here.")
-    for rule in advice.spoke:
+    for rule in advice.matching_rules:
         pull = "transfer" if rule.vote < 0 else "fine_tune" if rule.vote > 0 else None
         source = "the article" if rule.source == "article" else "our addition"
         towards = (
@@ -126,13 +126,13 @@ def draw_run_button(advice: Advice, answers: Answers) -> None:
     sample, unlike = datasets.find_closest(answers)
     # Where images or text was left open, the sample decides.
     settings = suggest_settings(replace(answers, modality=sample.modality), advice.approach)
-    per_class = settings.per_class
+    per_class = settings.examples_per_class
     wanted = {
         "approach": advice.approach,
         "data": sample.key,
         "per_class": str(min(per_class if per_class else 10**6, sample.train_examples_per_class)),
         "seconds": str(settings.seconds),
-        "what_learns": settings.what_learns,
+        "what_learns": settings.trainable,
         guide_answers.PARAM: guide_answers.encode(answers),
     }
     st.session_state["wanted"] = wanted  # for who goes to Run by the menu
@@ -158,9 +158,9 @@ def draw_settings(advice: Advice) -> None:
     st.markdown("### The settings that follow")
     st.markdown(
         f"- {link_term('backbone', 'Backbone')} (the pre-trained model): {known}\n"
-        f"- What learns: {link_terms(TRAINABLE_LABELS[settings.what_learns])}\n"
+        f"- What learns: {link_terms(TRAINABLE_LABELS[settings.trainable])}\n"
         f"- A first run of at most **{settings.seconds} seconds**\n"
-        f"- Examples of each class: **{settings.per_class or 'all there are'}**"
+        f"- Examples of each class: **{settings.examples_per_class or 'all there are'}**"
     )
     st.caption(
         "Your answer about computing changes few recommendations; it sets what learns and how "
@@ -199,7 +199,7 @@ with right:
     draw_changes(advice)
     draw_settings(advice)
 with st.expander("What to watch out for: five challenges", icon=":material/visibility:"):
-    for challenge in advice.watch_out:
+    for challenge in advice.challenges:
         st.markdown(
-            f"**{challenge.title}.** {challenge.why}  \n:gray[Thaw: {challenge.thaw_checks}]"
+            f"**{challenge.title}.** {challenge.reason}  \n:gray[Thaw: {challenge.thaw_checks}]"
         )

@@ -330,7 +330,7 @@ class ComparisonDone(Event):
         default_factory=dict
     )
     article_outcome: Annotated[str, stored_as("outcome_article")] = ""  # like `outcome`
-    # Which answer or rule was wrong (guide/misled.py), and the same in words, one per line.
+    # Which answer or rule was wrong (guide/wrong_advice.py), and the same in words, one per line.
     diagnosis: Annotated[dict, stored_as("misled")] = field(default_factory=dict)
     diagnosis_text: Annotated[str, stored_as("why_wrong")] = ""
     next_steps: Annotated[str, stored_as("to_do")] = ""  # likewise; "" if no advice was wrong

@@ -1,4 +1,4 @@
-"""The advice: the table of personas, the sum, the runner-up, and what would change it."""
+"""The advice: a table of personas, the score, the runner-up, and what would change it."""
 
 from dataclasses import replace
 from functools import cache
@@ -40,13 +40,13 @@ def advice(answers: Answers) -> Advice:
 )
 @pytest.mark.parametrize("modality", ["images", "text", UNSURE])
 def test_each_persona_gets_its_advice(row, modality):
-    *given, approach = row.split()
+    *words, approach = row.split()
     keys = ("data_volume", "data_quality", "compute", "reuse", "specificity")
-    answers = {key: UNSURE if word == "-" else word for key, word in zip(keys, given, strict=True)}
+    answers = {key: UNSURE if word == "-" else word for key, word in zip(keys, words, strict=True)}
     assert advise(Answers(modality=modality, **answers)).approach == approach
 
 
-def test_the_sum_is_that_of_the_design():
+def test_the_score_and_the_approach_follow_the_design():
     data = {"none": -1, "limited": -1, "moderate": 1, "large": 1, UNSURE: 0}
     compute = {"minutes": 0.5, "hours": 0, "ample": -0.5, UNSURE: 0}
     special = {"common": -1, "somewhat": 0, "specialised": 1, UNSURE: 0}
@@ -64,13 +64,13 @@ def test_the_sum_is_that_of_the_design():
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
-def test_rule_sometimes_speaks_and_sometimes_keeps_silent(rule):
+def test_every_rule_matches_some_answers_and_not_others(rule):
     assert {rule in match_rules(answers, RULES) for answers in EVERY} == {True, False}
 
 
-def test_the_reasons_are_the_rules_that_spoke():
+def test_the_reasons_are_the_matching_rules():
     for answers in EVERY[::11]:
-        assert advice(answers).spoke == match_rules(answers, RULES)
+        assert advice(answers).matching_rules == match_rules(answers, RULES)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_reasons_are_the_rules_that_spoke():
     ],
 )
 def test_every_answer_to_the_three_questions_has_a_reason(question, answer):
-    assert len(advise(Answers(**{question: answer})).spoke) == 1
+    assert len(advise(Answers(**{question: answer})).matching_rules) == 1
 
 
 TOYS = (
@@ -107,10 +107,10 @@ TOYS = (
 
 def test_the_engine_takes_other_rules():
     assert advise(Answers(data_volume="limited"), TOYS).approach == "fine_tune"
-    assert advise(Answers(specificity="common"), TOYS).spoke == ()
+    assert advise(Answers(specificity="common"), TOYS).matching_rules == ()
     assert advise(Answers(specificity="common", modality="text"), TOYS).approach == "transfer"
-    torn = advise(Answers(specificity="common", modality="text", data_volume="none"), TOYS)
-    assert (torn.approach, torn.score, torn.pulled_apart) == ("hybrid", 0.75, True)
+    conflict = advise(Answers(specificity="common", modality="text", data_volume="none"), TOYS)
+    assert (conflict.approach, conflict.score, conflict.has_conflict) == ("hybrid", 0.75, True)
     assert advise(Answers(data_volume="none"), ()).approach == "hybrid"
 
 
@@ -137,31 +137,31 @@ def test_the_engine_finds_the_changes_of_other_rules():
     }
 
 
-def test_the_runner_up_is_hybrid_or_the_side_that_the_sum_leans_to():
+def test_the_runner_up_is_hybrid_or_the_side_of_the_score():
     for answers in EVERY:
-        found = advice(answers)
-        if found.approach != "hybrid":
-            assert found.runner_up == "hybrid"
+        result = advice(answers)
+        if result.approach != "hybrid":
+            assert result.runner_up == "hybrid"
         else:
-            assert found.runner_up == ("fine_tune" if found.score > 0 else "transfer")
+            assert result.runner_up == ("fine_tune" if result.score > 0 else "transfer")
 
 
-def test_only_advised_approaches_are_advised():
+def test_all_and_only_advisable_approaches_are_advised():
     advised = {key for key, approach in APPROACHES.items() if approach.is_advisable}
     assert {advice(answers).approach for answers in EVERY} == advised
     assert {advice(answers).runner_up for answers in EVERY} == advised
 
 
-def test_clearness_is_clear_leaning_or_open_each_with_a_sentence():
-    found = {(advice(answers).clearness, advice(answers).clearness_in_words) for answers in EVERY}
+def test_strength_is_clear_leaning_or_open_each_with_a_sentence():
+    found = {(advice(answers).strength, advice(answers).strength_text) for answers in EVERY}
     assert {word for word, _ in found} == {"clear", "leaning", "open"}
     assert all(sentence.endswith(".") for _, sentence in found)
 
 
-def test_a_single_half_vote_is_never_called_clear():
+def test_half_a_vote_is_never_clear():
     for answers in EVERY:
-        if abs(advice(answers).score) <= 0.5 and not advice(answers).pulled_apart:
-            assert advice(answers).clearness == "open"
+        if abs(advice(answers).score) <= 0.5 and not advice(answers).has_conflict:
+            assert advice(answers).strength == "open"
 
 
 def test_without_examples_there_is_a_first_step_before_any_training():
@@ -176,13 +176,13 @@ def test_without_examples_there_is_a_first_step_before_any_training():
 @pytest.mark.parametrize(
     "answers", [Answers(data_volume="limited"), Answers(compute="minutes")], ids=["data", "compute"]
 )
-def test_where_the_article_contradicts_itself_the_guide_says_so(answers):
-    (rule,) = advise(answers).spoke
+def test_a_rule_names_the_contradiction_in_the_article(answers):
+    (rule,) = advise(answers).matching_rules
     assert rule.source == "article"
     assert "the article" in rule.caveat
 
 
-def test_rules_are_the_articles_or_marked_ours():
+def test_every_rule_names_its_source():
     assert {rule.source for rule in RULES} == {"article", "ours"}
     ours = {rule.key for rule in RULES if rule.source == "ours"}
     assert "large-data" in ours
@@ -190,7 +190,7 @@ def test_rules_are_the_articles_or_marked_ours():
     assert len({rule.key for rule in RULES}) == len(RULES)
 
 
-def test_compute_always_changes_the_settings():
+def test_more_compute_always_means_a_longer_first_run():
     for answers in EVERY[::5]:
         seconds = [
             advise(replace(answers, compute=compute)).settings.seconds
@@ -199,21 +199,27 @@ def test_compute_always_changes_the_settings():
         assert seconds == sorted(set(seconds))
 
 
-def test_settings_follow_from_approach_modality_and_compute():
+def test_settings_depend_on_approach_modality_and_compute():
     transfer = advise(Answers(modality="text", data_volume="limited")).settings
-    assert (transfer.what_learns, transfer.backbone, transfer.per_class) == ("head", "minilm", 10)
-    special = {"data_volume": "large", "specificity": "specialised"}
-    assert advise(Answers(modality="text", **special)).settings.what_learns == "lora"
-    assert (
-        advise(Answers(modality="text", compute="ample", **special)).settings.what_learns == "all"
+    assert (transfer.trainable, transfer.backbone, transfer.examples_per_class) == (
+        "head",
+        "minilm",
+        10,
     )
+    special = {"data_volume": "large", "specificity": "specialised"}
+    assert advise(Answers(modality="text", **special)).settings.trainable == "lora"
+    assert advise(Answers(modality="text", compute="ample", **special)).settings.trainable == "all"
     images = advise(Answers(modality="images", **special)).settings
-    assert (images.what_learns, images.backbone, images.per_class) == ("all", "small_resnet", None)
+    assert (images.trainable, images.backbone, images.examples_per_class) == (
+        "all",
+        "small_resnet",
+        None,
+    )
 
 
 def test_the_five_challenges_each_say_what_thaw_checks():
     assert len({challenge.key for challenge in CHALLENGES}) == 5
     assert all(
-        challenge.title and challenge.why and challenge.thaw_checks for challenge in CHALLENGES
+        challenge.title and challenge.reason and challenge.thaw_checks for challenge in CHALLENGES
     )
-    assert advise(Answers()).watch_out == CHALLENGES
+    assert advise(Answers()).challenges == CHALLENGES

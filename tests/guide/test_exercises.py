@@ -1,4 +1,4 @@
-"""The ready exercises: whole, and without a result that nobody measured."""
+"""The exercises: complete, and without results that were not measured."""
 
 import re
 
@@ -7,23 +7,23 @@ import pytest
 from guide.approaches import APPROACHES
 from guide.exercises import EXERCISES
 
-ALL = pytest.mark.parametrize("one", EXERCISES.values(), ids=EXERCISES)
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 
 
 def test_there_are_three():
     assert len(EXERCISES) == 3
 
 
-@ALL
-def test_an_exercise_has_a_goal_a_task_and_something_to_talk_about(one):
-    assert one.goal.endswith("?")
-    assert one.task.endswith(".")
-    assert len(one.discussion) >= 3
-    assert set(one.approaches) <= set(APPROACHES)
-    assert one.comparison == "approach" or "per_class" in one.adjustable
+@each_exercise
+def test_an_exercise_has_a_goal_a_task_and_questions_to_discuss(exercise):
+    assert exercise.goal.endswith("?")
+    assert exercise.task.endswith(".")
+    assert len(exercise.discussion) >= 3
+    assert set(exercise.approaches) <= set(APPROACHES)
+    assert exercise.comparison == "approach" or "per_class" in exercise.adjustable
 
 
-@ALL
-def test_no_exercise_tells_its_result(one):
-    text = " ".join([one.goal, one.task, *one.discussion])
+@each_exercise
+def test_no_exercise_states_a_result(exercise):
+    text = " ".join([exercise.goal, exercise.task, *exercise.discussion])
     assert not re.search(r"\d|percent|%", text)

@@ -1,4 +1,4 @@
-"""The words, and the topics that use them."""
+"""The glossary, and the topics that link to it."""
 
 import re
 
@@ -10,20 +10,20 @@ from guide.topics import TOPICS
 
 
 @pytest.mark.parametrize("term", GLOSSARY.values(), ids=GLOSSARY)
-def test_a_word_is_explained_in_at_most_30_others(term):
+def test_a_definition_has_at_most_30_words(term):
     assert 5 <= len(term.definition.split()) <= 30
     assert term.definition[0].isupper()
     assert term.definition.endswith(".")
-    assert '"' not in term.definition  # it stands in a link's title
+    assert '"' not in term.definition  # it is used in a link's title attribute
     assert set(term.see_also) <= set(GLOSSARY) - {term.key}
 
 
-def test_words_are_in_the_order_of_a_dictionary():
+def test_terms_are_in_alphabetical_order():
     titles = [term.title.lower() for term in GLOSSARY.values()]
     assert titles == sorted(titles)
 
 
-def test_search_looks_in_title_and_meaning_and_puts_titles_first():
+def test_search_covers_titles_and_definitions_and_puts_titles_first():
     hits = [term.key for term in search("FROZEN")]
     assert hits[0] == "frozen"
     assert {"lora", "transfer-learning"} <= set(hits)
@@ -32,7 +32,7 @@ def test_search_looks_in_title_and_meaning_and_puts_titles_first():
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
-def test_a_topic_takes_at_most_120_words_and_knows_its_terms(topic):
+def test_a_topic_has_at_most_120_words_and_links_to_existing_terms(topic):
     used = re.findall(r"\[\[([^\]|]+)", topic.text)
     assert used
     assert set(used) <= set(GLOSSARY)
@@ -40,6 +40,6 @@ def test_a_topic_takes_at_most_120_words_and_knows_its_terms(topic):
     assert topic.observation.endswith(".")
 
 
-def test_the_three_likenesses_are_those_of_the_advised_approaches():
+def test_the_topic_ways_has_an_analogy_for_every_advisable_approach():
     advised = [approach.title for approach in APPROACHES.values() if approach.is_advisable]
     assert [f"**{title}.**" in TOPICS["ways"].text for title in advised] == [True] * 3

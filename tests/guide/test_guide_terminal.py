@@ -40,29 +40,29 @@ def test_every_answer_is_an_option(question, capsys):
         assert found["approach"] == advice.approach
 
 
-def test_a_dash_stands_for_not_sure(capsys):
+def test_a_dash_means_unsure(capsys):
     assert main(["--compute", "-", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answers"]["compute"] == "unsure"
 
 
-def test_the_text_says_the_same_as_the_json(capsys):
+def test_the_text_has_everything_in_the_advice(capsys):
     main(["--data-volume", "limited", "--compute", "minutes", "--modality", "text"])
     text = " ".join(capsys.readouterr().out.split())
     advice = advise(Answers(data_volume="limited", compute="minutes", modality="text"))
     assert text.startswith(APPROACHES[advice.approach].title)
-    for rule in advice.spoke:
+    for rule in advice.matching_rules:
         assert rule.because in text
         assert rule.caveat in text
     assert APPROACHES[advice.runner_up].title in text
-    assert advice.clearness_in_words in text
+    assert advice.strength_text in text
     assert text.count("->") == len(advice.changes)
     assert f"{advice.settings.seconds} seconds" in text
     assert "minilm" in text
-    for challenge in advice.watch_out:
+    for challenge in advice.challenges:
         assert challenge.thaw_checks in text
 
 
-def test_the_text_has_the_first_step_where_there_is_no_example(capsys):
+def test_the_text_has_the_first_step_without_examples(capsys):
     main(["--data-volume", "none"])
     text = " ".join(capsys.readouterr().out.split())
     assert advise(Answers(data_volume="none")).first_step in text
@@ -88,5 +88,5 @@ def test_a_wrong_answer_is_one_clear_line_and_exit_2(root):
     assert "Did you mean 'hours'?" in line
 
 
-def test_rules_are_shown_as_they_stand():
+def test_reasons_are_sentences():
     assert all(rule.because.endswith(".") for rule in RULES)

@@ -1,4 +1,4 @@
-"""The questions and what counts as an answer."""
+"""The questions and their possible answers."""
 
 import pytest
 
@@ -15,11 +15,11 @@ def test_every_question_has_an_example_with_every_answer(question):
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_not_sure_is_always_an_answer(question):
+def test_unsure_is_always_an_answer(question):
     assert getattr(Answers(**{question: UNSURE}), question) == UNSURE
 
 
-def test_each_question_has_one_follow_up_at_most():
+def test_each_question_has_at_most_one_follow_up():
     followed = [question.depends_on[0] for question in QUESTIONS.values() if question.depends_on]
     assert sorted(followed) == ["compute", "data_volume"]
 
@@ -35,7 +35,7 @@ def test_a_follow_up_is_asked_only_after_the_answers_it_follows():
         assert not question.applies_to(Answers())
 
 
-def test_a_bad_answer_says_what_was_asked_and_what_exists():
+def test_the_error_names_the_question_and_the_options():
     with pytest.raises(BadAnswer) as caught:
         Answers(data_volume="limitd")
     text = str(caught.value)
@@ -46,12 +46,12 @@ def test_a_bad_answer_says_what_was_asked_and_what_exists():
 
 
 @pytest.mark.parametrize("word", ["", "MINUTES!", "42", None, 7])
-def test_what_is_no_answer_is_refused(word):
+def test_an_unknown_answer_is_rejected(word):
     with pytest.raises(BadAnswer, match="compute cannot be"):
         Answers(compute=word)
 
 
-def test_a_link_may_leave_answers_out_and_carry_other_things():
+def test_a_link_may_omit_answers_and_carry_other_parameters():
     assert Answers.from_mapping(
         {"compute": "hours", "reuse": None, "specificity": "", "run": "x"}
     ) == Answers(compute="hours")
@@ -59,7 +59,7 @@ def test_a_link_may_leave_answers_out_and_carry_other_things():
         Answers.from_mapping({"compute": "tomorrow"})
 
 
-def test_every_combination_of_answers_is_there_once():
+def test_all_combinations_yields_each_once():
     every = list(Answers.all_combinations())
     count = 1
     for question in QUESTIONS.values():
@@ -67,7 +67,7 @@ def test_every_combination_of_answers_is_there_once():
     assert len(set(every)) == len(every) == count
 
 
-def test_the_numbers_per_class_are_said_and_marked_as_ours():
+def test_the_numbers_per_class_are_shown_and_marked_as_ours():
     asked = QUESTIONS["data_volume"]
     assert "ours" in asked.help
     examples = " ".join(option.example for option in asked.options)

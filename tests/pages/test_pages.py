@@ -159,7 +159,7 @@ def test_guide_shows_the_advice_and_its_reasons(specificity):
     advice = advise(Answers(data_volume="limited", specificity=specificity))
     shown = words(at)
     assert f"[{APPROACHES[advice.approach].title}]" in shown
-    assert all(rule.because in shown for rule in advice.spoke)
+    assert all(rule.because in shown for rule in advice.matching_rules)
 
 
 def test_guide_hands_its_settings_to_the_run_page():
@@ -429,7 +429,7 @@ def test_the_report_knows_what_the_guide_was_told(monkeypatch):
     monkeypatch.setattr("streamlit.download_button", lambda _, data, *a, **b: offered.append(data))
     at.query_params["answers"] = "data_volume:limited"
     at.run()
-    assert "learns them by heart" in offered[0]()
+    assert "memorise them" in offered[0]()
 
 
 def test_what_is_packed_can_be_downloaded():

@@ -41,10 +41,10 @@ def run_facts(events: Sequence[Event]) -> RunFacts:
         if looks and started.validation_examples:  # else they are what it learns from
             facts |= _training_facts(started, phase, looks, last.get(CalibrationDone))
             facts["phases"] = phase.phase + 1
-        if "check_share" in facts and (line := last.get(Baseline)):
-            facts["baseline"] = line.accuracy
-            facts["gain"] = facts["check_share"] - line.accuracy
-            facts["gain_high"] = facts["check_high"] - line.accuracy
+        if "validation_accuracy" in facts and (line := last.get(Baseline)):
+            facts["baseline_accuracy"] = line.accuracy
+            facts["baseline_gain"] = facts["validation_accuracy"] - line.accuracy
+            facts["baseline_gain_high"] = facts["validation_high"] - line.accuracy
     if end := last.get(RunFinished):
         facts |= _test_facts(end, last.get(PredictionsRecorded))
         if started:
@@ -69,23 +69,23 @@ def _training_facts(
     low, high = _wilson_interval(kept.accuracy, checks)
     lowest, now = min(look.loss for look in looks), looks[-1]
     facts = {
-        "looks": len(looks),
-        "checks": checks,
-        "check_share": kept.accuracy,
-        "check_low": low,
-        "check_high": high,
-        "best_pass": best.epoch,
-        "flat": len(looks) - 1 - looks.index(best),
-        "rise": now.loss / lowest if lowest else None,
-        "falling": now.loss <= lowest,
+        "evaluations": len(looks),
+        "validation_examples": checks,
+        "validation_accuracy": kept.accuracy,
+        "validation_low": low,
+        "validation_high": high,
+        "best_epoch": best.epoch,
+        "evaluations_since_best": len(looks) - 1 - looks.index(best),
+        "loss_rise": now.loss / lowest if lowest else None,
+        "loss_is_falling": now.loss <= lowest,
     }
     if now.train_accuracy is not None:
         train_low, _ = _wilson_interval(now.train_accuracy, started.train_examples)
         facts |= {
-            "train_share": now.train_accuracy,
+            "train_accuracy": now.train_accuracy,
             "gap_low": train_low - high,
             "gap_high": now.train_accuracy - low,
-            "ahead": kept.accuracy - now.train_accuracy,
+            "validation_lead": kept.accuracy - now.train_accuracy,
         }
     return facts
 
@@ -112,28 +112,31 @@ def _test_facts(end: RunFinished, answered: PredictionsRecorded | None) -> dict[
     most = max(range(len(asked)), key=asked.__getitem__)
     never = [n for n, count in enumerate(given) if not count]
     facts = {
-        "stopped": end.stopped_by_user,
-        "right": end.test_correct,
-        "tests": end.test_examples,
-        "test_share": end.test_accuracy,
+        "stopped_by_user": end.stopped_by_user,
+        "test_correct": end.test_correct,
+        "test_examples": end.test_examples,
+        "test_accuracy": end.test_accuracy,
         "test_low": end.test_accuracy_low,
         "test_high": end.test_accuracy_high,
-        "width": end.test_accuracy_high - end.test_accuracy_low,
-        "commonest": end.classes[most],
-        "commonest_share": asked[most] / max(1, sum(asked)),
-        "above_commonest": end.test_accuracy_low - asked[most] / max(1, sum(asked)),
+        "test_interval_width": end.test_accuracy_high - end.test_accuracy_low,
+        "majority_class": end.classes[most],
+        "majority_share": asked[most] / max(1, sum(asked)),
+        "margin_over_majority": end.test_accuracy_low - asked[most] / max(1, sum(asked)),
         "macro_f1": end.macro_f1,
-        "flatters": end.test_accuracy - end.macro_f1,
+        "accuracy_above_macro_f1": end.test_accuracy - end.macro_f1,
     }
     if never:
         missed = max(never, key=asked.__getitem__)
-        facts |= {"unanswered": end.classes[missed], "unanswered_tests": asked[missed]}
+        facts |= {
+            "unpredicted_class": end.classes[missed],
+            "unpredicted_class_examples": asked[missed],
+        }
     if answered and answered.best_confidence:
         rows = zip(answered.labels, answered.predictions, answered.best_confidence, strict=True)
         sure = [label == answer for label, answer, said in rows if said >= MIN_CONFIDENCE]
-        facts |= {"sure": len(sure), "sure_right": sum(sure)}
+        facts |= {"confident_answers": len(sure), "confident_correct": sum(sure)}
         if sure:
-            facts["sure_high"] = _wilson_interval(sum(sure) / len(sure), len(sure))[1]
+            facts["confident_accuracy_high"] = _wilson_interval(sum(sure) / len(sure), len(sure))[1]
     return facts
 
 
@@ -141,9 +144,9 @@ def _budget_facts(end: RunFinished, started: RunStarted, done: PhaseDone | None)
     asked = build_phases(end.approach, started.modality, "all")  # as many with LoRA, and as long
     played = done.phase + 1 if done else 0
     facts = {
-        "budget": started.budget_seconds,
-        "skipped": not end.stopped_by_user and 0 < played < len(asked),
+        "budget_seconds": started.budget_seconds,
+        "phase_skipped": not end.stopped_by_user and 0 < played < len(asked),
     }
     if done and played <= len(asked):
-        facts["cut"] = done.stop_reason == "time is up"
+        facts["ran_out_of_time"] = done.stop_reason == "time is up"
     return facts

@@ -160,8 +160,8 @@ def _build_advice(
             ]
             told |= {
                 "given": _format_answers(told_before, {}),
-                "reasons": advice.spoke,
-                "source": advice.clearness_in_words,
+                "reasons": advice.matching_rules,
+                "source": advice.strength_text,
             }
         return told | {
             "lines": lines,
@@ -185,8 +185,8 @@ def _build_advice(
     if answers:
         told |= {
             "given": _format_answers(answers, comparison),
-            "reasons": advise(answers).spoke,
-            "source": advise(answers).clearness_in_words,
+            "reasons": advise(answers).matching_rules,
+            "source": advise(answers).strength_text,
         }
     outcome = comparison.get("outcome", "")
     return told | {

@@ -1,19 +1,21 @@
 """Where the advice was wrong, in words: what misled, and what to do. Which answer or rule it was,
-guide/misled.py finds."""
+guide/wrong_advice.py finds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guide.advice import Change
 from guide.approaches import APPROACHES
-from guide.misled import DATA_QUESTIONS, Correction, Diagnosis, diagnose
 from guide.questions import QUESTIONS, UNSURE, Answers
 from guide.rules import Rule
+from guide.wrong_advice import DATA_QUESTIONS, Correction, Diagnosis, diagnose
 from trainers.evaluation.verdict import Verdict
 
 
 class Explanation(NamedTuple):
-    diagnosis: dict[str, Any]  # `guide.misled.Diagnosis` as JSON; {} where it was not the rules
+    diagnosis: dict[
+        str, Any
+    ]  # `guide.wrong_advice.Diagnosis` as JSON; {} where it was not the rules
     reason: str  # what misled: a line for each thing; "" where nothing did
     next_steps: str  # likewise
 
@@ -67,29 +69,31 @@ def explain_wrong_advice(
 def _explain_diagnosis(found: Diagnosis, says: Mapping[str, str]) -> list[str]:
     told = [_describe_correction(one, says) for one in found.corrections]
     put_right = {one.question for one in found.corrections}
-    if found.by == "answers":
+    if found.cause == "answers":
         told += [
-            _describe_vote(rule) for rule in found.pulled if put_right & set(_data_questions(rule))
+            _describe_vote(rule)
+            for rule in found.opposing_rules
+            if put_right & set(_data_questions(rule))
         ]
     if found.corrections:
         told.append(
-            f"With what the data says, the article's rules point to {_approach_title(found.corrected)}"
-            f"{', which did best' if found.by == 'answers' else ': that was not best either'}."
+            f"With what the data says, the article's rules point to {_approach_title(found.corrected_approach)}"
+            f"{', which did best' if found.cause == 'answers' else ': that was not best either'}."
         )
-    for rule in found.untrue:
+    for rule in found.remaining_rules:
         rests_on = [
             says[one] for one in _data_questions(rule) if one in says and one not in put_right
         ]
         told.append(" ".join([_describe_vote(rule), *rests_on]))
-    if found.untrue:
+    if found.remaining_rules:
         # What is said about computing is about its cost: the score does not speak of that.
-        held = all(rule.factor != "compute" for rule in found.untrue)
-        rules = "what this rule says" if len(found.untrue) == 1 else "what these rules say"
+        held = all(rule.factor != "compute" for rule in found.remaining_rules)
+        rules = "what this rule says" if len(found.remaining_rules) == 1 else "what these rules say"
         does = "does not hold" if held else "led the wrong way"
         told.append(f"On this data, {rules} {does}.")
-    if found.by == "silence":
+    if found.cause == "silence":
         told.append("No rule took a side, so the middle way was a place to start, no more.")
-    if found.by != "answers":
+    if found.cause != "answers":
         told.append(_describe_alternatives(found))
         told += [
             f'"{_question_title(question)}" was left open: {says[question]}'
@@ -101,15 +105,13 @@ def _explain_diagnosis(found: Diagnosis, says: Mapping[str, str]) -> list[str]:
 
 
 def _describe_correction(one: Correction, says: Mapping[str, str]) -> str:
-    question, given = f'"{_question_title(one.question)}"', one.given
+    question, given = f'"{_question_title(one.question)}"', one.original_answer
     told = (
         f"{question} was left open."
         if given == UNSURE
         else f'To {question} the answer was "{_option_title(one.question, given)}".'
     )
-    return (
-        f'{told} The data says "{_option_title(one.question, one.measured)}": {says[one.question]}'
-    )
+    return f'{told} The data says "{_option_title(one.question, one.measured_answer)}": {says[one.question]}'
 
 
 def _data_questions(rule: Rule) -> list[str]:
@@ -125,7 +127,7 @@ def _describe_vote(rule: Rule) -> str:
 
 
 def _describe_alternatives(found: Diagnosis) -> str:
-    better = _approach_title(found.better)
+    better = _approach_title(found.better_approach)
     if not found.changes:
         return f"No other answer alone would have led to {better}: no answer misled, the rules did."
     return f"One other answer alone would have led to {better}: {_format_changes(found.changes)}."
@@ -149,19 +151,19 @@ def _suggest_next_steps(
             f"; or {_approach_title(verdict.sufficient_baseline)}: then no network need be trained"
         )
     told = [f"Use {use}."]
-    if found and found.by == "answers":
+    if found and found.cause == "answers":
         told += [
-            f'Next time, with data like this, answer "{_option_title(one.question, one.measured)}" to '
+            f'Next time, with data like this, answer "{_option_title(one.question, one.measured_answer)}" to '
             f'"{_question_title(one.question)}", or let the data answer.'
             for one in _decisive_corrections(found)
         ]
-    elif found and found.by == "silence":
+    elif found and found.cause == "silence":
         told.append("Next time, answer more of the guide's questions, or let the data answer them.")
     elif found:
         if readings := _nearest_changes(found):
             told.append(
                 f"For data like this, the guide is better read another way: {_format_changes(readings)} "
-                f"leads to {_approach_title(found.better)}."
+                f"leads to {_approach_title(found.better_approach)}."
             )
         told.append(
             "One set of data overturns no rule, but on data like this trust a trial or a "
@@ -174,7 +176,7 @@ def _suggest_next_steps(
 
 def _decisive_corrections(found: Diagnosis) -> list[Correction]:
     """The corrections that lead to the better approach alone, or all where only together."""
-    alone = [one for one in found.corrections if one.approach == found.better]
+    alone = [one for one in found.corrections if one.approach == found.better_approach]
     return alone or list(found.corrections)
 
 

@@ -102,15 +102,15 @@ def test_a_budget_that_was_over_while_it_still_learned():
     assert [row.key for row in told.rules] == ["time-was-short"]
     assert "its plan for 30 seconds held no more steps" in told.text
     for why in ("all steps done", "no longer improves"):
-        assert not run_facts([STARTED, PHASE, *looks, replace(done, stop_reason=why), end]).cut
+        assert not run_facts([STARTED, PHASE, *looks, replace(done, stop_reason=why), end]).ran_out_of_time
 
 
 def test_of_checks_that_are_learned_from_nothing_is_said():
     alone = replace(STARTED, train_examples=10, validation_examples=0)
     assert narrate_run([alone, *RUN[1:3], *LOOKS]).text == ""
     facts = run_facts([alone, *RUN[1:], ended(LABELS, MOSTLY)])
-    assert facts.check_share is None
-    assert facts.gain is None
+    assert facts.validation_accuracy is None
+    assert facts.baseline_gain is None
 
 
 def test_a_hybrid_without_time_for_its_second_part():
@@ -126,14 +126,14 @@ def test_no_better_than_the_commonest_class_is_said_first():
     told = narrate_run([*RUN, ended(labels, [0] * 200)])
     assert told.rules[0].key == "chance"
     assert "always answering 'cat' would have 75%" in told.text
-    assert run_facts([*RUN, ended(labels, [0] * 200)]).unanswered == "dog"
+    assert run_facts([*RUN, ended(labels, [0] * 200)]).unpredicted_class == "dog"
 
 
 def test_sure_and_wrong_counts_the_answers_given_surely():
     wrong = [1 - label if n < 30 else label for n, label in enumerate(LABELS)]
     sure = PredictionsRecorded(LABELS, wrong, [0.99] * 100 + [0.6] * 100, 19.0)
     facts = run_facts([*RUN[:1], sure, ended(LABELS, wrong)])
-    assert (facts.sure, facts.sure_right) == (100, 70)
+    assert (facts.confident_answers, facts.confident_correct) == (100, 70)
     told = narrate_run([*RUN[:1], sure, ended(LABELS, wrong)])
     assert "of 100 answers given with at least 90% only 70 are right" in told.text
     few = PredictionsRecorded(
@@ -146,23 +146,28 @@ def test_sure_and_wrong_counts_the_answers_given_surely():
 
 def test_a_last_layer_alone_is_checked_by_all_that_it_learns_from():
     frozen = replace(PHASE, blocks=[PARTS[0] | {"learnable": 0}, PARTS[1]])
-    assert run_facts([STARTED, frozen, *LOOKS]).checks == 500
-    assert run_facts([STARTED, PHASE, *LOOKS]).checks == 100
+    assert run_facts([STARTED, frozen, *LOOKS]).validation_examples == 500
+    assert run_facts([STARTED, PHASE, *LOOKS]).validation_examples == 100
     many = replace(STARTED, train_examples=3900)
-    assert run_facts([many, frozen, *LOOKS]).checks == 800
+    assert run_facts([many, frozen, *LOOKS]).validation_examples == 800
     assert (narrate.SINGLE_FOLD_FROM, narrate.FOLDS) == (
         head.SINGLE_FOLD_MIN_EXAMPLES,
         head.NUM_FOLDS,
     )
     fitted = CalibrationDone(1.0, [0.5] * 7, [True] * 7, 2.0)
-    assert run_facts([STARTED, frozen, *LOOKS, fitted]).checks == 7
+    assert run_facts([STARTED, frozen, *LOOKS, fitted]).validation_examples == 7
 
 
 def test_only_the_last_part_of_a_run_is_told():
     second = replace(PHASE, phase=1)
     looks = [look(n, 0.8, 0.5, best=n == 0, train=0.8, phase=1) for n in range(5)]
     facts = run_facts([STARTED, PHASE, *LOOKS, second, *looks])
-    assert (facts.looks, facts.phases, facts.best_pass, facts.flat) == (5, 2, 0.0, 4)
+    assert (facts.evaluations, facts.phases, facts.best_epoch, facts.evaluations_since_best) == (
+        5,
+        2,
+        0.0,
+        4,
+    )
 
 
 @pytest.mark.parametrize("data", ["colours", "words"])
@@ -176,4 +181,4 @@ def test_there_is_a_word_on_every_real_run(approach, data, toy):
         until = next(n for n, event in enumerate(events) if isinstance(event, ValidationDone))
         assert narrate_run(events[: until + 1]).text
     facts = run_facts(events)
-    assert facts.tests == np.sum(events[-1].confusion_matrix)
+    assert facts.test_examples == np.sum(events[-1].confusion_matrix)

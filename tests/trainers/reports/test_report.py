@@ -172,7 +172,7 @@ def test_of_a_comparison_it_says_what_was_advised_why_and_whether_that_was_right
     assert last.verdict in text
     assert "So the advice was transfer learning. It is the run of this report." in text
     assert "How many examples do you have? A few (answered in the guide)" in text
-    assert "learns them by heart" in text  # the article's reason
+    assert "memorise them" in text  # the article's reason
     for one in last.runs:
         assert f"{APPROACHES[one['approach']].title}" in text
         assert format_percent(one["test_accuracy"]) in text
@@ -196,7 +196,7 @@ def test_alone_it_tells_the_advice_where_it_is_known_what_the_guide_was_told(toy
     text = Page(render_stored_report(run, answers=given)).text
     assert "The article's rules point to transfer learning. It is the run of this report." in text
     assert "How many examples do you have? A few" in text
-    assert "learns them by heart" in text  # the article's reason
+    assert "memorise them" in text  # the article's reason
     assert "not known here" not in text
     assert (
         "not known here" in Page(render_stored_report(run, answers={"data_volume": "no such"})).text

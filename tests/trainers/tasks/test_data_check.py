@@ -209,7 +209,7 @@ def test_the_page_says_what_the_document_says(toy, health, capsys):
     assert "The budget is 5 s." in page
     assert "5 are twice. Leave them out." in page
     assert to_document(found)["approach"] == advise(Answers(**found["answers"])).approach
-    assert advise(Answers(**found["answers"])).clearness_in_words in page
+    assert advise(Answers(**found["answers"])).strength_text in page
 
 
 @pytest.mark.parametrize(
