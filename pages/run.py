@@ -106,7 +106,7 @@ def draw_settings_form() -> Plan:
         query_params={"data": data},
     )
     free = not held or held.allows_change("per_class")
-    per_class = choose_examples_per_class(approach, sample) if free else held.per_class
+    per_class = choose_examples_per_class(approach, sample) if free else held.examples_per_class
     mends = choose_fixes(sample)
     seconds = choose_budget() if not held or held.allows_change("seconds") else held.seconds
     if held:

@@ -566,7 +566,7 @@ def build_predictions(run: Run, story: RunSnapshot) -> Any:
     ]
     if not (answered and answered[-1].labels) or not isinstance(story.end, RunFinished):
         return None
-    test = (run.plan.data, run.plan.mends)
+    test = (run.plan.data, run.plan.fixes)
     return Predictions(test, answered[-1].labels, answered[-1].predictions)
 
 
@@ -598,16 +598,16 @@ SETTING_LABELS = {
 def describe_settings(run: Run) -> dict[str, str]:
     """What was set, in words."""
     plan = run.plan
-    per_class = "all" if plan.per_class is None else f"{plan.per_class:,}"
+    per_class = "all" if plan.examples_per_class is None else f"{plan.examples_per_class:,}"
     return {
         "Approach": APPROACHES[plan.approach].title,
         "Data": data_title(plan.data),
         "Examples of each class": per_class,
         "Time budget": tell.format_duration(plan.seconds),
         "Pre-trained model": get_backbone_title(plan.backbone),
-        "What learns": TRAINABLE_LABELS[plan.what_learns],
+        "What learns": TRAINABLE_LABELS[plan.trainable],
         "Seed": str(plan.seed),
-        "Left out": ", ".join(plan.mends) or "nothing",
+        "Left out": ", ".join(plan.fixes) or "nothing",
     }
 
 

@@ -12,17 +12,11 @@ from pydantic import Field
 from trainers.system.records import JsonRecord, adapter_of, stored_as
 
 
-def _tag(name: str) -> Any:
-    """Return the field that says which kind of event this is. Stored events hold it: never rename
-    a tag."""
-    return field(default=name, kw_only=True)
-
-
 @dataclass(frozen=True)
 class Event(JsonRecord):
     """A fact about a run."""
 
-    type: ClassVar[str]
+    type: ClassVar[str]  # which kind it is; stored events hold it, so never rename one
 
 
 # --- runs ----------------------------------------------------------------------------------------
@@ -30,7 +24,7 @@ class Event(JsonRecord):
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    type: Literal["started"] = _tag("started")
+    type: Literal["started"] = field(default="started", kw_only=True)
     approach: str
     data: str
     backbone: str
@@ -52,7 +46,7 @@ class RunStarted(Event):
 class Notice(Event):
     """Something the visitor should know, such as a subsample or a missing class."""
 
-    type: Literal["notice"] = _tag("notice")
+    type: Literal["notice"] = field(default="notice", kw_only=True)
     text: str
     seconds: float
     # Whether it limits what the model can do, so that the model card must say it too.
@@ -66,7 +60,7 @@ class RunResumed(Notice):
     The events before this one are copies of the interrupted run's, and the clock continues.
     """
 
-    type: Literal["continued"] = _tag("continued")
+    type: Literal["continued"] = field(default="continued", kw_only=True)
     is_limitation: Annotated[bool, stored_as("limits")] = False
     phase: int = 0  # from 0
     step: int = 0
@@ -76,7 +70,7 @@ class RunResumed(Notice):
 class Stage(Event):
     """What is happening now, in words."""
 
-    type: Literal["stage"] = _tag("stage")
+    type: Literal["stage"] = field(default="stage", kw_only=True)
     key: str  # "features", "phase", "test"
     text: str
     seconds: float
@@ -86,7 +80,7 @@ class Stage(Event):
 class Progress(Event):
     """How far the present stage is."""
 
-    type: Literal["progress"] = _tag("progress")
+    type: Literal["progress"] = field(default="progress", kw_only=True)
     done: int
     total: int
     seconds: float
@@ -100,7 +94,7 @@ class Baseline(Event):
     An untrained run has it on the test examples, because nothing could be fitted to them.
     """
 
-    type: Literal["baseline"] = _tag("baseline")
+    type: Literal["baseline"] = field(default="baseline", kw_only=True)
     method: str  # in words
     accuracy: float
     seconds: float
@@ -110,7 +104,7 @@ class Baseline(Event):
 class WatchedExamples(Event):
     """Validation examples that the page shows while the model learns, with their labels."""
 
-    type: Literal["watched"] = _tag("watched")
+    type: Literal["watched"] = field(default="watched", kw_only=True)
     indices: Annotated[list[int], stored_as("items")]  # into the training data
     inputs: list[str]  # the text, or a PNG as a data: URI
     labels: list[int]
@@ -122,7 +116,7 @@ class WatchedExamples(Event):
 class PhaseStarted(Event):
     """A stretch of training with one set of trainable parameters begins."""
 
-    type: Literal["phase_started"] = _tag("phase_started")
+    type: Literal["phase_started"] = field(default="phase_started", kw_only=True)
     phase: int  # from 0
     title: str
     # From input to output: {"name", "parameters", "learnable"}.
@@ -136,7 +130,7 @@ class PhaseStarted(Event):
 class PhaseScheduled(Event):
     """The loop has timed its first steps and decided how many there will be."""
 
-    type: Literal["paced"] = _tag("paced")
+    type: Literal["paced"] = field(default="paced", kw_only=True)
     phase: int
     steps: int
     steps_per_epoch: int
@@ -146,7 +140,7 @@ class PhaseScheduled(Event):
 
 @dataclass(frozen=True)
 class Step(Event):
-    type: Literal["step"] = _tag("step")
+    type: Literal["step"] = field(default="step", kw_only=True)
     phase: int
     step: int  # from 1
     epoch: float  # in this phase
@@ -158,7 +152,7 @@ class Step(Event):
 class ValidationDone(Event):
     """The model was evaluated on the validation set: before a phase's first step, and during it."""
 
-    type: Literal["validated"] = _tag("validated")
+    type: Literal["validated"] = field(default="validated", kw_only=True)
     phase: int
     step: int
     epoch: float
@@ -177,7 +171,7 @@ class ValidationDone(Event):
 
 @dataclass(frozen=True)
 class PhaseDone(Event):
-    type: Literal["phase_done"] = _tag("phase_done")
+    type: Literal["phase_done"] = field(default="phase_done", kw_only=True)
     phase: int
     steps: int
     epochs: float
@@ -198,7 +192,7 @@ class CalibrationDone(Event):
     Missing if there was no validation set; see trainers/evaluation/calibration.py.
     """
 
-    type: Literal["calibrated"] = _tag("calibrated")
+    type: Literal["calibrated"] = field(default="calibrated", kw_only=True)
     temperature: float  # divides the scores; above 1: the model was too confident
     # Of each validation example, at most 2,000: the calibrated confidence, and whether it was right.
     confidence: Annotated[list[float], stored_as("sureness")]
@@ -210,7 +204,7 @@ class CalibrationDone(Event):
 class PredictionsRecorded(Event):
     """The predictions for all test examples, in the order of the test split."""
 
-    type: Literal["answered"] = _tag("answered")
+    type: Literal["answered"] = field(default="answered", kw_only=True)
     labels: list[int]
     predictions: Annotated[list[int], stored_as("answers")]
     confidence: Annotated[list[float], stored_as("sureness")]  # 0..1; [] if there is none
@@ -229,7 +223,7 @@ class PredictionsRecorded(Event):
 class WeightsCompared(Event):
     """How far the weights moved from where they started; see trainers/training/weight_change.py."""
 
-    type: Literal["changed"] = _tag("changed")
+    type: Literal["changed"] = field(default="changed", kw_only=True)
     # From input to output: {"name", "parameters", "learnable" (at the end), "change"}. `change` is
     # relative to the size of the block: 0 if it did not move, None if it is new.
     blocks: Annotated[list[dict], stored_as("parts")]
@@ -240,7 +234,7 @@ class WeightsCompared(Event):
 class RunFinished(Event):
     """The end, with the score on test examples that were used once, here."""
 
-    type: Literal["finished"] = _tag("finished")
+    type: Literal["finished"] = field(default="finished", kw_only=True)
     approach: str
     data: str
     backbone: str
@@ -272,7 +266,7 @@ class RunFinished(Event):
 class ComparisonRunStarted(Event):
     """A comparison begins its next run."""
 
-    type: Literal["lane_started"] = _tag("lane_started")
+    type: Literal["lane_started"] = field(default="lane_started", kw_only=True)
     approach: str
     run_id: Annotated[str, stored_as("run")]  # the run has events of its own
     index: Annotated[int, stored_as("lane")]  # from 0
@@ -284,7 +278,7 @@ class ComparisonRunStarted(Event):
 class ComparisonRunDone(Event):
     """A run of a comparison is over; its own events say whether it has a score."""
 
-    type: Literal["lane_done"] = _tag("lane_done")
+    type: Literal["lane_done"] = field(default="lane_done", kw_only=True)
     approach: str
     run_id: Annotated[str, stored_as("run")]
     seconds: float
@@ -294,7 +288,7 @@ class ComparisonRunDone(Event):
 class PilotDone(Event):
     """The pilot run on the training examples is over; see trainers/tasks/pilot.py."""
 
-    type: Literal["tried"] = _tag("tried")
+    type: Literal["tried"] = field(default="tried", kw_only=True)
     correct: Annotated[dict[str, int], stored_as("right")]  # approach -> examples
     validation_examples: Annotated[int, stored_as("asked")]
     article_advice: Annotated[str, stored_as("article")]  # of the article's rules
@@ -307,7 +301,7 @@ class PilotDone(Event):
 class ComparisonDone(Event):
     """The end of a comparison; see trainers/evaluation/verdict.py."""
 
-    type: Literal["compared"] = _tag("compared")
+    type: Literal["compared"] = field(default="compared", kw_only=True)
     runs: list[dict]  # `RunFinished` as JSON of each run with a score, and "run", its id
     failures: Annotated[dict[str, str], stored_as("failed")]  # approach -> why it has no score
     article_advice: Annotated[str, stored_as("advised_article")]  # "": no answer was known
@@ -340,7 +334,7 @@ class ComparisonDone(Event):
 class CurvePoint(Event):
     """One run of a learning curve."""
 
-    type: Literal["point"] = _tag("point")
+    type: Literal["point"] = field(default="point", kw_only=True)
     approach: str
     # The mean, if the classes have different numbers of examples.
     examples_per_class: Annotated[int, stored_as("per_class")]
@@ -359,7 +353,7 @@ class CurvePoint(Event):
 class LearningCurveDone(Event):
     """The end of a learning curve; see trainers/evaluation/extrapolation.py."""
 
-    type: Literal["curved"] = _tag("curved")
+    type: Literal["curved"] = field(default="curved", kw_only=True)
     points: list[dict]
     summary: Annotated[str, stored_as("words")]
     crossings: Annotated[list[dict], stored_as("crossing")]  # of each pair of approaches
@@ -372,7 +366,7 @@ class LearningCurveDone(Event):
 class ClaimRunStarted(Event):
     """The test of a claim begins its next run."""
 
-    type: Literal["claim_run_started"] = _tag("claim_run_started")
+    type: Literal["claim_run_started"] = field(default="claim_run_started", kw_only=True)
     data: str
     approach: str
     examples_per_class: Annotated[int, stored_as("per_class")]
@@ -386,7 +380,7 @@ class ClaimRunStarted(Event):
 class ClaimRunDone(Event):
     """A run of the test of a claim has its score."""
 
-    type: Literal["claim_run_done"] = _tag("claim_run_done")
+    type: Literal["claim_run_done"] = field(default="claim_run_done", kw_only=True)
     data: str
     approach: str
     examples_per_class: Annotated[int, stored_as("per_class")]
@@ -402,7 +396,7 @@ class ClaimRunDone(Event):
 class ClaimTestDone(Event):
     """The end of the test of a claim; see trainers/claims/judge.py."""
 
-    type: Literal["judged"] = _tag("judged")
+    type: Literal["judged"] = field(default="judged", kw_only=True)
     claim: str
     outcome: str  # "holds", "holds partly", "does not hold here" or "cannot tell yet"
     summary: Annotated[str, stored_as("words")]  # a sentence, then a line for each finding
@@ -423,7 +417,7 @@ class ClaimTestDone(Event):
 class JobDone(Event):
     """The end of a job that is no run; see trainers/jobs.py."""
 
-    type: Literal["done"] = _tag("done")
+    type: Literal["done"] = field(default="done", kw_only=True)
     result: Annotated[dict, stored_as("found")]  # plain values; each kind of job has its own
     seconds: float
 
@@ -432,14 +426,14 @@ class JobDone(Event):
 class JobFailed(Event):
     """The run ended without a score, or the job without a result."""
 
-    type: Literal["failed"] = _tag("failed")
+    type: Literal["failed"] = field(default="failed", kw_only=True)
     text: str  # what was asked, what is wrong, what to do next
     seconds: float
 
 
 @dataclass(frozen=True)
 class JobCancelled(Event):
-    type: Literal["cancelled"] = _tag("cancelled")
+    type: Literal["cancelled"] = field(default="cancelled", kw_only=True)
     seconds: float
 
 

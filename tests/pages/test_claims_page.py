@@ -26,7 +26,7 @@ WORDS = {
     "does not hold here": "Does not hold here",
     "cannot tell yet": "Cannot tell yet",
 }
-ROW = {"data": "cells", "approach": "transfer", "examples_per_class": 10, "right": 0.7, "low": 0.65}
+ROW = {"data": "cells", "approach": "transfer", "per_class": 10, "right": 0.7, "low": 0.65}
 ROW |= {"high": 0.75, "tests": 500, "seconds": 2.0, "runs": 2}
 TIMES = [
     {"seed": 0, "level": 0.8, "first": 1.0, "second": 9.0},
@@ -43,7 +43,7 @@ def judged(claim: str, outcome=HOLDS, found=FOUND, **changes) -> ClaimTestDone:
         "summary": f"It is so: 1 of 1 counts speak for it, 0 against.\n[for] {found['words']}",
         "numbers": {"scores": [ROW, ROW | {"approach": "fine_tune"}], "found": [found]},
         "runs": [],
-        "whole": True,
+        "is_complete": True,
         "budget_seconds": 100.0,
         "machine": "A processor, 2 cores, cpu, Linux",
         "versions": {"python": "3.11", "torch": "2.15"},

@@ -91,10 +91,10 @@ def test_a_verdict_says_whether_the_advice_was_right(outcome):
 
 
 MISLED = {
-    "outcome_article": "wrong",
-    "answers_from": "visitor",
-    "why_wrong": 'To "How special?" the answer was "Everyday".\nThe rule *does* not hold.',
-    "to_do": "Use hybrid here.\nNext time, look again.",
+    "article_outcome": "wrong",
+    "answers_source": "visitor",
+    "diagnosis_text": 'To "How special?" the answer was "Everyday".\nThe rule *does* not hold.',
+    "next_steps": "Use hybrid here.\nNext time, look again.",
 }
 
 
@@ -143,7 +143,7 @@ def test_the_table_has_a_row_an_approach_and_the_difference_to_the_advised():
 
 
 def test_what_failed_is_said():
-    at = shown(3, compared(failed={"scratch": "The memory was not enough."}))
+    at = shown(3, compared(failures={"scratch": "The memory was not enough."}))
     assert "From scratch: The memory was not enough" in words(at)
 
 

@@ -35,7 +35,7 @@ def cards(monkeypatch):
     """What is drawn as cards."""
     drawn = {}
     monkeypatch.setattr(
-        differ_part, "examples", lambda cards, *, key, colour: drawn.update({key: cards})
+        differ_part, "draw_example_cards", lambda cards, *, key, colour: drawn.update({key: cards})
     )
     return drawn
 

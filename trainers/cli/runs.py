@@ -113,7 +113,7 @@ def compare(pilot_seconds: float, **args: Any) -> int:
     def runner(
         job: Comparison, *, should_stop: Callable[[], bool], folder: Path
     ) -> Iterator[Event]:
-        return run_lanes(job, should_stop=should_stop, part_of=folder.name)
+        return run_lanes(job, should_stop=should_stop, parent_id=folder.name)
 
     _, stream = start_job(job, runner, keeps=is_comparison_event)
     return follow(stream, ComparisonDone, None if args["as_json"] else draw_comparison)

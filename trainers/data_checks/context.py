@@ -19,6 +19,17 @@ from trainers.datasets.uploads.dataset import StoredDataset, UploadedDataset
 MAX_TEXT_CHARS = 300  # shown of a text
 
 
+# Field of `CheckContext` -> its name in the stored index of an upload: never rename those.
+INDEX_NAMES = {
+    "duplicate_ids": "same",
+    "near_duplicate_ids": "near",
+    "flags": "marks",
+    "widths": "widths",
+    "heights": "heights",
+    "format_indices": "kinds",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckContext:
     """Each array has a value for every example, training first, then test, in `data`'s order."""
@@ -110,10 +121,7 @@ def build_context(
         index_rows=rows,
         is_upload=isinstance(sample, UploadedDataset),
         metadata=about,
-        **{
-            name: noted.get(name, none)
-            for name in ("same", "near", "marks", "widths", "heights", "kinds")
-        },
+        **{field: noted.get(name, none) for field, name in INDEX_NAMES.items()},
     )
 
 
@@ -125,7 +133,7 @@ def _inspect_examples(data: DatasetSplits, seconds: float) -> dict[str, np.ndarr
         same = _assign_ids(text.encode() for text in folded)
         _, first, back = np.unique(same, return_index=True, return_inverse=True)
         return {
-            "duplicate_ids": same,
+            "same": same,
             "near": near_duplicates.group_similar_texts([texts[at] for at in first])[back],
         }
     began = time.monotonic()
@@ -148,7 +156,7 @@ def _inspect_examples(data: DatasetSplits, seconds: float) -> dict[str, np.ndarr
     heights, widths = np.array(sizes).T
     marks = np.array(marks + [0] * (len(same) - len(marks)), dtype=np.uint8)
     return {
-        "duplicate_ids": same,
+        "same": same,
         "near": close,
         "marks": marks,
         "widths": widths,

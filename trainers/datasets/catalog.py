@@ -270,9 +270,9 @@ def get_downloaded(key: str) -> DownloadedDataset:
     fields |= {
         "title": row.title,
         "description": row.description,
-        "resembles": row.matching_answers,
+        "matching_answers": row.matching_answers,
     }
-    return DownloadedDataset(**fields | {"made": f"real: {row.source} (licence: {row.licence})"})
+    return DownloadedDataset(**fields | {"origin": f"real: {row.source} (licence: {row.licence})"})
 
 
 def download_hint(row: CatalogEntry) -> str:

@@ -512,9 +512,9 @@ class Rooms:
         chosen = select(
             *(runs.c[name] for name in ("approach", "state", "score", "seconds", "created")),
             runs.c.subject.label("data"),
-            runs.c.plan["per_class"].as_integer().label("per_class"),
+            runs.c.plan["per_class"].as_integer().label("examples_per_class"),
             runs.c.plan["seed"].as_integer().label("seed"),
-            runs.c.plan["seconds"].as_float().label("budget"),
+            runs.c.plan["seconds"].as_float().label("budget_seconds"),
             runs.c.plan["backbone"].as_string().label("backbone"),
             runs.c.result["test_accuracy_low"].as_float().label("low"),
             runs.c.result["test_accuracy_high"].as_float().label("high"),
@@ -536,8 +536,8 @@ class Rooms:
 
 
 _BOARD_COLUMNS = (
-    *("name", "approach", "per_class", "state", "score", "low", "high", "seconds"),
-    *("seed", "budget", "backbone"),
+    *("name", "approach", "examples_per_class", "state", "score", "low", "high", "seconds"),
+    *("seed", "budget_seconds", "backbone"),
 )
 
 

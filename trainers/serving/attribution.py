@@ -59,7 +59,7 @@ def explain(
     """What the answer of `kept` (a run's model: `trainers.export.saved_model.load_model`) to `one` rests on.
 
     `one` is a text, or a picture, uint8 (H, W, 3); `as_one`: its data came as one array, see
-    `Kept.sureness`; probabilities are by `temperature`. `label` is the class that is asked
+    `SavedModel.predict_proba`; probabilities are by `temperature`. `label` is the class that is asked
     about, by default the answer. Plain values:
 
     - "what": "picture" or "text"; "answer": the class asked about; "sureness": what the model
@@ -173,7 +173,9 @@ def _is_network(kept: Any) -> bool:
 
 def _predict(kept: Any, inputs: Sequence) -> np.ndarray:
     """In float32 where a network computes: bf16 moves a probability by as much as a word does."""
-    return kept.sureness(inputs, exact=True) if _is_network(kept) else kept.sureness(inputs)
+    return (
+        kept.predict_proba(inputs, exact=True) if _is_network(kept) else kept.predict_proba(inputs)
+    )
 
 
 def _describe_target(kept: Any, what: str, label: int, answers: Any) -> dict[str, Any]:

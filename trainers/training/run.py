@@ -186,7 +186,9 @@ def describe_excluded(plan: Plan) -> list[str]:
     if not plan.fixes:
         return []
     rows = datasets.get_dataset(plan.data).excluded_rows(plan.fixes)
-    told = ", ".join(f"{len(some):,} {data_checks.CHECKS[key].mends}" for key, some in rows.items())
+    told = ", ".join(
+        f"{len(some):,} {data_checks.CHECKS[key].fix_name}" for key, some in rows.items()
+    )
     return [f"Left out, as chosen when the data was looked over: {told}."]
 
 

@@ -44,7 +44,7 @@ def build_run_params(plan: Any) -> dict[str, str]:
     numbers = ("per_class", "seconds", "seed")
     return (
         {name: wanted[name] for name in names}
-        | {"mends": ",".join(plan.mends)}
+        | {"mends": ",".join(plan.fixes)}
         | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
     )
 

@@ -413,7 +413,7 @@ def pixels(data: DatasetSplits) -> tuple[list[bytes], list[bytes]]:
 @pytest.mark.parametrize("key", MENDED)
 def test_a_mend_leaves_out_what_it_names_and_nothing_changes_sides(key, checked):
     found, told = checked
-    assert len(told[key].mend.rows) == MENDED[key]
+    assert len(told[key].fix.rows) == MENDED[key]
     before, after = pixels(found.data()), pixels(found.data(fixes=(key,)))
     assert sum(map(len, before)) - sum(map(len, after)) == MENDED[key]
     for all_of, rest in zip(before, after, strict=True):
@@ -431,7 +431,7 @@ def test_after_all_mends_the_faults_are_gone(checked):
 
 def test_rows_say_where_each_example_lies(checked):
     found, _ = checked
-    _, index = found.noted()
+    _, index = found.read_index()
     data = found.data()
     for split, places in zip((data.train, data.test), found.rows(), strict=True):
         assert np.array_equal(index["labels"][places], split.labels)

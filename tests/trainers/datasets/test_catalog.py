@@ -347,7 +347,7 @@ def test_the_publishers_test_stays_the_test(publisher, monkeypatch):
 
 def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch):
     SERVED["rotten_tomatoes"](publisher, monkeypatch)
-    monkeypatch.setattr(publishers, "USED", {"images": (5, 3), "text": (6, 3)})
+    monkeypatch.setattr(publishers, "MAX_USED_EXAMPLES", {"images": (5, 3), "text": (6, 3)})
     kept = []
     for _ in range(2):
         list(catalog.download("rotten_tomatoes"))
@@ -363,7 +363,7 @@ def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch)
 @pytest.mark.parametrize("key", ["flowers102", "eurosat", "fashion_mnist"])
 def test_of_many_pictures_a_fixed_choice_is_kept_and_said(key, publisher, monkeypatch):
     SERVED[key](publisher, monkeypatch)
-    monkeypatch.setattr(publishers, "USED", {"images": (4, 3), "text": (6, 3)})
+    monkeypatch.setattr(publishers, "MAX_USED_EXAMPLES", {"images": (4, 3), "text": (6, 3)})
     list(catalog.download(key))
     found = datasets.get_dataset(key)
     assert sum(learn + test for _, learn, test in found.class_counts) == 7
@@ -420,7 +420,7 @@ def test_what_is_in_the_hubs_cache_is_used_and_left_there(publisher, monkeypatch
 def test_the_hubs_variables_are_honoured(publisher, monkeypatch, home, root):
     SERVED["emotion"](publisher, monkeypatch)
     env = os.environ | {"HF_ENDPOINT": publisher.address, "HF_HOME": str(home / "elsewhere")}
-    code = "from trainers.datasets import online\nlist(online.fetch('emotion'))"
+    code = "from trainers.datasets import catalog\nlist(catalog.download('emotion'))"
     off = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=env | {"HF_HUB_OFFLINE": "1"},
         capture_output=True, text=True, check=False,
@@ -562,10 +562,10 @@ def test_that_there_is_no_network_is_known_before_torch_is_imported(root):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
     code = (
-        "import sys\nfrom trainers.datasets import online, publishers\n"
+        "import sys\nfrom trainers.datasets import catalog, publishers\n"
         f"publishers.ADDRESSES['pets'] = {address!r}\n"
-        "try: list(online.fetch('pets'))\n"
-        "except online.BadFetch as error: print(error)\n"
+        "try: list(catalog.fetch('pets'))\n"
+        "except catalog.BadFetch as error: print(error)\n"
         "assert not {'torch', 'torchvision'} & set(sys.modules)"
     )
     done = subprocess.run(
@@ -599,7 +599,7 @@ def test_a_killed_download_leaves_nothing_that_counts(publisher, monkeypatch, ho
     SERVED["emotion"](publisher, monkeypatch)
     path = next(path for path in publisher.files if "validation" in path)
     publisher.hangs = {path}
-    code = "from trainers.datasets import online\nlist(online.fetch('emotion'))"
+    code = "from trainers.datasets import catalog\nlist(catalog.download('emotion'))"
     env = os.environ | {"HF_ENDPOINT": publisher.address, "HF_HOME": str(home / "hf")}
     child = subprocess.Popen([sys.executable, "-c", code], cwd=root, env=env)
     deadline = time.monotonic() + 60
@@ -661,7 +661,7 @@ def test_every_row_tells_what_a_visitor_should_know(row):
     assert min(len(row.source), len(row.licence), len(row.subset)) > 2
     most_train, most_test = dataset.MAX_USED_EXAMPLES[row.modality]
     assert 0 < row.train_examples <= most_train
-    assert 0 < row.test <= most_test
+    assert 0 < row.test_examples <= most_test
 
 
 @pytest.mark.parametrize("key", publishers.HUB_TABLES)

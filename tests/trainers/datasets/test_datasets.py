@@ -87,8 +87,8 @@ def test_the_registry_tells_the_truth(sample):
     data = few(sample.key)
     assert data.modality == sample.modality
     assert len(data.classes) == len(set(data.classes)) == sample.classes
-    assert len(data.test_examples.labels) == len(data.test_examples.inputs) == sample.test_examples
-    assert set(data.train.labels) == set(data.test_examples.labels) == set(range(sample.classes))
+    assert len(data.test.labels) == len(data.test.inputs) == sample.test_examples
+    assert set(data.train.labels) == set(data.test.labels) == set(range(sample.classes))
     assert data.train.labels.dtype == data.test.labels.dtype == np.int64
     assert len(data.train.inputs) == len(data.train.labels)
     if sample.modality == "images":

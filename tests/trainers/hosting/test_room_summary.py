@@ -68,7 +68,7 @@ def test_runs_that_repeat_each_other_are_no_evidence():
     )
 
 
-@pytest.mark.parametrize("other", [{"per_class": 100}, {"budget": 300.0}])
+@pytest.mark.parametrize("other", [{"examples_per_class": 100}, {"budget": 300.0}])
 def test_runs_that_were_set_otherwise_are_not_held_beside(other):
     alike = lines(transfer=[0.8, 0.81, 0.82, 0.83], hybrid=[0.8, 0.81, 0.82, 0.83])
     said = summarise_room([line("hybrid", 0.97, **other) for _ in range(6)] + alike, data="digits")

@@ -270,7 +270,7 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:2], replace(LOOK, confidence=[]), FINISH],
         [*EVENTS[:2], replace(LOOK, is_best=False), FINISH],
         [*EVENTS[:2], replace(LOOK, accuracy=50.0), FINISH],
-        [*EVENTS[:2], replace(LOOK, points=[[0.0], [1.0]]), FINISH],
+        [*EVENTS[:2], replace(LOOK, map_points=[[0.0], [1.0]]), FINISH],
         [*EVENTS[:2], replace(LOOK, map_labels=[0, -1]), FINISH],
         [*EVENTS[:3], PredictionsRecorded([0, 1], [0], [], 1.0), FINISH],
         [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5], 1.0), FINISH],

@@ -895,7 +895,7 @@ def test_bombs_do_not_fill_the_memory(tmp_path, root):
 
 PEAK = """
 import re, sys
-from trainers.datasets import own
+from trainers.datasets import uploads
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 before = peak()
 for path in sys.argv[1:]:
@@ -1101,7 +1101,7 @@ def test_reading_brings_no_training_library(tmp_path, root):
     table = a_file("t.csv", delimited())(tmp_path)
     code = (
         "import sys\nfrom trainers import datasets\nfrom trainers.datasets import uploads\n"
-        "reading = uploads.read(sys.argv[1])\n"
+        "reading = uploads.import_upload(sys.argv[1])\n"
         "while True:\n    try: next(reading)\n    except StopIteration as over:\n"
         "        key = 'own-' + over.value\n        break\n"
         "datasets.pick(key).data(1)\nassert 'torch' not in sys.modules"

@@ -212,7 +212,7 @@ def draw_red_cell(field: Field, dice: StableRng, spot: Spot) -> None:
     bilinear = Image.Resampling.BILINEAR
     seen = thickness.transform((width, height), Image.Transform.AFFINE, matrix, bilinear)
     part = mask.opacity * (np.asarray(seen, np.float32) / 255)
-    field.add(CELL, dice.uniform(0.85, 1.15), mask._replace(part=part), rough=0.15)
+    field.add(CELL, dice.uniform(0.85, 1.15), mask._replace(opacity=part), rough=0.15)
 
 
 def draw_surroundings(field: Field, dice: StableRng, key: Spot) -> None:
@@ -276,7 +276,7 @@ def draw_ring_stage(field: Field, dice: StableRng, key: Spot) -> None:
     for i in range(count):
         away, angle = dice.uniform(0.1, 0.45) if count == 1 else 0.48, way + i * math.pi
         share = dice.uniform(0.34, 0.48) if count == 1 else dice.uniform(0.3, 0.36)
-        spot = key.offset_spot(away, angle, share)._replace(turn=dice.uniform(0, 6.3))
+        spot = key.offset_spot(away, angle, share)._replace(angle=dice.uniform(0, 6.3))
         loop = spot.outline(dice, 0.12, dice.uniform(0.75, 1), (2, 3))
         field.wipe(rasterize([loop], soft=1), dice.uniform(0.1, 0.4))  # the vacuole in it is pale
         gap = dice.choice((0, 0, 0, 6))  # some are not closed
