@@ -147,7 +147,7 @@ def import_run(store: Store, content: bytes, visitor: str) -> str:
 def _save(store: Store, read: _ParsedFile, visitor: str, part_of: str | None = None) -> str:
     file, key, now = read.file, secrets.token_urlsafe(16), time.time()
     names = {number: _save(store, part, visitor, key) for number, part in read.parts.items()}
-    changes = {"data": file.plan["data"], "mends": tuple(file.plan.get("mends", ()))}
+    changes = {"data": file.plan["data"], "fixes": tuple(file.plan.get("mends", ()))}
     if changes["data"] != read.plan.data:
         write_tombstone(changes["data"], datasets.get_dataset(read.plan.data).modality)
     if file.kind == "compare":

@@ -455,7 +455,7 @@ def test_a_run_says_what_was_left_out_and_its_plan_names_it(checked):
     events = list(run(plan))
     (told,) = [e.text for e in events if isinstance(e, Notice) and "Left out" in e.text]
     assert told == "Left out, as chosen when the data was looked over: 3 copies, 3 blank."
-    assert list(events[-1].repeat["mends"]) == ["doubles", "blank"]
+    assert list(events[-1].repeat_plan["mends"]) == ["doubles", "blank"]
     assert Plan.from_json(events[-1].repeat).fixes == ("doubles", "blank")
 
 

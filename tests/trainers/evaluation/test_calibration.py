@@ -135,7 +135,7 @@ def test_a_run_that_learns_says_once_how_sure_it_may_be(approach, data, toy):
     assert sum(found.correct) / len(found.correct) == pytest.approx(kept.accuracy)
     held = of(RunStarted, events)[0].validation_examples
     assert len(found.correct) == (90 if approach == "transfer" else held)
-    assert all(1 / 3 - 1e-3 <= one <= 1 for one in found.sureness)
+    assert all(1 / 3 - 1e-3 <= one <= 1 for one in found.confidence)
     (answered,) = of(PredictionsRecorded, events)
     assert len(answered.calibrated) == len(answered.sureness) == len(answered.answers)
     surer = np.mean(answered.calibrated) - np.mean(answered.sureness)

@@ -346,7 +346,7 @@ def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
     # 52 % lies a fifth along an axis from 40 to 100 %; half of those are right.
     across = RELIABILITY_LEFT + 0.2 * (RELIABILITY_RIGHT - RELIABILITY_LEFT)
     assert f'cx="{across:.1f}" cy="{(RELIABILITY_TOP + RELIABILITY_BOTTOM) / 2:.1f}" r="5"' in html
-    assert "are corrected" not in told(replace(chosen, calibrated=[], sureness=said))
+    assert "are corrected" not in told(replace(chosen, calibrated_confidence=[], confidence=said))
 
 
 def test_without_probabilities_nothing_is_drawn_of_them(toy):

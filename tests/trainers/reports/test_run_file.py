@@ -280,7 +280,7 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
         [*EVENTS[:3], CalibrationDone(1.0, [-0.5], [True], 1.0), FINISH],
         [*EVENTS[:3], CalibrationDone(0.0, [0.5], [True], 1.0), FINISH],
         [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
-        [*EVENTS[:3], replace(FINISH, confusion=[[1]])],
+        [*EVENTS[:3], replace(FINISH, confusion_matrix=[[1]])],
         [*EVENTS[:3], replace(FINISH, classes=["x", "y"])],
         [*EVENTS[:3], replace(FINISH, approach="hybrid")],
         [STARTED, WatchedExamples([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]), FINISH],
