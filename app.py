@@ -20,6 +20,7 @@ from pages.parts.session.visitor import VISITOR_COOKIE
 from pages.parts.widgets.data_upload import routes as upload_routes
 from pages.parts.widgets.live_plot import routes as plot_routes
 from trainers.hosting.retention import CleanupThread
+from trainers.hosting.rooms import Rooms
 from trainers.store import get_store
 from trainers.system import settings
 from trainers.system.errors import StoreUnavailable, operator_message, user_message
@@ -61,7 +62,8 @@ async def lifespan(_):
     """The workers live as long as the app."""
     try:
         settings.get_settings()
-        workers = WorkerSupervisor(get_store())
+        store = get_store()
+        workers = WorkerSupervisor(store, sweepers=[Rooms(store).purge_expired])
     except (settings.BadSetting, StoreUnavailable) as error:
         # What the server makes of an error here is a page of traceback; nothing has begun yet.
         print(f"\nThaw cannot start. {error}", file=sys.stderr, flush=True)

@@ -448,7 +448,7 @@ def _kinds(base: type[Event]) -> dict[str, type[Event]]:
 
 
 KINDS = _kinds(Event)  # by tag
-AnyEvent = Annotated[Union[tuple(KINDS.values())], Field(discriminator="type")]
+AnyEvent = Annotated[Union[tuple(KINDS.values())], Field(discriminator="type")]  # noqa: UP007, a tuple made at run time
 
 
 def from_json(data: dict[str, Any]) -> Event:

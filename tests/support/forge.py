@@ -43,7 +43,7 @@ def worker(order: dict) -> None:
         target=work._send_heartbeats, args=(runs, name, {"ready": True, "heavy": True}), daemon=True
     ).start()
     while done < order["jobs"]:
-        if not work._run_next_or_idle(runs, name, heavy=True):
+        if work.run_next_job(runs, name, heavy=True):
             done += 1
         else:
             time.sleep(0.02)

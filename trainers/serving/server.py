@@ -23,7 +23,7 @@ from trainers.datasets.uploads.limits import MB
 from trainers.serving import ENDPOINTS, protocol
 from trainers.serving.model import LoadedModel, ProgressCallback, drop_deleted_detectors, has_data
 from trainers.store import RunNotFound, get_store
-from trainers.system.parent_process import wait_for_exit
+from trainers.system.processes import wait_for_exit
 from trainers.system.registry import look_up
 from trainers.workers.execute import describe_failure
 

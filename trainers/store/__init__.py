@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from guide.approaches import APPROACHES
 from trainers import datasets, jobs
+from trainers.datasets.uploads import inbox
 from trainers.events import (
     ClaimTestDone,
     ComparisonDone,
@@ -44,7 +45,7 @@ from trainers.store.wait_estimate import (
     estimate_durations,
     estimate_waits,
 )
-from trainers.system import object_store
+from trainers.system import feature_cache, object_store
 from trainers.system.errors import StoreUnavailable, open_database_url, user_message
 from trainers.system.paths import bundle_path, data_dir, data_dir_id, run_dir
 from trainers.system.registry import UnknownKey
@@ -658,12 +659,28 @@ class Store:
 def get_store() -> Store:
     """This process's store, at `database_url()`. Raises `NoStore`."""
     url = open_database_url()
+    object_store.connect(is_run_deleted=_is_run_deleted, delete_derived=_delete_derived)
     try:
         return Store(url)
     except SQLAlchemyError as error:
         if text := user_message(error):
             raise StoreUnavailable(text) from error
         raise
+
+
+def _is_run_deleted(run: str) -> bool:
+    with get_store().engine.connect() as sql:
+        return sql.scalar(select(runs.c.id).where(runs.c.id == run)) is None
+
+
+def _delete_derived(key: str, draft: str) -> None:
+    """Delete what was made here of an upload that another app server deleted; see hosting/erase.py."""
+    subject = f"own-{key}"
+    inbox.delete_draft(draft)
+    feature_cache.delete(subject)
+    with get_store().engine.connect() as sql:
+        for run in sql.scalars(select(runs.c.id).where(runs.c.subject == subject)).all():
+            bundle_path(run).unlink(missing_ok=True)  # it holds a few examples
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def replayed_events(store: Store, run: str) -> list[Event]:
     """What was told up to where `run` goes on, and that it does; [] of a run that starts anew."""
     of = resumed_from(store, run)
     begun = any(isinstance(event, RunStarted) for _, event in store.read_events(run))
-    if begun:  # lost in its midst and queued again: trainers/workers/ray/coordinator.py
+    if begun:  # lost in its midst and queued again: trainers/store/queue.py
         fetch_checkpoint(run)
         return []
     at = of and find_resume_point(run)

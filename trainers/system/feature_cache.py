@@ -89,16 +89,9 @@ def import_file(data: str, name: str, features: np.ndarray) -> None:
 
 
 def is_deleted(data: str) -> bool:
-    """Whether this is data of a visitor's own that was deleted."""
-    from trainers.datasets.uploads import dataset
-    from trainers.system.registry import UnknownKey
-
-    if not data.startswith("own-"):
-        return False
-    try:
-        return not (dataset.dataset_dir(data) / "examples.bin").exists()
-    except UnknownKey:
-        return True
+    """Whether `data` is an upload whose examples were deleted."""
+    prefix, _, upload = data.partition("own-")
+    return not prefix and not (data_dir() / "data" / upload / "examples.bin").exists()
 
 
 def delete(data: str) -> None:

@@ -1,460 +1,338 @@
-"""What several computers share beside the database: models of runs, and visitors' own data.
+"""Share models of runs and uploaded data between several computers, through `THAW_ARTIFACT_URL`.
 
-`THAW_ARTIFACT_URL` is any address that fsspec knows (s3://bucket/prefix with the extra `s3`, gs://…,
- abfs://…, file:///…). The data folder stays where work is done, and holds copies of what
-comes from elsewhere. At the address lies, for each folder `runs/<id>` and `data/<id>` (and, while
-a run lasts or can go on, `standing/<id>`), every file by its checksum, and `manifest.json`, written
-last, which names them: so what is read is whole, always. Without the variable nothing here does
-anything.
+Work is done in the data folder, which has copies of what other computers uploaded
+(trainers/system/remote_folder.py says how they are stored). Without the variable nothing here does
+anything. What was deleted is the database's word: `connect` takes the functions that know.
 
-At its root lies a mark, which the first use makes. A place where it was seen and is no more, such
-as a share that is not mounted, is away: what it lacks was not deleted, and nothing is put there.
-
-What cannot be put or removed now is noted in the data folder, and tried again every minute. A
-place that did not answer is not asked again for as long: no page waits for it twice.
+An upload or deletion that fails leaves a note in the data folder, and `retry_pending` repeats it. An
+address that failed is not asked again for a minute, so that no page waits for it twice.
 """
 
-import hashlib
 import json
 import logging
 import secrets
 import shutil
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+from cachetools import TTLCache
 from filelock import FileLock, Timeout
-from sqlalchemy import select
 
-from trainers.system.atomic import PARTIAL_SUFFIX, unique_suffix, write_text
-from trainers.system.paths import bundle_path, data_dir, run_dir
-from trainers.system.settings import get_settings
+from trainers.system.atomic import write_text
+from trainers.system.paths import data_dir, run_dir
+from trainers.system.remote_folder import (
+    CorruptObject,
+    Manifest,
+    RemoteFolder,
+    build_manifest,
+    check_marker,
+    is_tombstone,
+    state_dir,
+    storage_url,
+    url_id,
+)
 
-RUNS, DATA, CHECKPOINTS = "runs", "data", "standing"  # the last: see trainers/store/resume.py
-MANIFEST = "manifest.json"
-MARKER = "shared-by-thaw"
-EXCLUDED_FILES = ("take-away.zip",)  # packed where it is handed out
-COMPLETION_FILES = ("model.safetensors", "about.json")  # what says that a folder is whole
-# Object stores have no folders; what s3fs would make of one is a bucket, of whatever name.
-OBJECT_STORE_PROTOCOLS = {"s3", "gs", "abfs"}
-MISSING_CACHE_SECONDS = 10  # that a look for what is not there holds. Ours
-REFRESH_INTERVAL_SECONDS = 10  # that a look at a copy holds. Ours
-LOCK_COUNT = 64
-LOCK_TIMEOUT_SECONDS = 5  # for who puts or removes the same. Ours
-OUTAGE_CACHE_SECONDS = 60  # that nothing is asked of a place that failed. Ours
-# Left to themselves s3fs and botocore ask a server that says nothing for more than 6 minutes.
-S3_CONFIG = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
-S3_ATTEMPTS = 2
-_missing_since: dict[tuple[str, str], float] = {}
-_refreshed_at: dict[tuple[str, str], float] = {}  # only of what lies here, so not too many
-_failed_at: dict[str, float] = {}  # address -> when
+RUNS, DATA, CHECKPOINTS = "runs", "data", "standing"  # folder names; see trainers/store/resume.py
+LOCK_COUNT = 64  # lock files, in place of one for every folder, which nobody would delete
+LOCK_TIMEOUT_SECONDS = 5
+
+_missing: TTLCache = TTLCache(1000, ttl=10)  # folders that were not at the address just now
+_refreshed: TTLCache = TTLCache(1000, ttl=10)  # copies that were up to date just now
+_unavailable: TTLCache = TTLCache(10, ttl=60)  # addresses that failed just now
 _download_locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
-_cache_lock = threading.Lock()  # for who changes one of these
+_cache_lock = threading.Lock()  # for the four above
+_is_run_deleted: Callable[[str], bool] = lambda run: False  # noqa: E731
+_delete_derived: Callable[[str, str], None] = lambda key, draft: None  # noqa: E731
 
 
-class CorruptObject(OSError):
-    """What came is not what was put."""
+def connect(
+    *, is_run_deleted: Callable[[str], bool], delete_derived: Callable[[str, str], None]
+) -> None:
+    """Set what the database knows.
+
+    is_run_deleted(run): whether the run no longer exists; another app server may have deleted it
+    delete_derived(key, draft): delete everything here that was made of the deleted upload `key`,
+        whose files may still be in the inbox as `draft`
+    """
+    global _is_run_deleted, _delete_derived
+    _is_run_deleted, _delete_derived = is_run_deleted, delete_derived
 
 
-class StorageMissing(OSError):
-    """This is not the place that was there."""
+def reset() -> None:
+    """Forget what was missing, up to date or unavailable a moment ago."""
+    for recent in (_missing, _refreshed, _unavailable):
+        recent.clear()
 
 
-def storage_url() -> str:
-    """Where things are shared; "": nowhere."""
-    return get_settings().artifact_url
+class _Folder(NamedTuple):
+    """One folder, here and at the address."""
+
+    kind: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+    @property
+    def path(self) -> Path:
+        return data_dir() / self.kind / self.key
+
+    @property
+    def remote(self) -> RemoteFolder:
+        return RemoteFolder(self.kind, self.key)
+
+    @property
+    def copy_manifest(self) -> Path:
+        """The file that holds the manifest of what is the same here and at the address."""
+        return state_dir() / f"{self.kind}.{self.key}.json"
+
+    def note(self, action: str) -> Path:
+        """The file that says that "put" or "remove" is still to be done."""
+        return state_dir() / f"{action}.{self.kind}.{self.key}"
+
+    def write_note(self, action: str) -> Path:
+        note = self.note(action)
+        note.write_text(secrets.token_hex(4))
+        return note
 
 
-# --- to there -------------------------------------------------------------------------------------
+# --- uploads and deletions ------------------------------------------------------------------------
 
 
 def upload(kind: str, key: str) -> None:
-    """Puts the folder there as it is now, or notes that this is to be done."""
+    """Upload the folder as it is now, or leave a note to do so."""
     if storage_url():
-        _run_pending(_write_pending("put", kind, key), _upload, kind, key)
+        folder = _Folder(kind, key)
+        _run_pending(folder.write_note("put"), _upload, folder)
 
 
 def mark_pending(kind: str, key: str) -> None:
-    """Notes beforehand that it is to be put: what changes here is not renewed meanwhile."""
+    """Note that the folder is about to change and be uploaded: until then it is not refreshed."""
     if storage_url():
-        _write_pending("put", kind, key)
+        _Folder(kind, key).write_note("put")
 
 
 def delete(kind: str, key: str) -> None:
-    """Removes it there, or notes that this is to be done."""
+    """Delete the folder at the address, or leave a note to do so."""
     if storage_url():
-        _pending_path("put", kind, key).unlink(missing_ok=True)
-        _run_pending(_write_pending("remove", kind, key), _delete, kind, key)
+        folder = _Folder(kind, key)
+        folder.note("put").unlink(missing_ok=True)
+        _run_pending(folder.write_note("remove"), _delete, folder)
 
 
 def delete_run(run: str) -> None:
-    """Removes what the run left, here and there."""
+    """Delete the run's files, here and at the address."""
     for kind in (RUNS, CHECKPOINTS):
         shutil.rmtree(data_dir() / kind / run, ignore_errors=True)
         delete(kind, run)
 
 
 def is_pending(kind: str, key: str) -> bool:
-    """Whether it could not be put there yet."""
-    return bool(storage_url()) and _pending_path("put", kind, key).exists()
+    """Whether the folder has not been uploaded yet."""
+    return bool(storage_url()) and _Folder(kind, key).note("put").exists()
 
 
-def retry_pending(over: Callable[[], bool] = lambda: False) -> None:
-    """Does what was noted, until it is `over`."""
+def retry_pending(should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Do what the notes say."""
     if not storage_url():
         return
-    _failed_at.clear()
-    for what, do in (("put", _upload), ("remove", _delete)):
-        for note in sorted((data_dir() / "artifacts").glob(f"{what}.*.*")):
-            if over():
+    _unavailable.clear()
+    for action, function in (("put", _upload), ("remove", _delete)):
+        for note in sorted(state_dir().glob(f"{action}.*.*")):
+            if should_stop():
                 return
-            _, kind, key = note.name.split(".")
-            _run_pending(note, do, kind, key)
+            _run_pending(note, function, _Folder(*note.name.split(".")[1:]))
 
 
-def _run_pending(note: Path, what: Any, kind: str, key: str) -> None:
-    """One at a time: what is put last is what was there last, and nothing outlives its removal."""
+def _run_pending(note: Path, function: Callable[[_Folder], None], folder: _Folder) -> None:
+    """Do it and delete the note; one process at a time, so that the last change wins."""
     if _is_unavailable():
         return
-    lock = zlib.crc32(f"{kind}.{key}".encode()) % LOCK_COUNT  # a file for each would never go
+    lock = zlib.crc32(f"{folder.kind}.{folder.key}".encode()) % LOCK_COUNT
     try:
         with FileLock(note.with_name(f"lock.{lock}"), timeout=LOCK_TIMEOUT_SECONDS):
-            if note.exists():  # else it was done, or undone, meanwhile
-                said = note.read_text()
-                what(kind, key)
+            if note.exists():  # otherwise it was done, or cancelled, meanwhile
+                token = note.read_text()
+                function(folder)
                 with suppress(FileNotFoundError):
-                    if note.read_text() == said:  # else it changed meanwhile, and is to go again
+                    if note.read_text() == token:  # otherwise the folder has changed again
                         note.unlink()
-    except Timeout:  # somebody is at it, and it is tried again in a minute
+    except Timeout:  # another process is doing it
         pass
-    except Exception as error:  # each kind of address has errors of its own
-        _warn(f"{kind} {key} waits to be put or removed, and is tried again", error)
+    except Exception as error:  # each file system raises its own kinds
+        _warn(f"{folder} waits to be uploaded or deleted, and is tried again", error)
 
 
-def _upload(kind: str, key: str) -> None:
-    folder, (files, there) = data_dir() / kind / key, _remote_path(kind, key)
-    if not folder.exists() or _is_deleted(kind, key):
-        return _delete(kind, key)
-    _check_marker()
-    names = [one for one in folder.iterdir() if one.is_file() and one.suffix != PARTIAL_SUFFIX]
-    manifest = {}
-    for file in names:
-        if file.name not in EXCLUDED_FILES:
-            with file.open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            manifest[file.name] = {"bytes": file.stat().st_size, "sha256": digest}
-    if kind == DATA and _is_stale(
-        _read_manifest(files, there), _copy_manifest_path(kind, key), manifest
-    ):
-        return _sync_copy(kind, key)
-    if not OBJECT_STORE_PROTOCOLS & {*_protocols(files)}:
-        files.makedirs(there, exist_ok=True)
-    old = _list_remote(files, there)
-    for name, facts in manifest.items():
-        if facts["sha256"] not in old:
-            files.put_file(str(folder / name), f"{there}/{facts['sha256']}")
-    _write_manifest(files, there, manifest)
-    _save_copy_manifest(kind, key, manifest)
-    for one in old - {facts["sha256"] for facts in manifest.values()} - {MANIFEST}:
-        files.rm_file(f"{there}/{one}")
-    if _is_deleted(kind, key):  # while it travelled
-        _delete(kind, key)
+def _upload(folder: _Folder) -> None:
+    if not folder.path.exists() or _is_deleted(folder):
+        return _delete(folder)
+    check_marker()
+    remote, manifest = folder.remote, build_manifest(folder.path)
+    if folder.kind == DATA and _is_stale(remote.read_manifest(), folder, manifest):
+        return _sync_copy(folder)
+    remote.upload(folder.path, manifest)
+    _save_copy_manifest(folder, manifest)
+    if _is_deleted(folder):  # during the upload
+        _delete(folder)
     return None
 
 
-def _is_stale(there: dict[str, Any] | None, known: Path, here: dict[str, Any]) -> bool:
-    """Whether own data was changed elsewhere since it came here: what is here is no newer. But
-    what was deleted, here or there, stays deleted."""
-    at, seen = _load_copy_manifest(known)
-    if at != _storage_id():
-        seen = None
-    if there is None:
-        return seen is not None
-    return _is_tombstone(there) or not (_is_tombstone(here) or there in (seen, here))
+def _is_stale(remote: Manifest | None, folder: _Folder, local: Manifest) -> bool:
+    """Whether the data was changed elsewhere since it was copied here.
+
+    Deletion wins: a tombstone at the address makes everything here stale, and one here is never.
+    """
+    copied_from, copied = _load_copy_manifest(folder)
+    if copied_from != url_id():
+        copied = None
+    if remote is None:
+        return copied is not None
+    return is_tombstone(remote) or not (is_tombstone(local) or remote in (copied, local))
 
 
-def _is_deleted(kind: str, key: str) -> bool:
-    """Whether the run is no more: another app server may have ended it."""
-    if kind == DATA:
-        return False
-    from trainers.store import get_store, runs  # here: it imports this module
-
-    with get_store().engine.connect() as sql:
-        return sql.scalar(select(runs.c.id).where(runs.c.id == key)) is None
+def _is_deleted(folder: _Folder) -> bool:
+    return folder.kind != DATA and _is_run_deleted(folder.key)
 
 
-def _write_manifest(files: Any, there: str, manifest: dict[str, Any]) -> None:
-    """An object store changes an object at once or not at all; in a folder that is a renaming."""
-    said = json.dumps(manifest).encode()
-    if "file" in _protocols(files):
-        files.pipe_file(f"{there}/{MANIFEST}.part", said)
-        files.mv(f"{there}/{MANIFEST}.part", f"{there}/{MANIFEST}")
-    else:
-        files.pipe_file(f"{there}/{MANIFEST}", said)
+def _delete(folder: _Folder) -> None:
+    check_marker()
+    folder.remote.delete()
+    folder.copy_manifest.unlink(missing_ok=True)
 
 
-def _delete(kind: str, key: str) -> None:
-    files, there = _remote_path(kind, key)
-    _check_marker()
-    if files.exists(f"{there}/{MANIFEST}"):
-        files.rm_file(f"{there}/{MANIFEST}")  # first: what is half removed is not there
-    if files.exists(there):
-        files.rm(there, recursive=True)
-    _copy_manifest_path(kind, key).unlink(missing_ok=True)
-
-
-# --- from there -----------------------------------------------------------------------------------
+# --- downloads ------------------------------------------------------------------------------------
 
 
 def download(kind: str, key: str) -> bool:
-    """Brings the folder here, as it is there; False where it is not there, or nothing can be
-    reached."""
+    """Copy the folder here as it is at the address; False if it is not there or out of reach."""
     if not storage_url():
         return False
-    with _download_lock(kind, key):
-        lately = time.monotonic() - _missing_since.get((kind, key), -1e9) < MISSING_CACHE_SECONDS
-        if lately or _is_unavailable() or _pending_path("remove", kind, key).exists():
+    folder = _Folder(kind, key)
+    with _download_lock(folder):
+        if folder in _missing or _is_unavailable() or folder.note("remove").exists():
             return False
         try:
-            if _download(kind, key):
+            if _download(folder):
                 return True
-        except Exception as error:  # each kind of address has errors of its own
-            _warn(f"{kind} {key} could not be brought here", error)
+        except Exception as error:  # each file system raises its own kinds
+            _warn(f"{folder} could not be downloaded", error)
         with _cache_lock:
-            _missing_since[kind, key] = time.monotonic()
-            if len(_missing_since) > 1000:
-                _missing_since.pop(next(iter(_missing_since)))
+            _missing[folder] = True
         return False
 
 
-def _download_lock(kind: str, key: str) -> threading.Lock:
-    """Held while it is brought: a thread that wants the same waits, and finds it here."""
+def _download_lock(folder: _Folder) -> threading.Lock:
+    """Held during a download: another thread that wants the folder waits, and then has it."""
     with _cache_lock:
-        return _download_locks.setdefault((kind, key), threading.Lock())
+        return _download_locks.setdefault(folder, threading.Lock())
 
 
 def fetch_run_dir(run: str) -> Path:
-    """The run's folder, with its model wherever there is one."""
+    """Return the run's folder, with its model if there is one anywhere."""
     folder = run_dir(run)
     if not (folder / "model.safetensors").is_file():
         download(RUNS, run)
     return folder
 
 
-def refresh_all(over: Callable[[], bool] = lambda: False) -> None:
-    """Brings copies up to what is there, and ends those of what was deleted there, until it is
-    `over`."""
-    for known in (data_dir() / "artifacts").glob("*.json") if storage_url() else ():
-        if over():
+def refresh_all(should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Update all copies, and delete those whose original was deleted."""
+    for file in state_dir().glob("*.json") if storage_url() else ():
+        if should_stop():
             return
-        _refresh(known)
+        _refresh(_Folder(*file.name.split(".")[:2]))
 
 
 def refresh(kind: str, key: str) -> None:
-    """`renew` of one copy, which is to be used or changed now."""
-    lately = time.monotonic() - _refreshed_at.get((kind, key), -1e9) < REFRESH_INTERVAL_SECONDS
-    if storage_url() and not lately:
-        _refresh(_copy_manifest_path(kind, key))
-        _refreshed_at[kind, key] = time.monotonic()
+    """Update one copy, which is about to be used or changed."""
+    folder = _Folder(kind, key)
+    if storage_url() and folder not in _refreshed:
+        _refresh(folder)
+        with _cache_lock:
+            _refreshed[folder] = True
 
 
-def _refresh(known: Path) -> None:
-    kind, key, _ = known.name.split(".")
-    if is_pending(kind, key) or _is_unavailable():
+def _refresh(folder: _Folder) -> None:
+    if folder.note("put").exists() or _is_unavailable():
         return
-    if not (data_dir() / kind / key).exists():  # it made room
-        known.unlink(missing_ok=True)
-        return
-    if (
-        _load_copy_manifest(known)[0] != _storage_id()
-    ):  # it came from another place: this one cannot tell
-        return
-    try:
-        _sync_copy(kind, key)
-    except Exception as error:  # nothing can be said of it now
-        _warn(f"{kind} {key} could not be looked up", error)
+    if not folder.path.exists():  # deleted here to free space
+        folder.copy_manifest.unlink(missing_ok=True)
+    elif _load_copy_manifest(folder)[0] == url_id():  # copied from this address
+        try:
+            _sync_copy(folder)
+        except Exception as error:  # it stays as it is
+            _warn(f"{folder} could not be refreshed", error)
 
 
-def _sync_copy(kind: str, key: str) -> None:
-    """Makes the copy what is there, and ends it where nothing is."""
-    with _download_lock(kind, key):
-        if _download(kind, key):
+def _sync_copy(folder: _Folder) -> None:
+    """Make the copy what is at the address, and delete it if nothing is there."""
+    with _download_lock(folder):
+        if _download(folder):
             return
-        _check_marker()  # else it cannot be told
-        folder = data_dir() / kind / key
-        draft = _inbox_draft(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        if kind == DATA:
-            _delete_derived(key, draft)
-        _copy_manifest_path(kind, key).unlink(missing_ok=True)
+        check_marker()  # without it nobody can tell
+        draft = _read_draft(folder.path)
+        shutil.rmtree(folder.path, ignore_errors=True)
+        if folder.kind == DATA:
+            _delete_derived(folder.key, draft)
+        folder.copy_manifest.unlink(missing_ok=True)
 
 
-def _is_tombstone(manifest: dict[str, Any]) -> bool:
-    """Whether this is what stays of own data that was deleted."""
-    return "examples.bin" not in manifest
-
-
-def _inbox_draft(folder: Path) -> str:
-    """Where the files of own data may still lie in the inbox."""
+def _read_draft(folder: Path) -> str:
+    """Return the name under which files of an upload may still be in the inbox, or ""."""
     with suppress(OSError, ValueError):
         return json.loads((folder / "about.json").read_text("utf-8")).get("draft", "")
     return ""
 
 
-def _delete_derived(key: str, draft: str) -> None:
-    """What else is kept here of own data that was deleted elsewhere: see privacy/erase.py."""
-    from trainers.datasets.uploads import inbox
-    from trainers.store import get_store, runs
-    from trainers.system import feature_cache  # here: these import this module
-
-    inbox.delete_draft(draft)
-    feature_cache.delete(f"own-{key}")
-    with get_store().engine.connect() as sql:
-        on_it = sql.scalars(select(runs.c.id).where(runs.c.subject == f"own-{key}")).all()
-    for run in on_it:
-        bundle_path(run).unlink(missing_ok=True)  # it holds a few examples
-
-
-def _download(kind: str, key: str) -> bool:
-    files, there = _remote_path(kind, key)
-    manifest = _read_manifest(files, there)
+def _download(folder: _Folder) -> bool:
+    remote = folder.remote
+    manifest = remote.read_manifest()
     if manifest is None:
         return False
-    folder = data_dir() / kind / key
-    known = _copy_manifest_path(kind, key)
-    whole = all((folder / Path(name).name).is_file() for name in manifest)
-    if whole and _load_copy_manifest(known) == (_storage_id(), manifest):
+    copied_from, copied = _load_copy_manifest(folder)
+    is_complete = all((folder.path / name).is_file() for name in manifest)
+    if is_complete and (copied_from, copied) == (url_id(), manifest):
         return True
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    upload = _inbox_draft(folder)
-    for name in sorted(manifest, key=lambda name: (name in COMPLETION_FILES, name)):
-        if Path(name).name != name:
-            raise CorruptObject(f"{name!r} is no name of a file.")
-        draft = folder / f"{name}{unique_suffix()}{PARTIAL_SUFFIX}"
-        try:
-            files.get_file(f"{there}/{manifest[name]['sha256']}", str(draft))
-            with draft.open("rb") as opened:
-                if hashlib.file_digest(opened, "sha256").hexdigest() != manifest[name]["sha256"]:
-                    raise CorruptObject(f"{name} of {kind} {key} is damaged.")
-            draft.replace(folder / name)
-        finally:
-            draft.unlink(missing_ok=True)
-    for name in (
-        _load_copy_manifest(known)[1].keys() - manifest.keys()
-    ):  # what was there is gone there
-        (folder / Path(name).name).unlink(missing_ok=True)
-    if kind == DATA and _is_tombstone(manifest):
-        _delete_derived(key, upload)
-    _save_copy_manifest(kind, key, manifest)
+    draft = _read_draft(folder.path)
+    remote.download(folder.path, manifest)
+    for name in copied.keys() - manifest.keys():
+        (folder.path / name).unlink(missing_ok=True)
+    if folder.kind == DATA and is_tombstone(manifest):
+        _delete_derived(folder.key, draft)
+    _save_copy_manifest(folder, manifest)
     return True
 
 
-# --- away -----------------------------------------------------------------------------------------
+# --- failures and copies -------------------------------------------------------------------------
 
 
 def _is_unavailable() -> bool:
-    return time.monotonic() - _failed_at.get(storage_url(), -1e9) < OUTAGE_CACHE_SECONDS
+    return storage_url() in _unavailable
 
 
-def _warn(what: str, error: Exception) -> None:
-    if not isinstance(error, (FileNotFoundError, CorruptObject)):  # else it did answer
-        _failed_at[storage_url()] = time.monotonic()
-    told = str(error).strip().splitlines() or [""]
-    logging.warning("THAW_ARTIFACT_URL: %s (%s: %s).", what, type(error).__name__, told[0])
+def _warn(text: str, error: Exception) -> None:
+    """Log the error's first line; unless the address has answered, do not ask it for a minute."""
+    if not isinstance(error, FileNotFoundError | CorruptObject):
+        with _cache_lock:
+            _unavailable[storage_url()] = True
+    first = (str(error).strip().splitlines() or [""])[0]
+    logging.warning("THAW_ARTIFACT_URL: %s (%s: %s).", text, type(error).__name__, first)
 
 
-def _check_marker() -> None:
-    """Raises `Away` where the mark was seen and is not there. Makes it where it never was."""
-    files, root = _open_filesystem(storage_url())
-    seen = data_dir() / "artifacts" / f"seen.{_storage_id()}"
-    if not files.exists(f"{root}/{MARKER}"):
-        if seen.exists():
-            raise StorageMissing(
-                f"no file {MARKER!r} there any more; if it is the right place, make one"
-            )
-        if not OBJECT_STORE_PROTOCOLS & {*_protocols(files)}:
-            files.makedirs(root, exist_ok=True)
-        files.pipe_file(f"{root}/{MARKER}", b"What Thaw's app servers share. Leave this file here.")
-    seen.parent.mkdir(parents=True, exist_ok=True)
-    seen.touch()
+def _save_copy_manifest(folder: _Folder, manifest: Manifest) -> None:
+    content = json.dumps({"at": url_id(), "files": manifest})
+    write_text(folder.copy_manifest, content, apart=True)
 
 
-# --- where ----------------------------------------------------------------------------------------
-
-
-def _storage_id() -> str:
-    """Tells this address from others; it may hold a password, so it is not written down."""
-    return hashlib.sha256(storage_url().rstrip("/").encode()).hexdigest()[:16]
-
-
-@cache
-def _open_filesystem(url: str) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs  # here: pages without an address need not wait for it
-
-    options = {"config_kwargs": S3_CONFIG} if url.startswith("s3:") else {}
-    files, root = url_to_fs(url, use_listings_cache=False, **options)
-    if options:
-        files.retries = S3_ATTEMPTS
-    return files, root.rstrip("/")
-
-
-def _protocols(files: Any) -> tuple[str, ...]:
-    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
-
-
-def _remote_path(kind: str, key: str) -> tuple[Any, str]:
-    files, root = _open_filesystem(storage_url())
-    return files, f"{root}/{kind}/{key}"
-
-
-def _read_manifest(files: Any, there: str) -> dict[str, Any] | None:
+def _load_copy_manifest(folder: _Folder) -> tuple[str, Manifest]:
+    """Return the id of the address and the manifest; ("", {}) if the folder is no copy."""
     try:
-        return json.loads(files.cat_file(f"{there}/{MANIFEST}"))
-    except FileNotFoundError:
-        return None
-
-
-def _list_remote(files: Any, there: str) -> set[str]:
-    try:
-        names = files.ls(there, detail=False)
-    except FileNotFoundError:  # an object store has no folders, so none that is empty
-        return set()
-    return {name.rstrip("/").rpartition("/")[2] for name in names}
-
-
-def _pending_path(what: str, kind: str, key: str) -> Path:
-    return _copy_manifest_path(kind, key).with_name(f"{what}.{kind}.{key}")
-
-
-def _write_pending(what: str, kind: str, key: str) -> Path:
-    """The note, written anew."""
-    note = _pending_path(what, kind, key)
-    note.write_text(secrets.token_hex(4))
-    return note
-
-
-def _save_copy_manifest(kind: str, key: str, manifest: dict[str, Any]) -> None:
-    told = json.dumps({"at": _storage_id(), "files": manifest})
-    write_text(_copy_manifest_path(kind, key), told, apart=True)
-
-
-def _load_copy_manifest(known: Path) -> tuple[str, dict[str, Any]]:
-    """(which place, manifest) of a copy; ("", {}) of what is no copy."""
-    try:
-        told = json.loads(known.read_text())
-        return told["at"], told["files"]
+        content = json.loads(folder.copy_manifest.read_text())
+        return content["at"], content["files"]
     except (OSError, ValueError, LookupError):
         return "", {}
-
-
-def _copy_manifest_path(kind: str, key: str) -> Path:
-    """The manifest of what lies here and there, and where that is."""
-    place = data_dir() / "artifacts" / f"{kind}.{key}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place

@@ -18,7 +18,7 @@ from trainers.datasets import catalog
 from trainers.events import Event, JobDone, JobFailed, from_json
 from trainers.jobs import Download
 from trainers.networks.download import DownloadError, download
-from trainers.system.parent_process import wait_for_exit
+from trainers.system.processes import wait_for_exit
 from trainers.system.registry import look_up
 
 ROOT = Path(__file__).parents[2]

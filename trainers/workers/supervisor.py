@@ -1,6 +1,6 @@
-"""Worker processes on this machine: started with the app, replaced when they die, ended with it.
+"""The worker processes of this machine: started with the app, replaced when they die, ended with it.
 
-Beside those that train there is a light one, which reads data and downloads while they are busy.
+Besides the workers that train there is a light one, which imports data and downloads meanwhile.
 """
 
 import logging
@@ -11,46 +11,46 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trainers.hosting.rooms import Rooms
 from trainers.store import Store
+from trainers.store.queue import requeue_runs
 from trainers.system.errors import user_message
-from trainers.system.settings import get_settings
+from trainers.system.processes import get_worker_count
 from trainers.workers.liveness import CHECK_INTERVAL_SECONDS, LivenessMonitor
 from trainers.workers.ray import cluster
 
 ROOT = Path(__file__).parents[2]
-CORES_PER_WORKER = 2  # two runs on two cores halve each other's speed (measured)
-# Memory in large pages, where Linux has them: what a layer hands on is megabytes, and comes in
-# pieces of 4 KB otherwise: MobileNet V2 learned from a picture in 31 instead of 33 ms (measured).
+# Large memory pages where Linux has them, in place of 4 KB: a training step of MobileNet V2 on one
+# image takes 31 instead of 33 ms (measured).
 HUGE_PAGES_ENV = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 MIN_RESTART_SECONDS = 10  # a worker that dies sooner is replaced no sooner: it may die again
-
-
-def get_worker_count() -> int:
-    """Workers for this machine: `THAW_WORKERS`, by default one for every two cores. Raises
-    `BadSetting`."""
-    count = get_settings().workers
-    return max(1, (os.cpu_count() or 1) // CORES_PER_WORKER) if count is None else count
+SHUTDOWN_TIMEOUT_SECONDS = 5
 
 
 class WorkerSupervisor:
-    """Keeps `count` workers alive. A context: they end with it."""
+    """A context in which `count` workers are alive.
 
-    def __init__(self, store: Store, count: int | None = None) -> None:
+    Every half second it replaces dead workers, fails the runs of lost ones and calls `sweepers`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        count: int | None = None,
+        sweepers: Sequence[Callable[[], object]] = (),
+    ) -> None:
         self.store = store
-        self.uses_ray = (
-            cluster.is_ray_enabled()
-        )  # then one process leads those that train elsewhere
-        asked = get_worker_count() if count is None else count  # now, not when a coordinator asks
+        self.uses_ray = cluster.is_ray_enabled()  # then one process coordinates the cluster's runs
+        asked = get_worker_count() if count is None else count  # a bad setting is an error now
         self.count = 1 if self.uses_ray else asked
         self.processes: dict[str, subprocess.Popen] = {}
         self._started_at: dict[str, float] = {}
-        self._liveness = LivenessMonitor(store)
+        self._sweepers = (LivenessMonitor(store).check, store.purge_deleted, *sweepers)
         self._closed = threading.Event()
         self._watch_thread = threading.Thread(target=self._keep_alive, daemon=True)
 
@@ -69,11 +69,11 @@ class WorkerSupervisor:
             process.terminate()
         for name, process in self.processes.items():
             try:
-                process.wait(timeout=5)
+                process.wait(SHUTDOWN_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            with suppress(SQLAlchemyError):  # locked, or full: the next Thaw finds it
+            with suppress(SQLAlchemyError):  # locked, or full: the next app cleans up
                 self.store.remove_worker(name, "Thaw was closed while this ran.")
 
     def _start_worker(self, *, light: bool = False) -> None:
@@ -87,7 +87,7 @@ class WorkerSupervisor:
             cwd=ROOT,
             env=HUGE_PAGES_ENV | os.environ,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal is the app's to hear
+            start_new_session=True,  # Ctrl-C in the terminal is for the app
         )
         self._started_at[name] = time.monotonic()
 
@@ -95,21 +95,16 @@ class WorkerSupervisor:
         while not self._closed.wait(CHECK_INTERVAL_SECONDS):
             try:
                 self._replace_dead()
-                self._liveness.check()
-                self.store.purge_deleted()
-                Rooms(self.store).purge_expired()
+                for sweep in self._sweepers:
+                    sweep()
             except (SQLAlchemyError, OSError) as error:  # locked, or full: that passes
-                logging.warning(
-                    "The workers could not be looked after. %s", user_message(error) or error
-                )
+                logging.warning("Workers are not supervised. %s", user_message(error) or error)
 
     def _replace_dead(self) -> None:
         for name, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
             if self.uses_ray:
-                from trainers.workers.ray.coordinator import requeue_runs
-
                 requeue_runs(self.store, name)
             self.store.remove_worker(name, describe_exit(process.returncode))
             if time.monotonic() - self._started_at[name] > MIN_RESTART_SECONDS:
@@ -118,7 +113,7 @@ class WorkerSupervisor:
 
 
 def describe_exit(code: int) -> str:
-    """What to tell a visitor whose worker ended with `code` (negative: a signal's number)."""
+    """Return a sentence for the visitor whose worker ended with `code` (negative: a signal)."""
     if code < 0:
         name = signal.Signals(-code).name
         why = f"was ended by the system ({name})"
@@ -127,6 +122,6 @@ def describe_exit(code: int) -> str:
     else:
         why = f"ended with code {code}"
     return (
-        f"The process that trained {why}. Another takes its place. If it happens twice: with fewer "
-        "examples, or a smaller backbone."
+        f"The process that trained {why}. Another takes its place. If it happens twice, try fewer "
+        "examples or a smaller backbone."
     )

@@ -1,12 +1,11 @@
-"""A worker: imports everything once, then claims job after job. `thaw worker`."""
+"""A worker process: imports everything once, then executes one job after another. `thaw worker`."""
 
 import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,13 +14,14 @@ from trainers import jobs
 from trainers.store import Store, get_store
 from trainers.system import memory_limit
 from trainers.system.errors import user_message
-from trainers.system.parent_process import wait_for_exit
 from trainers.system.paths import run_dir
+from trainers.system.processes import wait_for_exit
+from trainers.workers import warmup
 from trainers.workers.execute import execute
 
-IDLE_SECONDS = 0.05  # between two looks at an empty queue
-LIGHT_IDLE_SECONDS = 0.2  # no run waits for these
-LIGHT_THREADS = 2  # a long download should not keep a small table waiting
+IDLE_SECONDS = 0.05  # between two queries of an empty queue
+LIGHT_IDLE_SECONDS = 0.2  # no run waits for light jobs
+LIGHT_THREADS = 2  # a long download must not delay the import of a small table
 HEARTBEAT_SECONDS = 1.0
 SHUTDOWN_TIMEOUT_SECONDS = 5.0
 APP_ENDED_TEXT = "Thaw ended while this ran. Nothing is wrong with your data."
@@ -34,139 +34,104 @@ def run_worker(
     light: bool = False,
     ray: bool = False,
 ) -> None:
-    """Works until the process numbered `parent` is gone: a worker must not outlive its app.
+    """Execute jobs until the process with the id `parent` ends: a worker must not outlive its app.
 
-    A `light` one never imports torch: it reads and downloads while the others train. With `ray` it
-    has the nodes of a cluster train.
+    A `light` worker never imports torch: it imports data and downloads while the others train. With
+    `ray`, the nodes of a cluster train and this process coordinates them.
     """
     name = name or secrets.token_hex(8)
-    if ray:
-        _run_coordinator(name, parent)
-        return
-    _lower_priority()
+    store = get_store()
     state = {"ready": light, "heavy": not light}
-    runs = get_store()
-    threading.Thread(target=_send_heartbeats, args=(runs, name, state), daemon=True).start()
+    if ray:
+        state = {"ready": False, "places": 1}
+    else:
+        _lower_priority()
+    threading.Thread(target=_send_heartbeats, args=(store, name, state), daemon=True).start()
     if parent is not None:
-        threading.Thread(target=_exit_with_parent, args=(runs, name, parent), daemon=True).start()
-    if light:
-        for _ in range(LIGHT_THREADS - 1):
-            threading.Thread(target=_serve_light_jobs, args=(runs, name), daemon=True).start()
-        _serve_light_jobs(runs, name)
+        threading.Thread(target=_exit_with_parent, args=(store, name, parent), daemon=True).start()
+    if ray:
+        from trainers.workers.ray.coordinator import run_coordinator
 
+        run_coordinator(name, state)
+    elif light:
+        for _ in range(LIGHT_THREADS - 1):
+            threading.Thread(target=_serve_light_jobs, args=(store, name), daemon=True).start()
+        _serve_light_jobs(store, name)
+    else:
+        _serve_training_jobs(store, name, threads, state)
+
+
+def _serve_training_jobs(
+    store: Store, name: str, threads: int | None, state: dict[str, Any]
+) -> NoReturn:
+    warmup.preload_training()
     import torch
 
-    import trainers.training.shared_cache  # noqa: F401, what the first run would wait for
-
-    if not torch.cuda.is_available():  # its own memory is what counts there
+    if not torch.cuda.is_available():  # on a GPU, its own memory is what runs out
         memory_limit.apply()
     if threads:
         torch.set_num_threads(threads)
-    to_warm = [_warm_up_images, _warm_up_text]
-    _warm_up(to_warm.pop(0))
+    warmup.warm_up_images()
+    is_text_warm = False
     while True:
-        if not _run_next_or_idle(runs, name, heavy=True):
+        if run_next_job(store, name, heavy=True):
             continue
-        if to_warm:  # only once nobody waits: the first visitor may want pictures
-            _warm_up(to_warm.pop(0))
+        if not is_text_warm:  # only when nobody waits: the first visitor may want images
+            warmup.warm_up_text()
+            is_text_warm = True
         else:
             state["ready"] = True
             time.sleep(IDLE_SECONDS)
 
 
-def _run_coordinator(name: str, parent: int | None) -> None:
-    from trainers.workers.ray.coordinator import run_coordinator
-
-    state = {"ready": False, "places": 1}
-    runs = get_store()
-    threading.Thread(target=_send_heartbeats, args=(runs, name, state), daemon=True).start()
-    if parent is not None:
-        threading.Thread(target=_exit_with_parent, args=(runs, name, parent), daemon=True).start()
-    run_coordinator(name, state)
-
-
-def _run_next_job(runs: Store, name: str, *, heavy: bool) -> bool:
-    """Executes the next job, if there is one."""
-    claimed = runs.claim(name, heavy=heavy)
-    if claimed:
-        for _ in execute(runs, claimed.id, claimed.plan, jobs.run_job, run_dir(claimed.id)):
-            pass
-    return claimed is not None
-
-
-def _run_next_or_idle(runs: Store, name: str, *, heavy: bool) -> bool:
-    """Whether there was nothing to do, or nothing could be done."""
-    try:
-        return not _run_next_job(runs, name, heavy=heavy)
-    except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
-        logging.warning("A job could not be claimed or written. %s", user_message(error) or error)
-        time.sleep(HEARTBEAT_SECONDS)
-        return True
-
-
-def _serve_light_jobs(runs: Store, name: str) -> NoReturn:
+def _serve_light_jobs(store: Store, name: str) -> NoReturn:
     while True:
-        if _run_next_or_idle(runs, name, heavy=False):
+        if not run_next_job(store, name, heavy=False):
             time.sleep(LIGHT_IDLE_SECONDS)
 
 
-def _warm_up(load: Callable[[], None]) -> None:
-    """A head start, no more: what is broken is said by the run that needs it."""
+def run_next_job(store: Store, name: str, *, heavy: bool) -> bool:
+    """Claim and execute the next job; False if there is none, or the database takes nothing now."""
     try:
-        load()
-    except Exception:
-        logging.exception("A backbone could not be warmed up.")
-
-
-def _warm_up_images() -> None:
-    """Loads the bundled picture network and runs it once: the first run pays for its set-up."""
-    import torch
-
-    from trainers.networks.loading import new_encoder
-
-    body = new_encoder("small_resnet", pretrained=True)
-    with torch.inference_mode():
-        body(torch.zeros(2, 3, 32, 32, device=next(body.parameters()).device))
-
-
-def _warm_up_text() -> None:
-    import torch
-
-    from trainers.networks.loading import new_encoder
-
-    body = new_encoder("minilm", pretrained=True)
-    with torch.inference_mode():
-        body(body.prepare(["warming up"]).batch(torch.tensor([0])))
+        claimed = store.claim(name, heavy=heavy)
+        if claimed:
+            for _ in execute(store, claimed.id, claimed.plan, jobs.run_job, run_dir(claimed.id)):
+                pass
+        return claimed is not None
+    except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
+        logging.warning("A job could not be claimed or written. %s", user_message(error) or error)
+        time.sleep(HEARTBEAT_SECONDS)
+        return False
 
 
 def _lower_priority() -> None:
-    """Lower priority than the pages: answers come back at once while a run trains."""
-    me = psutil.Process()
-    # Never up: only an administrator may raise what was started nicer than this.
-    me.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else max(10, me.nice()))
+    """Give the pages priority, so that they answer at once while a run trains."""
+    process = psutil.Process()
+    # Never raise it: only an administrator may, if this was started with a higher niceness.
+    process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else max(10, process.nice()))
 
 
-def _send_heartbeats(runs: Store, name: str, state: dict) -> None:
-    had = 1
+def _send_heartbeats(store: Store, name: str, state: dict[str, Any]) -> None:
+    """Record every second that this worker is alive, once for each of its places."""
+    previous = 1
     while True:
-        told = dict(state)
-        places = max(1, told.pop("places", 1))  # each counts as a worker
+        values = dict(state)
+        places = max(1, values.pop("places", 1))  # each counts as a worker
         try:
             for place in range(places):
-                runs.record_heartbeat(f"{name}-{place}" if place else name, os.getpid(), **told)
-            for place in range(places, had):  # whose nodes are gone
-                runs.remove_worker(f"{name}-{place}", "")
-            had = places
+                store.record_heartbeat(f"{name}-{place}" if place else name, os.getpid(), **values)
+            for place in range(places, previous):  # places on lost nodes
+                store.remove_worker(f"{name}-{place}", "")
+            previous = places
         except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes
-            logging.warning(
-                "The worker could not say that it lives. %s", user_message(error) or error
-            )
+            logging.warning("A heartbeat was not recorded. %s", user_message(error) or error)
         time.sleep(HEARTBEAT_SECONDS)
 
 
-def _exit_with_parent(runs: Store, name: str, parent: int) -> None:
+def _exit_with_parent(store: Store, name: str, parent: int) -> None:
     wait_for_exit(parent)
-    told = threading.Thread(target=runs.remove_worker, args=(name, APP_ENDED_TEXT), daemon=True)
-    told.start()  # where the database is locked: without a word, which the next Thaw finds
-    told.join(SHUTDOWN_TIMEOUT_SECONDS)
+    # In a thread, with a timeout: if the database is locked, the next app removes this worker.
+    remove = threading.Thread(target=store.remove_worker, args=(name, APP_ENDED_TEXT), daemon=True)
+    remove.start()
+    remove.join(SHUTDOWN_TIMEOUT_SECONDS)
     os._exit(0)

@@ -27,12 +27,12 @@ from trainers.events import (
     ValidationDone,
 )
 from trainers.store import CANCELLED, QUEUED, get_store, resume, runs
+from trainers.store.queue import requeue_runs
 from trainers.system import object_store
 from trainers.system.paths import data_dir, run_dir
 from trainers.training.checkpoint_file import read_checkpoint_header
 from trainers.training.run import run
 from trainers.workers.execute import execute
-from trainers.workers.ray.coordinator import requeue_runs
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def shared(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
     monkeypatch.setattr(resume, "UPLOAD_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(resume, "UPLOAD_TIME_FRACTION", math.inf)
-    object_store._missing_since.clear()
+    object_store.reset()
     return tmp_path / "shared"
 
 
@@ -52,7 +52,7 @@ def on_another(tmp_path, monkeypatch):
 
     def go() -> None:
         monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
-        object_store._missing_since.clear()
+        object_store.reset()
 
     return go
 
@@ -94,7 +94,7 @@ def test_a_run_whose_computer_was_lost_goes_on_on_another(toy, shared, on_anothe
 
 
 def test_a_run_that_was_queued_again_goes_on_wherever_it_is_taken(toy, shared, on_another):
-    """As a coordinator of a Ray cluster does: trainers/workers/ray/coordinator.py."""
+    """As a coordinator of a Ray cluster does: trainers/store/queue.py."""
     lost = begun(shared)
     with get_store().engine.begin() as sql:
         sql.execute(runs.update().where(runs.c.id == lost).values(state=QUEUED, worker=None))

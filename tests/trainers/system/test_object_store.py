@@ -1,4 +1,4 @@
-"""Models and data that several computers share: whole or not at all, and deleted is deleted."""
+"""Models and data that several computers share: complete or not there, and deleted is deleted."""
 
 import json
 import time
@@ -24,46 +24,55 @@ from trainers.store import FINISHED, get_store, runs
 from trainers.system import object_store
 from trainers.system.paths import bundle_path, data_dir, run_dir
 from trainers.system.registry import UnknownKey
+from trainers.system.remote_folder import MARKER, RemoteFolder, open_filesystem
 from trainers.training.run import run as run_plan
 from trainers.workers.execute import execute
 
 ANN = "ann-the-visitor-1"
+DELETIONS = [erase.erase_data, lambda _: erase.erase_visitor(ANN)]
 
 
 @pytest.fixture(params=["file", "memory", "s3"])
 def shared(request, tmp_path, monkeypatch):
     """The address where things are shared."""
-    known = {"file": f"file://{tmp_path}/shared", "memory": "memory://shared"}
-    address = known.get(request.param) or request.getfixturevalue("s3")
-    monkeypatch.setenv("THAW_ARTIFACT_URL", address)
-    object_store._missing_since.clear()
-    yield address
+    urls = {"file": f"file://{tmp_path}/shared", "memory": "memory://shared"}
+    url = urls.get(request.param) or request.getfixturevalue("s3")
+    monkeypatch.setenv("THAW_ARTIFACT_URL", url)
+    object_store.reset()
+    yield url
     files = fsspec.filesystem("memory")
     if files.exists("/shared"):
         files.rm("/shared", recursive=True)
 
 
 @pytest.fixture
+def shared_folder(tmp_path, monkeypatch):
+    """The same as a folder, for tests of what all kinds of addresses have in common."""
+    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
+    object_store.reset()
+    return tmp_path / "shared"
+
+
+@pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """Goes to another computer, and back."""
+    """A function that switches to another computer, and back."""
     here = str(data_dir())
 
-    def go(back: bool = False) -> None:
+    def switch(back: bool = False) -> None:
         monkeypatch.setenv("THAW_HOME", here if back else str(tmp_path / "other"))
-        object_store._missing_since.clear()
-        object_store._refreshed_at.clear()
+        object_store.reset()
 
-    return go
-
-
-def there(address: str) -> list[str]:
-    files, root = fsspec.url_to_fs(address, use_listings_cache=False)
-    found = files.find(root) if files.exists(root) else []
-    return sorted(one for one in found if not one.endswith(object_store.MARKER))
+    return switch
 
 
-def modelled(run: str = "a-run") -> Path:
-    with suppress(IntegrityError):  # it has its row
+def list_remote(url: object) -> list[str]:
+    files, root = fsspec.url_to_fs(str(url), use_listings_cache=False)
+    paths = files.find(root) if files.exists(root) else []
+    return sorted(path for path in paths if not path.endswith(MARKER))
+
+
+def make_model(run: str = "a-run") -> Path:
+    with suppress(IntegrityError):  # it is in the database already
         get_store().import_run(
             run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1
         )
@@ -75,300 +84,305 @@ def modelled(run: str = "a-run") -> Path:
     return folder
 
 
-def test_another_computer_finds_what_was_put(shared, elsewhere):
-    folder = modelled()
+def set_unavailable(monkeypatch, is_unavailable: bool = True) -> None:
+    monkeypatch.setattr(object_store, "_is_unavailable", lambda: is_unavailable)
+
+
+def delete_rows() -> None:
+    with get_store().engine.begin() as sql:
+        sql.execute(runs.delete())
+
+
+# --- a folder is complete or not there ------------------------------------------------------------
+
+
+def test_another_computer_gets_what_was_uploaded(shared, elsewhere):
+    folder = make_model()
     object_store.upload("runs", "a-run")
-    told = {file.name: file.read_bytes() for file in folder.iterdir()}
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    del files["take-away.zip"]
     elsewhere()
     assert not run_dir("a-run").exists()
-    found = object_store.fetch_run_dir("a-run")
-    assert found != folder
-    assert {file.name: file.read_bytes() for file in found.iterdir()} | {
-        "take-away.zip": b"packed"
-    } == told
+    copy = object_store.fetch_run_dir("a-run")
+    assert copy != folder
+    assert {file.name: file.read_bytes() for file in copy.iterdir()} == files
 
 
-def test_without_an_address_nothing_is_put(monkeypatch):
-    modelled()
+def test_without_an_address_nothing_is_uploaded():
+    make_model()
     object_store.upload("runs", "a-run")
     assert not (data_dir() / "artifacts").exists()
     assert not object_store.download("runs", "a-run")
 
 
-def test_without_its_manifest_nothing_is_there(shared, elsewhere):
-    modelled()
+def remove_manifest(files, folder) -> None:
+    files.rm_file(f"{folder}/manifest.json")
+
+
+def damage_weights(files, folder) -> None:
+    manifest = json.loads(files.cat_file(f"{folder}/manifest.json"))
+    files.pipe_file(f"{folder}/{manifest['model.safetensors']['sha256']}", b"other weights")
+
+
+def name_a_file_outside(files, folder) -> None:
+    manifest = json.loads(files.cat_file(f"{folder}/manifest.json"))
+    evil = json.dumps({"../../evil": manifest["words.json"]})
+    files.pipe_file(f"{folder}/manifest.json", evil.encode())
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [(remove_manifest, ""), (damage_weights, "is damaged"), (name_a_file_outside, "no name of")],
+)
+def test_no_model_comes_of_a_folder_that_is_incomplete_damaged_or_hostile(
+    shared, elsewhere, caplog, change, warning
+):
+    make_model()
     object_store.upload("runs", "a-run")
     files, root = fsspec.url_to_fs(shared)
-    files.rm_file(f"{root}/runs/a-run/manifest.json")
-    elsewhere()
-    assert list(object_store.fetch_run_dir("a-run").parent.glob("*")) == []
-
-
-def test_what_is_damaged_is_not_taken_for_a_model(shared, elsewhere, caplog):
-    modelled()
-    object_store.upload("runs", "a-run")
-    files, root = fsspec.url_to_fs(shared)
-    facts = json.loads(files.cat_file(f"{root}/runs/a-run/manifest.json"))["model.safetensors"]
-    files.pipe_file(f"{root}/runs/a-run/{facts['sha256']}", b"other weights")
-    elsewhere()
-    folder = object_store.fetch_run_dir("a-run")
-    assert not (folder / "model.safetensors").exists()
-    assert "is damaged" in caplog.text
-
-
-def test_threads_that_want_the_same_bring_it_once(tmp_path, monkeypatch, elsewhere, caplog):
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
-    modelled()
-    object_store.upload("runs", "a-run")
-    elsewhere()
-    files, _ = object_store._open_filesystem(object_store.storage_url())
-    brought, get_file = [], files.get_file
-
-    def slowly(there, draft):
-        brought.append(draft)
-        time.sleep(0.05)
-        get_file(there, draft)
-
-    monkeypatch.setattr(files, "get_file", slowly)
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(lambda _: object_store.download("runs", "a-run"), range(4)))
-    assert len(brought) == 2  # two files
-    assert caplog.text == ""
-    assert not object_store._download_locks  # nothing is kept of each that was ever asked for
-
-
-def test_a_name_that_leads_out_of_the_folder_is_refused(shared, elsewhere, caplog):
-    modelled()
-    object_store.upload("runs", "a-run")
-    files, root = fsspec.url_to_fs(shared)
-    place = f"{root}/runs/a-run/manifest.json"
-    facts = json.loads(files.cat_file(place))
-    files.pipe_file(place, json.dumps({"../../evil": facts["words.json"]}).encode())
+    change(files, f"{root}/runs/a-run")
     elsewhere()
     assert not object_store.download("runs", "a-run")
+    assert not (object_store.fetch_run_dir("a-run") / "model.safetensors").exists()
     assert not list(data_dir().rglob("evil"))
+    assert warning in caplog.text
 
 
-def test_what_cannot_be_reached_is_tried_again(tmp_path, monkeypatch, elsewhere, caplog):
-    wall = tmp_path / "wall"
-    wall.write_text("no folder")
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{wall}/shared")
-    modelled()
+def test_threads_that_want_the_same_folder_download_it_once(
+    shared_folder, monkeypatch, elsewhere, caplog
+):
+    make_model()
+    object_store.upload("runs", "a-run")
+    elsewhere()
+    files, _ = open_filesystem(object_store.storage_url())
+    downloads, get_file = [], files.get_file
+
+    def get_slowly(remote, local):
+        downloads.append(local)
+        time.sleep(0.05)
+        get_file(remote, local)
+
+    monkeypatch.setattr(files, "get_file", get_slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: object_store.download("runs", "a-run"), range(4)))
+    assert len(downloads) == 2  # two files
+    assert caplog.text == ""
+    assert not object_store._download_locks  # no lock stays for every folder that was asked for
+
+
+# --- retries --------------------------------------------------------------------------------------
+
+
+def test_an_upload_that_fails_is_repeated(shared_folder, elsewhere):
+    shared_folder.write_text("a file, so no folder can be made")
+    make_model()
     object_store.upload("runs", "a-run")
     assert object_store.is_pending("runs", "a-run")
-    wall.unlink()
+    shared_folder.unlink()
     object_store.retry_pending()
     assert not object_store.is_pending("runs", "a-run")
     elsewhere()
     assert (object_store.fetch_run_dir("a-run") / "model.safetensors").exists()
 
 
-def test_a_draft_among_the_notes_and_one_that_vanished_hinder_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
+def test_drafts_among_the_notes_and_notes_that_vanish_do_not_matter(shared_folder, monkeypatch):
     notes = data_dir() / "artifacts"
     notes.mkdir()
     for name in ("runs.a-run.json.4242.part", "put.runs.a-run", "put.runs.b-run"):
         (notes / name).touch()
-    done = []
+    uploads_done = []
 
-    def put(kind, key):
-        done.append(key)
+    def upload(folder):
+        uploads_done.append(folder.key)
         (notes / "put.runs.b-run").unlink()
 
-    monkeypatch.setattr(object_store, "_upload", put)
+    monkeypatch.setattr(object_store, "_upload", upload)
     object_store.retry_pending()
-    assert done == ["a-run"]
+    assert uploads_done == ["a-run"]
     left = [file.name for file in notes.iterdir() if not file.name.startswith("lock.")]
     assert left == ["runs.a-run.json.4242.part"]
 
 
-def away(monkeypatch, is_away: bool = True) -> None:
-    monkeypatch.setattr(object_store, "_is_unavailable", lambda: is_away)
-
-
-def test_what_waits_does_not_outlive_the_run_that_another_server_ends(
-    shared, elsewhere, monkeypatch
-):
-    modelled()
-    away(monkeypatch)
+def test_a_pending_upload_does_not_outlive_its_run(shared, elsewhere, monkeypatch):
+    """Another app server deletes the run meanwhile."""
+    make_model()
+    set_unavailable(monkeypatch)
     object_store.upload("runs", "a-run")
     elsewhere()
-    away(monkeypatch, False)
+    set_unavailable(monkeypatch, False)
     object_store.delete_run("a-run")
-    with get_store().engine.begin() as sql:
-        sql.execute(runs.delete())
+    delete_rows()
     elsewhere(back=True)
     assert object_store.is_pending("runs", "a-run")
     object_store.retry_pending()
     assert not object_store.is_pending("runs", "a-run")
-    assert there(shared) == []
+    assert list_remote(shared) == []
 
 
-def test_nor_does_what_is_on_its_way(shared, monkeypatch):
-    modelled()
+def during_upload(monkeypatch, action) -> None:
+    write = RemoteFolder._write_manifest
 
-    def write(*what):
-        written(*what)
-        with get_store().engine.begin() as sql:
-            sql.execute(runs.delete())
+    def act_and_write(self, manifest):
+        action()
+        write(self, manifest)
 
-    written = object_store._write_manifest
-    monkeypatch.setattr(object_store, "_write_manifest", write)
+    monkeypatch.setattr(RemoteFolder, "_write_manifest", act_and_write)
+
+
+def test_a_run_that_is_deleted_during_its_upload_leaves_nothing(shared, monkeypatch):
+    make_model()
+    during_upload(monkeypatch, delete_rows)
     object_store.upload("runs", "a-run")
-    assert there(shared) == []
+    assert list_remote(shared) == []
 
 
-def test_what_changes_on_its_way_goes_once_more(shared, monkeypatch):
-    folder = modelled()
+def test_a_folder_that_changes_during_its_upload_is_uploaded_again(shared, monkeypatch):
+    folder = make_model()
 
-    def write(*what):
+    def change() -> None:
         (folder / "words.json").write_text('["another"]')
         object_store.upload("runs", "a-run")
-        written(*what)
 
-    written = object_store._write_manifest
-    monkeypatch.setattr(object_store, "_write_manifest", write)
-    monkeypatch.setattr(object_store, "LOCK_TIMEOUT_SECONDS", 0)
-    object_store.upload("runs", "a-run")
+    with monkeypatch.context() as patch:
+        during_upload(patch, change)
+        patch.setattr(object_store, "LOCK_TIMEOUT_SECONDS", 0)
+        object_store.upload("runs", "a-run")
     assert object_store.is_pending("runs", "a-run")
-    monkeypatch.setattr(object_store, "_write_manifest", written)
     object_store.retry_pending()
     assert not object_store.is_pending("runs", "a-run")
     files, root = fsspec.url_to_fs(shared, use_listings_cache=False)
-    assert any(b"another" in files.cat_file(one) for one in files.find(f"{root}/runs/a-run"))
+    assert any(b"another" in files.cat_file(path) for path in files.find(f"{root}/runs/a-run"))
 
 
-def test_what_is_still_to_be_removed_does_not_come_back(shared, monkeypatch):
-    modelled()
+def test_a_run_whose_deletion_is_pending_does_not_come_back(shared, monkeypatch):
+    make_model()
     object_store.upload("runs", "a-run")
-    away(monkeypatch)
+    set_unavailable(monkeypatch)
     object_store.delete_run("a-run")
-    away(monkeypatch, False)
+    set_unavailable(monkeypatch, False)
     assert not (object_store.fetch_run_dir("a-run") / "model.safetensors").exists()
     object_store.retry_pending()
-    assert there(shared) == []
+    assert list_remote(shared) == []
 
 
-def test_what_was_removed_while_nothing_could_be_reached_goes_later(tmp_path, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
-    modelled()
+def test_a_deletion_that_fails_is_repeated(shared_folder, tmp_path, monkeypatch):
+    make_model()
     object_store.upload("runs", "a-run")
-    (tmp_path / "shared").rename(tmp_path / "away")
-    (tmp_path / "shared").write_text("no folder")
-    monkeypatch.setattr(object_store, "_delete", broken(object_store._delete, tmp_path / "shared"))
-    object_store.delete_run("a-run")
-    (tmp_path / "shared").unlink()
-    (tmp_path / "away").rename(tmp_path / "shared")
-    object_store.retry_pending()
-    assert there(f"file://{tmp_path}/shared") == []
+    delete = RemoteFolder.delete
 
-
-def broken(what, place):
-    def does(kind, key):
-        if place.is_file():
+    def delete_if_mounted(self):
+        if shared_folder.is_file():
             raise OSError("away")
-        what(kind, key)
+        delete(self)
 
-    return does
+    monkeypatch.setattr(RemoteFolder, "delete", delete_if_mounted)
+    shared_folder.rename(tmp_path / "away")
+    shared_folder.write_text("no folder")
+    object_store.delete_run("a-run")
+    shared_folder.unlink()
+    (tmp_path / "away").rename(shared_folder)
+    object_store.retry_pending()
+    assert list_remote(shared_folder) == []
 
 
-def test_a_run_is_put_when_it_has_ended_and_its_model_answers_elsewhere(shared, elsewhere, toy):
+# --- runs -----------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_uploaded_and_its_model_predicts_elsewhere(shared, elsewhere, toy):
     plan = Plan(data="colours", approach="fine_tune", seconds=5)
     key = get_store().enqueue(plan, ANN, worker="here")
     list(execute(get_store(), key, plan, run_plan, run_dir(key)))
-    assert get_store().get_run(key).state == FINISHED
-    found = get_store().get_run(key)
+    run = get_store().get_run(key)
+    assert run.state == FINISHED
     elsewhere()
-    assert load_model(found)
+    assert load_model(run)
     assert (run_dir(key) / "model.safetensors").exists()
 
 
-def test_where_nothing_can_be_reached_a_run_finishes_all_the_same(tmp_path, monkeypatch):
-    (tmp_path / "wall").write_text("no folder")
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/wall/shared")
+def test_a_run_finishes_although_the_address_is_out_of_reach(shared_folder):
+    shared_folder.write_text("no folder")
     plan = Plan(data="digits", approach="transfer")
     key = get_store().enqueue(plan, ANN, worker="here")
-    modelled(key)
-    list(execute(get_store(), key, plan, told_of(), run_dir(key)))
+    make_model(key)
+    list(execute(get_store(), key, plan, finish_at_once, run_dir(key)))
     assert get_store().get_run(key).state == FINISHED
     assert object_store.is_pending("runs", key)
 
 
-def told_of():
-    def runner(plan, *, should_stop, folder):
-        yield Notice("at work", 0.1)
-        yield RunFinished(
-            "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, 30, 0.5, 0.4, 0.6, 0.5,
-            [[30, 0], [0, 30]], 1.0, 90, 990, 12.0, False, {}, 1, 1,
-        )  # fmt: skip
-
-    return runner
+def finish_at_once(plan, *, should_stop, folder):
+    yield Notice("at work", 0.1)
+    yield RunFinished(
+        "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, 30, 0.5, 0.4, 0.6, 0.5,
+        [[30, 0], [0, 30]], 1.0, 90, 990, 12.0, False, {}, 1, 1,
+    )  # fmt: skip
 
 
-def test_a_deleted_run_goes_there_too_once_it_cannot_come_back(shared, elsewhere, monkeypatch):
+def test_a_deleted_run_is_deleted_there_once_it_cannot_be_restored(shared, monkeypatch):
     key = get_store().enqueue(Plan(data="digits", approach="none"), ANN)
-    modelled(key)
+    make_model(key)
     object_store.upload("runs", key)
-    undo = get_store().delete([key], ANN)
+    deleted = get_store().delete([key], ANN)
     get_store().purge_deleted()
-    assert there(shared)
-    get_store().restore(undo, ANN)
-    assert there(shared)
+    assert list_remote(shared)
+    get_store().restore(deleted, ANN)
+    assert list_remote(shared)
     get_store().delete([key], ANN)
     monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
     get_store().purge_deleted()
-    assert there(shared) == []
+    assert list_remote(shared) == []
 
 
-def test_a_copy_that_makes_room_is_still_there_and_comes_back(shared, monkeypatch):
+def test_a_copy_that_is_deleted_to_free_space_can_be_fetched_again(shared, monkeypatch):
     key = get_store().enqueue(Plan(data="digits", approach="none"), ANN)
     get_store().request_cancel(key)
-    folder = modelled(key)
+    folder = make_model(key)
     object_store.upload("runs", key)
     monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "0.000001")
-    assert [one.kind for one in retention.clean_up()][:1] == ["model"]
+    assert [item.kind for item in retention.clean_up()][:1] == ["model"]
     assert not folder.exists()
     object_store.refresh_all()
     assert not folder.exists()
     assert (object_store.fetch_run_dir(key) / "model.safetensors").exists()
 
 
-def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(tmp_path, monkeypatch, caplog):
-    shared = tmp_path / "shared"
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{shared}")
-    folder = modelled()
+def test_a_share_that_is_not_mounted_deletes_nothing_and_is_not_made(
+    shared_folder, tmp_path, caplog
+):
+    folder = make_model()
     object_store.upload("runs", "a-run")
-    shared.rename(tmp_path / "unmounted")
-    for empty in (False, True):  # a place to mount is often an empty folder
-        if empty:
-            shared.mkdir()
-        monkeypatch.setattr(object_store, "_failed_at", {})
+    shared_folder.rename(tmp_path / "unmounted")
+    for is_empty_folder in (False, True):  # as mount points often are
+        if is_empty_folder:
+            shared_folder.mkdir()
+        object_store.reset()
         object_store.refresh_all()
         assert (folder / "model.safetensors").exists()
-        monkeypatch.setattr(object_store, "_failed_at", {})
+        object_store.reset()
         object_store.upload("runs", "a-run")
         assert object_store.is_pending("runs", "a-run")
-        assert not shared.exists() or not [*shared.iterdir()]
+        assert not shared_folder.exists() or not [*shared_folder.iterdir()]
         (data_dir() / "artifacts" / "put.runs.a-run").unlink()
     assert "if it is the right place, make one" in caplog.text
-    monkeypatch.setattr(object_store, "_failed_at", {})
+    object_store.reset()
     object_store.delete("runs", "a-run")
-    shared.rmdir()
-    (tmp_path / "unmounted").rename(shared)
+    shared_folder.rmdir()
+    (tmp_path / "unmounted").rename(shared_folder)
     object_store.retry_pending()
-    assert there(f"file://{shared}") == []
+    assert list_remote(shared_folder) == []
 
 
-def test_another_address_says_nothing_of_what_came_from_the_first(tmp_path, monkeypatch):
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
-    folder = modelled()
+def test_another_address_does_not_delete_copies_of_the_first(shared_folder, tmp_path, monkeypatch):
+    folder = make_model()
     object_store.upload("runs", "a-run")
     monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/mistyped")
     object_store.refresh_all()
     assert (folder / "model.safetensors").exists()
 
 
-def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_path):
+# --- uploaded data --------------------------------------------------------------------------------
+
+
+def test_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_path):
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
     elsewhere()
     assert uploads.get_upload(key).visitor == ANN
@@ -377,17 +391,18 @@ def test_own_data_is_used_elsewhere_until_it_is_deleted(shared, elsewhere, tmp_p
     erase.erase_data(key)
     elsewhere()
     object_store.refresh_all()
-    assert uploads.get_upload(key).classes == 0  # that it is gone is said to runs on it
-    everywhere = [file for file in tmp_path.rglob("*") if file.is_file() and "home" in str(file)]
-    everywhere += [file for file in (tmp_path / "other").rglob("*") if file.is_file()]
-    assert not [file for file in everywhere if b"MARK-OF-DATA" in file.read_bytes()]
+    assert uploads.get_upload(key).classes == 0  # runs on it can say that it was deleted
+    local = [file for file in tmp_path.rglob("*") if file.is_file() and "home" in str(file)]
+    local += [file for file in (tmp_path / "other").rglob("*") if file.is_file()]
+    assert not [file for file in local if b"MARK-OF-DATA" in file.read_bytes()]
     files, root = fsspec.url_to_fs(shared)
-    assert not [one for one in files.find(root) if b"MARK-OF-DATA" in files.cat_file(one)]
+    assert not [path for path in files.find(root) if b"MARK-OF-DATA" in files.cat_file(path)]
 
 
-@pytest.mark.parametrize("end", [erase.erase_data, lambda _: erase.erase_visitor(ANN)])
-def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkeypatch, end):
-    monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
+@pytest.mark.parametrize("deletion", DELETIONS)
+def test_data_that_is_deleted_elsewhere_leaves_nothing_here(
+    shared_folder, tmp_path, monkeypatch, deletion
+):
     here = str(data_dir())
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
     key = own_texts(tmp_path / "a", ANN)
@@ -402,7 +417,7 @@ def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkey
         file.parent.mkdir(parents=True)
         file.write_bytes(b"of its examples")
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "first"))
-    end(key)
+    deletion(key)
     monkeypatch.setenv("THAW_HOME", here)
     object_store.refresh_all()
     assert not features.exists()
@@ -411,126 +426,124 @@ def test_own_data_that_is_deleted_elsewhere_leaves_nothing_here(tmp_path, monkey
 
 
 @pytest.fixture
-def second(shared, elsewhere, tmp_path, monkeypatch):
-    """Own data of which another computer, where this begins, has a copy."""
+def copied_data(shared, elsewhere, tmp_path):
+    """Data from the first computer, of which a second one, where the test starts, has a copy."""
     key = own_texts(tmp_path / "a", ANN)
     elsewhere()
     uploads.get_upload(key)
     return key
 
 
-@pytest.mark.parametrize("end", [erase.erase_data, lambda _: erase.erase_visitor(ANN)])
-def test_a_stale_copy_is_not_put_over_a_deletion(shared, second, elsewhere, end):
+@pytest.mark.parametrize("deletion", DELETIONS)
+def test_a_stale_copy_does_not_replace_a_deletion(shared, copied_data, elsewhere, deletion):
     elsewhere(back=True)
-    end(second)
-    left = there(shared)
+    deletion(copied_data)
+    remaining = list_remote(shared)
     elsewhere()
-    object_store.upload("data", second.removeprefix("own-"))
-    assert there(shared) == left
+    object_store.upload("data", copied_data.removeprefix("own-"))
+    assert list_remote(shared) == remaining
     assert not list((data_dir() / "data").rglob("examples.bin"))
 
 
-def test_a_stale_copy_is_not_put_over_a_newer_one(second, elsewhere):
+def test_a_stale_copy_does_not_replace_a_newer_one(copied_data, elsewhere):
     elsewhere(back=True)
-    uploads.save_check(second, {"findings": [], "newer": True})
+    uploads.save_check(copied_data, {"findings": [], "newer": True})
     elsewhere()
-    object_store.upload("data", second.removeprefix("own-"))
-    assert uploads.load_check(second)["newer"]
+    object_store.upload("data", copied_data.removeprefix("own-"))
+    assert uploads.load_check(copied_data)["newer"]
 
 
-def test_a_deletion_is_put_over_what_is_newer(shared, second, elsewhere):
+def test_a_deletion_replaces_a_newer_copy(shared, copied_data, elsewhere):
     elsewhere(back=True)
-    uploads.save_check(second, {"findings": []})
+    uploads.save_check(copied_data, {"findings": []})
     elsewhere()
-    uploads.delete(second)
-    assert len(there(shared)) == 2  # about.json and the manifest
+    uploads.delete(copied_data)
+    assert len(list_remote(shared)) == 2  # about.json and the manifest
     elsewhere(back=True)
     object_store.refresh_all()
-    assert uploads.get_upload(second).classes == 0
+    assert uploads.get_upload(copied_data).classes == 0
 
 
-def test_what_is_being_deleted_is_not_renewed_meanwhile(second, monkeypatch):
-    def write_text(*told, **how):
-        written(*told, **how)
-        object_store.refresh("data", second.removeprefix("own-"))
+def test_data_is_not_refreshed_while_it_is_being_deleted(copied_data, monkeypatch):
+    write_text = dataset.write_text
 
-    written = dataset.write_text
-    monkeypatch.setattr(dataset, "write_text", write_text)
-    about = data_dir() / "data" / second.removeprefix("own-") / "about.json"
-    about.with_name("index.npz").unlink()  # so that the copy would be brought anew
-    uploads.delete(second)
+    def write_and_refresh(*args, **options):
+        write_text(*args, **options)
+        object_store.refresh("data", copied_data.removeprefix("own-"))
+
+    monkeypatch.setattr(dataset, "write_text", write_and_refresh)
+    about = data_dir() / "data" / copied_data.removeprefix("own-") / "about.json"
+    about.with_name("index.npz").unlink()  # so that a refresh would download the copy again
+    uploads.delete(copied_data)
     assert json.loads(about.read_text())["deleted"]
     assert not about.with_name("examples.bin").exists()
 
 
-def test_what_is_to_be_used_is_looked_at_there_first(second, elsewhere, monkeypatch):
-    copy = uploads.get_upload(second)
+def test_data_is_refreshed_before_it_is_used_but_not_every_time(
+    copied_data, elsewhere, monkeypatch
+):
+    copy = uploads.get_upload(copied_data)
     elsewhere(back=True)
-    uploads.delete(second)
+    uploads.delete(copied_data)
     elsewhere()
     with pytest.raises(BadUpload, match="deleted"):
         copy.load_splits()
-    monkeypatch.setattr(
-        object_store, "_refresh", lambda known: pytest.fail("It was just looked at.")
-    )
+    monkeypatch.setattr(object_store, "_refresh", lambda _: pytest.fail("It was just refreshed."))
     with pytest.raises(BadUpload, match="deleted"):
         copy.load_splits()
 
 
-def test_data_that_becomes_an_accounts_is_the_newest(second, elsewhere):
+def test_a_change_of_owner_keeps_the_newest_data(copied_data, elsewhere):
     elsewhere(back=True)
-    uploads.save_check(second, {"findings": [], "newer": True})
+    uploads.save_check(copied_data, {"findings": [], "newer": True})
     elsewhere()
-    dataset.change_owner(second, "bob-the-visitor-2")
+    dataset.change_owner(copied_data, "bob-the-visitor-2")
     elsewhere(back=True)
     object_store.refresh_all()
-    assert uploads.get_upload(second).visitor == "bob-the-visitor-2"
-    assert uploads.load_check(second)["newer"]
+    assert uploads.get_upload(copied_data).visitor == "bob-the-visitor-2"
+    assert uploads.load_check(copied_data)["newer"]
 
 
-def read(key: str) -> None:
-    """The job that read the data is in the database that all share."""
+@pytest.fixture
+def imported_data(shared, elsewhere, tmp_path):
+    """Data whose import the common database knows; its visitor comes to another app server."""
+    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
     job = get_store().enqueue(
         ImportData(path="x", title="mine.csv", visitor=ANN), ANN, worker="here"
     )
     get_store().append(job, [JobDone({"data": key}, 1.0)])
-
-
-def test_own_data_is_listed_elsewhere_and_deleted_from_there(shared, elsewhere, tmp_path):
-    """Its visitor may come to another app server the next day."""
-    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
-    read(key)
     elsewhere()
-    assert [one.key for one in uploads.list_uploads(ANN)] == [key]
+    return key
+
+
+def test_data_is_listed_elsewhere_and_deleted_from_there(
+    shared, imported_data, elsewhere, tmp_path
+):
+    assert [upload.key for upload in uploads.list_uploads(ANN)] == [imported_data]
     assert uploads.list_uploads("bob-the-visitor-2") == []
     erase.erase_visitor(ANN)
-    assert there(shared) == []
+    assert list_remote(shared) == []
     elsewhere(back=True)
     object_store.refresh_all()
     left = [*(data_dir() / "data").rglob("*"), *(tmp_path / "other" / "data").rglob("*")]
     assert not [file for file in left if file.is_file()]
 
 
-def test_own_data_that_came_in_elsewhere_goes_once_it_is_in_reach(
-    shared, elsewhere, tmp_path, monkeypatch
-):
-    key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
-    read(key)
-    elsewhere()
-    away(monkeypatch)
+def test_data_out_of_reach_is_deleted_once_it_is_in_reach(shared, imported_data, monkeypatch):
+    set_unavailable(monkeypatch)
     erase.erase_visitor(ANN)
-    assert there(shared)
-    away(monkeypatch, False)
+    assert list_remote(shared)
+    set_unavailable(monkeypatch, False)
     with pytest.raises(UnknownKey):
-        uploads.get_upload(key)
+        uploads.get_upload(imported_data)
     object_store.retry_pending()
-    assert there(shared) == []
+    assert list_remote(shared) == []
 
 
-def test_everything_of_a_visitor_is_gone_there(shared, elsewhere, tmp_path):
+def test_erasing_a_visitor_deletes_everything_there(shared, elsewhere, tmp_path):
     key = own_texts(tmp_path / "a", ANN, marker="MARK-OF-DATA", title="mine.csv")
     erase.erase_visitor(ANN)
-    assert there(shared) == []
+    assert list_remote(shared) == []
     elsewhere()
     with pytest.raises(UnknownKey):
         uploads.get_upload(key)

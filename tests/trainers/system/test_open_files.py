@@ -11,8 +11,8 @@ TOLD = """
 import resource
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, hard))
-from trainers.system.processes import open_more
-open_more()
+from trainers.system.processes import raise_open_file_limit
+raise_open_file_limit()
 print(*resource.getrlimit(resource.RLIMIT_NOFILE), hard)
 """
 

@@ -1,5 +1,7 @@
-"""Things that are shared by S3: a bucket that is not there, keys that open nothing, a server that
-goes away or says nothing. What holds at any address is in test_artifacts.py, which tries S3 too."""
+"""Sharing through S3: missing buckets, wrong keys, servers that go away or do not answer.
+
+What holds at every address is in test_object_store.py, which includes S3.
+"""
 
 import socket
 import time
@@ -11,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trainers.plan import Plan
 from trainers.store import get_store
-from trainers.system import object_store
+from trainers.system import object_store, remote_folder
 from trainers.system.paths import run_dir
 
 ANN = "ann-the-visitor-1"
@@ -27,14 +29,13 @@ def address(s3, monkeypatch):
 
 def forget() -> None:
     """As in another process, or later."""
-    object_store._missing_since.clear()
-    object_store._failed_at.clear()
-    object_store._open_filesystem.cache_clear()
+    object_store.reset()
+    remote_folder.open_filesystem.cache_clear()
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
-def modelled(run: str = "a-run") -> None:
-    with suppress(IntegrityError):  # it has its row
+def make_model(run: str = "a-run") -> None:
+    with suppress(IntegrityError):  # it is in the database already
         get_store().import_run(
             run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1
         )
@@ -43,34 +44,34 @@ def modelled(run: str = "a-run") -> None:
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)
 
 
-def buckets() -> list[str]:
+def list_buckets() -> list[str]:
     return fsspec.filesystem("s3", use_listings_cache=False).ls("")
 
 
-def test_no_bucket_is_made_and_what_is_to_go_there_waits(address, monkeypatch, caplog):
+def test_no_bucket_is_made_and_the_upload_waits(address, monkeypatch, caplog):
     monkeypatch.setenv("THAW_ARTIFACT_URL", "s3://somebody-mistyped-this/a")
-    before = buckets()
-    modelled()
+    existing = list_buckets()
+    make_model()
     object_store.upload("runs", "a-run")
-    assert buckets() == before
+    assert list_buckets() == existing
     assert object_store.is_pending("runs", "a-run")
     assert "bucket does not exist" in caplog.text
     assert caplog.text.count("\n") == 1
 
 
-def test_without_keys_it_is_said_and_waits(monkeypatch, tmp_path, caplog):
+def test_without_keys_the_upload_waits_with_a_warning(monkeypatch, tmp_path, caplog):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("HOME", str(tmp_path))  # ~/.aws
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    modelled()
+    make_model()
     object_store.upload("runs", "a-run")
     assert object_store.is_pending("runs", "a-run")
     assert "credentials" in caplog.text
 
 
-def test_a_server_that_was_away_gets_what_waited(s3_server, address):
+def test_a_server_that_was_away_gets_the_upload_later(s3_server, address):
     s3_server.stop()
-    modelled()
+    make_model()
     object_store.upload("runs", "a-run")
     assert object_store.is_pending("runs", "a-run")
     assert not object_store.download("runs", "another")
@@ -82,20 +83,20 @@ def test_a_server_that_was_away_gets_what_waited(s3_server, address):
     assert len(names) == 2
 
 
-def test_a_server_that_says_nothing_holds_nobody_up_twice(monkeypatch):
-    monkeypatch.setitem(object_store.S3_CONFIG, "read_timeout", 0.3)
+def test_a_server_that_does_not_answer_is_waited_for_once(monkeypatch):
+    monkeypatch.setitem(remote_folder.S3_CONFIG, "read_timeout", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        began = time.monotonic()
+        started_at = time.monotonic()
         assert not object_store.download("runs", "one")
-        assert time.monotonic() - began < 5
-        asked = []
-        monkeypatch.setattr(object_store, "_download", lambda *which: asked.append(which))
-        monkeypatch.setattr(object_store, "_upload", lambda *which: asked.append(which))
-        modelled()
+        assert time.monotonic() - started_at < 5
+        requests = []
+        monkeypatch.setattr(object_store, "_download", lambda folder: requests.append(folder))
+        monkeypatch.setattr(object_store, "_upload", lambda folder: requests.append(folder))
+        make_model()
         assert not object_store.download("runs", "other")
         object_store.upload("runs", "a-run")
-        assert asked == []
+        assert requests == []
         assert object_store.is_pending("runs", "a-run")

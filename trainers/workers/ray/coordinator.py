@@ -1,6 +1,7 @@
-"""The coordinator: claims jobs and has them done on a Ray cluster (trainers/workers/ray/fleet.py).
+"""The coordinator: claims jobs and executes them on a Ray cluster (trainers/workers/ray/fleet.py).
 
-It alone touches the database and the data folder. When it is lost, the next goes on with its runs.
+Only the coordinator uses the database and the data folder. If it is lost, the next one resumes its
+runs.
 """
 
 import logging
@@ -8,81 +9,82 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import jobs
-from trainers.events import Event, JobCancelled, Notice
-from trainers.store import QUEUED, RUNNING, Run, Store, get_store, resume, runs
-from trainers.system.paths import data_dir_id, run_dir
+from trainers.store import Run, Store, get_store, queue
+from trainers.system.paths import run_dir
+from trainers.system.processes import get_worker_count
 from trainers.workers.execute import execute
+from trainers.workers.executor import set_executor
 from trainers.workers.ray import cluster
 from trainers.workers.ray.cluster import ClusterUnavailable
 from trainers.workers.ray.fleet import (
-    MAX_RETRIES,
+    LOCAL_KINDS,
     NO_NODE_TEXT,
     NODE_CHECK_SECONDS,
     ClusterLost,
     RayExecutor,
-    Slots,
 )
+from trainers.workers.ray.slots import Slots
 
 IDLE_SECONDS = 0.1
-RECONNECT_SECONDS = 5.0  # until a cluster that could not be reached is tried again
+RECONNECT_SECONDS = 5.0  # between two attempts to reach the cluster
 
 CLUSTER_UNREACHABLE_TEXT = (
     "The cluster that trains cannot be reached at the moment. This waits for it, and starts by "
     "itself when it is back."
 )
-COORDINATOR_ENDED_TEXT = (
-    "The process that looked after this was ended. It waits for the next one, and goes on."
-)
 
 
-def run_coordinator(name: str, tell: dict[str, Any]) -> None:
-    """Works until it is ended. `tell` is for the thread that says that it lives: "ready", and how
-    many "places" there are. Ends by itself where the cluster is lost: the next one starts anew."""
-    from trainers.workers import executor
-    from trainers.workers.supervisor import get_worker_count
+def run_coordinator(name: str, state: dict[str, Any]) -> None:
+    """Claim and execute jobs until the process is ended, or ends itself because the cluster is lost.
 
-    kept, said = get_store(), ""
-    while True:
-        try:
-            cluster.connect(get_worker_count())
-            break
-        except ClusterUnavailable as error:
-            if str(error) != said:
-                logging.error("%s", said := str(error))
-            _notify_waiting(kept, CLUSTER_UNREACHABLE_TEXT)
-            time.sleep(RECONNECT_SECONDS)
-    signal.signal(signal.SIGTERM, _shut_down)  # Ray's own writes a page about it
-    fleet = RayExecutor(Slots(lambda: _has_waiting_jobs(kept)))
-    executor.set_executor(fleet)
+    Keeps `state` up to date for the heartbeats: "ready", and how many "places" there are.
+    """
+    store = get_store()
+    _connect(store)
+    signal.signal(signal.SIGTERM, _shut_down)  # Ray's own handler logs a page
+    fleet = RayExecutor(Slots(lambda: queue.has_waiting_jobs(store)))
+    set_executor(fleet)
     threading.Thread(target=_preload, daemon=True).start()
     fleet.warm_up()
-    gone = threading.Event()
-    looked = time.monotonic()
-    while not gone.is_set():
-        if time.monotonic() - looked > NODE_CHECK_SECONDS:
-            looked = time.monotonic()
+    cluster_lost = threading.Event()
+    last_text, checked_at = "", time.monotonic()
+    while not cluster_lost.is_set():
+        if time.monotonic() - checked_at > NODE_CHECK_SECONDS:
+            checked_at = time.monotonic()
             if not fleet.is_alive():
                 break
             fleet.refresh()
             if not fleet.slots.total:
-                said = report_unschedulable(kept, fleet.resources, said)
-            tell |= {"ready": fleet.slots.total > 0, "places": fleet.slots.total}
-        if not _start_next_job(kept, name, fleet, gone):
+                last_text = report_unschedulable(store, fleet.resources, last_text)
+            state |= {"ready": fleet.slots.total > 0, "places": fleet.slots.total}
+        if not _start_next_job(store, name, fleet, cluster_lost):
             time.sleep(IDLE_SECONDS)
-    logging.error("The Ray cluster was lost. Thaw looks for it again; what ran goes on then.")
-    requeue_runs(kept, name)
+    logging.error("The Ray cluster was lost. Thaw looks for it again and then resumes its runs.")
+    queue.requeue_runs(store, name)
     os._exit(1)  # Ray's library cannot be trusted any more
 
 
+def _connect(store: Store) -> None:
+    """Return once the cluster is reached; meanwhile tell the jobs that wait."""
+    last_text = ""
+    while True:
+        try:
+            return cluster.connect(get_worker_count())
+        except ClusterUnavailable as error:
+            if str(error) != last_text:
+                logging.error("%s", last_text := str(error))
+            _notify_waiting(store, CLUSTER_UNREACHABLE_TEXT)
+            time.sleep(RECONNECT_SECONDS)
+
+
 def _shut_down(*_: object) -> None:
-    """The app is over: so is a cluster that it started."""
+    """End together with the app, and end the cluster if it was started here."""
     import ray
 
     ray.shutdown()
@@ -91,100 +93,61 @@ def _shut_down(*_: object) -> None:
 
 
 def _preload() -> None:
-    """What a comparison, or packing a model, would wait for here."""
+    """Import what jobs need that run in this process."""
+    for kind in LOCAL_KINDS:
+        import_module(jobs.KINDS[kind].runner.partition(":")[0])
 
 
-def _start_next_job(kept: Store, name: str, fleet: RayExecutor, gone: threading.Event) -> bool:
-    """Begins the next job, where there is one and a place for it."""
+def _start_next_job(
+    store: Store, name: str, fleet: RayExecutor, cluster_lost: threading.Event
+) -> bool:
+    """Execute the next job in a thread, if there is a job and a slot for it."""
     if not fleet.slots.acquire():
         return False
-    claimed = None
+    job = None
     try:
-        claimed = kept.claim(name, heavy=True)
+        job = store.claim(name, heavy=True)
     except SQLAlchemyError:  # locked, or the disk is full: that passes
         logging.exception("A job could not be claimed.")
-    if claimed is None:
+    if job is None:
         fleet.slots.release()
         return False
-    threading.Thread(target=_execute, args=(kept, claimed, fleet, gone), daemon=True).start()
+    threading.Thread(target=_execute, args=(store, job, fleet, cluster_lost), daemon=True).start()
     return True
 
 
-def _execute(kept: Store, claimed: Run, fleet: RayExecutor, gone: threading.Event) -> None:
+def _execute(store: Store, job: Run, fleet: RayExecutor, cluster_lost: threading.Event) -> None:
     try:
-        for _ in execute(kept, claimed.id, claimed.plan, fleet.run_job, run_dir(claimed.id)):
+        for _ in execute(store, job.id, job.plan, fleet.run_job, run_dir(job.id)):
             pass
     except ClusterLost:
-        gone.set()
-    except Exception:  # the database, most likely: the run is buried by its heart
+        cluster_lost.set()
+    except Exception:  # most likely the database: without heartbeats the run fails
         logging.exception("A job could not be written.")
     finally:
         fleet.slots.release()
 
 
-def _has_waiting_jobs(kept: Store) -> bool:
-    with kept.engine.connect() as sql:
-        return bool(sql.scalar(select(func.count()).where(_is_waiting())))
+def report_unschedulable(store: Store, request: cluster.ResourceRequest, last_text: str) -> str:
+    """Log that no node has what a run reserves, unless `last_text` says so, and tell those who wait.
 
-
-def report_unschedulable(kept: Store, ask: cluster.ResourceRequest, said: str) -> str:
-    """Says that no node has what a run asks for: to those who wait, and, where that was not `said`
-    last, to who looks after the cluster."""
+    Returns the logged text.
+    """
     nodes = cluster.list_alive_nodes().values()
-    has = [{kind: node.get(kind, 0) for kind in ("CPU", "GPU")} for node in nodes]
+    present = [{kind: node.get(kind, 0) for kind in ("CPU", "GPU")} for node in nodes]
     text = (
-        f"No node of the Ray cluster has what a run asks for: {ask.cpus:g} processor cores and "
-        f"{ask.gpus:g} graphics cards. There are {has}. Add a node, or set THAW_RAY_CPUS and "
-        "THAW_RAY_GPUS to what one has."
+        f"No node of the Ray cluster has what a run reserves: {request.cpus:g} processor cores and "
+        f"{request.gpus:g} graphics cards. There are {present}. Add a node, or set THAW_RAY_CPUS "
+        "and THAW_RAY_GPUS to what one has."
     )
-    if text != said:
+    if text != last_text:
         logging.error("%s", text)
-    _notify_waiting(kept, NO_NODE_TEXT)
+    _notify_waiting(store, NO_NODE_TEXT)
     return text
 
 
-def _notify_waiting(kept: Store, text: str) -> None:
-    """Says to each that waits why it does; once."""
+def _notify_waiting(store: Store, text: str) -> None:
     try:
-        with kept.engine.connect() as sql:
-            keys = sql.scalars(select(runs.c.id).where(_is_waiting())).all()
-        for key in keys:
-            told = [event for _, event in kept.read_events(key)]
-            if not told or getattr(told[-1], "text", "") != text:
-                kept.append(key, [Notice(text, _last_seconds(told), is_limitation=False)])
+        queue.notify_waiting(store, text)
     except SQLAlchemyError:
-        logging.exception("Those who wait could not be told.")
-
-
-def requeue_runs(kept: Store, worker: str) -> None:
-    """Puts the runs of a coordinator that is no more back into the queue, where the next one goes
-    on with them, some times. Comparisons, curves and the like stay as they are: they cannot."""
-    had = (runs.c.worker == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
-    with kept.engine.connect() as sql:
-        those = sql.execute(select(runs.c.id, runs.c.cancel).where(had)).all()
-    for key, cancel in those:
-        if cancel:  # who waits for nothing must not wait for a cluster
-            kept.append(key, [cancelled := JobCancelled(0.0)])
-            resume.discard_checkpoint(kept, key, cancelled)
-            continue
-        told = [event for _, event in kept.read_events(key)]
-        if (
-            sum(getattr(event, "text", "") == COORDINATOR_ENDED_TEXT for event in told)
-            >= MAX_RETRIES
-        ):
-            continue
-        kept.append(key, [Notice(COORDINATOR_ENDED_TEXT, _last_seconds(told), is_limitation=False)])
-        with kept.engine.begin() as sql:
-            waits = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
-            sql.execute(waits.values(state=QUEUED, worker=None))
-
-
-def _last_seconds(told: Sequence[Event]) -> float:
-    return max((getattr(event, "seconds", 0.0) for event in told), default=0.0)
-
-
-def _is_waiting() -> Any:
-    """Of a job: it waits, for a process such as this."""
-    heavy = runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.needs_torch])
-    here = runs.c.machine.is_(None) | (runs.c.machine == data_dir_id())
-    return (runs.c.state == QUEUED) & heavy & here
+        logging.exception("Waiting jobs could not be notified.")

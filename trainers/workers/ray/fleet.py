@@ -1,23 +1,19 @@
-"""Jobs, done on the nodes of a Ray cluster.
+"""The executor whose jobs run on the nodes of a Ray cluster.
 
-A job is a streaming remote generator (trainers/workers/ray/node.py); what it needs travels there, and
-what it leaves comes back (trainers/workers/ray/shipping.py), also where a run stands. So a run whose node
-is lost goes on from there on another, and one whose coordinator (trainers/workers/ray/coordinator.py) is lost,
-under the next.
+A job is a streaming remote generator (trainers/workers/ray/node.py). The files it needs travel to
+the node, and its files and checkpoints come back (trainers/workers/ray/shipping.py). So a run whose
+node is lost resumes on another one, and a run whose coordinator is lost resumes under the next.
 """
 
 import logging
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 from trainers import backbones, jobs
@@ -28,8 +24,11 @@ from trainers.plan import Plan
 from trainers.store import get_store
 from trainers.store.engine import retry
 from trainers.system.paths import run_dir
+from trainers.system.processes import get_worker_count
 from trainers.training.checkpoint_file import CHECKPOINT_FILE
+from trainers.workers.executor import SubtaskFunction, set_executor
 from trainers.workers.ray import cluster, node, shipping
+from trainers.workers.ray.slots import POLL_SECONDS, Slots, raise_if_abandoned
 from trainers.workers.replay import (
     INTERRUPTED_TEXT,
     NODE_LOST_TEXT,
@@ -38,21 +37,20 @@ from trainers.workers.replay import (
     restart_notice,
 )
 
-POLL_SECONDS = 0.2  # between two looks for Stop while nothing comes
-NODE_CHECK_SECONDS = 2.0  # between two looks at the nodes
-PLACEMENT_NOTICE_SECONDS = 10.0  # that a task may wait for its place before that is said. Ours
-GET_TIMEOUT_SECONDS = 60.0  # for what has come already to be read
-CANCEL_TIMEOUT_SECONDS = 1.5  # that a node has to hear Cancel; then its process is ended
-SANDBOX_CLEANUP_SECONDS = 15.0  # in which that process is gone. Ours
-MAX_RETRIES = 3  # of a job whose node was lost. Ours
-# Done here: they lead other runs, or need the files of one and the database.
+NODE_CHECK_SECONDS = 2.0  # between two checks which nodes are alive
+PLACEMENT_NOTICE_SECONDS = 10.0  # a task that waits longer for its node says so
+GET_TIMEOUT_SECONDS = 60.0  # to read an object that has arrived
+CANCEL_TIMEOUT_SECONDS = 1.5  # a node that does not react to Cancel by then has its process ended
+SANDBOX_CLEANUP_SECONDS = 15.0  # the node looks so long for files of the ended process
+MAX_RETRIES = 3  # of a job whose node was lost
+# Executed by the coordinator: they start other runs, or need a run's files and the database.
 LOCAL_KINDS = ("compare", "curve", "export", "forgot")
 
 NO_NODE_TEXT = (
     "No computer of the cluster can train at the moment. This waits for one, and starts by itself "
     "when it is there."
 )
-CLUSTER_BUSY_TEXT = (  # what else the cluster does is not known here
+CLUSTER_BUSY_TEXT = (
     "This waits for a place on the cluster: its computers are busy, or one is just getting ready. "
     "It starts by itself."
 )
@@ -67,72 +65,43 @@ NODE_UNFIT_TEXT = (
     "versions."
 )
 RETRIES_EXHAUSTED_TEXT = (
-    f"The computer that this ran on was lost {MAX_RETRIES + 1} times, so it was given up. Nothing is "
-    "wrong with your data. Try again, with fewer examples or a smaller backbone if its memory was "
-    "full; whoever looks after the cluster finds why in Ray's logs."
+    f"The computer that this ran on was lost {MAX_RETRIES + 1} times, so it was given up. Nothing "
+    "is wrong with your data. Try again, with fewer examples or a smaller backbone if its memory "
+    "was full; whoever looks after the cluster finds why in Ray's logs."
 )
+
+EventStream = Generator[Event | None, None, Any]  # None: no news, a moment to check for Stop
 
 
 class RemoteError(RuntimeError):
-    """What ended a job on a node, in words for the visitor."""
-
-
-class RunAbandoned(KeyboardInterrupt):
-    """Nobody waits for this run any more: it is cancelled, not failed."""
+    """An error that ended a job on a node, in words for the visitor."""
 
 
 class ClusterLost(BaseException):
-    """Not an end of the run: the next coordinator goes on with it."""
-
-
-class Slots:
-    """How many runs the cluster can make at once, and how many of these places are taken."""
-
-    def __init__(self, waiting: Callable[[], bool] = lambda: False) -> None:
-        self.total = self.used = 0
-        self._has_waiting_jobs = waiting
-        self._lock = threading.Lock()
-
-    def acquire(self) -> bool:
-        with self._lock:
-            free = self.used < self.total
-            self.used += free
-            return free
-
-    def acquire_spare(self) -> bool:
-        """Takes a place beside one's own, where no other visitor waits for it."""
-        return self.used < self.total and not self._has_waiting_jobs() and self.acquire()
-
-    def release(self) -> None:
-        with self._lock:
-            self.used -= 1
-
-
-_abandon_signal: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
+    """The cluster is gone; this does not end the run, which the next coordinator resumes."""
 
 
 class RayExecutor:
-    """The cluster as this process uses it; in the place of `trainers.workers.executor.LocalExecutor`."""
+    """Executes jobs on the cluster; has the methods of `trainers.workers.executor.LocalExecutor`."""
 
     def __init__(self, slots: Slots) -> None:
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self.ray, self.node_affinity, self.slots = ray, On, slots
+        self.ray, self.slots = ray, slots
+        self.node_affinity = NodeAffinitySchedulingStrategy
         self.object_cache, self._pack_lock = shipping.ObjectStoreCache(ray.put), threading.Lock()
-        self._mismatched_nodes: set[str] = set()  # nodes
+        self._mismatched_nodes: set[str] = set()
         self.refresh()
         self.remote_task = ray.remote(node.run_task)
-        here = On(ray.get_runtime_context().get_node_id(), soft=False)
-        ears = ray.remote(node.StopSignal)
-        self.stop_signal = ears.options(
-            num_cpus=0, max_restarts=-1, scheduling_strategy=here
-        ).remote()
+        here = self.node_affinity(ray.get_runtime_context().get_node_id(), soft=False)
+        options = {"num_cpus": 0, "max_restarts": -1, "scheduling_strategy": here}
+        self.stop_signal = ray.remote(node.StopSignal).options(**options).remote()
 
-    # --- the nodes ------------------------------------------------------------------------------
+    # --- nodes ----------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """At how many nodes there are, and what need not be held any more."""
+        """Count the nodes and slots again, and release objects that are no longer needed."""
         nodes = cluster.list_alive_nodes().values()
         self.resources = cluster.get_resource_request(nodes)
         self.slots.total = self.resources.count_fitting(nodes)
@@ -141,30 +110,33 @@ class RayExecutor:
 
     @property
     def max_concurrent(self) -> int:
+        """Runs that the cluster executes at once, at least 1."""
         return max(1, self.slots.total)
 
     def is_alive(self) -> bool:
+        """Whether the cluster answers and has nodes."""
         try:
             return self.ray.is_initialized() and bool(cluster.list_alive_nodes())
-        except Exception:  # of many kinds
+        except Exception:  # Ray raises many kinds
             return False
 
     def warm_up(self) -> None:
-        """Has every node import what its first run would wait for; waits for the first."""
-        ask = self.resources
-        warm = self.ray.remote(node.warm_up).options(
-            num_cpus=ask.cpus, num_gpus=ask.gpus, max_retries=0, scheduling_strategy="SPREAD"
+        """Have every node import what its first run needs; return when the first has done so."""
+        task = self.ray.remote(node.warm_up).options(
+            num_cpus=self.resources.cpus,
+            num_gpus=self.resources.gpus,
+            max_retries=0,
+            scheduling_strategy="SPREAD",
         )
-        warming = [warm.remote(int(ask.cpus)) for _ in range(self.slots.total)]
-        if warming:
-            self.ray.wait(warming, timeout=60)
+        if tasks := [task.remote(int(self.resources.cpus)) for _ in range(self.slots.total)]:
+            self.ray.wait(tasks, timeout=60)
 
     # --- one job --------------------------------------------------------------------------------
 
     def run_job(
         self, job: Any, *, should_stop: Callable[[], bool], folder: Path | None = None
     ) -> Iterator[Event | None]:
-        """As `trainers.jobs.run_job`."""
+        """Return the events of `job`, like `trainers.jobs.run_job`."""
         if jobs.kind_of(job) in LOCAL_KINDS or not jobs.KINDS[jobs.kind_of(job)].needs_torch:
             return jobs.run_job(job, should_stop=should_stop, folder=folder)
         return self._run_job(job, should_stop, folder)
@@ -172,56 +144,66 @@ class RayExecutor:
     def _run_job(
         self, job: Any, should_stop: Callable[[], bool], folder: Path | None
     ) -> Iterator[Event | None]:
-        for event in self._run_with_retries(node.run_job, job, should_stop, folder, known=True):
-            if (
-                isinstance(job, DataCheck)
-                and isinstance(event, JobDone)
-                and job.data.startswith("own-")
-            ):
+        is_upload_check = isinstance(job, DataCheck) and job.data.startswith("own-")
+        events = self._run_with_retries(
+            node.run_job, job, should_stop, folder, with_cached_features=True
+        )
+        for event in events:
+            if is_upload_check and isinstance(event, JobDone):
                 uploads.save_check(job.data, event.result)
             yield event
 
     def run(
         self, plan: Plan, *, should_stop: Callable[[], bool], cache: Any, folder: Path | None = None
     ) -> Iterator[Event | None]:
-        call = partial(node.run_plan, tests=cache.test_count)
+        """Return the events of one of the runs that are compared."""
+        call = partial(node.run_plan, test_count=cache.test_count)
         return self._run_with_retries(call, plan, should_stop, folder)
 
     def submit(
-        self, work: Callable, about: Any, *, should_stop: Callable[[], bool]
-    ) -> Generator[Event | None, None, Any]:
-        return self._run_with_retries(partial(node.run_subtask, work), about, should_stop, None)
+        self, subtask: SubtaskFunction, job: Any, *, should_stop: Callable[[], bool]
+    ) -> EventStream:
+        """Return the stream of `subtask`, executed on a node."""
+        return self._run_with_retries(partial(node.run_subtask, subtask), job, should_stop, None)
+
+    def map_streams(
+        self, streams: Sequence[Callable[[], Iterator[Any]]]
+    ) -> Iterator[tuple[int, Any] | None]:
+        """Yield the items of all streams, as many at once as there are spare slots."""
+        return self.slots.map_streams(streams)
 
     def _run_with_retries(
         self,
         call: node.TaskFunction,
-        about: Any,
+        job: Any,
         should_stop: Callable[[], bool],
         folder: Path | None,
         *,
-        known: bool = False,
-    ) -> Generator[Event | None, None, Any]:
-        """What `call` tells, whatever nodes are lost meanwhile; what it hands back."""
+        with_cached_features: bool = False,
+    ) -> EventStream:
+        """Yield the events of `call` and return its result, across the loss of nodes."""
         run = folder.name if folder else ""
-        told = [event for _, event in retry(lambda: get_store().read_events(run))] if run else []
-        once = EventDeduplicator(told)
-        # A coordinator before this one had begun it already.
-        lost = any(isinstance(event, RunStarted) for event in told)
-        lost &= not (told and isinstance(told[-1], RunResumed))  # which says that already
-        why, times = INTERRUPTED_TEXT, sum(is_node_loss(event) for event in told)
+        stored = [event for _, event in retry(lambda: get_store().read_events(run))] if run else []
+        deduplicator = EventDeduplicator(stored)
+        # An earlier coordinator may have started the run; a last `RunResumed` has said so already.
+        is_restart = any(isinstance(event, RunStarted) for event in stored)
+        is_restart &= not isinstance(stored[-1] if stored else None, RunResumed)
+        reason, losses = INTERRUPTED_TEXT, sum(is_node_loss(event) for event in stored)
         while True:
-            if lost:
-                if times > MAX_RETRIES:
+            if is_restart:
+                if losses > MAX_RETRIES:
                     raise RemoteError(RETRIES_EXHAUSTED_TEXT)
-                yield restart_notice(why, folder, once.seconds)
-            stream = self._run_once(call, about, should_stop, folder, known=known)
+                yield restart_notice(reason, folder, deduplicator.seconds)
+            stream = self._run_once(
+                call, job, should_stop, folder, with_cached_features=with_cached_features
+            )
             try:
                 while True:
                     try:
                         event = next(stream)
                     except StopIteration as end:
                         return end.value
-                    if event is None or (event := once.deduplicate(event)):
+                    if event is None or (event := deduplicator.deduplicate(event)):
                         yield event
             except self.ray.exceptions.OutOfMemoryError:
                 raise MemoryError from None
@@ -231,240 +213,170 @@ class RayExecutor:
                 if text := self._describe_permanent_error(error):
                     raise RemoteError(text) from error
                 logging.warning("A node was lost: %s", str(error).splitlines()[0])
-                lost, why, times = True, NODE_LOST_TEXT, times + 1
+                is_restart, reason, losses = True, NODE_LOST_TEXT, losses + 1
             finally:
                 stream.close()
 
     def _run_once(
         self,
         call: node.TaskFunction,
-        about: Any,
+        job: Any,
         should_stop: Callable[[], bool],
         folder: Path | None,
         *,
-        known: bool,
-    ) -> Generator[Event | None, None, Any]:
-        """The same on one node. Raises Ray's errors where that is lost."""
-        if getattr(about, "backbone", ""):  # a node has no name of its own for what is newest
-            about = replace(about, backbone=backbones.pin_revision(about.backbone))
+        with_cached_features: bool,
+    ) -> EventStream:
+        """Execute `call` on one node. Raises Ray's errors if the node is lost."""
+        if getattr(job, "backbone", ""):  # a node does not know which revision is here
+            job = replace(job, backbone=backbones.pin_revision(job.backbone))
         run, token = folder.name if folder else "", secrets.token_hex(8)
+        needed = shipping.list_needed_files(job, run, with_cached_features=with_cached_features)
         with self._pack_lock:
-            parcels = self.object_cache.pack(shipping.list_needed_files(about, run, known=known))
-        cards = getattr(about, "approach", "") != "simple"
+            files = self.object_cache.pack(needed)
+        uses_gpu = getattr(job, "approach", "") != "simple"
         while True:
-            ask = self.resources
+            request = self.resources
             task = self.remote_task.options(
-                num_cpus=ask.cpus,
-                num_gpus=cards * ask.gpus,
+                num_cpus=request.cpus,
+                num_gpus=uses_gpu * request.gpus,
                 max_retries=0,
                 num_returns="streaming",
             )
-            stream = task.remote(call, about, run, parcels, self.stop_signal, token, int(ask.cpus))
-            where = ""
+            order = node.TaskOrder(run, token, int(request.cpus))
+            stream = task.remote(call, job, order, files, self.stop_signal)
+            node_id = ""
             try:
-                if where := (yield from self._wait_for_placement(stream, ask)):
-                    return (yield from self._relay_messages(stream, where, token, should_stop, run))
+                if node_id := (yield from self._wait_for_placement(stream, request)):
+                    return (yield from self._relay_messages(stream, node_id, order, should_stop))
             finally:
-                self._end_task(stream, token, where)
+                self._end_task(stream, token, node_id)
 
     def _wait_for_placement(
-        self, stream: Any, ask: cluster.ResourceRequest
+        self, stream: Any, request: cluster.ResourceRequest
     ) -> Generator[Event | None, None, str]:
-        """Waits until the task has begun: on which node. "" where the cluster is another by now,
-        in which there may never be what was asked for."""
-        began = looked = time.monotonic()
-        said = False
-        while not self._poll(stream):
+        """Wait until the task has started, and return the id of its node.
+
+        Returns "" if the cluster has changed so that `request` may never be met.
+        """
+        started_at = checked_at = time.monotonic()
+        is_notified = False
+        while not self._has_message(stream):
             yield None
             now = time.monotonic()
-            if now - looked > NODE_CHECK_SECONDS:
-                looked = now
+            if now - checked_at > NODE_CHECK_SECONDS:
+                checked_at = now
                 self.refresh()
-            if ask != self.resources:
+            if request != self.resources:
                 return ""
-            if now - began > PLACEMENT_NOTICE_SECONDS and not said:
-                said = True
-                yield Notice(
-                    CLUSTER_BUSY_TEXT if self.slots.total else NO_NODE_TEXT,
-                    0.0,
-                    is_limitation=False,
-                )
-        there: node.TaskStarted = self.ray.get(next(stream), timeout=GET_TIMEOUT_SECONDS)
-        if (
-            there.torch_version != (here := version("torch"))
-            and there.node_id not in self._mismatched_nodes
-        ):
-            self._mismatched_nodes.add(there.node_id)
-            logging.warning(
-                "Node %s has torch %s, here is %s.", there.node_id, there.torch_version, here
-            )
-        return there.node_id
+            if now - started_at > PLACEMENT_NOTICE_SECONDS and not is_notified:
+                is_notified = True
+                text = CLUSTER_BUSY_TEXT if self.slots.total else NO_NODE_TEXT
+                yield Notice(text, 0.0, is_limitation=False)
+        started: node.TaskStarted = self.ray.get(next(stream), timeout=GET_TIMEOUT_SECONDS)
+        self._check_torch_version(started)
+        return started.node_id
 
-    def _poll(self, stream: Any) -> bool:
-        """Whether there is something new, after a moment. Raises `Abandoned`."""
-        if (over := _abandon_signal.get()) and over.is_set():
-            raise RunAbandoned
+    def _check_torch_version(self, started: node.TaskStarted) -> None:
+        here = version("torch")
+        if started.torch_version != here and started.node_id not in self._mismatched_nodes:
+            self._mismatched_nodes.add(started.node_id)
+            logging.warning(
+                "Node %s has torch %s, here is %s.", started.node_id, started.torch_version, here
+            )
+
+    def _has_message(self, stream: Any) -> bool:
+        """Wait a moment for the next message. Raises `RunAbandoned`."""
+        raise_if_abandoned()
         return bool(self.ray.wait([stream], timeout=POLL_SECONDS, fetch_local=False)[0])
 
     def _relay_messages(
-        self, stream: Any, where: str, token: str, should_stop: Callable[[], bool], run: str
-    ) -> Generator[Event | None, None, Any]:
-        asked = 0.0
+        self, stream: Any, node_id: str, order: node.TaskOrder, should_stop: Callable[[], bool]
+    ) -> EventStream:
+        requested_at = 0.0
         while True:
-            if (
-                should_stop() and time.monotonic() - asked > 1
-            ):  # again: the ears may have been replaced
-                asked = time.monotonic()
-                self.stop_signal.set_request.remote(token, "stop")
-            if not self._poll(stream):
+            # Repeated every second: the actor may have been restarted.
+            if should_stop() and time.monotonic() - requested_at > 1:
+                requested_at = time.monotonic()
+                self.stop_signal.set_request.remote(order.token, "stop")
+            if not self._has_message(stream):
                 yield None
                 continue
-            message = yield from self._fetch_message(next(stream), where)
+            message = yield from self._fetch_message(next(stream), node_id)
             match message:
                 case Event():
                     yield message
                 case shipping.Artifact():
-                    yield from _save_artifact(message, run)
+                    yield from _save_artifact(message, order.run)
                 case node.TaskResult():
                     return message.value
                 case node.TaskError():
-                    raise _to_exception(message, run)
+                    raise _to_exception(message, order.run)
 
-    def _fetch_message(self, message: Any, where: str) -> Generator[None, None, Any]:
-        """The message itself: a large one has to come from its node, which may be gone by now.
-        That of one that lives is waited for as long as Ray does."""
-        looked = time.monotonic()
+    def _fetch_message(self, message: Any, node_id: str) -> Generator[None, None, Any]:
+        """Wait for a message that may be large, as long as its node is alive, and return it."""
+        checked_at = time.monotonic()
         while not self.ray.wait([message], timeout=POLL_SECONDS)[0]:
             yield None
-            if time.monotonic() - looked > NODE_CHECK_SECONDS:
-                looked = time.monotonic()
-                if where not in cluster.list_alive_nodes():
-                    raise self.ray.exceptions.NodeDiedError("What it sent did not come.")
+            if time.monotonic() - checked_at > NODE_CHECK_SECONDS:
+                checked_at = time.monotonic()
+                if node_id not in cluster.list_alive_nodes():
+                    raise self.ray.exceptions.NodeDiedError("Its message did not arrive.")
         return self.ray.get(message, timeout=GET_TIMEOUT_SECONDS)
 
     def _describe_permanent_error(self, error: Exception) -> str:
-        """What to say of an error that another node would not mend; "" where one was lost."""
+        """Return a sentence on an error that another node would repeat; "" for a lost node."""
         kinds = self.ray.exceptions
         cause = getattr(error, "cause", None) or error
         why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
         if isinstance(cause, kinds.ObjectStoreFullError | kinds.OutOfDiskError):
             return STORAGE_FULL_TEXT.format(why=why)
-        ours = isinstance(error, kinds.RayTaskError) and not isinstance(cause, kinds.RayError)
-        if ours or isinstance(error, kinds.RuntimeEnvSetupError):
+        is_task_error = isinstance(error, kinds.RayTaskError)
+        is_ours = is_task_error and not isinstance(cause, kinds.RayError)
+        if is_ours or isinstance(error, kinds.RuntimeEnvSetupError):
             return NODE_UNFIT_TEXT.format(why=why)
         return ""
 
-    def _end_task(self, stream: Any, token: str, where: str) -> None:
-        """Sees to it that the task is over: it hears Cancel, or its process on the node `where` is
-        ended, and what that left there removed."""
+    def _end_task(self, stream: Any, token: str, node_id: str) -> None:
+        """End the task: send Cancel, then end its process on the node and remove its files."""
         try:
             self.stop_signal.set_request.remote(token, "cancel")
-            over = [stream.completed()]
-            if not self.ray.wait(over, timeout=CANCEL_TIMEOUT_SECONDS, fetch_local=False)[0]:
+            ended = [stream.completed()]
+            if not self.ray.wait(ended, timeout=CANCEL_TIMEOUT_SECONDS, fetch_local=False)[0]:
                 self.ray.cancel(stream, force=True)
-                if where:
-                    there = {
-                        "num_cpus": 0,
-                        "scheduling_strategy": self.node_affinity(where, soft=False),
-                    }
-                    self.ray.remote(shipping.clean_sandboxes).options(**there).remote(
-                        SANDBOX_CLEANUP_SECONDS
-                    )
+                if node_id:
+                    there = self.node_affinity(node_id, soft=False)
+                    clean = self.ray.remote(shipping.clean_sandboxes)
+                    options = {"num_cpus": 0, "scheduling_strategy": there}
+                    clean.options(**options).remote(SANDBOX_CLEANUP_SECONDS)
             self.stop_signal.discard.remote(token)
-        except Exception:  # no cluster, no task
+        except Exception:  # without a cluster there is no task
             logging.debug("A task could not be ended.", exc_info=True)
 
-    # --- several --------------------------------------------------------------------------------
 
-    def map_streams(
-        self, streams: Sequence[Callable[[], Iterator[Any]]]
-    ) -> Iterator[tuple[int, Any] | None]:
-        """As many at once as there are places that nobody else waits for; one at the least."""
-        waiting, heard = deque(enumerate(streams)), Queue()
-        over, threads = threading.Event(), {}
-        try:
-            while waiting or threads:
-                # The first has one's own place, each other one that was to spare.
-                while waiting and (not threads or self.slots.acquire_spare()):
-                    number, begin = waiting.popleft()
-                    given = (number, begin, heard, over)
-                    threads[number] = threading.Thread(
-                        target=_consume_stream, args=given, daemon=True
-                    )
-                    threads[number].start()
-                try:
-                    number, item, error = heard.get(timeout=POLL_SECONDS)
-                except Empty:
-                    yield None
-                    continue
-                if item is not None:
-                    yield number, item
-                    continue
-                del threads[number]
-                if threads:  # given back, and taken again unless somebody came meanwhile
-                    self.slots.release()
-                if error:
-                    raise error
-        finally:
-            over.set()
-            for thread in threads.values():
-                thread.join()
-            for _ in range(len(threads) - 1):
-                self.slots.release()
-
-
-def _consume_stream(
-    number: int, begin: Callable[[], Iterator], heard: Queue, over: threading.Event
-) -> None:
-    """One stream of several, in a thread of its own; None, and the error or None, at its end."""
-    _abandon_signal.set(over)
-    error = None
-    stream = begin()
+def _save_artifact(artifact: shipping.Artifact, run: str) -> Iterator[Event]:
+    """Save a file that came back; if the disk refuses, the run keeps its score."""
     try:
-        for item in stream:
-            if over.is_set():
-                break
-            if item is not None:
-                heard.put((number, item, None))
-    except RunAbandoned:
-        pass
-    except BaseException as raised:
-        error = raised
-    finally:
-        stream.close()
-        heard.put((number, None, error))
-
-
-def _save_artifact(left: shipping.Artifact, run: str) -> Iterator[Event]:
-    """Keeps what came back; a disk that refuses loses no score."""
-    try:
-        shipping.save_artifact(left, run)
+        shipping.save_artifact(artifact, run)
     except OSError as error:
-        if left.name.endswith("model.safetensors"):
+        if artifact.name.endswith("model.safetensors"):
             text = f"The trained model could not be kept on disk ({error.strerror})."
             yield Notice(text, 0.0)
 
 
-def _to_exception(raised: node.TaskError, run: str) -> Exception:
-    if raised.name == "BadData":
+def _to_exception(error: node.TaskError, run: str) -> Exception:
+    if error.name == "BadData":
         from trainers.training.run import BadData
 
-        return BadData(raised.text)
-    if raised.name == "Diverged" and run:  # what was kept leads there again
+        return BadData(error.text)
+    if error.name == "DivergenceError" and run:  # from its checkpoint it would diverge again
         (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)
-    return RemoteError(raised.text)
-
-
-# --- a terminal -----------------------------------------------------------------------------------
+    return RemoteError(error.text)
 
 
 def connect_executor() -> RayExecutor:
-    """The cluster, for a terminal, until its process ends. Raises `NoCluster`."""
-    from trainers.workers import executor
-    from trainers.workers.supervisor import get_worker_count
-
+    """Use the cluster in this terminal's process until it ends. Raises `ClusterUnavailable`."""
     cluster.connect(get_worker_count())
     fleet = RayExecutor(Slots())
     fleet.slots.acquire()
-    executor.set_executor(fleet)
+    set_executor(fleet)
     return fleet

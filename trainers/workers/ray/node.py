@@ -1,4 +1,4 @@
-"""What happens on a node of a cluster: one job, in a home of its own. It knows no database."""
+"""What a node of the cluster executes: one job, in a data folder of its own, without a database."""
 
 import logging
 import os
@@ -18,98 +18,98 @@ from trainers.system.paths import run_dir
 from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.workers.ray.shipping import Artifact, FileRef, list_artifacts, sandbox
 
-STOP_POLL_SECONDS = 0.5  # between two questions whether it is to stop
-MAX_STEPS_PER_SECOND = 5  # as trainers/workers/execute.py writes
-CHECKPOINT_INTERVAL_SECONDS, CHECKPOINT_TIME_FRACTION = (
-    3.0,
-    0.03,
-)  # as trainers/training/checkpoint.py keeps: sending takes time, too
+STOP_POLL_SECONDS = 0.5
+MAX_STEPS_PER_SECOND = 5  # as in trainers/workers/execute.py
+CHECKPOINT_INTERVAL_SECONDS = 3.0  # as in trainers/training/checkpoint.py
+CHECKPOINT_TIME_FRACTION = 0.03  # of a run's time may be spent on sending checkpoints
+
+
+class TaskOrder(NamedTuple):
+    """How a task is to be executed."""
+
+    run: str  # the id under which it leaves files; "": it leaves none
+    token: str  # under which `StopSignal` has its requests
+    threads: int  # of torch
 
 
 class TaskStarted(NamedTuple):
-    """The task has its place: the first that it says, before anything is imported or read."""
+    """The first message of a task: it has its node. Sent before anything is imported or read."""
 
-    node_id: str  # Ray's id of it
-    torch_version: str  # its version there
+    node_id: str
+    torch_version: str
 
 
 class TaskResult(NamedTuple):
-    """What the work hands back in the end."""
+    """The last message of a task that succeeded."""
 
     value: Any
 
 
 class TaskError(NamedTuple):
-    """The error that ended it: of ours its name, for others what `reason` says."""
+    """The last message of a task that failed."""
 
-    name: str  # of a class in trainers/training/run.py
-    text: str
+    name: str  # of the error's class
+    text: str  # for the visitor
 
 
 class StopSignal:
-    """Hears who is to stop. An actor beside the app, which nodes ask."""
+    """A Ray actor beside the app that nodes poll for stop requests."""
 
     def __init__(self) -> None:
         self.requests: dict[str, str] = {}
 
-    def set_request(self, token: str, what: str) -> None:
-        """`what`: "stop", with a score, or "cancel"."""
-        self.requests[token] = what
+    def set_request(self, token: str, request: str) -> None:
+        """Request "stop" (the run still ends with a score) or "cancel" of the task `token`."""
+        self.requests[token] = request
 
     def get_request(self, token: str) -> str:
+        """Return what is requested of the task; "" for nothing."""
         return self.requests.get(token, "")
 
     def discard(self, token: str) -> None:
+        """Forget a task that has ended."""
         self.requests.pop(token, None)
 
 
+# Called with (job, should_stop=…, folder=…).
+TaskFunction = Callable[..., Iterator[Event]]
+TaskMessage = TaskStarted | Event | Artifact | TaskResult | TaskError
+
+
 def run_job(job: Any, *, should_stop: Callable[[], bool], folder: Path | None) -> Iterator[Event]:
-    """A job as a worker does it."""
+    """Return the events of `job`, as a worker does."""
     return jobs.run_job(job, should_stop=should_stop, folder=folder)
 
 
 def run_plan(
-    plan: Plan, *, should_stop: Callable[[], bool], folder: Path | None, tests: int | None
+    plan: Plan, *, should_stop: Callable[[], bool], folder: Path | None, test_count: int | None
 ) -> Iterator[Event]:
-    """A run that is compared with others. `tests` as in `Shared`."""
+    """Return the events of a run that is compared with others, on `test_count` test examples."""
     from trainers.training.features import ComputationCache
     from trainers.training.run import run
 
-    shared = ComputationCache()
-    shared.test_count = tests
-    return run(plan, should_stop=should_stop, folder=folder, shared=shared)
+    cache = ComputationCache()
+    cache.test_count = test_count
+    return run(plan, should_stop=should_stop, folder=folder, shared=cache)
 
 
 def run_subtask(
-    work: Callable[..., Iterator[Event]],
-    about: Any,
+    subtask: Callable[..., Iterator[Event]],
+    job: Any,
     *,
     should_stop: Callable[[], bool],
     folder: Path | None,
 ) -> Iterator[Event]:
-    """A piece of a larger job, which leaves no files."""
-    return work(about, should_stop=should_stop)
-
-
-TaskFunction = Callable[
-    ..., Iterator[Event]
-]  # one of the above, called with (about, stop=…, folder=…)
-TaskMessage = TaskStarted | Event | Artifact | TaskResult | TaskError
+    """Return the events of a part of a larger job, which leaves no files."""
+    return subtask(job, should_stop=should_stop)
 
 
 def run_task(
-    call: TaskFunction,
-    about: Any,
-    run: str,
-    parcels: list[FileRef],
-    ears: Any,
-    token: str,
-    threads: int,
+    call: TaskFunction, job: Any, order: TaskOrder, files: list[FileRef], stop_signal: Any
 ) -> Iterator[TaskMessage]:
-    """`Began`, what `call` tells about, what it leaves on the disk, and in the end `Found` or
-    `Raised`. Raises where this node cannot do what Thaw does: something is not installed.
+    """Yield `TaskStarted`, the events of `call`, its files, and `TaskResult` or `TaskError`.
 
-    `run` is the id under which it leaves files, "" where there is none. Steps are thinned out.
+    Step events are thinned out. Raises if this node lacks something that Thaw needs.
     """
     import ray
 
@@ -118,59 +118,59 @@ def run_task(
 
     from trainers.workers.execute import describe_failure
 
-    torch.set_num_threads(threads)
-    listening = _StopPoller(lambda: ray.get(ears.heard.remote(token), timeout=5))
+    torch.set_num_threads(order.threads)
+    poller = _StopPoller(lambda: ray.get(stop_signal.get_request.remote(order.token), timeout=5))
     try:
-        with sandbox(parcels, ray.get) as place, listening:
-            folder = run_dir(run) if run else None
-            given = {"stop": listening.stop_requested.is_set, "folder": folder}
-            yield from _relay_events(call(about, **given), place, parcels, folder, listening)
-    except ray.exceptions.RayError:  # of what was to come here; remote.py has words for it
+        with sandbox(files, ray.get) as home, poller:
+            folder = run_dir(order.run) if order.run else None
+            stream = call(job, should_stop=poller.stop_requested.is_set, folder=folder)
+            yield from _relay_events(stream, home, files, folder, poller)
+    except ray.exceptions.RayError:  # a file did not arrive; trainers/workers/ray/fleet.py says so
         raise
-    except Exception as error:  # said where the store is; here nobody reads it
+    except Exception as error:  # reported where the store is; nobody reads this log
         logging.exception("A job failed.")
         yield TaskError(type(error).__name__, describe_failure(error))
 
 
 def _relay_events(
     stream: Iterator[Event],
-    place: Path,
-    parcels: list[FileRef],
+    home: Path,
+    files: list[FileRef],
     folder: Path | None,
-    listening: "_StopPoller",
+    poller: "_StopPoller",
 ) -> Iterator[TaskMessage]:
-    from trainers.store import END_EVENTS  # it imports the database's library
+    from trainers.store import END_EVENTS  # imports the database library
 
-    standing = folder and _CheckpointSender(folder / CHECKPOINT_FILE, place)
-    stepped = 0.0
+    checkpoints = folder and _CheckpointSender(folder / CHECKPOINT_FILE, home)
+    step_sent_at = 0.0
     try:
-        while not listening.cancel_requested.is_set():
+        while not poller.cancel_requested.is_set():
             try:
                 event = next(stream)
             except StopIteration as end:
-                yield from list_artifacts(place, parcels)
+                yield from list_artifacts(home, files)
                 yield TaskResult(end.value)
                 return
             if isinstance(event, Step):
-                if time.monotonic() - stepped < 1 / MAX_STEPS_PER_SECOND:
+                if time.monotonic() - step_sent_at < 1 / MAX_STEPS_PER_SECOND:
                     continue
-                stepped = time.monotonic()
-            if type(event) in END_EVENTS:  # whoever reads the end finds the files there
-                yield from list_artifacts(place, parcels)
+                step_sent_at = time.monotonic()
+            if type(event) in END_EVENTS:  # whoever reads the end event finds the files there
+                yield from list_artifacts(home, files)
             yield event
-            if standing:
-                yield from standing.read_new()
+            if checkpoints:
+                yield from checkpoints.read_new()
     finally:
         if hasattr(stream, "close"):
             stream.close()
 
 
 class _CheckpointSender:
-    """Sends on where a run stands, when that was written anew."""
+    """Sends the run's checkpoint whenever it was written anew."""
 
-    def __init__(self, file: Path, place: Path) -> None:
-        self.file, self.name = file, file.relative_to(place).as_posix()
-        self.last_mtime = self._read_mtime()
+    def __init__(self, file: Path, home: Path) -> None:
+        self.file, self.name = file, file.relative_to(home).as_posix()
+        self.sent_mtime = self._read_mtime()
         self.next_send_time = 0.0
 
     def _read_mtime(self) -> int:
@@ -180,26 +180,25 @@ class _CheckpointSender:
             return 0
 
     def read_new(self) -> Iterator[Artifact]:
-        began = time.monotonic()
-        if (
-            began < self.next_send_time
-            or (changed := self._read_mtime()) == self.last_mtime
-            or not changed
-        ):
+        """Yield the checkpoint if it is new and the last one was sent long enough ago."""
+        started_at = time.monotonic()
+        if started_at < self.next_send_time:
             return
-        self.last_mtime = changed
+        mtime = self._read_mtime()
+        if not mtime or mtime == self.sent_mtime:
+            return
+        self.sent_mtime = mtime
         yield Artifact(self.name, np.fromfile(self.file, np.uint8))
         now = time.monotonic()
-        self.next_send_time = now + max(
-            CHECKPOINT_INTERVAL_SECONDS, (now - began) / CHECKPOINT_TIME_FRACTION
-        )
+        pause = (now - started_at) / CHECKPOINT_TIME_FRACTION
+        self.next_send_time = now + max(CHECKPOINT_INTERVAL_SECONDS, pause)
 
 
 class _StopPoller:
-    """Asks beside the work whether it is to stop."""
+    """A context whose thread polls for stop requests."""
 
-    def __init__(self, ask: Callable[[], str]) -> None:
-        self.get_request = ask
+    def __init__(self, get_request: Callable[[], str]) -> None:
+        self.get_request = get_request
         self.stop_requested, self.cancel_requested = threading.Event(), threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._poll, daemon=True)
@@ -207,13 +206,13 @@ class _StopPoller:
     def _poll(self) -> None:
         while not self._closed.wait(STOP_POLL_SECONDS):
             try:
-                heard = self.get_request()
-            except Exception:  # the ears are away for a moment, or for good: then the task ends
-                logging.debug("Nobody says whether to stop.", exc_info=True)
+                request = self.get_request()
+            except Exception:  # the actor is away for a moment, or for good: then the task ends
+                logging.debug("The stop signal does not answer.", exc_info=True)
                 continue
-            if heard:
+            if request:
                 self.stop_requested.set()
-            if heard == "cancel":
+            if request == "cancel":
                 self.cancel_requested.set()
 
     def __enter__(self) -> "_StopPoller":
@@ -226,12 +225,12 @@ class _StopPoller:
 
 
 def warm_up(threads: int) -> int:
-    """Imports what the first run would wait for; the number of the process."""
+    """Import and load what the first run needs; return the id of the process."""
     import torch
 
-    import trainers.training.shared_cache  # noqa: F401
-    from trainers.workers.worker import _warm_up, _warm_up_images
+    from trainers.workers import warmup
 
+    warmup.preload_training()
     torch.set_num_threads(threads)
-    _warm_up(_warm_up_images)
+    warmup.warm_up_images()
     return os.getpid()

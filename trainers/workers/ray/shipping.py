@@ -70,7 +70,9 @@ ROOTS: dict[str, Callable[[], Path]] = {
 # --- where the app is -----------------------------------------------------------------------------
 
 
-def list_needed_files(job: Any, run: str = "", *, known: bool = True) -> Iterator[SourceFile]:
+def list_needed_files(
+    job: Any, run: str = "", *, with_cached_features: bool = True
+) -> Iterator[SourceFile]:
     """The files that `job` needs; with the id of a `run`, where that stands. `known`: with the
     features that earlier runs have left."""
     data = getattr(job, "data", "")
@@ -79,7 +81,7 @@ def list_needed_files(job: Any, run: str = "", *, known: bool = True) -> Iterato
         yield from _list_folder(
             folder, folder.relative_to(data_dir()).as_posix(), data.startswith("own-")
         )
-    if data and known:
+    if data and with_cached_features:
         yield from _list_folder(
             data_dir() / "features" / data, f"features/{data}", data.startswith("own-")
         )
