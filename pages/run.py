@@ -30,7 +30,7 @@ from trainers.backbones.compatibility import list_remarks
 from trainers.data_checks.findings import Finding
 from trainers.datasets import uploads
 from trainers.events import JobFailed, RunFinished
-from trainers.jobs import Comparison
+from trainers.jobs import PLAN_SETTINGS, Comparison
 from trainers.plan import BadPlan, Plan
 from trainers.reports.sentences import format_count
 from trainers.store import Run, RunNotFound, get_store
@@ -378,12 +378,9 @@ def draw_compare_button(plan: Plan, label: str, **look: str) -> None:
         help=f"The same examples, the same test, one after another: at most {tell.format_duration(most)}.",
         **look,
     ):
-        settings = plan.as_json()
-        names = ("data", "backbone", "per_class", "seconds", "seed", "what_learns", "mends")
+        settings = {name: getattr(plan, name) for name in PLAN_SETTINGS}
         answers = guide_answers.decode(build_guide_params(plan).get(guide_answers.PARAM, ""))
-        job = Comparison(
-            visitor=current_visitor(), answers=answers, **{name: settings[name] for name in names}
-        )
+        job = Comparison(visitor=current_visitor(), answers=answers, **settings)
         if key := queue(job):
             st.switch_page("compare.py", query_params={"compare": key})
 

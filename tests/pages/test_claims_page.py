@@ -162,7 +162,7 @@ def test_a_click_queues_the_test_of_that_claim(ships):
 
 @pytest.mark.parametrize("until", range(4))
 def test_a_test_can_be_drawn_after_every_event(until, ships):
-    told = [a_run(), a_run(right=350, tests=500), a_run(1)]
+    told = [a_run(), a_run(correct=350, test_examples=500), a_run(1)]
     at_work("limited-data", *told[:until])
     at = page()
     (bar,) = at.get("progress")

@@ -125,7 +125,8 @@ def test_of_advice_that_was_right_nothing_is_explained():
 
 def test_a_comparison_from_before_is_shown_as_it_was(monkeypatch):
     old = compared("wrong", **MISLED).as_json()
-    for name in (*MISLED, "misled", "answers", "measured", "settled_at"):
+    since = ("outcome_article", "answers_from", "why_wrong", "to_do")
+    for name in (*since, "misled", "answers", "measured", "settled_at"):
         del old[name]
     monkeypatch.setattr(ComparisonDone, "as_json", lambda event: old)
     at = shown(3, compared("wrong", **MISLED))

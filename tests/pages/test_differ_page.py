@@ -95,7 +95,7 @@ def test_own_examples_are_shown_to_their_owner_only(cards, monkeypatch):
     def anothers(*_):
         raise ExamplesUnavailable("They belong to another browser.")
 
-    monkeypatch.setattr(differ_part, "shown_of", anothers)
+    monkeypatch.setattr(differ_part, "load_test_examples", anothers)
     at = page(runs=f"{of_digits({1})},{of_digits({2})}")
     assert "They belong to another browser" in words(at)
     assert not cards

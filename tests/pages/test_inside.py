@@ -154,7 +154,7 @@ def test_the_table_has_the_first_and_the_last_look():
 
 
 def test_every_sign_of_the_live_map_has_a_shape_in_the_film(root):
-    script = (root / "pages" / "parts" / "map_animation.js").read_text("utf-8")
+    script = (root / "pages" / "parts" / "widgets" / "map_animation.js").read_text("utf-8")
     shapes = re.search(r"const SHAPES = \{(.+?)\n\}", script, re.DOTALL)[1]
     assert {name.strip('"') for name in re.findall(r'("?[a-z-]+"?): ', shapes)} == set(
         CLASS_SYMBOLS

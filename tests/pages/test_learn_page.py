@@ -91,10 +91,11 @@ def test_the_glossary_is_searched():
 def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
     see = topic.query_params
     per_class, seconds = int(see.pop("per_class")), int(see.pop("seconds"))
+    see |= {"trainable": see.pop("what_learns", "auto")}
     Plan(**see, examples_per_class=per_class, seconds=seconds)
     assert per_class <= datasets.get_dataset(see["data"]).train_examples_per_class
     at = AppTest.from_file(FRAME, default_timeout=60).run()
-    for name, value in topic.address.items():
+    for name, value in topic.query_params.items():
         at.query_params[name] = value
     at = at.switch_page("run.py").run()
     assert not at.exception

@@ -31,7 +31,7 @@ def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=A
     found = score(labels, answers, len(classes))
     end = finished(
         "transfer", **facts, test_examples=len(labels), test_correct=found.right,
-        test_accuracy=found.accuracy, confusion=found.confusion,
+        test_accuracy=found.accuracy, confusion_matrix=found.confusion,
     )  # fmt: skip
     start = replace(started("transfer"), modality=modality, **facts)
     run = get_store().enqueue(Plan(data=data, approach="transfer"), visitor=of, worker="test")

@@ -104,7 +104,7 @@ def test_a_room_of_ones_own_is_opened_as_it_was_set_up():
     pressed(at, "Open the room")
     (room,) = get_rooms().list_led_rooms(TEACHER)
     assert room.title == "Biology"
-    assert (room.settings.data, room.settings.may_change) == ("cells", ("seconds",))
+    assert (room.settings.data, room.settings.changeable) == ("cells", ("seconds",))
     assert room.settings.approaches == ("transfer", "simple")
 
 
@@ -274,7 +274,7 @@ def test_run_asks_for_what_is_free():
     at = page(where="run.py", per_class="9", seconds="60")
     pressed(at, "Start")
     (run,) = get_store().list_runs(ANA)
-    assert (run.plan.per_class, run.plan.seconds, run.plan.data) == (9, 60, "digits")
+    assert (run.plan.examples_per_class, run.plan.seconds, run.plan.data) == (9, 60, "digits")
     assert len(get_rooms().read_board(room.code)) == 1
 
 

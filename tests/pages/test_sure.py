@@ -28,7 +28,7 @@ SURE = [0.97] * 100
 ANSWERED = PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8, [0.81] * 100)
 CALIBRATED = CalibrationDone(2.4, [0.81] * 50, [True] * 40 + [False] * 10, 2.7)
 END = finished(
-    test_examples=100, test_correct=80, confusion=[[40, 10], [10, 40]],
+    test_examples=100, test_correct=80, confusion_matrix=[[40, 10], [10, 40]],
     test_accuracy_low=0.71, test_accuracy_high=0.87,
 )  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_the_section_says_what_it_says_and_how_often_it_is_right():
 
 @pytest.mark.parametrize("events", [[PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8)], [ANSWERED]])
 def test_without_anything_held_out_it_says_so(events):
-    at = opened([*RUN, *(replace(e, calibrated=[]) for e in events), END])
+    at = opened([*RUN, *(replace(e, calibrated_confidence=[]) for e in events), END])
     assert not at.exception
     assert "No example was held out" in words(at)
     assert "by its temperature" not in table(at)
@@ -109,7 +109,7 @@ def test_a_temperature_in_words(temperature, says):
     assert says in told
     assert f"{temperature:.2f}" in told
     assert "held near 1" not in told
-    few = replace(CALIBRATED, temperature=1.2, right=[True] * 9, sureness=[0.9] * 9)
+    few = replace(CALIBRATED, temperature=1.2, correct=[True] * 9, confidence=[0.9] * 9)
     assert "held near 1" in describe_temperature(few, None)
     assert "others' probabilities truer" in describe_temperature(
         replace(few, temperature=1.0), None
@@ -135,7 +135,7 @@ def test_the_curve_draws_both_with_their_intervals():
 
 
 def test_a_finished_run_is_told_in_short_with_one_thing_to_do():
-    at = shown_run([*RUN, CALIBRATED, replace(ANSWERED, calibrated=[]), END])
+    at = shown_run([*RUN, CALIBRATED, replace(ANSWERED, calibrated_confidence=[]), END])
     assert "**In short.** It is too sure of itself: of 100 answers" in unescaped(at)
     assert "Is it right as often" not in words(at)
     at.button(key="do-sure").click().run()

@@ -310,7 +310,7 @@ def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
     assert at.file_uploader
     own = get_store().get_run(key)
     object.__setattr__(own.plan, "data", "own-aaaaaaaaaaaa")
-    monkeypatch.setattr(get_store(), "find", lambda run: own)
+    monkeypatch.setattr(get_store(), "get_run", lambda run: own)
     at = page(key, visitor="somebody-else-0000")
     assert not at.file_uploader
     assert "somebody's own data" in words(at)

@@ -145,7 +145,7 @@ def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
 
     at.query_params.clear()
     at.query_params.update(address(run, "another"))
-    monkeypatch.setattr(type(get_store()), "find", own)
+    monkeypatch.setattr(type(get_store()), "get_run", own)
     at.session_state["visitor"] = "another"
     at.run()
     assert "only to who added them" in words(at)

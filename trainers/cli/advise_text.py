@@ -56,7 +56,9 @@ def advise_for_data(result: dict, backbone: str = "") -> Advice:
             advice.settings,
             backbone=backbone or advice.settings.backbone,
             seconds=evidence["compute"]["budget_seconds"],
-            examples_per_class=per_class if counts["examples"] else advice.settings.examples_per_class,
+            examples_per_class=per_class
+            if counts["examples"]
+            else advice.settings.examples_per_class,
         ),
     )
 

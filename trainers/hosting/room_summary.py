@@ -29,6 +29,10 @@ class ScoreGroup(NamedTuple):
     seed_scores: tuple[float, ...]  # one a draw
 
 
+# What the runs of a room are grouped by -> the field of `BoardRow`.
+FIELD_OF = {"approach": "approach", "per_class": "examples_per_class"}
+
+
 def group_runs(lines: Sequence[BoardRow], by: str) -> list[ScoreGroup]:
     """The finished runs, by "approach" (in the order of the approaches) or by "per_class"."""
     done = [line for line in lines if line.score is not None]
@@ -39,7 +43,7 @@ def group_runs(lines: Sequence[BoardRow], by: str) -> list[ScoreGroup]:
     )
     found = []
     for key in keys:
-        these = [line for line in done if getattr(line, by) == key]
+        these = [line for line in done if getattr(line, FIELD_OF[by]) == key]
         every, scores = sorted(line.score for line in these), _median_per_seed(these)
         seconds = median(line.seconds for line in these)
         found.append(

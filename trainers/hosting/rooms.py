@@ -54,7 +54,7 @@ ATTEMPT_WINDOW_SECONDS, MAX_ATTEMPTS_PER_VISITOR, MAX_ATTEMPTS = 600, 10, 600
 MAX_COMBINING_MARKS = 2  # over one letter: more than languages need would climb out of its line
 CHANGEABLE_SETTINGS = {
     "data": "Data",
-    "examples_per_class": "Examples of each class",
+    "per_class": "Examples of each class",
     "seconds": "Time budget",
     "expert": "Expert settings",
 }

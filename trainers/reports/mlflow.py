@@ -21,7 +21,9 @@ from trainers.system.settings import get_settings
 EXPERIMENT = "Thaw"
 BATCH_SIZE = 1000  # metrics in a request: MLflow takes no more
 SCORE_FIELDS = ("test_accuracy", "test_accuracy_low", "test_accuracy_high", "macro_f1", "seconds")
-COUNT_FIELDS = ("epochs", "train_examples", "test_examples", "learnable_parameters", "stored_bytes")
+COUNT_FIELDS = ("epochs", "train_examples", "test_examples", "trainable_parameters", "stored_bytes")
+# Metrics that MLflow has under an older name, which dashboards may use.
+METRIC_NAMES = {"trainable_parameters": "learnable_parameters"}
 VALIDATION_METRICS = {
     "accuracy": "check_accuracy",
     "loss": "check_loss",
@@ -145,4 +147,9 @@ def list_metrics(told: Sequence[Event]) -> Iterator[tuple[str, float, float, int
                 yield "predicted_seconds", event.estimated_seconds, 0.0, 0
             case RunFinished():
                 for name in (*SCORE_FIELDS, *COUNT_FIELDS, "peak_memory_bytes"):
-                    yield name, float(getattr(event, name)), event.seconds, before + last
+                    yield (
+                        METRIC_NAMES.get(name, name),
+                        float(getattr(event, name)),
+                        event.seconds,
+                        before + last,
+                    )

@@ -102,7 +102,7 @@ def _rename_runs(event: Event, names: Mapping[str, str]) -> Event:
     """The event with other ids for the runs of a comparison; "" for one that has none."""
     match event:
         case ComparisonRunStarted() | ComparisonRunDone():
-            return replace(event, run=names.get(event.run_id, ""))
+            return replace(event, run_id=names.get(event.run_id, ""))
         case ComparisonDone():
             rows = [row | {"run": names.get(row.get("run"), "")} for row in event.runs]
             return replace(event, runs=rows)

@@ -31,7 +31,7 @@ def to_bytes(example: Any) -> bytes:
 
 def content_digests(inputs: Any, items: Iterable[int]) -> list[bytes]:
     """A digest of each of the examples numbered `items`; nothing is decoded that lies in a file."""
-    bytes_of = getattr(inputs, "raw", None) or (lambda item: to_bytes(inputs[item]))
+    bytes_of = getattr(inputs, "read_bytes", None) or (lambda item: to_bytes(inputs[item]))
     return [hashlib.blake2b(bytes_of(item), digest_size=16).digest() for item in items]
 
 

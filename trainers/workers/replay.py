@@ -19,8 +19,8 @@ class EventDeduplicator:
     """Passes on what was not told before, by a clock that never runs backwards: what is told again
     by a job that was lost and begun again."""
 
-    KEY_FIELDS = ("phase", "step", "steps", "method", "text", "data", "approach", "per_class", "seed",
-             "draw", "number")  # fmt: skip
+    KEY_FIELDS = ("phase", "step", "steps", "method", "text", "data", "approach",
+                  "examples_per_class", "seed", "draw", "index")  # fmt: skip
 
     def __init__(self, told: Sequence[Event] = ()) -> None:
         self.seconds = 0.0  # told so far

@@ -10,6 +10,8 @@ from trainers.hosting.rooms import BoardRow
 
 Figure = dict[str, Any]
 CHART_PX, WALL_PX = 340, 430
+# What the x axis shows -> the field of `BoardRow`.
+FIELD_OF = {"seconds": "seconds", "per_class": "examples_per_class"}
 X_AXIS_TITLES = {"seconds": "seconds that it took", "per_class": "examples of each class"}
 
 
@@ -28,14 +30,14 @@ def score_chart(
     data = []
     for key in [key for key in APPROACHES if key in approaches]:
         done = [one for one in lines if one.approach == key and one.score is not None]
-        done = [one for one in done if getattr(one, by) is not None]
+        done = [one for one in done if getattr(one, FIELD_OF[by]) is not None]
         look = APPROACH_STYLES[key]
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": APPROACHES[key].title,
-                "x": [getattr(one, by) for one in done],
+                "x": [getattr(one, FIELD_OF[by]) for one in done],
                 "y": [100 * one.score for one in done],
                 "marker": {"color": look.colour, "symbol": look.mark, "size": size},
                 "error_y": {

@@ -414,7 +414,7 @@ def pixels(data: DatasetSplits) -> tuple[list[bytes], list[bytes]]:
 def test_a_mend_leaves_out_what_it_names_and_nothing_changes_sides(key, checked):
     found, told = checked
     assert len(told[key].fix.rows) == MENDED[key]
-    before, after = pixels(found.data()), pixels(found.data(fixes=(key,)))
+    before, after = pixels(found.load_splits()), pixels(found.load_splits(fixes=(key,)))
     assert sum(map(len, before)) - sum(map(len, after)) == MENDED[key]
     for all_of, rest in zip(before, after, strict=True):
         assert {*rest} <= {*all_of}
@@ -425,17 +425,17 @@ def test_after_all_mends_the_faults_are_gone(checked):
     found, told = checked
     mends = tuple(key for key, finding in told.items() if finding.fix)
     assert {*mends} == {*MENDED}
-    again = looked(found.data(fixes=mends))
+    again = looked(found.load_splits(fixes=mends))
     assert not {*again} & {*MENDED}
 
 
 def test_rows_say_where_each_example_lies(checked):
     found, _ = checked
     _, index = found.read_index()
-    data = found.data()
-    for split, places in zip((data.train, data.test), found.rows(), strict=True):
+    data = found.load_splits()
+    for split, places in zip((data.train, data.test), found.split_rows(), strict=True):
         assert np.array_equal(index["labels"][places], split.labels)
-    assert index["test"][found.rows()[1]].all()
+    assert index["test"][found.split_rows()[1]].all()
 
 
 def test_doubtful_labels_are_left_out_of_training_alone(tmp_path):
@@ -456,7 +456,7 @@ def test_a_run_says_what_was_left_out_and_its_plan_names_it(checked):
     (told,) = [e.text for e in events if isinstance(e, Notice) and "Left out" in e.text]
     assert told == "Left out, as chosen when the data was looked over: 3 copies, 3 blank."
     assert list(events[-1].repeat_plan["mends"]) == ["doubles", "blank"]
-    assert Plan.from_json(events[-1].repeat).fixes == ("doubles", "blank")
+    assert Plan.from_json(events[-1].repeat_plan).fixes == ("doubles", "blank")
 
 
 def test_a_run_with_a_network_says_so_too(checked):

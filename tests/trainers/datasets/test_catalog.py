@@ -563,9 +563,9 @@ def test_that_there_is_no_network_is_known_before_torch_is_imported(root):
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
     code = (
         "import sys\nfrom trainers.datasets import catalog, publishers\n"
-        f"publishers.ADDRESSES['pets'] = {address!r}\n"
-        "try: list(catalog.fetch('pets'))\n"
-        "except catalog.BadFetch as error: print(error)\n"
+        f"publishers.URLS['pets'] = {address!r}\n"
+        "try: list(catalog.download('pets'))\n"
+        "except catalog.DownloadError as error: print(error)\n"
         "assert not {'torch', 'torchvision'} & set(sys.modules)"
     )
     done = subprocess.run(

@@ -137,8 +137,10 @@ def test_a_run_that_learns_says_once_how_sure_it_may_be(approach, data, toy):
     assert len(found.correct) == (90 if approach == "transfer" else held)
     assert all(1 / 3 - 1e-3 <= one <= 1 for one in found.confidence)
     (answered,) = of(PredictionsRecorded, events)
-    assert len(answered.calibrated) == len(answered.sureness) == len(answered.answers)
-    surer = np.mean(answered.calibrated) - np.mean(answered.sureness)
+    assert (
+        len(answered.calibrated_confidence) == len(answered.confidence) == len(answered.predictions)
+    )
+    surer = np.mean(answered.calibrated_confidence) - np.mean(answered.confidence)
     assert surer * (1 - found.temperature) >= 0  # below 1 it makes surer, above 1 less so
     assert abs(surer) > 0.001 or found.temperature == pytest.approx(1, abs=0.2)
     json.dumps(found.as_json(), allow_nan=False)
@@ -175,5 +177,5 @@ def test_fitting_it_changes_nothing_else(toy, monkeypatch):
 
     first = events_of("hybrid")
     repeat = Plan.from_json(first[-1].repeat_plan)
-    monkeypatch.setattr("trainers.training.run._Run._calibrated", lambda self: iter(()))
+    monkeypatch.setattr("trainers.training.run._Run._calibrate", lambda self: iter(()))
     assert timeless(run(repeat)) == timeless(first)

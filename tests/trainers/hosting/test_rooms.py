@@ -343,8 +343,8 @@ def test_a_room_ends_by_itself_and_nothing_of_it_is_kept():
 
 
 LEADING = {
-    "pause": (), "stop": (), "clear": (), "close": (), "remove": ("Ana",),
-    "reached_at": ("http://x",), "set_up": (RoomSettings(),),
+    "pause": (), "stop_runs": (), "clear_board": (), "close": (), "remove_person": ("Ana",),
+    "set_address": ("http://x",), "update_settings": (RoomSettings(),),
 }  # fmt: skip
 
 

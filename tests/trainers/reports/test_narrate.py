@@ -102,7 +102,9 @@ def test_a_budget_that_was_over_while_it_still_learned():
     assert [row.key for row in told.rules] == ["time-was-short"]
     assert "its plan for 30 seconds held no more steps" in told.text
     for why in ("all steps done", "no longer improves"):
-        assert not run_facts([STARTED, PHASE, *looks, replace(done, stop_reason=why), end]).ran_out_of_time
+        assert not run_facts(
+            [STARTED, PHASE, *looks, replace(done, stop_reason=why), end]
+        ).ran_out_of_time
 
 
 def test_of_checks_that_are_learned_from_nothing_is_said():

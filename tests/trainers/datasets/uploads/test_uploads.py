@@ -900,8 +900,8 @@ peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").r
 before = peak()
 for path in sys.argv[1:]:
     try:
-        list(own.read(path))
-    except own.BadUpload:
+        list(uploads.import_upload(path))
+    except uploads.BadUpload:
         pass
 print((peak() - before) / 1024)
 """
@@ -1104,7 +1104,7 @@ def test_reading_brings_no_training_library(tmp_path, root):
         "reading = uploads.import_upload(sys.argv[1])\n"
         "while True:\n    try: next(reading)\n    except StopIteration as over:\n"
         "        key = 'own-' + over.value\n        break\n"
-        "datasets.pick(key).data(1)\nassert 'torch' not in sys.modules"
+        "datasets.get_dataset(key).load_splits(1)\nassert 'torch' not in sys.modules"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, table], cwd=root, capture_output=True, check=False
