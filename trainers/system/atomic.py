@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, whatever is cut: a process, the power, the disk's room.
+"""Atomic, durable file writes: they survive crashes, power cuts and a full disk.
 
-What is to stay is written to a draft beside it, forced to the disk, and only then given its name;
-then the name is forced to the disk, too.
+A draft beside the file is written and forced to the disk, then renamed; then the directory entry is
+forced to the disk.
 """
 
 import os
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTIAL_SUFFIX = ".part"  # how a draft ends: what a killed process left is cleared away by that
+PARTIAL_SUFFIX = ".part"  # of drafts: those of killed processes are found by it and deleted
 
 
 @contextmanager
 def atomic_write(file: Path, *, apart: bool = False) -> Iterator[Path]:
-    """A draft to write; once the context ends it is `file`. Where it raises, `file` is as it was.
+    """Give a draft to write, which becomes `file` at the end; on an error `file` stays as it was.
 
-    `apart`: others may write the same file at the same time, so the draft has a name of its own.
+    apart: give the draft a name of its own, because others may write the file at the same time
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}{unique_suffix() if apart else ''}{PARTIAL_SUFFIX}")
@@ -32,29 +32,29 @@ def atomic_write(file: Path, *, apart: bool = False) -> Iterator[Path]:
 
 
 def unique_suffix() -> str:
-    """Of a draft's name: threads of one process, too, may write the same file at the same time."""
+    """Return a suffix for a draft, so that concurrent writers of one file do not collide."""
     return f".{secrets.token_hex(4)}"
 
 
 def write_text(file: Path, text: str, *, apart: bool = False) -> None:
-    """Leaves `text` in `file`, whole or not at all."""
+    """Write `text` to `file` atomically."""
     with atomic_write(file, apart=apart) as draft:
         draft.write_text(text, "utf-8")
 
 
 def fsync_file(file: Path) -> None:
-    """What was written to `file` is on the disk, not only in memory."""
-    # Windows forces only what may be written; a download that is kept may be for reading alone.
-    with open(file, "rb+" if os.name == "nt" else "rb") as written:
-        os.fsync(written.fileno())
+    """Force the file's content to the disk."""
+    # Windows needs write access for it; on other systems the file may be read-only.
+    with open(file, "rb+" if os.name == "nt" else "rb") as opened:
+        os.fsync(opened.fileno())
 
 
 def fsync_dir(folder: Path) -> None:
-    """The names in `folder` are on the disk: which file is called what."""
-    if os.name == "nt":  # where a folder cannot be opened, and names are written with the files
+    """Force the folder's entries, the names of its files, to the disk."""
+    if os.name == "nt":  # it cannot open folders, and writes names together with files
         return
-    opened = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What goes wrong around Thaw, in words: the disk, the data folder, the database, the memory."""
+"""Errors of the disk, the data folder, the database and the memory, in words."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from trainers.system.settings import get_settings, is_hosted
 
 
 class StoreUnavailable(RuntimeError):
-    """Thaw cannot keep anything; the text says why, and what to do."""
+    """Thaw cannot save anything; the text says why and what to do."""
 
 
 DISK_FULL_TEXT = (
@@ -41,7 +41,7 @@ DATABASE_UNREACHABLE_TEXT = (
     "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "
     "runs goes on. Wait a moment and try again. If that lasts, tell whoever runs this Thaw."
 )
-CONNECTION_ERRORS = (OperationalError, InterfaceError, NoConnectionFree)  # of a server
+CONNECTION_ERRORS = (OperationalError, InterfaceError, NoConnectionFree)  # of a database server
 
 TEXT_BY_ERRNO = {
     errno.ENOSPC: DISK_FULL_TEXT,
@@ -65,7 +65,7 @@ TEXT_BY_SQLITE_CODE = {
 
 
 def user_message(error: BaseException) -> str:
-    """What `error` means and what to do; "" where it is none of these."""
+    """Return what `error` means and what to do; "" for an error of another kind."""
     text = ""
     if isinstance(error, SQLAlchemyError):
         number = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
@@ -76,29 +76,31 @@ def user_message(error: BaseException) -> str:
     elif isinstance(error, OSError):
         text = TEXT_BY_ERRNO.get(error.errno, "")
     file = database_path()
-    if is_hosted():  # visitors have no business with its paths
+    if is_hosted():  # paths are not for visitors
         return text.format(data="", file="")
     return text.format(data=f", {data_dir_path()}", file=f", {file}," if file else "")
 
 
 def operator_message(error: BaseException) -> str:
-    """The same for who runs this Thaw: of a database that is away, what it was that failed. No
-    address of ours: it has a password."""
+    """Return the same for the operator, with the cause if the database cannot be reached.
+
+    Never with its address, which has a password.
+    """
     text = user_message(error)
     if text != DATABASE_UNREACHABLE_TEXT:
         return text
-    told = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return f"The database cannot be used: {told[0] if told else type(error).__name__}"
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return f"The database cannot be used: {lines[0] if lines else type(error).__name__}"
 
 
 def database_path() -> Path | None:
-    """SQLite's, where that is the database."""
+    """Return the file of an SQLite database; None for another database."""
     url = make_url(get_settings().database_url or f"sqlite:///{data_dir_path() / 'thaw.db'}")
     return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
 
 
 def open_database_url() -> str:
-    """`database_url()`, once the data folder can be written to. Raises `NoStore`."""
+    """Return `database_url()` if the data folder is writable. Raises `StoreUnavailable`."""
     try:
         url = database_url()
         if not os.access(data_dir(), os.W_OK):
@@ -111,12 +113,20 @@ def open_database_url() -> str:
     return url
 
 
-# How libraries say it: numpy and Python by MemoryError; torch on a processor "can't allocate
-# memory", on a card "out of memory"; C++ "bad_alloc"; the system "Cannot allocate memory".
-OUT_OF_MEMORY_PHRASES = ("can't allocate memory", "cannot allocate memory", "out of memory", "bad_alloc",
-          "can't start new thread", "failed to create a memory", "not enough memory")  # fmt: skip
+# numpy and Python raise MemoryError. Torch says "can't allocate memory" on a CPU, "out of memory"
+# on a GPU, C++ "bad_alloc", the system "Cannot allocate memory".
+OUT_OF_MEMORY_PHRASES = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "can't start new thread",
+    "failed to create a memory",
+    "not enough memory",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    told = str(error).casefold()
-    return isinstance(error, MemoryError) or any(words in told for words in OUT_OF_MEMORY_PHRASES)
+    """Whether the error, of whichever library, says that memory ran out."""
+    text = str(error).casefold()
+    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_PHRASES)

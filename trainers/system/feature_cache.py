@@ -1,8 +1,8 @@
-"""Frozen features kept on disk, so that a second run on the same data starts at its last layer.
+"""Features of frozen backbones on disk, so that a second run on the same data skips the backbone.
 
-Kept by content: what the examples are, byte for byte, and the weights that looked at them. A piece
-is what one pass computed together, so that what is found is, bit for bit, what would be computed.
-`home()/features/<data>/` goes when the data goes. Nothing here needs torch.
+Content-addressed: keyed by a hash of the raw examples and of the backbone's weights. One file holds
+what one pass computed, so that a hit equals bit for bit what would be computed. The folder
+`features/<data>/` is deleted together with the data. Nothing here needs torch.
 """
 
 import hashlib
@@ -18,51 +18,53 @@ import numpy as np
 from trainers.system.atomic import PARTIAL_SUFFIX, atomic_write, unique_suffix
 from trainers.system.paths import data_dir
 
-MAX_BYTES = 500_000_000  # ours: of all data together; the longest unused goes first
-FORMAT_VERSION = 1  # of what is kept, and of how it is computed: a newer one is computed anew
+MAX_BYTES = 500_000_000  # of all data sets together; the least recently used are deleted
+FORMAT_VERSION = 1  # of the files, and of how features are computed
 
 
 def to_bytes(example: Any) -> bytes:
-    """What an example is: a text, or a picture uint8 H x W x 3."""
+    """Return the bytes to hash of an example: a text, or an image uint8 (H, W, 3)."""
     if isinstance(example, str):
         return b"text" + example.encode("utf-8", "surrogatepass")
     return repr(example.shape).encode() + np.ascontiguousarray(example).tobytes()
 
 
 def content_digests(inputs: Any, items: Iterable[int]) -> list[bytes]:
-    """A digest of each of the examples numbered `items`; nothing is decoded that lies in a file."""
+    """Return a digest of each example with an index in `items`; encoded files are not decoded."""
     bytes_of = getattr(inputs, "read_bytes", None) or (lambda item: to_bytes(inputs[item]))
     return [hashlib.blake2b(bytes_of(item), digest_size=16).digest() for item in items]
 
 
 class FeatureCache:
-    """The features of one data set as one network sees it, told apart by `network`."""
+    """The cached features of one data set by one backbone, identified by `network`."""
 
     def __init__(self, data: str, network: str) -> None:
         self.data, self.network = data, network
         self.folder = data_dir() / "features" / data
 
     def _path(self, examples: Iterable[bytes], mirrored: bool) -> Path:
-        told = hashlib.blake2b(
+        digest = hashlib.blake2b(
             repr((FORMAT_VERSION, self.network, mirrored)).encode(), digest_size=20
         )
         for example in examples:
-            told.update(example)
-        return self.folder / f"{told.hexdigest()}.npy"
+            digest.update(example)
+        return self.folder / f"{digest.hexdigest()}.npy"
 
     def get(self, examples: list[bytes], *, mirrored: bool) -> np.ndarray | None:
-        """Features, float32 (n, F), of just these, in this order; None where they are not kept."""
+        """Return the features, float32 (n, F), of exactly these examples in this order, or None."""
         file = self._path(examples, mirrored)
         try:
-            found = np.load(file, allow_pickle=False)
-            os.utime(file)  # so that what is used stays
+            features = np.load(file, allow_pickle=False)
+            os.utime(file)  # used now, so it is evicted later
         except (OSError, ValueError, EOFError):
             return None
-        return found if found.ndim == 2 and len(found) == len(examples) else None
+        return features if features.ndim == 2 and len(features) == len(examples) else None
 
     def put(self, examples: list[bytes], features: np.ndarray, *, mirrored: bool) -> None:
-        """Whole or not at all; nothing of data that was deleted meanwhile. A disk that is full
-        costs a second run some time, and nothing else."""
+        """Save features atomically, unless the data was deleted meanwhile.
+
+        On a full disk nothing is saved and nothing raised: a second run computes them again.
+        """
         file = self._path(examples, mirrored)
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -74,7 +76,7 @@ class FeatureCache:
 
 
 def import_file(data: str, name: str, features: np.ndarray) -> None:
-    """Keeps a file of features, as bytes, that a run on another computer has computed."""
+    """Save a file of features, as bytes, that a run on another computer has computed."""
     file = data_dir() / "features" / data / name
     draft = file.with_suffix(f"{unique_suffix()}{PARTIAL_SUFFIX}")
     try:
@@ -82,7 +84,7 @@ def import_file(data: str, name: str, features: np.ndarray) -> None:
         draft.write_bytes(features)
         draft.replace(file)
         _evict()
-    except OSError:  # it costs a second run some time, and nothing else
+    except OSError:  # a second run computes them again
         draft.unlink(missing_ok=True)
     if is_deleted(data):
         delete(data)
@@ -95,7 +97,7 @@ def is_deleted(data: str) -> bool:
 
 
 def delete(data: str) -> None:
-    """Deletes what is kept of `data`."""
+    """Delete the cached features of `data`."""
     shutil.rmtree(data_dir() / "features" / data, ignore_errors=True)
 
 
@@ -108,8 +110,8 @@ def _evict() -> None:
             continue
         files.append((about.st_mtime, about.st_size, file))
     files.sort(reverse=True)
-    taken = 0
+    total = 0
     for _, size, file in files:
-        taken += size
-        if taken > MAX_BYTES:
+        total += size
+        if total > MAX_BYTES:
             file.unlink(missing_ok=True)

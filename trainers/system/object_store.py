@@ -4,8 +4,8 @@ Work is done in the data folder, which has copies of what other computers upload
 (trainers/system/remote_folder.py says how they are stored). Without the variable nothing here does
 anything. What was deleted is the database's word: `connect` takes the functions that know.
 
-An upload or deletion that fails leaves a note in the data folder, and `retry_pending` repeats it. An
-address that failed is not asked again for a minute, so that no page waits for it twice.
+An upload or deletion that fails leaves a note in the data folder, and `retry_pending` repeats it.
+An address that failed is not asked again for a minute, so that no page waits for it twice.
 """
 
 import json

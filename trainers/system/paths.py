@@ -1,4 +1,4 @@
-"""Where Thaw keeps what it must not lose: `THAW_HOME`, else the platform's user data folder."""
+"""The data folder and the paths in it: `THAW_HOME`, else the platform's user data folder."""
 
 import os
 import secrets
@@ -12,24 +12,24 @@ from trainers.system.settings import get_settings
 
 
 def data_dir_path() -> Path:
-    """The data folder, there or not."""
+    """Return the data folder, which may not exist yet."""
     return get_settings().home or user_data_path("thaw", appauthor=False)
 
 
 def data_dir() -> Path:
-    """The data folder, made if need be."""
+    """Return the data folder; create it if necessary."""
     folder = data_dir_path()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def database_url() -> str:
-    """The database of runs: `THAW_DATABASE_URL`, by default SQLite in the data folder."""
+    """Return `THAW_DATABASE_URL`, by default SQLite in the data folder."""
     return get_settings().database_url or f"sqlite:///{data_dir() / 'thaw.db'}"
 
 
 def data_dir_id() -> str:
-    """The name of the data folder, for those who share a database but not their files."""
+    """Return the random id of the data folder: app servers may share a database but not files."""
     file = data_dir() / "machine"
     with suppress(FileNotFoundError):
         return file.read_text()
@@ -42,10 +42,10 @@ def data_dir_id() -> str:
 
 
 def run_dir(run: str) -> Path:
-    """Where the weights of a run lie. `run` is an id the store made, never a visitor's text."""
+    """Return the folder of a run's weights. `run` is an id from the store, no visitor's text."""
     return data_dir() / "runs" / run
 
 
 def bundle_path(run: str) -> Path:
-    """Where a page's export of a run lies; it goes with the run, and with its data."""
+    """Return the path of a run's export, which is deleted with the run and with its data."""
     return run_dir(run) / "take-away.zip"

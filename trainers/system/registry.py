@@ -1,22 +1,22 @@
-"""Registries: read-only, in the order visitors see, naming what exists when asked wrong."""
+"""Read-only registries of rows, in the order visitors see. A wrong key raises what exists."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-MAX_ECHOED_CHARS = 80  # of a key that there is not, told again. Ours
+MAX_ECHOED_CHARS = 80  # of an unknown key in the error message
 
 
 class UnknownKey(KeyError):
-    """A key that the registry does not have; the text says which one is near."""
+    """A key that the registry does not have; the text names the most similar one."""
 
     def __str__(self) -> str:
         return self.args[0]  # KeyError would quote it
 
 
 def build_registry(*rows: Any) -> Mapping[str, Any]:
-    """`rows` by their `key`. Raises ValueError when two rows have the same one."""
+    """Return `rows` by their `key`. Raises ValueError if two rows have the same key."""
     keys = [row.key for row in rows]
     if repeated := {key for key in keys if keys.count(key) > 1}:
         raise ValueError(f"Two rows are called {sorted(repeated)}.")
@@ -24,7 +24,7 @@ def build_registry(*rows: Any) -> Mapping[str, Any]:
 
 
 def look_up(registry: Mapping[str, Any], key: str, what: str) -> Any:
-    """The row called `key`. Raises `UnknownKey`, saying what `what` was asked and what exists."""
+    """Return the row `key`. Raises `UnknownKey`, which says which `what` exist."""
     if key not in registry:
         near = get_close_matches(str(key), registry, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""

@@ -1,13 +1,13 @@
 """One folder at `THAW_ARTIFACT_URL`: any address that fsspec knows, such as s3://bucket/prefix.
 
 The folder has every file under its SHA-256, and `manifest.json`, which is written last and names
-them: readers see a complete folder or none. A marker file lies at the root. Where it was seen before
-and is missing, such as on a share that is not mounted, nothing counts as deleted, and nothing is
-uploaded.
+them: readers see a complete folder or none. There is a marker file at the root. If it was seen
+before and is missing, such as on a share that is not mounted, nothing counts as deleted and nothing
+is uploaded.
 
-fsspec's own caches (`filecache::`, `simplecache::`) are not used: they cache single files under names
-of their own, while training, serving and export read whole folders by name, and erasing a visitor's
-data would have to reach into a second cache.
+fsspec's own caches (`filecache::`, `simplecache::`) are not used: they cache single files under
+names of their own, while training, serving and export read whole folders by name, and erasing a
+visitor's data would have to reach into a second cache.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""One job, executed into the store: from a worker, or from a terminal."""
+"""Execute one job and write its events to the store; for workers and terminals."""
 
 import logging
 import threading
@@ -21,7 +21,7 @@ from trainers.system.errors import is_out_of_memory, user_message
 FLUSH_INTERVAL_SECONDS = 0.1
 MAX_STEPS_PER_SECOND = 5  # a page cannot show more
 HEARTBEAT_SECONDS = 0.2
-WRITE_TIMEOUT_SECONDS = 2.0  # that a step waits for the database to take what it tells. Ours
+WRITE_TIMEOUT_SECONDS = 2.0  # a step waits no longer for the database
 
 
 def execute(
@@ -33,55 +33,54 @@ def execute(
     *,
     keeps: Callable[[Event], bool] = lambda event: True,
 ) -> Iterator[Event]:
-    """Yield the events of `plan`, and write those that it `keeps` to `run` in the store as they
-    come.
+    """Yield the events of `plan`, and write those for which `keeps` is true to `run` in the store.
 
-    The last one is always an end: `Finished`, `Failed` (an error never leaves here), or
-    `Cancelled`. A heart beats beside it, so that Stop and Cancel are heard in the middle of a
-    step, and what was yielded before a long step is seen at once.
+    The last event is always an end: `RunFinished` or `JobDone`, `JobFailed` (no error is raised) or
+    `JobCancelled`. A thread writes the events, so that Stop and Cancel work in the middle of a long
+    step, and earlier events are visible meanwhile.
     """
-    heart = _EventWriter(store, run)
-    began = time.monotonic()
-    stream = runner(plan, should_stop=heart.stop_requested.is_set, folder=folder)
-    sharing = resume.CheckpointUploader(run)
-    with heart:
+    writer = EventWriter(store, run)
+    started_at = time.monotonic()
+    stream = runner(plan, should_stop=writer.stop_requested.is_set, folder=folder)
+    uploader = resume.CheckpointUploader(run)
+    with writer:
         try:
-            if known := retry(partial(resume.replayed_events, store, run)):
-                heart.write_now(known)
-                began -= known[-1].seconds
-            yield from known
+            if replayed := retry(partial(resume.replayed_events, store, run)):
+                writer.write_now(replayed)
+                started_at -= replayed[-1].seconds
+            yield from replayed
             for event in stream:
-                if heart.cancel_requested.is_set():
+                if writer.cancel_requested.is_set():
                     break
-                if event is None:  # from afar: nothing new, but a moment to hear Cancel
+                if event is None:  # from a cluster: no news, but a moment to check for Cancel
                     continue
-                if (kept := keeps(event)) and type(event) in END_EVENTS:
-                    heart.finish(event)
-                    sharing.close()
+                if (is_kept := keeps(event)) and type(event) in END_EVENTS:
+                    writer.finish(event)
+                    uploader.close()
                     resume.discard_checkpoint(store, run, event)
                     mlflow.log_finished(store, run, event)
                     if folder and isinstance(event, RunFinished):
                         _upload_model(run)
                     yield event
                     return
-                if kept:
-                    heart.write(event)
+                if is_kept:
+                    writer.write(event)
                 yield event
-        except Exception as error:  # a run must end with a word, whatever happened in it
-            failed = JobFailed(describe_failure(error), time.monotonic() - began)
-            heart.finish(failed)
+        except Exception as error:  # whatever happened, the run gets an end
+            failed = JobFailed(describe_failure(error), time.monotonic() - started_at)
+            writer.finish(failed)
             yield failed
             return
         except (GeneratorExit, KeyboardInterrupt):
-            heart.finish(cancelled := JobCancelled(time.monotonic() - began))
-            sharing.close()
+            writer.finish(cancelled := JobCancelled(time.monotonic() - started_at))
+            uploader.close()
             resume.discard_checkpoint(store, run, cancelled)
             raise
         finally:
             stream.close()
-            sharing.close()
-        cancelled = JobCancelled(time.monotonic() - began)
-        heart.finish(cancelled)
+            uploader.close()
+        cancelled = JobCancelled(time.monotonic() - started_at)
+        writer.finish(cancelled)
         resume.discard_checkpoint(store, run, cancelled)
         yield cancelled
 
@@ -89,12 +88,12 @@ def execute(
 def _upload_model(run: str) -> None:
     try:
         object_store.upload(object_store.RUNS, run)
-    except OSError:  # a folder that became read-only: the run has its end, and keeps it
-        logging.exception("A model could not be put where other computers find it.")
+    except OSError:  # the data folder is read-only: the run keeps its score
+        logging.exception("A model could not be uploaded.")
 
 
 def describe_failure(error: Exception) -> str:
-    """What to tell the visitor: our own errors are written for them, others are named."""
+    """Return a sentence for the visitor; Thaw's own errors are written for visitors already."""
     if type(error).__module__.startswith("trainers"):
         return str(error)
     if is_out_of_memory(error):
@@ -110,11 +109,11 @@ def describe_failure(error: Exception) -> str:
     )
 
 
-class _EventWriter(threading.Thread):
-    """Beats while a run lasts: writes what waits, listens for Stop and Cancel.
+class EventWriter(threading.Thread):
+    """Writes a run's events and heartbeats, and polls for Stop and Cancel, while the run lasts.
 
-    It alone writes, so that a database which takes nothing (locked by another program, on a disk
-    that is full) holds up no step: what is told waits here, and is written when that has passed.
+    Only this thread writes, so a database that is locked or on a full disk delays no step: events
+    wait here until they can be written.
     """
 
     def __init__(self, store: Store, run: str) -> None:
@@ -122,13 +121,14 @@ class _EventWriter(threading.Thread):
         self.store, self.run_id = store, run
         self.stop_requested, self.cancel_requested = threading.Event(), threading.Event()
         self._closed = threading.Event()
-        self._condition = threading.Condition()  # for what follows
+        self._condition = threading.Condition()  # guards the following
         self._pending: list[Event] = []
         self._flush_requested = self._is_blocked = False
         self._flushed_at = self._step_written_at = 0.0
         self._started_at = time.monotonic()
 
     def write(self, event: Event) -> None:
+        """Write the event soon; steps above `MAX_STEPS_PER_SECOND` are dropped."""
         now = time.monotonic()
         if isinstance(event, Step):
             if now - self._step_written_at < 1 / MAX_STEPS_PER_SECOND:
@@ -139,10 +139,10 @@ class _EventWriter(threading.Thread):
         else:
             self._pending.append(event)
 
-    def write_now(self, new: Sequence[Event]) -> None:
-        """Has `new` written now, and waits until it is; but not for long, and not again."""
+    def write_now(self, events: Sequence[Event]) -> None:
+        """Have `events` written and wait for it, at most once while the database is blocked."""
         with self._condition:
-            self._pending += new
+            self._pending += events
             self._flush_requested = True
             self._condition.notify_all()
             if not self._is_blocked:
@@ -152,14 +152,16 @@ class _EventWriter(threading.Thread):
                 self._is_blocked = bool(self._pending)
 
     def flush(self) -> None:
-        some = [*self._pending]
-        self.store.append(self.run_id, some)
+        """Write the pending events, and a heartbeat."""
+        batch = [*self._pending]
+        self.store.append(self.run_id, batch)
         with self._condition:
-            del self._pending[: len(some)]  # only now: else it waits for the next time
+            del self._pending[: len(batch)]  # only after success
             self._is_blocked, self._flushed_at = False, time.monotonic()
             self._condition.notify_all()
 
     def run(self) -> None:
+        """Write and poll until `finish`; called by `threading`."""
         while not self._closed.is_set():
             with self._condition:
                 self._condition.wait_for(
@@ -174,12 +176,10 @@ class _EventWriter(threading.Thread):
 
     def _mark_blocked(self, error: SQLAlchemyError) -> None:
         with self._condition:
-            first, self._is_blocked = not self._is_blocked, True
+            is_news, self._is_blocked = not self._is_blocked, True
             self._condition.notify_all()
-        if first:
-            logging.warning(
-                "What a run tells cannot be written now, and waits. %s", user_message(error)
-            )
+        if is_news:
+            logging.warning("Events cannot be written now, and wait. %s", user_message(error))
 
     def _poll_and_flush(self) -> None:
         stop, cancel = self.store.read_flags(self.run_id)
@@ -187,7 +187,7 @@ class _EventWriter(threading.Thread):
             self.stop_requested.set()
         if cancel and not self.cancel_requested.is_set():
             self.cancel_requested.set()
-            # Said here, not when the step in flight ends: that may take a while.
+            # Written now, since the current step may take a while.
             self._pending.append(JobCancelled(time.monotonic() - self._started_at))
         self.flush()
 
@@ -199,7 +199,7 @@ class _EventWriter(threading.Thread):
             self._close()
 
     def finish(self, event: Event) -> None:
-        """The last: it is written when this is done."""
+        """Write the last event; return when it is written."""
         self._pending.append(event)
         self._close()
 
@@ -208,5 +208,5 @@ class _EventWriter(threading.Thread):
             self._closed.set()
             self._condition.notify_all()
         self.join()
-        # The end must not be lost: it waits, and the next job with it.
+        # The end must not be lost, so the next job waits, too.
         retry(self.flush, (SQLAlchemyError,))

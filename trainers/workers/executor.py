@@ -43,7 +43,7 @@ class LocalExecutor:
     def submit(
         self, subtask: SubtaskFunction, job: Any, *, should_stop: Callable[[], bool]
     ) -> Generator[Event | None, None, Any]:
-        """Return the stream of `subtask`; `job` is the job or plan that says which files it needs."""
+        """Return the stream of `subtask`; `job` says which files it needs."""
         return subtask(job, should_stop=should_stop)
 
     def map_streams(

@@ -1,4 +1,4 @@
-"""The worker processes of this machine: started with the app, replaced when they die, ended with it.
+"""The worker processes of this machine: they start and end with the app and are replaced.
 
 Besides the workers that train there is a light one, which imports data and downloads meanwhile.
 """

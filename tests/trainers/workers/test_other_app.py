@@ -1,5 +1,4 @@
-"""What another process of Thaw does to what a page shows: cancels its run, deletes its data, ends
-everything that its visitor has. The page says so, and breaks at nothing."""
+"""A page survives what another process of Thaw does to its run, its data and its visitor."""
 
 import subprocess
 import sys
@@ -14,17 +13,16 @@ from trainers.plan import Plan
 from trainers.store import CANCELLED, RunNotFound, get_store
 
 ANN = "ann-the-visitor-1"
-SAYS = """
+SCRIPT = """
 import sys
 from trainers.hosting import erase
-from trainers.datasets import own
-from trainers.store import store
+from trainers.store import get_store
 what, visitor, key = sys.argv[1:]
 match what:
-    case "cancel": store().cancel(key, visitor)
-    case "data": erase.data(key)
-    case "run": store().delete([key], visitor)
-    case "everything": erase.everything(visitor)
+    case "cancel": get_store().request_cancel(key, visitor)
+    case "data": erase.erase_data(key)
+    case "run": get_store().delete([key], visitor)
+    case "everything": erase.erase_visitor(visitor)
 """
 
 
@@ -32,7 +30,7 @@ match what:
 def other(root):
     def does(what: str, key: str = "-") -> None:
         """In a process of its own, on the same database and data folder."""
-        command = [sys.executable, "-c", SAYS, what, ANN, key]
+        command = [sys.executable, "-c", SCRIPT, what, ANN, key]
         subprocess.run(command, cwd=root, check=True, timeout=100)
 
     return does

@@ -12,8 +12,9 @@ from trainers.events import Step
 from trainers.plan import Plan
 from trainers.store import FAILED, FINISHED, RUNNING, Store
 from trainers.system.paths import database_url
+from trainers.system.processes import get_worker_count
 from trainers.workers import liveness
-from trainers.workers.supervisor import ROOT, WorkerSupervisor, describe_exit, get_worker_count
+from trainers.workers.supervisor import ROOT, WorkerSupervisor, describe_exit
 
 PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
 QUICK = Plan(data="digits", approach="transfer", examples_per_class=5, seconds=5)
@@ -112,10 +113,11 @@ def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_ho
 
 
 def test_a_worker_ends_when_the_app_dies(own_home):
-    """However it ended: here it is killed, and can say nothing."""
+    """Even if it is killed and cannot end them."""
     app = (
-        "import time\nfrom trainers.workers.supervisor import Workers\nfrom trainers.store import store\n"
-        "with Workers(store(), 1) as workers:\n"
+        "import time\nfrom trainers.store import get_store\n"
+        "from trainers.workers.supervisor import WorkerSupervisor\n"
+        "with WorkerSupervisor(get_store(), 1) as workers:\n"
         "    print(*(process.pid for process in workers.processes.values()), flush=True)\n"
         "    time.sleep(600)\n"
     )

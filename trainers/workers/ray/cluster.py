@@ -1,5 +1,6 @@
-"""The Ray cluster of `THAW_EXECUTOR=ray`: the one at `RAY_ADDRESS`, or a cluster on this computer
-that ends with the app. Ray is imported only when the cluster is used.
+"""The Ray cluster of `THAW_EXECUTOR=ray`: at `RAY_ADDRESS`, or one that starts with the app.
+
+Ray is imported only when the cluster is used.
 
 `RAY_AUTH_MODE=token` and `RAY_AUTH_TOKEN` are Ray's own: the secret that its nodes share.
 """
@@ -23,8 +24,8 @@ from trainers.system.settings import BadSetting, get_settings
 
 ROOT = Path(__file__).parents[3]
 CONNECT_TIMEOUT_SECONDS = 5.0
-# Of a cluster on this computer; what does not fit goes to the disk. Ray takes 30 % of the memory
-# by itself. Ours: a run's own data and the weights of a large backbone.
+# Of a cluster on this computer: a run's data and the weights of a large backbone. Ray's default is
+# 30 % of the memory. What does not fit goes to the disk.
 OBJECT_STORE_BYTES = 300_000_000
 TEMP_PREFIX = "thaw-ray-"
 
@@ -34,22 +35,24 @@ class ClusterUnavailable(RuntimeError):
 
 
 def is_ray_enabled() -> bool:
-    """Whether runs are made on a Ray cluster. Raises `BadSetting`."""
-    engine = get_settings().executor
-    if engine == "ray" and find_spec("ray") is None:
+    """Whether a Ray cluster executes the runs. Raises `BadSetting`."""
+    executor_name = get_settings().executor
+    if executor_name == "ray" and find_spec("ray") is None:
         raise BadSetting(
             "THAW_EXECUTOR is ray, but Ray is not installed here. Install it: "
             'pip install "thaw[ray]". Or leave THAW_EXECUTOR out: then this computer trains.'
         )
-    if engine == "ray":  # now, not when the first run asks for them
+    if executor_name == "ray":  # a bad setting is an error now, not in the first run
         get_resource_request([])
-    return engine == "ray"
+    return executor_name == "ray"
 
 
 def connect(slots: int) -> None:
-    """Joins the cluster, or starts one for `slots` runs at once. To be called by the main thread:
-    what it starts ends with that. Raises `NoCluster`."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anyone
+    """Join the cluster, or start one for `slots` runs at once. Raises `ClusterUnavailable`.
+
+    To be called by the main thread, with which the started cluster ends.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no usage statistics
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without
     address = get_settings().ray_address
     if address in ("", "local"):
@@ -74,29 +77,31 @@ def connect(slots: int) -> None:
     else:
         _check_reachable(address)
         how["address"] = address
-    # A page of its log for each node that dies: `log_to_driver` is not for that.
+    # Else Ray prints a page for each node that dies, whatever `log_to_driver` says.
     if hasattr(ray._private.worker, "print_to_stdstream"):
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
     try:
         ray.init(**how)
-    except Exception as error:  # Ray's own are of many kinds
+    except Exception as error:  # Ray raises many kinds
         ray.shutdown()
         raise ClusterUnavailable(_describe_failure(address, error)) from error
 
 
 def build_runtime_env() -> dict[str, Any]:
-    """What the nodes get of Thaw: its own code, just as it is here, so that both sides always
-    agree. What it needs (`pip install thaw`, or its dependencies) must be installed on them."""
+    """Return the nodes' environment: Thaw's code as it is here, so that both sides agree.
+
+    Its dependencies (`pip install thaw`) must be installed on them.
+    """
     return {
         "py_modules": [str(ROOT / name) for name in ("guide", "trainers")],
         "excludes": ["**/__pycache__/**"],
-        # As of a worker here: trainers/__main__.py and trainers/workers/supervisor.py say why.
+        # As for a worker: see trainers/__main__.py and trainers/workers/supervisor.py.
         "env_vars": {"GOMP_SPINCOUNT": "1000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
     }
 
 
 def _check_reachable(address: str) -> None:
-    """Ray would wait for a minute, and then end this process."""
+    """Raise `ClusterUnavailable` if nothing answers: Ray waits a minute and ends the process."""
     if "://" in address:
         raise ClusterUnavailable(
             f"RAY_ADDRESS is {address}, but Thaw does not speak through Ray's client. Make this "
@@ -124,8 +129,9 @@ def _describe_failure(address: str, error: Exception) -> str:
     return (
         f"The Ray cluster at RAY_ADDRESS={address} cannot be used ({why}). This computer must be a "
         f"node of it: ray start --address={address} --num-cpus=0. All nodes need the same "
-        f"versions: here Python {'.'.join(map(str, sys.version_info[:3]))} and Ray {_ray_version()}; and "
-        "the same RAY_AUTH_MODE and RAY_AUTH_TOKEN, where the cluster has a token."
+        f"versions: here Python {'.'.join(map(str, sys.version_info[:3]))} and Ray "
+        f"{_ray_version()}; and the same RAY_AUTH_MODE and RAY_AUTH_TOKEN, where the cluster has a "
+        "token."
     )
 
 
@@ -136,8 +142,10 @@ def _ray_version() -> str:
 
 
 def _make_temp_dir() -> str | None:
-    """A folder for nobody else: parts of a visitor's data may lie in it for a moment. Goes with
-    the cluster (`clear_up`); that of a process that was killed, here."""
+    """Create a private folder for Ray, since parts of visitors' data may be in it for a moment.
+
+    Also deletes the folders of killed processes; `remove_temp_dirs` deletes this one.
+    """
     if sys.platform != "linux":  # its path would be too long for Ray's sockets
         return None
     for left in Path(tempfile.gettempdir()).glob(f"{TEMP_PREFIX}*"):
@@ -148,19 +156,19 @@ def _make_temp_dir() -> str | None:
 
 
 def remove_temp_dirs() -> None:
-    """Removes what `connect` made on the disk, once the cluster is no more."""
+    """Delete the folders that `connect` created, after the end of the cluster."""
     for mine in Path(tempfile.gettempdir()).glob(f"{TEMP_PREFIX}{os.getpid()}-*"):
         shutil.rmtree(mine, ignore_errors=True)
 
 
 class ResourceRequest(NamedTuple):
-    """What a run asks the cluster for."""
+    """What a run reserves on a node."""
 
     cpus: float
     gpus: float
 
     def count_fitting(self, nodes: Iterable[dict[str, float]]) -> int:
-        """How many such runs the nodes, given by their resources, can make at once."""
+        """Return how many such runs fit on nodes with these resources at once."""
         count = 0
         for node in nodes:
             shares = [node.get("CPU", 0.0) / self.cpus]
@@ -171,14 +179,14 @@ class ResourceRequest(NamedTuple):
 
 
 def list_alive_nodes() -> dict[str, dict[str, float]]:
-    """What each node has that lives, by Ray's id of it: {"CPU": …, "GPU": …, …}."""
+    """Return the resources of each living node by its id: {"CPU": …, "GPU": …, …}."""
     import ray
 
     return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
 def get_resource_request(nodes: Collection[dict[str, float]]) -> ResourceRequest:
-    """What a run asks of a cluster of these nodes. Raises `BadSetting`."""
+    """Return what a run reserves on a cluster of these nodes. Raises `BadSetting`."""
     cores = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
     cpus, gpus = get_settings().ray_cpus, get_settings().ray_gpus
     if gpus > 1 and gpus % 1:

@@ -41,7 +41,7 @@ CLUSTER_UNREACHABLE_TEXT = (
 
 
 def run_coordinator(name: str, state: dict[str, Any]) -> None:
-    """Claim and execute jobs until the process is ended, or ends itself because the cluster is lost.
+    """Claim and execute jobs until the process is ended, or until the cluster is lost.
 
     Keeps `state` up to date for the heartbeats: "ready", and how many "places" there are.
     """
@@ -129,7 +129,7 @@ def _execute(store: Store, job: Run, fleet: RayExecutor, cluster_lost: threading
 
 
 def report_unschedulable(store: Store, request: cluster.ResourceRequest, last_text: str) -> str:
-    """Log that no node has what a run reserves, unless `last_text` says so, and tell those who wait.
+    """Log that no node has what a run reserves, unless `last_text` says so; notify waiting jobs.
 
     Returns the logged text.
     """

@@ -82,7 +82,7 @@ class ClusterLost(BaseException):
 
 
 class RayExecutor:
-    """Executes jobs on the cluster; has the methods of `trainers.workers.executor.LocalExecutor`."""
+    """Executes jobs on the cluster, with the methods of `executor.LocalExecutor`."""
 
     def __init__(self, slots: Slots) -> None:
         import ray
