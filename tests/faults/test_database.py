@@ -82,7 +82,7 @@ def test_a_run_goes_on_while_the_database_is_locked_and_nobody_buries_it(toy, fo
     get_store().request_stop(key)
     until(lambda: get_store().get_run(key).is_over)
     assert get_store().get_run(key).state == FINISHED
-    assert told(key)[-1].stopped  # its heart goes on listening
+    assert told(key)[-1].stopped_by_user  # the event writer still polls
     assert len(told(key)) > before
     following = get_store().enqueue(plan(), ANN)
     assert worker.ended() == 0, worker.log.read_text()
@@ -110,8 +110,8 @@ def test_a_page_says_who_is_in_the_way_and_works_when_it_is_gone(home):
 CUT = """
 import os, signal, sys
 from trainers.events import Notice
-from trainers.store import store
-runs, key = store(), sys.argv[1]
+from trainers.store import get_store
+runs, key = get_store(), sys.argv[1]
 for number in range(20):
     runs.append(key, [Notice(str(number), float(number))])
 sql = runs.engine.raw_connection()
@@ -269,7 +269,7 @@ def test_a_page_says_that_it_is_damaged(damage, home):
     shown = [page(), page("run.py", run="any")]
     assert not any(at.exception for at in shown)
     errors = [error.value for at in shown for error in at.error]
-    assert any("is damaged" in text and "trainers repair" in text for text in errors)
+    assert any("is damaged" in text and "thaw repair" in text for text in errors)
 
 
 def test_the_app_does_not_start_on_what_is_no_database_and_says_so(home):

@@ -4,7 +4,7 @@
 import runpy
 
 # Tolerances, all ours. Files: SQLite's pool may keep some connections more (three files each), and
-# a heart may be between two. Memory: what 1,000 leave is measured by the script.
+# an event writer may be between two. Memory: what 1,000 leave is measured by the script.
 FILES, MEGABYTES, THREADS = 12, 40, 3
 TIMES, FIRST = 32, 8
 

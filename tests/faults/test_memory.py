@@ -8,7 +8,7 @@ from trainers.events import JobFailed, Notice, RunFinished, ValidationDone
 from trainers.store import FAILED, FINISHED, get_store
 from trainers.system import memory_limit
 
-MANY = {"approach": "fine_tune", "per_class": 30, "seconds": 4}
+MANY = {"approach": "fine_tune", "examples_per_class": 30, "seconds": 4}
 # MB an example takes while it is learned from, and while it is looked at; and that there are.
 TOO_MUCH_AT_ONCE = {"learning": 8, "looking": 0, "there": 160}  # 32 at once: 256; 8: 64
 TOO_MUCH_TO_LOOK_AT = {"learning": 0, "looking": 3, "there": 160}  # 60: 180 and more; 15: 45

@@ -347,7 +347,7 @@ class _Run:
         yield view.watch(data.train.inputs, self.validation_items, data.train.labels)
         if (
             not self.resume_checkpoint
-            or to_play[self.resume_checkpoint.metadata["phase"]].learns == "head"
+            or to_play[self.resume_checkpoint.metadata["phase"]].trainable == "head"
         ):
             features, held_features = yield from self._extract_features(learn, held, on_features)
             learn = torch.from_numpy(self.train_items)

@@ -133,7 +133,7 @@ def told_once(events) -> None:
 
 
 def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
-    plan = Plan.from_json(list(run(QUICK))[-1].repeat)
+    plan = Plan.from_json(list(run(QUICK))[-1].repeat_plan)
     here = list(run(plan, folder=tmp_path / "here"))
     key = get_store().enqueue(plan, "ann", worker="test")
     there = list(performed(fleet, plan, key))
@@ -144,8 +144,11 @@ def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
     ]
     begun = shown[1].index(RunStarted)  # a node that is not ready yet is waited for, and it says so
     assert shown[0] == shown[1][begun:]
-    assert of(PredictionsRecorded, here)[0].answers == of(PredictionsRecorded, there)[0].answers
-    assert here[-1].confusion == there[-1].confusion
+    assert (
+        of(PredictionsRecorded, here)[0].predictions
+        == of(PredictionsRecorded, there)[0].predictions
+    )
+    assert here[-1].confusion_matrix == there[-1].confusion_matrix
     assert [file.name for file in run_dir(key).iterdir()] == ["model.safetensors"]
     one, other = (
         load_file(folder / "model.safetensors") for folder in (tmp_path / "here", run_dir(key))
@@ -196,7 +199,10 @@ def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, h
     plan = Plan(data=data, approach="transfer", seconds=10)
     first, second = (list(performed(fleet, plan)) for _ in range(2))
     assert isinstance(first[-1], RunFinished), first[-1]
-    assert of(PredictionsRecorded, first)[0].answers == of(PredictionsRecorded, second)[0].answers
+    assert (
+        of(PredictionsRecorded, first)[0].predictions
+        == of(PredictionsRecorded, second)[0].predictions
+    )
     features = home / "features" / data
     assert list(features.glob("*.npy"))  # came back, for runs to come
     for node_home in nodes.homes.values():
@@ -216,7 +222,7 @@ def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
         datasets.get_dataset("digits").load_splits(QUICK.examples_per_class, QUICK.seed).test.inputs
     )
     answers = load_model(get_store().get_run(key)).predict_proba(pictures[:50]).argmax(1)
-    assert answers.tolist() == answered.answers[:50]
+    assert answers.tolist() == answered.predictions[:50]
     packed = list(performed(fleet, Export(key=key, visitor="ann")))
     assert isinstance(packed[-1], JobDone), packed[-1]
     assert bundle_path(key).is_file()
@@ -240,7 +246,7 @@ def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
     here = list(run_lanes(job, should_stop=never))
     found = [events[-1] for events in (here, there)]
     assert all(isinstance(one, ComparisonDone) for one in found)
-    for name in ("verdict", "best", "outcome", "against_advised", "failed"):
+    for name in ("verdict", "best_approach", "outcome", "differences_to_advice", "failures"):
         assert getattr(found[0], name) == getattr(found[1], name)
     scores = [[(one["approach"], one["test_right"]) for one in last.runs] for last in found]
     assert scores[0] == scores[1]
@@ -284,8 +290,8 @@ def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatc
     for point in points:
         (plan,) = job.make_plans(examples_per_class=point.examples_per_class, seed=point.draw)
         like = ComputationCache()
-        like.test_count = point.tests  # a busy machine asks fewer
-        assert list(run(plan, shared=like))[-1].test_correct == point.right
+        like.test_count = point.test_examples  # a busy machine asks fewer
+        assert list(run(plan, shared=like))[-1].test_correct == point.correct
 
 
 def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
