@@ -319,4 +319,4 @@ def _hub_row(key: str, repo: str, revision: str) -> Backbone:
     if folder is None:
         return row
     known = cache.read_model_info(folder)
-    return replace(row, takes=f"the first {known['max_tokens']} word pieces", **known)
+    return replace(row, input_description=f"the first {known['max_tokens']} word pieces", **known)

@@ -390,8 +390,8 @@ def suggest_next_steps(
     facts = run_facts(events)
     if narrate(facts, [MEMORISING_RULE]).rules:
         told.append(
-            f"It has {format_percent(facts.train_share)} of the examples right that it learned from, "
-            f"and {format_percent(facts.check_share)} of those held out: it learns them by heart. More "
+            f"It has {format_percent(facts.train_accuracy)} of the examples right that it learned from, "
+            f"and {format_percent(facts.validation_accuracy)} of those held out: it learns them by heart. More "
             "examples would help more than more training."
         )
     ends = [event.stop_reason for event in events if isinstance(event, PhaseDone)]

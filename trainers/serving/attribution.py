@@ -164,7 +164,7 @@ def split_segments(text: str, most_words: int | None = None) -> list[str]:
 
 def _max_words(kept: Any) -> int | None:
     """That the model can read: it takes at least one token for each."""
-    return kept.row.max_tokens if _is_network(kept) else None
+    return kept.backbone.max_tokens if _is_network(kept) else None
 
 
 def _is_network(kept: Any) -> bool:

@@ -3,7 +3,7 @@
 The pictures that the bundled network learned from do not come with Thaw, and those of a downloaded
 one never did. So this asks what a backbone is for, of examples that neither ever learned from: are
 two alike? Of texts: is a sentence nearer to another way of saying it, or to another sentence from
-the same scene (samples/meanings.csv, written for Thaw)? Of pictures: is the most similar of all the
+the same scene (datasets/bundled/meanings.csv, written for Thaw)? Of pictures: is the most similar of all the
 others of the same kind (the bundled samples, without the one that the run learned from)?
 """
 
@@ -27,7 +27,7 @@ from trainers.store import get_store
 from trainers.training import baselines
 from trainers.training.frozen_features import extract_frozen_features
 
-SENTENCE_PAIRS_FILE = Path(datasets.__file__).parent / "meanings.csv"
+SENTENCE_PAIRS_FILE = Path(datasets.__file__).parent / "bundled" / "meanings.csv"
 IMAGES_PER_CLASS = 15  # pictures: a fine-tuned backbone answers some 200 of them in seconds. Ours
 SIGNIFICANCE_LEVEL = 0.05  # the usual bound for McNemar's p
 MAX_SHOWN_QUESTIONS = 6  # questions that it had right before and not after

@@ -42,7 +42,7 @@ from trainers.events import (
     PredictionsRecorded,
     RunFinished,
 )
-from trainers.export import bundle
+from trainers.export import bundle, proof
 from trainers.export.bundle import ExportMismatch, pack_bundle
 from trainers.export.onnx import OnnxExportError
 from trainers.export.recipes import EXPORT_RECIPES
@@ -363,10 +363,10 @@ def test_what_does_not_answer_alone_is_not_handed_out(tmp_path, monkeypatch):
     to = tmp_path / "model.zip"
     assert bundle.export_bundle(key, to) == to
     to.unlink()
-    proof = bundle.build_proof
+    real_proof = bundle.build_proof
 
     def wrong(*given):
-        found = proof(*given)
+        found = real_proof(*given)
         found["examples"][0]["output"][0] += 0.1
         return found
 
@@ -405,7 +405,7 @@ def test_what_cannot_be_onnx_or_differs_there_says_so(trusting, tmp_path, monkey
             finished("digits", "simple", examples_per_class=3), tmp_path / "a.zip", onnx=True
         )
     key = finished("digits", "transfer", examples_per_class=3)
-    monkeypatch.setattr(bundle, "TOLERANCE", -1.0)
+    monkeypatch.setattr(proof, "TOLERANCE", -1.0)
     with pytest.raises(OnnxExportError, match="answers otherwise"):
         bundle.export_bundle(key, tmp_path / "a.zip", onnx=True)
     assert not (tmp_path / "a.zip").exists()
@@ -510,7 +510,7 @@ def predicting(tmp_path):
         spec = spec_from_file_location("predict", tmp_path / "predict.py")
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
-        module.network = lambda: lambda some: np.array([[0.4, 0.6]] * len(some))
+        module.load_network = lambda: lambda some: np.array([[0.4, 0.6]] * len(some))
         return module
 
     return made
@@ -522,14 +522,14 @@ def test_a_long_picture_is_cut_as_in_thaw(size, predicting, tmp_path):
     Image.fromarray(noise).save(tmp_path / "a.png")
     with open(tmp_path / "a.png", "rb") as file:
         expected, _ = own_images.open_image(file)
-    found = predicting("images").picture(str(tmp_path / "a.png"))
+    found = predicting("images").load_image(str(tmp_path / "a.png"))
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 
 
 def test_a_picture_with_broken_exif_is_read(predicting, tmp_path, monkeypatch):
     Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
     monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: 1 / 0)
-    assert predicting("images").picture(str(tmp_path / "a.png")).getpixel((0, 0)) == (255, 0, 0)
+    assert predicting("images").load_image(str(tmp_path / "a.png")).getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_a_text_is_cut_as_in_thaw_and_a_blank_one_has_no_answer(predicting, tmp_path, capsys):
@@ -551,7 +551,7 @@ def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monk
     events = [event for _, event in get_store().read_events(key)]
     measured = find_calibration(events)
     sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
-    told = replace(measured, sureness=sure, right=[one > 0.5 for one in sure])
+    told = replace(measured, confidence=sure, correct=[one > 0.5 for one in sure])
     events[events.index(measured)] = told
     monkeypatch.setattr(bundle, "_load_events", lambda run: events)
     config = json.loads((unpacked(key, tmp_path) / "config.json").read_text())

@@ -112,7 +112,7 @@ def tiny_net(publisher, monkeypatch):
     kind = WeightsEnum("Tiny", {"IMAGENET1K_V1": Weights(url, ImageClassification, {})})
     monkeypatch.setattr(torchvision, "get_weights", lambda row: kind.IMAGENET1K_V1)
     monkeypatch.setattr(downloads, "find_weights_url", lambda row: url)
-    return replace(pick("squeezenet1_0"), file=name)
+    return replace(pick("squeezenet1_0"), weights_file=name)
 
 
 def test_a_download_tells_how_far_it_is_and_ends_here(tiny_net, publisher, capsys):
@@ -236,7 +236,7 @@ def test_a_disk_that_fills_up_on_the_way_is_said(tiny_net, monkeypatch, homes):
 
 def test_the_address_is_torchvision_s_own():
     for row in backbones.BACKBONES.values():
-        if row.file:
+        if row.weights_file:
             assert downloads.find_weights_url(row) == get_model_weights(row.key).IMAGENET1K_V1.url
 
 
@@ -250,7 +250,9 @@ def test_without_a_network_a_clear_word_comes_within_five_seconds(key, way, monk
         port = server.getsockname()[1] if way == "silent" else closed_port()
         address = f"http://127.0.0.1:{port}"
         monkeypatch.setenv("HF_ENDPOINT", address)
-        monkeypatch.setattr(downloads, "find_weights_url", lambda row: f"{address}/{row.file}")
+        monkeypatch.setattr(
+            downloads, "find_weights_url", lambda row: f"{address}/{row.weights_file}"
+        )
         began = time.monotonic()
         with pytest.raises(DownloadError, match=r"no network.*Or use (small_resnet|minilm)"):
             list(download(pick(key)))

@@ -42,7 +42,7 @@ from trainers.training.prototypes import classify_by_class_mean
 from trainers.training.run import run
 
 ROWS = [row for row in BACKBONES.values() if not row.is_bundled]
-NETS = [row for row in ROWS if row.file]
+NETS = [row for row in ROWS if row.weights_file]
 ENCODERS = [row for row in ROWS if row.repo]
 every_net = pytest.mark.parametrize("row", NETS, ids=lambda row: row.key)
 PICTURES = np.random.default_rng(0).integers(0, 255, (3, 40, 60, 3), dtype=np.uint8)

@@ -51,7 +51,7 @@ def answering(function):
         asked.append(inputs)
         return np.array([function(one) for one in inputs])
 
-    return SimpleNamespace(sureness=sureness), asked
+    return SimpleNamespace(predict_proba=sureness), asked
 
 
 def bright(picture):
@@ -234,7 +234,7 @@ def test_the_second_explanation_loads_no_model_and_says_the_same(toy, monkeypatc
         loads.append(run.id)
         return opened(run, tell)
 
-    monkeypatch.setattr(server, "Opened", noted)
+    monkeypatch.setattr(server, "LoadedModel", noted)
     key, warm = finished("words", "transfer"), ModelCache()
     assert asked(key, item=4, warm=warm) == asked(key, item=4, warm=warm)
     assert loads == [key]

@@ -229,10 +229,10 @@ def said(kept, one, *, label):
 
 def test_another_kind_of_question_is_one_row(toy, monkeypatch):
     rows = serving.ENDPOINTS | {"shape": Endpoint(f"{__name__}:said", argument="model")}
-    monkeypatch.setattr(server, "VERBS", rows)
+    monkeypatch.setattr(server, "ENDPOINTS", rows)
     key, sound = finished("colours", "none"), png(test_of("colours").inputs[0])
     first, broken = asked(key, [sound, b"x"], verb="shape", label=2)
-    assert first == {"shape": [8, 8, 3], "label": 2, "model": "Kept"}
+    assert first == {"shape": [8, 8, 3], "label": 2, "model": "SavedModel"}
     assert broken["error"]
 
 
@@ -247,7 +247,7 @@ def test_the_models_asked_last_stay_loaded(toy, monkeypatch):
         loads.append(run.id)
         return opened(run, tell)
 
-    monkeypatch.setattr(server, "Opened", noted)
+    monkeypatch.setattr(server, "LoadedModel", noted)
     one, two, three = (finished("colours", how) for how in ("none", "simple", "transfer"))
     warm, sound = ModelCache(max_models=2), png(test_of("colours").inputs[0])
     for key in (one, two, one, three, one, two):
@@ -280,7 +280,7 @@ def test_nothing_stays_of_what_was_deleted_even_when_nobody_asks_again(toy, monk
     get_store().delete([one], "terminal")
     warm.drop_deleted()
     assert warm.list_runs() == [two]
-    monkeypatch.setattr(server, "is_here", lambda data: False)
+    monkeypatch.setattr(server, "has_data", lambda data: False)
     monkeypatch.setattr(model, "has_data", lambda data: False)
     warm.drop_deleted()
     assert warm.list_runs() == []
@@ -295,7 +295,7 @@ def test_who_asks_while_it_is_loaded_waits_and_loads_nothing_twice(toy, monkeypa
         time.sleep(0.2)
         return opened(run, tell)
 
-    monkeypatch.setattr(server, "Opened", slow)
+    monkeypatch.setattr(server, "LoadedModel", slow)
     key, warm = finished("colours", "none"), ModelCache()
     asking = [
         threading.Thread(target=asked, args=(key, []), kwargs={"warm": warm}) for _ in range(3)
@@ -355,7 +355,7 @@ def test_a_terminal_is_told_what_is_wrong_in_a_line(words, toy, capsys):
 def process(monkeypatch):
     """The real one, of this test alone."""
     made = InferenceClient()
-    monkeypatch.setattr(serving, "answerer", lambda: made)
+    monkeypatch.setattr(serving, "get_client", lambda: made)
     yield made
     made.close()
 
@@ -400,8 +400,8 @@ def test_an_answer_that_takes_too_long_is_given_up_in_words(process):
 
 def test_the_process_ends_when_the_app_is_killed(tmp_path):
     app = (
-        "import time\nfrom trainers.serving.client import answerer\n"
-        "answerer().opening('x')\nprint(answerer().process.pid, flush=True)\ntime.sleep(600)\n"
+        "import time\nfrom trainers.serving.client import get_client\n"
+        "get_client().start_loading('x')\nprint(get_client().process.pid, flush=True)\ntime.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", app], stdout=subprocess.PIPE)
     child = psutil.Process(int(parent.stdout.readline()))

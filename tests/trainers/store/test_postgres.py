@@ -139,7 +139,7 @@ def test_what_a_run_tells_while_the_database_is_away_is_told_later(url, postgres
 def test_nobody_is_buried_for_being_silent_while_the_database_was_away(url, postgres, monkeypatch):
     made = Store(url)
     run = made.enqueue(QUICK, "ann", worker="elsewhere")
-    monkeypatch.setattr(supervisor, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "CHECK_INTERVAL_SECONDS", 0.05)
     crew = supervisor.WorkerSupervisor(made, 0)
     crew._watch_thread.start()
     try:

@@ -150,7 +150,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
         head, body = build_phases(*given)
         return head, replace(body, **still)
 
-    monkeypatch.setattr(trainers_run, "phases", stands_still)
+    monkeypatch.setattr(trainers_run, "build_phases", stands_still)
     wanted = plan(**CASES["hybrid-all-many"])
     cut(run(wanted, folder=tmp_path / "b"), over)
     end = list(run(wanted, folder=tmp_path / "b"))[-1]
@@ -334,7 +334,7 @@ def test_a_full_disk_stops_no_run_and_is_said_once(toy, tmp_path, monkeypatch):
     assert isinstance(events[-1], RunFinished)
     (said,) = [event for event in of(Notice, events) if "this run stands" in event.text]
     assert "No space left" in said.text
-    assert not said.limits
+    assert not said.is_limitation
     assert not list((tmp_path / "run").iterdir())
 
 

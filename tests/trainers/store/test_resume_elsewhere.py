@@ -124,7 +124,7 @@ def test_a_deleted_run_leaves_nothing_there(toy, shared):
 
 
 def test_a_continued_run_is_taken_where_what_it_goes_on_from_lies(toy, on_another, monkeypatch):
-    monkeypatch.setattr(resume, "database", SimpleNamespace(is_shared=lambda engine: True))
+    monkeypatch.setattr(resume, "engine", SimpleNamespace(is_shared=lambda engine: True))
     new = resume.resume_run(get_store(), interrupted(), "ann")
     here = data_dir()
     on_another()

@@ -283,7 +283,7 @@ def test_the_wait_is_what_lies_before_in_budgets(runs):
     assert 9 < wait.seconds <= 10
     runs.enqueue(PLAN, "bob")
     wait = runs.estimate_wait("bob")
-    assert wait.ahead == 2
+    assert wait.position == 2
     assert 19 < wait.seconds <= 20
 
 

@@ -29,7 +29,12 @@ def test_jobs_are_alike_whoever_asks_and_whatever_chance_does():
     assert workload_key("run", PLAN.as_json()) == workload_key(
         "run", replace(PLAN, seed=7).as_json()
     )
-    for change in ({"seconds": 60}, {"per_class": 5}, {"data": "cells"}, {"approach": "hybrid"}):
+    for change in (
+        {"seconds": 60},
+        {"examples_per_class": 5},
+        {"data": "cells"},
+        {"approach": "hybrid"},
+    ):
         assert workload_key("run", PLAN.as_json()) != workload_key(
             "run", replace(PLAN, **change).as_json()
         )

@@ -81,7 +81,10 @@ def test_what_is_common_is_computed_once_and_charged_to_each(toy):
     first, second = (event.seconds for event in of(RunFinished, both))
     assert len(toys.SEEN) < 2 * seen
     assert second > 0.05 < first
-    assert of(PredictionsRecorded, alone)[0].answers == of(PredictionsRecorded, both)[1].answers
+    assert (
+        of(PredictionsRecorded, alone)[0].predictions
+        == of(PredictionsRecorded, both)[1].predictions
+    )
 
 
 def test_pages_are_told_of_the_lanes_only(toy):
@@ -125,7 +128,7 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
 
     monkeypatch.setattr(baselines, "run_classical", broken)
     last = list(run_lanes(comparison(approaches=("simple", "transfer")), should_stop=never))[-1]
-    assert "memory" in last.failed["simple"]
+    assert "memory" in last.failures["simple"]
     assert [run["approach"] for run in last.runs] == ["transfer"]
 
 
@@ -154,9 +157,9 @@ def test_without_advice_the_data_answers_the_questions():
     last = events[-1]
     assert last.article_advice in ("transfer", "hybrid", "fine_tune")
     assert last.answers_source == "data"
-    assert last.answers == {key: one["answer"] for key, one in last.measured.items()}
+    assert last.answers == {key: one["answer"] for key, one in last.measured_answers.items()}
     assert last.answers["data_volume"] == "limited"
-    assert "There are 10 examples of each class" in last.measured["data_volume"]["says"]
+    assert "There are 10 examples of each class" in last.measured_answers["data_volume"]["says"]
 
 
 SEEN = {
@@ -182,7 +185,7 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
     job = comparison(article_advice="", answers=given, approaches=("transfer",))
     assert Comparison.from_json(job.as_json()) == job
     last = list(run_lanes(job, should_stop=never))[-1]
-    assert (last.predictions, last.answers_source) == (given, "visitor")
+    assert (last.answers, last.answers_source) == (given, "visitor")
     assert (last.article_advice, last.outcome, last.article_outcome) == (
         "transfer",
         "wrong",
@@ -200,7 +203,7 @@ def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):
     last = list(
         run_lanes(comparison(article_advice="", approaches=("hybrid",)), should_stop=never)
     )[-1]
-    assert (last.answers_source, last.advised, last.outcome) == ("data", "hybrid", "right")
+    assert (last.answers_source, last.advice, last.outcome) == ("data", "hybrid", "right")
     assert (last.diagnosis, last.diagnosis_text, last.next_steps) == ({}, "", "")
 
 

@@ -78,14 +78,14 @@ def test_a_checkup_tells_each_part_and_ends_with_what_it_found(data, toy, health
 
 def test_findings_are_handed_on_and_lower_the_quality(toy, health):
     health.append(DOUBLES)
-    found = looked("colours")[-1].found
+    found = looked("colours")[-1].result
     assert found["findings"] == [DOUBLES.as_json()]
     assert found["checked"] == ["doubles", "blanks"]
     assert found["answers"]["data_quality"] == "mixed"
 
 
 def test_the_budget_is_that_of_the_job(toy, health):
-    found = looked("colours", seconds=7200)[-1].found
+    found = looked("colours", seconds=7200)[-1].result
     assert found["answers"]["compute"] == "hours"
     assert found["evidence"]["compute"]["budget_seconds"] == 7200
 
@@ -113,7 +113,7 @@ def test_it_is_the_job_that_workers_do(toy, health):
     assert jobs.from_json("check", job.as_json()) == job
     assert jobs.KINDS[jobs.kind_of(job)].needs_torch
     *_, done = jobs.run_job(job, should_stop=never)
-    assert done.found["answers"]["modality"] == "images"
+    assert done.result["answers"]["modality"] == "images"
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_what_was_found_in_an_upload_is_kept_with_it(photos):
             break
     assert uploads.load_check(key) is None
     done = looked(key)[-1]
-    assert uploads.load_check(key) == json.loads(json.dumps(done.found))
-    assert done.found["checked"] == list(health_check.describe_checks("images"))
+    assert uploads.load_check(key) == json.loads(json.dumps(done.result))
+    assert done.result["checked"] == list(health_check.describe_checks("images"))
 
 
 def test_a_table_is_read_by_the_columns_that_were_named(toy, health, tmp_path, capsys):
@@ -203,7 +203,7 @@ def test_the_page_says_what_the_document_says(toy, health, capsys):
     lines = told.out.splitlines()
     assert max(map(len, lines)) <= 88
     page = " ".join(told.out.split())
-    found = looked("words", seconds=5)[-1].found
+    found = looked("words", seconds=5)[-1].result
     for key in ("data_volume", "data_quality", "specificity"):
         assert " ".join(found["evidence"][key]["says"].split()) in page
     assert "The budget is 5 s." in page
@@ -233,7 +233,7 @@ def test_the_page_begins_with_the_data_and_the_budget_that_were_looked_at(counts
 
 
 def test_where_nothing_is_wrong_the_page_says_what_was_looked_at(toy, health):
-    found = looked("words")[-1].found
+    found = looked("words")[-1].result
     assert "No faults found. Looked at: doubles, blanks." in format_page(found)
 
 

@@ -161,7 +161,7 @@ def test_before_is_the_backbone_as_it_came_and_after_is_what_the_run_left(toy, m
         bodies.append(body)
         return real(body, *given, **more)
 
-    monkeypatch.setattr(forgetting, "frozen", spied)
+    monkeypatch.setattr(forgetting, "extract_frozen_features", spied)
     asked(key)
     first, last = bodies[0], bodies[-1]
     assert first is shared_encoder("eye")

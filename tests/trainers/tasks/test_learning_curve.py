@@ -27,8 +27,8 @@ from trainers.tasks.learning_curve import (
     choose_sizes,
     run_learning_curve,
 )
+from trainers.training import run as training_run
 from trainers.training.run import BadData, run
-from trainers.workers import executor
 from trainers.workers.execute import execute
 
 
@@ -53,7 +53,7 @@ def planned(monkeypatch):
         seen.append(plan)
         return run(plan, **more)
 
-    monkeypatch.setattr(executor, "run", noted)
+    monkeypatch.setattr(training_run, "run", noted)
     return seen
 
 
@@ -83,7 +83,7 @@ def test_every_approach_at_every_size_and_the_small_ones_again(toy):
     points, last = of(CurvePoint, events), events[-1]
     assert isinstance(last, LearningCurveDone)
     assert last.points == [point.as_json() for point in points]
-    there = {(point.approach, point.per_class, point.draw) for point in points}
+    there = {(point.approach, point.examples_per_class, point.draw) for point in points}
     assert len(there) == len(points)
     assert {(a, n, 0) for a in job().approaches for n in (3, 8, 15, 30)} <= there
     assert {draw for _, n, draw in there if n == 3} == set(range(MAX_DRAWS))
@@ -98,7 +98,7 @@ def test_every_approach_at_every_size_and_the_small_ones_again(toy):
 def test_the_test_is_the_same_for_all_even_where_time_is_short(toy):
     toys.SLOW["seconds"] = 0.01
     events = list(run_learning_curve(job(seconds=6), should_stop=never))
-    assert len({point.tests for point in of(CurvePoint, events)}) == 1
+    assert len({point.test_examples for point in of(CurvePoint, events)}) == 1
 
 
 def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned):
@@ -113,14 +113,20 @@ def test_larger_choices_hold_the_smaller_and_all_approaches_get_the_same(planned
     chosen = [
         {
             picture.tobytes()
-            for picture in datasets.get_dataset("digits").load_splits(p.per_class, 0).train.inputs
+            for picture in datasets.get_dataset("digits")
+            .load_splits(p.examples_per_class, 0)
+            .train.inputs
         }
         for p in first
     ]
     assert [len(some) for some in chosen] == [20, 50, 100, 200]
     assert all(few < many for few, many in pairwise(chosen))
     for plan in planned:
-        twin = [p for p in planned if (p.per_class, p.seed) == (plan.per_class, plan.seed)]
+        twin = [
+            p
+            for p in planned
+            if (p.examples_per_class, p.seed) == (plan.examples_per_class, plan.seed)
+        ]
         assert {p.seconds for p in twin} == {plan.seconds}
 
 
@@ -132,7 +138,7 @@ def test_what_is_shared_never_mixes_up_the_training_examples(toy):
         (plan,) = job(approaches=("none",)).make_plans(
             examples_per_class=point.examples_per_class, seed=point.draw
         )
-        assert list(run(plan))[-1].test_correct == point.right
+        assert list(run(plan))[-1].test_correct == point.correct
 
 
 def test_the_budget_is_a_ceiling(toy):
@@ -144,12 +150,16 @@ def test_the_budget_is_a_ceiling(toy):
 def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     toys.SLOW["seconds"] = 0.05
     hurried, told = [], module.analyse_curves
-    monkeypatch.setattr(module, "told", lambda *some: hurried.extend(some[2]) or told(*some))
+    monkeypatch.setattr(
+        module, "analyse_curves", lambda *some: hurried.extend(some[2]) or told(*some)
+    )
     events = list(run_learning_curve(job(seconds=3), should_stop=never))
     points = of(CurvePoint, events)
-    assert not all(point.whole for point in points)
+    assert not all(point.used_all_examples for point in points)
     assert "more seconds" in events[-1].words
-    whole = {(point.approach, point.per_class) for point in points if point.whole}
+    whole = {
+        (point.approach, point.examples_per_class) for point in points if point.used_all_examples
+    }
     for pair in events[-1].crossings:
         for gap in pair["gaps"]:
             assert {(pair["first"], gap["per_class"]), (pair["second"], gap["per_class"])} <= whole
@@ -180,7 +190,7 @@ def test_an_approach_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
             raise MemoryError
         return run(plan, **more)
 
-    monkeypatch.setattr(executor, "run", broken)
+    monkeypatch.setattr(training_run, "run", broken)
     events = list(run_learning_curve(job(), should_stop=never))
     assert "memory" in of(Notice, events)[0].text
     assert {point.approach for point in of(CurvePoint, events)} == {"transfer", "fine_tune"}

@@ -41,7 +41,7 @@ FINE_TUNE = replace(RUN, approach="fine_tune", phases=build_phases("fine_tune", 
 def test_a_frozen_model_looks_once_at_every_example_and_at_its_mirror_image():
     once = 0.5 + 200 * 0.01
     assert once < estimate_seconds(RUN) < once + 1
-    mirrored = estimate_seconds(replace(RUN, mirror=True)) - estimate_seconds(RUN)
+    mirrored = estimate_seconds(replace(RUN, use_flipped=True)) - estimate_seconds(RUN)
     assert mirrored == pytest.approx(100 * 0.01)  # those that learn and check
     slower = replace(RUN, forward_seconds=0.02)
     assert estimate_seconds(slower) - estimate_seconds(RUN) == pytest.approx(200 * 0.01)
@@ -52,13 +52,13 @@ def test_a_model_that_learns_takes_its_steps_and_once_more_with_the_checks():
     step = estimate.FORWARDS_PER_STEP["all"] * phase.batch_size * 0.01
     steps = phase.max_steps(80)
     assert estimate_seconds(FINE_TUNE) > (steps + steps) * step
-    alone = replace(FINE_TUNE, held=0)
+    alone = replace(FINE_TUNE, validation_examples=0)
     assert estimate_seconds(alone) < estimate_seconds(FINE_TUNE) - steps * step
 
 
 def test_it_is_never_foretold_beyond_the_budget():
     for budget in (5, 20, 60):
-        assert estimate_seconds(replace(FINE_TUNE, budget=budget)) <= budget
+        assert estimate_seconds(replace(FINE_TUNE, budget_seconds=budget)) <= budget
     assert estimate_seconds(replace(FINE_TUNE, budget=60)) > 40
 
 
@@ -70,7 +70,7 @@ def test_named_steps_are_foretold_as_they_are_named():
         steps=((50, 10, 5),),
         refit_steps=7,
     )
-    known = estimate_seconds(replace(FINE_TUNE, schedule=pace, budget=1))
+    known = estimate_seconds(replace(FINE_TUNE, schedule=pace, budget_seconds=1))
     (phase,) = FINE_TUNE.phases
     step = estimate.FORWARDS_PER_STEP["all"] * phase.batch_size * 0.01
     looks = known - 17 * step
@@ -84,7 +84,7 @@ def test_every_number_that_learns_takes_a_gradient_two_averages_and_copies():
     assert estimate_peak_bytes(lora, 0) < estimate_peak_bytes(FINE_TUNE, 0) / 5
     assert estimate_peak_bytes(FINE_TUNE, 123) == estimate_peak_bytes(FINE_TUNE, 0) + 123
     assert (
-        estimate_peak_bytes(replace(FINE_TUNE, waiting=77), 0)
+        estimate_peak_bytes(replace(FINE_TUNE, pending_bytes=77), 0)
         == estimate_peak_bytes(FINE_TUNE, 0) + 77
     )
 

@@ -95,7 +95,7 @@ def test_what_can_be_learned_is_and_new_examples_agree_with_the_checks():
 def test_it_stops_when_the_checks_no_longer_improve_and_keeps_the_best():
     features, labels = examples(8, spread=2.0)
     head, events, found = taught(features, labels)
-    assert events[-1].why == "no longer improves"
+    assert events[-1].stop_reason == "no longer improves"
     assert found.best_step < found.steps < teaching.MAX_STEPS
     assert [look.step for look in of(ValidationDone, events) if look.best][-1] == found.best_step
     again, _, _ = taught(features, labels, steps=found.best_step)
@@ -106,7 +106,7 @@ def test_named_steps_repeat_what_a_clock_or_a_stop_decided():
     features, labels = examples(20)
     asked = iter([False] * 7 + [True])
     head, events, found = taught(features, labels, should_stop=lambda: next(asked))
-    assert events[-1].why == "stopped"
+    assert events[-1].stop_reason == "stopped"
     again, repeated, _ = taught(features, labels, steps=found.steps)
     assert torch.equal(head.linear.weight, again.linear.weight)
     looks = [[look.step for look in of(ValidationDone, some)] for some in (events, repeated)]

@@ -205,7 +205,7 @@ def test_a_look_is_called_best_when_it_beats_all_before():
     events, _ = played(toys.model(), held=toys.examples(ENOUGH, seed=2))
     top = (-1.0, -math.inf)
     for look in of(ValidationDone, events):
-        assert look.best == ((look.accuracy, -look.loss) > top)
+        assert look.is_best == ((look.accuracy, -look.loss) > top)
         top = max(top, (look.accuracy, -look.loss))
 
 
@@ -215,7 +215,7 @@ def test_few_checks_cannot_tell_so_it_learns_to_the_end_and_the_last_weights_are
     events, steps = played(model, phase(max_epochs=15, patience=1), held=held, data=dice)
     looks = of(ValidationDone, events)
     assert steps[1] == steps[0]
-    assert all(look.best for look in looks)
+    assert all(look.is_best for look in looks)
     assert looks[-1].loss > min(look.loss for look in looks)
     _, scores = predict(model, held.inputs)
     assert F.cross_entropy(scores, held.labels).item() == looks[-1].loss
@@ -233,7 +233,7 @@ def test_it_stops_when_it_no_longer_improves():
         "held": toys.examples(ENOUGH, seed=2),
     }
     events, steps = played(toys.model(), phase(max_epochs=500, patience=3), **dice)
-    assert events[-1].why == "no longer improves"
+    assert events[-1].stop_reason == "no longer improves"
     assert [look.best for look in of(ValidationDone, events)][-4:] == [True, False, False, False]
     assert steps[1] < steps[0]
 
@@ -297,7 +297,7 @@ def test_one_step_longer_than_the_budget_is_still_a_step_and_a_look():
     toys.SLOW["seconds"] = 0.3
     events, steps = played(toys.model(), seconds=0.1)
     assert [type(event) for event in events] == [ValidationDone, Step, ValidationDone, PhaseDone]
-    assert events[-1].why == "time is up"
+    assert events[-1].stop_reason == "time is up"
     assert steps == (1, 1, 1)
 
 
@@ -311,7 +311,7 @@ def test_no_batch_is_a_single_example():
 def test_a_long_budget_is_not_padded():
     events, steps = played(toys.model(), seconds=3600)
     assert events[-1].seconds < 30
-    assert (events[-1].why, events[-1].whole) == ("all steps done", True)
+    assert (events[-1].stop_reason, events[-1].whole) == ("all steps done", True)
     assert steps[1] == 5 * math.ceil(30 / 8)
 
 
@@ -341,7 +341,7 @@ def test_stop_ends_after_the_step_in_flight_with_the_best_so_far():
     model, held, asked = toys.model(), toys.examples(5, seed=2), itertools.count(1)
     events, steps = played(model, held=held, should_stop=lambda: next(asked) >= 7)
     assert steps[1] == 7
-    assert events[-1].why == "stopped"
+    assert events[-1].stop_reason == "stopped"
     looks = of(ValidationDone, events)
     assert looks[-1].step == 7
     _, scores = predict(model, held.inputs)

@@ -52,7 +52,7 @@ def png(picture: np.ndarray) -> io.BytesIO:
 
 
 def mirrored(events) -> bool:
-    return events[-1].repeat["pace"]["mirrored"]
+    return events[-1].repeat_plan["pace"]["mirrored"]
 
 
 def test_features_of_both_are_used_where_the_side_says_nothing(toy):
@@ -87,7 +87,7 @@ def test_texts_have_no_mirror_image(toy):
 def test_a_repeated_run_does_with_mirror_images_as_the_first_did(either, toy, monkeypatch):
     data = sided(toy, either=either)
     first = list(run(plan(), data=data))
-    monkeypatch.setattr(trainers_run, "least_loss", None)  # nothing is chosen again
+    monkeypatch.setattr(trainers_run, "cross_val_loss", None)  # nothing is chosen again
     again = list(run(Plan.from_json(first[-1].repeat), data=data))
     assert again[-1].confusion == first[-1].confusion
     assert mirrored(again) == mirrored(first) == either

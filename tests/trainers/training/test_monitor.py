@@ -32,22 +32,22 @@ def test_examples_on_the_map_are_named_in_its_order():
     labels = [9, 0, 9, 0, 9, 1]
     seen = view.watch(["-"] * 6, [1, 3, 5], labels)
     assert seen.map_indices == [1, 5, 3]
-    assert [labels[item] for item in seen.map_indices] == looked["point_labels"]
+    assert [labels[item] for item in seen.map_indices] == looked["map_labels"]
 
 
 def test_answers_and_how_sure_they_are():
     view = LiveMonitor(torch.tensor([0, 1]))
     seen = view.snapshot(torch.randn(2, 4), torch.tensor([[5.0, 0], [0, 0.1]]))
-    assert seen["watched"] == [0, 1]
-    assert seen["sureness"] == [0.993, 0.525]
-    assert seen["point_labels"] == seen["point_answers"] == [0, 1]
+    assert seen["watched_predictions"] == [0, 1]
+    assert seen["confidence"] == [0.993, 0.525]
+    assert seen["map_labels"] == seen["map_predictions"] == [0, 1]
 
 
 def test_the_map_keeps_its_axes_while_the_features_move():
     features = torch.randn(20, 6)
     view = LiveMonitor(torch.zeros(20, dtype=torch.int64))
-    first = view.snapshot(features, torch.zeros(20, 2))["points"]
-    moved = view.snapshot(features + 2.0, torch.zeros(20, 2))["points"]
+    first = view.snapshot(features, torch.zeros(20, 2))["map_points"]
+    moved = view.snapshot(features + 2.0, torch.zeros(20, 2))["map_points"]
     shift = np.subtract(moved, first)
     assert np.allclose(shift, shift[0], atol=0.003)
     assert np.linalg.norm(shift[0]) > 0
@@ -55,21 +55,21 @@ def test_the_map_keeps_its_axes_while_the_features_move():
 
 def test_points_are_not_sent_again_where_nothing_moved():
     features, view = torch.randn(20, 6), LiveMonitor(torch.zeros(20, dtype=torch.int64))
-    assert view.snapshot(features, torch.zeros(20, 2))["points"]
-    assert view.snapshot(features, torch.ones(20, 2))["points"] == []
+    assert view.snapshot(features, torch.zeros(20, 2))["map_points"]
+    assert view.snapshot(features, torch.ones(20, 2))["map_points"] == []
 
 
 def test_the_map_has_a_limit():
     count = MAX_MAP_POINTS + 50
     view = LiveMonitor(torch.arange(count) % 5)
     seen = view.snapshot(torch.randn(count, 3), torch.zeros(count, 5))
-    assert len(seen["points"]) == len(seen["point_labels"]) == MAX_MAP_POINTS
+    assert len(seen["map_points"]) == len(seen["map_labels"]) == MAX_MAP_POINTS
 
 
 @pytest.mark.parametrize(("count", "features"), [(1, 4), (2, 1), (3, 1)])
 def test_few_examples_or_features_still_make_a_map(count, features):
     view = LiveMonitor(torch.zeros(count, dtype=torch.int64))
-    points = view.snapshot(torch.randn(count, features), torch.zeros(count, 2))["points"]
+    points = view.snapshot(torch.randn(count, features), torch.zeros(count, 2))["map_points"]
     assert np.shape(points) == (count, 2)
     assert np.isfinite(points).all()
 

@@ -81,7 +81,7 @@ def test_every_approach_ends_with_a_score_on_every_kind_of_data(approach, modali
 @pytest.mark.parametrize(("approach", "what_learns"), LEARNS)
 def test_lora_and_all_weights_both_learn(approach, what_learns, modality, toy):
     events = list(run(plan(approach, KINDS[modality], trainable=what_learns)))
-    parts = of(PhaseStarted, events)[-1].parts
+    parts = of(PhaseStarted, events)[-1].blocks
     frozen = sum(part["parameters"] - part["learnable"] for part in parts)
     assert (frozen > 0) == (what_learns == "lora")
     assert all(part["learnable"] for part in parts if part["name"] in ("second", "answer"))
@@ -202,7 +202,7 @@ def test_stop_tests_the_best_so_far(approach, toy):
         if isinstance(event, Step) and event.step == 3:
             asked.set()
     assert len(of(Step, events)) == 3
-    assert of(PhaseDone, events)[-1].why == "stopped"
+    assert of(PhaseDone, events)[-1].stop_reason == "stopped"
     assert events[-1].stopped
     assert events[-1].test_examples == 60
 
@@ -245,7 +245,7 @@ def test_a_stopped_run_can_be_repeated(toy):
                 of(Step, first)
             ) == after > 0:
                 asked.set()
-        second = list(run(Plan.from_json(first[-1].repeat)))
+        second = list(run(Plan.from_json(first[-1].repeat_plan)))
         assert len(of(Step, second)) == len(of(Step, first)) == after
         assert second[-1].confusion == first[-1].confusion
 
@@ -395,7 +395,7 @@ def test_lora_on_minilm_learns_only_lora_and_head(tmp_path):
 def test_what_learns_throughout_learns_once_more_with_the_checks_included(approach, toy):
     toy.ASKED.clear()
     events = list(run(plan(approach)))
-    pace = events[-1].repeat["pace"]
+    pace = events[-1].repeat_plan["pace"]
     assert pace["refit"] > pace["steps"][-1][1]  # more examples, more steps
     _, held = split_validation(
         assign_folds(datasets.get_dataset("colours").load_splits(None, 0).train.labels)
@@ -413,7 +413,7 @@ def test_a_head_whose_body_will_find_no_time_gets_all_of_it(least_seconds, share
         return teach(*given, **how)
 
     teach = trainers_run.fit_head
-    monkeypatch.setattr(trainers_run, "teach", noted)
+    monkeypatch.setattr(trainers_run, "fit_head", noted)
     monkeypatch.setattr(trainers_run._Run, "_least", lambda self, phase: least_seconds)
     events = list(run(plan("hybrid")))
     (end,) = until
@@ -424,7 +424,7 @@ def test_a_head_whose_body_will_find_no_time_gets_all_of_it(least_seconds, share
 def test_a_second_helping_that_would_not_fit_is_left_out(toy):
     toy.SLOW["seconds"] = 0.02
     finished = list(run(plan("fine_tune", seconds=3)))[-1]
-    assert finished.repeat["pace"]["refit"] == 0
+    assert finished.repeat_plan["pace"]["refit"] == 0
     assert finished.seconds < 3.5
 
 

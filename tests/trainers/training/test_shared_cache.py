@@ -30,7 +30,7 @@ def looked_at(monkeypatch):
         seen.append(len(items))
         return computed(body, inputs, items, **more)
 
-    monkeypatch.setattr(looking, "computed", counting)
+    monkeypatch.setattr(looking, "extract_features", counting)
     return seen
 
 
@@ -94,7 +94,7 @@ def test_what_the_time_cut_short_is_not_shared(monkeypatch):
             time.sleep(0.5)
         return computed(body, inputs, items, **more)
 
-    monkeypatch.setattr(looking, "computed", slow)
+    monkeypatch.setattr(looking, "extract_features", slow)
     monkeypatch.setattr(looking, "SORT_WINDOW", 8)
     words = [event.text for event in told(replace(PLAN, seconds=1)) if isinstance(event, Notice)]
     assert any("It goes more slowly than was timed" in text for text in words)

@@ -107,7 +107,7 @@ def test_where_nothing_is_trained_nothing_is_told(toy):
 def test_what_is_told_is_what_was_kept(toy, tmp_path):
     """The weights in the run's folder lie as far from the start as the event says."""
     events = list(run(Plan(data="colours", approach="fine_tune", seconds=20), folder=tmp_path))
-    kept, before = load_file(tmp_path / "model.safetensors"), ToyEye.make(pretrained=True)
+    kept, before = load_file(tmp_path / "model.safetensors"), ToyEye.build(pretrained=True)
     way = sum(
         (kept[f"body.first.{name}"] - value).square().sum().item()
         for name, value in before.first.named_parameters()

@@ -37,7 +37,7 @@ class Network:
         if names - set(inside) or needed - names:
             raise BadFiles("model.safetensors does not belong to config.json. Unpack the zip anew.")
         body.net.load_state_dict({name: learned[f"body.{name}"] for name in names}, strict=False)
-        self.preprocess, self.model = body.ready, nn.Sequential(body, outside).eval()
+        self.preprocess, self.model = body.preprocess, nn.Sequential(body, outside).eval()
 
     def __call__(self, examples: list) -> np.ndarray:
         with torch.inference_mode():
