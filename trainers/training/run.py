@@ -616,7 +616,7 @@ class _Run:
             phase,
             planned=steps,
             steps=(steps, steps, 0) if self.plan.schedule else None,
-            keep=self._make_saver(until, kept, refit_steps=steps),
+            keep=self._make_saver(until, kept, refit=steps),
             again=again,
             **playing,
         )
