@@ -1,4 +1,4 @@
-"""A clock that is set: nobody is buried alive, nobody lives for ever, nobody waits less than 0."""
+"""A system clock that is set back or forth harms no runs, workers or waiting times."""
 
 import time
 
@@ -15,13 +15,13 @@ HOUR = 3600.0
 
 @pytest.fixture
 def set_clock(monkeypatch):
-    """Sets it back, or on, by so many seconds in this process: in all that it imported."""
+    """Set the clock of this process by so many seconds."""
     real = time.time
     return lambda seconds: monkeypatch.setattr(time, "time", lambda: real() + seconds)
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_a_run_in_which_the_clock_jumps_ends_well(jump, toy, forge, home):
+def test_a_run_survives_a_jump_of_the_clock(jump, toy, forge, home):
     key = get_store().enqueue(plan(approach="scratch", seconds=3), "ann")
     worker = forge.worker(home, slow=0.01, clock=jump)
     watch = LivenessMonitor(get_store())
@@ -39,7 +39,7 @@ def test_a_run_in_which_the_clock_jumps_ends_well(jump, toy, forge, home):
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_a_run_that_beats_is_not_lost_and_one_that_does_not_is(jump, set_clock, home):
+def test_only_a_run_without_heartbeats_is_lost(jump, set_clock, home):
     alive, dead = (
         get_store().enqueue(plan(data="digits"), "ann", worker=name) for name in ("a", "d")
     )
@@ -57,7 +57,7 @@ def test_a_run_that_beats_is_not_lost_and_one_that_does_not_is(jump, set_clock, 
     assert get_store().count_ready_workers() == 1
 
 
-def test_one_look_at_a_clock_that_was_set_back_finds_the_dead_too(set_clock, home):
+def test_stale_runs_are_found_after_the_clock_was_set_back(set_clock, home):
     key = get_store().enqueue(plan(data="digits"), "ann", worker="gone")
     set_clock(-HOUR)
     get_store().fail_stale_runs()
@@ -65,14 +65,14 @@ def test_one_look_at_a_clock_that_was_set_back_finds_the_dead_too(set_clock, hom
     assert told(key)[-1].seconds == 0
 
 
-def test_who_came_first_is_served_first(set_clock, home):
+def test_jobs_start_in_the_order_of_arrival(set_clock, home):
     first = get_store().enqueue(plan(data="digits"), "ann")
     set_clock(-HOUR)
     second = get_store().enqueue(plan(data="digits"), "ann")
     assert [get_store().claim("worker").id for _ in range(2)] == [first, second]
 
 
-def test_one_visitor_after_the_other_is_served(set_clock, home):
+def test_visitors_take_turns(set_clock, home):
     started = {name: [get_store().enqueue(plan(data="digits"), name) for _ in range(4)]
                for name in ("ann", "bob")}  # fmt: skip
     assert get_store().claim("worker").visitor == "ann"
@@ -82,7 +82,7 @@ def test_one_visitor_after_the_other_is_served(set_clock, home):
     assert started
 
 
-def test_no_wait_is_shorter_than_none_and_none_is_longer_by_an_hour(set_clock, home):
+def test_estimated_waits_are_neither_negative_nor_an_hour_longer(set_clock, home):
     get_store().record_heartbeat("worker", 1, ready=True)
     for name in ("ann", "bob"):
         get_store().enqueue(plan(data="digits", seconds=30), name)
@@ -94,7 +94,7 @@ def test_no_wait_is_shorter_than_none_and_none_is_longer_by_an_hour(set_clock, h
     assert 0 <= wait.seconds <= 60
 
 
-def test_it_is_tidied_up_all_the_same(set_clock, home):
+def test_cleanup_runs_after_the_clock_was_set_back(set_clock, home):
     assert retention.acquire_lease()
     assert not retention.acquire_lease()
     set_clock(-24 * HOUR)

@@ -52,18 +52,18 @@ def test_runs_that_are_compared_pay_for_what_they_look_at(tmp_path):
     assert compared == first
 
 
-def test_what_learned_from_nothing_leaves_nothing(tmp_path, home):
+def test_training_from_scratch_caches_nothing(tmp_path, home):
     seen("scratch", tmp_path)
     assert not list((home / "features").glob("*/*"))
 
 
-def test_a_run_that_stays_out_of_the_history_leaves_nothing(home):
+def test_a_run_outside_the_history_caches_nothing(home):
     *_, finished = run(Plan(data="colours", approach="transfer", seconds=5))
     assert isinstance(finished, RunFinished)
     assert not (home / "features").exists()
 
 
-def test_features_are_found_only_for_the_same_examples_network_and_side():
+def test_features_are_found_only_for_the_same_examples_backbone_and_mirroring():
     some = content_digests(["a", "b"], [0, 1])
     values = np.arange(4, dtype=np.float32).reshape(2, 2)
     FeatureCache("words", "net").put(some, values, mirrored=False)
@@ -75,7 +75,7 @@ def test_features_are_found_only_for_the_same_examples_network_and_side():
     assert FeatureCache("words", "net").get(some, mirrored=False) is None
 
 
-def test_a_damaged_file_counts_for_nothing(home):
+def test_a_damaged_file_is_a_miss(home):
     some = content_digests(["a"], [0])
     FeatureCache("words", "net").put(some, np.ones((1, 2), np.float32), mirrored=False)
     (file,) = (home / "features").glob("*/*.npy")
@@ -83,13 +83,13 @@ def test_a_damaged_file_counts_for_nothing(home):
     assert FeatureCache("words", "net").get(some, mirrored=False) is None
 
 
-def test_nothing_is_left_of_data_that_was_deleted_meanwhile(home):
+def test_nothing_is_saved_of_data_that_was_deleted_meanwhile(home):
     some = content_digests(["a"], [0])
     FeatureCache("own-abcdefgh", "net").put(some, np.ones((1, 2), np.float32), mirrored=False)
     assert not (home / "features" / "own-abcdefgh").exists()
 
 
-def test_the_longest_unused_goes_when_there_is_no_room(monkeypatch):
+def test_the_least_recently_used_features_are_evicted(monkeypatch):
     monkeypatch.setattr(feature_cache, "MAX_BYTES", 300)
     known = FeatureCache("words", "net")
     pieces = [content_digests([text], [0]) for text in "abc"]

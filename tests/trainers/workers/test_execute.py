@@ -1,4 +1,4 @@
-"""One run into the store: an error ends it in words, Stop and Cancel are heard within a step."""
+"""Executing one run: its events are stored, errors end it with a message, Stop and Cancel work."""
 
 import errno
 import threading
@@ -64,14 +64,14 @@ def until(condition, seconds: float) -> float:
     return time.monotonic() - began
 
 
-def test_what_is_yielded_is_stored(runs, key):
+def test_yielded_events_are_stored(runs, key):
     events = list(execute(runs, key, PLAN, finishes))
     assert events == [Notice("here", 0.0), FINISH] == stored(runs, key)
     assert runs.get_run(key).state == FINISHED
 
 
 @pytest.mark.parametrize("error", [BadData("Add examples."), DivergenceError("Try a lower rate.")])
-def test_our_own_errors_are_shown_as_they_stand(runs, key, error):
+def test_errors_of_thaw_are_shown_unchanged(runs, key, error):
     events = list(execute(runs, key, PLAN, breaks(error)))
     assert isinstance(events[-1], JobFailed)
     assert events[-1].text == str(error)
@@ -79,7 +79,7 @@ def test_our_own_errors_are_shown_as_they_stand(runs, key, error):
     assert runs.get_run(key).state == FAILED
 
 
-def test_an_error_from_elsewhere_is_named_and_says_what_to_do(runs, key):
+def test_other_errors_are_named_with_what_to_do(runs, key):
     *_, failed = execute(runs, key, PLAN, breaks(RuntimeError("shapes do not fit")))
     assert "RuntimeError: shapes do not fit" in failed.text
     assert "Try again" in failed.text
@@ -89,11 +89,11 @@ def test_an_error_from_elsewhere_is_named_and_says_what_to_do(runs, key):
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")]
 )
-def test_too_little_memory_is_said_in_words(error):
+def test_out_of_memory_is_explained(error):
     assert "memory of this computer was not enough" in describe_failure(error)
 
 
-def test_an_error_before_the_first_event_is_an_end_too(runs, key):
+def test_an_error_before_the_first_event_ends_the_run(runs, key):
     def runner(plan, *, should_stop, folder):
         raise BadData("Add examples.")
         yield
@@ -102,7 +102,7 @@ def test_an_error_before_the_first_event_is_an_end_too(runs, key):
     assert failed.text == "Add examples."
 
 
-def test_a_score_stays_one_where_its_model_cannot_be_shared(runs, key, tmp_path, monkeypatch):
+def test_a_run_keeps_its_score_if_its_model_cannot_be_uploaded(runs, key, tmp_path, monkeypatch):
     def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
@@ -110,7 +110,7 @@ def test_a_score_stays_one_where_its_model_cannot_be_shared(runs, key, tmp_path,
     assert list(execute(runs, key, PLAN, finishes, tmp_path))[-1] == FINISH
 
 
-def test_stop_is_heard_and_the_run_finishes(runs, key):
+def test_stop_lets_the_run_finish(runs, key):
     stream = execute(runs, key, PLAN, steps_until_stopped)
     next(stream)
     runs.request_stop(key)
@@ -167,7 +167,7 @@ def test_closing_the_stream_cancels_the_run(runs, key):
     assert runs.get_run(key).state == CANCELLED
 
 
-def test_a_run_that_the_store_has_ended_is_left(runs, key):
+def test_a_run_that_has_ended_in_the_store_is_cancelled(runs, key):
     stream = execute(runs, key, PLAN, steps_until_stopped)
     next(stream)
     runs.remove_worker("worker", "It was ended.")
@@ -176,7 +176,7 @@ def test_a_run_that_the_store_has_ended_is_left(runs, key):
     assert runs.get_run(key).state == FAILED
 
 
-def test_step_rows_are_few_and_all_else_is_kept(runs, key):
+def test_only_step_events_are_thinned_out(runs, key):
     def quick(plan, *, should_stop, folder):
         for number in range(1, 201):
             time.sleep(0.005)
@@ -196,18 +196,18 @@ def test_step_rows_are_few_and_all_else_is_kept(runs, key):
     assert MAX_STEPS_PER_SECOND <= 5
 
 
-def test_a_look_is_seen_at_once(runs, key):
-    look = ValidationDone(0, 0, 0.0, 0.5, 1.0, True, None, None, [], [], [], [], [], 0.0)
+def test_an_evaluation_is_stored_at_once(runs, key):
+    evaluation = ValidationDone(0, 0, 0.0, 0.5, 1.0, True, None, None, [], [], [], [], [], 0.0)
     seen = []
 
     def runner(plan, *, should_stop, folder):
         yield Notice("here", 0.0)
-        yield look
+        yield evaluation
         seen.extend(stored(runs, key))
         yield FINISH
 
     list(execute(runs, key, PLAN, runner))
-    assert look in seen
+    assert evaluation in seen
 
 
 def test_the_runner_gets_the_plan_and_the_folder(runs, key, tmp_path):

@@ -1,4 +1,4 @@
-"""Runs on a real Ray cluster of several nodes on this machine, each with a home of its own."""
+"""Runs on a real Ray cluster of several nodes on this machine, each with its own data folder."""
 
 import os
 import signal
@@ -69,13 +69,13 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def loopback():
-    """Before Ray is imported: no statistics, and nothing beyond this computer. It looks after its
-    nodes more often than every three seconds."""
+    """Set before Ray is imported: no statistics, loopback only, and nodes checked more often."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_health_check_initial_delay_ms", "1000")
         patch.setenv("RAY_health_check_period_ms", "500")
+        patch.setenv("RAY_health_check_failure_threshold", "3")
         yield
 
 
@@ -121,8 +121,8 @@ def fleet(joined, nodes):
 # --- one run --------------------------------------------------------------------------------------
 
 
-def told_once(events) -> None:
-    """A story without a fact told twice, by a clock that never runs backwards."""
+def assert_consistent(events) -> None:
+    """No event is repeated, and time never runs backwards."""
     looks = [(event.phase, event.step) for event in of(ValidationDone, events)]
     assert looks == sorted(set(looks))
     for kind in (RunStarted, WatchedExamples, PredictionsRecorded, RunFinished):
@@ -132,7 +132,7 @@ def told_once(events) -> None:
     assert times == sorted(times)
 
 
-def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
+def test_a_run_on_a_node_has_the_same_result_as_here(fleet, tmp_path):
     plan = Plan.from_json(list(run(QUICK))[-1].repeat_plan)
     here = list(run(plan, folder=tmp_path / "here"))
     key = get_store().enqueue(plan, "ann", worker="test")
@@ -154,10 +154,10 @@ def test_a_run_on_a_node_comes_to_what_it_comes_to_here(fleet, tmp_path):
         load_file(folder / "model.safetensors") for folder in (tmp_path / "here", run_dir(key))
     )
     assert all((one[name] == other[name]).all() for name in one)
-    told_once(there)
+    assert_consistent(there)
 
 
-def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
+def test_stop_in_the_middle_of_a_run_brings_a_score(fleet):
     key = get_store().enqueue(LONG, "ann", worker="test")
     asked = 0.0
     for event in performed(fleet, LONG, key):
@@ -172,9 +172,7 @@ def test_stop_is_heard_in_the_middle_of_a_run_and_brings_a_score(fleet):
 
 
 @pytest.mark.parametrize("seconds", [30.0, 0.0])
-def test_cancel_is_heard_or_ends_the_process_and_leaves_the_node_free(
-    fleet, nodes, seconds, monkeypatch
-):
+def test_cancel_ends_the_run_or_its_process_and_frees_the_node(fleet, nodes, seconds, monkeypatch):
     import ray
 
     monkeypatch.setattr(remote, "CANCEL_TIMEOUT_SECONDS", seconds)
@@ -188,13 +186,13 @@ def test_cancel_is_heard_or_ends_the_process_and_leaves_the_node_free(
     until(lambda: not any(list(home.glob("nodes/*")) for home in nodes.homes.values()))
 
 
-def test_an_error_on_a_node_is_said_in_its_own_words(fleet):
+def test_an_error_on_a_node_is_reported_unchanged(fleet):
     plan = Plan(data="messages", approach="transfer", backbone="e5_small", seconds=5)
     (failed,) = of(JobFailed, performed(fleet, plan))
     assert "thaw download e5_small" in failed.text
 
 
-def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, home):
+def test_uploaded_data_is_used_on_a_node_and_deleted_there(fleet, nodes, tmp_path, home):
     data = own_texts(tmp_path, "ann", marker="secretly")
     plan = Plan(data=data, approach="transfer", seconds=10)
     first, second = (list(performed(fleet, plan)) for _ in range(2))
@@ -210,7 +208,7 @@ def test_ones_own_data_arrives_and_nothing_of_it_stays(fleet, nodes, tmp_path, h
             assert not file.is_file() or b"secretly" not in file.read_bytes(), file
 
 
-def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
+def test_a_model_from_a_node_predicts_and_is_exported_on_another_computer(
     fleet, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
@@ -231,7 +229,7 @@ def test_a_model_from_a_node_answers_on_another_computer_and_is_packed_there(
 # --- several --------------------------------------------------------------------------------------
 
 
-def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
+def test_a_comparison_on_two_nodes_has_the_same_verdict_as_here(fleet):
     job = Comparison(
         data="digits",
         visitor="ann",
@@ -260,7 +258,7 @@ def test_a_comparison_over_two_nodes_has_the_verdict_that_it_has_here(fleet):
     assert fleet.slots.used == 1  # the terminal's own
 
 
-def test_who_gives_up_a_comparison_ends_its_runs(fleet):
+def test_closing_a_comparison_cancels_its_runs(fleet):
     job = Comparison(
         data="digits",
         visitor="ann",
@@ -278,7 +276,7 @@ def test_who_gives_up_a_comparison_ends_its_runs(fleet):
     assert fleet.slots.used == 1
 
 
-def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatch):
+def test_a_learning_curve_has_the_scores_of_single_runs(fleet, monkeypatch):
     monkeypatch.setattr("trainers.tasks.learning_curve.MAX_DRAWS", 2)
     job = LearningCurve(
         data="digits", visitor="ann", approaches=("none",), examples_per_class=8, seconds=60
@@ -294,7 +292,7 @@ def test_learning_curves_have_the_points_that_single_runs_have(fleet, monkeypatc
         assert list(run(plan, shared=like))[-1].test_correct == point.correct
 
 
-def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
+def test_the_bench_of_the_advice_runs_on_the_nodes(fleet):
     grid = Grid(["digits"], volumes=(5,), seeds=(0, 1), seconds=1.0, pilot_seconds=1.0)
     lines = list(measure_cells(grid))
     assert len(lines) == len(load_cells(grid)) == 2
@@ -303,7 +301,7 @@ def test_a_bench_of_the_advice_is_measured_on_the_nodes(fleet):
 # --- a lost node, after all that needs two --------------------------------------------------------
 
 
-def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
+def test_a_run_whose_node_is_lost_resumes_on_another(fleet, nodes):
     key = get_store().enqueue(LONG, "ann", worker="test")
     killed = went_on = False
     for event in performed(fleet, LONG, key):
@@ -322,7 +320,7 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(fleet, nodes):
     assert went_on.step > 0
     after = events[events.index(went_on) :]
     assert "features" not in [event.key for event in of(Stage, after)]  # which a new run begins by
-    told_once(events)
+    assert_consistent(events)
     assert [file.name for file in run_dir(key).iterdir()] == ["model.safetensors"]
 
 
@@ -337,8 +335,7 @@ def an_app(monkeypatch):
 
 
 def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
-    """The app is there before the cluster, and that before its first node; then one after the
-    other is killed."""
+    """The app starts before the cluster, the cluster before its first node; then all are killed."""
     monkeypatch.setattr(supervisor, "MIN_RESTART_SECONDS", 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -379,7 +376,7 @@ def test_a_run_outlives_its_coordinator_and_its_cluster(monkeypatch):
             made.shutdown()
     assert get_store().get_run(key).state == FINISHED, get_store().get_run(key).result
     assert len(of(RunResumed, stored(key))) == 2
-    told_once(stored(key))
+    assert_consistent(stored(key))
 
 
 def test_a_cluster_of_its_own_ends_with_the_app(monkeypatch):

@@ -51,14 +51,14 @@ pytestmark = [
 ]
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch):
+def test_a_missing_extra_is_named_with_how_to_install_it(monkeypatch):
     monkeypatch.setenv("THAW_EXECUTOR", "ray")
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(BadSetting, match=r'pip install "thaw\[ray\]"'):
         WorkerSupervisor(get_store())
 
 
-def test_an_engine_that_there_is_not_is_refused(monkeypatch):
+def test_an_unknown_executor_is_refused(monkeypatch):
     monkeypatch.setenv("THAW_EXECUTOR", "spark")
     with pytest.raises(BadSetting, match="'spark'"):
         is_ray_enabled()
@@ -74,7 +74,7 @@ def test_a_wrong_address_is_named_with_what_to_do(address, monkeypatch):
     assert address in str(refused.value)
 
 
-def test_what_a_run_asks_fits_the_nodes(monkeypatch):
+def test_what_a_run_reserves_fits_the_nodes(monkeypatch):
     small, large, card = {"CPU": 1.0}, {"CPU": 8.0}, {"CPU": 8.0, "GPU": 2.0}
     assert get_resource_request([small, small]) == ResourceRequest(1, 0)
     assert get_resource_request([small, large]) == ResourceRequest(2, 0)
@@ -112,7 +112,7 @@ def test_repeated_events_are_dropped_and_the_clock_stands_still_meanwhile():
     assert once.deduplicate(stage).seconds == once.deduplicate(stage).seconds == 2.5
 
 
-def test_more_than_ones_own_place_is_taken_only_where_nobody_waits():
+def test_spare_slots_are_used_only_if_no_job_waits():
     waiting = [True]
     slots = Slots(lambda: waiting[0])
     slots.total = 2
@@ -123,7 +123,7 @@ def test_more_than_ones_own_place_is_taken_only_where_nobody_waits():
     assert not slots.acquire()
 
 
-def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
+def test_a_run_that_loses_every_node_fails(monkeypatch):
     import ray
 
     key, tried = get_store().enqueue(QUICK, "ann", worker="test"), []
@@ -145,7 +145,7 @@ def test_a_run_that_loses_every_node_is_given_up(monkeypatch):
     assert len(of(Notice, events)) == remote.MAX_RETRIES
 
 
-def test_a_cluster_that_is_lost_is_no_end_of_a_run(monkeypatch):
+def test_the_loss_of_the_cluster_does_not_end_a_run(monkeypatch):
     import ray
 
     key = get_store().enqueue(QUICK, "ann", worker="coordinator")
@@ -184,7 +184,7 @@ def failing(error):
     return fleet, tried
 
 
-NO_USE = {
+PERMANENT_ERRORS = {
     "not installed": (
         lambda kinds: kinds.RayTaskError("f", "", ModuleNotFoundError("No module named 'torch'")),
         ("No module named 'torch'", "same versions"),
@@ -201,9 +201,9 @@ NO_USE = {
 }
 
 
-@pytest.mark.parametrize("case", NO_USE)
-def test_what_no_other_node_would_mend_is_said_at_once(case):
-    error, words = NO_USE[case]
+@pytest.mark.parametrize("case", PERMANENT_ERRORS)
+def test_an_error_that_any_node_would_repeat_is_not_retried(case):
+    error, words = PERMANENT_ERRORS[case]
     fleet, tried = failing(error)
     (failed,) = performed(fleet, QUICK)
     assert tried == [1]
@@ -211,7 +211,7 @@ def test_what_no_other_node_would_mend_is_said_at_once(case):
     assert "Nothing is wrong with your data" in failed.text
 
 
-def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
+def test_a_resumed_run_says_once_that_it_resumes():
     key = get_store().enqueue(QUICK, "ann", worker="test")
     began = RunStarted("transfer", "digits", "b", "images", ["a"], 1, 1, 1, 1, 1.0, 0.1, "cpu")
     get_store().append(key, [began, RunResumed("It goes on here.", 3.0)])
@@ -220,7 +220,7 @@ def test_a_run_that_somebody_continued_says_once_that_it_goes_on():
     assert [type(event) for event in told] == [JobFailed]
 
 
-def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeypatch):
+def test_a_database_out_of_reach_is_waited_for(monkeypatch):
     key = get_store().enqueue(QUICK, "ann", worker="test")
     fleet, tried = failing(lambda kinds: ValueError("enough"))
     toys.away_at_first(monkeypatch, Store, "read_events")
@@ -229,20 +229,20 @@ def test_a_database_that_is_away_when_a_run_goes_to_a_node_is_waited_for(monkeyp
     assert tried
 
 
-class Away:
-    """Ray, of which nothing ever comes."""
+class SilentRay:
+    """A fake of Ray that never has news."""
 
     def wait(self, refs, **_):
         return [], refs
 
 
-def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
+def test_a_task_that_waits_for_a_node_says_why(monkeypatch):
     monkeypatch.setattr(remote, "PLACEMENT_NOTICE_SECONDS", 0)
     monkeypatch.setattr(remote, "NODE_CHECK_SECONDS", 0)
     ask, nodes = ResourceRequest(1, 1), {"a": {"CPU": 2.0, "GPU": 1.0}}
     monkeypatch.setattr(cluster, "list_alive_nodes", lambda: nodes)
     fleet = object.__new__(remote.RayExecutor)
-    fleet.ray, fleet.slots, fleet.resources = Away(), Slots(), ask
+    fleet.ray, fleet.slots, fleet.resources = SilentRay(), Slots(), ask
     fleet.object_cache, fleet._pack_lock = shipping.ObjectStoreCache(None), threading.Lock()
     monkeypatch.setenv("THAW_RAY_CPUS", "1")
     waiting = fleet._wait_for_placement(None, ask)
@@ -262,14 +262,14 @@ def test_who_waits_for_a_place_in_the_cluster_hears_why(monkeypatch):
     assert [next(waiting) for _ in range(2)][1].text == remote.NO_NODE_TEXT
 
 
-def test_what_a_lost_node_sent_is_not_waited_for(monkeypatch):
+def test_a_message_of_a_lost_node_is_not_waited_for(monkeypatch):
     import ray
 
     nodes = {"a": {}, "b": {}}
     monkeypatch.setattr(remote, "NODE_CHECK_SECONDS", 0)
     monkeypatch.setattr(cluster, "list_alive_nodes", lambda: nodes)
     fleet = object.__new__(remote.RayExecutor)
-    fleet.ray = Away()
+    fleet.ray = SilentRay()
     fleet.ray.exceptions = ray.exceptions
     coming = fleet._fetch_message(None, "a")
     assert [next(coming) for _ in range(5)] == [None] * 5  # however long it takes
@@ -278,7 +278,7 @@ def test_what_a_lost_node_sent_is_not_waited_for(monkeypatch):
         next(coming)
 
 
-def test_a_comparison_gives_its_places_back_when_somebody_comes():
+def test_a_comparison_releases_its_spare_slots_when_a_job_waits():
     waiting, at_work, most = [False], [], []
     fleet = object.__new__(remote.RayExecutor)
     fleet.slots = Slots(lambda: waiting[0])
@@ -302,7 +302,7 @@ def test_a_comparison_gives_its_places_back_when_somebody_comes():
     assert fleet.slots.used == 1
 
 
-def test_an_error_of_one_of_several_gives_every_place_back():
+def test_an_error_in_one_of_several_streams_releases_every_slot():
     fleet = object.__new__(remote.RayExecutor)
     fleet.slots = Slots()
     fleet.slots.total, fleet.slots.used = 3, 1
@@ -321,7 +321,7 @@ def test_an_error_of_one_of_several_gives_every_place_back():
     assert fleet.slots.used == 1
 
 
-def test_where_no_node_has_what_is_asked_both_sides_are_told(monkeypatch, caplog):
+def test_visitor_and_operator_learn_that_no_node_has_what_is_reserved(monkeypatch, caplog):
     monkeypatch.setattr(cluster, "list_alive_nodes", lambda: {"a": {"CPU": 8.0, "GPU": 1.0}})
     monkeypatch.setattr(queue, "data_dir_id", lambda: "here")
     key, other = (get_store().enqueue(QUICK, "ann") for _ in range(2))
@@ -338,7 +338,7 @@ def test_where_no_node_has_what_is_asked_both_sides_are_told(monkeypatch, caplog
     assert "THAW_RAY_GPUS" in record.message
 
 
-def test_places_that_are_no_more_count_no_more(monkeypatch):
+def test_slots_on_lost_nodes_do_not_count(monkeypatch):
     state, counts = {"ready": True, "places": 3}, []
 
     def sleep(seconds):
@@ -356,7 +356,7 @@ def test_places_that_are_no_more_count_no_more(monkeypatch):
     assert get_store().count_ready_workers() == 0
 
 
-def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
+def test_a_node_does_not_learn_whose_comparison_it_executes(monkeypatch):
     sent = []
 
     class Pool(executor.LocalExecutor):
@@ -371,7 +371,7 @@ def test_a_node_does_not_learn_whose_comparison_it_is(monkeypatch):
     assert "ann" not in str(sent)
 
 
-def test_on_a_node_the_longest_unused_goes_and_what_a_run_uses_stays(monkeypatch, home):
+def test_a_node_evicts_the_least_recently_used_files_but_none_in_use(monkeypatch, home):
     monkeypatch.setattr(shipping, "MAX_NODE_CACHE_BYTES", 25)
     carried = home / "carried"
 
@@ -401,7 +401,7 @@ def test_on_a_node_the_longest_unused_goes_and_what_a_run_uses_stays(monkeypatch
         assert there() == {"a", "d", "e", "f"}
 
 
-def test_what_was_deleted_is_held_no_longer(tmp_path):
+def test_deleted_files_are_released_from_the_object_store(tmp_path):
     file, put = tmp_path / "examples.bin", []
     file.write_bytes(b"mine")
     hold = shipping.ObjectStoreCache(lambda found: put.append(found.tobytes()))
@@ -419,7 +419,7 @@ def test_what_was_deleted_is_held_no_longer(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["runs/{}/../../x", "runs/{}/a/b", "runs/{}/..", "features/d/"])
-def test_no_name_from_a_node_leads_out_of_a_folder(name, home):
+def test_a_file_name_from_a_node_cannot_leave_its_folder(name, home):
     with pytest.raises(ValueError, match="A node sent"):
         shipping.save_artifact(shipping.Artifact(name.format("r"), np.zeros(1, np.uint8)), "r")
     shipping.save_artifact(shipping.Artifact("runs/another/x", np.zeros(1, np.uint8)), "r")

@@ -1,4 +1,4 @@
-"""Real worker processes: a queued run is finished, a dead worker is replaced, none is left over."""
+"""Real worker processes finish queued runs, are replaced when they die, and end with the app."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ LONG = Plan(data="digits", approach="scratch", seconds=300)
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory):
-    """One for the whole module, in place of one a test: a worker started late must find it."""
+    """One data folder for the whole module: a worker that starts late must find it."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAW_HOME", str(folder))
@@ -33,7 +33,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
-    """For a test that counts workers, and must not see those of the others."""
+    """A data folder for a test that counts workers, without those of other tests."""
     monkeypatch.setenv("THAW_HOME", str(tmp_path / "home"))
 
 
@@ -63,7 +63,7 @@ def ended(runs, key):
     return runs.get_run(key)
 
 
-def test_a_queued_run_is_finished_and_its_weights_are_kept(crew, home):
+def test_a_queued_run_is_finished_and_its_weights_are_saved(crew, home):
     runs, _ = crew
     key = runs.enqueue(QUICK, "ann")
     over = ended(runs, key)
@@ -103,7 +103,7 @@ def test_closing_ends_the_processes_and_their_runs(own_home):
         assert runs.count_ready_workers() == 0
 
 
-def test_runs_that_an_app_left_behind_are_buried_when_the_next_one_starts(own_home, monkeypatch):
+def test_runs_of_a_dead_app_fail_when_the_next_app_starts(own_home, monkeypatch):
     with a_store() as runs:
         key = runs.enqueue(LONG, "ann")
         runs.claim("a worker that is no more")
@@ -144,7 +144,7 @@ def test_the_number_of_workers_can_be_set(monkeypatch):
     assert get_worker_count() >= 1
 
 
-def test_how_a_worker_died_is_said_in_words():
+def test_the_exit_of_a_worker_is_explained():
     assert "SIGKILL" in describe_exit(-9)
     assert "memory" in describe_exit(-9)
     assert "code 1" in describe_exit(1)
