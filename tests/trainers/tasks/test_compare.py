@@ -195,7 +195,7 @@ def test_the_advice_goes_by_the_answers_that_were_given_and_the_data_puts_them_r
     assert "It is far from everyday." in last.diagnosis_text
     assert last.next_steps.startswith("Use hybrid here.")
     again = from_json(json.loads(json.dumps(last.as_json())))
-    assert (again.diagnosis, again.measured) == (last.diagnosis, last.measured)
+    assert (again.diagnosis, again.measured_answers) == (last.diagnosis, last.measured_answers)
 
 
 def test_where_the_advice_was_right_nothing_misled(toy, monkeypatch):

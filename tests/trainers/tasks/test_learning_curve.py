@@ -91,7 +91,7 @@ def test_every_approach_at_every_size_and_the_small_ones_again(toy):
     assert {one["approach"] for one in last.extrapolation} == set(job().approaches)
     assert "of each class" in last.summary
     assert from_json(last.as_json()) == last
-    assert any(point.settled for point in points)
+    assert any(point.has_converged for point in points)
     assert get_store().list_runs("ann") == []  # the single runs are no rows
 
 
@@ -156,7 +156,7 @@ def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     events = list(run_learning_curve(job(seconds=3), should_stop=never))
     points = of(CurvePoint, events)
     assert not all(point.used_all_examples for point in points)
-    assert "more seconds" in events[-1].words
+    assert "more seconds" in events[-1].summary
     whole = {
         (point.approach, point.examples_per_class) for point in points if point.used_all_examples
     }
@@ -165,7 +165,7 @@ def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
             assert {(pair["first"], gap["per_class"]), (pair["second"], gap["per_class"])} <= whole
     assert {one["approach"] for one in events[-1].forecast} == {key for key, _ in whole}
     assert "fine_tune" in hurried
-    assert not any(point.settled for point in points if point.approach == "fine_tune")
+    assert not any(point.has_converged for point in points if point.approach == "fine_tune")
 
 
 def test_stop_ends_with_the_points_there_are(toy):

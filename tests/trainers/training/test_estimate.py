@@ -59,7 +59,7 @@ def test_a_model_that_learns_takes_its_steps_and_once_more_with_the_checks():
 def test_it_is_never_foretold_beyond_the_budget():
     for budget in (5, 20, 60):
         assert estimate_seconds(replace(FINE_TUNE, budget_seconds=budget)) <= budget
-    assert estimate_seconds(replace(FINE_TUNE, budget=60)) > 40
+    assert estimate_seconds(replace(FINE_TUNE, budget_seconds=60)) > 40
 
 
 def test_named_steps_are_foretold_as_they_are_named():

@@ -97,7 +97,7 @@ def test_it_stops_when_the_checks_no_longer_improve_and_keeps_the_best():
     head, events, found = taught(features, labels)
     assert events[-1].stop_reason == "no longer improves"
     assert found.best_step < found.steps < teaching.MAX_STEPS
-    assert [look.step for look in of(ValidationDone, events) if look.best][-1] == found.best_step
+    assert [look.step for look in of(ValidationDone, events) if look.is_best][-1] == found.best_step
     again, _, _ = taught(features, labels, steps=found.best_step)
     assert torch.equal(head.linear.weight, again.linear.weight)
 

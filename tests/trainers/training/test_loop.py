@@ -234,7 +234,7 @@ def test_it_stops_when_it_no_longer_improves():
     }
     events, steps = played(toys.model(), phase(max_epochs=500, patience=3), **dice)
     assert events[-1].stop_reason == "no longer improves"
-    assert [look.best for look in of(ValidationDone, events)][-4:] == [True, False, False, False]
+    assert [look.is_best for look in of(ValidationDone, events)][-4:] == [True, False, False, False]
     assert steps[1] < steps[0]
 
 
@@ -311,7 +311,7 @@ def test_no_batch_is_a_single_example():
 def test_a_long_budget_is_not_padded():
     events, steps = played(toys.model(), seconds=3600)
     assert events[-1].seconds < 30
-    assert (events[-1].stop_reason, events[-1].whole) == ("all steps done", True)
+    assert (events[-1].stop_reason, events[-1].has_converged) == ("all steps done", True)
     assert steps[1] == 5 * math.ceil(30 / 8)
 
 

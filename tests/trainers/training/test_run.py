@@ -203,7 +203,7 @@ def test_stop_tests_the_best_so_far(approach, toy):
             asked.set()
     assert len(of(Step, events)) == 3
     assert of(PhaseDone, events)[-1].stop_reason == "stopped"
-    assert events[-1].stopped
+    assert events[-1].stopped_by_user
     assert events[-1].test_examples == 60
 
 
@@ -247,7 +247,7 @@ def test_a_stopped_run_can_be_repeated(toy):
                 asked.set()
         second = list(run(Plan.from_json(first[-1].repeat_plan)))
         assert len(of(Step, second)) == len(of(Step, first)) == after
-        assert second[-1].confusion == first[-1].confusion
+        assert second[-1].confusion_matrix == first[-1].confusion_matrix
 
 
 def test_another_seed_is_another_run(toy):

@@ -113,4 +113,4 @@ def test_what_is_told_is_what_was_kept(toy, tmp_path):
         for name, value in before.first.named_parameters()
     )
     size = sum(value.square().sum().item() for value in before.first.parameters())
-    assert events[-2].parts[0]["change"] == pytest.approx((way / size) ** 0.5, rel=1e-4)
+    assert events[-2].blocks[0]["change"] == pytest.approx((way / size) ** 0.5, rel=1e-4)
