@@ -55,8 +55,8 @@ class _Slot:
 class ModelCache:
     """The models asked last."""
 
-    def __init__(self, most: int = MAX_MODELS, most_bytes: int = MAX_MODEL_BYTES) -> None:
-        self.max_models, self.max_bytes = most, most_bytes
+    def __init__(self, max_models: int = MAX_MODELS, max_bytes: int = MAX_MODEL_BYTES) -> None:
+        self.max_models, self.max_bytes = max_models, max_bytes
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 

@@ -553,7 +553,7 @@ def test_the_line_below_which_it_is_not_sure_goes_along(trusting, tmp_path, monk
     sure = [0.9] * 60 + [0.4] * 40  # of which the unsure ones are wrong
     told = replace(measured, confidence=sure, correct=[one > 0.5 for one in sure])
     events[events.index(measured)] = told
-    monkeypatch.setattr(bundle, "_load_events", lambda run: events)
+    monkeypatch.setattr(bundle, "load_events", lambda run: events)
     config = json.loads((unpacked(key, tmp_path) / "config.json").read_text())
     assert config["not_sure_below"] == default_threshold(told) == 0.9
     assert config["preprocessing"]["most_stretch"] == MAX_ASPECT_RATIO

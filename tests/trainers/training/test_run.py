@@ -414,7 +414,7 @@ def test_a_head_whose_body_will_find_no_time_gets_all_of_it(least_seconds, share
 
     teach = trainers_run.fit_head
     monkeypatch.setattr(trainers_run, "fit_head", noted)
-    monkeypatch.setattr(trainers_run._Run, "_least", lambda self, phase: least_seconds)
+    monkeypatch.setattr(trainers_run._Run, "_min_phase_seconds", lambda self, phase: least_seconds)
     events = list(run(plan("hybrid")))
     (end,) = until
     assert abs(end / 20 - share) < 0.1
