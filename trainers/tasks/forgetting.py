@@ -174,7 +174,7 @@ def summarise_answers(
         groups.append({"name": probe.name, "tests": len(probe.questions), **counts})
         lost.append([
             {
-                "query": render_example(probe.inputs[question.query]),
+                "asked": render_example(probe.inputs[question.query]),
                 "right": question.correct_label,
                 "answer": question.candidate_labels[answer],
             }

@@ -123,7 +123,7 @@ def test_a_download_tells_how_far_it_is_and_ends_here(tiny_net, publisher, capsy
     told = [event for event in events if isinstance(event, Progress)]
     assert {event.unit for event in told} == {"bytes"}
     assert [event.done for event in told] == sorted(event.done for event in told)
-    size = len(publisher.files[f"/{tiny_net.file}"])
+    size = len(publisher.files[f"/{tiny_net.weights_file}"])
     assert {event.total for event in told} == {size}
     assert any(0 < event.done < size for event in told)
     assert told[-1].done == size
@@ -142,7 +142,7 @@ def test_what_is_here_is_not_asked_for_again(tiny_net, publisher):
 
 
 def test_a_cut_leaves_nothing_and_the_next_try_brings_it(tiny_net, publisher, homes):
-    publisher.cuts[f"/{tiny_net.file}"] = 300_000
+    publisher.cuts[f"/{tiny_net.weights_file}"] = 300_000
     with pytest.raises(DownloadError, match=r"did not arrive as it was published.*Try again"):
         list(download(tiny_net))
     assert not cache.is_downloaded(tiny_net)
@@ -152,7 +152,7 @@ def test_a_cut_leaves_nothing_and_the_next_try_brings_it(tiny_net, publisher, ho
 
 
 def test_wrong_bytes_are_thrown_away(tiny_net, publisher):
-    path = f"/{tiny_net.file}"
+    path = f"/{tiny_net.weights_file}"
     publisher.files[path] = publisher.files[path][:-1] + b"x"
     with pytest.raises(DownloadError, match="checksum"):
         list(download(tiny_net))
@@ -166,7 +166,7 @@ def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
 
     out = io.BytesIO()
     torch.save({"weight": Program()}, out)
-    publisher.files[f"/{tiny_net.file}"] = out.getvalue()
+    publisher.files[f"/{tiny_net.weights_file}"] = out.getvalue()
     row = replace(tiny_net, file=tiny_net.file)
     kind = torchvision.get_weights(row).value
     name = f"tiny-{hashlib.sha256(out.getvalue()).hexdigest()[:8]}.pth"
@@ -182,7 +182,7 @@ def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
 def test_what_died_in_the_middle_is_cleared_away(tiny_net):
     draft = cache.torch_hub_path() / ".thaw" / tiny_net.key
     draft.mkdir(parents=True)
-    (draft / f"{tiny_net.file}.0123.partial").write_bytes(b"half")
+    (draft / f"{tiny_net.weights_file}.0123.partial").write_bytes(b"half")
     list(download(tiny_net))
     assert not draft.exists()
 
@@ -211,7 +211,7 @@ def test_two_at_once_are_not_mixed(tiny_net, publisher):
     ("status", "words"), [(404, "no longer has"), (410, "no longer has"), (503, "error 503")]
 )
 def test_an_answer_that_is_no_file_is_said(status, words, tiny_net, publisher):
-    publisher.statuses[f"/{tiny_net.file}"] = (status, {})
+    publisher.statuses[f"/{tiny_net.weights_file}"] = (status, {})
     with pytest.raises(DownloadError, match=f"{words}.*small_resnet"):
         list(download(tiny_net))
 
@@ -221,7 +221,7 @@ def test_a_full_disk_is_said_before_the_first_byte(tiny_net, publisher, monkeypa
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(DownloadError, match=r"only 0 MB are free.*TORCH_HOME"):
         list(download(tiny_net))
-    assert publisher.asked_for(f"/{tiny_net.file}") == []
+    assert publisher.asked_for(f"/{tiny_net.weights_file}") == []
 
 
 def test_a_disk_that_fills_up_on_the_way_is_said(tiny_net, monkeypatch, homes):

@@ -66,7 +66,7 @@ def trained_a_step(body, inputs) -> set[str]:
         if "lora_B" in name:  # zeros: a first step would leave lora_A where it is
             torch.nn.init.normal_(parameter, std=0.1)
     before = {name: p.detach().clone() for name, p in body.named_parameters()}
-    model = Model(body, Head(body.features, 2))
+    model = Model(body, Head(body.width, 2))
     torch.nn.init.normal_(model.head.linear.weight)
     learn = [p for p in body.parameters() if p.requires_grad]
     loss = model(inputs.batch(torch.arange(len(inputs)))).square().sum()
@@ -81,7 +81,7 @@ def trained_a_step(body, inputs) -> set[str]:
 @every_net
 def test_a_torchvision_row_says_what_torchvision_says(row):
     weights = get_weights(row)
-    assert weights.url.endswith(f"/{row.file}")
+    assert weights.url.endswith(f"/{row.weights_file}")
     assert row.download_bytes == pytest.approx(weights.meta["_file_size"] * 2**20, rel=1e-3)
     assert f"{weights.meta['_metrics']['ImageNet-1K']['acc@1']:.1f} %" in row.source
     assert weights.transforms().crop_size == [row.image_px]
@@ -117,7 +117,7 @@ def test_a_revision_is_pinned(row):
 def test_every_row_says_what_it_reads(row):
     assert (row.image_px is None) == (row.modality == "text")
     assert (row.max_tokens is None) == (row.modality == "images")
-    assert str(row.image_px or row.max_tokens) in row.takes
+    assert str(row.image_px or row.max_tokens) in row.input_description
     assert row.is_bundled == (row.download_bytes == 0) == is_downloaded(row)
 
 
@@ -198,7 +198,7 @@ def test_a_run_downloads_nothing_and_says_how_to(approach):
 
 @every_net
 def test_a_network_of_torchvision_without_its_last_layer(row):
-    body = row.body(pretrained=False)
+    body = row.build_encoder(pretrained=False)
     made = torch.cat(list(extract_features(body, body.prepare(PICTURES), torch.arange(3))))
     assert made.shape == (3, row.features)
     assert torch.isfinite(made).all()
@@ -214,7 +214,7 @@ def test_a_network_of_torchvision_without_its_last_layer(row):
 
 @every_net
 def test_lora_on_a_network_of_torchvision_learns_and_nothing_else_does(row):
-    body = row.body(pretrained=False)
+    body = row.build_encoder(pretrained=False)
     images = body.prepare(PICTURES).images[:, :, :64, :64].clone()
     changed = trained_a_step(body.train(), ImageInputs(images))
     assert changed

@@ -127,7 +127,7 @@ def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tm
     assert not of(RunStarted, rest)
     first = (of(Step, rest) or of(Progress, rest))[0]
     assert first.step == at["step"] + 1 if isinstance(first, Step) else first.done > at["step"]
-    whole = list(run(Plan.from_json(rest[-1].repeat), folder=tmp_path / "a"))
+    whole = list(run(Plan.from_json(rest[-1].repeat_plan), folder=tmp_path / "a"))
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -144,7 +144,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
     over, toy, tmp_path, monkeypatch
 ):
     """Also in a run that went on, and in its repeat."""
-    still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "settles_in": 10**6}
+    still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "freeze_bn_below_steps": 10**6}
 
     def stands_still(*given):
         head, body = build_phases(*given)

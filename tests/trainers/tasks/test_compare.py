@@ -132,12 +132,14 @@ def test_a_lane_that_fails_is_said_and_the_others_go_on(toy, monkeypatch):
     assert [run["approach"] for run in last.runs] == ["transfer"]
 
 
-@pytest.mark.parametrize("asked", [(Store, "start"), (resume, "before")], ids=["start", "before"])
+@pytest.mark.parametrize(
+    "asked", [(Store, "enqueue"), (resume, "replayed_events")], ids=["start", "before"]
+)
 def test_a_database_that_is_away_when_a_lane_starts_ends_nothing(asked, toy, monkeypatch):
     toys.away_at_first(monkeypatch, *asked)
     last = list(run_lanes(comparison(approaches=("none", "simple")), should_stop=never))[-1]
     assert [run["approach"] for run in last.runs] == ["none", "simple"]
-    assert last.failed == {}
+    assert last.failures == {}
 
 
 def test_without_advice_the_data_answers_the_questions():
