@@ -17,6 +17,7 @@ import torch
 
 from trainers import backbones
 from trainers.networks.loading import new_encoder
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.training.checkpoint import (
     MAX_WRITE_TIME_SHARE,
     MIN_WRITE_INTERVAL_SECONDS,
@@ -25,7 +26,6 @@ from trainers.training.checkpoint import (
     with_prefix,
     write_tensors,
 )
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.training.loop import Head, Model, _build_optimizer, trainable_state_dict
 from trainers.training.recipes import build_phases
 from trainers.training.run import set_trainable

@@ -10,8 +10,9 @@ from tests.pages.test_pages import look, started, words
 from tests.pages.test_runs_page import ANN, FRAME, choose, page, pressed
 from trainers.plan import Plan
 from trainers.store import CANCELLED, QUEUED, get_store, resume
+from trainers.system import checkpoint_file
 from trainers.system.paths import run_dir
-from trainers.training import checkpoint as standing, checkpoint_file
+from trainers.training import checkpoint as standing
 
 
 def interrupted(*, kept=True, visitor=ANN) -> str:

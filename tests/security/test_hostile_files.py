@@ -18,9 +18,9 @@ from trainers.networks.hf_config import UnsupportedModel
 from trainers.reports.run_file import BadFile, import_run
 from trainers.serving.tables import escape_formula
 from trainers.store import Store, resume
+from trainers.system.checkpoint_file import CHECKPOINT_FILE, read_checkpoint_header
 from trainers.system.feature_cache import FeatureCache
 from trainers.training.checkpoint import load_checkpoint
-from trainers.training.checkpoint_file import CHECKPOINT_FILE, read_checkpoint_header
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -3,14 +3,11 @@
 import re
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
 from trainers.backbones import cache
 from trainers.backbones.cache import backbone_path, is_downloaded
 from trainers.system.registry import UnknownKey, build_registry, look_up
-
-if TYPE_CHECKING:
-    from trainers.networks.encoder import Encoder
 
 __all__ = [
     "BACKBONES",
@@ -51,7 +48,7 @@ class Backbone:
     revision: str = ""  # there: a commit; "": the latest, noted when it is downloaded
     prefix: str = ""  # put before each text, as the model was trained
 
-    def build_encoder(self, *, pretrained: bool = True) -> "Encoder":
+    def build_encoder(self, *, pretrained: bool = True) -> Any:
         """The network itself; with `pretrained=False` the same shape with random weights.
         Nothing is downloaded. Raises `NotHere`."""
         module, _, name = self.load.partition(":")

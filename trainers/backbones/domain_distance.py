@@ -5,13 +5,11 @@
 space and how they spread there. Statistics only, no pictures.
 """
 
-import argparse
-from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 STATISTICS_FILE = Path(__file__).parent / "weights" / "small_resnet_known.safetensors"
 IN_DOMAIN_QUANTILE = 0.95  # of everyday sets lie nearer than the mark
@@ -40,47 +38,3 @@ def measure_distance(features: np.ndarray, known: dict[str, np.ndarray]) -> Doma
     towards = placed @ (middle / max(1e-9, np.linalg.norm(middle)))
     error = 1.96 * towards.std(ddof=1) / np.sqrt(count) if count > 1 else np.inf
     return DomainDistance(float(value), float(error))
-
-
-def fit_statistics(file: Path) -> dict[str, np.ndarray]:
-    """The statistics: middle and spread of the 50,000 training pictures; the marks are measured
-    on the 10,000 test pictures, which the backbone never learned."""
-    import torch
-
-    from trainers.networks.encoder import ImageInputs
-    from trainers.networks.loading import shared_encoder
-    from trainers.networks.pretrain import load_split
-    from trainers.training.loop import extract_features
-
-    made = {}
-    for split in ("train", "test"):
-        images, labels = load_split(file, split)
-        parts = extract_features(
-            shared_encoder("small_resnet"), ImageInputs(images), torch.arange(len(images))
-        )
-        made[split] = torch.cat(list(parts)).double().numpy(), labels.numpy()
-    train, _ = made["train"]
-    spread, turned = np.linalg.eigh(np.cov(train.T))
-    known = {"centre": train.mean(0), "whiten": turned / np.sqrt(spread)}
-    test, labels = made["test"]
-    classes = [test[labels == label] for label in np.unique(labels)]
-    pairs = [np.concatenate(pair) for pair in combinations(classes, 2)]
-    marks = {
-        name: np.array(
-            [
-                np.quantile(
-                    [measure_distance(some, known).value for some in sets], IN_DOMAIN_QUANTILE
-                )
-            ]
-        )
-        for name, sets in (("near", pairs), ("far", classes))
-    }
-    return {name: value.astype(np.float32) for name, value in (known | marks).items()}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="cifar100_webp.npz")
-    known = fit_statistics(parser.parse_args().data)
-    save_file(known, STATISTICS_FILE)
-    print({name: value.item() for name, value in known.items() if value.size == 1})

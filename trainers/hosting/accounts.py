@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
-from trainers.datasets import uploads
 from trainers.datasets.uploads.dataset import change_owner
+from trainers.hosting.own_data import list_own_data
 from trainers.hosting.rooms import get_rooms
 from trainers.store import HISTORY_KINDS, get_store, runs
 from trainers.store.tables import answered, wanted
@@ -56,9 +56,7 @@ def count_anonymous_data(browser: str, account: str) -> AnonymousData:
         )
         theirs &= runs.c.part_of.is_(None) & (runs.c.created > asked)
         count = sql.scalar(select(func.count()).select_from(runs).where(theirs)) or 0
-    return AnonymousData(
-        count, sum(one.created_at > asked for one in uploads.list_uploads(browser))
-    )
+    return AnonymousData(count, sum(one.created_at > asked for one in list_own_data(browser)))
 
 
 def decline_merge(browser: str, account: str) -> None:
@@ -83,7 +81,7 @@ def merge(browser: str, account: str) -> None:
                 changes["plan"] = plan | {"visitor": account}
             sql.execute(update(runs).where(runs.c.id == run).values(changes))
     get_rooms().reassign_visitor(browser, account)
-    for one in uploads.list_uploads(browser):
+    for one in list_own_data(browser):
         change_owner(one.key, account)
 
 

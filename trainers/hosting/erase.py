@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.datasets import uploads
 from trainers.datasets.uploads import inbox
+from trainers.hosting.own_data import list_own_data
 from trainers.hosting.rooms import get_rooms
 from trainers.store import END_STATES, UNDO_SECONDS, get_store, migrations, scrub_marker_path
 from trainers.store.engine import is_shared
@@ -48,7 +49,7 @@ def erase_data(key: str) -> None:
 def erase_visitor(visitor: str) -> None:
     """Deletes all that the visitor has: runs, data, links, places in rooms. It cannot be undone.
     What is at work is cancelled and goes when it has ended."""
-    keys = {one.key for one in uploads.list_uploads(visitor)}
+    keys = {one.key for one in list_own_data(visitor)}
     if (
         object_store.storage_url()
     ):  # what came in elsewhere may be out of reach now: its rows name it

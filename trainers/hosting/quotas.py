@@ -18,6 +18,7 @@ from trainers import jobs
 from trainers.datasets import uploads
 from trainers.datasets.uploads import BadUpload, inbox
 from trainers.datasets.uploads.limits import MB
+from trainers.hosting.own_data import list_own_data
 from trainers.jobs import Export, ForgettingTest, ImportData
 from trainers.store import END_STATES, QUEUED, RunNotFound, get_store, runs
 from trainers.store.engine import advisory_lock
@@ -221,7 +222,7 @@ def measure_visitor_disk_usage(visitor: str) -> int:
         keys = sql.scalars(select(runs.c.id).where(runs.c.visitor == visitor)).all()
     there = {place.name for place in (data_dir() / "runs").glob("*")}
     models = sum(measure_size(run_dir(key)) for key in there.intersection(keys))
-    return models + sum(one.size_bytes for one in uploads.list_uploads(visitor))
+    return models + sum(one.size_bytes for one in list_own_data(visitor))
 
 
 def measure_size(place: Path) -> int:

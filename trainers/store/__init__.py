@@ -46,10 +46,10 @@ from trainers.store.wait_estimate import (
     estimate_waits,
 )
 from trainers.system import feature_cache, object_store
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.errors import StoreUnavailable, open_database_url, user_message
 from trainers.system.paths import bundle_path, data_dir, data_dir_id, run_dir
 from trainers.system.registry import UnknownKey
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"

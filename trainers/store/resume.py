@@ -30,8 +30,8 @@ from trainers.store import (
 from trainers.store.tables import resumed_runs, runs
 from trainers.system import object_store
 from trainers.system.atomic import PARTIAL_SUFFIX
+from trainers.system.checkpoint_file import CHECKPOINT_FILE, read_checkpoint_header
 from trainers.system.paths import data_dir, data_dir_id, run_dir
-from trainers.training.checkpoint_file import CHECKPOINT_FILE, read_checkpoint_header
 
 # Between two times that it is put where other computers find it, and the most of the time that this
 # may take. Ours.

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from trainers.events import Event, Notice
 from trainers.system.atomic import atomic_write
-from trainers.training.checkpoint_file import (
+from trainers.system.checkpoint_file import (
     CHECKPOINT_FILE,
     FORMAT_VERSION,
     read_checkpoint_header,

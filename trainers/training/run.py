@@ -36,10 +36,10 @@ from trainers.networks.encoder import Encoder, Examples, get_device
 from trainers.networks.loading import new_encoder, shared_encoder, weights_fingerprint
 from trainers.plan import Plan, RecordedSchedule
 from trainers.system import feature_cache
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.errors import is_out_of_memory
 from trainers.training import baselines, checkpoint, estimate
 from trainers.training.checkpoint import Checkpoint, with_prefix
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.training.features import (
     FEATURES_SHARE,
     ComputationCache,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainers.events import Event, Notice, Progress, RunResumed, RunStarted, Stage
-from trainers.training.checkpoint_file import read_checkpoint_header
+from trainers.system.checkpoint_file import read_checkpoint_header
 
 NODE_LOST_TEXT = "The computer that this ran on was lost. "
 INTERRUPTED_TEXT = "This was interrupted. "

@@ -34,9 +34,9 @@ from trainers.events import (
 from trainers.plan import Plan
 from trainers.reports.run_file import export_run, import_run
 from trainers.store import FAILED, get_store, resume
-from trainers.system import atomic
+from trainers.system import atomic, checkpoint_file
 from trainers.system.paths import run_dir
-from trainers.training import checkpoint as standing, checkpoint_file
+from trainers.training import checkpoint as standing
 from trainers.training.recipes import build_phases
 from trainers.training.run import run
 from trainers.workers.execute import execute

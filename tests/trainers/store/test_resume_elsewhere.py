@@ -29,8 +29,8 @@ from trainers.events import (
 from trainers.store import CANCELLED, QUEUED, get_store, resume, runs
 from trainers.store.queue import requeue_runs
 from trainers.system import object_store
+from trainers.system.checkpoint_file import read_checkpoint_header
 from trainers.system.paths import data_dir, run_dir
-from trainers.training.checkpoint_file import read_checkpoint_header
 from trainers.training.run import run
 from trainers.workers.execute import execute
 

@@ -29,8 +29,8 @@ from trainers.events import (
 )
 from trainers.networks import loading
 from trainers.plan import BadPlan, Plan
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.training import features as looking, loop
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.training.head import assign_folds
 from trainers.training.prototypes import assign_nearest, classify_by_class_mean
 from trainers.training.run import BadData, check_data, run, split_validation

@@ -48,11 +48,11 @@ from trainers.export.saved_model import load_model
 from trainers.jobs import Comparison, Export, LearningCurve
 from trainers.plan import Plan
 from trainers.store import CANCELLED, FINISHED, get_store
+from trainers.system.checkpoint_file import read_checkpoint_header
 from trainers.system.paths import bundle_path, run_dir
 from trainers.tasks.bench_advice import Grid, load_cells, measure_cells
 from trainers.tasks.compare import run_lanes
 from trainers.tasks.learning_curve import run_learning_curve
-from trainers.training.checkpoint_file import read_checkpoint_header
 from trainers.training.features import ComputationCache
 from trainers.training.run import run
 from trainers.workers import executor, supervisor

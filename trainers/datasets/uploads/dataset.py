@@ -624,14 +624,15 @@ def _dataset_fields(key: str, about: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def list_uploads(visitor: str) -> list[UploadedDataset]:
-    """The uploads of `visitor` that are still kept, the newest first; none that is damaged. Where
-    data is shared, those that came to another app server are brought here."""
+def list_uploads(visitor: str, also: Collection[str] = ()) -> list[UploadedDataset]:
+    """Return the uploads of `visitor` that still exist, newest first, without damaged ones.
+
+    `also`: keys that the database knows. Where several app servers share their files, uploads that
+    came to another server are fetched.
+    """
     keys = {f"own-{place.parent.name}" for place in (data_dir() / "data").glob("*/about.json")}
     if object_store.storage_url():
-        from trainers.store import get_store  # here: it imports this package
-
-        keys |= get_store().datasets_imported_by(visitor)
+        keys |= set(also)
     found = []
     for key in keys:
         with suppress(UnknownKey):

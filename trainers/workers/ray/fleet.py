@@ -23,9 +23,9 @@ from trainers.jobs import DataCheck
 from trainers.plan import Plan
 from trainers.store import get_store
 from trainers.store.engine import retry
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.paths import run_dir
 from trainers.system.processes import get_worker_count
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.workers.executor import SubtaskFunction, set_executor
 from trainers.workers.ray import cluster, node, shipping
 from trainers.workers.ray.slots import POLL_SECONDS, Slots, raise_if_abandoned

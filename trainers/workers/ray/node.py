@@ -14,8 +14,8 @@ import numpy as np
 from trainers import jobs
 from trainers.events import Event, Step
 from trainers.plan import Plan
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.paths import run_dir
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 from trainers.workers.ray.shipping import Artifact, FileRef, list_artifacts, sandbox
 
 STOP_POLL_SECONDS = 0.5

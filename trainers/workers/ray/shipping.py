@@ -26,9 +26,9 @@ from trainers import backbones, datasets
 from trainers.backbones import cache
 from trainers.datasets.uploads import dataset
 from trainers.system.atomic import atomic_write
+from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.feature_cache import import_file, is_deleted
 from trainers.system.paths import data_dir, run_dir
-from trainers.training.checkpoint_file import CHECKPOINT_FILE
 
 MAX_OBJECT_STORE_BYTES = 2_000_000_000  # held here for later runs
 MAX_NODE_CACHE_BYTES = 2_000_000_000  # of public files on a node; the least recently used go

@@ -1,4 +1,4 @@
-"""The file in which a run keeps where it stands, as far as that can be read without torch."""
+"""The header of a run's checkpoint, read without torch."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 CHECKPOINT_FILE = "standing.safetensors"
-FORMAT_VERSION = 1  # of that file: one of another is passed over
+FORMAT_VERSION = 1  # a checkpoint of another version is ignored
 
 
 def read_checkpoint_header(folder: Path) -> dict[str, Any] | None:
-    """The plain values of what a run kept in `folder`; None where there is none to go on from."""
+    """Return the metadata of the checkpoint in `folder`; None if there is none to resume from."""
     try:
         with safe_open(folder / CHECKPOINT_FILE, framework="np") as file:
             facts = json.loads((file.metadata() or {})["standing"])
