@@ -21,9 +21,10 @@ from pages.parts.widgets.live_plot import draw_live_plot
 from pages.parts.widgets.svg import draw_svg
 from trainers import datasets
 from trainers.data_checks.findings import Finding
-from trainers.datasets import Dataset, catalog, uploads as own
+from trainers.datasets import Dataset, catalog
 from trainers.datasets.uploads import BadUpload, StoredDataset, UploadedDataset, inbox
 from trainers.hosting import erase, quotas, retention
+from trainers.hosting.own_data import list_own_data
 from trainers.jobs import DataCheck, ImportData
 from trainers.store import Run, RunNotFound, get_store
 from trainers.system.paths import data_dir
@@ -182,7 +183,7 @@ def start_import(path: str, title: str, **columns: str | None) -> None:
 
 def draw_dataset_list() -> None:
     st.markdown("## What you have here")
-    uploads = own.list_uploads(current_visitor())
+    uploads = list_own_data(current_visitor())
     if not uploads:
         st.caption("Nothing yet. The samples that come with Thaw can be looked over as well:")
     for upload in uploads:

@@ -30,6 +30,7 @@ from trainers.backbones.compatibility import list_remarks
 from trainers.data_checks.findings import Finding
 from trainers.datasets import uploads
 from trainers.events import JobFailed, RunFinished
+from trainers.hosting.own_data import list_own_data
 from trainers.jobs import PLAN_SETTINGS, Comparison
 from trainers.plan import BadPlan, Plan
 from trainers.reports.sentences import format_count
@@ -225,7 +226,7 @@ def format_backbone_option(row: backbones.Backbone) -> str:
 
 def list_usable_data() -> list[datasets.Dataset]:
     """What this visitor can run on: what comes with Thaw, what was downloaded, and their own."""
-    return [*uploads.list_uploads(current_visitor()), *datasets.list_available()]
+    return [*list_own_data(current_visitor()), *datasets.list_available()]
 
 
 def choose_examples_per_class(approach: str, sample: datasets.Dataset) -> int | None:

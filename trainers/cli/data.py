@@ -137,7 +137,7 @@ def advise(**args: Any) -> int:
         plan = make_plan(args | {"approach": "transfer"})
         backbone_registry.pick(plan.backbone).check_downloaded()
         # Imported only now: a wrong option should not wait for torch.
-        from trainers.cli.advise_text import check_data, format_page, to_document
+        from trainers.tasks.advise_data import check_data, format_page, to_document
 
         result = check_data(plan.data, plan.backbone, plan.seconds)
     except KeyboardInterrupt:

@@ -104,7 +104,10 @@ def storage(now: bool, as_json: bool) -> None:
     usage = retention.measure_disk_usage()
     expired = retention.clean_up() if now else list(retention.list_expired())
     if as_json:
-        rows = [expiry._asdict() for expiry in expired]
+        rows = [
+            {"what": expiry.kind, "key": expiry.key, "bytes": expiry.size, "why": expiry.reason}
+            for expiry in expired
+        ]
         print(json.dumps({"kept": vars(usage), "deleted" if now else "going": rows}))
         return
     for name, size in vars(usage).items():

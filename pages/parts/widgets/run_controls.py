@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.session.error_boundary import error_boundary
 from pages.parts.session.visitor import current_visitor
-from trainers.datasets import uploads
+from trainers.hosting.own_data import list_own_data
 from trainers.store import Run, get_store
 
 
@@ -52,5 +52,5 @@ def build_run_params(plan: Any) -> dict[str, str]:
 def can_use_data(data: str) -> bool:
     """Whether this visitor may run on `data`: who was handed a run's link sees that run only."""
     return not data.startswith("own-") or data in {
-        mine.key for mine in uploads.list_uploads(current_visitor())
+        mine.key for mine in list_own_data(current_visitor())
     }

@@ -14,13 +14,13 @@ from tests.support import toys
 from trainers import data_checks as health_check, jobs
 from trainers.__main__ import main
 from trainers.backbones import BackboneNotDownloaded
-from trainers.cli.advise_text import format_page, to_document
 from trainers.data_checks.findings import Finding
 from trainers.datasets import uploads
 from trainers.events import JobCancelled, JobDone, Notice, Progress, Stage, from_json
 from trainers.jobs import DataCheck
 from trainers.plan import BadPlan
 from trainers.tasks import data_check as checkups
+from trainers.tasks.advise_data import format_page, to_document
 from trainers.tasks.data_check import run_data_check
 
 STAGES = ["read", "features", "findings", "specificity", "pace"]
