@@ -52,7 +52,8 @@ def draw_claim(claim: Claim, ships: dict | None, jobs: list[Run]) -> None:
             with st.expander("When does it hold?", icon=":material/balance:"):
                 st.markdown(
                     f"- **Holds:** {claim.holds_when}\n- **Holds partly:** {claim.partly_when}\n"
-                    f"- **Does not hold here:** {claim.fails_when}\n- **Cannot tell yet:** all else."
+                    f"- **Does not hold here:** {claim.fails_when}\n- **Cannot tell yet:** "
+                    "all else."
                 )
             draw_run_button(claim, ships, jobs[0] if jobs else None)
         with right:
@@ -161,7 +162,8 @@ def draw_source(result: dict, ships: dict | None) -> None:
     command = result.get("command")
     by = f"ships with Thaw, made by `{command}`" if command else "measured here, by you"
     st.caption(
-        f"{result['date']}, {by}: {escape_markdown(result['machine'])}; {escape_markdown(versions)}; "
+        f"{result['date']}, {by}: {escape_markdown(result['machine'])}; "
+        f"{escape_markdown(versions)}; "
         f"{tell.format_duration(result['seconds'])}."
     )
     if ships:

@@ -50,7 +50,8 @@ def draw_overview() -> None:
         explain(
             "Transfer learning, fine-tuning and hybrid on the same examples, with the same budget "
             "and the same test, one after another; beside them the same network "
-            f"{link_term('from-scratch', 'from nothing')}, no training at all, and a method without any "
+            f"{link_term('from-scratch', 'from nothing')}, no training at all, and a "
+            "method without any "
             "pre-trained model. In the end: was the advice right?"
         )
     )
@@ -131,7 +132,8 @@ def watch_job(job: Run) -> None:
             or "Nothing has started yet.",
         )
         st.caption(
-            f"On the {link_term('validation', 'checks')}, each on its own clock. What has no curve: its "
+            f"On the {link_term('validation', 'checks')}, each on its own clock. "
+            "What has no curve: its "
             "test score."
         )
     with right:
@@ -228,7 +230,8 @@ def draw_verdict(found: dict, tried: PilotDone | None) -> None:
         )
         if tried:
             st.markdown(
-                f"{escape_markdown(tried.summary)} So the advice was {_format_badge(found['advised'])}."
+                f"{escape_markdown(tried.summary)} So the advice was "
+                f"{_format_badge(found['advised'])}."
             )
         st.markdown(escape_markdown(found["verdict"]))
 
@@ -292,8 +295,11 @@ def draw_map_animations(runs: dict[str, Run], stories: dict[str, RunSnapshot]) -
             return
         found = [load_map_examples(stories[key], runs[key]) for key in reels]
         # The same examples for all; of several whys the first will do.
-        draw_map_animation([*reels.values()], {item: one for some, _ in found for item, one in some.items()},
-             key="films-side-by-side")  # fmt: skip
+        draw_map_animation(
+            [*reels.values()],
+            {item: one for some, _ in found for item, one in some.items()},
+            key="films-side-by-side",
+        )
         if whys := [why for _, why in found if why]:
             st.caption(f":material/visibility_off: {escape_markdown(whys[0])}")
         st.markdown(
@@ -449,7 +455,10 @@ def describe_curve_progress(job: Run, events: list[Event]) -> tuple[float, str]:
 
 def describe_point(point: CurvePoint) -> str:
     title = APPROACHES[point.approach].title
-    return f"{title} with {point.examples_per_class} of each class: {point.correct / point.test_examples:.0%}"
+    return (
+        f"{title} with {point.examples_per_class} of each class: "
+        f"{point.correct / point.test_examples:.0%}"
+    )
 
 
 def _has_curves(job: Run) -> bool:

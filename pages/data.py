@@ -153,7 +153,8 @@ def draw_download_form() -> None:
         return
     download_offer.draw_download_offer(
         key,
-        f"{catalog.format_size(row.download_bytes)} to download, kept in `{catalog.dataset_dir(key)}`. Nothing "
+        f"{catalog.format_size(row.download_bytes)} to download, kept in "
+        f"`{catalog.dataset_dir(key)}`. Nothing "
         "else is sent or loaded; from then on it works without a network.",
     )
 
@@ -203,7 +204,9 @@ def draw_dataset_list() -> None:
                 else ""
             )
             st.caption(
-                f"{escape_markdown(upload.description)} {format_bytes(upload.size_bytes)}, {format_added_time(upload.created_at)}.{unused}"
+                f"{escape_markdown(upload.description)} "
+                f"{format_bytes(upload.size_bytes)}, "
+                f"{format_added_time(upload.created_at)}.{unused}"
             )
     if uploads:
         st.caption("The samples that come with Thaw can be looked over as well:")

@@ -138,7 +138,8 @@ def draw_thawing() -> None:
     seen, unseen = case["seen"][thawed], case["unseen"][thawed]
     best = max(range(most + 1), key=case["unseen"].__getitem__)
     words = (
-        f"{describe_trainable_layers(thawed).capitalize()}: **{unseen:.0%}** of new points right, and "
+        f"{describe_trainable_layers(thawed).capitalize()}: **{unseen:.0%}** of "
+        "new points right, and "
         f"{seen:.0%} of those that it learned from. Best here: {describe_trainable_layers(best)} "
         f"({case['unseen'][best]:.0%})."
     )
@@ -198,8 +199,10 @@ def draw_few_examples() -> None:
     draw_live_plot(
         lesson_charts.fit_errors(made),
         key="errors",
-        alt=f"Mean errors. Stiff: {made.stiff.train_error:.2f} on the marks, {made.stiff.test_error:.2f} on "
-        f"new points. Flexible: {made.flexible.train_error:.2f} and {made.flexible.test_error:.2f}.",
+        alt=f"Mean errors. Stiff: {made.stiff.train_error:.2f} on the marks, "
+        f"{made.stiff.test_error:.2f} on "
+        f"new points. Flexible: {made.flexible.train_error:.2f} and "
+        f"{made.flexible.test_error:.2f}.",
     )
 
 
@@ -266,7 +269,8 @@ def draw_run_curve() -> None:
     )
     with st.expander("What it is", icon=":material/visibility:"):
         st.markdown(
-            f"{CURVE_EXPLANATIONS[key]} It learned from {run['examples']} examples in {run['steps'][-1]} steps."
+            f"{CURVE_EXPLANATIONS[key]} It learned from {run['examples']} examples "
+            f"in {run['steps'][-1]} steps."
         )
 
 
@@ -290,14 +294,16 @@ def draw_confidence_interval() -> None:
     wide = sum(test.high - test.low for test in tested) / TEST_COUNT
     words = (
         f"Scores from {min(test.score for test in tested):.0%} to "
-        f"{max(test.score for test in tested):.0%}. **{holding} of {TEST_COUNT}** bars hold the truth; "
+        f"{max(test.score for test in tested):.0%}. **{holding} of "
+        f"{TEST_COUNT}** bars hold the truth; "
         f"on average a bar is {100 * wide:.0f} points long."
     )
     st.markdown(words)
     draw_live_plot(
         lesson_charts.repeated_tests(tested, TRUE_ACCURACY),
         key="many-tests",
-        alt=f"{TEST_COUNT} tests of a model that gets {TRUE_ACCURACY:.0%} right. {words.replace('*', '')}",
+        alt=f"{TEST_COUNT} tests of a model that gets {TRUE_ACCURACY:.0%} right. "
+        f"{words.replace('*', '')}",
     )
 
 

@@ -113,7 +113,8 @@ def draw_preparation() -> None:
             "laptop or a phone in the same network. Nobody needs an account.\n"
             "- **No internet**: the data and models of the exercises below come with Thaw.\n"
             f"- **Time**: {runs} at a time on this computer, the others wait in line and see how "
-            f"long. With {CLASS_SIZE} people it takes at most {minutes} minutes until everyone has a "
+            f"long. With {CLASS_SIZE} people it takes at most {minutes} minutes "
+            "until everyone has a "
             "score, and mostly far less: transfer learning takes some seconds.\n"
             "- **A plan for 45 minutes**: 5 to join, 10 for a first run of everybody, 15 to try "
             "another approach or other settings, 15 for what came out and what to talk about.\n"
@@ -129,7 +130,8 @@ def draw_own_rooms() -> None:
     if found:
         st.page_link(
             "room.py",
-            label=f"Back to {escape_markdown(found[0].title)}, where you are {escape_markdown(found[1].name)}",
+            label=f"Back to {escape_markdown(found[0].title)}, where you are "
+            f"{escape_markdown(found[1].name)}",
             icon=":material/groups:",
             query_params={"room": found[0].code},
         )
@@ -186,22 +188,41 @@ def describe_settings(settings: RoomSettings) -> str:
     )
     named = ", ".join(APPROACHES[key].title for key in settings.approaches)
     free = [CHANGEABLE_SETTINGS[key].lower() for key in settings.changeable]
-    words = f"{format_data_title(settings.data)}; {many}; {tell.format_duration(settings.seconds)}. {named}."
+    words = (
+        f"{format_data_title(settings.data)}; {many}; "
+        f"{tell.format_duration(settings.seconds)}. {named}."
+    )
     return f"{words} People choose: {', '.join(free)}." if free else words
 
 
 def list_own_runs(exercise: Exercise) -> list[BoardRow]:
     """This visitor's own finished runs of an exercise, as a board would show them."""
     return [
-        BoardRow("you", run.plan.approach, run.plan.data, run.plan.examples_per_class, run.state,
-             run.result["test_accuracy"], run.result["test_accuracy_low"],
-             run.result["test_accuracy_high"], run.result["seconds"], True,
-             run.plan.seed, run.plan.seconds, run.plan.backbone)
+        BoardRow(
+            "you",
+            run.plan.approach,
+            run.plan.data,
+            run.plan.examples_per_class,
+            run.state,
+            run.result["test_accuracy"],
+            run.result["test_accuracy_low"],
+            run.result["test_accuracy_high"],
+            run.result["seconds"],
+            True,
+            run.plan.seed,
+            run.plan.seconds,
+            run.plan.backbone,
+        )
         for run in get_store().list_runs(current_visitor(), limit=100)
-        if run.state == FINISHED and run.plan.data == exercise.data
-        and run.plan.approach in exercise.approaches and run.plan.seconds == exercise.seconds
-        and (run.plan.examples_per_class == exercise.examples_per_class or "per_class" in exercise.adjustable)
-    ]  # fmt: skip
+        if run.state == FINISHED
+        and run.plan.data == exercise.data
+        and run.plan.approach in exercise.approaches
+        and run.plan.seconds == exercise.seconds
+        and (
+            run.plan.examples_per_class == exercise.examples_per_class
+            or "per_class" in exercise.adjustable
+        )
+    ]
 
 
 def draw_debrief(lines: Sequence[BoardRow], data: str, by: str, talk: Sequence[str] = ()) -> None:

@@ -211,7 +211,8 @@ def choose_backbone(sample: datasets.Dataset) -> str:
     named = link_term("weights", "numbers (parameters)")
     numbers = f"; {format_count(about.parameters)} {named}" if about.parameters else ""
     st.caption(
-        f"{about.good_for} Reads {about.input_description}{numbers}. {escape_markdown(about.source)}, {about.licence}."
+        f"{about.good_for} Reads {about.input_description}{numbers}. "
+        f"{escape_markdown(about.source)}, {about.licence}."
     )
     return backbone
 
@@ -261,7 +262,8 @@ def choose_examples_per_class(approach: str, sample: datasets.Dataset) -> int | 
 
 def describe_split(sample: datasets.Dataset) -> str:
     return link_marked_terms(
-        f"a fifth of them [[validation|checks progress]]. {sample.test_examples:,} others are kept for the "
+        "a fifth of them [[validation|checks progress]]. "
+        f"{sample.test_examples:,} others are kept for the "
         "[[test]]."
     )
 
@@ -330,7 +332,8 @@ def draw_start_button(plan: Plan) -> None:
         if not backbones.is_downloaded(backbone):
             download_offer.draw_download_offer(
                 plan.backbone,
-                f"**{escape_markdown(backbone.title)}** is not on this computer yet: {backbone.download_size} from "
+                f"**{escape_markdown(backbone.title)}** is not on this computer yet: "
+                f"{backbone.download_size} from "
                 f"{'Hugging Face' if backbone.repo else 'PyTorch'}, kept in "
                 f"`{backbones.backbone_path(backbone)}`. Nothing else is sent or loaded.",
             )
@@ -376,7 +379,8 @@ def draw_compare_button(plan: Plan, label: str, **look: str) -> None:
     if st.button(
         label,
         icon=":material/stacked_line_chart:",
-        help=f"The same examples, the same test, one after another: at most {tell.format_duration(most)}.",
+        help="The same examples, the same test, one after another: at most "
+        f"{tell.format_duration(most)}.",
         **look,
     ):
         settings = {name: getattr(plan, name) for name in PLAN_SETTINGS}
@@ -586,7 +590,8 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
             share = phase.trainable_parameters / max(1, sum(p["parameters"] for p in phase.blocks))
             part = "under 0.1%" if share < 0.001 else "100%" if share == 1 else f"{share:.1%}"
             st.caption(
-                f"{format_count(phase.trainable_parameters)} {link_term('weights', 'numbers')} learn, "
+                f"{format_count(phase.trainable_parameters)} "
+                f"{link_term('weights', 'numbers')} learn, "
                 f"{part} of all."
             )
             draw_live_plot(

@@ -64,7 +64,8 @@ def draw_run_list() -> None:
     st.title("Runs")
     st.markdown(
         f"Everything that you ran {describe_owner()}, with its score and its "
-        f"{link_term('interval')}. Choose one to name it, repeat it or take it along; choose several to "
+        f"{link_term('interval')}. Choose one to name it, repeat it or take it "
+        "along; choose several to "
         "lay them side by side."
     )
     search, order, parts = draw_filters()
@@ -239,7 +240,8 @@ def format_time(created: float) -> str:
 def draw_no_results(search: str) -> None:
     if search.strip():
         st.info(
-            f"Nothing is called “{escape_markdown(search)}”. All words must be found: in the name, the note, "
+            f"Nothing is called “{escape_markdown(search)}”. All words must be "
+            "found: in the name, the note, "
             "the approach or the data.",
             icon=":material/search_off:",
         )
@@ -373,7 +375,8 @@ def draw_import_result() -> None:
     match st.session_state.pop("brought", None):
         case RunSummary() as past:
             st.success(
-                f"{escape_markdown(past.title)} is among your runs now, at the time when it was made: "
+                f"{escape_markdown(past.title)} is among your runs now, at the time when "
+                "it was made: "
                 f"{format_time(past.created)}.",
                 icon=":material/check:",
             )
@@ -471,7 +474,8 @@ def draw_comparison(keys: Sequence[str]) -> None:
         ),
     )
     st.caption(
-        f"On the {link_term('validation', 'checks')}, each on its own clock. What has no curve: its "
+        f"On the {link_term('validation', 'checks')}, each on its own clock. "
+        "What has no curve: its "
         "test score."
     )
     st.markdown("## Scores")
@@ -531,7 +535,8 @@ def format_score_table(
     from trainers.evaluation.metrics import compare_predictions
 
     rows = [
-        f"| run | right in the {link_term('test')} (95 % {link_term('interval')}) | against 1 | time |",
+        f"| run | right in the {link_term('test')} (95 % "
+        f"{link_term('interval')}) | against 1 | time |",
         "|---|---|---|---|",
     ]
     for number, (run, story, name) in enumerate(zip(found, stories, names, strict=True)):
@@ -580,7 +585,8 @@ def format_differences(found: list[Run]) -> list[str]:
     for name in differing:
         values = [one[name] for one in told]
         parts = [
-            f"{escape_markdown(value)} ({', '.join(str(n) for n, v in enumerate(values, 1) if v == value)})"
+            f"{escape_markdown(value)} "
+            f"({', '.join(str(n) for n, v in enumerate(values, 1) if v == value)})"
             for value in dict.fromkeys(values)
         ]
         rows.append(f"| {SETTING_LABELS.get(name, name)} | {'; '.join(parts)} |")

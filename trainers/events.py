@@ -194,7 +194,8 @@ class CalibrationDone(Event):
 
     type: Literal["calibrated"] = field(default="calibrated", kw_only=True)
     temperature: float  # divides the scores; above 1: the model was too confident
-    # Of each validation example, at most 2,000: the calibrated confidence, and whether it was right.
+    # Of each validation example, at most 2,000: the calibrated confidence, and whether it was
+    # right.
     confidence: Annotated[list[float], stored_as("sureness")]
     correct: Annotated[list[bool], stored_as("right")]
     seconds: float

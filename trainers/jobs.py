@@ -144,7 +144,8 @@ class ForgettingTest(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class MlflowLog(JsonRecord):
-    """Log a finished run to MLflow; see trainers/reports/mlflow.py. `JobDone.result` is {"told": …}."""
+    """Log a finished run to MLflow; see trainers/reports/mlflow.py. `JobDone.result` is {"told":
+    …}."""
 
     key: str  # the run's id
     visitor: str

@@ -69,9 +69,12 @@ def main() -> None:
                     if (data, approach, count, seed) in known:
                         continue
                     plan = Plan(
-                        data=data, approach=approach, examples_per_class=count, seconds=given.seconds,
+                        data=data,
+                        approach=approach,
+                        examples_per_class=count,
+                        seconds=given.seconds,
                         seed=seed,
-                    )  # fmt: skip
+                    )
                     rows.append(measured(plan))
                     with open(given.file, "a") as file:
                         file.write(json.dumps(rows[-1]) + "\n")

@@ -1,6 +1,7 @@
 """Milliseconds a forward pass takes by the size of its batch: `python tests/bench/batches.py`.
 
-The sizes in trainers/networks/encoder.py rest on this. Sizes are timed in turn, with one thread; what is
+The sizes in trainers/networks/encoder.py rest on this. Sizes are timed in turn, with one thread;
+what is
 printed is the median.
 """
 

@@ -2,7 +2,8 @@
 
 Runs every approach on every bundled sample, each in a process of its own (memory that was taken
 once is not given back), and prints what `Started` foretold beside what came, and the parts that
-the constants in trainers/training/estimate.py were chosen by. Times want a computer that does nothing else.
+the constants in trainers/training/estimate.py were chosen by. Times want a computer that does
+nothing else.
 """
 
 import argparse

@@ -55,10 +55,21 @@ def filled(store: Store, count: int) -> None:
         rows.append(row | _result_columns(last.as_json()))
         facts += [one | {"run": row["id"]} for one in told]
     look = ValidationDone(
-        phase=0, step=1, epoch=1.0, accuracy=0.5, loss=1.0, is_best=True, train_accuracy=0.5,
-        train_loss=1.0, watched_predictions=[0] * 6, confidence=[0.5] * 6, map_points=[[1.234, -2.345]] * 150,
-        map_labels=[0] * 150, map_predictions=[1] * 150, seconds=1.0,
-    )  # fmt: skip
+        phase=0,
+        step=1,
+        epoch=1.0,
+        accuracy=0.5,
+        loss=1.0,
+        is_best=True,
+        train_accuracy=0.5,
+        train_loss=1.0,
+        watched_predictions=[0] * 6,
+        confidence=[0.5] * 6,
+        map_points=[[1.234, -2.345]] * 150,
+        map_labels=[0] * 150,
+        map_predictions=[1] * 150,
+        seconds=1.0,
+    )
     told = ['{"type": "step"}' + " " * 100] * STEPS + [json.dumps(look.as_json())] * LOOKS
     with store.engine.begin() as sql:
         sql.execute(insert(runs), rows)

@@ -1,6 +1,7 @@
 """Batch-norm's statistics held still or moving: `python tests/bench/still_statistics.py`.
 
-`Phase.freeze_bn_below_steps` rests on this. Training examples alone: of each class some learn, and others
+`Phase.freeze_bn_below_steps` rests on this. Training examples alone: of each class some learn,
+and others
 that did not are asked. Both sides run in turn, with the same dice.
 """
 

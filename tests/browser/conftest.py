@@ -181,7 +181,8 @@ def page(context, app) -> Page:
 @pytest.fixture(scope="session")
 def addresses(app, app_home) -> dict[str, str]:
     from tests.support import (
-        stored_runs as kept,  # here: tests/security borrows fixtures of this module, and does not find it
+        # here: tests/security borrows fixtures of this module, and does not find it
+        stored_runs as kept,
     )
 
     return kept.filled(app_home)

@@ -134,9 +134,14 @@ def test_a_gap_within_the_noise_of_few_validation_examples_is_not_claimed():
 
 def test_at_most_two_rules_are_used_and_the_first_sets_the_action():
     everything = replace(
-        ORDINARY, margin_over_majority=-0.1, stopped_by_user=True, unpredicted_class="dog", unpredicted_class_examples=9,
-        confident_accuracy_high=0.5, baseline_gain=-0.1,
-    )  # fmt: skip
+        ORDINARY,
+        margin_over_majority=-0.1,
+        stopped_by_user=True,
+        unpredicted_class="dog",
+        unpredicted_class_examples=9,
+        confident_accuracy_high=0.5,
+        baseline_gain=-0.1,
+    )
     narration = narrate(everything, RULES)
     assert [row.key for row in narration.rules] == ["chance", "stopped"]
     assert len(narration.rules) == MAX_SENTENCES

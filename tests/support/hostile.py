@@ -183,8 +183,9 @@ def filled(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
         first, other = run(data), run(data, "hybrid")
         failed = run(data, end=JobFailed(NAMES[1], 2.0))
         compared = comparison(data)
-        reading = get_store().enqueue(ImportData(path="x", title=NAMES[2], visitor=VISITOR), VISITOR,
-                                worker="test")  # fmt: skip
+        reading = get_store().enqueue(
+            ImportData(path="x", title=NAMES[2], visitor=VISITOR), VISITOR, worker="test"
+        )
         get_store().append(reading, [JobFailed(" ".join(NAMES), 1.0)])
         brought = import_run(get_store(), export_run(get_store(), first).encode(), VISITOR)
         code = room()

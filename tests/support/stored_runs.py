@@ -53,8 +53,9 @@ def begun(approach: str) -> list:
     later = ValidationDone(**look, step=4, epoch=2.0, accuracy=0.75, loss=0.6, is_best=True,
                       train_accuracy=0.9, train_loss=0.3, seconds=2.0)  # fmt: skip
     return [
-        RunStarted(approach, "digits", "small_resnet", "images", CLASSES, 40, 10, 60, 990, 30.0, 0.5,
-                "cpu"),
+        RunStarted(
+            approach, "digits", "small_resnet", "images", CLASSES, 40, 10, 60, 990, 30.0, 0.5, "cpu"
+        ),
         WatchedExamples([0, 1], [DOT, DOT], [0, 1]),
         Baseline("nearest class mean", 0.6, 0.2),
         Stage("phase", "The new last layer learns", 0.4),
@@ -63,7 +64,7 @@ def begun(approach: str) -> list:
         Step(0, 1, 0.5, 1.1, 0.8),
         Step(0, 2, 1.0, 0.7, 1.1),
         later,
-    ]  # fmt: skip
+    ]
 
 
 def finished(approach: str, right: int = 48) -> RunFinished:
@@ -95,7 +96,8 @@ def compared(runs: dict[str, str]) -> ComparisonDone:
         rows, {"scratch": "There was no time left."}, "transfer", "transfer", "hybrid", "wrong",
         "Hybrid is better: 44 against 42 right of 60.", dict.fromkeys(COMPARED[3:], paired), 0.3,
         30.0, answers_source="visitor", article_outcome="wrong",
-        diagnosis_text='To "How special is your task?" the answer was "Everyday".\nThe data says else.',
+        diagnosis_text='To "How special is your task?" the answer was "Everyday".\nThe data '
+                       'says else.',
         next_steps="Use hybrid here.\nNext time, look at the data first.",
     )  # fmt: skip
 

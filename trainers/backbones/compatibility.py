@@ -80,8 +80,10 @@ def _list_text_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ..
     told = []
     if facts.language and backbone.languages and facts.language not in backbone.languages:
         told.append(
-            f"These texts seem to be {_language_name(facts.language)}, and the pre-trained model was "
-            f"trained on {' and '.join(map(_language_name, backbone.languages))}: it knows few of the "
+            f"These texts seem to be {_language_name(facts.language)}, and the "
+            "pre-trained model was "
+            f"trained on {' and '.join(map(_language_name, backbone.languages))}: it "
+            "knows few of the "
             "words. The backbone e5_small reads about a hundred languages."
         )
     if backbone.max_tokens and facts.words > backbone.max_tokens * WORDS_PER_TOKEN:

@@ -1,6 +1,7 @@
 """How far a set of pictures lies from what the bundled backbone knows.
 
-`python -m trainers.backbones.domain_distance --data cifar100_webp.npz` writes what is compared with,
+`python -m trainers.backbones.domain_distance --data cifar100_webp.npz` writes what is compared
+with,
 `weights/small_resnet_known.safetensors`: where CIFAR-100's training pictures lie in the feature
 space and how they spread there. Statistics only, no pictures.
 """

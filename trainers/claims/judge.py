@@ -56,7 +56,10 @@ def _decide_outcome(speak: Sequence[str]) -> str:
 
 def _summarise(outcome: str, found: Sequence[dict]) -> str:
     speak = [row["speaks"] for row in found]
-    told = f"{speak.count(SUPPORTS)} of {len(speak)} counts speak for it, {speak.count(CONTRADICTS)} against"
+    told = (
+        f"{speak.count(SUPPORTS)} of {len(speak)} counts speak for it, "
+        f"{speak.count(CONTRADICTS)} against"
+    )
     if left := speak.count(INCONCLUSIVE):
         told += f", and {left} cannot be told" if left > 1 else ", and 1 cannot be told"
     words = {
@@ -157,7 +160,10 @@ def _judge_better(contest: Comparison, results: Sequence[RunResult]) -> list[dic
         CONTRADICTS: "certainly worse",
         INCONCLUSIVE: "no certain difference",
     }
-    words = f"{_approach_title(first)} {_format_accuracies(pairs)} for {_approach_title(second)}, {word[speaks]} ({_format_gap(gap)})."
+    words = (
+        f"{_approach_title(first)} {_format_accuracies(pairs)} for "
+        f"{_approach_title(second)}, {word[speaks]} ({_format_gap(gap)})."
+    )
     return [_finding_row(contest.data, speaks, words, **gap._asdict())]
 
 
@@ -216,7 +222,8 @@ def _no_level_reason(pairs: Sequence[tuple[RunResult, RunResult]]) -> str:
         if interval.low <= MIN_TIMES_CHANCE / run.classes:
             named = APPROACHES[run.approach].title.lower()
             return (
-                f"{named} gets to {best_accuracy(run):.0%} of the checks, not certainly twice as good as "
+                f"{named} gets to {best_accuracy(run):.0%} of the checks, not certainly "
+                "twice as good as "
                 "guessing: the time to that says nothing."
             )
     return ""
@@ -338,7 +345,8 @@ def _judge_as_good_and_faster(contest: Comparison, results: Sequence[RunResult])
         speaks = INCONCLUSIVE
     took = [mean(pair[place].seconds for pair in pairs) for place in (0, 1)]
     words = (
-        f"{_approach_title(first)} {_format_accuracies(pairs)} for {_approach_title(second)} ({_format_gap(gap)}), "
+        f"{_approach_title(first)} {_format_accuracies(pairs)} for "
+        f"{_approach_title(second)} ({_format_gap(gap)}), "
         f"in {took[0]:.1f} against {took[1]:.1f} s."
     )
     return [_finding_row(contest.data, speaks, words, **gap._asdict(), seconds=took)]
@@ -363,7 +371,8 @@ def _judge_useful(contest: Comparison, results: Sequence[RunResult]) -> list[dic
         else:
             speaks = INCONCLUSIVE
         words = (
-            f"{what}, {_format_accuracies(pairs)} for a classic method with {classic.examples_per_class} of each "
+            f"{what}, {_format_accuracies(pairs)} for a classic method with "
+            f"{classic.examples_per_class} of each "
             f"({_format_gap(gap)}); guessing would have {1 / pairs[0][0].classes:.0%}."
         )
         rows.append(

@@ -46,7 +46,8 @@ def answer_data_volume(data: DatasetSplits) -> Answer:
             f"{data.classes[fewest]} has the fewest, {min(counts):,}."
         )
     says += (
-        f" We count under {MODERATE_MIN_EXAMPLES_PER_CLASS} as few, and from {LARGE_MIN_EXAMPLES_PER_CLASS} on as "
+        f" We count under {MODERATE_MIN_EXAMPLES_PER_CLASS} as few, and from "
+        f"{LARGE_MIN_EXAMPLES_PER_CLASS} on as "
         "plenty."
     )
     evidence = {

@@ -126,7 +126,8 @@ def check_few_examples(known: CheckContext) -> Finding | None:
         title=f"{which} fewer than {limit} examples to learn from",
         count=len(small),
         effect="With so few, it depends on which ones they happen to be how well they are told "
-        f"apart. More examples help here more than anything else: {MODERATE_MIN_EXAMPLES_PER_CLASS} of "
+        "apart. More examples help here more than anything else: "
+        f"{MODERATE_MIN_EXAMPLES_PER_CLASS} of "
         "each are a start.",
         severity="warning" if limit == MIN_EXAMPLES_PER_CLASS else "note",
         names=_format_class_counts(known, small, counts),

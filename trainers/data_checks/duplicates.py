@@ -139,7 +139,8 @@ def check_leakage(known: CheckContext) -> Finding | None:
     is_are = "is" if count == 1 else "are"
     return Finding(
         key="in-both",
-        title=f"{known.format_count(count, f'test {known.noun}')} {is_are} in training as well, or nearly",
+        title=f"{known.format_count(count, f'test {known.noun}')} {is_are} in training "
+        "as well, or nearly",
         count=count,
         effect="The model is asked what it has been told, so the score is a little better than it "
         "should be."

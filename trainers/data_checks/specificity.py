@@ -138,7 +138,8 @@ def measure_separation(features: np.ndarray, labels: np.ndarray) -> Estimate | N
 
 
 def measure_image_distance(data: DatasetSplits, features: np.ndarray) -> DomainDistance | None:
-    """The distance from everyday photos, in feature space: see `trainers.backbones.domain_distance`."""
+    """The distance from everyday photos, in feature space: see
+    `trainers.backbones.domain_distance`."""
     if len(features) < 2:
         return None
     marks = domain_distance.load_statistics()

@@ -53,7 +53,8 @@ def check_short_texts(known: CheckContext) -> Finding | None:
     places = places[np.argsort(words[places], kind="stable")]
     return Finding(
         key="short-texts",
-        title=f"{known.format_count(len(places))} of {len(texts):,} have at most {MAX_SHORT_WORDS} words",
+        title=f"{known.format_count(len(places))} of {len(texts):,} have at most "
+        f"{MAX_SHORT_WORDS} words",
         count=len(places),
         effect="So little says hardly anything about the class. If a column with more in it "
         "exists (a subject, a body), put it in front.",

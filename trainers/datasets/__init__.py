@@ -169,7 +169,8 @@ BUNDLED_DATASETS = build_registry(
     Dataset(
         key="cells",
         title="Blood cells",
-        description="Stained cells under a microscope: healthy, three stages of a parasite, artefacts.",
+        description="Stained cells under a microscope: healthy, three stages of a parasite, "
+        "artefacts.",
         origin="drawn by code for Thaw, after textbook descriptions; no real patients",
         modality="images",
         classes=5,
@@ -221,7 +222,8 @@ BUNDLED_DATASETS = build_registry(
     Dataset(
         key="triage",
         title="Clinical notes",
-        description="Short notes in doctors' language, by the department that should see the patient.",
+        description="Short notes in doctors' language, by the department that should see "
+        "the patient.",
         origin="written by hand for Thaw; no real patients",
         modality="text",
         classes=7,

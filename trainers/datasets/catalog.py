@@ -194,7 +194,8 @@ CATALOG = build_registry(
     CatalogEntry(
         key="emotion",
         title="Feelings",
-        description="Short messages by the feeling that they tell of: joy, sadness, anger and others.",
+        description="Short messages by the feeling that they tell of: joy, sadness, anger "
+        "and others.",
         modality="text",
         classes=6,
         train_examples=18_000,
@@ -233,7 +234,8 @@ def to_markdown() -> str:
     """The data sets as a Markdown table, for the README."""
     rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
     rows += [
-        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.description} {row.classes} classes "
+        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.description} "
+        f"{row.classes} classes "
         f"| {row.source} | {row.licence} |"
         for row in CATALOG.values()
     ]
@@ -423,7 +425,8 @@ def _error_message(row: CatalogEntry, error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return (
             f"The disk is full, so {row.title} could not be kept; what had come was deleted. "
-            f"It takes about {format_size(DISK_SPACE_FACTOR * row.download_bytes)} while it is unpacked. Make "
+            f"It takes about {format_size(DISK_SPACE_FACTOR * row.download_bytes)} "
+            "while it is unpacked. Make "
             "room, and try again."
         )
     if status in GONE_STATUS_CODES:

@@ -23,7 +23,10 @@ class Disagreement(NamedTuple):
         apart = len(self.first_only) + len(self.second_only)
         if not apart:
             return "Each has right exactly what the other has right."
-        split = f"alone is right {len(self.first_only):,} times, {second} alone {len(self.second_only):,}."
+        split = (
+            f"alone is right {len(self.first_only):,} times, {second} alone "
+            f"{len(self.second_only):,}."
+        )
         split = f"{first[0].upper()}{first[1:]} {split}"
         p = f"p = {self.comparison.p:.2g}" if self.comparison.p >= 0.001 else "p below 0.001"
         if self.comparison.p < SIGNIFICANCE_LEVEL:

@@ -62,7 +62,8 @@ def analyse_curves(
     ]
     lines += [_describe_extrapolation(one) for one in futures]
     lines += [
-        f"{_capitalise(_approach_title(key))} had no time to learn from all of even {size:,} of each class: it "
+        f"{_capitalise(_approach_title(key))} had no time to learn from all of "
+        f"even {size:,} of each class: it "
         "needs more seconds."
         for key, size in cut_short.items()
         if key not in approaches
@@ -94,7 +95,8 @@ class SizeGap(NamedTuple):
 def compare_by_size(first: str, second: str, right: OutcomeTable) -> list[SizeGap]:
     """`first` minus `second` at each size that both were tried with.
 
-    Counted are the test examples, as in `trainers.evaluation.metrics.compare_paired`, and how far the draws differ.
+    Counted are the test examples, as in `trainers.evaluation.metrics.compare_paired`, and how far
+    the draws differ.
     """
     apart: dict[int, Any] = {}
     for approach, size, draw in sorted(right, key=lambda key: key[1:]):
@@ -273,11 +275,13 @@ def _describe_crossing(pair: dict, sizes: list[int]) -> str:
             few, many = pair["between"]
             if many in pair["ahead"]:
                 return (
-                    f"{_capitalise(first)} pays from somewhere between {few:,} and {many:,} examples of "
+                    f"{_capitalise(first)} pays from somewhere between {few:,} and {many:,} "
+                    "examples of "
                     f"each class: with {few:,} {second} is ahead, with {many:,} {first} is."
                 )
             return (
-                f"{_capitalise(first)} is ahead of {second} with {few:,} examples of each class, and "
+                f"{_capitalise(first)} is ahead of {second} with {few:,} examples of "
+                "each class, and "
                 f"behind it with {many:,}: the curves cross in between."
             )
         case "ahead":
@@ -312,7 +316,8 @@ def _describe_extrapolation(one: dict) -> str:
         return f"What more examples would bring {name} cannot be told: {one['why']}."
     if one["outcome"] == "no":
         return (
-            f"{_capitalise(name)} has levelled off: {twice:,} of each class would hardly bring anything "
+            f"{_capitalise(name)} has levelled off: {twice:,} of each class would "
+            "hardly bring anything "
             f"(at most {max(0.0, 100 * one['high']):.1f} points)."
         )
     brings = _format_range(one["low"], one["high"])

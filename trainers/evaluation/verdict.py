@@ -51,18 +51,26 @@ def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
     rival = max(rivals, key=scores.__getitem__)
     loss = against[rival]
     visible = (loss.high - loss.low) / 2
-    told = f"{_approach_title(advised)} {scores[advised]} against {scores[rival]} right of {count:,} for "
+    told = (
+        f"{_approach_title(advised)} {scores[advised]} against {scores[rival]} "
+        f"right of {count:,} for "
+    )
     told += f"{_approach_title(rival).lower()}: "
     outcome, settled = _classify_outcome(loss.low, loss.high), None
     if outcome == "right":
-        told += f"the advice was right{', a clear win' if loss.high <= 0 else ''}. {_describe_interval(loss)}"
+        told += (
+            f"the advice was right{', a clear win' if loss.high <= 0 else ''}. "
+            f"{_describe_interval(loss)}"
+        )
     elif outcome == "wrong":
         told += f"the advice was wrong. {_describe_interval(loss)}"
     else:
         settled = required_test_size(loss)
         told += (
-            f"not a clear win for either. {_describe_interval(loss)} With {count:,} test examples, differences "
-            f"below about {100 * visible:.0f} points are invisible. {_describe_required_size(settled)}"
+            f"not a clear win for either. {_describe_interval(loss)} With {count:,} "
+            "test examples, differences "
+            f"below about {100 * visible:.0f} points are invisible. "
+            f"{_describe_required_size(settled)}"
         )
     enough = _find_sufficient_baseline(best, right)
     words = f"{told} {_describe_baseline(enough, best, right)}".strip()
@@ -123,7 +131,8 @@ def _describe_baseline(enough: str, best: str, right: Mapping[str, Sequence[bool
         return ""
     than = "better" if compare_paired(right[enough], right[best]).low > 0 else "as good"
     return (
-        f"{_approach_title(enough)} has {sum(right[enough])} of {len(right[enough]):,} right and is {than}: "
+        f"{_approach_title(enough)} has {sum(right[enough])} of "
+        f"{len(right[enough]):,} right and is {than}: "
         "no network need be trained for this."
     )
 

@@ -46,7 +46,8 @@ def build_proof(
 
 
 def select_proof_inputs(plan: Plan) -> ProofInputs:
-    """Return test examples, at least one per class if they fit; made-up ones if the data is gone."""
+    """Return test examples, at least one per class if they fit; made-up ones if the data is
+    gone."""
     try:
         data = datasets.get_dataset(plan.data).load_splits(1, plan.seed, plan.fixes)
     except (BadUpload, UnknownKey):

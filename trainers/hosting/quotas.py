@@ -161,7 +161,8 @@ def _check_seconds(visitor: str, asked: float) -> None:
     if used + asked <= most:
         return
     told = (
-        f"You may train for {_format_duration(most)} a day. {_format_duration(used)} are used or planned, and this asks "
+        f"You may train for {_format_duration(most)} a day. "
+        f"{_format_duration(used)} are used or planned, and this asks "
         f"for up to {_format_duration(asked)}."
     )
     if asked > most:

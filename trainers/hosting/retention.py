@@ -1,9 +1,11 @@
 """How long things are kept, by age and by size (settings.py), and what goes first.
 
 By age: the model of a run, then the run, and a visitor's own data that nobody used; what is pinned
-stays. By size, over `THAW_STORAGE_LIMIT_GB`: computed features (they can be computed again), then models of
+stays. By size, over `THAW_STORAGE_LIMIT_GB`: computed features (they can be computed again), then
+models of
 the oldest runs, then the oldest runs; what is pinned stays there too, except in a hosted Thaw,
-where it goes last. Weights that Thaw downloaded go by least recent use, over `THAW_WEIGHTS_LIMIT_GB`.
+where it goes last. Weights that Thaw downloaded go by least recent use, over
+`THAW_WEIGHTS_LIMIT_GB`.
 Nothing that runs or waits is touched.
 
 Nobody is surprised: what goes by age is said on its row beforehand, and ages that were set just now
@@ -341,7 +343,8 @@ def _list_weights_over_size() -> Iterator[Expiry]:
             return
         over -= size
         yield Expiry("weights", str(place), size,
-                    f"more than {get_settings().weights_limit_gb:g} GB of downloaded models")  # fmt: skip
+                    f"more than {get_settings().weights_limit_gb:g} GB of "
+                    "downloaded models")  # fmt: skip
 
 
 def _list_leftovers(now: float) -> Iterator[Expiry]:

@@ -130,7 +130,10 @@ def _describe_gains(found: Sequence[ScoreGroup]) -> list[str]:
         if min(len(fewer.seed_scores), len(more.seed_scores)) < MIN_SEEDS:
             said.append(_describe_too_few_seeds(fewer, more))
             continue
-        step = f"From {fewer.name} to {more.name}: {100 * (more.median_score - fewer.median_score):+.0f} points"
+        step = (
+            f"From {fewer.name} to {more.name}: "
+            f"{100 * (more.median_score - fewer.median_score):+.0f} points"
+        )
         said.append(f"{step}, which may be luck." if _is_chance(fewer, more)
                     else f"{step}, by more than luck.")  # fmt: skip
     return said

@@ -273,7 +273,8 @@ class Rooms:
             mine = sql.scalar(every.where(join_attempts.c.visitor == visitor))
         if mine >= MAX_ATTEMPTS_PER_VISITOR or all_of_them >= MAX_ATTEMPTS:
             raise RoomNotFound(
-                f"Too many wrong codes were tried. Wait {ATTEMPT_WINDOW_SECONDS // 60} minutes, then type the "
+                f"Too many wrong codes were tried. Wait {ATTEMPT_WINDOW_SECONDS // 60} "
+                "minutes, then type the "
                 "code from the wall."
             )
 

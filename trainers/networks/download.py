@@ -121,7 +121,8 @@ def find_weights_url(backbone: Backbone) -> str:
             if match := re.search(rf'"(https?://[^"]*/{re.escape(backbone.weights_file)})"', text):
                 return match[1]
     raise DownloadError(
-        f"The installed torchvision does not know the weights {backbone.weights_file}. Install a version "
+        "The installed torchvision does not know the weights "
+        f"{backbone.weights_file}. Install a version "
         "that Thaw was made for: see pyproject.toml."
     )
 
@@ -373,7 +374,8 @@ def _user_message(error: Exception, backbone: Backbone) -> str | None:
         return "The disk is full. Make room and fetch it again; what had come was removed."
     if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
         return (
-            f"Nothing may be written to {cache.backbone_path(backbone)}. Set TORCH_HOME or HF_HOME to a "
+            f"Nothing may be written to {cache.backbone_path(backbone)}. Set "
+            "TORCH_HOME or HF_HOME to a "
             "folder of your own."
         )
     if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):

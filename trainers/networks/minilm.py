@@ -43,7 +43,8 @@ def find_model_folder() -> Path:
         with open(found / name, "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:
                 raise DamagedFile(
-                    f"{name} of {WEIGHTS_PACKAGE} is not the published file. Install the package again."
+                    f"{name} of {WEIGHTS_PACKAGE} is not the published file. Install the "
+                    "package again."
                 )
     return found
 

@@ -221,7 +221,8 @@ def _render_scores(run: Run, events: Sequence[Event]) -> str:
             continue
         low, high = wilson_interval(good, count)
         told.append(
-            f"| {_escape_markdown(name)} | {count:,} | {good / count:.0%} | {low:.0%} to {high:.0%} |"
+            f"| {_escape_markdown(name)} | {count:,} | {good / count:.0%} | "
+            f"{low:.0%} to {high:.0%} |"
         )
     answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
     told += [
@@ -273,7 +274,8 @@ def _render_calibration(events: Sequence[Event]) -> str:
         return "Its probabilities are as they came out of training, not corrected."
     return (
         f"Its probabilities are calibrated: its scores are divided by {fitted.temperature:.3g} "
-        f"(Guo et al. 2017), fitted on {len(fitted.correct):,} examples that it had not learned from."
+        f"(Guo et al. 2017), fitted on {len(fitted.correct):,} examples that it "
+        "had not learned from."
     )
 
 

@@ -259,7 +259,8 @@ def _build_training(
     share = end.trainable_parameters / max(1, end.parameters)
     where = {"cpu": "the processor", "cuda": "a graphics card", "mps": "Apple's graphics"}
     lines += [
-        f"{sentences.format_count(end.trainable_parameters)} of {sentences.format_count(end.parameters)} numbers learned "
+        f"{sentences.format_count(end.trainable_parameters)} of "
+        f"{sentences.format_count(end.parameters)} numbers learned "
         f"({share:.2%}).",
         f"{end.seconds:.0f} of at most {run.plan.seconds:g} seconds were used, on "
         f"{where.get(started.device, started.device)}; seed {run.plan.seed} (the number that "
@@ -379,7 +380,8 @@ def suggest_next_steps(
             if lane["approach"] in BASELINES and lane["test_accuracy_low"] > end.test_accuracy_high:
                 told.append(
                     f"Use “{APPROACHES[lane['approach']].title}”: it has "
-                    f"{format_percent(lane['test_accuracy'])} right, clearly more: no network need be "
+                    f"{format_percent(lane['test_accuracy'])} right, clearly more: no "
+                    "network need be "
                     "trained for this."
                 )
         told += comparison.get("to_do", "").splitlines()
@@ -390,8 +392,10 @@ def suggest_next_steps(
     facts = run_facts(events)
     if narrate(facts, [MEMORISING_RULE]).rules:
         told.append(
-            f"It has {format_percent(facts.train_accuracy)} of the examples right that it learned from, "
-            f"and {format_percent(facts.validation_accuracy)} of those held out: it learns them by heart. More "
+            f"It has {format_percent(facts.train_accuracy)} of the examples right "
+            "that it learned from, "
+            f"and {format_percent(facts.validation_accuracy)} of those held out: it "
+            "learns them by heart. More "
             "examples would help more than more training."
         )
     ends = [event.stop_reason for event in events if isinstance(event, PhaseDone)]
@@ -462,7 +466,8 @@ def _build_curve(
         "right": RIGHT,
         "bottom": BOTTOM,
         "alt": f"Share right on the checks: {format_percent(looks[0].accuracy)} at first, "
-        f"{format_percent(max(look.accuracy for look in looks))} at best, {format_percent(looks[-1].accuracy)} "
+        f"{format_percent(max(look.accuracy for look in looks))} at best, "
+        f"{format_percent(looks[-1].accuracy)} "
         "in the end. The numbers stand in the table below.",
         "down": [
             {"at": place(0, share)[1], "says": f"{100 * share:.0f}"}
@@ -553,7 +558,8 @@ def _build_reliability_diagram(answered: PredictionsRecorded | None) -> dict[str
                 "y": up(one.accuracy),
                 "low": up(one.right_low),
                 "high": up(one.right_high),
-                "says": f"says {format_percent(one.mean_confidence)}: right {one.right:,} of {one.count:,}",
+                "says": f"says {format_percent(one.mean_confidence)}: right {one.right:,} of "
+                f"{one.count:,}",
             }
             for one in found
         ],

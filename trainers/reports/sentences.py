@@ -11,7 +11,8 @@ from trainers.plan import Plan
 def describe_score(end: RunFinished, mark: str = "") -> str:
     """The score as a person would say it; `mark` goes round the numbers (Markdown's **)."""
     return (
-        f"{mark}{end.test_correct} of {end.test_examples}{mark} test examples right. With other test "
+        f"{mark}{end.test_correct} of {end.test_examples}{mark} test examples "
+        "right. With other test "
         f"examples of the same kind it would most likely be between "
         f"{mark}{end.test_accuracy_low:.0%}{mark} and {mark}{end.test_accuracy_high:.0%}{mark}."
     )

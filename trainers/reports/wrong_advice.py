@@ -53,7 +53,8 @@ def explain_wrong_advice(
     if by_us and tried:
         if not by_article:
             why.append(
-                f"The article's rules said {_approach_title(advised_article)}: they did not mislead."
+                f"The article's rules said {_approach_title(advised_article)}: they did "
+                "not mislead."
             )
         why.append(
             f"The trial misled{' too' if by_article else ''}: it saw short runs on parts of the "
@@ -77,7 +78,8 @@ def _explain_diagnosis(found: Diagnosis, says: Mapping[str, str]) -> list[str]:
         ]
     if found.corrections:
         told.append(
-            f"With what the data says, the article's rules point to {_approach_title(found.corrected_approach)}"
+            "With what the data says, the article's rules point to "
+            f"{_approach_title(found.corrected_approach)}"
             f"{', which did best' if found.cause == 'answers' else ': that was not best either'}."
         )
     for rule in found.remaining_rules:
@@ -111,7 +113,10 @@ def _describe_correction(one: Correction, says: Mapping[str, str]) -> str:
         if given == UNSURE
         else f'To {question} the answer was "{_option_title(one.question, given)}".'
     )
-    return f'{told} The data says "{_option_title(one.question, one.measured_answer)}": {says[one.question]}'
+    return (
+        f"{told} The data says "
+        f'"{_option_title(one.question, one.measured_answer)}": {says[one.question]}'
+    )
 
 
 def _data_questions(rule: Rule) -> list[str]:
@@ -153,7 +158,8 @@ def _suggest_next_steps(
     told = [f"Use {use}."]
     if found and found.cause == "answers":
         told += [
-            f'Next time, with data like this, answer "{_option_title(one.question, one.measured_answer)}" to '
+            "Next time, with data like this, answer "
+            f'"{_option_title(one.question, one.measured_answer)}" to '
             f'"{_question_title(one.question)}", or let the data answer.'
             for one in _decisive_corrections(found)
         ]
@@ -162,7 +168,8 @@ def _suggest_next_steps(
     elif found:
         if readings := _nearest_changes(found):
             told.append(
-                f"For data like this, the guide is better read another way: {_format_changes(readings)} "
+                "For data like this, the guide is better read another way: "
+                f"{_format_changes(readings)} "
                 f"leads to {_approach_title(found.better_approach)}."
             )
         told.append(

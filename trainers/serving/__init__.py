@@ -102,7 +102,8 @@ def pack_inputs(inputs: Sequence[RawInput]) -> tuple[list[dict[str, Any]], list[
     large."""
     if len(inputs) > MAX_INPUTS:
         raise InferenceError(
-            f"{len(inputs):,} inputs were asked at once; at most {MAX_INPUTS} are answered. Ask them "
+            f"{len(inputs):,} inputs were asked at once; at most {MAX_INPUTS} are "
+            "answered. Ask them "
             "in parts."
         )
     told: list[dict[str, Any]] = []

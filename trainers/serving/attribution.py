@@ -56,10 +56,12 @@ def explain(
     kept: "SavedModel | baselines.ClassicalModel", one: np.ndarray | str, label: int | None = None,
     *, as_one: bool = False, temperature: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the answer of `kept` (a run's model: `trainers.export.saved_model.load_model`) to `one` rests on.
+    """What the answer of `kept` (a run's model: `trainers.export.saved_model.load_model`) to
+    `one` rests on.
 
     `one` is a text, or a picture, uint8 (H, W, 3); `as_one`: its data came as one array, see
-    `SavedModel.predict_proba`; probabilities are by `temperature`. `label` is the class that is asked
+    `SavedModel.predict_proba`; probabilities are by `temperature`. `label` is the class that is
+    asked
     about, by default the answer. Plain values:
 
     - "what": "picture" or "text"; "answer": the class asked about; "sureness": what the model
@@ -290,7 +292,8 @@ def describe_attribution(found: dict[str, Any], answer: str) -> str:
                 f"hardly falls ({format_change(max(most, 0), measure)} at most)."
             )
         return (
-            f"“{answer}” rests most on the {name_region(found['change'])}: with that place blurred, its "
+            f"“{answer}” rests most on the {name_region(found['change'])}: with that "
+            "place blurred, its "
             f"{measure} falls by {format_change(most, measure)}."
         )
     named = select_top_words(found["words"])

@@ -113,7 +113,8 @@ def describe_drift(found: Drift | None, classes: Sequence[str], count: int) -> l
     if found is None:
         if count < MIN_ANSWERS:
             return [
-                f"Whether they look like what it was tested on is not said: that takes {MIN_ANSWERS} "
+                "Whether they look like what it was tested on is not said: that takes "
+                f"{MIN_ANSWERS} "
                 f"different inputs, and these are {count:,}."
             ]
         return [
@@ -140,7 +141,8 @@ def _describe_ood(found: Drift) -> str:
     share = found.ood_count / found.count
     are = "is" if found.ood_count == 1 else "are"
     told = (
-        f"{found.ood_count:,} of {found.count:,} ({_format_percent(share)}) {are} unlike anything it learned "
+        f"{found.ood_count:,} of {found.count:,} ({_format_percent(share)}) "
+        f"{are} unlike anything it learned "
         "from"
     )
     there = _format_percent(found.test_ood_share)

@@ -67,7 +67,8 @@ HEARTBEAT_TIMEOUT_SECONDS = 15  # without a heartbeat (they come every second)
 HOST_TIMEOUT_MINUTES = 10  # that jobs wait for the app server which alone has their files. Ours
 MISSING_HOST_TEXT = (
     "What this needs lies with one app server of this Thaw, and that has not been there for "
-    f"{HOST_TIMEOUT_MINUTES} minutes. Nothing is wrong with your data. Start this again: then it runs "
+    f"{HOST_TIMEOUT_MINUTES} minutes. Nothing is wrong with your data. Start "
+    "this again: then it runs "
     "where you are now. Data of your own that is not there is back when that app server is."
 )
 HISTORY_KINDS = ("run", "compare")  # kinds of job in the history
@@ -674,7 +675,8 @@ def _is_run_deleted(run: str) -> bool:
 
 
 def _delete_derived(key: str, draft: str) -> None:
-    """Delete what was made here of an upload that another app server deleted; see hosting/erase.py."""
+    """Delete what was made here of an upload that another app server deleted; see
+    hosting/erase.py."""
     subject = f"own-{key}"
     inbox.delete_draft(draft)
     feature_cache.delete(subject)

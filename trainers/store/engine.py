@@ -62,7 +62,10 @@ def connect(url: str) -> Engine:
             f"THAW_DATABASE_URL names {told.drivername!r}. Thaw knows SQLite and PostgreSQL: "
             "sqlite:///file or postgresql://user:password@host/database."
         )
-    limits = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c lock_timeout={STATEMENT_TIMEOUT_SECONDS // 2}s"
+    limits = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c "
+        f"lock_timeout={STATEMENT_TIMEOUT_SECONDS // 2}s"
+    )
     limits += f" -c idle_in_transaction_session_timeout={2 * STATEMENT_TIMEOUT_SECONDS}s"
     waits = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": limits, **TCP_KEEPALIVE}
     waits["tcp_user_timeout"] = 1000 * STATEMENT_TIMEOUT_SECONDS // 2

@@ -23,7 +23,8 @@ def has_waiting_jobs(store: Store) -> bool:
 
 
 def notify_waiting(store: Store, text: str) -> None:
-    """Tell every job that waits to train why it waits, unless that was the last thing it was told."""
+    """Tell every job that waits to train why it waits, unless that was the last thing it was
+    told."""
     with store.engine.connect() as sql:
         keys = sql.scalars(select(runs.c.id).where(_is_waiting())).all()
     for key in keys:

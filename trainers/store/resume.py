@@ -1,7 +1,8 @@
 """An interrupted run, continued: a new run that tells what the first told, and goes on from there.
 
 A run that is over stays as it is: what a lost process still has to say of it is dropped, as ever.
-Where several computers share what they have (trainers/system/object_store.py), each can go on with what
+Where several computers share what they have (trainers/system/object_store.py), each can go on
+with what
 another was at: where a run stands is put there too, now and then.
 """
 

@@ -37,7 +37,8 @@ class JsonRecord:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Return the record that `as_json` turned into `data`. Raises `pydantic.ValidationError`."""
+        """Return the record that `as_json` turned into `data`. Raises
+        `pydantic.ValidationError`."""
         return adapter_of(cls).validate_python(data)
 
 

@@ -150,7 +150,8 @@ def _measure_and_save(
 def measure_cell(
     plan: Plan, *, pilot_seconds: float, should_stop: Callable[[], bool]
 ) -> Generator[None, None, GridCell]:
-    """Return the cell of `plan`'s data, volume and seed. It yields nothing: executors run streams."""
+    """Return the cell of `plan`'s data, volume and seed. It yields nothing: executors run
+    streams."""
     yield from ()
     dataset = datasets.get_dataset(plan.data)
     data = dataset.load_splits(plan.examples_per_class, plan.seed)

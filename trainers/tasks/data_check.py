@@ -124,5 +124,8 @@ def _extract_features(data: DatasetSplits) -> Generator[Progress, None, np.ndarr
     inputs = data.train.inputs[:MAX_FEATURE_EXAMPLES]
     if not len(inputs):
         return np.empty((0, row.width), np.float32)
-    return (yield from frozen_features.extract_frozen_features(shared_encoder(row.key).to(get_device()), inputs,
-                                       seconds=FEATURE_SECONDS))  # fmt: skip
+    return (
+        yield from frozen_features.extract_frozen_features(
+            shared_encoder(row.key).to(get_device()), inputs, seconds=FEATURE_SECONDS
+        )
+    )

@@ -3,7 +3,8 @@
 The pictures that the bundled network learned from do not come with Thaw, and those of a downloaded
 one never did. So this asks what a backbone is for, of examples that neither ever learned from: are
 two alike? Of texts: is a sentence nearer to another way of saying it, or to another sentence from
-the same scene (datasets/bundled/meanings.csv, written for Thaw)? Of pictures: is the most similar of all the
+the same scene (datasets/bundled/meanings.csv, written for Thaw)? Of pictures: is the most similar
+of all the
 others of the same kind (the bundled samples, without the one that the run learned from)?
 """
 

@@ -42,7 +42,8 @@ MAX_DRAWS = 3  # choices of examples
 FIRST_DRAW_SHARE = (
     0.5  # of the budget, for the first draw of every size. Ours: further draws of the
 )
-# smaller sizes take about as long, and without any nothing can be told (trainers/evaluation/extrapolation.py)
+# smaller sizes take about as long, and without any nothing can be told
+# (trainers/evaluation/extrapolation.py)
 TIME_SAFETY_FACTOR = 1.1  # a draw may take longer than the one before; ours
 PROGRESS_INTERVAL_SECONDS = 0.5  # between two words in a run: only then can the job be cancelled
 

@@ -78,7 +78,8 @@ def fit_head(
     what happens. `parts` as `parts_of` has them; `viewed` are the rows that `view` shows.
 
     Ends when the examples left out are answered no better for a while, or before `until_seconds`;
-    `steps` names how many there will be instead. `keep` and `again` as in `trainers.training.loop.train`.
+    `steps` names how many there will be instead. `keep` and `again` as in
+    `trainers.training.loop.train`.
     Raises `Diverged`.
     """
     rows = torch.cat([head.standardise(features), torch.ones(len(features), 1).to(features)], 1)

@@ -177,7 +177,8 @@ def describe_shortage(data: DatasetSplits, plan: Plan) -> list[str]:
     if not plan.examples_per_class or fewest >= plan.examples_per_class:
         return []
     return [
-        f"{plan.examples_per_class:,} examples of each class were asked for; one class has only {fewest:,}."
+        f"{plan.examples_per_class:,} examples of each class were asked for; one "
+        f"class has only {fewest:,}."
     ]
 
 
@@ -522,7 +523,8 @@ class _Run:
         self.model.zero_grad(set_to_none=True)
         free_memory()
         yield Notice(
-            f"The memory was not enough to learn from {phase.batch_size} examples at a time. It begins "
+            f"The memory was not enough to learn from {phase.batch_size} examples at "
+            "a time. It begins "
             f"this part again with {fewer} at a time, which takes less memory and learns more "
             "slowly.",
             self.clock.seconds(),

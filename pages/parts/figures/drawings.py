@@ -39,7 +39,8 @@ def layer_stack(approach: str, width_px: int = 132) -> str:
             )
         if approach == "hybrid" and 0 < share < 1:
             bars.append(
-                f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" fill="{FROZEN_COLOUR}"/>'
+                f'<path d="M{x + 8.5} {top + high + 5} q5 8 0 10 q-5 -2 0 -10" '
+                f'fill="{FROZEN_COLOUR}"/>'
             )
     title = APPROACHES[approach].title
     frozen = "absent" if approach == "simple" else "frozen"
@@ -57,8 +58,10 @@ def layer_stack(approach: str, width_px: int = 132) -> str:
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 44 44" width="40" height="40">'
     f'<path d="M22 3 39 12v20L22 41 5 32V12Z" fill="{FROZEN_COLOUR}" fill-opacity=".5"/>'
-    f'<path d="M22 22 39 12v20L22 41Z" fill="{APPROACH_STYLES["transfer"].colour}" fill-opacity=".75"/>'
-    f'<path d="M22 22 5 12v20L22 41Z" fill="{APPROACH_STYLES["hybrid"].colour}" fill-opacity=".55"/>'
+    '<path d="M22 22 39 12v20L22 41Z" '
+    f'fill="{APPROACH_STYLES["transfer"].colour}" fill-opacity=".75"/>'
+    '<path d="M22 22 5 12v20L22 41Z" '
+    f'fill="{APPROACH_STYLES["hybrid"].colour}" fill-opacity=".55"/>'
     f'<path d="M14 36q5 7 0 8q-5-1 0-8" fill="{APPROACH_STYLES["fine_tune"].colour}"/></svg>'
 )
 
@@ -103,7 +106,8 @@ def rules_map(answers: Answers) -> str:
             ring = 'stroke="currentColor" stroke-width="2.5"' if you else ""
             parts.append(
                 f'<rect x="{x}" y="{y}" width="{cell_w}" height="{cell_h}" rx="8" '
-                f'fill="{APPROACH_STYLES[approach].colour}" fill-opacity="{0.5 if you else 0.22}" {ring}/>'
+                f'fill="{APPROACH_STYLES[approach].colour}" '
+                f'fill-opacity="{0.5 if you else 0.22}" {ring}/>'
                 f'<text x="{x + cell_w / 2}" y="{y + 27}" text-anchor="middle" '
                 f'font-weight="{700 if you else 400}">{"you: " if you else ""}'
                 f"{SHORT_TITLES[approach]}</text>"

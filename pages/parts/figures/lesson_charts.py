@@ -171,11 +171,30 @@ def approach_curves(found: dict[str, Any]) -> Figure:
     figure = _chart(data, 320, "steps", "new points right, %")
     head = found["head_steps"]
     figure["layout"] |= {
-        "shapes": [{"type": "line", "x0": head, "x1": head, "yref": "paper", "y0": 0, "y1": 1,
-                    "line": {"color": APPROACH_STYLES["hybrid"].colour, "dash": "dot", "width": 1.5}}],
-        "annotations": [{"x": head, "y": 0.02, "yref": "paper", "text": "the hybrid thaws",
-                         "showarrow": False, "xanchor": "left", "xshift": 5, "yanchor": "bottom"}],
-    }  # fmt: skip
+        "shapes": [
+            {
+                "type": "line",
+                "x0": head,
+                "x1": head,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": APPROACH_STYLES["hybrid"].colour, "dash": "dot", "width": 1.5},
+            }
+        ],
+        "annotations": [
+            {
+                "x": head,
+                "y": 0.02,
+                "yref": "paper",
+                "text": "the hybrid thaws",
+                "showarrow": False,
+                "xanchor": "left",
+                "xshift": 5,
+                "yanchor": "bottom",
+            }
+        ],
+    }
     return figure
 
 
@@ -219,10 +238,16 @@ def accuracy_by_shots(found: dict[str, Any]) -> Figure:
     """The share right against how many examples of each class; the names alone as a line."""
     at = [int(shot) for shot in found["few"]]
     data = [
-        _line("the mean of the examples", at, list(found["few"].values()), APPROACH_STYLES["none"].colour,
-              "solid") | {"mode": "lines+markers"},
+        _line(
+            "the mean of the examples",
+            at,
+            list(found["few"].values()),
+            APPROACH_STYLES["none"].colour,
+            "solid",
+        )
+        | {"mode": "lines+markers"},
         _line("the names alone", [at[0], at[-1]], [found["zero"]] * 2, GREY, "dash"),
-    ]  # fmt: skip
+    ]
     figure = _chart(data, 280, "examples of each class", "right in the test, %")
     figure["layout"]["xaxis"] |= {"type": "log", "tickvals": at, "ticktext": [str(n) for n in at]}
     return figure

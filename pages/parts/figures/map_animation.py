@@ -1,4 +1,5 @@
-"""The map of examples over a whole run, as data for the film of pages/parts/widgets/map_animation.py. Pure."""
+"""The map of examples over a whole run, as data for the film of
+pages/parts/widgets/map_animation.py. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +85,10 @@ def neighbour_agreement(places: Points, labels: Sequence[int]) -> float:
 def describe_animation(film: MapAnimation) -> str:
     """What can be seen in the film, as Markdown of our own."""
     count = len(film.first.map_labels)
-    right = f"Right were {_count_correct(film.first):,} of {count:,} at the start, {_count_correct(film.last):,} at"
+    right = (
+        f"Right were {_count_correct(film.first):,} of {count:,} at the start, "
+        f"{_count_correct(film.last):,} at"
+    )
     right += " the end."
     begins = next(
         (n for n, frame in enumerate(film.frames) if frame.displacement > MIN_VISIBLE_MOVE), None
@@ -106,7 +110,8 @@ def describe_animation(film: MapAnimation) -> str:
         )
     near = [neighbour_agreement(film.maps[n], film.first.map_labels) for n in (0, end.map_index)]
     return (
-        f"{opening} In the end marks have moved by {end.displacement:.0%}, on average, of how far they "
+        f"{opening} In the end marks have moved by {end.displacement:.0%}, on "
+        "average, of how far they "
         f"lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of them "
         f"at the start, {near[1]:.0%} at the end. {right}"
     )
@@ -190,7 +195,8 @@ def _build_panel(film: MapAnimation, at: list[int]) -> dict[str, Any]:
             {
                 "place": frame.map_index,
                 "answers": frame.evaluation.map_predictions,
-                "words": f"{frame.evaluation.seconds:.1f} s: {_count_correct(frame.evaluation):,} of {count:,} right",
+                "words": f"{frame.evaluation.seconds:.1f} s: {_count_correct(frame.evaluation):,} "
+                         f"of {count:,} right",
             }
             for frame in film.frames
         ],

@@ -34,7 +34,9 @@ def weight_change_bars(parts: Sequence[dict], accent: str) -> Figure:
                 "text": words,
                 "textposition": "outside",
                 "cliponaxis": False,
-                "marker": {"color": [accent if part["learnable"] else FROZEN_COLOUR for part in parts]},
+                "marker": {
+                    "color": [accent if part["learnable"] else FROZEN_COLOUR for part in parts]
+                },
                 "hovertemplate": "%{y}: %{text}<extra></extra>",
             }
         ],
@@ -45,12 +47,21 @@ def weight_change_bars(parts: Sequence[dict], accent: str) -> Figure:
             "showlegend": False,
             "margin": {"l": 8, "r": 8, "t": 8, "b": 44},
             # Room for the words beside the longest bar.
-            "xaxis": {"range": [0, 1.45 * most], "title": {"text": "moved, % of its size"},
-                      "fixedrange": True, "rangemode": "tozero"},
-            "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True,
-                      "showgrid": False, "type": "category"},
+            "xaxis": {
+                "range": [0, 1.45 * most],
+                "title": {"text": "moved, % of its size"},
+                "fixedrange": True,
+                "rangemode": "tozero",
+            },
+            "yaxis": {
+                "autorange": "reversed",
+                "automargin": True,
+                "fixedrange": True,
+                "showgrid": False,
+                "type": "category",
+            },
         },
-    }  # fmt: skip
+    }
 
 
 def forgetting_chart(found: dict, accent: str) -> Figure:
@@ -66,7 +77,11 @@ def forgetting_chart(found: dict, accent: str) -> Figure:
                 "text": [f"{share:.0f} %" for share in shares],
                 "textposition": "top center",
                 "cliponaxis": False,
-                "marker": {"size": 13, "color": [FROZEN_COLOUR, accent], "symbol": ["diamond", "circle"]},
+                "marker": {
+                    "size": 13,
+                    "color": [FROZEN_COLOUR, accent],
+                    "symbol": ["diamond", "circle"],
+                },
                 "error_x": {
                     "type": "data",
                     "symmetric": False,
@@ -83,10 +98,16 @@ def forgetting_chart(found: dict, accent: str) -> Figure:
             "showlegend": False,
             "margin": {"l": 8, "r": 12, "t": 14, "b": 44},
             "xaxis": {"title": {"text": "right, %"}, "range": [0, 104], "fixedrange": True},
-            "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True,
-                      "showgrid": False, "type": "category", "range": [1.5, -0.8]},
+            "yaxis": {
+                "autorange": "reversed",
+                "automargin": True,
+                "fixedrange": True,
+                "showgrid": False,
+                "type": "category",
+                "range": [1.5, -0.8],
+            },
         },
-    }  # fmt: skip
+    }
 
 
 def _label_shares(shares: Sequence[float]) -> list[tuple[str, float]]:

@@ -47,7 +47,8 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         alt=" ".join(map(_describe_bin, shown)),
     )
     st.markdown(
-        f"{calibration_text.describe_extremes(shown)} {calibration_text.describe_calibration(best, right)}"
+        f"{calibration_text.describe_extremes(shown)} "
+        f"{calibration_text.describe_calibration(best, right)}"
     )
     st.markdown(calibration_text.describe_ece(shown))
     if calibrated:
@@ -56,7 +57,8 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         )
     else:
         st.caption(
-            f"{explain_no_validation(end.approach)}: so nothing is corrected, and the curve shows its "
+            f"{explain_no_validation(end.approach)}: so nothing is corrected, and "
+            "the curve shows its "
             "probabilities as they came."
         )
     with st.expander("The same as a table"):

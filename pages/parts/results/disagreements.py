@@ -72,7 +72,8 @@ def draw_disagreements(
 def format_counts(apart: Disagreement, one: int, other: int) -> list[str]:
     """All four kinds, as a table."""
     return [
-        f"| of {apart.comparison.tests:,} test examples | run {other} is right | run {other} is wrong |",
+        f"| of {apart.comparison.tests:,} test examples | run {other} is right | "
+        f"run {other} is wrong |",
         "|---|---|---|",
         f"| **run {one} is right** | {apart.both_right:,} | {len(apart.first_only):,} |",
         f"| **run {one} is wrong** | {len(apart.second_only):,} | {apart.neither_right:,} |",

@@ -108,7 +108,8 @@ def draw_result(found: dict, end: RunFinished, modality: str) -> None:
         )
     rows = ["| asked about | questions | right before | right after |", "|---|---|---|---|"]
     rows += [
-        f"| {escape_markdown(row['name'])} | {row['tests']:,} | {row['before']:,} | {row['after']:,} |"
+        f"| {escape_markdown(row['name'])} | {row['tests']:,} | "
+        f"{row['before']:,} | {row['after']:,} |"
         for row in found["groups"]
     ]
     st.markdown("\n".join(rows))

@@ -93,7 +93,8 @@ def _draw_image_input(run: Run) -> list[ModelInput]:
     for file in files[:MAX_IMAGES]:
         if file.size > MAX_IMAGE_BYTES:
             st.warning(
-                f"{escape_markdown(file.name)} has more than {MAX_IMAGE_BYTES // MB} MB and was left out. "
+                f"{escape_markdown(file.name)} has more than {MAX_IMAGE_BYTES // MB} MB "
+                "and was left out. "
                 "Save it smaller.",
                 icon=":material/error:",
             )

@@ -90,7 +90,8 @@ def choose_query(
             [says, truth],
             default=says,
             format_func=lambda label: (
-                f"{escape_markdown(end.classes[label])} ({'the answer' if label == says else 'the truth'})"
+                f"{escape_markdown(end.classes[label])} "
+                f"({'the answer' if label == says else 'the truth'})"
             ),
             required=True,
             key=f"why_label_{item}",

@@ -224,7 +224,8 @@ def choose_precision(run: Run) -> int:
         return ALWAYS_ANSWER
     if not (measured and measured.confidence):
         st.caption(
-            f"{explain_no_validation(run.plan.approach)}: so there is no line below which it would say "
+            f"{explain_no_validation(run.plan.approach)}: so there is no line below "
+            "which it would say "
             '"not sure".'
         )
         return ALWAYS_ANSWER
@@ -250,7 +251,8 @@ def draw_threshold(model: ModelView, wanted: int) -> None:
     draw_live_plot(
         abstention.coverage_accuracy_curve(steps, least, model.colour),
         key="trade",
-        alt=f"Answering {least.coverage:.0%} of the checks, {least.right / least.answered_count:.0%} of "
+        alt=f"Answering {least.coverage:.0%} of the checks, "
+        f"{least.right / least.answered_count:.0%} of "
         f"those answers are right; answering all, {steps[0].right / steps[0].answered_count:.0%}.",
     )
 
@@ -258,7 +260,8 @@ def draw_threshold(model: ModelView, wanted: int) -> None:
 def describe_threshold(least: AbstentionThreshold) -> str:
     """The threshold in words. Markdown with words of the glossary."""
     given = (
-        f"Of {least.validation_count:,} [[validation|checks]], {least.answered_count:,} would be answered "
+        f"Of {least.validation_count:,} [[validation|checks]], "
+        f"{least.answered_count:,} would be answered "
         f"({least.coverage:.0%}), {least.right:,} of them rightly "
         f"({least.right / least.answered_count:.0%})."
     )

@@ -24,7 +24,8 @@ def _hash_inline_scripts() -> str:
 
 DIRECTIVES = {
     "default-src": "'self'",
-    "script-src": f"'self' blob: {_hash_inline_scripts()}",  # blob: is how Streamlit loads a component's script
+    "script-src": "'self' blob: "
+    f"{_hash_inline_scripts()}",  # blob: is how Streamlit loads a component's script
     "style-src": "'self' 'unsafe-inline'",  # Streamlit and Plotly write styles as they go
     "img-src": "'self' data: blob:",
     "media-src": "'self' data: blob:",

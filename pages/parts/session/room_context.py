@@ -31,7 +31,8 @@ def draw_banner(found: tuple[Room, Person] | None) -> None:
     room, person = found
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/groups: **{escape_markdown(room.title)}**: you are **{escape_markdown(person.name)}**, and "
+            f":material/groups: **{escape_markdown(room.title)}**: you are "
+            f"**{escape_markdown(person.name)}**, and "
             "runs count on the board.",
             width="stretch",
         )

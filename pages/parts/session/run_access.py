@@ -53,13 +53,26 @@ def draw_share_link(run: Run) -> None:
             "scores, what the data is called and the names of the classes. They can change "
             "nothing, and examples of your own data are not shown to them."
         )
-        st.button("Make a link", icon=":material/link:", type="primary", key="share",
-                  on_click=error_boundary()(sharing.share_run), args=(run.id, current_visitor()))  # fmt: skip
+        st.button(
+            "Make a link",
+            icon=":material/link:",
+            type="primary",
+            key="share",
+            # fmt: skip
+            on_click=error_boundary()(sharing.share_run),
+            args=(run.id, current_visitor()),
+        )
         return
     st.markdown(f"Whoever has this link can look at this {what}, and change nothing:")
     st.code(build_share_url(token), language=None, wrap_lines=True)
-    st.button("Stop sharing", icon=":material/link_off:", key="unshare",
-              on_click=error_boundary()(sharing.unshare_run), args=(run.id, current_visitor()))  # fmt: skip
+    st.button(
+        "Stop sharing",
+        icon=":material/link_off:",
+        key="unshare",
+        # fmt: skip
+        on_click=error_boundary()(sharing.unshare_run),
+        args=(run.id, current_visitor()),
+    )
     st.caption("The link then leads nowhere, for good. You can make a new one.")
 
 

@@ -457,7 +457,8 @@ def test_the_child_ends_with_its_parent(root, publisher, tiny_bert, homes):
     hub.publish(publisher, "tiny/bert", tiny_bert)
     publisher.slow_seconds = 1.0
     code = (
-        "from trainers.tasks.download import fetch\nfrom trainers.jobs import Fetch\nimport psutil\n"
+        "from trainers.tasks.download import fetch\nfrom trainers.jobs import "
+        "Fetch\nimport psutil\n"
         f"stream = fetch(Fetch(key={TINY!r}), stop=lambda: False)\n"
         "next(stream)\nprint(psutil.Process().children()[0].pid, flush=True)\nlist(stream)"
     )

@@ -401,7 +401,8 @@ def test_an_answer_that_takes_too_long_is_given_up_in_words(process):
 def test_the_process_ends_when_the_app_is_killed(tmp_path):
     app = (
         "import time\nfrom trainers.serving.client import get_client\n"
-        "get_client().start_loading('x')\nprint(get_client().process.pid, flush=True)\ntime.sleep(600)\n"
+        "get_client().start_loading('x')\nprint(get_client().process.pid, "
+        "flush=True)\ntime.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", app], stdout=subprocess.PIPE)
     child = psutil.Process(int(parent.stdout.readline()))

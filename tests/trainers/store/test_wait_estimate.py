@@ -118,8 +118,22 @@ def test_what_was_cancelled_tells_nothing(runs):
 
 def finished() -> RunFinished:
     return RunFinished(
-        approach="transfer", data="digits", backbone="small_resnet", classes=["0", "1"],
-        train_examples=10, test_examples=10, test_correct=9, test_accuracy=0.9,
-        test_accuracy_low=0.6, test_accuracy_high=0.98, macro_f1=0.9, confusion_matrix=[[5, 0], [1, 4]],
-        seconds=4.0, trainable_parameters=1, parameters=9, epochs=1.0, stopped_by_user=False, repeat_plan={},
-    )  # fmt: skip
+        approach="transfer",
+        data="digits",
+        backbone="small_resnet",
+        classes=["0", "1"],
+        train_examples=10,
+        test_examples=10,
+        test_correct=9,
+        test_accuracy=0.9,
+        test_accuracy_low=0.6,
+        test_accuracy_high=0.98,
+        macro_f1=0.9,
+        confusion_matrix=[[5, 0], [1, 4]],
+        seconds=4.0,
+        trainable_parameters=1,
+        parameters=9,
+        epochs=1.0,
+        stopped_by_user=False,
+        repeat_plan={},
+    )

@@ -80,7 +80,8 @@ def import_upload(
                 raise BadUpload(_empty_upload_message(title, found.files, found.notices()))
             if pictures and found.is_single_file:
                 raise BadUpload(
-                    f"{sanitize_line(title)} is a single picture. Bring a zip or a folder with a folder "
+                    f"{sanitize_line(title)} is a single picture. Bring a zip or a folder "
+                    "with a folder "
                     "of pictures for each class."
                 )
             with DatasetWriter("images" if as_pictures else "text", visitor) as keeper:

@@ -111,7 +111,8 @@ def open_upload(path: Path) -> Iterator[UploadFiles]:
             yield found
     elif alone.suffix in ARCHIVE_SUFFIXES:
         raise BadUpload(
-            f"{sanitize_line(alone.name)} cannot be opened as a zip: it is damaged or packed another "
+            f"{sanitize_line(alone.name)} cannot be opened as a zip: it is damaged "
+            "or packed another "
             "way. Pack the folder again, as a .zip."
         )
     else:

@@ -190,7 +190,8 @@ class DatasetWriter:
         if len(self.names) < 2:
             only = f"only one class, {sanitize_line(self.names[0])!r}" if self.names else "no class"
             raise BadUpload(
-                f"{sanitize_line(title)} has {len(self):,} usable {what} and {only}. To tell things apart "
+                f"{sanitize_line(title)} has {len(self):,} usable {what} and {only}. To "
+                "tell things apart "
                 "a model needs at least two classes: add examples of another."
             )
         labels = np.array(self.labels)
@@ -218,7 +219,8 @@ class DatasetWriter:
                 alike = [self.names[label] for label in alike]
                 notices = [
                     *notices,
-                    f"Nearly all alike: the {what} of {format_names(alike)}. So some in the test are "
+                    f"Nearly all alike: the {what} of {format_names(alike)}. So some in the "
+                    "test are "
                     "nearly the same as some in training, and the score will flatter. Bring more "
                     "varied ones.",
                 ]
@@ -242,12 +244,14 @@ class DatasetWriter:
         }
         if not sum(counts["test"]):
             raise BadUpload(
-                f"{sanitize_line(title)} has {len(self):,} usable {what} of {len(names):,} classes: too "
+                f"{sanitize_line(title)} has {len(self):,} usable {what} of "
+                f"{len(names):,} classes: too "
                 "few to keep any for a test. Bring at least 3 different ones of each class."
             )
         if sum(map(bool, counts["train"])) < 2:
             raise BadUpload(
-                f"{sanitize_line(title)} leaves fewer than two classes to learn from. Put examples of "
+                f"{sanitize_line(title)} leaves fewer than two classes to learn from. "
+                "Put examples of "
                 "each class in train, and others in test."
             )
         tested = int(test[rows].sum())
@@ -510,7 +514,8 @@ class StoredDataset(Dataset):
         rows = {one["key"]: tuple(one["mend"]["rows"]) for one in found if one.get("mend")}
         if missing := [key for key in mends if key not in rows]:
             raise BadUpload(
-                f"{self.title} was to be used with {format_names(missing)} mended, but no look at this "
+                f"{self.title} was to be used with {format_names(missing)} mended, but "
+                "no look at this "
                 "data found that. Look the data over again, then choose the mends anew."
             )
         return {key: rows[key] for key in mends}
@@ -531,7 +536,8 @@ class UploadedDataset(StoredDataset):
     group_column: int | None  # and which names the groups
     group_names: tuple[str, ...]  # () where none were named
     draft_key: str  # where its files may still lie in the inbox; "" where none are
-    source_fingerprint: str  # of the files that it was read from: see `trainers.datasets.uploads.fingerprint_source`
+    # of the files that it was read from: see `trainers.datasets.uploads.fingerprint_source`
+    source_fingerprint: str
 
 
 def _train_test_rows(

@@ -26,8 +26,19 @@ from trainers.datasets.uploads.limits import (
     format_names,
 )
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".heic", ".heif",
-            ".hif"}  # fmt: skip
+IMAGE_SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".heic",
+    ".heif",
+    ".hif",
+}
 IMAGE_FORMATS = (
     "JPEG",
     "PNG",
@@ -93,8 +104,10 @@ def read_images(found: UploadFiles, keeper: DatasetWriter) -> Generator[Progress
         )
     if named := [name for name in keeper.groups if name]:
         return [
-            f"Folders are called class{GROUP_SEPARATOR}group: what follows the {GROUP_SEPARATOR} was taken for a group "
-            f"({format_names(named)}), among which scores are compared, and not for a class of its own."
+            f"Folders are called class{GROUP_SEPARATOR}group: what follows the "
+            f"{GROUP_SEPARATOR} was taken for a group "
+            f"({format_names(named)}), among which scores are compared, and not for "
+            "a class of its own."
         ]
     return []
 

@@ -98,12 +98,14 @@ def _read_table(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
         return _read_excel(member, file, until_read)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise BadUpload(
-            f"{sanitize_line(member.name)} is an old Excel file, or one with a password. Save it as .xlsx "
+            f"{sanitize_line(member.name)} is an old Excel file, or one with a "
+            "password. Save it as .xlsx "
             "without a password, or as CSV."
         )
     if member.suffix in EXCEL_SUFFIXES | PARQUET_SUFFIXES:
         raise BadUpload(
-            f"{sanitize_line(member.name)} is damaged, or something else under that name. Save the table "
+            f"{sanitize_line(member.name)} is damaged, or something else under that "
+            "name. Save the table "
             "again, as CSV if in doubt."
         )
     encoding, notices = _detect_encoding(member, file, start)
@@ -130,7 +132,8 @@ def _detect_encoding(member: Member, file: BinaryIO, start: bytes) -> tuple[str,
     odd = sum(start.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\x1b")
     if odd > MAX_CONTROL_SHARE * len(start):
         raise BadUpload(
-            f"{sanitize_line(member.name)} is not a table of text, whatever its name says. Bring CSV, "
+            f"{sanitize_line(member.name)} is not a table of text, whatever its name "
+            "says. Bring CSV, "
             "TSV, XLSX, JSON lines or Parquet."
         )
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -140,7 +143,8 @@ def _detect_encoding(member: Member, file: BinaryIO, start: bytes) -> tuple[str,
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return "cp1252", [
-            f"{sanitize_line(member.name)} is not UTF-8, so it was read as Western European (Latin-1). If "
+            f"{sanitize_line(member.name)} is not UTF-8, so it was read as Western "
+            "European (Latin-1). If "
             "letters look wrong, save it as UTF-8."
         ]
     return "utf-8", []
@@ -166,7 +170,8 @@ def _iter_lines(member: Member, text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(MAX_LINE_CHARS):
         if len(line) == MAX_LINE_CHARS:
             raise BadUpload(
-                f"{sanitize_line(member.name)} has a line of more than {MAX_LINE_CHARS:,} characters: "
+                f"{sanitize_line(member.name)} has a line of more than "
+                f"{MAX_LINE_CHARS:,} characters: "
                 "that is no table. Put one example on a line."
             )
         yield line.replace("\0", "")
@@ -207,7 +212,8 @@ def _read_fraction(text: io.TextIOWrapper, member: Member) -> float:
 def _check_column_count(member: Member, cells: list) -> None:
     if len(cells) > MAX_COLUMNS:
         raise BadUpload(
-            f"{sanitize_line(member.name)} has {len(cells):,} columns; at most {MAX_COLUMNS} are read. "
+            f"{sanitize_line(member.name)} has {len(cells):,} columns; at most "
+            f"{MAX_COLUMNS} are read. "
             "Keep only the columns with the text and the label."
         )
 
@@ -217,7 +223,8 @@ def _iter_json(member: Member, text: io.TextIOWrapper, *, whole: bool) -> Iterat
     for number, item in enumerate(_iter_json_items(member, text, whole=whole), 1):
         if not isinstance(item, dict):
             raise BadUpload(
-                f"{sanitize_line(member.name)}, example {number:,}: there should be an object such as "
+                f"{sanitize_line(member.name)}, example {number:,}: there should be an "
+                "object such as "
                 '{"text": "…", "label": "…"}, one a line.'
             )
         if not names:
@@ -238,12 +245,14 @@ def _iter_json_items(member: Member, text: io.TextIOWrapper, *, whole: bool) -> 
                     yield json.loads(line)
                 except ValueError as error:
                     raise BadUpload(
-                        f"{sanitize_line(member.name)}, line {number:,} is not JSON ({_json_error_text(error)}). Put "
+                        f"{sanitize_line(member.name)}, line {number:,} is not JSON "
+                        f"({_json_error_text(error)}). Put "
                         "one object on each line."
                     ) from None
     except RecursionError:
         raise BadUpload(
-            f"{sanitize_line(member.name)} is nested too deeply to be a table. Keep one flat object a line."
+            f"{sanitize_line(member.name)} is nested too deeply to be a table. Keep "
+            "one flat object a line."
         ) from None
     except ValueError as error:
         if isinstance(error, BadUpload):
@@ -307,13 +316,15 @@ def _read_excel(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
             held = sum(_count_tags(parts, name, size) for name in names if SHEET_PREFIX not in name)
         if size > MAX_UNPACKED_XLSX:
             raise BadUpload(
-                f"{sanitize_line(member.name)} would unpack to {size / MB:,.0f} MB; a workbook may have "
+                f"{sanitize_line(member.name)} would unpack to {size / MB:,.0f} MB; a "
+                "workbook may have "
                 f"{MAX_UNPACKED_XLSX // MB} MB. Save the sheet as CSV."
             )
         _check_zip_bomb(member, size)
         if held > MAX_TAGS:
             raise BadUpload(
-                f"{sanitize_line(member.name)} holds too many texts to be read as a workbook. Save the "
+                f"{sanitize_line(member.name)} holds too many texts to be read as a "
+                "workbook. Save the "
                 "sheet as CSV: that is read row by row."
             )
         if "xl/workbook.xml" not in names:
@@ -339,7 +350,8 @@ def _read_excel(member: Member, file: BinaryIO, until_read: ExitStack) -> Table:
     if len(filled) > 1:
         rest = ", ".join(sanitize_line(sheet.title) for sheet in filled[1:])
         notices = [
-            f"{sanitize_line(member.name)}: only the sheet {sanitize_line(filled[0].title)} was read, not {rest}."
+            f"{sanitize_line(member.name)}: only the sheet "
+            f"{sanitize_line(filled[0].title)} was read, not {rest}."
         ]
     return Table(False, _iter_sheet_rows(member, filled[0]), notices)
 
@@ -382,7 +394,8 @@ def _iter_sheet_rows(member: Member, sheet: Any) -> Iterator[Row]:
 def _damaged_error(member: Member, error: Exception) -> BadUpload:
     why = type(error).__name__
     return BadUpload(
-        f"{sanitize_line(member.name)} is damaged and cannot be read ({why}). Open it in the program that "
+        f"{sanitize_line(member.name)} is damaged and cannot be read ({why}). "
+        "Open it in the program that "
         "made it and save it again, as CSV if in doubt."
     )
 
@@ -430,7 +443,8 @@ def _read_parquet(member: Member, file: BinaryIO) -> Table:
     nested = [sanitize_line(name) for name in schema.names if name not in names]
     if not names:
         raise BadUpload(
-            f"{sanitize_line(member.name)} has nested columns only: {', '.join(nested)}. Bring columns of "
+            f"{sanitize_line(member.name)} has nested columns only: "
+            f"{', '.join(nested)}. Bring columns of "
             "plain texts and labels."
         )
     told = f"{sanitize_line(member.name)}: nested columns were passed over: {', '.join(nested)}."

@@ -19,13 +19,58 @@ from trainers.datasets.uploads.limits import (
 )
 
 SNIFF_ROWS = 1000  # rows from which header and columns are guessed
-SPLIT_IS_TEST = {"train": False, "training": False, "val": False, "valid": False, "validation": False,
-          "dev": False, "test": True, "testing": True}  # fmt: skip
-TEXT_COLUMN_NAMES = ("text", "texts", "message", "sentence", "content", "body", "review", "comment", "tweet",
-         "post", "question", "query", "utterance", "document", "abstract", "description", "note",
-         "title", "headline", "input", "sms", "email")  # fmt: skip
-LABEL_COLUMN_NAMES = ("label", "labels", "class", "category", "target", "intent", "sentiment", "topic", "tag",
-          "label_text", "class_name", "y", "output", "rating", "type", "kind")  # fmt: skip
+SPLIT_IS_TEST = {
+    "train": False,
+    "training": False,
+    "val": False,
+    "valid": False,
+    "validation": False,
+    "dev": False,
+    "test": True,
+    "testing": True,
+}
+TEXT_COLUMN_NAMES = (
+    "text",
+    "texts",
+    "message",
+    "sentence",
+    "content",
+    "body",
+    "review",
+    "comment",
+    "tweet",
+    "post",
+    "question",
+    "query",
+    "utterance",
+    "document",
+    "abstract",
+    "description",
+    "note",
+    "title",
+    "headline",
+    "input",
+    "sms",
+    "email",
+)
+LABEL_COLUMN_NAMES = (
+    "label",
+    "labels",
+    "class",
+    "category",
+    "target",
+    "intent",
+    "sentiment",
+    "topic",
+    "tag",
+    "label_text",
+    "class_name",
+    "y",
+    "output",
+    "rating",
+    "type",
+    "kind",
+)
 MAX_COLUMN_NAME_CHARS = 40  # names of columns are shorter than texts
 
 
@@ -54,7 +99,8 @@ def read_texts(
             asked = text_column, label_column, group_column
             columns = guess_columns(member, [row.cells for row in first], table.has_header, *asked)
             notices.append(
-                f"{sanitize_line(member.name)}: text from column {_column_label(columns, columns.text)}, label "
+                f"{sanitize_line(member.name)}: text from column "
+                f"{_column_label(columns, columns.text)}, label "
                 f"from column {_column_label(columns, columns.label)}"
                 + (
                     ""
@@ -110,7 +156,8 @@ class _RowReader:
         for at, value in zip(asked, found, strict=True):
             if value == tables.NESTED_MARKER:
                 raise BadUpload(
-                    f"{sanitize_line(self.member.name)}: column {_column_label(self.columns, at)} holds lists or "
+                    f"{sanitize_line(self.member.name)}: column "
+                    f"{_column_label(self.columns, at)} holds lists or "
                     "objects. Bring plain texts and labels, or choose another column."
                 )
         # Halves of characters, which JSON can spell, are no text.
@@ -151,7 +198,8 @@ def _select_tables(found: UploadFiles) -> list[tuple[Member, bool]]:
         real = [m for m in read if m.suffix != ".txt"] or read
         if len(real) > 1:
             raise BadUpload(
-                f"There are {len(real)} tables: {format_names([m.name for m in real])}. Name them train, "
+                f"There are {len(real)} tables: {format_names([m.name for m in real])}. "
+                "Name them train, "
                 "val and test, or bring a single one."
             )
         parted = real
@@ -183,12 +231,14 @@ def guess_columns(
     width = len(first) if len(first) >= usual else min(width, usual)
     if width < 2 and member.suffix not in tables.SUFFIXES:
         raise BadUpload(
-            f"{sanitize_line(member.name)} is no table that Thaw can read. Bring texts as CSV, TSV, XLSX, "
+            f"{sanitize_line(member.name)} is no table that Thaw can read. Bring "
+            "texts as CSV, TSV, XLSX, "
             "JSON lines or Parquet, with a column of texts and one of labels; pictures as a zip."
         )
     if width < 2:
         raise BadUpload(
-            f"{sanitize_line(member.name)} has a single column. Two are needed: one with the text and "
+            f"{sanitize_line(member.name)} has a single column. Two are needed: one "
+            "with the text and "
             "one with the label, with a comma, semicolon or tab between them."
         )
     first += [""] * (width - len(first))
@@ -204,7 +254,8 @@ def guess_columns(
     examples = [row for row in rows[header:] if len(row) >= width] or rows[header:]
     if not examples:
         raise BadUpload(
-            f"{sanitize_line(member.name)} has the names of columns, but no rows below them. Add a row for "
+            f"{sanitize_line(member.name)} has the names of columns, but no rows "
+            "below them. Add a row for "
             "each text, with its label, and try again."
         )
     text = _find_column(member, names, text_column, "text")
@@ -215,7 +266,8 @@ def guess_columns(
         values[group], lower[group] = [""] * len(examples), ""
         if group in (text, label):
             raise BadUpload(
-                f"{sanitize_line(member.name)}: the group is to be another column than the text and the "
+                f"{sanitize_line(member.name)}: the group is to be another column than "
+                "the text and the "
                 f"label. There are: {format_names(names)}."
             )
     if text is None:
@@ -225,7 +277,8 @@ def guess_columns(
     if text is None or label is None or text == label:
         which = "text" if text is None else "label"
         raise BadUpload(
-            f"{sanitize_line(member.name)}: none of its columns ({format_names(names)}) looks like the {which}. "
+            f"{sanitize_line(member.name)}: none of its columns "
+            f"({format_names(names)}) looks like the {which}. "
             f"Name it (in a terminal with --{which}-column). A label repeats from row to row; "
             "a text rarely does."
         )
@@ -272,7 +325,8 @@ def _find_column(member: Member, names: list[str], wanted: str | None, what: str
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     raise BadUpload(
-        f"{sanitize_line(member.name)} has no {what} column {sanitize_line(wanted)!r}. There are: {format_names(names)}."
+        f"{sanitize_line(member.name)} has no {what} column "
+        f"{sanitize_line(wanted)!r}. There are: {format_names(names)}."
     )
 
 

@@ -125,7 +125,10 @@ def _check_reachable(address: str) -> None:
 def _describe_failure(address: str, error: Exception) -> str:
     why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     if address in ("", "local"):
-        return f"Ray could not be started on this computer ({why}). Fix it, or leave THAW_EXECUTOR out."
+        return (
+            f"Ray could not be started on this computer ({why}). Fix it, or leave "
+            "THAW_EXECUTOR out."
+        )
     return (
         f"The Ray cluster at RAY_ADDRESS={address} cannot be used ({why}). This computer must be a "
         f"node of it: ray start --address={address} --num-cpus=0. All nodes need the same "

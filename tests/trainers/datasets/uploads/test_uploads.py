@@ -704,23 +704,44 @@ COLOURS, HAM = {"red", "blue"}, {"ham", "spam"}
 READ = {
     "zip in a zip": (beside("red/more.zip", b"PK\x03\x04"), 10, COLOURS, "packed files"),
     "path out of the zip": (
-        beside("../../red/out.png", picture()), 10, COLOURS, "leads out of the zip"),
+        beside("../../red/out.png", picture()),
+        10,
+        COLOURS,
+        "leads out of the zip",
+    ),
     "absolute path": (beside("/etc/red/out.png", picture()), 10, COLOURS, "leads out"),
     "drive letter": (beside("C:\\red\\out.png", picture()), 10, COLOURS, "leads out"),
     "links in a zip": (with_links, 10, COLOURS, "links: red/link.png"),
     "links and pipes in a folder": (folder_with_links, 10, COLOURS, "things that are no files"),
     "1 x 1": (beside("red/a.png", picture(size=(1, 1))), 11, COLOURS, ""),
     "1 x 9,000": (beside("red/a.png", picture(size=(1, 9000))), 11, COLOURS, ""),
-    **{f"30,000 x 30,000 as {kind}": (
-        beside(f"red/a.{kind}", raw), 10, COLOURS, f"could not be read as pictures: red/a.{kind}")
-       for kind, raw in VAST.items()},
+    **{
+        f"30,000 x 30,000 as {kind}": (
+            beside(f"red/a.{kind}", raw),
+            10,
+            COLOURS,
+            f"could not be read as pictures: red/a.{kind}",
+        )
+        for kind, raw in VAST.items()
+    },
     "HEIC that is larger than it says": (
-        beside("red/a.heic", heic(64, (2000, 2000))), 10, COLOURS, "could not be read"),
+        beside("red/a.heic", heic(64, (2000, 2000))),
+        10,
+        COLOURS,
+        "could not be read",
+    ),
     "truncated HEIC": (
-        beside("red/a.heic", picture(kind="HEIF", size=(300, 300))[:-40]), 10, COLOURS,
-        "could not be read as pictures: red/a.heic"),
+        beside("red/a.heic", picture(kind="HEIF", size=(300, 300))[:-40]),
+        10,
+        COLOURS,
+        "could not be read as pictures: red/a.heic",
+    ),
     "HEIC of its name only": (
-        beside("red/a.heic", picture(kind="HEIF")[:40]), 10, COLOURS, "red/a.heic"),
+        beside("red/a.heic", picture(kind="HEIF")[:40]),
+        10,
+        COLOURS,
+        "red/a.heic",
+    ),
     "EXE named heic": (beside("red/a.heic", b"MZ\x90\0"), 10, COLOURS, "red/a.heic"),
     "HEIC named jpg": (beside("red/a.jpg", picture(kind="HEIF")), 11, COLOURS, ""),
     "JPEG named heic": (beside("red/a.heic", picture(kind="JPEG")), 11, COLOURS, ""),
@@ -731,97 +752,207 @@ READ = {
     "CMYK": (beside("red/a.jpg", picture(kind="JPEG", mode="CMYK")), 11, COLOURS, ""),
     "one bit": (beside("red/a.png", picture(mode="1")), 11, COLOURS, ""),
     "broken EXIF": (
-        beside("red/a.jpg", picture(kind="JPEG", exif=b"Exif\0\0" + b"\xff" * 300)), 11, COLOURS,
-        ""),
+        beside("red/a.jpg", picture(kind="JPEG", exif=b"Exif\0\0" + b"\xff" * 300)),
+        11,
+        COLOURS,
+        "",
+    ),
     "some empty files": (
-        a_zip({**two_classes(), **{f"red/e{n}.jpg": b"" for n in range(2000)}}), 10, COLOURS,
-        "and 1,995 more"),
+        a_zip({**two_classes(), **{f"red/e{n}.jpg": b"" for n in range(2000)}}),
+        10,
+        COLOURS,
+        "and 1,995 more",
+    ),
     "picture 300 folders deep": (beside("red/" + "d/" * 300 + "a.png", picture()), 11, COLOURS, ""),
     "the same name twice": (twice_named, 10, COLOURS, ""),
     "truncated JPEG": (
-        beside("red/a.jpg", picture(kind="JPEG", size=(300, 300))[:1500]), 10, COLOURS,
-        "could not be read as pictures: red/a.jpg"),
+        beside("red/a.jpg", picture(kind="JPEG", size=(300, 300))[:1500]),
+        10,
+        COLOURS,
+        "could not be read as pictures: red/a.jpg",
+    ),
     "SVG named jpg": (beside("red/a.jpg", b"<svg onload='x()'/>"), 10, COLOURS, "red/a.jpg"),
     "HTML named png": (beside("red/a.png", b"<html><script>"), 10, COLOURS, "red/a.png"),
     "EXE named gif": (beside("red/a.gif", b"MZ\x90\0"), 10, COLOURS, "red/a.gif"),
     "PostScript named png": (
-        beside("red/a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), 10,
-        COLOURS, "red/a.png"),
+        beside("red/a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+        10,
+        COLOURS,
+        "red/a.png",
+    ),
     "empty picture": (beside("red/a.png", b""), 10, COLOURS, "red/a.png"),
     "captions beside pictures": (
-        a_zip({**two_classes(), **{f"red/{n}.txt": b"" for n in range(10)}}), 10, COLOURS, "0.txt"),
+        a_zip({**two_classes(), **{f"red/{n}.txt": b"" for n in range(10)}}),
+        10,
+        COLOURS,
+        "0.txt",
+    ),
     "logo beside a table": (
-        a_zip({"logo.png": picture(), "a.csv": delimited().encode()}), 12, HAM, "logo.png"),
+        a_zip({"logo.png": picture(), "a.csv": delimited().encode()}),
+        12,
+        HAM,
+        "logo.png",
+    ),
     "hidden files": (beside("red/.b.png", picture()), 10, COLOURS, "hidden files"),
     "loose picture": (beside("a.png", picture()), 10, COLOURS, "outside a class's folder"),
     "file name with markup": (
-        beside("red/<img src=x onerror=alert(1)>.md", b""), 10, COLOURS, "no pictures"),
+        beside("red/<img src=x onerror=alert(1)>.md", b""),
+        10,
+        COLOURS,
+        "no pictures",
+    ),
     "file name that turns the writing": (
-        beside("red/\u202egnp.exe", b""), 10, COLOURS, "red/ gnp.exe"),
+        beside("red/\u202egnp.exe", b""),
+        10,
+        COLOURS,
+        "red/ gnp.exe",
+    ),
     "class names with case": (
-        a_zip({f"{c}/{n}.png": picture(v, seed=n) for n, (c, v) in enumerate(
-            [("Red", RED), ("red", RED), ("RED", RED), ("blue", BLUE)] * 4)}),
-        16, {"Red", "blue"}, ""),
+        a_zip(
+            {
+                f"{c}/{n}.png": picture(v, seed=n)
+                for n, (c, v) in enumerate(
+                    [("Red", RED), ("red", RED), ("RED", RED), ("blue", BLUE)] * 4
+                )
+            }
+        ),
+        16,
+        {"Red", "blue"},
+        "",
+    ),
     "markup for a class folder": (
-        a_zip({f"{c}/{n}.png": picture(v, seed=n) for n in range(5)
-               for c, v in (("<b>x", RED), ("**y**", BLUE))}), 10, {"<b>x", "**y**"}, ""),
+        a_zip(
+            {
+                f"{c}/{n}.png": picture(v, seed=n)
+                for n in range(5)
+                for c, v in (("<b>x", RED), ("**y**", BLUE))
+            }
+        ),
+        10,
+        {"<b>x", "**y**"},
+        "",
+    ),
     "labels that are numbers": (labelled(0, 1, 2.5), 30, {"0", "1", "2.5"}, ""),
     "labels that are dates": (labelled("2024-01-01", "1.2.24"), 20, {"2024-01-01", "1.2.24"}, ""),
     "labels some empty": (labelled("a", "b", "  "), 20, {"a", "b"}, "label empty: 10"),
     "labels of emoji": (labelled("👍🏽", "👎", "👩‍👩‍👧"), 30, {"👍🏽", "👎", "👩‍👩‍👧"}, ""),
     "labels from right to left": (labelled("مرحبا", "שלום"), 20, {"مرحبا", "שלום"}, ""),
     "labels with a turning mark": (labelled("a\u202ebc", "d"), 20, {"a bc", "d"}, ""),
-    "labels of script": (labelled("<script>alert(1)</script>", "b"), 20,
-                         {"<script>alert(1)</script>", "b"}, ""),
+    "labels of script": (
+        labelled("<script>alert(1)</script>", "b"),
+        20,
+        {"<script>alert(1)</script>", "b"},
+        "",
+    ),
     "labels that look like dates in Excel": (
         a_file("a.xlsx", workbook([(f"text {n}", date(2024, 1 + n % 2, 1)) for n in range(10)])),
-        10, {"2024-01-01", "2024-02-01"}, ""),
+        10,
+        {"2024-01-01", "2024-02-01"},
+        "",
+    ),
     "labels that are true and false": (
-        a_file("a.jsonl", lines_of_json([(f"text {n}", n % 2 == 0) for n in range(10)])), 10,
-        {"True", "False"}, ""),
+        a_file("a.jsonl", lines_of_json([(f"text {n}", n % 2 == 0) for n in range(10)])),
+        10,
+        {"True", "False"},
+        "",
+    ),
     "labels that no table has": (
-        a_file("a.jsonl", lines_of_json(
-            [(f"text {n}", ["a", "b", None][n % 3]) for n in range(15)])),
-        10, {"a", "b"}, "label empty: 5"),
-    "labels of Markdown and LaTeX": (labelled("[a](http://x)", "$\\frac12$"), 20,
-                                     {"[a](http://x)", "$\\frac12$"}, ""),
+        a_file(
+            "a.jsonl", lines_of_json([(f"text {n}", ["a", "b", None][n % 3]) for n in range(15)])
+        ),
+        10,
+        {"a", "b"},
+        "label empty: 5",
+    ),
+    "labels of Markdown and LaTeX": (
+        labelled("[a](http://x)", "$\\frac12$"),
+        20,
+        {"[a](http://x)", "$\\frac12$"},
+        "",
+    ),
     "labels of formulas": (labelled("=cmd()", "+1"), 20, {"=cmd()", "+1"}, ""),
-    "labels too long to show": (labelled("x" * 200 + "1", "x" * 200 + "2"), 20,
-                                {"x" * 79 + "…", "x" * 75 + "… (2)"}, ""),
+    "labels too long to show": (
+        labelled("x" * 200 + "1", "x" * 200 + "2"),
+        20,
+        {"x" * 79 + "…", "x" * 75 + "… (2)"},
+        "",
+    ),
     "labels with spaces around": (labelled("a", " a ", "b"), 30, {"a", "b"}, ""),
     "texts some empty": (
-        a_file("a.csv", delimited(rows=[*ROWS, ("", "ham")])), 12, HAM, "text empty: 1"),
+        a_file("a.csv", delimited(rows=[*ROWS, ("", "ham")])),
+        12,
+        HAM,
+        "text empty: 1",
+    ),
     "NUL bytes": (a_file("a.csv", delimited().replace("said", "sa\0id")), 12, HAM, ""),
     "ragged rows": (
-        a_file("a.csv", delimited() + "alone\na,b,c,d\n"), 12, HAM, "cells than columns: 1"),
+        a_file("a.csv", delimited() + "alone\na,b,c,d\n"),
+        12,
+        HAM,
+        "cells than columns: 1",
+    ),
     "half of a character": (
-        a_file("a.jsonl", lines_of_json([(t + "\ud83d", k) for t, k in ROWS])), 12, HAM, ""),
-    "bad UTF-8": (
-        a_file("a.csv", delimited().encode() + b"\xff\xfe\x80,ham\n"), 13, HAM, "UTF-8"),
-    "UTF-16 cut in a letter": (
-        a_file("a.csv", delimited().encode("utf-16")[:-3]), 12, None, ""),
+        a_file("a.jsonl", lines_of_json([(t + "\ud83d", k) for t, k in ROWS])),
+        12,
+        HAM,
+        "",
+    ),
+    "bad UTF-8": (a_file("a.csv", delimited().encode() + b"\xff\xfe\x80,ham\n"), 13, HAM, "UTF-8"),
+    "UTF-16 cut in a letter": (a_file("a.csv", delimited().encode("utf-16")[:-3]), 12, None, ""),
     "texts of 30,000 letters": (
         a_file("a.csv", delimited(rows=[(f"{n} " + "x" * 30_000, "ab"[n % 2]) for n in range(8)])),
-        8, {"a", "b"}, "texts cut at 10,000 characters: 8"),
+        8,
+        {"a", "b"},
+        "texts cut at 10,000 characters: 8",
+    ),
     "commas in a table of semicolons": (
-        a_file("a.csv", delimited(";", [(f"a, b, c, {n}, d", "xy"[n % 2]) for n in range(9)])), 9,
-        {"x", "y"}, ""),
+        a_file("a.csv", delimited(";", [(f"a, b, c, {n}, d", "xy"[n % 2]) for n in range(9)])),
+        9,
+        {"x", "y"},
+        "",
+    ),
     "formulas in Excel": (
-        a_file("a.xlsx", workbook([*ROWS, ("=cmd|'/c calc'!A1", "ham")])), 12, HAM, "empty"),
+        a_file("a.xlsx", workbook([*ROWS, ("=cmd|'/c calc'!A1", "ham")])),
+        12,
+        HAM,
+        "empty",
+    ),
     "macros and links in Excel": (macro_book, 12, HAM, ""),
     "shared texts in Excel": (shared_book(), 12, HAM, ""),
-    "50 MB in one cell of Excel": (shared_book("<si><t>" + "x" * 50_000_000 + "</t></si>"), 12, HAM,
-                                   ""),
+    "50 MB in one cell of Excel": (
+        shared_book("<si><t>" + "x" * 50_000_000 + "</t></si>"),
+        12,
+        HAM,
+        "",
+    ),
     "nested columns beside plain ones in Parquet": (
-        a_file("a.parquet", columns(text=TEXT, label=LABEL, class_shift=[[{"a": ["b"]}]] * len(ROWS))), 12,
-        HAM, "nested columns were passed over: odd"),
+        a_file(
+            "a.parquet", columns(text=TEXT, label=LABEL, class_shift=[[{"a": ["b"]}]] * len(ROWS))
+        ),
+        12,
+        HAM,
+        "nested columns were passed over: odd",
+    ),
     "two sheets": (a_file("a.xlsx", workbook(Other=["x", "y"])), 12, HAM, "not Other"),
     "numbers and dates for labels in Excel": (
-        a_file("a.xlsx", workbook([(f"text {n}", n % 2) for n in range(10)])), 10, {"0", "1"}, ""),
+        a_file("a.xlsx", workbook([(f"text {n}", n % 2) for n in range(10)])),
+        10,
+        {"0", "1"},
+        "",
+    ),
     "sorted by label": (
-        a_file("a.csv", delimited(rows=[(f"text {n}", "ab"[n // 1500]) for n in range(3000)],
-                                  header=("first", "second"))), 3000, {"a", "b"}, ""),
-}  # fmt: skip
+        a_file(
+            "a.csv",
+            delimited(
+                rows=[(f"text {n}", "ab"[n // 1500]) for n in range(3000)],
+                header=("first", "second"),
+            ),
+        ),
+        3000,
+        {"a", "b"},
+        "",
+    ),
+}
 
 
 def cut(path: Path) -> Path:

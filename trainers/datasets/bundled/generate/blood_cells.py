@@ -169,7 +169,8 @@ def rasterize(
 
 # What surrounds the cell in the middle, the same for all classes
 
-CELL_PROFILES = (  # red cells: depth and width of the pale middle, how abrupt it is, a knob in it, its slit
+# red cells: depth and width of the pale middle, how abrupt it is, a knob in it, its slit
+CELL_PROFILES = (
     (0.55, 0.50, 2, 0.0, 1.0), (0.65, 0.45, 2, 0.0, 1.0), (0.40, 0.55, 4, 0.0, 1.0),
     (0.60, 0.60, 4, 0.0, 1.0), (0.25, 0.45, 2, 0.0, 1.0), (0.05, 0.40, 2, 0.0, 1.0),
     (0.60, 0.60, 4, 0.5, 1.0), (0.60, 0.50, 4, 0.0, 0.4),

@@ -209,7 +209,8 @@ PROPS = {  # shape, colour and numbers: x and y of points, in heights from the f
     "fence": (*(("box", "any", x / 3 - .02, 0, x / 3 + .02, .35) for x in range(-4, 5)),
               ("box", "any", -1.5, .12, 1.5, .16), ("box", "any", -1.5, .27, 1.5, .31)),
 }
-CLUTTER_PROPS = tuple(PROPS)[2:]  # mesas and boats are only for far away, trees never stand before it
+# mesas and boats are only for far away, trees never stand before it
+CLUTTER_PROPS = tuple(PROPS)[2:]
 # fmt: on
 
 

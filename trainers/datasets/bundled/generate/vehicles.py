@@ -208,7 +208,8 @@ LORRY_LOADS = (  # as `build` reads them; x runs from 0 to 1 along the bed
     """solid dark .6 0,.9 1,.9 1,1.6 .1,1.6
     barrel paint 0 .05,2.5,.45 .35,2.1,1.1 .65,1.95,1.1 1,1.8,.6
     band trim 0 .48,2.03,1.12 .52,2.02,1.12""",  # a mixer
-    BED_SOLID + "\n".join(f"barrel bark {z} {y / 50},{y},.28 .96,{y},.28" for z, y in LOG_POSITIONS),
+    BED_SOLID + "\n".join(f"barrel bark {z} {y / 50},{y},.28 "
+                          f".96,{y},.28" for z, y in LOG_POSITIONS),
     BED_SOLID + """solid any 1 .02,1.15 .3,1.15 .3,2.4 .02,2.4
     solid any 1 .33,1.15 .55,1.15 .55,1.9 .33,1.9
     solid any 1 .58,1.15 .95,1.15 .95,2.7 .58,2.7""",
