@@ -58,7 +58,6 @@ def draw_share_link(run: Run) -> None:
             icon=":material/link:",
             type="primary",
             key="share",
-            # fmt: skip
             on_click=error_boundary()(sharing.share_run),
             args=(run.id, current_visitor()),
         )
@@ -69,7 +68,6 @@ def draw_share_link(run: Run) -> None:
         "Stop sharing",
         icon=":material/link_off:",
         key="unshare",
-        # fmt: skip
         on_click=error_boundary()(sharing.unshare_run),
         args=(run.id, current_visitor()),
     )
