@@ -52,7 +52,7 @@ MAX_ROOMS, MAX_PEOPLE, MAX_CONCURRENT_RUNS = (
 # room with a chance of 0.1 %; thirty people who mistype twice are far below it.
 ATTEMPT_WINDOW_SECONDS, MAX_ATTEMPTS_PER_VISITOR, MAX_ATTEMPTS = 600, 10, 600
 MAX_COMBINING_MARKS = 2  # over one letter: more than languages need would climb out of its line
-CHANGEABLE_SETTINGS = {
+CHANGEABLE_SETTINGS = {  # keys are stored: never rename one
     "data": "Data",
     "per_class": "Examples of each class",
     "seconds": "Time budget",
