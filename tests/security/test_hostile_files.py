@@ -228,21 +228,21 @@ FORMULAS = ['=HYPERLINK("http://x")', "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1"
 TEXTS = ["hello", "", "-5", "+3.5", "-1e-3", "a=b", "'quoted", "1,2"]
 
 
-def harmless_of_the_takeaway():
+def load_exported_escape_formula():
     """The function in the file that goes along with a model, which needs the model to be loaded."""
     from trainers.export import template
 
     source = next(iter(template.__path__)) + "/predict.py"
     with open(source, encoding="utf-8") as file:
         parts = [one for one in ast.parse(file.read()).body
-                 if isinstance(one, ast.FunctionDef) and one.name == "harmless"]  # fmt: skip
+                 if isinstance(one, ast.FunctionDef) and one.name == "escape_formula"]  # fmt: skip
     found = {}
     exec(compile(ast.Module(parts, []), source, "exec"), found)  # noqa: S102 - our own
-    return found["harmless"]
+    return found["escape_formula"]
 
 
 @pytest.mark.parametrize(
-    "made", [escape_formula, harmless_of_the_takeaway()], ids=["page", "takeaway"]
+    "made", [escape_formula, load_exported_escape_formula()], ids=["page", "takeaway"]
 )
 def test_no_cell_that_is_written_is_a_formula(made):
     assert all(made(cell) == f"'{cell}" for cell in FORMULAS)

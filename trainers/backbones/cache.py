@@ -100,10 +100,12 @@ def list_weights(folder: Path) -> list[Path]:
 
 
 def read_model_info(folder: Path) -> dict[str, Any]:
-    """What a snapshot's files say of the model: `features`, `max_tokens` and `parameters`, as the
-    fields of a `Backbone`; without what they do not say."""
+    """Return `width`, `max_tokens` and `parameters` of a snapshot's model, as fields of `Backbone`.
+
+    `width` is missing if the configuration does not state it.
+    """
     config = _read_json(folder / "config.json")
-    features = config.get("hidden_size") or config.get("dim") or config.get("d_model")
+    width = config.get("hidden_size") or config.get("dim") or config.get("d_model")
     lengths = (
         MAX_TOKENS,
         config.get("max_position_embeddings"),
@@ -111,7 +113,7 @@ def read_model_info(folder: Path) -> dict[str, Any]:
         _read_json(folder / "tokenizer_config.json").get("model_max_length"),
     )
     return {
-        **({"features": features} if isinstance(features, int) else {}),
+        **({"width": width} if isinstance(width, int) else {}),
         "max_tokens": int(min(length for length in lengths if _is_length(length))),
         "parameters": sum(_count_parameters(file) for file in list_weights(folder)),
     }

@@ -44,7 +44,7 @@ def test_where_the_advice_was_right_or_it_cannot_be_told_nothing_is_explained():
 
 def test_the_rules_that_pulled_are_named_with_what_the_data_says_and_do_not_hold():
     told = of()
-    assert "With few examples, a model that may change everywhere" in told.reason
+    assert "With only a few examples, a model that is free to change everywhere" in told.reason
     assert told.reason.count("The article's rule that spoke for transfer learning") == 2
     assert all(says in told.reason for says in SAYS.values())
     assert "what these rules say does not hold" in told.reason
@@ -64,7 +64,7 @@ def test_an_answer_that_the_data_contradicts_is_what_misled():
     assert told.diagnosis["by"] == "answers"
     assert 'the answer was "Everyday". The data says "Highly special": Your pictures' in told.reason
     assert "Your task has much in common" in told.reason  # the rule that the answer woke
-    assert "With few examples" not in told.reason  # that one is true of this data
+    assert "With only a few examples" not in told.reason  # that one is true of this data
     assert "point to hybrid, which did best" in told.reason
     assert 'answer "Highly special" to "How special is your task?"' in told.next_steps
 
@@ -79,7 +79,7 @@ def test_a_question_left_open_is_what_misled():
 def test_where_the_right_answer_would_not_have_helped_that_is_said():
     told = of(measured=SPECIAL, scores={"transfer": 300, "fine_tune": 380, "hybrid": 340})
     assert "point to hybrid: that was not best either" in told.reason
-    assert "With few examples" in told.reason
+    assert "With only a few examples" in told.reason
     assert "what this rule says does not hold" in told.reason
 
 
