@@ -166,8 +166,8 @@ def test_a_long_text_is_cut():
 def test_the_code_of_the_model_s_package_is_never_imported(root):
     code = (
         "import sys, torch\n"
-        "from trainers.networks.loading import fresh\n"
-        "body = fresh('minilm', pretrained=True)\n"
+        "from trainers.networks.loading import new_encoder\n"
+        "body = new_encoder('minilm', pretrained=True)\n"
         "body(body.prepare(['a text']).batch(torch.tensor([0])))\n"
         f"print(*({{{minilm.WEIGHTS_PACKAGE!r}, 'sentence_transformers'}} & set(sys.modules)))"
     )

@@ -167,7 +167,7 @@ def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
     out = io.BytesIO()
     torch.save({"weight": Program()}, out)
     publisher.files[f"/{tiny_net.weights_file}"] = out.getvalue()
-    row = replace(tiny_net, file=tiny_net.file)
+    row = replace(tiny_net, file=tiny_net.weights_file)
     kind = torchvision.get_weights(row).value
     name = f"tiny-{hashlib.sha256(out.getvalue()).hexdigest()[:8]}.pth"
     publisher.files[f"/{name}"] = out.getvalue()
