@@ -46,7 +46,12 @@ COMPARED = ("none", "simple", "transfer", "fine_tune", "hybrid")
 
 def begun(approach: str) -> list:
     """A run that is at work."""
-    look = {"phase": 0, "watched_predictions": [0, 2], "confidence": [0.9, 0.4], "map_labels": [0, 1, 2, 2]}
+    look = {
+        "phase": 0,
+        "watched_predictions": [0, 2],
+        "confidence": [0.9, 0.4],
+        "map_labels": [0, 1, 2, 2],
+    }
     look |= {"map_points": [[0, 0], [1, 1], [2, 0], [2, 1]], "map_predictions": [0, 1, 2, 0]}
     first = ValidationDone(**look, step=0, epoch=0.0, accuracy=0.3, loss=1.2, is_best=True,
                       train_accuracy=None, train_loss=None, seconds=0.5)  # fmt: skip

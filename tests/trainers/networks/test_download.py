@@ -129,7 +129,7 @@ def test_a_download_tells_how_far_it_is_and_ends_here(tiny_net, publisher, capsy
     assert told[-1].done == size
     assert cache.is_downloaded(tiny_net)
     assert [file.name for file in cache.torch_hub_path().iterdir() if file.is_file()] == [
-        tiny_net.file
+        tiny_net.weights_file
     ]
 
 
@@ -167,7 +167,7 @@ def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
     out = io.BytesIO()
     torch.save({"weight": Program()}, out)
     publisher.files[f"/{tiny_net.weights_file}"] = out.getvalue()
-    row = replace(tiny_net, file=tiny_net.weights_file)
+    row = replace(tiny_net, weights_file=tiny_net.weights_file)
     kind = torchvision.get_weights(row).value
     name = f"tiny-{hashlib.sha256(out.getvalue()).hexdigest()[:8]}.pth"
     publisher.files[f"/{name}"] = out.getvalue()

@@ -85,7 +85,7 @@ def test_a_torchvision_row_says_what_torchvision_says(row):
     assert row.download_bytes == pytest.approx(weights.meta["_file_size"] * 2**20, rel=1e-3)
     assert f"{weights.meta['_metrics']['ImageNet-1K']['acc@1']:.1f} %" in row.source
     assert weights.transforms().crop_size == [row.image_px]
-    network = sum(p.numel() for p in row.body(pretrained=False).parameters())
+    network = sum(p.numel() for p in row.build_encoder(pretrained=False).parameters())
     assert network == row.parameters < weights.meta["num_params"]
 
 
@@ -200,7 +200,7 @@ def test_a_run_downloads_nothing_and_says_how_to(approach):
 def test_a_network_of_torchvision_without_its_last_layer(row):
     body = row.build_encoder(pretrained=False)
     made = torch.cat(list(extract_features(body, body.prepare(PICTURES), torch.arange(3))))
-    assert made.shape == (3, row.features)
+    assert made.shape == (3, row.width)
     assert torch.isfinite(made).all()
     parts = body.named_parts()
     assert len(parts) == 5

@@ -131,7 +131,7 @@ def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tm
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert of(PredictionsRecorded, whole)[0].sureness == of(PredictionsRecorded, rest)[0].sureness
+    assert of(PredictionsRecorded, whole)[0].confidence == of(PredictionsRecorded, rest)[0].confidence
     assert of(CalibrationDone, whole)[0].sureness == of(CalibrationDone, rest)[0].sureness
     for name in ("confusion", "epochs", "learnable_parameters", "repeat"):
         assert getattr(whole[-1], name) == getattr(rest[-1], name)
@@ -154,7 +154,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
     wanted = plan(**CASES["hybrid-all-many"])
     cut(run(wanted, folder=tmp_path / "b"), over)
     end = list(run(wanted, folder=tmp_path / "b"))[-1]
-    named = Plan.from_json(end.repeat)
+    named = Plan.from_json(end.repeat_plan)
     list(run(named, folder=tmp_path / "a"))
     first_part = replace(named, schedule=replace(named.schedule, steps=named.schedule.steps[:1]))
     list(run(first_part, folder=tmp_path / "first"))
