@@ -4,7 +4,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.claims import CLAIMS, Claim
-from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures import claim_charts, run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown, format_data_title
 from pages.parts.run_view.event_feed import read_events
 from pages.parts.session.error_boundary import error_boundary
@@ -144,11 +144,11 @@ def draw_result(claim: Claim, result: dict) -> None:
 def build_chart(numbers: dict) -> dict:
     """Times where the claim is about them, else test scores; both where it is about both."""
     if timed := [add_title(row) for row in numbers["found"] if "times" in row]:
-        return charts.claim_times(timed)
+        return claim_charts.claim_times(timed)
     scores = [add_title(row) for row in numbers["scores"]]
     if any("seconds" in row for row in numbers["found"]):
-        return charts.claim_cost(scores)
-    return charts.claim_scores(scores)
+        return claim_charts.claim_cost(scores)
+    return claim_charts.claim_scores(scores)
 
 
 def add_title(row: dict) -> dict:

@@ -7,7 +7,7 @@ from math import ceil
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures import comparison_charts, run_snapshot as tell
 from pages.parts.figures.map_animation import (
     MAP_HELP,
     build_animation,
@@ -124,7 +124,7 @@ def watch_job(job: Run) -> None:
     with left:
         st.markdown("## The race: how much is right")
         draw_live_plot(
-            charts.accuracy_race(stories),
+            comparison_charts.accuracy_race(stories),
             key="race",
             alt="; ".join(
                 f"{APPROACHES[key].title}: {describe_lane(s)}" for key, s in stories.items()
@@ -266,7 +266,7 @@ def draw_result(found: dict) -> None:
         st.warning(f"{APPROACHES[key].title}: {escape_markdown(text)}", icon=":material/error:")
     st.markdown("### Worth its time?")
     draw_live_plot(
-        charts.accuracy_against_cost(found["runs"]),
+        comparison_charts.accuracy_against_cost(found["runs"]),
         key="cost",
         alt="; ".join(
             f"{APPROACHES[run['approach']].title}: {run['test_accuracy']:.0%} in "
@@ -426,7 +426,7 @@ def watch_curves(job: Run) -> None:
     if not points:
         return
     draw_live_plot(
-        charts.learning_curves(points, end.extrapolation if end else ()),
+        comparison_charts.learning_curves(points, end.extrapolation if end else ()),
         key="curves",
         alt=end.summary if end else "; ".join(describe_point(point) for point in points),
     )

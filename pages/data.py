@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide import APPROACHES, QUESTIONS, UNSURE, Answers, advise
 from guide.questions import Question
-from pages.parts.figures import charts, drawings, run_snapshot as tell
+from pages.parts.figures import dataset_charts, drawings, plotly_parts, run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.session import guide_answers
@@ -366,15 +366,17 @@ def draw_delete_form(sample: UploadedDataset) -> None:
 def draw_contents(sample: Dataset) -> None:
     if isinstance(sample, StoredDataset):
         draw_live_plot(
-            charts.class_counts(sample.class_counts),
+            dataset_charts.class_counts(sample.class_counts),
             key="counts",
             alt="; ".join(
                 f"{name}: {learn:,} to learn from, {test:,} to test"
-                for name, learn, test in sample.class_counts[: charts.MAX_BARS]
+                for name, learn, test in sample.class_counts[: plotly_parts.MAX_BARS]
             ),
         )
-        if len(sample.class_counts) > charts.MAX_BARS:
-            st.caption(f"The {charts.MAX_BARS} largest of {len(sample.class_counts):,} classes.")
+        if len(sample.class_counts) > plotly_parts.MAX_BARS:
+            st.caption(
+                f"The {plotly_parts.MAX_BARS} largest of {len(sample.class_counts):,} classes."
+            )
     cards: list[ExampleCard] = [
         {"example": example, "label": label} for example, label in sample.preview()[:MAX_EXAMPLES]
     ]
@@ -588,7 +590,7 @@ def draw_advice(sample: Dataset, answers: Answers, found: dict) -> None:
     if times:
         st.markdown("### How long each would take here")
         draw_live_plot(
-            charts.estimated_times({key: one["seconds"] for key, one in times.items()}),
+            dataset_charts.estimated_times({key: one["seconds"] for key, one in times.items()}),
             key="times",
             alt="; ".join(
                 f"{APPROACHES[key].title}: {one['seconds']:.0f} seconds"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from guide.approaches import APPROACHES
 from guide.glossary import GLOSSARY
-from pages.parts.figures import chart_text, charts as figures, drawings, run_snapshot as tell
+from pages.parts.figures import chart_text, drawings, example_map, run_charts, run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown, format_data_title
 from pages.parts.figures.run_snapshot import RunSnapshot
 from pages.parts.figures.style import APPROACH_STYLES, FROZEN_COLOUR
@@ -508,7 +508,7 @@ def draw_result(told: RunSnapshot, end: RunFinished) -> None:
         with words:
             st.markdown(TermLinker("test")(tell.describe_score(end)))
             draw_live_plot(
-                figures.score_line(end, look.colour),
+                run_charts.score_line(end, look.colour),
                 key="score-line",
                 alt=f"{end.test_accuracy:.0%}, between {end.test_accuracy_low:.0%} and "
                 f"{end.test_accuracy_high:.0%} (95 % interval).",
@@ -551,7 +551,7 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
                 key=f"against-{run.plan.approach}",
             )
         draw_live_plot(
-            figures.accuracy_curve(told, against=against),
+            run_charts.accuracy_curve(told, against=against),
             key="accuracy",
             alt=chart_text.describe_accuracy(told),
         )
@@ -563,7 +563,7 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
             "examples differ most at the start, and stay fixed.",
         )
         draw_live_plot(
-            figures.example_map(told),
+            example_map.example_map(told),
             key="map",
             alt=chart_text.describe_map(told),
         )
@@ -576,7 +576,7 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
             "was, so it can rise while more answers become right.",
         )
         draw_live_plot(
-            figures.loss_curve(told, against=against),
+            run_charts.loss_curve(told, against=against),
             key="loss",
             alt=chart_text.describe_loss(told),
         )
@@ -595,7 +595,7 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
                 f"{part} of all."
             )
             draw_live_plot(
-                figures.layer_bars(phase.blocks, colour, FROZEN_COLOUR),
+                run_charts.layer_bars(phase.blocks, colour, FROZEN_COLOUR),
                 key="layers",
                 alt=chart_text.describe_layers(phase),
             )

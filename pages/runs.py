@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from guide.approaches import APPROACHES
-from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures import comparison_charts, run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.figures.run_snapshot import RunSnapshot
 from pages.parts.figures.sparkline import sparkline
@@ -467,7 +467,7 @@ def draw_comparison(keys: Sequence[str]) -> None:
         )
     st.markdown("## How much is right")
     draw_live_plot(
-        charts.accuracy_comparison(list(zip(names, stories, strict=True))),
+        comparison_charts.accuracy_comparison(list(zip(names, stories, strict=True))),
         key="side-by-side",
         alt="; ".join(
             f"{name}: {describe_outcome(run)}" for name, run in zip(names, found, strict=True)

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from guide.claims import CLAIMS
-from pages.parts.figures import charts as figures
+from pages.parts.figures import claim_charts
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.figures.style import APPROACH_STYLES
 from trainers import claims
@@ -189,7 +189,7 @@ def test_a_verdict_on_a_part_is_said_to_be_one(ships):
 
 
 def test_times_are_drawn_in_the_looks_of_the_approaches_and_never_reached_is_a_cross():
-    drawn = figures.claim_times([TIMED | {"title": "<b>Cells"}])
+    drawn = claim_charts.claim_times([TIMED | {"title": "<b>Cells"}])
     transfer, scratch = drawn["data"]
     assert transfer["line"] == {
         "color": APPROACH_STYLES["transfer"].colour,
@@ -204,7 +204,7 @@ def test_times_are_drawn_in_the_looks_of_the_approaches_and_never_reached_is_a_c
 
 def test_scores_are_told_by_shape_and_by_number_of_examples():
     rows = [ROW, ROW | {"approach": "none", "examples_per_class": 0}, ROW | {"approach": "none"}]
-    drawn = figures.claim_scores([row | {"title": "Blood cells"} for row in rows])["data"]
+    drawn = claim_charts.claim_scores([row | {"title": "Blood cells"} for row in rows])["data"]
     assert [line["name"] for line in drawn] == [
         "Transfer learning, 10 of each",
         "No training, names alone",
@@ -221,7 +221,7 @@ def test_a_claim_about_score_and_time_shows_both_and_no_mark_lies_on_another():
         for title, per_class in (("Blood cells", 50), ("Messages", 20))
         for approach in ("transfer", "hybrid")
     ]
-    drawn = figures.claim_cost(rows)
+    drawn = claim_charts.claim_cost(rows)
     marks = [line for line in drawn["data"] if line["mode"] == "markers"]
     assert [line["name"] for line in marks] == ["Transfer learning", "Hybrid"]
     assert len({y for line in marks for y in line["y"]}) == len(rows)

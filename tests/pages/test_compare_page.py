@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from guide import Answers
-from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures import comparison_charts, run_snapshot as tell
 from pages.parts.session import guide_answers
 from tests.pages.test_pages import finished, look, started
 from tests.support.run_address import address
@@ -241,7 +241,7 @@ def test_only_choices_that_nothing_cheaper_equals_are_marked():
             ("fine_tune", 8, 0.9),
         )
     ]
-    assert charts.pareto_front(runs) == {"none", "transfer", "fine_tune"}
+    assert comparison_charts.pareto_front(runs) == {"none", "transfer", "fine_tune"}
 
 
 def test_every_lane_has_a_line_in_the_race():
@@ -252,7 +252,7 @@ def test_every_lane_has_a_line_in_the_race():
         "none": tell.fold_events([started("none"), finished("none")]),
         "hybrid": tell.fold_events([]),
     }
-    drawn = charts.accuracy_race(stories)["data"]
+    drawn = comparison_charts.accuracy_race(stories)["data"]
     assert [line["name"] for line in drawn] == ["Transfer learning", "No training"]
     assert drawn[1]["y"][:2] == [80, 80]
 
@@ -358,7 +358,7 @@ def test_curves_without_a_result_can_be_asked_for_again(end):
 
 
 def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
-    drawn = charts.learning_curves([*POINTS, point("hybrid", whole=False)], FORECAST)
+    drawn = comparison_charts.learning_curves([*POINTS, point("hybrid", whole=False)], FORECAST)
     assert drawn["layout"]["xaxis"]["type"] == "log"
     assert drawn["layout"]["xaxis"]["tickvals"] == [5, 12, 25, 50, 100]
     named = {line["name"]: line for line in drawn["data"] if "name" in line}

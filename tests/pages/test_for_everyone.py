@@ -5,7 +5,7 @@ import re
 import pytest
 
 from guide.glossary import GLOSSARY
-from pages.parts.figures import chart_text, charts, run_snapshot as tell
+from pages.parts.figures import chart_text, comparison_charts, run_snapshot as tell
 from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.widgets.glossary import TermLinker
 from tests.pages.test_compare_page import compared, shown
@@ -84,7 +84,11 @@ def test_a_finished_run_hands_out_its_curves_as_a_table():
 
 
 @pytest.mark.parametrize(
-    "draw", [charts.accuracy_race, lambda s: charts.accuracy_comparison(list(s.items()))]
+    "draw",
+    [
+        comparison_charts.accuracy_race,
+        lambda s: comparison_charts.accuracy_comparison(list(s.items())),
+    ],
 )
 def test_curves_differ_by_more_than_colour(draw):
     told = tell.fold_events(RUN)
@@ -95,7 +99,7 @@ def test_curves_differ_by_more_than_colour(draw):
 def test_approaches_differ_by_mark_everywhere():
     assert len({one.mark for one in APPROACH_STYLES.values()}) == len(APPROACH_STYLES)
     runs = [finished(approach).as_json() for approach in APPROACH_STYLES]
-    drawn = charts.accuracy_against_cost(runs)["data"]
+    drawn = comparison_charts.accuracy_against_cost(runs)["data"]
     assert len({line["marker"]["symbol"].removesuffix("-open") for line in drawn}) == len(
         APPROACH_STYLES
     )
@@ -103,7 +107,7 @@ def test_approaches_differ_by_mark_everywhere():
 
 def test_what_took_no_time_is_still_on_the_chart():
     runs = [finished("simple", seconds=0.01).as_json(), finished("hybrid").as_json()]
-    drawn = charts.accuracy_against_cost(runs)
+    drawn = comparison_charts.accuracy_against_cost(runs)
     (least,) = drawn["data"][0]["x"]
     assert 10 ** drawn["layout"]["xaxis"]["range"][0] < least
 

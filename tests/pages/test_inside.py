@@ -9,7 +9,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.figures import map_animation
-from pages.parts.figures.charts import CLASS_SYMBOLS
 from pages.parts.figures.map_animation import (
     build_animation,
     build_component_data,
@@ -18,6 +17,7 @@ from pages.parts.figures.map_animation import (
     mean_displacement,
     neighbour_agreement,
 )
+from pages.parts.figures.plotly_parts import CLASS_SYMBOLS
 from pages.parts.figures.run_snapshot import fold_events
 from pages.parts.figures.weight_change import forgetting_chart, format_change, weight_change_bars
 from pages.parts.results.weight_change import describe_changes as change_in_words
@@ -126,18 +126,18 @@ def test_without_two_looks_there_is_no_film():
 def test_one_film_stops_at_every_look_and_repeats_no_map_that_did_not_change():
     data = build_component_data([build_animation(story("hybrid", *LATE))], {})
     (panel,) = data["panels"]
-    assert panel["at"] == [0, 1, 2, 3]
+    assert panel["frameAtStop"] == [0, 1, 2, 3]
     assert len(data["stops"]) == len(panel["frames"]) == 4
-    assert [frame["place"] for frame in panel["frames"]] == [0, 0, 0, 1]
-    assert len(panel["places"]) == 2
-    assert all(0 < value < 1 for places in panel["places"] for at in places for value in at)
-    assert json.loads(json.dumps(data))["panels"][0]["items"] == [4, 5, 6, 7]
+    assert [frame["map"] for frame in panel["frames"]] == [0, 0, 0, 1]
+    assert len(panel["maps"]) == 2
+    assert all(0 < value < 1 for places in panel["maps"] for at in places for value in at)
+    assert json.loads(json.dumps(data))["panels"][0]["exampleIds"] == [4, 5, 6, 7]
 
 
 def test_several_films_share_a_slider_by_the_share_of_each_run():
     films = [build_animation(story("transfer", *STILL)), build_animation(story("hybrid", *LATE))]
     data = build_component_data(films, {})
-    first, second = (panel["at"] for panel in data["panels"])
+    first, second = (panel["frameAtStop"] for panel in data["panels"])
     assert len(first) == len(second) == len(data["stops"]) == map_animation.SLIDER_STEPS + 1
     assert (first[0], first[-1], second[0], second[-1]) == (0, 1, 0, 3)
     assert first == sorted(first)

@@ -9,7 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from guide import QUESTIONS, Answers, advise
 from guide.approaches import APPROACHES
-from pages.parts.figures import chart_text, charts, run_snapshot as tell
+from pages.parts.figures import (
+    chart_text,
+    confusion_matrix,
+    example_map,
+    plotly_parts,
+    run_charts,
+    run_snapshot as tell,
+)
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.results import SECTIONS
 from tests.support.run_address import address
@@ -288,28 +295,28 @@ def test_progress_only_reaches_the_end_at_the_end():
 
 
 def test_curve_has_a_point_a_look_and_marks_the_second_phase():
-    figure = charts.accuracy_curve(tell.fold_events(RUN))
+    figure = run_charts.accuracy_curve(tell.fold_events(RUN))
     assert figure["data"][0]["y"] == pytest.approx([50, 70, 70, 90])
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [1.5, 0]
     assert "no training 60 %" in str(figure["layout"]["annotations"])
 
 
 def test_curve_by_epochs_counts_those_of_the_phase_before():
-    figure = charts.accuracy_curve(tell.fold_events(RUN), against="epoch")
+    figure = run_charts.accuracy_curve(tell.fold_events(RUN), against="epoch")
     assert figure["data"][0]["x"] == [0, 1, 2, 5]
 
 
 def test_map_moves_with_the_model_and_keeps_its_place_when_nothing_moved():
-    still = charts.example_map(tell.fold_events(RUN[:9]))
+    still = example_map.example_map(tell.fold_events(RUN[:9]))
     assert [trace["x"] for trace in still["data"] if trace["x"]] == [[0], [1]]
-    moved = charts.example_map(tell.fold_events(RUN))
+    moved = example_map.example_map(tell.fold_events(RUN))
     assert [trace["x"] for trace in moved["data"] if trace["x"]] == [[2], [3]]
 
 
 def test_names_of_classes_never_act_as_markup():
     told = tell.fold_events([*RUN, finished()])
-    drawn = str(charts.example_map(told)) + str(
-        charts.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233")
+    drawn = str(example_map.example_map(told)) + str(
+        confusion_matrix.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233")
     )
     assert "&lt;b&gt;cat" in drawn
     assert "<b>cat" not in drawn
@@ -317,18 +324,18 @@ def test_names_of_classes_never_act_as_markup():
 
 def test_long_names_of_classes_leave_room_for_the_figure():
     long = "what a customer writes who wants the money back"
-    drawn = charts.confusion_matrix([long, "b"], [[1, 0], [0, 1]], "#112233")
-    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == charts.MAX_LABEL_CHARS
+    drawn = confusion_matrix.confusion_matrix([long, "b"], [[1, 0], [0, 1]], "#112233")
+    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == plotly_parts.MAX_LABEL_CHARS
     assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
 
 
 def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
     names = [f"subject {number}" for number in range(100)]
     matrix = [[int(one == other) for one in range(100)] for other in range(100)]
-    assert not charts.confusion_matrix(names, matrix, "#112233")["layout"]["xaxis"][
+    assert not confusion_matrix.confusion_matrix(names, matrix, "#112233")["layout"]["xaxis"][
         "showticklabels"
     ]
-    (guessing,) = charts.score_line(replace(finished(), classes=names), "#112233")["layout"][
+    (guessing,) = run_charts.score_line(replace(finished(), classes=names), "#112233")["layout"][
         "annotations"
     ]
     assert guessing["xanchor"] == "left"
@@ -338,15 +345,15 @@ def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
                 map_predictions=[*range(100)]) if isinstance(e, ValidationDone) else e
         for e in started
     ]  # fmt: skip
-    assert not charts.example_map(tell.fold_events(looks))["layout"]["showlegend"]
-    assert charts.example_map(tell.fold_events(RUN))["layout"]["showlegend"]
+    assert not example_map.example_map(tell.fold_events(looks))["layout"]["showlegend"]
+    assert example_map.example_map(tell.fold_events(RUN))["layout"]["showlegend"]
 
 
 def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_is():
     long = "what a customer writes who wants the money back"
     events = [replace(e, classes=[long, "b"]) if isinstance(e, RunStarted) else e for e in RUN]
-    first = charts.example_map(tell.fold_events(events))["data"][0]
-    assert len(first["name"]) == charts.MAX_LABEL_CHARS
+    first = example_map.example_map(tell.fold_events(events))["data"][0]
+    assert len(first["name"]) == plotly_parts.MAX_LABEL_CHARS
     assert long in first["hovertemplate"]
 
 
@@ -364,12 +371,12 @@ def test_a_map_without_a_hollow_mark_speaks_of_none():
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
     told = tell.fold_events([*RUN, finished()])
     drawn = [
-        charts.accuracy_curve(told),
-        charts.loss_curve(told),
-        charts.example_map(told),
-        charts.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233"),
-        charts.layer_bars(PARTS, "#112233", "#445566"),
-        charts.score_line(told.end, "#112233"),
+        run_charts.accuracy_curve(told),
+        run_charts.loss_curve(told),
+        example_map.example_map(told),
+        confusion_matrix.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233"),
+        run_charts.layer_bars(PARTS, "#112233", "#445566"),
+        run_charts.score_line(told.end, "#112233"),
     ]
     for figure in drawn:
         assert figure["layout"]["height"] > 0
@@ -377,7 +384,7 @@ def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
 
 
 def test_frozen_parts_show_no_learning_bar_and_learning_ones_do():
-    learning, _ = charts.layer_bars(PARTS, "#112233", "#445566")["data"]
+    learning, _ = run_charts.layer_bars(PARTS, "#112233", "#445566")["data"]
     assert [bar > 0 for bar in learning["x"]] == [False, True]
 
 

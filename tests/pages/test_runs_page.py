@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.figures import charts, run_snapshot as tell
+from pages.parts.figures import comparison_charts, run_snapshot as tell, style
 from pages.parts.figures.markdown import escape_markdown
 from tests.pages.test_pages import RUN, finished, look, started, words
 from trainers.events import ComparisonDone, ComparisonRunStarted, JobFailed, PredictionsRecorded
@@ -260,12 +260,14 @@ def test_a_run_without_a_score_stands_beside_one_with():
 def test_every_run_has_a_line_of_its_own_look_and_a_harmless_name():
     same = tell.fold_events(RUN)
     other = tell.fold_events([started("transfer"), look(seconds=1)])
-    drawn = charts.accuracy_comparison([(HOSTILE, same), ("2", same), ("3", other)])["data"]
+    drawn = comparison_charts.accuracy_comparison([(HOSTILE, same), ("2", same), ("3", other)])[
+        "data"
+    ]
     assert len({(line["line"]["color"], line["line"]["dash"]) for line in drawn}) == 3
     assert "<b>" not in drawn[0]["name"]
-    (first, second) = charts.accuracy_comparison([("1", same), ("2", other)])["data"]
-    assert first["line"]["color"] == charts.APPROACH_STYLES["hybrid"].colour
-    assert second["line"]["color"] == charts.APPROACH_STYLES["transfer"].colour
+    (first, second) = comparison_charts.accuracy_comparison([("1", same), ("2", other)])["data"]
+    assert first["line"]["color"] == style.APPROACH_STYLES["hybrid"].colour
+    assert second["line"]["color"] == style.APPROACH_STYLES["transfer"].colour
 
 
 # --- the end of all -------------------------------------------------------------------------------

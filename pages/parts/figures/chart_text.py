@@ -1,4 +1,4 @@
-"""What the charts of a run show, in words and as a table, for those who do not see them. Pure."""
+"""The charts of a run as sentences and as a table, for screen readers."""
 
 from collections.abc import Sequence
 
@@ -7,43 +7,49 @@ from trainers.events import PhaseStarted, ValidationDone
 from trainers.reports.sentences import format_count
 
 NO_VALUE = "No value yet."
-MAX_ROWS = 12  # of the table. Ours
+MAX_ROWS = 12  # of the table; chosen by us
 
 
-def describe_accuracy(story: RunSnapshot) -> str:
-    """The curve of what is right: where it began, its best and where it is."""
-    if not story.evaluations:
+def describe_accuracy(snapshot: RunSnapshot) -> str:
+    """Describe the accuracy curve: its start, its best value and its end."""
+    if not snapshot.evaluations:
         return NO_VALUE
-    first, last, best = _first_last_best(story.evaluations)
-    words = [
+    first, last, best = _first_last_best(snapshot.evaluations)
+    parts = [
         f"Of the checks {first.accuracy:.0%} were right at the start and {last.accuracy:.0%} after "
         f"{last.seconds:.1f} seconds",
         f"at best {best.accuracy:.0%}, after {best.seconds:.1f} seconds",
     ]
-    learned = [look.train_accuracy for look in story.evaluations if look.train_accuracy is not None]
+    learned = [
+        evaluation.train_accuracy
+        for evaluation in snapshot.evaluations
+        if evaluation.train_accuracy is not None
+    ]
     if learned:
-        words.append(f"of the examples it learns from, last {learned[-1]:.0%}")
-    if story.baseline:
-        words.append(f"without any training {story.baseline.accuracy:.0%}")
-    return "; ".join(words) + "."
+        parts.append(f"of the examples it learns from, last {learned[-1]:.0%}")
+    if snapshot.baseline:
+        parts.append(f"without any training {snapshot.baseline.accuracy:.0%}")
+    return "; ".join(parts) + "."
 
 
-def describe_loss(story: RunSnapshot) -> str:
-    if not story.evaluations:
+def describe_loss(snapshot: RunSnapshot) -> str:
+    """Describe the validation loss: its start, its end and its lowest value."""
+    if not snapshot.evaluations:
         return NO_VALUE
-    first, last, _ = _first_last_best(story.evaluations)
-    least = min(story.evaluations, key=lambda look: look.loss)
+    first, last, _ = _first_last_best(snapshot.evaluations)
+    least = min(snapshot.evaluations, key=lambda evaluation: evaluation.loss)
     return (
         f"Loss on the checks: {first.loss:.2f} at the start, {last.loss:.2f} after "
         f"{last.seconds:.1f} seconds; at least {least.loss:.2f}, after {least.seconds:.1f} seconds."
     )
 
 
-def describe_map(story: RunSnapshot) -> str:
-    if not story.evaluations or not story.evaluations[-1].map_labels:
+def describe_map(snapshot: RunSnapshot) -> str:
+    """Describe how many validation examples on the map are right."""
+    if not snapshot.evaluations or not snapshot.evaluations[-1].map_labels:
         return NO_VALUE
-    look = story.evaluations[-1]
-    pairs = list(zip(look.map_labels, look.map_predictions, strict=True))
+    evaluation = snapshot.evaluations[-1]
+    pairs = list(zip(evaluation.map_labels, evaluation.map_predictions, strict=True))
     right = sum(label == answer for label, answer in pairs)
     if right == len(pairs):
         return f"All {right:,} checks on the map are right; a wrong one would be hollow."
@@ -51,6 +57,7 @@ def describe_map(story: RunSnapshot) -> str:
 
 
 def describe_layers(phase: PhaseStarted) -> str:
+    """Describe each block of the network: its parameters, and how many of them train."""
     return "; ".join(
         f"{part['name']}: "
         + (f"{format_count(part['learnable'])} of " if part["learnable"] else "frozen, ")
@@ -60,31 +67,36 @@ def describe_layers(phase: PhaseStarted) -> str:
     )
 
 
-def format_table(story: RunSnapshot) -> list[str]:
-    """The curves at up to `ROWS` moments, the first, the best and the last among them: Markdown."""
-    looks = list(story.evaluations)
-    step = max(1, -(-len(looks) // (MAX_ROWS - 2)))
-    kept = {id(look) for look in [*looks[::step], *_first_last_best(looks)]}
+def format_table(snapshot: RunSnapshot) -> list[str]:
+    """Return the curves at up to `MAX_ROWS` evaluations as a Markdown table.
+
+    The first, the best and the last evaluation are among them.
+    """
+    evaluations = list(snapshot.evaluations)
+    step = max(1, -(-len(evaluations) // (MAX_ROWS - 2)))
+    chosen = [*evaluations[::step], *_first_last_best(evaluations)]
+    chosen_ids = {id(evaluation) for evaluation in chosen}
     rows = [
         "| seconds | passes | checks right | learned from, right | loss on the checks |",
         "|---|---|---|---|---|",
     ]
-    for look in looks:
-        if id(look) not in kept:
+    for evaluation in evaluations:
+        if id(evaluation) not in chosen_ids:
             continue
-        before = sum(
-            done.epochs for phase, done in story.finished_phases.items() if phase < look.phase
-        )
-        learned = "–" if look.train_accuracy is None else f"{look.train_accuracy:.0%}"
+        learned = "–" if evaluation.train_accuracy is None else f"{evaluation.train_accuracy:.0%}"
         rows.append(
-            f"| {look.seconds:.1f} | {before + look.epoch:.1f} | {look.accuracy:.0%} | {learned} "
-            f"| {look.loss:.2f} |"
+            f"| {evaluation.seconds:.1f} | {snapshot.total_epochs(evaluation):.1f} "
+            f"| {evaluation.accuracy:.0%} | {learned} | {evaluation.loss:.2f} |"
         )
     return rows
 
 
 def _first_last_best(
-    looks: Sequence[ValidationDone],
+    evaluations: Sequence[ValidationDone],
 ) -> tuple[ValidationDone, ValidationDone, ValidationDone]:
-    """The first, the last and the one with most right."""
-    return looks[0], looks[-1], max(looks, key=lambda look: look.accuracy)
+    """Return the first, the last and the most accurate evaluation."""
+    return (
+        evaluations[0],
+        evaluations[-1],
+        max(evaluations, key=lambda evaluation: evaluation.accuracy),
+    )

@@ -1,62 +1,61 @@
-"""The board of a room to Plotly, as plain dicts. Pure."""
+"""A room's leaderboard as a chart."""
 
 from collections.abc import Collection, Sequence
-from math import floor as floor_of
-from typing import Any
+from math import floor
 
 from guide.approaches import APPROACHES
+from pages.parts.figures.plotly_parts import LEGEND_ABOVE, Figure, error_bars
 from pages.parts.figures.style import APPROACH_STYLES
 from trainers.hosting.rooms import BoardRow
 
-Figure = dict[str, Any]
 CHART_PX, WALL_PX = 340, 430
-# What the x axis shows -> the field of `BoardRow`.
-FIELD_OF = {"seconds": "seconds", "per_class": "examples_per_class"}
 X_AXIS_TITLES = {"seconds": "seconds that it took", "per_class": "examples of each class"}
 
 
 def score_chart(
-    lines: Sequence[BoardRow],
+    entries: Sequence[BoardRow],
     approaches: Collection[str],
     *,
     by: str = "seconds",
     most_x: float = 0,
     wall: bool = False,
 ) -> Figure:
-    """Test scores against "seconds" or "per_class", a mark for each finished run. Every approach
-    of the room has its place from the start, so that none changes its look when others come; the
-    axis reaches to `most_x` from the start, too."""
+    """Test accuracies against "seconds" or "per_class", a mark per finished run.
+
+    Every approach of the room is in the legend from the start, so that styles do not change when
+    runs arrive; for the same reason the x axis reaches at least to `most_x`.
+    """
     size = 17 if wall else 13
     data = []
     for key in [key for key in APPROACHES if key in approaches]:
-        done = [one for one in lines if one.approach == key and one.score is not None]
-        done = [one for one in done if getattr(one, FIELD_OF[by]) is not None]
-        look = APPROACH_STYLES[key]
+        done = [
+            entry
+            for entry in entries
+            if entry.approach == key and entry.score is not None and getattr(entry, by) is not None
+        ]
+        style, scores = APPROACH_STYLES[key], [100 * entry.score for entry in done]
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": APPROACHES[key].title,
-                "x": [getattr(one, FIELD_OF[by]) for one in done],
-                "y": [100 * one.score for one in done],
-                "marker": {"color": look.colour, "symbol": look.mark, "size": size},
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (_default_to(one.high, one.score) - one.score) for one in done],
-                    "arrayminus": [
-                        100 * (one.score - _default_to(one.low, one.score)) for one in done
-                    ],
-                    "color": look.colour,
-                    "thickness": 1.5,
-                },
+                "x": [getattr(entry, by) for entry in done],
+                "y": scores,
+                "marker": {"color": style.colour, "symbol": style.mark, "size": size},
+                "error_y": error_bars(
+                    scores,
+                    [100 * _default_to(entry.low, entry.score) for entry in done],
+                    [100 * _default_to(entry.high, entry.score) for entry in done],
+                    style.colour,
+                ),
                 "hovertemplate": "%{y:.0f} % right<extra>%{fullData.name}</extra>",
                 "showlegend": True,
             }
         )
-    xs = [x for one in data for x in one["x"]]
-    lows = [one.low for one in lines if one.low is not None]
-    floor = max(0, 10 * floor_of(10 * min(lows, default=0.0) - 0.2))
+    xs = [x for trace in data for x in trace["x"]]
+    lows = [entry.low for entry in entries if entry.low is not None]
+    # In steps of ten, so that the axis does not move at every run.
+    lowest = max(0, 10 * floor(10 * min(lows, default=0.0) - 0.2))
     return {
         "data": data,
         "layout": {
@@ -72,30 +71,24 @@ def score_chart(
             "yaxis": {
                 "title": {"text": "right in the test, %", "font": {"size": size}},
                 "tickfont": {"size": size},
-                "range": [floor, 102],  # in steps of ten: it does not move at every run
+                "range": [lowest, 102],
             },
-            "legend": {
-                "orientation": "h",
-                "y": 1.02,
-                "yanchor": "bottom",
-                "x": 0,
-                "font": {"size": size},
-            },
+            "legend": LEGEND_ABOVE | {"font": {"size": size}},
         },
     }
 
 
-def describe_scores(lines: Sequence[BoardRow]) -> str:
-    """What the chart shows, for those who do not see it."""
-    done = [line for line in lines if line.score is not None]
+def describe_scores(entries: Sequence[BoardRow]) -> str:
+    """Describe the chart in a sentence, for screen readers."""
+    done = [entry for entry in entries if entry.score is not None]
     if not done:
         return "No run is finished yet."
-    best = max(done, key=lambda line: line.score)
+    best = max(done, key=lambda entry: entry.score)
     return (
         f"{len(done)} finished runs; the best is {best.score:.0%} right, with "
         f"{APPROACHES[best.approach].title}."
     )
 
 
-def _default_to(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value
+def _default_to(value: float | None, default: float) -> float:
+    return default if value is None else value

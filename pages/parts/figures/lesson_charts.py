@@ -1,14 +1,14 @@
-"""The figures of the page Learn: measured results to Plotly, as plain dicts. Pure."""
+"""The charts of the page Learn, from results measured beforehand or live."""
 
 import base64
 from typing import Any
 
 from guide.approaches import APPROACHES
-from pages.parts.figures.charts import Figure
+from pages.parts.figures.plotly_parts import LEGEND_ABOVE, Figure, error_bars
 from pages.parts.figures.style import APPROACH_STYLES
 from trainers.lessons.live import FitComparison, ScoreInterval, target_function
 
-# The two classes of the toy, told by mark as well as by colour.
+# The two classes of the toy data; they differ by marker as well.
 FIRST_CLASS_COLOUR, SECOND_CLASS_COLOUR = (
     APPROACH_STYLES["transfer"].colour,
     APPROACH_STYLES["fine_tune"].colour,
@@ -18,8 +18,10 @@ TRAIN_LABEL, TEST_LABEL = "the examples it learns from", "new ones"
 
 
 def decision_boundary(case: dict[str, Any], thawed: int, side: float) -> Figure:
-    """What a toy network with `thawed` layers answers all over the plane (blue to orange, pale
-    where it is not sure), and the examples that it learned from."""
+    """The predictions of a toy network with `thawed` layers over the plane, and its training data.
+
+    Blue to orange, pale where the confidence is low. The plane reaches from -side to +side.
+    """
     packed = base64.b64decode(case["surfaces"][thawed])
     cells = round(len(packed) ** 0.5)
     at = [side * (2 * cell / (cells - 1) - 1) for cell in range(cells)]
@@ -60,18 +62,15 @@ def decision_boundary(case: dict[str, Any], thawed: int, side: float) -> Figure:
     for label, (name, symbol, colour) in enumerate(
         (("one class", "circle", FIRST_CLASS_COLOUR), ("the other", "diamond", SECOND_CLASS_COLOUR))
     ):
-        own = [
-            place
-            for place, other in zip(case["points"], case["labels"], strict=True)
-            if other == label
-        ]
+        pairs = zip(case["points"], case["labels"], strict=True)
+        of_class = [point for point, other in pairs if other == label]
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": name,
-                "x": [x for x, _ in own],
-                "y": [y for _, y in own],
+                "x": [x for x, _ in of_class],
+                "y": [y for _, y in of_class],
                 "marker": {
                     "symbol": symbol,
                     "color": colour,
@@ -96,8 +95,7 @@ def decision_boundary(case: dict[str, Any], thawed: int, side: float) -> Figure:
 
 
 def accuracy_by_layers(case: dict[str, Any], thawed: int) -> Figure:
-    """The shares right against how many layers learn besides the head; a large mark where the
-    slider is."""
+    """Accuracy against the number of trained layers besides the head; `thawed` is marked."""
     at = list(range(len(case["seen"])))
     data = [
         _line(TRAIN_LABEL, at, case["seen"], GREY, "dot"),
@@ -110,21 +108,21 @@ def accuracy_by_layers(case: dict[str, Any], thawed: int) -> Figure:
     return _chart(data, 250, "layers that learn, besides the head", "right, %")
 
 
-def model_fits(found: FitComparison) -> Figure:
-    """The marks, the line that they lie near, and what the two methods make of them."""
+def model_fits(fits: FitComparison) -> Figure:
+    """Noisy points, the function behind them, and the fits of the two methods."""
     stiff, flexible = APPROACH_STYLES["transfer"].colour, APPROACH_STYLES["fine_tune"].colour
-    grid = found.grid.tolist()
+    grid = fits.grid.tolist()
     data = [
-        _curve("the line to be found", grid, target_function(found.grid).tolist(), GREY, "dot"),
-        _curve("stiff", grid, found.stiff.prediction.tolist(), stiff, "solid"),
-        _curve("flexible", grid, found.flexible.prediction.tolist(), flexible, "dash"),
+        _curve("the line to be found", grid, target_function(fits.grid).tolist(), GREY, "dot"),
+        _curve("stiff", grid, fits.stiff.prediction.tolist(), stiff, "solid"),
+        _curve("flexible", grid, fits.flexible.prediction.tolist(), flexible, "dash"),
         {
             "type": "scatter",
             "mode": "markers",
             "name": "marks",
-            "x": found.x.tolist(),
-            "y": found.y.tolist(),
-            "marker": {"color": GREY, "size": 8 if len(found.x) < 60 else 5},
+            "x": fits.x.tolist(),
+            "y": fits.y.tolist(),
+            "marker": {"color": GREY, "size": 8 if len(fits.x) < 60 else 5},
             "hoverinfo": "skip",
         },
     ]
@@ -134,12 +132,12 @@ def model_fits(found: FitComparison) -> Figure:
     return figure
 
 
-def fit_errors(found: FitComparison) -> Figure:
-    """The mean errors of both methods, on the marks and on new points."""
+def fit_errors(fits: FitComparison) -> Figure:
+    """Mean errors of both methods, on the training points and on new ones."""
     names = ["on the marks", "on new points"]
     pairs = (
-        ("stiff", found.stiff, APPROACH_STYLES["transfer"].colour, ""),
-        ("flexible", found.flexible, APPROACH_STYLES["fine_tune"].colour, "/"),
+        ("stiff", fits.stiff, APPROACH_STYLES["transfer"].colour, ""),
+        ("flexible", fits.flexible, APPROACH_STYLES["fine_tune"].colour, "/"),
     )
     data = [
         {
@@ -161,40 +159,21 @@ def fit_errors(found: FitComparison) -> Figure:
     return figure
 
 
-def approach_curves(found: dict[str, Any]) -> Figure:
-    """New points right along the steps, for each way; a line where the hybrid thaws."""
+def approach_curves(result: dict[str, Any]) -> Figure:
+    """Test accuracy per step for each approach, with a line where the hybrid thaws."""
     data = []
-    for key, shares in found["right"].items():
-        at = [found["every"] * place for place in range(len(shares))]
-        look = APPROACH_STYLES[key]
-        data.append(_line(APPROACHES[key].title, at, shares, look.colour, DASHES[key]))
+    for key, shares in result["right"].items():
+        at = [result["every"] * place for place in range(len(shares))]
+        colour = APPROACH_STYLES[key].colour
+        data.append(_line(APPROACHES[key].title, at, shares, colour, DASHES[key]))
     figure = _chart(data, 320, "steps", "new points right, %")
-    head = found["head_steps"]
+    head, colour = result["head_steps"], APPROACH_STYLES["hybrid"].colour
     figure["layout"] |= {
-        "shapes": [
-            {
-                "type": "line",
-                "x0": head,
-                "x1": head,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": APPROACH_STYLES["hybrid"].colour, "dash": "dot", "width": 1.5},
-            }
-        ],
-        "annotations": [
-            {
-                "x": head,
-                "y": 0.02,
-                "yref": "paper",
-                "text": "the hybrid thaws",
-                "showarrow": False,
-                "xanchor": "left",
-                "xshift": 5,
-                "yanchor": "bottom",
-            }
-        ],
-    }
+        "shapes": [{"type": "line", "x0": head, "x1": head, "yref": "paper", "y0": 0, "y1": 1,
+                    "line": {"color": colour, "dash": "dot", "width": 1.5}}],
+        "annotations": [{"x": head, "y": 0.02, "yref": "paper", "text": "the hybrid thaws",
+                         "showarrow": False, "xanchor": "left", "xshift": 5, "yanchor": "bottom"}],
+    }  # fmt: skip
     return figure
 
 
@@ -202,7 +181,7 @@ DASHES = {"transfer": "dot", "fine_tune": "dash", "hybrid": "solid"}
 
 
 def class_similarity(names: list[str], values: list[float], truth: int) -> Figure:
-    """How like a message is to the name of each class; the largest is the answer."""
+    """Similarity of a message to each class name; the largest is the prediction."""
     answer = max(range(len(values)), key=values.__getitem__)
     marks = ["answer, right" if n == answer == truth else "answer, wrong" if n == answer
              else "the truth" if n == truth else "" for n in range(len(values))]  # fmt: skip
@@ -234,27 +213,22 @@ def class_similarity(names: list[str], values: list[float], truth: int) -> Figur
     }  # fmt: skip
 
 
-def accuracy_by_shots(found: dict[str, Any]) -> Figure:
-    """The share right against how many examples of each class; the names alone as a line."""
-    at = [int(shot) for shot in found["few"]]
+def accuracy_by_shots(result: dict[str, Any]) -> Figure:
+    """Accuracy against examples per class, with zero-shot as a horizontal line."""
+    at = [int(shot) for shot in result["few"]]
+    colour, accuracies = APPROACH_STYLES["none"].colour, list(result["few"].values())
     data = [
-        _line(
-            "the mean of the examples",
-            at,
-            list(found["few"].values()),
-            APPROACH_STYLES["none"].colour,
-            "solid",
-        )
+        _line("the mean of the examples", at, accuracies, colour, "solid")
         | {"mode": "lines+markers"},
-        _line("the names alone", [at[0], at[-1]], [found["zero"]] * 2, GREY, "dash"),
-    ]
+        _line("the names alone", [at[0], at[-1]], [result["zero"]] * 2, GREY, "dash"),
+    ]  # fmt: skip
     figure = _chart(data, 280, "examples of each class", "right in the test, %")
     figure["layout"]["xaxis"] |= {"type": "log", "tickvals": at, "ticktext": [str(n) for n in at]}
     return figure
 
 
 def run_curve(run: dict[str, Any]) -> Figure:
-    """A run as the page Run draws it: checks as a line, training examples dotted."""
+    """A run as the page Run draws it: validation accuracy, with training accuracy dotted."""
     colour = APPROACH_STYLES["fine_tune"].colour
     data = [
         _line("checks", run["steps"], run["unseen"], colour, "solid"),
@@ -266,31 +240,33 @@ def run_curve(run: dict[str, Any]) -> Figure:
 
 
 def repeated_tests(tested: list[ScoreInterval], share: float) -> Figure:
-    """Each test as its score and interval, from top to bottom; a line at the truth. Tests whose
-    interval misses it are hollow diamonds."""
+    """Scores of repeated tests with their intervals, and a line at the true accuracy `share`.
+
+    Tests whose interval misses it are hollow diamonds.
+    """
     data = []
     for holds, name, symbol, colour in (
         (True, "holds the truth", "circle", APPROACH_STYLES["hybrid"].colour),
         (False, "misses it", "diamond-open", APPROACH_STYLES["fine_tune"].colour),
     ):
-        own = [(n, test) for n, test in enumerate(tested, 1) if test.contains(share) == holds]
+        chosen = [(n, test) for n, test in enumerate(tested, 1) if test.contains(share) == holds]
+        scores = [100 * test.score for _, test in chosen]
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": name,
-                "x": [100 * test.score for _, test in own],
-                "y": [n for n, _ in own],
+                "x": scores,
+                "y": [n for n, _ in chosen],
                 "marker": {"symbol": symbol, "color": colour, "size": 9},
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (test.high - test.score) for _, test in own],
-                    "arrayminus": [100 * (test.score - test.low) for _, test in own],
-                    "color": colour,
-                    "thickness": 2,
-                    "width": 4,
-                },
+                "error_x": error_bars(
+                    scores,
+                    [100 * test.low for _, test in chosen],
+                    [100 * test.high for _, test in chosen],
+                    colour,
+                    thickness=2,
+                    width=4,
+                ),
                 "hovertemplate": "%{x:.1f} %<extra></extra>",
             }
         )
@@ -312,8 +288,8 @@ def repeated_tests(tested: list[ScoreInterval], share: float) -> Figure:
 
 
 def _line(name: str, x: list, shares: list[float], colour: str, dash: str) -> dict:
-    made = _curve(name, x, [100 * share for share in shares], colour, dash)
-    return made | {"hovertemplate": "%{y:.0f} %<extra></extra>", "hoverinfo": "y"}
+    curve = _curve(name, x, [100 * share for share in shares], colour, dash)
+    return curve | {"hovertemplate": "%{y:.0f} %<extra></extra>", "hoverinfo": "y"}
 
 
 def _curve(name: str, x: list, y: list[float], colour: str, dash: str) -> dict:
@@ -338,6 +314,6 @@ def _chart(data: list[dict], height_px: int, x: str, y: str) -> Figure:
             "hovermode": "x unified",
             "xaxis": {"title": {"text": x}, "fixedrange": True},
             "yaxis": {"title": {"text": y}, "fixedrange": True},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "legend": LEGEND_ABOVE,
         },
     }

@@ -1,4 +1,4 @@
-"""The drawings of the page Learn, as SVG. Only from literals here and from lessons.json."""
+"""The drawings of the page Learn as SVG, made only from literals here and from lessons.json."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from pages.parts.figures.style import APPROACH_STYLES, FROZEN_COLOUR
 
 BLUE, ORANGE, GREEN = (APPROACH_STYLES[key].colour for key in ("transfer", "fine_tune", "hybrid"))
 VIOLET, GREY = APPROACH_STYLES["none"].colour, APPROACH_STYLES["scratch"].colour
-# Only where the visitor's system does not ask for less motion; the picture is whole without it.
+# Respects the visitor's setting for less motion; the drawing is complete without it.
 MOTION_QUERY = "@media (prefers-reduced-motion: no-preference)"
 
 
 def svg(wide: int, high: int, alt: str, *parts: str, most_px: int | None = None) -> str:
-    """A drawing as wide as its place, at most `most_px`."""
+    """Wrap `parts` in an SVG that fills its container, up to `most_px` (default: `wide`)."""
     return (
         f'<svg viewBox="0 0 {wide} {high}" width="100%" style="max-width:{most_px or wide}px" '
         f'role="img" fill="currentColor" font-size="16" aria-label="{alt}">{"".join(parts)}</svg>'
@@ -19,37 +19,39 @@ def svg(wide: int, high: int, alt: str, *parts: str, most_px: int | None = None)
 
 
 def _text(x: float, y: float, words: str, **more: str | int) -> str:
-    given = {"text-anchor": "middle"} | {name.replace("_", "-"): v for name, v in more.items()}
-    return f'<text x="{x:g}" y="{y:g}" {_attributes(given)}>{words}</text>'
+    attributes = {"text-anchor": "middle"} | {name.replace("_", "-"): v for name, v in more.items()}
+    return f'<text x="{x:g}" y="{y:g}" {_attributes(attributes)}>{words}</text>'
 
 
 def _box(x: float, y: float, wide: float, high: float, colour: str, **more: str | float) -> str:
-    given = {"rx": 4, "fill": colour} | {name.replace("_", "-"): v for name, v in more.items()}
-    return f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" {_attributes(given)}/>'
+    attributes = {"rx": 4, "fill": colour} | {name.replace("_", "-"): v for name, v in more.items()}
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" {_attributes(attributes)}/>'
+    )
 
 
 def _path(line: str, colour: str, **more: str | float) -> str:
-    given = {"fill": "none", "stroke": colour, "stroke-width": 4, "stroke-linecap": "round",
+    attributes = {"fill": "none", "stroke": colour, "stroke-width": 4, "stroke-linecap": "round",
              "stroke-linejoin": "round"}  # fmt: skip
-    given |= {name.replace("_", "-"): value for name, value in more.items()}
-    return f'<path d="{line}" {_attributes(given)}/>'
+    attributes |= {name.replace("_", "-"): value for name, value in more.items()}
+    return f'<path d="{line}" {_attributes(attributes)}/>'
 
 
 def _dot(x: float, y: float, radius: float, colour: str, **more: str | float) -> str:
-    given = {"fill": colour} | {name.replace("_", "-"): value for name, value in more.items()}
-    return f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" {_attributes(given)}/>'
+    attributes = {"fill": colour} | {name.replace("_", "-"): value for name, value in more.items()}
+    return f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" {_attributes(attributes)}/>'
 
 
-def _attributes(given: dict) -> str:
-    return " ".join(f'{name}="{value}"' for name, value in given.items())
+def _attributes(attributes: dict) -> str:
+    return " ".join(f'{name}="{value}"' for name, value in attributes.items())
 
 
 def _translate(x: float, y: float, *parts: str, **more: str) -> str:
-    given = f" {_attributes(more)}" if more else ""
-    return f'<g transform="translate({x:g} {y:g})"{given}>{"".join(parts)}</g>'
+    attributes = f" {_attributes(more)}" if more else ""
+    return f'<g transform="translate({x:g} {y:g})"{attributes}>{"".join(parts)}</g>'
 
 
-# --- the article's likenesses ---------------------------------------------------------------------
+# --- the article's analogies ------------------------------------------------------------------
 
 
 def _eye(colour: str) -> str:
@@ -107,8 +109,7 @@ def _arrow(x: float, y: float, length: float = 44) -> str:
 
 
 def approach_analogy(approach: str) -> str:
-    """What the article compares `approach` with, and the same in the colours of a network: ice for
-    what stays, the approach's colour for what learns."""
+    """Draw the article's analogy of `approach`: ice stays frozen, the approach's colour trains."""
     if approach == "transfer":
         return svg(
             470, 190,
@@ -169,17 +170,16 @@ def approach_analogy(approach: str) -> str:
 # --- what a backbone knows ------------------------------------------------------------------------
 
 
-def filter_grid(found: dict[str, Any], picture: int) -> str:
-    """A picture; below it the strongest filters of the first layer, each as its 3 x 3 colours, and
-    where in the picture each answers."""
-    shown = found["answers"][picture]
+def filter_grid(result: dict[str, Any], picture: int) -> str:
+    """Draw a picture, the strongest 3 x 3 filters of the first layer, and their responses to it."""
+    example = result["answers"][picture]
     side, gap, left = 74, 12, 104
     crisp = 'style="image-rendering:pixelated"'
     parts = [
-        _translate(0, 8, _image(shown["picture"], 84, crisp)),
-        _text(42, 112, shown["label"]),
+        _translate(0, 8, _image(example["picture"], 84, crisp)),
+        _text(42, 112, example["label"]),
     ]
-    for number, (kernel, answer) in enumerate(zip(found["weights"], shown["maps"], strict=True)):
+    for number, (kernel, answer) in enumerate(zip(result["weights"], example["maps"], strict=True)):
         x, y = left + (side + gap) * (number % 3), 8 + 136 * (number // 3)
         cell = 14
         for row, line in enumerate(kernel):
@@ -193,9 +193,9 @@ def filter_grid(found: dict[str, Any], picture: int) -> str:
     return svg(
         wide,
         272,
-        f"A picture ({shown['label']}) and {len(found['weights'])} of the {found['all']} filters "
-        "of the first layer. Under each filter, bright where it answers: mostly at edges in one "
-        "direction, or at one colour.",
+        f"A picture ({example['label']}) and {len(result['weights'])} of the {result['all']} "
+        "filters of the first layer. Under each filter, bright where it answers: mostly at edges "
+        "in one direction, or at one colour.",
         *parts,
         most_px=440,
     )
@@ -210,7 +210,7 @@ def _image(uri: str, side: int, more: str) -> str:
 
 
 def lora_diagram(rank: int, size: int) -> str:
-    """A frozen table of `size` x `size` numbers, and two thin ones of `rank` that learn."""
+    """Draw a frozen matrix of `size` x `size`, and two trainable ones of `size` x `rank`."""
     side = 150
     # Drawn to scale, but never too thin to be seen.
     thin = max(3.0, side * rank / size)
@@ -237,7 +237,7 @@ def lora_diagram(rank: int, size: int) -> str:
 
 
 def thawing_animation() -> str:
-    """Five layers: the last learns; then the others thaw, one after another, from behind."""
+    """Draw five layers: the last trains first, then the others thaw, from the output backwards."""
     bars = []
     for number in range(5):
         x, high = 14 + 46 * number, 52 + 14 * number
@@ -279,7 +279,7 @@ def thawing_animation() -> str:
 
 
 def encoder_and_chat_model() -> str:
-    """An encoder, which names a class, above a chat model, which adds one word after another."""
+    """Draw an encoder, which names a class, above a chat model, which writes word by word."""
 
     def row(y: float, name: str, colour: str, out: str, out_wide: float) -> str:
         return _translate(

@@ -1,5 +1,7 @@
-"""The map of examples over a whole run, as data for the film of
-pages/parts/widgets/map_animation.py. Pure."""
+"""The map of examples over a whole run: data for the animation, and its description.
+
+The animation is played by pages/parts/widgets/map_animation.py.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,21 +9,21 @@ from math import dist
 from typing import Any
 
 from guide.approaches import APPROACHES
-from pages.parts.figures.charts import CLASS_COLOURS, CLASS_SYMBOLS
+from pages.parts.figures.plotly_parts import CLASS_COLOURS, CLASS_SYMBOLS
 from pages.parts.figures.run_snapshot import RunSnapshot
 from pages.parts.figures.style import APPROACH_STYLES
 from trainers.events import ValidationDone
 
-MIN_VISIBLE_MOVE = 0.02  # of the map's spread: less is rounding and reduced precision. Ours
-SLIDER_STEPS = 20  # of a slider that several films share
-PADDING = 0.06  # around the outermost marks
-MAX_LEGEND_ENTRIES = 10  # classes in the legend: beyond that signs repeat
+MIN_VISIBLE_MOVE = 0.02  # of the map's spread; less is rounding. Chosen by us
+SLIDER_STEPS = 20  # when several animations share one slider
+PADDING = 0.06  # around the outermost marks, as a share of the range
+MAX_LEGEND_ENTRIES = 10  # beyond that symbols repeat
 
 MAP_HELP = (
-    "Each mark is an example held out for checking, where the model sees it: close together means "
-    "alike to the model. Filled: answered right; hollow: wrong. The two directions are those in "
-    "which the examples differed most at the start. Between two looks the marks glide; what the "
-    "model did there was not looked at."
+    "Each mark is a validation example, where the model sees it: close together means similar "
+    "to the model. Filled: right; hollow: wrong. The two directions are those in which the "
+    "examples differed most at the start. Between two evaluations the marks glide; what the model "
+    "did there was not measured."
 )
 
 Points = list[list[float]]
@@ -29,19 +31,19 @@ Points = list[list[float]]
 
 @dataclass(frozen=True)
 class Frame:
-    """One look of a run at the examples on its map."""
+    """One evaluation of a run, with the map that was current."""
 
     evaluation: ValidationDone
-    map_index: int  # in `Reel.places`
-    displacement: float  # how far a mark is from its start on average, in spreads of the map there
+    map_index: int  # in `MapAnimation.maps`
+    displacement: float  # see `mean_displacement`, from the first map
 
 
 @dataclass(frozen=True)
 class MapAnimation:
-    """The map of a run through all its looks."""
+    """The map of a run over all its evaluations."""
 
     snapshot: RunSnapshot
-    maps: list[Points]  # the maps that differ
+    maps: list[Points]  # distinct ones
     frames: list[Frame]
 
     @property
@@ -53,100 +55,121 @@ class MapAnimation:
         return self.frames[-1].evaluation
 
 
-def build_animation(story: RunSnapshot) -> MapAnimation | None:
-    """The film of a run; None where it has fewer than two looks at a map."""
-    places: list[Points] = []
+def build_animation(snapshot: RunSnapshot) -> MapAnimation | None:
+    """Return the animation of a run; None with fewer than two evaluations that have a map."""
+    maps: list[Points] = []
     frames: list[Frame] = []
-    for look in story.evaluations:
-        if look.map_points:
-            places.append(look.map_points)
-        if places and look.map_predictions:
-            frames.append(Frame(look, len(places) - 1, mean_displacement(places[0], places[-1])))
-    return MapAnimation(story, places, frames) if len(frames) > 1 and story.started else None
+    for evaluation in snapshot.evaluations:
+        if evaluation.map_points:
+            maps.append(evaluation.map_points)
+        if maps and evaluation.map_predictions:
+            frames.append(Frame(evaluation, len(maps) - 1, mean_displacement(maps[0], maps[-1])))
+    return MapAnimation(snapshot, maps, frames) if len(frames) > 1 and snapshot.started else None
 
 
 def mean_displacement(start: Points, now: Points) -> float:
-    """How far marks went on average; 1 is as far as they lay from their middle at the start."""
-    middle = [sum(column) / len(start) for column in zip(*start, strict=True)]
-    spread = (sum(dist(at, middle) ** 2 for at in start) / len(start)) ** 0.5
+    """Return the mean distance from `start` to `now`, in units of the spread at the start.
+
+    The spread is the root mean square distance from the centre.
+    """
+    centre = [sum(column) / len(start) for column in zip(*start, strict=True)]
+    spread = (sum(dist(point, centre) ** 2 for point in start) / len(start)) ** 0.5
     return sum(map(dist, start, now)) / len(start) / (spread or 1.0)
 
 
-def neighbour_agreement(places: Points, labels: Sequence[int]) -> float:
-    """The share of marks whose nearest other mark is of the same class."""
-    found = 0
-    for one, at in enumerate(places):
-        others = [n for n in range(len(places)) if n != one]
-        nearest = min(others, key=lambda n: dist(places[n], at), default=one)
-        found += labels[nearest] == labels[one]
-    return found / max(1, len(places))
+def neighbour_agreement(points: Points, labels: Sequence[int]) -> float:
+    """Return the share of points whose nearest neighbour has the same label."""
+    agreeing = 0
+    for index, point in enumerate(points):
+        others = [n for n in range(len(points)) if n != index]
+        nearest = min(others, key=lambda n: dist(points[n], point), default=index)
+        agreeing += labels[nearest] == labels[index]
+    return agreeing / max(1, len(points))
 
 
-def describe_animation(film: MapAnimation) -> str:
-    """What can be seen in the film, as Markdown of our own."""
-    count = len(film.first.map_labels)
-    right = (
-        f"Right were {_count_correct(film.first):,} of {count:,} at the start, "
-        f"{_count_correct(film.last):,} at"
+def describe_animation(animation: MapAnimation) -> str:
+    """Describe what moves in the animation, in Markdown."""
+    count = len(animation.first.map_labels)
+    scores = (
+        f"Right were {_count_correct(animation.first):,} of {count:,} at the start, "
+        f"{_count_correct(animation.last):,} at the end."
     )
-    right += " the end."
-    begins = next(
-        (n for n, frame in enumerate(film.frames) if frame.displacement > MIN_VISIBLE_MOVE), None
+    moves_from = next(
+        (n for n, frame in enumerate(animation.frames) if frame.displacement > MIN_VISIBLE_MOVE),
+        None,
     )
-    if begins is None:
-        why = "The backbone stays as it was, so it sees every example where it saw it before"
-        if any(frame.displacement for frame in film.frames):
-            why = "The backbone hardly changed, so it sees every example about where it did before"
+    if moves_from is None:
+        reason = "The backbone stays as it was, so it sees every example where it saw it before"
+        if any(frame.displacement for frame in animation.frames):
+            reason = (
+                "The backbone hardly changed, so it sees every example about where it did before"
+            )
         return (
-            f"**Nothing moves.** {why}; the new last layer learns, and draws other borders between "
-            f"them. {right}"
+            f"**Nothing moves.** {reason}; the new last layer learns, and draws other borders "
+            f"between them. {scores}"
         )
-    before, end = film.frames[begins - 1].evaluation, film.frames[-1]
+    before, end = animation.frames[moves_from - 1].evaluation, animation.frames[-1]
     opening = "**The marks move** from the beginning on."
-    if before.phase > film.first.phase:
+    if before.phase > animation.first.phase:
         opening = (
             f"**They stand still, then they move.** For the first {before.seconds:.1f} seconds "
             "only the new last layer learns; then the backbone thaws."
         )
-    near = [neighbour_agreement(film.maps[n], film.first.map_labels) for n in (0, end.map_index)]
+    agreement = [
+        neighbour_agreement(animation.maps[n], animation.first.map_labels)
+        for n in (0, end.map_index)
+    ]
     return (
-        f"{opening} In the end marks have moved by {end.displacement:.0%}, on "
-        "average, of how far they "
-        f"lay from their middle. The nearest mark is of the same class for {near[0]:.0%} of them "
-        f"at the start, {near[1]:.0%} at the end. {right}"
+        f"{opening} In the end marks have moved by {end.displacement:.0%}, on average, of their "
+        "distance from the centre. The nearest mark is of the same class for "
+        f"{agreement[0]:.0%} of them at the start, {agreement[1]:.0%} at the end. {scores}"
     )
 
 
-def format_table(film: MapAnimation, most: int = 12) -> list[str]:
-    """The film as a Markdown table of at most so many looks, the first and the last among them."""
+def format_table(animation: MapAnimation, most: int = 12) -> list[str]:
+    """Return at most `most` evaluations as a Markdown table, the first and the last included."""
     rows = ["| after | right on the map | moved | what learned |", "|---|---|---|---|"]
-    titles = {phase.phase: phase.title for phase in film.snapshot.phases}
-    count = min(most, len(film.frames))
+    titles = {phase.phase: phase.title for phase in animation.snapshot.phases}
+    count = min(most, len(animation.frames))
     for number in range(count):
-        frame = film.frames[round(number * (len(film.frames) - 1) / max(1, count - 1))]
-        look = frame.evaluation
+        frame = animation.frames[round(number * (len(animation.frames) - 1) / max(1, count - 1))]
+        evaluation = frame.evaluation
         rows.append(
-            f"| {look.seconds:.1f} s | {_count_correct(look):,} of {len(look.map_labels):,} "
-            f"| {frame.displacement:.0%} | {titles.get(look.phase, '')} |"
+            f"| {evaluation.seconds:.1f} s "
+            f"| {_count_correct(evaluation):,} of {len(evaluation.map_labels):,} "
+            f"| {frame.displacement:.0%} | {titles.get(evaluation.phase, '')} |"
         )
     return rows
 
 
-def build_component_data(films: Sequence[MapAnimation], examples: dict[int, str]) -> dict[str, Any]:
-    """What the film component draws: one panel each, on one slider. One film alone stops at each
-    of its looks, several at equal shares of their runs. `examples`: inputs by their number."""
-    if len(films) == 1:
-        (film,) = films
-        at = [list(range(len(film.frames)))]
-        stops = [f"Look {n} of {len(film.frames)}" for n in range(1, len(film.frames) + 1)]
+def build_component_data(
+    animations: Sequence[MapAnimation], examples: dict[int, str]
+) -> dict[str, Any]:
+    """Return what the component draws: a panel per animation, on one slider.
+
+    A single animation stops at each of its evaluations, several at equal shares of their runs.
+    `examples` holds the inputs by their number.
+    """
+    if len(animations) == 1:
+        (animation,) = animations
+        frames_at_stops = [list(range(len(animation.frames)))]
+        stops = [
+            f"Evaluation {n} of {len(animation.frames)}"
+            for n in range(1, len(animation.frames) + 1)
+        ]
     else:
         shares = [number / SLIDER_STEPS for number in range(SLIDER_STEPS + 1)]
-        at = [[_frame_at(film, share) for share in shares] for film in films]
+        frames_at_stops = [
+            [_frame_at(animation, share) for share in shares] for animation in animations
+        ]
         stops = [f"{share:.0%} of each run" for share in shares]
-    classes = films[0].snapshot.started.classes
-    used = sorted({label for film in films for label in film.first.map_labels})
+    classes = animations[0].snapshot.started.classes
+    used = sorted({label for animation in animations for label in animation.first.map_labels})
     return {
-        "panels": [_build_panel(film, frames) for film, frames in zip(films, at, strict=True)],
+        "panels": [
+            _build_panel(animation, frames)
+            for animation, frames in zip(animations, frames_at_stops, strict=True)
+        ],
         "stops": stops,
         "classes": [
             {
@@ -157,60 +180,58 @@ def build_component_data(films: Sequence[MapAnimation], examples: dict[int, str]
             for number, name in enumerate(classes)
         ],
         "legend": used[:MAX_LEGEND_ENTRIES],
-        "unnamed": max(0, len(used) - MAX_LEGEND_ENTRIES),
+        "hiddenClasses": max(0, len(used) - MAX_LEGEND_ENTRIES),
         "examples": examples,
     }
 
 
-def _frame_at(film: MapAnimation, share: float) -> int:
-    """The newest frame when `share` of the way from the first to the last is over."""
-    began, ended = film.first.seconds, film.last.seconds
-    until = began + share * (ended - began) + 1e-9
-    return max(
-        n for n, frame in enumerate(film.frames) if frame.evaluation.seconds <= until or n == 0
-    )
+def _frame_at(animation: MapAnimation, share: float) -> int:
+    """Return the newest frame after `share` of the time from the first to the last."""
+    start, end = animation.first.seconds, animation.last.seconds
+    now = start + share * (end - start) + 1e-9
+    return max(n for n, f in enumerate(animation.frames) if f.evaluation.seconds <= now or n == 0)
 
 
-def _build_panel(film: MapAnimation, at: list[int]) -> dict[str, Any]:
-    approach = film.snapshot.started.approach
-    flat = [point for places in film.maps for point in places]
-    columns = [_padded_range(values) for values in zip(*flat, strict=True)]
-    watched = film.snapshot.watched_examples
-    count = len(film.first.map_labels)
-    items = watched.map_indices if watched and len(watched.map_indices) == count else []
+def _build_panel(animation: MapAnimation, frames_at_stops: list[int]) -> dict[str, Any]:
+    approach = animation.snapshot.started.approach
+    all_points = [point for points in animation.maps for point in points]
+    ranges = [_padded_range(values) for values in zip(*all_points, strict=True)]
+    watched = animation.snapshot.watched_examples
+    count = len(animation.first.map_labels)
+    example_ids = watched.map_indices if watched and len(watched.map_indices) == count else []
     return {
         "title": APPROACHES[approach].title,
         "colour": APPROACH_STYLES[approach].colour,
-        "labels": film.first.map_labels,
-        "items": items or list(range(count)),
-        "places": [
+        "labels": animation.first.map_labels,
+        "exampleIds": example_ids or list(range(count)),
+        "maps": [
             [
-                [round((value - low) / wide, 4) for value, (low, wide) in
-                 zip(point, columns, strict=True)]
-                for point in places
+                [round((value - low) / width, 4) for value, (low, width) in
+                 zip(point, ranges, strict=True)]
+                for point in points
             ]
-            for places in film.maps
+            for points in animation.maps
         ],
         "frames": [
             {
-                "place": frame.map_index,
-                "answers": frame.evaluation.map_predictions,
-                "words": f"{frame.evaluation.seconds:.1f} s: {_count_correct(frame.evaluation):,} "
-                         f"of {count:,} right",
+                "map": frame.map_index,
+                "predictions": frame.evaluation.map_predictions,
+                "text": f"{frame.evaluation.seconds:.1f} s: "
+                        f"{_count_correct(frame.evaluation):,} of {count:,} right",
             }
-            for frame in film.frames
+            for frame in animation.frames
         ],
-        "at": at,
-        "alt": f"Map of {count} check examples in {APPROACHES[approach].title.lower()}.",
+        "frameAtStop": frames_at_stops,
+        "alt": f"Map of {count} validation examples in {APPROACHES[approach].title.lower()}.",
     }  # fmt: skip
 
 
 def _padded_range(values: Sequence[float]) -> tuple[float, float]:
-    """(low, width) of a range with a little room around all values."""
+    """Return (low, width) of the range of `values`, with padding."""
     low, high = min(values), max(values)
     room = PADDING * (high - low) or 1.0
     return low - room, high - low + 2 * room
 
 
-def _count_correct(look: ValidationDone) -> int:
-    return sum(map(int.__eq__, look.map_labels, look.map_predictions))
+def _count_correct(evaluation: ValidationDone) -> int:
+    return sum(map(int.__eq__, evaluation.map_labels, evaluation.map_predictions))

@@ -1,15 +1,15 @@
-"""A visitor's words in Streamlit's Markdown, as they stand: no name is ever markup."""
+"""Escape visitors' text for Streamlit's Markdown, so that no name acts as markup."""
 
 import re
 
 from trainers.store import data_title
 
 _MARKUP_CHARS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&^=])")
-_WORD_JOINER = "\u2060"  # word joiner: not to be seen
+_WORD_JOINER = "\u2060"  # invisible
 
 
 def escape_markdown(text: str) -> str:
-    """`text` such that Markdown shows it as it is: no emphasis, link, formula, colour or icon."""
+    """Return `text` so that Markdown shows it literally: no emphasis, link, formula or icon."""
     line = " ".join(text.split())
     # A colon begins Streamlit's directives (:red[…], :material/…:, :smile:), and escapes do not
     # stop them; addresses become links by their "://" and "www.".
@@ -18,5 +18,5 @@ def escape_markdown(text: str) -> str:
 
 
 def format_data_title(data: str) -> str:
-    """What a data set is called, also when it was deleted. As Markdown."""
+    """Return a data set's title as Markdown, also if the data set was deleted."""
     return escape_markdown(data_title(data))

@@ -1,4 +1,4 @@
-"""A run as a page tells it: its events folded into what can be drawn. Pure."""
+"""A run as pages show it: its events folded into one object, and that in words."""
 
 import time
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from trainers.store import QUEUED, Run, WaitEstimate
 
 @dataclass
 class RunSnapshot:
-    """Everything is None or empty until its event has come."""
+    """What a run's events say so far; None or empty until the event arrives."""
 
     started: RunStarted | None = None
     stage: Stage | None = None
@@ -46,133 +46,143 @@ class RunSnapshot:
     notices: list[Notice] = field(default_factory=list)
     calibration: CalibrationDone | None = None
     weight_change: WeightsCompared | None = None
-    seconds: float = 0.0  # of the last event, but for an end without a score
+    seconds: float = 0.0  # on the run's clock, at its last event
+
+    def total_epochs(self, event: Step | ValidationDone) -> float:
+        """Return the epoch of `event`, counted through all phases."""
+        done = self.finished_phases.items()
+        return event.epoch + sum(end.epochs for phase, end in done if phase < event.phase)
 
 
 def fold_events(events: Sequence[Event]) -> RunSnapshot:
-    """The story of a run so far."""
-    story = RunSnapshot()
+    """Return what `events` say about a run so far."""
+    snapshot = RunSnapshot()
     for event in events:
-        if not isinstance(event, JobFailed | JobCancelled):  # told from outside, by another clock
-            story.seconds = getattr(event, "seconds", story.seconds)
+        if not isinstance(
+            event, JobFailed | JobCancelled
+        ):  # written by another process, with another clock
+            snapshot.seconds = getattr(event, "seconds", snapshot.seconds)
         match event:
             case RunStarted():
-                story.started = event
+                snapshot.started = event
             case Stage():
-                story.stage, story.progress = event, None
+                snapshot.stage, snapshot.progress = event, None
             case Progress():
-                story.progress = event
+                snapshot.progress = event
             case Baseline():
-                story.baseline = event
+                snapshot.baseline = event
             case WatchedExamples():
-                story.watched_examples = event
+                snapshot.watched_examples = event
             case PredictionsRecorded():
-                story.test_answers = event
+                snapshot.test_answers = event
             case PhaseStarted():
-                story.phases.append(event)
+                snapshot.phases.append(event)
             case PhaseDone():
-                story.finished_phases[event.phase] = event
+                snapshot.finished_phases[event.phase] = event
             case Step():
-                story.steps.append(event)
+                snapshot.steps.append(event)
             case ValidationDone():
-                story.evaluations.append(event)
+                snapshot.evaluations.append(event)
             case Notice():
-                story.notices.append(event)
+                snapshot.notices.append(event)
             case CalibrationDone():
-                story.calibration = event
+                snapshot.calibration = event
             case WeightsCompared():
-                story.weight_change = event
+                snapshot.weight_change = event
             case RunFinished() | JobFailed() | JobCancelled():
-                story.end = event
-    return story
+                snapshot.end = event
+    return snapshot
 
 
-def describe_status(story: RunSnapshot, run: Run, wait: WaitEstimate | None, ready: bool) -> str:
-    """One line that is always true: what is happening, and how long it may still take."""
-    match story.end:
+def describe_status(snapshot: RunSnapshot, run: Run, wait: WaitEstimate | None, ready: bool) -> str:
+    """Say in one line what the run is doing, and how long it may still take."""
+    match snapshot.end:
         case RunFinished():
             early = (
                 " You stopped it early; the best so far was tested."
-                if story.end.stopped_by_user
+                if snapshot.end.stopped_by_user
                 else ""
             )
-            return f"Finished in {story.end.seconds:.1f} seconds.{early}"
+            return f"Finished in {snapshot.end.seconds:.1f} seconds.{early}"
         case JobFailed():
             return "This run ended without a score."
         case JobCancelled():
             return "Cancelled: no score."
     if run.state == QUEUED:
-        if not ready and story.notices:  # which say why
+        if not ready and snapshot.notices:  # which give the reason
             return "Waiting: nothing can train at the moment."
         if not ready:
             return "Warming up: the training process is starting. This takes a few seconds, once."
         if wait and wait.position:
             return f"Waiting: {describe_wait(wait)}"
         return "Waiting for a free training process."
-    if story.started is None:
+    if snapshot.started is None:
         return "Reading the data and the model."
-    left = max(0.0, story.started.budget_seconds - elapsed_seconds(story, run))
-    what = story.stage.text if story.stage else "Getting ready"
-    if story.phases and story.stage and story.stage.key == "phase":
-        number = len(story.phases)
-        if count_phases(story) > 1:
-            what = f"Part {number} of {count_phases(story)}: {what[0].lower()}{what[1:]}"
-        if story.evaluations:
-            what += f", pass {max(1, round(story.evaluations[-1].epoch))} over the examples"
-    elif story.progress:
-        what += f", {story.progress.done:,} of {story.progress.total:,}"
+    left = max(0.0, snapshot.started.budget_seconds - elapsed_seconds(snapshot, run))
+    activity = snapshot.stage.text if snapshot.stage else "Getting ready"
+    if snapshot.phases and snapshot.stage and snapshot.stage.key == "phase":
+        number = len(snapshot.phases)
+        if count_phases(snapshot) > 1:
+            activity = activity[0].lower() + activity[1:]
+            activity = f"Part {number} of {count_phases(snapshot)}: {activity}"
+        if snapshot.evaluations:
+            activity += f", pass {max(1, round(snapshot.evaluations[-1].epoch))} over the examples"
+    elif snapshot.progress:
+        activity += f", {snapshot.progress.done:,} of {snapshot.progress.total:,}"
     stopping = " Stopping…" if run.stop else ""
-    return f"{what}. At most {left:.0f} seconds left.{stopping}"
+    return f"{activity}. At most {left:.0f} seconds left.{stopping}"
 
 
-def count_phases(story: RunSnapshot) -> int:
-    """How many phases the approach has."""
-    return 2 if story.started and story.started.approach == "hybrid" else 1
+def count_phases(snapshot: RunSnapshot) -> int:
+    """Return the number of phases of the run's approach."""
+    return 2 if snapshot.started and snapshot.started.approach == "hybrid" else 1
 
 
-def elapsed_seconds(story: RunSnapshot, run: Run) -> float:
-    """Seconds on the run's clock now, 0 before it starts; between events the wall clock runs on."""
-    if story.started is None:
+def elapsed_seconds(snapshot: RunSnapshot, run: Run) -> float:
+    """Return the seconds on the run's clock now: 0 before it starts, wall clock between events."""
+    if snapshot.started is None:
         return 0.0
-    if isinstance(story.end, RunFinished):
-        return story.end.seconds
-    if story.end:
-        return min(story.seconds, story.started.budget_seconds)
-    began = (run.claimed or time.time()) + story.started.setup_seconds
-    passed = min(time.time() - began, story.started.budget_seconds)
-    return max(story.seconds, passed, 0.0)  # clocks are set back
+    if isinstance(snapshot.end, RunFinished):
+        return snapshot.end.seconds
+    if snapshot.end:
+        return min(snapshot.seconds, snapshot.started.budget_seconds)
+    began = (run.claimed or time.time()) + snapshot.started.setup_seconds
+    passed = min(time.time() - began, snapshot.started.budget_seconds)
+    return max(snapshot.seconds, passed, 0.0)  # the wall clock may have been set back
 
 
-def compute_progress(story: RunSnapshot, run: Run) -> float:
-    """How much of the run is behind it, 0..1: never above what the clock and the steps say."""
-    if isinstance(story.end, RunFinished):
+def compute_progress(snapshot: RunSnapshot, run: Run) -> float:
+    """Return the share of the time budget that is used, 0 to 1, and 1 only once it has finished."""
+    if isinstance(snapshot.end, RunFinished):
         return 1.0
-    if story.started is None:
+    if snapshot.started is None:
         return 0.0
-    return min(0.99, elapsed_seconds(story, run) / story.started.budget_seconds)
+    return min(0.99, elapsed_seconds(snapshot, run) / snapshot.started.budget_seconds)
 
 
 def describe_wait(wait: WaitEstimate) -> str:
-    """The wait in words."""
+    """Say who comes first and how long the wait is."""
     runs = "one run goes" if wait.position == 1 else f"{wait.position} runs go"
     return f"{runs} first, about {format_duration(max(2, wait.seconds))}."
 
 
 def format_short_duration(seconds: float) -> str:
-    """A time in as few signs as it takes: 4 s, 2 min."""
+    """Return a duration in few characters: 4 s, 2 min, 1.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def describe_score(end: RunFinished) -> str:
-    """The score as a person would say it, as Markdown."""
+    """Return the test score as a sentence, in Markdown."""
     return sentences.describe_score(end, mark="**")
 
 
-def compare_with_baseline(story: RunSnapshot) -> str:
-    """How the run stands against what needed no training, on the validation examples."""
-    return sentences.compare_with_baseline(story.started, story.baseline, story.evaluations)
+def compare_with_baseline(snapshot: RunSnapshot) -> str:
+    """Compare the run with no training, on the validation examples."""
+    return sentences.compare_with_baseline(
+        snapshot.started, snapshot.baseline, snapshot.evaluations
+    )
 
 
 OUTCOME_BADGES = {
@@ -183,20 +193,20 @@ OUTCOME_BADGES = {
 }
 
 
-def describe_estimate(story: RunSnapshot) -> str:
-    """What the run was to take and what it took, "" where nothing was foretold."""
-    started, end = story.started, story.end
+def describe_estimate(snapshot: RunSnapshot) -> str:
+    """Compare estimated and actual time and memory; "" without an estimate."""
+    started, end = snapshot.started, snapshot.end
     if not (started and isinstance(end, RunFinished)):
         return ""
-    told = []
+    parts = []
     if started.estimated_seconds:
-        told.append(f"time {started.estimated_seconds:.1f} s, took {end.seconds:.1f} s")
+        parts.append(f"time {started.estimated_seconds:.1f} s, took {end.seconds:.1f} s")
     if started.estimated_memory_bytes and end.peak_memory_bytes:
-        told.append(
+        parts.append(
             f"memory {started.estimated_memory_bytes / 1e6:,.0f} MB, "
             f"used {end.peak_memory_bytes / 1e6:,.0f} MB"
         )
-    return f"Predicted before it began: {'; '.join(told)}" if told else ""
+    return f"Predicted before it began: {'; '.join(parts)}" if parts else ""
 
 
 STATE_LABELS = {

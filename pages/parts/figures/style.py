@@ -1,17 +1,17 @@
-"""One accent colour and one mark an approach, used everywhere: guide, curves, layers."""
+"""The colour, dash and marker of each approach, the same in every chart and drawing."""
 
 from typing import NamedTuple
 
 
 class ApproachStyle(NamedTuple):
-    colour: str  # on light and dark ground alike: at least 3:1 against both
+    colour: str  # contrast of at least 3:1 on light and on dark
     badge: str  # the nearest of Streamlit's badge colours
-    dash: str  # for curves: never told by colour alone
-    mark: str  # likewise, for their points
+    dash: str  # of curves: approaches never differ by colour alone
+    mark: str  # of their points
 
 
-# Blue, vermilion and green of Okabe and Ito's palette for colour-blind readers, set a little
-# lighter or darker so that each can be seen on both grounds.
+# Blue, vermilion and green of Okabe and Ito's palette for colour-blind readers, a little lighter
+# or darker so that each is visible on both backgrounds.
 APPROACH_STYLES = {
     "transfer": ApproachStyle("#2A80CF", "blue", "solid", "circle"),
     "fine_tune": ApproachStyle("#D9650D", "orange", "solid", "square"),
@@ -20,4 +20,4 @@ APPROACH_STYLES = {
     "none": ApproachStyle("#8C62B8", "violet", "dash", "x"),
     "simple": ApproachStyle("#9A7327", "yellow", "dashdot", "triangle-up"),
 }
-FROZEN_COLOUR = "#8FB8D8"  # ice: parts that keep their weights
+FROZEN_COLOUR = "#8FB8D8"  # ice: blocks that keep their weights

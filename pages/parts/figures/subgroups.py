@@ -1,47 +1,49 @@
-"""The figure of the scores of classes or groups: plain dicts for Plotly. Pure."""
+"""The chart of accuracy per class or group."""
 
 from collections.abc import Collection, Sequence
 
-from pages.parts.figures.charts import Figure, _escape_html, _truncate
+from pages.parts.figures.plotly_parts import Figure, error_bars, escape_html, truncate
 from trainers.evaluation.subgroups import SubgroupScore
 
-MAX_ROWS = 25  # parts that are drawn; the lowest, where there are more
+MAX_ROWS = 25  # with more subgroups, the lowest are shown
 ROW_PX = 26
 
 
 def subgroup_scores(
-    parts: Sequence[SubgroupScore], clear: Collection[str], overall: float, accent: str
+    subgroups: Sequence[SubgroupScore], clear: Collection[str], overall: float, accent: str
 ) -> Figure:
-    """Share right of each part that has examples, the lowest on top, with its 95 % interval; a
-    filled diamond where it is clearly apart from the others, a hollow circle where not."""
-    shown = sorted((part for part in parts if part.tests), key=lambda part: part.share)[:MAX_ROWS]
-    apart = [part.name in clear for part in shown]
-    at = [100 * part.share for part in shown]
+    """Accuracy of each subgroup with test examples, the lowest on top, with its 95 % interval.
+
+    A filled diamond marks those in `clear`, which differ significantly from the others.
+    """
+    tested = (subgroup for subgroup in subgroups if subgroup.tests)
+    shown = sorted(tested, key=lambda subgroup: subgroup.share)[:MAX_ROWS]
+    is_clear = [subgroup.name in clear for subgroup in shown]
+    accuracy = [100 * subgroup.share for subgroup in shown]
     return {
         "data": [
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": at,
+                "x": accuracy,
                 "y": list(range(len(shown))),
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (part.high - part.share) for part in shown],
-                    "arrayminus": [100 * (part.share - part.low) for part in shown],
-                    "thickness": 2,
-                    "width": 5,
-                    "color": accent,
-                },
+                "error_x": error_bars(
+                    accuracy,
+                    [100 * subgroup.low for subgroup in shown],
+                    [100 * subgroup.high for subgroup in shown],
+                    accent,
+                    thickness=2,
+                    width=5,
+                ),
                 "marker": {
                     "color": accent,
-                    "size": [15 if one else 10 for one in apart],
-                    "symbol": ["diamond" if one else "circle-open" for one in apart],
+                    "size": [15 if clear else 10 for clear in is_clear],
+                    "symbol": ["diamond" if clear else "circle-open" for clear in is_clear],
                     "line": {"width": 2},
                 },
                 "text": [
-                    f"{_escape_html(part.name)}: {part.right:,} of {part.tests:,} right"
-                    for part in shown
+                    f"{escape_html(subgroup.name)}: {subgroup.right:,} of {subgroup.tests:,} right"
+                    for subgroup in shown
                 ],
                 "hovertemplate": "%{text}<br>%{x:.0f} %<extra></extra>",
             }
@@ -54,7 +56,7 @@ def subgroup_scores(
             "xaxis": {"range": [-2, 102], "ticksuffix": " %", "fixedrange": True},
             "yaxis": {
                 "tickvals": list(range(len(shown))),
-                "ticktext": [_escape_html(_truncate(part.name)) for part in shown],
+                "ticktext": [escape_html(truncate(subgroup.name)) for subgroup in shown],
                 "range": [len(shown) - 0.4, -0.6],
                 "automargin": True,
                 "fixedrange": True,

@@ -1,9 +1,9 @@
-// The map of examples over a run: marks that glide from look to look. See film.py.
-const states = new WeakMap()  // parentElement -> { stop, chosen, timer }: kept when drawn anew
+// The map of examples over a run: marks that glide from evaluation to evaluation. See map_animation.py.
+const states = new WeakMap()  // parentElement -> { stop, chosen, timer }: survives a rerun
 const STEP_MS = 650
 const NS = "http://www.w3.org/2000/svg"
 
-// Marks in a box from -1 to 1: corners of a polygon, its first one up. The same as the live map's.
+// Symbols in a box from -1 to 1: corners of a polygon, the first one at the top. As on the live map.
 const regular = (count, turn = 0, inner = 1) =>
   "M" + Array.from({ length: count }, (_, n) => {
     const angle = 2 * Math.PI * n / count + turn, size = n % 2 ? inner : 1
@@ -18,14 +18,14 @@ const SHAPES = {
 }
 
 function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name)
-  if (className) made.className = className
-  if (text) made.textContent = text
-  parent.append(made)
-  return made
+  const child = document.createElement(name)
+  if (className) child.className = className
+  if (text) child.textContent = text
+  parent.append(child)
+  return child
 }
 
-function sign({ symbol, colour }, parent) {
+function symbolIcon({ symbol, colour }, parent) {
   const svg = document.createElementNS(NS, "svg"), path = document.createElementNS(NS, "path")
   svg.setAttribute("viewBox", "-1.1 -1.1 2.2 2.2")
   svg.setAttribute("aria-hidden", "true")
@@ -48,19 +48,19 @@ export default function ({ data, parentElement }) {
   root.classList.toggle("several", data.panels.length > 1)
 
   const maps = element("div", root, "maps")
-  const panels = data.panels.map(given => {
+  const panels = data.panels.map(panel => {
     const box = element("div", maps, "panel")
-    box.style.borderTopColor = given.colour
-    if (data.panels.length > 1) element("strong", box, "", given.title)
-    const told = element("div", box, "told"), map = element("div", box, "map")
+    box.style.borderTopColor = panel.colour
+    if (data.panels.length > 1) element("strong", box, "", panel.title)
+    const status = element("div", box, "status"), map = element("div", box, "map")
     map.setAttribute("role", "img")
-    const marks = given.labels.map((label, number) => {
-      const mark = sign(data.classes[label], map)
+    const marks = panel.labels.map((label, number) => {
+      const mark = symbolIcon(data.classes[label], map)
       mark.classList.add("mark")
-      mark.dataset.item = given.items[number]
+      mark.dataset.example = panel.exampleIds[number]
       return mark
     })
-    return { given, told, map, marks }
+    return { panel, status, map, marks }
   })
 
   const controls = element("div", root, "controls")
@@ -69,31 +69,31 @@ export default function ({ data, parentElement }) {
   const slider = element("input", controls)
   Object.assign(slider, { type: "range", min: 0, max: last, step: 1, value: state.stop })
   slider.setAttribute("aria-label", "How far the training is")
-  const told = element("output", controls)
+  const position = element("output", controls)
 
   const legend = element("ul", root, "legend")
   for (const number of data.legend) {
     const item = element("li", legend)
-    sign(data.classes[number], item)
+    symbolIcon(data.classes[number], item)
     item.append(data.classes[number].name)
   }
-  if (data.unnamed) element("li", legend, "", `and ${data.unnamed} more`)
+  if (data.hiddenClasses) element("li", legend, "", `and ${data.hiddenClasses} more`)
 
-  const about = element("div", root, "about")
-  const steps = element("div", about, "steps")
-  const items = [...new Set(data.panels.flatMap(panel => panel.items))]
-  for (const [label, sign, way] of [["Example before", "‹", -1], ["Next example", "›", 1]]) {
-    const button = element("button", steps, "", sign)
+  const details = element("div", root, "about")
+  const steps = element("div", details, "steps")
+  const ids = [...new Set(data.panels.flatMap(panel => panel.exampleIds))]
+  for (const [label, text, step] of [["Example before", "‹", -1], ["Next example", "›", 1]]) {
+    const button = element("button", steps, "", text)
     button.type = "button"
     button.setAttribute("aria-label", label)
     button.onclick = () => {
-      const now = items.indexOf(state.chosen)
-      choose(items[now < 0 ? 0 : (now + way + items.length) % items.length])
+      const now = ids.indexOf(state.chosen)
+      choose(ids[now < 0 ? 0 : (now + step + ids.length) % ids.length])
     }
   }
-  const picture = element("img", about)
-  picture.alt = ""  // what it is stands beside it
-  const words = element("div", about, "words")
+  const picture = element("img", details)
+  picture.alt = ""  // the text beside it says what it is
+  const words = element("div", details, "words")
   words.setAttribute("aria-live", "polite")
 
   function describe() {
@@ -107,67 +107,67 @@ export default function ({ data, parentElement }) {
       return
     }
     if (shown && !isPicture) element("div", words, "", `“${shown}”`)
-    for (const { given } of panels) {
-      const number = given.items.indexOf(state.chosen)
+    for (const { panel } of panels) {
+      const number = panel.exampleIds.indexOf(state.chosen)
       if (number < 0) continue
-      const label = given.labels[number]
-      const answer = given.frames[given.at[state.stop]].answers[number]
-      const right = label === answer
-      const who = panels.length > 1 ? `${given.title}: ` : ""
+      const label = panel.labels[number]
+      const prediction = panel.frames[panel.frameAtStop[state.stop]].predictions[number]
+      const right = label === prediction
+      const prefix = panels.length > 1 ? `${panel.title}: ` : ""
       if (!words.querySelector("strong"))
         element("strong", words, "", `It is: ${data.classes[label].name}`)
-      element("div", words, "", `${who}${right ? "✓ right now" : `✗ now taken for ${data.classes[answer].name}`}`)
+      element("div", words, "", `${prefix}${right ? "✓ right now" : `✗ now taken for ${data.classes[prediction].name}`}`)
     }
   }
 
-  function choose(item) {
-    state.chosen = item
+  function choose(id) {
+    state.chosen = id
     for (const { marks } of panels)
-      for (const mark of marks) mark.classList.toggle("chosen", mark.dataset.item === String(item))
+      for (const mark of marks) mark.classList.toggle("chosen", mark.dataset.example === String(id))
     describe()
   }
 
   function draw() {
     slider.value = state.stop
-    told.textContent = data.stops[state.stop]
-    for (const { given, told, map, marks } of panels) {
-      const frame = given.frames[given.at[state.stop]], places = given.places[frame.place]
-      told.textContent = frame.words
-      map.setAttribute("aria-label", `${given.alt} ${frame.words}.`)
+    position.textContent = data.stops[state.stop]
+    for (const { panel, status, map, marks } of panels) {
+      const frame = panel.frames[panel.frameAtStop[state.stop]], points = panel.maps[frame.map]
+      status.textContent = frame.text
+      map.setAttribute("aria-label", `${panel.alt} ${frame.text}.`)
       marks.forEach((mark, number) => {
-        mark.style.left = `${100 * places[number][0]}%`
-        mark.style.top = `${100 * (1 - places[number][1])}%`
-        mark.classList.toggle("wrong", frame.answers[number] !== given.labels[number])
+        mark.style.left = `${100 * points[number][0]}%`
+        mark.style.top = `${100 * (1 - points[number][1])}%`
+        mark.classList.toggle("wrong", frame.predictions[number] !== panel.labels[number])
       })
     }
     slider.setAttribute("aria-valuetext",
-      [data.stops[state.stop], ...panels.map(panel => panel.told.textContent)].join("; "))
+      [data.stops[state.stop], ...panels.map(({ status }) => status.textContent)].join("; "))
     describe()
   }
 
-  function playing(on) {
+  function setPlaying(on) {
     clearInterval(state.timer)
     state.timer = on ? setInterval(() => {
       state.stop += 1
       draw()
-      if (state.stop >= last) playing(false)
+      if (state.stop >= last) setPlaying(false)
     }, STEP_MS) : 0
     play.textContent = on ? "❚❚ Pause" : "▶ Play"
     words.setAttribute("aria-live", on ? "off" : "polite")
   }
 
   play.onclick = () => {
-    if (state.timer) return playing(false)
+    if (state.timer) return setPlaying(false)
     if (state.stop >= last) { state.stop = 0; draw() }
-    playing(true)
+    setPlaying(true)
   }
-  slider.oninput = () => { playing(false); state.stop = Number(slider.value); draw() }
-  const pointed = event => {
+  slider.oninput = () => { setPlaying(false); state.stop = Number(slider.value); draw() }
+  const chooseMark = event => {
     const mark = event.target.closest?.(".mark")
-    if (mark) choose(Number(mark.dataset.item))
+    if (mark) choose(Number(mark.dataset.example))
   }
-  maps.onpointerover = maps.onclick = pointed
-  playing(false)
+  maps.onpointerover = maps.onclick = chooseMark
+  setPlaying(false)
   draw()
   choose(state.chosen)
   return () => clearInterval(state.timer)

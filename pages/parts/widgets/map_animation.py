@@ -1,8 +1,8 @@
-"""The map of examples as a film: played in the browser, without asking the server again.
+"""The animated map of examples: played in the browser, without asking the server again.
 
-One map or several side by side on one slider. It never starts by itself; a slider and buttons move
-it by keyboard, too, and where a visitor wants less motion marks jump instead of gliding. Texts and
-names go in as text nodes, never as markup.
+One map or several side by side on one slider. It never starts by itself; slider and buttons work by
+keyboard too, and marks jump instead of gliding where the visitor prefers less motion. Texts and
+names are inserted as text nodes, never as markup.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,10 @@ _mount = st.components.v2.component(
 
 
 def draw_map_animation(
-    films: Sequence[MapAnimation], examples: dict[int, str], *, key: str
+    animations: Sequence[MapAnimation], examples: dict[int, str], *, key: str
 ) -> None:
-    """Draw `films` where they were drawn before under `key`; `examples` are the texts, or small
-    pictures as data: URIs, by their number."""
-    _mount(key=key, data=build_component_data(films, examples))
+    """Draw the animations side by side; a rerun with the same `key` keeps their position.
+
+    `examples` holds texts, or small pictures as data: URIs, by their number.
+    """
+    _mount(key=key, data=build_component_data(animations, examples))
