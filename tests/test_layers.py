@@ -141,7 +141,6 @@ STILL_TOO_LONG = {
     "pages/compare.py",
     "pages/data.py",
     "pages/learn.py",
-    "pages/parts/figures/charts.py",
     "pages/parts/results/try_model.py",
     "pages/room.py",
     "pages/run.py",
