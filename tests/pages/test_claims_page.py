@@ -32,7 +32,7 @@ TIMES = [
     {"seed": 0, "level": 0.8, "first": 1.0, "second": 9.0},
     {"seed": 1, "level": 0.8, "first": None, "second": 7.0},
 ]
-FOUND = {"data": "cells", "speaks": "for", "summary": "Blood cells: 70% against 50% right."}
+FOUND = {"data": "cells", "speaks": "for", "words": "Blood cells: 70% against 50% right."}
 TIMED = FOUND | {"times": TIMES, "ways": ["transfer", "scratch"]}
 
 
@@ -184,7 +184,7 @@ def test_a_test_without_a_verdict_is_said_and_what_ships_stays(end, ships):
 
 
 def test_a_verdict_on_a_part_is_said_to_be_one(ships):
-    at_work("hybrid", judged("hybrid", whole=False))
+    at_work("hybrid", judged("hybrid", is_complete=False))
     assert "stopped early" in words(page())
 
 
@@ -203,7 +203,7 @@ def test_times_are_drawn_in_the_looks_of_the_approaches_and_never_reached_is_a_c
 
 
 def test_scores_are_told_by_shape_and_by_number_of_examples():
-    rows = [ROW, ROW | {"approach": "none", "examples_per_class": 0}, ROW | {"approach": "none"}]
+    rows = [ROW, ROW | {"approach": "none", "per_class": 0}, ROW | {"approach": "none"}]
     drawn = claim_charts.claim_scores([row | {"title": "Blood cells"} for row in rows])["data"]
     assert [line["name"] for line in drawn] == [
         "Transfer learning, 10 of each",
@@ -216,8 +216,7 @@ def test_scores_are_told_by_shape_and_by_number_of_examples():
 
 def test_a_claim_about_score_and_time_shows_both_and_no_mark_lies_on_another():
     rows = [
-        ROW
-        | {"title": title, "approach": approach, "examples_per_class": per_class, "seconds": 17.6}
+        ROW | {"title": title, "approach": approach, "per_class": per_class, "seconds": 17.6}
         for title, per_class in (("Blood cells", 50), ("Messages", 20))
         for approach in ("transfer", "hybrid")
     ]
@@ -249,7 +248,7 @@ def test_every_claim_can_be_drawn_from_its_own_judge(claim, ships):
     ]
     verdict = judge(claim, runs)
     numbers = json.loads(json.dumps(verdict.numbers))
-    ships(judged(claim, verdict.outcome, words=verdict.text, numbers=numbers))
+    ships(judged(claim, verdict.outcome, summary=verdict.text, numbers=numbers))
     at = page()
     assert len(charts(at)) == 1
     assert all(escape_markdown(row["words"]) in words(at) for row in numbers["found"])

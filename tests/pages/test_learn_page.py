@@ -103,7 +103,7 @@ def test_see_it_on_data_makes_a_plan_and_fills_in_the_run_page(topic):
     assert at.selectbox(key="data").value == see["data"]
     assert at.slider[0].value == per_class
     assert at.select_slider(key="seconds").value == seconds
-    assert at.radio(key="what_learns").value == see["what_learns"]
+    assert at.radio(key="what_learns").value == see["trainable"]
 
 
 # --- figures and drawings -------------------------------------------------------------------------

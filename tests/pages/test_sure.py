@@ -144,7 +144,9 @@ def test_a_finished_run_is_told_in_short_with_one_thing_to_do():
 
 
 def test_a_live_run_is_told_what_can_be_said_so_far():
-    assert "So far 50% of new examples (the checks) are right." in unescaped(shown_run(RUN[:6]))
+    assert "So far 50% of new examples (the validation set) are right." in unescaped(
+        shown_run(RUN[:6])
+    )
     assert "In short" not in words(shown_run(RUN))
 
 
