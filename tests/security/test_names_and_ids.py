@@ -132,7 +132,7 @@ def test_a_command_that_is_shown_is_safe_to_paste():
     """Whatever a plan came to hold."""
     plan = Plan(data="digits", approach="transfer")
     object.__setattr__(plan, "backbone", "x; touch y")
-    object.__setattr__(plan, "mends", ("$(id)", "`id`"))
+    object.__setattr__(plan, "fixes", ("$(id)", "`id`"))
     words = shlex.split(format_command(plan))
     assert "x; touch y" in words
     assert "$(id),`id`" in words

@@ -457,9 +457,9 @@ def test_the_child_ends_with_its_parent(root, publisher, tiny_bert, homes):
     hub.publish(publisher, "tiny/bert", tiny_bert)
     publisher.slow_seconds = 1.0
     code = (
-        "from trainers.tasks.download import fetch\nfrom trainers.jobs import "
-        "Fetch\nimport psutil\n"
-        f"stream = fetch(Fetch(key={TINY!r}), stop=lambda: False)\n"
+        "from trainers.tasks.download import run_download\nfrom trainers.jobs import "
+        "Download\nimport psutil\n"
+        f"stream = run_download(Download(key={TINY!r}), should_stop=lambda: False)\n"
         "next(stream)\nprint(psutil.Process().children()[0].pid, flush=True)\nlist(stream)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE)
@@ -489,8 +489,8 @@ def test_the_terminal_brings_one_and_says_so(publisher, tiny_bert, capsys):
 
 def test_a_light_process_can_ask_and_a_proxy_is_used(root, homes):
     code = (
-        "import sys\nfrom trainers.tasks.download import fetch\nfrom trainers.jobs import Fetch\n"
-        "try:\n    list(fetch(Fetch(key='resnet18'), stop=lambda: False))\n"
+        "import sys\nfrom trainers.tasks.download import run_download\nfrom trainers.jobs import Download\n"
+        "try:\n    list(run_download(Download(key='resnet18'), stop=lambda: False))\n"
         "except Exception as error:\n    print(error)\n"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )

@@ -206,7 +206,7 @@ def test_a_network_of_torchvision_without_its_last_layer(row):
     assert len(parts) == 5
     assert all(any(p.numel() for p in part.module.parameters()) for part in parts)
     assert sum(p.numel() for part in parts for p in part.module.parameters()) == row.parameters
-    again = row.body(pretrained=False)
+    again = row.build_encoder(pretrained=False)
     assert not all(
         torch.equal(a, b) for a, b in zip(body.parameters(), again.parameters(), strict=True)
     )
@@ -368,7 +368,7 @@ def test_a_slow_network_is_timed_with_a_few(toy):
 
 
 def test_what_has_no_time_left_is_left_out_and_said(toy, monkeypatch):
-    monkeypatch.setattr(trainers_run._Run, "_least", lambda self, phase: 1e9)
+    monkeypatch.setattr(trainers_run._Run, "_min_phase_seconds", lambda self, phase: 1e9)
     events = list(run(Plan(data="colours", approach="hybrid", seconds=5)))
     assert len([event for event in events if isinstance(event, PhaseStarted)]) == 1
     assert any("no time left" in event.text for event in events if isinstance(event, Notice))

@@ -25,9 +25,9 @@ PATIENCE_SECONDS = 150  # a busy machine imports torch slowly
 # What app.py does, without the pages.
 APP = """
 import sys
-from trainers.workers.supervisor import Workers
-from trainers.store import store
-with Workers(store(), 1):
+from trainers.workers.supervisor import WorkerSupervisor
+from trainers.store import get_store
+with WorkerSupervisor(get_store(), 1):
     sys.stdin.read()
 """
 

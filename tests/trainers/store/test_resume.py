@@ -131,9 +131,11 @@ def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tm
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert of(PredictionsRecorded, whole)[0].confidence == of(PredictionsRecorded, rest)[0].confidence
-    assert of(CalibrationDone, whole)[0].sureness == of(CalibrationDone, rest)[0].sureness
-    for name in ("confusion", "epochs", "learnable_parameters", "repeat"):
+    assert (
+        of(PredictionsRecorded, whole)[0].confidence == of(PredictionsRecorded, rest)[0].confidence
+    )
+    assert of(CalibrationDone, whole)[0].confidence == of(CalibrationDone, rest)[0].confidence
+    for name in ("confusion_matrix", "epochs", "trainable_parameters", "repeat_plan"):
         assert getattr(whole[-1], name) == getattr(rest[-1], name)
     later, all_looks = shown(of(ValidationDone, rest)), shown(of(ValidationDone, whole))
     assert later == all_looks[len(all_looks) - len(later) :]
@@ -395,18 +397,18 @@ sys.path.insert(0, ".")
 import torch
 from tests.support import toys
 torch.set_num_threads(1)
-from trainers import backbones, datasets as samples
-from trainers.training import checkpoint as standing
-samples.SAMPLES, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
-standing.EVERY_SECONDS, standing.SHARE = 0.0, float("inf")
+from trainers import backbones, datasets
+from trainers.training import checkpoint
+datasets.BUNDLED_DATASETS, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
+checkpoint.MIN_WRITE_INTERVAL_SECONDS, checkpoint.MAX_WRITE_TIME_SHARE = 0.0, float("inf")
 from trainers.workers.execute import execute
-from trainers.events import Validated
-from trainers.system.paths import run_folder
+from trainers.events import ValidationDone
+from trainers.system.paths import run_dir
 from trainers.training.run import run
-from trainers.store import store
-claimed, seen = store().claim("killed"), 0
-for event in execute(store(), claimed.id, claimed.plan, run, run_folder(claimed.id)):
-    seen += isinstance(event, Validated) and event.phase == int(sys.argv[1])
+from trainers.store import get_store
+claimed, seen = get_store().claim("killed"), 0
+for event in execute(get_store(), claimed.id, claimed.plan, run, run_dir(claimed.id)):
+    seen += isinstance(event, ValidationDone) and event.phase == int(sys.argv[1])
     if seen == 4:
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -428,7 +430,10 @@ def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
     whole = list(run(Plan.from_json(events[-1].repeat_plan), folder=run_dir("whole")))
     one, other = (load_file(run_dir(key) / "model.safetensors") for key in ("whole", new))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert of(PredictionsRecorded, whole)[0].sureness == of(PredictionsRecorded, events)[0].sureness
+    assert (
+        of(PredictionsRecorded, whole)[0].confidence
+        == of(PredictionsRecorded, events)[0].confidence
+    )
 
 
 # --- from a terminal ------------------------------------------------------------------------------
