@@ -489,8 +489,9 @@ def test_the_terminal_brings_one_and_says_so(publisher, tiny_bert, capsys):
 
 def test_a_light_process_can_ask_and_a_proxy_is_used(root, homes):
     code = (
-        "import sys\nfrom trainers.tasks.download import run_download\nfrom trainers.jobs import Download\n"
-        "try:\n    list(run_download(Download(key='resnet18'), stop=lambda: False))\n"
+        "import sys\nfrom trainers.tasks.download import run_download\n"
+        "from trainers.jobs import Download\n"
+        "try:\n    list(run_download(Download(key='resnet18'), should_stop=lambda: False))\n"
         "except Exception as error:\n    print(error)\n"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )
