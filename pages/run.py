@@ -232,7 +232,7 @@ def list_usable_data() -> list[datasets.Dataset]:
 
 def choose_examples_per_class(approach: str, sample: datasets.Dataset) -> int | None:
     """Examples of each class; None for all of the visitor's own."""
-    most = max((learn for _, learn, _ in getattr(sample, "counts", ())), default=0)
+    most = max((learn for _, learn, _ in getattr(sample, "class_counts", ())), default=0)
     if most:  # classes of differing sizes
         wanted = read_param("per_class", list(range(1, most + 1)), None)
         every = st.toggle("Learn from all examples", wanted is None, key=f"all_{sample.key}")

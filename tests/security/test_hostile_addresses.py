@@ -100,7 +100,7 @@ def test_no_value_breaks_a_page_or_acts_on_it(where, names, opened):
     assert get_store().list_history(None)[1] == 0  # the table is there, and nothing was started
 
 
-READS = ("st.query_params.get", "given", "opened", "addressed")
+READS = ("st.query_params.get", "read_param", "open_run", "read_run_key")
 
 
 def test_no_parameter_is_left_out():

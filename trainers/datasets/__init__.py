@@ -104,10 +104,10 @@ class Dataset:
     facts: DatasetFacts | None = None  # what `facts_of` finds; None where nobody looked
 
     def load_splits(
-        self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
+        self, per_class: int | None = None, seed: int = 0, fixes: Collection[str] = ()
     ) -> DatasetSplits:
         """`per_class` training examples of each class (None: all), chosen by `seed`; the split
-        never changes. `mends`: keys of findings, what they name is left out; of own data only."""
+        never changes. `fixes`: keys of findings, what they name is left out; of own data only."""
         module, _, name = self.loader.partition(":")
         return getattr(import_module(module), name)(per_class, seed)
 
@@ -116,7 +116,7 @@ class Dataset:
         items: Sequence[int],
         per_class: int | None = None,
         seed: int = 0,
-        mends: Collection[str] = (),
+        fixes: Collection[str] = (),
     ) -> DatasetSplits:
         """Of what `data` hands back for the same, the training examples numbered `items` alone, and
         no test. Numbers that there are not are passed over; what is drawn, is drawn for these."""
@@ -125,7 +125,7 @@ class Dataset:
 
             if (drawn := bundled.load_subset(self.key, items, per_class, seed)) is not None:
                 return drawn
-        data = self.load_splits(per_class, seed, mends)
+        data = self.load_splits(per_class, seed, fixes)
         inputs, labels = data.train.inputs, data.train.labels
         items = [item for item in items if 0 <= item < len(labels)]
         one_array = isinstance(inputs, np.ndarray)

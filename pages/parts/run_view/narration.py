@@ -81,5 +81,5 @@ LONGER_BUDGETS_SECONDS = (10, 20, 30, 60, 120, 300, 600)  # seconds that the Run
 def _max_examples_per_class(plan: Plan) -> int:
     """Examples of each class that there are, at the most."""
     sample: Any = datasets.get_dataset(plan.data)
-    counts = [learn for _, learn, _ in getattr(sample, "counts", ())]
+    counts = [learn for _, learn, _ in getattr(sample, "class_counts", ())]
     return max(counts, default=sample.train_examples_per_class)

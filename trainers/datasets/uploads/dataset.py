@@ -467,7 +467,7 @@ class StoredDataset(Dataset):
     size_bytes: int  # that it takes on the disk
 
     def load_splits(
-        self, per_class: int | None = None, seed: int = 0, mends: Collection[str] = ()
+        self, per_class: int | None = None, seed: int = 0, fixes: Collection[str] = ()
     ) -> DatasetSplits:
         _refresh(self.key)
         place = dataset_dir(self.key)
@@ -480,7 +480,7 @@ class StoredDataset(Dataset):
             self.modality, place / "examples.bin", index["starts"], index["ends"]
         )
         without = np.array(
-            [row for rows in self.excluded_rows(mends).values() for row in rows], dtype=int
+            [row for rows in self.excluded_rows(fixes).values() for row in rows], dtype=int
         )
         train, test = _train_test_rows(index, without, per_class, seed)
 

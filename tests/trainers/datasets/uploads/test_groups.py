@@ -205,10 +205,12 @@ def test_the_terminal_reads_groups_and_tells_them(tmp_path, capsys):
     asked_for = ["run", "--data", path, "--approach", "simple", "--group-column", "speech"]
     assert main(asked_for) == 0
     assert main(asked_for) == 0  # read before, with the same column
-    assert "read before, as own-" in capsys.readouterr().out
+    assert "already imported as own-" in capsys.readouterr().out
     advised = ["advise", "--data", path, "--seconds", "2", "--group-column", "speech"]
     assert main(advised) == 0
-    assert "read before, as own-" in capsys.readouterr().out, "every command means the same data"
+    assert "already imported as own-" in capsys.readouterr().out, (
+        "every command means the same data"
+    )
     assert main(["fairness", "last"]) == 0
     told = capsys.readouterr().out
     assert "dialect" in told
@@ -250,6 +252,6 @@ def test_deleted_data_leaves_the_scores_of_the_classes(tmp_path, capsys):
     capsys.readouterr()
     assert main(["fairness", "last"]) == 0
     told = capsys.readouterr()
-    assert "No groups are told. This data was deleted" in told.err
+    assert "Scores of groups are not available. This data was deleted" in told.err
     assert "refund" in told.out
     assert "dialect" not in told.out

@@ -926,9 +926,7 @@ READ = {
         "",
     ),
     "nested columns beside plain ones in Parquet": (
-        a_file(
-            "a.parquet", columns(text=TEXT, label=LABEL, class_shift=[[{"a": ["b"]}]] * len(ROWS))
-        ),
+        a_file("a.parquet", columns(text=TEXT, label=LABEL, odd=[[{"a": ["b"]}]] * len(ROWS))),
         12,
         HAM,
         "nested columns were passed over: odd",
@@ -1210,7 +1208,7 @@ def test_a_terminal_reads_the_same_table_once(tmp_path, capsys):
         told = capsys.readouterr()
         keys.append(json.loads(told.out.splitlines()[-1])["data"])
     assert keys[0] == keys[1]
-    assert f"read before, as {keys[0]}" in told.err
+    assert f"already imported as {keys[0]}" in told.err
 
 
 def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
@@ -1219,10 +1217,10 @@ def test_a_terminal_runs_on_a_table_and_forgets_it(tmp_path, capsys):
     told = capsys.readouterr()
     last = [json.loads(line) for line in told.out.splitlines()][-1]
     assert last["type"] == "finished"
-    assert "ham: 5 to learn from, 1 to test" in told.err
+    assert "ham: 5 for training, 1 for" in told.err
     run = get_store().list_runs("terminal")[0].id
     assert (run_dir(run) / "words.json").exists()
-    assert main(["delete-data", last["data", "--yes"]]) == 0
+    assert main(["delete-data", last["data"], "--yes"]) == 0
     assert not run_dir(run).exists(), "the words of the table are in it"
     assert main(["run", "--data", last["data"], "--approach", "simple"]) == 1
     assert "deleted" in capsys.readouterr().err
