@@ -155,7 +155,7 @@ TABLES = {
     "book-named.csv": workbook(),
     "columns.parquet": columns(text=TEXT, label=LABEL),
     "dictionary.parquet": columns(
-        text=TEXT, label=pyarrow.array(LABEL).dictionary_encode(), class_shift=[[1]] * len(ROWS)
+        text=TEXT, label=pyarrow.array(LABEL).dictionary_encode(), odd=[[1]] * len(ROWS)
     ),
 }
 
