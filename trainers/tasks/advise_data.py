@@ -85,7 +85,7 @@ def _format_findings(result: dict) -> Iterator[str]:
         yield from _wrap(remark, "  - ")
     if result["checked"] and not result["findings"]:
         yield ""
-        yield from _wrap(f"No faults result. Looked at: {', '.join(result['checked'])}.", "")
+        yield from _wrap(f"No faults found. Looked at: {', '.join(result['checked'])}.", "")
 
 
 def _wrap(text: str, bullet: str) -> list[str]:

@@ -168,7 +168,7 @@ def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
 
 
 def shown(events) -> list[tuple]:
-    return [(e.phase, e.step, e.accuracy, e.loss, e.best, e.train_loss) for e in events]
+    return [(e.phase, e.step, e.accuracy, e.loss, e.is_best, e.train_loss) for e in events]
 
 
 # --- through the store ----------------------------------------------------------------------------

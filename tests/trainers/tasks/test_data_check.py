@@ -243,7 +243,7 @@ def test_where_nothing_is_wrong_the_page_says_what_was_looked_at(toy, health):
         ([], "--data"),
         (["--data", "digit"], "Did you mean 'digits'?"),
         (["--data", "digits", "--backbone", "minilm"], "reads text"),
-        (["--data", "digits", "--backbone", "resnet18"], "fetch resnet18"),
+        (["--data", "digits", "--backbone", "resnet18"], "download resnet18"),
         (["--data", "digits", "--seconds", "0"], "budget"),
         (["--data", "nowhere/photos.zip"], "no file or folder"),
     ],

@@ -163,7 +163,7 @@ def test_where_time_is_short_that_is_no_word_about_data(toy, monkeypatch):
     for pair in events[-1].crossings:
         for gap in pair["gaps"]:
             assert {(pair["first"], gap["per_class"]), (pair["second"], gap["per_class"])} <= whole
-    assert {one["approach"] for one in events[-1].forecast} == {key for key, _ in whole}
+    assert {one["approach"] for one in events[-1].extrapolation} == {key for key, _ in whole}
     assert "fine_tune" in hurried
     assert not any(point.has_converged for point in points if point.approach == "fine_tune")
 

@@ -137,7 +137,7 @@ def test_batch_norm_keeps_its_statistics_where_few_steps_are_planned():
     for settles_in, moves in [(1000, False), (0, True)]:
         model = toys.model()
         before = deepcopy(model.state_dict())
-        played(model, phase(settles_in=settles_in))
+        played(model, phase(freeze_bn_below_steps=settles_in))
         after = model.state_dict()
         names = [name for name in before if "running_" in name]
         assert names
@@ -258,7 +258,7 @@ def test_it_looks_before_the_first_step_and_after_the_last():
 
 
 def test_it_looks_several_times_within_few_epochs():
-    events, _ = played(toys.model(), phase(max_epochs=1, batch=2), data=toys.examples(20))
+    events, _ = played(toys.model(), phase(max_epochs=1, batch_size=2), data=toys.examples(20))
     assert len(of(ValidationDone, events)) >= 6
 
 

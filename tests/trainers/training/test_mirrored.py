@@ -89,7 +89,7 @@ def test_a_repeated_run_does_with_mirror_images_as_the_first_did(either, toy, mo
     first = list(run(plan(), data=data))
     monkeypatch.setattr(trainers_run, "cross_val_loss", None)  # nothing is chosen again
     again = list(run(Plan.from_json(first[-1].repeat_plan), data=data))
-    assert again[-1].confusion == first[-1].confusion
+    assert again[-1].confusion_matrix == first[-1].confusion_matrix
     assert mirrored(again) == mirrored(first) == either
 
 
