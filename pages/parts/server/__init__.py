@@ -1,0 +1,1 @@
+"""The web server around the pages: middleware, the health check, and repairs of Streamlit."""
