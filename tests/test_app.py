@@ -109,7 +109,10 @@ def test_a_run_of_the_whole_page_replaces_unsent_messages():
 def test_another_site_is_known_by_its_origin(origin, foreign, monkeypatch):
     monkeypatch.setattr(net_util, "get_internal_ip", lambda: "192.0.2.7")
     options = {"server.corsAllowedOrigins": ["http://allowed.example"], "server.enableCORS": True}
-    monkeypatch.setattr(config, "get_option", lambda key: options.get(key, ""))
+    get_option = config.get_option
+    monkeypatch.setattr(
+        config, "get_option", lambda key: options[key] if key in options else get_option(key)
+    )
     assert is_foreign(origin, "thaw.example:8501") is foreign
     assert not is_foreign("http://192.0.2.7:8501", "thaw.example:8501")
     options["server.enableCORS"] = False

@@ -55,7 +55,7 @@ def is_foreign(origin: str, host: str) -> bool:
     if config.is_manually_set("browser.serverAddress"):
         allowed.append(_hostname(config.get_option("browser.serverAddress")))
     allowed += [_hostname(url) for url in config.get_option("server.corsAllowedOrigins")]
-    return _hostname(origin) not in allowed
+    return not (site := _hostname(origin)) or site not in allowed
 
 
 def _hostname(address: str) -> str | None:
