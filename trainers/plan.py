@@ -1,9 +1,9 @@
 """A plan: all that decides a run. Frozen, JSON both ways."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import PlainSerializer, ValidationError
 
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
@@ -18,6 +18,19 @@ class BadPlan(ValueError):
     """A plan that cannot be run; the text says what was asked, what is wrong, what to do next."""
 
 
+class StepPlan(NamedTuple):
+    """How many steps a phase took, so that it can be repeated without a clock."""
+
+    planned: int  # 0: the time was up before enough steps were timed to plan them
+    done: int
+    timed: int  # steps before they were planned; 0 if their number was known from the start
+    stop_reason: str = ""  # "": not recorded (before 0.2)
+
+
+def _dump_step_plan(steps: StepPlan) -> list:
+    return list(steps if steps.stop_reason else steps[:-1])  # as version 0.1 stored it
+
+
 @dataclass(frozen=True)
 class RecordedSchedule(JsonRecord):
     """What a clock decided in a run, named so that the run can be repeated without it."""
@@ -25,7 +38,7 @@ class RecordedSchedule(JsonRecord):
     train_examples: Annotated[int, stored_as("train")]  # training examples used
     validation_examples: Annotated[int, stored_as("validation")]
     test_examples: Annotated[int, stored_as("test")]
-    steps: tuple[tuple[int, int, int], ...]  # per phase: steps planned, done, timed
+    steps: tuple[Annotated[StepPlan, PlainSerializer(_dump_step_plan)], ...]  # of each phase
     refit_steps: Annotated[int, stored_as("refit")] = 0  # steps on all examples in the end
     calibration_examples: Annotated[int, stored_as("calibration")] = (
         256  # examples that set the scale of a head that learns with all

@@ -20,7 +20,7 @@ from trainers.networks.loading import shared_encoder
 from trainers.plan import Plan
 from trainers.store import FINISHED, get_store
 from trainers.system.paths import data_dir
-from trainers.training.loop import argsort_by_length, extract_features
+from trainers.training.inference import argsort_by_length, extract_features
 from trainers.workers.supervisor import WorkerSupervisor
 
 DATA, PER_CLASS = "messages", 25  # of 8 classes: 200 examples

@@ -26,9 +26,9 @@ from trainers.training.checkpoint import (
     with_prefix,
     write_tensors,
 )
-from trainers.training.loop import Head, Model, _build_optimizer, trainable_state_dict
+from trainers.training.loop import build_optimizer
+from trainers.training.model import Head, Model, set_trainable, trainable_state_dict
 from trainers.training.recipes import build_phases
-from trainers.training.run import set_trainable
 
 TRIES, CLASSES = 5, 10
 
@@ -40,7 +40,7 @@ def kept(key: str, what: str) -> dict[str, torch.Tensor]:
     body = new_encoder(key, pretrained=True)
     set_trainable(body, phase)
     model = Model(body, Head(body.width, CLASSES))
-    optimizer = _build_optimizer(model, phase)
+    optimizer = build_optimizer(model, phase)
     sum(p.sum() for p in model.parameters() if p.requires_grad).backward()
     optimizer.step()
     best = {name: value.clone() for name, value in trainable_state_dict(model).items()}

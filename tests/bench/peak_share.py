@@ -24,9 +24,9 @@ from trainers.networks.encoder import (
     autocast,
     get_device,
 )
-from trainers.training.loop import extract_features
+from trainers.training.inference import extract_features
+from trainers.training.model import set_trainable
 from trainers.training.recipes import build_phases
-from trainers.training.run import set_trainable
 
 SIDE = 2048  # of the matrices
 TOKENS = 32  # of each text

@@ -20,11 +20,12 @@ from trainers import backbones, datasets
 from trainers.cli.bench import BenchRow, compare_slowdown, time_alternately
 from trainers.networks.encoder import Examples, autocast, get_device
 from trainers.networks.loading import new_encoder
-from trainers.training.features import SubsetInputs
-from trainers.training.loop import Clock, Head, Model, set_train_mode, train
-from trainers.training.monitor import LiveMonitor
+from trainers.plan import StepPlan
+from trainers.training.batches import SubsetInputs
+from trainers.training.loop import train
+from trainers.training.model import Head, Model, set_train_mode, set_trainable
 from trainers.training.recipes import build_phases
-from trainers.training.run import set_trainable
+from trainers.training.schedule import PhaseContext
 
 GOAL = 1.03
 EPOCHS = 3
@@ -52,18 +53,8 @@ def ours(model: Model, examples: Examples, phase) -> None:
     steps = EPOCHS * math.ceil(len(examples) / phase.batch)
     nothing = torch.arange(0)
     none = Examples(SubsetInputs(examples.inputs, nothing), nothing)
-    for _ in train(
-        model,
-        examples,
-        none,
-        phase,
-        number=0,
-        clock=Clock(math.inf),
-        until_seconds=math.inf,
-        should_stop=lambda: False,
-        view=LiveMonitor(examples.labels[:0]),
-        steps=(steps, steps, 2),
-    ):
+    context = PhaseContext.unlimited(examples.labels[:0])
+    for _ in train(model, examples, none, phase, context, StepPlan(steps, steps, 2)):
         pass
 
 

@@ -23,7 +23,7 @@ from trainers.networks.encoder import (
     TokenInputs,
 )
 from trainers.system.registry import build_registry
-from trainers.training.loop import Head, Model
+from trainers.training.model import Head, Model
 
 SEEN: list[int] = []  # examples in each forward pass of a toy body
 ASKED: list[tuple[int, list[int]]] = []  # (which set of inputs, the items of a batch), in order

@@ -19,7 +19,7 @@ from trainers.plan import Plan
 from trainers.store import FINISHED, Run, get_store
 from trainers.system import object_store
 from trainers.training import baselines
-from trainers.training.loop import Head, Model
+from trainers.training.model import Head, Model
 
 
 class ModelUnavailable(ValueError):

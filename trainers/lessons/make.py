@@ -24,7 +24,7 @@ from trainers.lessons import RESULTS_PATH, toy
 from trainers.networks.encoder import Encoder
 from trainers.networks.minilm import MiniLM
 from trainers.networks.small_resnet import SmallResNet
-from trainers.training.loop import extract_features
+from trainers.training.inference import extract_features
 from trainers.training.prototypes import assign_nearest, classify_by_class_mean
 
 IMAGE_DATASETS = ("vehicles", "cells", "digits")

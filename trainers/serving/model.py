@@ -31,7 +31,7 @@ from trainers.system import object_store
 from trainers.system.registry import UnknownKey
 from trainers.training import baselines
 from trainers.training.frozen_features import extract_frozen_features
-from trainers.training.loop import extract_features, predict
+from trainers.training.inference import extract_features, predict
 
 MAX_REFERENCE_EXAMPLES = 1000  # training examples that an input is held against
 REFERENCE_SECONDS = 15.0  # that looking at them may take, with a large network; then those must do

@@ -16,21 +16,18 @@ from trainers.datasets import DatasetSplits
 from trainers.events import Event, Progress, Step, ValidationDone
 from trainers.networks.encoder import Encoder, Examples, Inputs, get_device
 from trainers.networks.loading import new_encoder, shared_encoder
+from trainers.plan import StepPlan
+from trainers.training.batches import SubsetInputs
 from trainers.training.estimate import TYPICAL_HEAD_STEPS
-from trainers.training.features import PROBE_BATCH_SIZE, SCALING_EXAMPLES, SubsetInputs
-from trainers.training.head import assign_folds, fit_head
-from trainers.training.loop import (
-    EVALS_PER_PHASE,
-    MAX_EVALS_PER_PHASE,
-    Clock,
-    Head,
-    Model,
-    extract_features,
-    train,
-)
-from trainers.training.monitor import LiveMonitor
+from trainers.training.features import PROBE_BATCH_SIZE, SCALING_EXAMPLES
+from trainers.training.head import HeadData, assign_folds, fit_head
+from trainers.training.inference import extract_features
+from trainers.training.loop import train
+from trainers.training.model import Head, Model, set_trainable
 from trainers.training.recipes import Phase, build_phases
-from trainers.training.run import never_stop, set_trainable, split_validation
+from trainers.training.run import never_stop
+from trainers.training.schedule import EVALS_PER_PHASE, MAX_EVALS_PER_PHASE, PhaseContext
+from trainers.training.stages.prepare import split_validation
 
 APPROACHES = ("transfer", "hybrid", "fine_tune", "scratch")
 TIMING_EXAMPLES = 96  # examples that are rehearsed with
@@ -161,19 +158,10 @@ def _time_head(features: int, learn: int, classes: int) -> StepTiming:
     that takes as long."""
     labels = torch.arange(min(learn, 5000)) % classes
     head = Head(features, classes).to(get_device())
-    stream = fit_head(
-        head,
-        torch.randn(len(labels), features, device=get_device()),
-        labels,
-        assign_folds(labels.numpy()),
-        number=0,
-        clock=Clock(math.inf),
-        until_seconds=math.inf,
-        should_stop=never_stop,
-        view=LiveMonitor(labels[:0]),
-        viewed=[],
-        steps=MAX_TIMED_STEPS,
-    )
+    features = torch.randn(len(labels), features, device=get_device())
+    data = HeadData(features, labels, assign_folds(labels.numpy()))
+    steps = StepPlan(MAX_TIMED_STEPS, MAX_TIMED_STEPS, 0)
+    stream = fit_head(head, data, PhaseContext.unlimited(labels[:0]), steps)
     return _read_timing(stream)
 
 
@@ -189,18 +177,9 @@ def _time_phase(
 
 def _time_loop(model: Model, examples: Examples, checks: Examples, phase: Phase) -> StepTiming:
     """A few steps of the loop itself, by the clock in its events. What it learns is thrown away."""
-    stream = train(
-        model,
-        examples,
-        checks,
-        phase,
-        number=0,
-        clock=Clock(math.inf),
-        until_seconds=math.inf,
-        should_stop=never_stop,
-        view=LiveMonitor(checks.labels),
-        steps=(MAX_TIMED_STEPS, MAX_TIMED_STEPS, MAX_TIMED_STEPS),
-    )
+    steps = StepPlan(MAX_TIMED_STEPS, MAX_TIMED_STEPS, MAX_TIMED_STEPS)
+    context = PhaseContext.unlimited(checks.labels)
+    stream = train(model, examples, checks, phase, context, steps)
     return _read_timing(stream)
 
 

@@ -20,7 +20,7 @@ from trainers.evaluation.metrics import score
 from trainers.events import Event, Notice, PredictionsRecorded, RunFinished, RunStarted, Stage
 from trainers.plan import Plan
 from trainers.system.atomic import atomic_write, write_text
-from trainers.training.loop import Clock
+from trainers.training.clock import Clock
 
 IMAGE_SIDE_PX = (
     16  # pictures are reduced to this before their pixels are compared: four times as fast

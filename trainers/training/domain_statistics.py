@@ -15,7 +15,7 @@ from trainers.backbones.domain_distance import IN_DOMAIN_QUANTILE, STATISTICS_FI
 from trainers.networks.encoder import ImageInputs
 from trainers.networks.loading import shared_encoder
 from trainers.networks.pretrain import load_split
-from trainers.training.loop import extract_features
+from trainers.training.inference import extract_features
 
 
 def fit_statistics(file: Path) -> dict[str, np.ndarray]:

@@ -18,14 +18,10 @@ from torch import Tensor, nn
 from trainers.networks.encoder import MAX_EVAL_BATCH_SIZE, Inputs, get_device
 from trainers.plan import RecordedSchedule
 from trainers.training.head import NUM_FOLDS
-from trainers.training.loop import (
-    EVALS_PER_PHASE,
-    MAX_EVALS_PER_PHASE,
-    MIN_EXAMPLES_FOR_BEST_WEIGHTS,
-    PLANNED_TIME_SHARE,
-    argsort_by_length,
-)
+from trainers.training.inference import argsort_by_length
 from trainers.training.recipes import Phase
+from trainers.training.schedule import EVALS_PER_PHASE, MAX_EVALS_PER_PHASE, PLANNED_TIME_SHARE
+from trainers.training.validator import MIN_EXAMPLES_FOR_BEST_WEIGHTS
 
 # Steps of the last layer before it stops. Ours: the median over 15 data sets with 5, 10 and 50 of
 # each class; nine in ten took 29 to 462. tests/bench/pace.py measures it.
@@ -149,7 +145,9 @@ def _needs_all_features(run: RunSize) -> bool:
 
 def _estimate_phase_seconds(run: RunSize, phase: Phase, number: int, left: float) -> float:
     done = (
-        run.schedule.steps[number][1] if run.schedule and number < len(run.schedule.steps) else None
+        run.schedule.steps[number].done
+        if run.schedule and number < len(run.schedule.steps)
+        else None
     )
     if phase.trainable == "head":
         numbers = (

@@ -8,7 +8,7 @@ import torch
 
 from trainers.events import Progress
 from trainers.networks.encoder import Encoder
-from trainers.training.loop import extract_features
+from trainers.training.inference import extract_features
 
 BATCH_SIZE = 32  # of long texts on a slow computer that is a second; the least that is always done
 

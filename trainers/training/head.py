@@ -1,13 +1,14 @@
-"""The new last layer, taught on features that were computed once.
+"""The new last layer, trained on features that were computed once.
 
-Accelerated gradient steps (Nesterov 1983) on all examples together set out from zero: early steps
-tell the classes apart by their means, later ones fit every example. How many are best is found by
-cross-validation: beside the head that learns from every example learn its twins, each without one
-part of them, and the twins answer for the part that they never saw.
+Nesterov's accelerated gradient descent (1983) on all examples together starts from zero: early
+steps tell the classes apart by their means, later ones fit every example. Cross-validation finds
+how many steps are best: beside the head that learns from every example, one head a fold learns from
+the others, and is validated on that fold.
 """
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,184 +17,213 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainers.events import Event, PhaseDone, Step, ValidationDone
-from trainers.training.checkpoint import Checkpoint, Saver, no_checkpoints, with_prefix
-from trainers.training.loop import Clock, DivergenceError, Head, ValidationOutputs
-from trainers.training.monitor import LiveMonitor
+from trainers.plan import StepPlan
+from trainers.training.checkpoint import Checkpoint, with_prefix
+from trainers.training.model import Head
+from trainers.training.schedule import (
+    ALL_STEPS_DONE,
+    NO_LONGER_IMPROVES,
+    STOPPED,
+    TIME_IS_UP,
+    PhaseContext,
+)
+from trainers.training.validator import DivergenceError, ValidationOutputs
 
 NUM_FOLDS = 5  # as is usual for cross-validation
-SINGLE_FOLD_MIN_EXAMPLES = (
-    2000  # examples; a fifth of them checks well enough, and five twins take longer
-)
-MAX_STEPS = 500  # with 5 to 50 of each class of 15 data sets 17 were best (median), of nine in ten
-# 4 to 190
-EVAL_INTERVAL_GROWTH = 1.2  # from one look to the next, in steps: what changes, changes early
-STEPS_WITHOUT_VALIDATION = 10  # where no example can be left out
-PATIENCE_STEPS = 20  # steps, beside as many again as were best so far, before it stops
-SELECTION_STEPS = 40  # enough to see which features are better: see MOST_STEPS
-MAX_MONITORED_EXAMPLES = 300  # of the examples that are checked, to be watched and mapped
+# A fifth of these validates well enough, and the heads of five folds take longer.
+SINGLE_FOLD_MIN_EXAMPLES = 2000
+# With 5 to 50 of each class of 15 data sets 17 steps were best (median), of nine in ten 4 to 190.
+MAX_STEPS = 500
+EVAL_INTERVAL_GROWTH = 1.2  # from one evaluation to the next, in steps: what changes, changes early
+STEPS_WITHOUT_VALIDATION = 10  # where no example can be held out
+PATIENCE_STEPS = 20  # it stops so many steps after twice those that were best
+SELECTION_STEPS = 40  # enough to see which features are better: see MAX_STEPS
+MAX_MONITORED_EXAMPLES = 300  # of the validated ones, to be watched and mapped
+
+
+@dataclass(frozen=True)
+class HeadData:
+    """Features and labels for a head."""
+
+    features: Tensor  # float32 (N, F)
+    labels: Tensor  # int64 (N,)
+    folds: np.ndarray  # int64 (N,), of `assign_folds`
+    monitored: Sequence[int] = ()  # rows that the monitor shows
 
 
 class HeadFit(NamedTuple):
     """What cross-validation found."""
 
-    steps: int  # done
-    best_step: int  # whose weights the head has now
-    fold_head: dict[str, Tensor]  # weights of the head's twin that never saw part 0
-    validation_outputs: ValidationOutputs | None = (
-        None  # the twins' answers then; None where no example was left out
-    )
+    steps: StepPlan
+    best_step: int  # the head has its weights
+    fold_head: dict[str, Tensor]  # state of the head that never learned from fold 0
+    validation_outputs: ValidationOutputs | None  # of the folds' heads; None if no example had one
 
 
 def assign_folds(labels: np.ndarray) -> np.ndarray:
-    """The part of cross-validation that each example belongs to, int64 (N,): the examples of every
-    class spread over all of them; -1 for the only one of its class, which is never left out.
-    Part 0 holds the last fifth of each class."""
-    parts = np.full(len(labels), -1)
+    """Return the fold of each example, int64 (N,): every class is spread over all folds.
+
+    -1 for the only example of its class, which is never held out. Fold 0 has the last fifth of
+    each class. With many examples there is fold 0 alone.
+    """
+    folds = np.full(len(labels), -1)
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)[::-1]
         if len(places) > 1:
-            parts[places] = np.arange(len(places)) % min(NUM_FOLDS, len(places))
+            folds[places] = np.arange(len(places)) % min(NUM_FOLDS, len(places))
     if len(labels) >= SINGLE_FOLD_MIN_EXAMPLES:
-        parts[parts > 0] = -1
-    return parts
+        folds[folds > 0] = -1
+    return folds
 
 
 def fit_head(
-    head: Head,
-    features: Tensor,
-    labels: Tensor,
-    parts: np.ndarray,
-    *,
-    number: int,
-    clock: Clock,
-    until_seconds: float,
-    should_stop: Callable[[], bool],
-    view: LiveMonitor,
-    viewed: Sequence[int],
-    steps: int | None = None,
-    keep: Saver = no_checkpoints,
-    again: Checkpoint | None = None,
+    head: Head, data: HeadData, context: PhaseContext, steps: StepPlan | None = None
 ) -> Generator[Event, None, HeadFit]:
-    """Teach `head`, which has been calibrated, on `features` (N, F) and `labels` (N,), and yield
-    what happens. `parts` as `parts_of` has them; `viewed` are the rows that `view` shows.
+    """Train `head`, whose scaling is set, on `data` and yield what happens.
 
-    Ends when the examples left out are answered no better for a while, or before `until_seconds`;
-    `steps` names how many there will be instead. `keep` and `again` as in
-    `trainers.training.loop.train`.
-    Raises `Diverged`.
+    Ends when the held-out examples are predicted no better for a while, or before the deadline;
+    with `steps`, as those say. Raises `DivergenceError`.
     """
-    rows = torch.cat([head.standardise(features), torch.ones(len(features), 1).to(features)], 1)
-    labels = labels.to(rows.device)
-    part = torch.from_numpy(parts).to(rows.device)
-    twins = sorted({*parts.tolist()} - {-1})
-    # One row for each twin, and the last for the head itself, which learns from all.
-    learns = torch.stack([*(part != twin for twin in twins), part > -2]).float()
-    learns /= learns.sum(1, keepdim=True)
-    checked = torch.isin(part, part.new_tensor(twins))
-    asked = torch.tensor([twins.index(p) if p in twins else len(twins) for p in parts.tolist()])
-    if not twins:
-        checked |= True  # no example can be left out: it is seen how well they are learned
-    most = steps if steps is not None else MAX_STEPS if twins else STEPS_WITHOUT_VALIDATION
+    heads = _FoldHeads(head, data)
+    max_steps = MAX_STEPS if heads.has_folds else STEPS_WITHOUT_VALIDATION
+    if steps:
+        max_steps = steps.done
+    clock, number = context.clock, context.number
+    started_at, step, next_evaluation = clock.seconds(), 0, 0
+    if context.resume_from:
+        state = context.resume_from.metadata
+        started_at, step, next_evaluation = state["began"], state["step"], state["look_at"]
+        heads.restore(context.resume_from)
 
-    wanted = F.one_hot(labels, head.linear.out_features).float()
-    weights = torch.zeros(len(learns), rows.shape[1], wanted.shape[1], device=rows.device)
-    before, best, told = weights, (float("inf"), 0, weights), None
-    # The loss bends at most half as much as the features spread in their longest direction.
-    rate = 2 / _max_eigenvalue(rows)
-    began, step, look_at = clock.seconds(), 0, 0
-    if again:
-        known, kept = again.metadata, again.section("taught")
-        began, step, look_at = known["began"], known["step"], known["look_at"]
-        weights, before = kept["weights"].to(rows.device), kept["before"].to(rows.device)
-        best = known["best_loss"], known["best_step"], kept["best"].to(rows.device)
-        if checked_then := again.section("checked"):
-            told = ValidationOutputs(
-                **{name: value.to(rows.device) for name, value in checked_then.items()}
-            )
-
-    def standing() -> Checkpoint:
-        facts = {"phase": number, "step": step, "epoch": float(step), "look_at": look_at}
-        facts |= {"began": began, "best_loss": best[0], "best_step": best[1]}
-        # Copies: two that are the same tensor cannot be kept.
-        tensors = {"weights": weights, "before": before.clone(), "best": best[2].clone()}
-        return Checkpoint(
-            with_prefix("taught", tensors)
-            | (with_prefix("checked", told._asdict()) if told else {}),
-            facts,
-        )
+    def snapshot() -> Checkpoint:
+        state = {"phase": number, "step": step, "epoch": float(step), "look_at": next_evaluation}
+        tensors, best = heads.state()
+        return Checkpoint(tensors, state | best | {"began": started_at})
 
     while True:
         now = clock.seconds()
-        why, looked = "", False
-        if step >= most:
-            why = "all steps done"
-        elif steps is None and step and now + (now - began) / step > until_seconds:
-            why = "time is up"
-        elif should_stop():
-            why = "stopped"
-        if why or step == look_at:
-            look_at, looked = max(step + 1, round(EVAL_INTERVAL_GROWTH * step)), True
-            scores = torch.einsum("nf,mfk->mnk", rows, weights)
-            answers = scores[asked, torch.arange(len(rows))]
-            loss = F.cross_entropy(answers[checked], labels[checked]).item()
-            if not np.isfinite(loss):
-                raise DivergenceError(
-                    "The loss on the checks is no number: look for broken examples."
-                )
-            better = loss < best[0] or not twins
-            if better:
-                best = (loss, step, weights)
-                told = ValidationOutputs(answers[checked], labels[checked]) if twins else None
-            if why in ("", "all steps done") and step >= 2 * best[1] + PATIENCE_STEPS:
-                why = "no longer improves"
-            yield ValidationDone(
-                phase=number,
-                step=step,
-                epoch=float(step),  # each step sees every example
-                accuracy=_compute_accuracy(answers[checked], labels[checked]),
-                loss=loss,
-                is_best=better,
-                train_accuracy=_compute_accuracy(scores[-1], labels) if step else None,
-                train_loss=F.cross_entropy(scores[-1], labels).item() if step else None,
-                seconds=clock.seconds(),
-                **view.snapshot(features[viewed], answers[viewed]),
-            )
-        if why:
+        stop_reason, was_evaluated = "", False
+        if step >= max_steps:
+            stop_reason = (steps and steps.stop_reason) or ALL_STEPS_DONE
+        elif not steps and step and now + (now - started_at) / step > context.deadline:
+            stop_reason = TIME_IS_UP
+        elif context.should_stop():
+            stop_reason = STOPPED
+        if stop_reason or step == next_evaluation:
+            next_evaluation, was_evaluated = max(step + 1, round(EVAL_INTERVAL_GROWTH * step)), True
+            evaluation = heads.evaluate(step, context)
+            has_converged = step >= 2 * heads.best_step + PATIENCE_STEPS
+            if stop_reason in ("", ALL_STEPS_DONE) and has_converged:
+                stop_reason = NO_LONGER_IMPROVES
+            yield evaluation
+        if stop_reason:
             break
-        if looked:
-            yield from keep(standing)
-        ahead = weights + (step / (step + 3)) * (weights - before)
-        likely = torch.einsum("nf,mfk->mnk", rows, ahead).softmax(-1)
-        before = weights
-        wrong = (likely - wanted) * learns[:, :, None]
-        weights = ahead - rate * torch.einsum("nf,mnk->mfk", rows, wrong)
+        if was_evaluated:
+            yield from context.save(snapshot)
+        loss = heads.train_step(step)
         step += 1
-        loss = F.nll_loss(likely[-1].clamp_min(1e-12).log(), labels).item()
         yield Step(number, step, float(step), loss, clock.seconds())
-    yield PhaseDone(number, step, float(step), why, clock.seconds())
-    _, best_step, weights = best
-    head.load_state_dict(head.state_dict() | _to_state_dict(weights[-1]))
-    return HeadFit(step, best_step, _to_state_dict(weights[0]), told)
+    yield PhaseDone(number, step, float(step), stop_reason, clock.seconds())
+    head.load_state_dict(head.state_dict() | _to_state_dict(heads.best_weights[-1]))
+    fold_head = _to_state_dict(heads.best_weights[0])
+    record = StepPlan(step, step, 0, stop_reason)
+    return HeadFit(record, heads.best_step, fold_head, heads.best_outputs)
 
 
-def cross_val_loss(features: Tensor, labels: Tensor, parts: np.ndarray, classes: int) -> float:
-    """How well a last layer on `features` (N, F) answers for what it did not learn from: its
-    least loss in the first steps of cross-validation. To choose between features by."""
+class _FoldHeads:
+    """One head for each fold, which does not learn from it, and the last for all examples."""
+
+    def __init__(self, head: Head, data: HeadData) -> None:
+        self.data = data
+        features = head.standardise(data.features)
+        self.rows = torch.cat([features, torch.ones(len(features), 1).to(features)], 1)
+        self.labels = data.labels.to(self.rows.device)
+        self.targets = F.one_hot(self.labels, head.linear.out_features).float()  # (N, K)
+        fold_of = torch.from_numpy(data.folds).to(self.rows.device)
+        folds = sorted({*data.folds.tolist()} - {-1})
+        self.has_folds = bool(folds)
+        learns = torch.stack([*(fold_of != fold for fold in folds), fold_of > -2]).float()
+        self.example_weights = learns / learns.sum(1, keepdim=True)  # (heads, N)
+        places = {fold: place for place, fold in enumerate(folds)}
+        self.validating_head = torch.tensor(
+            [places.get(fold, len(folds)) for fold in data.folds.tolist()]
+        )
+        self.is_validated = torch.isin(fold_of, fold_of.new_tensor(folds))
+        if not folds:
+            self.is_validated |= True  # no example can be held out: how well are they learned?
+        # The loss bends at most half as much as the features spread in their longest direction.
+        self.learning_rate = 2 / _max_eigenvalue(self.rows)
+        shape = len(learns), self.rows.shape[1], self.targets.shape[1]
+        self.weights = self.previous_weights = torch.zeros(shape, device=self.rows.device)
+        self.best_weights, self.best_loss, self.best_step = self.weights, math.inf, 0
+        self.best_outputs: ValidationOutputs | None = None
+
+    def train_step(self, step: int) -> float:
+        """Take a step with all heads; return the training loss of the last."""
+        momentum = step / (step + 3)
+        ahead = self.weights + momentum * (self.weights - self.previous_weights)
+        probabilities = torch.einsum("nf,mfk->mnk", self.rows, ahead).softmax(-1)
+        errors = (probabilities - self.targets) * self.example_weights[:, :, None]
+        self.previous_weights = self.weights
+        self.weights = ahead - self.learning_rate * torch.einsum("nf,mnk->mfk", self.rows, errors)
+        return F.nll_loss(probabilities[-1].clamp_min(1e-12).log(), self.labels).item()
+
+    def evaluate(self, step: int, context: PhaseContext) -> ValidationDone:
+        """Let each head predict the fold that it did not learn from. Raises `DivergenceError`."""
+        logits = torch.einsum("nf,mfk->mnk", self.rows, self.weights)  # (heads, N, K)
+        outputs = logits[self.validating_head, torch.arange(len(self.rows))]
+        validated, labels = outputs[self.is_validated], self.labels[self.is_validated]
+        loss = F.cross_entropy(validated, labels).item()
+        if not np.isfinite(loss):
+            raise DivergenceError("The loss on the checks is no number: look for broken examples.")
+        is_best = loss < self.best_loss or not self.has_folds
+        if is_best:
+            self.best_loss, self.best_step, self.best_weights = loss, step, self.weights
+            self.best_outputs = ValidationOutputs(validated, labels) if self.has_folds else None
+        monitored = list(self.data.monitored)
+        return ValidationDone(
+            phase=context.number,
+            step=step,
+            epoch=float(step),  # each step sees every example
+            accuracy=_compute_accuracy(validated, labels),
+            loss=loss,
+            is_best=is_best,
+            train_accuracy=_compute_accuracy(logits[-1], self.labels) if step else None,
+            train_loss=F.cross_entropy(logits[-1], self.labels).item() if step else None,
+            seconds=context.clock.seconds(),
+            **context.monitor.snapshot(self.data.features[monitored], outputs[monitored]),
+        )
+
+    # The names are those of stored checkpoints.
+    def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+        # Clones: safetensors refuses two names for the same tensor.
+        tensors = {
+            "weights": self.weights,
+            "before": self.previous_weights.clone(),
+            "best": self.best_weights.clone(),
+        }
+        tensors = with_prefix("taught", tensors)
+        if self.best_outputs:
+            tensors |= with_prefix("checked", self.best_outputs._asdict())
+        return tensors, {"best_loss": self.best_loss, "best_step": self.best_step}
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        weights = checkpoint.section("taught")
+        weights = {name: value.to(self.rows.device) for name, value in weights.items()}
+        self.weights, self.previous_weights = weights["weights"], weights["before"]
+        self.best_weights = weights["best"]
+        self.best_loss = checkpoint.metadata["best_loss"]
+        self.best_step = checkpoint.metadata["best_step"]
+        self.best_outputs = ValidationOutputs.from_section(checkpoint.section("checked"))
+
+
+def cross_val_loss(features: Tensor, labels: Tensor, folds: np.ndarray, classes: int) -> float:
+    """Return the least validation loss of a head's first steps, to choose between features by."""
     head = Head(features.shape[1], classes).to(features.device)
     head.fit_scaling(features)
-    stream = fit_head(
-        head,
-        features,
-        labels,
-        parts,
-        number=0,
-        clock=Clock(math.inf),
-        until_seconds=math.inf,
-        should_stop=lambda: False,
-        view=LiveMonitor(labels[:0]),
-        viewed=[],
-        steps=SELECTION_STEPS,
-    )
+    steps = StepPlan(SELECTION_STEPS, SELECTION_STEPS, 0)
+    context = PhaseContext.unlimited(labels[:0])
+    stream = fit_head(head, HeadData(features, labels, folds), context, steps)
     return min(event.loss for event in stream if isinstance(event, ValidationDone))
 
 
@@ -206,11 +236,11 @@ def _to_state_dict(weights: Tensor) -> dict[str, Tensor]:
 
 
 def _max_eigenvalue(rows: Tensor) -> float:
-    """The mean square of `rows` (N, F) along the direction in which it is greatest."""
-    towards = rows.mean(0) + 1e-3
+    """Return the mean square of `rows` (N, F) along the direction in which it is greatest."""
+    direction = rows.mean(0) + 1e-3
     length = 1.0
     for _ in range(30):  # power iteration; a little too short does no harm yet
-        towards = rows.T @ (rows @ towards) / len(rows)
-        length = towards.norm().item()
-        towards = towards / length
+        direction = rows.T @ (rows @ direction) / len(rows)
+        length = direction.norm().item()
+        direction = direction / length
     return 1.05 * length

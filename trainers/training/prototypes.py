@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from trainers.training.loop import Head
+from trainers.training.model import Head
 
 
 def classify_by_class_mean(features: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:

@@ -15,7 +15,7 @@ from trainers.networks import loading, minilm, pretrain, small_resnet
 from trainers.networks.encoder import NamedBlock, TokenInputs
 from trainers.plan import Plan
 from trainers.system.registry import UnknownKey
-from trainers.training.loop import extract_features
+from trainers.training.inference import extract_features
 from trainers.training.prototypes import classify_by_class_mean
 from trainers.training.run import run
 

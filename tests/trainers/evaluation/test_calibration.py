@@ -177,5 +177,5 @@ def test_fitting_it_changes_nothing_else(toy, monkeypatch):
 
     first = events_of("hybrid")
     repeat = Plan.from_json(first[-1].repeat_plan)
-    monkeypatch.setattr("trainers.training.run._Run._calibrate", lambda self: iter(()))
+    monkeypatch.setattr("trainers.training.run.calibrate", lambda session: iter(()))
     assert timeless(run(repeat)) == timeless(first)

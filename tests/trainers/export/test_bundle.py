@@ -58,7 +58,7 @@ from trainers.plan import Plan
 from trainers.reports.model_card import render_card
 from trainers.store import get_store
 from trainers.system.paths import bundle_path, run_dir
-from trainers.training.loop import extract_features
+from trainers.training.inference import extract_features
 from trainers.training.run import run
 from trainers.workers.execute import execute
 

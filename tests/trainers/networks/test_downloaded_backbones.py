@@ -36,10 +36,11 @@ from trainers.networks.loading import shared_encoder
 from trainers.networks.torchvision import get_weights
 from trainers.plan import Plan
 from trainers.system.registry import UnknownKey
-from trainers.training import run as trainers_run
-from trainers.training.loop import Head, Model, extract_features
+from trainers.training.inference import extract_features
+from trainers.training.model import Head, Model
 from trainers.training.prototypes import classify_by_class_mean
 from trainers.training.run import run
+from trainers.training.session import Session
 
 ROWS = [row for row in BACKBONES.values() if not row.is_bundled]
 NETS = [row for row in ROWS if row.weights_file]
@@ -368,7 +369,7 @@ def test_a_slow_network_is_timed_with_a_few(toy):
 
 
 def test_what_has_no_time_left_is_left_out_and_said(toy, monkeypatch):
-    monkeypatch.setattr(trainers_run._Run, "_min_phase_seconds", lambda self, phase: 1e9)
+    monkeypatch.setattr(Session, "min_phase_seconds", lambda self, phase: 1e9)
     events = list(run(Plan(data="colours", approach="hybrid", seconds=5)))
     assert len([event for event in events if isinstance(event, PhaseStarted)]) == 1
     assert any("no time left" in event.text for event in events if isinstance(event, Notice))

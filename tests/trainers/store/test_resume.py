@@ -375,16 +375,17 @@ def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatc
 
 
 def test_what_leads_to_no_number_is_not_kept_to_go_on_from(toy, tmp_path, monkeypatch):
-    from trainers.training import loop, run as trainers_run
+    from trainers.training.stages import network_phase
+    from trainers.training.validator import DivergenceError
 
     def diverges(*given, **named):
         yield from ()
-        raise loop.DivergenceError("no number")
+        raise DivergenceError("no number")
 
     folder = tmp_path / "run"
     cut(run(plan(**CASES["fine_tune-all"]), folder=folder), looks(0, 2))
-    monkeypatch.setattr(trainers_run, "train", diverges)
-    with pytest.raises(loop.DivergenceError):
+    monkeypatch.setattr(network_phase, "train", diverges)
+    with pytest.raises(DivergenceError):
         list(run(plan(**CASES["fine_tune-all"]), folder=folder))
     assert not (folder / FILE).exists()
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trainers.events import RunFinished, RunStarted
-from trainers.plan import Plan, RecordedSchedule
+from trainers.plan import Plan, RecordedSchedule, StepPlan
 from trainers.training import estimate
 from trainers.training.estimate import (
     ActivationMemory,
@@ -67,7 +67,7 @@ def test_named_steps_are_foretold_as_they_are_named():
         train_examples=80,
         validation_examples=20,
         test_examples=100,
-        steps=((50, 10, 5),),
+        steps=(StepPlan(50, 10, 5),),
         refit_steps=7,
     )
     known = estimate_seconds(replace(FINE_TUNE, schedule=pace, budget_seconds=1))

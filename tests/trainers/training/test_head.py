@@ -6,11 +6,20 @@ import torch
 from torch.nn import functional as F
 
 from trainers.events import PhaseDone, Step, ValidationDone
+from trainers.plan import StepPlan
 from trainers.training import head as teaching
-from trainers.training.head import NUM_FOLDS, SINGLE_FOLD_MIN_EXAMPLES, assign_folds, fit_head
-from trainers.training.loop import Clock, Head
+from trainers.training.clock import Clock
+from trainers.training.head import (
+    NUM_FOLDS,
+    SINGLE_FOLD_MIN_EXAMPLES,
+    HeadData,
+    assign_folds,
+    fit_head,
+)
+from trainers.training.model import Head
 from trainers.training.monitor import LiveMonitor
 from trainers.training.run import never_stop
+from trainers.training.schedule import PhaseContext
 
 CLASSES, FEATURES = 3, 6
 
@@ -29,10 +38,16 @@ def taught(features, labels, *, seconds=60.0, should_stop=never_stop, steps=None
     head.fit_scaling(features)
     parts = assign_folds(labels.numpy()) if parts is None else parts
     viewed = np.flatnonzero(parts == 0)
-    stream = fit_head(
-        head, features, labels, parts, number=0, clock=Clock(seconds), until_seconds=seconds,
-        should_stop=should_stop, view=LiveMonitor(labels[viewed]), viewed=viewed, steps=steps,
-    )  # fmt: skip
+    context = PhaseContext(
+        number=0,
+        clock=Clock(seconds),
+        deadline=seconds,
+        should_stop=should_stop,
+        monitor=LiveMonitor(labels[viewed]),
+    )
+    if isinstance(steps, int):
+        steps = StepPlan(steps, steps, 0)
+    stream = fit_head(head, HeadData(features, labels, parts, viewed), context, steps)
     events = []
     while True:
         try:
@@ -96,7 +111,7 @@ def test_it_stops_when_the_checks_no_longer_improve_and_keeps_the_best():
     features, labels = examples(8, spread=2.0)
     head, events, found = taught(features, labels)
     assert events[-1].stop_reason == "no longer improves"
-    assert found.best_step < found.steps < teaching.MAX_STEPS
+    assert found.best_step < found.steps.done < teaching.MAX_STEPS
     assert [look.step for look in of(ValidationDone, events) if look.is_best][-1] == found.best_step
     again, _, _ = taught(features, labels, steps=found.best_step)
     assert torch.equal(head.linear.weight, again.linear.weight)
@@ -108,6 +123,7 @@ def test_named_steps_repeat_what_a_clock_or_a_stop_decided():
     head, events, found = taught(features, labels, should_stop=lambda: next(asked))
     assert events[-1].stop_reason == "stopped"
     again, repeated, _ = taught(features, labels, steps=found.steps)
+    assert repeated[-1].stop_reason == "stopped"
     assert torch.equal(head.linear.weight, again.linear.weight)
     looks = [[look.step for look in of(ValidationDone, some)] for some in (events, repeated)]
     assert looks[0] == looks[1]
@@ -116,11 +132,11 @@ def test_named_steps_repeat_what_a_clock_or_a_stop_decided():
 def test_time_that_is_up_ends_it_after_a_step():
     _, events, found = taught(*examples(5), seconds=0.0)
     assert events[-1] == PhaseDone(0, 1, 1.0, "time is up", events[-1].seconds)
-    assert len(of(Step, events)) == found.steps == 1
+    assert len(of(Step, events)) == found.steps.done == 1
 
 
 def test_where_none_can_be_left_out_it_learns_a_little_from_all():
     features, labels = examples(1, spread=0.1)
     head, _, found = taught(features, labels, parts=np.full(3, -1))
-    assert found.steps == found.best_step == teaching.STEPS_WITHOUT_VALIDATION
+    assert found.steps.done == found.best_step == teaching.STEPS_WITHOUT_VALIDATION
     assert (head(features).argmax(1) == labels).all()

@@ -12,22 +12,16 @@ from torch.nn import functional as F
 
 from tests.support import toys
 from trainers.events import PhaseDone, PhaseScheduled, Step, ValidationDone
-from trainers.training.loop import (
-    MIN_EXAMPLES_FOR_BEST_WEIGHTS,
-    WARMUP_STEPS,
-    Clock,
-    DivergenceError,
-    Head,
-    Model,
-    lr_multiplier,
-    predict,
-    set_train_mode,
-    train,
-    trainable_state_dict,
-)
+from trainers.plan import StepPlan
+from trainers.training.clock import Clock
+from trainers.training.inference import predict
+from trainers.training.loop import train
+from trainers.training.model import Head, Model, set_train_mode, trainable_state_dict
 from trainers.training.monitor import LiveMonitor
 from trainers.training.recipes import Phase, build_phases
 from trainers.training.run import never_stop
+from trainers.training.schedule import WARMUP_STEPS, PhaseContext, lr_multiplier
+from trainers.training.validator import MIN_EXAMPLES_FOR_BEST_WEIGHTS, DivergenceError
 
 PHASE = Phase(
     title="toy",
@@ -50,21 +44,25 @@ def phase(**changes) -> Phase:
 
 
 def playing(
-    model, phase=PHASE, *, seconds=60.0, should_stop=never_stop, steps=None, data=None, held=None
+    model,
+    phase=PHASE,
+    *,
+    seconds=60.0,
+    should_stop=never_stop,
+    steps=None,
+    data=None,
+    held=None,
+    clock=None,
 ):
     held = toys.examples(5, seed=2) if held is None else held
-    return train(
-        model,
-        data or toys.examples(10),
-        held,
-        phase,
+    context = PhaseContext(
         number=0,
-        clock=Clock(seconds),
-        until_seconds=seconds,
+        clock=clock or Clock(seconds),
+        deadline=seconds,
         should_stop=should_stop,
-        view=LiveMonitor(held.labels),
-        steps=steps,
+        monitor=LiveMonitor(held.labels),
     )
+    return train(model, data or toys.examples(10), held, phase, context, steps)
 
 
 def played(model, phase=PHASE, **settings) -> tuple[list, tuple]:
@@ -214,7 +212,7 @@ def test_few_checks_cannot_tell_so_it_learns_to_the_end_and_the_last_weights_are
     dice = toys.examples(10, mislabelled=True)
     events, steps = played(model, phase(max_epochs=15, patience=1), held=held, data=dice)
     looks = of(ValidationDone, events)
-    assert steps[1] == steps[0]
+    assert steps.done == steps.planned
     assert all(look.is_best for look in looks)
     assert looks[-1].loss > min(look.loss for look in looks)
     _, scores = predict(model, held.inputs)
@@ -224,7 +222,7 @@ def test_few_checks_cannot_tell_so_it_learns_to_the_end_and_the_last_weights_are
 def test_without_checks_nothing_is_looked_at():
     events, steps = played(toys.model(), held=toys.examples(0))
     assert of(ValidationDone, events) == []
-    assert steps[0] == steps[1] == 5 * 4
+    assert steps.planned == steps.done == 5 * 4
 
 
 def test_it_stops_when_it_no_longer_improves():
@@ -235,7 +233,7 @@ def test_it_stops_when_it_no_longer_improves():
     events, steps = played(toys.model(), phase(max_epochs=500, patience=3), **dice)
     assert events[-1].stop_reason == "no longer improves"
     assert [look.is_best for look in of(ValidationDone, events)][-4:] == [True, False, False, False]
-    assert steps[1] < steps[0]
+    assert steps.done < steps.planned
 
 
 def test_it_learns_what_can_be_learned():
@@ -250,9 +248,9 @@ def test_it_learns_what_can_be_learned():
 def test_it_looks_before_the_first_step_and_after_the_last():
     events, steps = played(toys.model())
     assert isinstance(events[0], ValidationDone)
-    assert of(ValidationDone, events)[-1].step == of(Step, events)[-1].step == steps[1]
+    assert of(ValidationDone, events)[-1].step == of(Step, events)[-1].step == steps.done
     assert isinstance(events[-1], PhaseDone)
-    assert [step.step for step in of(Step, events)] == list(range(1, steps[1] + 1))
+    assert [step.step for step in of(Step, events)] == list(range(1, steps.done + 1))
     times = [event.seconds for event in events]
     assert times == sorted(times)
 
@@ -265,8 +263,8 @@ def test_it_looks_several_times_within_few_epochs():
 def test_slow_steps_are_not_outnumbered_by_looks():
     toys.SLOW["seconds"] = 0.02
     events, steps = played(toys.model(), phase(max_epochs=100), seconds=0.6)
-    assert 4 <= steps[1] < 30
-    assert len(of(ValidationDone, events)) <= 3 + steps[1] / 4
+    assert 4 <= steps.done < 30
+    assert len(of(ValidationDone, events)) <= 3 + steps.done / 4
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_words():
@@ -298,7 +296,7 @@ def test_one_step_longer_than_the_budget_is_still_a_step_and_a_look():
     events, steps = played(toys.model(), seconds=0.1)
     assert [type(event) for event in events] == [ValidationDone, Step, ValidationDone, PhaseDone]
     assert events[-1].stop_reason == "time is up"
-    assert steps == (1, 1, 1)
+    assert steps == StepPlan(0, 1, 0, "time is up")
 
 
 def test_no_batch_is_a_single_example():
@@ -312,12 +310,14 @@ def test_a_long_budget_is_not_padded():
     events, steps = played(toys.model(), seconds=3600)
     assert events[-1].seconds < 30
     assert (events[-1].stop_reason, events[-1].has_converged) == ("all steps done", True)
-    assert steps[1] == 5 * math.ceil(30 / 8)
+    assert steps.done == 5 * math.ceil(30 / 8)
 
 
 def test_named_steps_are_made_whatever_the_clock_says():
-    events, steps = played(toys.model(), phase(max_epochs=1000), seconds=1e-9, steps=(25, 17, 12))
-    assert steps == (25, 17, 12)
+    events, steps = played(
+        toys.model(), phase(max_epochs=1000), seconds=1e-9, steps=StepPlan(25, 17, 12)
+    )
+    assert steps == StepPlan(25, 17, 12, "time is up")
     assert len(of(Step, events)) == 17
     assert of(PhaseScheduled, events)[0].steps == 25
 
@@ -340,7 +340,7 @@ def test_named_steps_repeat_what_the_clock_chose():
 def test_stop_ends_after_the_step_in_flight_with_the_best_so_far():
     model, held, asked = toys.model(), toys.examples(5, seed=2), itertools.count(1)
     events, steps = played(model, held=held, should_stop=lambda: next(asked) >= 7)
-    assert steps[1] == 7
+    assert steps.done == 7
     assert events[-1].stop_reason == "stopped"
     looks = of(ValidationDone, events)
     assert looks[-1].step == 7

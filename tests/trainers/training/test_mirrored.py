@@ -17,8 +17,8 @@ from trainers.plan import Plan
 from trainers.serving.server import ModelCache, handle_request as found_by
 from trainers.store import get_store
 from trainers.system.paths import run_dir
-from trainers.training import run as trainers_run
 from trainers.training.run import run
+from trainers.training.stages import head_phase
 from trainers.workers.execute import execute
 
 PROBES = 2 * 4 + 2 * 24  # examples that are timed at the start
@@ -87,14 +87,14 @@ def test_texts_have_no_mirror_image(toy):
 def test_a_repeated_run_does_with_mirror_images_as_the_first_did(either, toy, monkeypatch):
     data = sided(toy, either=either)
     first = list(run(plan(), data=data))
-    monkeypatch.setattr(trainers_run, "cross_val_loss", None)  # nothing is chosen again
+    monkeypatch.setattr(head_phase, "cross_val_loss", None)  # nothing is chosen again
     again = list(run(Plan.from_json(first[-1].repeat_plan), data=data))
     assert again[-1].confusion_matrix == first[-1].confusion_matrix
     assert mirrored(again) == mirrored(first) == either
 
 
 def test_a_second_look_is_not_taken_where_the_budget_is_too_short_for_it(toy, monkeypatch):
-    monkeypatch.setattr(trainers_run, "FLIP_BUDGET_SHARE", 1e-6)
+    monkeypatch.setattr(head_phase, "FLIP_BUDGET_SHARE", 1e-6)
     events = list(run(plan(), data=sided(toy, either=True)))
     assert not mirrored(events)
     assert sum(toy.SEEN) == PROBES + 24 + 120

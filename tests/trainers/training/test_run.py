@@ -1,5 +1,6 @@
 """A plan, executed: every approach on every kind of data, odd cases, and the test at the end."""
 
+import itertools
 import json
 import math
 import threading
@@ -10,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import trainers.training.run as trainers_run
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
 from trainers.datasets import DatasetSplits, Split
@@ -30,10 +30,15 @@ from trainers.events import (
 from trainers.networks import loading
 from trainers.plan import BadPlan, Plan
 from trainers.system.checkpoint_file import CHECKPOINT_FILE
-from trainers.training import features as looking, loop
+from trainers.training import features as looking, run as training_run, schedule
+from trainers.training.clock import Clock
 from trainers.training.head import assign_folds
 from trainers.training.prototypes import assign_nearest, classify_by_class_mean
-from trainers.training.run import BadData, check_data, run, split_validation
+from trainers.training.run import BadData, check_data, run
+from trainers.training.session import Session
+from trainers.training.stages import final_test, head_phase
+from trainers.training.stages.prepare import split_validation
+from trainers.training.validator import DivergenceError
 
 KINDS = {"images": "colours", "text": "words"}
 TRAINED = ("transfer", "fine_tune", "hybrid", "scratch")
@@ -235,6 +240,26 @@ def test_a_plan_with_the_named_steps_repeats_the_run_exactly(approach, modality,
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("tick", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize("approach", TRAINED)
+def test_a_run_that_the_clock_cut_short_tells_the_same_story_when_repeated(
+    approach, tick, toy, monkeypatch
+):
+    """Seen on a slow machine: the repeat said "all steps done" where the time had been up."""
+    ticks = itertools.count(0, tick)
+    with monkeypatch.context() as patched:
+        patched.setattr(training_run, "Clock", lambda budget: Clock(budget, ticks.__next__))
+        first = list(run(plan(approach, seconds=4)))
+    assert "time is up" in [phase.stop_reason for phase in of(PhaseDone, first)]
+    second = list(run(Plan.from_json(json.loads(json.dumps(first[-1].repeat_plan)))))
+    skip = ("notice", "progress")
+    stories = [
+        [event for event in timeless(events) if event["type"] not in skip]
+        for events in (first, second)
+    ]
+    assert stories[0] == stories[1]
+
+
 def test_a_stopped_run_can_be_repeated(toy):
     for after in (0, 4):  # before the first step, and in the first of two phases
         asked = threading.Event()
@@ -247,6 +272,8 @@ def test_a_stopped_run_can_be_repeated(toy):
                 asked.set()
         second = list(run(Plan.from_json(first[-1].repeat_plan)))
         assert len(of(Step, second)) == len(of(Step, first)) == after
+        reasons = [[phase.stop_reason for phase in of(PhaseDone, e)] for e in (first, second)]
+        assert reasons[0] == reasons[1]
         assert second[-1].confusion_matrix == first[-1].confusion_matrix
 
 
@@ -308,8 +335,8 @@ def test_no_example_and_no_words_for_the_classes_is_refused(toy):
 
 
 def test_a_loss_that_is_no_number_is_said(toy, monkeypatch):
-    monkeypatch.setattr(loop, "lr_multiplier", lambda step, steps: 1e30)
-    with pytest.raises(loop.DivergenceError, match="Try a learning rate below"):
+    monkeypatch.setattr(schedule, "lr_multiplier", lambda step, steps: 1e30)
+    with pytest.raises(DivergenceError, match="Try a learning rate below"):
         list(run(plan("fine_tune")))
 
 
@@ -408,13 +435,13 @@ def test_what_learns_throughout_learns_once_more_with_the_checks_included(approa
 def test_a_head_whose_body_will_find_no_time_gets_all_of_it(least_seconds, share, toy, monkeypatch):
     until = []
 
-    def noted(*given, **how):
-        until.append(how["until_seconds"])
-        return teach(*given, **how)
+    def noted(head, data, context, steps):
+        until.append(context.deadline)
+        return teach(head, data, context, steps)
 
-    teach = trainers_run.fit_head
-    monkeypatch.setattr(trainers_run, "fit_head", noted)
-    monkeypatch.setattr(trainers_run._Run, "_min_phase_seconds", lambda self, phase: least_seconds)
+    teach = head_phase.fit_head
+    monkeypatch.setattr(head_phase, "fit_head", noted)
+    monkeypatch.setattr(Session, "min_phase_seconds", lambda self, phase: least_seconds)
     events = list(run(plan("hybrid")))
     (end,) = until
     assert abs(end / 20 - share) < 0.1
@@ -455,7 +482,7 @@ def test_weights_that_cannot_be_kept_do_not_lose_the_score(toy, tmp_path, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trainers_run, "save_weights", full)
+    monkeypatch.setattr(final_test, "save_weights", full)
     events = list(run(plan("transfer"), folder=tmp_path))
     assert isinstance(events[-1], RunFinished)
     assert "No space left on device" in events[-2].text

@@ -10,8 +10,8 @@ from tests.trainers.store.test_store import FINISH, PLAN
 from trainers.events import JobCancelled, JobFailed, Notice, RunFinished, Step, ValidationDone
 from trainers.store import CANCELLED, FAILED, FINISHED, Store
 from trainers.system import object_store
-from trainers.training.loop import DivergenceError
 from trainers.training.run import BadData
+from trainers.training.validator import DivergenceError
 from trainers.workers.execute import MAX_STEPS_PER_SECOND, describe_failure, execute
 
 
