@@ -9,7 +9,7 @@ import pytest
 from guide.approaches import APPROACHES
 from trainers import backbones, datasets
 from trainers.events import KINDS, Event, Notice, RunFinished, from_json
-from trainers.plan import MAX_SECONDS, BadPlan, Plan, RecordedSchedule
+from trainers.plan import MAX_SECONDS, BadPlan, Plan, RecordedSchedule, StepPlan
 from trainers.system.registry import UnknownKey, build_registry, look_up
 
 
@@ -26,7 +26,9 @@ def test_a_plan_survives_json(approach, data):
     assert Plan.from_json(through_json(plan.as_json())) == plan
 
 
-@pytest.mark.parametrize("steps", [(), ((30, 20, 10),), ((30, 20, 10), (5, 5, 5))])
+@pytest.mark.parametrize(
+    "steps", [(), (StepPlan(30, 20, 10),), (StepPlan(30, 20, 10), StepPlan(5, 5, 5, "stopped"))]
+)
 def test_a_plan_with_named_steps_survives_json(steps):
     plan = Plan(data="digits", approach="hybrid", schedule=RecordedSchedule(80, 20, 100, steps))
     assert Plan.from_json(through_json(plan.as_json())) == plan
