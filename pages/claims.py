@@ -109,9 +109,9 @@ def watch_job(job: Run) -> None:
 def describe_status(job: Run, now: ClaimRunStarted | None) -> str:
     """One line that is always true."""
     if now:
-        stopping = " Stopping…" if job.stop else ""
+        stopping = " Stopping…" if job.stop_requested else ""
         return f"Run {now.index + 1} of {now.total}: {describe_run(now)}.{stopping}"
-    if job.claimed:
+    if job.started_at:
         return "Reading the data and the model."
     wait = get_store().estimate_wait(job.visitor, job.id)
     return (
@@ -184,5 +184,5 @@ for claim in CLAIMS.values():
     draw_claim(
         claim,
         bundled_results.get(claim.key),
-        [job for job in visitor_jobs if job.plan.key == claim.key],
+        [job for job in visitor_jobs if job.job.key == claim.key],
     )

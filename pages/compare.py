@@ -67,7 +67,7 @@ def draw_overview() -> None:
         )
         st.page_link(
             "compare.py",
-            label=f"{format_data_title(job.plan.data)}: {ending}",
+            label=f"{format_data_title(job.job.data)}: {ending}",
             query_params={"compare": job.id},
         )
 
@@ -85,8 +85,8 @@ def draw_comparison() -> None:
             st.query_params.clear()
             st.rerun()
         return
-    st.markdown(f"# Every approach on {format_data_title(job.plan.data)}")
-    budget = tell.format_duration(job.plan.seconds)
+    st.markdown(f"# Every approach on {format_data_title(job.job.data)}")
+    budget = tell.format_duration(job.job.seconds)
     st.markdown(
         f"The same examples and the same {link_term('test')} for all; at most {budget} each."
     )
@@ -138,7 +138,7 @@ def watch_job(job: Run) -> None:
         )
     with right:
         st.markdown("## The lanes")
-        for key in dict.fromkeys(job.plan.approaches):
+        for key in dict.fromkeys(job.job.approaches):
             draw_lane(key, job, runs.get(key), stories.get(key))
     if _has_result(job):
         draw_result(job.result)
@@ -156,7 +156,7 @@ def describe_status(job: Run, runs: dict[str, Run], stories: dict[str, RunSnapsh
     if job.is_over:
         text = (job.result or {}).get("text", "")
         return escape_markdown(f"This comparison ended without a result. {text}")
-    if not job.claimed:
+    if not job.started_at:
         wait = get_store().estimate_wait(job.visitor, job.id)
         return (
             f"Waiting: {tell.describe_wait(wait)}"
@@ -166,15 +166,15 @@ def describe_status(job: Run, runs: dict[str, Run], stories: dict[str, RunSnapsh
     if not runs:
         told = tell.fold_events(read_events(job.id, None)).stage
         if told and told.key == "trial":
-            most = tell.format_duration(job.plan.trial_seconds)
+            most = tell.format_duration(job.job.trial_seconds)
             return (
                 f"Before the race a trial for the advice, about {most}, on parts of the training "
                 f"examples. {told.text}."
             )
         return f"{told.text}." if told else "Getting ready."
     key = list(runs)[-1]
-    left = (len(set(job.plan.approaches)) - len(runs)) * job.plan.seconds
-    lane = f"{len(runs)} of {len(set(job.plan.approaches))}"
+    left = (len(set(job.job.approaches)) - len(runs)) * job.job.seconds
+    lane = f"{len(runs)} of {len(set(job.job.approaches))}"
     told = tell.describe_status(stories[key], runs[key], None, ready=True)
     more = f" Then the others, at most {tell.format_duration(left)}." if left else ""
     return f"{lane}, {APPROACHES[key].title.lower()}: {told}{more}"
@@ -184,7 +184,7 @@ def compute_progress(job: Run, stories: dict[str, RunSnapshot]) -> float:
     if job.is_over:
         return 1.0
     done = sum(1.0 if s.end else 0.5 for s in stories.values())
-    return min(0.99, done / max(1, len(set(job.plan.approaches))))
+    return min(0.99, done / max(1, len(set(job.job.approaches))))
 
 
 def describe_lane(story: RunSnapshot | None) -> str:
@@ -374,7 +374,7 @@ def draw_learning_curves(job: Run) -> None:
 
 
 def build_curve_job(job: Run) -> LearningCurve:
-    settings = {name: getattr(job.plan, name) for name in PLAN_SETTINGS}
+    settings = {name: getattr(job.job, name) for name in PLAN_SETTINGS}
     took = sum(
         run["seconds"] for run in job.result["runs"] if run["approach"] in LearningCurve.approaches
     )
@@ -392,7 +392,7 @@ CURVE_TIME_FACTOR = (
 def find_curve_job(job: Run, wanted: LearningCurve) -> Run | None:
     """The newest curves with these settings; what a reload, or a link, shows again."""
     mine = get_store().list_runs(job.visitor, kind="curve")
-    return next((one for one in mine if replace(one.plan, seconds=wanted.seconds) == wanted), None)
+    return next((one for one in mine if replace(one.job, seconds=wanted.seconds) == wanted), None)
 
 
 def draw_curve_offer(job: Run, wanted: LearningCurve) -> None:
@@ -438,7 +438,7 @@ def watch_curves(job: Run) -> None:
 
 def describe_curve_progress(job: Run, events: list[Event]) -> tuple[float, str]:
     """How much of the curves' time is over, 0..1, and a line that is always true."""
-    if not job.claimed:
+    if not job.started_at:
         wait = get_store().estimate_wait(job.visitor, job.id)
         ahead = tell.describe_wait(wait) if wait.position else "for a free process."
         return 0.0, f"Waiting: {ahead}"
@@ -446,10 +446,10 @@ def describe_curve_progress(job: Run, events: list[Event]) -> tuple[float, str]:
     if not now:
         return 0.0, "Reading the data and the model."
     stage = next(event for event in reversed(now) if isinstance(event, Stage))
-    left = tell.format_duration(max(0.0, job.plan.seconds - now[-1].seconds))
+    left = tell.format_duration(max(0.0, job.job.seconds - now[-1].seconds))
     done = sum(isinstance(event, CurvePoint) for event in events)
-    stopping = " Stopping…" if job.stop else ""
-    share = min(0.99, now[-1].seconds / job.plan.seconds)
+    stopping = " Stopping…" if job.stop_requested else ""
+    share = min(0.99, now[-1].seconds / job.job.seconds)
     return share, f"{stage.text}. Runs done: {done}. At most {left} left.{stopping}"
 
 

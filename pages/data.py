@@ -242,7 +242,7 @@ def draw_import_page(key: str) -> None:
     if job is None or job.kind != "read" or job.visitor != current_visitor():
         reset_page()
     failed = job.result and "text" in job.result
-    st.title(f"{'Not read:' if failed else 'Reading'} {escape_markdown(job.plan.title)}")
+    st.title(f"{'Not read:' if failed else 'Reading'} {escape_markdown(job.job.title)}")
     st.fragment(error_boundary()(watch_import), run_every=None if job.is_over else POLL_SECONDS)(
         job
     )
@@ -296,7 +296,7 @@ def draw_column_form(job: Run) -> None:
     """Another try with columns named, where there is a choice and what came is still here."""
     text = job.result["text"]
     choice = "column" in text and "single column" not in text and "no rows" not in text
-    if not choice or inbox.find_draft(job.plan.path.rpartition("/")[2]) is None:
+    if not choice or inbox.find_draft(job.job.path.rpartition("/")[2]) is None:
         return
     with st.form("columns"):
         left, right = st.columns(2)
@@ -305,8 +305,8 @@ def draw_column_form(job: Run) -> None:
         label = right.text_input("Column of the labels", max_chars=MAX_COLUMN_NAME_CHARS, help=how)
         if st.form_submit_button("Read again with these columns"):
             start_import(
-                job.plan.path,
-                job.plan.title,
+                job.job.path,
+                job.job.title,
                 text_column=text or None,
                 label_column=label or None,
             )

@@ -200,26 +200,26 @@ def list_own_runs(exercise: Exercise) -> list[BoardRow]:
     return [
         BoardRow(
             "you",
-            run.plan.approach,
-            run.plan.data,
-            run.plan.examples_per_class,
+            run.job.approach,
+            run.job.data,
+            run.job.examples_per_class,
             run.state,
             run.result["test_accuracy"],
             run.result["test_accuracy_low"],
             run.result["test_accuracy_high"],
             run.result["seconds"],
             True,
-            run.plan.seed,
-            run.plan.seconds,
-            run.plan.backbone,
+            run.job.seed,
+            run.job.seconds,
+            run.job.backbone,
         )
         for run in get_store().list_runs(current_visitor(), limit=100)
         if run.state == FINISHED
-        and run.plan.data == exercise.data
-        and run.plan.approach in exercise.approaches
-        and run.plan.seconds == exercise.seconds
+        and run.job.data == exercise.data
+        and run.job.approach in exercise.approaches
+        and run.job.seconds == exercise.seconds
         and (
-            run.plan.examples_per_class == exercise.examples_per_class
+            run.job.examples_per_class == exercise.examples_per_class
             or "per_class" in exercise.adjustable
         )
     ]
@@ -590,7 +590,7 @@ def draw_controls(room: Room) -> None:
         with st.popover("Lead from another device", icon=":material/devices:"):
             st.markdown("Open this there. Whoever has it leads the room: not for the wall.")
             base = room.address or server_url.strip_query(st.context.url)
-            st.code(server_url.add_query(base, room=room.code, lead=room.key), language=None)
+            st.code(server_url.add_query(base, room=room.code, lead=room.leader_key), language=None)
         with st.popover("Close the room", icon=":material/door_front:"):
             st.markdown(
                 f"Code, names and board are gone. (After {ROOM_LIFETIME_HOURS} hours by itself.)"

@@ -407,7 +407,7 @@ def draw_latest_runs() -> None:
     for run in runs:
         score = run.result.get("test_accuracy") if run.result else None
         ending = f"{score:.0%} right" if score is not None else tell.STATE_LABELS[run.state]
-        title = f"{APPROACHES[run.plan.approach].title} on {format_data_title(run.plan.data)}"
+        title = f"{APPROACHES[run.job.approach].title} on {format_data_title(run.job.data)}"
         st.page_link("run.py", label=f"{title}: {ending}", query_params={"run": run.id})
 
 
@@ -426,23 +426,23 @@ def draw_run_page() -> None:
             st.query_params.clear()
             st.rerun()
         return
-    look, approach = APPROACH_STYLES[run.plan.approach], APPROACHES[run.plan.approach]
+    look, approach = APPROACH_STYLES[run.job.approach], APPROACHES[run.job.approach]
     room_context.draw_banner(room_context.find_room())
     words, aside = st.columns([5, 1], vertical_alignment="center")
-    words.markdown(f"# :{look.badge}[{approach.title}] on {format_data_title(run.plan.data)}")
+    words.markdown(f"# :{look.badge}[{approach.title}] on {format_data_title(run.job.data)}")
     words.markdown(TermLinker(*TERMS)(approach.description))
     with aside:
-        draw_svg(drawings.layer_stack(run.plan.approach), key="run-picture")
+        draw_svg(drawings.layer_stack(run.job.approach), key="run-picture")
     if queue_view.draw_if_queued(run):
         return
     resume.draw_resumed_from_link(run)
-    poll = POLL_SECONDS if run.claimed else STARTING_POLL_SECONDS
+    poll = POLL_SECONDS if run.started_at else STARTING_POLL_SECONDS
     st.fragment(error_boundary()(watch_run), run_every=None if run.is_over else poll)(run)
 
 
 def watch_run(run: Run) -> None:
     """The live part. It keeps the order and the height of what it draws, so nothing jumps."""
-    was_over, waited = run.is_over, not run.claimed
+    was_over, waited = run.is_over, not run.started_at
     if not was_over:
         if not can_still_open(run):
             st.rerun()
@@ -451,8 +451,8 @@ def watch_run(run: Run) -> None:
     told = tell.fold_events(events)
     if (run.is_over and not was_over) or (waited and told.evaluations):
         st.rerun()  # a finished page polls no more; one that starts looks often until a value
-    wait = None if run.claimed else get_store().estimate_wait(run.visitor, run.id)
-    ready = bool(run.claimed or get_store().count_ready_workers())
+    wait = None if run.started_at else get_store().estimate_wait(run.visitor, run.id)
+    ready = bool(run.started_at or get_store().count_ready_workers())
     st.progress(tell.compute_progress(told, run), text=tell.describe_status(told, run, wait, ready))
     # What comes and goes has a place of its own: a chart that changes its place is made anew.
     with st.container():
@@ -464,12 +464,12 @@ def watch_run(run: Run) -> None:
                 draw_narration(events, run)
             case JobFailed():
                 st.error(escape_markdown(told.end.text), icon=":material/error:")
-            case None if run.plan.approach not in ("none", "simple"):
+            case None if run.job.approach not in ("none", "simple"):
                 draw_narration(events, run)
         if told.notices:
             notices = (f":material/info: {escape_markdown(notice.text)}" for notice in told.notices)
             st.caption("  \n".join(notices))
-    if run.plan.approach not in ("none", "simple"):
+    if run.job.approach not in ("none", "simple"):
         draw_charts(told, run)
     if isinstance(told.end, RunFinished):
         draw_results(told, told.end, run)
@@ -483,19 +483,19 @@ def draw_controls(run: Run) -> None:
     resume.draw_resume_offer(run)
     with st.container(horizontal=True):
         draw_share_menu(run)
-        if not can_use_data(run.plan.data):
+        if not can_use_data(run.job.data):
             st.caption(
                 "It cannot be run again here: its data was deleted, or belongs to somebody else."
             )
         else:
             pressed = st.button("Run again", icon=":material/replay:")
-            if pressed and (again := room_context.start_run(replace(run.plan, schedule=None))):
-                st.query_params.from_dict({"run": again} | build_guide_params(run.plan))
+            if pressed and (again := room_context.start_run(replace(run.job, schedule=None))):
+                st.query_params.from_dict({"run": again} | build_guide_params(run.job))
                 st.rerun(scope="app")
             if not room_context.find_room():
-                draw_compare_button(run.plan, "Compare with the others")
+                draw_compare_button(run.job, "Compare with the others")
             if st.button("Change the settings", icon=":material/tune:"):
-                st.query_params.from_dict(build_run_params(run.plan) | build_guide_params(run.plan))
+                st.query_params.from_dict(build_run_params(run.job) | build_guide_params(run.job))
                 st.rerun(scope="app")
 
 
@@ -535,7 +535,7 @@ def draw_result(told: RunSnapshot, end: RunFinished) -> None:
 
 
 def draw_charts(told: RunSnapshot, run: Run) -> None:
-    colour = APPROACH_STYLES[run.plan.approach].colour
+    colour = APPROACH_STYLES[run.job.approach].colour
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -544,11 +544,11 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
                 "Draw the curves by seconds, or by passes over the examples",
                 ["seconds", "epoch"],
                 # A last layer alone learns in a blink: by seconds its curve would stand upright.
-                default="epoch" if run.plan.approach == "transfer" else "seconds",
+                default="epoch" if run.job.approach == "transfer" else "seconds",
                 format_func={"seconds": "by seconds", "epoch": "by passes"}.__getitem__,
                 required=True,
                 label_visibility="collapsed",
-                key=f"against-{run.plan.approach}",
+                key=f"against-{run.job.approach}",
             )
         draw_live_plot(
             run_charts.accuracy_curve(told, against=against),
@@ -602,7 +602,7 @@ def draw_charts(told: RunSnapshot, run: Run) -> None:
         else:
             st.skeleton(height=220)
     st.markdown("## A few examples, and the answer now")
-    if run.plan.data.startswith("own-") and run.visitor != current_visitor():
+    if run.job.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("The examples are shown only to who added them.")
     elif told.watched_examples and told.started:
         draw_example_cards(build_cards(told), key="watched", colour=colour)

@@ -134,7 +134,7 @@ def draw_row(past: RunSummary, curve: Sequence[tuple[float, float]], more: list[
     title = escape_markdown(past.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.checkbox(
-            f"Choose {strip_markup(past.title)}, {format_time(past.created)}",
+            f"Choose {strip_markup(past.title)}, {format_time(past.created_at)}",
             key=f"{CHECKBOX_PREFIX}{past.id}",
             label_visibility="collapsed",
             persist_state="page",
@@ -177,7 +177,7 @@ def draw_score(past: RunSummary) -> None:
 
 def describe_run(past: RunSummary) -> str:
     """When it was, how long it took, and what was noted: Markdown."""
-    words = [format_time(past.created)]
+    words = [format_time(past.created_at)]
     if past.outcome is not None:
         words.append(tell.OUTCOME_BADGES[past.outcome][2])
     if past.seconds is not None:
@@ -264,7 +264,7 @@ def list_selected_runs() -> list[RunSummary]:
             found.append(get_store().get_summary(key.removeprefix(CHECKBOX_PREFIX)))
         except RunNotFound:  # deleted in another tab
             del st.session_state[key]
-    return sorted(found, key=lambda past: past.created)
+    return sorted(found, key=lambda past: past.created_at)
 
 
 def draw_actions(chosen: list[RunSummary]) -> None:
@@ -304,7 +304,7 @@ def draw_run_actions(past: RunSummary) -> None:
     if can_use_data(past.data):
         if found := resume.find_resume_point(past):
             resume.draw_resume_button(past.id, found)
-        plan = get_store().get_run(past.id).plan
+        plan = get_store().get_run(past.id).job
         if st.button("Repeat with changes", icon=":material/tune:"):
             st.switch_page("run.py", query_params=build_run_params(plan))
     if past.state in END_STATES:
@@ -312,7 +312,7 @@ def draw_run_actions(past: RunSummary) -> None:
         st.download_button(
             "Take it along",
             lambda: export_run(runs, key),
-            file_name=f"thaw-{past.kind}-{datetime.fromtimestamp(past.created):%Y-%m-%d-%H%M}.json",
+            file_name=f"thaw-{past.kind}-{datetime.fromtimestamp(past.created_at):%Y-%m-%d-%H%M}.json",
             mime="application/json",
             icon=":material/download:",
             on_click="ignore",
@@ -377,7 +377,7 @@ def draw_import_result() -> None:
             st.success(
                 f"{escape_markdown(past.title)} is among your runs now, at the time when "
                 "it was made: "
-                f"{format_time(past.created)}.",
+                f"{format_time(past.created_at)}.",
                 icon=":material/check:",
             )
         case str() as why:
@@ -459,7 +459,7 @@ def draw_comparison(keys: Sequence[str]) -> None:
         return
     stories = [tell.fold_events(read_events(run.id, list_run_ids(found))) for run in found]
     names = [f"{n} · {get_run_title(run)}" for n, run in enumerate(found, 1)]
-    if len({run.plan.data for run in found}) > 1:
+    if len({run.job.data for run in found}) > 1:
         st.warning(
             "These were tested on different data. Their scores answer different questions, and "
             "the higher one is not the better model.",
@@ -571,7 +571,7 @@ def build_predictions(run: Run, story: RunSnapshot) -> Any:
     ]
     if not (answered and answered[-1].labels) or not isinstance(story.end, RunFinished):
         return None
-    test = (run.plan.data, run.plan.fixes)
+    test = (run.job.data, run.job.fixes)
     return Predictions(test, answered[-1].labels, answered[-1].predictions)
 
 
@@ -603,7 +603,7 @@ SETTING_LABELS = {
 
 def describe_settings(run: Run) -> dict[str, str]:
     """What was set, in words."""
-    plan = run.plan
+    plan = run.job
     per_class = "all" if plan.examples_per_class is None else f"{plan.examples_per_class:,}"
     return {
         "Approach": APPROACHES[plan.approach].title,

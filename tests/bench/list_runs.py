@@ -38,7 +38,7 @@ def filled(store: Store, count: int) -> None:
         Plan(data=data, approach=key) for data in datasets.BUNDLED_DATASETS for key in APPROACHES
     ]
     classes = [f"class {number}" for number in range(10)]
-    told = [{"event": '{"type": "step"}' + " " * 150, "number": n} for n in range(1, EVENTS + 1)]
+    told = [{"event": '{"type": "step"}' + " " * 150, "seq": n} for n in range(1, EVENTS + 1)]
     rows, facts = [], []
     for number in range(count):
         plan = replace(plans[number % len(plans)], seed=number)
@@ -51,9 +51,9 @@ def filled(store: Store, count: int) -> None:
             parameters=700_000, epochs=12.0, stopped_by_user=False, repeat_plan=plan.as_json(),
         )  # fmt: skip
         row = _new_row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
-        row |= {"created": time.time() - count + number, "claimed": 0.0, "ended": 1.0}
+        row |= {"created_at": time.time() - count + number, "started_at": 0.0, "finished_at": 1.0}
         rows.append(row | _result_columns(last.as_json()))
-        facts += [one | {"run": row["id"]} for one in told]
+        facts += [one | {"run_id": row["id"]} for one in told]
     look = ValidationDone(
         phase=0,
         step=1,
@@ -76,7 +76,7 @@ def filled(store: Store, count: int) -> None:
         sql.execute(insert(events), facts)
         for row in rows[-LONG:]:
             numbered = enumerate(told, EVENTS + 1)
-            more = [{"run": row["id"], "number": n, "event": event} for n, event in numbered]
+            more = [{"run_id": row["id"], "seq": n, "event": event} for n, event in numbered]
             sql.execute(insert(events), more)
 
 

@@ -235,7 +235,7 @@ class Visitor:
                 return
             await asyncio.sleep(0.05)
         run = await asyncio.to_thread(self.app.store.get_run, self.runs[0])
-        told.page_seen.append(max(0.0, time.time() - run.ended))
+        told.page_seen.append(max(0.0, time.time() - run.finished_at))
 
     async def leave(self) -> None:
         await self.guide.close()
@@ -315,9 +315,9 @@ def _runs(told: Told, visitors: list[Visitor], runs: dict[str, Run], pressed: fl
     told.runs = len(runs)
     told.finished = sum(run.state == FINISHED for run in runs.values())
     told.failed = sum(run.state == FAILED for run in runs.values())
-    told.waited = [run.claimed - run.created for run in first]
-    told.greedy_waited = [runs[key].claimed - runs[key].created for key in visitors[0].runs]
-    told.all_finished = max(run.ended for run in first) - pressed
+    told.waited = [run.started_at - run.created_at for run in first]
+    told.greedy_waited = [runs[key].started_at - runs[key].created_at for key in visitors[0].runs]
+    told.all_finished = max(run.finished_at for run in first) - pressed
 
 
 @asynccontextmanager
@@ -343,7 +343,7 @@ async def watching(app: App, visitors: list[Visitor], browsers: int, told: Told)
             await bar.wait_for(timeout=120_000)
             opened = time.perf_counter() - began
             await page.get_by_text("Finished in").first.wait_for(timeout=900_000)
-            late = time.time() - app.store.get_run(visitor.runs[0]).ended
+            late = time.time() - app.store.get_run(visitor.runs[0]).finished_at
             return {"opened": opened, "seen_after_end": late, "errors": failed}
 
         looking = [asyncio.create_task(look(number)) for number in range(browsers)]

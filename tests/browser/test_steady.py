@@ -49,7 +49,7 @@ def test_the_verdict_of_a_comparison_leaves_the_race_where_it_is(mine, app_home)
     assert mine.evaluate(MARK) == 1
 
     store = kept.store_of(app_home)
-    runs = {a: kept.run(store, a, part_of=job) for a in kept.COMPARED}
+    runs = {a: kept.run(store, a, parent_id=job) for a in kept.COMPARED}
     store.append(job, [kept.compared(runs)])
     expect(mine.get_by_text("Hybrid is better")).to_be_visible()
     expect(mine.get_by_role("heading", name="Worth its time?")).to_be_visible()

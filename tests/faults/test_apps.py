@@ -58,7 +58,7 @@ def crew(process) -> set[int]:
 def whose(run: str) -> int:
     """The number of the worker that has it."""
     with get_store().engine.connect() as sql:
-        mine = select(workers.c.pid).join(runs, runs.c.worker == workers.c.id)
+        mine = select(workers.c.pid).join(runs, runs.c.worker_id == workers.c.id)
         return sql.scalar(mine.where(runs.c.id == run))
 
 

@@ -154,8 +154,8 @@ def test_a_click_queues_the_test_of_that_claim(ships):
     at.button(key="run-hybrid").click().run()
     assert not at.exception
     (job,) = get_store().list_runs(VISITOR, kind="claim")
-    assert (job.plan.key, job.state) == ("hybrid", QUEUED)
-    assert job.plan.seconds == claims.max_seconds("hybrid")
+    assert (job.job.key, job.state) == ("hybrid", QUEUED)
+    assert job.job.seconds == claims.max_seconds("hybrid")
     assert "run-hybrid" not in {button.key for button in at.button}
     assert any("Waiting" in bar.proto.text for bar in at.get("progress"))
 

@@ -177,7 +177,7 @@ def test_a_run_offers_to_be_compared_with_the_same_settings():
     label = "Compare all approaches instead"
     next(button for button in at.button if button.label == label).click().run()
     assert not at.exception
-    job = get_store().claim("test").plan
+    job = get_store().claim("test").job
     assert isinstance(job, Comparison)
     assert (job.data, job.examples_per_class, job.seconds) == ("digits", 50, 30)
     assert "Every approach on Handwritten digits" in words(at)
@@ -192,7 +192,7 @@ def started_from(query: dict, data: str = "digits") -> Comparison:
     label = "Compare all approaches instead"
     next(button for button in at.button if button.label == label).click().run()
     assert not at.exception
-    return get_store().claim("test").plan
+    return get_store().claim("test").job
 
 
 def test_what_the_guide_was_told_goes_with_a_comparison_of_the_same_data():
@@ -212,12 +212,12 @@ def test_answers_given_in_the_guide_reach_the_comparison_by_way_of_a_run():
     assert at.query_params["answers"] == "modality:images,data_volume:limited"
     runs = get_store()
     run = runs.claim("test")
-    runs.append(run.id, [started(run.plan.approach), finished(run.plan.approach)])
+    runs.append(run.id, [started(run.job.approach), finished(run.job.approach)])
     at.run()
     label = "Compare with the others"
     next(button for button in at.button if button.label == label).click().run()
     assert not at.exception
-    answers = runs.claim("test").plan.answers
+    answers = runs.claim("test").job.answers
     assert answers == {"modality": "images", "data_volume": "limited"}
 
 
@@ -307,7 +307,7 @@ def test_after_the_result_curves_are_offered_with_their_time_said_before():
     assert "At most 60 seconds" in button.label
     button.click().run()
     assert not at.exception
-    job = get_store().claim("test").plan
+    job = get_store().claim("test").job
     assert isinstance(job, LearningCurve)
     assert (job.data, job.seconds, job.approaches) == ("digits", 60, LearningCurve.approaches)
 
@@ -376,7 +376,7 @@ def test_curves_are_means_of_their_draws_with_bands_and_a_forecast():
 
 def test_a_run_that_was_deleted_by_itself_leaves_its_score_behind():
     at = shown(3, compared())
-    part = next(run for run in get_store().list_runs("someone") if run.plan.approach == "hybrid")
+    part = next(run for run in get_store().list_runs("someone") if run.job.approach == "hybrid")
     get_store().delete([part.id], "someone")
     at.run()
     assert not at.exception

@@ -58,7 +58,7 @@ def test_an_interrupted_run_can_go_on_from_its_page():
     pressed(at, "Continue from 12 s")
     new = resume.resumed_by(get_store(), lost)
     assert get_store().get_run(new).state == QUEUED
-    assert get_store().get_run(new).plan == get_store().get_run(lost).plan
+    assert get_store().get_run(new).job == get_store().get_run(lost).job
     assert at.query_params["run"] in (new, [new])
     assert "This goes on from a run that was interrupted" in links(at)
 

@@ -57,8 +57,8 @@ def visitor_of(at) -> str:
 
 def work() -> None:
     """What the light worker does."""
-    while claimed := get_store().claim("test", heavy=False):
-        for _ in execute(get_store(), claimed.id, claimed.plan, jobs.run_job):
+    while claimed := get_store().claim("test", needs_torch=False):
+        for _ in execute(get_store(), claimed.id, claimed.job, jobs.run_job):
             pass
 
 
@@ -125,7 +125,7 @@ def test_pasted_rows_become_data_of_this_visitor_and_are_looked_over():
     at = with_data()
     mine = my_data(at)
     assert "Pasted rows" in words(at)
-    assert get_store().find_latest("check", mine.key).plan == DataCheck(data=mine.key, seconds=60)
+    assert get_store().find_latest("check", mine.key).job == DataCheck(data=mine.key, seconds=60)
     assert "About to look it over" in str(at.get("progress")[0].proto)
 
 
@@ -174,8 +174,8 @@ def test_what_cannot_be_read_says_why_and_takes_columns():
     at.text_input[0].set_value("1")
     at.text_input[1].set_value("2")
     pressed(at, "Read again with these columns")
-    waiting = get_store().claim("test", heavy=False)
-    assert (waiting.plan.text_column, waiting.plan.label_column) == ("1", "2")
+    waiting = get_store().claim("test", needs_torch=False)
+    assert (waiting.job.text_column, waiting.job.label_column) == ("1", "2")
 
 
 def test_the_columns_of_a_table_can_be_changed_after_it_was_read():
@@ -262,7 +262,7 @@ def shown_run(at, run: str) -> list[str]:
 
 def test_a_reading_of_another_visitor_is_not_shown():
     at = pasted(app(), ROWS)
-    reading = get_store().claim("test", heavy=False)
+    reading = get_store().claim("test", needs_torch=False)
     assert reading.visitor == visitor_of(at)
     assert app(reading=reading.id).title[0].value == "Your own data"
 
@@ -332,7 +332,7 @@ def test_a_look_that_failed_says_why_and_can_be_repeated():
 def test_every_sample_can_be_looked_over(data):
     at = app(data=data)
     assert not at.exception
-    assert get_store().find_latest("check", data).plan.data == data
+    assert get_store().find_latest("check", data).job.data == data
 
 
 @pytest.mark.parametrize("data", ["nothing", "own-doesnotexist", "own-../../x", ""])
@@ -382,7 +382,7 @@ def test_the_run_page_offers_own_data_and_says_how_many_it_learns_from():
     assert at.selectbox(key="data").value == mine.key
     assert "32 in all" in words(at)
     pressed(at, "Start")
-    assert get_store().list_runs(visitor_of(at))[0].plan.examples_per_class is None
+    assert get_store().list_runs(visitor_of(at))[0].job.examples_per_class is None
 
 
 @pytest.mark.parametrize("end", [JobFailed("It broke.", 1.0), JobCancelled(1.0)])

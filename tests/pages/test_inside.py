@@ -200,8 +200,8 @@ def test_a_run_that_did_not_note_them_says_so():
 
 def test_what_belongs_to_another_visitor_is_not_read(monkeypatch):
     story, run = on_digits("ann-who-is-elsewhere")
-    run = replace(run, plan=replace(run.plan))
-    object.__setattr__(run.plan, "data", "own-secret")
+    run = replace(run, plan=replace(run.job))
+    object.__setattr__(run.job, "data", "own-secret")
     monkeypatch.setattr(datasets, "get_dataset", lambda key: pytest.fail("it was read"))
     found, why = load_map_examples(story, run)
     assert not found
@@ -316,7 +316,7 @@ def test_who_started_the_run_can_ask_and_the_job_is_started_once():
     assert not at.exception
     (run,) = get_store().list_runs("the-visitor-of-this-page")
     (job,) = get_store().list_runs("the-visitor-of-this-page", kind="forgot")
-    assert job.plan == ForgettingTest(key=run.id, visitor="the-visitor-of-this-page")
+    assert job.job == ForgettingTest(key=run.id, visitor="the-visitor-of-this-page")
     assert not [button for button in at.button if "Ask it" in button.label]
     assert [button for button in at.button if button.label == "Cancel"]
 

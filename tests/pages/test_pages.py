@@ -409,7 +409,7 @@ def test_a_model_is_packed_when_its_own_visitor_asks():
     next(button for button in at.button if button.label == "Pack the model").click()
     at.run()
     job = get_store().find_latest("export", run)
-    assert (job.visitor, job.plan.onnx) == ("someone", False)
+    assert (job.visitor, job.job.onnx) == ("someone", False)
     assert "Pack the model" not in buttons(at)
     assert at.get("progress")[-1].proto.text == "Waiting for a free process."
 
@@ -418,7 +418,7 @@ def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
     at, run = mine()
     at.checkbox(key=f"onnx-{run}").check().run()
     next(button for button in at.button if button.label == "Pack the model").click().run()
-    assert get_store().find_latest("export", run).plan.onnx
+    assert get_store().find_latest("export", run).job.onnx
     bundle_path(run).parent.mkdir(parents=True)
     bundle_path(run).write_bytes(b"PK")
     get_store().append(get_store().find_latest("export", run).id, [JobDone({"bytes": 2}, 3.0)])
@@ -427,7 +427,7 @@ def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
     get_store().append(job, [JobDone({"bytes": 2}, 3.0)])
     at.run()
     next(button for button in at.button if button.label == "Pack it again, with ONNX").click().run()
-    assert get_store().find_latest("export", run).plan.onnx
+    assert get_store().find_latest("export", run).job.onnx
 
 
 def test_the_report_knows_what_the_guide_was_told(monkeypatch):

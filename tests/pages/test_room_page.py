@@ -219,7 +219,7 @@ def test_the_leader_clears_removes_and_closes():
 
 def test_the_key_leads_and_does_not_stay_in_the_address():
     room = opened()
-    at = page(BEN, room=room.code, lead=room.key)
+    at = page(BEN, room=room.code, lead=room.leader_key)
     assert get_rooms().is_leader(room.code, BEN)
     assert "lead" not in at.query_params
     assert "leads no room" in words(page(ANA, room=room.code, lead="wrong"))
@@ -248,7 +248,7 @@ def test_nothing_but_names_and_scores_is_sent_to_a_board():
         assert "Ana" in sent
         assert run not in sent
         assert ANA not in sent
-        assert room.key not in sent
+        assert room.leader_key not in sent
 
 
 # --- on the Run page ------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_run_shows_what_is_locked_and_starts_in_the_room():
     (line,) = get_rooms().read_board(room.code)
     assert (line.name, line.data, line.examples_per_class) == ("Ana", "digits", 7)
     (run,) = get_store().list_runs(ANA)
-    assert (run.plan.seconds, run.plan.seed) == (10, 1)
+    assert (run.job.seconds, run.job.seed) == (10, 1)
 
 
 def test_run_asks_for_what_is_free():
@@ -274,7 +274,7 @@ def test_run_asks_for_what_is_free():
     at = page(where="run.py", per_class="9", seconds="60")
     pressed(at, "Start")
     (run,) = get_store().list_runs(ANA)
-    assert (run.plan.examples_per_class, run.plan.seconds, run.plan.data) == (9, 60, "digits")
+    assert (run.job.examples_per_class, run.job.seconds, run.job.data) == (9, 60, "digits")
     assert len(get_rooms().read_board(room.code)) == 1
 
 

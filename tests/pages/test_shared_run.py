@@ -60,10 +60,10 @@ def test_a_press_on_a_button_that_is_off_changes_nothing():
         button.proto.disabled = False
         button.click().run()
     found = get_store().get_run(run)
-    assert (found.stop, found.cancel, found.state) == (False, False, "running")
+    assert (found.stop_requested, found.cancel_requested, found.state) == (False, False, "running")
     at = page("run.py", ANN, run=run)
     at.button(key=f"stop-{run}").click().run()
-    assert get_store().get_run(run).stop
+    assert get_store().get_run(run).stop_requested
 
 
 def test_a_run_is_shared_and_no_longer():

@@ -309,7 +309,7 @@ def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
     at = page(key)
     assert at.file_uploader
     own = get_store().get_run(key)
-    object.__setattr__(own.plan, "data", "own-aaaaaaaaaaaa")
+    object.__setattr__(own.job, "data", "own-aaaaaaaaaaaa")
     monkeypatch.setattr(get_store(), "get_run", lambda run: own)
     at = page(key, visitor="somebody-else-0000")
     assert not at.file_uploader

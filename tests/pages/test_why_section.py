@@ -140,7 +140,7 @@ def test_examples_of_ones_own_are_explained_to_nobody_else(monkeypatch):
 
     def own(self, key):
         run = find(self, key)
-        object.__setattr__(run.plan, "data", "own-0123456789abcdef")
+        object.__setattr__(run.job, "data", "own-0123456789abcdef")
         return run
 
     at.query_params.clear()

@@ -59,7 +59,7 @@ def test_every_key_has_128_bits_at_least():
     key = kept.run(get_store())
     token = sharing.share_run(key, kept.VISITOR)
     room = get_rooms().open_room("7b", RoomSettings(), ANN)
-    for made in (key, token, room.key):  # secrets.token_urlsafe(16)
+    for made in (key, token, room.leader_key):  # secrets.token_urlsafe(16)
         assert re.fullmatch(r"[\w-]{22}", made)
     assert re.fullmatch(r"[0-9a-f]{32}", inbox.create_draft(ANN))
 
@@ -94,7 +94,7 @@ def test_the_key_of_a_room_is_guessed_as_seldom_and_compared_in_constant_time():
         with pytest.raises(RoomNotFound, match="leads no room"):
             get_rooms().make_leader(room.code, "a" * 22, BOB)
     with pytest.raises(RoomNotFound, match="Too many"):
-        get_rooms().make_leader(room.code, room.key, BOB)
+        get_rooms().make_leader(room.code, room.leader_key, BOB)
     assert "compare_digest" in inspect.getsource(rooms_module.Rooms.make_leader)
 
 
@@ -112,7 +112,7 @@ def imported(**plan):
 
 
 def test_a_run_on_data_that_is_not_here_can_come():
-    assert imported().plan.data == "own-AAAAAAAAAAAA"
+    assert imported().job.data == "own-AAAAAAAAAAAA"
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,12 @@ def worker(order: dict) -> None:
     runs, name, done = get_store(), order["name"], 0
     work.HEARTBEAT_SECONDS = 0.1
     threading.Thread(
-        target=work._send_heartbeats, args=(runs, name, {"ready": True, "heavy": True}), daemon=True
+        target=work._send_heartbeats,
+        args=(runs, name, {"ready": True, "can_train": True}),
+        daemon=True,
     ).start()
     while done < order["jobs"]:
-        if work.run_next_job(runs, name, heavy=True):
+        if work.run_next_job(runs, name, needs_torch=True):
             done += 1
         else:
             time.sleep(0.02)

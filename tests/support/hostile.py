@@ -109,7 +109,7 @@ def comparison(data: str) -> str:
     key = get_store().enqueue(
         Comparison(data=data, visitor=VISITOR, approaches=APPROACHES), VISITOR, worker="test"
     )
-    lanes = {approach: run(data, approach, part_of=key) for approach in APPROACHES}
+    lanes = {approach: run(data, approach, parent_id=key) for approach in APPROACHES}
     told = [ComparisonRunStarted(*lane, n, len(lanes), 1.0) for n, lane in enumerate(lanes.items())]
     rows = [
         ours(kept.finished(approach), data).as_json() | {"run": run}

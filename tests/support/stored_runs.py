@@ -28,7 +28,7 @@ from trainers.hosting.rooms import Rooms, RoomSettings
 from trainers.jobs import Comparison, DataCheck, ForgettingTest, LearningCurve
 from trainers.plan import Plan
 from trainers.store import Store
-from trainers.store.tables import shares
+from trainers.store.tables import share_links
 from trainers.tasks.forgetting import Probe, Question, summarise_answers
 
 VISITOR = "a-visitor-of-the-tests"
@@ -111,7 +111,7 @@ def comparison(store: Store) -> str:
     """One whose advice was wrong, with learning curves."""
     job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
     key = store.enqueue(job, VISITOR, worker="test")
-    runs = {approach: run(store, approach, part_of=key) for approach in COMPARED}
+    runs = {approach: run(store, approach, parent_id=key) for approach in COMPARED}
     events = [ComparisonRunStarted(*lane, n, len(runs), 1.0) for n, lane in enumerate(runs.items())]
     end = compared(runs)
     store.append(key, [*events, end])
@@ -186,8 +186,10 @@ def filled(home: Path) -> dict[str, str]:
     look_over(store)
     code = room(store)
     with store.engine.begin() as sql:
-        links = [{"token": f"link-{key}", "run": key, "created": 0.0} for key in (first, compared)]
-        sql.execute(insert(shares), links)
+        links = [
+            {"token": f"link-{key}", "run_id": key, "created_at": 0.0} for key in (first, compared)
+        ]
+        sql.execute(insert(share_links), links)
     return {
         "shared run": f"/run?shared=link-{first}",
         "shared comparison": f"/compare?shared=link-{compared}",
@@ -204,7 +206,7 @@ def racing(home: Path) -> str:
     store = store_of(home)
     job = Comparison(data="digits", visitor=VISITOR, approaches=COMPARED)
     key = store.enqueue(job, VISITOR, worker="test")
-    lanes = [run(store, "none", part_of=key), run(store, "hybrid", over=False, part_of=key)]
+    lanes = [run(store, "none", parent_id=key), run(store, "hybrid", over=False, parent_id=key)]
     events = [
         ComparisonRunStarted(a, r, n, 5, 1.0)
         for n, (a, r) in enumerate(zip(COMPARED, lanes, strict=False))

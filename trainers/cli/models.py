@@ -154,9 +154,9 @@ def fairness(run: str, as_json: bool) -> int:
         print("That run has no test predictions. Choose a run that finished.", file=sys.stderr)
         return 2
     scores = {"class": score_classes(recorded, end.classes)}
-    if finished.plan.data.startswith("own-"):
+    if finished.job.data.startswith("own-"):
         try:
-            split = load_test_examples(finished.plan, recorded, end.classes)
+            split = load_test_examples(finished.job, recorded, end.classes)
             if split.group_names:
                 scores["group"] = score_groups(recorded, split.groups, split.group_names)
         except ExamplesUnavailable as error:

@@ -47,13 +47,13 @@ class Question:
 
     @property
     def modality(self) -> str:
-        return backbones.pick(self.run.plan.backbone).modality
+        return backbones.pick(self.run.job.backbone).modality
 
     @cached_property
     def min_confidence(self) -> float:
         """Below it a prediction becomes "not sure". -1: never."""
         calibration = find_calibration([e for _, e in get_store().read_events(self.run.id)])
-        measured = calibration and calibration.confidence and self.run.plan.approach != "none"
+        measured = calibration and calibration.confidence and self.run.job.approach != "none"
         if not self.min_accuracy or not measured:
             return -1.0
         accuracy = self.min_accuracy / 100

@@ -152,8 +152,8 @@ def resume(run: str, as_json: bool) -> int:
     # Imported only now: a wrong id should not wait for torch.
     from trainers.training.run import run as run_plan
 
-    stream = execute(store, key, interrupted.plan, run_plan, run_dir(key))
-    return _follow_run(key, stream, interrupted.plan, as_json=as_json)
+    stream = execute(store, key, interrupted.job, run_plan, run_dir(key))
+    return _follow_run(key, stream, interrupted.job, as_json=as_json)
 
 
 # --- the list -------------------------------------------------------------------------------------
@@ -182,11 +182,14 @@ def _print_runs(search: str, limit: int, *, as_json: bool) -> None:
     page, total = get_store().list_history(None, search=search, limit=max(1, limit))
     for row in page:
         if as_json:
-            print(json.dumps(asdict(row) | {"title": row.title}))
+            created = {"created": row.created_at}  # the key stays as it was
+            fields = asdict(row)
+            del fields["created_at"]
+            print(json.dumps(fields | created | {"title": row.title}))
             continue
         score = "" if row.score is None else f"{row.score:.0%} right"
         duration = "" if row.seconds is None else f"{row.seconds:.0f} s"
-        created = f"{datetime.fromtimestamp(row.created):%Y-%m-%d %H:%M}"
+        created = f"{datetime.fromtimestamp(row.created_at):%Y-%m-%d %H:%M}"
         print(
             f"{row.id}  {created}  {row.state:9}  {score:>10}  {duration:>6}  "
             f"{printable(row.title)}"

@@ -17,7 +17,7 @@ from trainers.datasets.uploads.dataset import change_owner
 from trainers.hosting.own_data import list_own_data
 from trainers.hosting.rooms import get_rooms
 from trainers.store import HISTORY_KINDS, get_store, runs
-from trainers.store.tables import answered, wanted
+from trainers.store.tables import login_redirects, merge_answers
 
 ACCOUNT_PREFIX = "account:"
 REDIRECT_TTL_SECONDS = 900  # that a sign-in may take, and be led back to where one came from. Ours
@@ -48,13 +48,15 @@ class AnonymousData(NamedTuple):
 
 def count_anonymous_data(browser: str, account: str) -> AnonymousData:
     """What `account` is to be asked about: since it was asked last, there is nothing else."""
-    this = (answered.c.browser == browser) & (answered.c.account == account)
+    this = (merge_answers.c.browser == browser) & (merge_answers.c.account == account)
     with get_store().engine.connect() as sql:
-        asked = sql.scalar(select(answered.c.at).where(this)) or 0.0
+        asked = sql.scalar(select(merge_answers.c.answered_at).where(this)) or 0.0
         theirs = (
-            (runs.c.visitor == browser) & runs.c.kind.in_(HISTORY_KINDS) & runs.c.deleted.is_(None)
+            (runs.c.visitor == browser)
+            & runs.c.kind.in_(HISTORY_KINDS)
+            & runs.c.deleted_at.is_(None)
         )
-        theirs &= runs.c.part_of.is_(None) & (runs.c.created > asked)
+        theirs &= runs.c.parent_id.is_(None) & (runs.c.created_at > asked)
         count = sql.scalar(select(func.count()).select_from(runs).where(theirs)) or 0
     return AnonymousData(count, sum(one.created_at > asked for one in list_own_data(browser)))
 
@@ -62,9 +64,11 @@ def count_anonymous_data(browser: str, account: str) -> AnonymousData:
 def decline_merge(browser: str, account: str) -> None:
     """What the browser has stays the browser's; it is not asked about again."""
     with get_store().engine.begin() as sql:
-        this = (answered.c.browser == browser) & (answered.c.account == account)
-        sql.execute(delete(answered).where(this))
-        sql.execute(insert(answered).values(browser=browser, account=account, at=time.time()))
+        this = (merge_answers.c.browser == browser) & (merge_answers.c.account == account)
+        sql.execute(delete(merge_answers).where(this))
+        sql.execute(
+            insert(merge_answers).values(browser=browser, account=account, answered_at=time.time())
+        )
 
 
 def merge(browser: str, account: str) -> None:
@@ -74,11 +78,11 @@ def merge(browser: str, account: str) -> None:
         raise ValueError("Only an account takes over, and only from a browser.")
     decline_merge(browser, account)
     with get_store().engine.begin() as sql:
-        theirs = select(runs.c.id, runs.c.plan).where(runs.c.visitor == browser)
-        for run, plan in sql.execute(theirs).all():
+        theirs = select(runs.c.id, runs.c.job).where(runs.c.visitor == browser)
+        for run, job in sql.execute(theirs).all():
             changes = {"visitor": account}
-            if plan.get("visitor") == browser:
-                changes["plan"] = plan | {"visitor": account}
+            if job.get("visitor") == browser:
+                changes["job"] = job | {"visitor": account}
             sql.execute(update(runs).where(runs.c.id == run).values(changes))
     get_rooms().reassign_visitor(browser, account)
     for one in list_own_data(browser):
@@ -95,15 +99,25 @@ def save_redirect(browser: str, page: str, query: Mapping[str, str]) -> None:
         return
     pop_redirect(browser)
     with get_store().engine.begin() as sql:
-        sql.execute(insert(wanted).values(browser=browser, page=page, query=kept, at=time.time()))
+        sql.execute(
+            insert(login_redirects).values(
+                browser=browser, page=page, query=kept, created_at=time.time()
+            )
+        )
 
 
 def pop_redirect(browser: str) -> tuple[str, dict[str, str]] | None:
     """What was remembered, once; None where that is long ago."""
     with get_store().engine.begin() as sql:
-        row = sql.execute(select(wanted).where(wanted.c.browser == browser)).mappings().first()
-        long_ago = wanted.c.at < time.time() - REDIRECT_TTL_SECONDS
-        sql.execute(delete(wanted).where((wanted.c.browser == browser) | long_ago))
-    if row is None or row["at"] < time.time() - REDIRECT_TTL_SECONDS:
+        row = (
+            sql.execute(select(login_redirects).where(login_redirects.c.browser == browser))
+            .mappings()
+            .first()
+        )
+        long_ago = login_redirects.c.created_at < time.time() - REDIRECT_TTL_SECONDS
+        sql.execute(
+            delete(login_redirects).where((login_redirects.c.browser == browser) | long_ago)
+        )
+    if row is None or row["created_at"] < time.time() - REDIRECT_TTL_SECONDS:
         return None
     return row["page"], row["query"]

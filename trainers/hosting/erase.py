@@ -26,7 +26,7 @@ from trainers.hosting.own_data import list_own_data
 from trainers.hosting.rooms import get_rooms
 from trainers.store import END_STATES, UNDO_SECONDS, get_store, migrations, scrub_marker_path
 from trainers.store.engine import is_shared
-from trainers.store.tables import answered, metadata, runs, shares, wanted
+from trainers.store.tables import login_redirects, merge_answers, metadata, runs, share_links
 from trainers.system import object_store
 from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
@@ -64,12 +64,16 @@ def erase_visitor(visitor: str) -> None:
         get_store().request_cancel(run, visitor)
     with get_store().engine.begin() as sql:
         later = time.time() - UNDO_SECONDS + CANCEL_GRACE_SECONDS
-        sql.execute(delete(shares).where(shares.c.run.in_(select(runs.c.id).where(mine))))
-        sql.execute(update(runs).where(mine, runs.c.state.not_in(END_STATES)).values(deleted=later))
-        sql.execute(update(runs).where(mine, runs.c.state.in_(END_STATES)).values(deleted=0.0))
-        for table in (answered, wanted):
+        sql.execute(
+            delete(share_links).where(share_links.c.run_id.in_(select(runs.c.id).where(mine)))
+        )
+        sql.execute(
+            update(runs).where(mine, runs.c.state.not_in(END_STATES)).values(deleted_at=later)
+        )
+        sql.execute(update(runs).where(mine, runs.c.state.in_(END_STATES)).values(deleted_at=0.0))
+        for table in (merge_answers, login_redirects):
             sql.execute(delete(table).where(table.c.browser == visitor))
-        sql.execute(delete(answered).where(answered.c.account == visitor))
+        sql.execute(delete(merge_answers).where(merge_answers.c.account == visitor))
     get_rooms().delete_visitor(visitor)
     for key in keys:
         try:

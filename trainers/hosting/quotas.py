@@ -22,7 +22,7 @@ from trainers.hosting.own_data import list_own_data
 from trainers.jobs import Export, ForgettingTest, ImportData
 from trainers.store import END_STATES, QUEUED, RunNotFound, get_store, runs
 from trainers.store.engine import advisory_lock
-from trainers.store.tables import spent
+from trainers.store.tables import usage
 from trainers.store.wait_estimate import budget_seconds
 from trainers.system.paths import data_dir, run_dir
 from trainers.system.settings import get_settings
@@ -53,7 +53,7 @@ def enqueue_job(job: Any, visitor: str, queue: Callable[[Any, str], str] | None 
     kind = jobs.kind_of(job)
     with _quota_lock, advisory_lock(get_store().engine, f"limits of {visitor}"):
         asked = (
-            budget_seconds({"kind": kind, "plan": job.as_json()})
+            budget_seconds({"kind": kind, "job": job.as_json()})
             if jobs.KINDS[kind].needs_torch
             else 0.0
         )
@@ -143,9 +143,13 @@ def _check_count(what: str, visitor: str) -> None:
     most, now = int(getattr(get_settings(), key)), time.time()
     if not most:
         return
-    within = (spent.c.visitor == visitor) & (spent.c.what == what) & (spent.c.at > now - period)
+    within = (
+        (usage.c.visitor == visitor) & (usage.c.kind == what) & (usage.c.started_at > now - period)
+    )
     with get_store().engine.connect() as sql:
-        times = sql.scalars(select(spent.c.at).where(within).order_by(spent.c.at)).all()
+        times = sql.scalars(
+            select(usage.c.started_at).where(within).order_by(usage.c.started_at)
+        ).all()
     if len(times) >= most:
         free = times[len(times) - most] + period - now
         used = told.format(most=f"{most:,}", used=f"{len(times):,}")
@@ -179,12 +183,18 @@ def _check_seconds(visitor: str, asked: float) -> None:
 
 def _read_training_usage(visitor: str, now: float) -> list[tuple[float, float]]:
     """(when, seconds) of training within a day; of what is not over, what it asked for."""
-    recent = (spent.c.visitor == visitor) & (spent.c.at > now - DAY_SECONDS) & (spent.c.seconds > 0)
-    named = select(spent.c.at, spent.c.seconds, runs.c.state, runs.c.claimed, runs.c.ended)
-    named = named.select_from(spent.outerjoin(runs, runs.c.id == spent.c.run)).where(recent)
+    recent = (
+        (usage.c.visitor == visitor)
+        & (usage.c.started_at > now - DAY_SECONDS)
+        & (usage.c.seconds > 0)
+    )
+    named = select(
+        usage.c.started_at, usage.c.seconds, runs.c.state, runs.c.started_at, runs.c.finished_at
+    )
+    named = named.select_from(usage.outerjoin(runs, runs.c.id == usage.c.run_id)).where(recent)
     found = []
     with get_store().engine.connect() as sql:
-        for at, seconds, state, claimed, ended in sql.execute(named.order_by(spent.c.at)):
+        for at, seconds, state, claimed, ended in sql.execute(named.order_by(usage.c.started_at)):
             if state in END_STATES and ended:
                 # Not below 0: clocks are set back.
                 seconds = min(seconds, max(0.0, ended - claimed)) if claimed else 0.0
@@ -240,9 +250,15 @@ def measure_size(place: Path) -> int:
 def _record_usage(what: str, visitor: str, seconds: float, run: str | None) -> None:
     now = time.time()
     with get_store().engine.begin() as sql:
-        sql.execute(delete(spent).where(spent.c.at < now - DAY_SECONDS))
-        row = {"visitor": visitor, "what": what, "at": now, "seconds": seconds, "run": run}
-        sql.execute(insert(spent).values(row))
+        sql.execute(delete(usage).where(usage.c.started_at < now - DAY_SECONDS))
+        row = {
+            "visitor": visitor,
+            "kind": what,
+            "started_at": now,
+            "seconds": seconds,
+            "run_id": run,
+        }
+        sql.execute(insert(usage).values(row))
 
 
 def _format_delay(seconds: float) -> str:

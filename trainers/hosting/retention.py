@@ -43,7 +43,7 @@ from trainers.store import (
 )
 from trainers.store.engine import is_shared
 from trainers.store.repair import list_damaged
-from trainers.store.tables import shares, spent, tidying
+from trainers.store.tables import cleanup_leases, share_links, usage
 from trainers.system import object_store
 from trainers.system.atomic import PARTIAL_SUFFIX
 from trainers.system.paths import data_dir, data_dir_id, run_dir
@@ -101,7 +101,7 @@ def feature_cache_dir() -> Path:
 
 def measure_disk_usage() -> DiskUsage:
     with get_store().engine.connect() as sql:
-        deleted = sql.scalars(select(runs.c.id).where(runs.c.deleted.is_not(None))).all()
+        deleted = sql.scalars(select(runs.c.id).where(runs.c.deleted_at.is_not(None))).all()
     return DiskUsage(
         measure_size(data_dir() / "runs") - sum(measure_size(run_dir(run)) for run in deleted),
         sum(_event_bytes().values()),
@@ -114,17 +114,17 @@ def measure_disk_usage() -> DiskUsage:
 
 def _event_bytes() -> dict[str, int]:
     """Bytes of the events of each run that was not deleted."""
-    told = select(events.c.run, func.sum(func.length(events.c.event)))
-    told = told.join(runs, runs.c.id == events.c.run).where(runs.c.deleted.is_(None))
+    told = select(events.c.run_id, func.sum(func.length(events.c.event)))
+    told = told.join(runs, runs.c.id == events.c.run_id).where(runs.c.deleted_at.is_(None))
     with get_store().engine.connect() as sql:
-        return dict(sql.execute(told.group_by(events.c.run)).all())
+        return dict(sql.execute(told.group_by(events.c.run_id)).all())
 
 
 def get_storage_warning() -> tuple[float, float] | None:
     """(GB taken, GB at most) from `NEARLY` on, as of the last hour; None below."""
     most = get_settings().storage_limit_gb
     with get_store().engine.connect() as sql:
-        taken = (sql.scalar(select(tidying.c.taken).where(_is_own_lease())) or 0.0) / GB
+        taken = (sql.scalar(select(cleanup_leases.c.used_bytes).where(_is_own_lease())) or 0.0) / GB
     return (taken, most) if most and taken > WARNING_FRACTION * most else None
 
 
@@ -134,22 +134,30 @@ def get_storage_warning() -> tuple[float, float] | None:
 def get_policy_start() -> float:
     """Since when the ages hold that are set now; noted when they are seen first."""
     ages = ",".join(f"{getattr(get_settings(), key):g}" for key in AGE_SETTINGS)
-    row = {"id": _lease_id(), "until": 0.0, "ages": ages, "since": time.time(), "taken": 0.0}
+    now = time.time()
+    row = {"id": _lease_id(), "expires_at": 0.0, "retention_days": ages, "valid_since": now}
+    row["used_bytes"] = 0.0
     with get_store().engine.begin() as sql:
-        known = sql.execute(select(tidying.c.ages, tidying.c.since).where(_is_own_lease())).first()
-        if known and known.ages == ages:
-            return known.since
+        known = sql.execute(
+            select(cleanup_leases.c.retention_days, cleanup_leases.c.valid_since).where(
+                _is_own_lease()
+            )
+        ).first()
+        if known and known.retention_days == ages:
+            return known.valid_since
         if known:
             sql.execute(
-                update(tidying).where(_is_own_lease()).values(ages=ages, since=row["since"])
+                update(cleanup_leases)
+                .where(_is_own_lease())
+                .values(retention_days=ages, valid_since=now)
             )
-            return row["since"]
+            return now
     try:
         with get_store().engine.begin() as sql:
-            sql.execute(insert(tidying).values(row))
+            sql.execute(insert(cleanup_leases).values(row))
     except IntegrityError:  # another process was quicker
         pass
-    return row["since"]
+    return now
 
 
 def _lease_id() -> int:
@@ -158,7 +166,7 @@ def _lease_id() -> int:
 
 
 def _is_own_lease() -> Any:
-    return tidying.c.id == _lease_id()
+    return cleanup_leases.c.id == _lease_id()
 
 
 def _expiry_date(created: float, days: float, from_: float) -> float | None:
@@ -172,9 +180,9 @@ def get_expiry_dates(past: RunSummary, from_: float | None = None) -> ExpiryDate
     if past.pinned or past.state not in END_STATES or not (models or ages):
         return ExpiryDates(None, None)
     from_ = get_policy_start() if from_ is None else from_
-    gone = _expiry_date(past.created, ages, from_)
+    gone = _expiry_date(past.created_at, ages, from_)
     has_model = past.kind == "run" and run_dir(past.id).exists()
-    return ExpiryDates(gone, _expiry_date(past.created, models, from_) if has_model else None)
+    return ExpiryDates(gone, _expiry_date(past.created_at, models, from_) if has_model else None)
 
 
 def get_data_expiry(data: uploads.UploadedDataset) -> float | None:
@@ -186,7 +194,7 @@ def get_data_expiry(data: uploads.UploadedDataset) -> float | None:
 def _last_used(data: uploads.UploadedDataset) -> float:
     """When it was added or run on last."""
     with get_store().engine.connect() as sql:
-        newest = sql.scalar(select(func.max(runs.c.created)).where(runs.c.subject == data.key))
+        newest = sql.scalar(select(func.max(runs.c.created_at)).where(runs.c.subject == data.key))
     return max(data.created_at, newest or 0.0)
 
 
@@ -203,7 +211,7 @@ def list_expired() -> Iterator[Expiry]:
             continue
         ages = _row_expiry_dates(past, from_)
         size = measure_size(run_dir(past.id))
-        if ages.run and ages.run < now and not past.part_of:
+        if ages.run and ages.run < now and not past.parent_id:
             gone.add(past.id)
             freed += size
             yield Expiry("run", past.id, size, f"older than {get_settings().keep_runs_days:g} days")
@@ -227,33 +235,33 @@ def list_expired() -> Iterator[Expiry]:
 class _RunRow(NamedTuple):
     id: str
     kind: str
-    created: float
-    part_of: str | None
+    created_at: float
+    parent_id: str | None
 
 
 def _list_ended_runs() -> list[tuple[_RunRow, bool]]:
     """Runs and comparisons that are over, the oldest first, and whether they, or the comparison
     that they belong to, are pinned."""
     listed = select(*(runs.c[name] for name in (*_RunRow._fields, "pinned", "state")))
-    listed = listed.where(runs.c.kind.in_(HISTORY_KINDS), runs.c.deleted.is_(None))
+    listed = listed.where(runs.c.kind.in_(HISTORY_KINDS), runs.c.deleted_at.is_(None))
     with get_store().engine.connect() as sql:
-        rows = sql.execute(listed.order_by(runs.c.created)).all()
+        rows = sql.execute(listed.order_by(runs.c.created_at)).all()
     whole = {row.id: row for row in rows}
     found = []
     for row in rows:
-        parent = whole.get(row.part_of)
+        parent = whole.get(row.parent_id)
         if row.state not in END_STATES or (parent and parent.state not in END_STATES):
             continue
-        part_of = row.part_of if parent else None
+        parent_id = row.parent_id if parent else None
         pinned = bool(row.pinned or (parent and parent.pinned))
-        found.append((_RunRow(row.id, row.kind, row.created, part_of), pinned))
+        found.append((_RunRow(row.id, row.kind, row.created_at, parent_id), pinned))
     return found
 
 
 def _row_expiry_dates(row: _RunRow, from_: float) -> ExpiryDates:
     return ExpiryDates(
-        _expiry_date(row.created, get_settings().keep_runs_days, from_),
-        _expiry_date(row.created, get_settings().keep_models_days, from_),
+        _expiry_date(row.created_at, get_settings().keep_runs_days, from_),
+        _expiry_date(row.created_at, get_settings().keep_models_days, from_),
     )
 
 
@@ -282,9 +290,9 @@ def _list_over_size(gone: set[str], freed: int) -> Iterator[Expiry]:
     told = _event_bytes()
     parts: dict[str, list[str]] = {}
     for past, _ in rows:
-        parts.setdefault(past.part_of or past.id, []).append(past.id)
+        parts.setdefault(past.parent_id or past.id, []).append(past.id)
     for past, pinned in rows:
-        if pinned or past.part_of:  # a comparison goes whole
+        if pinned or past.parent_id:  # a comparison goes whole
             continue
         size = sum(told.get(key, 0) for key in {past.id, *parts[past.id]})
         over -= size
@@ -320,8 +328,8 @@ def _list_weights() -> list[tuple[float, Path, int]]:
     theirs in the same folders: of Hugging Face's only those that carry our mark, of torchvision's
     only files that are in our list."""
     with get_store().engine.connect() as sql:
-        name = runs.c.plan["backbone"].as_string()
-        used = dict(sql.execute(select(name, func.max(runs.c.created)).group_by(name)).all())
+        name = runs.c.job["backbone"].as_string()
+        used = dict(sql.execute(select(name, func.max(runs.c.created_at)).group_by(name)).all())
     found = {}
     for key, row in backbones.BACKBONES.items():
         if row.weights_file and not row.repo and cache.is_downloaded(row):
@@ -365,7 +373,7 @@ def _list_leftovers(now: float) -> Iterator[Expiry]:
     with get_store().engine.connect() as sql:
         known = set(sql.scalars(select(runs.c.id)))
         # Older folders belong to another database: this one was made after them.
-        since = sql.scalar(select(func.min(runs.c.created))) or now
+        since = sql.scalar(select(func.min(runs.c.created_at))) or now
     for place in (data_dir() / "runs").glob("*"):
         if place.name not in known and since < place.stat().st_mtime < now - left:
             yield Expiry("left over", place.name, measure_size(place), "of no run")
@@ -397,10 +405,12 @@ def clean_up() -> list[Expiry]:
                 else:
                     place.unlink(missing_ok=True)
     with get_store().engine.begin() as sql:
-        sql.execute(delete(spent).where(spent.c.at < time.time() - DAY_SECONDS))
-        sql.execute(delete(shares).where(shares.c.run.not_in(select(runs.c.id))))
+        sql.execute(delete(usage).where(usage.c.started_at < time.time() - DAY_SECONDS))
+        sql.execute(delete(share_links).where(share_links.c.run_id.not_in(select(runs.c.id))))
         sql.execute(
-            update(tidying).where(_is_own_lease()).values(taken=measure_disk_usage().limited_bytes)
+            update(cleanup_leases)
+            .where(_is_own_lease())
+            .values(used_bytes=measure_disk_usage().limited_bytes)
         )
     return done
 
@@ -418,9 +428,13 @@ def acquire_lease() -> bool:
     now = time.time()
     with get_store().engine.begin() as sql:
         # One that is further ahead was set before the clock was set back.
-        due = (tidying.c.until < now) | (tidying.c.until > now + CLEANUP_INTERVAL_SECONDS)
+        due = (cleanup_leases.c.expires_at < now) | (
+            cleanup_leases.c.expires_at > now + CLEANUP_INTERVAL_SECONDS
+        )
         mine = (
-            update(tidying).where(_is_own_lease(), due).values(until=now + CLEANUP_INTERVAL_SECONDS)
+            update(cleanup_leases)
+            .where(_is_own_lease(), due)
+            .values(expires_at=now + CLEANUP_INTERVAL_SECONDS)
         )
         return sql.execute(mine).rowcount == 1
 

@@ -28,8 +28,8 @@ from trainers.plan import BadPlan, Plan
 from trainers.store import END_STATES, FINISHED, RUNNING, Store, get_store, scrub_marker_path
 from trainers.store.tables import (
     ROOM_CODE_LENGTH,
-    join_attempts,
     people,
+    room_code_attempts,
     room_runs,
     rooms_table,
     runs,
@@ -175,10 +175,10 @@ class RoomSettings(JsonRecord):
 @dataclass(frozen=True)
 class Room:
     code: str
-    key: str  # whoever has it leads the room
+    leader_key: str  # whoever has it leads the room
     title: str
     settings: RoomSettings
-    opened: float
+    opened_at: float
     paused: bool
     address: str  # of the server, as others reach it; "": nobody said
 
@@ -221,8 +221,12 @@ class Rooms:
         if len(self.list_led_rooms(visitor)) >= MAX_ROOMS:
             raise NotAllowedInRoom(f"You lead {MAX_ROOMS} rooms already. Close one of them first.")
         title = _clean(title, MAX_TITLE_CHARS) or "Workshop"
-        row = {"key": secrets.token_urlsafe(16), "title": title, "settings": settings.as_json()}
-        row |= {"opened": time.time(), "paused": False}
+        row = {
+            "leader_key": secrets.token_urlsafe(16),
+            "title": title,
+            "settings": settings.as_json(),
+        }
+        row |= {"opened_at": time.time(), "paused": False}
         while True:
             code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
             try:
@@ -261,16 +265,16 @@ class Rooms:
             ) from None
 
     def _is_member(self, code: str, visitor: str) -> bool:
-        mine = (people.c.room == code) & (people.c.visitor == visitor)
+        mine = (people.c.room_code == code) & (people.c.visitor == visitor)
         with self.engine.connect() as sql:
-            return sql.execute(select(people.c.room).where(mine)).first() is not None
+            return sql.execute(select(people.c.room_code).where(mine)).first() is not None
 
     def _check_attempts(self, visitor: str) -> None:
-        lately = join_attempts.c.at > time.time() - ATTEMPT_WINDOW_SECONDS
+        lately = room_code_attempts.c.attempted_at > time.time() - ATTEMPT_WINDOW_SECONDS
         with self.engine.connect() as sql:
-            every = select(func.count()).select_from(join_attempts).where(lately)
+            every = select(func.count()).select_from(room_code_attempts).where(lately)
             all_of_them = sql.scalar(every)
-            mine = sql.scalar(every.where(join_attempts.c.visitor == visitor))
+            mine = sql.scalar(every.where(room_code_attempts.c.visitor == visitor))
         if mine >= MAX_ATTEMPTS_PER_VISITOR or all_of_them >= MAX_ATTEMPTS:
             raise RoomNotFound(
                 f"Too many wrong codes were tried. Wait {ATTEMPT_WINDOW_SECONDS // 60} "
@@ -282,9 +286,11 @@ class Rooms:
         now = time.time()
         with self.engine.begin() as sql:
             sql.execute(
-                delete(join_attempts).where(join_attempts.c.at < now - ATTEMPT_WINDOW_SECONDS)
+                delete(room_code_attempts).where(
+                    room_code_attempts.c.attempted_at < now - ATTEMPT_WINDOW_SECONDS
+                )
             )
-            sql.execute(insert(join_attempts).values(visitor=visitor, at=now))
+            sql.execute(insert(room_code_attempts).values(visitor=visitor, attempted_at=now))
 
     # --- people ---------------------------------------------------------------------------------
 
@@ -308,43 +314,57 @@ class Rooms:
             # Writing first takes SQLite's lock, and this that of Postgres: nobody comes between
             # the look and the insert.
             sql.execute(select(rooms_table.c.code).where(_is_room(room)).with_for_update())
-            elsewhere = (people.c.visitor == visitor) & (people.c.room != room.code)
-            sql.execute(update(people).where(elsewhere, people.c.left.is_(None)).values(left=now))
-            there = select(people).where(people.c.room == room.code)
+            elsewhere = (people.c.visitor == visitor) & (people.c.room_code != room.code)
+            sql.execute(
+                update(people).where(elsewhere, people.c.left_at.is_(None)).values(left_at=now)
+            )
+            there = select(people).where(people.c.room_code == room.code)
             rows = sql.execute(there).mappings().all()
             mine = next((row for row in rows if row["visitor"] == visitor), None)
             if mine is None and len(rows) >= MAX_PEOPLE:
                 raise NotAllowedInRoom(f"This room is full: {MAX_PEOPLE} people are in it.")
-            taken = {row["folded"] for row in rows if row is not mine}
+            taken = {row["name_key"] for row in rows if row is not mine}
             named = _find_free_name(name, taken)
             number = mine and mine["number"]
             number = number or 1 + max((row["number"] or 0 for row in rows), default=0)
-            values = {"name": named, "folded": _name_key(named), "number": number, "left": None}
+            values = {
+                "name": named,
+                "name_key": _name_key(named),
+                "number": number,
+                "left_at": None,
+            }
             if mine:
-                own = (people.c.room == room.code) & (people.c.visitor == visitor)
+                own = (people.c.room_code == room.code) & (people.c.visitor == visitor)
                 sql.execute(update(people).where(own).values(values))
             else:
-                values |= {"room": room.code, "visitor": visitor, "leads": False, "joined": now}
+                values |= {"room_code": room.code, "visitor": visitor, "is_leader": False}
+                values["joined_at"] = now
                 sql.execute(insert(people).values(values))
         return Person(named, number)
 
     def leave(self, visitor: str) -> None:
         """Their runs stay on the board, under their name."""
-        here = (people.c.visitor == visitor) & people.c.left.is_(None)
+        here = (people.c.visitor == visitor) & people.c.left_at.is_(None)
         with self.engine.begin() as sql:
-            sql.execute(update(people).where(here, people.c.name.is_not(None)).values(left=_now()))
+            sql.execute(
+                update(people).where(here, people.c.name.is_not(None)).values(left_at=_now())
+            )
 
     def list_people(self, code: str) -> list[Person]:
         """Who is here, in the order they came."""
-        here = (people.c.room == code) & people.c.name.is_not(None) & people.c.left.is_(None)
+        here = (
+            (people.c.room_code == code) & people.c.name.is_not(None) & people.c.left_at.is_(None)
+        )
         chosen = select(people.c.name, people.c.number).where(here).order_by(people.c.number)
         with self.engine.connect() as sql:
             return [Person(*row) for row in sql.execute(chosen)]
 
     def find_current(self, visitor: str) -> tuple[Room, Person] | None:
         """The room that the visitor takes part in now, and as whom."""
-        mine = (people.c.visitor == visitor) & people.c.name.is_not(None) & people.c.left.is_(None)
-        both = rooms_table.join(people, people.c.room == rooms_table.c.code)
+        mine = (
+            (people.c.visitor == visitor) & people.c.name.is_not(None) & people.c.left_at.is_(None)
+        )
+        both = rooms_table.join(people, people.c.room_code == rooms_table.c.code)
         chosen = select(rooms_table, people.c.name, people.c.number).select_from(both)
         with self.engine.connect() as sql:
             row = sql.execute(chosen.where(mine, _is_open())).mappings().first()
@@ -357,7 +377,7 @@ class Rooms:
         self._check_attempts(visitor)
         try:
             room = self.get_room(code)
-            if not secrets.compare_digest(room.key.encode(), key.encode()):
+            if not secrets.compare_digest(room.leader_key.encode(), key.encode()):
                 raise RoomNotFound
         except RoomNotFound:
             self._record_attempt(visitor)
@@ -369,9 +389,10 @@ class Rooms:
         return room
 
     def _add_leader(self, sql: Connection, code: str, visitor: str) -> None:
-        mine = (people.c.room == code) & (people.c.visitor == visitor)
-        if not sql.execute(update(people).where(mine).values(leads=True)).rowcount:
-            row = {"room": code, "visitor": visitor, "leads": True, "joined": time.time()}
+        mine = (people.c.room_code == code) & (people.c.visitor == visitor)
+        if not sql.execute(update(people).where(mine).values(is_leader=True)).rowcount:
+            row = {"room_code": code, "visitor": visitor, "is_leader": True}
+            row["joined_at"] = time.time()
             sql.execute(insert(people).values(row))
 
     def is_leader(self, code: str, visitor: str) -> bool:
@@ -379,11 +400,11 @@ class Rooms:
 
     def list_led_rooms(self, visitor: str) -> list[Room]:
         """The open rooms that the visitor leads, the newest first."""
-        both = rooms_table.join(people, people.c.room == rooms_table.c.code)
-        mine = (people.c.visitor == visitor) & people.c.leads & _is_open()
+        both = rooms_table.join(people, people.c.room_code == rooms_table.c.code)
+        mine = (people.c.visitor == visitor) & people.c.is_leader & _is_open()
         chosen = select(rooms_table).select_from(both).where(mine)
         with self.engine.connect() as sql:
-            rows = sql.execute(chosen.order_by(rooms_table.c.opened.desc())).mappings().all()
+            rows = sql.execute(chosen.order_by(rooms_table.c.opened_at.desc())).mappings().all()
         return [_room_from_row(row) for row in rows]
 
     def pause(self, code: str, visitor: str, paused: bool = True) -> None:
@@ -407,8 +428,8 @@ class Rooms:
         """Asks what runs in the room to stop, with the best it has; what waits is cancelled. Says
         how many that were."""
         self._require_leader(code, visitor)
-        theirs = select(runs.c.id).join(room_runs, room_runs.c.run == runs.c.id)
-        theirs = theirs.where(room_runs.c.room == code, runs.c.state.not_in(END_STATES))
+        theirs = select(runs.c.id).join(room_runs, room_runs.c.run_id == runs.c.id)
+        theirs = theirs.where(room_runs.c.room_code == code, runs.c.state.not_in(END_STATES))
         with self.engine.connect() as sql:
             keys = sql.scalars(theirs).all()
         for run in keys:
@@ -419,16 +440,16 @@ class Rooms:
         """Empties the board. The runs stay their owners'."""
         self._require_leader(code, visitor)
         with self.engine.begin() as sql:
-            sql.execute(delete(room_runs).where(room_runs.c.room == code))
+            sql.execute(delete(room_runs).where(room_runs.c.room_code == code))
 
     def remove_person(self, code: str, visitor: str, name: str) -> None:
         """Takes a person and their lines off the board: they may come again, under another name."""
         self._require_leader(code, visitor)
-        whom = (people.c.room == code) & (people.c.folded == _name_key(name))
+        whom = (people.c.room_code == code) & (people.c.name_key == _name_key(name))
         with self.engine.begin() as sql:
             theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(whom))
-            sql.execute(delete(room_runs).where(room_runs.c.room == code, theirs))
-            nobody = {"name": None, "folded": None, "left": time.time()}
+            sql.execute(delete(room_runs).where(room_runs.c.room_code == code, theirs))
+            nobody = {"name": None, "name_key": None, "left_at": time.time()}
             sql.execute(update(people).where(whom).values(nobody))
         scrub_marker_path().touch()
 
@@ -449,17 +470,17 @@ class Rooms:
 
     def reassign_visitor(self, of: str, to: str) -> None:
         """What `of` is in rooms `to` is from now on, in those where `to` is not somebody yet."""
-        known = select(people.c.room).where(people.c.visitor == to).scalar_subquery()
+        known = select(people.c.room_code).where(people.c.visitor == to).scalar_subquery()
         with self.engine.begin() as sql:
             for table in (room_runs, people):
-                theirs = (table.c.visitor == of) & table.c.room.not_in(known)
+                theirs = (table.c.visitor == of) & table.c.room_code.not_in(known)
                 sql.execute(update(table).where(theirs).values(visitor=to))
 
     def delete_visitor(self, visitor: str) -> None:
         """Deletes what rooms know of the visitor. A room that they lead is closed."""
         self._delete_rooms([room.code for room in self.list_led_rooms(visitor)])
         with self.engine.begin() as sql:
-            for table in (room_runs, people, join_attempts):
+            for table in (room_runs, people, room_code_attempts):
                 sql.execute(delete(table).where(table.c.visitor == visitor))
         scrub_marker_path().touch()
 
@@ -468,8 +489,8 @@ class Rooms:
             return
         with self.engine.begin() as sql:
             for table, code in (
-                (room_runs, room_runs.c.room),
-                (people, people.c.room),
+                (room_runs, room_runs.c.room_code),
+                (people, people.c.room_code),
                 (rooms_table, rooms_table.c.code),
             ):
                 sql.execute(delete(table).where(code.in_(codes)))
@@ -491,8 +512,10 @@ class Rooms:
         if room.paused:
             raise NotAllowedInRoom("The room is paused: nothing can be started until it goes on.")
         room.settings.check_plan(plan, person.number)
-        mine = (room_runs.c.room == room.code) & (room_runs.c.visitor == visitor)
-        alive = select(func.count()).select_from(runs.join(room_runs, runs.c.id == room_runs.c.run))
+        mine = (room_runs.c.room_code == room.code) & (room_runs.c.visitor == visitor)
+        alive = select(func.count()).select_from(
+            runs.join(room_runs, runs.c.id == room_runs.c.run_id)
+        )
         with self.engine.connect() as sql:
             at_once = sql.scalar(alive.where(mine, runs.c.state.not_in(END_STATES)))
         if at_once >= MAX_CONCURRENT_RUNS:
@@ -501,30 +524,32 @@ class Rooms:
             )
         run = queue(plan, visitor)
         with self.engine.begin() as sql:
-            sql.execute(insert(room_runs).values(run=run, room=room.code, visitor=visitor))
+            sql.execute(insert(room_runs).values(run_id=run, room_code=room.code, visitor=visitor))
         return run
 
     def read_board(self, code: str, visitor: str = "") -> list[BoardRow]:
         """The runs of the room, the best first; then those at work, that wait, and without score.
         Deleted runs are not there."""
-        joined = room_runs.join(runs, runs.c.id == room_runs.c.run).join(
-            people, (people.c.room == room_runs.c.room) & (people.c.visitor == room_runs.c.visitor)
+        joined = room_runs.join(runs, runs.c.id == room_runs.c.run_id).join(
+            people,
+            (people.c.room_code == room_runs.c.room_code)
+            & (people.c.visitor == room_runs.c.visitor),
         )
         chosen = select(
-            *(runs.c[name] for name in ("approach", "state", "score", "seconds", "created")),
+            *(runs.c[name] for name in ("approach", "state", "score", "seconds", "created_at")),
             runs.c.subject.label("data"),
-            runs.c.plan["per_class"].as_integer().label("examples_per_class"),
-            runs.c.plan["seed"].as_integer().label("seed"),
-            runs.c.plan["seconds"].as_float().label("budget_seconds"),
-            runs.c.plan["backbone"].as_string().label("backbone"),
+            runs.c.job["per_class"].as_integer().label("examples_per_class"),
+            runs.c.job["seed"].as_integer().label("seed"),
+            runs.c.job["seconds"].as_float().label("budget_seconds"),
+            runs.c.job["backbone"].as_string().label("backbone"),
             runs.c.result["test_accuracy_low"].as_float().label("low"),
             runs.c.result["test_accuracy_high"].as_float().label("high"),
             people.c.name,
             (room_runs.c.visitor == visitor).label("mine"),
         ).select_from(joined)
-        kept = (room_runs.c.room == code) & runs.c.deleted.is_(None)
+        kept = (room_runs.c.room_code == code) & runs.c.deleted_at.is_(None)
         with self.engine.connect() as sql:
-            rows = sql.execute(chosen.where(kept).order_by(runs.c.created)).mappings().all()
+            rows = sql.execute(chosen.where(kept).order_by(runs.c.created_at)).mappings().all()
         lines = [
             BoardRow(
                 **{name: row[name] for name in _BOARD_COLUMNS},
@@ -570,11 +595,12 @@ def _is_room(room: Room) -> Any:
 
 
 def _is_open() -> Any:
-    return rooms_table.c.opened > time.time() - ROOM_LIFETIME_HOURS * 3600
+    return rooms_table.c.opened_at > time.time() - ROOM_LIFETIME_HOURS * 3600
 
 
 def _room_from_row(row: Any) -> Room:
-    known = {name: row[name] for name in ("code", "key", "title", "opened", "paused", "address")}
+    names = ("code", "leader_key", "title", "opened_at", "paused", "address")
+    known = {name: row[name] for name in names}
     return Room(**known, settings=RoomSettings.from_json(row["settings"]))
 
 

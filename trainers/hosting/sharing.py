@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trainers.datasets.uploads.dataset import LOCAL_VISITOR
 from trainers.store import Run, RunNotFound, get_store, runs
-from trainers.store.tables import shares
+from trainers.store.tables import share_links
 
 
 class RunNotShared(RunNotFound):
@@ -60,7 +60,7 @@ def open_run(run: str, visitor: str) -> Run:
 def open_shared_run(token: str) -> Run:
     """What the link shows. Raises `NoSuchRun`."""
     with get_store().engine.connect() as sql:
-        run = sql.scalar(select(shares.c.run).where(shares.c.token == token))
+        run = sql.scalar(select(share_links.c.run_id).where(share_links.c.token == token))
     try:
         return get_store().get_run(run or "")
     except RunNotFound:
@@ -76,7 +76,7 @@ def share_run(run: str, visitor: str) -> str:
     token = secrets.token_urlsafe(16)
     try:
         with get_store().engine.begin() as sql:
-            sql.execute(insert(shares).values(token=token, run=run, created=time.time()))
+            sql.execute(insert(share_links).values(token=token, run_id=run, created_at=time.time()))
     except IntegrityError:  # another tab was quicker
         return find_token(run, visitor) or share_run(run, visitor)
     return token
@@ -84,19 +84,19 @@ def share_run(run: str, visitor: str) -> str:
 
 def find_token(run: str, visitor: str) -> str | None:
     """The token of the link of the visitor's run; None where it is not shared, or not theirs."""
-    mine = select(shares.c.token).join(runs, runs.c.id == shares.c.run)
+    mine = select(share_links.c.token).join(runs, runs.c.id == share_links.c.run_id)
     with get_store().engine.connect() as sql:
-        return sql.scalar(mine.where(shares.c.run == run, runs.c.visitor == visitor))
+        return sql.scalar(mine.where(share_links.c.run_id == run, runs.c.visitor == visitor))
 
 
 def unshare_run(run: str, visitor: str) -> None:
     """Takes the link of the visitor's run back: it leads nowhere from now on."""
     mine = select(runs.c.id).where(runs.c.id == run, runs.c.visitor == visitor)
     with get_store().engine.begin() as sql:
-        sql.execute(delete(shares).where(shares.c.run.in_(mine)))
+        sql.execute(delete(share_links).where(share_links.c.run_id.in_(mine)))
 
 
 def filter_shared(keys: Collection[str]) -> set[str]:
     """Which of the runs are shared."""
     with get_store().engine.connect() as sql:
-        return set(sql.scalars(select(shares.c.run).where(shares.c.run.in_(keys))))
+        return set(sql.scalars(select(share_links.c.run_id).where(share_links.c.run_id.in_(keys))))

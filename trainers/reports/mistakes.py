@@ -53,10 +53,10 @@ def load_test_examples(plan: Plan, answered: PredictionsRecorded, classes: Seque
 def is_data_readable(run: Run) -> bool:
     """Whether the data of `run` is for everyone, or its visitor's own: a run that was brought in
     from a file may name another visitor's."""
-    if not run.plan.data.startswith("own-"):
+    if not run.job.data.startswith("own-"):
         return True
     try:
-        return datasets.get_dataset(run.plan.data).visitor == run.visitor
+        return datasets.get_dataset(run.job.data).visitor == run.visitor
     except UnknownKey:
         return False
 
@@ -66,11 +66,11 @@ def load_test_groups(
 ) -> Split | None:
     """The test examples of `run` with their groups; None where its visitor has named none, or the
     data is gone."""
-    own = run.plan.data.startswith("own-") and is_data_readable(run)
+    own = run.job.data.startswith("own-") and is_data_readable(run)
     if answered is None or not own:
         return None
     try:
-        split = load_test_examples(run.plan, answered, classes)
+        split = load_test_examples(run.job, answered, classes)
     except ExamplesUnavailable:
         return None
     return split if split.group_names else None

@@ -89,7 +89,7 @@ def _send_run(run: Run, told: Sequence[Event]) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 
-    client, began = MlflowClient(), round(1000 * (run.claimed or run.created))
+    client, began = MlflowClient(), round(1000 * (run.started_at or run.created_at))
     known = client.get_experiment_by_name(EXPERIMENT)
     experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT)
     kept = client.create_run(
@@ -103,30 +103,30 @@ def _send_run(run: Run, told: Sequence[Event]) -> None:
     client.log_batch(kept, params=settings)
     for first in range(0, len(numbers), BATCH_SIZE):
         client.log_batch(kept, metrics=numbers[first : first + BATCH_SIZE])
-    client.set_terminated(kept, end_time=round(1000 * (run.ended or run.created)))
+    client.set_terminated(kept, end_time=round(1000 * (run.finished_at or run.created_at)))
 
 
 def run_title(run: Run) -> str:
     """What the run is called there: the name that its visitor gave it stays here."""
-    approach = APPROACHES[run.plan.approach].title
+    approach = APPROACHES[run.job.approach].title
     return f"{approach} on {list_tags(run)['data'].lower()}"
 
 
 def list_params(run: Run, told: Sequence[Event]) -> dict[str, str]:
     """The plan, with the steps that the clock set, by which it can be repeated."""
     end = next(event for event in told if isinstance(event, RunFinished))
-    plan = run.plan.as_json() | {"pace": json.dumps(end.repeat_plan.get("pace"))}
-    plan |= {"data": "own" if is_own_data(run) else plan["data"], "mends": ",".join(run.plan.fixes)}
+    plan = run.job.as_json() | {"pace": json.dumps(end.repeat_plan.get("pace"))}
+    plan |= {"data": "own" if is_own_data(run) else plan["data"], "mends": ",".join(run.job.fixes)}
     return {name: "all" if value is None else str(value) for name, value in plan.items()}
 
 
 def list_tags(run: Run) -> dict[str, str]:
-    title = "Own data" if is_own_data(run) else data_title(run.plan.data)
-    return {"approach": run.plan.approach, "backbone": run.plan.backbone, "data": title}
+    title = "Own data" if is_own_data(run) else data_title(run.job.data)
+    return {"approach": run.job.approach, "backbone": run.job.backbone, "data": title}
 
 
 def is_own_data(run: Run) -> bool:
-    return run.plan.data.startswith("own-")
+    return run.job.data.startswith("own-")
 
 
 def list_metrics(told: Sequence[Event]) -> Iterator[tuple[str, float, float, int]]:

@@ -76,11 +76,13 @@ def render_report(
     baseline = next((event for event in events if isinstance(event, Baseline)), None)
     answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
     mixed = _rank_confusions(end)
-    public = not run.plan.data.startswith("own-")
+    public = not run.job.data.startswith("own-")
     title = APPROACHES[end.approach].title
     return _load_template().render(
         title=f"{title} on {data_title(end.data)}",
-        date=time.strftime("%d %B %Y", time.localtime(run.ended or run.created)).lstrip("0"),
+        date=time.strftime("%d %B %Y", time.localtime(run.finished_at or run.created_at)).lstrip(
+            "0"
+        ),
         percent=format_percent,
         end=end,
         score=sentences.describe_score(end),
@@ -99,8 +101,8 @@ def render_report(
         grid=_build_matrix(end),
         lanes=_build_approaches(end, comparison),
         next_steps=suggest_next_steps(end, looks, events, mixed, comparison),
-        limits=list_limitations(run, run.plan, events),
-        command=sentences.format_command(run.plan)
+        limits=list_limitations(run, run.job, events),
+        command=sentences.format_command(run.job)
         if public or (owner and is_data_readable(run))
         else "",
         made_by=_generator_label(),
@@ -252,18 +254,18 @@ def _build_training(
     lines = []
     if end.approach != "simple":
         try:
-            row = backbones.pick(run.plan.backbone)
+            row = backbones.pick(run.job.backbone)
             lines.append(f"Backbone (the pre-trained model): {row.title}; {row.source}.")
         except UnknownKey:
-            lines.append(f"Backbone (the pre-trained model): {run.plan.backbone}.")
+            lines.append(f"Backbone (the pre-trained model): {run.job.backbone}.")
     share = end.trainable_parameters / max(1, end.parameters)
     where = {"cpu": "the processor", "cuda": "a graphics card", "mps": "Apple's graphics"}
     lines += [
         f"{sentences.format_count(end.trainable_parameters)} of "
         f"{sentences.format_count(end.parameters)} numbers learned "
         f"({share:.2%}).",
-        f"{end.seconds:.0f} of at most {run.plan.seconds:g} seconds were used, on "
-        f"{where.get(started.device, started.device)}; seed {run.plan.seed} (the number that "
+        f"{end.seconds:.0f} of at most {run.job.seconds:g} seconds were used, on "
+        f"{where.get(started.device, started.device)}; seed {run.job.seed} (the number that "
         "chance starts from).",
     ]
     if end.stopped_by_user:

@@ -73,9 +73,9 @@ def _build_document(store: Store, run: str) -> dict[str, Any]:
         "title": past.title,
         "name": past.name,
         "note": past.note,
-        "created": found.created,
-        "ended": found.ended or found.created,
-        "plan": found.plan.as_json(),
+        "created": found.created_at,
+        "ended": found.finished_at or found.created_at,
+        "plan": found.job.as_json(),
         "events": [
             _rename_runs(_strip_examples(event, past.data), numbers).as_json() for event in told
         ],
@@ -144,7 +144,7 @@ def import_run(store: Store, content: bytes, visitor: str) -> str:
     return _save(store, _parse(content), visitor)
 
 
-def _save(store: Store, read: _ParsedFile, visitor: str, part_of: str | None = None) -> str:
+def _save(store: Store, read: _ParsedFile, visitor: str, parent_id: str | None = None) -> str:
     file, key, now = read.file, secrets.token_urlsafe(16), time.time()
     names = {number: _save(store, part, visitor, key) for number, part in read.parts.items()}
     changes = {"data": file.plan["data"], "fixes": tuple(file.plan.get("mends", ()))}
@@ -163,7 +163,7 @@ def _save(store: Store, read: _ParsedFile, visitor: str, part_of: str | None = N
         note=file.note,
         created=min(file.created, now),
         ended=min(file.ended, now),
-        part_of=part_of,
+        parent_id=parent_id,
     )
     return key
 

@@ -1,7 +1,7 @@
 """Runs and other jobs, their events and the workers, in a database; the queue is a few queries.
 
 What holds for a run holds for every job (trainers/jobs.py): it waits, is claimed, tells its events,
-ends. So all are rows of one table, and `Run.plan` is the job.
+ends. So all are rows of one table, and `Run.job` says what.
 """
 
 import json
@@ -89,13 +89,13 @@ class Run:
     id: str
     visitor: str
     kind: str  # in trainers.jobs.KINDS
-    plan: Any  # a Plan, or the job of another kind
+    job: Any  # a Plan, or the job of another kind
     state: str  # "queued", "running", "finished", "failed" or "cancelled"
-    created: float  # seconds since 1970, as all times here
-    claimed: float | None
-    ended: float | None
-    stop: bool
-    cancel: bool
+    created_at: float  # seconds since 1970, as all times here
+    started_at: float | None
+    finished_at: float | None
+    stop_requested: bool
+    cancel_requested: bool
     result: dict | None  # the last event of a run that is over
 
     @property
@@ -115,7 +115,7 @@ class RunSummary:
     data: str
     approach: str | None  # of a run
     state: str
-    created: float
+    created_at: float
     score: float | None  # test accuracy, 0..1; of a comparison, its best
     low: float | None  # 95 % interval; of a run
     high: float | None
@@ -158,13 +158,13 @@ class Store:
     # --- runs -----------------------------------------------------------------------------
 
     def enqueue(
-        self, plan: Any, visitor: str, *, worker: str | None = None, part_of: str | None = None
+        self, plan: Any, visitor: str, *, worker: str | None = None, parent_id: str | None = None
     ) -> str:
         """Queues a run, or another job, and hands back its id, which cannot be guessed; with
-        `worker` it is that worker's at once (a terminal that runs it itself). `part_of`: the
+        `worker` it is that worker's at once (a terminal that runs it itself). `parent_id`: the
         comparison that it belongs to."""
         with self.engine.begin() as sql:
-            return self.enqueue_in(sql, plan, visitor, worker=worker, part_of=part_of)
+            return self.enqueue_in(sql, plan, visitor, worker=worker, parent_id=parent_id)
 
     def enqueue_in(
         self,
@@ -173,17 +173,17 @@ class Store:
         visitor: str,
         *,
         worker: str | None = None,
-        part_of: str | None = None,
+        parent_id: str | None = None,
     ) -> str:
         """`start` inside a transaction, with what must be there before a worker looks."""
-        row = _new_row(plan, visitor, part_of)
-        row["machine"] = self._required_host(row["kind"])
-        row["created"] = _later_than(sql, runs.c.created, runs.c.state == QUEUED)
+        row = _new_row(plan, visitor, parent_id)
+        row["host_id"] = self._required_host(row["kind"])
+        row["created_at"] = _later_than(sql, runs.c.created_at, runs.c.state == QUEUED)
         if worker:
-            row |= {"state": RUNNING, "worker": worker, "claimed": time.time()}
-            row["beat"] = self._server_time()
-        if part_of:  # whose it is by now: they may have signed in since it began
-            whose = sql.scalar(select(runs.c.visitor).where(runs.c.id == part_of))
+            row |= {"state": RUNNING, "worker_id": worker, "started_at": time.time()}
+            row["heartbeat_at"] = self._server_time()
+        if parent_id:  # whose it is by now: they may have signed in since it began
+            whose = sql.scalar(select(runs.c.visitor).where(runs.c.id == parent_id))
             row["visitor"] = whose or visitor
         sql.execute(insert(runs).values(row))
         return row["id"]
@@ -191,7 +191,7 @@ class Store:
     def get_run(self, run: str) -> Run:
         """The run called `run`. Raises `NoSuchRun`."""
         with self.engine.connect() as sql:
-            kept = select(runs).where(runs.c.id == run, runs.c.deleted.is_(None))
+            kept = select(runs).where(runs.c.id == run, runs.c.deleted_at.is_(None))
             row = sql.execute(kept).mappings().first()
         if row is None:
             raise RunNotFound(run)
@@ -200,17 +200,19 @@ class Store:
     def list_runs(self, visitor: str, limit: int = 50, kind: str = "run") -> list[Run]:
         """The visitor's runs, or jobs of another kind, the newest first."""
         mine = select(runs).where(
-            runs.c.visitor == visitor, runs.c.kind == kind, runs.c.deleted.is_(None)
+            runs.c.visitor == visitor, runs.c.kind == kind, runs.c.deleted_at.is_(None)
         )
         with self.engine.connect() as sql:
-            rows = sql.execute(mine.order_by(runs.c.created.desc()).limit(limit)).mappings().all()
+            rows = (
+                sql.execute(mine.order_by(runs.c.created_at.desc()).limit(limit)).mappings().all()
+            )
         return [_run_from_row(row) for row in rows]
 
     def find_latest(self, kind: str, subject: str) -> Run | None:
         """The newest job of this kind about `subject`."""
         those = select(runs).where(runs.c.kind == kind, runs.c.subject == subject)
         with self.engine.connect() as sql:
-            row = sql.execute(those.order_by(runs.c.created.desc()).limit(1)).mappings().first()
+            row = sql.execute(those.order_by(runs.c.created_at.desc()).limit(1)).mappings().first()
         return row and _run_from_row(row)
 
     def datasets_imported_by(self, visitor: str) -> set[str]:
@@ -228,7 +230,7 @@ class Store:
             about = select(runs.c["id", "kind", "approach"]).where(runs.c.subject == subject)
             for run, kind, approach in sql.execute(about).all():
                 if kind != "run":
-                    sql.execute(events.delete().where(events.c.run == run))
+                    sql.execute(events.delete().where(events.c.run_id == run))
                     sql.execute(runs.delete().where(runs.c.id == run))
                     continue
                 bundle_path(run).unlink(missing_ok=True)  # it holds a few, as its proof
@@ -240,7 +242,7 @@ class Store:
                     object_store.delete_run(run)
                 _delete_jobs_about(sql, run, runs.c.kind == "explain")  # which older versions kept
                 shown = select(events).where(
-                    events.c.run == run,
+                    events.c.run_id == run,
                     events.c.event.like(f'{{"type": "{WatchedExamples.type}"%'),
                 )
                 for row in sql.execute(shown).mappings().all():
@@ -248,17 +250,17 @@ class Store:
                     kept["inputs"] = [""] * len(kept["inputs"])
                     sql.execute(
                         update(events)
-                        .where(events.c.run == run, events.c.number == row["number"])
+                        .where(events.c.run_id == run, events.c.seq == row["seq"])
                         .values(event=json.dumps(kept))
                     )
 
     def read_events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
         """The run's events with numbers above `after`, which count from 1, in order."""
-        newer = select(events.c.number, events.c.event).where(
-            events.c.run == run, events.c.number > after
+        newer = select(events.c.seq, events.c.event).where(
+            events.c.run_id == run, events.c.seq > after
         )
         with self.engine.connect() as sql:
-            rows = sql.execute(newer.order_by(events.c.number)).all()
+            rows = sql.execute(newer.order_by(events.c.seq)).all()
         return [(number, from_json_text(text)) for number, text in rows]
 
     def append(self, run: str, new: Sequence[Event]) -> None:
@@ -284,21 +286,21 @@ class Store:
         alive = sql.execute(
             update(runs)
             .where(runs.c.id == run, runs.c.state.not_in(END_STATES))
-            .values(beat=self._server_time())
+            .values(heartbeat_at=self._server_time())
         )
         if not alive.rowcount or not new:
             return
-        last = sql.scalar(select(func.max(events.c.number)).where(events.c.run == run)) or 0
+        last = sql.scalar(select(func.max(events.c.seq)).where(events.c.run_id == run)) or 0
         texts = [json.dumps(event.as_json()) for event in new]
         if unheard is not None and (before := unheard.setdefault(run, last)) < last:
-            later = select(events.c.event).where(events.c.run == run, events.c.number > before)
-            there = sql.scalars(later.order_by(events.c.number)).all()
+            later = select(events.c.event).where(events.c.run_id == run, events.c.seq > before)
+            there = sql.scalars(later.order_by(events.c.seq)).all()
             arrived = len(there) if there == texts[: len(there)] else 0
             if arrived == len(texts):
                 return
             new, texts = new[arrived:], texts[arrived:]
         rows = [
-            {"run": run, "number": number, "event": text}
+            {"run_id": run, "seq": number, "event": text}
             for number, text in enumerate(texts, last + 1)
         ]
         sql.execute(insert(events), rows)
@@ -306,36 +308,42 @@ class Store:
             sql.execute(
                 update(runs)
                 .where(runs.c.id == run)
-                .values(state=state, ended=time.time(), result=new[-1].as_json())
+                .values(state=state, finished_at=time.time(), result=new[-1].as_json())
                 .values(_result_columns(new[-1].as_json()))
             )
 
     def request_stop(self, run: str, visitor: str | None = None) -> None:
         """Asks a run to end early with the best it has; one that was never begun is cancelled.
         Where a `visitor` asks, only their own."""
-        self._set_flag(run, "stop", visitor)
+        self._set_flag(run, "stop_requested", visitor)
 
     def request_cancel(self, run: str, visitor: str | None = None) -> None:
         """Asks a run to end at once, without a score. Where a `visitor` asks, only their own."""
-        self._set_flag(run, "cancel", visitor)
+        self._set_flag(run, "cancel_requested", visitor)
 
     def _set_flag(self, run: str, flag: str, visitor: str | None) -> None:
         this = (runs.c.id == run) & (runs.c.visitor == visitor if visitor else true())
         with self.engine.begin() as sql:
             sql.execute(update(runs).where(this).values({flag: True}))
             waits = select(runs.c.id).where(this, runs.c.state == QUEUED)
-            if flag == "stop":  # begun, and back in the queue: the next coordinator brings a score
-                waits = waits.where(runs.c.claimed.is_(None))
+            if (
+                flag == "stop_requested"
+            ):  # begun, and back in the queue: the next coordinator brings a score
+                waits = waits.where(runs.c.started_at.is_(None))
             if sql.execute(waits).first():
                 self._append(sql, run, [JobCancelled(0.0)])
                 (run_dir(run) / CHECKPOINT_FILE).unlink(missing_ok=True)  # if it was to go on
 
     def read_flags(self, run: str) -> tuple[bool, bool]:
         """Whether the run was asked to stop, and whether it was cancelled."""
-        flags = select(runs.c.stop, runs.c.cancel, runs.c.state).where(runs.c.id == run)
+        flags = select(runs.c.stop_requested, runs.c.cancel_requested, runs.c.state).where(
+            runs.c.id == run
+        )
         with self.engine.connect() as sql:
             row = sql.execute(flags).first()
-        return (False, True) if row is None else (row.stop, row.cancel or row.state in END_STATES)
+        if row is None:
+            return False, True
+        return row.stop_requested, row.cancel_requested or row.state in END_STATES
 
     def _server_time(self) -> Any:
         """For heartbeats, which may come from another computer, whose clock is another."""
@@ -363,14 +371,14 @@ class Store:
         how many there are in all. Every word of `search` is looked for in name, note, approach and
         data. `sort` is in SORTS. With `parts`, the runs that belong to a comparison are there too.
         """
-        wanted = runs.c.deleted.is_(None) & runs.c.kind.in_(HISTORY_KINDS)
+        wanted = runs.c.deleted_at.is_(None) & runs.c.kind.in_(HISTORY_KINDS)
         if visitor is not None:
             wanted &= runs.c.visitor == visitor
         if not parts:
-            wanted &= runs.c.part_of.is_(None)
+            wanted &= runs.c.parent_id.is_(None)
         for word in search[:MAX_SEARCH_CHARS].casefold().split():
-            wanted &= runs.c.words.contains(word, autoescape=True)
-        order = (runs.c.pinned.desc(), *SORT_ORDERS[sort], runs.c.created.desc(), runs.c.id)
+            wanted &= runs.c.search_text.contains(word, autoescape=True)
+        order = (runs.c.pinned.desc(), *SORT_ORDERS[sort], runs.c.created_at.desc(), runs.c.id)
         page = select(runs.c.id).where(wanted).order_by(*order).limit(limit).offset(offset)
         with self.engine.connect() as sql:
             total = sql.scalar(select(func.count()).select_from(runs).where(wanted)) or 0
@@ -386,7 +394,7 @@ class Store:
     def get_summary(self, run: str) -> RunSummary:
         """The line of one run or comparison. Raises `NoSuchRun`."""
         one = select(*_SUMMARY_COLUMNS).where(
-            runs.c.id == run, runs.c.deleted.is_(None), runs.c.kind.in_(HISTORY_KINDS)
+            runs.c.id == run, runs.c.deleted_at.is_(None), runs.c.kind.in_(HISTORY_KINDS)
         )
         with self.engine.connect() as sql:
             row = sql.execute(one).mappings().first()
@@ -400,9 +408,9 @@ class Store:
         told = {"name": _clean(" ".join(name.split()), MAX_NAME_CHARS)}
         told["note"] = _clean(note.strip(), MAX_NOTE_CHARS)
         with self.engine.begin() as sql:
-            row = sql.execute(select(runs.c.kind, runs.c.plan).where(mine)).mappings().first()
+            row = sql.execute(select(runs.c.kind, runs.c.job).where(mine)).mappings().first()
             if row:
-                told |= _history_columns(row["kind"], row["plan"], **told)
+                told |= _history_columns(row["kind"], row["job"], **told)
                 sql.execute(update(runs).where(mine).values(told))
 
     def pin(self, keys: Collection[str], visitor: str, pinned: bool = True) -> None:
@@ -415,29 +423,31 @@ class Store:
         """Takes the visitor's runs out of the history, with a comparison its runs, and cancels what
         is not over. For `UNDO_SECONDS` the number handed back brings them back: see `restore`."""
         now = time.time()
-        mine = (runs.c.id.in_(keys) | runs.c.part_of.in_(keys)) & (runs.c.visitor == visitor)
-        mine &= runs.c.deleted.is_(None)
+        mine = (runs.c.id.in_(keys) | runs.c.parent_id.in_(keys)) & (runs.c.visitor == visitor)
+        mine &= runs.c.deleted_at.is_(None)
         with self.engine.begin() as sql:
             waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state == QUEUED)).all()
             sql.execute(
-                update(runs).where(mine, runs.c.state.not_in(END_STATES)).values(cancel=True)
+                update(runs)
+                .where(mine, runs.c.state.not_in(END_STATES))
+                .values(cancel_requested=True)
             )
             for run in waiting:
                 self._append(sql, run, [JobCancelled(0.0)])
-            sql.execute(update(runs).where(mine).values(deleted=now))
+            sql.execute(update(runs).where(mine).values(deleted_at=now))
         return now
 
     def restore(self, deleted: float, visitor: str) -> int:
         """Brings back what `delete` took away then, and says how many that are."""
-        those = (runs.c.deleted == deleted) & (runs.c.visitor == visitor)
+        those = (runs.c.deleted_at == deleted) & (runs.c.visitor == visitor)
         with self.engine.begin() as sql:
-            return sql.execute(update(runs).where(those).values(deleted=None)).rowcount
+            return sql.execute(update(runs).where(those).values(deleted_at=None)).rowcount
 
     def purge_deleted(self) -> None:
         """Ends what was deleted too long ago to be brought back: weights, events and row."""
         from trainers.store.resume import resumed_runs
 
-        gone = select(runs.c.id).where(runs.c.deleted < time.time() - UNDO_SECONDS)
+        gone = select(runs.c.id).where(runs.c.deleted_at < time.time() - UNDO_SECONDS)
         with self.engine.connect() as sql:
             keys = sql.scalars(gone).all()
         if keys:
@@ -447,9 +457,9 @@ class Store:
             object_store.delete_run(run)
             with self.engine.begin() as sql:
                 _delete_jobs_about(sql, run, runs.c.kind.not_in(HISTORY_KINDS))
-                either = (resumed_runs.c.run == run) | (resumed_runs.c.of == run)
+                either = (resumed_runs.c.run_id == run) | (resumed_runs.c.source_id == run)
                 sql.execute(resumed_runs.delete().where(either))
-                sql.execute(events.delete().where(events.c.run == run))
+                sql.execute(events.delete().where(events.c.run_id == run))
                 sql.execute(runs.delete().where(runs.c.id == run))
 
     def import_run(
@@ -463,63 +473,76 @@ class Store:
         note: str = "",
         created: float,
         ended: float,
-        part_of: str | None = None,
+        parent_id: str | None = None,
     ) -> None:
         """Adds a run that was made elsewhere and is over, with an id that cannot be guessed."""
-        row = _new_row(plan, visitor, part_of) | {"id": run, "created": created, "claimed": created}
-        row |= {"state": RUNNING, "worker": "file", "beat": time.time()}
+        row = _new_row(plan, visitor, parent_id) | {
+            "id": run,
+            "created_at": created,
+            "started_at": created,
+        }
+        row |= {"state": RUNNING, "worker_id": "file", "heartbeat_at": time.time()}
         row |= {"name": _clean(name, MAX_NAME_CHARS), "note": _clean(note, MAX_NOTE_CHARS)}
-        row |= _history_columns(row["kind"], row["plan"], row["name"], row["note"])
+        row |= _history_columns(row["kind"], row["job"], row["name"], row["note"])
         with self.engine.begin() as sql:
             sql.execute(insert(runs).values(row))
             self._append(sql, run, told)
-            sql.execute(update(runs).where(runs.c.id == run).values(ended=ended))
+            sql.execute(update(runs).where(runs.c.id == run).values(finished_at=ended))
 
     # --- the queue ------------------------------------------------------------------------
 
-    def claim(self, worker: str, *, heavy: bool = True) -> Run | None:
-        """The next job that needs torch, or with `heavy=False` the next that does not, now this
-        worker's; None where none waits. One visitor after the other."""
+    def claim(self, worker: str, *, needs_torch: bool = True) -> Run | None:
+        """Claim the next job for `worker`; None if none waits. Visitors take turns.
+
+        Only jobs that need torch, or with `needs_torch=False` only those that do not.
+        """
         with self.engine.begin() as sql:
-            waiting = self._fair_order(sql, heavy=heavy)
+            waiting = self._fair_order(sql, needs_torch=needs_torch)
             for run in waiting:
-                if run["machine"] and run["machine"] != data_dir_id():
+                if run["host_id"] and run["host_id"] != data_dir_id():
                     continue
                 now, them = time.time(), {row["visitor"] for row in waiting}
                 if len(them) > 1:
-                    now = _later_than(sql, runs.c.claimed, runs.c.visitor.in_(them))
+                    now = _later_than(sql, runs.c.started_at, runs.c.visitor.in_(them))
                 # One that another worker is just about to take is passed by, not waited for.
                 free = select(runs.c.id).where(runs.c.id == run["id"], runs.c.state == QUEUED)
                 free = free.with_for_update(skip_locked=True).scalar_subquery()
                 taken = sql.execute(
                     update(runs)
                     .where(runs.c.id == free, runs.c.state == QUEUED)
-                    .values(state=RUNNING, worker=worker, claimed=now, beat=self._server_time())
+                    .values(
+                        state=RUNNING,
+                        worker_id=worker,
+                        started_at=now,
+                        heartbeat_at=self._server_time(),
+                    )
                 )
                 if not taken.rowcount:
                     continue
                 try:
-                    return _run_from_row({**run, "state": RUNNING, "claimed": now})
+                    return _run_from_row({**run, "state": RUNNING, "started_at": now})
                 except BadPlan as error:  # of an older version: it must not block the others
                     self._append(sql, run["id"], [JobFailed(str(error), 0.0)])
         return None
 
     def _fair_order(
-        self, sql: Connection, more: Iterable[dict] = (), *, heavy: bool = True
+        self, sql: Connection, more: Iterable[dict] = (), *, needs_torch: bool = True
     ) -> list[dict]:
         """The waiting jobs in the order in which they are served: always a run of the visitor
         who was served the longest ago; a visitor's own in the order they came."""
-        waiting = select(runs).where(runs.c.state == QUEUED, _is_kind(heavy))
-        waiting = waiting.order_by(runs.c.created)
+        waiting = select(runs).where(runs.c.state == QUEUED, _is_kind(needs_torch))
+        waiting = waiting.order_by(runs.c.created_at)
         rows = [dict(row) for row in sql.execute(waiting).mappings()] + list(more)
         if len(rows) < 2:
             return rows
-        latest = select(runs.c.visitor, func.max(runs.c.claimed)).group_by(runs.c.visitor)
+        latest = select(runs.c.visitor, func.max(runs.c.started_at)).group_by(runs.c.visitor)
         latest = latest.where(runs.c.visitor.in_({row["visitor"] for row in rows}))
         served = {visitor: claimed or 0.0 for visitor, claimed in sql.execute(latest)}
         ordered, turn = [], max(time.time(), *served.values(), 0.0)
         while rows:
-            following = min(rows, key=lambda row: (served.get(row["visitor"], 0), row["created"]))
+            following = min(
+                rows, key=lambda row: (served.get(row["visitor"], 0), row["created_at"])
+            )
             rows.remove(following)
             ordered.append(following)
             turn += 1
@@ -528,7 +551,7 @@ class Store:
 
     def estimate_wait(self, visitor: str, run: str | None = None) -> WaitEstimate:
         """What lies before `run`, or before a new run of `visitor`."""
-        new = {"id": None, "visitor": visitor, "created": math.inf}
+        new = {"id": None, "visitor": visitor, "created_at": math.inf}
         # What is not there was claimed by now, or is over.
         return self._estimate_waits([] if run else [new]).get(run, WaitEstimate(0, 0.0))
 
@@ -540,12 +563,12 @@ class Store:
         now = time.time()
         with self.engine.connect() as sql:
             away = self.find_missing_hosts(sql)  # what waits for those keeps nobody else waiting
-            order = [row for row in self._fair_order(sql, more) if row.get("machine") not in away]
+            order = [row for row in self._fair_order(sql, more) if row.get("host_id") not in away]
             # A terminal executes its run itself: that keeps no worker of the app busy.
-            ours = runs.c.worker.in_(select(workers.c.id))
-            training = (runs.c.state == RUNNING) & ours & _is_kind(heavy=True)
+            ours = runs.c.worker_id.in_(select(workers.c.id))
+            training = (runs.c.state == RUNNING) & ours & _is_kind(needs_torch=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
-            alive = workers.c.heavy & _is_alive(self._server_time())
+            alive = workers.c.can_train & _is_alive(self._server_time())
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1
             known = (
                 self._estimate_durations(sql, busy)
@@ -556,11 +579,11 @@ class Store:
 
     def _estimate_durations(self, sql: Connection, busy: Sequence[Any]) -> TypicalDurations:
         """Seconds that jobs took of late, and that those running say they will."""
-        took = select(runs.c["kind", "plan", "claimed", "ended"])
-        took = took.where(runs.c.state == FINISHED, runs.c.claimed.is_not(None))
-        took = took.order_by(runs.c.ended.desc()).limit(RECENT_JOBS)
-        started = select(events.c["run", "event"]).where(
-            events.c.run.in_([row["id"] for row in busy]),
+        took = select(runs.c["kind", "job", "started_at", "finished_at"])
+        took = took.where(runs.c.state == FINISHED, runs.c.started_at.is_not(None))
+        took = took.order_by(runs.c.finished_at.desc()).limit(RECENT_JOBS)
+        started = select(events.c["run_id", "event"]).where(
+            events.c.run_id.in_([row["id"] for row in busy]),
             events.c.event.like(f'{{"type": "{RunStarted.type}"%'),
         )
         told = {run: json.loads(event) for run, event in sql.execute(started)}
@@ -573,10 +596,17 @@ class Store:
 
     # --- workers --------------------------------------------------------------------------
 
-    def record_heartbeat(self, worker: str, pid: int, *, ready: bool, heavy: bool = True) -> None:
-        """Says that the worker lives, and whether it can take jobs; `heavy` where it can train."""
-        values = {"pid": pid, "ready": ready, "heavy": heavy, "beat": self._server_time()}
-        values["machine"] = data_dir_id() if engine.is_shared(self.engine) else None
+    def record_heartbeat(
+        self, worker: str, pid: int, *, ready: bool, can_train: bool = True
+    ) -> None:
+        """Record that the worker is alive, whether it takes jobs and whether it has torch."""
+        values = {
+            "pid": pid,
+            "ready": ready,
+            "can_train": can_train,
+            "heartbeat_at": self._server_time(),
+        }
+        values["host_id"] = data_dir_id() if engine.is_shared(self.engine) else None
         with self.engine.begin() as sql:
             known = sql.execute(update(workers).where(workers.c.id == worker).values(values))
             if not known.rowcount:
@@ -584,7 +614,7 @@ class Store:
 
     def count_ready_workers(self) -> int:
         """Workers that live, can train, and have warmed up."""
-        alive = _is_alive(self._server_time()) & workers.c.ready & workers.c.heavy
+        alive = _is_alive(self._server_time()) & workers.c.ready & workers.c.can_train
         with self.engine.connect() as sql:
             return sql.scalar(select(func.count()).select_from(workers).where(alive)) or 0
 
@@ -593,29 +623,33 @@ class Store:
         with self.engine.begin() as sql:
             its = (workers.c.id == worker) | workers.c.id.startswith(f"{worker}-")  # and its places
             sql.execute(workers.delete().where(its))
-            mine = runs.c.worker == worker
+            mine = runs.c.worker_id == worker
             # The runs of a comparison are the comparison's, which is the worker's.
-            mine |= runs.c.part_of.in_(select(runs.c.id).where(mine, runs.c.state == RUNNING))
-            had = select(runs.c.id, runs.c.claimed).where(mine, runs.c.state == RUNNING)
+            mine |= runs.c.parent_id.in_(select(runs.c.id).where(mine, runs.c.state == RUNNING))
+            had = select(runs.c.id, runs.c.started_at).where(mine, runs.c.state == RUNNING)
             for run, claimed in sql.execute(had).all():
                 self._append(sql, run, [JobFailed(reason, _seconds_since(claimed))])
 
     def find_missing_hosts(self, sql: Connection) -> set[str]:
         """Data folders that jobs wait for, and that no worker has."""
-        bound = (runs.c.state == QUEUED) & runs.c.machine.is_not(None)
-        wanted = set(sql.scalars(select(runs.c.machine).where(bound).distinct()))
+        bound = (runs.c.state == QUEUED) & runs.c.host_id.is_not(None)
+        wanted = set(sql.scalars(select(runs.c.host_id).where(bound).distinct()))
         if not wanted:
             return wanted
-        there = set(sql.scalars(select(workers.c.machine)))
+        there = set(sql.scalars(select(workers.c.host_id)))
         # A worker of an older version does not say which it has: it may be any.
         return set() if None in there else wanted - there - {data_dir_id()}
 
     def fail_unplaceable(self, machine: str) -> None:
         """Ends the jobs that wait for a data folder which is gone."""
-        those = (runs.c.machine == machine) & (runs.c.state == QUEUED)
+        those = (runs.c.host_id == machine) & (runs.c.state == QUEUED)
         with self.engine.begin() as sql:
             for run in sql.scalars(select(runs.c.id).where(those)).all():
-                this = update(runs).where(runs.c.id == run, those).values(stop=runs.c.stop)
+                this = (
+                    update(runs)
+                    .where(runs.c.id == run, those)
+                    .values(stop_requested=runs.c.stop_requested)
+                )
                 # Writing first takes the lock: no worker can claim it in between.
                 if sql.execute(this).rowcount:
                     self._append(sql, run, [JobFailed(MISSING_HOST_TEXT, 0.0)])
@@ -626,12 +660,14 @@ class Store:
         now = self._server_time()
 
         def stopped(table: Table) -> Any:  # one in the future: the clock was set back since
-            return func.abs(table.c.beat - now) > HEARTBEAT_TIMEOUT_SECONDS
+            return func.abs(table.c.heartbeat_at - now) > HEARTBEAT_TIMEOUT_SECONDS
 
         with self.engine.connect() as sql:
-            silent = select(workers.c.id, workers.c.beat).where(stopped(workers))
+            silent = select(workers.c.id, workers.c.heartbeat_at).where(stopped(workers))
             dead = dict(sql.execute(silent).all())
-            lost = select(runs.c.id, runs.c.beat).where(runs.c.state == RUNNING, stopped(runs))
+            lost = select(runs.c.id, runs.c.heartbeat_at).where(
+                runs.c.state == RUNNING, stopped(runs)
+            )
             gone = dict(sql.execute(lost).all())
         self.fail_lost_runs(gone, dead, gone | dead)
 
@@ -641,13 +677,15 @@ class Store:
         """Ends these runs, and forgets these workers, unless their hearts beat after `beats`."""
         with self.engine.begin() as sql:
             for worker in dead:
-                this = (workers.c.id == worker) & (workers.c.beat == beats[worker])
+                this = (workers.c.id == worker) & (workers.c.heartbeat_at == beats[worker])
                 sql.execute(workers.delete().where(this))
             for run in lost:
-                this = (runs.c.id == run) & (runs.c.beat == beats[run])
+                this = (runs.c.id == run) & (runs.c.heartbeat_at == beats[run])
                 # Writing first takes the lock: no heart can beat in between.
-                if sql.execute(update(runs).where(this).values(stop=runs.c.stop)).rowcount:
-                    claimed = sql.scalar(select(runs.c.claimed).where(this))
+                if sql.execute(
+                    update(runs).where(this).values(stop_requested=runs.c.stop_requested)
+                ).rowcount:
+                    claimed = sql.scalar(select(runs.c.started_at).where(this))
                     failed = JobFailed(
                         "The process that ran this ended without a word (the computer was shut "
                         "down, or Thaw was ended). Nothing is wrong with your data.",
@@ -709,7 +747,7 @@ def _later_than(sql: Connection, column: Any, those: Any) -> float:
 def _is_alive(now: float) -> Any:
     """Of a worker: it lives. A beat in the future is as old as one long past: the clock was set
     back since."""
-    return func.abs(workers.c.beat - now) < HEARTBEAT_TIMEOUT_SECONDS
+    return func.abs(workers.c.heartbeat_at - now) < HEARTBEAT_TIMEOUT_SECONDS
 
 
 def _seconds_since(then: float) -> float:
@@ -726,25 +764,27 @@ def _delete_imports(sql: Connection, data: str) -> None:
     """Ends the readings that led to `data`: they know what its files were called."""
     found = runs.c.result["found"]["data"].as_string() == data
     those = sql.scalars(select(runs.c.id).where(runs.c.kind == "read", found)).all()
-    sql.execute(events.delete().where(events.c.run.in_(those)))
+    sql.execute(events.delete().where(events.c.run_id.in_(those)))
     sql.execute(runs.delete().where(runs.c.id.in_(those)))
 
 
 def _delete_jobs_about(sql: Connection, run: str, chosen: Any) -> None:
     """Ends the jobs about `run`, such as packing its model, that are `chosen`."""
     those = select(runs.c.id).where(runs.c.subject == run, chosen)
-    sql.execute(events.delete().where(events.c.run.in_(those)))
+    sql.execute(events.delete().where(events.c.run_id.in_(those)))
     sql.execute(runs.delete().where(runs.c.subject == run, chosen))
 
 
-def _is_kind(heavy: bool) -> Any:
-    return runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.needs_torch == heavy])
+def _is_kind(needs_torch: bool) -> Any:
+    return runs.c.kind.in_(
+        [name for name, kind in jobs.KINDS.items() if kind.needs_torch == needs_torch]
+    )
 
 
 def _run_from_row(row: Any) -> Run:
     known = Run.__dataclass_fields__.keys()
-    plan = jobs.from_json(row["kind"], row["plan"])
-    return Run(**{name: row[name] for name in known if name != "plan"}, plan=plan)
+    plan = jobs.from_json(row["kind"], row["job"])
+    return Run(**{name: row[name] for name in known if name != "job"}, job=plan)
 
 
 SORT_ORDERS = {
@@ -754,7 +794,7 @@ SORT_ORDERS = {
 }
 _SUMMARY_COLUMNS = (
     *(runs.c[name] for name in ("id", "kind", "name", "note", "pinned", "approach", "state")),
-    *(runs.c[name] for name in ("created", "score", "seconds")),
+    *(runs.c[name] for name in ("created_at", "score", "seconds")),
     runs.c.subject.label("data"),
     runs.c.result["test_accuracy_low"].as_float().label("low"),
     runs.c.result["test_accuracy_high"].as_float().label("high"),
@@ -762,12 +802,13 @@ _SUMMARY_COLUMNS = (
 )
 
 
-def _new_row(plan: Any, visitor: str, part_of: str | None) -> dict[str, Any]:
+def _new_row(plan: Any, visitor: str, parent_id: str | None) -> dict[str, Any]:
     """A new row of `runs`, queued."""
-    row = {"id": secrets.token_urlsafe(16), "visitor": visitor, "plan": plan.as_json()}
-    row |= {"created": time.time(), "state": QUEUED, "stop": False, "cancel": False}
-    row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject_of(plan), "part_of": part_of}
-    return row | _history_columns(row["kind"], row["plan"])
+    row = {"id": secrets.token_urlsafe(16), "visitor": visitor, "job": plan.as_json()}
+    row |= {"created_at": time.time(), "state": QUEUED}
+    row |= {"stop_requested": False, "cancel_requested": False}
+    row |= {"kind": jobs.kind_of(plan), "subject": jobs.subject_of(plan), "parent_id": parent_id}
+    return row | _history_columns(row["kind"], row["job"])
 
 
 def _history_columns(
@@ -778,7 +819,7 @@ def _history_columns(
         return {}
     approach, data = plan.get("approach"), plan["data"]
     words = [name, note, default_title(kind, approach, data), data]
-    return {"approach": approach, "words": " ".join(words).casefold()}
+    return {"approach": approach, "search_text": " ".join(words).casefold()}
 
 
 def _result_columns(last: dict[str, Any] | None) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def requeue_runs(store: Store, worker: str) -> None:
     Comparisons, learning curves and runs that were requeued `MAX_REQUEUES` times stay as they are:
     those cannot be resumed. Cancelled runs end.
     """
-    is_resumable = (runs.c.worker == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
+    is_resumable = (runs.c.worker_id == worker) & (runs.c.state == RUNNING) & (runs.c.kind == "run")
     with store.engine.connect() as sql:
-        rows = sql.execute(select(runs.c.id, runs.c.cancel).where(is_resumable)).all()
+        rows = sql.execute(select(runs.c.id, runs.c.cancel_requested).where(is_resumable)).all()
     for key, is_cancelled in rows:
         if is_cancelled:
             store.append(key, [cancelled := JobCancelled(0.0)])
@@ -54,7 +54,7 @@ def requeue_runs(store: Store, worker: str) -> None:
         store.append(key, [Notice(REQUEUED_TEXT, _last_seconds(events), is_limitation=False)])
         with store.engine.begin() as sql:
             still_running = update(runs).where(runs.c.id == key, runs.c.state == RUNNING)
-            sql.execute(still_running.values(state=QUEUED, worker=None))
+            sql.execute(still_running.values(state=QUEUED, worker_id=None))
 
 
 def _last_seconds(events: Sequence[Event]) -> float:
@@ -64,5 +64,5 @@ def _last_seconds(events: Sequence[Event]) -> float:
 def _is_waiting() -> Any:
     """Return the SQL condition of queued jobs that train and whose files are in reach."""
     heavy = runs.c.kind.in_([name for name, kind in jobs.KINDS.items() if kind.needs_torch])
-    here = runs.c.machine.is_(None) | (runs.c.machine == data_dir_id())
+    here = runs.c.host_id.is_(None) | (runs.c.host_id == data_dir_id())
     return (runs.c.state == QUEUED) & heavy & here

@@ -81,14 +81,14 @@ def resume_run(store: Store, run: str, visitor: str, *, worker: str | None = Non
     # The file first: a worker may claim the run as soon as it is there.
     with store.engine.begin() as sql:
         # Writing first takes the lock: two tabs cannot both find that nobody has.
-        sql.execute(update(runs).where(runs.c.id == run).values(beat=runs.c.beat))
+        sql.execute(update(runs).where(runs.c.id == run).values(heartbeat_at=runs.c.heartbeat_at))
         if sql.scalar(_select_resumed_by(run).where(runs.c.state != CANCELLED)):
             raise CannotResume("It goes on already: see Runs.")
-        new = store.enqueue_in(sql, found.plan, visitor, worker=worker)
+        new = store.enqueue_in(sql, found.job, visitor, worker=worker)
         _link_or_copy(run_dir(run) / CHECKPOINT_FILE, run_dir(new) / CHECKPOINT_FILE)
         if engine.is_shared(store.engine):  # what it goes on from lies here
-            sql.execute(update(runs).where(runs.c.id == new).values(machine=data_dir_id()))
-        sql.execute(insert(resumed_runs).values(run=new, of=run))
+            sql.execute(update(runs).where(runs.c.id == new).values(host_id=data_dir_id()))
+        sql.execute(insert(resumed_runs).values(run_id=new, source_id=run))
     return new
 
 
@@ -107,7 +107,7 @@ def _link_or_copy(file: Path, to: Path) -> None:
 def resumed_from(store: Store, run: str) -> str | None:
     """The run that `run` goes on from."""
     with store.engine.connect() as sql:
-        return sql.scalar(select(resumed_runs.c.of).where(resumed_runs.c.run == run))
+        return sql.scalar(select(resumed_runs.c.source_id).where(resumed_runs.c.run_id == run))
 
 
 def resumed_by(store: Store, run: str) -> str | None:
@@ -118,9 +118,9 @@ def resumed_by(store: Store, run: str) -> str | None:
 
 def _select_resumed_by(run: str) -> Select:
     """Of the runs that go on from `run` and are still there, the newest first."""
-    those = select(runs.c.id).join(resumed_runs, resumed_runs.c.run == runs.c.id)
-    those = those.where(resumed_runs.c.of == run, runs.c.deleted.is_(None))
-    return those.order_by(runs.c.created.desc())
+    those = select(runs.c.id).join(resumed_runs, resumed_runs.c.run_id == runs.c.id)
+    those = those.where(resumed_runs.c.source_id == run, runs.c.deleted_at.is_(None))
+    return those.order_by(runs.c.created_at.desc())
 
 
 def replayed_events(store: Store, run: str) -> list[Event]:

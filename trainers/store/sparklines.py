@@ -17,10 +17,10 @@ def read_sparklines(store: Store, keys: Collection[str]) -> dict[str, list[tuple
         return {}
     told = events.c.event  # kept as text; SQLite reads JSON out of that, Postgres wants to be told
     told = type_coerce(told, JSON) if store.engine.dialect.name == "sqlite" else cast(told, JSON)
-    looks = select(events.c.run, told["seconds"].as_float(), told["accuracy"].as_float())
-    looks = looks.where(events.c.run.in_(keys), events.c.event.like(VALIDATION_PATTERN))
+    looks = select(events.c.run_id, told["seconds"].as_float(), told["accuracy"].as_float())
+    looks = looks.where(events.c.run_id.in_(keys), events.c.event.like(VALIDATION_PATTERN))
     found: dict[str, list[tuple[float, float]]] = {}
     with store.engine.connect() as sql:
-        for run, seconds, right in sql.execute(looks.order_by(events.c.run, events.c.number)):
+        for run, seconds, right in sql.execute(looks.order_by(events.c.run_id, events.c.seq)):
             found.setdefault(run, []).append((seconds, right))
     return found

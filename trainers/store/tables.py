@@ -1,4 +1,7 @@
-"""Every table of the database."""
+"""Every table of the database. Times are seconds since 1970; a change here needs a migration.
+
+`visitor` is a browser's key or an account's id: see hosting/accounts.py.
+"""
 
 from sqlalchemy import (
     JSON,
@@ -17,47 +20,49 @@ from sqlalchemy import (
 ROOM_CODE_LENGTH = 6  # 64 million codes
 
 metadata = MetaData()
+
+# Runs and every other job of trainers/jobs.py.
 runs = Table(
     "runs",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("visitor", String(64), nullable=False, index=True),
-    Column("plan", JSON, nullable=False),
+    Column("job", JSON, nullable=False),  # a Plan, or the job of another kind
     Column("state", String(16), nullable=False, index=True),
-    Column("created", Float, nullable=False),
-    Column("claimed", Float),
-    Column("ended", Float),
-    Column("worker", String(32)),
-    Column("beat", Float),
-    Column("stop", Boolean, nullable=False, default=False),
-    Column("cancel", Boolean, nullable=False, default=False),
-    Column("result", JSON),
-    Column("kind", String(16), nullable=False, server_default="run"),
-    Column("subject", String(128), index=True),  # the data that it is about
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("worker_id", String(32)),
+    Column("heartbeat_at", Float),
+    Column("stop_requested", Boolean, nullable=False, default=False),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("result", JSON),  # the last event of a run that is over
+    Column("kind", String(16), nullable=False, server_default="run"),  # in jobs.KINDS
+    Column("subject", String(128), index=True),  # key of the data or run that it is about
     Column("approach", String(16)),  # of a run; None for other jobs
-    Column("part_of", String(32), index=True),  # the comparison that started it
-    Column("name", Text, nullable=False, server_default=""),  # as its visitor calls it
+    Column("parent_id", String(32), index=True),  # the comparison that started it
+    Column("name", Text, nullable=False, server_default=""),  # chosen by its visitor
     Column("note", Text, nullable=False, server_default=""),
     Column("pinned", Boolean, nullable=False, server_default="0"),
-    Column("deleted", Float, index=True),  # when; its row goes `UNDO_SECONDS` later
+    Column("deleted_at", Float, index=True),  # the row is removed `UNDO_SECONDS` later
     Column("score", Float),  # test accuracy; of a comparison, its best
-    Column("seconds", Float),  # that it took, on its own clock
-    Column("words", Text),  # what a search looks through, case folded; None: not in the history
-    Column("machine", String(32)),  # the only data folder where it can be executed; None: any
+    Column("seconds", Float),  # duration on its own clock
+    Column("search_text", Text),  # case folded; None: not in the history
+    Column("host_id", String(32)),  # the only data folder where it can run; None: any
 )
-# All that chooses and orders a page of the history, so that no plan or result is read for it.
+# Covers the filter and the order of a history page: neither jobs nor results are read for it.
 Index(
     "ix_runs_history",
-    *(runs.c[name] for name in ("visitor", "deleted", "part_of", "kind", "pinned", "created")),
-    *(runs.c[name] for name in ("score", "seconds", "id")),
+    *(runs.c[name] for name in ("visitor", "deleted_at", "parent_id", "kind", "pinned")),
+    *(runs.c[name] for name in ("created_at", "score", "seconds", "id")),
 )
-Index("ix_runs_ended", runs.c.state, runs.c.ended)  # what jobs took of late
+Index("ix_runs_finished_at", runs.c.state, runs.c.finished_at)  # for recent durations
 events = Table(
     "events",
     metadata,
-    Column("run", String(32), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("event", Text, nullable=False),
+    Column("run_id", String(32), primary_key=True),
+    Column("seq", Integer, primary_key=True),  # counts from 1 in each run
+    Column("event", Text, nullable=False),  # JSON
 )
 workers = Table(
     "workers",
@@ -65,99 +70,99 @@ workers = Table(
     Column("id", String(32), primary_key=True),
     Column("pid", Integer, nullable=False),
     Column("ready", Boolean, nullable=False, default=False),
-    Column("beat", Float, nullable=False),
-    Column("heavy", Boolean, nullable=False, server_default="1"),  # has torch: can train
-    Column("machine", String(32)),  # its data folder, where several share the database
+    Column("heartbeat_at", Float, nullable=False),
+    Column("can_train", Boolean, nullable=False, server_default="1"),  # has torch
+    Column("host_id", String(32)),  # its data folder, where several share the database
 )
 resumed_runs = Table(
-    "continued",
+    "resumed_runs",
     metadata,
-    Column("run", String(32), primary_key=True),
-    Column("of", String(32), nullable=False, index=True),  # the interrupted one
+    Column("run_id", String(32), primary_key=True),
+    Column("source_id", String(32), nullable=False, index=True),  # the interrupted run
 )
-# Whether somebody who signed in took over what their browser had; asked once.
-answered = Table(
-    "answered",
+# Accounts that were asked whether to take over what the browser had: asked once.
+merge_answers = Table(
+    "merge_answers",
     metadata,
     Column("browser", String(64), primary_key=True),
     Column("account", String(64), primary_key=True),
-    Column("at", Float, nullable=False),
+    Column("answered_at", Float, nullable=False),
 )
-# Where somebody wanted to go before they were sent away to sign in.
-wanted = Table(
-    "wanted",
+# The page to return to after a sign-in.
+login_redirects = Table(
+    "login_redirects",
     metadata,
     Column("browser", String(64), primary_key=True),
     Column("page", String(32), nullable=False),
     Column("query", JSON, nullable=False),
-    Column("at", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
 )
-# What a visitor started or added within the last day: see limits.py. No word of what it was.
-spent = Table(
-    "spent",
+# What a visitor started or added within the last day, for hosting/quotas.py.
+usage = Table(
+    "usage",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("visitor", String(64), nullable=False, index=True),
-    Column("what", String(16), nullable=False),  # "run", "upload" or "other"
-    Column("at", Float, nullable=False),
-    Column("seconds", Float, nullable=False),  # of training that were asked for
-    Column("run", String(32)),
+    Column("kind", String(16), nullable=False),  # "run", "upload" or "other"
+    Column("started_at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),  # training budget that was asked for
+    Column("run_id", String(32)),
 )
-# Links to look at a run or a comparison: whoever has the token. See sharing.py.
-shares = Table(
-    "shares",
+# Whoever has the token may look at the run or comparison: see hosting/sharing.py.
+share_links = Table(
+    "share_links",
     metadata,
     Column("token", String(32), primary_key=True),
-    Column("run", String(32), nullable=False, unique=True),
-    Column("created", Float, nullable=False),
+    Column("run_id", String(32), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
 )
-# A row for each data folder: which process tidies up, until when; and since when the ages hold that
-# are set.
-tidying = Table(
-    "tidying",
+# One row a data folder: which process cleans up, and since when today's retention settings hold.
+cleanup_leases = Table(
+    "cleanup_leases",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("until", Float, nullable=False),  # nobody else does it before
-    Column("ages", String(128), nullable=False),
-    Column("since", Float, nullable=False),
-    Column("taken", Float, nullable=False),  # bytes of what has a size limit, when it was looked at
+    Column("expires_at", Float, nullable=False),  # no other process cleans up before
+    Column("retention_days", String(128), nullable=False),
+    Column("valid_since", Float, nullable=False),
+    Column("used_bytes", Float, nullable=False),  # what counts for the size limit, as last measured
 )
 rooms_table = Table(
     "rooms",
     metadata,
     Column("code", String(ROOM_CODE_LENGTH), primary_key=True),
-    Column("key", String(32), nullable=False),
+    Column("leader_key", String(32), nullable=False),
     Column("title", Text, nullable=False),
     Column("settings", JSON, nullable=False),
-    Column("opened", Float, nullable=False),
+    Column("opened_at", Float, nullable=False),
     Column("paused", Boolean, nullable=False, default=False),
     Column("address", Text, nullable=False, server_default=""),
 )
 people = Table(
     "room_people",
     metadata,
-    Column("room", String(ROOM_CODE_LENGTH), primary_key=True),
+    Column("room_code", String(ROOM_CODE_LENGTH), primary_key=True),
     Column("visitor", String(64), primary_key=True, index=True),
-    Column("leads", Boolean, nullable=False, default=False),
-    Column("name", Text),  # None: leads, and takes no part
-    Column("folded", Text),  # the name as it is told from others
-    Column("number", Integer),  # in the order they came
-    Column("joined", Float, nullable=False),
-    Column("left", Float),  # when; None: is here
-    # By the database: thirty people join in the same minute, and all are called Ana.
-    UniqueConstraint("room", "folded"),
-    UniqueConstraint("room", "number"),
+    Column("is_leader", Boolean, nullable=False, default=False),
+    Column("name", Text),  # None: leads and does not take part
+    Column("name_key", Text),  # decides whether two names are the same
+    Column("number", Integer),  # in order of joining
+    Column("joined_at", Float, nullable=False),
+    Column("left_at", Float),  # None: still here
+    # Checked by the database: thirty people join in the same minute, and several are called Ana.
+    UniqueConstraint("room_code", "name_key"),
+    UniqueConstraint("room_code", "number"),
 )
 room_runs = Table(
     "room_runs",
     metadata,
-    Column("run", String(32), primary_key=True),
-    Column("room", String(ROOM_CODE_LENGTH), nullable=False, index=True),
+    Column("run_id", String(32), primary_key=True),
+    Column("room_code", String(ROOM_CODE_LENGTH), nullable=False, index=True),
     Column("visitor", String(64), nullable=False),
 )
-join_attempts = Table(
-    "room_tries",
+# Wrong room codes that visitors typed lately.
+room_code_attempts = Table(
+    "room_code_attempts",
     metadata,
     Column("visitor", String(64), nullable=False),
-    Column("at", Float, nullable=False, index=True),
+    Column("attempted_at", Float, nullable=False, index=True),
 )

@@ -44,13 +44,13 @@ def estimate_durations(
     run and have `foretold` their seconds."""
     took, shares = defaultdict(list), defaultdict(list)
     for row in ended:
-        seconds = row["ended"] - row["claimed"]
+        seconds = row["finished_at"] - row["started_at"]
         if seconds < 0:  # the clock was set back meanwhile
             continue
-        took[workload_key(row["kind"], row["plan"])].append(seconds)
+        took[workload_key(row["kind"], row["job"])].append(seconds)
         if told := budget_seconds(row):
-            shares[_similar_workload_key(row["kind"], row["plan"])].append(seconds / told)
-    guessed = {workload_key(row["kind"], row["plan"]): seconds for row, seconds in foretold}
+            shares[_similar_workload_key(row["kind"], row["job"])].append(seconds / told)
+    guessed = {workload_key(row["kind"], row["job"]): seconds for row, seconds in foretold}
     return TypicalDurations(
         guessed | {alike: median(some) for alike, some in took.items()},
         {near: median(some) for near, some in shares.items()},
@@ -66,7 +66,7 @@ def estimate_waits(
 ) -> dict[str | None, WaitEstimate]:
     """The wait of each row of `order`, the order in which `workers` take them when they are done
     with those that are `busy`. A row without a plan is only thought of, and the last."""
-    passed = [max(0.0, now - row["claimed"]) for row in busy]  # clocks are set back
+    passed = [max(0.0, now - row["started_at"]) for row in busy]  # clocks are set back
     each = zip(busy, passed, strict=True)
     left = sum(max(0.0, _estimate_seconds(row, known) - seconds) for row, seconds in each)
     found: dict[str | None, WaitEstimate] = {}
@@ -75,7 +75,7 @@ def estimate_waits(
         found[row["id"]] = (
             WaitEstimate(0, 0.0) if free else WaitEstimate(len(busy) + place, left / workers)
         )
-        if "plan" not in row:
+        if "job" not in row:
             break
         left += _estimate_seconds(row, known)
     return found
@@ -84,15 +84,15 @@ def estimate_waits(
 def _estimate_seconds(row: Mapping[str, Any], known: TypicalDurations) -> float:
     """What the job will hold a worker for, about: never longer than its budget."""
     most = budget_seconds(row)
-    if (alike := workload_key(row["kind"], row["plan"])) in known.seconds:
+    if (alike := workload_key(row["kind"], row["job"])) in known.seconds:
         return min(most, known.seconds[alike])
     return most * min(
-        1.0, known.budget_fraction.get(_similar_workload_key(row["kind"], row["plan"]), 1.0)
+        1.0, known.budget_fraction.get(_similar_workload_key(row["kind"], row["job"]), 1.0)
     )
 
 
 def budget_seconds(row: Mapping[str, Any]) -> float:
     """The most seconds that a job may hold a worker; `row` has its kind and its plan as JSON."""
-    plan, told = row["plan"], jobs.KINDS[row["kind"]].typical_seconds
+    plan, told = row["job"], jobs.KINDS[row["kind"]].typical_seconds
     each = len(plan["approaches"]) if row["kind"] == "compare" else 1  # seconds of each
     return told or plan["seconds"] * each

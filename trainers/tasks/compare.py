@@ -85,7 +85,9 @@ def run_lanes(
     def run_lane(index: int, plan: Plan) -> Iterator[Event]:
         if should_stop():
             return
-        enqueue = partial(store.enqueue, plan, job.visitor, worker="comparison", part_of=parent_id)
+        enqueue = partial(
+            store.enqueue, plan, job.visitor, worker="comparison", parent_id=parent_id
+        )
         run_id = retry(enqueue)
         elapsed = time.monotonic() - started_at
         yield ComparisonRunStarted(plan.approach, run_id, index, len(plans), elapsed)

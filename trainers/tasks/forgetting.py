@@ -107,7 +107,7 @@ def measure_forgetting(
     yield Stage("forgot", "Reading the model as it came, and as it is now", 0.0)
     run = get_store().get_run(job.key)
     kept = load_model(run)
-    if isinstance(kept, baselines.ClassicalModel) or run.plan.approach in ("none", "scratch"):
+    if isinstance(kept, baselines.ClassicalModel) or run.job.approach in ("none", "scratch"):
         raise ModelUnavailable(
             "This approach changed no pre-trained model, so there was nothing to forget. Ask about "
             "a run of fine-tuning or hybrid."

@@ -63,7 +63,11 @@ class LivenessMonitor:
     def _test_write(self, quiet_runs: Any) -> None:
         """Raise if the database accepts no writes: then these runs could not write either."""
         if quiet_runs := list(quiet_runs):
-            unchanged = update(runs).where(runs.c.id.in_(quiet_runs)).values(stop=runs.c.stop)
+            unchanged = (
+                update(runs)
+                .where(runs.c.id.in_(quiet_runs))
+                .values(stop_requested=runs.c.stop_requested)
+            )
             with self.store.engine.begin() as sql:
                 sql.execute(unchanged)
 
@@ -80,7 +84,9 @@ class LivenessMonitor:
 
     def _read_heartbeats(self) -> dict[tuple[str, str], float]:
         with self.store.engine.connect() as sql:
-            running = sql.execute(select(runs.c.id, runs.c.beat).where(runs.c.state == RUNNING))
+            running = sql.execute(
+                select(runs.c.id, runs.c.heartbeat_at).where(runs.c.state == RUNNING)
+            )
             heartbeats = {("run", key): beat for key, beat in running}
-            present = sql.execute(select(workers.c.id, workers.c.beat))
+            present = sql.execute(select(workers.c.id, workers.c.heartbeat_at))
             return heartbeats | {("worker", key): beat for key, beat in present}

@@ -41,7 +41,7 @@ def run_worker(
     """
     name = name or secrets.token_hex(8)
     store = get_store()
-    state = {"ready": light, "heavy": not light}
+    state = {"ready": light, "can_train": not light}
     if ray:
         state = {"ready": False, "places": 1}
     else:
@@ -74,7 +74,7 @@ def _serve_training_jobs(
     warmup.warm_up_images()
     is_text_warm = False
     while True:
-        if run_next_job(store, name, heavy=True):
+        if run_next_job(store, name, needs_torch=True):
             continue
         if not is_text_warm:  # only when nobody waits: the first visitor may want images
             warmup.warm_up_text()
@@ -86,16 +86,16 @@ def _serve_training_jobs(
 
 def _serve_light_jobs(store: Store, name: str) -> NoReturn:
     while True:
-        if not run_next_job(store, name, heavy=False):
+        if not run_next_job(store, name, needs_torch=False):
             time.sleep(LIGHT_IDLE_SECONDS)
 
 
-def run_next_job(store: Store, name: str, *, heavy: bool) -> bool:
+def run_next_job(store: Store, name: str, *, needs_torch: bool) -> bool:
     """Claim and execute the next job; False if there is none, or the database takes nothing now."""
     try:
-        claimed = store.claim(name, heavy=heavy)
+        claimed = store.claim(name, needs_torch=needs_torch)
         if claimed:
-            for _ in execute(store, claimed.id, claimed.plan, jobs.run_job, run_dir(claimed.id)):
+            for _ in execute(store, claimed.id, claimed.job, jobs.run_job, run_dir(claimed.id)):
                 pass
         return claimed is not None
     except (SQLAlchemyError, OSError) as error:  # locked, or the disk is full: that passes

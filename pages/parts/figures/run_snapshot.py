@@ -129,7 +129,7 @@ def describe_status(snapshot: RunSnapshot, run: Run, wait: WaitEstimate | None, 
             activity += f", pass {max(1, round(snapshot.evaluations[-1].epoch))} over the examples"
     elif snapshot.progress:
         activity += f", {snapshot.progress.done:,} of {snapshot.progress.total:,}"
-    stopping = " Stopping…" if run.stop else ""
+    stopping = " Stopping…" if run.stop_requested else ""
     return f"{activity}. At most {left:.0f} seconds left.{stopping}"
 
 
@@ -146,7 +146,7 @@ def elapsed_seconds(snapshot: RunSnapshot, run: Run) -> float:
         return snapshot.end.seconds
     if snapshot.end:
         return min(snapshot.seconds, snapshot.started.budget_seconds)
-    began = (run.claimed or time.time()) + snapshot.started.setup_seconds
+    began = (run.started_at or time.time()) + snapshot.started.setup_seconds
     passed = min(time.time() - began, snapshot.started.budget_seconds)
     return max(snapshot.seconds, passed, 0.0)  # the wall clock may have been set back
 

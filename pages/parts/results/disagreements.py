@@ -104,6 +104,6 @@ def draw_cards(
         )
     ]
     draw_example_cards(
-        cards, key=f"differ-{number}-{other}", colour=APPROACH_STYLES[run.plan.approach].colour
+        cards, key=f"differ-{number}-{other}", colour=APPROACH_STYLES[run.job.approach].colour
     )
     more.draw_button(len(places))

@@ -32,7 +32,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.download_button(
         "Download the report",
         lambda: render_stored_report(run, answers=answers, owner=mine),
-        f"thaw-report-{run.plan.approach}-{run.id[:6]}.html",
+        f"thaw-report-{run.job.approach}-{run.id[:6]}.html",
         "text/html",
         on_click="ignore",
         icon=":material/description:",
@@ -63,13 +63,13 @@ def _draw_export(run: Run) -> None:
         st.download_button(
             f"Download the model ({packed.stat().st_size / 1e6:.1f} MB)",
             packed.read_bytes,
-            f"thaw-{run.plan.approach}-{run.id[:6]}.zip",
+            f"thaw-{run.job.approach}-{run.id[:6]}.zip",
             "application/zip",
             on_click="ignore",
             icon=":material/download:",
             type="primary",
         )
-        again = _can_export_onnx(run) and not job.plan.onnx
+        again = _can_export_onnx(run) and not job.job.onnx
         if again and st.button(
             "Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX_HELP
         ):
@@ -95,7 +95,7 @@ ONNX_HELP = (
 def _can_export_onnx(run: Run) -> bool:
     """Whether the model can be written so: it has a network, and what writes it is installed."""
     needed = ("onnx", "onnxruntime", "onnxscript")
-    return run.plan.approach not in ("none", "simple") and all(map(find_spec, needed))
+    return run.job.approach not in ("none", "simple") and all(map(find_spec, needed))
 
 
 def _start_export(run: Run, *, onnx: bool) -> None:

@@ -182,7 +182,7 @@ def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> 
         "data.py",
         label="Labels of the training examples: look this data over",
         icon=":material/folder_open:",
-        query_params={"data": run.plan.data},
+        query_params={"data": run.job.data},
     )
 
 

@@ -25,7 +25,7 @@ OWN_TEXT = -1  # a text of the visitor's own
 
 def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What an answer rests on")
-    if run.plan.data.startswith("own-") and run.visitor != current_visitor():
+    if run.job.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("The examples are shown only to who added them.")
         return
     answered = next(

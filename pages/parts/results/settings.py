@@ -16,16 +16,16 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown(
         f"- {end.train_examples:,} training examples (those that check included), "
         f"{end.test_examples:,} test examples, looked at once\n"
-        f"- Backbone: {backbones.pick(run.plan.backbone).title}\n"
-        f"- Budget {run.plan.seconds:g} s, used {end.seconds:.1f} s; "
+        f"- Backbone: {backbones.pick(run.job.backbone).title}\n"
+        f"- Budget {run.job.seconds:g} s, used {end.seconds:.1f} s; "
         f"reading data and model took {told.started.setup_seconds:.1f} s more"
         + (f"\n- {before}" if before else "")
     )
     if before:
         st.caption(ESTIMATE_HELP)
-    if can_use_data(run.plan.data):  # the key of own data is for its owner
+    if can_use_data(run.job.data):  # the key of own data is for its owner
         st.caption("The same from a terminal, in Thaw's folder:")
-        st.code(format_command(run.plan), language="bash", wrap_lines=True)
+        st.code(format_command(run.job), language="bash", wrap_lines=True)
 
 
 ESTIMATE_HELP = (

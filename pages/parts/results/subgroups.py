@@ -48,7 +48,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
 
 
 def draw_group_scores(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
-    if not run.plan.data.startswith("own-"):
+    if not run.job.data.startswith("own-"):
         st.caption(
             "This data names no groups. Your own can: by place, device, dialect, age, whatever "
             "should make no difference. The page Data says how."

@@ -20,17 +20,17 @@ def load_test_split(run: Run, answered: PredictionsRecorded, classes: Sequence[s
     """The test examples that the run was asked. Raises `Gone`, also where they are another
     visitor's own."""
     try:
-        require_access(datasets.get_dataset(run.plan.data))
+        require_access(datasets.get_dataset(run.job.data))
     except UnknownKey as error:
         raise ExamplesUnavailable(str(error)) from None
-    return load_split(run.plan, answered, classes)
+    return load_split(run.job, answered, classes)
 
 
 def load_test_examples(
     run: Run, answered: PredictionsRecorded, classes: Sequence[str], places: Sequence[int]
 ) -> list[str]:
     """The examples at `places` of the test, as a page can show them. Raises `Gone`."""
-    if run.plan.data.startswith("own-"):  # these go into no cache that others share
+    if run.job.data.startswith("own-"):  # these go into no cache that others share
         split = load_test_split(run, answered, classes)
         return [render_example(split.inputs[place]) for place in places]
     found: list[str] = []

@@ -64,12 +64,12 @@ class ModelView:
 
     @property
     def colour(self) -> str:
-        return APPROACH_STYLES[self.run.plan.approach].colour
+        return APPROACH_STYLES[self.run.job.approach].colour
 
     @property
     def is_similarity(self) -> bool:
         """Without training there are no probabilities."""
-        return self.run.plan.approach == "none"
+        return self.run.job.approach == "none"
 
     def is_unsure(self, answer: Prediction) -> bool:
         sure = answer.sureness[answer.label]
@@ -78,7 +78,7 @@ class ModelView:
 
 def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Try it")
-    if run.plan.data.startswith("own-") and run.visitor != current_visitor():
+    if run.job.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("It learned from somebody's own data: it can be tried in their browser.")
         return
     if not _has_weights(run):
@@ -90,7 +90,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     if not ensure_loaded(run):
         return
     try:
-        modality = datasets.get_dataset(run.plan.data).modality
+        modality = datasets.get_dataset(run.job.data).modality
     except UnknownKey as error:
         st.caption(escape_markdown(str(error)))
         return
@@ -163,7 +163,7 @@ def choose_second_model(run: Run, modality: str) -> Run | None:
     like = (
         key
         for key, one in others.items()
-        if one.plan.data == run.plan.data and one.plan.approach != run.plan.approach
+        if one.job.data == run.job.data and one.job.approach != run.job.approach
         if _is_local(one)
     )
     keys = ["", *others]
@@ -180,7 +180,7 @@ def choose_second_model(run: Run, modality: str) -> Run | None:
 
 def _get_modality(run: Run) -> str:
     try:
-        return datasets.get_dataset(run.plan.data).modality
+        return datasets.get_dataset(run.job.data).modality
     except UnknownKey:
         return ""
 
@@ -189,16 +189,16 @@ def _format_run(run: Run) -> str:
     """What a run is called in a list, which shows plain text."""
     score = run.result.get("test_accuracy") if run.result else None
     right = f", {score:.0%} right" if score is not None else ""
-    return f"{APPROACHES[run.plan.approach].title} on {data_title(run.plan.data)}{right}"
+    return f"{APPROACHES[run.job.approach].title} on {data_title(run.job.data)}{right}"
 
 
 def build_model_view(run: Run, wanted: int) -> ModelView:
     measured = load_calibration(run)
     least = None
-    if measured and measured.confidence and wanted and run.plan.approach != "none":
+    if measured and measured.confidence and wanted and run.job.approach != "none":
         least = choose_threshold(measured.confidence, measured.correct, wanted / 100)
-    badge = APPROACH_STYLES[run.plan.approach].badge
-    title = f":{badge}[{APPROACHES[run.plan.approach].title}] on {format_data_title(run.plan.data)}"
+    badge = APPROACH_STYLES[run.job.approach].badge
+    title = f":{badge}[{APPROACHES[run.job.approach].title}] on {format_data_title(run.job.data)}"
     return ModelView(run, title, list(run.result["classes"]), measured, least)
 
 
@@ -216,7 +216,7 @@ def load_calibration(run: Run) -> CalibrationDone | None:
 def choose_precision(run: Run) -> int:
     """Percent of the given answers that should be right; `ALWAYS`: all are given."""
     measured = load_calibration(run)
-    if run.plan.approach == "none":
+    if run.job.approach == "none":
         st.caption(
             "Without training there are no probabilities, only how like each class an input is, "
             "from -100 to 100. So the best one is always answered."
@@ -224,7 +224,7 @@ def choose_precision(run: Run) -> int:
         return ALWAYS_ANSWER
     if not (measured and measured.confidence):
         st.caption(
-            f"{explain_no_validation(run.plan.approach)}: so there is no line below "
+            f"{explain_no_validation(run.job.approach)}: so there is no line below "
             "which it would say "
             '"not sure".'
         )
@@ -419,7 +419,7 @@ def draw_answer_table(
     shown = {"Picture": [one.shown for one in answers[0]]} if pictures else {}
     columns = {"Input": [one.name if pictures else one.content for one in given]}
     for number, (model, found) in enumerate(zip(models, answers, strict=True), 1):
-        mark = f" ({number}: {APPROACHES[model.run.plan.approach].title})"
+        mark = f" ({number}: {APPROACHES[model.run.job.approach].title})"
         mark = mark if len(models) > 1 else ""
         told = [format_answer(model, one) for one in found]
         columns[f"Answer{mark}"] = told

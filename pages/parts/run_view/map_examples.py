@@ -24,7 +24,7 @@ def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]
     look = next((look for look in told.evaluations if look.map_labels), None)
     if not (told.started and told.watched_examples and told.watched_examples.map_indices and look):
         return {}, "This run is older than this film: it did not note which examples are on it."
-    items, data = tuple(told.watched_examples.map_indices), run.plan.data
+    items, data = tuple(told.watched_examples.map_indices), run.job.data
     own = data.startswith("own-")
     if own and run.visitor != current_visitor():
         return {}, "The examples are shown only to who added them."
@@ -34,13 +34,13 @@ def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]
         )  # a run that was brought in may be on another visitor's
         if own:  # these go into no cache that others share
             kept = st.session_state.setdefault("mapped", {})
-            if (run.plan, items) not in kept:
+            if (run.job, items) not in kept:
                 if len(kept) >= MAX_CACHED_MAPS:
                     kept.clear()
-                kept[run.plan, items] = _load_thumbnails(run.plan, items)
-            labels, classes, shown = kept[run.plan, items]
+                kept[run.job, items] = _load_thumbnails(run.job, items)
+            labels, classes, shown = kept[run.job, items]
         else:
-            labels, classes, shown = _load_public(run.plan.as_json(), items)
+            labels, classes, shown = _load_public(run.job.as_json(), items)
     except (UnknownKey, BadUpload) as error:
         return {}, str(error)
     except (OSError, ValueError) as error:

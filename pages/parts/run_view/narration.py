@@ -38,8 +38,8 @@ def draw_narration(events: Sequence[Event], run: Run) -> None:
                 on_click=_open_section,
                 args=(told.action,),
             )
-        elif told.action and can_use_data(run.plan.data):
-            page, settings = find_action_page(told.action, run.plan)
+        elif told.action and can_use_data(run.job.data):
+            page, settings = find_action_page(told.action, run.job)
             st.page_link(
                 page,
                 label=ACTIONS[told.action],

@@ -38,7 +38,7 @@ def _poll_seconds(wait: WaitEstimate) -> float:
 
 def draw_if_queued(run: Run) -> bool:
     """Whether others go before `run`. If so, draws that; and the page anew when that ends."""
-    if run.claimed or run.is_over or not (wait := _find_wait(run)).position:
+    if run.started_at or run.is_over or not (wait := _find_wait(run)).position:
         return False
     every = _poll_seconds(wait)
     st.fragment(error_boundary()(_draw_wait), run_every=every)(run, every)

@@ -36,7 +36,7 @@ def find_resume_point(run: Run | RunSummary) -> ResumePoint | None:
 def draw_resume_offer(run: Run) -> None:
     """The button at an interrupted run, for who started it; or the way to where it goes on."""
     found = find_resume_point(run)
-    if found and run.visitor == current_visitor() and can_use_data(run.plan.data):
+    if found and run.visitor == current_visitor() and can_use_data(run.job.data):
         with st.container(border=True):
             st.markdown(
                 f"**This run was interrupted, and can go on.** {describe_resume_point(found)}"
@@ -71,7 +71,7 @@ def draw_resume_button(key: str, found: ResumePoint, **look: str) -> None:
     label = f"Continue from {found.seconds:.0f} s"
     if st.button(label, icon=":material/resume:", key=f"continue-{key}", **look):
         try:
-            plan = get_store().get_run(key).plan
+            plan = get_store().get_run(key).job
             new = room_context.start_run(plan, lambda _, who: resume_run(get_store(), key, who))
         except (CannotResume, RunNotFound) as error:  # deleted, or ended well in another tab
             st.warning(str(error), icon=":material/error:")

@@ -23,7 +23,7 @@ def draw_stop_and_cancel(job: Run, stop: str) -> None:
             stop,
             icon=":material/stop_circle:",
             key=f"stop-{job.id}",
-            disabled=job.stop or not job.claimed or not mine,
+            disabled=job.stop_requested or not job.started_at or not mine,
             on_click=error_boundary()(get_store().request_stop),
             args=(job.id, current_visitor()),
         )

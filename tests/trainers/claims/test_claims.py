@@ -335,9 +335,9 @@ def test_a_claim_is_a_job_like_any_other(small):
     key = get_store().enqueue(small, "ann", worker="test")
     *_, last = execute(get_store(), key, small, run_job)
     kept = get_store().get_run(key)
-    assert (kept.state, kept.plan, kept.result) == (FINISHED, small, last.as_json())
+    assert (kept.state, kept.job, kept.result) == (FINISHED, small, last.as_json())
     waiting = get_store().enqueue(small, "ben")
-    assert get_store().claim("another", heavy=False) is None
+    assert get_store().claim("another", needs_torch=False) is None
     assert get_store().claim("another").id == waiting
 
 

@@ -59,7 +59,7 @@ def test_what_a_browser_had_is_taken_over_and_is_no_longer_the_browsers(tmp_path
     assert count_anonymous_data(BROWSER, ANN) == AnonymousData(run_count=2, data_count=1)
     merge(BROWSER, ANN)
     assert {get_store().get_run(one).visitor for one in (run, job)} == {ANN}
-    assert get_store().get_run(job).plan.visitor == ANN
+    assert get_store().get_run(job).job.visitor == ANN
     assert get_store().get_run(run).state == QUEUED
     assert get_store().get_run(other).visitor == OTHER
     assert [one.key for one in uploads.list_uploads(ANN)] == [data]
@@ -69,7 +69,7 @@ def test_what_a_browser_had_is_taken_over_and_is_no_longer_the_browsers(tmp_path
 def test_a_comparison_at_work_starts_its_next_run_for_the_account():
     job = get_store().enqueue(Comparison(data="digits", visitor=BROWSER), BROWSER)
     merge(BROWSER, ANN)
-    part = get_store().enqueue(DIGITS, BROWSER, part_of=job)
+    part = get_store().enqueue(DIGITS, BROWSER, parent_id=job)
     assert get_store().get_run(part).visitor == ANN
 
 

@@ -19,7 +19,7 @@ from trainers.hosting.rooms import RoomNotFound, RoomSettings, get_rooms
 from trainers.jobs import DataCheck, Export, ImportData
 from trainers.plan import Plan
 from trainers.store import RunNotFound, get_store, scrub_marker_path
-from trainers.store.tables import spent
+from trainers.store.tables import usage
 from trainers.system.paths import bundle_path, data_dir, run_dir
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -196,11 +196,11 @@ def test_what_is_at_work_is_cancelled_and_goes_when_it_has_ended(anns, monkeypat
 
 def test_what_was_spent_is_not_given_back(anns):
     with get_store().engine.begin() as sql:
-        row = {"visitor": ANN, "what": "run", "at": time.time(), "seconds": 1.0, "run": None}
-        sql.execute(insert(spent).values(row))
+        row = {"visitor": ANN, "kind": "run", "started_at": time.time(), "seconds": 1.0}
+        sql.execute(insert(usage).values(row))
     erase.erase_visitor(ANN)
     with get_store().engine.connect() as sql:
-        assert sql.execute(spent.select()).all()
+        assert sql.execute(usage.select()).all()
 
 
 def test_while_somebody_reads_the_rest_waits(anns, monkeypatch):

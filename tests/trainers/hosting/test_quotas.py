@@ -26,7 +26,7 @@ from trainers.jobs import (
 )
 from trainers.plan import Plan
 from trainers.store import QUEUED, get_store, runs
-from trainers.store.tables import spent
+from trainers.store.tables import usage
 from trainers.system.paths import run_dir
 from trainers.system.settings import variables_of
 
@@ -52,14 +52,14 @@ def ended(run: str, seconds: float) -> None:
     """The run was claimed, and was over so many seconds later."""
     now = time.time()
     with get_store().engine.begin() as sql:
-        times = {"state": "finished", "claimed": now - seconds, "ended": now}
+        times = {"state": "finished", "started_at": now - seconds, "finished_at": now}
         sql.execute(update(runs).where(runs.c.id == run).values(times))
 
 
 def ago(seconds: float) -> None:
     """All that was noted was so long ago."""
     with get_store().engine.begin() as sql:
-        sql.execute(update(spent).values(at=spent.c.at - seconds))
+        sql.execute(update(usage).values(started_at=usage.c.started_at - seconds))
 
 
 def test_on_ones_own_computer_nothing_is_limited():
@@ -189,7 +189,7 @@ def test_nothing_that_runs_or_waits_is_touched(limit):
     with pytest.raises(QuotaExceeded):
         enqueue_job(PLAN, ANN)
     assert {get_store().get_run(run).state for run in (waiting, running)} == {QUEUED, "running"}
-    assert not get_store().get_run(waiting).cancel
+    assert not get_store().get_run(waiting).cancel_requested
 
 
 def test_a_terminal_has_no_limits(limit):

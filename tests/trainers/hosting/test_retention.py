@@ -26,7 +26,7 @@ from trainers.hosting.retention import (
 from trainers.jobs import Comparison
 from trainers.plan import Plan
 from trainers.store import RunNotFound, get_store, runs
-from trainers.store.tables import tidying
+from trainers.store.tables import cleanup_leases
 from trainers.system.paths import data_dir, run_dir
 from trainers.system.settings import variables_of
 
@@ -45,20 +45,20 @@ def set_(monkeypatch):
             monkeypatch.setenv(variables_of(key)[0], str(value))
         retention.get_policy_start()
         with get_store().engine.begin() as sql:
-            sql.execute(update(tidying).values(since=0.0))
+            sql.execute(update(cleanup_leases).values(valid_since=0.0))
 
     return set_
 
 
-def ran(days: float, megabytes: int = 0, *, over: bool = True, part_of=None, job=None) -> str:
+def ran(days: float, megabytes: int = 0, *, over: bool = True, parent_id=None, job=None) -> str:
     """A run of so many days ago, with a model of that size."""
     plan = job or Plan(data="digits", approach="transfer", examples_per_class=1)
-    run = get_store().enqueue(plan, ANN, worker="test", part_of=part_of)
+    run = get_store().enqueue(plan, ANN, worker="test", parent_id=parent_id)
     if over:
         get_store().append(run, [JobCancelled(1.0)])
     with get_store().engine.begin() as sql:
         at = time.time() - days * DAY_SECONDS
-        sql.execute(update(runs).where(runs.c.id == run).values(created=at))
+        sql.execute(update(runs).where(runs.c.id == run).values(created_at=at))
     if megabytes:
         run_dir(run).mkdir(parents=True)
         (run_dir(run) / "model.safetensors").write_bytes(bytes(megabytes * MB))
@@ -107,7 +107,7 @@ def test_a_comparison_goes_with_its_runs_and_a_pin_on_it_spares_them(set_):
     set_(keep_models_days=1, keep_runs_days=1)
     job = Comparison(data="digits", visitor=ANN)
     whole, spared = ran(9, job=job), ran(9, job=job)
-    part, other = ran(9, 1, part_of=whole), ran(9, 1, part_of=spared)
+    part, other = ran(9, 1, parent_id=whole), ran(9, 1, parent_id=spared)
     get_store().pin([spared], ANN)
     clean_up()
     assert [is_there(run) for run in (whole, part, spared, other)] == [False, False, True, True]
@@ -122,7 +122,7 @@ def test_ages_that_were_set_just_now_hold_a_week_later(monkeypatch):
         time.time() + 7 * DAY_SECONDS, abs=60
     )
     with get_store().engine.begin() as sql:
-        sql.execute(update(tidying).values(since=time.time() - 8 * DAY_SECONDS))
+        sql.execute(update(cleanup_leases).values(valid_since=time.time() - 8 * DAY_SECONDS))
     assert [one.key for one in clean_up()] == [run]
 
 
@@ -213,8 +213,8 @@ def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_pat
         os.utime(mark, (time.time() - days * DAY_SECONDS,) * 2)
     run = get_store().enqueue(Plan(data="finance", approach="none", backbone="minilm"), ANN)
     with get_store().engine.begin() as sql:  # a run that used the older one
-        plan = get_store().get_run(run).plan.as_json() | {"backbone": "hf:one/a"}
-        sql.execute(update(runs).where(runs.c.id == run).values(plan=plan))
+        plan = get_store().get_run(run).job.as_json() | {"backbone": "hf:one/a"}
+        sql.execute(update(runs).where(runs.c.id == run).values(job=plan))
     set_(weights_limit_gb=0.0015)
     assert [one.key for one in clean_up()] == [str(tmp_path / "models--one--b")]
     assert (tmp_path / "models--one--c").exists()
@@ -226,7 +226,7 @@ def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_pat
 def test_of_several_apps_one_tidies_once_an_hour():
     assert [acquire_lease(), acquire_lease()] == [True, False]
     with get_store().engine.begin() as sql:
-        sql.execute(update(tidying).values(until=time.time() - 1))
+        sql.execute(update(cleanup_leases).values(expires_at=time.time() - 1))
     assert acquire_lease()
 
 
@@ -335,7 +335,7 @@ def test_the_terminal_says_what_would_go_and_does_it_when_told(set_, capsys):
     told = capsys.readouterr().out
     assert "Models of runs" in told
     assert "3.0 MB" in told
-    assert f"Would go: run {run} (3.0 MB), older than 1 days" in told
+    assert f"Will be deleted: run {run} (3.0 MB), older than 1 days" in told
     assert is_there(run)
     assert main(["storage", "--now", "--json"]) == 0
     assert [one["key"] for one in json.loads(capsys.readouterr().out)["deleted"]] == [run]

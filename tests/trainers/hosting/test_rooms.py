@@ -99,7 +99,7 @@ def test_the_key_makes_a_leader_and_a_wrong_one_does_not():
     with pytest.raises(RoomNotFound, match="leads no room"):
         get_rooms().make_leader(room.code, "wrong", BEN)
     assert not get_rooms().is_leader(room.code, BEN)
-    get_rooms().make_leader(room.code, room.key, BEN)
+    get_rooms().make_leader(room.code, room.leader_key, BEN)
     assert get_rooms().is_leader(room.code, BEN)
 
 
@@ -291,9 +291,9 @@ def test_stop_asks_what_runs_and_cancels_what_waits_in_this_room_alone():
     outside = get_rooms().enqueue(joined(other, "Ben", BEN), BEN)
     assert get_rooms().stop_runs(room.code, TEACHER) == 2
     assert get_store().get_run(waits).state == "cancelled"
-    assert get_store().get_run(runs_).stop
+    assert get_store().get_run(runs_).stop_requested
     assert not get_store().get_run(runs_).is_over
-    assert not get_store().get_run(outside).stop
+    assert not get_store().get_run(outside).stop_requested
 
 
 def test_clear_empties_the_board_and_leaves_the_runs():
@@ -332,13 +332,15 @@ def test_a_room_ends_by_itself_and_nothing_of_it_is_kept():
     old = time.time() - module.ROOM_LIFETIME_HOURS * 3600 - 1
     with get_store().engine.begin() as sql:
         this = rooms_table.c.code == room.code
-        sql.execute(update(rooms_table).where(this).values(opened=old))
+        sql.execute(update(rooms_table).where(this).values(opened_at=old))
     with pytest.raises(RoomNotFound):
         get_rooms().get_room(room.code)
     assert get_rooms().find_current(ANA) is None
     get_rooms().purge_expired()
     with get_store().engine.connect() as sql:
-        left = sql.scalars(module.people.select().with_only_columns(module.people.c.room)).all()
+        left = sql.scalars(
+            module.people.select().with_only_columns(module.people.c.room_code)
+        ).all()
     assert left == [young.code]
 
 
@@ -395,7 +397,7 @@ def test_the_board_has_the_best_first_and_shows_names_and_scores_alone():
     assert (lines[0].score, lines[0].low) == (50 / 60, pytest.approx(50 / 60 - 0.1))
     assert [line.name for line in best_per_person(lines)] == ["Ben", "Ana"]
     shown = repr(lines)
-    assert not any(secret in shown for secret in (*keys, ANA, BEN, room.key))
+    assert not any(secret in shown for secret in (*keys, ANA, BEN, room.leader_key))
 
 
 def test_a_deleted_run_leaves_the_board():

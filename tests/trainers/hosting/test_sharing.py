@@ -82,8 +82,11 @@ def test_nobody_else_changes_a_run(run):
     get_store().pin([run], BOB)
     deleted = get_store().delete([run], BOB)
     assert get_store().get_summary(run) == before
-    assert (get_store().get_run(run).state, get_store().get_run(run).stop) == (RUNNING, False)
-    assert not get_store().get_run(run).cancel
+    assert (get_store().get_run(run).state, get_store().get_run(run).stop_requested) == (
+        RUNNING,
+        False,
+    )
+    assert not get_store().get_run(run).cancel_requested
     get_store().delete([run], ANN)
     assert get_store().restore(deleted, BOB) == 0
     with pytest.raises(RunNotFound):

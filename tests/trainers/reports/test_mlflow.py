@@ -31,7 +31,7 @@ def settings(monkeypatch):
 
 def ran(visitor="ann", **settings) -> str:
     key = get_store().enqueue(Plan(**HYBRID | settings), visitor, worker="test")
-    *_, end = execute(get_store(), key, get_store().get_run(key).plan, run, run_dir(key))
+    *_, end = execute(get_store(), key, get_store().get_run(key).job, run, run_dir(key))
     assert isinstance(end, RunFinished)
     assert get_store().get_run(key).state == FINISHED
     return key
@@ -40,8 +40,8 @@ def ran(visitor="ann", **settings) -> str:
 def worked_off() -> list[dict]:
     """What the light worker's jobs found."""
     found = []
-    while job := get_store().claim("light", heavy=False):
-        *_, done = execute(get_store(), job.id, job.plan, run_job)
+    while job := get_store().claim("light", needs_torch=False):
+        *_, done = execute(get_store(), job.id, job.job, run_job)
         assert isinstance(done, JobDone)
         found.append(done.result)
     return found
@@ -56,7 +56,7 @@ def test_a_run_is_told_with_its_plan_curves_and_scores(toy, tmp_path, monkeypatc
     client = MlflowClient()
     (experiment,) = [e for e in client.search_experiments() if e.name == "Thaw"]
     (kept,) = client.search_runs([experiment.experiment_id])
-    end, plan = get_store().get_run(key).result, get_store().get_run(key).plan
+    end, plan = get_store().get_run(key).result, get_store().get_run(key).job
     assert kept.info.status == "FINISHED"
     assert kept.info.run_name == "Hybrid on colours"
     assert kept.data.metrics["test_accuracy"] == end["test_accuracy"]
@@ -91,7 +91,7 @@ def test_own_data_has_no_name_there(toy):
     object.__setattr__(plan, "data", "own-0123456789abcdef")
     key = ran()
     found = get_store().get_run(key)
-    object.__setattr__(found, "plan", plan)
+    object.__setattr__(found, "job", plan)
     told = [event for _, event in get_store().read_events(key)]
     sent = json.dumps(
         [mlflow.list_tags(found), mlflow.list_params(found, told), mlflow.run_title(found)]

@@ -100,8 +100,12 @@ def test_a_real_run_comes_back_as_it_was(runs, approach, modality, toy):
     assert back != key
     assert told(runs, back) == told(runs, key)
     was, now = runs.get_run(key), runs.get_run(back)
-    assert (now.plan, now.state, now.result) == (was.plan, was.state, was.result)
-    assert (now.visitor, now.created, now.ended) == ("bob", was.created, was.ended)
+    assert (now.job, now.state, now.result) == (was.job, was.state, was.result)
+    assert (now.visitor, now.created_at, now.finished_at) == (
+        "bob",
+        was.created_at,
+        was.finished_at,
+    )
     assert replace(runs.get_summary(back), id=key) == runs.get_summary(key)
 
 
@@ -129,7 +133,7 @@ def compared(runs) -> tuple[str, list[str]]:
     visitor = "ann-the-visitor"
     job = Comparison(data="digits", visitor=visitor, approaches=("transfer", "hybrid"), seconds=9)
     whole = runs.enqueue(job, visitor, worker="w")
-    parts = [over(runs, plan=plan, part_of=whole, events=ends(plan)) for plan in job.make_plans()]
+    parts = [over(runs, plan=plan, parent_id=whole, events=ends(plan)) for plan in job.make_plans()]
     pairs = list(zip(("transfer", "hybrid"), parts, strict=True))
     lanes = [ComparisonRunStarted(key, part, n, 2, 1.0) for n, (key, part) in enumerate(pairs)]
     rows = [replace(FINISH, approach=key).as_json() | {"run": part} for key, part in pairs]
@@ -148,11 +152,11 @@ def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
     back = import_run(runs, export_run(runs, whole).encode(), "bob")
     lanes = [event.run_id for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert not set(lanes) & set(parts)
-    assert [runs.get_run(lane).plan.approach for lane in lanes] == ["transfer", "hybrid"]
+    assert [runs.get_run(lane).job.approach for lane in lanes] == ["transfer", "hybrid"]
     assert [row["run"] for row in runs.get_run(back).result["runs"]] == lanes
     assert {past.id for past in runs.list_history("bob", parts=True)[0]} == {back, *lanes}
     assert [past.id for past in runs.list_history("bob")[0]] == [back]
-    assert runs.get_run(back).plan == replace(runs.get_run(whole).plan, visitor="bob")
+    assert runs.get_run(back).job == replace(runs.get_run(whole).job, visitor="bob")
 
 
 def test_a_file_names_no_visitor_and_no_run(runs):
@@ -167,7 +171,7 @@ def test_a_deleted_run_of_a_comparison_is_left_out(runs):
     back = import_run(runs, export_run(runs, whole).encode(), "bob")
     lanes = [event.run_id for event in told(runs, back) if isinstance(event, ComparisonRunStarted)]
     assert lanes[0] == ""
-    assert runs.get_run(lanes[1]).plan.approach == "hybrid"
+    assert runs.get_run(lanes[1]).job.approach == "hybrid"
 
 
 # --- data of one's own ----------------------------------------------------------------------------
@@ -196,7 +200,7 @@ def test_examples_of_own_data_do_not_leave(runs, monkeypatch):
 
 def test_a_run_on_data_of_another_computer_can_be_read_under_its_old_name(runs):
     back = import_run(runs, json.dumps(of_own(runs)).encode(), "bob")
-    assert runs.get_run(back).plan.data == OWN["data"]
+    assert runs.get_run(back).job.data == OWN["data"]
     assert runs.get_summary(back).title == "Transfer learning on leaves"
 
 
@@ -344,7 +348,7 @@ OTHER_ENDS = [replace(STARTED, data="vehicles"), replace(FINISH, data="vehicles"
 def test_a_time_to_come_is_now(runs):
     found = document(runs) | {"created": 9e12, "ended": 9e12}
     back = import_run(runs, json.dumps(found).encode(), "bob")
-    assert runs.get_run(back).created <= time.time()
+    assert runs.get_run(back).created_at <= time.time()
 
 
 def test_what_comes_in_waits_for_no_worker(runs):

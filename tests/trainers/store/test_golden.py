@@ -30,6 +30,7 @@ from trainers.hosting.rooms import RoomSettings, get_rooms
 from trainers.plan import Plan
 from trainers.reports import run_file
 from trainers.store import SORT_ORDERS, RunNotFound, get_store, migrations, resume
+from trainers.store.migrations.versions import v0004_plain_names
 from trainers.store.tables import metadata
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,7 +70,14 @@ def assert_same(expected: Any, actual: Any) -> None:
 
 
 # Names of 0.1.0 for attributes that are no JSON.
-RENAMED = {"budget": "budget_seconds", "mine": "is_mine", "per_class": "examples_per_class"}
+RENAMED = {
+    "budget": "budget_seconds",
+    "mine": "is_mine",
+    "per_class": "examples_per_class",
+    "key": "leader_key",
+    "opened": "opened_at",
+    **v0004_plain_names.COLUMNS["runs"],
+}
 
 
 def by_old_names(expected: Iterable[str], actual: Any) -> dict:
@@ -211,7 +219,7 @@ RUN_COLUMNS = (
 def read_run(key: str) -> dict:
     run = get_store().get_run(key)
     return by_old_names(RUN_COLUMNS, run) | {
-        "job": run.plan.as_json(),
+        "job": run.job.as_json(),
         "events": [event.as_json() for _, event in get_store().read_events(key)],
         "continues": resume.resumed_from(get_store(), key),
         "continued_by": resume.resumed_by(get_store(), key),
@@ -234,7 +242,7 @@ def test_a_deleted_run_is_not_found_and_can_be_restored(golden_store):
         golden_store.get_run(key)
     with golden_store.engine.connect() as sql:
         runs = metadata.tables["runs"]
-        deleted = sql.scalar(select(runs.c.deleted).where(runs.c.id == key))
+        deleted = sql.scalar(select(runs.c.deleted_at).where(runs.c.id == key))
     assert golden_store.restore(deleted, VISITORS["bob"]) == 1
     assert golden_store.get_run(key).is_over
 
@@ -322,9 +330,10 @@ def test_a_browser_returns_to_the_page_that_it_left_to_sign_in(golden_store):
 @pytest.mark.parametrize("name", EXPECTED["tables"])
 def test_a_table_keeps_its_rows(name, golden_store):
     with golden_store.engine.connect() as sql:
-        table = metadata.tables[name]
+        table = metadata.tables[v0004_plain_names.TABLES.get(name, name)]
+        old_names = {new: old for old, new in v0004_plain_names.COLUMNS[table.name].items()}
         rows = [
-            {column.name: row[column] for column in table.columns}
+            {old_names.get(column.name, column.name): row[column] for column in table.columns}
             for row in sql.execute(select(table)).mappings()
         ]
     rows.sort(key=lambda row: json.dumps(row, sort_keys=True))
@@ -394,7 +403,7 @@ def imported(key: str) -> dict:
         text = text.replace(json.dumps(lane), json.dumps(f"lane {number}"))
     columns = by_old_names(("kind", "visitor", "state", "created", "ended"), run)
     shown = by_old_names(("name", "note", "title", "score"), past)
-    parts = {"job": run.plan.as_json(), "events": json.loads(text)}
+    parts = {"job": run.job.as_json(), "events": json.loads(text)}
     return columns | shown | parts | {"lanes": [imported(lane) for lane in lanes]}
 
 

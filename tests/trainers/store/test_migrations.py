@@ -117,7 +117,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(empty, opene
     store = opened(empty)
     with store.engine.begin() as sql:
         sql.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        sql.execute(text("ALTER TABLE runs DROP COLUMN machine"))
+        sql.execute(text("ALTER TABLE runs DROP COLUMN host_id"))
     before = inspect(store.engine).get_columns("runs")
     with pytest.raises(
         DatabaseUnavailable, match=r"made by a newer Thaw.* 9999,.*Install the newer"

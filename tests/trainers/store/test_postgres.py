@@ -81,13 +81,13 @@ def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
     for number in range(6):
         home = homes[number % 2]
         monkeypatch.setenv("THAW_HOME", str(home))
-        theirs[made.start(replace(QUICK, seed=number), f"visitor {number % 3}")] = home
-    anywhere = [made.start(replace(QUICK, seed=9 + number), "ann") for number in range(3)]
+        theirs[made.enqueue(replace(QUICK, seed=number), f"visitor {number % 3}")] = home
+    anywhere = [made.enqueue(replace(QUICK, seed=9 + number), "ann") for number in range(3)]
     with made.engine.begin() as sql:
-        sql.execute(update(runs).where(runs.c.id.in_(anywhere)).values(machine=None))
-    until(lambda: all(made.find(run).is_over for run in (*theirs, *anywhere)))
+        sql.execute(update(runs).where(runs.c.id.in_(anywhere)).values(host_id=None))
+    until(lambda: all(made.get_run(run).is_over for run in (*theirs, *anywhere)))
     for run in (*theirs, *anywhere):
-        assert made.find(run).state == FINISHED
+        assert made.get_run(run).state == FINISHED
         assert told(made, run, RunStarted) == told(made, run, RunFinished) == 1
         assert sum((home / "runs" / run).exists() for home in homes) == 1
     for run, home in theirs.items():
@@ -95,24 +95,24 @@ def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
 
     with made.engine.connect() as sql:
         before = set(sql.scalars(select(workers.c.id)))
-    long = made.start(
+    long = made.enqueue(
         replace(QUICK, approach="scratch", examples_per_class=None, seconds=20), "ann"
     )
     until(lambda: told(made, long, Step) > 3)
     postgres.stop("immediate")  # as a power cut
     with pytest.raises(OperationalError):
-        made.find(long)
+        made.get_run(long)
     time.sleep(3)
     postgres.start()
-    until(lambda: made.find(long).is_over)
-    assert made.find(long).state == FINISHED
-    numbers = [number for number, _ in made.events(long)]
+    until(lambda: made.get_run(long).is_over)
+    assert made.get_run(long).state == FINISHED
+    numbers = [number for number, _ in made.read_events(long)]
     assert numbers == list(range(1, len(numbers) + 1))
     with made.engine.connect() as sql:
         assert set(sql.scalars(select(workers.c.id))) == before  # nobody died of it
-    after = made.start(QUICK, "ann")
-    until(lambda: made.find(after).is_over)
-    assert made.find(after).state == FINISHED
+    after = made.enqueue(QUICK, "ann")
+    until(lambda: made.get_run(after).is_over)
+    assert made.get_run(after).state == FINISHED
 
 
 def toy(plan, *, should_stop, folder):
@@ -144,7 +144,7 @@ def test_nobody_is_buried_for_being_silent_while_the_database_was_away(url, post
     crew._watch_thread.start()
     try:
         with made.engine.begin() as sql:
-            sql.execute(update(runs).values(beat=time.time() - 14))
+            sql.execute(update(runs).values(heartbeat_at=time.time() - 14))
         postgres.stop()
         time.sleep(2)
         postgres.start()
@@ -153,7 +153,7 @@ def test_nobody_is_buried_for_being_silent_while_the_database_was_away(url, post
         crew._closed.set()
         crew._watch_thread.join()
         with made.engine.begin() as sql:
-            sql.execute(update(runs).values(beat=time.time() - 60))
+            sql.execute(update(runs).values(heartbeat_at=time.time() - 60))
         made.fail_stale_runs()
         assert made.get_run(run).state == FAILED
     finally:
@@ -218,7 +218,7 @@ def test_with_shared_files_training_goes_anywhere_and_what_is_handed_out_stays(u
     monkeypatch.setenv("THAW_ARTIFACT_URL", "memory://")
     free = [made.enqueue(job, "ann") for job in jobs]
     with made.engine.connect() as sql:
-        where = dict(sql.execute(select(runs.c.id, runs.c.machine)).all())
+        where = dict(sql.execute(select(runs.c.id, runs.c.host_id)).all())
     assert [where[run] for run in bound + free] == [
         data_dir_id(),
         data_dir_id(),
@@ -276,7 +276,7 @@ def test_of_an_older_worker_it_is_not_known_which_app_server_it_is(url, monkeypa
     run = made.enqueue(QUICK, "ann")
     made.record_heartbeat("theirs", 1, ready=True)
     with made.engine.begin() as sql:
-        sql.execute(update(workers).values(machine=None))
+        sql.execute(update(workers).values(host_id=None))
     monkeypatch.setenv("THAW_HOME", here)
     liveness.LivenessMonitor(made).check()
     assert made.get_run(run).state == QUEUED

@@ -188,7 +188,7 @@ def interrupted(over=None, **settings) -> str:
 
 def executed(key: str) -> list:
     runs = get_store()
-    return list(execute(runs, key, runs.get_run(key).plan, run, run_dir(key)))
+    return list(execute(runs, key, runs.get_run(key).job, run, run_dir(key)))
 
 
 def stored(key: str) -> list:
@@ -241,7 +241,7 @@ def test_what_was_kept_goes_when_the_run_has_its_score(toy):
 def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
-    stream = execute(get_store(), new, get_store().get_run(new).plan, run, run_dir(new))
+    stream = execute(get_store(), new, get_store().get_run(new).job, run, run_dir(new))
     next(stream)
     stream.close()
     assert isinstance(stored(new)[-1], JobCancelled)
@@ -264,7 +264,7 @@ def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
 def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
     lost = interrupted(looks(0, 2))
     again = resume.resume_run(get_store(), lost, "ann", worker="lost too")
-    stream = execute(get_store(), again, get_store().get_run(again).plan, run, run_dir(again))
+    stream = execute(get_store(), again, get_store().get_run(again).job, run, run_dir(again))
     for event in stream:
         if isinstance(event, ValidationDone) and event.step > resume.find_resume_point(lost).step:
             get_store().remove_worker("lost too", "Ended.")
@@ -287,7 +287,7 @@ def test_a_run_whose_beginning_was_deleted_meanwhile_starts_anew(toy):
     get_store().delete([lost], "ann")
     assert resume.replayed_events(get_store(), new)  # it can still be brought back
     with get_store().engine.begin() as sql:
-        sql.exec_driver_sql("DELETE FROM events WHERE run = ?", (lost,))
+        sql.exec_driver_sql("DELETE FROM events WHERE run_id = ?", (lost,))
     events = executed(new)
     assert isinstance(events[0], RunStarted)
     assert not of(RunResumed, events)
@@ -408,7 +408,7 @@ from trainers.system.paths import run_dir
 from trainers.training.run import run
 from trainers.store import get_store
 claimed, seen = get_store().claim("killed"), 0
-for event in execute(get_store(), claimed.id, claimed.plan, run, run_dir(claimed.id)):
+for event in execute(get_store(), claimed.id, claimed.job, run, run_dir(claimed.id)):
     seen += isinstance(event, ValidationDone) and event.phase == int(sys.argv[1])
     if seen == 4:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -97,7 +97,7 @@ def test_a_run_that_was_queued_again_goes_on_wherever_it_is_taken(toy, shared, o
     """As a coordinator of a Ray cluster does: trainers/store/queue.py."""
     lost = begun(shared)
     with get_store().engine.begin() as sql:
-        sql.execute(runs.update().where(runs.c.id == lost).values(state=QUEUED, worker=None))
+        sql.execute(runs.update().where(runs.c.id == lost).values(state=QUEUED, worker_id=None))
     on_another()
     assert get_store().claim("other").id == lost
     events = executed(lost)
@@ -159,5 +159,5 @@ def test_stop_while_it_waits_for_the_next_coordinator_keeps_the_best_so_far(toy)
     (run_dir(key) / FILE).write_bytes(b"so far")
     requeue_runs(get_store(), "lost")
     get_store().request_stop(key, "ann")
-    assert get_store().claim("next").stop
+    assert get_store().claim("next").stop_requested
     assert (run_dir(key) / FILE).exists()

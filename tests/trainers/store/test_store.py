@@ -80,7 +80,9 @@ def served(runs) -> list[str]:
 def aged(runs, table, name, seconds) -> None:
     """Moves the last heartbeat of a row into the past."""
     with runs.engine.begin() as sql:
-        sql.execute(update(table).where(table.c.id == name).values(beat=time.time() - seconds))
+        sql.execute(
+            update(table).where(table.c.id == name).values(heartbeat_at=time.time() - seconds)
+        )
 
 
 # --- runs and their events --------------------------------------------------------------------
@@ -89,11 +91,11 @@ def aged(runs, table, name, seconds) -> None:
 def test_a_run_waits_until_it_is_claimed(runs):
     key = runs.enqueue(PLAN, "ann")
     waiting = runs.get_run(key)
-    assert (waiting.state, waiting.plan, waiting.visitor) == (QUEUED, PLAN, "ann")
-    assert waiting.claimed is None
+    assert (waiting.state, waiting.job, waiting.visitor) == (QUEUED, PLAN, "ann")
+    assert waiting.started_at is None
     claimed = runs.claim("worker")
     assert (claimed.id, claimed.state) == (key, RUNNING)
-    assert runs.get_run(key).claimed == claimed.claimed >= waiting.created
+    assert runs.get_run(key).started_at == claimed.started_at >= waiting.created_at
     assert not claimed.is_over
     assert runs.claim("worker") is None
 
@@ -120,7 +122,7 @@ def test_another_process_finds_the_run(runs, database):
     key = runs.enqueue(PLAN, "ann")
     runs.append(key, [Stage("phase", "Learning", 0.5)])
     other = Store(database)
-    assert other.get_run(key).plan == PLAN
+    assert other.get_run(key).job == PLAN
     assert other.read_events(key) == runs.read_events(key)
     other.engine.dispose()
 
@@ -150,7 +152,7 @@ def test_an_end_ends_the_run(runs, end, state):
     runs.append(key, [Notice("nearly", 0.0), end])
     over = runs.get_run(key)
     assert (over.state, over.result, over.is_over) == (state, end.as_json(), True)
-    assert over.ended is not None
+    assert over.finished_at is not None
 
 
 @pytest.mark.parametrize(("end", "state"), ENDS, ids=lambda x: x if isinstance(x, str) else "")
@@ -403,7 +405,7 @@ def test_a_plan_that_cannot_be_read_any_more_fails_and_blocks_nobody(runs):
     broken = runs.enqueue(PLAN, "ann")
     with runs.engine.begin() as sql:
         plan = PLAN.as_json() | {"data": "gone"}
-        sql.execute(update(runs_table).where(runs_table.c.id == broken).values(plan=plan))
+        sql.execute(update(runs_table).where(runs_table.c.id == broken).values(job=plan))
     following = runs.enqueue(PLAN, "bob")
     assert runs.claim("worker").id == following
     with runs.engine.connect() as sql:
@@ -421,17 +423,17 @@ OTHERS = [READING, DataCheck(data="digits", seconds=60), Download(key="mobilenet
 @pytest.mark.parametrize("job", [PLAN, *OTHERS], ids=kind_of)
 def test_every_kind_of_job_comes_back_as_it_went_in(runs, job):
     found = runs.get_run(runs.enqueue(job, "ann"))
-    assert found.plan == job
+    assert found.job == job
     assert found.kind == kind_of(job)
 
 
 def test_a_light_worker_takes_no_run_and_a_heavy_one_reads_nothing(runs):
     for job in (PLAN, *OTHERS):
         runs.enqueue(job, "ann")
-    light = {runs.claim("light", heavy=False).kind for _ in range(2)}
+    light = {runs.claim("light", needs_torch=False).kind for _ in range(2)}
     heavy = {runs.claim("heavy").kind for _ in range(2)}
     assert (light, heavy) == ({"read", "fetch"}, {"run", "check"})
-    assert runs.claim("light", heavy=False) is runs.claim("heavy") is None
+    assert runs.claim("light", needs_torch=False) is runs.claim("heavy") is None
 
 
 def test_other_jobs_are_no_runs_in_the_history(runs):
@@ -457,9 +459,9 @@ def test_the_newest_job_about_something_is_found(runs):
 
 def test_reading_and_downloads_make_nobody_wait_for_a_run(runs):
     runs.record_heartbeat("heavy", 1, ready=True)
-    runs.record_heartbeat("light", 2, ready=True, heavy=False)
+    runs.record_heartbeat("light", 2, ready=True, can_train=False)
     runs.enqueue(READING, "ann")
-    runs.claim("light", heavy=False)
+    runs.claim("light", needs_torch=False)
     assert runs.estimate_wait("bob") == WaitEstimate(0, 0.0)
     assert runs.count_ready_workers() == 1
 
@@ -586,7 +588,7 @@ def test_deleting_what_is_not_over_cancels_it(runs):
 
 def test_the_runs_of_a_comparison_are_shown_on_demand_and_go_and_come_with_it(runs):
     whole = runs.enqueue(Comparison(data="digits", visitor="ann"), "ann", worker="w")
-    part, alone = over(runs, part_of=whole), over(runs)
+    part, alone = over(runs, parent_id=whole), over(runs)
     assert ids(runs) == [alone, whole]
     assert ids(runs, parts=True) == [alone, part, whole]
     stamp = runs.delete([whole], "ann")
@@ -606,7 +608,7 @@ def test_what_was_deleted_is_gone_for_good_after_a_while_with_its_weights(runs):
     runs.delete([key], "ann")
     with runs.engine.begin() as sql:
         gone = update(runs_table).where(runs_table.c.id == key)
-        sql.execute(gone.values(deleted=time.time() - UNDO_SECONDS - 1))
+        sql.execute(gone.values(deleted_at=time.time() - UNDO_SECONDS - 1))
     runs.purge_deleted()
     assert runs.read_events(key) == []
     assert not run_dir(key).exists()

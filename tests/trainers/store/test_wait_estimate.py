@@ -13,7 +13,7 @@ PLAN = Plan(data="digits", approach="transfer", seconds=30)
 
 
 def row(key, plan=PLAN, **more):
-    return {"id": key, "kind": "run", "plan": plan.as_json(), **more}
+    return {"id": key, "kind": "run", "job": plan.as_json(), **more}
 
 
 @pytest.fixture
@@ -41,23 +41,26 @@ def test_jobs_are_alike_whoever_asks_and_whatever_chance_does():
 
 
 def test_each_waits_for_those_before_as_long_as_such_jobs_took():
-    took = [row(f"{seconds}", claimed=100, ended=100 + seconds) for seconds in (2, 3, 9)]
+    took = [row(f"{seconds}", started_at=100, finished_at=100 + seconds) for seconds in (2, 3, 9)]
     known = estimate_durations(took, [])
-    busy, order = [row("busy", claimed=1000)], [row("first"), row("second"), row("third")]
+    busy, order = [row("busy", started_at=1000)], [row("first"), row("second"), row("third")]
     told = estimate_waits(order, busy, workers=1, known=known, now=1001)
     assert [told[key].position for key in ("first", "second", "third")] == [1, 2, 3]
     assert [told[key].seconds for key in ("first", "second", "third")] == [2, 5, 8]
 
 
 def test_a_budget_is_the_most_that_is_told():
-    known = estimate_durations([row("slow", claimed=0, ended=500)], [])
-    told = estimate_waits([row("next")], [row("busy", claimed=0)], workers=1, known=known, now=10)
+    known = estimate_durations([row("slow", started_at=0, finished_at=500)], [])
+    told = estimate_waits(
+        [row("next")], [row("busy", started_at=0)], workers=1, known=known, now=10
+    )
     assert told["next"].seconds == 20
 
 
 def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
     known = estimate_durations(
-        [row("old", replace(PLAN, seconds=10, examples_per_class=5), claimed=0, ended=2)], []
+        [row("old", replace(PLAN, seconds=10, examples_per_class=5), started_at=0, finished_at=2)],
+        [],
     )
     orders = [row("this"), row("next")], [row(key, replace(PLAN, data="cells")) for key in "ab"]
     told = [estimate_waits(order, [], workers=1, known=known, now=9) for order in orders]
@@ -66,7 +69,7 @@ def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
 
 
 def test_what_took_long_is_believed_rather_than_what_was_foretold():
-    known = estimate_durations([row("old", claimed=0, ended=4)], [(row("now"), 9.0)])
+    known = estimate_durations([row("old", started_at=0, finished_at=4)], [(row("now"), 9.0)])
     assert list(known.seconds.values()) == [4]
     assert list(estimate_durations([], [(row("now"), 9.0)]).seconds.values()) == [9]
 

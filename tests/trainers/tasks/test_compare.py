@@ -50,7 +50,7 @@ def test_every_approach_is_a_run_of_its_own_and_the_last_word_compares_them(toy)
     assert isinstance(last, ComparisonDone)
     assert tuple(run["approach"] for run in last.runs) == ALL
     assert {get_store().get_run(run["run"]).state for run in last.runs} == {FINISHED}
-    assert {run.plan.approach for run in get_store().list_runs("ann")} == set(ALL)
+    assert {run.job.approach for run in get_store().list_runs("ann")} == set(ALL)
     assert last.failures == {}
     assert last.advice == last.article_advice == "transfer"
     assert last.outcome in ("right", "wrong", "cannot tell")

@@ -215,9 +215,9 @@ def test_a_curve_waits_in_the_queue_like_any_job(toy):
     key = runs.enqueue(job(seconds=7), "ann")
     assert runs.estimate_wait("bob").seconds == 7  # in all, not for each approach
     claimed = runs.claim("test")
-    assert kind_of(claimed.plan) == "curve"
-    assert claimed.plan == job(seconds=7) == job_from("curve", job(seconds=7).as_json())
-    told = list(execute(runs, key, claimed.plan, jobs.run_job))
+    assert kind_of(claimed.job) == "curve"
+    assert claimed.job == job(seconds=7) == job_from("curve", job(seconds=7).as_json())
+    told = list(execute(runs, key, claimed.job, jobs.run_job))
     assert {type(event) for event in told} <= {
         Stage,
         Progress,

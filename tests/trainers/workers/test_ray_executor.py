@@ -326,7 +326,7 @@ def test_visitor_and_operator_learn_that_no_node_has_what_is_reserved(monkeypatc
     monkeypatch.setattr(queue, "data_dir_id", lambda: "here")
     key, other = (get_store().enqueue(QUICK, "ann") for _ in range(2))
     with get_store().engine.begin() as sql:  # it waits for the app server that has its files
-        sql.execute(runs.update().where(runs.c.id == other).values(machine="elsewhere"))
+        sql.execute(runs.update().where(runs.c.id == other).values(host_id="elsewhere"))
     said = ""
     for _ in range(3):
         said = coordinator.report_unschedulable(get_store(), ResourceRequest(2, 4), said)

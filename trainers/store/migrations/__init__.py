@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from trainers.store.engine import DatabaseUnavailable, is_shared
 from trainers.system.atomic import atomic_write
 
-HEAD = "0003"
+HEAD = "0004"
 VERSION_TABLE = "alembic_version"
 LOCK_ID = 7_480_107  # PostgreSQL's number for "migrates"; ours
 

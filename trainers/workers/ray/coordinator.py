@@ -106,7 +106,7 @@ def _start_next_job(
         return False
     job = None
     try:
-        job = store.claim(name, heavy=True)
+        job = store.claim(name, needs_torch=True)
     except SQLAlchemyError:  # locked, or the disk is full: that passes
         logging.exception("A job could not be claimed.")
     if job is None:
@@ -118,7 +118,7 @@ def _start_next_job(
 
 def _execute(store: Store, job: Run, fleet: RayExecutor, cluster_lost: threading.Event) -> None:
     try:
-        for _ in execute(store, job.id, job.plan, fleet.run_job, run_dir(job.id)):
+        for _ in execute(store, job.id, job.job, fleet.run_job, run_dir(job.id)):
             pass
     except ClusterLost:
         cluster_lost.set()

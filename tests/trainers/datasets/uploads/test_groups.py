@@ -118,7 +118,7 @@ def test_groups_are_told_of_data_that_is_the_runs_visitors_alone(tmp_path):
     assert "dialect" in render_report(run, told)
     by_bob = render_report(replace(run, visitor="bob"), told)
     assert "dialect" not in by_bob
-    assert run.plan.data not in by_bob  # the key
+    assert run.job.data not in by_bob  # the key
 
 
 @pytest.mark.parametrize("column", [None, "3"])
