@@ -166,7 +166,7 @@ def describe_status(job: Run, runs: dict[str, Run], stories: dict[str, RunSnapsh
     if not runs:
         told = tell.fold_events(read_events(job.id, None)).stage
         if told and told.key == "trial":
-            most = tell.format_duration(job.job.trial_seconds)
+            most = tell.format_duration(job.job.pilot_seconds)
             return (
                 f"Before the race a trial for the advice, about {most}, on parts of the training "
                 f"examples. {told.text}."

@@ -7,6 +7,7 @@ import streamlit as st
 
 from guide.narrator import ACTIONS
 from pages.parts.figures.markdown import escape_markdown
+from pages.parts.run_setup.form import BUDGETS_SECONDS
 from pages.parts.widgets.run_controls import build_run_params, can_use_data
 from trainers import datasets
 from trainers.events import Event
@@ -59,8 +60,8 @@ def find_action_page(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
     match do:
         case "more-seconds":
             longer = next(
-                (some for some in LONGER_BUDGETS_SECONDS if some >= 2 * plan.seconds),
-                LONGER_BUDGETS_SECONDS[-1],
+                (budget for budget in BUDGETS_SECONDS if budget >= 2 * plan.seconds),
+                BUDGETS_SECONDS[-1],
             )
             return "run.py", settings | {"seconds": f"{longer}"}
         case "more-examples":
@@ -73,9 +74,6 @@ def find_action_page(do: str, plan: Plan) -> tuple[str, dict[str, str]]:
         case "frozen" | "none":
             return "run.py", settings | {"approach": "transfer" if do == "frozen" else "none"}
     return "run.py", settings
-
-
-LONGER_BUDGETS_SECONDS = (10, 20, 30, 60, 120, 300, 600)  # seconds that the Run page offers
 
 
 def _max_examples_per_class(plan: Plan) -> int:

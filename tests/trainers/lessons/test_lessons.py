@@ -62,8 +62,13 @@ def test_what_is_measured_has_the_form_of_what_ships(net, monkeypatch):
     monkeypatch.setattr(toy, "TRAIN_STEPS", 10)
     monkeypatch.setattr(toy, "HEAD_STEPS", 5)
     ships = json.loads(RESULTS_PATH.read_text())
-    for name in ("thaw", "hybrid", "curves"):
-        assert form(getattr(make, name)(net)) == form(ships[name])
+    measured = {
+        "thaw": make.measure_thawing,
+        "hybrid": make.measure_hybrid,
+        "curves": make.measure_curves,
+    }
+    for name, measure in measured.items():
+        assert form(measure(net)) == form(ships[name])
 
 
 def form(value):

@@ -175,7 +175,7 @@ def test_pickled_programs_never_run(tiny_net, publisher, homes, monkeypatch):
     evil = WeightsEnum("Evil", {"IMAGENET1K_V1": Weights(url, ImageClassification, {})})
     monkeypatch.setattr(torchvision, "get_weights", lambda row: evil.IMAGENET1K_V1)
     with pytest.raises(DownloadError):
-        list(download(replace(row, file=name)))
+        list(download(replace(row, weights_file=name)))
     assert not (homes / "ran").exists()
 
 

@@ -203,7 +203,7 @@ def test_a_network_of_torchvision_without_its_last_layer(row):
     made = torch.cat(list(extract_features(body, body.prepare(PICTURES), torch.arange(3))))
     assert made.shape == (3, row.width)
     assert torch.isfinite(made).all()
-    parts = body.named_parts()
+    parts = body.named_blocks()
     assert len(parts) == 5
     assert all(any(p.numel() for p in part.module.parameters()) for part in parts)
     assert sum(p.numel() for part in parts for p in part.module.parameters()) == row.parameters
@@ -375,7 +375,7 @@ def test_what_has_no_time_left_is_left_out_and_said(toy, monkeypatch):
     assert any("no time left" in event.text for event in events if isinstance(event, Notice))
     assert isinstance(events[-1], RunFinished)
     again = list(run(Plan.from_json(events[-1].repeat_plan)))[-1]
-    assert again.confusion == events[-1].confusion_matrix
+    assert again.confusion_matrix == events[-1].confusion_matrix
 
 
 def test_a_hub_s_body_is_not_made_without_files():

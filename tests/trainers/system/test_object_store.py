@@ -18,6 +18,7 @@ from trainers.datasets.uploads.limits import BadUpload
 from trainers.events import JobDone, Notice, RunFinished
 from trainers.export.saved_model import load_model
 from trainers.hosting import erase, retention
+from trainers.hosting.own_data import list_own_data
 from trainers.jobs import ImportData
 from trainers.plan import Plan
 from trainers.store import FINISHED, get_store, runs
@@ -519,8 +520,8 @@ def imported_data(shared, elsewhere, tmp_path):
 def test_data_is_listed_elsewhere_and_deleted_from_there(
     shared, imported_data, elsewhere, tmp_path
 ):
-    assert [upload.key for upload in uploads.list_uploads(ANN)] == [imported_data]
-    assert uploads.list_uploads("bob-the-visitor-2") == []
+    assert [upload.key for upload in list_own_data(ANN)] == [imported_data]
+    assert list_own_data("bob-the-visitor-2") == []
     erase.erase_visitor(ANN)
     assert list_remote(shared) == []
     elsewhere(back=True)
