@@ -30,9 +30,6 @@ from trainers.hosting import erase, quotas, retention, sharing
 from trainers.reports.run_file import MAX_BYTES, BadFile, export_run, import_run
 from trainers.store import (
     END_STATES,
-    MAX_NAME_CHARS,
-    MAX_NOTE_CHARS,
-    MAX_SEARCH_CHARS,
     UNDO_SECONDS,
     Run,
     RunNotFound,
@@ -40,6 +37,8 @@ from trainers.store import (
     data_title,
     get_store,
 )
+from trainers.store.history import MAX_SEARCH_CHARS
+from trainers.store.rows import MAX_NAME_CHARS, MAX_NOTE_CHARS
 from trainers.store.sparklines import read_sparklines
 from trainers.system.registry import UnknownKey
 

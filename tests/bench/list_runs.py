@@ -23,8 +23,10 @@ from guide.approaches import APPROACHES
 from trainers import datasets
 from trainers.events import RunFinished, Step, ValidationDone
 from trainers.plan import Plan
-from trainers.store import FINISHED, SORT_ORDERS, Store, _new_row, _result_columns, events, runs
+from trainers.store import FINISHED, SORT_ORDERS, Store
+from trainers.store.rows import new_row, result_columns
 from trainers.store.sparklines import read_sparklines
+from trainers.store.tables import events, runs
 
 TRIES = 9
 EVENTS = 20  # of each run
@@ -50,9 +52,9 @@ def filled(store: Store, count: int) -> None:
             confusion_matrix=[[60] * 10] * 10, seconds=number % 97, trainable_parameters=5130,
             parameters=700_000, epochs=12.0, stopped_by_user=False, repeat_plan=plan.as_json(),
         )  # fmt: skip
-        row = _new_row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
+        row = new_row(plan, "visitor", None) | {"state": FINISHED, "result": last.as_json()}
         row |= {"created_at": time.time() - count + number, "started_at": 0.0, "finished_at": 1.0}
-        rows.append(row | _result_columns(last.as_json()))
+        rows.append(row | result_columns(last.as_json()))
         facts += [one | {"run_id": row["id"]} for one in told]
     look = ValidationDone(
         phase=0,

@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from tests.support.forged import plan, texts, told, until
 from trainers.events import RunFinished, RunStarted, Step, ValidationDone
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, RUNNING, get_store, resume, runs, workers
+from trainers.store import FAILED, FINISHED, RUNNING, get_store, resume
+from trainers.store.tables import runs, workers
 from trainers.workers.supervisor import ROOT
 
 ANN = "ann-of-the-tests-00"

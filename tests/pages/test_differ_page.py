@@ -115,7 +115,7 @@ def test_a_row_has_the_curve_of_its_run():
 
 def test_any_id_that_the_store_makes_can_be_drawn(cards, monkeypatch):
     ids = iter(["_a__b_", "_a__c_"])
-    monkeypatch.setattr("trainers.store.secrets.token_urlsafe", lambda _: next(ids))
+    monkeypatch.setattr("trainers.store.rows.secrets.token_urlsafe", lambda _: next(ids))
     keys = [of_digits({1}), of_digits({2})]
     assert not page().exception
     assert not page(runs=",".join(keys)).exception

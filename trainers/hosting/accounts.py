@@ -16,8 +16,8 @@ from sqlalchemy import delete, func, insert, select, update
 from trainers.datasets.uploads.dataset import change_owner
 from trainers.hosting.own_data import list_own_data
 from trainers.hosting.rooms import get_rooms
-from trainers.store import HISTORY_KINDS, get_store, runs
-from trainers.store.tables import login_redirects, merge_answers
+from trainers.store import HISTORY_KINDS, get_store
+from trainers.store.tables import login_redirects, merge_answers, runs
 
 ACCOUNT_PREFIX = "account:"
 REDIRECT_TTL_SECONDS = 900  # that a sign-in may take, and be led back to where one came from. Ours

@@ -20,9 +20,9 @@ from trainers.datasets.uploads import BadUpload, inbox
 from trainers.datasets.uploads.limits import MB
 from trainers.hosting.own_data import list_own_data
 from trainers.jobs import Export, ForgettingTest, ImportData
-from trainers.store import END_STATES, QUEUED, RunNotFound, get_store, runs
+from trainers.store import END_STATES, QUEUED, RunNotFound, get_store
 from trainers.store.engine import advisory_lock
-from trainers.store.tables import usage
+from trainers.store.tables import runs, usage
 from trainers.store.wait_estimate import budget_seconds
 from trainers.system.paths import data_dir, run_dir
 from trainers.system.settings import get_settings

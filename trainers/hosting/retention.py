@@ -32,18 +32,10 @@ from trainers.datasets import uploads
 from trainers.datasets.uploads.dataset import LOCAL_VISITOR, UPLOAD_KEY
 from trainers.hosting import erase
 from trainers.hosting.quotas import measure_size
-from trainers.store import (
-    END_STATES,
-    HISTORY_KINDS,
-    RunSummary,
-    events,
-    get_store,
-    migrations,
-    runs,
-)
+from trainers.store import END_STATES, HISTORY_KINDS, RunSummary, get_store, migrations
 from trainers.store.engine import is_shared
 from trainers.store.repair import list_damaged
-from trainers.store.tables import cleanup_leases, share_links, usage
+from trainers.store.tables import cleanup_leases, events, runs, share_links, usage
 from trainers.system import object_store
 from trainers.system.atomic import PARTIAL_SUFFIX
 from trainers.system.paths import data_dir, data_dir_id, run_dir

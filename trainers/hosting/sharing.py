@@ -19,8 +19,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from trainers.datasets.uploads.dataset import LOCAL_VISITOR
-from trainers.store import Run, RunNotFound, get_store, runs
-from trainers.store.tables import share_links
+from trainers.store import Run, RunNotFound, get_store
+from trainers.store.tables import runs, share_links
 
 
 class RunNotShared(RunNotFound):

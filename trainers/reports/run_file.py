@@ -40,7 +40,9 @@ from trainers.events import (
     WeightsCompared,
 )
 from trainers.plan import BadPlan
-from trainers.store import END_EVENTS, MAX_NAME_CHARS, MAX_NOTE_CHARS, RunNotFound, Store
+from trainers.store import END_EVENTS, RunNotFound, Store
+from trainers.store.rows import MAX_NAME_CHARS, MAX_NOTE_CHARS
+from trainers.store.runs import ImportedRun
 from trainers.system.registry import UnknownKey
 
 FORMAT_VERSION = 1  # of the file
@@ -155,15 +157,17 @@ def _save(store: Store, read: _ParsedFile, visitor: str, parent_id: str | None =
     # What has no name here is told by the one that it had.
     foreign = changes["data"] != read.plan.data and not file.name
     store.import_run(
-        key,
-        replace(read.plan, **changes),
-        visitor,
-        [_rename_runs(event, names) for event in read.events],
-        name=file.title if foreign else file.name,
-        note=file.note,
-        created=min(file.created, now),
-        ended=min(file.ended, now),
-        parent_id=parent_id,
+        ImportedRun(
+            id=key,
+            job=replace(read.plan, **changes),
+            visitor=visitor,
+            events=[_rename_runs(event, names) for event in read.events],
+            name=file.title if foreign else file.name,
+            note=file.note,
+            created_at=min(file.created, now),
+            finished_at=min(file.ended, now),
+            parent_id=parent_id,
+        )
     )
     return key
 

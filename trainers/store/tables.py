@@ -17,6 +17,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+# Values of `runs.state`.
+QUEUED, RUNNING = "queued", "running"
+FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
+END_STATES = (FINISHED, FAILED, CANCELLED)
 ROOM_CODE_LENGTH = 6  # 64 million codes
 
 metadata = MetaData()

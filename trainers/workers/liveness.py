@@ -10,14 +10,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from trainers.store import (
-    HEARTBEAT_TIMEOUT_SECONDS,
-    HOST_TIMEOUT_MINUTES,
-    RUNNING,
-    Store,
-    runs,
-    workers,
-)
+from trainers.store import HEARTBEAT_TIMEOUT_SECONDS, RUNNING, Store
+from trainers.store.queue import HOST_TIMEOUT_MINUTES
+from trainers.store.tables import runs, workers
 
 CHECK_INTERVAL_SECONDS = 0.5
 MAX_MISSED_CHECKS = round(HEARTBEAT_TIMEOUT_SECONDS / CHECK_INTERVAL_SECONDS)

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.store import Store
-from trainers.store.queue import requeue_runs
+from trainers.store.requeue import requeue_runs
 from trainers.system.errors import user_message
 from trainers.system.processes import get_worker_count
 from trainers.workers.liveness import CHECK_INTERVAL_SECONDS, LivenessMonitor

@@ -25,8 +25,8 @@ from trainers.jobs import (
     LearningCurve,
 )
 from trainers.plan import Plan
-from trainers.store import QUEUED, get_store, runs
-from trainers.store.tables import usage
+from trainers.store import QUEUED, get_store
+from trainers.store.tables import runs, usage
 from trainers.system.paths import run_dir
 from trainers.system.settings import variables_of
 
@@ -90,7 +90,7 @@ def test_deleting_gives_no_run_back(limit, monkeypatch):
     limit(runs_per_hour=1)
     run = enqueue_job(PLAN, ANN)
     get_store().delete([run], ANN)
-    monkeypatch.setattr("trainers.store.UNDO_SECONDS", -1)
+    monkeypatch.setattr("trainers.store.deletion.UNDO_SECONDS", -1)
     get_store().purge_deleted()
     with pytest.raises(QuotaExceeded):
         enqueue_job(PLAN, ANN)

@@ -25,8 +25,8 @@ from trainers.hosting.retention import (
 )
 from trainers.jobs import Comparison
 from trainers.plan import Plan
-from trainers.store import RunNotFound, get_store, runs
-from trainers.store.tables import cleanup_leases
+from trainers.store import RunNotFound, get_store
+from trainers.store.tables import cleanup_leases, runs
 from trainers.system.paths import data_dir, run_dir
 from trainers.system.settings import variables_of
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from trainers.events import JobCancelled, Notice, RunFinished, RunStarted, Step
 from trainers.jobs import ImportData
 from trainers.plan import Plan
-from trainers.store import FAILED, FINISHED, QUEUED, RUNNING, Store, get_store, runs, workers
+from trainers.store import FAILED, FINISHED, QUEUED, RUNNING, Store, get_store
 from trainers.store.engine import connect, server_time
+from trainers.store.tables import runs, workers
 from trainers.system.paths import data_dir_id
 from trainers.workers import liveness, supervisor
 from trainers.workers.execute import execute

@@ -26,8 +26,9 @@ from trainers.events import (
     Step,
     ValidationDone,
 )
-from trainers.store import CANCELLED, QUEUED, get_store, resume, runs
-from trainers.store.queue import requeue_runs
+from trainers.store import CANCELLED, QUEUED, get_store, resume
+from trainers.store.requeue import requeue_runs
+from trainers.store.tables import runs
 from trainers.system import object_store
 from trainers.system.checkpoint_file import read_checkpoint_header
 from trainers.system.paths import data_dir, run_dir

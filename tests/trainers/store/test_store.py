@@ -32,9 +32,8 @@ from trainers.store import (
     Store,
     WaitEstimate,
     engine,
-    runs as runs_table,
-    workers as workers_table,
 )
+from trainers.store.tables import runs as runs_table, workers as workers_table
 from trainers.system.paths import run_dir
 
 PLAN = Plan(data="digits", approach="transfer", seconds=10)

@@ -44,7 +44,7 @@ def test_each_waits_for_those_before_as_long_as_such_jobs_took():
     took = [row(f"{seconds}", started_at=100, finished_at=100 + seconds) for seconds in (2, 3, 9)]
     known = estimate_durations(took, [])
     busy, order = [row("busy", started_at=1000)], [row("first"), row("second"), row("third")]
-    told = estimate_waits(order, busy, workers=1, known=known, now=1001)
+    told = estimate_waits(order, busy, workers=1, durations=known, now=1001)
     assert [told[key].position for key in ("first", "second", "third")] == [1, 2, 3]
     assert [told[key].seconds for key in ("first", "second", "third")] == [2, 5, 8]
 
@@ -52,7 +52,7 @@ def test_each_waits_for_those_before_as_long_as_such_jobs_took():
 def test_a_budget_is_the_most_that_is_told():
     known = estimate_durations([row("slow", started_at=0, finished_at=500)], [])
     told = estimate_waits(
-        [row("next")], [row("busy", started_at=0)], workers=1, known=known, now=10
+        [row("next")], [row("busy", started_at=0)], workers=1, durations=known, now=10
     )
     assert told["next"].seconds == 20
 
@@ -63,7 +63,7 @@ def test_with_other_settings_it_is_the_share_of_the_budget_that_counts():
         [],
     )
     orders = [row("this"), row("next")], [row(key, replace(PLAN, data="cells")) for key in "ab"]
-    told = [estimate_waits(order, [], workers=1, known=known, now=9) for order in orders]
+    told = [estimate_waits(order, [], workers=1, durations=known, now=9) for order in orders]
     assert [wait.seconds for wait in told[0].values()] == [0, 6]
     assert [wait.seconds for wait in told[1].values()] == [0, 30]  # of other data nothing is known
 
@@ -95,7 +95,7 @@ def test_a_wait_goes_by_the_forecast_of_the_run_that_is_at_work(runs):
 
 def test_a_wait_goes_by_what_such_runs_took(runs, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr("trainers.store.time.time", lambda: clock[0])
+    monkeypatch.setattr("trainers.store.queue.time.time", lambda: clock[0])
     for _ in range(3):
         key = runs.enqueue(PLAN, "ann")
         runs.claim("worker")

@@ -21,7 +21,8 @@ from trainers.hosting import erase, retention
 from trainers.hosting.own_data import list_own_data
 from trainers.jobs import ImportData
 from trainers.plan import Plan
-from trainers.store import FINISHED, get_store, runs
+from trainers.store import FINISHED, get_store
+from trainers.store.tables import runs
 from trainers.system import object_store
 from trainers.system.paths import bundle_path, data_dir, run_dir
 from trainers.system.registry import UnknownKey

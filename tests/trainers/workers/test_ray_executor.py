@@ -27,7 +27,8 @@ from trainers.events import (
     ValidationDone,
 )
 from trainers.jobs import Comparison
-from trainers.store import RUNNING, Store, get_store, queue, runs
+from trainers.store import RUNNING, Store, get_store, requeue
+from trainers.store.tables import runs
 from trainers.system.paths import run_dir
 from trainers.system.settings import BadSetting
 from trainers.tasks.compare import run_lanes
@@ -162,7 +163,7 @@ def test_the_loss_of_the_cluster_does_not_end_a_run(monkeypatch):
         list(performed(fleet, QUICK, key))
     assert get_store().get_run(key).state == RUNNING
     for time_ in range(remote.MAX_RETRIES + 1):
-        queue.requeue_runs(get_store(), "coordinator")
+        requeue.requeue_runs(get_store(), "coordinator")
         again = get_store().claim("coordinator")
         assert (again is None) == (time_ == remote.MAX_RETRIES)  # not for ever
     assert get_store().get_run(key).state == RUNNING  # for `Store.gone` to end
@@ -323,7 +324,7 @@ def test_an_error_in_one_of_several_streams_releases_every_slot():
 
 def test_visitor_and_operator_learn_that_no_node_has_what_is_reserved(monkeypatch, caplog):
     monkeypatch.setattr(cluster, "list_alive_nodes", lambda: {"a": {"CPU": 8.0, "GPU": 1.0}})
-    monkeypatch.setattr(queue, "data_dir_id", lambda: "here")
+    monkeypatch.setattr(requeue, "data_dir_id", lambda: "here")
     key, other = (get_store().enqueue(QUICK, "ann") for _ in range(2))
     with get_store().engine.begin() as sql:  # it waits for the app server that has its files
         sql.execute(runs.update().where(runs.c.id == other).values(host_id="elsewhere"))

@@ -1,4 +1,4 @@
-"""Alembic runs this: with the connection of `bring_up`, or, for its own commands, a new one."""
+"""Alembic's entry: uses the connection of `migrations.upgrade`, or a new one for its commands."""
 
 from alembic import context
 
@@ -8,14 +8,14 @@ from trainers.system.paths import database_url
 
 
 def migrate(connection) -> None:
-    # Batches: SQLite cannot change a column, so that its table is made anew.
+    # Batch mode: SQLite cannot alter a column, so Alembic copies the table.
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 
 
-if given := context.config.attributes.get("connection"):
-    migrate(given)
+if connection := context.config.attributes.get("connection"):
+    migrate(connection)
 else:
-    with engine.connect(database_url()).begin() as made:
-        migrate(made)
+    with engine.connect(database_url()).begin() as connection:
+        migrate(connection)

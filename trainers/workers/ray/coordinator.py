@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainers import jobs
-from trainers.store import Run, Store, get_store, queue
+from trainers.store import Run, Store, get_store, requeue
 from trainers.system.paths import run_dir
 from trainers.system.processes import get_worker_count
 from trainers.workers.execute import execute
@@ -48,7 +48,7 @@ def run_coordinator(name: str, state: dict[str, Any]) -> None:
     store = get_store()
     _connect(store)
     signal.signal(signal.SIGTERM, _shut_down)  # Ray's own handler logs a page
-    fleet = RayExecutor(Slots(lambda: queue.has_waiting_jobs(store)))
+    fleet = RayExecutor(Slots(lambda: requeue.has_waiting_jobs(store)))
     set_executor(fleet)
     threading.Thread(target=_preload, daemon=True).start()
     fleet.warm_up()
@@ -66,7 +66,7 @@ def run_coordinator(name: str, state: dict[str, Any]) -> None:
         if not _start_next_job(store, name, fleet, cluster_lost):
             time.sleep(IDLE_SECONDS)
     logging.error("The Ray cluster was lost. Thaw looks for it again and then resumes its runs.")
-    queue.requeue_runs(store, name)
+    requeue.requeue_runs(store, name)
     os._exit(1)  # Ray's library cannot be trusted any more
 
 
@@ -148,6 +148,6 @@ def report_unschedulable(store: Store, request: cluster.ResourceRequest, last_te
 
 def _notify_waiting(store: Store, text: str) -> None:
     try:
-        queue.notify_waiting(store, text)
+        requeue.notify_waiting(store, text)
     except SQLAlchemyError:
         logging.exception("Waiting jobs could not be notified.")

@@ -1,1 +1,1 @@
-"""Every change of the tables, the oldest first. What is here stays as it is."""
+"""Every change of the tables, oldest first. A released migration never changes."""

@@ -1,6 +1,6 @@
-"""The tables as they were when their versions began to be counted.
+"""The tables of the first numbered version.
 
-Databases before that have none, one or another of these tables, without some of the columns.
+Older databases have some of these tables, without some of the columns.
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Table, Text
 from sqlalchemy.schema import CreateColumn
 
-from trainers.store import default_title
+from trainers.store.rows import default_title
 
 revision, down_revision = "0001", None
 HISTORY_KINDS = ("run", "compare")
@@ -159,14 +159,14 @@ Table(
 
 def upgrade() -> None:
     sql = op.get_bind()
-    tables.create_all(sql)  # those that are missing
-    about = sa.inspect(sql)
+    tables.create_all(sql)  # only missing ones
+    inspector = sa.inspect(sql)
     for table in tables.tables.values():
-        known = {column["name"] for column in about.get_columns(table.name)}
+        known = {column["name"] for column in inspector.get_columns(table.name)}
         new = [column for column in table.columns if column.name not in known]
         for column in new:
-            described = CreateColumn(column).compile(sql)
-            op.execute(f"ALTER TABLE {table.name} ADD COLUMN {described}")
+            definition = CreateColumn(column).compile(sql)
+            op.execute(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
         for index in table.indexes:
             index.create(sql, checkfirst=True)
         if runs.c.words in new:
@@ -174,7 +174,7 @@ def upgrade() -> None:
 
 
 def _fill_history_columns(sql: sa.Connection) -> None:
-    """Fills in what the history needs of the runs that are there."""
+    """Fill in the history columns of existing runs."""
     old = sa.select(runs.c["id", "kind", "plan", "result"]).where(runs.c.kind.in_(HISTORY_KINDS))
     for key, kind, plan, result in sql.execute(old).all():
         approach, data = plan.get("approach"), plan["data"]
@@ -182,7 +182,7 @@ def _fill_history_columns(sql: sa.Connection) -> None:
         values["words"] = f"  {default_title(kind, approach, data)} {data}".casefold()
         if result:
             parts = result.get("runs", ())
-            scores = [one["test_accuracy"] for one in parts if "test_accuracy" in one]
+            scores = [part["test_accuracy"] for part in parts if "test_accuracy" in part]
             values["seconds"] = result["seconds"]
             values["score"] = result.get("test_accuracy", max(scores, default=None))
         sql.execute(sa.update(runs).where(runs.c.id == key).values(values))

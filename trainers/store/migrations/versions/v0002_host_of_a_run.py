@@ -1,4 +1,4 @@
-"""A job that needs the files of one data folder says so."""
+"""Add the data folder that a job needs the files of."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A worker says which data folder it has: so jobs are seen whose app server is gone."""
+"""Add the data folder of a worker, so that jobs of a missing app server are found."""
 
 import sqlalchemy as sa
 from alembic import op
