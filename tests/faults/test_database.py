@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 from tests.support.forged import PATIENCE_SECONDS, plan, told, until
 from trainers.__main__ import main
 from trainers.events import JobFailed, Notice, ValidationDone
-from trainers.store import FINISHED, RUNNING, Store, get_store
-from trainers.store.repair import _read_rows, list_damaged, repair
+from trainers.store import FINISHED, RUNNING, RunNotFound, Store, get_store
+from trainers.system import backups
+from trainers.system.errors import StoreUnavailable
 from trainers.workers.liveness import MAX_MISSED_CHECKS, LivenessMonitor
 from trainers.workers.supervisor import ROOT
 
@@ -202,69 +203,70 @@ DAMAGES = [overwritten, truncated, another_thing]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_database_is_said_put_aside_and_saved_from(damage, home, capsys):
+def test_a_damaged_database_is_moved_aside_and_its_newest_backup_restored(damage, home, capsys):
     keys = filled(home)
     file = home / "thaw.db"
+    backup = backups.back_up(file)
+    later = get_store().enqueue(plan(data="digits", approach="none"), ANN)
+    closed()
     damage(file)
     content = file.read_bytes()
     assert main(["storage"]) == 2  # it reads every table
-    said = capsys.readouterr().err
-    assert "is damaged. It was left as it is" in said
-    assert "thaw repair" in said
-    assert "Traceback" not in said
+    printed = capsys.readouterr().err
+    assert "is damaged. It was left as it is" in printed
+    assert "thaw repair" in printed
+    assert str(backup) in printed
+    assert "Traceback" not in printed
     assert file.read_bytes() == content
     closed()
     assert main(["repair"]) == 0
-    said = capsys.readouterr().out
-    (aside,) = [one for one in list_damaged() if not one.name.endswith(("-wal", "-shm"))]
-    assert str(aside) in said
-    assert aside.read_bytes() == content  # never a byte less
-    there = [
-        key
-        for key in keys
-        if key in {past.id for past in get_store().list_history(ANN, limit=99)[0]}
-    ]
-    whole = [key for key in there if len(told(key)) == 21]
-    if damage is another_thing:
-        assert there == []
-    else:
-        assert whole
-        assert sum(len(told(key)) for key in there) > len(keys) * 21 / 2
-    assert {key for key in there if get_store().get_run(key).state == RUNNING} == set()
+    printed = capsys.readouterr().out
+    damaged = next(name for name in backups.list_damaged(file) if name.suffix[-4:] != "-wal")
+    assert str(damaged) in printed
+    assert str(backup) in printed
+    assert damaged.read_bytes() == content
+    assert {past.id for past in get_store().list_history(ANN, limit=99)[0]} == {*keys}
+    assert {len(told(key)) for key in keys} == {21}
+    with pytest.raises(RunNotFound):
+        get_store().get_run(later)
     assert not page().exception
-    for key in there[:1]:
-        assert not page("run.py", run=key).exception
+    assert not page("run.py", run=keys[0]).exception
     assert get_store().enqueue(plan(data="digits", approach="none"), ANN)
     closed()
     assert main(["repair"]) == 0
     assert "Nothing is wrong" in capsys.readouterr().out
-    assert {one.name for one in home.iterdir() if one.name.startswith("thaw.db")} <= {
-        "thaw.db", "thaw.db-wal", "thaw.db-shm", aside.name, f"{aside.name}-wal",
-        f"{aside.name}-shm",
-    }  # fmt: skip
+    assert backups.list_backups(file) == [backup]
 
 
-def test_of_a_damaged_page_its_own_rows_are_lost_and_no_other(tmp_path):
-    file = tmp_path / "one.db"
-    with closing(sqlite3.connect(file)) as sql:
-        sql.execute("CREATE TABLE notes (text TEXT)")
-        sql.executemany("INSERT INTO notes VALUES (?)", [(f"{n} {'x' * 400}",) for n in range(999)])
-        sql.commit()
-    with open(file, "rb+") as opened:
-        opened.seek(50 * 4096)
-        opened.write(b"\xff" * 4096)
-    with closing(sqlite3.connect(file)) as sql:
-        rows = [*_read_rows(sql, "notes", ["text"])]
-    numbers = {int(row[0].split()[0]) for row in rows if row}
-    lost = {*range(999)} - numbers
-    assert rows.count(None) == 1
-    assert 0 < len(lost) <= 4096 // 400
-    assert max(lost) - min(lost) == len(lost) - 1
+def test_without_a_backup_a_damaged_database_stays_where_it_is(home, capsys):
+    filled(home)
+    overwritten(home / "thaw.db")
+    content = (home / "thaw.db").read_bytes()
+    assert main(["storage"]) == 2
+    assert "has no backup" in capsys.readouterr().err
+    closed()
+    assert main(["repair"]) == 2
+    assert "has no intact backup" in capsys.readouterr().err
+    assert (home / "thaw.db").read_bytes() == content
+    assert not backups.list_damaged(home / "thaw.db")
+
+
+def test_a_damaged_backup_is_not_restored(home):
+    filled(home)
+    file = home / "thaw.db"
+    intact = backups.back_up(file)
+    newer = intact.with_name(f"{file.name}.2999-01-01-000000")
+    shutil.copyfile(intact, newer)
+    for damaged in (file, newer):
+        overwritten(damaged)
+    assert backups.list_backups(file)[0] == newer
+    assert backups.restore_backup().backup == intact
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_page_says_that_it_is_damaged(damage, home):
     filled(home)
+    backups.back_up(home / "thaw.db")
     damage(home / "thaw.db")
     shown = [page(), page("run.py", run="any")]
     assert not any(at.exception for at in shown)
@@ -286,26 +288,27 @@ def test_the_app_does_not_start_on_what_is_no_database_and_says_so(home):
         timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 2, done
-    assert "thaw repair" in done.stderr
+    assert "is damaged, and has no backup" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_database_in_use_is_not_repaired(home, capsys):
+def test_a_database_in_use_is_not_restored(home, capsys):
     filled(home)
     with locked(home):
         assert main(["repair"]) == 2
     assert "is in use" in capsys.readouterr().err
-    assert not list_damaged()
+    assert not backups.list_damaged(home / "thaw.db")
 
 
-def test_what_is_not_yet_in_the_file_is_saved_too(home, capsys):
-    """The write-ahead log of a process that was killed."""
-    key = get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="w")
-    get_store().append(key, [Notice("only in the log", 0.0), JobFailed("The end.", 1.0)])
-    for end in ("", "-wal"):
-        shutil.copy(f"{home / 'thaw.db'}{end}", f"{home / 'copy.db'}{end}")
-    closed()
-    for end in ("", "-wal"):
-        os.replace(f"{home / 'copy.db'}{end}", f"{home / 'thaw.db'}{end}")
-    assert repair(anyway=True).saved_rows["runs"] == 1
-    assert isinstance(told(key)[0], Notice)
+def test_a_damaged_database_is_not_upgraded(home):
+    filled(home)
+    file = home / "thaw.db"
+    with closing(sqlite3.connect(file)) as sql:
+        sql.execute("UPDATE alembic_version SET version_num = '0003'")
+        sql.commit()
+        sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    intact = backups.back_up(file)
+    overwritten(file)
+    with pytest.raises(StoreUnavailable, match="is damaged"):
+        get_store()
+    assert backups.list_backups(file) == [intact]

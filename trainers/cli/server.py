@@ -12,7 +12,7 @@ import click
 from trainers.cli.commands import Command, examples
 from trainers.cli.options import json_option
 from trainers.hosting import retention
-from trainers.store.repair import CannotRepair, repair as repair_database
+from trainers.system import backups
 from trainers.system.settings import get_settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,6 @@ USAGE_TITLES = {
     "weights": "Downloaded backbones",
     "samples": "Downloaded data sets",
 }
-SAVED_TITLES = {"runs": "runs and other jobs", "events": "events of them"}
 
 
 @click.command(
@@ -132,24 +131,18 @@ def _format_size(count: int) -> str:
 
 @click.command(cls=Command)
 def repair() -> int:
-    """Move a damaged database aside, and save what can be read of it."""
+    """Go back to the newest backup of a damaged database."""
     try:
-        result = repair_database()
-    except CannotRepair as error:
+        restored = backups.restore_backup()
+    except backups.CannotRestore as error:
         print(error, file=sys.stderr)
         return 2
-    if result is None:
+    if restored is None:
         print("Nothing is wrong with Thaw's database. It was not changed.")
         return 0
-    print(f"The damaged database was moved, unchanged, to {result.damaged_path}")
-    saved = ", ".join(f"{result.saved_rows[key]:,} {title}" for key, title in SAVED_TITLES.items())
-    rest = sum(count for key, count in result.saved_rows.items() if key not in SAVED_TITLES)
-    print(f"Saved: {saved}, {rest:,} other entries (rooms, links and the like).")
-    if result.gaps:
-        parts = "1 part" if result.gaps == 1 else f"{result.gaps:,} parts"
-        print(f"{parts} of it could not be read: what was in there is gone.")
-    print(
-        "Thaw can be started again. Trained models stay, also those of runs that could not be "
-        "saved, until you delete the damaged file."
-    )
+    print(f"The database is again as in its backup {restored.backup}")
+    if restored.damaged:
+        print(f"The damaged database was moved, unchanged, to {restored.damaged}")
+        print("It stays there for a week: .github/docs/database.md says how to read what it holds.")
+    print("Thaw can be started again. Trained models stay, also those of runs since the backup.")
     return 0

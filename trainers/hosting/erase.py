@@ -2,7 +2,7 @@
 
 Rows go at once or, for a run that can be brought back, an hour later (`Store.sweep`); files with
 them. What SQLite then still has of them in its pages and its write-ahead log goes when its file is
-written anew, within a minute or two: `scrub`; with it go the copies that upgrades kept.
+written anew, within a minute or two: `scrub`; its backups are replaced by a new one then.
 (`secure_delete` alone leaves copies that were made when a page was split: tried, 1 of some 2,000
 deleted rows.) Of a PostgreSQL the tables are written anew likewise, those above `WHOLE_BYTES` only
 cleared of what was deleted: its bytes stay in their gaps until something else is written there.
@@ -16,6 +16,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing, suppress
+from pathlib import Path
 
 from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,10 +25,10 @@ from trainers.datasets import uploads
 from trainers.datasets.uploads import inbox
 from trainers.hosting.own_data import list_own_data
 from trainers.hosting.rooms import get_rooms
-from trainers.store import END_STATES, UNDO_SECONDS, get_store, migrations, scrub_marker_path
+from trainers.store import END_STATES, UNDO_SECONDS, get_store, scrub_marker_path
 from trainers.store.engine import is_shared
 from trainers.store.tables import login_redirects, merge_answers, metadata, runs, share_links
-from trainers.system import object_store
+from trainers.system import backups, object_store
 from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
 
@@ -90,10 +91,6 @@ def scrub() -> bool:
     engine = get_store().engine
     if not scrub_marker_path().exists():
         return True
-    for copy in migrations.list_backups(
-        engine
-    ):  # the upgrade has worked, and they know what is deleted
-        copy.unlink(missing_ok=True)
     scrub_marker_path().unlink(missing_ok=True)
     if is_shared(engine):
         return _scrub_tables(engine)
@@ -101,7 +98,9 @@ def scrub() -> bool:
         with closing(sqlite3.connect(engine.url.database, timeout=5, isolation_level=None)) as sql:
             sql.execute("VACUUM")
             busy, _, _ = sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error as error:  # locked, or the disk is full: that passes
+        if not busy:
+            backups.replace_backups(Path(engine.url.database))
+    except (sqlite3.Error, OSError) as error:  # locked, or the disk is full: that passes
         logging.warning("What was deleted is still in the database's file: %s", error)
         busy = True
     if busy:

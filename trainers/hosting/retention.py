@@ -14,6 +14,7 @@ hold `NOTICE_DAYS` later; what goes by size is said from `NEARLY` of it on.
 
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 import zlib
@@ -32,11 +33,10 @@ from trainers.datasets import uploads
 from trainers.datasets.uploads.dataset import LOCAL_VISITOR, UPLOAD_KEY
 from trainers.hosting import erase
 from trainers.hosting.quotas import measure_size
-from trainers.store import END_STATES, HISTORY_KINDS, RunSummary, get_store, migrations
+from trainers.store import END_STATES, HISTORY_KINDS, RunSummary, get_store
 from trainers.store.engine import is_shared
-from trainers.store.repair import list_damaged
 from trainers.store.tables import cleanup_leases, events, runs, share_links, usage
-from trainers.system import object_store
+from trainers.system import backups, object_store
 from trainers.system.atomic import PARTIAL_SUFFIX
 from trainers.system.paths import data_dir, data_dir_id, run_dir
 from trainers.system.registry import UnknownKey
@@ -49,7 +49,7 @@ NOTICE_DAYS = 7  # ours, as what follows
 WARNING_FRACTION = 0.8  # of a size, from which on it is said
 LEFTOVER_SECONDS = 24 * 3600  # folders that no row names: of a process that was killed
 LEFTOVER_SHARED_SECONDS = 900  # the same where other app servers may have ended the row
-BACKUP_SECONDS = 7 * DAY_SECONDS  # a database as it was before an upgrade, or a repair
+OLD_DATABASE_SECONDS = 7 * DAY_SECONDS  # a damaged database, or a backup of version 0.1.0
 AGE_SETTINGS = ("keep_models_days", "keep_runs_days", "keep_data_days")
 
 
@@ -356,11 +356,12 @@ def _list_leftovers(now: float) -> Iterator[Expiry]:
             with suppress(OSError):  # it became what it was to be
                 if draft.stat().st_mtime < now - LEFTOVER_SECONDS:
                     yield Expiry("draft", str(draft), measure_size(draft), "left half written")
-    for copy in (*migrations.list_backups(get_store().engine), *list_damaged()):
+    damaged = _list_damaged()
+    for copy in (*damaged, *_list_old_backups()):
         with suppress(OSError):
-            if copy.stat().st_mtime < now - BACKUP_SECONDS:
+            if copy.stat().st_mtime < now - OLD_DATABASE_SECONDS:
                 yield Expiry("copy", str(copy), measure_size(copy), "put aside a week ago")
-    if list_damaged():  # what was put aside may have their rows
+    if damaged:  # it may have their rows
         return
     with get_store().engine.connect() as sql:
         known = set(sql.scalars(select(runs.c.id)))
@@ -405,6 +406,27 @@ def clean_up() -> list[Expiry]:
             .values(used_bytes=measure_disk_usage().limited_bytes)
         )
     return done
+
+
+def _list_damaged() -> list[Path]:
+    """Return the damaged databases that were moved aside, also if the app has another by now."""
+    files = {data_dir() / "thaw.db", backups.database_path() or data_dir() / "thaw.db"}
+    return [damaged for file in files for damaged in backups.list_damaged(file)]
+
+
+def _list_old_backups() -> list[Path]:
+    """Return the copies that version 0.1.0 made before an upgrade."""
+    file = backups.database_path()
+    return [*file.parent.glob(f"{file.name}.before-*")] if file else []
+
+
+def _back_up_daily() -> None:
+    file = backups.database_path()
+    if file and backups.is_backup_due(file):
+        try:
+            backups.back_up(file)
+        except (sqlite3.Error, OSError) as error:  # the rest of the clean-up is still possible
+            logging.error("The database could not be backed up: %s", error)
 
 
 def _delete_run(run: str) -> None:
@@ -467,6 +489,7 @@ class CleanupThread:
 
     def _clean_up_hourly(self) -> None:
         if acquire_lease():
+            _back_up_daily()
             object_store.refresh_all(self._closed.is_set)
             for one in clean_up():
                 logging.info("Tidied up: %s, %d bytes, %s.", one.kind, one.size, one.reason)

@@ -5,6 +5,7 @@ claimed by a worker, appends its events and ends. The tables stand in tables.py;
 module holds one service, and `Store` is all of them on one database.
 """
 
+import sqlite3
 from functools import cache
 
 from sqlalchemy import select
@@ -73,7 +74,7 @@ def get_store() -> Store:
     object_store.connect(is_run_deleted=_is_run_deleted, delete_derived=_delete_derived)
     try:
         return Store(url)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         if text := user_message(error):
             raise StoreUnavailable(text) from error
         raise

@@ -3,9 +3,7 @@
 import errno
 import os
 import sqlite3
-from pathlib import Path
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     InterfaceError,
     OperationalError,
@@ -13,8 +11,9 @@ from sqlalchemy.exc import (
     TimeoutError as NoConnectionFree,
 )
 
+from trainers.system.backups import database_path, describe_newest_backup
 from trainers.system.paths import data_dir, data_dir_path, database_url
-from trainers.system.settings import get_settings, is_hosted
+from trainers.system.settings import is_hosted
 
 
 class StoreUnavailable(RuntimeError):
@@ -34,8 +33,13 @@ DATABASE_LOCKED_TEXT = (
     "into it. Nothing is lost. Close that program or wait for it, and try again."
 )
 DATABASE_DAMAGED_TEXT = (
-    "Thaw's database{file} is damaged. It was left as it is. To go on, close Thaw and run: "
-    "thaw repair. That puts the file aside and saves what can still be read of it."
+    "Thaw's database{file} is damaged. It was left as it is. To go back to its newest backup"
+    "{backup}, close Thaw and run: thaw repair. What was saved later is lost then, and the "
+    "damaged file is moved aside."
+)
+DATABASE_WITHOUT_BACKUP_TEXT = (
+    "Thaw's database{file} is damaged, and has no backup. It was left as it is. "
+    ".github/docs/database.md says how to save what can still be read."
 )
 DATABASE_UNREACHABLE_TEXT = (
     "The database of this Thaw cannot be reached at the moment. What has ended is safe, and what "
@@ -67,8 +71,8 @@ TEXT_BY_SQLITE_CODE = {
 def user_message(error: BaseException) -> str:
     """Return what `error` means and what to do; "" for an error of another kind."""
     text = ""
-    if isinstance(error, SQLAlchemyError):
-        number = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    if isinstance(error, SQLAlchemyError | sqlite3.Error):
+        number = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
         if number is not None:
             text = TEXT_BY_SQLITE_CODE.get(number & 0xFF, "")
         elif isinstance(error, CONNECTION_ERRORS):
@@ -76,9 +80,17 @@ def user_message(error: BaseException) -> str:
     elif isinstance(error, OSError):
         text = TEXT_BY_ERRNO.get(error.errno, "")
     file = database_path()
+    backup = ""
+    if text == DATABASE_DAMAGED_TEXT and file:
+        backup = describe_newest_backup(file)
+        text = text if backup else DATABASE_WITHOUT_BACKUP_TEXT
     if is_hosted():  # paths are not for visitors
-        return text.format(data="", file="")
-    return text.format(data=f", {data_dir_path()}", file=f", {file}," if file else "")
+        return text.format(data="", file="", backup="")
+    return text.format(
+        data=f", {data_dir_path()}",
+        file=f", {file}," if file else "",
+        backup=f", {backup}" if backup else "",
+    )
 
 
 def operator_message(error: BaseException) -> str:
@@ -91,12 +103,6 @@ def operator_message(error: BaseException) -> str:
         return text
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return f"The database cannot be used: {lines[0] if lines else type(error).__name__}"
-
-
-def database_path() -> Path | None:
-    """Return the file of an SQLite database; None for another database."""
-    url = make_url(get_settings().database_url or f"sqlite:///{data_dir_path() / 'thaw.db'}")
-    return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
 
 
 def open_database_url() -> str:

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import create_engine, insert, text
 
 from tests.support.own_data import own_texts
-from trainers import store as store_module
 from trainers.data_checks.findings import Finding, FindingExample
 from trainers.datasets import uploads
 from trainers.datasets.uploads import inbox
@@ -20,6 +19,7 @@ from trainers.jobs import DataCheck, Export, ImportData
 from trainers.plan import Plan
 from trainers.store import RunNotFound, get_store, scrub_marker_path
 from trainers.store.tables import usage
+from trainers.system import backups
 from trainers.system.paths import bundle_path, data_dir, run_dir
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -93,7 +93,7 @@ def anns(tmp_path):
 
 
 def an_hour_later(monkeypatch) -> None:
-    monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
+    monkeypatch.setattr("trainers.store.deletion.UNDO_SECONDS", -1)
     get_store().purge_deleted()
     assert erase.scrub()
 
@@ -120,7 +120,7 @@ def test_of_a_deleted_run_no_byte_stays_once_it_cannot_come_back(anns, monkeypat
 
 def test_also_of_what_the_database_had_moved_about(monkeypatch):
     """Seen without a file written anew: a page that is split leaves a copy of what was on it."""
-    monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
+    monkeypatch.setattr("trainers.store.deletion.UNDO_SECONDS", -1)
     chance, there = random.Random(2), []  # noqa: S311, drawn lengths
     for number in range(90):
         marker = OF_RUN if number % 3 == 0 else OF_BOB
@@ -156,13 +156,14 @@ def test_of_everything_no_byte_stays_at_once(anns):
     assert len(get_store().list_runs(BOB)) == 3
 
 
-def test_the_copy_that_an_upgrade_kept_goes_too(anns):
-    copy = data_dir() / "thaw.db.before-0002"
-    if get_store().engine.dialect.name == "sqlite":
-        copy.write_text(OF_RUN)
+def test_backups_are_replaced_by_one_without_the_deleted(anns):
+    is_file = get_store().engine.dialect.name == "sqlite"
+    if is_file:
+        backups.back_up(data_dir() / "thaw.db")
+        (data_dir() / "thaw.db.before-0002").write_text(OF_RUN)  # of version 0.1.0
     erase.erase_visitor(ANN)
     assert erase.scrub()
-    assert not copy.exists()
+    assert len(backups.list_backups(data_dir() / "thaw.db")) == is_file
     assert traces(OF_RUN) == []
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from trainers.store import Store, migrations
 from trainers.store.engine import DatabaseUnavailable
 from trainers.store.tables import metadata
+from trainers.system.backups import list_backups
 
 OLDER = sorted(
     {file.name.split(".")[0] for file in (Path(__file__).parent / "older").glob("*.sql")}
@@ -102,13 +103,12 @@ def test_the_last_version_is_the_one_that_is_asked_for():
     assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
 
 
-def test_a_copy_of_the_file_is_kept_as_it_was(tmp_path, opened):
+def test_a_backup_is_made_before_an_upgrade(tmp_path, opened):
     url = f"sqlite:///{tmp_path / 'thaw.db'}"
     fill(url, OLDER[0])
     opened(url)
-    kept = f"thaw.db.before-{migrations.HEAD}"
-    assert {file.name for file in tmp_path.glob("*before*")} == {kept}
-    engine = create_engine(f"sqlite:///{tmp_path / kept}")
+    (backup,) = list_backups(tmp_path / "thaw.db")
+    engine = create_engine(f"sqlite:///{backup}")
     assert inspect(engine).get_table_names() == ["events", "runs", "workers"]
     engine.dispose()
 

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from tests.support.own_data import own_texts
-from trainers import store as store_module
 from trainers.datasets import uploads
 from trainers.datasets.uploads import dataset, inbox
 from trainers.datasets.uploads.limits import BadUpload
@@ -329,7 +328,7 @@ def test_a_deleted_run_is_deleted_there_once_it_cannot_be_restored(shared, monke
     get_store().restore(deleted, ANN)
     assert list_remote(shared)
     get_store().delete([key], ANN)
-    monkeypatch.setattr(store_module, "UNDO_SECONDS", -1)
+    monkeypatch.setattr("trainers.store.deletion.UNDO_SECONDS", -1)
     get_store().purge_deleted()
     assert list_remote(shared) == []
 

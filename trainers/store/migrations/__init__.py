@@ -1,19 +1,16 @@
-"""The database brought up to the tables of this version: `bring_up`, whenever a store is opened.
+"""Upgrade a database to the tables of this version, whenever a store is opened.
 
 Each change of a table is a file in `versions/` (`alembic revision --autogenerate -m "what"`), and
-`HEAD` the last of them: that it is the database's is all that an opening asks. Then Alembic is
-not even imported.
+`HEAD` is the last of them. A database that is at `HEAD` is opened without importing Alembic.
 """
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from trainers.store.engine import DatabaseUnavailable, is_shared
-from trainers.system.atomic import atomic_write
+from trainers.system.backups import back_up
 
 HEAD = "0004"
 VERSION_TABLE = "alembic_version"
@@ -21,9 +18,11 @@ LOCK_ID = 7_480_107  # PostgreSQL's number for "migrates"; ours
 
 
 def upgrade(engine: Engine, tables: MetaData) -> None:
-    """Makes the tables of a new database, and changes those of an older one, of whose file a copy
-    is kept. All of it or nothing, and of several processes one does it. Raises `NoDatabase` for a
-    database of a newer version, and leaves it as it is."""
+    """Create the tables of a new database, or back up and change those of an older one.
+
+    All of it happens or nothing, in one of several processes. Raises `DatabaseUnavailable` for a
+    database of a newer version, and leaves it as it is.
+    """
     try:
         if _read_version(engine) != HEAD:
             with engine.begin() as sql:
@@ -35,11 +34,11 @@ def upgrade(engine: Engine, tables: MetaData) -> None:
 
 
 def _read_version(engine: Engine) -> str | None:
-    """The version that the database says it has."""
+    """Return the version that the database is stamped with."""
     with engine.connect() as sql:
         try:
             return sql.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608, ours
-        except (OperationalError, ProgrammingError):  # no such table, or nobody there
+        except (OperationalError, ProgrammingError):  # no such table, or no connection
             sql.rollback()
             if inspect(sql).has_table(VERSION_TABLE):
                 raise
@@ -47,13 +46,13 @@ def _read_version(engine: Engine) -> str | None:
 
 
 def _lock(sql: Connection) -> None:
-    """Nobody else changes the tables until this transaction ends, which may take its time."""
+    """Keep others from changing the tables until this transaction ends, without a time limit."""
     if is_shared(sql.engine):
         for limit in ("statement", "lock", "idle_in_transaction_session"):
             sql.execute(text(f"SET LOCAL {limit}_timeout = 0"))
         sql.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_ID})"))
     else:
-        sql.exec_driver_sql("BEGIN IMMEDIATE")  # SQLite would begin at the first row, not before
+        sql.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 itself begins only at the first write
 
 
 def _upgrade_tables(engine: Engine, sql: Connection, tables: MetaData) -> None:
@@ -77,29 +76,9 @@ def _upgrade_tables(engine: Engine, sql: Connection, tables: MetaData) -> None:
             "start this one with another data folder (THAW_HOME) or database (THAW_DATABASE_URL)."
         )
     if stamp or inspect(sql).has_table("runs"):
-        _back_up(engine)
+        if not is_shared(engine) and engine.url.database:  # a server's operator has backups
+            back_up(Path(engine.url.database))
         command.upgrade(config, "head")
     else:
         tables.create_all(sql)
         command.stamp(config, "head")
-
-
-def list_backups(engine: Engine) -> list[Path]:
-    """The copies that were kept of older versions. What is deleted is still in them: they go with
-    the first thing that is (trainers/hosting/erase.py), else after a while (retention.py)."""
-    if is_shared(engine) or not engine.url.database:
-        return []
-    file = Path(engine.url.database)
-    return sorted(file.parent.glob(f"{file.name}.before-*"))
-
-
-def _back_up(engine: Engine) -> None:
-    """Of SQLite's file, beside it: who runs a PostgreSQL has backups of their own."""
-    if is_shared(engine) or not engine.url.database:
-        return
-    file = Path(engine.url.database)
-    copy = file.with_name(f"{file.name}.before-{HEAD}")
-    with atomic_write(copy) as draft:
-        draft.unlink(missing_ok=True)  # of a process that was killed
-        with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(draft)) as new:
-            old.backup(new)
