@@ -144,7 +144,6 @@ STILL_TOO_LONG = {
     "pages/learn.py",
     "pages/parts/results/try_model.py",
     "pages/room.py",
-    "pages/runs.py",
     "tests/trainers/datasets/test_catalog.py",
     "tests/trainers/datasets/uploads/test_uploads.py",
     "tests/trainers/export/test_bundle.py",
