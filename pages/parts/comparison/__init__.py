@@ -1,0 +1,1 @@
+"""A comparison of approaches: its lanes, the verdict, tables, and learning curves."""

@@ -1,0 +1,1 @@
+"""What the Learn page shows beside its text: something to move for each topic, and the glossary."""
