@@ -144,7 +144,6 @@ STILL_TOO_LONG = {
     "tests/trainers/datasets/test_catalog.py",
     "tests/trainers/datasets/uploads/test_uploads.py",
     "tests/trainers/export/test_bundle.py",
-    "tests/trainers/store/test_store.py",
     "trainers/datasets/bundled/generate/blood_cells.py",
     "trainers/datasets/bundled/generate/canvas.py",
     "trainers/datasets/bundled/generate/vehicles.py",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from guide.approaches import APPROACHES
-from tests.trainers.store.test_store import FINISH
+from tests.support.digits_run import RUN_FINISHED
 from trainers.events import (
     CalibrationDone,
     ComparisonDone,
@@ -49,7 +49,7 @@ EVENTS = [
     LOOK,
     PredictionsRecorded([0, 1], [0, 0], [], 1.0),
     WeightsCompared([PART | {"change": 0.1}, PART | {"change": None}], 1.0),
-    FINISH,
+    RUN_FINISHED,
 ]
 
 
@@ -136,7 +136,7 @@ def compared(runs) -> tuple[str, list[str]]:
     parts = [over(runs, plan=plan, parent_id=whole, events=ends(plan)) for plan in job.make_plans()]
     pairs = list(zip(("transfer", "hybrid"), parts, strict=True))
     lanes = [ComparisonRunStarted(key, part, n, 2, 1.0) for n, (key, part) in enumerate(pairs)]
-    rows = [replace(FINISH, approach=key).as_json() | {"run": part} for key, part in pairs]
+    rows = [replace(RUN_FINISHED, approach=key).as_json() | {"run": part} for key, part in pairs]
     gap = {"hybrid": {"difference": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}}
     end = ComparisonDone(rows, {}, "transfer", "hybrid", "hybrid", "right", "So.", gap, 0.1, 5.0)
     runs.append(whole, [*lanes, ComparisonRunDone("transfer", parts[0], 2.0), end])
@@ -144,7 +144,7 @@ def compared(runs) -> tuple[str, list[str]]:
 
 
 def ends(plan):
-    return [replace(STARTED, approach=plan.approach), replace(FINISH, approach=plan.approach)]
+    return [replace(STARTED, approach=plan.approach), replace(RUN_FINISHED, approach=plan.approach)]
 
 
 def test_a_comparison_comes_with_its_runs_under_new_ids(runs):
@@ -193,7 +193,11 @@ def test_examples_of_own_data_do_not_leave(runs, monkeypatch):
     from trainers.datasets.uploads.dataset import write_tombstone
 
     write_tombstone(OWN["data"], "images")
-    events = [replace(STARTED, data=OWN["data"]), *EVENTS[1:-1], replace(FINISH, data=OWN["data"])]
+    events = [
+        replace(STARTED, data=OWN["data"]),
+        *EVENTS[1:-1],
+        replace(RUN_FINISHED, data=OWN["data"]),
+    ]
     found = document(runs, plan=Plan(**OWN["plan"]), events=events)
     assert [event["inputs"] for event in found["events"] if event["type"] == "watched"] == [[""]]
 
@@ -267,34 +271,42 @@ def test_a_file_with_a_wrong_part_is_refused(runs, change):
     "events",
     [
         EVENTS[:-1],
-        [*EVENTS[:-1], FINISH, FINISH],
+        [*EVENTS[:-1], RUN_FINISHED, RUN_FINISHED],
         EVENTS[1:],
-        [*EVENTS[:2], replace(LOOK, watched_predictions=[2]), FINISH],
-        [*EVENTS[:2], replace(LOOK, watched_predictions=[]), FINISH],
-        [*EVENTS[:2], replace(LOOK, confidence=[]), FINISH],
-        [*EVENTS[:2], replace(LOOK, is_best=False), FINISH],
-        [*EVENTS[:2], replace(LOOK, accuracy=50.0), FINISH],
-        [*EVENTS[:2], replace(LOOK, map_points=[[0.0], [1.0]]), FINISH],
-        [*EVENTS[:2], replace(LOOK, map_labels=[0, -1]), FINISH],
-        [*EVENTS[:3], PredictionsRecorded([0, 1], [0], [], 1.0), FINISH],
-        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5], 1.0), FINISH],
-        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 1.5], 1.0), FINISH],
-        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 0.5], 1.0, [0.5]), FINISH],
-        [*EVENTS[:3], CalibrationDone(1.0, [0.5], [True, False], 1.0), FINISH],
-        [*EVENTS[:3], CalibrationDone(1.0, [-0.5], [True], 1.0), FINISH],
-        [*EVENTS[:3], CalibrationDone(0.0, [0.5], [True], 1.0), FINISH],
-        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 90.0], 1.0), FINISH],
-        [*EVENTS[:3], replace(FINISH, confusion_matrix=[[1]])],
-        [*EVENTS[:3], replace(FINISH, classes=["x", "y"])],
-        [*EVENTS[:3], replace(FINISH, approach="hybrid")],
-        [STARTED, WatchedExamples([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]), FINISH],
-        [STARTED, WatchedExamples([4], ["data:text/html;base64,AAAA"], [1]), FINISH],
-        [STARTED, WatchedExamples([4], [PICTURE], [1], [4]), LOOK, FINISH],
-        [STARTED, WatchedExamples([4], [PICTURE], [1], [4, -1]), LOOK, FINISH],
-        [*EVENTS[:3], WeightsCompared([PART | {"change": "far"}], 1.0), FINISH],
-        [*EVENTS[:3], WeightsCompared([PART | {"change": -0.1}], 1.0), FINISH],
-        [*EVENTS[:3], WeightsCompared([{"name": "stem", "change": None}], 1.0), FINISH],
-        [STARTED, WatchedExamples([4], ["data:image/svg+xml,<svg onload='x()'>"], [1]), FINISH],
+        [*EVENTS[:2], replace(LOOK, watched_predictions=[2]), RUN_FINISHED],
+        [*EVENTS[:2], replace(LOOK, watched_predictions=[]), RUN_FINISHED],
+        [*EVENTS[:2], replace(LOOK, confidence=[]), RUN_FINISHED],
+        [*EVENTS[:2], replace(LOOK, is_best=False), RUN_FINISHED],
+        [*EVENTS[:2], replace(LOOK, accuracy=50.0), RUN_FINISHED],
+        [*EVENTS[:2], replace(LOOK, map_points=[[0.0], [1.0]]), RUN_FINISHED],
+        [*EVENTS[:2], replace(LOOK, map_labels=[0, -1]), RUN_FINISHED],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0], [], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 1.5], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 0.5], 1.0, [0.5]), RUN_FINISHED],
+        [*EVENTS[:3], CalibrationDone(1.0, [0.5], [True, False], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], CalibrationDone(1.0, [-0.5], [True], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], CalibrationDone(0.0, [0.5], [True], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], PredictionsRecorded([0, 1], [0, 0], [0.5, 90.0], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], replace(RUN_FINISHED, confusion_matrix=[[1]])],
+        [*EVENTS[:3], replace(RUN_FINISHED, classes=["x", "y"])],
+        [*EVENTS[:3], replace(RUN_FINISHED, approach="hybrid")],
+        [
+            STARTED,
+            WatchedExamples([4, 5], [PICTURE, "https://example.org/x.png"], [1, 0]),
+            RUN_FINISHED,
+        ],
+        [STARTED, WatchedExamples([4], ["data:text/html;base64,AAAA"], [1]), RUN_FINISHED],
+        [STARTED, WatchedExamples([4], [PICTURE], [1], [4]), LOOK, RUN_FINISHED],
+        [STARTED, WatchedExamples([4], [PICTURE], [1], [4, -1]), LOOK, RUN_FINISHED],
+        [*EVENTS[:3], WeightsCompared([PART | {"change": "far"}], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], WeightsCompared([PART | {"change": -0.1}], 1.0), RUN_FINISHED],
+        [*EVENTS[:3], WeightsCompared([{"name": "stem", "change": None}], 1.0), RUN_FINISHED],
+        [
+            STARTED,
+            WatchedExamples([4], ["data:image/svg+xml,<svg onload='x()'>"], [1]),
+            RUN_FINISHED,
+        ],
     ],
 )
 def test_events_that_do_not_fit_each_other_are_refused(runs, events):
@@ -342,7 +354,7 @@ def test_a_part_must_be_a_run_on_the_same_data(runs):
 
 
 OTHER = {"data": "vehicles", "approach": "transfer"}
-OTHER_ENDS = [replace(STARTED, data="vehicles"), replace(FINISH, data="vehicles")]
+OTHER_ENDS = [replace(STARTED, data="vehicles"), replace(RUN_FINISHED, data="vehicles")]
 
 
 def test_a_time_to_come_is_now(runs):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.trainers.store.test_store import FINISH, PLAN
+from tests.support.digits_run import PLAN, RUN_FINISHED
 from trainers.events import JobCancelled, JobFailed, Notice, RunFinished, Step, ValidationDone
 from trainers.store import CANCELLED, FAILED, FINISHED, Store
 from trainers.system import object_store
@@ -35,7 +35,7 @@ def stored(runs, key) -> list:
 
 def finishes(plan, *, should_stop, folder):
     yield Notice("here", 0.0)
-    yield FINISH
+    yield RUN_FINISHED
 
 
 def breaks(error):
@@ -52,7 +52,7 @@ def steps_until_stopped(plan, *, should_stop, folder):
         number += 1
         time.sleep(0.005)
         yield Step(0, number, number / 10, 1.0, 0.0)
-    yield FINISH
+    yield RUN_FINISHED
 
 
 def until(condition, seconds: float) -> float:
@@ -66,7 +66,7 @@ def until(condition, seconds: float) -> float:
 
 def test_yielded_events_are_stored(runs, key):
     events = list(execute(runs, key, PLAN, finishes))
-    assert events == [Notice("here", 0.0), FINISH] == stored(runs, key)
+    assert events == [Notice("here", 0.0), RUN_FINISHED] == stored(runs, key)
     assert runs.get_run(key).state == FINISHED
 
 
@@ -107,7 +107,7 @@ def test_a_run_keeps_its_score_if_its_model_cannot_be_uploaded(runs, key, tmp_pa
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(object_store, "upload", read_only)
-    assert list(execute(runs, key, PLAN, finishes, tmp_path))[-1] == FINISH
+    assert list(execute(runs, key, PLAN, finishes, tmp_path))[-1] == RUN_FINISHED
 
 
 def test_stop_lets_the_run_finish(runs, key):
@@ -126,7 +126,7 @@ def test_cancel_takes_effect_within_a_second_even_in_a_long_step(runs, key):
         yield Notice("here", 0.0)
         step_began.set()
         time.sleep(3)
-        yield FINISH
+        yield RUN_FINISHED
 
     events = []
     worker = threading.Thread(target=lambda: events.extend(execute(runs, key, PLAN, blocks)))
@@ -183,7 +183,7 @@ def test_only_step_events_are_thinned_out(runs, key):
             yield Step(0, number, number / 10, 1.0, 0.0)
             if number % 50 == 0:
                 yield Notice(str(number), 0.0)
-        yield FINISH
+        yield RUN_FINISHED
 
     began = time.monotonic()
     events = list(execute(runs, key, PLAN, quick))
@@ -204,7 +204,7 @@ def test_an_evaluation_is_stored_at_once(runs, key):
         yield Notice("here", 0.0)
         yield evaluation
         seen.extend(stored(runs, key))
-        yield FINISH
+        yield RUN_FINISHED
 
     list(execute(runs, key, PLAN, runner))
     assert evaluation in seen
@@ -215,7 +215,7 @@ def test_the_runner_gets_the_plan_and_the_folder(runs, key, tmp_path):
 
     def runner(plan, *, should_stop, folder):
         given.append((plan, folder))
-        yield FINISH
+        yield RUN_FINISHED
 
     list(execute(runs, key, PLAN, runner, tmp_path))
     assert given == [(PLAN, tmp_path)]
