@@ -200,7 +200,7 @@ def test_a_run_that_did_not_note_them_says_so():
 
 def test_what_belongs_to_another_visitor_is_not_read(monkeypatch):
     story, run = on_digits("ann-who-is-elsewhere")
-    run = replace(run, plan=replace(run.job))
+    run = replace(run, job=replace(run.job))
     object.__setattr__(run.job, "data", "own-secret")
     monkeypatch.setattr(datasets, "get_dataset", lambda key: pytest.fail("it was read"))
     found, why = load_map_examples(story, run)

@@ -175,7 +175,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("line", OLDER, ids=lambda line: f"{line['of']} {line['kind']}")
-def test_what_lacks_optional_fields_is_read_with_the_same_defaults(line):
+def test_missing_optional_fields_are_read_with_the_same_defaults(line):
     read = READERS[line["of"]](line["kind"], line["stored"])
     assert_same(line["reads_as"], read.as_json())
 
@@ -188,7 +188,7 @@ def test_every_kind_of_job_has_a_golden_line():
     assert {line["kind"] for line in JOBS} == jobs.KINDS.keys()
 
 
-def test_every_finder_has_a_golden_line_and_every_mend_a_golden_mend():
+def test_every_check_has_a_golden_line_and_every_fix_a_golden_fix():
     assert {line["key"] for line in FINDINGS} == CHECKS.keys()
     assert {line["key"] for line in FINDINGS if line["mend"]} == set(FIXABLE_KEYS)
 
@@ -201,7 +201,7 @@ def test_the_golden_database_is_one_of_version_0_1_0():
         assert sql.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
 
 
-def test_the_database_is_brought_up_to_the_tables_of_this_version(golden_store):
+def test_the_golden_database_is_upgraded_to_the_tables_of_this_version(golden_store):
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 

@@ -1,7 +1,7 @@
-"""A database of any version is opened: brought up to this one, by one process, or left as it is.
+"""A database of an older version is upgraded by one process; one of a newer version is refused.
 
-`older/` holds databases that real older versions made, SQLite's and PostgreSQL's, as SQL: a run
-that waits and one that is over. Their commits are in the names.
+`older/` holds databases that older commits made, as SQL: a waiting run and one that is over. The
+commits are in the names.
 """
 
 import subprocess
@@ -29,22 +29,22 @@ OLDER = sorted(
 
 
 def fill(url: str, name: str) -> None:
-    """Makes of an empty database the one that the version `name` left."""
+    """Fill an empty database as the version `name` left it."""
     kind = make_url(url).get_backend_name().replace("postgresql", "postgres")
-    said = (Path(__file__).parent / "older" / f"{name}.{kind}.sql").read_text()
+    script = (Path(__file__).parent / "older" / f"{name}.{kind}.sql").read_text()
     if kind == "sqlite":
         engine = create_engine(url)
         with closing(engine.raw_connection()) as sql:
-            sql.driver_connection.executescript(said)
+            sql.driver_connection.executescript(script)
         engine.dispose()
     else:
         with psycopg.connect(url, autocommit=True) as sql:
-            sql.execute(said.encode())
+            sql.execute(script.encode())
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty(request, tmp_path):
-    """The address of a database without a table."""
+    """The address of a database without tables."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'thaw.db'}"
     else:
@@ -54,16 +54,16 @@ def empty(request, tmp_path):
 
 @pytest.fixture
 def opened():
-    """Opens a store, closed afterwards."""
-    made = []
+    """A function that opens a store, which is closed after the test."""
+    stores = []
 
     def open_(url: str) -> Store:
-        made.append(Store(url))
-        return made[-1]
+        stores.append(Store(url))
+        return stores[-1]
 
     yield open_
-    for one in made:
-        one.engine.dispose()
+    for store in stores:
+        store.engine.dispose()
 
 
 def differences(store: Store) -> list:
@@ -71,7 +71,7 @@ def differences(store: Store) -> list:
         return compare_metadata(MigrationContext.configure(sql), metadata)
 
 
-def stamp(store: Store) -> str:
+def read_version(store: Store) -> str:
     with store.engine.connect() as sql:
         return sql.scalar(text("SELECT version_num FROM alembic_version"))
 
@@ -79,15 +79,15 @@ def stamp(store: Store) -> str:
 def test_a_new_database_has_the_tables_of_the_models(empty, opened):
     store = opened(empty)
     assert differences(store) == []
-    assert stamp(store) == migrations.HEAD
+    assert read_version(store) == migrations.HEAD
 
 
 @pytest.mark.parametrize("name", OLDER)
-def test_an_older_database_is_brought_up_to_the_models_and_keeps_what_it_has(name, empty, opened):
+def test_an_older_database_is_upgraded_and_keeps_its_rows(name, empty, opened):
     fill(empty, name)
     store = opened(empty)
     assert differences(store) == []
-    assert stamp(store) == migrations.HEAD
+    assert read_version(store) == migrations.HEAD
     (scored, waiting), total = store.list_history("ann", search="digits", sort="score")
     assert (scored.id, scored.score, scored.seconds) == ("over", 0.5, 1.0)
     assert scored.approach == "transfer"
@@ -96,7 +96,7 @@ def test_an_older_database_is_brought_up_to_the_models_and_keeps_what_it_has(nam
     assert store.claim("worker").id == "waiting"
 
 
-def test_the_last_version_is_the_one_that_is_asked_for():
+def test_head_is_the_last_migration():
     config = Config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
@@ -123,24 +123,24 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(empty, opene
         DatabaseUnavailable, match=r"made by a newer Thaw.* 9999,.*Install the newer"
     ):
         Store(empty)
-    assert stamp(store) == "9999"
+    assert read_version(store) == "9999"
     after = inspect(store.engine).get_columns("runs")
-    assert [one["name"] for one in after] == [one["name"] for one in before]
+    assert [column["name"] for column in after] == [column["name"] for column in before]
 
 
-def test_what_fails_half_way_changes_nothing(empty, opened, monkeypatch):
+def test_a_failed_upgrade_changes_nothing(empty, opened, monkeypatch):
     fill(empty, OLDER[0])
-    broken = []
+    calls = []
 
-    def breaks(*_):
-        broken.append(True)
+    def fail(*_):
+        calls.append(True)
         raise RuntimeError("the plug was pulled")
 
     with monkeypatch.context() as patch:
-        patch.setattr("alembic.operations.Operations.add_column", breaks)  # the second version
+        patch.setattr("alembic.operations.Operations.add_column", fail)  # the second migration
         with pytest.raises(RuntimeError, match="the plug"):
             Store(empty)
-    assert broken
+    assert calls
     engine = create_engine(empty.replace("postgresql:", "postgresql+psycopg:"))
     assert "kind" not in [column["name"] for column in inspect(engine).get_columns("runs")]
     engine.dispose()
@@ -150,24 +150,24 @@ def test_what_fails_half_way_changes_nothing(empty, opened, monkeypatch):
 OPEN = "import sys; from trainers.store import Store; Store(sys.argv[1]).engine.dispose()"
 
 
-def test_of_processes_that_start_together_one_changes_it(empty, opened, root):
+def test_one_of_several_starting_processes_upgrades(empty, opened, root):
     fill(empty, OLDER[1])
     started = [
         subprocess.Popen([sys.executable, "-c", OPEN, empty], cwd=root, stderr=subprocess.PIPE)
         for _ in range(3)
     ]
-    told = [process.communicate(timeout=120)[1].decode() for process in started]
-    assert [process.returncode for process in started] == [0, 0, 0], told
+    errors = [process.communicate(timeout=120)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], errors
     assert differences(opened(empty)) == []
 
 
-def test_what_opens_a_database_of_this_version_does_not_import_alembic(empty, opened, root):
+def test_opening_a_current_database_does_not_import_alembic(empty, opened, root):
     opened(empty)
-    said = f"{OPEN}; assert not [name for name in sys.modules if 'alembic' in name]"
-    subprocess.run([sys.executable, "-c", said, empty], cwd=root, check=True, timeout=120)
+    script = f"{OPEN}; assert not [name for name in sys.modules if 'alembic' in name]"
+    subprocess.run([sys.executable, "-c", script, empty], cwd=root, check=True, timeout=120)
 
 
-def test_a_database_that_thaw_does_not_know_is_refused_in_words():
+def test_an_unknown_database_is_refused_in_words():
     with pytest.raises(DatabaseUnavailable, match="knows SQLite and PostgreSQL"):
         Store("mysql://root@localhost/thaw")
     with pytest.raises(DatabaseUnavailable, match="no address of a database"):

@@ -1,4 +1,4 @@
-"""An interrupted run goes on where it was, and comes to what it would have come to."""
+"""A resumed run continues at its checkpoint and ends with the same weights as without a break."""
 
 import json
 import math
@@ -36,13 +36,13 @@ from trainers.reports.run_file import export_run, import_run
 from trainers.store import FAILED, get_store, resume
 from trainers.system import atomic, checkpoint_file
 from trainers.system.paths import run_dir
-from trainers.training import checkpoint as standing
+from trainers.training import checkpoint
 from trainers.training.recipes import build_phases
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
 FILE = checkpoint_file.CHECKPOINT_FILE
-MANY = 200  # of each class: enough checks to tell which weights are best
+MANY = 200  # of each class: enough validation examples to choose the best weights
 CASES = {
     "transfer-images": {"approach": "transfer", "data": "colours"},
     "transfer-text": {"approach": "transfer", "data": "words"},
@@ -58,9 +58,9 @@ CASES = {
 
 
 @pytest.fixture(autouse=True)
-def at_every_look(monkeypatch):
-    monkeypatch.setattr(standing, "MIN_WRITE_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(standing, "MAX_WRITE_TIME_SHARE", math.inf)
+def checkpoint_at_every_evaluation(monkeypatch):
+    monkeypatch.setattr(checkpoint, "MIN_WRITE_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MAX_WRITE_TIME_SHARE", math.inf)
 
 
 def plan(**settings) -> Plan:
@@ -68,18 +68,18 @@ def plan(**settings) -> Plan:
 
 
 def cut(stream, over) -> list:
-    """The events of a run up to where `over` holds for them: then its process is gone."""
+    """Return the events of a run until `over(events)`; then the run is abandoned."""
     events = []
     for event in stream:
         events.append(event)
         if over(events):
             stream.close()
             return events
-    raise AssertionError("It came to its end before it was interrupted.")
+    raise AssertionError("The run ended before it was interrupted.")
 
 
-def looks(phase: int, count: int):
-    """After the step that follows so many looks in a phase."""
+def evaluations(phase: int, count: int):
+    """Interrupt at the step after `count` evaluations in the phase."""
 
     def over(events):
         seen = [event for event in of(ValidationDone, events) if event.phase == phase]
@@ -88,37 +88,37 @@ def looks(phase: int, count: int):
     return over
 
 
-def once_more(events) -> bool:
-    """In the midst of the refit."""
+def during_refit(events) -> bool:
+    """Interrupt in the middle of the refit."""
     stages = [event.key for event in of(Stage, events)]
     return stages[-1:] == ["refit"] and isinstance(events[-1], Progress) and events[-1].done > 3
 
 
 MOMENTS = [
-    ("transfer-images", looks(0, 4)),
-    ("transfer-text", looks(0, 1)),
-    ("fine_tune-all", looks(0, 1)),
-    ("fine_tune-all", looks(0, 3)),
-    ("fine_tune-all", once_more),
-    ("fine_tune-all-many", looks(0, 4)),
-    ("fine_tune-all-many", once_more),
-    ("fine_tune-lora", looks(0, 3)),
-    ("fine_tune-lora", once_more),
-    ("fine_tune-lora-many", looks(0, 3)),  # in the midst of a pass
-    ("hybrid-all-many", looks(0, 3)),
-    ("hybrid-all-many", looks(1, 1)),
-    ("hybrid-all-many", looks(1, 4)),
-    ("hybrid-lora", looks(0, 3)),
-    ("hybrid-lora", looks(1, 3)),
-    ("hybrid-lora", once_more),
-    ("hybrid-lora-images", looks(1, 2)),
-    ("scratch", looks(0, 5)),
+    ("transfer-images", evaluations(0, 4)),
+    ("transfer-text", evaluations(0, 1)),
+    ("fine_tune-all", evaluations(0, 1)),
+    ("fine_tune-all", evaluations(0, 3)),
+    ("fine_tune-all", during_refit),
+    ("fine_tune-all-many", evaluations(0, 4)),
+    ("fine_tune-all-many", during_refit),
+    ("fine_tune-lora", evaluations(0, 3)),
+    ("fine_tune-lora", during_refit),
+    ("fine_tune-lora-many", evaluations(0, 3)),  # in the middle of an epoch
+    ("hybrid-all-many", evaluations(0, 3)),
+    ("hybrid-all-many", evaluations(1, 1)),
+    ("hybrid-all-many", evaluations(1, 4)),
+    ("hybrid-lora", evaluations(0, 3)),
+    ("hybrid-lora", evaluations(1, 3)),
+    ("hybrid-lora", during_refit),
+    ("hybrid-lora-images", evaluations(1, 2)),
+    ("scratch", evaluations(0, 5)),
 ]
 NAMES = [f"{case}-{number}" for number, (case, _) in enumerate(MOMENTS)]
 
 
 @pytest.mark.parametrize(("case", "over"), MOMENTS, ids=NAMES)
-def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tmp_path):
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(case, over, toy, tmp_path):
     wanted = plan(**CASES[case])
     cut(run(wanted, folder=tmp_path / "b"), over)
     assert [file.name for file in (tmp_path / "b").iterdir()] == [FILE]
@@ -141,11 +141,13 @@ def test_a_continued_run_comes_to_what_it_would_have_come_to(case, over, toy, tm
     assert later == all_looks[len(all_looks) - len(later) :]
 
 
-@pytest.mark.parametrize("over", [looks(0, 3), looks(1, 2)], ids=["first part", "second part"])
-def test_where_the_thaw_does_not_help_the_head_that_learned_from_all_is_kept(
+@pytest.mark.parametrize(
+    "over", [evaluations(0, 3), evaluations(1, 2)], ids=["first part", "second part"]
+)
+def test_a_second_phase_that_does_not_help_keeps_the_refitted_head(
     over, toy, tmp_path, monkeypatch
 ):
-    """Also in a run that went on, and in its repeat."""
+    """Also in a resumed run, and in its exact repeat."""
     still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "freeze_bn_below_steps": 10**6}
 
     def stands_still(*given):
@@ -175,18 +177,18 @@ def shown(events) -> list[tuple]:
 
 
 def interrupted(over=None, **settings) -> str:
-    """A run of Ann's whose process was lost in its midst."""
+    """Return a run of Ann's whose process died in the middle."""
     wanted = plan(**CASES["fine_tune-lora"] | settings)
     runs = get_store()
     key = runs.enqueue(wanted, "ann", worker="lost")
-    for event in cut(run(wanted, folder=run_dir(key)), over or looks(0, 3)):
+    for event in cut(run(wanted, folder=run_dir(key)), over or evaluations(0, 3)):
         runs.append(key, [event])
     runs.remove_worker("lost", "The process that trained this was ended.")
     assert runs.get_run(key).state == FAILED
     return key
 
 
-def executed(key: str) -> list:
+def execute_stored(key: str) -> list:
     runs = get_store()
     return list(execute(runs, key, runs.get_run(key).job, run, run_dir(key)))
 
@@ -195,29 +197,29 @@ def stored(key: str) -> list:
     return [event for _, event in get_store().read_events(key)]
 
 
-def test_a_continued_run_tells_the_whole_story_once_and_its_clock_goes_on(toy):
+def test_a_resumed_run_has_every_event_once_and_its_clock_continues(toy):
     lost = interrupted()
-    kept, told_before = resume.find_resume_point(lost), stored(lost)
+    point, before = resume.find_resume_point(lost), stored(lost)
     new = resume.resume_run(get_store(), lost, "ann")
     assert stored(new) == []  # it waits for a worker
     get_store().claim("worker")
-    events = executed(new)
+    events = execute_stored(new)
     assert type(stored(new)[-1]) is type(events[-1]) is RunFinished
     assert [len(of(kind, events)) for kind in (RunStarted, PhaseStarted, PhaseDone)] == [1, 1, 1]
     (went_on,) = of(RunResumed, events)
     place = events.index(went_on)
-    assert events[:place] == told_before[:place]
-    assert went_on.seconds == kept.seconds > 0
+    assert events[:place] == before[:place]
+    assert went_on.seconds == point.seconds > 0
     times = [event.seconds for event in of(ValidationDone, stored(new))]
     assert times == sorted(times)
     steps = [event.step for event in of(ValidationDone, events)]
     assert steps == sorted(set(steps))
-    assert stored(lost) == told_before  # what is over stays as it is
+    assert stored(lost) == before
     copy = import_run(get_store(), export_run(get_store(), new).encode(), "bob")
     assert of(RunResumed, stored(copy)) == [went_on]
 
 
-def test_what_a_lost_process_still_says_is_dropped(toy):
+def test_late_events_of_a_lost_process_are_dropped(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann")
     before = stored(lost)
@@ -226,19 +228,19 @@ def test_what_a_lost_process_still_says_is_dropped(toy):
     assert stored(new) == []
 
 
-def test_what_was_kept_goes_when_the_run_has_its_score(toy):
+def test_checkpoints_are_deleted_once_the_run_has_its_score(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     assert (run_dir(new) / FILE).exists()
     assert (run_dir(lost) / FILE).exists()
-    executed(new)
+    execute_stored(new)
     assert [file.name for file in run_dir(new).iterdir()] == ["model.safetensors"]
     assert not (run_dir(lost) / FILE).exists()
     with pytest.raises(resume.CannotResume, match="before there was anything"):
         resume.resume_run(get_store(), lost, "ann")
 
 
-def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
+def test_after_cancelling_a_resumed_run_the_source_can_be_resumed_again(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     stream = execute(get_store(), new, get_store().get_run(new).job, run, run_dir(new))
@@ -250,7 +252,7 @@ def test_who_cancels_a_continued_run_can_continue_the_first_again(toy):
     assert resume.resume_run(get_store(), lost, "ann") != new
 
 
-def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
+def test_a_run_is_resumed_once_unless_that_is_cancelled(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann")
     with pytest.raises(resume.CannotResume, match="goes on already"):
@@ -261,8 +263,8 @@ def test_it_goes_on_once_and_what_waited_in_vain_leaves_nothing(toy):
     assert resume.resume_run(get_store(), lost, "ann") != new
 
 
-def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
-    lost = interrupted(looks(0, 2))
+def test_an_interrupted_resumed_run_can_be_resumed(toy):
+    lost = interrupted(evaluations(0, 2))
     again = resume.resume_run(get_store(), lost, "ann", worker="lost too")
     stream = execute(get_store(), again, get_store().get_run(again).job, run, run_dir(again))
     for event in stream:
@@ -272,7 +274,7 @@ def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
     assert next(stream) != stream.close()
     assert resume.find_resume_point(again).step >= resume.find_resume_point(lost).step
     last = resume.resume_run(get_store(), again, "ann", worker="worker")
-    events = executed(last)
+    events = execute_stored(last)
     assert isinstance(events[-1], RunFinished)
     assert len(of(RunResumed, events)) == 2
     assert len(of(RunStarted, events)) == 1
@@ -281,25 +283,25 @@ def test_a_continued_run_that_is_interrupted_can_be_continued(toy):
     assert resume.resumed_by(get_store(), lost) == again
 
 
-def test_a_run_whose_beginning_was_deleted_meanwhile_starts_anew(toy):
+def test_a_run_whose_source_was_deleted_starts_anew(toy):
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     get_store().delete([lost], "ann")
-    assert resume.replayed_events(get_store(), new)  # it can still be brought back
+    assert resume.replayed_events(get_store(), new)  # it can still be restored
     with get_store().engine.begin() as sql:
         sql.exec_driver_sql("DELETE FROM events WHERE run_id = ?", (lost,))
-    events = executed(new)
+    events = execute_stored(new)
     assert isinstance(events[0], RunStarted)
     assert not of(RunResumed, events)
     assert isinstance(events[-1], RunFinished)
 
 
-def test_only_who_started_it_and_only_what_was_interrupted(toy):
+def test_only_an_interrupted_run_is_resumed_by_its_visitor_alone(toy):
     lost = interrupted()
     with pytest.raises(resume.CannotResume, match="Only who started"):
         resume.resume_run(get_store(), lost, "bob")
     done = get_store().enqueue(plan(**CASES["transfer-text"]), "ann", worker="worker")
-    executed(done)
+    execute_stored(done)
     with pytest.raises(resume.CannotResume, match="This run is finished"):
         resume.resume_run(get_store(), done, "ann")
     nothing = get_store().enqueue(plan(**CASES["transfer-text"]), "ann", worker="gone")
@@ -309,13 +311,13 @@ def test_only_who_started_it_and_only_what_was_interrupted(toy):
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors at all", b"\x08" + bytes(20)])
-def test_a_file_that_is_none_is_no_place_to_go_on_from(content, toy):
+def test_a_broken_checkpoint_is_no_resume_point(content, toy):
     lost = interrupted()
     (run_dir(lost) / FILE).write_bytes(content)
     assert resume.find_resume_point(lost) is None
 
 
-def test_a_file_of_another_version_is_passed_over(toy):
+def test_a_checkpoint_of_another_version_is_ignored(toy):
     lost = interrupted()
     file = run_dir(lost) / FILE
     with safe_open(file, framework="pt") as kept:
@@ -324,57 +326,57 @@ def test_a_file_of_another_version_is_passed_over(toy):
     assert resume.find_resume_point(lost) is None
 
 
-# --- keeping it -----------------------------------------------------------------------------------
+# --- checkpoints ----------------------------------------------------------------------------------
 
 
-def test_a_full_disk_stops_no_run_and_is_said_once(toy, tmp_path, monkeypatch):
+def test_a_full_disk_stops_no_run_and_gives_one_notice(toy, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(standing, "save_file", full)
+    monkeypatch.setattr(checkpoint, "save_file", full)
     events = list(run(plan(**CASES["fine_tune-lora"]), folder=tmp_path / "run"))
     assert isinstance(events[-1], RunFinished)
-    (said,) = [event for event in of(Notice, events) if "this run stands" in event.text]
-    assert "No space left" in said.text
-    assert not said.is_limitation
+    (notice,) = [event for event in of(Notice, events) if "this run stands" in event.text]
+    assert "No space left" in notice.text
+    assert not notice.is_limitation
     assert not list((tmp_path / "run").iterdir())
 
 
-def test_a_cut_in_the_middle_of_a_write_leaves_the_file_before_whole(toy, tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_the_previous_file_intact(toy, tmp_path, monkeypatch):
     file = tmp_path / FILE
-    standing.write_tensors({"a": torch.ones(3)}, file)
+    checkpoint.write_tensors({"a": torch.ones(3)}, file)
     monkeypatch.setattr(atomic.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
     with pytest.raises(OSError, match="cut"):
-        standing.write_tensors({"a": torch.zeros(3)}, file)
+        checkpoint.write_tensors({"a": torch.zeros(3)}, file)
     assert load_file(file)["a"].tolist() == [1, 1, 1]
     assert [one.name for one in tmp_path.iterdir()] == [FILE]
 
 
-def test_it_is_not_written_more_often_than_it_is_worth(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(standing, "MIN_WRITE_INTERVAL_SECONDS", 3.0)
-    keeper = standing.CheckpointWriter(tmp_path)
-    now = standing.time.monotonic()
-    monkeypatch.setattr(standing.time, "monotonic", lambda: now)
+def test_checkpoints_are_written_only_now_and_then(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "MIN_WRITE_INTERVAL_SECONDS", 3.0)
+    writer = checkpoint.CheckpointWriter(tmp_path)
+    now = checkpoint.time.monotonic()
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now)
 
     def written_after(seconds, floats=1) -> bool:
         nonlocal now
         now += seconds
         (tmp_path / FILE).unlink(missing_ok=True)
-        small = standing.Checkpoint({"a": torch.zeros(floats)}, {})
-        assert not list(keeper.save(lambda: small, 1.0))
+        small = checkpoint.Checkpoint({"a": torch.zeros(floats)}, {})
+        assert not list(writer.save(lambda: small, 1.0))
         return (tmp_path / FILE).exists()
 
     assert not written_after(2.9)
     assert written_after(0.2)
     assert not written_after(2.9)
     assert written_after(0.2)
-    monkeypatch.setattr(standing, "MAX_WRITE_TIME_SHARE", 0.01)
-    keeper = standing.CheckpointWriter(tmp_path)  # which has not yet seen how quick this disk is
-    assert not written_after(9.0, floats=int(standing.DISK_BYTES_PER_SECOND / 4 / 10))
-    assert written_after(1.1, floats=int(standing.DISK_BYTES_PER_SECOND / 4 / 10))
+    monkeypatch.setattr(checkpoint, "MAX_WRITE_TIME_SHARE", 0.01)
+    writer = checkpoint.CheckpointWriter(tmp_path)  # it has not yet measured this disk
+    assert not written_after(9.0, floats=int(checkpoint.DISK_BYTES_PER_SECOND / 4 / 10))
+    assert written_after(1.1, floats=int(checkpoint.DISK_BYTES_PER_SECOND / 4 / 10))
 
 
-def test_what_leads_to_no_number_is_not_kept_to_go_on_from(toy, tmp_path, monkeypatch):
+def test_a_diverged_run_keeps_no_checkpoint(toy, tmp_path, monkeypatch):
     from trainers.training.stages import network_phase
     from trainers.training.validator import DivergenceError
 
@@ -383,7 +385,7 @@ def test_what_leads_to_no_number_is_not_kept_to_go_on_from(toy, tmp_path, monkey
         raise DivergenceError("no number")
 
     folder = tmp_path / "run"
-    cut(run(plan(**CASES["fine_tune-all"]), folder=folder), looks(0, 2))
+    cut(run(plan(**CASES["fine_tune-all"]), folder=folder), evaluations(0, 2))
     monkeypatch.setattr(network_phase, "train", diverges)
     with pytest.raises(DivergenceError):
         list(run(plan(**CASES["fine_tune-all"]), folder=folder))
@@ -416,7 +418,7 @@ for event in execute(get_store(), claimed.id, claimed.job, run, run_dir(claimed.
 
 
 @pytest.mark.parametrize("phase", [0, 1])
-def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
+def test_a_run_whose_worker_was_killed_can_be_resumed(phase, toy, root):
     wanted = plan(**CASES["hybrid-lora"])
     lost = get_store().enqueue(wanted, "ann")
     command = [sys.executable, "-c", KILLED, str(phase)]
@@ -426,7 +428,7 @@ def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
     assert isinstance(stored(lost)[-1], JobFailed)
     assert resume.find_resume_point(lost).phase == phase
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
-    events = executed(new)
+    events = execute_stored(new)
     assert isinstance(events[-1], RunFinished)
     whole = list(run(Plan.from_json(events[-1].repeat_plan), folder=run_dir("whole")))
     one, other = (load_file(run_dir(key) / "model.safetensors") for key in ("whole", new))
@@ -440,11 +442,11 @@ def test_a_run_whose_worker_was_killed_goes_on(phase, toy, root):
 # --- from a terminal ------------------------------------------------------------------------------
 
 
-def test_a_terminal_continues_a_run(toy, capsys):
+def test_the_command_resumes_a_run(toy, capsys):
     lost = interrupted()
     assert main(["resume", lost]) == 0
-    told = capsys.readouterr()
-    assert "was interrupted, and goes on here" in told.err + told.out
+    printed = capsys.readouterr()
+    assert "was interrupted, and goes on here" in printed.err + printed.out
     new = resume.resumed_by(get_store(), lost)
     assert isinstance(stored(new)[-1], RunFinished)
     assert main(["resume", lost]) == 2
@@ -454,7 +456,7 @@ def test_a_terminal_continues_a_run(toy, capsys):
     assert "no such run" in capsys.readouterr().err
 
 
-def test_a_terminal_tells_a_continued_run_as_lines(toy, capsys):
+def test_the_command_prints_a_resumed_run_as_json_lines(toy, capsys):
     lost = interrupted()
     assert main(["resume", lost, "--json"]) == 0
     kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]

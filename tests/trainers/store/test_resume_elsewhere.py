@@ -1,4 +1,4 @@
-"""What one computer was at when it was lost goes on on another that shares what it keeps."""
+"""A run whose computer was lost is resumed on another with the same storage URL."""
 
 import math
 import shutil
@@ -10,8 +10,8 @@ import pytest
 
 from tests.trainers.store.test_resume import (  # noqa: F401
     FILE,
-    at_every_look,
-    executed,
+    checkpoint_at_every_evaluation,
+    execute_stored,
     interrupted,
     of,
     plan,
@@ -38,7 +38,7 @@ from trainers.workers.execute import execute
 
 @pytest.fixture(autouse=True)
 def shared(tmp_path, monkeypatch) -> Path:
-    """Where two computers share what they keep; and their database."""
+    """Return the storage that two computers share, as they do the database."""
     monkeypatch.setenv("THAW_ARTIFACT_URL", f"file://{tmp_path}/shared")
     monkeypatch.setenv("THAW_DATABASE_URL", f"sqlite:///{tmp_path}/thaw.db")
     monkeypatch.setattr(resume, "UPLOAD_INTERVAL_SECONDS", 0.01)
@@ -48,8 +48,8 @@ def shared(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def on_another(tmp_path, monkeypatch):
-    """Goes to another computer."""
+def move_to_another_computer(tmp_path, monkeypatch):
+    """Return a function that makes the test go on as another computer."""
 
     def go() -> None:
         monkeypatch.setenv("THAW_HOME", str(tmp_path / "another"))
@@ -58,8 +58,8 @@ def on_another(tmp_path, monkeypatch):
     return go
 
 
-def begun(shared: Path) -> str:
-    """A run in whose midst its computer was lost, as far along as was shared by then."""
+def lose_computer(shared: Path) -> str:
+    """Return a run whose computer was lost after a checkpoint was uploaded."""
     wanted = plan(data="words", approach="fine_tune", examples_per_class=50)
     key = get_store().enqueue(wanted, "ann", worker="lost")
     stream = execute(get_store(), key, wanted, run, run_dir(key))
@@ -71,45 +71,47 @@ def begun(shared: Path) -> str:
             stream.close()
             return key
         if isinstance(event, ValidationDone):
-            time.sleep(0.05)  # for it to be put: toys are quick
-    raise AssertionError("It was not shared before its end.")
+            time.sleep(0.05)  # toys are fast: give the upload time
+    raise AssertionError("No checkpoint was uploaded before the end.")
 
 
-def test_a_run_whose_computer_was_lost_goes_on_on_another(toy, shared, on_another):
-    lost = begun(shared)
-    on_another()
+def test_a_run_is_resumed_on_another_computer(toy, shared, move_to_another_computer):
+    lost = lose_computer(shared)
+    move_to_another_computer()
     assert not run_dir(lost).exists()
     assert resume.find_resume_point(lost, anywhere=False) is None
     at = resume.find_resume_point(lost)
     assert at.step > 0
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
-    events = executed(new)
+    events = execute_stored(new)
     assert isinstance(events[-1], RunFinished)
     (went_on,) = of(RunResumed, events)
     assert went_on.step == at.step
     assert min(event.step for event in of(Step, events[events.index(went_on) :])) > 0
     assert len(of(RunStarted, events)) == 1
-    # With its score nobody needs that any more, here and there.
+    # With the score, checkpoints are of no use any more, local or shared.
     assert not list((shared / "standing").rglob("*.*"))
     assert not list(data_dir().rglob(FILE))
 
 
-def test_a_run_that_was_queued_again_goes_on_wherever_it_is_taken(toy, shared, on_another):
-    """As a coordinator of a Ray cluster does: trainers/store/queue.py."""
-    lost = begun(shared)
+def test_a_requeued_run_continues_on_the_computer_that_claims_it(
+    toy, shared, move_to_another_computer
+):
+    """As the coordinator of a Ray cluster does: trainers/store/requeue.py."""
+    lost = lose_computer(shared)
     with get_store().engine.begin() as sql:
         sql.execute(runs.update().where(runs.c.id == lost).values(state=QUEUED, worker_id=None))
-    on_another()
+    move_to_another_computer()
     assert get_store().claim("other").id == lost
-    events = executed(lost)
+    events = execute_stored(lost)
     assert isinstance(events[-1], RunFinished)
     assert (run_dir(lost) / "model.safetensors").exists()
     first = of(ValidationDone, events)[0]
-    assert first.step > 0  # a run that begins anew looks before its first step
+    assert first.step > 0  # a run that starts anew evaluates before its first step
 
 
-def test_what_is_further_here_is_not_taken_back(toy, shared):
-    lost = begun(shared)
+def test_an_older_shared_checkpoint_replaces_no_newer_local_one(toy, shared):
+    lost = lose_computer(shared)
     there = shared.parent / "old"
     shutil.copytree(resume._shared_checkpoint_path(lost).parent, there)
     here = resume.find_resume_point(lost)
@@ -117,33 +119,35 @@ def test_what_is_further_here_is_not_taken_back(toy, shared):
     assert resume.find_resume_point(lost) == here
 
 
-def test_a_deleted_run_leaves_nothing_there(toy, shared):
-    lost = begun(shared)
+def test_deleting_a_run_deletes_its_shared_checkpoint(toy, shared):
+    lost = lose_computer(shared)
     object_store.delete_run(lost)
     assert not list((shared / "standing").rglob("*.*"))
     assert not resume._shared_checkpoint_path(lost).exists()
 
 
-def test_a_continued_run_is_taken_where_what_it_goes_on_from_lies(toy, on_another, monkeypatch):
+def test_a_resumed_run_is_claimed_where_its_checkpoint_is(
+    toy, move_to_another_computer, monkeypatch
+):
     monkeypatch.setattr(resume, "engine", SimpleNamespace(is_shared=lambda engine: True))
     new = resume.resume_run(get_store(), interrupted(), "ann")
     here = data_dir()
-    on_another()
+    move_to_another_computer()
     assert get_store().claim("there") is None
     monkeypatch.setenv("THAW_HOME", str(here))
     assert get_store().claim("here").id == new
 
 
-def test_a_word_about_the_wait_is_no_beginning(toy):
-    """A continued run that waited for its cluster tells what was told before, all the same."""
+def test_a_notice_while_waiting_is_no_start(toy):
+    """A resumed run that waited for its cluster replays its source's events all the same."""
     lost = interrupted()
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     get_store().append(new, [Notice("The cluster is away.", 0.0)])
-    events = executed(new)
+    events = execute_stored(new)
     assert len(of(RunStarted, events)) == len(of(RunResumed, events)) == 1
 
 
-def test_a_run_that_was_cancelled_is_not_queued_again(toy):
+def test_a_cancelled_run_is_not_requeued(toy):
     key = get_store().enqueue(plan(data="words", approach="fine_tune"), "ann", worker="lost")
     run_dir(key).mkdir(parents=True)
     (run_dir(key) / FILE).write_bytes(b"so far")
@@ -154,7 +158,7 @@ def test_a_run_that_was_cancelled_is_not_queued_again(toy):
     assert not (run_dir(key) / FILE).exists()
 
 
-def test_stop_while_it_waits_for_the_next_coordinator_keeps_the_best_so_far(toy):
+def test_stopping_a_requeued_run_keeps_its_checkpoint(toy):
     key = get_store().enqueue(plan(data="words", approach="fine_tune"), "ann", worker="lost")
     run_dir(key).mkdir(parents=True)
     (run_dir(key) / FILE).write_bytes(b"so far")
