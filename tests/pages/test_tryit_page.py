@@ -8,8 +8,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.figures import abstention
-from pages.parts.results import try_model
-from pages.parts.results.try_model import describe_threshold
+from pages.parts.results import model_inputs
+from pages.parts.results.abstention_choice import describe_threshold
+from pages.parts.results.answer_table import join_columns
 from tests.pages.test_pages import FRAME, RUN, finished, words
 from tests.support.run_address import address
 from trainers import serving
@@ -251,8 +252,8 @@ def test_a_table_keeps_its_columns(model):
         serving.MAX_INPUTS,
         70 - serving.MAX_INPUTS,
     ]
-    names, made = try_model._join_columns(
-        [try_model.ModelInput("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
+    names, made = join_columns(
+        [model_inputs.ModelInput("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
         {"Input": ["=1"], "Answer": ["dog"]},
     )
     assert (names, made) == (["id", "Answer", "Answer (model)"], [["7", "=1", "dog"]])
@@ -341,4 +342,4 @@ def test_the_figure_shows_every_threshold_and_the_chosen_one():
 
 
 def test_no_upload_of_a_table_is_larger_than_what_is_read():
-    assert try_model.model_inputs.MAX_TABLE_BYTES <= 50 * MB
+    assert model_inputs.MAX_TABLE_BYTES <= 50 * MB

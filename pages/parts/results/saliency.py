@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.figures.run_snapshot import RunSnapshot
-from pages.parts.results.try_model import ensure_loaded
+from pages.parts.results.models import ensure_loaded
 from pages.parts.run_view.event_feed import read_events
 from pages.parts.session.visitor import current_visitor
 from pages.parts.widgets.saliency import draw_heatmap, draw_highlighted_text
