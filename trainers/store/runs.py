@@ -23,7 +23,7 @@ from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.paths import run_dir
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportedRun:
     """A run that is over, from a file."""
 
@@ -31,8 +31,8 @@ class ImportedRun:
     job: Any  # a Plan or a Comparison
     visitor: str
     events: Sequence[Event]
-    name: str
-    note: str
+    name: str = ""
+    note: str = ""
     created_at: float
     finished_at: float
     parent_id: str | None = None

@@ -21,6 +21,7 @@ from trainers.hosting.own_data import list_own_data
 from trainers.jobs import ImportData
 from trainers.plan import Plan
 from trainers.store import FINISHED, get_store
+from trainers.store.runs import ImportedRun
 from trainers.store.tables import runs
 from trainers.system import object_store
 from trainers.system.paths import bundle_path, data_dir, run_dir
@@ -74,8 +75,9 @@ def list_remote(url: object) -> list[str]:
 
 def make_model(run: str = "a-run") -> Path:
     with suppress(IntegrityError):  # it is in the database already
+        plan = Plan(data="digits", approach="none")
         get_store().import_run(
-            run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1
+            ImportedRun(id=run, job=plan, visitor=ANN, events=[], created_at=0, finished_at=1)
         )
     folder = run_dir(run)
     folder.mkdir(parents=True)

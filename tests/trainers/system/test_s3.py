@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trainers.plan import Plan
 from trainers.store import get_store
+from trainers.store.runs import ImportedRun
 from trainers.system import object_store, remote_folder
 from trainers.system.paths import run_dir
 
@@ -36,8 +37,9 @@ def forget() -> None:
 
 def make_model(run: str = "a-run") -> None:
     with suppress(IntegrityError):  # it is in the database already
+        plan = Plan(data="digits", approach="none")
         get_store().import_run(
-            run, Plan(data="digits", approach="none"), ANN, [], created=0, ended=1
+            ImportedRun(id=run, job=plan, visitor=ANN, events=[], created_at=0, finished_at=1)
         )
     folder = run_dir(run)
     folder.mkdir(parents=True)
