@@ -162,7 +162,7 @@ def test_the_end_of_a_run_is_forced_to_the_disk_and_a_step_is_not(home):
 
 
 def filled(home) -> list[str]:
-    """Runs with some facts each, all in one file; their ids."""
+    """Fill the database with runs and events, without a write-ahead log; return the runs' ids."""
     keys = [
         get_store().enqueue(plan(data="digits", approach="none"), ANN, worker="w")
         for _ in range(40)
@@ -177,14 +177,14 @@ def filled(home) -> list[str]:
 
 
 def closed() -> None:
-    """As when Thaw ends."""
+    """Close the store, as when Thaw ends."""
     if get_store.cache_info().currsize:
         get_store().engine.dispose()
         get_store.cache_clear()
 
 
 def overwritten(file) -> None:
-    """Pages in the middle, with bytes that are no page: a bad disk does that."""
+    """Overwrite pages in the middle, as a bad disk does."""
     size = file.stat().st_size
     with open(file, "rb+") as opened:
         opened.seek(size // 2 // 4096 * 4096)

@@ -22,7 +22,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from trainers.system.errors import CONNECTION_ERRORS, StoreUnavailable, user_message
@@ -60,17 +60,21 @@ def connect(url: str) -> Engine:
             f"THAW_DATABASE_URL names {parsed.drivername!r}. Thaw knows SQLite and PostgreSQL: "
             "sqlite:///file or postgresql://user:password@host/database."
         )
+    return _connect_postgres(parsed)
+
+
+def _connect_postgres(url: URL) -> Engine:
     options = (
-        f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c "
-        f"lock_timeout={STATEMENT_TIMEOUT_SECONDS // 2}s"
+        f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s "
+        f"-c lock_timeout={STATEMENT_TIMEOUT_SECONDS // 2}s "
+        f"-c idle_in_transaction_session_timeout={2 * STATEMENT_TIMEOUT_SECONDS}s"
     )
-    options += f" -c idle_in_transaction_session_timeout={2 * STATEMENT_TIMEOUT_SECONDS}s"
     settings = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": options, **TCP_KEEPALIVE}
     settings["tcp_user_timeout"] = 1000 * STATEMENT_TIMEOUT_SECONDS // 2
     try:
         engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            connect_args={name: settings[name] for name in settings.keys() - parsed.query.keys()},
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={name: settings[name] for name in settings.keys() - url.query.keys()},
             pool_pre_ping=True,
             pool_size=POOL_SIZE,
             max_overflow=MAX_OVERFLOW,

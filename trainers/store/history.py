@@ -55,8 +55,8 @@ class History(EventLog):
         with self.engine.connect() as sql:
             total = sql.scalar(select(func.count()).select_from(runs).where(matching)) or 0
             ids = sql.scalars(page).all()
-            found = sql.execute(select(*SUMMARY_COLUMNS).where(runs.c.id.in_(ids))).mappings()
-            rows = {row["id"]: row for row in found}
+            summaries = sql.execute(select(*SUMMARY_COLUMNS).where(runs.c.id.in_(ids))).mappings()
+            rows = {row["id"]: row for row in summaries}
         return [RunSummary(**rows[key]) for key in ids if key in rows], total
 
     def get_summary(self, run: str) -> RunSummary:

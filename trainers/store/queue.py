@@ -29,9 +29,8 @@ from trainers.system.paths import data_dir_id
 HOST_TIMEOUT_MINUTES = 10  # that jobs wait for the only app server that has their files
 MISSING_HOST_TEXT = (
     "What this needs lies with one app server of this Thaw, and that has not been there for "
-    f"{HOST_TIMEOUT_MINUTES} minutes. Nothing is wrong with your data. Start "
-    "this again: then it runs "
-    "where you are now. Data of your own that is not there is back when that app server is."
+    f"{HOST_TIMEOUT_MINUTES} minutes. Nothing is wrong with your data. Start this again: then it "
+    "runs where you are now. Data of your own that is not there is back when that app server is."
 )
 
 
@@ -156,8 +155,8 @@ class Queue(EventLog):
                 row for row in self._fair_order(sql, more) if row.get("host_id") not in missing
             ]
             # A terminal executes its run itself, which keeps no worker of the app busy.
-            ours = runs.c.worker_id.in_(select(workers.c.id))
-            training = (runs.c.state == RUNNING) & ours & _is_kind(needs_torch=True)
+            on_workers = runs.c.worker_id.in_(select(workers.c.id))
+            training = (runs.c.state == RUNNING) & on_workers & _is_kind(needs_torch=True)
             busy = sql.execute(select(runs).where(training)).mappings().all()
             alive = workers.c.can_train & is_alive(self._server_time())
             count = sql.scalar(select(func.count()).select_from(workers).where(alive)) or 1

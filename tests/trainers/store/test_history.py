@@ -144,11 +144,11 @@ def test_the_runs_of_a_comparison_are_listed_on_demand_and_deleted_with_it(store
 
 
 def test_purging_removes_runs_that_can_no_longer_be_restored_with_their_weights(store):
-    key, kept = finish(store), finish(store)
-    for run in (key, kept):
+    key, other = finish(store), finish(store)
+    for run in (key, other):
         run_dir(run).mkdir(parents=True)
         (run_dir(run) / "head.safetensors").write_bytes(b"weights")
-    deleted_at = store.delete([key, kept], "ann")
+    deleted_at = store.delete([key, other], "ann")
     store.purge_deleted()
     assert store.restore(deleted_at, "ann") == 2  # not yet
     store.delete([key], "ann")
@@ -158,5 +158,5 @@ def test_purging_removes_runs_that_can_no_longer_be_restored_with_their_weights(
     store.purge_deleted()
     assert store.read_events(key) == []
     assert not run_dir(key).exists()
-    assert list_ids(store) == [kept]
-    assert (run_dir(kept) / "head.safetensors").exists()
+    assert list_ids(store) == [other]
+    assert (run_dir(other) / "head.safetensors").exists()

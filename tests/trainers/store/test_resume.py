@@ -119,26 +119,31 @@ NAMES = [f"{case}-{number}" for number, (case, _) in enumerate(MOMENTS)]
 
 @pytest.mark.parametrize(("case", "over"), MOMENTS, ids=NAMES)
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(case, over, toy, tmp_path):
-    wanted = plan(**CASES[case])
-    cut(run(wanted, folder=tmp_path / "b"), over)
+    requested = plan(**CASES[case])
+    cut(run(requested, folder=tmp_path / "b"), over)
     assert [file.name for file in (tmp_path / "b").iterdir()] == [FILE]
     at = checkpoint_file.read_checkpoint_header(tmp_path / "b")
-    rest = list(run(wanted, folder=tmp_path / "b"))
+    rest = list(run(requested, folder=tmp_path / "b"))
     assert not of(RunStarted, rest)
     first = (of(Step, rest) or of(Progress, rest))[0]
     assert first.step == at["step"] + 1 if isinstance(first, Step) else first.done > at["step"]
-    whole = list(run(Plan.from_json(rest[-1].repeat_plan), folder=tmp_path / "a"))
-    one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    uninterrupted = list(run(Plan.from_json(rest[-1].repeat_plan), folder=tmp_path / "a"))
+    weights, resumed_weights = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
+    assert_equal_tensors(weights, resumed_weights)
     assert (
-        of(PredictionsRecorded, whole)[0].confidence == of(PredictionsRecorded, rest)[0].confidence
+        of(PredictionsRecorded, uninterrupted)[0].confidence
+        == of(PredictionsRecorded, rest)[0].confidence
     )
-    assert of(CalibrationDone, whole)[0].confidence == of(CalibrationDone, rest)[0].confidence
+    assert (
+        of(CalibrationDone, uninterrupted)[0].confidence == of(CalibrationDone, rest)[0].confidence
+    )
     for name in ("confusion_matrix", "epochs", "trainable_parameters", "repeat_plan"):
-        assert getattr(whole[-1], name) == getattr(rest[-1], name)
-    later, all_looks = shown(of(ValidationDone, rest)), shown(of(ValidationDone, whole))
-    assert later == all_looks[len(all_looks) - len(later) :]
+        assert getattr(uninterrupted[-1], name) == getattr(rest[-1], name)
+    later, all_evaluations = (
+        losses(of(ValidationDone, rest)),
+        losses(of(ValidationDone, uninterrupted)),
+    )
+    assert later == all_evaluations[len(all_evaluations) - len(later) :]
 
 
 @pytest.mark.parametrize(
@@ -150,26 +155,33 @@ def test_a_second_phase_that_does_not_help_keeps_the_refitted_head(
     """Also in a resumed run, and in its exact repeat."""
     still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "freeze_bn_below_steps": 10**6}
 
-    def stands_still(*given):
-        head, body = build_phases(*given)
+    def build_frozen(*args):
+        head, body = build_phases(*args)
         return head, replace(body, **still)
 
-    monkeypatch.setattr(trainers_run, "build_phases", stands_still)
-    wanted = plan(**CASES["hybrid-all-many"])
-    cut(run(wanted, folder=tmp_path / "b"), over)
-    end = list(run(wanted, folder=tmp_path / "b"))[-1]
+    monkeypatch.setattr(trainers_run, "build_phases", build_frozen)
+    requested = plan(**CASES["hybrid-all-many"])
+    cut(run(requested, folder=tmp_path / "b"), over)
+    end = list(run(requested, folder=tmp_path / "b"))[-1]
     named = Plan.from_json(end.repeat_plan)
     list(run(named, folder=tmp_path / "a"))
     first_part = replace(named, schedule=replace(named.schedule, steps=named.schedule.steps[:1]))
     list(run(first_part, folder=tmp_path / "first"))
-    one, other, first = (load_file(tmp_path / n / "model.safetensors") for n in ("a", "b", "first"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    weights, resumed_weights, first = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("a", "b", "first")
+    )
+    assert_equal_tensors(weights, resumed_weights)
     (_, softer) = build_phases("hybrid", "images", "all")
     for name in ("head.linear.weight", "head.linear.bias"):
-        assert torch.equal(one[name], softer.head_logit_scale * first[name])
+        assert torch.equal(weights[name], softer.head_logit_scale * first[name])
 
 
-def shown(events) -> list[tuple]:
+def assert_equal_tensors(first: dict, second: dict) -> None:
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def losses(events) -> list[tuple]:
     return [(e.phase, e.step, e.accuracy, e.loss, e.is_best, e.train_loss) for e in events]
 
 
@@ -178,10 +190,10 @@ def shown(events) -> list[tuple]:
 
 def interrupted(over=None, **settings) -> str:
     """Return a run of Ann's whose process died in the middle."""
-    wanted = plan(**CASES["fine_tune-lora"] | settings)
+    requested = plan(**CASES["fine_tune-lora"] | settings)
     runs = get_store()
-    key = runs.enqueue(wanted, "ann", worker="lost")
-    for event in cut(run(wanted, folder=run_dir(key)), over or evaluations(0, 3)):
+    key = runs.enqueue(requested, "ann", worker="lost")
+    for event in cut(run(requested, folder=run_dir(key)), over or evaluations(0, 3)):
         runs.append(key, [event])
     runs.remove_worker("lost", "The process that trained this was ended.")
     assert runs.get_run(key).state == FAILED
@@ -320,9 +332,9 @@ def test_a_broken_checkpoint_is_no_resume_point(content, toy):
 def test_a_checkpoint_of_another_version_is_ignored(toy):
     lost = interrupted()
     file = run_dir(lost) / FILE
-    with safe_open(file, framework="pt") as kept:
-        facts = json.loads(kept.metadata()["standing"])
-    save_file(load_file(file), file, {"standing": json.dumps(facts | {"form": 99})})
+    with safe_open(file, framework="pt") as opened:
+        header = json.loads(opened.metadata()["standing"])
+    save_file(load_file(file), file, {"standing": json.dumps(header | {"form": 99})})
     assert resume.find_resume_point(lost) is None
 
 
@@ -349,7 +361,7 @@ def test_an_interrupted_write_leaves_the_previous_file_intact(toy, tmp_path, mon
     with pytest.raises(OSError, match="cut"):
         checkpoint.write_tensors({"a": torch.zeros(3)}, file)
     assert load_file(file)["a"].tolist() == [1, 1, 1]
-    assert [one.name for one in tmp_path.iterdir()] == [FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_checkpoints_are_written_only_now_and_then(toy, tmp_path, monkeypatch):
@@ -380,13 +392,13 @@ def test_a_diverged_run_keeps_no_checkpoint(toy, tmp_path, monkeypatch):
     from trainers.training.stages import network_phase
     from trainers.training.validator import DivergenceError
 
-    def diverges(*given, **named):
+    def diverge(*args, **kwargs):
         yield from ()
         raise DivergenceError("no number")
 
     folder = tmp_path / "run"
     cut(run(plan(**CASES["fine_tune-all"]), folder=folder), evaluations(0, 2))
-    monkeypatch.setattr(network_phase, "train", diverges)
+    monkeypatch.setattr(network_phase, "train", diverge)
     with pytest.raises(DivergenceError):
         list(run(plan(**CASES["fine_tune-all"]), folder=folder))
     assert not (folder / FILE).exists()
@@ -419,8 +431,8 @@ for event in execute(get_store(), claimed.id, claimed.job, run, run_dir(claimed.
 
 @pytest.mark.parametrize("phase", [0, 1])
 def test_a_run_whose_worker_was_killed_can_be_resumed(phase, toy, root):
-    wanted = plan(**CASES["hybrid-lora"])
-    lost = get_store().enqueue(wanted, "ann")
+    requested = plan(**CASES["hybrid-lora"])
+    lost = get_store().enqueue(requested, "ann")
     command = [sys.executable, "-c", KILLED, str(phase)]
     done = subprocess.run(command, cwd=root, check=False, timeout=200)
     assert done.returncode == -signal.SIGKILL
@@ -430,11 +442,13 @@ def test_a_run_whose_worker_was_killed_can_be_resumed(phase, toy, root):
     new = resume.resume_run(get_store(), lost, "ann", worker="worker")
     events = execute_stored(new)
     assert isinstance(events[-1], RunFinished)
-    whole = list(run(Plan.from_json(events[-1].repeat_plan), folder=run_dir("whole")))
-    one, other = (load_file(run_dir(key) / "model.safetensors") for key in ("whole", new))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    uninterrupted = list(run(Plan.from_json(events[-1].repeat_plan), folder=run_dir("whole")))
+    weights, resumed_weights = (
+        load_file(run_dir(key) / "model.safetensors") for key in ("whole", new)
+    )
+    assert_equal_tensors(weights, resumed_weights)
     assert (
-        of(PredictionsRecorded, whole)[0].confidence
+        of(PredictionsRecorded, uninterrupted)[0].confidence
         == of(PredictionsRecorded, events)[0].confidence
     )
 

@@ -60,9 +60,9 @@ def move_to_another_computer(tmp_path, monkeypatch):
 
 def lose_computer(shared: Path) -> str:
     """Return a run whose computer was lost after a checkpoint was uploaded."""
-    wanted = plan(data="words", approach="fine_tune", examples_per_class=50)
-    key = get_store().enqueue(wanted, "ann", worker="lost")
-    stream = execute(get_store(), key, wanted, run, run_dir(key))
+    requested = plan(data="words", approach="fine_tune", examples_per_class=50)
+    key = get_store().enqueue(requested, "ann", worker="lost")
+    stream = execute(get_store(), key, requested, run, run_dir(key))
     for event in stream:
         at = read_checkpoint_header(resume._shared_checkpoint_path(key).parent)
         put = (shared / "standing" / key / "manifest.json").exists()

@@ -14,7 +14,7 @@ from trainers.system.backups import back_up
 
 HEAD = "0004"
 VERSION_TABLE = "alembic_version"
-LOCK_ID = 7_480_107  # PostgreSQL's number for "migrates"; ours
+LOCK_ID = 7_480_107  # arbitrary: the number of PostgreSQL's advisory lock for upgrades
 
 
 def upgrade(engine: Engine, tables: MetaData) -> None:
