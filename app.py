@@ -16,7 +16,7 @@ from pages.parts.server.health import check_health
 from pages.parts.server.middleware import HeadersMiddleware, OriginMiddleware
 from pages.parts.widgets.data_upload import routes as upload_routes
 from pages.parts.widgets.live_plot import routes as plot_routes
-from trainers.hosting.retention import CleanupThread
+from trainers.hosting.cleanup import CleanupThread
 from trainers.hosting.rooms import Rooms
 from trainers.store import get_store
 from trainers.system.errors import StoreUnavailable

@@ -12,7 +12,7 @@ from pages.parts.history.selection import draw_actions, draw_undo, list_selected
 from pages.parts.history.side_by_side import MAX_COMPARED, draw_comparison
 from pages.parts.session.visitor import current_account, current_visitor
 from pages.parts.widgets.glossary import link_term
-from trainers.hosting import retention, sharing
+from trainers.hosting import cleanup_lease, disk_usage, sharing
 from trainers.store import get_store
 from trainers.store.history import MAX_SEARCH_CHARS
 from trainers.store.sparklines import read_sparklines
@@ -44,7 +44,7 @@ def draw_run_list() -> None:
     draw_storage_warning()
     keys = [past.id for past in page]
     curves, shared = read_sparklines(get_store(), keys), sharing.filter_shared(keys)
-    since = retention.get_policy_start()
+    since = cleanup_lease.get_policy_start()
     for past in page:
         remarks = ["shared by a link"] if past.id in shared else []
         draw_row(past, curves.get(past.id, ()), [*remarks, *describe_expiry(past, since)])
@@ -90,7 +90,7 @@ def reset_pagination() -> None:
 
 def draw_storage_warning() -> None:
     """Warn before anything is deleted because the disk quota is used up."""
-    if usage := retention.get_storage_warning():
+    if usage := disk_usage.get_storage_warning():
         used, limit = usage
         st.warning(
             f"What is kept here takes {used:,.1f} of {limit:g} GB. When it is full, the models of "

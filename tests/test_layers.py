@@ -149,8 +149,6 @@ STILL_TOO_LONG = {
     "trainers/datasets/uploads/dataset.py",
     "trainers/datasets/uploads/tables.py",
     "trainers/events.py",
-    "trainers/hosting/retention.py",
-    "trainers/hosting/rooms.py",
     "trainers/reports/report.py",
     "trainers/reports/run_file.py",
 }

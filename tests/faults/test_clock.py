@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.forged import plan, told
 from trainers.events import JobFailed, RunFinished
-from trainers.hosting import retention
+from trainers.hosting import cleanup_lease
 from trainers.store import FAILED, RUNNING, get_store
 from trainers.workers.liveness import MAX_MISSED_CHECKS, LivenessMonitor
 
@@ -95,8 +95,8 @@ def test_estimated_waits_are_neither_negative_nor_an_hour_longer(set_clock, home
 
 
 def test_cleanup_runs_after_the_clock_was_set_back(set_clock, home):
-    assert retention.acquire_lease()
-    assert not retention.acquire_lease()
+    assert cleanup_lease.acquire_lease()
+    assert not cleanup_lease.acquire_lease()
     set_clock(-24 * HOUR)
-    assert retention.acquire_lease()
-    assert not retention.acquire_lease()
+    assert cleanup_lease.acquire_lease()
+    assert not cleanup_lease.acquire_lease()

@@ -13,7 +13,9 @@ from pages.parts.figures import leaderboard, leaderboard_chart
 from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.session import server_url
 from trainers.events import RunFinished
-from trainers.hosting.rooms import BoardRow, RoomSettings, get_rooms
+from trainers.hosting.board import BoardRow
+from trainers.hosting.room_settings import RoomSettings
+from trainers.hosting.rooms import get_rooms
 from trainers.plan import Plan
 from trainers.store import get_store
 

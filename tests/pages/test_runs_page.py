@@ -10,7 +10,7 @@ from pages.parts.figures import comparison_charts, run_snapshot as tell, style
 from pages.parts.figures.markdown import escape_markdown
 from tests.pages.test_pages import RUN, finished, look, started, words
 from trainers.events import ComparisonDone, ComparisonRunStarted, JobFailed, PredictionsRecorded
-from trainers.hosting import retention
+from trainers.hosting import cleanup
 from trainers.jobs import Comparison
 from trainers.plan import Plan
 from trainers.reports.run_file import export_run
@@ -306,5 +306,5 @@ def test_it_is_said_that_room_runs_out(monkeypatch):
     run_dir(ran()).mkdir(parents=True)
     (run_dir(get_store().list_runs(ANN)[0].id) / "model.safetensors").write_bytes(bytes(900_000))
     monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "0.001")
-    retention.clean_up()
+    cleanup.clean_up()
     assert "takes 0.0 of 0.001 GB" in words(page())

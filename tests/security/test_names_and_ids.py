@@ -12,13 +12,13 @@ from tests.support import stored_runs as kept
 from trainers.datasets.uploads import inbox
 from trainers.datasets.uploads.limits import sanitize_line
 from trainers.hosting import rooms as rooms_module, sharing
+from trainers.hosting.room_settings import RoomSettings
 from trainers.hosting.rooms import (
     CODE_ALPHABET,
     CODE_LENGTH,
     MAX_ATTEMPTS,
     MAX_ATTEMPTS_PER_VISITOR,
     RoomNotFound,
-    RoomSettings,
     get_rooms,
 )
 from trainers.plan import Plan

@@ -24,7 +24,8 @@ from trainers.events import (
     WatchedExamples,
 )
 from trainers.hosting import sharing
-from trainers.hosting.rooms import Rooms, RoomSettings
+from trainers.hosting.room_settings import RoomSettings
+from trainers.hosting.rooms import Rooms
 from trainers.jobs import Comparison, DataCheck, ImportData
 from trainers.plan import Plan
 from trainers.reports.run_file import export_run, import_run

@@ -24,7 +24,8 @@ from trainers.events import (
     ValidationDone,
     WatchedExamples,
 )
-from trainers.hosting.rooms import Rooms, RoomSettings
+from trainers.hosting.room_settings import RoomSettings
+from trainers.hosting.rooms import Rooms
 from trainers.jobs import Comparison, DataCheck, ForgettingTest, LearningCurve
 from trainers.plan import Plan
 from trainers.store import Store

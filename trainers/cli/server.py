@@ -11,7 +11,7 @@ import click
 
 from trainers.cli.commands import Command, examples
 from trainers.cli.options import json_option
-from trainers.hosting import retention
+from trainers.hosting import cleanup, disk_usage, retention
 from trainers.system import backups
 from trainers.system.settings import get_settings
 
@@ -100,8 +100,8 @@ def worker(**options: Any) -> None:
 def storage(now: bool, as_json: bool) -> None:
     """Show what takes up space, and what the settings will delete."""
     get_settings()  # a wrong setting is an error before anything is deleted
-    usage = retention.measure_disk_usage()
-    expired = retention.clean_up() if now else list(retention.list_expired())
+    usage = disk_usage.measure_disk_usage()
+    expired = cleanup.clean_up() if now else list(retention.list_expired())
     if as_json:
         rows = [
             {"what": expiry.kind, "key": expiry.key, "bytes": expiry.size, "why": expiry.reason}

@@ -11,7 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from guide.approaches import APPROACHES
-from trainers.hosting.rooms import BoardRow
+from trainers.hosting.board import BoardRow
 
 MIN_SEEDS = 2  # draws of each that can be set side by side. Ours
 SIGNIFICANCE_LEVEL = 0.05  # a gap that chance makes less often than this is more than luck

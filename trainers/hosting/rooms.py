@@ -1,4 +1,4 @@
-"""Rooms: many people, one board. Somebody opens a room; others join by its code, with a name.
+"""Rooms: somebody opens one, others join by its code and a name, and one board shows all runs.
 
 A room says what is run in it and what may be changed. The board shows names and scores, and
 nothing else of anybody's runs, which stay their owners'.
@@ -6,26 +6,18 @@ nothing else of anybody's runs, which stay their owners'.
 
 import secrets
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from guide.approaches import APPROACHES
-from guide.exercises import EXERCISES
-from trainers import backbones, datasets
-from trainers.plan import BadPlan, Plan
-from trainers.store import END_STATES, FINISHED, RUNNING, Store, get_store, scrub_marker_path
+from trainers.hosting.board import BoardRow, read_board
+from trainers.hosting.room_names import MAX_NAME_CHARS, clean_name, find_free_name, name_key
+from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
+from trainers.plan import Plan
+from trainers.store import END_STATES, Store, get_store, scrub_marker_path
 from trainers.store.tables import (
     ROOM_CODE_LENGTH,
     people,
@@ -34,142 +26,27 @@ from trainers.store.tables import (
     rooms_table,
     runs,
 )
-from trainers.system.records import JsonRecord, stored_as
-from trainers.system.registry import look_up
 
-# All numbers here are ours. 20 letters that are not taken for each other, or for a figure, when
-# they are read from a wall or said aloud: no I, L, O, Q, U, V.
+# All numbers here are our choice. 20 letters that are not mistaken for each other, or for a digit,
+# when they are read from a wall or aloud: no I, L, O, Q, U, V.
 CODE_ALPHABET = "ABCDEFGHJKMNPRSTWXYZ"
 CODE_LENGTH = ROOM_CODE_LENGTH
-ROOM_LIFETIME_HOURS = 24  # that a room lasts
-MAX_NAME_CHARS, MAX_TITLE_CHARS, MAX_ADDRESS_CHARS = 24, 60, 200
-MAX_ROOMS, MAX_PEOPLE, MAX_CONCURRENT_RUNS = (
-    5,
-    200,
-    3,
-)  # of one visitor; in a room; runs of a person
-# Wrong codes. With 600 in 10 minutes from everybody together, a day of guessing finds one given
-# room with a chance of 0.1 %; thirty people who mistype twice are far below it.
+ROOM_LIFETIME_HOURS = 24
+MAX_TITLE_CHARS, MAX_ADDRESS_CHARS = 60, 200
+MAX_ROOMS = 5  # that a visitor leads
+MAX_PEOPLE = 200  # in a room
+MAX_CONCURRENT_RUNS = 3  # of a person
+# Wrong codes. With 600 in 10 minutes from everybody together, a day of guessing finds a given room
+# with a chance of 0.1 %; thirty people who mistype twice are far below it.
 ATTEMPT_WINDOW_SECONDS, MAX_ATTEMPTS_PER_VISITOR, MAX_ATTEMPTS = 600, 10, 600
-MAX_COMBINING_MARKS = 2  # over one letter: more than languages need would climb out of its line
-CHANGEABLE_SETTINGS = {  # keys are stored: never rename one
-    "data": "Data",
-    "per_class": "Examples of each class",
-    "seconds": "Time budget",
-    "expert": "Expert settings",
-}
 
 
 class RoomNotFound(LookupError):
     """There is no such room, or it may not be entered; the text says what to do."""
 
 
-class NotAllowedInRoom(ValueError):
-    """A run that cannot be started in the room; the text says why, and what to do."""
-
-
 class BadName(ValueError):
-    """A name that nobody could read; the text says what is asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoomSettings(JsonRecord):
-    """What is run in a room. Raises `BadPlan` where it could never be."""
-
-    data: str = "digits"
-    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")  # people choose among them
-    seconds: float = 20
-    examples_per_class: Annotated[int | None, stored_as("per_class")] = 20
-    backbone: str = ""
-    changeable: Annotated[tuple[str, ...], stored_as("may_change")] = ()  # keys of MAY_CHANGE
-    seed_per_person: Annotated[bool, stored_as("draws")] = (
-        True  # everyone learns from other examples of the same data: luck is seen
-    )
-    exercise: str = ""  # in guide.exercises, where it is one
-
-    def __post_init__(self) -> None:
-        for name in ("approaches", "changeable"):  # lists, where they come out of JSON
-            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
-        if not self.approaches:
-            raise BadPlan("No approach was chosen. A room needs at least one.")
-        if self.data.startswith("own-"):
-            raise BadPlan("Data of your own is seen in your browser only. Choose a sample.")
-        if unknown := [key for key in self.changeable if key not in CHANGEABLE_SETTINGS]:
-            raise BadPlan(
-                f"{unknown[0]!r} cannot be set free. There are: {', '.join(CHANGEABLE_SETTINGS)}."
-            )
-        if self.exercise:
-            look_up(EXERCISES, self.exercise, "exercise")
-        for approach in self.approaches:
-            self.make_plan(approach)
-
-    def make_plan(self, approach: str, number: int = 1) -> Plan:
-        """What the person who came as `number` runs where nothing is changed. Raises `BadPlan`."""
-        return Plan(
-            data=self.data,
-            approach=approach,
-            backbone=self.backbone,
-            examples_per_class=self.examples_per_class,
-            seconds=self.seconds,
-            seed=self.seed_for(number),
-        )
-
-    def seed_for(self, number: int) -> int:
-        return number if self.seed_per_person else 0
-
-    def allows_change(self, what: str) -> bool:
-        return what in self.changeable
-
-    def check_plan(self, plan: Plan, number: int) -> None:
-        """Raises `NotNow` where `plan` changes what may not be changed."""
-        if plan.approach not in self.approaches:
-            known = ", ".join(APPROACHES[key].title for key in self.approaches)
-            raise NotAllowedInRoom(
-                f"{APPROACHES[plan.approach].title} is not for this room. Use: {known}."
-            )
-        if plan.data != self.data and not self.allows_change("data"):
-            raise NotAllowedInRoom(
-                f"In this room the data is {datasets.get_dataset(self.data).title}. Use that."
-            )
-        if plan.seconds != self.seconds and not self.allows_change("seconds"):
-            raise NotAllowedInRoom(
-                f"In this room a run has {self.seconds:g} seconds. Use that budget."
-            )
-        if plan.examples_per_class != self.examples_per_class and not self.allows_change(
-            "per_class"
-        ):
-            many = (
-                "all examples"
-                if self.examples_per_class is None
-                else f"{self.examples_per_class} of each class"
-            )
-            raise NotAllowedInRoom(f"In this room a run learns from {many}. Use as many.")
-        expert = plan.backbone, plan.trainable, plan.seed, plan.schedule
-        same = self.backbone_for(plan.data), "auto", self.seed_for(number), None
-        if expert != same and not self.allows_change("expert"):
-            raise NotAllowedInRoom(
-                "In this room the expert settings stay as they are. Leave them out."
-            )
-
-    def backbone_for(self, data: str) -> str:
-        """The backbone of the room, or the bundled one for data of the other kind."""
-        modality = datasets.get_dataset(data).modality
-        if self.backbone and backbones.pick(self.backbone).modality == modality:
-            return self.backbone
-        return backbones.get_bundled(modality).key
-
-    @classmethod
-    def from_exercise(cls, key: str) -> "RoomSettings":
-        """A room for an exercise. Raises `UnknownKey`."""
-        one = look_up(EXERCISES, key, "exercise")
-        return cls(
-            data=one.data,
-            approaches=one.approaches,
-            seconds=one.seconds,
-            examples_per_class=one.examples_per_class,
-            changeable=one.adjustable,
-            exercise=key,
-        )
+    """A name without a letter or digit; the text says what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -188,45 +65,22 @@ class Person(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True)
-class BoardRow:
-    """A run on the board: its owner's name and its score, no id and no key."""
-
-    name: str
-    approach: str
-    data: str  # a key; "own" for whatever is somebody's own
-    examples_per_class: int | None
-    state: str
-    score: float | None  # test accuracy, 0..1, with its 95 % interval
-    low: float | None
-    high: float | None
-    seconds: float | None
-    is_mine: bool  # of whoever looks
-    seed: int = 0  # runs with the same one learn from the same draw of the examples
-    budget_seconds: float = 0.0  # seconds
-    backbone: str = ""
-
-
 class Rooms:
     """All rooms of a database. Safe to use from several threads and processes."""
 
-    def __init__(self, of: Store) -> None:
-        self.store, self.engine = of, of.engine
+    def __init__(self, store: Store) -> None:
+        self.store, self.engine = store, store.engine
 
     # --- opening and finding --------------------------------------------------------------------
 
     def open_room(self, title: str, settings: RoomSettings, visitor: str) -> Room:
-        """A new room that `visitor` leads. Raises `NotNow` where they lead enough."""
+        """Return a new room that `visitor` leads. Raises `NotAllowedInRoom`."""
         self.purge_expired()
         if len(self.list_led_rooms(visitor)) >= MAX_ROOMS:
             raise NotAllowedInRoom(f"You lead {MAX_ROOMS} rooms already. Close one of them first.")
-        title = _clean(title, MAX_TITLE_CHARS) or "Workshop"
-        row = {
-            "leader_key": secrets.token_urlsafe(16),
-            "title": title,
-            "settings": settings.as_json(),
-        }
-        row |= {"opened_at": time.time(), "paused": False}
+        title = clean_name(title, MAX_TITLE_CHARS) or "Workshop"
+        row = {"title": title, "settings": settings.as_json(), "paused": False}
+        row |= {"leader_key": secrets.token_urlsafe(16), "opened_at": time.time()}
         while True:
             code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
             try:
@@ -238,7 +92,7 @@ class Rooms:
             return self.get_room(code)
 
     def get_room(self, code: str) -> Room:
-        """The open room called `code`. Raises `NoRoom`."""
+        """Return the open room with this code. Raises `RoomNotFound`."""
         here = (rooms_table.c.code == code) & _is_open()
         with self.engine.connect() as sql:
             row = sql.execute(select(rooms_table).where(here)).mappings().first()
@@ -249,10 +103,9 @@ class Rooms:
         return _room_from_row(row)
 
     def enter(self, typed: str, visitor: str) -> Room:
-        """The room whose code somebody typed; who tries too many wrong ones has to wait.
-        Raises `NoRoom`."""
+        """Return the room whose code was typed. Raises `RoomNotFound`."""
         code = "".join(letter for letter in typed.upper() if letter.isalnum())[: CODE_LENGTH + 1]
-        if self._is_member(code, visitor):  # whoever is in needs no more tries
+        if self._is_member(code, visitor):  # members need no attempts
             return self.get_room(code)
         self._check_attempts(visitor)
         try:
@@ -270,12 +123,12 @@ class Rooms:
             return sql.execute(select(people.c.room_code).where(mine)).first() is not None
 
     def _check_attempts(self, visitor: str) -> None:
-        lately = room_code_attempts.c.attempted_at > time.time() - ATTEMPT_WINDOW_SECONDS
+        is_recent = room_code_attempts.c.attempted_at > time.time() - ATTEMPT_WINDOW_SECONDS
         with self.engine.connect() as sql:
-            every = select(func.count()).select_from(room_code_attempts).where(lately)
-            all_of_them = sql.scalar(every)
-            mine = sql.scalar(every.where(room_code_attempts.c.visitor == visitor))
-        if mine >= MAX_ATTEMPTS_PER_VISITOR or all_of_them >= MAX_ATTEMPTS:
+            count = select(func.count()).select_from(room_code_attempts).where(is_recent)
+            total = sql.scalar(count)
+            mine = sql.scalar(count.where(room_code_attempts.c.visitor == visitor))
+        if mine >= MAX_ATTEMPTS_PER_VISITOR or total >= MAX_ATTEMPTS:
             raise RoomNotFound(
                 f"Too many wrong codes were tried. Wait {ATTEMPT_WINDOW_SECONDS // 60} "
                 "minutes, then type the "
@@ -295,25 +148,29 @@ class Rooms:
     # --- people ---------------------------------------------------------------------------------
 
     def join(self, code: str, name: str, visitor: str) -> Person:
-        """Makes `visitor` one of the room, under `name` or one like it that is free, and of no
-        other. Raises `NoRoom`, `BadName`, `NotNow`."""
+        """Make `visitor` a member of this room only, under `name` or one like it that is free.
+
+        Raises `RoomNotFound`, `BadName`, `NotAllowedInRoom`.
+        """
         room = self.get_room(code)
-        name = _clean(name, MAX_NAME_CHARS)
-        if not any(sign.isalnum() for sign in name):
+        name = clean_name(name, MAX_NAME_CHARS)
+        if not any(char.isalnum() for char in name):
             raise BadName(f"Type a name: 1 to {MAX_NAME_CHARS} letters or figures.")
         for _ in range(MAX_PEOPLE):
             try:
                 return self._join(room, name, visitor)
-            except IntegrityError:  # somebody took that name, or number, in this very moment
+            except IntegrityError:  # the name or number was taken in this moment
                 continue
         raise NotAllowedInRoom("Too many people join at this moment. Try again.")
 
     def _join(self, room: Room, name: str, visitor: str) -> Person:
         now = time.time()
         with self.engine.begin() as sql:
-            # Writing first takes SQLite's lock, and this that of Postgres: nobody comes between
-            # the look and the insert.
-            sql.execute(select(rooms_table.c.code).where(_is_room(room)).with_for_update())
+            # Takes the lock of PostgreSQL; the first write takes SQLite's. So nobody joins between
+            # the query and the insert.
+            sql.execute(
+                select(rooms_table.c.code).where(rooms_table.c.code == room.code).with_for_update()
+            )
             elsewhere = (people.c.visitor == visitor) & (people.c.room_code != room.code)
             sql.execute(
                 update(people).where(elsewhere, people.c.left_at.is_(None)).values(left_at=now)
@@ -324,15 +181,10 @@ class Rooms:
             if mine is None and len(rows) >= MAX_PEOPLE:
                 raise NotAllowedInRoom(f"This room is full: {MAX_PEOPLE} people are in it.")
             taken = {row["name_key"] for row in rows if row is not mine}
-            named = _find_free_name(name, taken)
+            named = find_free_name(name, taken)
             number = mine and mine["number"]
             number = number or 1 + max((row["number"] or 0 for row in rows), default=0)
-            values = {
-                "name": named,
-                "name_key": _name_key(named),
-                "number": number,
-                "left_at": None,
-            }
+            values = {"name": named, "name_key": name_key(named), "number": number, "left_at": None}
             if mine:
                 own = (people.c.room_code == room.code) & (people.c.visitor == visitor)
                 sql.execute(update(people).where(own).values(values))
@@ -343,15 +195,15 @@ class Rooms:
         return Person(named, number)
 
     def leave(self, visitor: str) -> None:
-        """Their runs stay on the board, under their name."""
+        """Let the visitor leave; their runs stay on the board under their name."""
         here = (people.c.visitor == visitor) & people.c.left_at.is_(None)
         with self.engine.begin() as sql:
             sql.execute(
-                update(people).where(here, people.c.name.is_not(None)).values(left_at=_now())
+                update(people).where(here, people.c.name.is_not(None)).values(left_at=time.time())
             )
 
     def list_people(self, code: str) -> list[Person]:
-        """Who is here, in the order they came."""
+        """Return the members who are present, in the order they joined."""
         here = (
             (people.c.room_code == code) & people.c.name.is_not(None) & people.c.left_at.is_(None)
         )
@@ -360,7 +212,7 @@ class Rooms:
             return [Person(*row) for row in sql.execute(chosen)]
 
     def find_current(self, visitor: str) -> tuple[Room, Person] | None:
-        """The room that the visitor takes part in now, and as whom."""
+        """Return the room that the visitor takes part in and who they are there, or None."""
         mine = (
             (people.c.visitor == visitor) & people.c.name.is_not(None) & people.c.left_at.is_(None)
         )
@@ -373,7 +225,7 @@ class Rooms:
     # --- who leads ------------------------------------------------------------------------------
 
     def make_leader(self, code: str, key: str, visitor: str) -> Room:
-        """Makes whoever has the room's key one of those who lead it. Raises `NoRoom`."""
+        """Let a visitor who has the leader's key lead the room. Raises `RoomNotFound`."""
         self._check_attempts(visitor)
         try:
             room = self.get_room(code)
@@ -399,7 +251,7 @@ class Rooms:
         return any(room.code == code for room in self.list_led_rooms(visitor))
 
     def list_led_rooms(self, visitor: str) -> list[Room]:
-        """The open rooms that the visitor leads, the newest first."""
+        """Return the open rooms that the visitor leads, newest first."""
         both = rooms_table.join(people, people.c.room_code == rooms_table.c.code)
         mine = (people.c.visitor == visitor) & people.c.is_leader & _is_open()
         chosen = select(rooms_table).select_from(both).where(mine)
@@ -408,15 +260,15 @@ class Rooms:
         return [_room_from_row(row) for row in rows]
 
     def pause(self, code: str, visitor: str, paused: bool = True) -> None:
-        """While it is paused, nothing new is started in the room."""
+        """Pause the room or end the pause. Nothing can be started while it is paused."""
         self._update_room(code, visitor, paused=paused)
 
     def update_settings(self, code: str, visitor: str, settings: RoomSettings) -> None:
-        """Other settings, for runs that are started from now on."""
+        """Change the settings for runs that are started from now on."""
         self._update_room(code, visitor, settings=settings.as_json())
 
     def set_address(self, code: str, visitor: str, address: str) -> None:
-        """Where people find the server, for the link and its picture."""
+        """Set the address at which people reach the server, for the link and its QR code."""
         self._update_room(code, visitor, address=address.strip()[:MAX_ADDRESS_CHARS])
 
     def _update_room(self, code: str, visitor: str, **values: Any) -> None:
@@ -425,8 +277,7 @@ class Rooms:
             sql.execute(update(rooms_table).where(rooms_table.c.code == code).values(values))
 
     def stop_runs(self, code: str, visitor: str) -> int:
-        """Asks what runs in the room to stop, with the best it has; what waits is cancelled. Says
-        how many that were."""
+        """Stop the runs of the room and cancel queued ones; return how many those were."""
         self._require_leader(code, visitor)
         theirs = select(runs.c.id).join(room_runs, room_runs.c.run_id == runs.c.id)
         theirs = theirs.where(room_runs.c.room_code == code, runs.c.state.not_in(END_STATES))
@@ -437,15 +288,15 @@ class Rooms:
         return len(keys)
 
     def clear_board(self, code: str, visitor: str) -> None:
-        """Empties the board. The runs stay their owners'."""
+        """Empty the board. The runs stay their owners'."""
         self._require_leader(code, visitor)
         with self.engine.begin() as sql:
             sql.execute(delete(room_runs).where(room_runs.c.room_code == code))
 
     def remove_person(self, code: str, visitor: str, name: str) -> None:
-        """Takes a person and their lines off the board: they may come again, under another name."""
+        """Remove a person and their runs from the board. They may join again, by another name."""
         self._require_leader(code, visitor)
-        whom = (people.c.room_code == code) & (people.c.name_key == _name_key(name))
+        whom = (people.c.room_code == code) & (people.c.name_key == name_key(name))
         with self.engine.begin() as sql:
             theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(whom))
             sql.execute(delete(room_runs).where(room_runs.c.room_code == code, theirs))
@@ -454,7 +305,7 @@ class Rooms:
         scrub_marker_path().touch()
 
     def close(self, code: str, visitor: str) -> None:
-        """Ends the room: its code, its people and its board are gone, the runs stay."""
+        """Close the room: its code, people and board are deleted, the runs stay."""
         self._require_leader(code, visitor)
         self._delete_rooms([code])
 
@@ -463,21 +314,21 @@ class Rooms:
             raise RoomNotFound(f"You do not lead the room {code}, or it is over.")
 
     def purge_expired(self) -> None:
-        """Forgets rooms whose time is over, with everything that was said in them."""
+        """Delete the rooms whose time is over, with their people and boards."""
         with self.engine.connect() as sql:
             codes = sql.scalars(select(rooms_table.c.code).where(~_is_open())).all()
         self._delete_rooms(codes)
 
-    def reassign_visitor(self, of: str, to: str) -> None:
-        """What `of` is in rooms `to` is from now on, in those where `to` is not somebody yet."""
+    def reassign_visitor(self, visitor: str, to: str) -> None:
+        """Give `visitor`'s memberships and runs to `to`, except where `to` is a member."""
         known = select(people.c.room_code).where(people.c.visitor == to).scalar_subquery()
         with self.engine.begin() as sql:
             for table in (room_runs, people):
-                theirs = (table.c.visitor == of) & table.c.room_code.not_in(known)
+                theirs = (table.c.visitor == visitor) & table.c.room_code.not_in(known)
                 sql.execute(update(table).where(theirs).values(visitor=to))
 
     def delete_visitor(self, visitor: str) -> None:
-        """Deletes what rooms know of the visitor. A room that they lead is closed."""
+        """Delete what rooms know of the visitor, and the rooms that they lead."""
         self._delete_rooms([room.code for room in self.list_led_rooms(visitor)])
         with self.engine.begin() as sql:
             for table in (room_runs, people, room_code_attempts):
@@ -488,12 +339,8 @@ class Rooms:
         if not codes:
             return
         with self.engine.begin() as sql:
-            for table, code in (
-                (room_runs, room_runs.c.room_code),
-                (people, people.c.room_code),
-                (rooms_table, rooms_table.c.code),
-            ):
-                sql.execute(delete(table).where(code.in_(codes)))
+            for column in (room_runs.c.room_code, people.c.room_code, rooms_table.c.code):
+                sql.execute(delete(column.table).where(column.in_(codes)))
         scrub_marker_path().touch()
 
     # --- runs -----------------------------------------------------------------------------------
@@ -501,14 +348,16 @@ class Rooms:
     def enqueue(
         self, plan: Plan, visitor: str, queue: Callable[[Plan, str], str] | None = None
     ) -> str:
-        """Queues a run in the room that the visitor takes part in; outside of any, in none. The
-        rules of the room hold here, whatever a page shows. `queue` stands in for the store's
-        `start`. Raises `NotNow`, and what `queue` does."""
+        """Queue a run, in the room that the visitor takes part in, if any; return its id.
+
+        The rules of the room are enforced here, whatever a page shows. `queue` stands in for the
+        store's `enqueue`. Raises `NotAllowedInRoom`, and what `queue` raises.
+        """
         queue = queue or self.store.enqueue
-        found = self.find_current(visitor)
-        if found is None:
+        membership = self.find_current(visitor)
+        if membership is None:
             return queue(plan, visitor)
-        room, person = found
+        room, person = membership
         if room.paused:
             raise NotAllowedInRoom("The room is paused: nothing can be started until it goes on.")
         room.settings.check_plan(plan, person.number)
@@ -528,70 +377,13 @@ class Rooms:
         return run
 
     def read_board(self, code: str, visitor: str = "") -> list[BoardRow]:
-        """The runs of the room, the best first; then those at work, that wait, and without score.
-        Deleted runs are not there."""
-        joined = room_runs.join(runs, runs.c.id == room_runs.c.run_id).join(
-            people,
-            (people.c.room_code == room_runs.c.room_code)
-            & (people.c.visitor == room_runs.c.visitor),
-        )
-        chosen = select(
-            *(runs.c[name] for name in ("approach", "state", "score", "seconds", "created_at")),
-            runs.c.subject.label("data"),
-            runs.c.job["per_class"].as_integer().label("examples_per_class"),
-            runs.c.job["seed"].as_integer().label("seed"),
-            runs.c.job["seconds"].as_float().label("budget_seconds"),
-            runs.c.job["backbone"].as_string().label("backbone"),
-            runs.c.result["test_accuracy_low"].as_float().label("low"),
-            runs.c.result["test_accuracy_high"].as_float().label("high"),
-            people.c.name,
-            (room_runs.c.visitor == visitor).label("mine"),
-        ).select_from(joined)
-        kept = (room_runs.c.room_code == code) & runs.c.deleted_at.is_(None)
-        with self.engine.connect() as sql:
-            rows = sql.execute(chosen.where(kept).order_by(runs.c.created_at)).mappings().all()
-        lines = [
-            BoardRow(
-                **{name: row[name] for name in _BOARD_COLUMNS},
-                data="own" if row["data"].startswith("own-") else row["data"],
-                is_mine=bool(row["mine"]),
-            )
-            for row in rows
-        ]
-        return sorted(lines, key=_board_order)
-
-
-_BOARD_COLUMNS = (
-    *("name", "approach", "examples_per_class", "state", "score", "low", "high", "seconds"),
-    *("seed", "budget_seconds", "backbone"),
-)
+        """Return the board as `visitor` sees it; see `trainers.hosting.board.read_board`."""
+        return read_board(self.engine, code, visitor)
 
 
 def get_rooms() -> Rooms:
-    """The rooms of this process's store."""
+    """Return the rooms of this process's store."""
     return Rooms(get_store())
-
-
-def best_per_person(lines: Sequence[BoardRow]) -> list[BoardRow]:
-    """One line a person: their best, of a board in its order."""
-    first: dict[str, BoardRow] = {}
-    for line in lines:
-        first.setdefault(line.name, line)
-    return list(first.values())
-
-
-def _board_order(line: BoardRow) -> tuple[int, float]:
-    if line.state == FINISHED and line.score is not None:
-        return 0, -line.score
-    return (1 if line.state == RUNNING else 2 if line.state not in END_STATES else 3), 0.0
-
-
-def _now() -> float:
-    return time.time()
-
-
-def _is_room(room: Room) -> Any:
-    return rooms_table.c.code == room.code
 
 
 def _is_open() -> Any:
@@ -602,37 +394,3 @@ def _room_from_row(row: Any) -> Room:
     names = ("code", "leader_key", "title", "opened_at", "paused", "address")
     known = {name: row[name] for name in names}
     return Room(**known, settings=RoomSettings.from_json(row["settings"]))
-
-
-def _clean(text: str, most: int) -> str:
-    """`text` in one line, at most `most` signs: none that is not to be seen, that turns the
-    direction of reading, or that piles up over the others."""
-    signs: list[str] = []
-    for sign in unicodedata.normalize("NFC", " ".join(text.split())):
-        kind = unicodedata.category(sign)
-        piled = kind[0] == "M" and all(
-            map(_is_combining_mark, signs[-MAX_COMBINING_MARKS:])
-        )  # nothing, or marks alone
-        if kind[0] == "C" or piled:
-            continue
-        signs.append(sign)
-    return "".join(signs)[:most].strip()
-
-
-def _is_combining_mark(sign: str) -> bool:
-    return unicodedata.category(sign)[0] == "M"
-
-
-def _name_key(name: str) -> str:
-    """A name as it is told from others: not by capitals, nor by how letters are drawn."""
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
-def _find_free_name(name: str, taken: set[str | None]) -> str:
-    """`name`, or "name 2", "name 3" … where it is taken."""
-    number, free = 1, name
-    while _name_key(free) in taken:
-        number += 1
-        ending = f" {number}"
-        free = name[: MAX_NAME_CHARS - len(ending)].rstrip() + ending
-    return free

@@ -6,7 +6,7 @@ from guide.approaches import APPROACHES
 from pages.parts.figures import run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.figures.style import APPROACH_STYLES
-from trainers.hosting.rooms import BoardRow
+from trainers.hosting.board import BoardRow
 from trainers.store import data_title
 
 # The chart's markers as characters: approaches never differ by colour alone.

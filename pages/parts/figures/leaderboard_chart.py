@@ -6,7 +6,7 @@ from math import floor
 from guide.approaches import APPROACHES
 from pages.parts.figures.plotly_parts import LEGEND_ABOVE, Figure, error_bars
 from pages.parts.figures.style import APPROACH_STYLES
-from trainers.hosting.rooms import BoardRow
+from trainers.hosting.board import BoardRow
 
 CHART_PX, WALL_PX = 340, 430
 X_AXIS_TITLES = {"seconds": "seconds that it took", "per_class": "examples of each class"}

@@ -8,7 +8,8 @@ from guide.exercises import EXERCISES
 from pages.parts.figures import leaderboard, leaderboard_chart
 from pages.parts.widgets.glossary import link_term
 from pages.parts.widgets.live_plot import draw_live_plot
-from trainers.hosting.rooms import BoardRow, Room, RoomNotFound, get_rooms
+from trainers.hosting.board import BoardRow
+from trainers.hosting.rooms import Room, RoomNotFound, get_rooms
 
 POLL_SECONDS = 1.0
 # Streamlit has no larger letters than a title's.

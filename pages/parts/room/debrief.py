@@ -8,7 +8,8 @@ from guide.exercises import EXERCISES
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.session.visitor import current_visitor
 from trainers.hosting import room_summary
-from trainers.hosting.rooms import BoardRow, Room, get_rooms
+from trainers.hosting.board import BoardRow
+from trainers.hosting.rooms import Room, get_rooms
 
 
 def draw_debrief(rows: Sequence[BoardRow], data: str, by: str, topics: Sequence[str] = ()) -> None:

@@ -12,14 +12,9 @@ from pages.parts.room.settings_form import describe_settings
 from pages.parts.session import room_context
 from pages.parts.session.error_boundary import error_boundary
 from pages.parts.session.visitor import current_visitor
-from trainers.hosting.rooms import (
-    MAX_NAME_CHARS,
-    BadName,
-    NotAllowedInRoom,
-    Person,
-    Room,
-    get_rooms,
-)
+from trainers.hosting.room_names import MAX_NAME_CHARS
+from trainers.hosting.room_settings import NotAllowedInRoom
+from trainers.hosting.rooms import BadName, Person, Room, get_rooms
 from trainers.store import get_store
 
 

@@ -6,7 +6,7 @@ from guide.approaches import APPROACHES
 from pages.parts.figures.markdown import escape_markdown, format_data_title
 from pages.parts.figures.run_snapshot import format_duration
 from trainers import backbones, datasets
-from trainers.hosting.rooms import CHANGEABLE_SETTINGS, RoomSettings
+from trainers.hosting.room_settings import CHANGEABLE_SETTINGS, RoomSettings
 from trainers.plan import BadPlan
 
 BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300)

@@ -11,14 +11,9 @@ from pages.parts.room.settings_form import describe_settings, draw_settings_form
 from pages.parts.session import room_context
 from pages.parts.session.visitor import current_visitor
 from pages.parts.widgets.glossary import TermLinker
-from trainers.hosting.rooms import (
-    CODE_LENGTH,
-    MAX_TITLE_CHARS,
-    BoardRow,
-    NotAllowedInRoom,
-    RoomSettings,
-    get_rooms,
-)
+from trainers.hosting.board import BoardRow
+from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
+from trainers.hosting.rooms import CODE_LENGTH, MAX_TITLE_CHARS, get_rooms
 from trainers.store import FINISHED, get_store
 
 CLASS_SIZE = 30  # people, to say how long they wait

@@ -9,7 +9,8 @@ from pages.parts.room.board import POLL_SECONDS, build_chart, refresh_room
 from pages.parts.session import server_url
 from pages.parts.session.error_boundary import error_boundary
 from pages.parts.widgets.live_plot import draw_live_plot
-from trainers.hosting.rooms import Room, best_per_person, get_rooms
+from trainers.hosting.board import best_per_person
+from trainers.hosting.rooms import Room, get_rooms
 
 WALL_ROWS, WALL_COLUMNS = 10, 3  # of names
 WALL_CSS = """<style>

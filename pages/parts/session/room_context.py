@@ -12,7 +12,8 @@ from pages.parts.session.visitor import current_visitor
 from trainers import backbones
 from trainers.hosting import quotas
 from trainers.hosting.quotas import NotOwner, QuotaExceeded
-from trainers.hosting.rooms import NotAllowedInRoom, Person, Room, RoomSettings, get_rooms
+from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
+from trainers.hosting.rooms import Person, Room, get_rooms
 from trainers.plan import Plan
 
 PAUSED_MESSAGE = "The room is paused: nothing can be started until whoever leads it goes on."

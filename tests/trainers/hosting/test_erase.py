@@ -14,7 +14,8 @@ from trainers.datasets import uploads
 from trainers.datasets.uploads import inbox
 from trainers.events import JobDone, JobFailed, Notice, WatchedExamples
 from trainers.hosting import accounts, erase, sharing
-from trainers.hosting.rooms import RoomNotFound, RoomSettings, get_rooms
+from trainers.hosting.room_settings import RoomSettings
+from trainers.hosting.rooms import RoomNotFound, get_rooms
 from trainers.jobs import DataCheck, Export, ImportData
 from trainers.plan import Plan
 from trainers.store import RunNotFound, get_store, scrub_marker_path

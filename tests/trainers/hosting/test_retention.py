@@ -12,17 +12,11 @@ from tests.support.own_data import own_texts
 from trainers.__main__ import main
 from trainers.datasets import uploads
 from trainers.events import JobCancelled
-from trainers.hosting import retention
-from trainers.hosting.retention import (
-    DAY_SECONDS,
-    CleanupThread,
-    acquire_lease,
-    clean_up,
-    get_expiry_dates,
-    get_storage_warning,
-    list_expired,
-    measure_disk_usage,
-)
+from trainers.hosting import cleanup, cleanup_lease, disk_usage, retention
+from trainers.hosting.cleanup import CleanupThread, clean_up
+from trainers.hosting.cleanup_lease import acquire_lease
+from trainers.hosting.disk_usage import get_storage_warning, measure_disk_usage
+from trainers.hosting.retention import DAY_SECONDS, get_expiry_dates, list_expired
 from trainers.jobs import Comparison
 from trainers.plan import Plan
 from trainers.store import RunNotFound, get_store
@@ -43,7 +37,7 @@ def set_(monkeypatch):
     def set_(**values: float) -> None:
         for key, value in values.items():
             monkeypatch.setenv(variables_of(key)[0], str(value))
-        retention.get_policy_start()
+        cleanup_lease.get_policy_start()
         with get_store().engine.begin() as sql:
             sql.execute(update(cleanup_leases).values(valid_since=0.0))
 
@@ -172,7 +166,7 @@ def test_features_go_first_then_the_oldest_models_then_nothing_more(set_):
 
 def test_when_models_are_not_enough_the_oldest_runs_go(set_):
     old, young = ran(3, 1), ran(1, 1)
-    size = sum(retention._event_bytes().values())
+    size = sum(disk_usage.event_bytes().values())
     set_(storage_limit_gb=0.9 * size / 1e9)
     assert [(one.kind, one.key) for one in clean_up()] == [
         ("model", old), ("model", young), ("run", old),
@@ -247,7 +241,7 @@ def test_it_outlives_whatever_goes_wrong(set_, monkeypatch, caplog):
     def again(*_):
         raise ValueError("too many values to unpack\nand more")
 
-    monkeypatch.setattr(retention.object_store, "retry_pending", again)
+    monkeypatch.setattr(cleanup.object_store, "retry_pending", again)
     with CleanupThread(first_seconds=0.05) as tidying_:
         until_ = time.monotonic() + 10
         while is_there(run) and time.monotonic() < until_:
@@ -265,8 +259,8 @@ def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
         begun.set()
         go_on.wait(10)
 
-    monkeypatch.setattr(retention.object_store, "retry_pending", again)
-    monkeypatch.setattr(retention, "JOIN_TIMEOUT_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(cleanup.object_store, "retry_pending", again)
+    monkeypatch.setattr(cleanup, "JOIN_TIMEOUT_SECONDS", 0.05, raising=False)
     try:
         with CleanupThread(first_seconds=0) as tidying_:
             assert begun.wait(10)
@@ -278,7 +272,7 @@ def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
 
 def test_data_that_is_deleted_meanwhile_is_no_reason_to_stop(monkeypatch):
     gone = [retention.Expiry("data", "own-deleted-meanwhile", 1, "not used for 9 days")]
-    monkeypatch.setattr(retention, "list_expired", lambda: gone)
+    monkeypatch.setattr(cleanup, "list_expired", lambda: gone)
     assert clean_up() == gone
 
 

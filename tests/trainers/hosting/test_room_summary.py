@@ -5,8 +5,8 @@ from itertools import count
 
 import pytest
 
+from trainers.hosting.board import BoardRow
 from trainers.hosting.room_summary import summarise_room
-from trainers.hosting.rooms import BoardRow
 
 DRAWS = count(1)
 

@@ -10,15 +10,10 @@ from sqlalchemy import update
 from guide.exercises import EXERCISES
 from trainers.events import JobCancelled, RunFinished
 from trainers.hosting import rooms as module
-from trainers.hosting.rooms import (
-    BadName,
-    NotAllowedInRoom,
-    RoomNotFound,
-    RoomSettings,
-    best_per_person,
-    get_rooms,
-    rooms_table,
-)
+from trainers.hosting.board import best_per_person
+from trainers.hosting.room_names import MAX_NAME_CHARS
+from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
+from trainers.hosting.rooms import BadName, RoomNotFound, get_rooms, rooms_table
 from trainers.plan import BadPlan, Plan
 from trainers.store import get_store
 
@@ -117,7 +112,7 @@ def test_a_long_name_that_is_taken_still_fits():
     room = opened()
     long = "x" * 40
     first, second = (get_rooms().join(room.code, long, v).name for v in (ANA, BEN))
-    assert len(first) == len(second) == module.MAX_NAME_CHARS
+    assert len(first) == len(second) == MAX_NAME_CHARS
     assert second.endswith(" 2")
 
 

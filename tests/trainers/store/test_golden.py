@@ -26,7 +26,8 @@ from trainers.data_checks.findings import Finding
 from trainers.datasets.uploads import dataset as uploads
 from trainers.events import KINDS as EVENT_KINDS, ComparisonRunStarted, from_json
 from trainers.hosting import accounts, quotas, sharing
-from trainers.hosting.rooms import RoomSettings, get_rooms
+from trainers.hosting.room_settings import RoomSettings
+from trainers.hosting.rooms import get_rooms
 from trainers.plan import Plan
 from trainers.reports import run_file
 from trainers.store import SORT_ORDERS, RunNotFound, get_store, migrations, resume

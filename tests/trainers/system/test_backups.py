@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from trainers.hosting import retention
+from trainers.hosting import cleanup
 from trainers.store import get_store
 from trainers.system import backups
 from trainers.system.errors import user_message
@@ -87,6 +87,6 @@ def test_replacing_deletes_the_others_also_unfinished_ones(database):
 def test_the_app_makes_one_a_day(home):
     get_store()
     for _ in range(2):
-        retention._back_up_daily()
+        cleanup.back_up_daily()
     (backup,) = backups.list_backups(home / "thaw.db")
     assert backups.is_intact(backup)

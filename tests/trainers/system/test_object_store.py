@@ -16,7 +16,7 @@ from trainers.datasets.uploads import dataset, inbox
 from trainers.datasets.uploads.limits import BadUpload
 from trainers.events import JobDone, Notice, RunFinished
 from trainers.export.saved_model import load_model
-from trainers.hosting import erase, retention
+from trainers.hosting import cleanup, erase
 from trainers.hosting.own_data import list_own_data
 from trainers.jobs import ImportData
 from trainers.plan import Plan
@@ -341,7 +341,7 @@ def test_a_copy_that_is_deleted_to_free_space_can_be_fetched_again(shared, monke
     folder = make_model(key)
     object_store.upload("runs", key)
     monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "0.000001")
-    assert [item.kind for item in retention.clean_up()][:1] == ["model"]
+    assert [item.kind for item in cleanup.clean_up()][:1] == ["model"]
     assert not folder.exists()
     object_store.refresh_all()
     assert not folder.exists()
