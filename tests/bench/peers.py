@@ -275,7 +275,7 @@ def python_for(peer: Peer, envs: Path) -> str:
 def task_of(setting: Setting, seed: int, folder: Path, model: str) -> Task:
     """The split: the data's own test, mixed; training examples as `seed` chooses. Pictures are
     unpacked in `folder`."""
-    from trainers.datasets.bundled import sample_per_class
+    from trainers.datasets import sample_per_class
 
     home = Path(os.environ["THAW_TEST_DATA"])
     sides: dict[str, list[tuple[str, str]]] = {}  # (input, class) of each example

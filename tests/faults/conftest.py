@@ -27,7 +27,7 @@ def toy(monkeypatch):
     """The registries hold toys alone, as they do in the workers."""
     from tests.support import toys
 
-    monkeypatch.setattr(datasets, "BUNDLED_DATASETS", toys.SAMPLES)
+    monkeypatch.setattr(datasets.registry, "BUNDLED_DATASETS", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
     return toys
 

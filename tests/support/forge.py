@@ -25,7 +25,7 @@ from trainers.training import checkpoint
 from trainers.workers import worker as work
 
 torch.set_num_threads(1)  # a fork has only the thread that forked
-datasets.BUNDLED_DATASETS, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
+datasets.registry.BUNDLED_DATASETS, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
 checkpoint.MIN_WRITE_INTERVAL_SECONDS, checkpoint.MAX_WRITE_TIME_SHARE = 0.0, float("inf")
 
 

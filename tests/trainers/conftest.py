@@ -24,7 +24,7 @@ def seed():
 @pytest.fixture
 def toy(monkeypatch):
     """The registries hold toys alone."""
-    monkeypatch.setattr(datasets, "BUNDLED_DATASETS", toys.SAMPLES)
+    monkeypatch.setattr(datasets.registry, "BUNDLED_DATASETS", toys.SAMPLES)
     monkeypatch.setattr(backbones, "BACKBONES", toys.BACKBONES)
     loading.shared_encoder.cache_clear()
     yield toys

@@ -6,8 +6,8 @@ import numpy as np
 
 from trainers.data_checks.context import CheckContext
 from trainers.data_checks.findings import Finding
-from trainers.datasets.uploads.dataset import BLANK, TRUNCATED
 from trainers.datasets.uploads.images import IMAGE_FORMATS
+from trainers.datasets.uploads.writer import BLANK, TRUNCATED
 
 # Ours.
 MAX_AFFECTED_SHARE = 0.05  # of all pictures

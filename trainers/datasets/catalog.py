@@ -1,74 +1,43 @@
-"""Data sets to download, as a registry; nothing here needs torch or, until asked, a network.
+"""The data sets that can be downloaded: their rows, and where a downloaded one is stored.
 
-`fetch` downloads one through `publishers`, keeps the part that runs use in the form of an upload
-(`own`), and deletes the download. From then on it is a sample called by its key.
+`downloads` fetches one. From then on it is a data set called by its key. Nothing here uses the
+network.
 """
 
-import errno
-import http.client
-import re
-import shutil
-import tarfile
-import threading
-import time
-import zipfile
-import zlib
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
 
-from trainers.datasets import BUNDLED_DATASETS
-from trainers.datasets.uploads import dataset, images, texts
-from trainers.datasets.uploads.limits import BadUpload
-from trainers.events import Event, JobDone, Progress, Stage
+from trainers.datasets.uploads import dataset
 from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey, build_registry, look_up
 
-DISK_SPACE_FACTOR = 3  # ours: the download, what it unpacks to, and what is kept of it
-POLL_SECONDS = 0.5  # between two looks at how much has come
-DOWNLOAD_SUFFIXES = {
-    ".tgz",
-    ".gz",
-    ".zip",
-    ".mat",
-    ".parquet",
-    ".jsonl",
-    ".incomplete",
-}  # what is downloaded
-COLUMNS = "text", "label"  # of the tables that publishers hand over
+OFFICIAL_SPLIT = "all of it, split as its authors did"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogEntry:
     key: str  # in links and plans: never rename
     title: str
-    description: str  # what it holds, in a line
+    description: str  # content, in one line
     modality: str
     classes: int
-    train_examples: int  # examples that are kept, doubles included
+    train_examples: int  # stored examples, duplicates included
     test_examples: int
-    subset: str  # which part of what is published that is
-    matching_answers: dict[str, str]  # answers that it is like: ours
-    source: str  # whose it is, and where it comes from
+    subset: str  # which part of the published data is stored
+    matching_answers: dict[str, str]  # answers in the guide that describe it; our judgement
+    source: str  # authors and publisher
     licence: str
     download_bytes: int  # as published
-    loader: str  # "module:function", called with a folder: downloads, and hands back what came
+    loader: str  # "module:function", called with a folder: downloads into it, returns a `Download`
 
 
 class DownloadError(RuntimeError):
-    """A download that did not come; the text says what was asked, what is wrong, what to do."""
+    """A failed download; the text says what was requested, what is wrong and what to do."""
 
 
 class DatasetNotDownloaded(UnknownKey):
-    """A data set that exists and was not downloaded; the text says how to."""
+    """A data set of the catalog that is not on this computer; the text says how to get it."""
 
-
-OFFICIAL_SPLIT = "all of it, split as its authors did"
 
 CATALOG = build_registry(
     CatalogEntry(
@@ -158,7 +127,7 @@ CATALOG = build_registry(
         matching_answers={"specificity": "somewhat", "data_volume": "moderate"},
         source="Casanueva and others, PolyAI; as kept by MTEB on Hugging Face",
         licence="CC BY 4.0",
-        download_bytes=1_615_000,  # the hub tells it in rounded words
+        download_bytes=1_615_000,  # the hub gives a rounded figure
         loader="trainers.datasets.publishers:hub",
     ),
     CatalogEntry(
@@ -194,8 +163,8 @@ CATALOG = build_registry(
     CatalogEntry(
         key="emotion",
         title="Feelings",
-        description="Short messages by the feeling that they tell of: joy, sadness, anger "
-        "and others.",
+        description="Short messages by the feeling that they tell of: joy, sadness, anger and "
+        "others.",
         modality="text",
         classes=6,
         train_examples=18_000,
@@ -219,31 +188,30 @@ CATALOG = build_registry(
         matching_answers={"specificity": "specialised", "data_volume": "large"},
         source="Schopf, Braun and Matthes, Medical Abstracts TC Corpus; on Hugging Face",
         licence="CC BY-SA 3.0",
-        download_bytes=9_610_000,  # the hub tells it in rounded words
+        download_bytes=9_610_000,  # the hub gives a rounded figure
         loader="trainers.datasets.publishers:hub",
     ),
 )
 
 
 def format_size(count: int) -> str:
-    """Bytes in words: "345 MB"."""
+    """Return a number of bytes as text: "345 MB"."""
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.1f} MB"
 
 
 def to_markdown() -> str:
-    """The data sets as a Markdown table, for the README."""
+    """Return the catalog as a Markdown table, for the README."""
     rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
     rows += [
-        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.description} "
-        f"{row.classes} classes "
-        f"| {row.source} | {row.licence} |"
+        f"| `{row.key}` | {format_size(row.download_bytes)} | {row.description} {row.classes} "
+        f"classes | {row.source} | {row.licence} |"
         for row in CATALOG.values()
     ]
     return "\n".join(rows)
 
 
 def dataset_dir(key: str) -> Path:
-    """Where the data set lies, or would."""
+    """Return the folder of the data set, which exists only once it was downloaded."""
     return data_dir() / "online" / look_up(CATALOG, key, "data set").key
 
 
@@ -252,17 +220,18 @@ def is_downloaded(key: str) -> bool:
         _, fields = dataset.read_stored(key)
     except UnknownKey:
         return False
-    return key in CATALOG and bool(fields["classes"])  # one that was deleted has none
+    return key in CATALOG and bool(fields["classes"])  # a deleted one has none
 
 
 class DownloadedDataset(dataset.StoredDataset):
-    """A data set that was downloaded: everybody's, not a visitor's own."""
+    """A data set that was downloaded, for everybody who uses this Thaw."""
 
 
 def get_downloaded(key: str) -> DownloadedDataset:
-    """The data set called `key`. Raises `NotHere` when it was never downloaded.
+    """Return the downloaded data set called `key`, also if it was deleted since.
 
-    When it was deleted since, the runs on it can still be read; its data cannot.
+    Runs on a deleted one can still be shown; its examples cannot be loaded. Raises
+    `DatasetNotDownloaded` if it was never downloaded.
     """
     row = look_up(CATALOG, key, "data set")
     try:
@@ -285,163 +254,7 @@ def download_hint(row: CatalogEntry) -> str:
 
 
 def delete(key: str) -> None:
-    """Deletes what was downloaded. Raises `NotHere`."""
+    """Delete a downloaded data set. Raises `DatasetNotDownloaded`."""
     if not is_downloaded(key):
         raise DatasetNotDownloaded(download_hint(look_up(CATALOG, key, "data set")))
     dataset.delete(key)
-
-
-def download(key: str) -> Iterator[Event]:
-    """Downloads, converts and keeps a data set, telling how far it is; ends with `Done`.
-
-    Made for a process of its own, with which an abandoned download ends. Whole or not at all:
-    what a cut left behind is used or cleared by the next call. Raises `UnknownKey`, `BadFetch`.
-    """
-    from filelock import FileLock, Timeout
-
-    row = look_up(CATALOG, key, "data set")
-    clock = _Clock()
-    raw = data_dir() / "downloads" / key
-    raw.parent.mkdir(exist_ok=True)
-    lock = FileLock(raw.with_suffix(".lock"))
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            yield Stage("wait", f"Another download of {row.title} is under way.", clock())
-    try:
-        if not is_downloaded(key):  # somebody else may have brought it
-            with _translate_errors(row, raw):
-                yield from _download_and_store(row, raw, clock)
-    finally:
-        lock.release()
-    yield JobDone({}, clock())
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.started_at = time.monotonic()
-
-    def __call__(self) -> float:
-        return time.monotonic() - self.started_at
-
-
-def _download_and_store(row: CatalogEntry, raw: Path, clock: _Clock) -> Iterator[Event]:
-    need, room = DISK_SPACE_FACTOR * row.download_bytes, shutil.disk_usage(raw.parent).free
-    if room < need:
-        raise DownloadError(
-            f"{row.title} takes about {format_size(need)} while it is unpacked; this disk has "
-            f"{format_size(room)} left. Make room, and try again."
-        )
-    yield Stage("download", f"Downloading {row.title}, {format_size(row.download_bytes)}", clock())
-    module, _, name = row.loader.partition(":")
-    work = partial(getattr(import_module(module), name), raw)
-    found, notices = yield from _run_with_progress(
-        work, partial(_download_progress, row, raw, clock)
-    )
-    pictures = row.modality == "images"
-    what, count = (
-        ("pictures", len(found.files))
-        if pictures
-        else ("rows", row.train_examples + row.test_examples)
-    )
-    yield Stage("convert", f"Keeping {count:,} {what} in a form that trains fast", clock())
-    shutil.rmtree(dataset_dir(row.key).with_suffix(".part"), ignore_errors=True)  # of a cut
-    with dataset.DatasetWriter(row.modality, "", dataset_dir(row.key)) as keeper:
-        reading = (
-            images.read_images(found, keeper)
-            if pictures
-            else texts.read_texts(found, keeper, *COLUMNS)
-        )
-        for progress in reading:
-            yield Progress(round(progress.fraction * count), count, clock(), what)
-        yield Stage("sides", "Keeping near-duplicates on one side of the split", clock())
-        keeper.finish(row.title, [*notices, *found.notices()])
-    shutil.rmtree(raw, ignore_errors=True)
-    yield Stage(
-        "clean", f"Kept in {dataset_dir(row.key)}; the download itself was deleted", clock()
-    )
-
-
-def _download_progress(row: CatalogEntry, raw: Path, clock: _Clock) -> Progress:
-    """How much of the download has come, by the files that grow in its folder."""
-    done = 0
-    with suppress(OSError):  # one was renamed just now
-        for file in raw.rglob("*"):
-            done += file.stat().st_size if file.suffix in DOWNLOAD_SUFFIXES else 0
-    return Progress(min(done, row.download_bytes), row.download_bytes, clock(), "bytes")
-
-
-T = TypeVar("T")
-
-
-def _run_with_progress(
-    work: Callable[[], T], told: Callable[[], Event]
-) -> Generator[Event, None, T]:
-    """What `work` gives, which runs in a thread; tells of it while it lasts."""
-    outcome: Future[T] = Future()
-
-    def body() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # it belongs to whoever waits
-            outcome.set_exception(error)
-
-    threading.Thread(target=body, daemon=True).start()
-    while not wait([outcome], POLL_SECONDS).done:
-        yield told()
-    return outcome.result()
-
-
-ARCHIVE_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
-GONE_STATUS_CODES = (404, 410)
-
-
-@contextmanager
-def _translate_errors(row: CatalogEntry, raw: Path) -> Iterator[None]:
-    """What can go wrong with a download, as a `BadFetch` that also says what needs none."""
-    needs_none = ", ".join(s.key for s in BUNDLED_DATASETS.values() if s.modality == row.modality)
-    try:
-        yield
-    except (DownloadError, BadUpload) as error:
-        said = str(error)
-    except (OSError, http.client.HTTPException, RuntimeError, *ARCHIVE_ERRORS) as error:
-        said = _error_message(row, error)
-        if not isinstance(error, OSError) or error.errno in DISK_FULL_ERRNOS:
-            shutil.rmtree(raw, ignore_errors=True)  # of no use, or in the way
-    else:
-        return
-    raise DownloadError(f"{said} These come with Thaw and need no network: {needs_none}.")
-
-
-DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
-
-
-def _error_message(row: CatalogEntry, error: Exception) -> str:
-    answer = getattr(error, "response", None)  # of huggingface_hub; the others are urllib's
-    status = getattr(answer, "status_code", None) or getattr(error, "code", None)
-    if told := re.search(r"HTTP Error (\d+)", str(error)):  # torchvision put it in a text
-        status = int(told[1])
-    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
-        return (
-            f"The disk is full, so {row.title} could not be kept; what had come was deleted. "
-            f"It takes about {format_size(DISK_SPACE_FACTOR * row.download_bytes)} "
-            "while it is unpacked. Make "
-            "room, and try again."
-        )
-    if status in GONE_STATUS_CODES:
-        return (
-            f"{row.title} is no longer where it was published (error {status}). A newer version "
-            "of Thaw may know where it is."
-        )
-    if status:
-        return f"The publisher of {row.title} answered with error {status}. Try again later."
-    if isinstance(error, (RuntimeError, *ARCHIVE_ERRORS)):
-        return (
-            f"{row.title} did not arrive whole: its checksum is wrong, or it does not open. "
-            "Probably the connection broke off. Nothing of it was kept. Try again."
-        )
-    return (
-        f"The connection broke off while {row.title} came ({type(error).__name__}). Nothing half "
-        "is kept. Try again."
-    )

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from trainers.datasets import uploads
-from trainers.datasets.uploads.dataset import LOCAL_VISITOR, UPLOAD_KEY
+from trainers.datasets.uploads.storage import LOCAL_VISITOR, UPLOAD_KEY
 from trainers.hosting.cleanup_lease import get_policy_start
 from trainers.hosting.disk_usage import (
     GB,

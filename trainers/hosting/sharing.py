@@ -18,7 +18,7 @@ from collections.abc import Collection
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from trainers.datasets.uploads.dataset import LOCAL_VISITOR
+from trainers.datasets.uploads.storage import LOCAL_VISITOR
 from trainers.store import Run, RunNotFound, get_store
 from trainers.store.tables import runs, share_links
 

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from guide.approaches import APPROACHES
 from trainers import datasets, jobs
-from trainers.datasets.uploads.dataset import UPLOAD_KEY, write_tombstone
+from trainers.datasets.uploads.storage import UPLOAD_KEY, write_tombstone
 from trainers.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from trainers.events import (
     KINDS as EVENT_KINDS,

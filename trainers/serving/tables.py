@@ -10,9 +10,10 @@ from statistics import fmean
 from typing import NamedTuple
 
 from trainers.datasets.uploads.archive import Member
+from trainers.datasets.uploads.columns import SNIFF_ROWS, TEXT_COLUMN_NAMES, is_header
 from trainers.datasets.uploads.limits import BadUpload, sanitize_line
-from trainers.datasets.uploads.tables import NESTED_MARKER, open_table
-from trainers.datasets.uploads.texts import SNIFF_ROWS, TEXT_COLUMN_NAMES, _is_header
+from trainers.datasets.uploads.rows import NESTED_MARKER
+from trainers.datasets.uploads.tables import open_table
 
 MAX_ROWS = 2000  # a busy computer answers some 20 to 50 texts a second. Ours
 # A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection").
@@ -39,7 +40,7 @@ def read_table(name: str, content: bytes) -> TextTable:
         head = [cell.strip() for cell in first[0]]
         header = (
             table.has_header
-            or _is_header(head, first[1:])
+            or is_header(head, first[1:])
             or head[0].casefold() in TEXT_COLUMN_NAMES
         )
         names = head if header else []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from trainers import backbones
-from trainers.datasets import catalog
+from trainers.datasets import catalog, downloads
 from trainers.events import Event, JobDone, JobFailed, from_json
 from trainers.jobs import Download
 from trainers.networks.download import DownloadError, download
@@ -30,7 +30,7 @@ def find_downloader(key: str) -> Callable[[], Iterator[Event]]:
     """What downloads the backbone or the data set called `key`, in the process that calls it.
     Raises `UnknownKey`; when it is called, `NotFetched`."""
     if key in catalog.CATALOG:
-        return partial(catalog.download, key)
+        return partial(downloads.download, key)
     if not key.startswith("hf:"):
         look_up({**backbones.BACKBONES, **catalog.CATALOG}, key, "backbone or data set")
     return partial(download, backbones.pick(key))

@@ -31,8 +31,9 @@ from trainers.tasks.timing import (
     estimate_training,
     format_duration,
 )
-from trainers.training import frozen_features, run
+from trainers.training import frozen_features
 from trainers.training.head import assign_folds
+from trainers.training.stages.prepare import split_validation
 
 
 def counted(*counts: int) -> DatasetSplits:
@@ -363,7 +364,7 @@ def test_a_slow_backbone_is_predicted_to_be_slow_where_it_is_used(toy):
     quick = ended(estimate_training(data, "eye"))
     toys.SLOW["seconds"] = 0.05
     slow = ended(estimate_training(data, "eye"))
-    learn = len(run.split_validation(assign_folds(data.train.labels))[0])
+    learn = len(split_validation(assign_folds(data.train.labels))[0])
     batches = -(-learn // 32)
     added = slow["fine_tune"].seconds_per_epoch - quick["fine_tune"].seconds_per_epoch
     # A forward pass a step, and some a look: when it is timed the toy is asked for 8 at a time.

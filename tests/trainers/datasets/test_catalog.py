@@ -35,12 +35,14 @@ from scipy.io import savemat
 from guide import Answers
 from trainers import datasets
 from trainers.__main__ import main
-from trainers.datasets import catalog, publishers
-from trainers.datasets.uploads import BadUpload, dataset
+from trainers.datasets import catalog, downloads, publishers, uploads
+from trainers.datasets.uploads import BadUpload, writer
+from trainers.datasets.uploads.limits import MAX_USED_EXAMPLES
 from trainers.events import JobDone, Progress, Stage
 from trainers.jobs import Download
 from trainers.networks.download import DownloadError
 from trainers.plan import BadPlan, Plan
+from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
 from trainers.tasks.download import run_download
 from trainers.training.run import run
@@ -116,7 +118,7 @@ def publisher(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(catalog, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(downloads, "POLL_SECONDS", 0.05)
     small = {k: dataclasses.replace(v, download_bytes=20_000) for k, v in catalog.CATALOG.items()}
     monkeypatch.setattr(catalog, "CATALOG", MappingProxyType(small))
     server = Publisher()
@@ -277,7 +279,7 @@ def serve_hub(publisher, monkeypatch, key):
     template = publisher.address + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", publisher.address)
     monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(dataset.data_dir() / "hf"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(data_dir() / "hf"))
     classes = table.class_names[:2] or ("card arrival", "lost card")
     return set(classes), 8 * len(table.files["train"]), 4
 
@@ -305,7 +307,7 @@ def test_what_a_publisher_has_becomes_a_sample_with_the_same_split(
     key, publisher, monkeypatch, home
 ):
     classes, train, test = SERVED[key](publisher, monkeypatch)
-    events = list(catalog.download(key))
+    events = list(downloads.download(key))
     assert isinstance(events[-1], JobDone)
     assert [type(event) for event in events].count(JobDone) == 1
     assert {type(event) for event in events} == {Stage, Progress, JobDone}
@@ -329,12 +331,12 @@ def test_what_a_publisher_has_becomes_a_sample_with_the_same_split(
 
 
 def own_of_nobody() -> bool:
-    return not dataset.list_uploads("") and not dataset.list_uploads("terminal")
+    return not uploads.list_uploads("") and not uploads.list_uploads("terminal")
 
 
 def test_the_publishers_test_stays_the_test(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     data = datasets.get_dataset("emotion").load_splits()
     table = publishers.HUB_TABLES["emotion"]
     at = f"/datasets/{table.repo}/resolve/{table.revision}/{table.files['test'][0]}"
@@ -350,7 +352,7 @@ def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch)
     monkeypatch.setattr(publishers, "MAX_USED_EXAMPLES", {"images": (5, 3), "text": (6, 3)})
     kept = []
     for _ in range(2):
-        list(catalog.download("rotten_tomatoes"))
+        list(downloads.download("rotten_tomatoes"))
         found = datasets.get_dataset("rotten_tomatoes")
         data = found.load_splits()
         kept.append((sorted(data.train.inputs), sorted(data.test.inputs)))
@@ -364,7 +366,7 @@ def test_of_a_larger_one_a_fixed_choice_is_kept_and_said(publisher, monkeypatch)
 def test_of_many_pictures_a_fixed_choice_is_kept_and_said(key, publisher, monkeypatch):
     SERVED[key](publisher, monkeypatch)
     monkeypatch.setattr(publishers, "MAX_USED_EXAMPLES", {"images": (4, 3), "text": (6, 3)})
-    list(catalog.download(key))
+    list(downloads.download(key))
     found = datasets.get_dataset(key)
     assert sum(learn + test for _, learn, test in found.class_counts) == 7
     assert "a fixed choice of" in " ".join(found.notices)
@@ -372,25 +374,25 @@ def test_of_many_pictures_a_fixed_choice_is_kept_and_said(key, publisher, monkey
 
 def test_what_was_downloaded_is_not_downloaded_again(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     publisher.asked.clear()
-    assert [type(event) for event in catalog.download("emotion")] == [JobDone]
+    assert [type(event) for event in downloads.download("emotion")] == [JobDone]
     assert publisher.asked == []
 
 
 def test_a_run_learns_on_it(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     finished = list(run(Plan(data="emotion", approach="simple", seconds=5)))[-1]
     assert (finished.data, finished.test_examples) == ("emotion", 4)
 
 
 def test_two_at_once_download_it_once(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    first = catalog.download("emotion")
+    first = downloads.download("emotion")
     next(first)
     seen = []
-    other = threading.Thread(target=lambda: seen.extend(catalog.download("emotion")))
+    other = threading.Thread(target=lambda: seen.extend(downloads.download("emotion")))
     other.start()
     deadline = time.monotonic() + 10
     while not seen and time.monotonic() < deadline:
@@ -412,7 +414,7 @@ def test_what_is_in_the_hubs_cache_is_used_and_left_there(publisher, monkeypatch
         )
     before = set((home / "hf").rglob("*"))
     publisher.asked.clear()
-    list(catalog.download("ag_news"))
+    list(downloads.download("ag_news"))
     assert publisher.asked == []
     assert set((home / "hf").rglob("*")) == before
 
@@ -420,7 +422,7 @@ def test_what_is_in_the_hubs_cache_is_used_and_left_there(publisher, monkeypatch
 def test_the_hubs_variables_are_honoured(publisher, monkeypatch, home, root):
     SERVED["emotion"](publisher, monkeypatch)
     env = os.environ | {"HF_ENDPOINT": publisher.address, "HF_HOME": str(home / "elsewhere")}
-    code = "from trainers.datasets import catalog\nlist(catalog.download('emotion'))"
+    code = "from trainers.datasets import downloads\nlist(downloads.download('emotion'))"
     off = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=env | {"HF_HUB_OFFLINE": "1"},
         capture_output=True, text=True, check=False,
@@ -459,7 +461,7 @@ def test_the_job_of_a_page_downloads_it_in_a_process_of_its_own(publisher, monke
 def refused(key: str) -> str:
     """The sentence with which it ends."""
     with pytest.raises(catalog.DownloadError) as caught:
-        list(catalog.download(key))
+        list(downloads.download(key))
     told = str(caught.value)
     assert told.isprintable()
     assert re.search(r"need no network: [a-z, ]+\.$", told)
@@ -482,7 +484,7 @@ def test_a_cut_leaves_nothing_half_and_the_next_time_is_whole(key, publisher, mo
     publisher.cut = {largest}
     assert re.search("Try again", refused(key))
     publisher.cut = set()
-    list(catalog.download(key))
+    list(downloads.download(key))
     data = datasets.get_dataset(key).load_splits()
     assert (len(data.train.labels), len(data.test.labels)) == (train, test)
 
@@ -562,9 +564,9 @@ def test_that_there_is_no_network_is_known_before_torch_is_imported(root):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
     code = (
-        "import sys\nfrom trainers.datasets import catalog, publishers\n"
+        "import sys\nfrom trainers.datasets import catalog, downloads, publishers, uploads\n"
         f"publishers.URLS['pets'] = {address!r}\n"
-        "try: list(catalog.download('pets'))\n"
+        "try: list(downloads.download('pets'))\n"
         "except catalog.DownloadError as error: print(error)\n"
         "assert not {'torch', 'torchvision'} & set(sys.modules)"
     )
@@ -590,7 +592,7 @@ def test_a_full_disk_is_told_and_emptied(number, publisher, monkeypatch, home):
     def full(*_, **__):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(dataset.DatasetWriter, "add", full)
+    monkeypatch.setattr(writer.DatasetWriter, "add", full)
     assert "The disk is full" in refused("pets")
     assert not (home / "downloads" / "pets").exists()
 
@@ -599,7 +601,7 @@ def test_a_killed_download_leaves_nothing_that_counts(publisher, monkeypatch, ho
     SERVED["emotion"](publisher, monkeypatch)
     path = next(path for path in publisher.files if "validation" in path)
     publisher.hangs = {path}
-    code = "from trainers.datasets import catalog\nlist(catalog.download('emotion'))"
+    code = "from trainers.datasets import downloads\nlist(downloads.download('emotion'))"
     env = os.environ | {"HF_ENDPOINT": publisher.address, "HF_HOME": str(home / "hf")}
     child = subprocess.Popen([sys.executable, "-c", code], cwd=root, env=env)
     deadline = time.monotonic() + 60
@@ -611,7 +613,7 @@ def test_a_killed_download_leaves_nothing_that_counts(publisher, monkeypatch, ho
     assert not catalog.is_downloaded("emotion")
     publisher.hangs = set()
     publisher.asked.clear()
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     assert len(datasets.get_dataset("emotion").load_splits().test.labels) == 4
     assert len(publisher.asked) == 2, "what was whole is not asked for again"
     assert not (home / "downloads" / "emotion").exists()
@@ -622,20 +624,20 @@ def test_what_was_cut_while_it_was_unpacked_does_not_pass_for_whole(publisher, m
     for name in ("images", "annotations"):
         (home / "downloads" / "pets" / "oxford-iiit-pet" / name).mkdir(parents=True)
     (catalog.dataset_dir("pets").with_suffix(".part")).mkdir(parents=True)
-    list(catalog.download("pets"))
+    list(downloads.download("pets"))
     assert len(datasets.get_dataset("pets").load_splits().train.labels) == 8
 
 
 def test_closing_it_keeps_nothing(publisher, monkeypatch):
     SERVED["emotion"](publisher, monkeypatch)
-    reading = catalog.download("emotion")
+    reading = downloads.download("emotion")
     for event in reading:
         if isinstance(event, Stage) and event.key == "convert":
             break
     next(reading)
     reading.close()
     assert not list(catalog.dataset_dir("emotion").parent.glob("*"))
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     assert catalog.is_downloaded("emotion")
 
 
@@ -659,7 +661,7 @@ def test_every_row_tells_what_a_visitor_should_know(row):
     assert row.key not in datasets.BUNDLED_DATASETS
     assert row.description.endswith((".", "…"))
     assert min(len(row.source), len(row.licence), len(row.subset)) > 2
-    most_train, most_test = dataset.MAX_USED_EXAMPLES[row.modality]
+    most_train, most_test = MAX_USED_EXAMPLES[row.modality]
     assert 0 < row.train_examples <= most_train
     assert 0 < row.test_examples <= most_test
 
@@ -682,7 +684,7 @@ def test_a_downloaded_one_can_be_deleted_and_runs_on_it_still_be_read(
     SERVED["emotion"](publisher, monkeypatch)
     assert main(["delete-data", "emotion", "--yes"]) == 2
     assert "thaw download emotion" in capsys.readouterr().err
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     assert main(["datasets"]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("emotion"))
     assert "downloaded" in line
@@ -694,7 +696,7 @@ def test_a_downloaded_one_can_be_deleted_and_runs_on_it_still_be_read(
     assert Plan.from_json(plan.as_json()) == plan
     with pytest.raises(BadUpload, match="deleted"):
         datasets.get_dataset("emotion").load_splits()
-    list(catalog.download("emotion"))
+    list(downloads.download("emotion"))
     assert len(datasets.get_dataset("emotion").load_splits().test.labels) == 4
 
 
@@ -704,4 +706,4 @@ def test_here_is_what_comes_with_thaw_and_what_was_downloaded():
 
 def test_an_unknown_one_is_said():
     with pytest.raises(UnknownKey, match="Did you mean 'pets'"):
-        list(catalog.download("pet"))
+        list(downloads.download("pet"))

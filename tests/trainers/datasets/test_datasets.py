@@ -13,12 +13,12 @@ from trainers.datasets import (
     BUNDLED_DATASETS,
     DatasetSplits,
     Split,
-    bundled,
     compute_facts,
     find_closest,
     get_dataset,
+    sample_per_class,
 )
-from trainers.datasets.bundled import sample_per_class
+from trainers.datasets.bundled import drawn
 from trainers.plan import Plan
 from trainers.training.run import run
 
@@ -42,7 +42,7 @@ def same(one, other) -> bool:
 @every_sample
 def test_the_same_seed_is_the_same_data(sample):
     first = few(sample.key)
-    bundled._render_split.cache_clear()
+    drawn._draw_split.cache_clear()
     again = sample.load_splits(FEW, 0)
     assert same(again.train.inputs, first.train.inputs)
     assert same(again.train.labels, first.train.labels)
@@ -66,7 +66,7 @@ def test_there_are_as_many_of_each_class_as_were_asked_for(sample):
 def test_some_examples_are_those_of_these_numbers_and_no_others_are_drawn(sample, monkeypatch):
     whole = few(sample.key, 1)
     monkeypatch.setattr(
-        bundled, "_render_split", lambda *_, **__: pytest.fail("more than those is drawn")
+        drawn, "_draw_split", lambda *_, **__: pytest.fail("more than those is drawn")
     )
     some = sample.load_subset([3, 0, 10**9, -1], FEW, 1)
     assert (some.classes, some.modality) == (whole.classes, whole.modality)
@@ -102,8 +102,8 @@ def test_the_registry_tells_the_truth(sample):
 
 @every_sample
 def test_the_smallest_class_has_as_many_as_the_registry_says(sample, monkeypatch):
-    if sample.key in bundled.RENDERERS:  # counting does not need 3,000 drawings
-        monkeypatch.setattr(bundled, "_render_split", blank)
+    if sample.key in drawn.GENERATORS:  # counting does not need 3,000 drawings
+        monkeypatch.setattr(drawn, "_draw_split", blank)
     counts = np.bincount(sample.load_splits(None, 0).train.labels)
     if sample.key == "pydocs":  # the running Python's documentation: it grows
         assert counts.min() >= sample.train_examples_per_class

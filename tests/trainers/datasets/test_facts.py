@@ -81,7 +81,7 @@ def test_a_large_set_is_looked_at_in_part_and_all_over():
             return noise(9, 9)
 
     split = Split(Noted(range(5000)), np.zeros(5000, np.int64))
-    compute_facts(DatasetSplits("images", ("a", "b"), split, split), most=50)
+    compute_facts(DatasetSplits("images", ("a", "b"), split, split), sample_size=50)
     assert len(asked) == 50
     assert (min(asked), max(asked)) == (0, 4999)
 

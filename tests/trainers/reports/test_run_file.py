@@ -190,7 +190,7 @@ def of_own(runs) -> dict:
 
 
 def test_examples_of_own_data_do_not_leave(runs, monkeypatch):
-    from trainers.datasets.uploads.dataset import write_tombstone
+    from trainers.datasets.uploads.storage import write_tombstone
 
     write_tombstone(OWN["data"], "images")
     events = [

@@ -23,7 +23,8 @@ from sqlalchemy import select
 from trainers import jobs
 from trainers.data_checks import CHECKS, FIXABLE_KEYS
 from trainers.data_checks.findings import Finding
-from trainers.datasets.uploads import dataset as uploads
+from trainers.datasets import uploads
+from trainers.datasets.uploads import storage
 from trainers.events import KINDS as EVENT_KINDS, ComparisonRunStarted, from_json
 from trainers.hosting import accounts, quotas, sharing
 from trainers.hosting.room_settings import RoomSettings
@@ -159,7 +160,7 @@ def test_a_job_is_read_and_written_back_equal(line, golden_home):
 def remember_own_data(job: dict) -> None:
     """A plan on own data is valid only where a note of that data exists."""
     if job.get("data", "").startswith("own-"):
-        uploads.write_tombstone(job["data"], "text")
+        storage.write_tombstone(job["data"], "text")
 
 
 @pytest.mark.parametrize("line", FINDINGS, ids=lambda line: line["key"])

@@ -414,7 +414,7 @@ from tests.support import toys
 torch.set_num_threads(1)
 from trainers import backbones, datasets
 from trainers.training import checkpoint
-datasets.BUNDLED_DATASETS, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
+datasets.registry.BUNDLED_DATASETS, backbones.BACKBONES = toys.SAMPLES, toys.BACKBONES
 checkpoint.MIN_WRITE_INTERVAL_SECONDS, checkpoint.MAX_WRITE_TIME_SHARE = 0.0, float("inf")
 from trainers.workers.execute import execute
 from trainers.events import ValidationDone

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.support.own_data import own_texts
 from trainers.datasets import uploads
-from trainers.datasets.uploads import dataset, inbox
+from trainers.datasets.uploads import dataset, inbox, storage
 from trainers.datasets.uploads.limits import BadUpload
 from trainers.events import JobDone, Notice, RunFinished
 from trainers.export.saved_model import load_model
@@ -411,7 +411,7 @@ def test_data_that_is_deleted_elsewhere_leaves_nothing_here(
     key = own_texts(tmp_path / "a", ANN)
     monkeypatch.setenv("THAW_HOME", here)
     draft = inbox.create_draft(ANN)
-    dataset.dataset_dir(key)
+    storage.dataset_dir(key)
     about = data_dir() / "data" / key.removeprefix("own-") / "about.json"
     about.write_text(json.dumps(json.loads(about.read_text()) | {"draft": draft}))
     run = get_store().enqueue(Plan(data=key, approach="transfer"), "bob-the-visitor-2")

@@ -1,144 +1,24 @@
-"""The loaders of the bundled samples: each hands back `Data` for (per_class, seed)."""
+"""Loaders of the bundled data sets: each returns `DatasetSplits` for (examples_per_class, seed)."""
 
 import csv
 import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from trainers.datasets import EMPTY_SPLIT, DatasetSplits, Split
-from trainers.datasets.bundled.generate import (
-    blood_cells as cell_drawings,
-    pydocs as documentation,
-    vehicles as vehicle_drawings,
-)
+from trainers.datasets.bundled import drawn
+from trainers.datasets.bundled.drawn import load_subset  # noqa: F401, called by `Dataset`
 from trainers.datasets.thumbnails import render_example
+from trainers.datasets.types import DatasetSplits, Split, sample_per_class
 
 DATA_DIR = Path(__file__).parent
 TEST_EXAMPLES_PER_CLASS = {"messages": 45, "triage": 45, "digits": 60, "pydocs": 60, "finance": 45}
-
-
-def sample_per_class(
-    labels: np.ndarray, per_class: int | None, seed: int, left_out: np.ndarray | None = None
-) -> np.ndarray:
-    """Positions of up to `per_class` examples of each class, mixed; the same seed, the same ones.
-
-    With more per class the smaller choice stays inside: learning curves compare like with like.
-    Those marked in `left_out`, bool (N,), are replaced by the next; the others stay chosen.
-    """
-    mixed = np.random.default_rng(seed).permutation(len(labels))
-    if left_out is not None:
-        mixed = mixed[~left_out[mixed]]
-    if per_class is None:
-        return mixed
-    kept = [mixed[labels[mixed] == label][:per_class] for label in np.unique(labels)]
-    return np.random.default_rng(seed).permutation(np.concatenate(kept))
-
-
-MAX_RENDERED_PER_CLASS = 500  # of each class, unless more are asked for: a run would wait for them
-
-
-def vehicles(per_class: int | None, seed: int) -> DatasetSplits:
-    return _load_rendered("vehicles", per_class, seed)
-
-
-def cells(per_class: int | None, seed: int) -> DatasetSplits:
-    return _load_rendered("cells", per_class, seed)
-
-
-def _load_rendered(name: str, per_class: int | None, seed: int) -> DatasetSplits:
-    count = MAX_RENDERED_PER_CLASS if per_class is None else per_class
-    return DatasetSplits(
-        "images",
-        RENDERERS[name].CLASSES,
-        _render_split(name, count, first=_first_train_index(seed)),
-        _render_split(
-            name, RENDERED_TEST_PER_CLASS, first=0
-        ),  # numbers that no training picture has
-    )
-
-
-def _first_train_index(seed: int) -> int:
-    """The number of the first training picture."""
-    return 1_000_000 * (1 + seed)
-
-
-def load_subset(
-    name: str, items: Sequence[int], per_class: int | None, seed: int
-) -> DatasetSplits | None:
-    """The training pictures numbered `items` of a sample that is drawn, and no test; None for any
-    other sample."""
-    if name not in RENDERERS:
-        return None
-    module = RENDERERS[name]
-    count = len(module.CLASSES) * (MAX_RENDERED_PER_CLASS if per_class is None else per_class)
-    places = [divmod(item, len(module.CLASSES)) for item in items if 0 <= item < count]
-    pictures = [
-        module.draw(module.CLASSES[kind], _first_train_index(seed) + n) for n, kind in places
-    ]
-    empty = np.empty((0, 1, 1, 3), np.uint8)
-    labels = np.array([kind for _, kind in places], dtype=np.int64)
-    train = Split(np.stack(pictures) if pictures else empty, labels)
-    return DatasetSplits("images", module.CLASSES, train, EMPTY_SPLIT)
-
-
-RENDERERS = {"vehicles": vehicle_drawings, "cells": cell_drawings}
-RENDERED_TEST_PER_CLASS = 100  # of each class
-
-
-def preview(name: str) -> list[tuple[str, str]]:
-    """An example of each class of the sample that `name` loads, ready to show."""
-    if name in RENDERERS:  # the test split takes a second to draw
-        return [
-            (render_example(RENDERERS[name].draw(kind, 2)), kind)
-            for kind in RENDERERS[name].CLASSES
-        ]
-    data = globals()[name](1, 0)
-    pairs = zip(data.train.inputs, data.train.labels, strict=True)
-    return [(render_example(example), data.classes[label]) for example, label in pairs]
-
-
-@lru_cache(4)  # drawing takes longer than learning, and the test split is always the same
-def _render_split(name: str, per_class: int, first: int) -> Split:
-    module = RENDERERS[name]
-    pictures = [
-        module.draw(kind, first + number) for number in range(per_class) for kind in module.CLASSES
-    ]
-    return Split(np.stack(pictures), np.tile(np.arange(len(module.CLASSES)), per_class))
-
-
-def digits(per_class: int | None, seed: int) -> DatasetSplits:
-    images, labels = _read_digits()
-    return _split_by_hash("digits", "images", tuple("0123456789"), images, labels, per_class, seed)
-
-
-@cache
-def _read_digits() -> tuple[np.ndarray, np.ndarray]:
-    # The file itself: importing scikit-learn takes longer than reading it, and pages read it too.
-    package = Path(find_spec("sklearn").submodule_search_locations[0])
-    table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
-    grey = (table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=3), table[:, -1].astype(np.int64)
-
-
-def messages(per_class: int | None, seed: int) -> DatasetSplits:
-    return _load_csv("messages", MESSAGES, per_class, seed)
-
-
-def finance(per_class: int | None, seed: int) -> DatasetSplits:
-    return _load_csv("finance", FINANCE, per_class, seed)
-
-
-def triage(per_class: int | None, seed: int) -> DatasetSplits:
-    return _load_csv("triage", TRIAGE, per_class, seed)
-
-
-# Each class as a zero-shot model may compare a text with it.
+# Each class in words, for zero-shot models to compare a text with.
 MESSAGES = {
     "refund": "I want my money back",
     "delivery": "Where is my parcel, when does it arrive",
@@ -168,22 +48,52 @@ TRIAGE = {
 }
 
 
-def pydocs(per_class: int | None, seed: int) -> DatasetSplits:
+def vehicles(examples_per_class: int | None, seed: int) -> DatasetSplits:
+    return drawn.load_splits("vehicles", examples_per_class, seed)
+
+
+def cells(examples_per_class: int | None, seed: int) -> DatasetSplits:
+    return drawn.load_splits("cells", examples_per_class, seed)
+
+
+def digits(examples_per_class: int | None, seed: int) -> DatasetSplits:
+    images, labels = _read_digits()
+    classes = dict.fromkeys("0123456789", "")
+    return _split("digits", classes, images, labels, examples_per_class, seed)
+
+
+@cache
+def _read_digits() -> tuple[np.ndarray, np.ndarray]:
+    # The file itself: importing scikit-learn takes longer than reading it, and pages read it too.
+    package = Path(find_spec("sklearn").submodule_search_locations[0])
+    table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    grey = (table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=3), table[:, -1].astype(np.int64)
+
+
+def messages(examples_per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_texts("messages", *_read_csv("messages"), MESSAGES, examples_per_class, seed)
+
+
+def finance(examples_per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_texts("finance", *_read_csv("finance"), FINANCE, examples_per_class, seed)
+
+
+def triage(examples_per_class: int | None, seed: int) -> DatasetSplits:
+    return _load_texts("triage", *_read_csv("triage"), TRIAGE, examples_per_class, seed)
+
+
+def pydocs(examples_per_class: int | None, seed: int) -> DatasetSplits:
     texts, topics = _read_pydocs()
-    described = {topic: f"{topic} in Python" for topic in sorted(set(topics))}
-    return _split_texts("pydocs", texts, topics, described, per_class, seed)
+    descriptions = {topic: f"{topic} in Python" for topic in sorted(set(topics))}
+    return _load_texts("pydocs", texts, topics, descriptions, examples_per_class, seed)
 
 
 @cache
 def _read_pydocs() -> tuple[list[str], list[str]]:
-    return documentation.load_sentences()
+    from trainers.datasets.bundled.generate import pydocs
 
-
-def _load_csv(
-    name: str, described: dict[str, str], per_class: int | None, seed: int
-) -> DatasetSplits:
-    texts, names = _read_csv(name)
-    return _split_texts(name, texts, names, described, per_class, seed)
+    return pydocs.load_sentences()
 
 
 @cache
@@ -193,51 +103,56 @@ def _read_csv(name: str) -> tuple[list[str], list[str]]:
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
-def _split_texts(
+def preview(name: str) -> list[tuple[str, str]]:
+    """Return an example of each class of the data set that `name` loads, ready to show."""
+    if name in drawn.GENERATORS:
+        return drawn.preview(name)
+    data = globals()[name](1, 0)
+    pairs = zip(data.train.inputs, data.train.labels, strict=True)
+    return [(render_example(example), data.classes[label]) for example, label in pairs]
+
+
+def _load_texts(
     name: str,
-    texts: Sequence[str],
-    names: Sequence[str],
-    described: dict[str, str],
-    per_class: int | None,
+    texts: list[str],
+    class_names: list[str],
+    descriptions: dict[str, str],
+    examples_per_class: int | None,
     seed: int,
 ) -> DatasetSplits:
-    classes = tuple(described)
-    labels = np.array([classes.index(label) for label in names])
-    return _split_by_hash(
-        name, "text", classes, list(texts), labels, per_class, seed, tuple(described.values())
-    )
+    classes = tuple(descriptions)
+    labels = np.array([classes.index(class_name) for class_name in class_names])
+    return _split(name, descriptions, texts, labels, examples_per_class, seed)
 
 
-def _split_by_hash(
+def _split(
     name: str,
-    modality: str,
-    classes: tuple[str, ...],
+    descriptions: dict[str, str],
     inputs: Sequence,
     labels: np.ndarray,
-    per_class: int | None,
+    examples_per_class: int | None,
     seed: int,
-    described: tuple[str, ...] = (),
 ) -> DatasetSplits:
-    """The first so many of each class, in the order of a hash of the example, are the test."""
+    """Split by a hash of each example: the first ones of each class are the test set."""
     by_class = defaultdict(list)
-    for item in sorted(range(len(labels)), key=lambda item: _hash_content(inputs[item])):
-        by_class[labels[item]].append(item)
+    for row in sorted(range(len(labels)), key=lambda row: _hash_content(inputs[row])):
+        by_class[labels[row]].append(row)
     count = TEST_EXAMPLES_PER_CLASS[name]
-    test = np.array([item for items in by_class.values() for item in items[:count]])
-    rest = np.array([item for items in by_class.values() for item in items[count:]])
-    random.Random(0).shuffle(test)  # a subsample of the test must not be one class
-    train = rest[sample_per_class(labels[rest], per_class, seed)]
+    test = np.array([row for rows in by_class.values() for row in rows[:count]])
+    rest = np.array([row for rows in by_class.values() for row in rows[count:]])
+    random.Random(0).shuffle(test)  # so that a prefix of the test set has all classes
+    train = rest[sample_per_class(labels[rest], examples_per_class, seed)]
     return DatasetSplits(
-        modality,
-        classes,
+        "images" if isinstance(inputs, np.ndarray) else "text",
+        tuple(descriptions),
         Split(_select_rows(inputs, train), labels[train]),
         Split(_select_rows(inputs, test), labels[test]),
-        described,
+        tuple(filter(None, descriptions.values())),
     )
 
 
-def _select_rows(inputs: Sequence, items: np.ndarray) -> Sequence:
-    return inputs[items] if isinstance(inputs, np.ndarray) else [inputs[item] for item in items]
+def _select_rows(inputs: Sequence, rows: np.ndarray) -> Sequence:
+    return inputs[rows] if isinstance(inputs, np.ndarray) else [inputs[row] for row in rows]
 
 
 def _hash_content(example: str | np.ndarray) -> bytes:

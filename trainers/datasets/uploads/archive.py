@@ -1,4 +1,4 @@
-"""The files of an upload, of a zip or of a folder, opened one at a time and never unpacked."""
+"""The files of an upload, in a zip or a folder: opened one at a time, never unpacked to disk."""
 
 import os
 import stat
@@ -40,16 +40,21 @@ class Member:
         return "/".join(self.parts)
 
     @property
+    def display_name(self) -> str:
+        """The name on one line, without characters that move or hide what stands around it."""
+        return sanitize_line(self.name)
+
+    @property
     def suffix(self) -> str:
         return PurePosixPath(self.parts[-1]).suffix.lower()
 
 
 @dataclass
 class UploadFiles:
-    """What an upload holds, and a word on all that was passed over."""
+    """The files of an upload that may be used, and the names of those that were skipped."""
 
     files: list[Member] = field(default_factory=list)
-    skipped: dict[str, list[str]] = field(default_factory=dict)  # why -> names
+    skipped: dict[str, list[str]] = field(default_factory=dict)  # reason -> names
     file_count: int = 0
     is_single_file: bool = False  # one file, not a zip or a folder of them
 
@@ -67,12 +72,13 @@ class UploadFiles:
                 "of each class teach as much."
             )
 
-    def skip(self, why: str, name: str) -> None:
-        self.skipped.setdefault(why, []).append(name)
+    def skip(self, reason: str, name: str) -> None:
+        self.skipped.setdefault(reason, []).append(name)
 
     def notices(self) -> list[str]:
         return [
-            f"Passed over, {why}: {format_names(names)}." for why, names in self.skipped.items()
+            f"Passed over, {reason}: {format_names(names)}."
+            for reason, names in self.skipped.items()
         ]
 
 
@@ -82,70 +88,71 @@ def _is_junk(name: str) -> bool:
 
 @contextmanager
 def open_upload(path: Path) -> Iterator[UploadFiles]:
-    """The files of `path` (a folder, a zip, a single file, or what a browser brought), open while
-    the block lasts."""
-    found = UploadFiles()
-    brought = inbox.read_listing(path)
-    if brought is None:
-        brought = [(path, (path.name,))] if path.is_file() else []
-    if len(brought) > 1 or (brought and len(brought[0][1]) > 1):
-        for file, parts in brought:
-            found.add(Member(parts, file.stat().st_size, partial(open, file, "rb")))
-        check_size(sum(member.size for member in found.files))
-        yield found
+    """Open the files of `path`: a folder, a zip, a single file, or a draft from the inbox.
+
+    Members can be read until the block ends. Raises `BadUpload`.
+    """
+    upload = UploadFiles()
+    listed = inbox.read_listing(path)
+    if listed is None:
+        listed = [(path, (path.name,))] if path.is_file() else []
+    if len(listed) > 1 or (listed and len(listed[0][1]) > 1):
+        for file, parts in listed:
+            upload.add(Member(parts, file.stat().st_size, partial(open, file, "rb")))
+        check_size(sum(member.size for member in upload.files))
+        yield upload
         return
-    if not brought:
-        _add_folder(path, found)
-        yield found
+    if not listed:
+        _add_folder(path, upload)
+        yield upload
         return
-    path, parts = brought[0]
-    alone = Member(parts, path.stat().st_size, partial(open, path, "rb"))
-    found.is_single_file = True
+    path, parts = listed[0]
+    single = Member(parts, path.stat().st_size, partial(open, path, "rb"))
+    upload.is_single_file = True
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if "[Content_Types].xml" in archive.NameToInfo:  # a workbook is a zip, too
-                found.files.append(alone)
+                upload.files.append(single)
             else:
-                found.is_single_file = False
-                _add_zip(archive, alone.size, found)
-            yield found
-    elif alone.suffix in ARCHIVE_SUFFIXES:
+                upload.is_single_file = False
+                _add_zip(archive, single.size, upload)
+            yield upload
+    elif single.suffix in ARCHIVE_SUFFIXES:
         raise BadUpload(
-            f"{sanitize_line(alone.name)} cannot be opened as a zip: it is damaged "
-            "or packed another "
+            f"{single.display_name} cannot be opened as a zip: it is damaged or packed another "
             "way. Pack the folder again, as a .zip."
         )
     else:
-        check_size(alone.size)
-        found.files.append(alone)
-        yield found
+        check_size(single.size)
+        upload.files.append(single)
+        yield upload
 
 
-def _add_folder(path: Path, found: UploadFiles) -> None:
+def _add_folder(path: Path, upload: UploadFiles) -> None:
     total = 0
     for where, folders, files in os.walk(path):  # follows no links
         for name in list(folders):
             if os.path.islink(os.path.join(where, name)):
-                found.skip("links", name)
+                upload.skip("links", name)
             elif _is_junk(name):
-                found.skip(JUNK_LABEL, name)
+                upload.skip(JUNK_LABEL, name)
                 folders.remove(name)
         folders.sort()
         for name in sorted(files):
             file = Path(where, name)
-            about = file.lstat()
+            status = file.lstat()
             parts = file.relative_to(path).parts
-            if stat.S_ISLNK(about.st_mode):
-                found.skip("links", "/".join(parts))
-            elif not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for ever
-                found.skip("things that are no files", "/".join(parts))
+            if stat.S_ISLNK(status.st_mode):
+                upload.skip("links", "/".join(parts))
+            elif not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+                upload.skip("things that are no files", "/".join(parts))
             else:
-                total += about.st_size
+                total += status.st_size
                 check_size(total)
-                found.add(Member(parts, about.st_size, partial(open, file, "rb")))
+                upload.add(Member(parts, status.st_size, partial(open, file, "rb")))
 
 
-def _add_zip(archive: zipfile.ZipFile, packed: int, found: UploadFiles) -> None:
+def _add_zip(archive: zipfile.ZipFile, packed: int, upload: UploadFiles) -> None:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if any(entry.flag_bits & 1 for entry in entries):
         raise BadUpload("The zip is locked with a password. Pack it again without one.")
@@ -162,14 +169,15 @@ def _add_zip(archive: zipfile.ZipFile, packed: int, found: UploadFiles) -> None:
         if not parts:
             continue
         if stat.S_ISLNK(entry.external_attr >> 16):
-            found.skip("links", entry.filename)
+            upload.skip("links", entry.filename)
         elif entry.filename[0] in "/\\" or ".." in parts or parts[0][1:2] == ":":
-            found.skip("files whose path leads out of the zip", entry.filename)
+            upload.skip("files whose path leads out of the zip", entry.filename)
         else:
-            found.add(Member(parts, entry.file_size, partial(archive.open, entry)))
+            upload.add(Member(parts, entry.file_size, partial(archive.open, entry)))
 
 
 def check_size(total: int) -> None:
+    """Raise `BadUpload` if the unpacked size, in bytes, is above the limit."""
     if total > MAX_BYTES:
         raise BadUpload(
             f"Unpacked, this is more than {MAX_BYTES // MB:,} MB. Make the pictures smaller "

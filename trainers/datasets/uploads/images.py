@@ -1,4 +1,4 @@
-"""Pictures of an upload: which class a folder means, and each picture made small and RGB."""
+"""Pictures of an upload: the class from the folder, each picture decoded, resized and RGB."""
 
 import hashlib
 import io
@@ -15,7 +15,6 @@ from pillow_heif import register_heif_opener
 
 from trainers.datasets.uploads import near_duplicates
 from trainers.datasets.uploads.archive import Member, UploadFiles
-from trainers.datasets.uploads.dataset import BLANK, TRUNCATED, DatasetWriter, ImageSource
 from trainers.datasets.uploads.limits import (
     MAX_ASPECT_RATIO,
     MAX_IMAGE_BYTES,
@@ -25,6 +24,7 @@ from trainers.datasets.uploads.limits import (
     Progress,
     format_names,
 )
+from trainers.datasets.uploads.writer import BLANK, TRUNCATED, DatasetWriter, ImageSource
 
 IMAGE_SUFFIXES = {
     ".jpg",
@@ -74,96 +74,97 @@ class LabelledImage(NamedTuple):
     group: str = ""
 
 
-def read_images(found: UploadFiles, keeper: DatasetWriter) -> Generator[Progress, None, list[str]]:
-    """Keeps the pictures of `found`, in order, a few of them in memory at a time. Ends with what
-    was noticed."""
-    placed = []
-    for place in _assign_labels(found):
-        if place.member.size > MAX_IMAGE_BYTES:
-            found.skip(f"files above {MAX_IMAGE_BYTES // MB} MB", place.member.name)
+def read_images(files: UploadFiles, writer: DatasetWriter) -> Generator[Progress, None, list[str]]:
+    """Write the pictures among `files`, in order, with few in memory at a time; return notices.
+
+    Raises `BadUpload`.
+    """
+    labelled = []
+    for image in _assign_labels(files):
+        if image.member.size > MAX_IMAGE_BYTES:
+            files.skip(f"files above {MAX_IMAGE_BYTES // MB} MB", image.member.name)
         else:
-            placed.append(place)
-    with ThreadPoolExecutor(DECODE_THREADS) as pool:  # PIL lets other threads run while it decodes
-        ahead: deque[Future] = deque()
-        for number, (member, label, test, group) in enumerate(placed):
-            for later in placed[number + len(ahead) : number + 2 * DECODE_THREADS]:
-                ahead.append(pool.submit(_process_image, later.member))
+            labelled.append(image)
+    with ThreadPoolExecutor(DECODE_THREADS) as pool:  # PIL releases the GIL while it decodes
+        pending: deque[Future] = deque()
+        for number, (member, label, is_test, group) in enumerate(labelled):
+            for later in labelled[number + len(pending) : number + 2 * DECODE_THREADS]:
+                pending.append(pool.submit(_process_image, later.member))
             if number % 20 == 0:
-                yield Progress(number / len(placed), f"{number:,} of {len(placed):,} pictures")
-            if made := ahead.popleft().result():
-                keeper.add(made[0], label, same=made[1], test=test, seen=made[2], group=group)
+                yield Progress(number / len(labelled), f"{number:,} of {len(labelled):,} pictures")
+            if processed := pending.popleft().result():
+                encoded, identity, source = processed
+                writer.add(
+                    encoded, label, identity=identity, test=is_test, source=source, group=group
+                )
             else:
-                found.skip(UNREADABLE_LABEL, member.name)
-    if unreadable := found.skipped.get(UNREADABLE_LABEL):
-        keeper.unusable["unreadable"] = len(unreadable), unreadable
-    if not len(keeper):
+                files.skip(UNREADABLE_LABEL, member.name)
+    if unreadable := files.skipped.get(UNREADABLE_LABEL):
+        writer.unusable["unreadable"] = len(unreadable), unreadable
+    if not len(writer):
         raise BadUpload(
-            f"None of the {len(placed):,} files named as pictures could be read: they are empty, "
+            f"None of the {len(labelled):,} files named as pictures could be read: they are empty, "
             "damaged, too large, or something else under a picture's name. Open one to see, and "
             "save them as JPEG or PNG."
         )
-    if named := [name for name in keeper.groups if name]:
+    if groups := [name for name in writer.groups if name]:
         return [
-            f"Folders are called class{GROUP_SEPARATOR}group: what follows the "
-            f"{GROUP_SEPARATOR} was taken for a group "
-            f"({format_names(named)}), among which scores are compared, and not for "
-            "a class of its own."
+            f"Folders are called class{GROUP_SEPARATOR}group: what follows the {GROUP_SEPARATOR} "
+            f"was taken for a group ({format_names(groups)}), among which scores are compared, "
+            "and not for a class of its own."
         ]
     return []
 
 
 def _process_image(member: Member) -> tuple[bytes, bytes, ImageSource] | None:
-    """The picture as it is kept, the hash of its file, and what it looked like; None where it
-    cannot be read."""
+    """Return the picture as it is stored, the hash of its file, and its properties.
+
+    None if it cannot be read.
+    """
     try:
         with member.open() as file:
             raw = file.read()
         picture, lossless = open_image(io.BytesIO(raw))
-        packed = _encode_image(picture, lossless=lossless)
-        return packed, hashlib.sha256(raw).digest(), _inspect_image(raw, picture)
-    except Exception:  # decoders raise nearly everything at bytes that are no picture
+        encoded = _encode_image(picture, lossless=lossless)
+        return encoded, hashlib.sha256(raw).digest(), _inspect_image(raw, picture)
+    except Exception:  # decoders raise nearly anything when bytes are not a picture
         return None
 
 
 def _inspect_image(raw: bytes, picture: Image.Image) -> ImageSource:
-    with Image.open(io.BytesIO(raw), formats=IMAGE_FORMATS) as head:  # reads no pixels
-        width, height = head.size
-        kind = IMAGE_FORMATS.index(head.format)
+    with Image.open(io.BytesIO(raw), formats=IMAGE_FORMATS) as header:  # reads no pixels
+        width, height = header.size
+        format_index = IMAGE_FORMATS.index(header.format)
     if (width > height) != (picture.width > picture.height) and picture.width != picture.height:
-        width, height = height, width  # turned, as its camera said
-    return ImageSource(
-        near_duplicates.fingerprint_image(picture),
-        width,
-        height,
-        kind,
-        detect_flags(np.asarray(picture)),
-    )
+        width, height = height, width  # rotated, according to its EXIF
+    fingerprint = near_duplicates.fingerprint_image(picture)
+    return ImageSource(fingerprint, width, height, format_index, detect_flags(np.asarray(picture)))
 
 
 def detect_flags(pixels: np.ndarray) -> int:
-    """BLANK and CUT, added up, of a picture, uint8 (H, W, 3)."""
-    found = 0
+    """Return BLANK | TRUNCATED as they apply to a picture, uint8 (H, W, 3)."""
+    flags = 0
     span = np.ptp(pixels[::8, ::8], (0, 1)).max()
     if span < MAX_BLANK_RANGE and pixels.std((0, 1)).max() < MAX_BLANK_STD:
-        found += BLANK
+        flags |= BLANK
     lost = len(pixels) // TRUNCATION_DIVISOR
     if (
         lost
         and (pixels[-lost:] == DECODER_FILL_GREY).all()
         and not (pixels[:lost] == DECODER_FILL_GREY).all()
     ):
-        found += TRUNCATED
-    return found
+        flags |= TRUNCATED
+    return flags
 
 
-def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
-    """Each picture with its class and its side, by the folders that it lies in."""
+def _assign_labels(files: UploadFiles) -> Iterator[LabelledImage]:
+    """Yield each picture with its class and side, taken from the names of its folders."""
     pictures = []
-    for member in found.files:
+    for member in files.files:
         if member.suffix in IMAGE_SUFFIXES:
             pictures.append(member)
         else:
-            found.skip("files that are no pictures", member.name)
+            files.skip("files that are no pictures", member.name)
     wrapper = 0  # folders around everything
     inside = [member.parts[:-1] for member in pictures]
     while len({parts[wrapper : wrapper + 1] for parts in inside if parts[wrapper:]}) == 1:
@@ -179,7 +180,7 @@ def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
         parts = member.parts[wrapper:-1]
         top = parts[0].lower() if parts else ""
         if parted and top not in TRAIN_FOLDERS | TEST_FOLDERS:
-            found.skip("pictures outside train and test", member.name)
+            files.skip("pictures outside train and test", member.name)
         elif len(parts) > parted:
             any_class = True
             label = unicodedata.normalize("NFC", parts[parted]).strip()
@@ -188,7 +189,7 @@ def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
                 named, group = label, ""
             yield LabelledImage(member, named or "?", parted and top in TEST_FOLDERS, group)
         else:
-            found.skip("pictures outside a class's folder", member.name)
+            files.skip("pictures outside a class's folder", member.name)
     if not any_class:
         raise BadUpload(
             f"There are {len(pictures):,} pictures, but no folders that say what they show. Put "
@@ -197,8 +198,10 @@ def _assign_labels(found: UploadFiles) -> Iterator[LabelledImage]:
 
 
 def open_image(file: BinaryIO) -> tuple[Image.Image, bool]:
-    """The picture upright, RGB, at most `SHORT_SIDE_PX` on its short side; and whether its pixels
-    are still those of a file that loses nothing. Raises whatever PIL raises at bad bytes."""
+    """Return the picture upright, RGB, with a short side of at most `SHORT_SIDE_PX`.
+
+    Also return whether its pixels are still those of a lossless file. Raises whatever PIL raises.
+    """
     image = Image.open(file, formats=IMAGE_FORMATS)
     most = MAX_HEIF_PX if image.format == "HEIF" else Image.MAX_IMAGE_PIXELS
     if image.width * image.height > most:
@@ -237,7 +240,7 @@ def open_image(file: BinaryIO) -> tuple[Image.Image, bool]:
 
 
 def _encode_image(picture: Image.Image, *, lossless: bool) -> bytes:
-    """The bytes of the picture, without what its file told beside it (place, camera, name)."""
+    """Return the picture as PNG or JPEG without metadata (place, camera, name)."""
     clean = Image.fromarray(np.asarray(picture))
     out = io.BytesIO()
     if lossless or clean.width * clean.height <= MAX_LOSSLESS_PX:

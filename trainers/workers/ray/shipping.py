@@ -24,7 +24,8 @@ import psutil
 
 from trainers import backbones, datasets
 from trainers.backbones import cache
-from trainers.datasets.uploads import dataset
+from trainers.datasets.uploads import StoredDataset
+from trainers.datasets.uploads.storage import dataset_dir
 from trainers.system.atomic import atomic_write
 from trainers.system.checkpoint_file import CHECKPOINT_FILE
 from trainers.system.feature_cache import import_file, is_deleted
@@ -70,8 +71,8 @@ def list_needed_files(
 ) -> Iterator[SourceFile]:
     """Yield the files that `job` needs, and the checkpoint of `run`."""
     data = getattr(job, "data", "")
-    if data and isinstance(datasets.get_dataset(data), dataset.StoredDataset):
-        folder = dataset.dataset_dir(data)
+    if data and isinstance(datasets.get_dataset(data), StoredDataset):
+        folder = dataset_dir(data)
         yield from _list_folder(
             folder, folder.relative_to(data_dir()).as_posix(), data.startswith("own-")
         )

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from tests.trainers.datasets.uploads.test_uploads import foldered, upload, zipped
 from trainers import datasets
-from trainers.datasets.uploads import dataset, near_duplicates
+from trainers.datasets.uploads import limits, near_duplicates, split
 
 
 def scene(seed: int, px: int = 160) -> Image.Image:
@@ -229,7 +229,7 @@ def test_a_class_of_near_copies_alone_is_still_tested_and_that_is_said(tmp_path)
 def test_of_more_than_a_run_can_use_a_fixed_share_of_each_class_is_compared(
     own_test, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(dataset.MAX_USED_EXAMPLES, "text", (80, 40))
+    monkeypatch.setitem(limits.MAX_USED_EXAMPLES, "text", (80, 40))
     compared = []
     alike = near_duplicates.group_similar_texts
     monkeypatch.setattr(
@@ -261,11 +261,11 @@ def test_the_rarest_class_is_among_the_used_ones():
     labels = np.repeat([0, 1, 2], [10_000, 500, 1])
     hashes = np.random.default_rng(0).integers(0, 2**62, len(labels))
     kept, test = np.ones(len(labels), bool), np.zeros(len(labels), bool)
-    rows = dataset.select_usable_rows(labels, hashes, test, kept, (1000, 10))
+    rows = split.select_usable_rows(labels, hashes, test, kept, (1000, 10))
     assert np.bincount(labels[rows]).tolist() == [951, 48, 1]
     mixed = np.random.default_rng(1).permutation(len(labels))
     assert {*hashes[rows]} == {
         *hashes[mixed][
-            dataset.select_usable_rows(labels[mixed], hashes[mixed], test, kept, (1000, 10))
+            split.select_usable_rows(labels[mixed], hashes[mixed], test, kept, (1000, 10))
         ]
     }

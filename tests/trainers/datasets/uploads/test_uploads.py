@@ -26,7 +26,7 @@ from pyarrow import parquet
 from trainers import datasets
 from trainers.__main__ import main
 from trainers.datasets import uploads
-from trainers.datasets.uploads import BadUpload, dataset, images
+from trainers.datasets.uploads import BadUpload, UploadedDataset, images, storage
 from trainers.plan import Plan
 from trainers.store import get_store
 from trainers.system.paths import run_dir
@@ -37,7 +37,7 @@ SECONDS = 5  # of computing: what anything bad may take
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
 
-def upload(path: Path, **settings) -> dataset.UploadedDataset:
+def upload(path: Path, **settings) -> UploadedDataset:
     reading = uploads.import_upload(path, **settings)
     while True:
         try:
@@ -48,7 +48,7 @@ def upload(path: Path, **settings) -> dataset.UploadedDataset:
         assert progress.text
 
 
-def everything(sample: dataset.UploadedDataset) -> list[tuple]:
+def everything(sample: UploadedDataset) -> list[tuple]:
     """(example, class) of all that was kept."""
     data = sample.load_splits()
     return [
@@ -1122,7 +1122,7 @@ def test_a_visitor_finds_uploads_again_and_nobody_elses(tmp_path):
     assert uploads.list_uploads("ben") == [others]
     assert began <= first.created_at <= last.created_at <= time.time()
     taken = sum(
-        f.stat().st_size for f in dataset.dataset_dir(last.key).iterdir() if f.suffix != ".json"
+        f.stat().st_size for f in storage.dataset_dir(last.key).iterdir() if f.suffix != ".json"
     )
     assert (last.visitor, last.size_bytes) == ("anna", taken)
     uploads.delete(last.key)
@@ -1146,7 +1146,7 @@ def test_the_beginning_of_a_reading_is_nobodys(tmp_path):
 def test_damaged_data_is_passed_over_and_can_be_deleted(damage, tmp_path, home):
     table = a_file("t.csv", delimited())(tmp_path)
     good, bad = (upload(table, visitor="anna") for _ in range(2))
-    about = dataset.dataset_dir(bad.key) / "about.json"
+    about = storage.dataset_dir(bad.key) / "about.json"
     about.write_bytes(damage)
     assert uploads.list_uploads("anna") == [good]
     with pytest.raises(UnknownKey, match="damaged"):
