@@ -1,4 +1,4 @@
-"""A room: one person leads, everybody runs, and the scores come together on one board."""
+"""The Room page: one person leads, everybody runs models, one board shows all scores."""
 
 import streamlit as st
 
@@ -16,10 +16,10 @@ def enter(code: str) -> None:
     try:
         if key := st.query_params.get("lead"):
             get_rooms().make_leader(code, key, visitor)
-            del st.query_params["lead"]  # the address may be shown on a wall: the key must not be
+            del st.query_params["lead"]  # the address may be projected: it must not show the key
         room = get_rooms().enter(code, visitor)
     except RoomNotFound as error:
-        del st.query_params["room"]  # else each click would count as one more wrong code
+        del st.query_params["room"]  # else every rerun would count as another wrong code
         draw_start_page(str(error))
         return
     is_leader = get_rooms().is_leader(room.code, visitor)

@@ -11,7 +11,7 @@ from trainers.hosting.rooms import Room, get_rooms
 
 
 def choose_address(room: Room) -> str:
-    """Return the address of this room, and draw a choice in case others cannot open it."""
+    """Draw the address that others open, with alternatives, and return the link to the room."""
     browser = server_url.strip_query(st.context.url)
     options = [browser] if not server_url.is_loopback(browser) else []
     options += [url for url in server_url.list_network_urls(browser) if url not in options]
@@ -54,7 +54,7 @@ def guess_address() -> str:
 
 
 def draw_qr_code(url: str, room: Room) -> None:
-    """Draw the link as a QR code, black on white: in the dark theme too a camera must read it."""
+    """Draw the link as a QR code, black on white in every theme so that cameras can read it."""
     drawing = segno.make(url, error="m", micro=False).svg_inline(
         border=3, dark="#000", light="#fff", omitsize=True
     )

@@ -12,7 +12,7 @@ from trainers.hosting.board import BoardRow
 from trainers.hosting.rooms import Room, RoomNotFound, get_rooms
 
 POLL_SECONDS = 1.0
-# Streamlit has no larger letters than a title's.
+# Streamlit has no letters larger than a title's.
 LARGE_CSS = """<style>
 .st-key-code p { font-size: clamp(3rem, 9vw, 7rem); line-height: 1.05; letter-spacing: .14em;
   font-weight: 700; font-family: monospace }
@@ -21,7 +21,7 @@ LARGE_CSS = """<style>
 
 
 def refresh_room(room: Room) -> Room:
-    """Return the room as it is now; the page is drawn again if it has changed."""
+    """Return the room's current state; rerun the page if settings, address or pause changed."""
     try:
         current = get_rooms().get_room(room.code)
     except RoomNotFound:
@@ -36,7 +36,7 @@ def refresh_room(room: Room) -> Room:
 
 
 def draw_board(room: Room, rows: Sequence[BoardRow]) -> None:
-    """Draw the board and its chart. Order and heights stay, so that nothing jumps."""
+    """Draw the board and its chart; order and heights stay the same, so that nothing jumps."""
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         st.markdown("## The board")
@@ -60,7 +60,7 @@ def draw_board(room: Room, rows: Sequence[BoardRow]) -> None:
 
 
 def choose_x_axis(room: Room) -> str:
-    """Return the chart's x-axis: "seconds", or "per_class" if the exercise is about that."""
+    """Return the chart's x-axis: "per_class" if the exercise compares that, else "seconds"."""
     exercise = EXERCISES.get(room.settings.exercise)
     return "per_class" if exercise and exercise.comparison == "per_class" else "seconds"
 

@@ -1,4 +1,4 @@
-"""After the runs: what was measured, and what to talk about."""
+"""The debrief after the runs: what was measured, and topics to discuss."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from trainers.hosting.rooms import Room, get_rooms
 
 
 def draw_debrief(rows: Sequence[BoardRow], data: str, by: str, topics: Sequence[str] = ()) -> None:
-    """Draw what was measured, by approach or examples (`by`), then the topics."""
+    """Draw the measured results, grouped by `by` ("approach" or "per_class"), then the topics."""
     summary = room_summary.summarise_room(rows, data=data, by=by)
     if summary:
         st.markdown(

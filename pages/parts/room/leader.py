@@ -1,4 +1,4 @@
-"""What the leader of a room sees: the code, the controls, and the board."""
+"""The leader's view of a room: the code, the controls and the board."""
 
 import streamlit as st
 

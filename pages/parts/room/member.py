@@ -1,4 +1,4 @@
-"""What people see who join a room, and who take part."""
+"""The members' views of a room: join it, and take part."""
 
 import streamlit as st
 
@@ -69,7 +69,7 @@ def draw_member_page(room: Room, person: Person) -> None:
 
 
 def draw_controls_link(room: Room) -> None:
-    """Draw the way back for a leader who takes part."""
+    """Draw a link back to the controls for a leader who takes part."""
     if get_rooms().is_leader(room.code, current_visitor()):
         st.page_link(
             "room.py",

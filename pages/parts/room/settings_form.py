@@ -1,4 +1,4 @@
-"""The settings of a room: the form, and a line that says what is run."""
+"""The settings of a room: the form, and a one-line summary."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ BUDGETS_SECONDS = (5, 10, 20, 30, 60, 120, 300)
 
 
 def draw_settings_form(current: RoomSettings, prefix: str) -> RoomSettings | None:
-    """Draw the form and return its settings; None, with the reason drawn, if they are invalid."""
+    """Draw the form and return its settings, or None below a warning if they are invalid."""
     usable = {sample.key: sample for sample in datasets.list_available()}
     data = st.selectbox(
         "Data",
@@ -38,7 +38,7 @@ def draw_settings_form(current: RoomSettings, prefix: str) -> RoomSettings | Non
         key=f"{prefix}-seconds",
     )
     examples_per_class = most = usable[data].train_examples_per_class
-    if most > 1:  # a slider with one place raises
+    if most > 1:  # a slider with a single value raises
         examples_per_class = st.slider(
             "Examples of each class to learn from",
             1,
@@ -91,7 +91,7 @@ def draw_settings_form(current: RoomSettings, prefix: str) -> RoomSettings | Non
 
 
 def describe_settings(settings: RoomSettings) -> str:
-    """Return what is run, as a line of Markdown."""
+    """Return a line of Markdown: data, examples, time budget, approaches, what may change."""
     count = (
         "all examples"
         if settings.examples_per_class is None

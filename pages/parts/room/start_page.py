@@ -1,4 +1,4 @@
-"""Before a room: join one with its code, open one, or take an exercise."""
+"""The start page: join a room with its code, open one, or take an exercise."""
 
 from math import ceil
 
@@ -16,7 +16,7 @@ from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
 from trainers.hosting.rooms import CODE_LENGTH, MAX_TITLE_CHARS, get_rooms
 from trainers.store import FINISHED, get_store
 
-CLASS_SIZE = 30  # people, to say how long they wait
+CLASS_SIZE = 30  # people, for the estimate of the waiting time
 
 
 def draw_start_page(problem: str = "") -> None:
@@ -55,7 +55,7 @@ def draw_start_page(problem: str = "") -> None:
 
 
 def draw_preparation() -> None:
-    """Draw what a class takes, for whoever plans one."""
+    """Draw the checklist for whoever plans a class."""
     at_once = max(1, get_store().count_ready_workers())
     runs = "One run" if at_once == 1 else f"{at_once} runs"
     seconds = max(exercise.seconds for exercise in EXERCISES.values())
@@ -78,7 +78,7 @@ def draw_preparation() -> None:
 
 
 def draw_own_rooms() -> None:
-    """Draw links to the rooms that this browser is in already."""
+    """Draw links to the rooms that this visitor takes part in or leads."""
     if membership := room_context.find_room():
         room, person = membership
         st.page_link(

@@ -1,4 +1,4 @@
-"""A room on the wall: code, QR code and board in letters that are read from the back."""
+"""The wall view of a room: code, QR code and board in letters readable from the back row."""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from pages.parts.widgets.live_plot import draw_live_plot
 from trainers.hosting.board import best_per_person
 from trainers.hosting.rooms import Room, get_rooms
 
-WALL_ROWS, WALL_COLUMNS = 10, 3  # of names
+WALL_ROWS, WALL_COLUMNS = 10, 3  # of the table of names
 WALL_CSS = """<style>
 [data-testid="stHeader"] { display: none }
 [data-testid="stMainBlockContainer"] { padding: 1.2rem 2.5vw }

@@ -1,4 +1,4 @@
-"""What goes wrong around Thaw, said on the page in place of what it would have shown."""
+"""Errors of disk and database become a message on the page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,10 @@ from trainers.system.errors import StoreUnavailable, user_message
 
 @contextmanager
 def error_boundary() -> Iterator[None]:
-    """Around what a page draws; or, as a decorator, around a part that draws itself anew: that goes
-    on asking, so it is back as soon as the trouble has passed."""
+    """Draw an expected error in place of the block; unknown errors propagate.
+
+    As a decorator of a fragment it lets the fragment recover: the next refresh tries again.
+    """
     try:
         yield
     except (OSError, SQLAlchemyError, StoreUnavailable) as error:

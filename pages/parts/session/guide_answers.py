@@ -1,6 +1,6 @@
-"""What a visitor told the guide, carried along in a page's address: "specificity:common,…".
+"""The visitor's answers in the guide, as one URL parameter: "specificity:common,…".
 
-One parameter for all: the guide's own, one for each question, belong to its widgets.
+The guide page itself has one parameter a question, which its widgets own.
 """
 
 from dataclasses import asdict
@@ -11,13 +11,13 @@ PARAM = "answers"
 
 
 def encode(answers: Answers) -> str:
-    """The answers in one word; "" where every question was left open."""
-    given = asdict(answers).items()
-    return ",".join(f"{key}:{answer}" for key, answer in given if answer != UNSURE)
+    """Return the answers as a string, "" if every question is open."""
+    pairs = asdict(answers).items()
+    return ",".join(f"{key}:{answer}" for key, answer in pairs if answer != UNSURE)
 
 
 def decode(text: str) -> dict[str, str]:
-    """The answers that `written` wrote; {} where the address was changed by hand into none."""
+    """Return the answers that `encode` wrote, {} if the text is not valid."""
     pairs = (pair.partition(":") for pair in text.split(","))
     try:
         answers = Answers.from_mapping({key: answer for key, _, answer in pairs})

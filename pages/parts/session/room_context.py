@@ -1,12 +1,12 @@
-"""What a room changes on the Run page: whose room it is, and what stays as it is."""
+"""What a room changes on the Run page: a banner, locked settings, and how runs start."""
 
 from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 
-from pages.parts.figures import run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown, format_data_title
+from pages.parts.figures.run_snapshot import format_duration
 from pages.parts.session.error_boundary import error_boundary
 from pages.parts.session.visitor import current_visitor
 from trainers import backbones
@@ -17,19 +17,19 @@ from trainers.hosting.rooms import Person, Room, get_rooms
 from trainers.plan import Plan
 
 PAUSED_MESSAGE = "The room is paused: nothing can be started until whoever leads it goes on."
-POLL_SECONDS = 2.0  # between two looks at whether the room is paused
+POLL_SECONDS = 2.0  # how often the banner checks whether the room is paused
 
 
 def find_room() -> tuple[Room, Person] | None:
-    """The room that the visitor takes part in."""
+    """Return the room that the visitor takes part in and who they are there, or None."""
     return get_rooms().find_current(current_visitor())
 
 
-def draw_banner(found: tuple[Room, Person] | None) -> None:
-    """Which room it is, at the top of the page; it hears when the room is paused or over."""
-    if not found:
+def draw_banner(membership: tuple[Room, Person] | None) -> None:
+    """Draw the visitor's room at the top of the page; rerun when it is paused or closed."""
+    if not membership:
         return
-    room, person = found
+    room, person = membership
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             f":material/groups: **{escape_markdown(room.title)}**: you are "
@@ -50,15 +50,17 @@ def draw_banner(found: tuple[Room, Person] | None) -> None:
 
 
 def _rerun_on_change(paused: bool) -> None:
-    found = find_room()
-    if found is None or found[0].paused != paused:
+    membership = find_room()
+    if membership is None or membership[0].paused != paused:
         st.rerun(scope="app")
 
 
 def start_run(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> str:
-    """Starts a run, in the room where the visitor is in one; its id, or "" after a word of why
-    not. What is locked is held by `rooms().start`, whatever this page shows. `queue` as in
-    `limits.start`."""
+    """Queue a run, in the visitor's room if any; return its id, or "" below a warning.
+
+    `Rooms.enqueue` enforces the room's locks, whatever this page shows. `queue` is passed on to
+    `quotas.enqueue_job`.
+    """
     try:
         return get_rooms().enqueue(
             plan, current_visitor(), partial(quotas.enqueue_job, queue=queue)
@@ -69,20 +71,19 @@ def start_run(plan: Plan, queue: Callable[[Plan, str], str] | None = None) -> st
 
 
 def draw_locked_settings(settings: RoomSettings, number: int) -> None:
-    """What stays as it is, in words."""
+    """Draw which settings the room fixes, and the visitor's seed."""
     fixed = {
         "data": f"Data: {format_data_title(settings.data)}",
         "per_class": "All examples" if settings.examples_per_class is None
         else f"{settings.examples_per_class} examples of each class",
-        "seconds": f"Time budget: {tell.format_duration(settings.seconds)}",
+        "seconds": f"Time budget: {format_duration(settings.seconds)}",
     }  # fmt: skip
-    words = [text for key, text in fixed.items() if not settings.allows_change(key)]
+    locked = [text for key, text in fixed.items() if not settings.allows_change(key)]
     if not settings.allows_change("expert"):
-        words.append(
-            f"Model: {escape_markdown(backbones.pick(settings.backbone_for(settings.data)).name)}"
-        )
-    if words:
-        st.caption(f":material/lock: Set by the room: {'; '.join(words)}.")
+        backbone = backbones.pick(settings.backbone_for(settings.data))
+        locked.append(f"Model: {escape_markdown(backbone.name)}")
+    if locked:
+        st.caption(f":material/lock: Set by the room: {'; '.join(locked)}.")
     if settings.seed_per_person and not settings.allows_change("expert"):
         st.caption(
             f":material/casino: You learn from draw number {number} of the examples; everybody "
@@ -91,11 +92,11 @@ def draw_locked_settings(settings: RoomSettings, number: int) -> None:
 
 
 def build_run_params(settings: RoomSettings, number: int = 1) -> dict[str, str]:
-    """What fills in the Run page, for the person who came as `number`."""
-    told = {"approach": settings.approaches[0], "data": settings.data}
-    told |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed_for(number))}
+    """Return the URL parameters that fill in the Run page for person `number` of the room."""
+    params = {"approach": settings.approaches[0], "data": settings.data}
+    params |= {"seconds": f"{settings.seconds:g}", "seed": str(settings.seed_for(number))}
     if settings.examples_per_class is not None:
-        told["per_class"] = str(settings.examples_per_class)
+        params["per_class"] = str(settings.examples_per_class)
     if settings.backbone:
-        told["backbone"] = settings.backbone
-    return told
+        params["backbone"] = settings.backbone
+    return params

@@ -1,4 +1,4 @@
-"""Where others find this server: the browser's own address, or the computer's in its network."""
+"""Addresses of this server: the one in the browser, and the computer's in its networks."""
 
 import ipaddress
 from socket import AF_INET
@@ -6,8 +6,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import psutil
 
-LOCAL_URL = "http://localhost:8501/room"  # where a browser says nothing
-# Of programs on this very computer: nobody else comes in by them.
+LOCAL_URL = "http://localhost:8501/room"  # used if the browser sends no address
+# Interfaces of containers, virtual machines and VPNs: other people cannot connect through them.
 VIRTUAL_INTERFACE_PREFIXES = (
     "docker",
     "br-",
@@ -22,31 +22,33 @@ VIRTUAL_INTERFACE_PREFIXES = (
 
 
 def strip_query(url: str | None) -> str:
-    """The address of the page itself, without what follows a question mark."""
+    """Return the address of the page without its query."""
     parts = urlsplit(url or LOCAL_URL)
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether only this computer understands it: "localhost", 127.0.0.1 and the like."""
+    """Return whether the host means the computer itself: "localhost", 127.0.0.1, 0.0.0.0 …"""
     host = urlsplit(url).hostname or ""
     try:
-        found = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-    return found.is_loopback or found.is_unspecified
+    return ip.is_loopback or ip.is_unspecified
 
 
 def list_network_urls(url: str) -> list[str]:
-    """`url` with each address that this computer has in a network, home networks first. Nothing
-    is asked of the network for it."""
+    """Return `url` with each of this computer's IPv4 addresses, home networks (192.168.) first.
+
+    Reads the local interfaces; sends nothing.
+    """
     parts, up = urlsplit(url), psutil.net_if_stats()
     hosts = [
-        one.address
+        address.address
         for name, addresses in psutil.net_if_addrs().items()
         if not name.startswith(VIRTUAL_INTERFACE_PREFIXES) and (name not in up or up[name].isup)
-        for one in addresses
-        if one.family == AF_INET and _is_reachable(one.address)
+        for address in addresses
+        if address.family == AF_INET and _is_reachable(address.address)
     ]
     hosts.sort(key=lambda host: not host.startswith("192.168."))
     port = f":{parts.port}" if parts.port else ""
@@ -54,12 +56,12 @@ def list_network_urls(url: str) -> list[str]:
 
 
 def _is_reachable(host: str) -> bool:
-    found = ipaddress.ip_address(host)
-    return not (found.is_loopback or found.is_link_local or found.is_unspecified)
+    ip = ipaddress.ip_address(host)
+    return not (ip.is_loopback or ip.is_link_local or ip.is_unspecified)
 
 
 def is_url(text: str) -> bool:
-    """Whether `text`, typed by somebody, can stand in a link."""
+    """Return whether the typed `text` is an http(s) address without a query."""
     try:
         parts = urlsplit(text.strip())
         return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
@@ -67,6 +69,6 @@ def is_url(text: str) -> bool:
         return False
 
 
-def add_query(url: str, **more: str) -> str:
-    """The link that leads into a room."""
-    return f"{url}?{urlencode(more)}"
+def add_query(url: str, **params: str) -> str:
+    """Return `url` with `params` as its query."""
+    return f"{url}?{urlencode(params)}"

@@ -1,4 +1,4 @@
-"""Signing in and out, and what one had before: nothing of it where no sign-in is set up."""
+"""Sign in, sign out, and take over what the browser had before; hidden if not set up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,17 +14,17 @@ Page = Any  # a page of st.navigation
 
 
 def can_sign_in() -> bool:
-    """Whether `[auth]` is in the secrets."""
+    """Return whether the secrets have an `[auth]` section."""
     return "is_logged_in" in st.user
 
 
 def can_enter() -> bool:
-    """Whether this visitor may see pages: everybody, unless a sign-in is asked for."""
+    """Return whether this visitor may see pages; a hosted Thaw requires a sign-in."""
     return current_account() is not None or not is_hosted()
 
 
 def draw_login_page(page: Page) -> None:
-    """What who has to sign in sees in place of `page`: nothing of it."""
+    """Draw the login screen in place of `page`."""
     st.title("Thaw")
     st.markdown(
         "*Freeze it, fine-tune it, or thaw it step by step?* Thaw asks three questions, says which "
@@ -58,7 +58,7 @@ def _start_login(page: Page) -> None:
 
 
 def restore_redirect() -> None:
-    """Once after a sign-in: to the page that one came from."""
+    """Switch to the page from which the visitor signed in, once a session."""
     if current_account() is None or st.session_state.get("led-back"):
         return
     st.session_state["led-back"] = True
@@ -68,7 +68,7 @@ def restore_redirect() -> None:
 
 
 def draw_account_menu(page: Page) -> None:
-    """Who is signed in and the way out; the way in where it is open to all."""
+    """Draw the account's menu, or the sign-in button."""
     if not can_sign_in():
         return
     with st.container(horizontal=True, horizontal_alignment="right"):
@@ -85,16 +85,19 @@ def draw_account_menu(page: Page) -> None:
 
 
 def _draw_merge_offer() -> None:
-    """Asks once about what this browser had before."""
-    mine = current_account()
-    if st.session_state.get("asked-about") == mine:
+    """Ask once whether the account takes over what this browser had before."""
+    account = current_account()
+    if st.session_state.get("asked-about") == account:
         return
-    had = accounts.count_anonymous_data(current_browser(), mine)
-    if not (had.run_count or had.data_count):
-        st.session_state["asked-about"] = mine
+    anonymous = accounts.count_anonymous_data(current_browser(), account)
+    if not (anonymous.run_count or anonymous.data_count):
+        st.session_state["asked-about"] = account
         return
     with st.container(border=True):
-        parts = [_format_count(had.run_count, "run"), _format_count(had.data_count, "data set")]
+        parts = [
+            _format_count(anonymous.run_count, "run"),
+            _format_count(anonymous.data_count, "data set"),
+        ]
         st.markdown(
             f"Before you signed in, this browser had {' and '.join(filter(None, parts))}. Are they "
             "yours? Then take them into your account: you find them wherever you sign in, and who "
@@ -102,14 +105,14 @@ def _draw_merge_offer() -> None:
         )
         with st.container(horizontal=True):
             st.button("They are mine: take them", icon=":material/move_to_inbox:", key="take-over",
-                      on_click=_resolve_merge, args=(accounts.merge, mine))  # fmt: skip
+                      on_click=_resolve_merge, args=(accounts.merge, account))  # fmt: skip
             st.button("Leave them", key="leave-them", on_click=_resolve_merge,
-                      args=(accounts.decline_merge, mine))  # fmt: skip
+                      args=(accounts.decline_merge, account))  # fmt: skip
 
 
-def _resolve_merge(what: Callable[[str, str], None], mine: str) -> None:
-    what(current_browser(), mine)
+def _resolve_merge(action: Callable[[str, str], None], account: str) -> None:
+    action(current_browser(), account)
 
 
-def _format_count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
+def _format_count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}" if count else ""

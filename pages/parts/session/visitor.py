@@ -1,5 +1,4 @@
-"""Who is looking: the account that they signed in with, else an unguessable key that the app gave
-their browser."""
+"""The current visitor: the signed-in account, else the browser's unguessable key in a cookie."""
 
 import re
 from secrets import token_urlsafe
@@ -14,36 +13,36 @@ VISITOR_COOKIE = "thaw_visitor"
 
 
 def current_visitor() -> str:
-    """Whose everything is that is done here."""
+    """Return the visitor id that owns whatever is done on this page."""
     return current_account() or current_browser()
 
 
 def current_browser() -> str:
-    """The key of this browser; of this session only, where it keeps no cookies."""
-    given = str(st.context.cookies.get(VISITOR_COOKIE))
-    if re.fullmatch(r"[\w-]{16,64}", given):  # a browser may send anything
-        return given
+    """Return the browser's key, which lasts for this session only if it keeps no cookies."""
+    cookie = str(st.context.cookies.get(VISITOR_COOKIE))
+    if re.fullmatch(r"[\w-]{16,64}", cookie):  # a browser may send anything
+        return cookie
     return st.session_state.setdefault("visitor", token_urlsafe(16))
 
 
 def current_account() -> str | None:
-    """The visitor that who signed in is; None for who did not, or where nobody can."""
+    """Return the visitor id of the signed-in account, or None."""
     if not st.user.get("is_logged_in"):
         return None
     issuer, subject = st.user.get("iss"), st.user.get("sub")
-    if not (issuer and subject):  # OpenID Connect promises both; without them all would be one
+    if not (issuer and subject):  # without them all accounts would be one visitor
         return None
     return account_id(str(issuer), str(subject), st.secrets["auth"]["cookie_secret"])
 
 
 def current_account_name() -> str:
-    """How who signed in is called; their own words, not escaped."""
+    """Return the signed-in person's name as the provider sent it, not escaped."""
     return str(st.user.get("name") or st.user.get("email") or "Your account")
 
 
 def require_access(sample: Dataset) -> Dataset:
-    """The sample, where it is for everyone or this visitor's own. Raises `UnknownKey`."""
-    if getattr(sample, "visitor", "") in ("", current_visitor()):  # "": downloaded, for all
+    """Return the data set if it is public or this visitor's own. Raises `UnknownKey`."""
+    if getattr(sample, "visitor", "") in ("", current_visitor()):  # "": downloaded, public
         return sample
     if not sample.classes:
         raise UnknownKey("This data was deleted.")

@@ -1,0 +1,1 @@
+"""Small things to draw; browser components stand beside their .js and .css."""

@@ -1,10 +1,10 @@
-// Files and camera pictures go to the app's upload route one by one; Python then hears their names.
-// Every visitor's text is set as text or value, never as markup.
-const AT_ONCE = 4          // files on their way
-const SHOT_EVERY_MS = 250  // while the camera's button is held
-const SHOT_PX = 480        // short side of a shot: more than any backbone looks at
-const THUMBS = 12          // shown of a class
-const forms = new Map()  // "mode draft" -> Form: for as long as the tab is open
+// Sends files and camera pictures to the app's upload route and then their names to Python.
+// Visitors' text is inserted as text or value, never as markup.
+const AT_ONCE = 4          // parallel uploads
+const SHOT_EVERY_MS = 250  // while the shutter is held
+const SHOT_PX = 480        // short side of a shot: more than any backbone needs
+const THUMBS = 12          // thumbnails per class
+const forms = new Map()  // "mode draft" -> Form, as long as the tab is open
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties)
@@ -16,18 +16,18 @@ function size(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${Math.round(bytes / 1e6)} MB`
 }
 
-// Sends one file; resolves to the name it got. A connection that breaks is tried once more.
-function send(draft, file, told, again = true) {
+// Sends one file and resolves to its name on the server. Retries once if the connection breaks.
+function send(draft, file, onProgress, retry = true) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     request.open("PUT", new URL(`upload/${draft}`, document.baseURI))
-    request.upload.onprogress = event => told(event.loaded)
-    request.onerror = () => again
-      ? resolve(send(draft, file, told, false))
+    request.upload.onprogress = event => onProgress(event.loaded)
+    request.onerror = () => retry
+      ? resolve(send(draft, file, onProgress, false))
       : reject(Error("The connection to Thaw broke off. Add the files again."))
     request.onload = () => {
       let answer = {}
-      try { answer = JSON.parse(request.responseText) } catch { /* said below */ }
+      try { answer = JSON.parse(request.responseText) } catch { /* reported below */ }
       if (request.status === 200) return resolve(answer.file)
       reject(Error(answer.error ?? `Thaw did not take the file (${request.status}).`))
     }
@@ -35,29 +35,29 @@ function send(draft, file, told, again = true) {
   })
 }
 
-// All files of what was dropped, folders opened: [file, path] each.
-async function dropped(transfer) {
+// Returns [file, path] of each dropped file, including those in folders.
+async function readDropped(transfer) {
   const entries = [...transfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean)
   if (!entries.length) return [...transfer.files].map(file => [file, file.name])
-  const found = []
+  const files = []
   async function open(entry, path) {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject))
-      found.push([file, path + file.name])
+      files.push([file, path + file.name])
       return
     }
     const reader = entry.createReader()
-    for (;;) {  // a reader hands out a hundred at a time
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))
-      if (!some.length) return
-      for (const inner of some) await open(inner, `${path}${entry.name}/`)
+    for (;;) {  // readEntries returns at most a hundred entries
+      const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))
+      if (!batch.length) return
+      for (const inner of batch) await open(inner, `${path}${entry.name}/`)
     }
   }
   for (const entry of entries) await open(entry, "")
-  return found
+  return files
 }
 
-const chosen = input => [...input.files].map(file => [file, file.webkitRelativePath || file.name])
+const readChosen = input => [...input.files].map(file => [file, file.webkitRelativePath || file.name])
 
 class Form {
   constructor(root, data) {
@@ -68,7 +68,7 @@ class Form {
     this.busy = 0
     this.sent = this.total = 0       // bytes
     this.done = this.count = 0       // files
-    this.files = []                  // {id, parts, label} that have arrived
+    this.files = []                  // {id, parts, label} of finished uploads
     this.stopped = false
     this.status = element("p", { className: "status", role: "status" })
     this.bar = element("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Sent so far" })
@@ -93,14 +93,14 @@ class Form {
   }
 
   next() {
-    while (this.busy < AT_ONCE && this.queue.length && !this.stopped) this.one(this.queue.shift())
+    while (this.busy < AT_ONCE && this.queue.length && !this.stopped) this.upload(this.queue.shift())
     if (!this.busy && !this.queue.length && !this.stopped) this.whenAllSent?.()
   }
 
-  async one({ file, path, label, arrived }) {
+  async upload({ file, path, label, arrived }) {
     this.busy += 1
     let before = 0
-    const told = loaded => {
+    const onProgress = loaded => {
       this.sent += loaded - before
       before = loaded
       this.bar.value = this.total ? this.sent / this.total : 0
@@ -108,12 +108,12 @@ class Form {
       this.say(`Sending ${part}: ${size(this.sent)} of ${size(this.total)}`)
     }
     try {
-      const id = await send(this.draft, file, told)
-      told(file.size)
+      const id = await send(this.draft, file, onProgress)
+      onProgress(file.size)
       this.done += 1
-      const kept = { id, parts: path.split("/").filter(Boolean), label }
-      this.files.push(kept)
-      arrived(kept, file)
+      const entry = { id, parts: path.split("/").filter(Boolean), label }
+      this.files.push(entry)
+      arrived(entry, file)
     } catch (error) {
       this.stopped = true
       this.queue = []
@@ -126,7 +126,7 @@ class Form {
   picker(text, input, take, className = "") {
     input.type = "file"
     input.hidden = true
-    input.onchange = () => { if (input.files.length) take(chosen(input)); input.value = "" }
+    input.onchange = () => { if (input.files.length) take(readChosen(input)); input.value = "" }
     return element("span", {}, element("button",
       { type: "button", textContent: text, className, onclick: () => input.click() }), input)
   }
@@ -137,7 +137,7 @@ class Form {
     target.ondragleave = on(false)
     target.ondrop = async event => {
       on(false)(event)
-      const pairs = await dropped(event.dataTransfer)
+      const pairs = await readDropped(event.dataTransfer)
       if (pairs.length) take(pairs)
     }
   }
@@ -189,24 +189,24 @@ class Form {
       this.bar, this.status)
     this.addClass()
     this.addClass()
-    this.whenAllSent = () => { this.bar.hidden = true; this.say(""); this.count_() }
-    this.count_()
+    this.whenAllSent = () => { this.bar.hidden = true; this.say(""); this.updateCount() }
+    this.updateCount()
   }
 
   addClass() {
-    const number = this.numbered = (this.numbered ?? 0) + 1  // never twice, also where one was removed
+    const number = this.numbered = (this.numbered ?? 0) + 1  // never reused, even after a class was removed
     const made = { files: [], shots: 0 }
     const id = `class-${this.draft}-${number}`
     made.name = element("input", { type: "text", id, maxLength: 80, value: `Class ${number}`,
-      oninput: () => this.count_() })
+      oninput: () => this.updateCount() })
     made.words = element("small")
     made.thumbs = element("div", { className: "thumbs" })
     made.camera = element("div", { className: "camera", hidden: true })
     const take = pairs => {
-      this.stopped = false  // what could not be sent before is no reason to send no more
-      this.add(pairs.map(([file]) => [file, file.name]), made, kept)
+      this.stopped = false  // an earlier failure does not block new files
+      this.add(pairs.map(([file]) => [file, file.name]), made, addEntry)
     }
-    const kept = (entry, file) => {
+    const addEntry = (entry, file) => {
       made.files.push(entry)
       if (made.thumbs.children.length < THUMBS && file.type.startsWith("image/")) {
         const url = URL.createObjectURL(file)
@@ -215,12 +215,12 @@ class Form {
             made.files = made.files.filter(other => other !== entry)
             thumb.remove()
             URL.revokeObjectURL(url)
-            this.count_()
+            this.updateCount()
           } }, element("img", { src: url, alt: "" }))
         thumb.setAttribute("aria-label", `Take out picture ${file.name}`)
         made.thumbs.append(thumb)
       }
-      this.count_()
+      this.updateCount()
     }
     const several = element("input", { multiple: true, accept: "image/*,.heic,.heif" })
     several.setAttribute("aria-label", `Pictures of class ${number}`)
@@ -231,7 +231,7 @@ class Form {
         this.closeCamera(made)
         this.classes = this.classes.filter(other => other !== made)
         made.card.remove()
-        this.count_()
+        this.updateCount()
       } })
     out.setAttribute("aria-label", `Remove class ${number}`)
     made.card = element("div", { className: "card", role: "group" },
@@ -243,11 +243,11 @@ class Form {
     this.droppable(made.card, take)
     this.classes.push(made)
     this.cards.append(made.card)
-    this.count_()
+    this.updateCount()
     return made
   }
 
-  count_() {
+  updateCount() {
     const filled = this.classes.filter(one => one.files.length && one.name.value.trim())
     const all = filled.reduce((sum, one) => sum + one.files.length, 0)
     for (const one of this.classes) {
@@ -257,7 +257,7 @@ class Form {
         : "Drop pictures here, choose some, or take them with the camera."
     }
     this.ready.textContent = all ? `Use these ${all} pictures` : "Use these pictures"
-    // Classes of one name are one class.
+    // Classes with the same name are one class.
     const names = new Set(filled.map(one => one.name.value.trim()))
     this.ready.disabled = names.size < 2 || this.busy > 0
   }
@@ -321,14 +321,14 @@ class Form {
     this.trigger({ title, files: files.map(({ id, parts }) => [id, parts]) })
   }
 
-  // Drawn elsewhere from now on: what was gathered stays while another way is looked at.
+  // Moves the form to a new place: its files stay while another tab of the page is open.
   moveTo(root) {
     if (root === this.root) return
     root.replaceChildren(...this.root.childNodes)
     this.root = root
   }
 
-  rest() {
+  closeCameras() {
     for (const one of this.classes ?? []) this.closeCamera(one)
   }
 }
@@ -340,11 +340,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (form) form.moveTo(root)
   else {
     for (const [other, old] of forms) {
-      if (!other.endsWith(data.draft)) { old.rest(); forms.delete(other) }  // was read
+      if (!other.endsWith(data.draft)) { old.closeCameras(); forms.delete(other) }  // its draft was imported
     }
     form = new Form(root, data)
     forms.set(name, form)
   }
   form.trigger = value => setTriggerValue("ready", value)
-  return () => form.rest()
+  return () => form.closeCameras()
 }

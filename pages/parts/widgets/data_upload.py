@@ -1,7 +1,7 @@
-"""Bringing data of one's own: a file or a folder, or class by class with files and the camera.
+"""Upload of data: a file or a folder, or class by class with files and the camera.
 
-A component, since `st.file_uploader` holds what it is given in the memory of the app; here the
-browser sends each file to a route that writes it to the disk as it comes.
+A component of our own, since `st.file_uploader` holds uploads in the app's memory; here the browser
+sends each file to a route that streams it to the disk.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from trainers.hosting import quotas
 _SCRIPT = Path(__file__).with_name("data_upload.js")
 _STYLE = Path(__file__).with_name("data_upload.css")
 _SCRIPT_URL = "assets/add_data.js"
-_DEFAULT_BODY_BYTES = 1024  # bytes of a request that are not known beforehand
+_DEFAULT_BODY_BYTES = 1024  # limit for a request without a Content-Length
 
 
 async def _serve_script(_: Request) -> FileResponse:
@@ -30,7 +30,7 @@ async def _serve_script(_: Request) -> FileResponse:
 
 
 async def receive_upload(request: Request) -> Response:
-    """Writes the body to a file of the draft; 200 and {"file": …}, or {"error": a sentence}."""
+    """Write the body to a file of the draft; answer {"file": name} or {"error": sentence}."""
     place = inbox.find_draft(request.path_params["draft"])
     if place is None:
         return _error_response(
@@ -75,23 +75,23 @@ _mount = st.components.v2.component(
     "add_data",
     html='<div class="add"></div>',
     css=_STYLE.read_text(encoding="utf-8"),
-    # One line, since it is sent with every update; the line break keeps it from being a path.
+    # Short, since it is sent with every update; without the line break it would be read as a path.
     js=f"export default async component =>\n"
     f'  (await import(new URL("{_SCRIPT_URL}", document.baseURI))).default(component)',
 )
 
 
 class Upload(NamedTuple):
-    """What the visitor has sent: all files are on the disk."""
+    """A finished upload: all files are on the disk. From the browser, so not yet checked."""
 
-    files: list  # [file, [part, …]] each, as inbox.named takes it; not yet checked
-    title: str  # what they called it
+    files: list  # [file, [path part, …]] each
+    title: str
 
 
 def draw_data_upload(mode: Literal["files", "classes"], *, draft: str, key: str) -> Upload | None:
-    """Draw where `key` was drawn before; files go to the draft. Not None once: when all came."""
-    told = _mount(key=key, data={"mode": mode, "draft": draft}, on_ready_change=lambda: None)
-    match told.ready:
+    """Draw the form, which sends files to `draft`; return the upload once, when all arrived."""
+    state = _mount(key=key, data={"mode": mode, "draft": draft}, on_ready_change=lambda: None)
+    match state.ready:
         case {"files": [*files], "title": str(title)}:
             return Upload(files, title)
     return None

@@ -1,4 +1,4 @@
-"""A download that is offered, and watched: nothing is fetched without a click."""
+"""A button that starts a download, and its progress; nothing is fetched without a click."""
 
 import streamlit as st
 
@@ -10,13 +10,13 @@ from trainers.jobs import Download
 from trainers.store import get_store
 
 
-def draw_download_offer(key: str, words: str) -> None:
-    """What would be fetched, in `words` (Markdown), and the button; or how far it is."""
+def draw_download_offer(key: str, description: str) -> None:
+    """Draw `description` (Markdown) and the button, or the progress of a download under way."""
     job = get_store().find_latest("fetch", key)
     if job and not job.is_over:
         draw_job_progress(job)
         return
-    st.markdown(f":material/download: {words}")
+    st.markdown(f":material/download: {description}")
     if job and job.result and job.result["type"] == JobFailed.type:
         st.warning(escape_markdown(job.result["text"]), icon=":material/cloud_off:")
     pressed = st.button(

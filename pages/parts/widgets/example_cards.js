@@ -1,4 +1,4 @@
-// Cards of examples, kept and changed in place: a picture made anew would flash.
+// Cards of examples, updated in place: a new <img> would flash.
 function part(card, name, tag = "div") {
   let found = card.querySelector("." + name)
   if (!found) {

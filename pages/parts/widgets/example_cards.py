@@ -1,6 +1,6 @@
-"""Cards of examples, with the model's answer where there is one; updated in place.
+"""Cards of examples, with the model's answer if there is one; updated in place.
 
-A component, since it shows texts that others wrote: they go in as text nodes, never as markup.
+A component, since it shows visitors' texts: they are inserted as text nodes, never as markup.
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ import streamlit as st
 class ExampleCard(TypedDict, total=False):
     example: str  # a text, or a picture as a data: URI
     label: str  # the right answer
-    answer: str  # the model's, "" before it gave one
-    sure: float  # 0..1; left out where the model gives no probability
-    note: str  # a word more, under the label
+    answer: str  # the model's, "" if it has none yet
+    sure: float  # confidence, 0..1; missing if the model gives no probability
+    note: str  # shown under the label
 
 
 _SCRIPT = Path(__file__).with_name("example_cards.js").read_text(encoding="utf-8")
@@ -46,5 +46,5 @@ _mount = st.components.v2.component(
 
 
 def draw_example_cards(cards: list[ExampleCard], *, key: str, colour: str) -> None:
-    """Draw `cards` where they were drawn before under `key`; `colour` is the approach's."""
+    """Draw the cards, or update those under the same `key`; `colour` is the approach's."""
     _mount(key=key, data={"cards": cards, "colour": colour})

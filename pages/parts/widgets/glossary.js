@@ -1,7 +1,7 @@
-// A bubble for the words of pages/parts/widgets/glossary.py: shown on hover, focus and tap; Escape, a tap beside
-// it or moving on closes it, and the pointer may rest on it (WCAG 1.4.13).
+// The tooltip of glossary.py: opens on hover, focus and tap; closes on Escape, a tap elsewhere or
+// leaving it, and the pointer may rest on it (WCAG 1.4.13).
 const WORD = 'a[href^="#word-"]'
-const LEAVE_MS = 200  // to get from the word to its bubble
+const LEAVE_MS = 200  // time to move from the term to its tooltip
 
 export default function ({ parentElement }) {
   const bubble = Object.assign(document.createElement("div"),
@@ -23,7 +23,7 @@ export default function ({ parentElement }) {
     if (word === shown) return
     hide()
     bubble.textContent = word.title
-    word.removeAttribute("title")  // else the browser would show it a second time
+    word.removeAttribute("title")  // else the browser would show its own tooltip, too
     word.setAttribute("aria-describedby", bubble.id)
     shown = word
     bubble.hidden = false

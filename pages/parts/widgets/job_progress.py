@@ -1,9 +1,9 @@
-"""A job that a visitor waits for: how far it is, and the way to cancel it."""
+"""Progress of a job that a visitor waits for, with a Cancel button."""
 
 import streamlit as st
 
-from pages.parts.figures import run_snapshot as tell
 from pages.parts.figures.markdown import escape_markdown
+from pages.parts.figures.run_snapshot import fold_events
 from pages.parts.session.error_boundary import error_boundary
 from pages.parts.session.visitor import current_visitor
 from trainers.store import Run, get_store
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.5
 
 
 def draw_job_progress(job: Run) -> None:
-    """Follows `job`; the page is drawn anew when it is over."""
+    """Draw the job's progress; rerun the page when it is over."""
     st.fragment(error_boundary()(_watch_job), run_every=POLL_SECONDS)(job)
 
 
@@ -20,15 +20,15 @@ def _watch_job(job: Run) -> None:
     job = get_store().get_run(job.id)
     if job.is_over:
         st.rerun(scope="app")
-    told = tell.fold_events([event for _, event in get_store().read_events(job.id)])
-    text, share = "Waiting for a free process.", 0.0
-    if told.stage:
-        text = escape_markdown(told.stage.text)
-    if told.progress:
-        share = min(1.0, told.progress.done / max(1, told.progress.total))
-        if told.progress.unit == "bytes":
-            text += f" {told.progress.done / 1e6:,.0f} of {told.progress.total / 1e6:,.0f} MB"
-    st.progress(share, text=text)
+    snapshot = fold_events([event for _, event in get_store().read_events(job.id)])
+    text, fraction = "Waiting for a free process.", 0.0
+    if snapshot.stage:
+        text = escape_markdown(snapshot.stage.text)
+    if progress := snapshot.progress:
+        fraction = min(1.0, progress.done / max(1, progress.total))
+        if progress.unit == "bytes":
+            text += f" {progress.done / 1e6:,.0f} of {progress.total / 1e6:,.0f} MB"
+    st.progress(fraction, text=text)
     if job.visitor == current_visitor():
         st.button(
             "Cancel",

@@ -1,6 +1,6 @@
-// One persistent <div> a chart; Plotly.react on every update. See live_plot.py.
+// One persistent <div> per chart; Plotly.react on every update. See live_plot.py.
 const charts = new WeakMap()  // parentElement -> { observer, clicked }
-let library                   // one <script> a tab, kept across pages
+let library                   // one <script> per tab, reused across pages
 
 function loadPlotly(path) {
   library ??= new Promise((resolve, reject) => {
@@ -14,14 +14,14 @@ function loadPlotly(path) {
   return library
 }
 
-// Words on the fields of a heatmap in the page's colour: Plotly picks its own by fields that it takes for
-// opaque, and in the dark those on faint ones could not be read.
+// Text on heatmap cells takes the page's colour: Plotly chooses one as if the cells were opaque, which
+// is unreadable on faint cells in the dark theme.
 function worded(traces, root) {
   const color = getComputedStyle(root).getPropertyValue("--st-text-color").trim()
   return traces.map(one => one.type === "heatmap" ? { ...one, textfont: { color, ...one.textfont } } : one)
 }
 
-// Colours and fonts of the page's theme, so that one figure fits light and dark.
+// Use the theme's colours and fonts, so that a figure fits light and dark.
 function themed(layout, root) {
   const css = getComputedStyle(root)
   const value = name => css.getPropertyValue("--st-" + name).trim()
@@ -52,7 +52,7 @@ export default async function ({ data, parentElement, setTriggerValue }) {
   let Plotly
   try { Plotly = await loadPlotly(data.library) }
   catch {
-    words.className = ""  // no longer hidden: the words stand in for the chart
+    words.className = ""  // show the description in place of the chart
     words.textContent = `The chart could not be drawn (plotly.js did not load). ${data.alt}`
     return
   }

@@ -1,7 +1,7 @@
-"""A Plotly chart that is updated in place: no remount, no blank frame, zoom kept.
+"""A Plotly chart that updates in place: no remount, no blank frame, and the zoom stays.
 
-`st.plotly_chart` remounts its DOM on every change of the data (24 of 24 updates measured); this
-keeps one element and calls `Plotly.react`. plotly.js comes from the installed package.
+`st.plotly_chart` remounts its DOM whenever the data changes (measured: 24 of 24 updates). This
+component keeps one element and calls `Plotly.react`; plotly.js comes from the installed package.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,8 @@ _SCRIPT = Path(__file__).with_name("live_plot.js")
 _LIBRARY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _LIBRARY_URL = f"assets/plotly-{get_plotlyjs_version()}.min.js"
 _SCRIPT_URL = "assets/live_plot.js"
-_IMMUTABLE_HEADERS = {
-    "Cache-Control": "public, max-age=31536000, immutable"
-}  # its URL has its version
+# The URL contains the version.
+_IMMUTABLE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 async def _serve_library(_: Request) -> FileResponse:
@@ -43,7 +42,7 @@ _mount = st.components.v2.component(
     css=".thaw-words { position:absolute; width:1px; height:1px; overflow:hidden;\n"
     " clip-path: inset(50%); white-space:nowrap }\n"
     ".thaw-plot.clickable .nsewdrag { cursor:pointer }",
-    # One line, since it is sent with every update; the line break keeps it from being a path.
+    # Short, since it is sent with every update; without the line break it would be read as a path.
     js=f"export default async component =>\n"
     f'  (await import(new URL("{_SCRIPT_URL}", document.baseURI))).default(component)',
     isolate_styles=False,  # Plotly writes its styles to the document's head
@@ -53,11 +52,11 @@ _mount = st.components.v2.component(
 def draw_live_plot(
     figure: dict, *, key: str, alt: str, on_click: Callable[[Any], None] | None = None
 ) -> None:
-    """Draw `figure` (plain Plotly JSON with a height) where it was drawn before under `key`.
+    """Draw `figure` (Plotly JSON with a height), or update the chart with the same `key`.
 
-    `alt` says in words what it shows now, for those who do not see it. `on_click` is called with
-    Plotly's number of the mark that was clicked ([row, column] in a heatmap), before the page runs
-    again. It is what a browser sent: to be checked. What it does must also work by keyboard.
+    `alt` describes what it shows now, for screen readers. `on_click` is called before the rerun
+    with Plotly's point number of the clicked mark ([row, column] in a heatmap); check it, since it
+    comes from a browser. Whatever it does must also be possible by keyboard.
     """
     data = {"figure": figure, "alt": alt, "library": _LIBRARY_URL, "clickable": bool(on_click)}
     if on_click is None:

@@ -1,9 +1,9 @@
-// The map of examples over a run: marks that glide from evaluation to evaluation. See map_animation.py.
+// The map of examples over a run: marks glide from evaluation to evaluation. See map_animation.py.
 const states = new WeakMap()  // parentElement -> { stop, chosen, timer }: survives a rerun
 const STEP_MS = 650
 const NS = "http://www.w3.org/2000/svg"
 
-// Symbols in a box from -1 to 1: corners of a polygon, the first one at the top. As on the live map.
+// Symbols in a box from -1 to 1, a polygon's first corner at the top; the same as on the live map.
 const regular = (count, turn = 0, inner = 1) =>
   "M" + Array.from({ length: count }, (_, n) => {
     const angle = 2 * Math.PI * n / count + turn, size = n % 2 ? inner : 1

@@ -1,8 +1,8 @@
-"""The animated map of examples: played in the browser, without asking the server again.
+"""The animated map of examples, played in the browser without further requests.
 
-One map or several side by side on one slider. It never starts by itself; slider and buttons work by
-keyboard too, and marks jump instead of gliding where the visitor prefers less motion. Texts and
-names are inserted as text nodes, never as markup.
+One or several maps side by side share a slider. It never starts by itself, works by keyboard too,
+and skips transitions for visitors who prefer reduced motion. Texts and names are inserted as text
+nodes, never as markup.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,6 @@ def draw_map_animation(
 ) -> None:
     """Draw the animations side by side; a rerun with the same `key` keeps their position.
 
-    `examples` holds texts, or small pictures as data: URIs, by their number.
+    `examples` maps ids to texts, or to small pictures as data: URIs.
     """
     _mount(key=key, data=build_component_data(animations, examples))

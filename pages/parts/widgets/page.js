@@ -1,6 +1,6 @@
-// Streamlit keeps the place to which one has scrolled where only the address's query changes: on a phone
-// who pressed Start, below the settings, would see the middle of the run.
-let last = null  // where the visitor was; null: just come, and a reload keeps its place
+// Streamlit keeps the scroll position if only the query changes: after pressing Start, below the
+// settings, a phone would show the middle of the run.
+let last = null  // the previous page; null: first load, and a reload keeps its scroll position
 
 function toTop(place) {
   if (last !== null && place !== last)
@@ -8,8 +8,8 @@ function toTop(place) {
   last = place
 }
 
-// What a popover's button folds out hangs at the end of the document, so Tab would come to it after all
-// the rest of the page: the keyboard goes in with it, and from its ends back to the button.
+// Streamlit appends a popover's body to the end of the document, so Tab would reach it last. Move the
+// focus into it when it opens, and from its ends back to the button.
 const BUTTON = "[data-testid=stPopoverButton]", FOLDED_OUT = "[data-testid=stPopoverBody]"
 const STOPS = "button, a[href], input, select, textarea, [tabindex='0']"
 const OPENS_MS = 50, TRIES = 20
@@ -24,7 +24,7 @@ function goIn(event) {
     const inside = document.querySelector(FOLDED_OUT)
     if (inside || !--tries) clearInterval(timer)
     if (!inside) return
-    inside.tabIndex = -1  // itself, not its first button: what stands above that is read, too
+    inside.tabIndex = -1  // the body, not its first button, so that the text above is read, too
     inside.focus({ focusVisible: true })
   }, OPENS_MS)
 }

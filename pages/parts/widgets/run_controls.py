@@ -1,4 +1,4 @@
-"""What several pages let a visitor do with a run."""
+"""Controls of a run that several pages share."""
 
 from typing import Any
 
@@ -10,20 +10,19 @@ from trainers.hosting.own_data import list_own_data
 from trainers.store import Run, get_store
 
 
-def draw_stop_and_cancel(job: Run, stop: str) -> None:
-    """The two buttons, side by side; `stop` says what Stop does. None where it is over, and only
-    its visitor may press them."""
+def draw_stop_and_cancel(job: Run, stop_label: str) -> None:
+    """Draw the two buttons for a job that is not over; enabled for its owner only."""
     if job.is_over:
         return
-    mine = job.visitor == current_visitor()
-    if not mine:
+    is_owner = job.visitor == current_visitor()
+    if not is_owner:
         st.caption("This was started by somebody else: here it can be watched.")
     with st.container(horizontal=True):
         st.button(
-            stop,
+            stop_label,
             icon=":material/stop_circle:",
             key=f"stop-{job.id}",
-            disabled=job.stop_requested or not job.started_at or not mine,
+            disabled=job.stop_requested or not job.started_at or not is_owner,
             on_click=error_boundary()(get_store().request_stop),
             args=(job.id, current_visitor()),
         )
@@ -31,26 +30,26 @@ def draw_stop_and_cancel(job: Run, stop: str) -> None:
             "Cancel",
             icon=":material/close:",
             key=f"cancel-{job.id}",
-            disabled=not mine,
+            disabled=not is_owner,
             on_click=error_boundary()(get_store().request_cancel),
             args=(job.id, current_visitor()),
         )
 
 
 def build_run_params(plan: Any) -> dict[str, str]:
-    """What fills in the Run page with the settings of a run or a comparison."""
-    wanted = plan.as_json()
-    names = [name for name in ("approach", "data", "backbone", "what_learns") if name in wanted]
+    """Return the URL parameters that fill in the Run page with these settings."""
+    settings = plan.as_json()
+    names = [name for name in ("approach", "data", "backbone", "what_learns") if name in settings]
     numbers = ("per_class", "seconds", "seed")
     return (
-        {name: wanted[name] for name in names}
+        {name: settings[name] for name in names}
         | {"mends": ",".join(plan.fixes)}
-        | {name: f"{wanted[name]:g}" for name in numbers if wanted[name] is not None}
+        | {name: f"{settings[name]:g}" for name in numbers if settings[name] is not None}
     )
 
 
 def can_use_data(data: str) -> bool:
-    """Whether this visitor may run on `data`: who was handed a run's link sees that run only."""
+    """Return whether this visitor may run on `data`; a share link of a run does not allow it."""
     return not data.startswith("own-") or data in {
-        mine.key for mine in list_own_data(current_visitor())
+        upload.key for upload in list_own_data(current_visitor())
     }

@@ -1,16 +1,16 @@
-// A text with its words underlined, or a picture with heat over it.
+// A text with underlined words, or a picture with a heatmap. See saliency.py.
 const THICKEST_PX = 7
-const made = (name, inside, look = "") => {
-  const part = inside.appendChild(document.createElement(name))
-  part.className = look
-  return part
+const element = (name, parent, className = "") => {
+  const child = parent.appendChild(document.createElement(name))
+  child.className = className
+  return child
 }
 
-function text(place, data) {
-  const line = made("p", place)
+function drawText(root, data) {
+  const line = element("p", root)
   for (const word of data.words) {
     const bare = word.text.trimEnd()
-    const span = made("span", line, "word")
+    const span = element("span", line, "word")
     span.textContent = bare
     if (word.share) {
       span.style.borderBottomWidth = Math.max(1, Math.round(THICKEST_PX * Math.abs(word.share))) + "px"
@@ -22,29 +22,29 @@ function text(place, data) {
   }
 }
 
-function drawn(inside, data, alt) {
-  const image = made("img", inside)
+function drawImage(parent, data, alt) {
+  const image = element("img", parent)
   image.alt = alt
   image.onload = () => image.classList.toggle("small", image.naturalWidth < 64)
   image.src = data.picture
   return image
 }
 
-function picture(place, data) {
-  const pair = made("div", place, "pair")
-  const plain = made("figure", pair)
-  drawn(plain, data, "The example as it is.")
-  made("figcaption", plain).textContent = "The example"
-  const figure = made("figure", pair)
-  const over = made("div", figure, "over")
-  drawn(over, data, data.alt)
+function drawHeatmap(root, data) {
+  const pair = element("div", root, "pair")
+  const plain = element("figure", pair)
+  drawImage(plain, data, "The example as it is.")
+  element("figcaption", plain).textContent = "The example"
+  const figure = element("figure", pair)
+  const over = element("div", figure, "over")
+  drawImage(over, data, data.alt)
   const rows = data.change, height = rows.length, width = rows[0].length
   const most = Math.max(data.least, ...rows.flat().map(Math.abs))
   const cells = document.createElement("canvas")
   cells.width = width
   cells.height = height
   const small = cells.getContext("2d")
-  const canvas = made("canvas", over)
+  const canvas = element("canvas", over)
   canvas.setAttribute("aria-hidden", "true")
   canvas.width = width * 40
   canvas.height = height * 40
@@ -75,19 +75,19 @@ function picture(place, data) {
   const top = Math.max(...rows.flat())
   if (top >= data.least) {
     const y = rows.findIndex(row => row.includes(top)), x = rows[y].indexOf(top)
-    const frame = made("div", over, "frame")
+    const frame = element("div", over, "frame")
     frame.style.left = `${100 * x / width}%`
     frame.style.top = `${100 * y / height}%`
     frame.style.width = `${100 / width}%`
     frame.style.height = `${100 / height}%`
   }
-  made("figcaption", figure).textContent =
+  element("figcaption", figure).textContent =
     "Orange: places that the answer rests on; framed: the one that counts most." +
     (against ? " Blue stripes: places that speak against it." : "")
 }
 
 export default function ({ data, parentElement }) {
-  const place = parentElement.querySelector(".rests")
-  place.replaceChildren()
-  data.words ? text(place, data) : picture(place, data)
+  const root = parentElement.querySelector(".rests")
+  root.replaceChildren()
+  data.words ? drawText(root, data) : drawHeatmap(root, data)
 }

@@ -1,8 +1,8 @@
-"""What an answer rests on, drawn: heat over a picture, or a text with its words underlined.
+"""Saliency: a heatmap over a picture, or a text with underlined words.
 
-A component, since it shows texts that others wrote: they go in as text nodes, never as markup.
-Orange and blue can be told apart by colour-blind readers; besides, what speaks against is striped
-or dashed, the place that counts most is framed, and a word that counts more has a thicker line.
+A component, since it shows visitors' texts: they are inserted as text nodes, never as markup.
+Colour-blind readers can distinguish orange and blue; besides, opposing evidence is striped or
+dashed, the strongest region is framed, and more important words have thicker lines.
 """
 
 from collections.abc import Sequence
@@ -38,20 +38,20 @@ _mount = st.components.v2.component(
 
 
 def draw_heatmap(picture: str, change: Sequence[Sequence[float]], *, alt: str, key: str) -> None:
-    """The picture (a data: URI), and beside it the same with the changes laid over it."""
+    """Draw the picture (a data: URI) and beside it the same with the heatmap on top."""
     data = {"picture": picture, "change": change, "alt": alt, "least": MIN_CHANGE}
     _mount(key=key, data=data | {"for": SUPPORTING_COLOUR, "against": OPPOSING_COLOUR})
 
 
 def draw_highlighted_text(words: Sequence[tuple[str, float]], measure: str, *, key: str) -> None:
-    """The text, each piece underlined by its change in the `measure`."""
-    most = max([MIN_CHANGE, *(abs(change) for _, change in words)])
-    told: list[dict[str, Any]] = [
+    """Draw the text, each word underlined by its change of the `measure`."""
+    largest = max([MIN_CHANGE, *(abs(change) for _, change in words)])
+    segments: list[dict[str, Any]] = [
         {
             "text": text,
-            "share": change / most if abs(change) >= MIN_CHANGE else 0,
+            "share": change / largest if abs(change) >= MIN_CHANGE else 0,
             "says": f"without it: {'-' if change > 0 else '+'} {format_change(change, measure)}",
         }
         for text, change in words
     ]
-    _mount(key=key, data={"words": told, "for": SUPPORTING_COLOUR, "against": OPPOSING_COLOUR})
+    _mount(key=key, data={"words": segments, "for": SUPPORTING_COLOUR, "against": OPPOSING_COLOUR})

@@ -1,4 +1,4 @@
-"""Of many examples the first ones, and more at a click."""
+"""A list that starts short and grows with each click on "Show more"."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class ShowMore:
-    key: str  # of what is shown, once on the page
-    page_size: int  # at the start, and so many more each time
+    key: str  # unique on the page
+    page_size: int  # items at the start, and added by each click
 
     @property
     def count(self) -> int:
-        """How many are wanted by now."""
+        """Return how many items to show."""
         return self.page_size + st.session_state.get(f"more-{self.key}", 0)
 
     def draw_button(self, total: int) -> None:
-        """The button, where there are more."""
+        """Draw the button if there are more than shown."""
         if total > self.count:
             st.button(
                 f"Show more ({total - self.count:,} are left)",

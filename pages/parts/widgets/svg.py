@@ -1,7 +1,7 @@
-"""Our own drawings on the page, in the page's own text colour.
+"""SVG drawings in the page's text colour.
 
-`st.html` takes SVG out and `st.image` cannot know the theme, so this is a component of one
-element. Only drawings from pages/parts/figures/drawings.py go in: never a visitor's text.
+`st.html` removes SVG and `st.image` does not know the theme, hence a component. The SVG is inserted
+as markup: only our own drawings may go in, never a visitor's text.
 """
 
 import streamlit as st
@@ -19,5 +19,5 @@ export default function ({ data, parentElement }) {
 
 
 def draw_svg(svg: str, *, key: str) -> None:
-    """Draw `svg` where `key` was drawn before."""
+    """Draw `svg`, or replace the drawing with the same `key`."""
     _mount(key=key, data={"svg": svg})
