@@ -1,4 +1,4 @@
-"""A plan: all that decides a run. Frozen, JSON both ways."""
+"""A plan: everything that decides a run, as a frozen record that is stored as JSON."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
@@ -33,42 +33,35 @@ def _dump_step_plan(steps: StepPlan) -> list:
 
 @dataclass(frozen=True)
 class RecordedSchedule(JsonRecord):
-    """What a clock decided in a run, named so that the run can be repeated without it."""
+    """What the clock decided in a run, so that the run can be repeated without a clock."""
 
     train_examples: Annotated[int, stored_as("train")]  # training examples used
     validation_examples: Annotated[int, stored_as("validation")]
     test_examples: Annotated[int, stored_as("test")]
     steps: tuple[Annotated[StepPlan, PlainSerializer(_dump_step_plan)], ...]  # of each phase
     refit_steps: Annotated[int, stored_as("refit")] = 0  # steps on all examples in the end
-    calibration_examples: Annotated[int, stored_as("calibration")] = (
-        256  # examples that set the scale of a head that learns with all
-    )
-    horizontal_flip: Annotated[bool, stored_as("mirrored")] = (
-        False  # the last layer saw each picture and its mirror image
-    )
+    # Examples that set the scale of a head that learns together with the encoder.
+    calibration_examples: Annotated[int, stored_as("calibration")] = 256
+    # Whether the head saw each image and its mirror image.
+    horizontal_flip: Annotated[bool, stored_as("mirrored")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(JsonRecord):
-    """Raises `BadPlan` where it could never run."""
+    """Everything that decides a run. Raises `BadPlan` if it could never run."""
 
     data: str
     approach: str
     backbone: str = ""  # "": the bundled one for this kind of data
-    examples_per_class: Annotated[int | None, stored_as("per_class")] = (
-        None  # examples of each class; None: all there are
-    )
+    examples_per_class: Annotated[int | None, stored_as("per_class")] = None  # None: all
     seconds: float = 30  # budget of wall time: a ceiling, never padded
     seed: int = 0
-    trainable: Annotated[str, stored_as("what_learns")] = (
-        "auto"  # in fine-tuning and hybrid: "lora", "all", or as the backbone says
-    )
-    schedule: Annotated[RecordedSchedule | None, stored_as("pace")] = (
-        None  # None: the clock sets the steps
-    )
-    fixes: Annotated[
-        tuple[str, ...], stored_as("mends")
-    ] = ()  # keys of findings: what they name of own data is left out
+    # In fine-tuning and hybrid: "lora", "all", or "auto", as the backbone says.
+    trainable: Annotated[str, stored_as("what_learns")] = "auto"
+    # None: the clock decides.
+    schedule: Annotated[RecordedSchedule | None, stored_as("pace")] = None
+    # Keys of findings in a visitor's own data whose examples are left out.
+    fixes: Annotated[tuple[str, ...], stored_as("mends")] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -94,28 +87,25 @@ class Plan(JsonRecord):
             raise BadPlan(
                 f"The budget is {self.seconds:g} seconds. It must be above 0 and at most a day."
             )
-        names_alone = self.approach == "none" and sample.modality == "text"
-        if self.examples_per_class is not None and self.examples_per_class < (
-            0 if names_alone else 1
-        ):
+        fewest = 0 if self.approach == "none" and sample.modality == "text" else 1
+        if self.examples_per_class is not None and self.examples_per_class < fewest:
             raise BadPlan(
                 f"{self.examples_per_class} examples of each class were asked for. Give 1 or more; "
                 "0 works only for texts without training."
             )
-
         if self.fixes:
             self._check_fixes()
 
     def _check_fixes(self) -> None:
-        from trainers.data_checks import FIXABLE_KEYS  # it needs the samples, which take a while
+        from trainers.data_checks import FIXABLE_KEYS  # importing the checks is slow
 
         if not self.data.startswith("own-"):
             raise BadPlan(
-                f"Mends were asked for ({', '.join(self.fixes)}), but {self.data} is not data of "
+                f"Fixes were asked for ({', '.join(self.fixes)}), but {self.data} is not data of "
                 "your own. Leave them out."
             )
         if unknown := [key for key in self.fixes if key not in FIXABLE_KEYS]:
-            raise BadPlan(f"No mend {unknown[0]!r}. There are: {', '.join(FIXABLE_KEYS)}.")
+            raise BadPlan(f"No fix {unknown[0]!r}. There are: {', '.join(FIXABLE_KEYS)}.")
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":
