@@ -477,8 +477,8 @@ def test_without_a_look_at_the_data_a_mend_is_not_guessed(tmp_path):
     ("data", "mends", "words"),
     [
         ("digits", ("doubles",), "digits is not data of your own"),
-        ("own", ("dubles",), "No mend 'dubles'. There are: two-labels, doubles"),
-        ("own", ("language",), "No mend 'language'"),
+        ("own", ("dubles",), "No fix 'dubles'. There are: two-labels, doubles"),
+        ("own", ("language",), "No fix 'language'"),
     ],
 )
 def test_a_mend_that_cannot_be_is_refused(data, mends, words, tmp_path):
