@@ -1,6 +1,8 @@
-"""Whose runs and data are, how much of them one visitor may have, who else sees them, how long they
-are kept, and that what is deleted is gone. Light: pages read it.
+"""Other people on this server: ownership, quotas, sharing, retention, deletion and rooms.
 
-`settings` has all that a host may set; `accounts` who a visitor is; `limits` what they may start;
-`sharing` the links; `retention` how long things are kept; `erase` the end of them.
+- Visitors: `accounts` (who a visitor is), `own_data`, `quotas`, `sharing` (links to runs).
+- Deletion: `retention` (what expires when), `disk_usage`, `cleanup` with `cleanup_lease`, `erase`.
+- Rooms: `rooms` (members, leaders, runs), `room_settings`, `room_names`, `board`, `room_summary`.
+
+Loads no training library: pages import it.
 """

@@ -1,4 +1,4 @@
-"""The board of a room: everybody's runs, without anything else of theirs."""
+"""The board of a room: names and scores of its runs, nothing else about anybody."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ _BOARD_COLUMNS = (
 
 @dataclass(frozen=True)
 class BoardRow:
-    """A run on the board: its owner's name and its score, no id."""
+    """A run on the board: its owner's name and score, but no id."""
 
     name: str
     approach: str
-    data: str  # a key; "own" for anybody's own data
+    data: str  # its key; "own" for any upload
     examples_per_class: int | None
     state: str
     score: float | None  # test accuracy, 0..1, with its 95 % interval
     low: float | None
     high: float | None
     seconds: float | None
-    is_mine: bool  # of the visitor who looks
-    seed: int = 0  # the same one: the same draw of the examples
-    budget_seconds: float = 0.0  # seconds
+    is_mine: bool  # belongs to the visitor who reads the board
+    seed: int = 0  # runs with equal seeds use the same examples
+    budget_seconds: float = 0.0
     backbone: str = ""
 
 
 def read_board(engine: Engine, code: str, visitor: str = "") -> list[BoardRow]:
-    """Return the runs of a room: scores, best first; then running, queued and failed ones.
+    """Return the runs of a room: finished ones, best first, then running, queued and failed ones.
 
-    `visitor` is the one who looks. Deleted runs are missing.
+    `is_mine` is set for runs of `visitor`. Deleted runs are left out.
     """
     joined = room_runs.join(runs, runs.c.id == room_runs.c.run_id).join(
         people,
@@ -69,11 +69,11 @@ def read_board(engine: Engine, code: str, visitor: str = "") -> list[BoardRow]:
 
 
 def best_per_person(board: Sequence[BoardRow]) -> list[BoardRow]:
-    """Return the best run of each person, of a board in its order."""
-    first: dict[str, BoardRow] = {}
+    """Return the best run of each person from a board in its order."""
+    best: dict[str, BoardRow] = {}
     for row in board:
-        first.setdefault(row.name, row)
-    return list(first.values())
+        best.setdefault(row.name, row)
+    return list(best.values())
 
 
 def _board_order(row: BoardRow) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""Deletion of what has expired, once an hour while the app lives, and the daily backup."""
+"""Hourly deletion of what has expired, and the daily backup, in a thread of the app."""
 
 import logging
 import shutil
@@ -20,7 +20,7 @@ from trainers.system import backups, object_store
 from trainers.system.paths import run_dir
 from trainers.system.registry import UnknownKey
 
-JOIN_TIMEOUT_SECONDS = 5.0  # that the end of the app waits for it. Our choice
+JOIN_TIMEOUT_SECONDS = 5.0  # how long the app waits for the thread at shutdown. Our choice
 
 
 def clean_up() -> list[Expiry]:
@@ -32,7 +32,7 @@ def clean_up() -> list[Expiry]:
                 _delete_run(item.key)
             case "model" if item.reason.startswith("older"):
                 object_store.delete_run(item.key)
-            case "model" | "left over":  # a copy, where models are shared
+            case "model" | "left over":  # the local copy only, if there is an object store
                 shutil.rmtree(run_dir(item.key), ignore_errors=True)
             case "data":
                 with suppress(UnknownKey):  # deleted meanwhile
@@ -67,7 +67,7 @@ def back_up_daily() -> None:
     if file and backups.is_backup_due(file):
         try:
             backups.back_up(file)
-        except (sqlite3.Error, OSError) as error:  # the rest of the clean-up is still possible
+        except (sqlite3.Error, OSError) as error:  # the rest of the clean-up can still run
             logging.error("The database could not be backed up: %s", error)
 
 
@@ -75,7 +75,7 @@ class CleanupThread:
     """A context in which the clean-up runs in the background, as long as the app lives."""
 
     def __init__(self, first_seconds: float = 60.0) -> None:
-        self.first_seconds = first_seconds  # the first page comes first
+        self.first_seconds = first_seconds  # leaves the start to the first page
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run_loop, daemon=True)
 
@@ -85,7 +85,7 @@ class CleanupThread:
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
-        self._thread.join(JOIN_TIMEOUT_SECONDS)  # it may be waiting for a slow object store
+        self._thread.join(JOIN_TIMEOUT_SECONDS)  # may be waiting for a slow object store
 
     def _run_loop(self) -> None:
         wait = self.first_seconds
@@ -96,10 +96,10 @@ class CleanupThread:
                     return
                 try:
                     step()
-                except Exception as error:  # one that ended this thread would end all tidying
-                    told = str(error).strip().splitlines() or [""]
+                except Exception as error:  # nothing may end this thread
+                    lines = str(error).strip().splitlines() or [""]
                     logging.error(
-                        "Not all could be tidied up (%s: %s).", type(error).__name__, told[0]
+                        "Not all could be tidied up (%s: %s).", type(error).__name__, lines[0]
                     )
 
     def _retry_uploads(self) -> None:
@@ -109,5 +109,5 @@ class CleanupThread:
         if acquire_lease():
             back_up_daily()
             object_store.refresh_all(self._closed.is_set)
-            for one in clean_up():
-                logging.info("Tidied up: %s, %d bytes, %s.", one.kind, one.size, one.reason)
+            for item in clean_up():
+                logging.info("Tidied up: %s, %d bytes, %s.", item.kind, item.size, item.reason)

@@ -1,4 +1,4 @@
-"""Whose turn it is to clean up, and since when the present ages hold: one row a data folder."""
+"""The lease for the clean-up and the start of the current age settings: a row per data folder."""
 
 import time
 import zlib
@@ -18,7 +18,7 @@ AGE_SETTINGS = ("keep_models_days", "keep_runs_days", "keep_data_days")
 
 
 def get_policy_start() -> float:
-    """Return since when the ages of the settings hold; noted when they are first seen."""
+    """Return when the current age settings were first seen, which is recorded here."""
     ages = ",".join(f"{getattr(get_settings(), key):g}" for key in AGE_SETTINGS)
     now = time.time()
     row = {"id": _lease_id(), "expires_at": 0.0, "retention_days": ages, "valid_since": now}
@@ -56,11 +56,11 @@ def is_own_lease() -> Any:
 
 
 def acquire_lease() -> bool:
-    """Return whether it is this process's turn: once an hour, for one app of a data folder."""
-    get_policy_start()  # makes the row
+    """Return whether this process may clean up now: one app of a data folder, once an hour."""
+    get_policy_start()  # creates the row
     now = time.time()
     with get_store().engine.begin() as sql:
-        # One further ahead was made before the clock was set back.
+        # An expiry further ahead was written before the clock was set back.
         due = (cleanup_leases.c.expires_at < now) | (
             cleanup_leases.c.expires_at > now + CLEANUP_INTERVAL_SECONDS
         )

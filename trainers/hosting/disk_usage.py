@@ -1,4 +1,4 @@
-"""How much space runs, data, features and downloads take."""
+"""The disk space that runs, data, features and downloads take."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ WARNING_FRACTION = 0.8  # of the limit. Our choice
 
 @dataclass(frozen=True)
 class DiskUsage:
-    """What takes how much, in bytes."""
+    """Bytes on the disk by kind."""
 
     models: int
     events: int  # of runs: curves and scores, as text
@@ -31,7 +31,7 @@ class DiskUsage:
 
     @property
     def limited_bytes(self) -> int:
-        """Return what `THAW_STORAGE_LIMIT_GB` limits."""
+        """Return the bytes that `THAW_STORAGE_LIMIT_GB` limits."""
         return self.models + self.events + self.data + self.features
 
 
@@ -62,7 +62,7 @@ def event_bytes() -> dict[str, int]:
 
 
 def get_storage_warning() -> tuple[float, float] | None:
-    """Return (GB used, GB allowed) if that is nearly all, as of the last hour; else None."""
+    """Return (GB used, GB allowed) as of the last clean-up, or None if there is enough space."""
     limit = get_settings().storage_limit_gb
     with get_store().engine.connect() as sql:
         used = (sql.scalar(select(cleanup_leases.c.used_bytes).where(is_own_lease())) or 0.0) / GB
@@ -72,8 +72,8 @@ def get_storage_warning() -> tuple[float, float] | None:
 def list_weights() -> list[tuple[float, Path, int]]:
     """Return (last used, path, bytes) of the models that Thaw downloaded, least recent first.
 
-    Other programs keep theirs in the same folders: of Hugging Face's only those that carry our mark
-    count, of torchvision's only files that are in our registry.
+    Other programs share these folders: of Hugging Face's only models with our mark count, of
+    torchvision's only files in our registry.
     """
     with get_store().engine.connect() as sql:
         name = runs.c.job["backbone"].as_string()

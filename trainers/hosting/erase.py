@@ -1,14 +1,13 @@
-"""The end of what a visitor had: deleted means that no byte of it stays under `THAW_HOME`.
+"""Deletion of a visitor's data: afterwards no byte of it remains under `THAW_HOME`.
 
-Rows go at once or, for a run that can be brought back, an hour later (`Store.sweep`); files with
-them. What SQLite then still has of them in its pages and its write-ahead log goes when its file is
-written anew, within a minute or two: `scrub`; its backups are replaced by a new one then.
-(`secure_delete` alone leaves copies that were made when a page was split: tried, 1 of some 2,000
-deleted rows.) Of a PostgreSQL the tables are written anew likewise, those above `WHOLE_BYTES` only
-cleared of what was deleted: its bytes stay in their gaps until something else is written there.
-What PostgreSQL keeps besides its tables is left to whoever runs it: its log of changes (WAL,
-written over in turn), copies on other servers, backups. Processes that answer let go of a deleted
-model within half a minute.
+- Rows and files are deleted at once, or after an hour for a run that can be restored
+  (`Store.purge_deleted`).
+- SQLite keeps deleted rows in its pages and write-ahead log until `scrub` rewrites the file, a
+  minute or two later, and replaces the backups. (`secure_delete` alone is not enough: page splits
+  left a copy of about 1 in 2,000 deleted rows.)
+- PostgreSQL's tables are rewritten, too, but those above `MAX_VACUUM_FULL_BYTES` are only vacuumed:
+  their bytes stay until they are overwritten. Its WAL, replicas and backups are the operator's.
+- Serving processes release a deleted model within half a minute.
 """
 
 import logging
@@ -32,36 +31,37 @@ from trainers.system import backups, object_store
 from trainers.system.paths import data_dir
 from trainers.system.registry import UnknownKey
 
-CANCEL_GRACE_SECONDS = 600  # that a cancelled job may take to end; then its rows go. Ours
-# Of a PostgreSQL's table: while it is written anew, nobody reads it. Ours
+CANCEL_GRACE_SECONDS = 600  # for a cancelled job to end before its rows go. Our choice
+# Larger PostgreSQL tables are not rewritten, since nobody can read them meanwhile. Our choice.
 MAX_VACUUM_FULL_BYTES = 256 * 10**6
-LOCK_TIMEOUT_SECONDS = 5  # for the lock on it; pages wait behind who waits
+LOCK_TIMEOUT_SECONDS = 5  # while it waits for the table's lock, pages wait behind it
 
 
 def erase_data(key: str) -> None:
-    """Deletes a visitor's own data, and what runs on it kept of its examples. Raises
-    `UnknownKey`."""
-    with suppress(LookupError):  # damaged, so what it was brought as is not known
+    """Delete an upload, and its examples in the events of runs. Raises `UnknownKey`."""
+    with suppress(LookupError):  # damaged, so its draft is unknown
         inbox.delete_draft(uploads.get_upload(key).draft_key)
     uploads.delete(key)
     get_store().erase_examples(key)
 
 
 def erase_visitor(visitor: str) -> None:
-    """Deletes all that the visitor has: runs, data, links, places in rooms. It cannot be undone.
-    What is at work is cancelled and goes when it has ended."""
-    keys = {one.key for one in list_own_data(visitor)}
-    if (
-        object_store.storage_url()
-    ):  # what came in elsewhere may be out of reach now: its rows name it
+    """Delete all runs, data, links and room memberships of the visitor, without a way back.
+
+    Running jobs are cancelled, and their rows deleted after `CANCEL_GRACE_SECONDS`.
+    """
+    keys = {data.key for data in list_own_data(visitor)}
+    if object_store.storage_url():  # uploads on other servers that cannot be fetched now
         keys |= get_store().datasets_imported_by(visitor)
-    for place in (data_dir() / "inbox").glob("*"):
-        if inbox.read_owner(place) == visitor:
-            inbox.delete_draft(place.name)
+    for draft in (data_dir() / "inbox").glob("*"):
+        if inbox.read_owner(draft) == visitor:
+            inbox.delete_draft(draft.name)
     mine = runs.c.visitor == visitor
     with get_store().engine.connect() as sql:
-        waiting = sql.scalars(select(runs.c.id).where(mine, runs.c.state.not_in(END_STATES))).all()
-    for run in waiting:
+        unfinished = sql.scalars(
+            select(runs.c.id).where(mine, runs.c.state.not_in(END_STATES))
+        ).all()
+    for run in unfinished:
         get_store().request_cancel(run, visitor)
     with get_store().engine.begin() as sql:
         later = time.time() - UNDO_SECONDS + CANCEL_GRACE_SECONDS
@@ -79,7 +79,7 @@ def erase_visitor(visitor: str) -> None:
     for key in keys:
         try:
             erase_data(key)
-        except UnknownKey:  # it is not here, and cannot be brought
+        except UnknownKey:  # neither here nor in the object store
             get_store().erase_examples(key)
         shutil.rmtree(data_dir() / "data" / key.removeprefix("own-"), ignore_errors=True)
         object_store.delete(object_store.DATA, key.removeprefix("own-"))
@@ -87,7 +87,7 @@ def erase_visitor(visitor: str) -> None:
 
 
 def scrub() -> bool:
-    """Writes the database anew, where something was deleted since; False where that must wait."""
+    """Rewrite the database if something was deleted; return False if it must be tried again."""
     engine = get_store().engine
     if not scrub_marker_path().exists():
         return True
@@ -100,7 +100,7 @@ def scrub() -> bool:
             busy, _, _ = sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if not busy:
             backups.replace_backups(Path(engine.url.database))
-    except (sqlite3.Error, OSError) as error:  # locked, or the disk is full: that passes
+    except (sqlite3.Error, OSError) as error:  # locked, or the disk is full: try again later
         logging.warning("What was deleted is still in the database's file: %s", error)
         busy = True
     if busy:
@@ -111,16 +111,18 @@ def scrub() -> bool:
 def _scrub_tables(engine: Engine) -> bool:
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as sql:
-            sql.detach()  # its limits are not for others
+            sql.detach()  # the timeouts set here must not return to the pool
             sql.execute(text("SET statement_timeout = 0"))
             sql.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
             for table in metadata.sorted_tables:
                 size = sql.scalar(select(func.pg_total_relation_size(table.name)))
-                whole = "FULL, " if size < MAX_VACUUM_FULL_BYTES else ""
-                sql.execute(text(f"VACUUM ({whole}ANALYZE) {table.name}"))
-            # Its samples of our columns, just taken anew. (Seen: names of deleted runs.)
+                full = "FULL, " if size < MAX_VACUUM_FULL_BYTES else ""
+                sql.execute(text(f"VACUUM ({full}ANALYZE) {table.name}"))
+            # Column statistics hold sample values. (Seen: names of deleted runs.)
             sql.execute(text("VACUUM (FULL) pg_statistic"))
-    except SQLAlchemyError as error:  # somebody reads, or it cannot be reached: that passes
+    except (
+        SQLAlchemyError
+    ) as error:  # a reader holds a lock, or the server is away: try again later
         logging.warning("What was deleted is still in the database's files: %s", error)
         scrub_marker_path().touch()
         return False

@@ -1,13 +1,13 @@
-"""How long things are kept, by age and by size (see settings.py), and what is deleted first.
+"""What expires, by age and by size, and in which order (the limits stand in the settings).
 
-By age: the model of a run, then the run, and uploads that nobody used; what is pinned stays.
-By size, over `THAW_STORAGE_LIMIT_GB`: cached features (they can be computed again), then models of
-the oldest runs, then the oldest runs; pinned ones stay too, except in a hosted Thaw, where they go
-last. Weights that Thaw downloaded go by least recent use, over `THAW_WEIGHTS_LIMIT_GB`.
-Nothing that runs or waits is touched.
+By age: a run's model, then the run, and unused uploads; pinned runs stay.
+By size, over `THAW_STORAGE_LIMIT_GB`: cached features (they can be recomputed), then the models of
+the oldest runs, then the oldest runs. Pinned models stay, too, but go last in a hosted Thaw.
+Downloaded weights, over `THAW_WEIGHTS_LIMIT_GB`: least recently used first.
+Nothing that is queued or running is touched.
 
-Nobody is surprised: what will be deleted by age is announced on its row, and a new age setting
-takes effect `NOTICE_DAYS` later; a size limit is announced when it is nearly reached.
+Deletion is announced: an age on the row of the run, with `NOTICE_DAYS` before a new setting takes
+effect; a size limit when it is nearly reached.
 """
 
 import time
@@ -38,52 +38,50 @@ from trainers.system.paths import data_dir, run_dir
 from trainers.system.settings import get_settings, is_hosted
 
 DAY_SECONDS = 24 * 3600.0
-NOTICE_DAYS = 7  # our choice, as what follows
-LEFTOVER_SECONDS = 24 * 3600  # folders without a row: of a process that was killed
-LEFTOVER_SHARED_SECONDS = 900  # the same where other app servers may have ended the row
-OLD_DATABASE_SECONDS = 7 * DAY_SECONDS  # a damaged database, or a backup of version 0.1.0
+# Our choices.
+NOTICE_DAYS = 7
+LEFTOVER_SECONDS = 24 * 3600  # folders without a row, and drafts: of killed processes
+LEFTOVER_SHARED_SECONDS = 900  # folders without a row, if several app servers share the database
+OLD_DATABASE_SECONDS = 7 * DAY_SECONDS  # damaged databases, and backups of version 0.1.0
 
 
 class Expiry(NamedTuple):
-    """Something that is to be deleted."""
+    """An item to delete."""
 
     kind: str  # "features", "model", "run", "data", "weights", "draft", "copy" or "left over"
     key: str
     size: int
-    reason: str  # in words
+    reason: str  # a phrase for people
 
 
 class ExpiryDates(NamedTuple):
-    """When a run and its model are deleted by age; None: never."""
+    """When a run and its model expire by age, as Unix times; None: never."""
 
     run: float | None
-    model: float | None  # None also without a model
+    model: float | None  # also None if there is no model
 
 
 def get_expiry_dates(past: RunSummary, policy_start: float | None = None) -> ExpiryDates:
-    """Return when a run or comparison, and its model, are deleted by age."""
-    model_days, run_days = get_settings().keep_models_days, get_settings().keep_runs_days
-    if past.pinned or past.state not in END_STATES or not (model_days or run_days):
+    """Return when a run or comparison, and its model, expire by age."""
+    settings = get_settings()
+    has_limit = settings.keep_models_days or settings.keep_runs_days
+    if past.pinned or past.state not in END_STATES or not has_limit:
         return ExpiryDates(None, None)
     policy_start = get_policy_start() if policy_start is None else policy_start
-    run = _expiry_date(past.created_at, run_days, policy_start)
     has_model = past.kind == "run" and run_dir(past.id).exists()
-    return ExpiryDates(
-        run, _expiry_date(past.created_at, model_days, policy_start) if has_model else None
-    )
+    dates = _row_expiry_dates(past, policy_start)
+    return dates if has_model else dates._replace(model=None)
 
 
 def _expiry_date(created: float, days: float, policy_start: float) -> float | None:
-    """Return when something made at `created` expires, but not before it was announced."""
-    return (
-        max(created + days * DAY_SECONDS, policy_start + NOTICE_DAYS * DAY_SECONDS)
-        if days
-        else None
-    )
+    """Return when something expires, but not before the notice is over; None if `days` is 0."""
+    if not days:
+        return None
+    return max(created + days * DAY_SECONDS, policy_start + NOTICE_DAYS * DAY_SECONDS)
 
 
 def get_data_expiry(data: uploads.UploadedDataset) -> float | None:
-    """Return when an upload is deleted unless it is used; None: never."""
+    """Return when an upload expires unless it is used; None: never."""
     days = get_settings().keep_data_days
     return _expiry_date(_last_used(data), days, get_policy_start()) if days else None
 
@@ -96,9 +94,9 @@ def _last_used(data: uploads.UploadedDataset) -> float:
 
 
 def list_expired() -> Iterator[Expiry]:
-    """Yield what is to be deleted now, in that order; nothing is touched."""
+    """Yield what is to be deleted now, in this order. Deletes nothing."""
     now, policy_start = time.time(), get_policy_start()
-    gone: set[str] = set()
+    expired: set[str] = set()
     freed = 0
     for past, pinned in _list_ended_runs():
         if pinned:
@@ -106,11 +104,11 @@ def list_expired() -> Iterator[Expiry]:
         ages = _row_expiry_dates(past, policy_start)
         size = measure_size(run_dir(past.id))
         if ages.run and ages.run < now and not past.parent_id:
-            gone.add(past.id)
+            expired.add(past.id)
             freed += size
             yield Expiry("run", past.id, size, f"older than {get_settings().keep_runs_days:g} days")
         elif size and ages.model and ages.model < now:
-            gone.add(f"model {past.id}")
+            expired.add(f"model {past.id}")
             freed += size
             yield Expiry(
                 "model", past.id, size, f"older than {get_settings().keep_models_days:g} days"
@@ -121,7 +119,7 @@ def list_expired() -> Iterator[Expiry]:
             freed += data.size_bytes
             yield Expiry("data", data.key, data.size_bytes,
                         f"not used for {get_settings().keep_data_days:g} days")  # fmt: skip
-    yield from _list_over_size(gone, freed)
+    yield from _list_over_size(expired, freed)
     yield from _list_weights_over_size()
     yield from _list_leftovers(now)
 
@@ -134,7 +132,7 @@ class _RunRow(NamedTuple):
 
 
 def _list_ended_runs() -> list[tuple[_RunRow, bool]]:
-    """Return runs and comparisons that are over, oldest first, and whether each is pinned.
+    """Return ended runs and comparisons, oldest first, and whether each is pinned.
 
     The runs of a comparison are pinned with it.
     """
@@ -154,7 +152,7 @@ def _list_ended_runs() -> list[tuple[_RunRow, bool]]:
     return ended
 
 
-def _row_expiry_dates(row: _RunRow, policy_start: float) -> ExpiryDates:
+def _row_expiry_dates(row: _RunRow | RunSummary, policy_start: float) -> ExpiryDates:
     return ExpiryDates(
         _expiry_date(row.created_at, get_settings().keep_runs_days, policy_start),
         _expiry_date(row.created_at, get_settings().keep_models_days, policy_start),
@@ -198,24 +196,24 @@ def _list_over_size(listed: set[str], freed: int) -> Iterator[Expiry]:
 
 
 def _list_own_data() -> list[uploads.UploadedDataset]:
-    """Return the uploads of all visitors, least recently used first; not those of the terminal."""
-    found = []
+    """Return all visitors' uploads, least recently used first, without the terminal's."""
+    uploaded = []
     for folder in (data_dir() / "data").glob("*/about.json"):
         key = f"own-{folder.parent.name}"
         if UPLOAD_KEY.fullmatch(key):
             try:
-                found.append(uploads.get_upload(key))
-            except LookupError:  # damaged: neither owner nor age is known
+                uploaded.append(uploads.get_upload(key))
+            except LookupError:  # damaged: owner and age are unknown
                 continue
-    uploaded = [data for data in found if data.classes and data.visitor != LOCAL_VISITOR]
-    return sorted(uploaded, key=_last_used)
+    visitors = [data for data in uploaded if data.classes and data.visitor != LOCAL_VISITOR]
+    return sorted(visitors, key=_last_used)
 
 
 def _is_busy(data: str) -> bool:
-    """Return whether a job on the data runs or waits."""
-    working = (runs.c.subject == data) & runs.c.state.not_in(END_STATES)
+    """Return whether a job on the data is queued or running."""
+    unfinished = (runs.c.subject == data) & runs.c.state.not_in(END_STATES)
     with get_store().engine.connect() as sql:
-        return bool(sql.scalar(select(func.count()).select_from(runs).where(working)))
+        return bool(sql.scalar(select(func.count()).select_from(runs).where(unfinished)))
 
 
 def _list_weights_over_size() -> Iterator[Expiry]:
@@ -231,14 +229,14 @@ def _list_weights_over_size() -> Iterator[Expiry]:
 
 
 def _list_leftovers(now: float) -> Iterator[Expiry]:
-    """Yield folders of runs that have no row, and drafts of killed processes.
+    """Yield drafts of killed processes, old databases, and folders of runs without a row.
 
-    On a shared database another app server may have ended the row.
+    In a shared database another app server may have deleted the row.
     """
     age = LEFTOVER_SHARED_SECONDS if is_shared(get_store().engine) else LEFTOVER_SECONDS
     for folder in (data_dir() / "runs", feature_cache_dir(), data_dir() / "data"):
         for draft in folder.glob(f"*/*{PARTIAL_SUFFIX}"):
-            with suppress(OSError):  # it was finished meanwhile
+            with suppress(OSError):  # finished meanwhile
                 if draft.stat().st_mtime < now - LEFTOVER_SECONDS:
                     yield Expiry("draft", str(draft), measure_size(draft), "left half written")
     damaged = _list_damaged()
@@ -246,11 +244,11 @@ def _list_leftovers(now: float) -> Iterator[Expiry]:
         with suppress(OSError):
             if copy.stat().st_mtime < now - OLD_DATABASE_SECONDS:
                 yield Expiry("copy", str(copy), measure_size(copy), "put aside a week ago")
-    if damaged:  # it may have their rows
+    if damaged:  # a repair may bring back the rows of folders
         return
     with get_store().engine.connect() as sql:
         run_ids = set(sql.scalars(select(runs.c.id)))
-        # Older folders belong to another database: this one was made after them.
+        # Folders older than this database's first run may belong to another database.
         oldest = sql.scalar(select(func.min(runs.c.created_at))) or now
     for folder in (data_dir() / "runs").glob("*"):
         if folder.name not in run_ids and oldest < folder.stat().st_mtime < now - age:
@@ -258,12 +256,12 @@ def _list_leftovers(now: float) -> Iterator[Expiry]:
 
 
 def _list_damaged() -> list[Path]:
-    """Return the damaged databases that were moved aside, also if the app has another by now."""
+    """Return damaged databases that were moved aside, also beside the default path."""
     files = {data_dir() / "thaw.db", backups.database_path() or data_dir() / "thaw.db"}
     return [damaged for file in files for damaged in backups.list_damaged(file)]
 
 
 def _list_old_backups() -> list[Path]:
-    """Return the copies that version 0.1.0 made before an upgrade."""
+    """Return the copies that version 0.1.0 made before upgrades."""
     file = backups.database_path()
     return [*file.parent.glob(f"{file.name}.before-*")] if file else []

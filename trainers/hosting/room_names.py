@@ -1,23 +1,24 @@
-"""Names on a board: readable, and no two alike."""
+"""Names on a board: readable, and distinct."""
 
 import unicodedata
 
 MAX_NAME_CHARS = 24
-MAX_COMBINING_MARKS = 2  # over one letter, as languages need them; more would leave the line
+MAX_COMBINING_MARKS = 2  # per letter: enough for any language; more would overlap other lines
 
 
 def clean_name(text: str, max_chars: int) -> str:
     """Return `text` as one line of at most `max_chars` characters.
 
-    Without characters that are invisible, change the direction of reading, or pile up over others.
+    Invisible characters, those that change the reading direction, and stacks of combining marks are
+    removed.
     """
     chars: list[str] = []
     for char in unicodedata.normalize("NFC", " ".join(text.split())):
-        kind = unicodedata.category(char)
-        piled = kind[0] == "M" and all(
+        # Too many marks, or a mark without a letter.
+        is_stacked = _is_combining_mark(char) and all(
             map(_is_combining_mark, chars[-MAX_COMBINING_MARKS:])
-        )  # nothing, or marks alone
-        if kind[0] == "C" or piled:
+        )
+        if unicodedata.category(char)[0] == "C" or is_stacked:
             continue
         chars.append(char)
     return "".join(chars)[:max_chars].strip()
@@ -28,7 +29,7 @@ def _is_combining_mark(char: str) -> bool:
 
 
 def name_key(name: str) -> str:
-    """Return what two names are compared by: not by case, nor by how letters are drawn."""
+    """Return the key by which names are compared: without case and typographic variants."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
@@ -37,6 +38,6 @@ def find_free_name(name: str, taken: set[str | None]) -> str:
     number, free = 1, name
     while name_key(free) in taken:
         number += 1
-        ending = f" {number}"
-        free = name[: MAX_NAME_CHARS - len(ending)].rstrip() + ending
+        suffix = f" {number}"
+        free = name[: MAX_NAME_CHARS - len(suffix)].rstrip() + suffix
     return free

@@ -1,4 +1,4 @@
-"""What is run in a room, and what people may change."""
+"""The settings of a room: what is run, and what its members may change."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,28 +19,26 @@ CHANGEABLE_SETTINGS = {  # keys are stored: never rename one
 
 
 class NotAllowedInRoom(ValueError):
-    """Something that the room does not allow; the text says why, and what to do."""
+    """The room does not allow it; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoomSettings(JsonRecord):
-    """What is run in a room. Raises `BadPlan` if it could never run."""
+    """The settings of a room. Raises `BadPlan` if no run is possible with them."""
 
     data: str = "digits"
-    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")  # people choose among them
+    approaches: tuple[str, ...] = ("transfer", "fine_tune", "hybrid")  # members choose among them
     seconds: float = 20
     examples_per_class: Annotated[int | None, stored_as("per_class")] = 20
     backbone: str = ""
-    changeable: Annotated[
-        tuple[str, ...], stored_as("may_change")
-    ] = ()  # keys of CHANGEABLE_SETTINGS
-    seed_per_person: Annotated[bool, stored_as("draws")] = (
-        True  # everyone learns from other examples of the same data: luck is seen
-    )
+    # Keys of CHANGEABLE_SETTINGS.
+    changeable: Annotated[tuple[str, ...], stored_as("may_change")] = ()
+    # Everyone draws other examples of the same data, so that the board shows how much is luck.
+    seed_per_person: Annotated[bool, stored_as("draws")] = True
     exercise: str = ""  # key in guide.exercises; "": none
 
     def __post_init__(self) -> None:
-        for name in ("approaches", "changeable"):  # lists, where they come out of JSON
+        for name in ("approaches", "changeable"):  # JSON has lists
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         if not self.approaches:
             raise BadPlan("No approach was chosen. A room needs at least one.")
@@ -56,7 +54,7 @@ class RoomSettings(JsonRecord):
             self.make_plan(approach)
 
     def make_plan(self, approach: str, number: int = 1) -> Plan:
-        """Return what the `number`th person runs who changes nothing. Raises `BadPlan`."""
+        """Return the default plan of the member with this number. Raises `BadPlan`."""
         return Plan(
             data=self.data,
             approach=approach,
@@ -73,7 +71,7 @@ class RoomSettings(JsonRecord):
         return setting in self.changeable
 
     def check_plan(self, plan: Plan, number: int) -> None:
-        """Raise `NotAllowedInRoom` if `plan` changes what may not be changed."""
+        """Raise `NotAllowedInRoom` if the plan of member `number` changes a locked setting."""
         if plan.approach not in self.approaches:
             known = ", ".join(APPROACHES[key].title for key in self.approaches)
             raise NotAllowedInRoom(
@@ -97,14 +95,14 @@ class RoomSettings(JsonRecord):
             )
             raise NotAllowedInRoom(f"In this room a run learns from {count}. Use as many.")
         expert = plan.backbone, plan.trainable, plan.seed, plan.schedule
-        same = self.backbone_for(plan.data), "auto", self.seed_for(number), None
-        if expert != same and not self.allows_change("expert"):
+        default = self.backbone_for(plan.data), "auto", self.seed_for(number), None
+        if expert != default and not self.allows_change("expert"):
             raise NotAllowedInRoom(
                 "In this room the expert settings stay as they are. Leave them out."
             )
 
     def backbone_for(self, data: str) -> str:
-        """Return the backbone of the room, or the bundled one for data of the other modality."""
+        """Return the room's backbone, or the bundled one if `data` has another modality."""
         modality = datasets.get_dataset(data).modality
         if self.backbone and backbones.pick(self.backbone).modality == modality:
             return self.backbone

@@ -1,14 +1,12 @@
-"""Who else sees a run or a comparison: whoever was given its link, until its owner takes it back.
+"""Share links: they show a run or a comparison to others until its owner revokes them.
 
-A run is its visitor's: its id, which stands in their own address bar, opens it for them alone. To
-show it to others they make a link, a second key that cannot be guessed. So a link can be taken
-back for good (the next one is another), what was never shared is seen by nobody who reads an
-address over a shoulder or in a log, and old addresses go on working in the browser that they are
-of. A terminal's runs have no browser: whoever knows the id may look at them. Rooms show names and
-scores out of their own tables, and open no run.
+The id of a run, as in its owner's address bar, opens it for the owner only. A link carries a token
+of its own that cannot be guessed. So revoking it is final (the next link has another token), and an
+id seen over a shoulder or in a log opens nothing. Runs of the terminal have no browser: whoever
+knows their id may see them. Rooms show names and scores from their own tables and open no run.
 
-To look is all that a link is good for: what changes a run asks whose it is, in the store
-(`stop`, `cancel`, `describe`, `pin`, `delete`) and in `limits.start`.
+A link is read-only: whatever changes a run checks its owner, in the store and in
+`quotas.enqueue_job`.
 """
 
 import secrets
@@ -24,7 +22,7 @@ from trainers.store.tables import runs, share_links
 
 
 class RunNotShared(RunNotFound):
-    """There is such a run, of somebody else."""
+    """The run exists, but belongs to somebody else."""
 
     def __str__(self) -> str:
         return (
@@ -35,7 +33,7 @@ class RunNotShared(RunNotFound):
 
 
 class InvalidLink(RunNotFound):
-    """A link that leads nowhere."""
+    """The link is wrong or was revoked."""
 
     def __str__(self) -> str:
         return (
@@ -45,20 +43,20 @@ class InvalidLink(RunNotFound):
 
 
 def can_open(run: Run, visitor: str) -> bool:
-    """Whether the visitor may open it by its id."""
+    """Return whether the visitor may open the run by its id."""
     return run.visitor in (visitor, LOCAL_VISITOR)
 
 
 def open_run(run: str, visitor: str) -> Run:
-    """The visitor's run called `run`. Raises `NoSuchRun`, also for one that is not theirs."""
-    found = get_store().get_run(run)
-    if not can_open(found, visitor):
+    """Return the visitor's run with this id. Raises `RunNotFound`, for others' `RunNotShared`."""
+    opened = get_store().get_run(run)
+    if not can_open(opened, visitor):
         raise RunNotShared(run)
-    return found
+    return opened
 
 
 def open_shared_run(token: str) -> Run:
-    """What the link shows. Raises `NoSuchRun`."""
+    """Return the run that the link shows. Raises `InvalidLink`."""
     with get_store().engine.connect() as sql:
         run = sql.scalar(select(share_links.c.run_id).where(share_links.c.token == token))
     try:
@@ -68,35 +66,35 @@ def open_shared_run(token: str) -> Run:
 
 
 def share_run(run: str, visitor: str) -> str:
-    """The token of the run's link, made if need be. Raises `NoSuchRun` where it is not theirs."""
+    """Return the token of the run's link, a new one if there is none. Raises `RunNotFound`."""
     if get_store().get_run(run).visitor != visitor:
         raise RunNotShared(run)
-    if known := find_token(run, visitor):
-        return known
+    if token := find_token(run, visitor):
+        return token
     token = secrets.token_urlsafe(16)
     try:
         with get_store().engine.begin() as sql:
             sql.execute(insert(share_links).values(token=token, run_id=run, created_at=time.time()))
-    except IntegrityError:  # another tab was quicker
+    except IntegrityError:  # another tab was faster
         return find_token(run, visitor) or share_run(run, visitor)
     return token
 
 
 def find_token(run: str, visitor: str) -> str | None:
-    """The token of the link of the visitor's run; None where it is not shared, or not theirs."""
+    """Return the token of the visitor's run, or None if it is not shared or not theirs."""
     mine = select(share_links.c.token).join(runs, runs.c.id == share_links.c.run_id)
     with get_store().engine.connect() as sql:
         return sql.scalar(mine.where(share_links.c.run_id == run, runs.c.visitor == visitor))
 
 
 def unshare_run(run: str, visitor: str) -> None:
-    """Takes the link of the visitor's run back: it leads nowhere from now on."""
+    """Revoke the link of the visitor's run."""
     mine = select(runs.c.id).where(runs.c.id == run, runs.c.visitor == visitor)
     with get_store().engine.begin() as sql:
         sql.execute(delete(share_links).where(share_links.c.run_id.in_(mine)))
 
 
 def filter_shared(keys: Collection[str]) -> set[str]:
-    """Which of the runs are shared."""
+    """Return those of the run ids that are shared."""
     with get_store().engine.connect() as sql:
         return set(sql.scalars(select(share_links.c.run_id).where(share_links.c.run_id.in_(keys))))
