@@ -27,7 +27,7 @@ def keywords(node: ast.Call) -> dict[str, str]:
 
 
 def is_of_features(name: str) -> bool:
-    """Whether it is `FeatureExtractor.extract`, which has nothing to do with archives."""
+    """Return whether it is `FeatureExtractor.extract`, which has nothing to do with archives."""
     return name.endswith("extractor.extract")
 
 
@@ -100,17 +100,27 @@ def test_pickle_is_named_for_its_error_alone():
 
 
 def is_ours(node: ast.expr, module: ast.Module) -> bool:
-    """Whether HTML is a literal of ours, or a file beside it, or a picture that we drew."""
+    """Return whether HTML is a literal, a constant that is one, or a file beside the module."""
     match node:
         case ast.Constant():
             return True
-        case ast.Name(id=name) if name.isupper():  # a constant of the module, a literal as well
-            return any(
-                isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == name
-                and isinstance(one.value, ast.Constant) for one in module.body
-            )  # fmt: skip
+        case ast.Name(id=name) if name.isupper():
+            return any(defines_literal(statement, name) for statement in module.body)
         case ast.BinOp(op=ast.Div()):  # Path(__file__).parent / "page.css"
             return "__file__" in ast.unparse(node)
+    return False
+
+
+def defines_literal(statement: ast.stmt, name: str) -> bool:
+    """Return whether the statement assigns a literal to `name`, or imports one of that name."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant()):
+            return target == name
+        case ast.ImportFrom(module=str(source), names=names):
+            if name not in {alias.name for alias in names}:
+                return False
+            tree = ast.parse((ROOT / f"{source.replace('.', '/')}.py").read_text("utf-8"))
+            return any(defines_literal(inner, name) for inner in tree.body)
     return False
 
 
@@ -209,4 +219,4 @@ def test_where_somebody_may_type_an_option_it_is_cut():
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and "accept_new_options" in keywords(node)
     ]
-    assert free == ["room.py"]  # trainers.hosting.rooms.reached_at
+    assert free == ["address.py"]  # Rooms.set_address cuts it
