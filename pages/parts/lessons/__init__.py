@@ -1,1 +1,1 @@
-"""What the Learn page shows beside its text: something to move for each topic, and the glossary."""
+"""The Learn page: `topics` has each topic's text and its interactive figure, `glossary` the terms."""

@@ -1,4 +1,10 @@
-"""A finished run, looked at more closely: one section at a time, the rest is not computed."""
+"""The sections below a finished run; only the chosen one is computed.
+
+Each section is a module with `show(snapshot, end, run)`; `SECTIONS` lists them. *Try it*
+(`try_model`) has its own parts: `models` (loading, and a second model beside the first),
+`model_inputs`, `abstention_choice` ("not sure"), `answers` and `answer_table`. `disagreements`
+belongs to the page that lays two runs side by side; `test_examples` loads what several show.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -44,18 +50,18 @@ SECTIONS = build_registry(
 )
 
 
-def draw_results(told: RunSnapshot, end: RunFinished, run: Run) -> None:
-    """The choice of sections, and the chosen one. `section` in the address opens one."""
+def draw_results(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
+    """Draw the choice of sections, and the chosen one; `section` in the address opens one."""
     st.markdown("## Look closer")
-    asked = st.query_params.get("section", "")
+    requested = st.query_params.get("section", "")
     chosen = st.segmented_control(
         "What to look at",
         list(SECTIONS),
-        default=asked if asked in SECTIONS else next(iter(SECTIONS)),
+        default=requested if requested in SECTIONS else next(iter(SECTIONS)),
         format_func=lambda key: f"{SECTIONS[key].icon} {SECTIONS[key].title}",
         required=True,
         label_visibility="collapsed",
         key="section",
         wrap=True,
     )
-    SECTIONS[chosen].show(told, end, run)
+    SECTIONS[chosen].show(snapshot, end, run)

@@ -1,4 +1,4 @@
-"""How sure it is, and whether it is right as often as that."""
+"""Section "How sure it is": calibration on the test set, before and after temperature scaling."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.widgets.glossary import link_marked_terms
 from pages.parts.widgets.live_plot import draw_live_plot
 from trainers.evaluation.calibration import ReliabilityBin, reliability_bins
-from trainers.events import RunFinished
+from trainers.events import PredictionsRecorded, RunFinished
 from trainers.reports import calibration_text
 from trainers.store import Run
 
@@ -22,17 +22,17 @@ NO_VALIDATION_REASONS = {
 }
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Is it right as often as it is sure?")
-    answered, calibrated = told.test_answers, told.calibration
-    if not answered or not answered.confidence:
+    answers, calibration = snapshot.test_answers, snapshot.calibration
+    if not answers or not answers.confidence:
         st.info(NO_PROBABILITIES_REASONS.get(end.approach, "This run kept no probabilities."))
         return
-    right = [a == b for a, b in zip(answered.labels, answered.predictions, strict=True)]
-    came = reliability_bins(answered.confidence, right)
-    changed = answered.calibrated_confidence and (not calibrated or calibrated.temperature != 1)
-    after = reliability_bins(answered.calibrated_confidence, right) if changed else []
-    best, shown = answered.calibrated_confidence or answered.confidence, after or came
+    right = _list_correct(answers)
+    before = reliability_bins(answers.confidence, right)
+    changed = answers.calibrated_confidence and (not calibration or calibration.temperature != 1)
+    after = reliability_bins(answers.calibrated_confidence, right) if changed else []
+    best, shown = answers.calibrated_confidence or answers.confidence, after or before
     groups = "1 group" if len(shown) == 1 else f"{len(shown)} groups"
     st.markdown(
         link_marked_terms(
@@ -42,7 +42,7 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         )
     )
     draw_live_plot(
-        reliability_diagram(came, after, APPROACH_STYLES[end.approach].colour),
+        reliability_diagram(before, after, APPROACH_STYLES[end.approach].colour),
         key="reliability",
         alt=" ".join(map(_describe_bin, shown)),
     )
@@ -51,48 +51,49 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         f"{calibration_text.describe_calibration(best, right)}"
     )
     st.markdown(calibration_text.describe_ece(shown))
-    if calibrated:
+    if calibration:
         st.markdown(
-            link_marked_terms(f"**[[temperature|Temperature]].** {_describe_temperature(told)}")
+            link_marked_terms(f"**[[temperature|Temperature]].** {_describe_temperature(snapshot)}")
         )
     else:
         st.caption(
             f"{explain_no_validation(end.approach)}: so nothing is corrected, and "
-            "the curve shows its "
-            "probabilities as they came."
+            "the curve shows its probabilities as they came."
         )
     with st.expander("The same as a table"):
-        st.table(_build_rows("as it came", came) + _build_rows("by its temperature", after))
+        st.table(_build_rows("as it came", before) + _build_rows("by its temperature", after))
 
 
 def explain_no_validation(approach: str) -> str:
-    """Why how sure it may be was not measured."""
+    """Return why a run has no calibration."""
     return NO_VALIDATION_REASONS.get(approach, NO_VALIDATION_REASONS[""])
 
 
-def _describe_temperature(told: RunSnapshot) -> str:
-    words = calibration_text.describe_temperature(told.calibration, told.test_answers)
-    if not told.test_answers.calibrated_confidence or told.calibration.temperature == 1:
-        return words
-    right = [
-        a == b for a, b in zip(told.test_answers.labels, told.test_answers.predictions, strict=True)
-    ]
-    before = calibration_text.describe_calibration(told.test_answers.confidence, right)
-    return f"{words} Before it: {before[0].lower()}{before[1:]}"
+def _describe_temperature(snapshot: RunSnapshot) -> str:
+    calibration, answers = snapshot.calibration, snapshot.test_answers
+    text = calibration_text.describe_temperature(calibration, answers)
+    if not answers.calibrated_confidence or calibration.temperature == 1:
+        return text
+    before = calibration_text.describe_calibration(answers.confidence, _list_correct(answers))
+    return f"{text} Before it: {before[0].lower()}{before[1:]}"
 
 
-def _describe_bin(one: ReliabilityBin) -> str:
-    return f"Says {one.mean_confidence:.0%}: right {one.right} of {one.count}."
+def _list_correct(answers: PredictionsRecorded) -> list[bool]:
+    return [a == b for a, b in zip(answers.labels, answers.predictions, strict=True)]
 
 
-def _build_rows(name: str, found: list[ReliabilityBin]) -> list[dict[str, str]]:
+def _describe_bin(group: ReliabilityBin) -> str:
+    return f"Says {group.mean_confidence:.0%}: right {group.right} of {group.count}."
+
+
+def _build_rows(name: str, groups: list[ReliabilityBin]) -> list[dict[str, str]]:
     return [
         {
             "probabilities": name,
-            "it says": f"{one.low:.0%} to {one.high:.0%} (mean {one.mean_confidence:.0%})",
-            "right": f"{one.right:,} of {one.count:,}",
-            "share right": f"{one.accuracy:.0%}",
-            "95 % interval": f"{one.right_low:.0%} to {one.right_high:.0%}",
+            "it says": f"{group.low:.0%} to {group.high:.0%} (mean {group.mean_confidence:.0%})",
+            "right": f"{group.right:,} of {group.count:,}",
+            "share right": f"{group.accuracy:.0%}",
+            "95 % interval": f"{group.right_low:.0%} to {group.right_high:.0%}",
         }
-        for one in found
+        for group in groups
     ]

@@ -1,6 +1,7 @@
-"""Two runs laid side by side: the test examples on which one is right and the other wrong."""
+"""Two runs compared on the same test set: the examples that only one of them has right."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import streamlit as st
 
@@ -15,21 +16,20 @@ from trainers.evaluation.metrics import Predictions
 from trainers.reports.mistakes import ExamplesUnavailable
 from trainers.store import Run
 
-PAGE_SIZE = 12  # of each kind, and so many more each time
+PAGE_SIZE = 12  # examples of each kind; as many more per click
 
 
 def draw_disagreements(
-    found: Sequence[Run],
-    stories: Sequence[RunSnapshot],
+    runs: Sequence[Run],
+    snapshots: Sequence[RunSnapshot],
     names: Sequence[str],
     tests: Sequence[Predictions | None],
 ) -> None:
-    """Nothing, where no two of the runs were asked the same."""
+    """Draw where two of `runs` disagree; nothing unless two of them share a test set."""
     pairs = [
-        (one, other)
-        for one in range(len(found))
-        for other in range(one + 1, len(found))
-        if tests[one] and tests[other] and tests[one].test_id == tests[other].test_id
+        (first, second)
+        for first, second in combinations(range(len(runs)), 2)
+        if tests[first] and tests[second] and tests[first].test_id == tests[second].test_id
     ]
     if not pairs:
         return
@@ -39,71 +39,75 @@ def draw_disagreements(
         pair = st.selectbox(
             "Which two",
             pairs,
-            format_func=lambda two: f"{names[two[0]]} and {names[two[1]]}",
+            format_func=lambda pair: f"{names[pair[0]]} and {names[pair[1]]}",
             key="pair",
         )
-    one, other = pair
-    apart = find_disagreement(tests[one], tests[other])
-    if apart is None:
+    first, second = pair
+    disagreement = find_disagreement(tests[first], tests[second])
+    if disagreement is None:
         st.info(
             "The test was another by the time of the second: its data changed in between.",
             icon=":material/balance:",
         )
         return
-    told = [stories[place] for place in pair]
-    numbers = [place + 1 for place in pair]
-    st.markdown("\n".join(format_counts(apart, *numbers)))
-    st.markdown(apart.describe(*(f"run {number}" for number in numbers)))
-    for run, story, number, against, places in (
-        (found[one], told[0], numbers[0], (numbers[1], told[1]), apart.first_only),
-        (found[other], told[1], numbers[1], (numbers[0], told[0]), apart.second_only),
+    sides = [(place + 1, runs[place], snapshots[place]) for place in pair]
+    numbers = [number for number, *_ in sides]
+    st.markdown("\n".join(format_counts(disagreement, *numbers)))
+    st.markdown(disagreement.describe(*(f"run {number}" for number in numbers)))
+    for (number, run, snapshot), (other_number, _, other), places in (
+        (*sides, disagreement.first_only),
+        (*reversed(sides), disagreement.second_only),
     ):
         if not places:
             continue
         st.markdown(f"### Only run {number} is right: {len(places):,}")
         try:
-            draw_cards(run, story, number, against, places)
-        except ExamplesUnavailable as why:
-            text = f"The examples are not shown. {escape_markdown(str(why))}"
+            draw_cards(run, snapshot, number, (other_number, other), places)
+        except ExamplesUnavailable as reason:
+            text = f"The examples are not shown. {escape_markdown(str(reason))}"
             st.info(text, icon=":material/visibility_off:")
             return
 
 
-def format_counts(apart: Disagreement, one: int, other: int) -> list[str]:
-    """All four kinds, as a table."""
+def format_counts(disagreement: Disagreement, first: int, second: int) -> list[str]:
+    """Return the 2×2 table of right and wrong as Markdown rows; runs are named by number."""
     return [
-        f"| of {apart.comparison.tests:,} test examples | run {other} is right | "
-        f"run {other} is wrong |",
+        f"| of {disagreement.comparison.tests:,} test examples | run {second} is right | "
+        f"run {second} is wrong |",
         "|---|---|---|",
-        f"| **run {one} is right** | {apart.both_right:,} | {len(apart.first_only):,} |",
-        f"| **run {one} is wrong** | {len(apart.second_only):,} | {apart.neither_right:,} |",
+        f"| **run {first} is right** | {disagreement.both_right:,} | "
+        f"{len(disagreement.first_only):,} |",
+        f"| **run {first} is wrong** | {len(disagreement.second_only):,} | "
+        f"{disagreement.neither_right:,} |",
     ]
 
 
 def draw_cards(
     run: Run,
-    story: RunSnapshot,
+    snapshot: RunSnapshot,
     number: int,
-    against: tuple[int, RunSnapshot],
+    versus: tuple[int, RunSnapshot],
     places: Sequence[int],
 ) -> None:
-    """Cards of the examples at `places` of the test, that `run` alone has right."""
-    more = ShowMore(f"apart-{run.id}-{against[0]}", PAGE_SIZE)
-    some = places[: more.count]
-    classes, answered = story.end.classes, story.test_answers
-    other, theirs = against
+    """Draw cards of the test examples at `places`, which `run` has right and `versus` has wrong."""
+    other_number, other = versus
+    more = ShowMore(f"apart-{run.id}-{other_number}", PAGE_SIZE)
+    shown = places[: more.count]
+    classes, answers = snapshot.end.classes, snapshot.test_answers
     cards: list[ExampleCard] = [
         {
             "example": example,
-            "label": classes[answered.labels[place]],
-            "note": f"✓ run {number} · ✗ run {other} says "
-            f"{theirs.end.classes[theirs.test_answers.predictions[place]]}",
+            "label": classes[answers.labels[place]],
+            "note": f"✓ run {number} · ✗ run {other_number} says "
+            f"{other.end.classes[other.test_answers.predictions[place]]}",
         }
         for place, example in zip(
-            some, load_test_examples(run, answered, classes, some), strict=True
+            shown, load_test_examples(run, answers, classes, shown), strict=True
         )
     ]
     draw_example_cards(
-        cards, key=f"differ-{number}-{other}", colour=APPROACH_STYLES[run.job.approach].colour
+        cards,
+        key=f"differ-{number}-{other_number}",
+        colour=APPROACH_STYLES[run.job.approach].colour,
     )
     more.draw_button(len(places))

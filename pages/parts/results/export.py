@@ -1,4 +1,4 @@
-"""A finished run's model to take away: packed when it is asked for, then a file to download."""
+"""Section "Take it away": the report, and the model as a zip that is packed on request."""
 
 from importlib.util import find_spec
 
@@ -18,20 +18,19 @@ from trainers.system import object_store
 from trainers.system.paths import bundle_path
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(_snapshot: RunSnapshot, _end: RunFinished, run: Run) -> None:
     st.markdown("### Take it away")
     st.markdown(
         "The run on one page, for whoever decides with you: what was asked, advised and run, what "
         "came of it and how sure that is, what to do next. It opens in any browser, prints, and "
         "holds no example of the data."
     )
-    mine = run.visitor == current_visitor()
-    answers = guide_answers.decode(
-        st.query_params.get(guide_answers.PARAM, "")
-    )  # the callable runs without a page
+    is_owner = run.visitor == current_visitor()
+    # Read here: the download's callable runs outside the page.
+    answers = guide_answers.decode(st.query_params.get(guide_answers.PARAM, ""))
     st.download_button(
         "Download the report",
-        lambda: render_stored_report(run, answers=answers, owner=mine),
+        lambda: render_stored_report(run, answers=answers, owner=is_owner),
         f"thaw-report-{run.job.approach}-{run.id[:6]}.html",
         "text/html",
         on_click="ignore",
@@ -46,31 +45,31 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
             "The model lies on one computer of this Thaw so far: where it is shared cannot be "
             "reached. That is tried again every minute."
         )
-    if not mine:
+    if not is_owner:
         st.caption("It is handed out only to who started the run.")
         return
     _draw_export(run)
 
 
 def _draw_export(run: Run) -> None:
-    """The offer, how far the packing is, or the file."""
+    """Draw the button that packs the model, the progress of that, or the download."""
     job = get_store().find_latest("export", run.id)
     if job and not job.is_over:
         draw_job_progress(job)
         return
-    packed = bundle_path(run.id)
-    if job and job.result and job.result["type"] == JobDone.type and packed.exists():
+    bundle = bundle_path(run.id)
+    if job and job.result and job.result["type"] == JobDone.type and bundle.exists():
         st.download_button(
-            f"Download the model ({packed.stat().st_size / 1e6:.1f} MB)",
-            packed.read_bytes,
+            f"Download the model ({bundle.stat().st_size / 1e6:.1f} MB)",
+            bundle.read_bytes,
             f"thaw-{run.job.approach}-{run.id[:6]}.zip",
             "application/zip",
             on_click="ignore",
             icon=":material/download:",
             type="primary",
         )
-        again = _can_export_onnx(run) and not job.job.onnx
-        if again and st.button(
+        can_add_onnx = _can_export_onnx(run) and not job.job.onnx
+        if can_add_onnx and st.button(
             "Pack it again, with ONNX", icon=":material/inventory_2:", help=ONNX_HELP
         ):
             _start_export(run, onnx=True)
@@ -93,9 +92,9 @@ ONNX_HELP = (
 
 
 def _can_export_onnx(run: Run) -> bool:
-    """Whether the model can be written so: it has a network, and what writes it is installed."""
-    needed = ("onnx", "onnxruntime", "onnxscript")
-    return run.job.approach not in ("none", "simple") and all(map(find_spec, needed))
+    """Return whether the model is a network and the ONNX packages are installed."""
+    packages = ("onnx", "onnxruntime", "onnxscript")
+    return run.job.approach not in ("none", "simple") and all(map(find_spec, packages))
 
 
 def _start_export(run: Run, *, onnx: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the backbone forgot while it learned: asked before and after, on request."""
+"""Section "What it forgot": the backbone tested on other tasks before and after, on request."""
 
 import streamlit as st
 
@@ -41,10 +41,10 @@ OUTCOME_BADGES = {
 }
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What the model forgot")
-    if words := _explain_no_forgetting(told, end):
-        st.markdown(link_marked_terms(words))
+    if reason := _explain_no_forgetting(snapshot, end):
+        st.markdown(link_marked_terms(reason))
         return
     st.markdown(
         link_marked_terms(
@@ -53,24 +53,26 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
             "matters where you want to use it again for something else."
         )
     )
-    st.caption(TEST_DESCRIPTIONS[told.started.modality])
+    st.caption(TEST_DESCRIPTIONS[snapshot.started.modality])
     job = get_store().find_latest("forgot", run.id)
     if job and not job.is_over:
         draw_job_progress(job)
     elif job and job.result and job.result["type"] == JobDone.type:
-        draw_result(job.result["found"], end, told.started.modality)
+        draw_result(job.result["found"], end, snapshot.started.modality)
     else:
         draw_start_button(job, run)
 
 
-def _explain_no_forgetting(told: RunSnapshot, end: RunFinished) -> str:
-    """Why there is nothing to forget; "" where there may be."""
+def _explain_no_forgetting(snapshot: RunSnapshot, end: RunFinished) -> str:
+    """Return why nothing can have been forgotten, as Markdown with marked terms; "" if it can."""
     if end.approach in NOTHING_TO_FORGET:
         return NOTHING_TO_FORGET[end.approach]
-    moved = told.weight_change is None or any(part["change"] for part in told.weight_change.blocks)
+    moved = snapshot.weight_change is None or any(
+        part["change"] for part in snapshot.weight_change.blocks
+    )
     if moved:
         return ""
-    if is_restored(told.weight_change):
+    if is_restored(snapshot.weight_change):
         return (
             "Nothing was forgotten: the backbone learned, but on the checks it was best where it "
             "had started, so it was put back."
@@ -79,7 +81,7 @@ def _explain_no_forgetting(told: RunSnapshot, end: RunFinished) -> str:
 
 
 def draw_start_button(job: Run | None, run: Run) -> None:
-    """The button, for who started the run."""
+    """Draw the button that starts the test; only the run's owner has it."""
     if job and job.result and job.result["type"] == JobFailed.type:
         st.warning(escape_markdown(job.result["text"]), icon=":material/error:")
     if run.visitor != current_visitor():
@@ -90,17 +92,17 @@ def draw_start_button(job: Run | None, run: Run) -> None:
         st.rerun()
 
 
-def draw_result(found: dict, end: RunFinished, modality: str) -> None:
-    colour, icon, title = OUTCOME_BADGES[found["outcome"]]
+def draw_result(result: dict, end: RunFinished, modality: str) -> None:
+    colour, icon, title = OUTCOME_BADGES[result["outcome"]]
     with st.container(border=True):
         st.markdown(f"#### :{colour}[{icon} {title}]")
-        st.markdown(escape_markdown(found["words"]))
+        st.markdown(escape_markdown(result["words"]))
         draw_live_plot(
-            forgetting_chart(found, APPROACH_STYLES[end.approach].colour),
+            forgetting_chart(result, APPROACH_STYLES[end.approach].colour),
             key="forgot",
-            alt=f"Right before: {found['before']} of {found['tests']}; after: {found['after']}. "
-            f"95 % intervals {found['before_low']:.0%} to {found['before_high']:.0%} and "
-            f"{found['after_low']:.0%} to {found['after_high']:.0%}.",
+            alt=f"Right before: {result['before']} of {result['tests']}; after: {result['after']}. "
+            f"95 % intervals {result['before_low']:.0%} to {result['before_high']:.0%} and "
+            f"{result['after_low']:.0%} to {result['after_high']:.0%}.",
         )
         st.caption(
             "The lines are 95 % intervals. Whether it got worse is judged by the questions whose "
@@ -110,29 +112,33 @@ def draw_result(found: dict, end: RunFinished, modality: str) -> None:
     rows += [
         f"| {escape_markdown(row['name'])} | {row['tests']:,} | "
         f"{row['before']:,} | {row['after']:,} |"
-        for row in found["groups"]
+        for row in result["groups"]
     ]
     st.markdown("\n".join(rows))
-    if found["lost"]:
+    if result["lost"]:
         st.markdown("**Right before, wrong now**")
         draw_example_cards(
-            build_cards(found["lost"], modality),
+            build_cards(result["lost"], modality),
             key="lost",
             colour=APPROACH_STYLES[end.approach].colour,
         )
 
 
-def build_cards(some: list[dict], modality: str) -> list[ExampleCard]:
+def build_cards(items: list[dict], modality: str) -> list[ExampleCard]:
     if modality == "text":
         return [
             {
-                "example": one["asked"],
-                "label": f"The same: {one['right']}",
-                "note": f"Now closer: {one['answer']}",
+                "example": item["asked"],
+                "label": f"The same: {item['right']}",
+                "note": f"Now closer: {item['answer']}",
             }
-            for one in some
+            for item in items
         ]
     return [
-        {"example": one["asked"], "label": one["right"], "note": f"now most like: {one['answer']}"}
-        for one in some
+        {
+            "example": item["asked"],
+            "label": item["right"],
+            "note": f"now most like: {item['answer']}",
+        }
+        for item in items
     ]

@@ -1,4 +1,4 @@
-"""Which answers were right and which were wrong, and the examples themselves."""
+"""Section "Right and wrong": the confusion matrix, and the test examples of each cell."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,91 +23,93 @@ from trainers.reports.mistakes import (
 )
 from trainers.store import Run
 
-CELL_PAGE_SIZE = 24  # at once, of a cell
-MISTAKES_PAGE_SIZE = 12  # of all mistakes
-MAX_DESCRIBED = 5  # confusions in words
-MAX_TABLE_ROWS = 200  # in the table
+Confusion = tuple[int, int, int]  # label, answer, how often
+
+CELL_PAGE_SIZE = 24  # examples of a cell shown at once
+MISTAKES_PAGE_SIZE = 12  # examples of all mistakes shown at once
+MAX_DESCRIBED = 5  # confusions named in the text
+MAX_TABLE_ROWS = 200
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### Which class was taken for which")
-    answered, kinds = told.test_answers, rank_confusions(end.confusion_matrix)
-    cell = get_selected_cell(run, kinds) if answered else None
+    answers, confusions = snapshot.test_answers, rank_confusions(end.confusion_matrix)
+    cell = get_selected_cell(run, confusions) if answers else None
     draw_live_plot(
         clickable_confusion_matrix(
             end.classes, end.confusion_matrix, APPROACH_STYLES[end.approach].colour, cell
         ),
         key="confusion",
         alt="Confusion matrix: rows are the truth, columns the model's answer. "
-        + describe_confusions(end.classes, kinds),
-        on_click=partial(select_cell, run.id, len(end.classes)) if answered else None,
+        + describe_confusions(end.classes, confusions),
+        on_click=partial(select_cell, run.id, len(end.classes)) if answers else None,
     )
-    st.caption(escape_markdown(describe_confusions(end.classes, kinds)))
-    if kinds:
+    st.caption(escape_markdown(describe_confusions(end.classes, confusions)))
+    if confusions:
         with st.expander("As a table", icon=":material/table:"):
-            draw_table(end, kinds)
-    if answered is None:  # a run of an older Thaw
+            draw_table(end, confusions)
+    if answers is None:  # an older version did not record them
         return
     try:
-        draw_cell(end, run, answered)
+        draw_cell(end, run, answers)
         st.markdown("### The mistakes it was surest of")
-        draw_mistakes(end, run, answered)
-    except ExamplesUnavailable as why:
+        draw_mistakes(end, run, answers)
+    except ExamplesUnavailable as reason:
         st.info(
-            f"No examples are shown. {escape_markdown(str(why))}", icon=":material/visibility_off:"
+            f"No examples are shown. {escape_markdown(str(reason))}",
+            icon=":material/visibility_off:",
         )
 
 
-def describe_confusions(classes: Sequence[str], kinds: Sequence[tuple[int, int, int]]) -> str:
-    if not kinds:
+def describe_confusions(classes: Sequence[str], confusions: Sequence[Confusion]) -> str:
+    """Return the most frequent confusions in words, as plain text."""
+    if not confusions:
         return "Every answer is right."
     most = ", ".join(
-        f"{classes[t]} for {classes[a]} ({count:,})" for t, a, count in kinds[:MAX_DESCRIBED]
+        f"{classes[label]} for {classes[answer]} ({count:,})"
+        for label, answer, count in confusions[:MAX_DESCRIBED]
     )
     more = (
-        f", and {len(kinds) - MAX_DESCRIBED:,} other kinds of mistake"
-        if len(kinds) > MAX_DESCRIBED
+        f", and {len(confusions) - MAX_DESCRIBED:,} other kinds of mistake"
+        if len(confusions) > MAX_DESCRIBED
         else ""
     )
     return f"Most often taken for another: {most}{more}."
 
 
-def draw_table(end: RunFinished, kinds: Sequence[tuple[int, int, int]]) -> None:
-    """All kinds of mistakes, in text."""
+def draw_table(end: RunFinished, confusions: Sequence[Confusion]) -> None:
+    """Draw the confusions as a table, the most frequent first."""
     rows = ["| it was | the model said | how often |", "|---|---|---|"]
-    for truth, answer, count in kinds[:MAX_TABLE_ROWS]:
-        of = sum(end.confusion_matrix[truth])
+    for truth, answer, count in confusions[:MAX_TABLE_ROWS]:
+        total = sum(end.confusion_matrix[truth])
         names = escape_markdown(end.classes[truth]), escape_markdown(end.classes[answer])
-        rows.append(f"| {names[0]} | {names[1]} | {count:,} of {of:,} |")
+        rows.append(f"| {names[0]} | {names[1]} | {count:,} of {total:,} |")
     st.markdown("\n".join(rows))
-    if len(kinds) > MAX_TABLE_ROWS:
-        st.caption(f"The {MAX_TABLE_ROWS} most frequent of {len(kinds):,} kinds of mistakes.")
+    if len(confusions) > MAX_TABLE_ROWS:
+        st.caption(f"The {MAX_TABLE_ROWS} most frequent of {len(confusions):,} kinds of mistakes.")
 
 
-# --- one cell of the matrix ---------------------------------------------------------------------
+def cell_state_keys(run_id: str) -> tuple[str, str]:
+    return f"truth-{run_id}", f"answer-{run_id}"
 
 
-def cell_state_keys(run: str) -> tuple[str, str]:
-    return f"truth-{run}", f"answer-{run}"
-
-
-def get_selected_cell(run: Run, kinds: Sequence[tuple[int, int, int]]) -> tuple[int, int]:
-    """The cell that is looked at: to begin with, that of the most frequent mistake."""
-    first = kinds[0][:2] if kinds else (0, 0)
+def get_selected_cell(run: Run, confusions: Sequence[Confusion]) -> tuple[int, int]:
+    """Return (label, answer) of the chosen cell; at first, that of the most frequent mistake."""
+    first = confusions[0][:2] if confusions else (0, 0)
     return tuple(
         st.session_state.setdefault(key, place)
         for key, place in zip(cell_state_keys(run.id), first, strict=True)
     )
 
 
-def select_cell(run: str, classes: int, mark: object) -> None:
-    """Chooses the cell that was clicked."""
+def select_cell(run_id: str, class_count: int, mark: object) -> None:
+    """Choose the clicked cell. `mark` comes from the browser, so anything else is ignored."""
     match mark:
-        case [int(row), int(column)] if 0 <= row < classes and 0 <= column < classes:
-            st.session_state.update(zip(cell_state_keys(run), (row, column), strict=True))
+        case [int(row), int(column)] if 0 <= row < class_count and 0 <= column < class_count:
+            st.session_state.update(zip(cell_state_keys(run_id), (row, column), strict=True))
 
 
-def draw_cell(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
+def draw_cell(end: RunFinished, run: Run, answers: PredictionsRecorded) -> None:
     left, right = st.columns(2)
     truth, answer = (
         column.selectbox(
@@ -120,36 +122,36 @@ def draw_cell(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None
             strict=True,
         )
     )
-    places = list_matrix_cell(answered, truth, answer)
+    places = list_matrix_cell(answers, truth, answer)
     st.caption(
         "Click a square of the matrix, or choose here. "
         + describe_cell(end, truth, answer, len(places))
     )
-    draw_cards(end, run, answered, places, first=CELL_PAGE_SIZE, key=f"cell-{truth}-{answer}")
+    draw_cards(end, run, answers, places, first=CELL_PAGE_SIZE, key=f"cell-{truth}-{answer}")
 
 
 def describe_cell(end: RunFinished, truth: int, answer: int, count: int) -> str:
-    of = sum(end.confusion_matrix[truth])
+    total = sum(end.confusion_matrix[truth])
     names = escape_markdown(end.classes[truth]), escape_markdown(end.classes[answer])
-    if not of:
+    if not total:
         return f"The test has no example of {names[0]}."
     if truth == answer:
-        return f"{count:,} of {of:,} examples of {names[0]} are right; the least sure come first."
+        return (
+            f"{count:,} of {total:,} examples of {names[0]} are right; the least sure come first."
+        )
     if not count:
-        return f"None of {of:,} examples of {names[0]} was taken for {names[1]}."
+        return f"None of {total:,} examples of {names[0]} was taken for {names[1]}."
     return (
-        f"{count:,} of {of:,} examples of {names[0]} were taken for {names[1]}; those it was "
+        f"{count:,} of {total:,} examples of {names[0]} were taken for {names[1]}; those it was "
         "surest of come first."
     )
 
 
-# --- all mistakes -------------------------------------------------------------------------------
-
 MISTAKE_VIEWS = {"all": "All mistakes", "labels": "Only where the label may be wrong"}
 
 
-def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
-    places, doubts = list_mistakes(answered), list_suspect_labels(answered)
+def draw_mistakes(end: RunFinished, run: Run, answers: PredictionsRecorded) -> None:
+    places, suspects = list_mistakes(answers), list_suspect_labels(answers)
     if not places:
         st.markdown("There is none: every answer is right.")
         return
@@ -158,10 +160,10 @@ def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> 
         "cut off or blurred, a kind that was never among the examples it learned from. More "
         "examples of that kind help most."
     )
-    if not answered.confidence:
+    if not answers.confidence:
         st.caption("This approach gives no probabilities, so the mistakes are in no order.")
-    elif doubts:
-        st.markdown(describe_doubtful_labels(len(doubts), len(places)))
+    elif suspects:
+        st.markdown(describe_suspect_labels(len(suspects), len(places)))
         view = st.segmented_control(
             "Which mistakes",
             list(MISTAKE_VIEWS),
@@ -171,13 +173,13 @@ def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> 
             label_visibility="collapsed",
             key=f"mistakes-{run.id}",
         )
-        places = doubts if view == "labels" else places
+        places = suspects if view == "labels" else places
     else:
         st.caption(
             "It was less sure of each of them than it mostly is of right answers, so none speaks "
             "for a wrong label in the test."
         )
-    draw_cards(end, run, answered, places, first=MISTAKES_PAGE_SIZE, key="worst", doubts=doubts)
+    draw_cards(end, run, answers, places, first=MISTAKES_PAGE_SIZE, key="worst", suspects=suspects)
     st.page_link(
         "data.py",
         label="Labels of the training examples: look this data over",
@@ -186,8 +188,8 @@ def draw_mistakes(end: RunFinished, run: Run, answered: PredictionsRecorded) -> 
     )
 
 
-def describe_doubtful_labels(doubts: int, mistakes: int) -> str:
-    which = "this" if mistakes == 1 else f"{doubts:,} of these {mistakes:,}"
+def describe_suspect_labels(suspects: int, mistakes: int) -> str:
+    which = "this" if mistakes == 1 else f"{suspects:,} of these {mistakes:,}"
     return (
         f"**The label may be wrong, or the model is**: it was as sure of {which} as it mostly is "
         "when it is right. Only a person who looks can tell. Nothing in the test is changed for "
@@ -198,28 +200,28 @@ def describe_doubtful_labels(doubts: int, mistakes: int) -> str:
 def draw_cards(
     end: RunFinished,
     run: Run,
-    answered: PredictionsRecorded,
+    answers: PredictionsRecorded,
     places: Sequence[int],
     *,
     first: int,
     key: str,
-    doubts: Sequence[int] = (),
+    suspects: Sequence[int] = (),
 ) -> None:
-    """Cards of the examples at `places`, the first of them, and more when asked for."""
+    """Draw cards of the test examples at `places`: `first` of them, more per click."""
     more = ShowMore(f"{run.id}-{key}", first)
-    some, doubtful = places[: more.count], set(doubts)
+    shown = places[: more.count]
     cards: list[ExampleCard] = []
     for place, example in zip(
-        some, load_test_examples(run, answered, end.classes, some), strict=True
+        shown, load_test_examples(run, answers, end.classes, shown), strict=True
     ):
         card: ExampleCard = {
             "example": example,
-            "label": end.classes[answered.labels[place]],
-            "answer": end.classes[answered.predictions[place]],
+            "label": end.classes[answers.labels[place]],
+            "answer": end.classes[answers.predictions[place]],
         }
-        if answered.confidence:
-            card["sure"] = answered.best_confidence[place]
-        if place in doubtful:
+        if answers.confidence:
+            card["sure"] = answers.best_confidence[place]
+        if place in suspects:
             card["note"] = "? Is the label right?"
         cards.append(card)
     draw_example_cards(

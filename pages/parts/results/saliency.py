@@ -1,4 +1,4 @@
-"""Why this answer: where on a picture the model looks, which words of a text mattered."""
+"""Section "Why this answer": the parts of a picture or the words that an answer rests on."""
 
 from typing import NamedTuple
 
@@ -19,22 +19,22 @@ from trainers.store import Run
 from trainers.system.object_store import fetch_run_dir
 
 MAX_MISTAKES, MAX_CORRECT = 8, 4  # examples to choose from
-MAX_CACHED_EXPLANATIONS = 20  # explanations; each may hold a picture
-OWN_TEXT = -1  # a text of the visitor's own
+MAX_CACHED_EXPLANATIONS = 20  # each may hold a picture
+OWN_TEXT = -1  # in place of an example's index: a text that the visitor types
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What an answer rests on")
     if run.job.data.startswith("own-") and run.visitor != current_visitor():
         st.caption("The examples are shown only to who added them.")
         return
-    answered = next(
-        (one for one in read_events(run.id) if isinstance(one, PredictionsRecorded)), None
+    answers = next(
+        (event for event in read_events(run.id) if isinstance(event, PredictionsRecorded)), None
     )
-    if answered is None or not (fetch_run_dir(run.id) / "model.safetensors").is_file():
+    if answers is None or not (fetch_run_dir(run.id) / "model.safetensors").is_file():
         st.caption("This run left no model here to ask. Run it again to look at its answers.")
         return
-    is_text = told.started.modality == "text"
+    is_text = snapshot.started.modality == "text"
     st.markdown(
         f"Choose an answer of the test. The model is asked again and again, each time "
         f"{'without one word' if is_text else 'with one place of the picture blurred'}: where it "
@@ -42,47 +42,47 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
     )
     item = st.selectbox(
         "Answer to look at",
-        [*list_candidates(answered), *([OWN_TEXT] if is_text else [])],
-        format_func=lambda item: format_example(item, answered, end.classes),
+        [*list_candidates(answers), *([OWN_TEXT] if is_text else [])],
+        format_func=lambda item: format_example(item, answers, end.classes),
         key="why_item",
     )
-    asked = choose_query(item, answered, end, run)
-    if asked is None:
+    query = choose_query(item, answers, end, run)
+    if query is None:
         return
-    found = _cached_explanations().get(asked)
-    if found is None and st.session_state.get("why_wanted") == asked:
+    explanation = _cached_explanations().get(query)
+    if explanation is None and st.session_state.get("why_wanted") == query:
         if not ensure_loaded(run):
             return
-        found = compute_saliency(asked)
-    if found:
-        draw_explanation(found, end.classes)
+        explanation = compute_saliency(query)
+    if explanation:
+        draw_explanation(explanation, end.classes)
         return
     st.button(
         "Show what it rests on",
         type="primary",
         icon=":material/search:",
         on_click=st.session_state.__setitem__,
-        args=("why_wanted", asked),
+        args=("why_wanted", query),
     )
 
 
 class SaliencyQuery(NamedTuple):
-    """What the visitor wants to know."""
+    """An answer to explain; also the key of its cached explanation."""
 
     run: str
-    item: int | None = None  # of the test, in the order of `Answered`; None: `text`
+    item: int | None = None  # index into `PredictionsRecorded`; None: `text` instead
     text: str = ""
-    label: int | None = None  # the class that is asked about; None: the answer
+    label: int | None = None  # the class to explain; None: the answer
 
 
 def choose_query(
-    item: int, answered: PredictionsRecorded, end: RunFinished, run: Run
+    item: int, answers: PredictionsRecorded, end: RunFinished, run: Run
 ) -> SaliencyQuery | None:
-    """None before it was said."""
+    """Return what to explain; None until the visitor typed a text."""
     if item == OWN_TEXT:
         text = st.text_area("Your text", max_chars=MAX_TEXT_CHARS, key="why_text").strip()
         return SaliencyQuery(run.id, text=text) if text else None
-    says, truth = answered.predictions[item], answered.labels[item]
+    says, truth = answers.predictions[item], answers.labels[item]
     label = says
     if says != truth:
         label = st.segmented_control(
@@ -99,93 +99,96 @@ def choose_query(
     return SaliencyQuery(run.id, item=item, label=label)
 
 
-def compute_saliency(asked: SaliencyQuery) -> dict | None:
-    """What the warm model finds; kept in this browser tab alone, since it holds the example. None,
-    and why in words, where it finds nothing."""
-    inputs = [asked.text] if asked.item is None else []
+def compute_saliency(query: SaliencyQuery) -> dict | None:
+    """Return the explanation from the loaded model; on failure draw a warning and return None.
+
+    Cached in this session only, since it holds the example.
+    """
+    inputs = [query.text] if query.item is None else []
     try:
         with st.spinner("Asking again, with a part taken away each time …"):
-            (found,) = serving.call_endpoint(
-                "explain", asked.run, inputs, item=asked.item, label=asked.label
+            (explanation,) = serving.call_endpoint(
+                "explain", query.run, inputs, item=query.item, label=query.label
             )
-        failed = found.get("error", "")
+        problem = explanation.get("error", "")
     except InferenceError as error:
-        failed = str(error)
-    if failed:
+        problem = str(error)
+    if problem:
         del st.session_state["why_wanted"]
-        st.warning(escape_markdown(failed), icon=":material/error:")
+        st.warning(escape_markdown(problem), icon=":material/error:")
         return None
-    kept = _cached_explanations()
-    kept[asked] = found
-    while len(kept) > MAX_CACHED_EXPLANATIONS:
-        kept.pop(next(iter(kept)))
-    return found
+    cache = _cached_explanations()
+    cache[query] = explanation
+    while len(cache) > MAX_CACHED_EXPLANATIONS:
+        cache.pop(next(iter(cache)))
+    return explanation
 
 
 def _cached_explanations() -> dict[SaliencyQuery, dict]:
     return st.session_state.setdefault("explained", {})
 
 
-def list_candidates(answered: PredictionsRecorded) -> list[int]:
-    """Test examples: the surest mistakes first, then a few right answers of different classes."""
-    sure = answered.best_confidence or [0.0] * len(answered.predictions)
-    order = sorted(range(len(answered.predictions)), key=lambda item: -sure[item])
-    wrong = [item for item in order if answered.predictions[item] != answered.labels[item]]
+def list_candidates(answers: PredictionsRecorded) -> list[int]:
+    """Return test examples: the surest mistakes, then a few right answers of different classes."""
+    sure = answers.best_confidence or [0.0] * len(answers.predictions)
+    order = sorted(range(len(answers.predictions)), key=lambda item: -sure[item])
+    wrong = [item for item in order if answers.predictions[item] != answers.labels[item]]
     right: dict[int, int] = {}
     for item in order:
-        if answered.predictions[item] == answered.labels[item]:
-            right.setdefault(answered.labels[item], item)
+        if answers.predictions[item] == answers.labels[item]:
+            right.setdefault(answers.labels[item], item)
     return wrong[:MAX_MISTAKES] + list(right.values())[:MAX_CORRECT]
 
 
-def format_example(item: int, answered: PredictionsRecorded, classes: list[str]) -> str:
-    """As the list names it; a list shows no Markdown."""
+def format_example(item: int, answers: PredictionsRecorded, classes: list[str]) -> str:
+    """Return the name of a test example in the list, as plain text."""
     if item == OWN_TEXT:
         return "A text of your own …"
-    says, truth = answered.predictions[item], answered.labels[item]
-    sure = f", {answered.best_confidence[item]:.0%} sure" if answered.confidence else ""
+    says, truth = answers.predictions[item], answers.labels[item]
+    sure = f", {answers.best_confidence[item]:.0%} sure" if answers.confidence else ""
     if says == truth:
         return f"Right: {classes[says]}{sure} (test example {item + 1})"
     return f"Wrong: says {classes[says]}{sure}; it is {classes[truth]} (test example {item + 1})"
 
 
-def draw_explanation(found: dict, classes: list[str]) -> None:
-    """An explanation, as trainers/serving/attribution.py makes it."""
-    measure, answer = found["measure"], classes[found["answer"]]
-    gives = f"{found['sureness']:.0%} probability"
+def draw_explanation(explanation: dict, classes: list[str]) -> None:
+    """Draw an explanation made by trainers/serving/attribution.py."""
+    measure, answer = explanation["measure"], classes[explanation["answer"]]
+    gives = f"{explanation['sureness']:.0%} probability"
     if measure == "likeness":
-        gives = f"a likeness of {found['sureness']:.2f} (from -1 to 1)"
+        gives = f"a likeness of {explanation['sureness']:.2f} (from -1 to 1)"
     st.markdown(f"The model gives **{escape_markdown(answer)}** {gives}.")
-    st.markdown(escape_markdown(describe_attribution(found, answer)))
-    if found["what"] == "picture":
+    st.markdown(escape_markdown(describe_attribution(explanation, answer)))
+    if explanation["what"] == "picture":
         draw_heatmap(
-            found["picture"],
-            found["change"],
-            alt=describe_attribution(found, answer),
+            explanation["picture"],
+            explanation["change"],
+            alt=describe_attribution(explanation, answer),
             key="why-picture",
         )
-        table = {f"column {n + 1}": column for n, column in enumerate(zip(*found["change"]))}  # noqa: B905 - rows are equally long
-        told = f"By how much the {measure} falls with each place blurred, row by row"
+        table = {f"column {n + 1}": column for n, column in enumerate(zip(*explanation["change"]))}  # noqa: B905 - rows are equally long
+        caption = f"By how much the {measure} falls with each place blurred, row by row"
     else:
-        draw_highlighted_text(found["words"], measure, key="why-text")
+        draw_highlighted_text(explanation["words"], measure, key="why-text")
         st.caption(
             "Orange and solid: the answer rests on it, the thicker the more. Blue and dashed: it "
             "speaks against the answer. Point at a word for its number."
         )
         table = {
-            "words": [word.strip() for word, _ in found["words"]],
-            f"{measure} falls by": [change for _, change in found["words"]],
+            "words": [word.strip() for word, _ in explanation["words"]],
+            f"{measure} falls by": [change for _, change in explanation["words"]],
         }
-        told = f"By how much the {measure} falls without each word"
+        caption = f"By how much the {measure} falls without each word"
     with st.expander("The numbers", icon=":material/table:"):
         st.caption(
-            f"{told}. Below 0: it rises. The most that it changes: {format_largest_change(found)}."
+            f"{caption}. Below 0: it rises. "
+            f"The most that it changes: {format_largest_change(explanation)}."
         )
         st.dataframe(table, hide_index=True)
     st.caption(f":material/info: {LIMITATIONS}")
 
 
-def format_largest_change(found: dict) -> str:
-    changes = [change for row in found.get("change", ()) for change in row]
-    changes += [change for _, change in found.get("words", ())]
-    return format_change(max(changes, key=abs), found["measure"])
+def format_largest_change(explanation: dict) -> str:
+    changes = [change for row in explanation.get("change", ()) for change in row]
+    changes += [change for _, change in explanation.get("words", ())]
+    return format_change(max(changes, key=abs), explanation["measure"])

@@ -1,4 +1,4 @@
-"""What was run, and how to run it again from a terminal."""
+"""Section "What was run": the settings, and the command that repeats the run."""
 
 import streamlit as st
 
@@ -10,20 +10,20 @@ from trainers.reports.sentences import format_command
 from trainers.store import Run
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What was run")
-    before = describe_estimate(told)
+    estimate = describe_estimate(snapshot)
     st.markdown(
         f"- {end.train_examples:,} training examples (those that check included), "
         f"{end.test_examples:,} test examples, looked at once\n"
         f"- Backbone: {backbones.pick(run.job.backbone).title}\n"
         f"- Budget {run.job.seconds:g} s, used {end.seconds:.1f} s; "
-        f"reading data and model took {told.started.setup_seconds:.1f} s more"
-        + (f"\n- {before}" if before else "")
+        f"reading data and model took {snapshot.started.setup_seconds:.1f} s more"
+        + (f"\n- {estimate}" if estimate else "")
     )
-    if before:
+    if estimate:
         st.caption(ESTIMATE_HELP)
-    if can_use_data(run.job.data):  # the key of own data is for its owner
+    if can_use_data(run.job.data):  # only the owner may see the key of their data
         st.caption("The same from a terminal, in Thaw's folder:")
         st.code(format_command(run.job), language="bash", wrap_lines=True)
 

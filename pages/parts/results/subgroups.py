@@ -1,4 +1,4 @@
-"""The score of each class, and of each group that the visitor named: who is served worse?"""
+"""Section "Score per class and group": which parts of the test set score clearly worse?"""
 
 from collections.abc import Sequence
 
@@ -31,9 +31,9 @@ GAP_ADVICE = (
 )
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
-    answered = told.test_answers
-    if answered is None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
+    answers = snapshot.test_answers
+    if answers is None:
         st.info("This run was made by an older Thaw and kept no answers. Run it again.")
         return
     st.markdown(
@@ -41,13 +41,13 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         "test; the bar is where its score would most likely be with other examples of the kind."
     )
     st.markdown("### Each class")
-    draw_scores(score_classes(answered, end.classes), "class", end)
+    draw_scores(score_classes(answers, end.classes), "class", end)
     st.markdown("### Each group")
-    draw_group_scores(end, run, answered)
+    draw_group_scores(end, run, answers)
     st.markdown(GAP_ADVICE)
 
 
-def draw_group_scores(end: RunFinished, run: Run, answered: PredictionsRecorded) -> None:
+def draw_group_scores(end: RunFinished, run: Run, answers: PredictionsRecorded) -> None:
     if not run.job.data.startswith("own-"):
         st.caption(
             "This data names no groups. Your own can: by place, device, dialect, age, whatever "
@@ -55,20 +55,20 @@ def draw_group_scores(end: RunFinished, run: Run, answered: PredictionsRecorded)
         )
         return
     try:
-        split = load_test_split(run, answered, end.classes)
-    except ExamplesUnavailable as why:
+        split = load_test_split(run, answers, end.classes)
+    except ExamplesUnavailable as reason:
         st.info(
-            f"No groups are shown. {escape_markdown(str(why))}", icon=":material/visibility_off:"
+            f"No groups are shown. {escape_markdown(str(reason))}", icon=":material/visibility_off:"
         )
         return
     if not split.group_names:
         st.caption(GROUP_HELP)
         return
-    parts = score_groups(answered, split.groups, split.group_names)
+    parts = score_groups(answers, split.groups, split.group_names)
     draw_scores(parts, "group", end)
     for part in parts:
-        if said := describe_class_mix(part, end.test_accuracy):
-            st.markdown(f"- {escape_markdown(said)}")
+        if note := describe_class_mix(part, end.test_accuracy):
+            st.markdown(f"- {escape_markdown(note)}")
 
 
 GROUP_HELP = (
@@ -78,37 +78,38 @@ GROUP_HELP = (
 )
 
 
-def draw_scores(parts: Sequence[SubgroupScore], what: str, end: RunFinished) -> None:
-    """Words, chart and table of the scores of `parts`."""
-    found = find_gaps(parts)
-    said = describe_gaps(parts, found, what)
-    st.markdown("\n".join(f"- {escape_markdown(line)}" for line in said))
-    there = [part for part in parts if part.tests]
+def draw_scores(parts: Sequence[SubgroupScore], kind: str, end: RunFinished) -> None:
+    """Draw the scores of `parts` in words, as a chart and as a table; `kind`: class or group."""
+    gaps = find_gaps(parts)
+    clear = {gap.name for gap in gaps if gap.clear}
+    lines = describe_gaps(parts, gaps, kind)
+    st.markdown("\n".join(f"- {escape_markdown(line)}" for line in lines))
+    tested = sum(part.tests > 0 for part in parts)
     draw_live_plot(
         subgroup_scores(
             parts,
-            {gap.name for gap in found if gap.clear},
+            clear,
             end.test_accuracy,
             APPROACH_STYLES[end.approach].colour,
         ),
-        key=f"fair-{what}",
-        alt=f"Share right of each {what}, with 95 % intervals. " + " ".join(said),
+        key=f"fair-{kind}",
+        alt=f"Share right of each {kind}, with 95 % intervals. " + " ".join(lines),
     )
     st.caption(
-        (f"The {MAX_ROWS} lowest of {len(there):,}. " if len(there) > MAX_ROWS else "")
+        (f"The {MAX_ROWS} lowest of {tested:,}. " if tested > MAX_ROWS else "")
         + "◆ clearly apart from the others, ○ not. The dotted line is the score of all."
     )
     with st.expander("As a table", icon=":material/table:"):
-        st.markdown(format_table(parts, {gap.name for gap in found if gap.clear}, what))
+        st.markdown(format_table(parts, clear, kind))
         st.caption("In brackets the 95 % interval.")
 
 
-def format_table(parts: Sequence[SubgroupScore], clear: set[str], what: str) -> str:
-    """All parts as Markdown, in their own order; few columns, since a phone has no room."""
-    precise = what == "class"
+def format_table(parts: Sequence[SubgroupScore], clear: set[str], kind: str) -> str:
+    """Return all parts as a Markdown table in their own order; few columns, to fit on a phone."""
+    with_precision = kind == "class"
     rows = [
-        f"| {what} | right |" + (" right when it says so |" if precise else ""),
-        "|---|---|" + ("---|" if precise else ""),
+        f"| {kind} | right |" + (" right when it says so |" if with_precision else ""),
+        "|---|---|" + ("---|" if with_precision else ""),
     ]
     for part in parts:
         right = "none in the test"
@@ -117,9 +118,9 @@ def format_table(parts: Sequence[SubgroupScore], clear: set[str], what: str) -> 
             right += f"({part.low:.0%} to {part.high:.0%})"
             right += " ◆ clearly apart" if part.name in clear else ""
         row = f"| {escape_markdown(part.name)} | {right} |"
-        if precise and part.said:
+        if with_precision and part.said:
             row += f" {part.said_right / part.said:.0%}, {part.said_right:,} of {part.said:,} |"
-        elif precise:
+        elif with_precision:
             row += " never says so |"
         rows.append(row)
     return "\n".join(rows)

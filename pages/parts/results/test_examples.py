@@ -1,4 +1,4 @@
-"""The test examples of a finished run, small enough to show; only those asked for are decoded."""
+"""The test examples of a finished run as thumbnails; only the requested ones are decoded."""
 
 from collections.abc import Sequence
 
@@ -16,29 +16,31 @@ from trainers.system.registry import UnknownKey
 _BATCH_SIZE = 24
 
 
-def load_test_split(run: Run, answered: PredictionsRecorded, classes: Sequence[str]) -> Split:
-    """The test examples that the run was asked. Raises `Gone`, also where they are another
-    visitor's own."""
+def load_test_split(run: Run, answers: PredictionsRecorded, classes: Sequence[str]) -> Split:
+    """Return the run's test set.
+
+    Raises `ExamplesUnavailable` if the data has changed or belongs to another visitor.
+    """
     try:
         require_access(datasets.get_dataset(run.job.data))
     except UnknownKey as error:
         raise ExamplesUnavailable(str(error)) from None
-    return load_split(run.job, answered, classes)
+    return load_split(run.job, answers, classes)
 
 
 def load_test_examples(
-    run: Run, answered: PredictionsRecorded, classes: Sequence[str], places: Sequence[int]
+    run: Run, answers: PredictionsRecorded, classes: Sequence[str], places: Sequence[int]
 ) -> list[str]:
-    """The examples at `places` of the test, as a page can show them. Raises `Gone`."""
-    if run.job.data.startswith("own-"):  # these go into no cache that others share
-        split = load_test_split(run, answered, classes)
+    """Return the test examples at `places` as text or image URLs; raises `ExamplesUnavailable`."""
+    if run.job.data.startswith("own-"):  # never in a cache that visitors share
+        split = load_test_split(run, answers, classes)
         return [render_example(split.inputs[place]) for place in places]
-    found: list[str] = []
+    examples: list[str] = []
     for start in range(0, len(places), _BATCH_SIZE):
-        found += _load_public(
-            run.id, tuple(places[start : start + _BATCH_SIZE]), run, answered, classes
+        examples += _load_public(
+            run.id, tuple(places[start : start + _BATCH_SIZE]), run, answers, classes
         )
-    return found
+    return examples
 
 
 @st.cache_data(show_spinner=False, max_entries=100)  # each at most 24 pictures of some 10 kB
@@ -46,8 +48,8 @@ def _load_public(
     run_id: str,
     places: tuple[int, ...],
     _run: Run,
-    _answered: PredictionsRecorded,
+    _answers: PredictionsRecorded,
     _classes: Sequence[str],
 ) -> list[str]:
-    split = load_test_split(_run, _answered, _classes)
+    split = load_test_split(_run, _answers, _classes)
     return [render_example(split.inputs[place]) for place in places]

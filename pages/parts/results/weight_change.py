@@ -1,4 +1,4 @@
-"""How far the weights moved, layer by layer."""
+"""Section "What changed inside": how far the weights of each layer moved."""
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ WEIGHT_CHANGE_HELP = (
 )
 
 
-def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
+def show(snapshot: RunSnapshot, end: RunFinished, run: Run) -> None:
     st.markdown("### What changed inside the model")
     if end.approach in ("none", "simple"):
         st.markdown(
@@ -30,12 +30,12 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
             else "There is no pre-trained model in this approach, so there is no before."
         )
         return
-    if told.weight_change is None:
+    if snapshot.weight_change is None:
         st.markdown("This run is older than this look inside. Run it again to see it.")
         return
-    parts = told.weight_change.blocks
-    st.markdown(link_marked_terms(describe_changes(told.weight_change, end.approach)))
-    if not any(part["change"] for part in parts):  # from scratch, or frozen: nothing to draw
+    parts = snapshot.weight_change.blocks
+    st.markdown(link_marked_terms(describe_changes(snapshot.weight_change, end.approach)))
+    if not any(part["change"] for part in parts):  # from scratch or frozen: there is no bar
         draw_table(parts)
         return
     draw_live_plot(
@@ -49,13 +49,13 @@ def show(told: RunSnapshot, end: RunFinished, run: Run) -> None:
         draw_table(parts)
 
 
-def describe_changes(changed: WeightsCompared, approach: str) -> str:
-    """What moved and what did not, as Markdown of our own."""
-    parts = changed.blocks
-    learned, every = (sum(part[name] for part in parts) for name in ("learnable", "parameters"))
-    share = learned / max(1, every)
+def describe_changes(comparison: WeightsCompared, approach: str) -> str:
+    """Return what moved and what did not, as Markdown with marked terms."""
+    parts = comparison.blocks
+    learned, total = (sum(part[name] for part in parts) for name in ("learnable", "parameters"))
+    share = learned / max(1, total)
     opening = (
-        f"**{format_count(learned)} of {format_count(every)} numbers learned** "
+        f"**{format_count(learned)} of {format_count(total)} numbers learned** "
         f"({'under 0.1' if share < 0.001 else f'{100 * share:.3g}'} %)."
     )
     if approach == "scratch":
@@ -65,7 +65,7 @@ def describe_changes(changed: WeightsCompared, approach: str) -> str:
         )
     known = [part for part in parts if part["change"] is not None]
     moved = [part for part in known if part["change"]]
-    if is_restored(changed):
+    if is_restored(comparison):
         return (
             f"{opening} The backbone learned, too, but on the checks it was best where it had "
             "started, so it was put back: not one of its numbers is another than when it came."
@@ -92,9 +92,9 @@ def describe_changes(changed: WeightsCompared, approach: str) -> str:
     return f"{opening} {ends}{rest}"
 
 
-def is_restored(changed: WeightsCompared) -> bool:
-    """Whether the backbone learned, and yet stands where it started."""
-    known = [part for part in changed.blocks if part["change"] is not None]
+def is_restored(comparison: WeightsCompared) -> bool:
+    """Return whether the backbone was trained and its initial weights were restored as the best."""
+    known = [part for part in comparison.blocks if part["change"] is not None]
     return any(part["learnable"] for part in known) and not any(part["change"] for part in known)
 
 
