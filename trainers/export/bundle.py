@@ -13,7 +13,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from trainers.system import object_store
 from trainers.system.atomic import atomic_write
 from trainers.system.paths import bundle_path
 from trainers.system.registry import UnknownKey
+from trainers.system.version import get_thaw_version
 from trainers.training import baselines
 
 TEMPLATE_DIR = Path(__file__).parent / "template"
@@ -135,7 +136,7 @@ def _write_model(
 ) -> list[str]:
     """Write the weights, network.py and config.json; return the names of required packages."""
     config = {
-        "made_by": _generator_label(),
+        "made_by": f"made by Thaw {get_thaw_version()}".rstrip(),
         "modality": backbones.pick(plan.backbone).modality,
         "labels": run.result["classes"],
         "output": "likeness" if plan.approach == "none" else "probability",
@@ -253,15 +254,6 @@ def _bundle_name(run: Run) -> str:
         title = "model"
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40]
     return f"{slug or 'model'}-{run.result['approach']}"
-
-
-def _generator_label() -> str:
-    for name in ("thaw-guide", "thaw"):
-        try:
-            return f"made by Thaw {version(name)}"
-        except PackageNotFoundError:  # run from a folder without installing
-            continue
-    return "made by Thaw"
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -23,17 +23,13 @@ from trainers.jobs import Comparison
 from trainers.plan import Plan
 from trainers.reports.narrate import narrate_run
 from trainers.reports.report import (
-    RELIABILITY_BOTTOM,
-    RELIABILITY_LEFT,
-    RELIABILITY_RIGHT,
-    RELIABILITY_TOP,
     ReportUnavailable,
     find_comparison,
-    format_percent,
     render_report,
     render_stored_report,
-    suggest_next_steps,
 )
+from trainers.reports.report_advice import format_percent, suggest_next_steps
+from trainers.reports.report_figures import R_BOTTOM, R_LEFT, R_RIGHT, R_TOP
 from trainers.store import get_store
 from trainers.system.paths import run_dir
 from trainers.training.run import run
@@ -344,8 +340,8 @@ def test_how_sure_it_was_is_drawn_against_how_often_it_was_right(toy):
     for counts in ("says 92%: right 38 of 40", "says 52%: right 20 of 40"):
         assert counts in page.text
     # 52 % lies a fifth along an axis from 40 to 100 %; half of those are right.
-    across = RELIABILITY_LEFT + 0.2 * (RELIABILITY_RIGHT - RELIABILITY_LEFT)
-    assert f'cx="{across:.1f}" cy="{(RELIABILITY_TOP + RELIABILITY_BOTTOM) / 2:.1f}" r="5"' in html
+    across = R_LEFT + 0.2 * (R_RIGHT - R_LEFT)
+    assert f'cx="{across:.1f}" cy="{(R_TOP + R_BOTTOM) / 2:.1f}" r="5"' in html
     assert "are corrected" not in told(replace(chosen, calibrated_confidence=[], confidence=said))
 
 
