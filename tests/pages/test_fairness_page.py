@@ -1,4 +1,4 @@
-"""The section of a run's page on the scores of classes and groups, without a browser."""
+"""Section "Score per class and group" of a run's page, without a browser."""
 
 import csv
 import json
@@ -7,26 +7,27 @@ import numpy as np
 import pytest
 
 from pages.parts.figures import subgroups
-from tests.pages.test_mistakes_page import ANN, BOB, all_shown, digits, drawn
+from tests.pages.test_mistakes_page import ANN, BOB, all_content, digits, open_page
 from tests.pages.test_pages import words
 from trainers import datasets
 from trainers.datasets import uploads
 from trainers.evaluation.subgroups import SubgroupScore
 from trainers.reports.report import render_stored_report
 from trainers.store import get_store
+from trainers.system.streams import drain
 
 __all__ = ["digits"]
 
 
-def fair(*given, **more):
-    at = drawn(*given, **more)
+def open_section(*predictions, **options):
+    at = open_page(*predictions, **options)
     at.session_state["section"] = "fair"
     return at.run()
 
 
-def test_scores_of_classes_are_said_drawn_and_listed(digits):
-    labels, answers, sure = digits
-    at = fair(labels, answers, sure)
+def test_scores_of_classes_are_described_drawn_and_listed(digits):
+    labels, answers, confidence = digits
+    at = open_section(labels, answers, confidence)
     assert not at.exception
     shown = words(at)
     assert "No class is clearly apart from the others" in shown
@@ -34,21 +35,21 @@ def test_scores_of_classes_are_said_drawn_and_listed(digits):
     assert "could still be chance" in shown
     assert "This data names no groups" in shown
     assert "What to do about a gap" in shown
-    (chart,) = [one for one in at.get("bidi_component") if one.key == "fair-class"]
+    (chart,) = [part for part in at.get("bidi_component") if part.key == "fair-class"]
     assert "No class is clearly apart" in json.loads(chart.proto.json)["alt"]
 
 
-def test_a_class_that_fares_clearly_worse_is_named(digits):
-    labels, _, sure = digits
+def test_a_clearly_worse_class_is_named(digits):
+    labels, _, confidence = digits
     answers = [7 if label == 3 and n % 2 else label for n, label in enumerate(labels)]
-    shown = words(fair(labels, answers, sure))
+    shown = words(open_section(labels, answers, confidence))
     assert "Class 3: fewer are right than of the others together" in shown.replace("\u2060", "")
     assert "◆ clearly apart |" in shown
 
 
 @pytest.fixture
 def texts(tmp_path):
-    """Ann's own texts with a column of groups, and answers that fail the small group."""
+    """Return Ann's upload with a group that is always wrong: key, labels, answers, confidence."""
     path = tmp_path / "texts.csv"
     with open(path, "w", newline="") as file:
         rows = csv.writer(file)
@@ -59,55 +60,49 @@ def texts(tmp_path):
             for name in "xy"
             for speech in ("plain", "broad")
         )
-    reading = uploads.import_upload(path, visitor=ANN, group_column="speech")
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            key = f"own-{end.value}"
-            break
+    key = f"own-{drain(uploads.import_upload(path, visitor=ANN, group_column='speech'))}"
     test = datasets.get_dataset(key).load_splits(1).test
     broad = [test.group_names[group] == "<b>broad</b>" for group in test.groups]
     answers = np.where(broad, 1 - test.labels, test.labels)
     return key, test.labels.tolist(), answers.tolist(), [0.9] * len(answers)
 
 
-def test_a_report_for_others_is_without_the_groups_and_the_key_of_the_data(texts):
-    key, *given = texts
-    drawn(*given, data=key, classes="xy")
+def test_a_report_for_others_has_neither_the_groups_nor_the_key_of_the_data(texts):
+    key, *predictions = texts
+    open_page(*predictions, data=key, classes="xy")
     (run,) = get_store().list_runs(ANN, limit=1)
-    told, by_others = render_stored_report(run), render_stored_report(run, owner=False)
-    assert "broad" in told
-    assert f"thaw run --data {key}" in told
-    assert "broad" not in by_others
-    assert key not in by_others
+    report, shared = render_stored_report(run), render_stored_report(run, owner=False)
+    assert "broad" in report
+    assert f"thaw run --data {key}" in report
+    assert "broad" not in shared
+    assert key not in shared
 
 
-def test_groups_are_scored_for_their_visitor_alone(texts):
-    key, *given = texts
-    mine = fair(*given, data=key, classes="xy")
-    assert not mine.exception
-    shown = words(mine)
+def test_groups_are_scored_for_their_owner_only(texts):
+    key, *predictions = texts
+    own_page = open_section(*predictions, data=key, classes="xy")
+    assert not own_page.exception
+    shown = words(own_page)
     assert "fewer are right than of" in shown
     assert "| group | right |" in shown
-    assert "\\<b\\>broad" in shown  # a visitor's words are no markup
-    theirs = fair(*given, data=key, classes="xy", by=BOB)
-    assert not theirs.exception
-    assert "broad" not in all_shown(theirs)
-    assert "No groups are shown" in words(theirs)
-    assert "| class | right |" in words(theirs)
+    assert "\\<b\\>broad" in shown  # shown as text, not as markup
+    page = open_section(*predictions, data=key, classes="xy", viewer=BOB)
+    assert not page.exception
+    assert "broad" not in all_content(page)
+    assert "No groups are shown" in words(page)
+    assert "| class | right |" in words(page)
 
 
-def test_deleted_data_leaves_the_scores_of_classes(texts):
-    key, *given = texts
+def test_class_scores_stay_when_the_data_is_deleted(texts):
+    key, *predictions = texts
     uploads.delete(key)
-    at = fair(*given, data=key, classes="xy")
+    at = open_section(*predictions, data=key, classes="xy")
     assert not at.exception
     assert "| class | right |" in words(at)
     assert "No groups are shown" in words(at)
 
 
-def test_what_is_clear_is_told_by_shape_and_the_lowest_is_on_top():
+def test_clear_gaps_have_a_marker_of_their_own_and_the_lowest_is_on_top():
     parts = [
         SubgroupScore("<i>good", 9, 10, 0.9, 0.6, 0.98),
         SubgroupScore("none", 0, 0, None, None, None),
@@ -121,7 +116,7 @@ def test_what_is_clear_is_told_by_shape_and_the_lowest_is_on_top():
     assert figure["layout"]["height"] > 0
 
 
-def test_of_very_many_classes_the_lowest_are_drawn():
+def test_only_the_lowest_of_many_classes_are_drawn():
     parts = [SubgroupScore(f"c{n}", n, 100, n / 100, 0.0, 1.0) for n in range(60)]
     (marks,) = subgroups.subgroup_scores(parts, set(), 0.5, "#112233")["data"]
     assert marks["x"] == pytest.approx(list(range(subgroups.MAX_ROWS)))

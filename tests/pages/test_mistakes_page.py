@@ -1,4 +1,4 @@
-"""The section of a run's page on what was right and wrong, without a browser."""
+"""Section "Right and wrong" of a run's page, without a browser."""
 
 import csv
 import json
@@ -18,53 +18,56 @@ from trainers.evaluation.metrics import score
 from trainers.events import PredictionsRecorded
 from trainers.plan import Plan
 from trainers.store import get_store
+from trainers.system.streams import drain
 
 CLASSES = tuple("0123456789")
 ANN, BOB = "ann-the-visitor-1", "bob-the-visitor-2"
 
 
-def drawn(labels, answers, sure, *, data="digits", classes=CLASSES, of=ANN, by=ANN):
-    """The section of `of`'s run, as `by` sees it."""
-    answered = PredictionsRecorded(list(labels), list(answers), list(sure), 2.0)
+def open_page(
+    labels, answers, confidence, *, data="digits", classes=CLASSES, owner=ANN, viewer=ANN
+):
+    """Return the page of `owner`'s run as `viewer` sees it, with the section open."""
+    predictions = PredictionsRecorded(list(labels), list(answers), list(confidence), 2.0)
     modality = datasets.get_dataset(data).modality
     facts = {"data": data, "classes": list(classes)}
-    found = score(labels, answers, len(classes))
+    scores = score(labels, answers, len(classes))
     end = finished(
-        "transfer", **facts, test_examples=len(labels), test_correct=found.right,
-        test_accuracy=found.accuracy, confusion_matrix=found.confusion,
+        "transfer", **facts, test_examples=len(labels), test_correct=scores.right,
+        test_accuracy=scores.accuracy, confusion_matrix=scores.confusion,
     )  # fmt: skip
     start = replace(started("transfer"), modality=modality, **facts)
-    run = get_store().enqueue(Plan(data=data, approach="transfer"), visitor=of, worker="test")
-    get_store().append(run, [start, answered, end])
+    run = get_store().enqueue(Plan(data=data, approach="transfer"), visitor=owner, worker="test")
+    get_store().append(run, [start, predictions, end])
     at = AppTest.from_file(FRAME, default_timeout=60)
-    at.session_state["visitor"] = by
+    at.session_state["visitor"] = viewer
     at.run()
-    at.query_params.update(address(run, by) | {"section": "mistakes"})
+    at.query_params.update(address(run, viewer) | {"section": "mistakes"})
     return at.switch_page("run.py").run()
 
 
 def cards(at, key) -> list[dict]:
-    """What the cards called `key` show; [] where they are not drawn."""
-    found = [one for one in at.get("bidi_component") if one.key == key]
-    return json.loads(found[0].proto.json)["cards"] if found else []
+    """Return the contents of the cards called `key`; [] if there are none."""
+    matching = [part for part in at.get("bidi_component") if part.key == key]
+    return json.loads(matching[0].proto.json)["cards"] if matching else []
 
 
-def all_shown(at) -> str:
-    return words(at) + str([one.proto.json for one in at.get("bidi_component")])
+def all_content(at) -> str:
+    return words(at) + str([part.proto.json for part in at.get("bidi_component")])
 
 
 @pytest.fixture(scope="module")
 def digits():
-    """Labels of the test of digits; 30 of them answered wrong, ever more surely."""
+    """Return labels, answers and confidence; the first 30 are wrong with rising confidence."""
     labels = datasets.get_dataset("digits").load_splits(1).test.labels
-    answers, sure = labels.copy(), np.full(len(labels), 0.5)
+    answers, confidence = labels.copy(), np.full(len(labels), 0.5)
     answers[:30] = (labels[:30] + 1) % 10
-    sure[:30] = np.linspace(0.55, 0.99, 30).round(3)
-    return labels.tolist(), answers.tolist(), sure.tolist()
+    confidence[:30] = np.linspace(0.55, 0.99, 30).round(3)
+    return labels.tolist(), answers.tolist(), confidence.tolist()
 
 
-def test_the_most_frequent_mistake_is_looked_at_first_and_another_can_be_chosen(digits):
-    at = drawn(*digits)
+def test_the_most_frequent_mistake_is_selected_and_another_can_be_chosen(digits):
+    at = open_page(*digits)
     assert not at.exception
     truth, answer = at.selectbox
     assert answer.value == (truth.value + 1) % 10
@@ -85,7 +88,7 @@ def test_the_most_frequent_mistake_is_looked_at_first_and_another_can_be_chosen(
     assert not at.exception
 
 
-def test_a_click_chooses_a_cell_and_nonsense_does_not(monkeypatch):
+def test_a_click_selects_a_cell_and_invalid_marks_do_not(monkeypatch):
     state: dict = {}
     monkeypatch.setattr(section.st, "session_state", state)
     for mark in (None, "x", [1], [0, 10], [-1, 0], [0.5, 1], {"row": 1}):
@@ -95,27 +98,27 @@ def test_a_click_chooses_a_cell_and_nonsense_does_not(monkeypatch):
     assert state == {"truth-r": 2, "answer-r": 5}
 
 
-def test_mistakes_are_said_in_words_and_listed_in_a_table(digits):
-    shown = words(drawn(*digits))
+def test_mistakes_are_described_and_listed_in_a_table(digits):
+    shown = words(open_page(*digits))
     assert "Most often taken for another:" in shown
     assert "| it was | the model said | how often |" in shown
 
 
-def test_there_are_more_mistakes_when_asked_for(digits):
-    at = drawn(*digits)
-    more = next(one for one in at.button if one.label.startswith("Show more"))
+def test_show_more_adds_mistakes(digits):
+    at = open_page(*digits)
+    more = next(button for button in at.button if button.label.startswith("Show more"))
     assert more.label == "Show more (18 are left)"
     more.click().run()
-    assert "Show more (6 are left)" in {one.label for one in at.button}
+    assert "Show more (6 are left)" in {button.label for button in at.button}
     assert len(cards(at, "worst")) == 24
 
 
-def test_doubted_labels_are_told_apart_and_never_called_wrong(digits):
-    at = drawn(*digits)
+def test_suspect_labels_can_be_filtered_and_are_never_called_wrong(digits):
+    at = open_page(*digits)
     shown = words(at)
     assert "The label may be wrong, or the model is" in shown
     assert "Only a person who looks can tell" in shown
-    (views,) = [one for one in at.get("button_group") if one.key.startswith("mistakes-")]
+    (views,) = [group for group in at.get("button_group") if group.key.startswith("mistakes-")]
     views.set_value("labels")
     at.run()
     assert not at.exception
@@ -123,24 +126,24 @@ def test_doubted_labels_are_told_apart_and_never_called_wrong(digits):
 
 
 def test_a_run_without_a_mistake_says_so(digits):
-    labels, _, sure = digits
-    shown = words(drawn(labels, labels, sure))
+    labels, _, confidence = digits
+    shown = words(open_page(labels, labels, confidence))
     assert "Every answer is right" in shown
     assert "There is none: every answer is right" in shown
 
 
 def test_an_approach_without_probabilities_claims_none(digits):
     labels, answers, _ = digits
-    at = drawn(labels, answers, [])
+    at = open_page(labels, answers, [])
     assert not at.exception
     assert "gives no probabilities" in words(at)
     assert "The label may be wrong" not in words(at)
     assert not any("sure" in card for card in cards(at, "worst"))
 
 
-def test_examples_that_are_others_by_now_are_not_shown(digits):
-    labels, answers, sure = digits
-    at = drawn(answers, labels, sure)  # the labels are not those of the sample
+def test_examples_are_not_shown_once_the_data_has_changed(digits):
+    labels, answers, confidence = digits
+    at = open_page(answers, labels, confidence)  # not the labels of the sample
     assert not at.exception
     assert "No examples are shown. The test examples are others by now" in words(at)
     assert "Most often taken for another" in words(at)  # the numbers stay
@@ -148,40 +151,36 @@ def test_examples_that_are_others_by_now_are_not_shown(digits):
 
 @pytest.fixture
 def texts(tmp_path):
-    """Ann's own texts, and the labels of their test."""
+    """Return Ann's upload with one wrong answer: key, labels, answers, confidence."""
     path = tmp_path / "texts.csv"
     with open(path, "w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
         rows.writerows([f"secret {name} number {n}", name] for n in range(25) for name in "xy")
-    reading = uploads.import_upload(path, visitor=ANN)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            key = f"own-{end.value}"
-            break
+    key = f"own-{drain(uploads.import_upload(path, visitor=ANN))}"
     labels = datasets.get_dataset(key).load_splits(1).test.labels.tolist()
     return key, labels, [1 - labels[0], *labels[1:]], [0.9] * len(labels)
 
 
-def test_own_examples_are_shown_to_their_visitor_alone(texts):
-    key, labels, answers, sure = texts
-    mine = drawn(labels, answers, sure, data=key, classes="xy")
-    assert "secret" in all_shown(mine)
-    assert "No examples are shown" not in words(mine)
-    for of in (ANN, BOB):  # a run of Ann's; one that Bob brought in as a file
-        theirs = drawn(labels, answers, sure, data=key, classes="xy", of=of, by=BOB)
-        assert not theirs.exception
-        assert "secret" not in all_shown(theirs)
-        assert "belongs to somebody else" in words(theirs)
-        assert "Most often taken for another" in words(theirs)
+def test_uploaded_examples_are_shown_to_their_owner_only(texts):
+    key, labels, answers, confidence = texts
+    own_page = open_page(labels, answers, confidence, data=key, classes="xy")
+    assert "secret" in all_content(own_page)
+    assert "No examples are shown" not in words(own_page)
+    for owner in (ANN, BOB):  # Ann's run; one that Bob imported from a file
+        page = open_page(
+            labels, answers, confidence, data=key, classes="xy", owner=owner, viewer=BOB
+        )
+        assert not page.exception
+        assert "secret" not in all_content(page)
+        assert "belongs to somebody else" in words(page)
+        assert "Most often taken for another" in words(page)
 
 
-def test_deleted_data_leaves_the_numbers(texts):
-    key, labels, answers, sure = texts
+def test_numbers_stay_when_the_data_is_deleted(texts):
+    key, labels, answers, confidence = texts
     uploads.delete(key)
-    at = drawn(labels, answers, sure, data=key, classes="xy")
+    at = open_page(labels, answers, confidence, data=key, classes="xy")
     assert not at.exception
     assert "No examples are shown. This data was deleted" in words(at)
     assert "Most often taken for another" in words(at)
@@ -189,15 +188,11 @@ def test_deleted_data_leaves_the_numbers(texts):
 
 def test_the_chosen_cell_is_framed():
     counts = [[3, 1], [0, 4]]
-    layout = confusion_matrix.clickable_confusion_matrix(["a", "b"], counts, "#112233", (0, 1))[
-        "layout"
-    ]
+    layout, plain = (
+        confusion_matrix.clickable_confusion_matrix(["a", "b"], counts, "#112233", cell)["layout"]
+        for cell in ((0, 1), None)
+    )
     (frame,) = layout["shapes"]
     assert (frame["x0"], frame["x1"], frame["y0"], frame["y1"]) == (0.5, 1.5, -0.5, 0.5)
     assert layout["xaxis"]["fixedrange"]
-    assert (
-        "shapes"
-        not in confusion_matrix.clickable_confusion_matrix(["a", "b"], counts, "#112233", None)[
-            "layout"
-        ]
-    )
+    assert "shapes" not in plain

@@ -1,4 +1,4 @@
-"""How sure a run is, what the narrator says of it, and what was foretold, on its page."""
+"""Calibration, the narrator and the estimates on a run's page."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.figures import run_snapshot as tell
+from pages.parts.figures import run_snapshot
 from pages.parts.figures.calibration import reliability_diagram
 from pages.parts.run_view.narration import find_action_page
 from tests.pages.test_pages import FRAME, RUN, finished, shown_run, started, words
@@ -23,18 +23,18 @@ from trainers.reports.calibration_text import (
 from trainers.store import get_store
 
 LABELS, ANSWERS = [0, 1] * 50, [0, 1] * 40 + [1, 0] * 10  # 80 of 100 right
-RIGHT = [a == b for a, b in zip(LABELS, ANSWERS, strict=True)]
-SURE = [0.97] * 100
-ANSWERED = PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8, [0.81] * 100)
-CALIBRATED = CalibrationDone(2.4, [0.81] * 50, [True] * 40 + [False] * 10, 2.7)
+CORRECT = [a == b for a, b in zip(LABELS, ANSWERS, strict=True)]
+CONFIDENCE = [0.97] * 100
+RECORDED = PredictionsRecorded(LABELS, ANSWERS, CONFIDENCE, 2.8, [0.81] * 100)
+CALIBRATION = CalibrationDone(2.4, [0.81] * 50, [True] * 40 + [False] * 10, 2.7)
 END = finished(
     test_examples=100, test_correct=80, confusion_matrix=[[40, 10], [10, 40]],
     test_accuracy_low=0.71, test_accuracy_high=0.87,
 )  # fmt: skip
 
 
-def opened(events, approach="hybrid", section="sure"):
-    """The page of a run, with a section open."""
+def open_section(events, approach="hybrid", section="sure"):
+    """Return the page of a finished run with a section open."""
     run = get_store().enqueue(
         Plan(data="digits", approach=approach, examples_per_class=1), "ann", worker="test"
     )
@@ -52,8 +52,8 @@ def table(at) -> str:
     return "\n".join(at.table[0].value.astype(str).agg(" ".join, axis=1))
 
 
-def test_the_section_says_what_it_says_and_how_often_it_is_right():
-    at = opened([*RUN, CALIBRATED, ANSWERED, END])
+def test_the_section_states_confidence_and_accuracy():
+    at = open_section([*RUN, CALIBRATION, RECORDED, END])
     assert not at.exception
     shown = words(at)
     assert "surest (it says 81% on average), it was right **80 of 100** times." in shown
@@ -66,32 +66,34 @@ def test_the_section_says_what_it_says_and_how_often_it_is_right():
     assert "by its temperature 81% to 81%" in table(at)
 
 
-@pytest.mark.parametrize("events", [[PredictionsRecorded(LABELS, ANSWERS, SURE, 2.8)], [ANSWERED]])
-def test_without_anything_held_out_it_says_so(events):
-    at = opened([*RUN, *(replace(e, calibrated_confidence=[]) for e in events), END])
+@pytest.mark.parametrize(
+    "events", [[PredictionsRecorded(LABELS, ANSWERS, CONFIDENCE, 2.8)], [RECORDED]]
+)
+def test_without_a_validation_set_the_section_says_so(events):
+    at = open_section([*RUN, *(replace(e, calibrated_confidence=[]) for e in events), END])
     assert not at.exception
     assert "No example was held out" in words(at)
     assert "by its temperature" not in table(at)
 
 
-def test_without_probabilities_it_says_so():
-    told = [started("none"), PredictionsRecorded([0, 1], [0, 1], [], 1.0), finished("none")]
-    at = opened(told, "none")
+def test_without_probabilities_the_section_says_so():
+    events = [started("none"), PredictionsRecorded([0, 1], [0, 1], [], 1.0), finished("none")]
+    at = open_section(events, "none")
     assert "there are no probabilities" in words(at)
-    assert "kept no probabilities" in words(opened([*RUN, END]))
+    assert "kept no probabilities" in words(open_section([*RUN, END]))
 
 
-def test_what_the_counts_do_not_carry_is_not_said():
+def test_calibration_text_claims_no_more_than_the_counts_support():
     assert "as far as 10 test examples can tell" in describe_calibration(
         [0.9] * 10, [True] * 8 + [False] * 2
     )
-    assert describe_calibration(SURE, RIGHT).endswith("it is too sure of itself.")
-    assert describe_calibration([0.6] * 100, RIGHT).endswith("right more often than it says.")
+    assert describe_calibration(CONFIDENCE, CORRECT).endswith("it is too sure of itself.")
+    assert describe_calibration([0.6] * 100, CORRECT).endswith("right more often than it says.")
     assert describe_ece(reliability_bins([0.9] * 10, [True] * 10)).startswith(
         "10 test examples are too few"
     )
-    assert "shows no fault" in describe_ece(reliability_bins([0.8] * 100, RIGHT))
-    assert "shows no fault" not in describe_ece(reliability_bins(SURE, RIGHT))
+    assert "shows no fault" in describe_ece(reliability_bins([0.8] * 100, CORRECT))
+    assert "shows no fault" not in describe_ece(reliability_bins(CONFIDENCE, CORRECT))
     assert describe_extremes([]) == ""
     two = describe_extremes(
         reliability_bins([0.5] * 25 + [0.999] * 25, [True] * 12 + [False] * 13 + [True] * 25)
@@ -104,38 +106,35 @@ def test_what_the_counts_do_not_carry_is_not_said():
     ("temperature", "says"),
     [(0.6, "probabilities are raised"), (1.01, "nothing is changed"), (1.5, "toned down")],
 )
-def test_a_temperature_in_words(temperature, says):
-    told = describe_temperature(replace(CALIBRATED, temperature=temperature), None)
-    assert says in told
-    assert f"{temperature:.2f}" in told
-    assert "held near 1" not in told
-    few = replace(CALIBRATED, temperature=1.2, correct=[True] * 9, confidence=[0.9] * 9)
+def test_a_temperature_is_described_in_words(temperature, says):
+    text = describe_temperature(replace(CALIBRATION, temperature=temperature), None)
+    assert says in text
+    assert f"{temperature:.2f}" in text
+    assert "held near 1" not in text
+    few = replace(CALIBRATION, temperature=1.2, correct=[True] * 9, confidence=[0.9] * 9)
     assert "held near 1" in describe_temperature(few, None)
     assert "others' probabilities truer" in describe_temperature(
         replace(few, temperature=1.0), None
     )
 
 
-def test_the_curve_draws_both_with_their_intervals():
-    dice = np.random.default_rng(0)
-    said = dice.uniform(0.4, 1.0, 200)
-    found = reliability_bins(said, dice.random(200) < said)
-    line, came, after = reliability_diagram(found, found, "#123456")["data"]
+def test_the_diagram_has_both_curves_with_intervals():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.4, 1.0, 200)
+    bins = reliability_bins(confidence, rng.random(200) < confidence)
+    line, before, after = reliability_diagram(bins, bins, "#123456")["data"]
     assert line["x"] == line["y"]
-    assert came["x"] == sorted(came["x"])
-    assert came["marker"]["symbol"] != after["marker"]["symbol"]
-    for at, up, down in zip(
-        came["y"], came["error_y"]["array"], came["error_y"]["arrayminus"], strict=True
+    assert before["x"] == sorted(before["x"])
+    assert before["marker"]["symbol"] != after["marker"]["symbol"]
+    for y, up, down in zip(
+        before["y"], before["error_y"]["array"], before["error_y"]["arrayminus"], strict=True
     ):
-        assert 0 <= at - down <= at <= at + up <= 100.001
-    assert len(reliability_diagram(found, [], "#123456")["data"]) == 2
+        assert 0 <= y - down <= y <= y + up <= 100.001
+    assert len(reliability_diagram(bins, [], "#123456")["data"]) == 2
 
 
-# --- the narrator on the page ---------------------------------------------------------------------
-
-
-def test_a_finished_run_is_told_in_short_with_one_thing_to_do():
-    at = shown_run([*RUN, CALIBRATED, replace(ANSWERED, calibrated_confidence=[]), END])
+def test_a_finished_run_has_a_summary_and_one_next_step():
+    at = shown_run([*RUN, CALIBRATION, replace(RECORDED, calibrated_confidence=[]), END])
     assert "**In short.** It is too sure of itself: of 100 answers" in unescaped(at)
     assert "Is it right as often" not in words(at)
     at.button(key="do-sure").click().run()
@@ -143,7 +142,7 @@ def test_a_finished_run_is_told_in_short_with_one_thing_to_do():
     assert "Is it right as often" in words(at)
 
 
-def test_a_live_run_is_told_what_can_be_said_so_far():
+def test_a_live_run_has_the_accuracy_so_far():
     assert "So far 50% of new examples (the validation set) are right." in unescaped(
         shown_run(RUN[:6])
     )
@@ -151,7 +150,7 @@ def test_a_live_run_is_told_what_can_be_said_so_far():
 
 
 @pytest.mark.parametrize(
-    ("do", "page", "settings"),
+    ("action", "page", "settings"),
     [
         ("more-seconds", "run.py", {"seconds": "60", "approach": "fine_tune"}),
         ("again", "run.py", {"seconds": "20"}),
@@ -163,14 +162,14 @@ def test_a_live_run_is_told_what_can_be_said_so_far():
         ("others", "run.py", {"data": "digits"}),
     ],
 )
-def test_what_to_do_is_a_link_that_fills_in_the_page(do, page, settings):
+def test_a_next_step_opens_its_page_with_settings(action, page, settings):
     plan = Plan(data="digits", approach="fine_tune", examples_per_class=20, seconds=20)
-    where, filled = find_action_page(do, plan)
-    assert where == page
-    assert filled.items() >= settings.items()
+    target, parameters = find_action_page(action, plan)
+    assert target == page
+    assert parameters.items() >= settings.items()
 
 
-def test_where_all_examples_are_used_more_means_bringing_them():
+def test_more_examples_means_adding_data_once_all_are_used():
     assert find_action_page("more-examples", Plan(data="digits", approach="transfer")) == (
         "data.py",
         {"data": "digits"},
@@ -179,15 +178,12 @@ def test_where_all_examples_are_used_more_means_bringing_them():
     assert find_action_page("more-examples", most)[1]["per_class"] == "114"
 
 
-# --- foretold against actual ----------------------------------------------------------------------
-
-
-def test_what_was_foretold_is_said_beside_what_came():
-    before = replace(started(), estimated_seconds=4.0, estimated_memory_bytes=310_000_000)
+def test_estimates_are_shown_beside_the_actual_figures():
+    start = replace(started(), estimated_seconds=4.0, estimated_memory_bytes=310_000_000)
     end = replace(END, peak_memory_bytes=290_000_000)
-    told = tell.fold_events([before, *RUN[1:], end])
-    assert tell.describe_estimate(told) == (
+    snapshot = run_snapshot.fold_events([start, *RUN[1:], end])
+    assert run_snapshot.describe_estimate(snapshot) == (
         "Predicted before it began: time 4.0 s, took 4.2 s; memory 310 MB, used 290 MB"
     )
-    assert tell.describe_estimate(tell.fold_events([*RUN, END])) == ""
-    assert "took 4.2 s" in words(opened([before, *RUN[1:], end], section="settings"))
+    assert run_snapshot.describe_estimate(run_snapshot.fold_events([*RUN, END])) == ""
+    assert "took 4.2 s" in words(open_section([start, *RUN[1:], end], section="settings"))

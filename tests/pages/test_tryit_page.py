@@ -1,4 +1,4 @@
-"""Try it, driven without a browser and without a model: its answers are given here."""
+"""Section "Try it", without a browser and with a stand-in for the serving process."""
 
 import base64
 import io
@@ -24,27 +24,29 @@ from trainers.system import object_store
 from trainers.system.paths import run_dir
 
 ANN = "ann-of-the-tests-00"
-SURE = [0.95] * 60 + [0.6] * 40
-RIGHT = [True] * 60 + [True, False] * 20
-MEASURED = CalibrationDone(1.2, SURE, RIGHT, 3.0)
+CONFIDENCE = [0.95] * 60 + [0.6] * 40
+CORRECT = [True] * 60 + [True, False] * 20
+CALIBRATION = CalibrationDone(1.2, CONFIDENCE, CORRECT, 3.0)
 HOSTILE = "<b>x</b> [y](http://z) :red[hot] $x^2$ | *star*"
 
 
-def picture() -> bytes:
+def png() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (8, 8), (200, 10, 10)).save(out, "PNG")
     return out.getvalue()
 
 
-SHOWN = "data:image/png;base64," + base64.b64encode(picture()).decode()
+SHOWN = "data:image/png;base64," + base64.b64encode(png()).decode()
 
 
-def ran(approach="hybrid", *, data="digits", measured=True, visitor=ANN, model=True) -> str:
+def finished_run(
+    approach="hybrid", *, data="digits", calibrated=True, visitor=ANN, model=True
+) -> str:
     key = get_store().enqueue(
         Plan(data=data, approach=approach, examples_per_class=1), visitor, worker="test"
     )
-    told = [MEASURED] if measured else []
-    get_store().append(key, [*RUN, *told, finished(approach, data=data)])
+    calibration = [CALIBRATION] if calibrated else []
+    get_store().append(key, [*RUN, *calibration, finished(approach, data=data)])
     if model:
         run_dir(key).mkdir(parents=True)
         (run_dir(key) / "model.safetensors").write_bytes(b"")
@@ -52,30 +54,30 @@ def ran(approach="hybrid", *, data="digits", measured=True, visitor=ANN, model=T
 
 
 class Model:
-    """What answers in place of the process; notes what it is asked."""
+    """A stand-in for the serving process that records its requests."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, list]] = []
-        self.opening = LoadStatus(True, "Ready", 1.0)
+        self.requests: list[tuple[str, list]] = []
+        self.status = LoadStatus(True, "Ready", 1.0)
         self.answer = Prediction(sureness=[0.97, 0.03], unlike=False, shown=SHOWN)
         self.starters: list[dict] = []
         self.tested: list[dict] = []
         self.error = ""
 
-    def ask(self, run, inputs, timeout_seconds=60.0):
+    def predict(self, run, inputs, timeout_seconds=60.0):
         if self.error:
             raise InferenceError(self.error)
-        self.asked.append((run, list(inputs)))
+        self.requests.append((run, list(inputs)))
         return [self.answer for _ in inputs]
 
 
 @pytest.fixture
 def model(monkeypatch):
-    made = Model()
-    monkeypatch.setattr(serving, "poll_loading", lambda run: made.opening)
-    monkeypatch.setattr(serving, "predict", made.ask)
-    monkeypatch.setattr(serving, "call_endpoint", lambda verb, run: getattr(made, verb))
-    return made
+    fake = Model()
+    monkeypatch.setattr(serving, "poll_loading", lambda run: fake.status)
+    monkeypatch.setattr(serving, "predict", fake.predict)
+    monkeypatch.setattr(serving, "call_endpoint", lambda verb, run: getattr(fake, verb))
+    return fake
 
 
 def page(key: str, visitor: str = ANN) -> AppTest:
@@ -84,229 +86,229 @@ def page(key: str, visitor: str = ANN) -> AppTest:
     at.run()
     at.query_params.update(address(key, visitor))
     at.query_params["section"] = "try"
-    return sound(at.switch_page("run.py").run())
+    return without_error(at.switch_page("run.py").run())
 
 
-def sound(at: AppTest) -> AppTest:
+def without_error(at: AppTest) -> AppTest:
     assert not at.exception, at.exception
     return at
 
 
-def asked(at: AppTest, text: str) -> AppTest:
+def answer_text(at: AppTest, text: str) -> AppTest:
     at.text_area[0].set_value(text)
     next(button for button in at.button if button.label == "Answer").click()
-    return sound(at.run())
+    return without_error(at.run())
 
 
-def with_pictures(at: AppTest, count: int = 1) -> AppTest:
-    at.file_uploader[0].set_value([(f"{n}.png", picture(), "image/png") for n in range(count)])
-    return sound(at.run())
+def upload_pictures(at: AppTest, count: int = 1) -> AppTest:
+    at.file_uploader[0].set_value([(f"{n}.png", png(), "image/png") for n in range(count)])
+    return without_error(at.run())
 
 
 def bars(at: AppTest) -> list[str]:
     return [bar.proto.text for bar in at.get("progress")][1:]  # the first is the run's own
 
 
-def test_a_model_that_is_being_loaded_says_how_far_that_is(model):
-    model.opening = LoadStatus(False, "Looking at what it learned from", 0.4)
-    at = page(ran())
+def test_loading_shows_its_progress(model):
+    model.status = LoadStatus(False, "Looking at what it learned from", 0.4)
+    at = page(finished_run())
     assert "The model is being loaded. Looking at what it learned from." in bars(at)
     assert not at.file_uploader
 
 
-def test_a_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(model, monkeypatch):
-    model.opening = LoadStatus(False, error="The disk *broke*.")
-    again = []
-    monkeypatch.setattr(serving, "retry_loading", again.append)
-    key = ran()
+def test_failed_loading_shows_the_reason_and_can_be_retried(model, monkeypatch):
+    model.status = LoadStatus(False, error="The disk *broke*.")
+    retried = []
+    monkeypatch.setattr(serving, "retry_loading", retried.append)
+    key = finished_run()
     at = page(key)
     assert "The disk \\*broke\\*\\." in words(at)
     next(button for button in at.button if button.label == "Try again").click()
     at.run()
-    assert again == [key]
+    assert retried == [key]
 
 
-def test_a_run_without_a_model_starts_nothing(monkeypatch):
-    def never(run):
-        raise AssertionError("It was asked.")
+def test_a_run_without_weights_loads_no_model(monkeypatch):
+    def fail(run):
+        raise AssertionError("The model was loaded.")
 
-    monkeypatch.setattr(serving, "poll_loading", never)
-    assert "There is no model here to try" in words(page(ran(model=False)))
+    monkeypatch.setattr(serving, "poll_loading", fail)
+    assert "There is no model here to try" in words(page(finished_run(model=False)))
 
 
-def test_a_picture_is_answered_with_its_likeliest_classes(model):
-    at = with_pictures(page(ran()))
+def test_a_picture_gets_its_likeliest_classes(model):
+    at = upload_pictures(page(finished_run()))
     assert bars(at) == ["\\<b\\>cat\\</b\\>: 97 %", "dog: 3 %"]
     assert "Not sure" not in words(at)
     assert "Unlike" not in words(at)
 
 
-def test_below_the_threshold_it_says_not_sure_and_the_slider_moves_that(model):
+def test_the_slider_moves_the_threshold_below_which_it_says_not_sure(model):
     model.answer = Prediction(sureness=[0.62, 0.38], unlike=False, shown=SHOWN)
-    key = ran()
-    at = with_pictures(page(key))
+    key = finished_run()
+    at = upload_pictures(page(key))
     assert ":gray-badge[:material/help: Not sure]" in words(at)
     at.select_slider(key=f"wanted-{key}").set_value(70)
-    assert "Not sure" not in words(sound(at.run()))
-    assert len(model.asked) == 1  # a slider asks no model
+    assert "Not sure" not in words(without_error(at.run()))
+    assert len(model.requests) == 1  # moving the slider sends no request
 
 
-def test_without_a_measurement_there_is_no_slider_and_it_says_so(model):
+def test_without_calibration_there_is_no_slider(model):
     model.answer = Prediction(sureness=[0.51, 0.49], unlike=False, shown=SHOWN)
-    at = with_pictures(page(ran(measured=False)))
+    at = upload_pictures(page(finished_run(calibrated=False)))
     assert not at.select_slider
     assert "no line below which" in words(at)
     assert ":gray-badge" not in words(at)
 
 
-def test_what_is_unlike_gets_no_percentage(model):
+def test_out_of_distribution_inputs_get_no_percentage(model):
     model.answer = Prediction(sureness=[0.01, 0.99], unlike=True, rarer=0.0, shown=SHOWN)
-    at = with_pictures(page(ran()))
+    at = upload_pictures(page(finished_run()))
     assert "Unlike what it learned from" in words(at)
     assert bars(at) == []
     assert "99 %" not in words(at)
-    many = with_pictures(at, 8)
+    many = upload_pictures(at, 8)
     (table,) = many.dataframe
     assert table.value["Answer"].tolist() == ["Unlike what it learned from"] * 8
-    assert "Probability" not in table.value  # none has one
+    assert "Probability" not in table.value  # no input has one
 
 
 def test_without_training_no_probability_is_claimed(model):
     model.answer = Prediction(sureness=[0.5, -0.5], unlike=False, shown=SHOWN)
-    at = with_pictures(page(ran("none", measured=False)))
+    at = upload_pictures(page(finished_run("none", calibrated=False)))
     assert bars(at) == ["\\<b\\>cat\\</b\\>: 50 alike", "dog: -50 alike"]
     assert "Without training there are no probabilities" in words(at)
 
 
-def test_what_could_not_be_read_says_so(model):
+def test_an_unreadable_input_is_reported(model):
     model.answer = Prediction(error="This file could not be read as a picture.")
-    at = with_pictures(page(ran()))
+    at = upload_pictures(page(finished_run()))
     assert "could not be read as a picture" in words(at)
     assert bars(at) == []
 
 
-def test_where_the_process_fails_the_page_stands(model):
+def test_an_inference_error_is_shown_on_the_page(model):
     model.error = "There was no answer within 60 seconds."
-    assert "There was no answer within 60 seconds" in words(with_pictures(page(ran())))
+    assert "There was no answer within 60 seconds" in words(upload_pictures(page(finished_run())))
 
 
 def test_a_test_example_is_one_click_away(model):
-    raw = base64.b64encode(picture()).decode()
+    raw = base64.b64encode(png()).decode()
     model.starters = [{"label": "dog", "picture": raw}]
-    key = ran()
+    key = finished_run()
     at = page(key)
     at.session_state[f"starter-{key}"] = 0
-    assert "Example 1 of the test (the right answer: **dog**)" in words(sound(at.run()))
-    assert model.asked == [(key, [picture()])]
+    assert "Example 1 of the test (the right answer: **dog**)" in words(without_error(at.run()))
+    assert model.requests == [(key, [png()])]
 
 
 def test_one_text_many_lines_and_their_table(model):
     model.answer = Prediction(sureness=[0.97, 0.03], unlike=False)
-    key = ran(data="messages")
-    at = asked(page(key), HOSTILE)
+    key = finished_run(data="messages")
+    at = answer_text(page(key), HOSTILE)
     assert not any(":red[hot]" in line for line in words(at).splitlines())
-    assert model.asked == [(key, [HOSTILE])]
+    assert model.requests == [(key, [HOSTILE])]
     at.session_state[f"way-{key}"] = "lines"
-    at = asked(sound(at.run()), "\n".join(f"line {n}" for n in range(9)))
+    at = answer_text(without_error(at.run()), "\n".join(f"line {n}" for n in range(9)))
     (table,) = at.dataframe
     assert table.value["Answer"].tolist() == ["<b>cat</b>"] * 9
-    assert [one.label for one in at.get("download_button")] == ["Download the answers (CSV)"]
+    assert [button.label for button in at.get("download_button")] == ["Download the answers (CSV)"]
 
 
-def lines_of(at: AppTest, key: str, count: int) -> AppTest:
+def answer_lines(at: AppTest, key: str, count: int) -> AppTest:
     at.session_state[f"way-{key}"] = "lines"
-    return asked(sound(at.run()), "\n".join(f"line {n}" for n in range(count)))
+    return answer_text(without_error(at.run()), "\n".join(f"line {n}" for n in range(count)))
 
 
-def test_many_inputs_are_held_against_the_test(model):
+def test_many_inputs_are_checked_for_drift(model):
     model.answer = Prediction(sureness=[0.97, 0.03], unlike=True, distance=0.9)
     model.tested = [
         {"sureness": [0.9, 0.1], "unlike": n < 5, "distance": 0.5 + n / 500} for n in range(100)
     ]
-    key = ran(data="messages")
-    at = lines_of(page(key), key, 40)
+    key = finished_run(data="messages")
+    at = answer_lines(page(key), key, 40)
     assert "40 of 40 (100 %) are unlike anything it learned from; that is more than" in words(at)
     assert "Other than in its test" in words(at)
 
 
 @pytest.mark.parametrize(("lines", "says"), [(9, "takes 20 different inputs"), (40, "fewer than")])
-def test_of_too_few_it_is_said_that_nothing_is_claimed(lines, says, model):
-    key = ran(data="messages")
-    at = lines_of(page(key), key, lines)  # no examples of the test at hand
+def test_too_few_inputs_for_the_drift_test_are_reported(lines, says, model):
+    key = finished_run(data="messages")
+    at = answer_lines(page(key), key, lines)  # without test answers
     assert says in words(at)
     assert "in its test" not in words(at).lower()
 
 
 def test_a_table_keeps_its_columns(model):
     model.answer = Prediction(sureness=[0.97, 0.03], unlike=False)
-    key = ran(data="messages")
+    key = finished_run(data="messages")
     at = page(key)
     at.session_state[f"way-{key}"] = "table"
-    at = sound(at.run())
-    rows = "id,text\n" + "".join(f"{n},text number {n}\n" for n in range(70))
-    at.file_uploader[0].set_value(("t.csv", rows.encode(), "text/csv"))
-    at = sound(at.run())
+    at = without_error(at.run())
+    csv_text = "id,text\n" + "".join(f"{n},text number {n}\n" for n in range(70))
+    at.file_uploader[0].set_value(("t.csv", csv_text.encode(), "text/csv"))
+    at = without_error(at.run())
     next(button for button in at.button if button.label == "Answer 70 rows").click()
-    at = sound(at.run())
-    assert [len(inputs) for _, inputs in model.asked] == [
+    at = without_error(at.run())
+    assert [len(inputs) for _, inputs in model.requests] == [
         serving.MAX_INPUTS,
         70 - serving.MAX_INPUTS,
     ]
-    names, made = join_columns(
+    names, rows = join_columns(
         [model_inputs.ModelInput("Row 1", "=1", columns=("id", "Answer"), row=("7", "=1"))],
         {"Input": ["=1"], "Answer": ["dog"]},
     )
-    assert (names, made) == (["id", "Answer", "Answer (model)"], [["7", "=1", "dog"]])
+    assert (names, rows) == (["id", "Answer", "Answer (model)"], [["7", "=1", "dog"]])
 
 
-def test_what_is_no_table_gets_a_sentence(model):
-    key = ran(data="messages")
+def test_a_file_that_is_no_table_is_reported(model):
+    key = finished_run(data="messages")
     at = page(key)
     at.session_state[f"way-{key}"] = "table"
-    at = sound(at.run())
+    at = without_error(at.run())
     at.file_uploader[0].set_value(("t.csv", b"\x00\x01\x02" * 99, "text/csv"))
-    assert "not a table of text" in words(sound(at.run()))
+    assert "not a table of text" in words(without_error(at.run()))
 
 
-def test_a_second_model_answers_the_same_beside_it(model):
-    other, key = ran("transfer"), ran("hybrid")
-    ran("transfer", data="messages")
-    ran("transfer", visitor="somebody-else-0000")
+def test_a_second_model_answers_the_same_inputs(model):
+    second, key = finished_run("transfer"), finished_run("hybrid")
+    finished_run("transfer", data="messages")
+    finished_run("transfer", visitor="somebody-else-0000")
     at = page(key)
     (choice,) = [box for box in at.selectbox if box.label == "Beside another model"]
-    assert choice.value == other  # the same data, another approach
-    assert len(choice.options) == 2  # with None
-    with_pictures(at)
-    assert sorted(run for run, _ in model.asked) == sorted([key, other])
+    assert choice.value == second  # the same data, another approach
+    assert len(choice.options) == 2  # including None
+    upload_pictures(at)
+    assert sorted(run for run, _ in model.requests) == sorted([key, second])
     assert len(bars(at)) == 4
 
 
-def test_models_that_lie_elsewhere_are_brought_here_when_chosen(model, monkeypatch):
-    away, key = ran("transfer", model=False), ran("hybrid")
+def test_models_in_the_object_store_are_fetched_when_chosen(model, monkeypatch):
+    away, key = finished_run("transfer", model=False), finished_run("hybrid")
     fetched = []
     monkeypatch.setattr(object_store, "storage_url", lambda: "s3://models")
     monkeypatch.setattr(object_store, "download", lambda kind, run: fetched.append(run))
-    monkeypatch.setattr(serving, "poll_loading", lambda run: fetched.append(run) or model.opening)
+    monkeypatch.setattr(serving, "poll_loading", lambda run: fetched.append(run) or model.status)
     at = page(key)
     (choice,) = [box for box in at.selectbox if box.label == "Beside another model"]
     assert (choice.value, len(choice.options)) == ("", 2)
     assert set(fetched) == {key}
     choice.set_value(away)
-    sound(at.run())
+    without_error(at.run())
     assert set(fetched) == {key, away}
 
 
 @pytest.mark.parametrize(
     ("approach", "says"), [("simple", "holds no example out"), ("transfer", "older version")]
 )
-def test_without_checks_it_says_why_and_not_to_run_it_again(approach, says, model):
-    said = words(page(ran(approach, measured=False)))
-    assert says in said
-    assert "Run it again" not in said
+def test_without_validation_the_reason_is_shown(approach, says, model):
+    text = words(page(finished_run(approach, calibrated=False)))
+    assert says in text
+    assert "Run it again" not in text
 
 
-def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
-    key = ran()
+def test_a_model_of_uploaded_data_is_for_its_owner_only(model, monkeypatch):
+    key = finished_run()
     at = page(key)
     assert at.file_uploader
     own = get_store().get_run(key)
@@ -317,29 +319,29 @@ def test_nobody_else_asks_a_model_of_ones_own_data(model, monkeypatch):
     assert "somebody's own data" in words(at)
 
 
-# --- words and the figure -----------------------------------------------------------------------
-
-
-def test_the_promise_is_told_with_its_counts():
-    told = describe_threshold(choose_threshold(SURE, RIGHT, 0.9))
-    assert "60 would be answered (60%), 60 of them rightly (100%)" in told
-    assert "too few" not in told
-    assert "of new answers fewer may be right" in told
+def test_a_threshold_is_described_with_its_counts():
+    text = describe_threshold(choose_threshold(CONFIDENCE, CORRECT, 0.9))
+    assert "60 would be answered (60%), 60 of them rightly (100%)" in text
+    assert "too few" not in text
+    assert "of new answers fewer may be right" in text
     assert "at best" in describe_threshold(choose_threshold([0.9] * 8, [True] * 8, 0.95))
-    always = describe_threshold(choose_threshold(SURE, RIGHT, 0.7))
+    always = describe_threshold(choose_threshold(CONFIDENCE, CORRECT, 0.7))
     assert "may answer always" in always
-    assert "fewer may be right" not in always  # nothing was chosen
+    assert "fewer may be right" not in always  # no threshold was needed
 
 
-def test_the_figure_shows_every_threshold_and_the_chosen_one():
-    steps, chosen = coverage_accuracy_curve(SURE, RIGHT), choose_threshold(SURE, RIGHT, 0.9)
-    found, low, mark = abstention.coverage_accuracy_curve(steps, chosen, "#112233")["data"]
-    assert found["x"] == [100.0, 60.0]
-    assert found["y"] == [80.0, 100.0]
-    assert all(under < share for under, share in zip(low["y"], found["y"], strict=True))
+def test_the_curve_shows_every_threshold_and_the_chosen_one():
+    steps, chosen = (
+        coverage_accuracy_curve(CONFIDENCE, CORRECT),
+        choose_threshold(CONFIDENCE, CORRECT, 0.9),
+    )
+    curve, bound, mark = abstention.coverage_accuracy_curve(steps, chosen, "#112233")["data"]
+    assert curve["x"] == [100.0, 60.0]
+    assert curve["y"] == [80.0, 100.0]
+    assert all(under < share for under, share in zip(bound["y"], curve["y"], strict=True))
     assert (mark["x"], mark["y"]) == ([60.0], [100.0])
-    assert "fixed beforehand" in low["name"]  # the bound is not that of the best of many
+    assert "fixed beforehand" in bound["name"]  # for one threshold, not for the best of many
 
 
-def test_no_upload_of_a_table_is_larger_than_what_is_read():
+def test_the_upload_limit_of_tables_is_within_that_of_datasets():
     assert model_inputs.MAX_TABLE_BYTES <= 50 * MB
