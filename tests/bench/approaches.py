@@ -1,4 +1,4 @@
-"""Every approach on every sample: `python tests/bench/approaches.py`. Prints the README's table.
+"""Every approach on every sample: `python tests/bench/approaches.py`. Prints a table.
 
 One run after the other in one process, so that none slows another. Results go to a file as they
 come, and what is there already is not run again.

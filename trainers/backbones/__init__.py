@@ -285,7 +285,7 @@ def get_bundled(modality: str) -> Backbone:
 
 
 def format_table() -> str:
-    """The backbones as a Markdown table, for the README."""
+    """Return the backbones as a Markdown table, for .github/docs/downloads.md."""
     rows = [
         "| `--backbone` | download | parameters | good for | licence |",
         "|---|---|---|---|---|",

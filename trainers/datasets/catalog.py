@@ -200,7 +200,7 @@ def format_size(count: int) -> str:
 
 
 def to_markdown() -> str:
-    """Return the catalog as a Markdown table, for the README."""
+    """Return the catalog as a Markdown table, for .github/docs/downloads.md."""
     rows = ["| `--data` | download | what it holds | source | licence |", "|---|---|---|---|---|"]
     rows += [
         f"| `{row.key}` | {format_size(row.download_bytes)} | {row.description} {row.classes} "
