@@ -1,1 +1,1 @@
-"""The Learn page: `topics` has each topic's text and its interactive figure, `glossary` the terms."""
+"""The Learn page: each topic with its interactive figure (`topics`), and the terms (`glossary`)."""
