@@ -1,50 +1,32 @@
-"""Rooms: who may do what, and what the board says of others."""
+"""Rooms: codes, members, locked settings, the leader's rights and the board."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from guide.exercises import EXERCISES
-from trainers.events import JobCancelled, RunFinished
+from tests.support.rooms import ANA, BEN, TEACHER, finish, join, open_room
+from trainers.events import JobCancelled
 from trainers.hosting import rooms as module
 from trainers.hosting.board import best_per_person
 from trainers.hosting.room_names import MAX_NAME_CHARS
 from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
-from trainers.hosting.rooms import BadName, RoomNotFound, get_rooms, rooms_table
+from trainers.hosting.rooms import BadName, RoomNotFound, get_rooms
 from trainers.plan import BadPlan, Plan
 from trainers.store import get_store
+from trainers.store.tables import people, rooms_table, runs
 
 pytestmark = pytest.mark.usefixtures("database")
 
-TEACHER, ANA, BEN = "the-teacher-of-tests", "ana-of-the-tests-00", "ben-of-the-tests-00"
+
+# --- codes and keys -------------------------------------------------------------------------------
 
 
-def opened(**settings):
-    return get_rooms().open_room("Class 7b", RoomSettings(**settings), TEACHER)
-
-
-def joined(room, name="Ana", visitor=ANA):
-    person = get_rooms().join(room.code, name, visitor)
-    return room.settings.make_plan(room.settings.approaches[0], person.number)
-
-
-def ended(run: str, right: int = 48, seconds: float = 12.0) -> None:
-    share = right / 60
-    end = RunFinished(
-        "transfer", "digits", "small_resnet", ["a", "b"], 50, 60, right, share, share - 0.1,
-        share + 0.08, 0.79, [[30, 0], [0, 30]], seconds, 90, 990, 12.0, False, {}, 1, 1,
-    )  # fmt: skip
-    get_store().append(run, [end])
-
-
-# --- the code and the key -------------------------------------------------------------------------
-
-
-def test_a_code_has_no_letters_that_are_taken_for_others():
-    codes = {opened().code for _ in range(4)}
+def test_codes_have_no_letters_that_look_alike():
+    codes = {open_room().code for _ in range(4)}
     assert len(codes) == 4
     for code in codes:
         assert len(code) == module.CODE_LENGTH
@@ -52,13 +34,13 @@ def test_a_code_has_no_letters_that_are_taken_for_others():
 
 
 @pytest.mark.parametrize("typed", ["{}", " {} ", "{0[0]}{0[1]}{0[2]} {0[3]}{0[4]}{0[5]}"])
-def test_a_code_may_be_typed_in_small_letters_and_with_spaces(typed):
-    room = opened()
+def test_codes_may_be_typed_in_lower_case_and_with_spaces(typed):
+    room = open_room()
     assert get_rooms().enter(typed.format(room.code).lower(), ANA).code == room.code
 
 
-def test_who_guesses_codes_has_to_wait_and_others_do_not():
-    room = opened()
+def test_too_many_wrong_codes_block_that_visitor_only():
+    room = open_room()
     for _ in range(module.MAX_ATTEMPTS_PER_VISITOR):
         with pytest.raises(RoomNotFound, match="No room has the code"):
             get_rooms().enter("AAAAAA", BEN)
@@ -67,10 +49,10 @@ def test_who_guesses_codes_has_to_wait_and_others_do_not():
     assert get_rooms().enter(room.code, ANA).code == room.code
 
 
-def test_guessing_with_ever_new_browsers_ends_too_and_who_is_in_stays_in(monkeypatch):
+def test_too_many_wrong_codes_of_all_visitors_block_everybody_but_members(monkeypatch):
     monkeypatch.setattr(module, "MAX_ATTEMPTS", 3)
-    room = opened()
-    joined(room)
+    room = open_room()
+    join(room)
     for number in range(3):
         with pytest.raises(RoomNotFound):
             get_rooms().enter("AAAAAA", f"a-new-browser-{number}")
@@ -79,8 +61,8 @@ def test_guessing_with_ever_new_browsers_ends_too_and_who_is_in_stays_in(monkeyp
     assert get_rooms().enter(room.code, ANA).code == room.code
 
 
-def test_wrong_codes_are_forgiven_after_a_while(monkeypatch):
-    room = opened()
+def test_wrong_codes_are_forgotten_after_the_window(monkeypatch):
+    room = open_room()
     for _ in range(module.MAX_ATTEMPTS_PER_VISITOR):
         with pytest.raises(RoomNotFound):
             get_rooms().enter("AAAAAA", BEN)
@@ -89,8 +71,8 @@ def test_wrong_codes_are_forgiven_after_a_while(monkeypatch):
     assert get_rooms().enter(room.code, BEN)
 
 
-def test_the_key_makes_a_leader_and_a_wrong_one_does_not():
-    room = opened()
+def test_only_the_right_key_makes_a_leader():
+    room = open_room()
     with pytest.raises(RoomNotFound, match="leads no room"):
         get_rooms().make_leader(room.code, "wrong", BEN)
     assert not get_rooms().is_leader(room.code, BEN)
@@ -101,59 +83,58 @@ def test_the_key_makes_a_leader_and_a_wrong_one_does_not():
 # --- people ---------------------------------------------------------------------------------------
 
 
-def test_the_same_name_twice_gets_a_number():
-    room = opened()
+def test_equal_names_get_numbers():
+    room = open_room()
     names = [get_rooms().join(room.code, name, f"visitor-{n}").name
              for n, name in enumerate(["Ana", " ana ", "ＡＮＡ"])]  # fmt: skip
     assert names == ["Ana", "ana 2", "ＡＮＡ 3"]
 
 
-def test_a_long_name_that_is_taken_still_fits():
-    room = opened()
-    long = "x" * 40
-    first, second = (get_rooms().join(room.code, long, v).name for v in (ANA, BEN))
+def test_a_long_name_keeps_its_length_with_a_number():
+    room = open_room()
+    first, second = (get_rooms().join(room.code, "x" * 40, v).name for v in (ANA, BEN))
     assert len(first) == len(second) == MAX_NAME_CHARS
     assert second.endswith(" 2")
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\u200b\u202e", "!!!"])
-def test_a_name_that_nobody_can_read_is_refused(name):
+def test_names_without_a_letter_or_digit_are_refused(name):
     with pytest.raises(BadName, match="1 to 24"):
-        get_rooms().join(opened().code, name, ANA)
+        get_rooms().join(open_room().code, name, ANA)
 
 
-def test_a_name_loses_what_is_not_to_be_seen():
+def test_names_lose_invisible_characters_and_stacked_marks():
     person = get_rooms().join(
-        opened().code, "A\u202en\u200ba\u0301\u0301\u0301\u0301\u0301\nB", ANA
+        open_room().code, "A\u202en\u200ba\u0301\u0301\u0301\u0301\u0301\nB", ANA
     )
     assert person.name == "Aná\u0301\u0301 B"
 
 
 @pytest.mark.parametrize("name", ["Ana", "Person {}"])
-def test_thirty_people_join_in_the_same_moment(name):
-    room = opened()
+def test_thirty_people_join_at_the_same_time(name):
+    room = open_room()
 
-    def come(number):
+    def enter(number):
         return get_rooms().join(room.code, name.format(number), f"visitor-{number}")
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(come, range(30)))
-    assert {person.number for person in found} == set(range(1, 31))
-    assert len({person.name for person in found}) == 30
+        members = list(pool.map(enter, range(30)))
+    assert {person.number for person in members} == set(range(1, 31))
+    assert len({person.name for person in members}) == 30
 
 
-def test_a_person_is_in_one_room_at_a_time_and_keeps_their_number():
-    first, second = opened(), opened()
+def test_joining_another_room_leaves_the_first_and_coming_back_keeps_the_number():
+    first, second = open_room(), open_room()
     get_rooms().join(first.code, "Ben", BEN)
-    joined(first)
-    joined(second)
+    join(first)
+    join(second)
     assert get_rooms().find_current(ANA)[0].code == second.code
     assert [person.name for person in get_rooms().list_people(first.code)] == ["Ben"]
     assert get_rooms().join(first.code, "Ana", ANA) == ("Ana", 2)
 
 
-def test_who_leads_is_not_among_the_people_until_they_join():
-    room = opened()
+def test_a_leader_is_no_member_until_they_join():
+    room = open_room()
     assert get_rooms().list_people(room.code) == []
     assert get_rooms().find_current(TEACHER) is None
     get_rooms().join(room.code, "Ms Lee", TEACHER)
@@ -163,19 +144,19 @@ def test_who_leads_is_not_among_the_people_until_they_join():
     assert get_rooms().is_leader(room.code, TEACHER)
 
 
-def test_a_full_room_takes_nobody_else(monkeypatch):
+def test_a_full_room_lets_nobody_in(monkeypatch):
     monkeypatch.setattr(module, "MAX_PEOPLE", 2)  # the leader is one
-    room = opened()
-    joined(room)
+    room = open_room()
+    join(room)
     with pytest.raises(NotAllowedInRoom, match="full"):
-        joined(room, "Ben", BEN)
+        join(room, "Ben", BEN)
 
 
-# --- what is locked -------------------------------------------------------------------------------
+# --- locked settings ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("change", "free"),
+    ("change", "setting"),
     [
         ({"data": "vehicles"}, "data"),
         ({"seconds": 600}, "seconds"),
@@ -186,48 +167,48 @@ def test_a_full_room_takes_nobody_else(monkeypatch):
         ({"backbone": "mobilenet_v2"}, "expert"),
     ],
 )
-def test_what_is_locked_is_refused_at_the_start_and_what_is_free_is_not(change, free):
-    locked, open_ = opened(), opened(changeable=(free,))
-    plan = replace(joined(locked), **change)
+def test_a_change_is_refused_unless_the_room_allows_it(change, setting):
+    locked, free = open_room(), open_room(changeable=(setting,))
+    plan = replace(join(locked), **change)
     with pytest.raises(NotAllowedInRoom, match="In this room"):
         get_rooms().enqueue(plan, ANA)
     assert get_rooms().read_board(locked.code) == []
-    joined(open_)
+    join(free)
     get_rooms().enqueue(plan, ANA)
-    assert len(get_rooms().read_board(open_.code)) == 1
+    assert len(get_rooms().read_board(free.code)) == 1
 
 
-def test_an_approach_that_is_not_of_the_room_is_refused():
-    room = opened(approaches=("transfer", "simple"))
-    plan = joined(room)
+def test_an_approach_outside_the_room_is_refused():
+    room = open_room(approaches=("transfer", "simple"))
+    plan = join(room)
     with pytest.raises(NotAllowedInRoom, match="Use: Transfer learning, No pre-trained model"):
         get_rooms().enqueue(replace(plan, approach="hybrid"), ANA)
     assert get_rooms().enqueue(replace(plan, approach="simple"), ANA)
 
 
-def test_free_data_of_the_other_kind_gets_the_bundled_backbone():
-    room = opened(changeable=("data",), backbone="small_resnet")
-    plan = joined(room)
+def test_data_of_the_other_modality_gets_the_bundled_backbone():
+    room = open_room(changeable=("data",), backbone="small_resnet")
+    plan = join(room)
     texts = Plan(
         data="messages", approach="transfer", examples_per_class=20, seconds=20, seed=plan.seed
     )
     assert get_rooms().enqueue(texts, ANA)
 
 
-def test_everybody_has_a_draw_of_their_own_unless_the_room_says_otherwise():
-    room, same = opened(), opened(seed_per_person=False)
-    assert [joined(room, "Ana", ANA).seed, joined(room, "Ben", BEN).seed] == [1, 2]
-    assert [joined(same, "Ana", ANA).seed, joined(same, "Ben", BEN).seed] == [0, 0]
+def test_each_member_has_a_seed_unless_the_room_shares_one():
+    room, shared = open_room(), open_room(seed_per_person=False)
+    assert [join(room, "Ana", ANA).seed, join(room, "Ben", BEN).seed] == [1, 2]
+    assert [join(shared, "Ana", ANA).seed, join(shared, "Ben", BEN).seed] == [0, 0]
 
 
-def test_outside_of_rooms_nothing_is_locked():
+def test_nothing_is_locked_outside_rooms():
     run = get_rooms().enqueue(Plan(data="vehicles", approach="hybrid"), ANA)
     assert get_store().get_run(run).visitor == ANA
 
 
-def test_a_person_has_only_so_many_runs_at_once():
-    room = opened()
-    plan = joined(room)
+def test_a_member_may_have_three_unfinished_runs():
+    room = open_room()
+    plan = join(room)
     started = [get_rooms().enqueue(plan, ANA) for _ in range(module.MAX_CONCURRENT_RUNS)]
     with pytest.raises(NotAllowedInRoom, match="3 of your runs"):
         get_rooms().enqueue(plan, ANA)
@@ -236,7 +217,7 @@ def test_a_person_has_only_so_many_runs_at_once():
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"approaches": ()}, "at least one"),
         ({"approaches": ("magic",)}, "magic"),
@@ -246,15 +227,15 @@ def test_a_person_has_only_so_many_runs_at_once():
         ({"seconds": 0}, "budget"),
     ],
 )
-def test_a_room_that_could_run_nothing_is_not_opened(settings, says):
-    with pytest.raises(BadPlan, match=says):
+def test_settings_that_allow_no_run_are_refused(settings, message):
+    with pytest.raises(BadPlan, match=message):
         RoomSettings(**settings)
 
 
 @pytest.mark.parametrize("key", EXERCISES)
-def test_an_exercise_is_a_room_whose_runs_can_be_started(key):
+def test_every_approach_of_an_exercise_can_be_started(key):
     room = get_rooms().open_room("Exercise", RoomSettings.from_exercise(key), TEACHER)
-    joined(room)
+    join(room)
     for approach in room.settings.approaches:
         get_rooms().enqueue(room.settings.make_plan(approach, 1), ANA)
         get_rooms().stop_runs(room.code, TEACHER)
@@ -263,9 +244,9 @@ def test_an_exercise_is_a_room_whose_runs_can_be_started(key):
 # --- pause, stop, clear, remove, close ------------------------------------------------------------
 
 
-def test_a_paused_room_starts_nothing_until_it_goes_on():
-    room = opened()
-    plan = joined(room)
+def test_nothing_starts_in_a_paused_room():
+    room = open_room()
+    plan = join(room)
     get_rooms().pause(room.code, TEACHER)
     with pytest.raises(NotAllowedInRoom, match="paused"):
         get_rooms().enqueue(plan, ANA)
@@ -274,45 +255,42 @@ def test_a_paused_room_starts_nothing_until_it_goes_on():
     assert get_rooms().enqueue(plan, ANA)
 
 
-def test_stop_asks_what_runs_and_cancels_what_waits_in_this_room_alone():
-    room, other = opened(), opened()
-    plan = joined(room)
-    waits = get_rooms().enqueue(plan, ANA)
-    runs_ = get_rooms().enqueue(plan, ANA)
-    get_store().append(waits, [])
+def test_stop_cancels_queued_and_stops_running_runs_of_this_room_only():
+    room, other = open_room(), open_room()
+    plan = join(room)
+    queued, running = (get_rooms().enqueue(plan, ANA) for _ in range(2))
     with get_store().engine.begin() as sql:
-        table = module.runs
-        sql.execute(update(table).where(table.c.id == runs_).values(state="running"))
-    outside = get_rooms().enqueue(joined(other, "Ben", BEN), BEN)
+        sql.execute(update(runs).where(runs.c.id == running).values(state="running"))
+    outside = get_rooms().enqueue(join(other, "Ben", BEN), BEN)
     assert get_rooms().stop_runs(room.code, TEACHER) == 2
-    assert get_store().get_run(waits).state == "cancelled"
-    assert get_store().get_run(runs_).stop_requested
-    assert not get_store().get_run(runs_).is_over
+    assert get_store().get_run(queued).state == "cancelled"
+    assert get_store().get_run(running).stop_requested
+    assert not get_store().get_run(running).is_over
     assert not get_store().get_run(outside).stop_requested
 
 
-def test_clear_empties_the_board_and_leaves_the_runs():
-    room = opened()
-    run = get_rooms().enqueue(joined(room), ANA)
+def test_clearing_the_board_keeps_the_runs():
+    room = open_room()
+    run = get_rooms().enqueue(join(room), ANA)
     get_rooms().clear_board(room.code, TEACHER)
     assert get_rooms().read_board(room.code) == []
     assert get_store().get_run(run).id == run
 
 
-def test_who_is_removed_is_gone_with_their_lines_and_may_come_under_another_name():
-    room = opened()
-    get_rooms().enqueue(joined(room, "Rude", ANA), ANA)
-    get_rooms().enqueue(joined(room, "Ben", BEN), BEN)
+def test_a_removed_member_leaves_the_board_and_may_join_again():
+    room = open_room()
+    get_rooms().enqueue(join(room, "Rude", ANA), ANA)
+    get_rooms().enqueue(join(room, "Ben", BEN), BEN)
     get_rooms().remove_person(room.code, TEACHER, "Rude")
     assert [person.name for person in get_rooms().list_people(room.code)] == ["Ben"]
-    assert [line.name for line in get_rooms().read_board(room.code)] == ["Ben"]
+    assert [row.name for row in get_rooms().read_board(room.code)] == ["Ben"]
     assert get_rooms().find_current(ANA) is None
     assert get_rooms().join(room.code, "Ana", ANA).name == "Ana"
 
 
-def test_a_closed_room_is_gone_and_its_runs_stay():
-    room = opened()
-    run = get_rooms().enqueue(joined(room), ANA)
+def test_closing_a_room_keeps_its_runs():
+    room = open_room()
+    run = get_rooms().enqueue(join(room), ANA)
     get_rooms().close(room.code, TEACHER)
     with pytest.raises(RoomNotFound, match="no room"):
         get_rooms().get_room(room.code)
@@ -321,91 +299,80 @@ def test_a_closed_room_is_gone_and_its_runs_stay():
     assert get_store().get_run(run).id == run
 
 
-def test_a_room_ends_by_itself_and_nothing_of_it_is_kept():
-    room, young = opened(), opened()
-    joined(room)
-    old = time.time() - module.ROOM_LIFETIME_HOURS * 3600 - 1
+def test_expired_rooms_are_purged_with_their_people():
+    old, young = open_room(), open_room()
+    join(old)
+    opened_at = time.time() - module.ROOM_LIFETIME_HOURS * 3600 - 1
     with get_store().engine.begin() as sql:
-        this = rooms_table.c.code == room.code
-        sql.execute(update(rooms_table).where(this).values(opened_at=old))
+        is_old = rooms_table.c.code == old.code
+        sql.execute(update(rooms_table).where(is_old).values(opened_at=opened_at))
     with pytest.raises(RoomNotFound):
-        get_rooms().get_room(room.code)
+        get_rooms().get_room(old.code)
     assert get_rooms().find_current(ANA) is None
     get_rooms().purge_expired()
     with get_store().engine.connect() as sql:
-        left = sql.scalars(
-            module.people.select().with_only_columns(module.people.c.room_code)
-        ).all()
-    assert left == [young.code]
+        assert sql.scalars(select(people.c.room_code)).all() == [young.code]
 
 
-LEADING = {
+LEADER_ACTIONS = {  # method -> further arguments
     "pause": (), "stop_runs": (), "clear_board": (), "close": (), "remove_person": ("Ana",),
     "set_address": ("http://x",), "update_settings": (RoomSettings(),),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", LEADING)
-def test_only_who_leads_may(what):
-    room = opened()
-    run = get_rooms().enqueue(joined(room), ANA)
+@pytest.mark.parametrize("action", LEADER_ACTIONS)
+def test_only_the_leader_may(action):
+    room = open_room()
+    run = get_rooms().enqueue(join(room), ANA)
     with pytest.raises(RoomNotFound, match="do not lead"):
-        getattr(get_rooms(), what)(room.code, ANA, *LEADING[what])
+        getattr(get_rooms(), action)(room.code, ANA, *LEADER_ACTIONS[action])
     assert get_rooms().get_room(room.code) == room
     assert not get_store().get_run(run).is_over
     assert len(get_rooms().read_board(room.code)) == 1
 
 
-def test_a_visitor_leads_only_so_many_rooms():
-    found = [opened() for _ in range(module.MAX_ROOMS)]
+def test_a_visitor_may_lead_a_limited_number_of_rooms():
+    rooms = [open_room() for _ in range(module.MAX_ROOMS)]
     with pytest.raises(NotAllowedInRoom, match="Close one"):
-        opened()
-    get_rooms().close(found[0].code, TEACHER)
-    assert opened()
+        open_room()
+    get_rooms().close(rooms[0].code, TEACHER)
+    assert open_room()
 
 
 # --- the board ------------------------------------------------------------------------------------
 
 
-def test_the_board_has_the_best_first_and_shows_names_and_scores_alone():
-    room = opened()
-    first, second = joined(room), joined(room, "Ben", BEN)
-    keys = [
-        get_rooms().enqueue(first, ANA),
-        get_rooms().enqueue(second, BEN),
-        get_rooms().enqueue(first, ANA),
-    ]
-    ended(keys[0], 40)
-    ended(keys[1], 50)
-    lines = get_rooms().read_board(room.code, ANA)
-    assert [(line.name, line.state) for line in lines] == [
+def test_the_board_is_ordered_and_shows_only_names_and_scores():
+    room = open_room()
+    first, second = join(room), join(room, "Ben", BEN)
+    owners = [(first, ANA), (second, BEN), (first, ANA)]
+    keys = [get_rooms().enqueue(plan, visitor) for plan, visitor in owners]
+    finish(keys[0], 40)
+    finish(keys[1], 50)
+    rows = get_rooms().read_board(room.code, ANA)
+    assert [(row.name, row.state) for row in rows] == [
         ("Ben", "finished"),
         ("Ana", "finished"),
         ("Ana", "queued"),
     ]
-    assert [line.is_mine for line in lines] == [False, True, True]
-    assert (lines[1].seed, lines[1].budget_seconds, lines[1].backbone) == (
-        1,
-        first.seconds,
-        first.backbone,
-    )
-    assert (lines[0].score, lines[0].low) == (50 / 60, pytest.approx(50 / 60 - 0.1))
-    assert [line.name for line in best_per_person(lines)] == ["Ben", "Ana"]
-    shown = repr(lines)
-    assert not any(secret in shown for secret in (*keys, ANA, BEN, room.leader_key))
+    assert [row.is_mine for row in rows] == [False, True, True]
+    settings = (rows[1].seed, rows[1].budget_seconds, rows[1].backbone)
+    assert settings == (1, first.seconds, first.backbone)
+    assert (rows[0].score, rows[0].low) == (50 / 60, pytest.approx(50 / 60 - 0.1))
+    assert [row.name for row in best_per_person(rows)] == ["Ben", "Ana"]
+    assert not any(secret in repr(rows) for secret in (*keys, ANA, BEN, room.leader_key))
 
 
 def test_a_deleted_run_leaves_the_board():
-    room = opened()
-    run = get_rooms().enqueue(joined(room), ANA)
+    room = open_room()
+    run = get_rooms().enqueue(join(room), ANA)
     get_store().delete([run], ANA)
     assert get_rooms().read_board(room.code) == []
 
 
-def test_what_data_of_their_own_is_called_is_not_on_the_board(monkeypatch):
-    room = opened()
-    run = get_rooms().enqueue(joined(room), ANA)
+def test_the_board_hides_the_key_of_uploaded_data():
+    room = open_room()
+    run = get_rooms().enqueue(join(room), ANA)
     with get_store().engine.begin() as sql:
-        table = module.runs
-        sql.execute(update(table).where(table.c.id == run).values(subject="own-secret"))
-    assert [line.data for line in get_rooms().read_board(room.code)] == ["own"]
+        sql.execute(update(runs).where(runs.c.id == run).values(subject="own-secret"))
+    assert [row.data for row in get_rooms().read_board(room.code)] == ["own"]
