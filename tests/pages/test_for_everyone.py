@@ -8,7 +8,7 @@ from guide.glossary import GLOSSARY
 from pages.parts.figures import chart_text, comparison_charts, run_snapshot as tell
 from pages.parts.figures.style import APPROACH_STYLES
 from pages.parts.widgets.glossary import TermLinker
-from tests.pages.test_compare_page import compared, shown
+from tests.pages.test_compare_page import compared, comparison_page
 from tests.pages.test_pages import RUN, app, finished, look, shown_run
 
 WORD = re.compile(r"\[[^]]*]\(#word-([\w-]+) ")
@@ -32,7 +32,7 @@ def test_every_page_explains_its_words_and_no_word_twice(page):
 
 def test_results_explain_their_words():
     assert {"test", "validation", "weights"} <= set(words_of(shown_run([*RUN, finished()])))
-    assert {"test", "interval", "macro-f1"} <= set(words_of(shown(3, compared())))
+    assert {"test", "interval", "macro-f1"} <= set(words_of(comparison_page(3, compared())))
 
 
 def test_only_the_first_mention_becomes_a_word():
