@@ -1,4 +1,4 @@
-"""A page says in a sentence what is not possible now, and loses nothing that was set."""
+"""Pages explain a refused action in a sentence and keep the visitor's settings."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -28,7 +28,7 @@ def press(at: AppTest, label: str) -> AppTest:
 
 
 @pytest.mark.parametrize("button", ["Start", "Compare all approaches instead"])
-def test_the_run_page_refuses_and_stays_as_it_was(button, monkeypatch):
+def test_the_run_page_refuses_and_keeps_its_settings(button, monkeypatch):
     monkeypatch.setenv("THAW_MAX_QUEUED_JOBS", "1")
     press(page("run.py", seed="7"), "Start")
     at = press(page("run.py", seed="7"), button)
@@ -38,14 +38,14 @@ def test_the_run_page_refuses_and_stays_as_it_was(button, monkeypatch):
     assert not get_store().list_runs(ANN, kind="compare")
 
 
-def test_a_claim_is_refused_where_the_button_is(monkeypatch):
+def test_a_refused_claim_test_is_explained(monkeypatch):
     monkeypatch.setenv("THAW_TRAINING_SECONDS_PER_DAY", "1")
     at = press(page("claims.py"), "Run it here")
     assert "Choose a shorter time budget" in words(at)
     assert not get_store().list_runs(ANN, kind="claim")
 
 
-def test_pasted_rows_stay_when_they_are_refused(monkeypatch):
+def test_pasted_rows_stay_when_the_upload_is_refused(monkeypatch):
     monkeypatch.setenv("THAW_UPLOADS_PER_DAY", "1")
     at = page("data.py", way="paste")
     at.session_state["way"] = "paste"
@@ -62,7 +62,7 @@ def test_pasted_rows_stay_when_they_are_refused(monkeypatch):
     assert len(get_store().list_runs(ANN, kind="read")) == 1
 
 
-def test_data_is_shown_also_where_it_may_not_be_looked_over_now(monkeypatch):
+def test_data_is_shown_when_its_check_is_refused(monkeypatch):
     monkeypatch.setenv("THAW_TRAINING_SECONDS_PER_DAY", "1")
     at = page("data.py", data="digits")
     assert not at.exception
@@ -70,7 +70,7 @@ def test_data_is_shown_also_where_it_may_not_be_looked_over_now(monkeypatch):
     assert "What it holds" in words(at)
 
 
-def test_the_upload_route_knows_whose_draft_it_is(monkeypatch):
+def test_the_upload_route_applies_the_quota_of_the_drafts_owner(monkeypatch):
     from starlette.applications import Starlette
 
     from pages.parts.widgets.data_upload import routes
