@@ -1,4 +1,4 @@
-"""How long things are kept, what goes first, and that it is said beforehand."""
+"""Expiry by age and by size, its order and notice, and the hourly clean-up."""
 
 import json
 import os
@@ -31,35 +31,35 @@ MB = 10**6
 
 
 @pytest.fixture
-def set_(monkeypatch):
-    """Sets ages and sizes, which were set long ago."""
+def configure(monkeypatch):
+    """Set limits whose notice is over."""
 
-    def set_(**values: float) -> None:
+    def configure(**values: float) -> None:
         for key, value in values.items():
             monkeypatch.setenv(variables_of(key)[0], str(value))
         cleanup_lease.get_policy_start()
         with get_store().engine.begin() as sql:
             sql.execute(update(cleanup_leases).values(valid_since=0.0))
 
-    return set_
+    return configure
 
 
-def ran(days: float, megabytes: int = 0, *, over: bool = True, parent_id=None, job=None) -> str:
-    """A run of so many days ago, with a model of that size."""
+def add_run(days: float, megabytes: int = 0, *, over: bool = True, parent_id=None, job=None) -> str:
+    """Store a run that was created `days` ago, with a model of that size, and return its id."""
     plan = job or Plan(data="digits", approach="transfer", examples_per_class=1)
     run = get_store().enqueue(plan, ANN, worker="test", parent_id=parent_id)
     if over:
         get_store().append(run, [JobCancelled(1.0)])
     with get_store().engine.begin() as sql:
-        at = time.time() - days * DAY_SECONDS
-        sql.execute(update(runs).where(runs.c.id == run).values(created_at=at))
+        created_at = time.time() - days * DAY_SECONDS
+        sql.execute(update(runs).where(runs.c.id == run).values(created_at=created_at))
     if megabytes:
         run_dir(run).mkdir(parents=True)
         (run_dir(run) / "model.safetensors").write_bytes(bytes(megabytes * MB))
     return run
 
 
-def is_there(run: str) -> bool:
+def exists(run: str) -> bool:
     try:
         return bool(get_store().get_run(run))
     except RunNotFound:
@@ -70,274 +70,289 @@ def has_model(run: str) -> bool:
     return run_dir(run).exists()
 
 
+def age(path, days: float) -> None:
+    """Set when the file was last changed."""
+    os.utime(path, (time.time() - days * DAY_SECONDS,) * 2)
+
+
+def deleted_keys() -> list[str]:
+    return [item.key for item in clean_up()]
+
+
+def wait_until_deleted(run: str) -> None:
+    deadline = time.monotonic() + 10
+    while exists(run) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not exists(run)
+
+
 # --- by age ---------------------------------------------------------------------------------------
 
 
-def test_by_default_nothing_goes_on_ones_own_computer(tmp_path):
-    ran(1000, 1)
+def test_by_default_nothing_expires(tmp_path):
+    add_run(1000, 1)
     own_texts(tmp_path, visitor=ANN)
     assert clean_up() == []
 
 
-def test_a_model_goes_first_then_its_run(set_):
-    set_(keep_models_days=10, keep_runs_days=20)
-    young, middle, old = ran(5, 1), ran(15, 1), ran(25, 1)
-    assert [(one.kind, one.key) for one in clean_up()] == [("run", old), ("model", middle)]
-    assert [is_there(run) for run in (young, middle, old)] == [True, True, False]
+def test_models_expire_before_their_runs(configure):
+    configure(keep_models_days=10, keep_runs_days=20)
+    young, middle, old = add_run(5, 1), add_run(15, 1), add_run(25, 1)
+    assert [(item.kind, item.key) for item in clean_up()] == [("run", old), ("model", middle)]
+    assert [exists(run) for run in (young, middle, old)] == [True, True, False]
     assert [has_model(run) for run in (young, middle)] == [True, False]
     assert clean_up() == []
 
 
-def test_what_is_pinned_works_or_waits_stays(set_):
-    set_(keep_models_days=1, keep_runs_days=1)
-    pinned, working = ran(100, 1), ran(100, 1, over=False)
+def test_pinned_and_unfinished_runs_stay(configure):
+    configure(keep_models_days=1, keep_runs_days=1)
+    pinned, working = add_run(100, 1), add_run(100, 1, over=False)
     get_store().pin([pinned], ANN)
     assert clean_up() == []
     assert has_model(pinned)
     assert has_model(working)
 
 
-def test_a_comparison_goes_with_its_runs_and_a_pin_on_it_spares_them(set_):
-    set_(keep_models_days=1, keep_runs_days=1)
+def test_a_comparison_expires_with_its_runs_unless_it_is_pinned(configure):
+    configure(keep_models_days=1, keep_runs_days=1)
     job = Comparison(data="digits", visitor=ANN)
-    whole, spared = ran(9, job=job), ran(9, job=job)
-    part, other = ran(9, 1, parent_id=whole), ran(9, 1, parent_id=spared)
-    get_store().pin([spared], ANN)
+    old, pinned = add_run(9, job=job), add_run(9, job=job)
+    old_part, pinned_part = add_run(9, 1, parent_id=old), add_run(9, 1, parent_id=pinned)
+    get_store().pin([pinned], ANN)
     clean_up()
-    assert [is_there(run) for run in (whole, part, spared, other)] == [False, False, True, True]
-    assert has_model(other)
+    assert not exists(old)
+    assert not exists(old_part)
+    assert exists(pinned)
+    assert has_model(pinned_part)
 
 
-def test_ages_that_were_set_just_now_hold_a_week_later(monkeypatch):
+def test_a_new_age_setting_takes_effect_after_a_week(monkeypatch):
     monkeypatch.setenv("THAW_KEEP_RUNS_DAYS", "1")
-    run = ran(100, 1)
+    run = add_run(100, 1)
     assert clean_up() == []
     assert get_expiry_dates(get_store().get_summary(run)).run == pytest.approx(
         time.time() + 7 * DAY_SECONDS, abs=60
     )
     with get_store().engine.begin() as sql:
         sql.execute(update(cleanup_leases).values(valid_since=time.time() - 8 * DAY_SECONDS))
-    assert [one.key for one in clean_up()] == [run]
+    assert deleted_keys() == [run]
 
 
-def test_what_a_row_says_is_when_it_goes(set_):
-    set_(keep_models_days=10, keep_runs_days=20)
-    run = ran(9.99, 1)
-    ends = get_expiry_dates(get_store().get_summary(run))
-    assert ends.model == pytest.approx(time.time() + 0.01 * DAY_SECONDS, abs=5)
-    assert ends.run == pytest.approx(time.time() + 10.01 * DAY_SECONDS, abs=5)
+def test_the_announced_dates_are_those_of_the_settings(configure):
+    configure(keep_models_days=10, keep_runs_days=20)
+    run = add_run(9.99, 1)
+    dates = get_expiry_dates(get_store().get_summary(run))
+    assert dates.model == pytest.approx(time.time() + 0.01 * DAY_SECONDS, abs=5)
+    assert dates.run == pytest.approx(time.time() + 10.01 * DAY_SECONDS, abs=5)
     assert list(list_expired()) == []
     get_store().pin([run], ANN)
     assert get_expiry_dates(get_store().get_summary(run)) == (None, None)
 
 
-def test_data_that_nobody_uses_goes_and_a_run_is_use(set_, tmp_path):
+def test_unused_uploads_expire_and_a_run_counts_as_use(configure, tmp_path):
     idle = own_texts(tmp_path / "a", visitor=ANN)
-    used, mine = (own_texts(tmp_path / name, visitor=ANN) for name in "bc")
+    used, new = (own_texts(tmp_path / name, visitor=ANN) for name in "bc")
     terminal = own_texts(tmp_path / "d", visitor="terminal")
     for key in (idle, used, terminal):
         about = data_dir() / "data" / key.removeprefix("own-") / "about.json"
         about.write_text(json.dumps(json.loads(about.read_text()) | {"created": 0.0}))
     run = get_store().enqueue(Plan(data=used, approach="simple"), ANN, worker="test")
     get_store().append(run, [JobCancelled(1.0)])
-    set_(keep_data_days=10)
-    assert [(one.kind, one.key) for one in clean_up()] == [("data", idle)]
-    assert {one.key for one in uploads.list_uploads(ANN)} == {used, mine}
-    assert [one.key for one in uploads.list_uploads("terminal")] == [terminal]
+    configure(keep_data_days=10)
+    assert [(item.kind, item.key) for item in clean_up()] == [("data", idle)]
+    assert {data.key for data in uploads.list_uploads(ANN)} == {used, new}
+    assert [data.key for data in uploads.list_uploads("terminal")] == [terminal]
 
 
 # --- by size --------------------------------------------------------------------------------------
 
 
-def test_features_go_first_then_the_oldest_models_then_nothing_more(set_):
-    old, young = ran(3, 4), ran(1, 4)
+def test_over_the_size_limit_features_go_before_the_oldest_models(configure):
+    old, young = add_run(3, 4), add_run(1, 4)
     features = data_dir() / "features"
     features.mkdir()
     for name, days in (("a", 2), ("b", 1)):
         (features / name).write_bytes(bytes(MB))
-        os.utime(features / name, (time.time() - days * DAY_SECONDS,) * 2)
-    set_(storage_limit_gb=0.0095)
-    assert [one.key for one in clean_up()] == [str(features / "a")]
-    set_(storage_limit_gb=0.006)
-    assert [one.kind for one in clean_up()] == ["features", "model"]
+        age(features / name, days)
+    configure(storage_limit_gb=0.0095)
+    assert deleted_keys() == [str(features / "a")]
+    configure(storage_limit_gb=0.006)
+    assert [item.kind for item in clean_up()] == ["features", "model"]
     assert [has_model(run) for run in (old, young)] == [False, True]
-    assert is_there(old)
+    assert exists(old)
 
 
-def test_when_models_are_not_enough_the_oldest_runs_go(set_):
-    old, young = ran(3, 1), ran(1, 1)
+def test_without_models_the_oldest_runs_go(configure):
+    old, young = add_run(3, 1), add_run(1, 1)
     size = sum(disk_usage.event_bytes().values())
-    set_(storage_limit_gb=0.9 * size / 1e9)
-    assert [(one.kind, one.key) for one in clean_up()] == [
+    configure(storage_limit_gb=0.9 * size / 1e9)
+    assert [(item.kind, item.key) for item in clean_up()] == [
         ("model", old), ("model", young), ("run", old),
     ]  # fmt: skip
-    assert clean_up() == []  # it is deleted, if not yet swept: nothing goes in its place
-    assert is_there(young)
+    assert clean_up() == []  # the deleted run counts as freed before it is purged
+    assert exists(young)
 
 
 @pytest.mark.parametrize("hosted", [False, True])
-def test_what_is_pinned_goes_by_size_only_where_it_is_hosted_and_last(set_, monkeypatch, hosted):
+def test_pinned_models_go_last_and_only_in_a_hosted_thaw(configure, monkeypatch, hosted):
     monkeypatch.setenv("THAW_HOSTED", "1" if hosted else "")
-    pinned, other = ran(3, 2), ran(1, 2)
+    pinned, other = add_run(3, 2), add_run(1, 2)
     get_store().pin([pinned], ANN)
-    set_(storage_limit_gb=0.001, keep_models_days=0, keep_runs_days=0)
-    models = [one.key for one in list_expired() if one.kind == "model"]
+    configure(storage_limit_gb=0.001, keep_models_days=0, keep_runs_days=0)
+    models = [item.key for item in list_expired() if item.kind == "model"]
     assert models == ([other, pinned] if hosted else [other])
 
 
-def test_it_is_said_before_it_is_full(set_):
-    ran(1, 9)
-    set_(storage_limit_gb=0.01)
+def test_a_warning_comes_before_the_storage_is_full(configure):
+    add_run(1, 9)
+    configure(storage_limit_gb=0.01)
     clean_up()
-    taken, most = get_storage_warning()
-    assert most == 0.01
-    assert taken == pytest.approx(0.009, rel=0.01)
-    set_(storage_limit_gb=0.02)
+    used, limit = get_storage_warning()
+    assert limit == 0.01
+    assert used == pytest.approx(0.009, rel=0.01)
+    configure(storage_limit_gb=0.02)
     assert get_storage_warning() is None
 
 
-def test_weights_go_by_least_recent_use_and_only_ours(set_, monkeypatch, tmp_path):
+def test_the_least_recently_used_weights_go_unless_another_program_has_them(
+    configure, monkeypatch, tmp_path
+):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     for name, ours, days in (("one/a", True, 9), ("one/b", True, 5), ("one/c", False, 50)):
-        place = tmp_path / f"models--{name.replace('/', '--')}"
-        (place / "refs").mkdir(parents=True)
-        (place / "weights").write_bytes(bytes(MB))
-        mark = place / "refs" / ("thaw" if ours else "main")
+        folder = tmp_path / f"models--{name.replace('/', '--')}"
+        (folder / "refs").mkdir(parents=True)
+        (folder / "weights").write_bytes(bytes(MB))
+        mark = folder / "refs" / ("thaw" if ours else "main")
         mark.write_text("x")
-        os.utime(mark, (time.time() - days * DAY_SECONDS,) * 2)
+        age(mark, days)
     run = get_store().enqueue(Plan(data="finance", approach="none", backbone="minilm"), ANN)
     with get_store().engine.begin() as sql:  # a run that used the older one
         plan = get_store().get_run(run).job.as_json() | {"backbone": "hf:one/a"}
         sql.execute(update(runs).where(runs.c.id == run).values(job=plan))
-    set_(weights_limit_gb=0.0015)
-    assert [one.key for one in clean_up()] == [str(tmp_path / "models--one--b")]
+    configure(weights_limit_gb=0.0015)
+    assert deleted_keys() == [str(tmp_path / "models--one--b")]
     assert (tmp_path / "models--one--c").exists()
 
 
-# --- whose turn, and what is left over ------------------------------------------------------------
+# --- lease, thread and leftovers ------------------------------------------------------------------
 
 
-def test_of_several_apps_one_tidies_once_an_hour():
+def test_one_of_several_apps_gets_the_lease_once_an_hour():
     assert [acquire_lease(), acquire_lease()] == [True, False]
     with get_store().engine.begin() as sql:
         sql.execute(update(cleanup_leases).values(expires_at=time.time() - 1))
     assert acquire_lease()
 
 
-def test_it_is_done_while_the_app_lives(set_):
-    set_(keep_runs_days=1)
-    run = ran(9)
+def test_the_thread_cleans_up(configure):
+    configure(keep_runs_days=1)
+    run = add_run(9)
     with CleanupThread(first_seconds=0.05):
-        until_ = time.monotonic() + 10
-        while is_there(run) and time.monotonic() < until_:
-            time.sleep(0.02)
-    assert not is_there(run)
+        wait_until_deleted(run)
 
 
-def test_it_outlives_whatever_goes_wrong(set_, monkeypatch, caplog):
-    set_(keep_runs_days=1)
-    run = ran(9)
+def test_the_thread_survives_errors(configure, monkeypatch, caplog):
+    configure(keep_runs_days=1)
+    run = add_run(9)
 
-    def again(*_):
+    def fail(*_):
         raise ValueError("too many values to unpack\nand more")
 
-    monkeypatch.setattr(cleanup.object_store, "retry_pending", again)
-    with CleanupThread(first_seconds=0.05) as tidying_:
-        until_ = time.monotonic() + 10
-        while is_there(run) and time.monotonic() < until_:
-            time.sleep(0.02)
-        assert tidying_._thread.is_alive()
-    assert not is_there(run)
+    monkeypatch.setattr(cleanup.object_store, "retry_pending", fail)
+    with CleanupThread(first_seconds=0.05) as cleaner:
+        wait_until_deleted(run)
+        assert cleaner._thread.is_alive()
     assert "Not all could be tidied up (ValueError: too many values to unpack)." in caplog.text
     assert "and more" not in caplog.text
 
 
-def test_the_end_of_the_app_does_not_wait_for_a_place_that_is_slow(monkeypatch):
-    begun, go_on = threading.Event(), threading.Event()
+def test_shutdown_does_not_wait_for_a_slow_object_store(monkeypatch):
+    started, release = threading.Event(), threading.Event()
 
-    def again(*_):
-        begun.set()
-        go_on.wait(10)
+    def block(*_):
+        started.set()
+        release.wait(10)
 
-    monkeypatch.setattr(cleanup.object_store, "retry_pending", again)
-    monkeypatch.setattr(cleanup, "JOIN_TIMEOUT_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(cleanup.object_store, "retry_pending", block)
+    monkeypatch.setattr(cleanup, "JOIN_TIMEOUT_SECONDS", 0.05)
     try:
-        with CleanupThread(first_seconds=0) as tidying_:
-            assert begun.wait(10)
-        assert tidying_._thread.is_alive()
+        with CleanupThread(first_seconds=0) as cleaner:
+            assert started.wait(10)
+        assert cleaner._thread.is_alive()
     finally:
-        go_on.set()
-    tidying_._thread.join()
+        release.set()
+    cleaner._thread.join()
 
 
-def test_data_that_is_deleted_meanwhile_is_no_reason_to_stop(monkeypatch):
-    gone = [retention.Expiry("data", "own-deleted-meanwhile", 1, "not used for 9 days")]
-    monkeypatch.setattr(cleanup, "list_expired", lambda: gone)
-    assert clean_up() == gone
+def test_data_deleted_meanwhile_is_no_error(monkeypatch):
+    expired = [retention.Expiry("data", "own-deleted-meanwhile", 1, "not used for 9 days")]
+    monkeypatch.setattr(cleanup, "list_expired", lambda: expired)
+    assert clean_up() == expired
 
 
-def test_a_folder_of_no_run_goes_after_a_day():
-    ran(days=9)
+def test_folders_without_a_run_go_after_a_day():
+    add_run(days=9)
     names = ["lost", "fresh", "of another database"]
     for name, days in zip(names, (2, 0, 99), strict=True):
-        (data_dir() / "runs" / name).mkdir(parents=True)
-        (data_dir() / "runs" / name / "model.safetensors").write_bytes(b"x")
-        os.utime(data_dir() / "runs" / name, (time.time() - days * DAY_SECONDS,) * 2)
-    assert [one.key for one in clean_up()] == ["lost"]
-    assert {place.name for place in (data_dir() / "runs").iterdir()} >= {*names[1:]}
+        folder = data_dir() / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"x")
+        age(folder, days)
+    assert deleted_keys() == ["lost"]
+    assert {folder.name for folder in (data_dir() / "runs").iterdir()} >= {*names[1:]}
 
 
-def test_models_stay_as_long_as_a_damaged_database_may_name_them():
-    ran(days=9)
+def test_a_damaged_database_protects_folders_without_a_run():
+    add_run(days=9)
     (data_dir() / "runs" / "lost").mkdir(parents=True)
-    os.utime(data_dir() / "runs" / "lost", (time.time() - 2 * DAY_SECONDS,) * 2)
-    aside = data_dir() / "thaw.db.damaged-2026-01-01"
-    aside.touch()
+    age(data_dir() / "runs" / "lost", days=2)
+    damaged = data_dir() / "thaw.db.damaged-2026-01-01"
+    damaged.touch()
     assert clean_up() == []
-    os.utime(aside, (time.time() - 8 * DAY_SECONDS,) * 2)
-    assert [one.key for one in clean_up()] == [str(aside)]
-    assert not aside.exists()
-    assert [one.key for one in clean_up()] == ["lost"]
+    age(damaged, days=8)
+    assert deleted_keys() == [str(damaged)]
+    assert not damaged.exists()
+    assert deleted_keys() == ["lost"]
 
 
-def test_the_copy_that_an_upgrade_kept_goes_after_a_week():
+def test_copies_made_before_an_upgrade_go_after_a_week():
     copies = [data_dir() / f"thaw.db.before-{days}" for days in (6, 8)]
     for copy, days in zip(copies, (6, 8), strict=True):
         copy.touch()
-        os.utime(copy, (time.time() - days * DAY_SECONDS,) * 2)
-    # Who runs a PostgreSQL has backups of their own.
-    gone = [] if get_store().engine.dialect.name == "postgresql" else [str(copies[1])]
-    assert [one.key for one in clean_up()] == gone
-    assert [str(copy) for copy in copies if not copy.exists()] == gone
+        age(copy, days)
+    # PostgreSQL has no such copies.
+    expired = [] if get_store().engine.dialect.name == "postgresql" else [str(copies[1])]
+    assert deleted_keys() == expired
+    assert [str(copy) for copy in copies if not copy.exists()] == expired
 
 
-def test_what_a_killed_process_left_half_written_goes_after_a_day():
-    run = ran(days=9, megabytes=1)
-    left, now = (run_dir(run) / name for name in ("standing.safetensors.part", "new.part"))
-    for draft in (left, now):
+def test_drafts_of_killed_processes_go_after_a_day():
+    run = add_run(days=9, megabytes=1)
+    old, new = (run_dir(run) / name for name in ("standing.safetensors.part", "new.part"))
+    for draft in (old, new):
         draft.write_bytes(b"half")
-    os.utime(left, (time.time() - 2 * DAY_SECONDS,) * 2)
-    assert [one.key for one in clean_up()] == [str(left)]
-    assert now.exists()
-    assert not left.exists()
+    age(old, days=2)
+    assert deleted_keys() == [str(old)]
+    assert new.exists()
+    assert not old.exists()
 
 
-def test_the_terminal_says_what_would_go_and_does_it_when_told(set_, capsys):
-    set_(keep_runs_days=1)
-    run = ran(9, 3)
+def test_the_storage_command_lists_and_deletes_what_has_expired(configure, capsys):
+    configure(keep_runs_days=1)
+    run = add_run(9, 3)
     assert main(["storage"]) == 0
-    told = capsys.readouterr().out
-    assert "Models of runs" in told
-    assert "3.0 MB" in told
-    assert f"Will be deleted: run {run} (3.0 MB), older than 1 days" in told
-    assert is_there(run)
+    output = capsys.readouterr().out
+    assert "Models of runs" in output
+    assert "3.0 MB" in output
+    assert f"Will be deleted: run {run} (3.0 MB), older than 1 days" in output
+    assert exists(run)
     assert main(["storage", "--now", "--json"]) == 0
-    assert [one["key"] for one in json.loads(capsys.readouterr().out)["deleted"]] == [run]
-    assert not is_there(run)
+    assert [item["key"] for item in json.loads(capsys.readouterr().out)["deleted"]] == [run]
+    assert not exists(run)
     assert measure_disk_usage().models == 0
 
 
-def test_a_wrong_setting_is_one_line(monkeypatch, capsys):
+def test_a_wrong_setting_is_a_short_error(monkeypatch, capsys):
     monkeypatch.setenv("THAW_STORAGE_LIMIT_GB", "much")
     assert main(["storage"]) == 2
     assert "THAW_STORAGE_LIMIT_GB is 'much'" in capsys.readouterr().err
