@@ -1,4 +1,4 @@
-"""Who a visitor is, and what an account takes over from a browser."""
+"""Ids of accounts, merging a browser's data into an account, and the way back from a sign-in."""
 
 import re
 import time
@@ -28,7 +28,7 @@ ANN = account_id("https://a.example", "1", "secret")
 DIGITS = Plan(data="digits", approach="none", examples_per_class=1)
 
 
-def test_an_account_is_always_the_same_visitor():
+def test_an_account_has_a_stable_id():
     assert account_id("https://a.example", "1", "secret") == ANN
 
 
@@ -41,57 +41,56 @@ def test_an_account_is_always_the_same_visitor():
         ("https://a.example\0", "1", "secret"),
     ],
 )
-def test_another_account_or_secret_is_another_visitor(other):
+def test_another_account_or_secret_has_another_id(other):
     assert account_id(*other) != ANN
 
 
-def test_an_account_cannot_be_read_from_its_visitor_nor_be_said_by_a_browser():
+def test_an_id_hides_the_account_and_cannot_come_from_a_cookie():
     assert "a.example" not in ANN
-    assert not re.fullmatch(r"[\w-]{16,64}", ANN)  # what pages take from a cookie
-    assert len(ANN) <= 64  # what the store keeps
+    assert not re.fullmatch(r"[\w-]{16,64}", ANN)  # what pages accept from a cookie
+    assert len(ANN) <= 64  # the column's length
 
 
-def test_what_a_browser_had_is_taken_over_and_is_no_longer_the_browsers(tmp_path):
+def test_merging_moves_runs_and_data_to_the_account(tmp_path):
     data = own_texts(tmp_path, visitor=BROWSER)
     run = get_store().enqueue(DIGITS, BROWSER)
     job = get_store().enqueue(Comparison(data="digits", visitor=BROWSER), BROWSER)
     other = get_store().enqueue(DIGITS, OTHER)
     assert count_anonymous_data(BROWSER, ANN) == AnonymousData(run_count=2, data_count=1)
     merge(BROWSER, ANN)
-    assert {get_store().get_run(one).visitor for one in (run, job)} == {ANN}
+    assert {get_store().get_run(key).visitor for key in (run, job)} == {ANN}
     assert get_store().get_run(job).job.visitor == ANN
     assert get_store().get_run(run).state == QUEUED
     assert get_store().get_run(other).visitor == OTHER
-    assert [one.key for one in uploads.list_uploads(ANN)] == [data]
+    assert [upload.key for upload in uploads.list_uploads(ANN)] == [data]
     assert get_store().list_runs(BROWSER) == uploads.list_uploads(BROWSER) == []
 
 
-def test_a_comparison_at_work_starts_its_next_run_for_the_account():
+def test_a_running_comparison_starts_its_next_run_for_the_account():
     job = get_store().enqueue(Comparison(data="digits", visitor=BROWSER), BROWSER)
     merge(BROWSER, ANN)
     part = get_store().enqueue(DIGITS, BROWSER, parent_id=job)
     assert get_store().get_run(part).visitor == ANN
 
 
-def test_it_is_asked_once():
+def test_only_new_data_is_offered_again():
     get_store().enqueue(DIGITS, BROWSER)
     decline_merge(BROWSER, ANN)
     assert count_anonymous_data(BROWSER, ANN) == AnonymousData(0, 0)
-    assert (
-        count_anonymous_data(BROWSER, account_id("i", "2", "s")).run_count == 1
-    )  # nobody asked them
+    other_account = account_id("i", "2", "s")
+    assert count_anonymous_data(BROWSER, other_account).run_count == 1
     time.sleep(0.01)
     get_store().enqueue(DIGITS, BROWSER)
-    assert count_anonymous_data(BROWSER, ANN).run_count == 1  # and of this nobody was asked
+    assert count_anonymous_data(BROWSER, ANN).run_count == 1
 
 
 @pytest.mark.parametrize("pair", [(ANN, ANN), (BROWSER, OTHER), (ANN, BROWSER)])
-def test_only_an_account_takes_over_and_only_from_a_browser(pair):
+def test_merging_needs_a_browser_and_an_account(pair):
     with pytest.raises(ValueError, match="Only an account"):
         merge(*pair)
 
 
-def test_the_way_back_is_remembered_once_and_not_for_long(monkeypatch):
+def test_a_redirect_is_returned_once_and_expires(monkeypatch):
     save_redirect(BROWSER, "run", {"run": "x"})
     save_redirect(BROWSER, "runs", {"a": "b"})
     assert pop_redirect(OTHER) is None

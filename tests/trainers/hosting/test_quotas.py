@@ -1,4 +1,4 @@
-"""What one visitor may start and add, and what they are told."""
+"""Quotas of a visitor, their messages, and whose data and runs a job may use."""
 
 import time
 
@@ -39,30 +39,30 @@ MB = 1024**2
 
 @pytest.fixture
 def limit(monkeypatch):
-    """Sets limits by their variables."""
+    """Set limits through their environment variables."""
 
-    def set_(**values: object) -> None:
+    def limit(**values: object) -> None:
         for key, value in values.items():
             monkeypatch.setenv(variables_of(key)[0], str(value))
 
-    return set_
+    return limit
 
 
-def ended(run: str, seconds: float) -> None:
-    """The run was claimed, and was over so many seconds later."""
+def finish(run: str, seconds: float) -> None:
+    """Mark the run as finished after so many seconds of work."""
     now = time.time()
     with get_store().engine.begin() as sql:
         times = {"state": "finished", "started_at": now - seconds, "finished_at": now}
         sql.execute(update(runs).where(runs.c.id == run).values(times))
 
 
-def ago(seconds: float) -> None:
-    """All that was noted was so long ago."""
+def age_usage(seconds: float) -> None:
+    """Move all recorded usage into the past."""
     with get_store().engine.begin() as sql:
         sql.execute(update(usage).values(started_at=usage.c.started_at - seconds))
 
 
-def test_on_ones_own_computer_nothing_is_limited():
+def test_by_default_nothing_is_limited():
     for _ in range(70):
         enqueue_job(PLAN, ANN)
     assert len(get_store().list_runs(ANN, limit=100)) == 70
@@ -71,22 +71,22 @@ def test_on_ones_own_computer_nothing_is_limited():
 # --- each limit -----------------------------------------------------------------------------------
 
 
-def test_runs_an_hour(limit):
+def test_runs_per_hour(limit):
     limit(runs_per_hour=2)
     enqueue_job(PLAN, ANN)
-    ago(1800)
+    age_usage(1800)
     enqueue_job(Comparison(data="digits", visitor=ANN), ANN)
-    enqueue_job(DataCheck(data="digits"), ANN)  # no run
+    enqueue_job(DataCheck(data="digits"), ANN)  # does not count as a run
     with pytest.raises(
         QuotaExceeded, match=r"2 of your runs an hour.*asked for 2.*in (29|30) minutes"
     ):
         enqueue_job(PLAN, ANN)
     enqueue_job(PLAN, BOB)
-    ago(1801)
+    age_usage(1801)
     enqueue_job(PLAN, ANN)
 
 
-def test_deleting_gives_no_run_back(limit, monkeypatch):
+def test_deleting_a_run_does_not_give_its_quota_back(limit, monkeypatch):
     limit(runs_per_hour=1)
     run = enqueue_job(PLAN, ANN)
     get_store().delete([run], ANN)
@@ -96,7 +96,7 @@ def test_deleting_gives_no_run_back(limit, monkeypatch):
         enqueue_job(PLAN, ANN)
 
 
-def test_what_waits_at_once(limit):
+def test_queued_jobs(limit):
     limit(max_queued_jobs=2)
     first = enqueue_job(PLAN, ANN)
     enqueue_job(DataCheck(data="digits"), ANN)
@@ -107,48 +107,46 @@ def test_what_waits_at_once(limit):
     enqueue_job(PLAN, ANN)
 
 
-def test_seconds_of_training_count_what_was_used_not_what_was_asked(limit):
+def test_training_seconds_count_as_used_once_a_run_is_over(limit):
     limit(training_seconds_per_day=100)
     first = enqueue_job(PLAN, ANN)
     enqueue_job(LearningCurve(data="digits", visitor=ANN, seconds=50), ANN)
     with pytest.raises(QuotaExceeded, match=r"100 seconds? a day|2 minutes a day"):
         enqueue_job(PLAN, ANN)
-    ended(first, seconds=3.0)
+    finish(first, seconds=3.0)
     enqueue_job(PLAN, ANN)
     with pytest.raises(QuotaExceeded, match=r"fits in"):
         enqueue_job(PLAN, ANN)
-    ago(24 * 3600 - 120)
+    age_usage(24 * 3600 - 120)
     with pytest.raises(QuotaExceeded, match=r"fits in 2 minutes"):
         enqueue_job(PLAN, ANN)
-    ago(121)
+    age_usage(121)
     enqueue_job(PLAN, ANN)
 
 
-def test_a_run_that_was_never_claimed_used_nothing(limit):
+def test_a_run_cancelled_in_the_queue_used_nothing(limit):
     limit(training_seconds_per_day=40)
     run = enqueue_job(PLAN, ANN)
     get_store().request_cancel(run)
     enqueue_job(PLAN, ANN)
 
 
-def test_more_than_a_day_allows_is_told_to_ask_for_less(limit):
+def test_a_budget_above_the_daily_limit_is_refused(limit):
     limit(training_seconds_per_day=20)
     with pytest.raises(QuotaExceeded, match="shorter time budget"):
         enqueue_job(PLAN, ANN)
 
 
-def test_a_download_and_a_reading_are_no_training(limit):
+def test_downloads_and_imports_are_no_training(limit):
     limit(training_seconds_per_day=1)
     enqueue_job(Download(key="fashion_mnist"), ANN)
     enqueue_job(ImportData(path="/nowhere", title="x", visitor=ANN), ANN)
 
 
-def test_uploads_a_day(limit):
+def test_uploads_per_day(limit):
     limit(uploads_per_day=2)
     enqueue_job(ImportData(path="/a", title="x", visitor=ANN), ANN)
-    enqueue_job(
-        ImportData(path="/a", title="x", visitor=ANN, text_column="b"), ANN
-    )  # the same once more
+    enqueue_job(ImportData(path="/a", title="x", visitor=ANN, text_column="b"), ANN)  # the same
     check_upload_quota(ANN)
     with pytest.raises(
         QuotaExceeded, match=r"2 of your uploads a day are taken in, and you made 2\."
@@ -159,57 +157,56 @@ def test_uploads_a_day(limit):
     check_upload_quota(BOB)
 
 
-def test_disk_counts_data_and_models_and_refuses_file_by_file(limit, tmp_path, monkeypatch):
+def test_the_disk_quota_counts_data_and_models_and_checks_each_file(limit, tmp_path, monkeypatch):
     monkeypatch.setattr(quotas, "DISK_CACHE_SECONDS", 0)
     limit(disk_mb=3)
-    place = inbox.find_draft(inbox.create_draft(ANN))
-    new_file(place, MB).write_bytes(bytes(MB))
+    draft = inbox.find_draft(inbox.create_draft(ANN))
+    new_file(draft, MB).write_bytes(bytes(MB))
     with pytest.raises(QuotaExceeded, match="3 MB here, and take 0 MB, and this is 4 MB more"):
-        new_file(place, 3 * MB)
+        new_file(draft, 3 * MB)
     run = enqueue_job(PLAN, ANN)
     run_dir(run).mkdir(parents=True)
     (run_dir(run) / "model.safetensors").write_bytes(bytes(3 * MB))
     assert quotas.measure_visitor_disk_usage(ANN) == 3 * MB
-    for refused in (
+    for attempt in (
         lambda: enqueue_job(PLAN, ANN),
-        lambda: new_file(place, 10),
+        lambda: new_file(draft, 10),
         lambda: check_upload_quota(ANN),
     ):
         with pytest.raises(QuotaExceeded, match=r"take 3 MB.*as soon as you delete some"):
-            refused()
+            attempt()
     enqueue_job(PLAN, BOB)
     own_texts(tmp_path, visitor=BOB)
     assert 0 < quotas.measure_visitor_disk_usage(BOB) < MB
 
 
-def test_nothing_that_runs_or_waits_is_touched(limit):
-    waiting, running = enqueue_job(PLAN, ANN), enqueue_job(PLAN, ANN)
+def test_a_new_limit_touches_no_queued_or_running_job(limit):
+    queued, running = enqueue_job(PLAN, ANN), enqueue_job(PLAN, ANN)
     get_store().claim("test")
     limit(runs_per_hour=1, max_queued_jobs=1, training_seconds_per_day=1, disk_mb=0.001)
     with pytest.raises(QuotaExceeded):
         enqueue_job(PLAN, ANN)
-    assert {get_store().get_run(run).state for run in (waiting, running)} == {QUEUED, "running"}
-    assert not get_store().get_run(waiting).cancel_requested
+    assert {get_store().get_run(run).state for run in (queued, running)} == {QUEUED, "running"}
+    assert not get_store().get_run(queued).cancel_requested
 
 
-def test_a_terminal_has_no_limits(limit):
+def test_the_terminal_has_no_limits(limit):
     limit(runs_per_hour=1, max_queued_jobs=1, training_seconds_per_day=1)
     for _ in range(3):
         get_store().enqueue(PLAN, "terminal", worker="terminal")
 
 
-# --- whose it is ----------------------------------------------------------------------------------
+# --- ownership ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def anns(tmp_path):
-    """Ann's data, and her run on it."""
+def anns_data_and_run(tmp_path):
     data = own_texts(tmp_path, visitor=ANN)
     return data, get_store().enqueue(Plan(data=data, approach="simple"), ANN)
 
 
-def test_what_is_somebody_elses_cannot_be_used(anns):
-    data, run = anns
+def test_only_the_owner_may_use_data_and_runs(anns_data_and_run):
+    data, run = anns_data_and_run
     jobs = [
         Plan(data=data, approach="simple"),
         Comparison(data=data, visitor=BOB),

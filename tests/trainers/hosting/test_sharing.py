@@ -1,4 +1,4 @@
-"""Who may open a run, by which key, and that looking is all."""
+"""Who may open a run, by which key, and that a link is read-only."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def run():
     return get_store().enqueue(PLAN, ANN, worker="test")
 
 
-def test_an_id_opens_a_run_for_its_visitor_alone(run):
+def test_an_id_opens_a_run_for_its_owner_only(run):
     assert sharing.open_run(run, ANN).id == run
     with pytest.raises(RunNotShared, match="only they can open it"):
         sharing.open_run(run, BOB)
@@ -26,12 +26,12 @@ def test_an_id_opens_a_run_for_its_visitor_alone(run):
         sharing.open_run("nothing", BOB)
 
 
-def test_a_terminals_run_is_opened_by_whoever_knows_its_id():
+def test_runs_of_the_terminal_open_for_whoever_knows_the_id():
     run = get_store().enqueue(PLAN, "terminal", worker="terminal")
     assert sharing.open_run(run, BOB).id == run
 
 
-def test_a_link_shows_the_run_until_it_is_taken_back(run):
+def test_a_link_shows_the_run_until_it_is_revoked(run):
     token = sharing.share_run(run, ANN)
     assert token != run
     assert sharing.share_run(run, ANN) == token
@@ -40,13 +40,12 @@ def test_a_link_shows_the_run_until_it_is_taken_back(run):
     sharing.unshare_run(run, ANN)
     with pytest.raises(InvalidLink):
         sharing.open_shared_run(token)
-    again = sharing.share_run(run, ANN)
-    assert again != token
+    assert sharing.share_run(run, ANN) != token
     with pytest.raises(InvalidLink):
         sharing.open_shared_run(token)
 
 
-def test_a_link_of_a_deleted_run_leads_nowhere_until_it_is_brought_back(run):
+def test_a_link_of_a_deleted_run_works_again_after_undo(run):
     token = sharing.share_run(run, ANN)
     deleted = get_store().delete([run], ANN)
     with pytest.raises(InvalidLink):
@@ -55,7 +54,7 @@ def test_a_link_of_a_deleted_run_leads_nowhere_until_it_is_brought_back(run):
     assert sharing.open_shared_run(token).id == run
 
 
-def test_an_id_is_no_link_and_a_token_no_id(run):
+def test_ids_and_tokens_are_not_interchangeable(run):
     token = sharing.share_run(run, ANN)
     for wrong in (run, "", "%", token[:-1]):
         with pytest.raises(InvalidLink):
@@ -64,7 +63,7 @@ def test_an_id_is_no_link_and_a_token_no_id(run):
         sharing.open_run(token, ANN)
 
 
-def test_only_its_visitor_shares_a_run_and_takes_the_link_back(run):
+def test_only_the_owner_shares_a_run_and_revokes_the_link(run):
     with pytest.raises(RunNotShared):
         sharing.share_run(run, BOB)
     token = sharing.share_run(run, ANN)
@@ -82,18 +81,17 @@ def test_nobody_else_changes_a_run(run):
     get_store().pin([run], BOB)
     deleted = get_store().delete([run], BOB)
     assert get_store().get_summary(run) == before
-    assert (get_store().get_run(run).state, get_store().get_run(run).stop_requested) == (
-        RUNNING,
-        False,
-    )
-    assert not get_store().get_run(run).cancel_requested
+    stored = get_store().get_run(run)
+    assert stored.state == RUNNING
+    assert not stored.stop_requested
+    assert not stored.cancel_requested
     get_store().delete([run], ANN)
     assert get_store().restore(deleted, BOB) == 0
     with pytest.raises(RunNotFound):
         get_store().get_run(run)
 
 
-def test_a_waiting_run_is_cancelled_by_its_visitor_alone():
+def test_only_the_owner_cancels_a_queued_run():
     run = get_store().enqueue(PLAN, ANN)
     get_store().request_cancel(run, BOB)
     get_store().request_stop(run, BOB)
