@@ -1,4 +1,4 @@
-"""While the database cannot be reached, pages say so in words, and come back by themselves."""
+"""Pages say so when the database cannot be reached, and recover by themselves."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,18 @@ from trainers.store import get_store
 from trainers.system.errors import DATABASE_UNREACHABLE_TEXT
 
 PAGES = Path(FRAME).parent
-ASKING = ["run.py", "compare.py", "claims.py", "runs.py", "room.py"]
+PAGES_WITH_QUERIES = ["run.py", "compare.py", "claims.py", "runs.py", "room.py"]
 
 
 @pytest.fixture
-def away(monkeypatch, tmp_path):
+def unreachable_database(monkeypatch, tmp_path):
     monkeypatch.setenv("THAW_DATABASE_URL", f"postgresql://thaw:secret@/thaw?host={tmp_path}")
 
 
-@pytest.mark.parametrize("page", ASKING)
-def test_a_page_says_it_plainly_and_works_when_the_database_is_back(page, away, monkeypatch):
+@pytest.mark.parametrize("page", PAGES_WITH_QUERIES)
+def test_a_page_reports_an_unreachable_database_and_recovers(
+    page, unreachable_database, monkeypatch
+):
     at = AppTest.from_file(FRAME, default_timeout=60).run()
     at.query_params["run" if page == "run.py" else "compare"] = "an-id"
     at.switch_page(page).run()
@@ -35,12 +37,12 @@ def test_a_page_says_it_plainly_and_works_when_the_database_is_back(page, away, 
     assert escape_markdown(DATABASE_UNREACHABLE_TEXT) not in words(at)
 
 
-def test_so_does_every_part_that_runs_alone():
-    """Streamlit runs a fragment without what is around it."""
-    found = [
-        (file.name, said)
+def test_every_fragment_has_an_error_boundary():
+    """Streamlit runs a fragment without the code around it."""
+    fragments = [
+        (file.name, call)
         for file in PAGES.rglob("*.py")
-        for said in re.findall(r"st\.fragment(.*)", file.read_text())
+        for call in re.findall(r"st\.fragment\(\s*(.*)", file.read_text())
     ]
-    assert len(found) > 10
-    assert [one for one in found if not one[1].startswith("(error_boundary()(")] == []
+    assert len(fragments) > 10
+    assert [row for row in fragments if not row[1].startswith("error_boundary()(")] == []

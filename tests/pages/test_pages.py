@@ -15,7 +15,7 @@ from pages.parts.figures import (
     example_map,
     plotly_parts,
     run_charts,
-    run_snapshot as tell,
+    run_snapshot,
 )
 from pages.parts.figures.markdown import escape_markdown
 from pages.parts.results import SECTIONS
@@ -137,17 +137,14 @@ def app(page="guide.py"):
 def words(at):
     kinds = ("title", "markdown", "caption", "warning", "error", "info", "subheader")
     shown = "\n".join(element.value for kind in kinds for element in getattr(at, kind))
-    return re.sub(r"\[([^]]*)]\(#word-[^)]*\)", r"\1", shown)  # as it is read: no explanations
-
-
-# --- the guide ------------------------------------------------------------------------------------
+    return re.sub(r"\[([^]]*)]\(#word-[^)]*\)", r"\1", shown)  # without the glossary's links
 
 
 def test_guide_opens_with_every_main_question_unanswered():
     at = app()
     assert not at.exception
-    asked = {radio.key: radio.value for radio in at.radio}
-    assert asked == {key: "unsure" for key, q in QUESTIONS.items() if q.depends_on is None}
+    answers = {radio.key: radio.value for radio in at.radio}
+    assert answers == {key: "unsure" for key, q in QUESTIONS.items() if q.depends_on is None}
 
 
 def test_follow_up_is_asked_only_after_its_answer():
@@ -187,9 +184,6 @@ def test_guide_says_which_answer_the_sample_does_not_resemble():
     at.radio(key="specificity").set_value("specialised").run()
     at.radio(key="data_volume").set_value("large").run()
     assert "does not resemble your answer about the number of examples" in words(at)
-
-
-# --- the run page ---------------------------------------------------------------------------------
 
 
 def test_start_queues_the_plan_and_shows_its_run():
@@ -255,144 +249,148 @@ def test_link_to_no_run_says_so():
     assert "There is no such run" in words(at)
 
 
-# --- the story and the figures --------------------------------------------------------------------
-
-
-def test_status_is_true_at_every_moment():
+def test_status_describes_every_state_of_a_run():
     plan = Plan(data="digits", approach="hybrid", examples_per_class=1)
     run = get_store().enqueue(plan, visitor="someone")
     queued = get_store().get_run(run)
-    nothing = tell.fold_events([])
-    assert "Warming up" in tell.describe_status(nothing, queued, WaitEstimate(0, 0), ready=False)
+    empty = run_snapshot.fold_events([])
+    assert "Warming up" in run_snapshot.describe_status(
+        empty, queued, WaitEstimate(0, 0), ready=False
+    )
     assert (
-        tell.describe_wait(WaitEstimate(1, 0.3)) == "one run goes first, about 2 seconds."
+        run_snapshot.describe_wait(WaitEstimate(1, 0.3)) == "one run goes first, about 2 seconds."
     )  # never 0
-    assert "2 runs go first, about 60 seconds" in tell.describe_status(
-        nothing, queued, WaitEstimate(2, 60), ready=True
+    assert "2 runs go first, about 60 seconds" in run_snapshot.describe_status(
+        empty, queued, WaitEstimate(2, 60), ready=True
     )
     get_store().claim("test")
     running = get_store().get_run(run)
-    assert "Reading the data" in tell.describe_status(nothing, running, None, ready=True)
-    assert "Part 2 of 2: then thaw the rest, gently, pass 3" in tell.describe_status(
-        tell.fold_events(RUN[:-2]), running, None, ready=True
+    assert "Reading the data" in run_snapshot.describe_status(empty, running, None, ready=True)
+    assert "Part 2 of 2: then thaw the rest, gently, pass 3" in run_snapshot.describe_status(
+        run_snapshot.fold_events(RUN[:-2]), running, None, ready=True
     )
-    assert tell.describe_status(
-        tell.fold_events([*RUN, finished()]), running, None, True
+    assert run_snapshot.describe_status(
+        run_snapshot.fold_events([*RUN, finished()]), running, None, True
     ).startswith("Finished in 4.2 seconds")
-    assert "no score" in tell.describe_status(
-        tell.fold_events([*RUN, JobCancelled(1.0)]), running, None, True
+    assert "no score" in run_snapshot.describe_status(
+        run_snapshot.fold_events([*RUN, JobCancelled(1.0)]), running, None, True
     )
 
 
-def test_progress_only_reaches_the_end_at_the_end():
+def test_progress_is_complete_only_at_the_end():
     run = get_store().get_run(
         get_store().enqueue(Plan(data="digits", approach="hybrid"), "someone")
     )
     shares = [
-        tell.compute_progress(tell.fold_events(RUN[:until]), run) for until in range(len(RUN) + 1)
+        run_snapshot.compute_progress(run_snapshot.fold_events(RUN[:until]), run)
+        for until in range(len(RUN) + 1)
     ]
-    assert max(shares) < 1 == tell.compute_progress(tell.fold_events([*RUN, finished()]), run)
+    assert (
+        max(shares)
+        < 1
+        == run_snapshot.compute_progress(run_snapshot.fold_events([*RUN, finished()]), run)
+    )
 
 
-def test_curve_has_a_point_a_look_and_marks_the_second_phase():
-    figure = run_charts.accuracy_curve(tell.fold_events(RUN))
+def test_curve_has_one_point_per_evaluation_and_marks_the_second_phase():
+    figure = run_charts.accuracy_curve(run_snapshot.fold_events(RUN))
     assert figure["data"][0]["y"] == pytest.approx([50, 70, 70, 90])
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [1.5, 0]
     assert "no training 60 %" in str(figure["layout"]["annotations"])
 
 
-def test_curve_by_epochs_counts_those_of_the_phase_before():
-    figure = run_charts.accuracy_curve(tell.fold_events(RUN), against="epoch")
+def test_curve_by_epochs_adds_up_the_phases():
+    figure = run_charts.accuracy_curve(run_snapshot.fold_events(RUN), against="epoch")
     assert figure["data"][0]["x"] == [0, 1, 2, 5]
 
 
-def test_map_moves_with_the_model_and_keeps_its_place_when_nothing_moved():
-    still = example_map.example_map(tell.fold_events(RUN[:9]))
+def test_map_moves_only_when_the_model_changed():
+    still = example_map.example_map(run_snapshot.fold_events(RUN[:9]))
     assert [trace["x"] for trace in still["data"] if trace["x"]] == [[0], [1]]
-    moved = example_map.example_map(tell.fold_events(RUN))
+    moved = example_map.example_map(run_snapshot.fold_events(RUN))
     assert [trace["x"] for trace in moved["data"] if trace["x"]] == [[2], [3]]
 
 
-def test_names_of_classes_never_act_as_markup():
-    told = tell.fold_events([*RUN, finished()])
-    drawn = str(example_map.example_map(told)) + str(
-        confusion_matrix.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233")
-    )
-    assert "&lt;b&gt;cat" in drawn
-    assert "<b>cat" not in drawn
+def test_class_names_are_escaped_in_figures():
+    snapshot = run_snapshot.fold_events([*RUN, finished()])
+    end = snapshot.end
+    matrix = confusion_matrix.confusion_matrix(end.classes, end.confusion_matrix, "#112233")
+    figures = str(example_map.example_map(snapshot)) + str(matrix)
+    assert "&lt;b&gt;cat" in figures
+    assert "<b>cat" not in figures
 
 
-def test_long_names_of_classes_leave_room_for_the_figure():
+def test_long_class_names_are_shortened_on_the_axis():
     long = "what a customer writes who wants the money back"
-    drawn = confusion_matrix.confusion_matrix([long, "b"], [[1, 0], [0, 1]], "#112233")
-    assert max(map(len, drawn["layout"]["yaxis"]["ticktext"])) == plotly_parts.MAX_LABEL_CHARS
-    assert drawn["data"][0]["y"][0] == long  # to be read where the pointer is
+    figure = confusion_matrix.confusion_matrix([long, "b"], [[1, 0], [0, 1]], "#112233")
+    assert max(map(len, figure["layout"]["yaxis"]["ticktext"])) == plotly_parts.MAX_LABEL_CHARS
+    assert figure["data"][0]["y"][0] == long  # in full on hover
 
 
-def test_a_hundred_classes_are_drawn_without_lists_that_find_no_room():
+def test_figures_of_a_hundred_classes_omit_labels_and_legends():
     names = [f"subject {number}" for number in range(100)]
-    matrix = [[int(one == other) for one in range(100)] for other in range(100)]
+    matrix = [[int(row == column) for column in range(100)] for row in range(100)]
     assert not confusion_matrix.confusion_matrix(names, matrix, "#112233")["layout"]["xaxis"][
         "showticklabels"
     ]
-    (guessing,) = run_charts.score_line(replace(finished(), classes=names), "#112233")["layout"][
-        "annotations"
-    ]
-    assert guessing["xanchor"] == "left"
-    started = [replace(e, classes=names) if isinstance(e, RunStarted) else e for e in RUN]
-    looks = [
+    (chance_level,) = run_charts.score_line(replace(finished(), classes=names), "#112233")[
+        "layout"
+    ]["annotations"]
+    assert chance_level["xanchor"] == "left"
+    events = [replace(e, classes=names) if isinstance(e, RunStarted) else e for e in RUN]
+    events = [
         replace(e, map_points=[[n, n] for n in range(100)], map_labels=[*range(100)],
                 map_predictions=[*range(100)]) if isinstance(e, ValidationDone) else e
-        for e in started
+        for e in events
     ]  # fmt: skip
-    assert not example_map.example_map(tell.fold_events(looks))["layout"]["showlegend"]
-    assert example_map.example_map(tell.fold_events(RUN))["layout"]["showlegend"]
+    assert not example_map.example_map(run_snapshot.fold_events(events))["layout"]["showlegend"]
+    assert example_map.example_map(run_snapshot.fold_events(RUN))["layout"]["showlegend"]
 
 
-def test_a_long_name_is_cut_in_the_list_of_the_map_and_whole_where_the_pointer_is():
+def test_a_long_class_name_is_shortened_in_the_legend_and_full_on_hover():
     long = "what a customer writes who wants the money back"
     events = [replace(e, classes=[long, "b"]) if isinstance(e, RunStarted) else e for e in RUN]
-    first = example_map.example_map(tell.fold_events(events))["data"][0]
+    first = example_map.example_map(run_snapshot.fold_events(events))["data"][0]
     assert len(first["name"]) == plotly_parts.MAX_LABEL_CHARS
     assert long in first["hovertemplate"]
 
 
-def test_a_map_without_a_hollow_mark_speaks_of_none():
+def test_the_map_description_mentions_hollow_marks_only_if_there_are_any():
     events = [
         replace(e, map_predictions=e.map_labels) if isinstance(e, ValidationDone) else e
         for e in RUN
     ]
-    assert chart_text.describe_map(tell.fold_events(events)).startswith(
+    assert chart_text.describe_map(run_snapshot.fold_events(events)).startswith(
         "All 2 checks on the map are right"
     )
-    assert "are right; the hollow ones are not" in chart_text.describe_map(tell.fold_events(RUN))
+    assert "are right; the hollow ones are not" in chart_text.describe_map(
+        run_snapshot.fold_events(RUN)
+    )
 
 
 def test_every_figure_has_a_fixed_height_and_keeps_its_zoom():
-    told = tell.fold_events([*RUN, finished()])
-    drawn = [
-        run_charts.accuracy_curve(told),
-        run_charts.loss_curve(told),
-        example_map.example_map(told),
-        confusion_matrix.confusion_matrix(told.end.classes, told.end.confusion_matrix, "#112233"),
+    snapshot = run_snapshot.fold_events([*RUN, finished()])
+    end = snapshot.end
+    figures = [
+        run_charts.accuracy_curve(snapshot),
+        run_charts.loss_curve(snapshot),
+        example_map.example_map(snapshot),
+        confusion_matrix.confusion_matrix(end.classes, end.confusion_matrix, "#112233"),
         run_charts.layer_bars(PARTS, "#112233", "#445566"),
-        run_charts.score_line(told.end, "#112233"),
+        run_charts.score_line(end, "#112233"),
     ]
-    for figure in drawn:
+    for figure in figures:
         assert figure["layout"]["height"] > 0
         assert figure["layout"]["uirevision"]
 
 
-def test_frozen_parts_show_no_learning_bar_and_learning_ones_do():
-    learning, _ = run_charts.layer_bars(PARTS, "#112233", "#445566")["data"]
-    assert [bar > 0 for bar in learning["x"]] == [False, True]
+def test_only_trainable_parts_have_a_bar_of_trainable_parameters():
+    trainable, _ = run_charts.layer_bars(PARTS, "#112233", "#445566")["data"]
+    assert [bar > 0 for bar in trainable["x"]] == [False, True]
 
 
-# --- take it away ---------------------------------------------------------------------------------
-
-
-def mine():
-    """The page of a finished run of one's own, where it is taken away."""
+def export_page():
+    """Return the export section of the visitor's own finished run, and the run's id."""
     at = shown_run([*RUN, finished()])
     at.session_state["section"] = "take"
     at.session_state["visitor"] = "someone"
@@ -404,8 +402,8 @@ def buttons(at) -> set[str]:
     return {button.label for button in at.button}
 
 
-def test_a_model_is_packed_when_its_own_visitor_asks():
-    at, run = mine()
+def test_the_owner_can_start_an_export():
+    at, run = export_page()
     next(button for button in at.button if button.label == "Pack the model").click()
     at.run()
     job = get_store().find_latest("export", run)
@@ -414,8 +412,8 @@ def test_a_model_is_packed_when_its_own_visitor_asks():
     assert at.get("progress")[-1].proto.text == "Waiting for a free process."
 
 
-def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
-    at, run = mine()
+def test_onnx_can_be_added_at_once_or_afterwards():
+    at, run = export_page()
     at.checkbox(key=f"onnx-{run}").check().run()
     next(button for button in at.button if button.label == "Pack the model").click().run()
     assert get_store().find_latest("export", run).job.onnx
@@ -430,17 +428,19 @@ def test_a_model_is_packed_with_onnx_at_a_tick_or_afterwards():
     assert get_store().find_latest("export", run).job.onnx
 
 
-def test_the_report_knows_what_the_guide_was_told(monkeypatch):
-    at, _ = mine()
-    offered = []
-    monkeypatch.setattr("streamlit.download_button", lambda _, data, *a, **b: offered.append(data))
+def test_the_report_has_the_answers_of_the_guide(monkeypatch):
+    at, _ = export_page()
+    downloads = []
+    monkeypatch.setattr(
+        "streamlit.download_button", lambda _, data, *a, **b: downloads.append(data)
+    )
     at.query_params["answers"] = "data_volume:limited"
     at.run()
-    assert "memorise them" in offered[0]()
+    assert "memorise them" in downloads[0]()
 
 
-def test_what_is_packed_can_be_downloaded():
-    at, run = mine()
+def test_a_finished_export_can_be_downloaded():
+    at, run = export_page()
     job = get_store().enqueue(Export(key=run, visitor="someone"), "someone", worker="test")
     bundle_path(run).parent.mkdir(parents=True)
     bundle_path(run).write_bytes(b"PK" + bytes(1_200_000))
@@ -450,8 +450,8 @@ def test_what_is_packed_can_be_downloaded():
     assert model.label == "Download the model (1.2 MB)"
 
 
-def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
-    at, run = mine()
+def test_a_failed_export_says_why_and_can_be_repeated():
+    at, run = export_page()
     job = get_store().enqueue(Export(key=run, visitor="someone"), "someone", worker="test")
     get_store().append(job, [JobFailed("The disk is full.", 3.0)])
     at.run()
@@ -459,26 +459,27 @@ def test_a_model_that_could_not_be_packed_says_why_and_can_be_tried_again():
     assert "Pack the model" in buttons(at)
 
 
-def test_what_needs_no_training_is_not_scored_on_the_examples_that_it_learned_from():
-    scored = "no training at all", "With nearest class mean"
-    assert scored[0] in words(shown_run([*RUN, finished()]))
-    learned_from = [replace(RUN[0], validation_examples=0), *RUN[1:], finished()]
-    assert not [said for said in scored if said in words(shown_run(learned_from))]
+def test_baselines_are_not_scored_on_training_examples():
+    baselines = "no training at all", "With nearest class mean"
+    assert baselines[0] in words(shown_run([*RUN, finished()]))
+    without_validation = [replace(RUN[0], validation_examples=0), *RUN[1:], finished()]
+    text = words(shown_run(without_validation))
+    assert not [baseline for baseline in baselines if baseline in text]
 
 
-def test_the_report_is_there_at_once_for_whoever_sees_the_run():
-    at, run = mine()
-    for who in ("someone", "another"):
-        at.session_state["visitor"] = who
+def test_everyone_who_sees_the_run_can_download_the_report():
+    at, run = export_page()
+    for visitor in ("someone", "another"):
+        at.session_state["visitor"] = visitor
         at.query_params.clear()
-        at.query_params.update(address(run, who))
+        at.query_params.update(address(run, visitor))
         at.run()
-        assert "Download the report" in [one.label for one in at.get("download_button")]
+        assert "Download the report" in [button.label for button in at.get("download_button")]
     assert "8 of 10 test examples right" in render_stored_report(get_store().get_run(run))
 
 
-def test_another_visitor_cannot_take_the_model():
-    at, run = mine()
+def test_another_visitor_cannot_export_the_model():
+    at, run = export_page()
     assert "Pack the model" in buttons(at)
     at.session_state["visitor"] = "another"
     at.query_params.clear()
@@ -486,7 +487,7 @@ def test_another_visitor_cannot_take_the_model():
     assert "Pack the model" not in buttons(at.run())
 
 
-def test_each_way_to_look_closer_at_a_run_can_be_drawn():
+def test_every_section_can_be_drawn():
     at = shown_run([*RUN, finished()])
     for section in SECTIONS:
         at.session_state["section"] = section
@@ -494,7 +495,7 @@ def test_each_way_to_look_closer_at_a_run_can_be_drawn():
         assert not at.exception, section
 
 
-def test_what_the_guide_advised_is_not_mixed_into_what_an_address_asks_for():
+def test_settings_in_the_address_replace_those_of_the_guide():
     at = AppTest.from_file(FRAME, default_timeout=60)
     at.session_state["wanted"] = {"data": "digits", "per_class": "3", "seconds": "5"}
     at.query_params["data"] = "messages"
@@ -505,13 +506,17 @@ def test_what_the_guide_advised_is_not_mixed_into_what_an_address_asks_for():
     )
     assert [slider.value for slider in at.slider] == [50]
     del at.query_params["data"]
-    other = AppTest.from_file(FRAME, default_timeout=60)  # by the menu: as the guide said
+    other = AppTest.from_file(
+        FRAME, default_timeout=60
+    )  # opened from the menu: the guide's settings apply
     other.session_state["wanted"] = at.session_state["wanted"]
     other.switch_page("run.py").run()
     assert [slider.value for slider in other.slider] == [3]
 
 
-def test_a_run_without_a_score_keeps_its_bar_where_it_stood():
+def test_the_progress_of_a_failed_run_stays_where_it_was():
     events = [*RUN, JobFailed("The process was ended.", 400.0)]
     budget = started().budget_seconds
-    assert tell.compute_progress(tell.fold_events(events), None) == pytest.approx(2.7 / budget)
+    assert run_snapshot.compute_progress(run_snapshot.fold_events(events), None) == pytest.approx(
+        2.7 / budget
+    )
