@@ -142,9 +142,6 @@ STILL_TOO_LONG = {
     "tests/trainers/datasets/test_catalog.py",
     "tests/trainers/datasets/uploads/test_uploads.py",
     "tests/trainers/export/test_bundle.py",
-    "trainers/datasets/bundled/generate/blood_cells.py",
-    "trainers/datasets/bundled/generate/canvas.py",
-    "trainers/datasets/bundled/generate/vehicles.py",
 }
 LONGEST = {"app.py": 400, "guide": 400, "trainers": 400, "pages/parts": 400, "tests": 600}
 
