@@ -33,9 +33,8 @@ EVIDENCE_LABELS = {
 }
 TERMS = ("transfer-learning", "fine-tuning", "hybrid", "lora", "pre-trained", "from-scratch")
 TERMS += ("accuracy", "zero-shot")
-MAX_JOBS_SEARCHED = (
-    100  # tests of this visitor that are looked through for the newest of each claim
-)
+# Tests of this visitor that are looked through for the newest of each claim.
+MAX_JOBS_SEARCHED = 100
 
 
 def draw_claim(claim: Claim, ships: dict | None, jobs: list[Run]) -> None:

@@ -3,9 +3,8 @@
 from trainers.backbones import Backbone
 from trainers.datasets import DatasetFacts
 
-UPSCALE_WARNING_FACTOR = (
-    2.0  # a picture so much smaller than the network's window gains nothing; ours
-)
+# A picture so much smaller than the network's window gains nothing; ours.
+UPSCALE_WARNING_FACTOR = 2.0
 DOWNSCALE_WARNING_FACTOR = 3.0  # one so much larger loses what is small in it; ours
 WORDS_PER_TOKEN = 0.75  # 0.63 to 0.85 on the bundled and the shared English texts
 

@@ -21,9 +21,8 @@ from trainers.events import CalibrationDone, Event
 # with an exact bound, errs in 10 of 100; but it halves what is answered, and promises next to
 # nothing from 50 checks. So the words claim no more than the bound does.
 LOWER_BOUND_Z = 1.2816
-DEFAULT_ACCURACY_PERCENT = (
-    90  # of the given answers that should be right, where nobody says otherwise; ours
-)
+# Of the given answers that should be right, where nobody says otherwise; ours.
+DEFAULT_ACCURACY_PERCENT = 90
 
 
 @dataclass(frozen=True)

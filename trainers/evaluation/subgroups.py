@@ -13,9 +13,8 @@ import numpy as np
 
 from trainers.events import PredictionsRecorded
 
-SIGNIFICANCE_LEVEL = (
-    0.05  # gaps as large as that come by chance, in any part, in at most so many tests
-)
+# Gaps as large as that come by chance, in any part, in at most so many tests.
+SIGNIFICANCE_LEVEL = 0.05
 MAX_REPORTED_GAPS = 6  # gaps in words
 
 

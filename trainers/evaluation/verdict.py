@@ -20,9 +20,8 @@ class Verdict(NamedTuple):
     against_advised: dict[str, PairedComparison]  # approach -> it minus the advised one
     detectable_difference: float  # half the width of the interval: smaller differences stay unseen
     required_test_size: int | None = None  # test examples that would settle it; see `settled_at`
-    sufficient_baseline: str = (
-        ""  # what needs no training of a network and does as well as the best
-    )
+    # What needs no training of a network and does as well as the best.
+    sufficient_baseline: str = ""
 
 
 def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:

@@ -26,14 +26,12 @@ from trainers.events import Event, JobDone, Progress, Stage
 from trainers.system.atomic import fsync_dir, fsync_file, write_text
 from trainers.system.settings import get_settings
 
-CONNECT_TIMEOUT_SECONDS = (
-    2.5  # to hear from a host at all; a name that is looked up can take for ever
-)
+# To hear from a host at all; a name that is looked up can take for ever.
+CONNECT_TIMEOUT_SECONDS = 2.5
 STALL_TIMEOUT_SECONDS = 30.0  # without a byte
 PROGRESS_INTERVAL_SECONDS = 0.2  # between two events
-STALE_PART_SECONDS = (
-    600.0  # a part that nobody has written to for so long is of a process that died
-)
+# A part that nobody has written to for so long is of a process that died.
+STALE_PART_SECONDS = 600.0
 DISK_SPACE_MARGIN = 1.05  # of the download, on the disk
 
 # Beside the weights: what the network is, and how it reads. Nothing that could be run.

@@ -57,9 +57,8 @@ class Inputs:
 class ImageInputs(Inputs):
     """uint8 (N, 3, H, W); batches are float32 in 0..1, channels last."""
 
-    SHIFT_DIVISOR = (
-        8  # augmentation: shifted by up to 1/8 of the side, as is usual for 32 px (4 px)
-    )
+    # Augmentation: shifted by up to 1/8 of the side, as is usual for 32 px (4 px).
+    SHIFT_DIVISOR = 8
 
     def __init__(self, images: Tensor) -> None:
         self.images = images

@@ -18,9 +18,8 @@ MIN_ANSWERS = 20  # inputs, and test examples; from fewer nothing is claimed. Ou
 # Of each of three tests: of inputs just like the test's, no more than three batches in a hundred
 # are called different. Ours; a check that cries wolf is soon not read.
 SIGNIFICANCE_LEVEL = 0.01
-MONTE_CARLO_TABLES = (
-    4999  # drawn by chance for the chi-square: with few answers of a class its curve is wrong
-)
+# Drawn by chance for the chi-square: with few answers of a class its curve is wrong.
+MONTE_CARLO_TABLES = 4999
 
 
 class ClassShift(NamedTuple):

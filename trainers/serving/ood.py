@@ -13,9 +13,8 @@ of them.
 import numpy as np
 
 NUM_NEIGHBOURS = 5  # of which the mean distance counts: single ones may be doubles. Ours
-INLIER_QUANTILE = (
-    0.95  # share of the training examples that are within the limit, as Sun et al. have it
-)
+# Share of the training examples that are within the limit, as Sun et al. have it.
+INLIER_QUANTILE = 0.95
 MIN_TRAIN_EXAMPLES = 20  # training examples; from fewer a limit would be a guess. Ours
 
 

@@ -39,9 +39,8 @@ from trainers.workers.executor import get_executor
 TRAIN_SHARES = (0.1, 0.25, 0.5, 1.0)  # of the training examples
 MIN_EXAMPLES_PER_CLASS = 2  # of each class: one learns, one is held out
 MAX_DRAWS = 3  # choices of examples
-FIRST_DRAW_SHARE = (
-    0.5  # of the budget, for the first draw of every size. Ours: further draws of the
-)
+# Of the budget, for the first draw of every size. Ours: further draws of the.
+FIRST_DRAW_SHARE = 0.5
 # smaller sizes take about as long, and without any nothing can be told
 # (trainers/evaluation/extrapolation.py)
 TIME_SAFETY_FACTOR = 1.1  # a draw may take longer than the one before; ours

@@ -22,9 +22,8 @@ from trainers.plan import Plan
 from trainers.system.atomic import atomic_write, write_text
 from trainers.training.clock import Clock
 
-IMAGE_SIDE_PX = (
-    16  # pictures are reduced to this before their pixels are compared: four times as fast
-)
+# Pictures are reduced to this before their pixels are compared: four times as fast.
+IMAGE_SIDE_PX = 16
 EXAMPLES_PER_SECOND = 300  # ours: a regression on 768 values did 350 to 1,100 (two cores)
 INVERSE_REGULARISATION = {
     "images": 0.01,

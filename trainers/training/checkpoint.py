@@ -25,9 +25,8 @@ from trainers.system.checkpoint_file import (
     read_checkpoint_header,
 )
 
-MIN_WRITE_INTERVAL_SECONDS = (
-    3.0  # between two writes at the least: less is quickly made up for. Ours
-)
+# Between two writes at the least: less is quickly made up for. Ours.
+MIN_WRITE_INTERVAL_SECONDS = 3.0
 MAX_WRITE_TIME_SHARE = 0.03  # of the time may go into writing, at most. Ours
 DISK_BYTES_PER_SECOND = 200e6  # until a write was timed. Ours
 

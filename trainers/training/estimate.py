@@ -46,9 +46,8 @@ class ActivationMemory:
     """What the layers of a network hand on, in bytes an example."""
 
     saved_bytes: float = 0.0  # all of it: what training keeps
-    peak_layer_bytes: float = (
-        0.0  # in and out of the layer where that is most: what answering needs
-    )
+    # In and out of the layer where that is most: what answering needs.
+    peak_layer_bytes: float = 0.0
     tokens: int = 0  # of the texts that were looked at, padded; 0: pictures
 
     def scaled_to(self, tokens: int) -> "ActivationMemory":

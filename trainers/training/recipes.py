@@ -43,9 +43,8 @@ class Phase:
         return max(1, round(shorter * self.max_epochs * math.ceil(examples / self.batch_size)))
 
 
-REFERENCE_EXAMPLES = (
-    50  # examples; 80 steps on them were as good as 160 (vehicles, digits, cells; validation)
-)
+# Examples; 80 steps on them were as good as 160 (vehicles, digits, cells; validation).
+REFERENCE_EXAMPLES = 50
 
 
 def _head_phase(title: str) -> Phase:

@@ -10,9 +10,8 @@ MIN_BYTES_FOR_RATIO = 50 * MB  # ... and what unpacks to less harms nobody
 MAX_FILES = 100_000  # their names are held in memory
 MAX_IMAGE_BYTES = 64 * MB  # of one picture's file; the largest photos have 30
 SHORT_SIDE_PX = 256  # kept of a picture: what the largest backbones look at
-MAX_ASPECT_RATIO = (
-    4  # long side to short; the ends of longer pictures are cut: no backbone sees them
-)
+# Long side to short; the ends of longer pictures are cut: no backbone sees them.
+MAX_ASPECT_RATIO = 4
 MAX_TABLE_BYTES = 1024 * MB  # a table of 1,000,000 rows has about 200 MB
 MAX_UNPACKED_XLSX = 300 * MB  # openpyxl holds the shared texts of a workbook in memory
 MAX_LINE_CHARS = 4_000_000  # one line of a table; a longer one is no table

@@ -19,12 +19,10 @@ from PIL import Image
 # one pair is taken for one, two shirts of Fashion-MNIST that look like the same photo; with 0.12
 # there are 3 such pairs.
 MAX_HASH_DISTANCE = 8  # of 64 in which the perceptual hashes may differ
-MAX_THUMBNAIL_RMS = (
-    0.1  # by which small grey versions may differ, once brightness and contrast are equal
-)
-MIN_THUMBNAIL_STD = (
-    4  # of 255: below, a picture has too little in it to be told from another (least: 5.5)
-)
+# By which small grey versions may differ, once brightness and contrast are equal.
+MAX_THUMBNAIL_RMS = 0.1
+# Of 255: below, a picture has too little in it to be told from another (least: 5.5).
+MIN_THUMBNAIL_STD = 4
 THUMBNAIL_PX = 16  # pixels of a side
 FINGERPRINT_BYTES = 8 + THUMBNAIL_PX * THUMBNAIL_PX  # bytes: what `looks` makes of a picture
 

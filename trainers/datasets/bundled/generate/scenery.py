@@ -42,9 +42,8 @@ class Place(NamedTuple):
     ground: tuple[Colour, Colour]
     clutter: float  # things that stand about, on average
     road: float  # how often a road leads through
-    wall: Callable[[Canvas, StableRng, float], None] | None = (
-        None  # what closes the view, if anything
-    )
+    # What closes the view, if anything.
+    wall: Callable[[Canvas, StableRng, float], None] | None = None
     ridges: tuple[tuple[float, Colours], ...] = ()  # hills and their height in px; below 0: level
     background_prop: tuple[str, float, float] = (
         "tree",
