@@ -156,7 +156,7 @@ def add_title(row: dict) -> dict:
 
 
 def draw_source(result: dict, ships: dict | None) -> None:
-    """Where the numbers come from."""
+    """Draw where the numbers come from."""
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     command = result.get("command")
     by = f"ships with Thaw, made by `{command}`" if command else "measured here, by you"

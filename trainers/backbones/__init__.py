@@ -49,8 +49,10 @@ class Backbone:
     prefix: str = ""  # put before each text, as the model was trained
 
     def build_encoder(self, *, pretrained: bool = True) -> Any:
-        """The network itself; with `pretrained=False` the same shape with random weights.
-        Nothing is downloaded. Raises `NotHere`."""
+        """Return the network; with `pretrained=False` the same architecture with random weights.
+
+        Nothing is downloaded. Raises `BackboneNotDownloaded`.
+        """
         module, _, name = self.load.partition(":")
         return getattr(import_module(module), name).build(pretrained=pretrained, backbone=self)
 
@@ -65,13 +67,16 @@ class Backbone:
 
     @property
     def download_size(self) -> str:
-        """Of the download, in words."""
+        """Return the size of the download, in words."""
         if self.is_bundled:
             return "comes with Thaw"
         return f"{self.download_bytes / 1e6:,.0f} MB" if self.download_bytes else "size not known"
 
     def check_downloaded(self) -> None:
-        """Raises `NotHere`, saying how to fetch it and what can be used at once."""
+        """Raise `BackboneNotDownloaded` if it is.
+
+        The text says how to download it and what to use meanwhile.
+        """
         if not is_downloaded(self):
             raise BackboneNotDownloaded(
                 f"The backbone {self.key} is not on this computer, and a run downloads nothing. "

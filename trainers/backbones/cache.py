@@ -1,7 +1,7 @@
-"""Where downloaded backbones lie, and whether they are there; found without torch.
+"""Where downloaded backbones are, and whether they are there; without torch.
 
-torchvision's in `TORCH_HOME`, Hugging Face's in `HF_HOME`, laid out as those libraries do, so that
-what another program has downloaded is here too.
+torchvision's are in `TORCH_HOME`, Hugging Face's in `HF_HOME`, laid out as those libraries do, so
+that what another program has downloaded is found too.
 """
 
 import json
@@ -55,7 +55,7 @@ def backbone_path(backbone: "Backbone") -> Path:
 
 
 def is_downloaded(backbone: "Backbone") -> bool:
-    """Whether the backbone can be used without a download."""
+    """Return whether the backbone can be used without a download."""
     if backbone.repo:
         return find_snapshot(backbone) is not None
     return not backbone.weights_file or (torch_hub_path() / backbone.weights_file).is_file()
@@ -124,7 +124,7 @@ def _is_length(value: Any) -> bool:
 
 
 def _count_parameters(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header; 0 where that is none."""
+    """Return the number of parameters in a safetensors file, from its header; 0 if it is none."""
     with open(file, "rb") as opened:
         size = int.from_bytes(opened.read(8), "little")
         header = opened.read(size) if size < MAX_HEADER_BYTES else b""

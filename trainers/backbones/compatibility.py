@@ -39,8 +39,10 @@ LANGUAGES = {  # of people who may come here; others are named by their code
 
 
 def list_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
-    """What may go less well than it could with this backbone on this data, a sentence or two each;
-    () where they fit."""
+    """Return why this backbone may do less well on this data, a sentence or two each.
+
+    () if it fits.
+    """
     return (
         _list_image_remarks(backbone, facts)
         if backbone.modality == "images"

@@ -1,9 +1,8 @@
-"""How far a set of pictures lies from what the bundled backbone knows.
+"""How far a set of images is from what the bundled backbone was trained on.
 
-`python -m trainers.backbones.domain_distance --data cifar100_webp.npz` writes what is compared
-with,
-`weights/small_resnet_known.safetensors`: where CIFAR-100's training pictures lie in the feature
-space and how they spread there. Statistics only, no pictures.
+`python -m trainers.training.domain_statistics --data cifar100_webp.npz` writes what is compared
+with, `weights/small_resnet_known.safetensors`: mean and spread of the features of CIFAR-100's
+training images. Statistics only, no images.
 """
 
 from pathlib import Path
@@ -30,8 +29,11 @@ def load_statistics() -> dict[str, np.ndarray]:
 
 
 def measure_distance(features: np.ndarray, known: dict[str, np.ndarray]) -> DomainDistance:
-    """How far `features`, float (n, F), lie as a set. What few examples add by chance is taken
-    off: the middle of n everyday pictures is not quite the middle of all."""
+    """Return how far `features`, float (n, F), are as a set.
+
+    What few examples add by chance is subtracted: the mean of n everyday images is not quite the
+    mean of all.
+    """
     placed = (features - known["centre"]) @ known["whiten"]
     middle, count = placed.mean(0), len(placed)
     spread = placed.var(0, ddof=1).sum() / count if count > 1 else np.inf

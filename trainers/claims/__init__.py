@@ -128,7 +128,7 @@ def build_plans(claim: str, seconds: float | None = None) -> list[Plan]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What one run of an experiment leaves, JSON both ways."""
+    """The result of one run of an experiment, stored as JSON."""
 
     data: str
     approach: str
@@ -161,7 +161,7 @@ class Verdict(NamedTuple):
 
 
 def dataset_title(data: str) -> str:
-    """What a data set of an experiment is called."""
+    """Return the title of a dataset of an experiment."""
     return datasets.get_dataset(data).title
 
 
@@ -174,7 +174,7 @@ def load_results() -> dict[str, dict]:
 
 
 def save_result(result: dict) -> None:
-    """Makes `result` the one of its claim that comes with Thaw; the others stay."""
+    """Make `result` the one of its claim that comes with Thaw; the others stay."""
     every = load_results() | {result["claim"]: result}
     ordered = {key: every[key] for key in CLAIMS if key in every}
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in ordered.items())

@@ -119,7 +119,7 @@ def _pair_runs(
 
 
 def _compute_gap(pairs: Sequence[tuple[RunResult, RunResult]]) -> PairedGap:
-    """How far the first are ahead."""
+    """Return how far the first approach is ahead."""
     return compare_over_seeds([run.right for run, _ in pairs], [run.right for _, run in pairs])
 
 
@@ -213,7 +213,7 @@ def best_accuracy(run: RunResult) -> float:
 
 
 def _no_level_reason(pairs: Sequence[tuple[RunResult, RunResult]]) -> str:
-    """Why the times of these runs to a common level would say nothing; "" where they do."""
+    """Return why the times of these runs to a common accuracy would mean nothing; "" if they do."""
     if any(one.checks != other.checks for one, other in pairs):
         return "not the same checks, since the time was too short for all. Give it more seconds."
     for run in (run for pair in pairs for run in pair):

@@ -42,7 +42,7 @@ class Question:
 
     @property
     def names(self) -> list[str]:
-        """What each text and file is called in the output."""
+        """Return the name of each text and file in the output."""
         return [sanitize_line(str(name)) for name in (*self.texts, *self.files)]
 
     @property

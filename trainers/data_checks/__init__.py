@@ -1,8 +1,8 @@
-"""The health check: what a good colleague would say of a data set before anything learns on it.
+"""The data check: what a good colleague would say of a dataset before anything is trained on it.
 
-`findings` gathers what is known of each example (`known`) and asks each finder in turn. A finder
-is a function that hands back a `Finding`, or None where nothing is wrong. Importing this brings
-neither torch nor scikit-learn.
+`run_checks` gathers what is known of each example (`context`) and calls each check in turn. A check
+is a function that returns a `Finding`, or None if nothing is wrong. Importing this loads neither
+torch nor scikit-learn.
 """
 
 import time
@@ -135,18 +135,18 @@ def list_checks(modality: str) -> list[Check]:
 
 
 def describe_checks(modality: str) -> tuple[str, ...]:
-    """What is looked at in data of this kind, in words."""
+    """Return what is checked in data of this modality, in words."""
     return tuple(finder.description for finder in list_checks(modality))
 
 
 def run_checks(
     sample: Dataset, data: DatasetSplits, features: np.ndarray | None, seconds: float
 ) -> Generator[Progress, None, list[Finding]]:
-    """What is wrong with `data`, which is `sample.data()`, the worst first; [] where nothing is.
+    """Return the findings in `data`, the most severe first.
 
     `features`, float32 (n, F), are those of the first n training examples; None: labels are not
-    looked at. About `seconds` are spent: where they are too few to compare all pictures, the first
-    so many are compared.
+    checked. About `seconds` are spent: if they are too few to compare all images, only the first
+    ones are compared.
     """
     began = time.monotonic()
     asked = list_checks(data.modality)

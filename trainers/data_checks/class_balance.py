@@ -1,4 +1,4 @@
-"""How many: examples that could be used, of each class, and in the test."""
+"""How many usable examples there are, of each class and in the test set."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What is known of each example, wherever the data comes from: the ground that finders stand on."""
+"""What is known of each example, wherever the data comes from: the input of every check."""
 
 import hashlib
 import time
@@ -102,7 +102,7 @@ def render_preview(example: str | np.ndarray) -> str:
 def build_context(
     sample: Dataset, data: DatasetSplits, features: np.ndarray | None, seconds: float
 ) -> CheckContext:
-    """What was noted when kept data was read; of other data it is found out now."""
+    """Return what was noted when an upload was imported; for other data, compute it now."""
     labels = np.concatenate([data.train.labels, data.test.labels]).astype(np.int64)
     test = np.arange(len(labels)) >= len(data.train.labels)
     rows, about, noted = None, {}, {}

@@ -1,4 +1,4 @@
-"""The same thing again: copies, near-copies, under two labels, on both sides of the split."""
+"""Duplicates: copies and near-copies, with two labels, or on both sides of the split."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What can be wrong with pictures before anyone asks what they show."""
+"""Problems of images that do not depend on what they show."""
 
 from itertools import chain
 

@@ -57,8 +57,10 @@ def check_label_errors(known: CheckContext) -> Finding | None:
 
 
 def suggest_labels(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each example the class that others of its kind suggest, and how sure that is, 0..1: 0
-    where it is the example's own class or where its neighbours do not agree."""
+    """Return the class that similar examples suggest for each, and the confidence, 0..1.
+
+    The confidence is 0 if that is the example's own class, or if its neighbours disagree.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict

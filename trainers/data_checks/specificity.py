@@ -42,7 +42,7 @@ class Estimate(NamedTuple):
 
 
 class DomainDistance(NamedTuple):
-    """How far the examples lie from what the backbone knows, and the marks it is held against."""
+    """How far the examples are from what the backbone knows, and the thresholds for it."""
 
     distance: Estimate
     near_threshold: float  # nearer is everyday

@@ -1,4 +1,4 @@
-"""What can be wrong with texts: too short, too long, another language, the answer inside."""
+"""Problems of texts: too short, too long, another language, the label inside the text."""
 
 import json
 import re

@@ -305,8 +305,9 @@ def _download_from_hub(table: HubTable, name: str, raw: Path) -> Path:
 
 
 def _matches_etag(file: Path, etag: str | None) -> bool:
-    """Whether the file is the one of `etag`: SHA-256 of large files, git's own sum of others. A
-    mirror may tell something else, which says nothing."""
+    """Return whether the file has this `etag`: SHA-256 of large files, git's hash of others.
+
+    True if a mirror sends something else, which says nothing."""
     raw = file.read_bytes()
     blob = b"blob %d\0" % len(raw) + raw
     sums = {64: hashlib.sha256(raw), 40: hashlib.sha1(blob, usedforsecurity=False)}

@@ -1,6 +1,6 @@
-"""When to say "not sure": how sure an answer must be for a wanted share of answers to be right.
+"""When to say "not sure": the confidence needed for a target share of answers to be right.
 
-From the checks alone, of which a run keeps how sure it was and whether it was right. Pure.
+From validation examples alone, of which a run stores confidence and correctness. Pure.
 """
 
 import math
@@ -27,7 +27,7 @@ DEFAULT_ACCURACY_PERCENT = 90
 
 @dataclass(frozen=True)
 class AbstentionThreshold:
-    """Answers at least `sure` are given, others are "not sure"; and what the checks say of it."""
+    """The confidence below which a model says "not sure", and what validation says about it."""
 
     target_accuracy: float  # share right among those answered
     min_confidence: float  # 0..1
@@ -89,8 +89,7 @@ def coverage_accuracy_curve(
 
 
 def wilson_lower_bound(right: int, answered: int, z: float = LOWER_BOUND_Z) -> float:
-    """The lower end of Wilson's interval for `right` of `answered`: below it the true share lies
-    once in ten times (one-sided)."""
+    """Return the lower end of Wilson's one-sided 90 % interval for `right` of `answered`."""
     share, square = right / answered, z * z / answered
     middle, spread = (
         share + square / 2,
@@ -100,8 +99,11 @@ def wilson_lower_bound(right: int, answered: int, z: float = LOWER_BOUND_Z) -> f
 
 
 def default_threshold(measured: CalibrationDone | None) -> float:
-    """Below it a run says "not sure" where nobody can choose; 0 where it answers always, as it does
-    where its checks carry no line: theirs could leave most unanswered, and nobody would be told."""
+    """Return the confidence below which a run says "not sure" if nobody can choose.
+
+    0 means that it always answers, as it does if validation supports no threshold: another one
+    could leave most inputs unanswered without notice.
+    """
     if not (measured and measured.confidence):
         return 0.0
     least = choose_threshold(measured.confidence, measured.correct, DEFAULT_ACCURACY_PERCENT / 100)
@@ -109,7 +111,7 @@ def default_threshold(measured: CalibrationDone | None) -> float:
 
 
 def find_calibration(events: Sequence[Event]) -> CalibrationDone | None:
-    """The last measurement of how sure the run may be, or None: older runs have none."""
+    """Return the last calibration event; None for older runs."""
     return next((event for event in reversed(events) if isinstance(event, CalibrationDone)), None)
 
 

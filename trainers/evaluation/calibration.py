@@ -1,7 +1,8 @@
-"""How sure a model may say that it is: a temperature for its scores, and how that is checked.
+"""Calibrated confidence: a temperature for a model's scores, and how that is checked.
 
-Guo et al. 2017, *On Calibration of Modern Neural Networks*: scores divided by one number, fitted
-where the model has not learned. No answer changes, only how surely it is given.
+Guo et al. 2017, *On Calibration of Modern Neural Networks*: scores are divided by one number, which
+is fitted on examples that the model has not learned from. No prediction changes, only its
+confidence.
 """
 
 import math
@@ -28,10 +29,13 @@ MAX_BINS, MIN_BIN_COUNT = 10, 20  # ours; ten is what Guo et al. draw
 
 
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """What to divide `scores`, float (N, classes), by, so that their softmax is as sure as it is
-    right on `labels`, int (N,): above 1 where it was too sure. It minimises the cross-entropy and
-    the square of its own logarithm (see `SPREAD`). Exactly 1 where that does not help: where those
-    fitted on four fifths make the other fifth's cross-entropy no less; and of fewer than two."""
+    """Return what to divide `scores`, float (N, classes), by to calibrate them on `labels`.
+
+    Above 1 if the model was overconfident. It minimises the cross-entropy plus the square of its
+    own logarithm (see `SPREAD`). Exactly 1 if that does not help: if a temperature fitted on four
+    fifths does not lower the cross-entropy of the other fifth, or there are fewer than two
+    examples.
+    """
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if len(scores) < 2:
         return 1.0
@@ -72,7 +76,7 @@ def compute_confidence(scores: np.ndarray, by: float) -> np.ndarray:
 
 
 class ReliabilityBin(NamedTuple):
-    """Answers that were about equally sure."""
+    """Predictions of about equal confidence."""
 
     low: float  # the least sure of them
     high: float
@@ -88,8 +92,10 @@ class ReliabilityBin(NamedTuple):
 
 
 def reliability_bins(sureness: Sequence[float], right: Sequence[bool]) -> list[ReliabilityBin]:
-    """Answers by how sure they were, the least sure first, in bins of about equal counts; fewer
-    where there are few examples. Those equally sure share a bin."""
+    """Return predictions in bins of about equal counts by confidence, lowest first.
+
+    There are fewer bins if there are few examples. Equal confidences share a bin.
+    """
     if not len(sureness):
         return []
     order = np.argsort(sureness, kind="stable")
@@ -109,8 +115,10 @@ def pooled_bin(sureness: Sequence[float], right: Sequence[bool]) -> ReliabilityB
 
 
 def calibration_error(found: Sequence[ReliabilityBin]) -> float:
-    """Expected calibration error, a share: how far what was said lies from what was right, the mean
-    over all answers (Naeini et al. 2015, with bins of equal counts)."""
+    """Return the expected calibration error, 0..1: the mean gap between confidence and accuracy.
+
+    Naeini et al. 2015, with bins of equal counts.
+    """
     total = sum(one.count for one in found)
     return (
         sum(one.count * abs(one.accuracy - one.mean_confidence) for one in found) / total
@@ -120,8 +128,11 @@ def calibration_error(found: Sequence[ReliabilityBin]) -> float:
 
 
 def expected_ece(found: Sequence[ReliabilityBin]) -> float:
-    """What `error` would be, about, of a model whose every sureness is true: with few examples the
-    shares stray by chance. The mean distance of a normal from its middle, for each bin."""
+    """Return about the calibration error of a perfectly calibrated model on these bins.
+
+    With few examples the shares vary by chance: the mean distance of a normal distribution from its
+    mean, for each bin.
+    """
     total = sum(one.count for one in found)
     stray = sum(
         math.sqrt(one.count * one.mean_confidence * (1 - one.mean_confidence)) for one in found

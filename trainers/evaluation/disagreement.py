@@ -19,7 +19,7 @@ class Disagreement(NamedTuple):
     comparison: PairedComparison  # first minus second
 
     def describe(self, first: str, second: str) -> str:
-        """What the split tells about which is better, of two that are called so."""
+        """Return what the disagreements of two models say about which one is better."""
         apart = len(self.first_only) + len(self.second_only)
         if not apart:
             return "Each has right exactly what the other has right."

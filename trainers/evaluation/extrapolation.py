@@ -1,8 +1,8 @@
 """What learning curves say: where they cross, and what more data would bring. Pure.
 
-`right` holds, for each (approach, examples of each class, draw), which test examples were answered
-right, bool (tests,). The test is the same for all; a draw is one choice of training examples, the
-same for every approach.
+`right` has, for each (approach, examples of each class, draw), which test examples were predicted
+correctly, bool (tests,). The test set is the same for all; a draw is one choice of training
+examples, the same for every approach.
 """
 
 from collections.abc import Collection, Mapping
@@ -124,9 +124,11 @@ def compare_by_size(first: str, second: str, right: OutcomeTable) -> list[SizeGa
 
 
 def pool_draw_variance(groups: Mapping[int, NDArray[np.float64]]) -> tuple[float, int]:
-    """How far draws differ: the variance within each size times that size, pooled; and its
-    degrees of freedom. Differences between draws are taken to shrink as the size grows, as errors
-    of a mean do: a few draws at one size alone would tell too little."""
+    """Return the pooled variance between draws within each size, times that size, and its d.o.f.
+
+    Differences between draws are assumed to shrink as the size grows, like errors of a mean: a few
+    draws at one size alone would say too little.
+    """
     told = {size: group for size, group in groups.items() if len(group) > 1}
     freedom = sum(len(group) - 1 for group in told.values())
     squares = sum(size * float(np.var(group)) * len(group) for size, group in told.items())
@@ -177,17 +179,17 @@ def _find_sign_changes(sure: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def has_repeated_draws(right: OutcomeTable) -> bool:
-    """Whether any size was tried with more than one choice of examples."""
+    """Return whether any size was tried with more than one choice of examples."""
     return any(draw for _, _, draw in right)
 
 
 def extrapolate(approach: str, right: OutcomeTable, cut_short: int | None = None) -> dict:
-    """What twice the largest number of examples would probably bring `approach`.
+    """Return what twice the largest number of examples would probably bring `approach`.
 
-    "low" and "high": the gain in shares of the test, the middle 90 % of forecasts over resampled
-    test examples and draws, half of them by an inverse power law of the error with a floor, half
-    by a line against the logarithm. "outcome": "yes", "no" (at most `LITTLE`), "perhaps" (a narrow
-    range that holds no gain, too), "cannot tell"; then "why".
+    "low" and "high": the gain in shares of the test set, the middle 90 % of forecasts over
+    resampled test examples and draws, half of them by an inverse power law of the error with a
+    floor, half by a line against the logarithm. "outcome": "yes", "no" (at most `LITTLE`),
+    "perhaps" (a narrow range that includes no gain), "cannot tell"; then "why".
     """
     keys = sorted((key for key in right if key[0] == approach), key=lambda key: key[1:])
     sizes = np.array([size for _, size, _ in keys], dtype=float)
@@ -224,7 +226,7 @@ def extrapolate(approach: str, right: OutcomeTable, cut_short: int | None = None
 
 
 def _bootstrap_gains(sizes: NDArray, answers: NDArray, most: int) -> list[float]:
-    """How much more would be right at twice `most`, once for each resampling and kind of curve."""
+    """Return the gain at twice `most`, once for each resampling and kind of curve."""
     dice = np.random.default_rng(0)
     means = answers.mean(1)
     between, _ = pool_draw_variance({size: means[sizes == size] for size in set(sizes)})
@@ -268,7 +270,7 @@ def _describe_scores(futures: list[dict], right: OutcomeTable) -> str:
 
 
 def _describe_crossing(pair: dict, sizes: list[int]) -> str:
-    """Where `first` begins to pay, as a person would say it; `sizes`: all that were tried."""
+    """Return where `first` begins to pay, in words; `sizes` are all that were tried."""
     first, second = _approach_title(pair["first"]), _approach_title(pair["second"])
     match pair["outcome"]:
         case "crosses":

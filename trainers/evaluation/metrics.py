@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 
 class Score(NamedTuple):
-    """What a test says. Shares are 0..1; `low` and `high` are the 95 % Wilson interval."""
+    """The result of a test. Shares are 0..1; `low` and `high` are the 95 % Wilson interval."""
 
     right: int
     accuracy: float
@@ -51,7 +51,7 @@ class PairedComparison(NamedTuple):
 
 
 def compare_paired(first: Sequence[bool], second: Sequence[bool]) -> PairedComparison:
-    """How far two models differ, given which test examples each has right.
+    """Return the difference of two models, given which test examples each predicts correctly.
 
     The interval is that of Agresti and Min (2005, Statistics in Medicine 24): half an example is
     added to each of the four cells, so that two models that never differ are not certainly equal.
@@ -98,7 +98,7 @@ def compare_predictions(first: Predictions, second: Predictions) -> PairedCompar
 
 
 class PairedGap(NamedTuple):
-    """How far two approaches are apart, in shares of the tests, with its 95 % interval."""
+    """The difference of two approaches, in shares of the test set, with its 95 % interval."""
 
     tests: int
     difference: float  # first minus second

@@ -82,8 +82,10 @@ def score_groups(
 
 
 def find_gaps(parts: Sequence[SubgroupScore]) -> list[SubgroupGap]:
-    """How far each part with examples is from the others, the lowest first; of two parts the
-    lower alone, since the other is the same gap."""
+    """Return the gap of each part to the others, the lowest first.
+
+    Of two parts only the lower one, since the other is the same gap.
+    """
     from scipy.stats import fisher_exact  # takes a second: pages import this module
 
     there = [part for part in parts if part.tests]
@@ -148,7 +150,7 @@ def minimum_detectable_gap(part: SubgroupScore, parts: Sequence[SubgroupScore]) 
 def describe_gaps(
     parts: Sequence[SubgroupScore], found: Sequence[SubgroupGap], what: str
 ) -> list[str]:
-    """What can be said of the gaps among parts; `what` is "class" or "group"."""
+    """Return what can be said of the gaps between parts; `what` is "class" or "group"."""
     there = [part for part in parts if part.tests]
     if len(there) < 2:
         return [f"The test has examples of one {what} alone: there is nothing to compare."]
@@ -186,7 +188,7 @@ def describe_gaps(
 
 
 def describe_class_mix(part: SubgroupScore, overall: float) -> str:
-    """Where a group's score comes with the classes that it holds, that in words; else ""."""
+    """Return in words that a group's score comes with the classes in it; "" if it does not."""
     if part.share is None or abs(part.expected - overall) < 0.02:
         return ""
     harder = "harder" if part.expected < overall else "easier"

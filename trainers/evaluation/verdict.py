@@ -77,13 +77,15 @@ def judge(advised: str, right: Mapping[str, Sequence[bool]]) -> Verdict:
 
 
 def _classify_outcome(low: float, high: float) -> str:
-    """Of advice that is behind by `low` to `high`."""
+    """Return the outcome of advice that is behind by `low` to `high`."""
     return "right" if high <= TOLERANCE else "wrong" if low > 0 else "cannot tell"
 
 
 def required_test_size(loss: PairedComparison, most: int = MAX_TEST_SIZE) -> int | None:
-    """How many test examples would settle what `loss` leaves open, should the two models go on as
-    they do: as often right alone, and as far apart. None where that takes more than `most`."""
+    """Return how many test examples would settle what `loss` leaves open; None if more than `most`.
+
+    That is if the two models go on as they do: right alone as often, and as far apart.
+    """
 
     def settled(tests: int) -> bool:
         times = tests / loss.tests
@@ -109,7 +111,7 @@ def _describe_required_size(tests: int | None) -> str:
 
 
 def _describe_interval(loss: PairedComparison) -> str:
-    """Where the true difference most likely lies, seen from the advised approach."""
+    """Return where the true difference most likely is, seen from the advised approach."""
     ahead, behind = -100 * loss.low, 100 * loss.high
     if behind <= 0:
         return f"It is ahead by {-behind:.1f} to {ahead:.1f} points (95 % interval)."
@@ -119,7 +121,7 @@ def _describe_interval(loss: PairedComparison) -> str:
 
 
 def _find_sufficient_baseline(best: str, right: Mapping[str, Sequence[bool]]) -> str:
-    """Of what needs no training of a network, the best, where it does as well as `best`."""
+    """Return the best baseline without a trained network, if it does as well as `best`."""
     there = [key for key in BASELINES if key in right and key != best]
     key = max(there, key=lambda key: sum(right[key]), default="")
     return key if key and compare_paired(right[best], right[key]).high <= TOLERANCE else ""

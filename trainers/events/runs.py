@@ -166,7 +166,7 @@ class PhaseDone(Event):
 
     @property
     def has_converged(self) -> bool:
-        """Whether more time would have changed nothing."""
+        """Return whether more time would have changed nothing."""
         return self.stop_reason in ("all steps done", "no longer improves")
 
 

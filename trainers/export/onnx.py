@@ -33,7 +33,7 @@ class FlatInputs(nn.Module):
 
 
 def export_onnx(folder: Path, proof: dict[str, Any]) -> None:
-    """Writes model.onnx beside the other files of a zip, for any number of examples at once, and
+    """Write model.onnx beside the other files of a zip, for any number of examples at once, and
     holds it to the proof. Raises `NotOnnx`."""
     try:
         import onnxruntime

@@ -1,6 +1,6 @@
-"""What the page Learn shows, measured beforehand. Light: pages read this.
+"""What the page Learn shows, measured beforehand. Loads no torch: pages read this.
 
-`python -m trainers.lessons.make` makes lessons.json anew.
+`python -m trainers.lessons.make` writes lessons.json again.
 """
 
 import json
@@ -14,5 +14,5 @@ PLANE_HALF_WIDTH = 2.3  # the plane that is drawn of the toy goes from -SIDE to 
 
 @cache
 def load_lessons() -> dict[str, Any]:
-    """The results by lesson; what each holds is said in make.py. Shared: do not change it."""
+    """Return the results by lesson; make.py says what each contains. Shared: do not change it."""
     return json.loads(RESULTS_PATH.read_text(encoding="utf-8"))

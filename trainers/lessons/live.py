@@ -12,7 +12,7 @@ RIDGE = 0.01  # ridge: between its marks the flexible one would else leave every
 
 
 def target_function(x: NDArray) -> NDArray:
-    """What the two methods look for, for x in -1..1."""
+    """Return what the two models approximate, for x in -1..1."""
     return np.sin(5.5 * x)
 
 
@@ -61,7 +61,7 @@ class ScoreInterval(NamedTuple):
 
 
 def simulate_scores(examples: int, share: float, times: int, seed: int) -> list[ScoreInterval]:
-    """As many tests, of so many examples each, of a model that gets `share` right."""
+    """Return the scores of repeated tests of a model whose accuracy is `share`."""
     rights = np.random.default_rng(seed).binomial(examples, share, times)
     return [
         ScoreInterval(right / examples, *wilson_interval(right, examples))

@@ -111,7 +111,7 @@ def compute_accuracy(net: nn.Sequential, points: Points) -> float:
 
 @torch.inference_mode()
 def predict_surface(net: nn.Sequential, cells: int) -> np.ndarray:
-    """How sure `net` is of class 1 over the plane, uint8 (cells, cells), rows from below."""
+    """Return the confidence of `net` in class 1 over the plane, uint8 (cells, cells), from below."""
     line = torch.linspace(-PLANE_HALF_WIDTH, PLANE_HALF_WIDTH, cells)
     y, x = torch.meshgrid(line, line, indexing="ij")
     sure = net(torch.stack([x, y], 2).view(-1, 2)).softmax(1)[:, 1]
@@ -120,7 +120,7 @@ def predict_surface(net: nn.Sequential, cells: int) -> np.ndarray:
 
 @torch.inference_mode()
 def relative_weight_change(net: nn.Sequential, before: nn.Sequential) -> float:
-    """How far the hidden layers are from `before`, against their size."""
+    """Return how far the hidden layers are from `before`, relative to their size."""
     pairs = list(zip(net[:-1].parameters(), before[:-1].parameters(), strict=True))
     change = sum((now - then).square().sum() for now, then in pairs)
     return (change / sum(then.square().sum() for _, then in pairs)).sqrt().item()

@@ -111,8 +111,10 @@ def _download_from_torchvision(backbone: Backbone) -> DownloadSteps:
 
 
 def find_weights_url(backbone: Backbone) -> str:
-    """Where torchvision's code says that the weights are; found without importing it, which takes
-    longer than hearing that there is no network."""
+    """Return the URL of the weights in torchvision's code, found without importing torchvision.
+
+    Importing it takes longer than finding out that there is no network.
+    """
     for source in Path(find_spec("torchvision").submodule_search_locations[0], "models").glob("*"):
         if source.suffix == ".py":
             text = source.read_text("utf-8")
@@ -247,7 +249,7 @@ def _verify_checksum(file: Path, published: Any) -> None:
 
 
 def _track_progress(work: Callable[[], Any], done: Callable[[], int], total: int) -> Iterator:
-    """Does `work` beside, and yields (bytes done, in all) until it is over; raises what it does."""
+    """Do `work` beside, and yields (bytes done, in all) until it is over; raises what it does."""
     future = _run_in_thread(work)
     while not future.done():
         time.sleep(PROGRESS_INTERVAL_SECONDS)
@@ -271,7 +273,7 @@ def _run_in_thread(work: Callable[[], Any]) -> Future:
 
 
 def _connect(ask: Callable[[], Any]) -> Any:
-    """What `ask` hands back, in `REACH_SECONDS` at most, the looking up of the name included."""
+    """Return the result of `ask` within `REACH_SECONDS`, name resolution included."""
     return _run_in_thread(ask).result(timeout=CONNECT_TIMEOUT_SECONDS)
 
 
@@ -325,7 +327,7 @@ GATED_MESSAGE = (
 
 @contextmanager
 def _translate_errors(backbone: Backbone) -> Iterator[None]:
-    """What goes wrong on the way, said so that a visitor knows what to do next."""
+    """Raise errors of the download as texts that tell a visitor what to do next."""
     try:
         yield
     except DownloadError:

@@ -1,4 +1,4 @@
-"""What the loop needs of a backbone: inputs made ready once, batches of them, and named parts."""
+"""What the training loop needs of a backbone: prepared inputs, batches of them, and named blocks."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ class Inputs:
         raise NotImplementedError
 
     def batch(self, items: Tensor, *, augment: bool = False) -> Any:
-        """What the network takes, for the examples numbered `items` (int64)."""
+        """Return the network's input for the examples numbered `items` (int64)."""
         raise NotImplementedError
 
     def train_batches(self, items: Tensor, size: int) -> Iterator[Tensor]:
@@ -50,7 +50,7 @@ class Inputs:
             items = items[size:]
 
     def exceeds_cache(self, items: Tensor) -> bool:
-        """Whether a batch of these is more than a processor's caches hold."""
+        """Return whether a batch of these is more than a processor's caches hold."""
         return False
 
 
@@ -151,7 +151,7 @@ class NamedBlock(NamedTuple):
 
 
 def group_blocks(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[NamedBlock]:
-    """`blocks`, in order, as parts with these names; those without parameters are passed over."""
+    """Return `blocks`, in order, grouped under these names; blocks without parameters are left out."""
     able = [block for block in blocks if any(True for _ in block.parameters())]
     places = np.array_split(np.arange(len(able)), len(names))
     return [
@@ -161,7 +161,7 @@ def group_blocks(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[Name
 
 
 class Encoder(nn.Module):
-    """A backbone: takes batches of its `Inputs`, hands back features, float (N, `features`)."""
+    """A backbone: takes batches of its `Inputs` and returns features, float (N, `width`)."""
 
     width: int
 
@@ -181,12 +181,12 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def add_lora(self, rank: int) -> None:
-        """Adds small trainable matrices beside the frozen ones (Hu et al. 2021), through peft."""
+        """Add small trainable matrices beside the frozen ones (Hu et al. 2021), through peft."""
         raise NotImplementedError
 
 
 def get_device() -> torch.device:
-    """Where the training happens: a CUDA card, Apple's, or the processor."""
+    """Return the device to train on: CUDA, Apple's GPU, or the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

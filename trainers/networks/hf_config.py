@@ -14,8 +14,7 @@ class UnsupportedModel(ValueError):
 
 
 def load_config(folder: Path, name: str) -> PretrainedConfig:
-    """What config.json says. Raises `NoEncoder` for what is no encoder of texts, or would run
-    code that comes with the model."""
+    """Return config.json. Raises `UnsupportedModel`, also if it would run its own code."""
     try:
         config = AutoConfig.from_pretrained(folder, **LOCAL_ONLY_OPTIONS)
     except (ValueError, OSError, KeyError) as error:

@@ -29,9 +29,9 @@ LORA_TARGETS = {
 
 
 class HuggingFaceEncoder(Body):
-    """A transformer of the hub, without the layers that answer.
+    """A transformer of the Hugging Face hub, without its output layers.
 
-    Takes (ids, mask), int64 and bool (N, length), and hands back float (N, features) of length one:
+    Takes (ids, mask), int64 and bool (N, length), and returns float (N, features) of length one:
     the mean over a text's tokens.
     """
 

@@ -34,7 +34,10 @@ class DamagedFile(ValueError):
 
 @cache
 def find_model_folder() -> Path:
-    """Where the installed package keeps the model. Raises `DamagedFile`; checked once a process."""
+    """Return the model's folder in the installed package. Raises `DamagedFile`.
+
+    Checked once a process.
+    """
     spec = find_spec(WEIGHTS_PACKAGE)
     if spec is None:
         raise DamagedFile(f"The package {WEIGHTS_PACKAGE} is missing. Install Thaw again with pip.")
@@ -60,7 +63,7 @@ def load_tokenizer() -> Tokenizer:
 class MiniLM(Encoder):
     """all-MiniLM-L6-v2: six BERT layers, 384 features, the mean over a text's tokens.
 
-    Takes (ids, mask), int64 (N, length), and hands back float (N, 384) of length one, as the
+    Takes (ids, mask), int64 (N, length), and returns float (N, 384) of length one, as the
     sentence-transformers model does.
     """
 

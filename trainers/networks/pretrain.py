@@ -53,7 +53,10 @@ def augment(images: Tensor) -> Tensor:
 
 
 def pretrain(file: Path, *, epochs: int, seed: int) -> dict:
-    """What was measured; writes the weights. 40 epochs took 66 min on two busy cores."""
+    """Train and write the weights, and return what was measured.
+
+    40 epochs took 66 min on two busy cores.
+    """
     torch.manual_seed(seed)
     images, labels = load_split(file, "train")
     model = nn.Sequential(SmallResNet(), nn.Linear(SmallResNet.width, 100))

@@ -33,11 +33,11 @@ BLOCK_TITLES = {  # the parts as a page names them
 
 
 class SmallResNet(Encoder):
-    """Our own residual network for 32x32 pictures: 1.33 M parameters, five parts, 224 features.
+    """Our own residual network for 32x32 images: 1.33 M parameters, five blocks, 224 features.
 
-    Takes float32 (N, 3, 32, 32) in 0..1 and hands back float (N, 224), never negative: the mean
-    over the picture of the last part's channels. The parts are the shape of the fast CIFAR
-    networks of the DAWNBench contest (ResNet-9), narrowed to 3 MB, from torchvision's blocks.
+    Takes float32 (N, 3, 32, 32) in 0..1 and returns float (N, 224), never negative: the mean over
+    the image of the last block's channels. The blocks have the shape of the fast CIFAR networks of
+    the DAWNBench contest (ResNet-9), narrowed to 3 MB, from torchvision's blocks.
     """
 
     width = 224

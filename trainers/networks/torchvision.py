@@ -21,8 +21,8 @@ DECODE_THREADS = 4  # PIL lets other threads run while it decodes and resizes
 class TorchvisionEncoder(Encoder):
     """A network of torchvision without its last layer.
 
-    Takes float32 (N, 3, 224, 224) in 0..1 and hands back float (N, features): what would enter the
-    last layer.
+    Takes float32 (N, 3, 224, 224) in 0..1 and returns float (N, features): the input of the last
+    layer.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -84,7 +84,7 @@ def get_weights(backbone: Backbone) -> models.WeightsEnum:
 
 
 def _remove_classifier(net: nn.Module) -> str:
-    """Puts nothing in the place of the layer that answers, and hands back that layer's name."""
+    """Replace the last layer by nothing, and return its name."""
     *_, last = [n for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     net.set_submodule(last, nn.Identity())
     return last

@@ -1,4 +1,4 @@
-"""How sure a run is, in words. Pure; nothing is claimed that the counts do not carry."""
+"""A run's confidence in words. Pure; nothing is claimed that the counts do not support."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -17,7 +17,7 @@ FEW_VALIDATION_EXAMPLES = 30  # a temperature from fewer is held near 1; ours
 
 
 def describe_extremes(found: Sequence[ReliabilityBin]) -> str:
-    """The surest and the least sure answers, as a person would say it."""
+    """Return the most and the least confident predictions in words."""
     told = [
         f"Where it is surest ({_format_confidence(one)}), it was right {_format_correct(one)}."
         for one in found[-1:]
@@ -40,7 +40,7 @@ def _format_correct(one: ReliabilityBin) -> str:
 
 
 def describe_calibration(said: Sequence[float], right: Sequence[bool]) -> str:
-    """Whether it is as sure as it is right, on the whole."""
+    """Return in words whether its confidence matches its accuracy."""
     whole = pooled_bin(said, right)
     told = f"On average it says {whole.mean_confidence:.0%}, and {whole.accuracy:.0%} are right"
     told += f" (most likely between {whole.right_low:.0%} and {whole.right_high:.0%}): "

@@ -1,6 +1,6 @@
-"""What a finished run had right and wrong in its test: which examples, and how sure it was.
+"""Which test examples a finished run predicted correctly and which not, and how confidently.
 
-Examples are told by their place in the test split, from 0, in the order of `Answered`.
+Examples are numbered by their place in the test split, from 0, as in `PredictionsRecorded`.
 """
 
 from collections.abc import Sequence
@@ -51,8 +51,10 @@ def load_test_examples(plan: Plan, answered: PredictionsRecorded, classes: Seque
 
 
 def is_data_readable(run: Run) -> bool:
-    """Whether the data of `run` is for everyone, or its visitor's own: a run that was brought in
-    from a file may name another visitor's."""
+    """Return whether the data of `run` is public, or its visitor's own.
+
+    A run that was imported from a file may name another visitor's.
+    """
     if not run.job.data.startswith("own-"):
         return True
     try:
@@ -77,8 +79,11 @@ def load_test_groups(
 
 
 def list_matrix_cell(answered: PredictionsRecorded, truth: int, answer: int) -> list[int]:
-    """Examples of class `truth` that were taken for `answer`. Wrong ones: the surest first. Right
-    ones: the least sure first, since those were nearly wrong."""
+    """Return the examples of class `truth` that were predicted as `answer`.
+
+    Mistakes: the most confident first. Correct ones: the least confident first, as they are nearly
+    wrong.
+    """
     labels, answers = np.asarray(answered.labels), np.asarray(answered.predictions)
     places = np.flatnonzero((labels == truth) & (answers == answer))
     return _sort_by_confidence(answered, places, surest_first=truth != answer)
@@ -91,8 +96,11 @@ def list_mistakes(answered: PredictionsRecorded) -> list[int]:
 
 
 def list_suspect_labels(answered: PredictionsRecorded) -> list[int]:
-    """Mistakes where the label may be wrong, or the model is, the surest first: those of which it
-    is at least as sure as of half of the examples that it rightly gives the same answer."""
+    """Return mistakes whose label may be wrong, the most confident first.
+
+    Those of which the model is at least as confident as of half of the examples that it correctly
+    predicts as the same class.
+    """
     if not answered.confidence:
         return []
     labels, answers = np.asarray(answered.labels), np.asarray(answered.predictions)

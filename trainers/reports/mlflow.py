@@ -107,7 +107,7 @@ def _send_run(run: Run, told: Sequence[Event]) -> None:
 
 
 def run_title(run: Run) -> str:
-    """What the run is called there: the name that its visitor gave it stays here."""
+    """Return the title of the run in MLflow: the visitor's own name for it stays here."""
     approach = APPROACHES[run.job.approach].title
     return f"{approach} on {list_tags(run)['data'].lower()}"
 

@@ -44,8 +44,11 @@ def render_card(
     *,
     onnx: bool = False,
 ) -> str:
-    """The card of a finished run. `comparison` is the last event of one that it was part of;
-    `onnx`: the model lies there in that form, too."""
+    """Return the model card of a finished run.
+
+    `comparison` is the result of one that the run was part of; `onnx`: the zip has that format,
+    too.
+    """
     plan = Plan.from_json(run.result["repeat"])
     parts = {
         "": _render_summary(run, plan),
@@ -63,7 +66,7 @@ def render_card(
 
 
 def _render_front_matter(run: Run, plan: Plan) -> str:
-    """What Hugging Face reads: YAML."""
+    """Return the YAML that Hugging Face reads."""
     from huggingface_hub import EvalResult, ModelCardData  # half a second
 
     row = backbones.pick(plan.backbone)
@@ -250,7 +253,7 @@ def _render_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> str:
 
 
 def list_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
-    """What the model of a finished run cannot do, and what its score does not say."""
+    """Return what the model of a finished run cannot do, and what its score does not say."""
     told = [
         "It knows these classes and nothing else: whatever it is given, it answers with one of "
         "them, and can be sure and wrong.",

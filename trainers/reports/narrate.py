@@ -24,7 +24,10 @@ SINGLE_FOLD_FROM, FOLDS = 2000, 5
 
 
 def narrate_run(events: Sequence[Event]) -> Narration:
-    """What is to be said of a run: while it runs, or at its end. "" where nothing is yet."""
+    """Return what to say of a run while it runs or at its end.
+
+    The text is "" if there is nothing yet.
+    """
     return narrate(
         run_facts(events), RULES, live=not any(isinstance(e, RunFinished) for e in events)
     )
@@ -91,8 +94,7 @@ def _training_facts(
 
 
 def _count_validation(started: RunStarted, *, head: bool) -> int:
-    """How many examples check: the last layer is checked by nearly all of them (see
-    trainers/training/head.py)."""
+    """Return the number of validated examples: nearly all while the head learns (training/head.py)."""
     every = started.train_examples + started.validation_examples
     if not head or not started.validation_examples:
         return started.validation_examples

@@ -1,4 +1,4 @@
-"""report.html: a finished run on one page, for whoever decides. Made from events alone: no model.
+"""report.html: a finished run on one page, made from its events alone, without the model.
 
 The page is trainers/reports/report.html, with its charts drawn as SVG: 4.8 MB of plotly.js in an
 e-mail for two charts serve nobody, and without a script the page opens everywhere, prints, and

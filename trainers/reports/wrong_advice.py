@@ -1,5 +1,7 @@
-"""Where the advice was wrong, in words: what misled, and what to do. Which answer or rule it was,
-guide/wrong_advice.py finds."""
+"""Why the advice was wrong, in words, and what to do.
+
+Guide/wrong_advice.py finds the answer or rule.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -34,12 +36,12 @@ def explain_wrong_advice(
     says: Mapping[str, str],
     tried: int,
 ) -> Explanation:
-    """What misled and what to do, where the advice was wrong: Thaw's, judged by `verdict`, or what
-    the article's rules alone advised, judged by `article`.
+    """Return what misled the advice and what to do, if it was wrong.
 
-    `answers` are those that the rules went by, {} where none are known; `measured` those that the
-    data gave, and `says` what they rest on. `tried` left-out examples were asked in the trial; 0:
-    there was none.
+    Thaw's advice is judged by `verdict`, that of the article's rules alone by `article`. `answers`
+    are those that the rules used, {} if none are known; `measured` those measured from the data,
+    and `says` their evidence. `tried` is the number of held-out examples in the pilot run; 0: there
+    was none.
     """
     by_article, by_us = article.outcome == "wrong", verdict.outcome == "wrong"
     if not by_article and not by_us:
@@ -188,9 +190,11 @@ def _decisive_corrections(found: Diagnosis) -> list[Correction]:
 
 
 def _nearest_changes(found: Diagnosis) -> list[Change]:
-    """Of the other answers that lead to the better approach, those that a next visitor could give
-    for such data: about the data, and of each question the one next to the answer that was given
-    (they are ordered from little to much). Where the question was left open, all of them."""
+    """Return the other answers that lead to the better approach and that fit such data.
+
+    Those about the data, and of each question the ones next to the given answer (they are ordered
+    from little to much); all of them if the question was left open.
+    """
     near = []
     for question in DATA_QUESTIONS:
         options = [option.key for option in QUESTIONS[question].options]

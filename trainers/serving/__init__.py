@@ -49,7 +49,7 @@ ENDPOINTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a trained model says to one input."""
+    """A trained model's prediction for one input."""
 
     # Of each class, calibrated where that was measured; without training likenesses, -1 to 1.
     sureness: list[float] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Prediction:
 def predict(
     run: str, inputs: Sequence[RawInput], timeout_seconds: float = TIMEOUT_SECONDS
 ) -> list[Prediction]:
-    """An answer to each of at most `AT_ONCE` inputs. Raises `CannotAnswer`."""
+    """Return a prediction for each of at most `AT_ONCE` inputs. Raises `InferenceError`."""
     return [
         Prediction.from_dict(found)
         for found in call_endpoint("answer", run, inputs, timeout_seconds)
@@ -89,8 +89,10 @@ def call_endpoint(
     timeout_seconds: float = TIMEOUT_SECONDS,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """What `verb` finds for each input, as plain values. Raises `CannotAnswer`, and `UnknownKey`
-    for a verb that there is not."""
+    """Return what `verb` computes for each input, as plain values.
+
+    Raises `InferenceError`, and `UnknownKey` for an unknown verb.
+    """
     look_up(ENDPOINTS, verb, "kind of question")
     told, blobs = pack_inputs(inputs)
     asked = {"verb": verb, "run": run, "inputs": told, "options": options}
@@ -98,8 +100,10 @@ def call_endpoint(
 
 
 def pack_inputs(inputs: Sequence[RawInput]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """The inputs as JSON with blobs beside it. Raises `CannotAnswer` where they are too many or too
-    large."""
+    """Return the inputs as JSON with blobs beside it.
+
+    Raises `InferenceError` if they are too large.
+    """
     if len(inputs) > MAX_INPUTS:
         raise InferenceError(
             f"{len(inputs):,} inputs were asked at once; at most {MAX_INPUTS} are "
@@ -142,7 +146,7 @@ def batch_inputs(inputs: Sequence[RawInput]) -> Iterator[Sequence[RawInput]]:
 
 @dataclass(frozen=True)
 class LoadStatus:
-    """How far it is that a model can be asked."""
+    """How far the loading of a model is."""
 
     ready: bool
     text: str = "Starting the process that answers"  # what is happening
@@ -157,7 +161,7 @@ def poll_loading(run: str) -> LoadStatus:
 
 
 def retry_loading(run: str) -> None:
-    """Forgets what went wrong: the next `opening` tries again."""
+    """Forget what went wrong: the next `opening` tries again."""
     get_client().forget_load(run)
 
 

@@ -1,8 +1,8 @@
-"""Why this answer? What it changes with when a place of a picture is blurred, or words left out.
+"""What a prediction depends on: how it changes when part of an image or text is hidden.
 
-Occlusion (Zeiler and Fergus 2014, arxiv.org/abs/1311.2901), through captum: the model is only
-asked, so it works alike for every approach, with a network or without. Only the functions that
-compute bring torch: pages read the words.
+Occlusion (Zeiler and Fergus 2014, arxiv.org/abs/1311.2901), through captum: it only calls the
+model, so it works alike for every approach, with a network or without. Only the functions that
+compute load torch: pages use the descriptions.
 """
 
 import base64
@@ -56,22 +56,20 @@ def explain(
     kept: "SavedModel | baselines.ClassicalModel", one: np.ndarray | str, label: int | None = None,
     *, as_one: bool = False, temperature: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the answer of `kept` (a run's model: `trainers.export.saved_model.load_model`) to
-    `one` rests on.
+    """Return what the prediction of `kept`, a `SavedModel`, depends on.
 
-    `one` is a text, or a picture, uint8 (H, W, 3); `as_one`: its data came as one array, see
-    `SavedModel.predict_proba`; probabilities are by `temperature`. `label` is the class that is
-    asked
-    about, by default the answer. Plain values:
+    `one` is a text, or an image, uint8 (H, W, 3); `as_one`: its data came as one array, see
+    `SavedModel.predict_proba`; probabilities are by `temperature`. `label` is the class to explain,
+    by default the predicted one. Plain values:
 
-    - "what": "picture" or "text"; "answer": the class asked about; "sureness": what the model
-      gives it; "measure": "probability", or "likeness" (-1..1) where nothing was trained;
-    - of a picture, "change": rows of cells, by how much that falls when the place is blurred, and
+    - "what": "picture" or "text"; "answer": the class to explain; "sureness": its confidence;
+      "measure": "probability", or "likeness" (-1..1) if nothing was trained;
+    - of an image, "change": rows of cells, by how much that falls when the place is blurred, and
       "picture", a data: URI;
     - of a text, "words": [piece, change] in order, which together are the text as far as it is
       read, by how much it falls without the piece.
 
-    A change below 0: it rises. Raises `CannotSay`.
+    A change below 0: it rises. Raises `ExplanationError`.
     """
 
     def answers(inputs: Sequence) -> np.ndarray:
@@ -165,7 +163,7 @@ def split_segments(text: str, most_words: int | None = None) -> list[str]:
 
 
 def _max_words(kept: Any) -> int | None:
-    """That the model can read: it takes at least one token for each."""
+    """Return how many words the model can read: each takes at least one token."""
     return kept.backbone.max_tokens if _is_network(kept) else None
 
 
@@ -224,8 +222,10 @@ def explain_inputs(
     item: int | None = None,
     label: int | None = None,
 ) -> list[dict[str, Any]]:
-    """What `explain` finds for each of `inputs`, or for test example `item` in place of them.
-    Raises `CannotSay`, and what reading the data raises."""
+    """Return what `explain` finds for each of `inputs`, or for test example `item` instead.
+
+    Raises `ExplanationError`, and what reading the data raises.
+    """
     as_one = False
     if item is not None:
         one, as_one = _load_test_example(opened.plan, item)
@@ -259,7 +259,7 @@ REGION_NAMES = (
 
 
 def name_region(change: Sequence[Sequence[float]]) -> str:
-    """Where the largest change is, in words: "upper left"."""
+    """Return where the largest change is, in words: "upper left"."""
     cells = np.asarray(change)
     row, column = np.unravel_index(cells.argmax(), cells.shape)
     height, width = cells.shape

@@ -72,7 +72,7 @@ class InferenceClient:
     def request(
         self, question: dict[str, Any], blobs: list[bytes], seconds: float
     ) -> list[dict[str, Any]]:
-        """The answer. Raises `CannotAnswer`."""
+        """Return the response. Raises `InferenceError`."""
         until = time.monotonic() + seconds
         for attempt in range(MAX_ATTEMPTS):
             asked = self.submit(question, blobs)
@@ -124,7 +124,7 @@ class InferenceClient:
         self._loads.pop(run, None)
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         with self._lock:
             process, self.process = self.process, None
         if process is None:
@@ -150,7 +150,7 @@ class InferenceClient:
         return self.process
 
     def _read_responses(self, process: subprocess.Popen) -> None:
-        """Hands each answer to who waits for it, until the process ends."""
+        """Hand each answer to who waits for it, until the process ends."""
         try:
             while frame := protocol.receive(process.stdout):
                 message, _ = frame

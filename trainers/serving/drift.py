@@ -107,8 +107,10 @@ def _find_class_shift(
 
 
 def describe_drift(found: Drift | None, classes: Sequence[str], count: int) -> list[str]:
-    """What was found, in sentences, the last of them what to do; `classes` as they are to be shown,
-    `count` is how many different inputs have an answer."""
+    """Return the result in sentences, the last of which says what to do.
+
+    `classes` are the names to show, `count` the number of different inputs with a prediction.
+    """
     if found is None:
         if count < MIN_ANSWERS:
             return [

@@ -63,7 +63,7 @@ _detectors: OrderedDict[tuple, OodDetector] = OrderedDict()  # runs on the same 
 
 
 def get_detector(plan: Plan, data: DatasetSplits, tell: ProgressCallback) -> OodDetector:
-    """What an input is held against, of at most `MOST_KNOWN` training examples."""
+    """Return what inputs are compared with: at most `MOST_KNOWN` training examples."""
     key = (plan.backbone, plan.data, plan.examples_per_class, plan.seed, plan.fixes)
     if judge := _detectors.get(key):
         return judge
@@ -93,7 +93,7 @@ def drop_deleted_detectors() -> None:
 
 
 def has_data(data: str) -> bool:
-    """Whether the data was not deleted."""
+    """Return whether the data was not deleted."""
     try:
         return bool(datasets.get_dataset(data).classes)
     except UnknownKey:
@@ -216,7 +216,7 @@ class LoadedModel:
 
 
 def _has_trained_encoder(run: Run) -> bool:
-    """Whether the body learned: then it was kept."""
+    """Return whether the body learned: then it was kept."""
     with safe_open(object_store.fetch_run_dir(run.id) / "model.safetensors", "numpy") as kept:
         return any(name.startswith("body.") for name in kept.keys())  # noqa: SIM118, no mapping
 
@@ -226,7 +226,7 @@ def load_calibration(run: Run) -> CalibrationDone | None:
 
 
 def load_data(plan: Plan) -> DatasetSplits | None:
-    """What a run learned from, or None where it is not here any more."""
+    """Return the data that a run learned from; None if it is gone."""
     try:
         return datasets.get_dataset(plan.data).load_splits(
             plan.examples_per_class, plan.seed, plan.fixes

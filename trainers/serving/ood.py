@@ -29,8 +29,10 @@ class KnnOod:
         self.threshold = float(np.quantile(self.train_distances, INLIER_QUANTILE))
 
     def distances(self, features: np.ndarray) -> np.ndarray:
-        """Of each of `features` (n, F) to its nearest training examples: 0, the same direction, to
-        2; float (n,)."""
+        """Return the distance of `features` (n, F) to their nearest training examples, (n,).
+
+        From 0, the same direction, to 2.
+        """
         return _mean_neighbour_distance(1 - _normalise(features) @ self.train_features.T)
 
     def tail_probability(self, distance: float) -> float:

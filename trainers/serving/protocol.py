@@ -1,7 +1,7 @@
-"""What passes between a page's process and the one that answers: JSON, and bytes beside it.
+"""The protocol between a page's process and the one that predicts: JSON, and bytes beside it.
 
-A frame is two lengths, JSON in UTF-8, and blobs end to end, whose sizes stand in the JSON. Nothing
-of it is ever unpickled or run.
+A frame is two lengths, JSON in UTF-8, and blobs end to end, whose sizes are in the JSON. Nothing of
+it is ever unpickled or executed.
 """
 
 import json
@@ -17,11 +17,11 @@ _LENGTHS = struct.Struct(">II")
 
 
 class FrameError(ValueError):
-    """What came is no frame, or too long."""
+    """The bytes are not a frame, or too long."""
 
 
 def send(to: BinaryIO, message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-    """Writes a frame. Raises `BadFrame` for one that is too long, and OSError."""
+    """Write a frame. Raises `BadFrame` for one that is too long, and OSError."""
     words = json.dumps(message | {"sizes": [len(blob) for blob in blobs]}).encode()
     total = sum(map(len, blobs))
     if len(words) > MAX_MESSAGE_BYTES or total > MAX_BLOB_BYTES:

@@ -79,8 +79,10 @@ class ModelCache:
         return slot.model
 
     def drop_deleted(self) -> None:
-        """Of models whose run, or whose training data, was deleted since: nothing of them is to
-        stay. Who asks for such a model again is answered without its data, or told."""
+        """Drop models whose run or training data was deleted since they were loaded.
+
+        Whoever asks for such a model again gets an answer without its data, or an error.
+        """
         with self._lock:
             open_ = [(run, slot.model) for run, slot in self._slots.items() if slot.model]
         for run, opened in open_:
@@ -117,7 +119,7 @@ def _has_run(run: str) -> bool:
 def handle_request(
     warm: ModelCache, question: dict[str, Any], blobs: Sequence[bytes], tell: ProgressCallback
 ) -> list[dict[str, Any]]:
-    """What is found for each input. Raises what opening a model raises, and `UnknownKey`."""
+    """Return the result for each input. Raises what opening a model raises, and `UnknownKey`."""
     opened = warm.get(question["run"], tell)
     if question["verb"] == "open":
         return []
@@ -207,7 +209,7 @@ def serve(into: BinaryIO, out: BinaryIO) -> None:
 
 
 def exit_with_parent(parent: int) -> None:
-    """Ends this process once the one numbered `parent` is gone, whatever is being answered."""
+    """End this process once the one numbered `parent` is gone, whatever is being answered."""
     wait_for_exit(parent)
     os._exit(0)
 

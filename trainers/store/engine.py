@@ -91,7 +91,7 @@ def _connect_postgres(url: URL) -> Engine:
 
 
 def is_shared(engine: Engine) -> bool:
-    """Whether processes on several computers may use the database."""
+    """Return whether processes on several computers may use the database."""
     return engine.dialect.name != "sqlite"
 
 

@@ -18,7 +18,7 @@ REQUEUED_TEXT = (
 
 
 def has_waiting_jobs(store: Store) -> bool:
-    """Whether a job waits for a process that trains, here or anywhere."""
+    """Return whether a job waits for a process that trains, here or anywhere."""
     with store.engine.connect() as sql:
         return bool(sql.scalar(select(func.count()).where(_is_waiting())))
 

@@ -133,6 +133,6 @@ OUT_OF_MEMORY_PHRASES = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error, of whichever library, says that memory ran out."""
+    """Return whether the error, of whichever library, says that memory ran out."""
     text = str(error).casefold()
     return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_PHRASES)

@@ -91,7 +91,7 @@ def import_file(data: str, name: str, features: np.ndarray) -> None:
 
 
 def is_deleted(data: str) -> bool:
-    """Whether `data` is an upload whose examples were deleted."""
+    """Return whether `data` is an upload whose examples were deleted."""
     prefix, _, upload = data.partition("own-")
     return not prefix and not (data_dir() / "data" / upload / "examples.bin").exists()
 

@@ -133,7 +133,7 @@ def delete_run(run: str) -> None:
 
 
 def is_pending(kind: str, key: str) -> bool:
-    """Whether the folder has not been uploaded yet."""
+    """Return whether the folder has not been uploaded yet."""
     return bool(storage_url()) and _Folder(kind, key).note("put").exists()
 
 
@@ -183,7 +183,7 @@ def _upload(folder: _Folder) -> None:
 
 
 def _is_stale(remote: Manifest | None, folder: _Folder, local: Manifest) -> bool:
-    """Whether the data was changed elsewhere since it was copied here.
+    """Return whether the data was changed elsewhere since it was copied here.
 
     Deletion wins: a tombstone at the address makes everything here stale, and one here is never.
     """

@@ -117,7 +117,7 @@ def build_manifest(folder: Path) -> Manifest:
 
 
 def is_tombstone(manifest: Manifest) -> bool:
-    """Whether this is what remains of deleted data."""
+    """Return whether this is what remains of deleted data."""
     return "examples.bin" not in manifest
 
 

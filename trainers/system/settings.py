@@ -255,7 +255,7 @@ def get_settings() -> Settings:
 
 
 def is_hosted() -> bool:
-    """Whether visitors sign in on this server."""
+    """Return whether visitors sign in on this server."""
     return get_settings().hosted
 
 

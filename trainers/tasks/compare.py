@@ -126,7 +126,7 @@ def _run_plan(
 
 @dataclass
 class _Outcomes:
-    """What the runs of a comparison came to, by approach."""
+    """The outcomes of a comparison's runs, by approach."""
 
     run_ids: dict[str, str] = field(default_factory=dict)
     summaries: dict[str, dict] = field(default_factory=dict)  # `RunFinished` as JSON, with "run"

@@ -34,8 +34,11 @@ class CheckStopped(Exception):
 def run_data_check(
     job: DataCheck, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
-    """The events of a look at a data set: a `Stage` for each part, the last is `Done`, with what
-    trainers/jobs.py says. Raises `BadPlan`, `BadUpload`, `NotHere`."""
+    """Yield the events of a data check: a `Stage` for each part, and `JobDone` at the end.
+
+    trainers/jobs.py says what its result is. Raises `BadPlan`, `BadUpload`,
+    `BackboneNotDownloaded`.
+    """
     look = _DataCheckRunner(job, should_stop)
     try:
         yield from look.run()
@@ -59,8 +62,10 @@ class _DataCheckRunner:
         return Stage(key, text, self.elapsed_seconds())
 
     def relay_progress(self, part: Generator[Progress, None, Any]) -> Generator[Event, None, Any]:
-        """What `part` hands back; its progress by the clock of the whole. A part that is stopped
-        in the middle need not be whole, so it is not used."""
+        """Return the result of `part`, and yield its progress by the clock of the job.
+
+        The result of a part that was stopped may be incomplete, so it is not used.
+        """
         while True:
             try:
                 progress = next(part)

@@ -27,8 +27,10 @@ EXIT_TIMEOUT_SECONDS = 5.0  # that the child has to clear up
 
 
 def find_downloader(key: str) -> Callable[[], Iterator[Event]]:
-    """What downloads the backbone or the data set called `key`, in the process that calls it.
-    Raises `UnknownKey`; when it is called, `NotFetched`."""
+    """Return the function that downloads the backbone or dataset called `key`.
+
+    Raises `UnknownKey`; the function raises `DownloadError`.
+    """
     if key in catalog.CATALOG:
         return partial(downloads.download, key)
     if not key.startswith("hf:"):
@@ -110,6 +112,6 @@ def _terminate(child: subprocess.Popen) -> None:
 
 
 def exit_with_parent(parent: int) -> None:
-    """Waits until the process numbered `parent` is gone, then interrupts this one."""
+    """Wait until the process numbered `parent` is gone, then interrupts this one."""
     wait_for_exit(parent)
     os.kill(os.getpid(), signal.SIGTERM)

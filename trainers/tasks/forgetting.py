@@ -95,7 +95,7 @@ def answer_probe(probe: Probe, features: np.ndarray) -> list[int]:
 def measure_forgetting(
     job: ForgettingTest, *, should_stop: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[Event]:
-    """Asks the backbone of a finished run before and after; the last event is `Done`.
+    """Ask the backbone of a finished run before and after; the last event is `Done`.
 
     `Done.found`: "tests", "before" and "after" (how many right), their 95 % intervals in shares
     ("before_low", …), the paired "difference" (after minus before) with "low", "high" and "p",
@@ -147,7 +147,7 @@ def measure_forgetting(
 
 
 def _has_same_weights(before: Encoder, after: Encoder) -> bool:
-    """Whether not one number of the backbone is another: weights and kept averages."""
+    """Return whether not one number of the backbone is another: weights and kept averages."""
     known, now = before.state_dict(), after.state_dict()
     return known.keys() == now.keys() and all(v.equal(now[name]) for name, v in known.items())
 
@@ -203,7 +203,7 @@ def _interleave(lists: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def describe_forgetting(found: dict[str, Any]) -> str:
-    """What came out, in two sentences."""
+    """Return the result in two sentences."""
     count = found["tests"]
     scores = f"{found['before']} of {count} right before, {found['after']} after"
     points = abs(round(100 * found["difference"]))

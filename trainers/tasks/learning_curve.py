@@ -153,7 +153,7 @@ class _CurveRunner:
                 yield from self._run_approaches(*(one for one in now if took[one[0]] <= left))
 
     def _time_weight(self, size: TrainSize) -> float:
-        """Its part of the time: the test takes as long at every size, learning longer with more."""
+        """Return a run's share of the time; only training takes longer with more examples."""
         every = sum(other.examples for other in self.sizes)
         return 1 / len(self.sizes) + size.examples / every
 
@@ -267,5 +267,5 @@ MIN_RUN_SECONDS = 0.2  # a run must have some time, where the others have used i
 
 
 def _used_all_examples(end: RunFinished, size: TrainSize) -> bool:
-    """Whether (nearly) all examples were used: a short budget takes a part, also of the checks."""
+    """Return whether (nearly) all examples were used; a short budget takes only a part."""
     return end.train_examples >= 0.9 * size.examples

@@ -90,8 +90,10 @@ def format_duration(seconds: float) -> str:
 def estimate_training(
     data: DatasetSplits, key: str, *, should_stop: Callable[[], bool] = never_stop
 ) -> Generator[Progress, None, dict[str, TrainingEstimate]]:
-    """What each approach would take with the backbone `key` on all of `data`; {} where nothing
-    can be learned or `stop` says so."""
+    """Return what each approach would take with the backbone `key` on all of `data`.
+
+    {} if nothing can be learned, or `should_stop` says so.
+    """
     labels = data.train.labels
     if len(np.unique(labels)) < 2:
         return {}

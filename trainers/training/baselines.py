@@ -137,7 +137,7 @@ def _to_features(modality: str, inputs) -> np.ndarray | list[str]:
 
 
 def save_classical(model: Pipeline, classes: int, folder: Path) -> None:
-    """Leaves the regression in `folder` as numbers: scores are `inputs @ weight.T + bias`. Those
+    """Leave the regression in `folder` as numbers: scores are `inputs @ weight.T + bias`. Those
     of words are TF-IDF: `idf` of each, and the words beside it as words.json."""
     first, regression = model
     weight, bias = (
@@ -165,7 +165,7 @@ def save_classical(model: Pipeline, classes: int, folder: Path) -> None:
 
 
 class ClassicalModel:
-    """What `keep` left, read again."""
+    """A regression that `save_classical` saved."""
 
     def __init__(self, folder: Path, modality: str) -> None:
         self.modality, self.tensors = modality, load_file(folder / "model.safetensors")

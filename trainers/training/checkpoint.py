@@ -1,7 +1,7 @@
-"""Where a run stands, kept beside it as tensors: enough to go on from there as if nothing had been.
+"""Checkpoints: where a run stands, as tensors, enough to resume as if nothing had happened.
 
-Only what learns is in it: its weights now and the best so far, what the optimizer remembers of it,
-the state of the dice, and how far phases, passes and clock are. Never pickle.
+Only what learns is in it: its weights now and the best so far, the optimizer's state, the state of
+the random generators, and how far phases, epochs and clock are. Never pickle.
 """
 
 import errno
@@ -32,11 +32,11 @@ DISK_BYTES_PER_SECOND = 200e6  # until a write was timed. Ours
 
 
 class CheckpointError(ValueError):
-    """What was kept of a run cannot be read; the text says what to do."""
+    """A checkpoint cannot be read; the text says what to do."""
 
 
 class Checkpoint(NamedTuple):
-    """Where a stretch of training stands."""
+    """The state of a phase."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, Any]  # JSON
@@ -68,7 +68,7 @@ class CheckpointWriter:
         self._write_seconds: float | None = None
 
     def save(self, standing: Callable[[], Checkpoint], seconds: float) -> Iterator[Event]:
-        """Keeps it where the last time is long enough ago. A disk that refuses stops no run."""
+        """Keep it where the last time is long enough ago. A disk that refuses stops no run."""
         passed = time.monotonic() - self._last_write_at
         if self.folder is None or passed < MIN_WRITE_INTERVAL_SECONDS:
             return
@@ -95,7 +95,7 @@ class CheckpointWriter:
 def write_tensors(
     tensors: Mapping[str, Tensor], file: Path, facts: dict[str, str] | None = None
 ) -> None:
-    """Leaves `tensors` in `file`, whole or not at all: a cut cannot leave half a file."""
+    """Leave `tensors` in `file`, whole or not at all: a cut cannot leave half a file."""
     try:
         with atomic_write(file) as draft:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, draft, facts)
@@ -104,7 +104,7 @@ def write_tensors(
 
 
 def load_checkpoint(folder: Path | None) -> Checkpoint | None:
-    """What was kept in `folder`; None where nothing was. Raises `Broken`."""
+    """Return the checkpoint in `folder`; None if there is none. Raises `CheckpointError`."""
     if folder is None or (facts := read_checkpoint_header(folder)) is None:
         return None
     try:
@@ -144,7 +144,7 @@ def set_rng_state(state: Mapping[str, Tensor]) -> None:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What the optimizer knows of each parameter, by its number."""
+    """Return the optimizer's state of each parameter, by its number."""
     state = optimizer.state_dict()["state"]
     return {f"{n}.{what}": value for n, known in state.items() for what, value in known.items()}
 

@@ -1,9 +1,9 @@
-"""What a run will take, in seconds and in bytes, told before anything learns.
+"""What a run will take, in seconds and in bytes, estimated before training.
 
 Time: passes over the examples, at the seconds of a pass that every run times to plan itself.
-Memory (after Rajbhandari et al. 2020, *ZeRO*, section 3): what is there already, a gradient and
-Adam's two averages for every number that learns, copies of those numbers, and what each layer
-hands on, which training keeps for the whole batch until it comes back.
+Memory (after Rajbhandari et al. 2020, *ZeRO*, section 3): what is used already, a gradient and
+Adam's two averages for every trainable parameter, copies of those parameters, and the activations
+of each layer, which training keeps for the whole batch until the backward pass.
 """
 
 import math
@@ -43,7 +43,7 @@ TRAIN_MEMORY_FACTOR, EVAL_MEMORY_FACTOR = {"all": 2.0, "lora": 4.0}, 2.5
 
 @dataclass
 class ActivationMemory:
-    """What the layers of a network hand on, in bytes an example."""
+    """The activations of a network's layers, in bytes an example."""
 
     saved_bytes: float = 0.0  # all of it: what training keeps
     # In and out of the layer where that is most: what answering needs.
@@ -51,7 +51,7 @@ class ActivationMemory:
     tokens: int = 0  # of the texts that were looked at, padded; 0: pictures
 
     def scaled_to(self, tokens: int) -> "ActivationMemory":
-        """The same for texts of another length."""
+        """Return the same for texts of another length."""
         times = tokens / self.tokens if self.tokens else 1.0
         return ActivationMemory(times * self.saved_bytes, times * self.peak_layer_bytes, tokens)
 
@@ -111,7 +111,7 @@ class RunSize:
 
 
 def estimate_seconds(run: RunSize) -> float:
-    """Of the run's clock, where nothing stops it early."""
+    """Return the seconds on the run's clock if nothing stops it early."""
     each = run.forward_seconds
     once = (
         run.train_examples

@@ -39,7 +39,7 @@ class LiveMonitor:
         self._last_points: list[list[float]] = []
 
     def axes(self) -> dict[str, Tensor]:
-        """What keeps the map as it is; {} before the first look."""
+        """Return the axes of the map, which keep it as it is; {} before the first evaluation."""
         return {} if self._axes is None else {"centre": self._centre, "axes": self._axes}
 
     def restore(self, kept: dict[str, Tensor]) -> None:

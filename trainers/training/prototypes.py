@@ -30,7 +30,7 @@ def assign_nearest(targets: Tensor, asked: Tensor, centre: Tensor | float = 0.0)
 
 @torch.no_grad()
 def set_prototype_head(head: Head, targets: Tensor, centre: Tensor | float = 0.0) -> None:
-    """Sets `head` to what `nearest` compares with, so that it is kept like one that has learned:
+    """Set `head` to what `nearest` compares with, so that it is kept like one that has learned:
     its weights are directions. One that is no direction (a class without an example) gets a bias
     below every likeness."""
     towards = nn.functional.normalize(targets - centre, dim=1)

@@ -35,8 +35,10 @@ class Phase:
     head_logit_scale: float = 1.0
 
     def max_steps(self, examples: int) -> int:
-        """How many steps `examples` are worth: what is to be learned grows more slowly than they
-        do, so with the root of their number."""
+        """Return how many steps `examples` are worth: their number by its square root.
+
+        What there is to learn grows more slowly than the number of examples.
+        """
         shorter = (
             min(1.0, math.sqrt(REFERENCE_EXAMPLES / examples)) if self.sublinear_epochs else 1.0
         )

@@ -1,8 +1,8 @@
-"""Runs on what comes with Thaw share what a worker computed lately: thirty people who press Start
-on the same sample have its examples made ready and looked at once.
+"""Runs on bundled data share what a worker computed recently.
 
-Nothing of a visitor's own is kept here, so what is deleted is gone. Each run is charged the time
-that the first one took: who came second has no longer to learn.
+Thirty people who press Start on the same dataset have its examples prepared and passed forward
+once. Nothing of a visitor's own is cached here, so what is deleted is gone. Each run is charged the
+time that the first one took: a later one has no more time to learn.
 """
 
 from collections import OrderedDict

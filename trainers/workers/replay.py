@@ -50,5 +50,5 @@ def restart_notice(reason: str, folder: Path | None, seconds: float) -> Notice:
 
 
 def is_node_loss(event: Event) -> bool:
-    """Whether the event says that a node was lost."""
+    """Return whether the event says that a node was lost."""
     return isinstance(event, Notice) and event.text.startswith(NODE_LOST_TEXT)

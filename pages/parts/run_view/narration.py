@@ -20,7 +20,7 @@ RESULT_SECTIONS = ("mistakes", "sure", "take")  # of "Look closer"
 
 
 def draw_narration(events: Sequence[Event], run: Run) -> None:
-    """Keeps its height while the run is live."""
+    """Keep its height while the run is live."""
     told = narrate_run(events)
     if not run.is_over:
         with st.container(height=LIVE_PX, border=False):

@@ -21,7 +21,7 @@ STOP_LABEL = "Stop and test the best so far"
 
 @st.cache_data(ttl=0.5, show_spinner=False)
 def _load_waits() -> tuple[dict[str, WaitEstimate], bool]:
-    """Of all that waits, and whether workers are ready: worked out once for everyone who looks."""
+    """Return the wait of every queued run, and whether workers are ready; cached for all."""
     return get_store().estimate_waits(), get_store().count_ready_workers() > 0
 
 
@@ -37,7 +37,10 @@ def _poll_seconds(wait: WaitEstimate) -> float:
 
 
 def draw_if_queued(run: Run) -> bool:
-    """Whether others go before `run`. If so, draws that; and the page anew when that ends."""
+    """Draw the wait if others go before `run`, and return whether they do.
+
+    The page is drawn again when the wait ends.
+    """
     if run.started_at or run.is_over or not (wait := _find_wait(run)).position:
         return False
     every = _poll_seconds(wait)

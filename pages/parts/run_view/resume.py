@@ -18,7 +18,7 @@ from trainers.store.resume import (
 
 
 def find_resume_point(run: Run | RunSummary) -> ResumePoint | None:
-    """Where the run would go on; None where it cannot, or does already."""
+    """Return where the run would resume; None if it cannot, or already has."""
     if (
         run.state != FAILED
         or (

@@ -108,7 +108,7 @@ def _first_row(member: Member, rows: list[list[str]], has_header: bool) -> tuple
 
 
 def is_header(first: list[str], rest: list[list[str]]) -> bool:
-    """Whether the first row looks like names: short, distinct words that do not occur below."""
+    """Return whether the first row looks like names: short, distinct, not repeated below."""
     usual = sum(cell.casefold() in (*TEXT_COLUMN_NAMES, *LABEL_COLUMN_NAMES) for cell in first)
     if usual > 1 and len(set(first)) > 1:
         return True

@@ -85,7 +85,7 @@ def count_draft(place: Path) -> tuple[int, int]:
 
 
 def write_listing(place: Path, files: Iterable[Any]) -> Path:
-    """Says what the files of a draft are called: [file, [part, …]] each, folders first. What is
+    """Say what the files of a draft are called: [file, [part, …]] each, folders first. What is
     not listed is deleted. Hands back the place, ready to be read. Raises `BadUpload`."""
     known = {file.name for file in place.iterdir() if FILE_KEY.fullmatch(file.name)}
     listed = []
@@ -116,14 +116,14 @@ def read_listing(path: Path) -> list[tuple[Path, tuple[str, ...]]] | None:
 
 
 def delete_draft(key: str) -> None:
-    """Deletes the draft called `key`, if it is there."""
+    """Delete the draft called `key`, if it is there."""
     if place := find_draft(key):
         shutil.rmtree(place, ignore_errors=True)
         _draft_usage.pop(place, None)
 
 
 def delete_expired_drafts() -> None:
-    """Deletes drafts that are a day old."""
+    """Delete drafts that are a day old."""
     for place in (data_dir() / "inbox").glob("*"):
         if place.stat().st_mtime < time.time() - MAX_DRAFT_AGE_SECONDS:
             shutil.rmtree(place, ignore_errors=True)

@@ -21,8 +21,7 @@ class BadFiles(ValueError):
 
 
 class Network:
-    """Takes RGB pictures (PIL) or texts, hands back how sure it is of each label, float32 (n,
-    labels)."""
+    """Returns the confidence in each label of RGB images (PIL) or texts, float32 (n, labels)."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         kind = {"images": ImageEncoder, "text": TextEncoder}[config["modality"]]
@@ -68,7 +67,7 @@ class Head(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Takes float32 (N, 3, side, side) in 0..1, hands back features, float32 (N, F)."""
+    """Takes float32 (N, 3, side, side) in 0..1 and returns features, float32 (N, F)."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         super().__init__()
@@ -150,8 +149,10 @@ def build_torchvision(name: str, base: dict[str, Any] | None) -> nn.Module:
 
 
 class TextEncoder(nn.Module):
-    """Takes (ids, mask), int64 and bool (N, length), hands back features, float32 (N, F): the mean
-    over a text's word pieces, of length one."""
+    """Takes (ids, mask), int64 and bool (N, length), and returns features, float32 (N, F).
+
+    The mean over a text's word pieces, of length one.
+    """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         super().__init__()
@@ -225,7 +226,7 @@ def locate_text_base(base: dict[str, Any]) -> Path:
 
 
 def add_lora(net: nn.Module, settings: dict[str, Any]) -> None:
-    """Adds the small matrices that learned beside the frozen ones."""
+    """Add the small matrices that learned beside the frozen ones."""
     from peft import LoraConfig, inject_adapter_in_model
 
     inject_adapter_in_model(LoraConfig(**settings), net)

@@ -16,7 +16,7 @@ class BadFiles(ValueError):
 
 
 class Network:
-    """Takes RGB pictures (PIL) or texts, hands back probabilities, float (n, labels)."""
+    """Takes RGB images (PIL) or texts and returns probabilities, float (n, labels)."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         self.weights = load_file(folder / "model.safetensors")

@@ -27,7 +27,7 @@ BATCH_SIZE = 256  # rows of a table: pictures take memory
 
 
 class BadInput(ValueError):
-    """What was given cannot be answered; the text says why."""
+    """The input cannot be predicted; the text says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def print_predictions(asked: Sequence[str]) -> None:
 
 
 def predict_table(source: str, target: str, column: str | None) -> None:
-    """Copies the table, with an answer and how sure it is in each row."""
+    """Copy the table, with a prediction and its confidence in each row."""
     with open(source, encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file)
         rows, names = list(table), list(table.fieldnames or [])
@@ -145,7 +145,7 @@ def load_network() -> Any:
 
 
 def predict_proba(examples: Sequence[Any]) -> np.ndarray:
-    """How sure the model is of each label, float (n, labels): of texts, or of PIL pictures."""
+    """Return the confidence in each label, float (n, labels), of texts or PIL images."""
     return load_network()(list(examples)) if len(examples) else np.empty((0, len(LABELS)))
 
 

@@ -35,7 +35,7 @@ class ClusterUnavailable(RuntimeError):
 
 
 def is_ray_enabled() -> bool:
-    """Whether a Ray cluster executes the runs. Raises `BadSetting`."""
+    """Return whether a Ray cluster executes the runs. Raises `BadSetting`."""
     executor_name = get_settings().executor
     if executor_name == "ray" and find_spec("ray") is None:
         raise BadSetting(

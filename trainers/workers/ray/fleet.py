@@ -114,7 +114,7 @@ class RayExecutor:
         return max(1, self.slots.total)
 
     def is_alive(self) -> bool:
-        """Whether the cluster answers and has nodes."""
+        """Return whether the cluster answers and has nodes."""
         try:
             return self.ray.is_initialized() and bool(cluster.list_alive_nodes())
         except Exception:  # Ray raises many kinds

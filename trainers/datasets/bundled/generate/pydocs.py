@@ -159,7 +159,7 @@ def iter_sentences(page: str) -> Iterator[str]:
 
 
 def is_english(text: str) -> bool:
-    """Whether a text is one whole sentence, mostly of plain words."""
+    """Return whether a text is one whole sentence, mostly of plain words."""
     words = text.split()
     return (
         len(words) in SENTENCE_WORDS
