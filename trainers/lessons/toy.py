@@ -111,7 +111,7 @@ def compute_accuracy(net: nn.Sequential, points: Points) -> float:
 
 @torch.inference_mode()
 def predict_surface(net: nn.Sequential, cells: int) -> np.ndarray:
-    """Return the confidence of `net` in class 1 over the plane, uint8 (cells, cells), from below."""
+    """Return the confidence of `net` in class 1 over the plane, uint8 (cells, cells)."""
     line = torch.linspace(-PLANE_HALF_WIDTH, PLANE_HALF_WIDTH, cells)
     y, x = torch.meshgrid(line, line, indexing="ij")
     sure = net(torch.stack([x, y], 2).view(-1, 2)).softmax(1)[:, 1]

@@ -1,4 +1,4 @@
-"""What the training loop needs of a backbone: prepared inputs, batches of them, and named blocks."""
+"""What the training loop needs of a backbone: prepared inputs, batches, and named blocks."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -151,7 +151,7 @@ class NamedBlock(NamedTuple):
 
 
 def group_blocks(blocks: Sequence[nn.Module], names: Sequence[str]) -> list[NamedBlock]:
-    """Return `blocks`, in order, grouped under these names; blocks without parameters are left out."""
+    """Return `blocks`, in order, grouped under `names`; those without parameters are left out."""
     able = [block for block in blocks if any(True for _ in block.parameters())]
     places = np.array_split(np.arange(len(able)), len(names))
     return [

@@ -26,7 +26,7 @@ def shared_encoder(key: str) -> Encoder:
 
 @lru_cache(maxsize=4)  # as `loaded`
 def weights_fingerprint(key: str) -> str:
-    """Return a digest of everything that decides the pre-trained encoder's features of an example."""
+    """Return a digest of everything that decides the pre-trained encoder's features."""
     told = hashlib.blake2b(digest_size=16)
     body, machine = shared_encoder(key), (get_device().type, autocast()._enabled, torch.__version__)
     told.update(repr((key, type(body).__qualname__, machine)).encode())

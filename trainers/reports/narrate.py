@@ -94,7 +94,7 @@ def _training_facts(
 
 
 def _count_validation(started: RunStarted, *, head: bool) -> int:
-    """Return the number of validated examples: nearly all while the head learns (training/head.py)."""
+    """Return the number of validated examples: nearly all in the head phase (training/head.py)."""
     every = started.train_examples + started.validation_examples
     if not head or not started.validation_examples:
         return started.validation_examples
