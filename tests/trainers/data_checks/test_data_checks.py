@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tests.support.upload_files import foldered, two_classes, upload, zipped
 from tests.trainers.datasets.uploads.test_near_duplicates import photos, rows, saved, scene, stories
-from tests.trainers.datasets.uploads.test_uploads import foldered, two_classes, upload, zipped
 from trainers import data_checks, datasets
 from trainers.data_checks.findings import MAX_EXAMPLES, SEVERITIES, Finding
 from trainers.datasets import DatasetSplits, Split, uploads

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from tests.trainers.datasets.uploads.test_uploads import foldered, upload, zipped
+from tests.support.upload_files import foldered, upload, zipped
 from trainers import datasets
 from trainers.datasets.uploads import limits, near_duplicates, split
 
