@@ -11,16 +11,15 @@ import pytest
 from tests.support import stored_runs as kept
 from trainers.datasets.uploads import inbox
 from trainers.datasets.uploads.limits import sanitize_line
-from trainers.hosting import rooms as rooms_module, sharing
-from trainers.hosting.room_settings import RoomSettings
-from trainers.hosting.rooms import (
+from trainers.hosting import room_codes, sharing
+from trainers.hosting.room_codes import (
     CODE_ALPHABET,
     CODE_LENGTH,
     MAX_ATTEMPTS,
     MAX_ATTEMPTS_PER_VISITOR,
-    RoomNotFound,
-    get_rooms,
 )
+from trainers.hosting.room_settings import RoomSettings
+from trainers.hosting.rooms import RoomNotFound, Rooms, get_rooms
 from trainers.plan import Plan
 from trainers.reports.run_file import BadFile, export_run, import_run
 from trainers.reports.sentences import format_command
@@ -67,7 +66,7 @@ def test_every_key_has_128_bits_at_least():
 def test_a_code_is_short_so_that_wrong_ones_are_counted():
     """It is read from a wall. What it lets in is a name on a board; what leads is the key."""
     assert math.log2(len(CODE_ALPHABET) ** CODE_LENGTH) > 25
-    guesses_a_day = MAX_ATTEMPTS * 24 * 3600 / rooms_module.ATTEMPT_WINDOW_SECONDS
+    guesses_a_day = MAX_ATTEMPTS * 24 * 3600 / room_codes.ATTEMPT_WINDOW_SECONDS
     assert guesses_a_day / len(CODE_ALPHABET) ** CODE_LENGTH < 0.002
     room = get_rooms().open_room("7b", RoomSettings(), ANN)
     for _ in range(MAX_ATTEMPTS_PER_VISITOR):
@@ -79,7 +78,7 @@ def test_a_code_is_short_so_that_wrong_ones_are_counted():
 
 def test_guesses_under_new_names_are_counted_together(monkeypatch):
     """A browser can throw its cookie away."""
-    monkeypatch.setattr(rooms_module, "MAX_ATTEMPTS", 5)
+    monkeypatch.setattr(room_codes, "MAX_ATTEMPTS", 5)
     room = get_rooms().open_room("7b", RoomSettings(), ANN)
     for number in range(5):
         with pytest.raises(RoomNotFound, match="No room has the code"):
@@ -95,7 +94,7 @@ def test_the_key_of_a_room_is_guessed_as_seldom_and_compared_in_constant_time():
             get_rooms().make_leader(room.code, "a" * 22, BOB)
     with pytest.raises(RoomNotFound, match="Too many"):
         get_rooms().make_leader(room.code, room.leader_key, BOB)
-    assert "compare_digest" in inspect.getsource(rooms_module.Rooms.make_leader)
+    assert "compare_digest" in inspect.getsource(Rooms.make_leader)
 
 
 # --- a plan out of a stranger's file --------------------------------------------------------------

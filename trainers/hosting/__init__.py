@@ -2,7 +2,8 @@
 
 - Visitors: `accounts` (who a visitor is), `own_data`, `quotas`, `sharing` (links to runs).
 - Deletion: `retention` (what expires when), `disk_usage`, `cleanup` with `cleanup_lease`, `erase`.
-- Rooms: `rooms` (members, leaders, runs), `room_settings`, `room_names`, `board`, `room_summary`.
+- Rooms: `rooms` (members, leaders, runs), `room_settings`, `room_codes`,
+  `room_names`, `board`, `room_summary`.
 
 Loads no training library: pages import it.
 """

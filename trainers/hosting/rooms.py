@@ -1,7 +1,7 @@
-"""Rooms: somebody opens one, others join by its code and a name, and one board shows all runs.
+"""Rooms: one person opens a room, others join with its code and a name, a board shows all runs.
 
-A room says what is run in it and what may be changed. The board shows names and scores, and
-nothing else of anybody's runs, which stay their owners'.
+A room sets what is run in it and what members may change. Runs stay their owners': the board shows
+names and scores only.
 """
 
 import secrets
@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from trainers.hosting import room_codes
 from trainers.hosting.board import BoardRow, read_board
+from trainers.hosting.room_codes import CODE_LENGTH
 from trainers.hosting.room_names import MAX_NAME_CHARS, clean_name, find_free_name, name_key
 from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
 from trainers.plan import Plan
 from trainers.store import END_STATES, Store, get_store, scrub_marker_path
 from trainers.store.tables import (
-    ROOM_CODE_LENGTH,
     people,
     room_code_attempts,
     room_runs,
@@ -27,37 +28,31 @@ from trainers.store.tables import (
     runs,
 )
 
-# All numbers here are our choice. 20 letters that are not mistaken for each other, or for a digit,
-# when they are read from a wall or aloud: no I, L, O, Q, U, V.
-CODE_ALPHABET = "ABCDEFGHJKMNPRSTWXYZ"
-CODE_LENGTH = ROOM_CODE_LENGTH
+# All numbers here are our choice.
 ROOM_LIFETIME_HOURS = 24
 MAX_TITLE_CHARS, MAX_ADDRESS_CHARS = 60, 200
-MAX_ROOMS = 5  # that a visitor leads
+MAX_ROOMS = 5  # led by one visitor
 MAX_PEOPLE = 200  # in a room
-MAX_CONCURRENT_RUNS = 3  # of a person
-# Wrong codes. With 600 in 10 minutes from everybody together, a day of guessing finds a given room
-# with a chance of 0.1 %; thirty people who mistype twice are far below it.
-ATTEMPT_WINDOW_SECONDS, MAX_ATTEMPTS_PER_VISITOR, MAX_ATTEMPTS = 600, 10, 600
+MAX_CONCURRENT_RUNS = 3  # queued or running, of a person
 
 
 class RoomNotFound(LookupError):
-    """There is no such room, or it may not be entered; the text says what to do."""
+    """The room does not exist, or may not be entered; the text says what to do."""
 
 
 class BadName(ValueError):
-    """A name without a letter or digit; the text says what is asked for."""
+    """A name without a letter or digit; the text says what is needed."""
 
 
 @dataclass(frozen=True)
 class Room:
     code: str
-    leader_key: str  # whoever has it leads the room
+    leader_key: str  # makes a visitor the leader
     title: str
     settings: RoomSettings
     opened_at: float
     paused: bool
-    address: str  # of the server, as others reach it; "": nobody said
+    address: str  # at which others reach the server; "": not set
 
 
 class Person(NamedTuple):
@@ -82,7 +77,7 @@ class Rooms:
         row = {"title": title, "settings": settings.as_json(), "paused": False}
         row |= {"leader_key": secrets.token_urlsafe(16), "opened_at": time.time()}
         while True:
-            code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+            code = room_codes.draw_code()
             try:
                 with self.engine.begin() as sql:
                     sql.execute(insert(rooms_table).values(code=code, **row))
@@ -104,14 +99,14 @@ class Rooms:
 
     def enter(self, typed: str, visitor: str) -> Room:
         """Return the room whose code was typed. Raises `RoomNotFound`."""
-        code = "".join(letter for letter in typed.upper() if letter.isalnum())[: CODE_LENGTH + 1]
+        code = room_codes.clean_code(typed)
         if self._is_member(code, visitor):  # members need no attempts
             return self.get_room(code)
         self._check_attempts(visitor)
         try:
             return self.get_room(code)
         except RoomNotFound:
-            self._record_attempt(visitor)
+            room_codes.record_attempt(self.engine, visitor)
             raise RoomNotFound(
                 f"No room has the code “{code}”. A code has {CODE_LENGTH} letters: look at the "
                 "wall, or ask who leads the room."
@@ -123,27 +118,12 @@ class Rooms:
             return sql.execute(select(people.c.room_code).where(mine)).first() is not None
 
     def _check_attempts(self, visitor: str) -> None:
-        is_recent = room_code_attempts.c.attempted_at > time.time() - ATTEMPT_WINDOW_SECONDS
-        with self.engine.connect() as sql:
-            count = select(func.count()).select_from(room_code_attempts).where(is_recent)
-            total = sql.scalar(count)
-            mine = sql.scalar(count.where(room_code_attempts.c.visitor == visitor))
-        if mine >= MAX_ATTEMPTS_PER_VISITOR or total >= MAX_ATTEMPTS:
+        if room_codes.has_too_many_attempts(self.engine, visitor):
             raise RoomNotFound(
-                f"Too many wrong codes were tried. Wait {ATTEMPT_WINDOW_SECONDS // 60} "
-                "minutes, then type the "
-                "code from the wall."
+                "Too many wrong codes were tried. Wait "
+                f"{room_codes.ATTEMPT_WINDOW_SECONDS // 60} minutes, then type the code from the "
+                "wall."
             )
-
-    def _record_attempt(self, visitor: str) -> None:
-        now = time.time()
-        with self.engine.begin() as sql:
-            sql.execute(
-                delete(room_code_attempts).where(
-                    room_code_attempts.c.attempted_at < now - ATTEMPT_WINDOW_SECONDS
-                )
-            )
-            sql.execute(insert(room_code_attempts).values(visitor=visitor, attempted_at=now))
 
     # --- people ---------------------------------------------------------------------------------
 
@@ -159,15 +139,15 @@ class Rooms:
         for _ in range(MAX_PEOPLE):
             try:
                 return self._join(room, name, visitor)
-            except IntegrityError:  # the name or number was taken in this moment
+            except IntegrityError:  # somebody else took the name or number meanwhile
                 continue
         raise NotAllowedInRoom("Too many people join at this moment. Try again.")
 
     def _join(self, room: Room, name: str, visitor: str) -> Person:
         now = time.time()
         with self.engine.begin() as sql:
-            # Takes the lock of PostgreSQL; the first write takes SQLite's. So nobody joins between
-            # the query and the insert.
+            # Lock the room (in SQLite the first write locks), so that nobody joins between the
+            # query and the insert.
             sql.execute(
                 select(rooms_table.c.code).where(rooms_table.c.code == room.code).with_for_update()
             )
@@ -195,7 +175,7 @@ class Rooms:
         return Person(named, number)
 
     def leave(self, visitor: str) -> None:
-        """Let the visitor leave; their runs stay on the board under their name."""
+        """End the visitor's membership; their runs stay on the board under their name."""
         here = (people.c.visitor == visitor) & people.c.left_at.is_(None)
         with self.engine.begin() as sql:
             sql.execute(
@@ -222,7 +202,7 @@ class Rooms:
             row = sql.execute(chosen.where(mine, _is_open())).mappings().first()
         return row and (_room_from_row(row), Person(row["name"], row["number"]))
 
-    # --- who leads ------------------------------------------------------------------------------
+    # --- leading --------------------------------------------------------------------------------
 
     def make_leader(self, code: str, key: str, visitor: str) -> Room:
         """Let a visitor who has the leader's key lead the room. Raises `RoomNotFound`."""
@@ -232,7 +212,7 @@ class Rooms:
             if not secrets.compare_digest(room.leader_key.encode(), key.encode()):
                 raise RoomNotFound
         except RoomNotFound:
-            self._record_attempt(visitor)
+            room_codes.record_attempt(self.engine, visitor)
             raise RoomNotFound(
                 "This link leads no room. It may be over, or the link is cut off."
             ) from None
@@ -296,12 +276,12 @@ class Rooms:
     def remove_person(self, code: str, visitor: str, name: str) -> None:
         """Remove a person and their runs from the board. They may join again, by another name."""
         self._require_leader(code, visitor)
-        whom = (people.c.room_code == code) & (people.c.name_key == name_key(name))
+        person = (people.c.room_code == code) & (people.c.name_key == name_key(name))
         with self.engine.begin() as sql:
-            theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(whom))
+            theirs = room_runs.c.visitor.in_(select(people.c.visitor).where(person))
             sql.execute(delete(room_runs).where(room_runs.c.room_code == code, theirs))
             nobody = {"name": None, "name_key": None, "left_at": time.time()}
-            sql.execute(update(people).where(whom).values(nobody))
+            sql.execute(update(people).where(person).values(nobody))
         scrub_marker_path().touch()
 
     def close(self, code: str, visitor: str) -> None:
@@ -314,7 +294,7 @@ class Rooms:
             raise RoomNotFound(f"You do not lead the room {code}, or it is over.")
 
     def purge_expired(self) -> None:
-        """Delete the rooms whose time is over, with their people and boards."""
+        """Delete the expired rooms, with their people and boards."""
         with self.engine.connect() as sql:
             codes = sql.scalars(select(rooms_table.c.code).where(~_is_open())).all()
         self._delete_rooms(codes)

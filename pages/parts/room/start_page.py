@@ -12,8 +12,9 @@ from pages.parts.session import room_context
 from pages.parts.session.visitor import current_visitor
 from pages.parts.widgets.glossary import TermLinker
 from trainers.hosting.board import BoardRow
+from trainers.hosting.room_codes import CODE_LENGTH
 from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
-from trainers.hosting.rooms import CODE_LENGTH, MAX_TITLE_CHARS, get_rooms
+from trainers.hosting.rooms import MAX_TITLE_CHARS, get_rooms
 from trainers.store import FINISHED, get_store
 
 CLASS_SIZE = 30  # people, for the estimate of the waiting time

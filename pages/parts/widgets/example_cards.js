@@ -1,12 +1,12 @@
 // Cards of examples, updated in place: a new <img> would flash.
 function part(card, name, tag = "div") {
-  let found = card.querySelector("." + name)
-  if (!found) {
-    found = document.createElement(tag)
-    found.className = name
-    card.append(found)
+  let child = card.querySelector("." + name)
+  if (!child) {
+    child = document.createElement(tag)
+    child.className = name
+    card.append(child)
   }
-  return found
+  return child
 }
 
 export default function ({ data, parentElement }) {
@@ -14,30 +14,30 @@ export default function ({ data, parentElement }) {
   const pictures = data.cards.some(card => card.example.startsWith("data:image/"))
   list.className = pictures ? "cards" : "cards wide"
   while (list.children.length > data.cards.length) list.lastChild.remove()
-  data.cards.forEach((given, number) => {
+  data.cards.forEach((example, number) => {
     const card = list.children[number] ?? list.appendChild(document.createElement("li"))
     card.className = "card"
     if (pictures) {
       const image = part(card, "picture", "img")
-      if (image.src !== given.example) image.src = given.example
+      if (image.src !== example.example) image.src = example.example
       image.alt = ""  // its label stands below
     } else {
-      part(card, "text").textContent = given.example
+      part(card, "text").textContent = example.example
     }
-    part(card, "label").textContent = given.label
-    if (given.note) part(card, "note").textContent = given.note
+    part(card, "label").textContent = example.label
+    if (example.note) part(card, "note").textContent = example.note
     else card.querySelector(".note")?.remove()
-    if (given.answer === undefined) return
-    const right = given.answer === given.label
-    if (given.sure === undefined) {
-      part(card, "answer").textContent = right ? "✓ right" : `✗ says ${given.answer}`
+    if (example.answer === undefined) return
+    const right = example.answer === example.label
+    if (example.sure === undefined) {
+      part(card, "answer").textContent = right ? "✓ right" : `✗ says ${example.answer}`
       card.querySelector(".track")?.remove()
       return
     }
-    const percent = Math.round(100 * given.sure)
+    const percent = Math.round(100 * example.sure)
     part(card, "answer").textContent =
-      given.answer === "" ? "no answer yet"
-        : right ? `✓ ${percent} % sure` : `✗ says ${given.answer}, ${percent} %`
+      example.answer === "" ? "no answer yet"
+        : right ? `✓ ${percent} % sure` : `✗ says ${example.answer}, ${percent} %`
     const track = part(card, "track")
     const bar = part(track, "bar")
     bar.style.width = percent + "%"

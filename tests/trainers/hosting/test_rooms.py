@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from guide.exercises import EXERCISES
 from tests.support.rooms import ANA, BEN, TEACHER, finish, join, open_room
 from trainers.events import JobCancelled
-from trainers.hosting import rooms as module
+from trainers.hosting import room_codes, rooms as module
 from trainers.hosting.board import best_per_person
 from trainers.hosting.room_names import MAX_NAME_CHARS
 from trainers.hosting.room_settings import NotAllowedInRoom, RoomSettings
@@ -29,7 +29,7 @@ def test_codes_have_no_letters_that_look_alike():
     codes = {open_room().code for _ in range(4)}
     assert len(codes) == 4
     for code in codes:
-        assert len(code) == module.CODE_LENGTH
+        assert len(code) == room_codes.CODE_LENGTH
         assert not set(code) & set("ILOQUV0123456789")
 
 
@@ -41,7 +41,7 @@ def test_codes_may_be_typed_in_lower_case_and_with_spaces(typed):
 
 def test_too_many_wrong_codes_block_that_visitor_only():
     room = open_room()
-    for _ in range(module.MAX_ATTEMPTS_PER_VISITOR):
+    for _ in range(room_codes.MAX_ATTEMPTS_PER_VISITOR):
         with pytest.raises(RoomNotFound, match="No room has the code"):
             get_rooms().enter("AAAAAA", BEN)
     with pytest.raises(RoomNotFound, match="Too many wrong codes"):
@@ -50,7 +50,7 @@ def test_too_many_wrong_codes_block_that_visitor_only():
 
 
 def test_too_many_wrong_codes_of_all_visitors_block_everybody_but_members(monkeypatch):
-    monkeypatch.setattr(module, "MAX_ATTEMPTS", 3)
+    monkeypatch.setattr(room_codes, "MAX_ATTEMPTS", 3)
     room = open_room()
     join(room)
     for number in range(3):
@@ -63,11 +63,11 @@ def test_too_many_wrong_codes_of_all_visitors_block_everybody_but_members(monkey
 
 def test_wrong_codes_are_forgotten_after_the_window(monkeypatch):
     room = open_room()
-    for _ in range(module.MAX_ATTEMPTS_PER_VISITOR):
+    for _ in range(room_codes.MAX_ATTEMPTS_PER_VISITOR):
         with pytest.raises(RoomNotFound):
             get_rooms().enter("AAAAAA", BEN)
-    later = time.time() + module.ATTEMPT_WINDOW_SECONDS + 1
-    monkeypatch.setattr(module.time, "time", lambda: later)
+    later = time.time() + room_codes.ATTEMPT_WINDOW_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
     assert get_rooms().enter(room.code, BEN)
 
 
