@@ -1,4 +1,4 @@
-"""What every test gets: a home of its own, and no way out to the network."""
+"""Fixtures of every test: a home of its own, no network; how tests are distributed and marked."""
 
 import os
 import socket
@@ -12,10 +12,10 @@ from trainers.store import get_store
 
 LOCAL = {"127.0.0.1", "::1", "localhost"}
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # a test process for each core: more threads are in the way
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: more threads get in the way
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
-# Tests that share what is dear to start (an app and a browser, a cluster) share a process, too.
+# Tests that share what is slow to start (an app and a browser, a cluster) share a process.
 TOGETHER = (
     "tests/browser/",
     "tests/faults/test_apps.py",
@@ -25,15 +25,43 @@ TOGETHER = (
 )
 
 
+# What one runs while working: `pytest -m fast`. Together at most 90 seconds on two cores.
+FAST = (
+    "tests/guide/",
+    "tests/test_layers.py",
+    "tests/test_readme.py",
+    "tests/test_settings.py",
+    "tests/trainers/evaluation/",
+    "tests/trainers/hosting/",
+    "tests/trainers/reports/test_sentences.py",
+    "tests/trainers/reports/test_wrong_advice.py",
+    "tests/trainers/store/test_golden.py",
+    "tests/trainers/store/test_history.py",
+    "tests/trainers/store/test_queue.py",
+    "tests/trainers/store/test_runs.py",
+    "tests/trainers/test_plan.py",
+    "tests/trainers/training/test_head.py",
+    "tests/trainers/training/test_loop.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.startswith(FAST) and "postgres" not in item.nodeid:
+            item.add_marker("fast")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """In the order in which they stand. The mark of xdist for this, `xdist_group`, is passed over
-    under pytest 9.2 (pytest-xdist's issue 1386)."""
+    """Hand tests out one by one, those of a group to one process.
+
+    xdist's own mark for this, `xdist_group`, is ignored under pytest 9.2 (pytest-xdist issue 1386).
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((one for one in TOGETHER if nodeid.startswith(one)), nodeid)
+            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
 
     config.option.loadscopereorder = False
     return Scheduler(config, log)
@@ -41,7 +69,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """`THAW_HOME`, empty: no test sees the runs of another, or of whoever runs the tests."""
+    """An empty `THAW_HOME`: no test sees the runs of another, or of the person who runs them."""
     folder = tmp_path / "home"
     monkeypatch.setenv("THAW_HOME", str(folder))
     monkeypatch.delenv("THAW_DATABASE_URL", raising=False)
@@ -70,9 +98,8 @@ def no_network(monkeypatch):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def packages_are_looked_through_once():
-    """Each `AppTest` would ask every installed package anew whether it brings a component, which
-    takes longer than to draw a page."""
+def scan_packages_once():
+    """Cache whether packages bring components: each `AppTest` asks every installed package."""
     scan = cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
@@ -81,7 +108,7 @@ def packages_are_looked_through_once():
 
 @pytest.fixture(scope="session")
 def playwright():
-    """Of a process there may be one."""
+    """Playwright, of which a process may have one."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:
