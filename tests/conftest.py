@@ -46,6 +46,8 @@ FAST = (
 
 
 def pytest_collection_modifyitems(items):
+    # The long groups first: at the end both processes should have work.
+    items.sort(key=lambda item: item.nodeid.startswith(TOGETHER), reverse=True)
     for item in items:
         if item.nodeid.startswith(FAST) and "postgres" not in item.nodeid:
             item.add_marker("fast")
