@@ -184,11 +184,11 @@ def closed() -> None:
 
 
 def overwritten(file) -> None:
-    """Overwrite pages in the middle, as a bad disk does."""
-    size = file.stat().st_size
+    """Overwrite the middle half, as a bad disk does; fewer pages might never be read."""
+    pages = file.stat().st_size // 4096
     with open(file, "rb+") as opened:
-        opened.seek(size // 2 // 4096 * 4096)
-        opened.write(bytes(range(256)) * 16 * 20)
+        opened.seek(pages // 4 * 4096)
+        opened.write(bytes(range(256)) * 16 * (pages // 2))
 
 
 def truncated(file) -> None:

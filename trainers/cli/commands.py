@@ -1,5 +1,6 @@
 """How commands and options are declared, and the old names that still work."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -24,6 +25,9 @@ OLD_OPTIONS = {
     "--precision": "--min-accuracy",
     "--sample": "--dataset",
 }
+# Ids of version 0.1.0 may begin with a dash, which click takes for an option.
+DASHED_ID = re.compile(r"-[\w-]{21}")
+ESCAPE = "\0"
 FORGET_TEXT = (
     "`forget` is now called `delete-data`, because it deletes data for good. (To measure what a "
     "model forgot: `forgetting`.)"
@@ -34,12 +38,22 @@ def warn_renamed(old: str, new: str) -> None:
     print(f"{old} is now called {new}. The old name still works.", file=sys.stderr)
 
 
+def _unescape(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_unescape(part) for part in value)
+    return value.removeprefix(ESCAPE) if isinstance(value, str) else value
+
+
 class Command(click.Command):
-    """A command that still understands the old names of its options."""
+    """A command that still understands old names of options, and ids that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {name for param in self.params for name in param.opts}
-        return super().parse_args(ctx, [self._rename(word, known) for word in args])
+        words = [self._rename(word, known) for word in args]
+        words = [ESCAPE + word if DASHED_ID.fullmatch(word) else word for word in words]
+        rest = super().parse_args(ctx, words)
+        ctx.params = {name: _unescape(value) for name, value in ctx.params.items()}
+        return rest
 
     @staticmethod
     def _rename(word: str, known: set[str]) -> str:

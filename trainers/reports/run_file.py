@@ -6,7 +6,6 @@ data, no key of a visitor and no link to a run. Weights are not in it.
 
 import json
 import math
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from trainers.events import (
 from trainers.plan import BadPlan
 from trainers.reports.run_file_checks import check_comparison, check_run, validate_as
 from trainers.store import RunNotFound, Store
-from trainers.store.rows import MAX_NAME_CHARS, MAX_NOTE_CHARS
+from trainers.store.rows import MAX_NAME_CHARS, MAX_NOTE_CHARS, new_run_id
 from trainers.store.runs import ImportedRun
 from trainers.system.registry import UnknownKey
 
@@ -137,7 +136,7 @@ def import_run(store: Store, content: bytes, visitor: str) -> str:
 
 
 def _save(store: Store, parsed: _ParsedFile, visitor: str, parent_id: str | None = None) -> str:
-    file, key, now = parsed.file, secrets.token_urlsafe(16), time.time()
+    file, key, now = parsed.file, new_run_id(), time.time()
     names = {number: _save(store, part, visitor, key) for number, part in parsed.parts.items()}
     changes = {"data": file.plan["data"], "fixes": tuple(file.plan.get("mends", ()))}
     if changes["data"] != parsed.plan.data:

@@ -102,9 +102,16 @@ def run_from_row(row: Any) -> Run:
     return Run(**{name: row[name] for name in names}, job=jobs.from_json(row["kind"], row["job"]))
 
 
+def new_run_id() -> str:
+    """Return an id that cannot be guessed. No dash begins it: people type it in terminals."""
+    while (run_id := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return run_id
+
+
 def new_row(job: Any, visitor: str, parent_id: str | None) -> dict[str, Any]:
     """Return a new row, queued, with an id that cannot be guessed."""
-    row = {"id": secrets.token_urlsafe(16), "visitor": visitor, "job": job.as_json()}
+    row = {"id": new_run_id(), "visitor": visitor, "job": job.as_json()}
     row |= {"created_at": time.time(), "state": QUEUED}
     row |= {"stop_requested": False, "cancel_requested": False}
     row |= {"kind": jobs.kind_of(job), "subject": jobs.subject_of(job), "parent_id": parent_id}

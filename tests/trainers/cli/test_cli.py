@@ -11,7 +11,7 @@ from trainers.__main__ import main
 from trainers.datasets import catalog
 from trainers.events import JobFailed, from_json
 from trainers.plan import Plan
-from trainers.store import CANCELLED, FINISHED, get_store
+from trainers.store import CANCELLED, FINISHED, get_store, rows
 
 LAST = {
     "type",
@@ -255,3 +255,16 @@ def test_a_run_that_is_not_there_is_one_line(words, capsys, root, monkeypatch):
     assert main(["runs", *words.split()]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize("words", [["report", "--to", "x"], ["export", "--to", "x"], ["resume"]])
+def test_an_id_may_begin_with_a_dash(words, capsys):
+    """Those of version 0.1.0 did, one in 64."""
+    assert main([*words, "-h1_dc5hKZbGOnMEWu_m2g"]) == 2
+    assert "There is no such run" in capsys.readouterr().err
+
+
+def test_new_ids_begin_with_no_dash(monkeypatch):
+    ids = iter(["-" + "a" * 21, "b" * 22])
+    monkeypatch.setattr(rows.secrets, "token_urlsafe", lambda _: next(ids))
+    assert rows.new_run_id() == "b" * 22
