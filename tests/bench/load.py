@@ -187,13 +187,13 @@ class Visitor:
     """One person: a cookie and two tabs."""
 
     def __init__(self, app: App, number: int) -> None:
-        self.app, self.dice = app, random.Random(number)  # noqa: S311 - no secret
+        self.app, self.rng = app, random.Random(number)  # noqa: S311 - no secret
         self.presses = GREEDY if number == 0 else 1
         self.runs: list[str] = []
         self.last: dict[str, str] = {}  # what was chosen in the guide: the same is no answer
 
     async def arrive(self, told: Told) -> None:
-        await asyncio.sleep(self.dice.uniform(0, THINKS_SECONDS))
+        await asyncio.sleep(self.rng.uniform(0, THINKS_SECONDS))
         self.cookie = await asyncio.to_thread(cookie, self.app.address)
         self.guide, self.tab = (Tab(self.app.address, self.cookie) for _ in range(2))
         told.first_page.append(await self.guide.open())
@@ -201,10 +201,10 @@ class Visitor:
     async def answer(self, latencies: list[float], times: int | None = None) -> None:
         """Answers the guide so many times, or until cancelled."""
         while times is None or times > 0:
-            await asyncio.sleep(self.dice.uniform(0.5, 1.5) * THINKS_SECONDS)
-            label, options = self.dice.choice(ANSWERS)
+            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * THINKS_SECONDS)
+            label, options = self.rng.choice(ANSWERS)
             there = [one for one in options if one != self.last.get(label)]
-            self.last[label] = self.dice.choice(there)
+            self.last[label] = self.rng.choice(there)
             latencies.append(await self.guide.choose(label, self.last[label]))
             times = times and times - 1
 

@@ -25,16 +25,16 @@ SIDES = {"moving": 0, "still": 1_000_000}  # planned steps below which they stay
 
 def split(data: datasets.DatasetSplits, per_class: int, seed: int) -> datasets.DatasetSplits:
     """`data` with `per_class` of its training examples, asked about others of them."""
-    labels, dice = np.asarray(data.train.labels), np.random.default_rng(seed)
+    labels, rng = np.asarray(data.train.labels), np.random.default_rng(seed)
     learn, ask = [], []
     for label in range(len(data.classes)):
-        there = dice.permutation(np.flatnonzero(labels == label))
+        there = rng.permutation(np.flatnonzero(labels == label))
         most = min(per_class, int(0.7 * len(there)))
         learn.append(there[:most])
         ask.append(there[most : most + max(20, 300 // len(data.classes))])
 
     def of(parts: list[np.ndarray]) -> datasets.Split:
-        items = dice.permutation(np.concatenate(parts))
+        items = rng.permutation(np.concatenate(parts))
         inputs = data.train.inputs
         some = inputs[items] if isinstance(inputs, np.ndarray) else [inputs[i] for i in items]
         return datasets.Split(some, labels[items])

@@ -73,8 +73,8 @@ def measure(key: str, per_class: int, seed: int, seconds: float, trial_seconds: 
 
 def parted(data: DatasetSplits, per_class: int, seed: int) -> DatasetSplits:
     """Of the training examples `per_class` of each class to learn from, the rest as the test."""
-    labels, dice = data.train.labels, np.random.default_rng(seed)
-    mixed = dice.permutation(len(labels))
+    labels, rng = data.train.labels, np.random.default_rng(seed)
+    mixed = rng.permutation(len(labels))
     chosen = np.concatenate(
         [mixed[labels[mixed] == label][:per_class] for label in np.unique(labels)]
     )

@@ -20,9 +20,9 @@ HOSTILE = ["<img src=x onerror=alert(1)>", "**bold** :red[x] $x^2$ [a](http://ex
 
 def picture(kind: int, number: int) -> bytes:
     """Red discs or blue squares on noise, each another."""
-    dice = np.random.default_rng(10 * number + kind)
-    pixels = dice.integers(0, 90, (48, 48, 3), dtype=np.uint8)
-    left, top, side = dice.integers(4, 18), dice.integers(4, 18), dice.integers(12, 24)
+    rng = np.random.default_rng(10 * number + kind)
+    pixels = rng.integers(0, 90, (48, 48, 3), dtype=np.uint8)
+    left, top, side = rng.integers(4, 18), rng.integers(4, 18), rng.integers(12, 24)
     pixels[top : top + side, left : left + side, 0 if kind else 2] = 230
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")

@@ -147,21 +147,21 @@ TRAIN_PER_CLASS, TEST_PER_CLASS = 30, 20
 
 def _pictures(count: int, seed: int) -> Split:
     """`count` pictures of each class, mixed: noise, and one colour channel lighter."""
-    dice = np.random.default_rng(seed)
-    labels = dice.permutation(np.repeat(np.arange(3), count))
-    images = dice.integers(0, 160, (len(labels), 8, 8, 3))
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(3), count))
+    images = rng.integers(0, 160, (len(labels), 8, 8, 3))
     images[np.arange(len(labels)), :, :, labels] += 60
     return Split(images.astype(np.uint8), labels)
 
 
 def _sentences(count: int, seed: int) -> Split:
-    dice = np.random.default_rng(seed)
-    labels = dice.permutation(np.repeat(np.arange(3), count))
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(3), count))
     texts = [
         " ".join(
             [
-                *dice.choice(FILL, dice.integers(1, 3)),
-                *dice.choice(WORDS[CLASSES[label]].split(), 4),
+                *rng.choice(FILL, rng.integers(1, 3)),
+                *rng.choice(WORDS[CLASSES[label]].split(), 4),
             ]
         )
         for label in labels

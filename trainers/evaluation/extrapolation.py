@@ -227,14 +227,14 @@ def extrapolate(approach: str, right: OutcomeTable, cut_short: int | None = None
 
 def _bootstrap_gains(sizes: NDArray, answers: NDArray, most: int) -> list[float]:
     """Return the gain at twice `most`, once for each resampling and kind of curve."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     means = answers.mean(1)
     between, _ = pool_draw_variance({size: means[sizes == size] for size in set(sizes)})
     noise = np.sqrt(between / sizes)
     gains = []
     for _ in range(NUM_BOOTSTRAPS):
-        asked = dice.integers(0, answers.shape[1], answers.shape[1])
-        error = 1 - answers[:, asked].mean(1) + dice.normal(0, noise)
+        asked = rng.integers(0, answers.shape[1], answers.shape[1])
+        error = 1 - answers[:, asked].mean(1) + rng.normal(0, noise)
         for fit in (fit_power_law, fit_log_line):
             now, then = np.clip(fit(sizes, error, np.array([most, 2.0 * most])), 0, 1)
             gains.append(now - then)

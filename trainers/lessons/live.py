@@ -32,9 +32,9 @@ class FitComparison(NamedTuple):
 
 def compare_fits(examples: int, seed: int) -> FitComparison:
     """A stiff and a flexible method (sums of 5 and of 16 waves) on as many marks."""
-    dice = np.random.default_rng(seed)
-    x, new = dice.uniform(-1, 1, examples), dice.uniform(-1, 1, 2000)
-    y, expected = (target_function(at) + dice.normal(0, NOISE_STD, len(at)) for at in (x, new))
+    rng = np.random.default_rng(seed)
+    x, new = rng.uniform(-1, 1, examples), rng.uniform(-1, 1, 2000)
+    y, expected = (target_function(at) + rng.normal(0, NOISE_STD, len(at)) for at in (x, new))
     grid = np.linspace(-1, 1, 201)
 
     def fit(numbers: int) -> Fit:

@@ -29,31 +29,31 @@ class Points(NamedTuple):
     labels: Tensor  # int64 (N,)
 
 
-def make_spiral(count: int, dice: np.random.Generator, *, bend: float, noise: float) -> Points:
+def make_spiral(count: int, rng: np.random.Generator, *, bend: float, noise: float) -> Points:
     """Points on six arms that wind around the middle; the label is the arm."""
-    arm = dice.integers(SPIRAL_ARMS, size=count)
-    far = dice.uniform(0.3, 2, count)
-    angle = 2 * np.pi * arm / SPIRAL_ARMS + bend * far + dice.normal(0, noise, count)
+    arm = rng.integers(SPIRAL_ARMS, size=count)
+    far = rng.uniform(0.3, 2, count)
+    angle = 2 * np.pi * arm / SPIRAL_ARMS + bend * far + rng.normal(0, noise, count)
     return _make_points(far, angle, arm)
 
 
-def make_near_task(count: int, dice: np.random.Generator) -> Points:
+def make_near_task(count: int, rng: np.random.Generator) -> Points:
     """The arms of the source, a little less tidy, in two classes by turns."""
-    places, arm = make_spiral(count, dice, bend=SPIRAL_BEND, noise=0.3)
+    places, arm = make_spiral(count, rng, bend=SPIRAL_BEND, noise=0.3)
     return Points(places, arm % 2)
 
 
-def make_further_task(count: int, dice: np.random.Generator) -> Points:
+def make_further_task(count: int, rng: np.random.Generator) -> Points:
     """Arms that wind more than any the network has seen."""
-    places, arm = make_spiral(count, dice, bend=2.3, noise=0.3)
+    places, arm = make_spiral(count, rng, bend=2.3, noise=0.3)
     return Points(places, arm % 2)
 
 
-def make_special_task(count: int, dice: np.random.Generator) -> Points:
+def make_special_task(count: int, rng: np.random.Generator) -> Points:
     """A ring in a ring: no arms at all."""
-    ring = dice.integers(2, size=count)
-    far = np.where(ring == 0, 0.8, 1.5) + dice.normal(0, 0.2, count)
-    return _make_points(far, dice.uniform(0, 2 * np.pi, count), ring)
+    ring = rng.integers(2, size=count)
+    far = np.where(ring == 0, 0.8, 1.5) + rng.normal(0, 0.2, count)
+    return _make_points(far, rng.uniform(0, 2 * np.pi, count), ring)
 
 
 def _make_points(far: np.ndarray, angle: np.ndarray, label: np.ndarray) -> Points:

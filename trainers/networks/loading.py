@@ -20,7 +20,7 @@ def new_encoder(key: str, *, pretrained: bool) -> Encoder:
 @lru_cache(maxsize=4)  # the bundled ones and two downloaded: each may take half a gigabyte
 def shared_encoder(key: str) -> Encoder:
     """The pre-trained body that this process shares: not to be changed."""
-    with torch.random.fork_rng():  # a first run and a later one must throw the same dice
+    with torch.random.fork_rng():  # else the first run would differ from later ones
         return backbones.pick(key).build_encoder()
 
 

@@ -143,7 +143,7 @@ class _CurveRunner:
             began = self.elapsed_seconds()
             yield from self._run_approaches((size, 0))
             took[size] = self.elapsed_seconds() - began
-        # Of all there are, there is one choice: other dice and other checks come last.
+        # There is one choice of all examples: repeats with another seed come last.
         at_once = max(1, get_executor().max_concurrent // len(self.job.approaches))
         for some in (self.sizes[:-1], self.sizes[-1:]):
             rest = [(size, draw) for draw in range(1, MAX_DRAWS) for size in some]

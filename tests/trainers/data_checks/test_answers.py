@@ -147,9 +147,9 @@ def test_with_few_examples_nobody_can_say_that_the_model_misses_what_matters():
 
 
 def blobs(gap: float, count: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     labels = np.tile(np.arange(3), count)
-    return dice.normal(size=(len(labels), 20)) + gap * np.eye(3, 20)[labels], labels
+    return rng.normal(size=(len(labels), 20)) + gap * np.eye(3, 20)[labels], labels
 
 
 def test_separation_goes_from_guessing_to_perfect():
@@ -188,13 +188,13 @@ def test_features_all_alike_separate_nothing():
 
 def test_what_few_examples_add_by_chance_is_not_distance():
     marks = {"centre": np.zeros(50), "whiten": np.eye(50)}
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for count in (10, 100, 1000):
         assert (
-            domain_distance.measure_distance(dice.normal(size=(count, 50)), marks).value
+            domain_distance.measure_distance(rng.normal(size=(count, 50)), marks).value
             < 0.6 + 5 / count
         )
-    moved = dice.normal(size=(300, 50)) + 3 / np.sqrt(50)
+    moved = rng.normal(size=(300, 50)) + 3 / np.sqrt(50)
     value, error = domain_distance.measure_distance(moved, marks)
     assert abs(value - 3) < 2 * error < 0.5
 
@@ -217,8 +217,8 @@ def pictures(made: np.ndarray, labels: np.ndarray) -> DatasetSplits:
 
 
 def test_noise_is_far_from_everyday_photos():
-    dice = np.random.default_rng(0)
-    noise = dice.integers(0, 255, (90, 32, 32, 3)).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (90, 32, 32, 3)).astype(np.uint8)
     found = special_of(pictures(noise, np.arange(90) % 2))
     assert found.answer == "specialised"
     assert found.evidence["distance"]["low"] > found.evidence["distance"]["far"]
@@ -231,8 +231,8 @@ def test_photos_it_never_saw_are_everyday_unless_their_labels_are_dice(real_data
     kept = labels < 6
     made = images[kept][:300].permute(0, 2, 3, 1).numpy()
     assert special_of(pictures(made, labels[kept][:300].numpy())).answer == "common"
-    dice = np.random.default_rng(0).integers(0, 6, 300)
-    assert special_of(pictures(made, dice)).answer == UNSURE
+    rng = np.random.default_rng(0).integers(0, 6, 300)
+    assert special_of(pictures(made, rng)).answer == UNSURE
 
 
 @pytest.mark.real_data

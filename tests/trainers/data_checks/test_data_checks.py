@@ -186,9 +186,9 @@ COMES_WITH = {  # what else such a fault is
 
 def stories_of(sentences: list[str]) -> list[str]:
     """Five times as many, no two of them alike."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     words = " ".join(sentences).split()
-    return [" ".join(dice.choice(words, 16)) for _ in range(5 * len(sentences))]
+    return [" ".join(rng.choice(words, 16)) for _ in range(5 * len(sentences))]
 
 
 def single_words(count: int) -> list[str]:
@@ -251,17 +251,17 @@ def test_what_was_looked_at_is_said_of_each_kind_of_data():
 
 def cloudy(labels: np.ndarray) -> np.ndarray:
     """Features in which each class has its place, as wide as those of a backbone."""
-    dice = np.random.default_rng(0)
-    places = 3 * dice.normal(size=(3, 512))
-    return (places[labels] + dice.normal(size=(len(labels), 512))).astype(np.float32)
+    rng = np.random.default_rng(0)
+    places = 3 * rng.normal(size=(3, 512))
+    return (places[labels] + rng.normal(size=(len(labels), 512))).astype(np.float32)
 
 
 def clusters(wrong: int = 0) -> tuple[DatasetSplits, np.ndarray, np.ndarray]:
     """Pictures whose features fall into three clouds, and which of them got a wrong label."""
     data = pictures(60)
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     features = cloudy(data.train.labels)
-    places = dice.permutation(180)[:wrong]
+    places = rng.permutation(180)[:wrong]
     labels = data.train.labels.copy()
     labels[places] = (labels[places] + 1) % 3
     return replace(data, train=Split(data.train.inputs, labels)), features, places
@@ -326,10 +326,10 @@ def test_of_labels_made_wrong_most_that_are_named_were_so(real_data):
         except StopIteration as end:
             features = end.value
             break
-    dice = np.random.default_rng(0)
-    wrong = dice.permutation(len(features))[:30]
+    rng = np.random.default_rng(0)
+    wrong = rng.permutation(len(features))[:30]
     labels = data.train.labels[: len(features)].copy()
-    labels[wrong] = (labels[wrong] + dice.integers(1, 3, 30)) % 3
+    labels[wrong] = (labels[wrong] + rng.integers(1, 3, 30)) % 3
     _, sure = data_checks.label_errors.suggest_labels(features, labels)
     named = np.flatnonzero(sure >= data_checks.label_errors.MIN_CONFIDENCE)
     assert len(named) >= 10

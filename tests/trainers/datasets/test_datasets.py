@@ -176,8 +176,8 @@ def test_the_measures_of_near_doubles_find_them():
     assert near_texts([text], [text.replace("blue", "red"), "Where is it?"]) == [
         (text, text.replace("blue", "red"))
     ]
-    dice = np.random.default_rng(0)
-    train = dice.integers(0, 255, (5, 8, 8, 3), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    train = rng.integers(0, 255, (5, 8, 8, 3), dtype=np.uint8)
     assert nearest_pixels(train, np.clip(train[:2] + 1, 0, 255)) < NEAR_PIXELS
     assert nearest_pixels(train, 255 - train) > NEAR_PIXELS
 

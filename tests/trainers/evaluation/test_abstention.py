@@ -18,9 +18,9 @@ from trainers.events import CalibrationDone, from_json
 
 def checks(count: int = 2000, seed: int = 0):
     """Sureness, and right as often as it says."""
-    dice = np.random.default_rng(seed)
-    sure = dice.uniform(0.3, 1.0, count)
-    return sure.tolist(), (dice.uniform(size=count) < sure).tolist()
+    rng = np.random.default_rng(seed)
+    sure = rng.uniform(0.3, 1.0, count)
+    return sure.tolist(), (rng.uniform(size=count) < sure).tolist()
 
 
 def test_the_smallest_threshold_that_keeps_the_promise_is_taken():

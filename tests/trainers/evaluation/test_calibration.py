@@ -33,9 +33,9 @@ TRAINED = ("transfer", "fine_tune", "hybrid", "scratch")
 
 def asked(count: int, *, times: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Scores whose softmax is true, and labels thrown by it; then the scores `times` too large."""
-    dice = np.random.default_rng(seed)
-    scores = 2 * dice.standard_normal((count, 4))
-    labels = np.array([dice.choice(4, p=row) for row in softmax(scores, axis=1)])
+    rng = np.random.default_rng(seed)
+    scores = 2 * rng.standard_normal((count, 4))
+    labels = np.array([rng.choice(4, p=row) for row in softmax(scores, axis=1)])
     return times * scores, labels
 
 

@@ -18,12 +18,12 @@ SIZES = (5, 12, 25, 50)
 def curve(approach: str, errors, *, tests=400, draws=3, wobble=0.0, seed=0) -> dict:
     """Answers of `approach`: a share `errors[i]` wrong at each of SIZES, other ones in each draw;
     draws differ by `wobble` and less with more examples, as they do."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     made = {}
     for size, error in zip(SIZES, errors, strict=True):
         for draw in range(draws):
-            here = error + dice.normal(0, wobble * np.sqrt(SIZES[0] / size))
-            wrong = dice.permutation(tests) < np.clip(here, 0, 1) * tests
+            here = error + rng.normal(0, wobble * np.sqrt(SIZES[0] / size))
+            wrong = rng.permutation(tests) < np.clip(here, 0, 1) * tests
             made[approach, size, draw] = ~wrong
     return made
 

@@ -94,8 +94,8 @@ def test_with_two_examples_nothing_can_be_clear():
 
 def test_many_parts_that_are_all_alike_are_hardly_ever_apart():
     """Without the correction one of 20 would be, in most draws."""
-    dice = np.random.default_rng(0)
-    draws = [[part(str(n), int(dice.binomial(50, 0.8)), 50) for n in range(20)] for _ in range(100)]
+    rng = np.random.default_rng(0)
+    draws = [[part(str(n), int(rng.binomial(50, 0.8)), 50) for n in range(20)] for _ in range(100)]
     assert (
         sum(any(gap.clear for gap in find_gaps(parts)) for parts in draws)
         <= 100 * SIGNIFICANCE_LEVEL + 3

@@ -60,10 +60,10 @@ def test_an_answer_that_was_never_right_casts_no_doubt():
 
 
 def test_planted_wrong_labels_are_most_of_those_that_are_doubted():
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 100)
-    sure = dice.uniform(0.7, 1.0, 400).round(3)  # right, and surely
-    planted = dice.choice(400, 20, replace=False)
+    sure = rng.uniform(0.7, 1.0, 400).round(3)  # right, and surely
+    planted = rng.choice(400, 20, replace=False)
     told = labels.copy()
     told[planted] = (told[planted] + 1) % 4
     found = list_suspect_labels(

@@ -19,12 +19,12 @@ EVEN = (0.34, 0.33, 0.33)
 
 def batch(count, *, mix=EVEN, away=0.5, unlike=0.05, seed=0) -> list[Prediction]:
     """Answers mixed by `mix`, about so far `away`, and some of them unlike."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return [
         Prediction(
-            sureness=np.eye(3)[dice.choice(3, p=mix)].tolist(),
-            unlike=bool(dice.random() < unlike),
-            distance=float(dice.normal(away, 0.1)),
+            sureness=np.eye(3)[rng.choice(3, p=mix)].tolist(),
+            unlike=bool(rng.random() < unlike),
+            distance=float(rng.normal(away, 0.1)),
         )
         for _ in range(count)
     ]

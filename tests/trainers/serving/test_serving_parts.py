@@ -148,8 +148,8 @@ def test_lines_that_hold_nothing_are_passed_over():
 
 def cloud(count: int, towards: int, seed: int = 0) -> np.ndarray:
     """Features about one direction of ten."""
-    dice = np.random.default_rng(seed)
-    return np.eye(10)[towards] * 5 + dice.normal(size=(count, 10))
+    rng = np.random.default_rng(seed)
+    return np.eye(10)[towards] * 5 + rng.normal(size=(count, 10))
 
 
 def test_most_of_the_same_kind_are_familiar_and_another_kind_is_not():

@@ -139,11 +139,11 @@ def test_what_no_run_could_use_is_refused_in_the_same_words(job, error, monkeypa
 def photos(tmp_path):
     """A zip of two kinds of noise, 12 of each."""
     file = tmp_path / "photos.zip"
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     with zipfile.ZipFile(file, "w") as packed:
         for name, light in (("dark", 0), ("light", 120)):
             for number in range(12):
-                picture = dice.integers(light, light + 120, (40, 40, 3)).astype(np.uint8)
+                picture = rng.integers(light, light + 120, (40, 40, 3)).astype(np.uint8)
                 with packed.open(f"{name}/{number}.png", "w") as out:
                     Image.fromarray(picture).save(out, "PNG")
     return file

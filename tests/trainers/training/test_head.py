@@ -26,10 +26,10 @@ CLASSES, FEATURES = 3, 6
 
 def examples(each: int, *, seed: int = 0, spread: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Features of three overlapping clouds, and their labels."""
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     labels = torch.arange(CLASSES).repeat(each)
     centres = torch.eye(CLASSES, FEATURES)
-    return centres[labels] + spread * torch.randn(len(labels), FEATURES, generator=dice), labels
+    return centres[labels] + spread * torch.randn(len(labels), FEATURES, generator=rng), labels
 
 
 def taught(features, labels, *, seconds=60.0, should_stop=never_stop, steps=None, parts=None):
@@ -87,8 +87,8 @@ def test_the_twin_never_saw_its_part():
 
 def test_what_cannot_be_learned_is_at_chance_however_well_it_was_learned_by_heart():
     features, _ = examples(60)
-    dice = torch.randint(CLASSES, (len(features),), generator=torch.Generator().manual_seed(1))
-    _, events, found = taught(features, dice, steps=200)
+    rng = torch.randint(CLASSES, (len(features),), generator=torch.Generator().manual_seed(1))
+    _, events, found = taught(features, rng, steps=200)
     last = of(ValidationDone, events)[-1]
     assert last.accuracy < 0.45
     assert last.train_accuracy > last.accuracy

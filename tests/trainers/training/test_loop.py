@@ -209,8 +209,8 @@ def test_a_look_is_called_best_when_it_beats_all_before():
 
 def test_few_checks_cannot_tell_so_it_learns_to_the_end_and_the_last_weights_are_kept():
     model, held = toys.model(), toys.examples(10, seed=2)
-    dice = toys.examples(10, mislabelled=True)
-    events, steps = played(model, phase(max_epochs=15, patience=1), held=held, data=dice)
+    rng = toys.examples(10, mislabelled=True)
+    events, steps = played(model, phase(max_epochs=15, patience=1), held=held, data=rng)
     looks = of(ValidationDone, events)
     assert steps.done == steps.planned
     assert all(look.is_best for look in looks)
@@ -226,11 +226,11 @@ def test_without_checks_nothing_is_looked_at():
 
 
 def test_it_stops_when_it_no_longer_improves():
-    dice = {
+    rng = {
         "data": toys.examples(10, mislabelled=True),
         "held": toys.examples(ENOUGH, seed=2),
     }
-    events, steps = played(toys.model(), phase(max_epochs=500, patience=3), **dice)
+    events, steps = played(toys.model(), phase(max_epochs=500, patience=3), **rng)
     assert events[-1].stop_reason == "no longer improves"
     assert [look.is_best for look in of(ValidationDone, events)][-4:] == [True, False, False, False]
     assert steps.done < steps.planned

@@ -33,10 +33,10 @@ def sided(toy, *, either: bool) -> DatasetSplits:
     is chance; else the side says which class it is, and the colour nothing."""
 
     def split(count: int, seed: int) -> Split:
-        dice = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         labels = np.arange(3 * count) % 2
-        images = dice.integers(0, 100, (len(labels), 8, 8, 3))
-        side = dice.integers(0, 2, len(labels)) if either else labels
+        images = rng.integers(0, 100, (len(labels), 8, 8, 3))
+        side = rng.integers(0, 2, len(labels)) if either else labels
         for image, label, right in zip(images, labels, side, strict=True):
             image[:, :, label] += 12 * either
             image[:, 4 * right : 4 * right + 4] += 90

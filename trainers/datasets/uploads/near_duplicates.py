@@ -146,8 +146,8 @@ def _minhash_signatures(texts: Sequence[str]) -> np.ndarray:
     """MinHash of the windows of each text, uint32 (N, BANDS * BAND).
 
     In numpy: 25 times as fast as datasketch, 0.06 s for 4,000 news texts."""
-    dice = np.random.default_rng(0)
-    factors = dice.integers(1, 2**63, BANDS * ROWS_PER_BAND, dtype=np.uint64) | np.uint64(1)
+    rng = np.random.default_rng(0)
+    factors = rng.integers(1, 2**63, BANDS * ROWS_PER_BAND, dtype=np.uint64) | np.uint64(1)
     signed = np.empty((len(texts), BANDS * ROWS_PER_BAND), dtype=np.uint32)
     batch: list[str] = []
     chars = done = 0

@@ -58,9 +58,9 @@ def kept(path: Path, **columns) -> uploads.UploadedDataset:
 
 
 def picture(number: int) -> bytes:
-    dice = np.random.default_rng(number)
+    rng = np.random.default_rng(number)
     out = io.BytesIO()
-    Image.fromarray(dice.integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(out, "PNG")
+    Image.fromarray(rng.integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(out, "PNG")
     return out.getvalue()
 
 

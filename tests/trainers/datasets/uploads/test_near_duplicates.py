@@ -185,9 +185,9 @@ def rows(texts: list[str], labels: str = "ab") -> bytes:
 
 def stories(count: int, first: int = 0) -> list[str]:
     """Texts of random words."""
-    dice = np.random.default_rng(first)
+    rng = np.random.default_rng(first)
     words = (Path(__file__).parents[4] / "README.md").read_text("utf-8").split()
-    return [" ".join(dice.choice(words, 25)) for _ in range(count)]
+    return [" ".join(rng.choice(words, 25)) for _ in range(count)]
 
 
 def test_near_copies_of_texts_stay_on_one_side(tmp_path):

@@ -72,9 +72,9 @@ class StableRng:
         )
 
 
-def uniform_noise(dice: StableRng, shape: tuple[int, ...]) -> np.ndarray:
+def uniform_noise(rng: StableRng, shape: tuple[int, ...]) -> np.ndarray:
     """float64 of `shape` in 0..1, from the generator that NumPy has frozen for good."""
-    return np.random.RandomState(int(dice.random() * 2**32)).random_sample(shape)
+    return np.random.RandomState(int(rng.random() * 2**32)).random_sample(shape)
 
 
 def blend(a: Colour, b: Colour, share: float) -> Colour:
@@ -320,17 +320,17 @@ class Pen:
         self.ball(x, r, 0, hub, STEEL)
 
 
-def photograph(canvas: Canvas, dice: StableRng) -> np.ndarray:
+def photograph(canvas: Canvas, rng: StableRng) -> np.ndarray:
     """What a simple camera makes of the canvas: uint8 (64, 64, 3)."""
     image, shrink, half, c, s = canvas.image, CANVAS_PX // IMAGE_PX, CANVAS_PX / 2, 1.0, 0.0
-    if dice.bernoulli(0.35):  # held askew, and a little closer so that no corner is empty
-        turn = dice.uniform(-0.09, 0.09)
+    if rng.bernoulli(0.35):  # held askew, and a little closer so that no corner is empty
+        turn = rng.uniform(-0.09, 0.09)
         c, s = math.cos(turn) * 0.92, math.sin(turn) * 0.92
         matrix = (c, s, half - (c + s) * half, -s, c, half - (c - s) * half)
         image = image.transform((CANVAS_PX, CANVAS_PX), Image.Transform.AFFINE, matrix)
     image = image.reduce(shrink)
-    if dice.bernoulli(0.25):
-        image = image.filter(ImageFilter.GaussianBlur(dice.uniform(0.3, 0.8)))
+    if rng.bernoulli(0.25):
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
     light = np.asarray(image, np.float64) / 255
     ys, xs = np.mgrid[0:IMAGE_PX, 0:IMAGE_PX] * shrink - half
     xs, ys = c * xs + s * ys + half, c * ys - s * xs + half  # where each pixel is on the canvas
@@ -344,8 +344,8 @@ def photograph(canvas: Canvas, dice: StableRng) -> np.ndarray:
         away = ((xs - x) ** 2 + (ys - y) ** 2) / max(r, 1) ** 2
         glare = 0.7 / (1 + away * away) + 0.12 / (1 + away / 9)
         light += glare[..., None] * np.array(colour) / 255
-    exposure = dice.uniform(0.82, 1.15)
-    light *= [exposure * dice.uniform(0.94, 1.06) for _ in range(3)]
-    light = (light - 0.5) * dice.uniform(0.8, 1.15) + dice.uniform(0.45, 0.56)
-    light += (uniform_noise(dice, light.shape) - 0.5) * dice.uniform(0.01, 0.08)
+    exposure = rng.uniform(0.82, 1.15)
+    light *= [exposure * rng.uniform(0.94, 1.06) for _ in range(3)]
+    light = (light - 0.5) * rng.uniform(0.8, 1.15) + rng.uniform(0.45, 0.56)
+    light += (uniform_noise(rng, light.shape) - 0.5) * rng.uniform(0.01, 0.08)
     return (light.clip(0, 1) * 255).astype(np.uint8)

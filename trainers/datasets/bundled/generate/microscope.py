@@ -59,12 +59,12 @@ class Spot(NamedTuple):
         return self.sub_spot(away * math.cos(angle), away * math.sin(angle), share)
 
     def outline(
-        self, dice: StableRng, wobble: float, squeeze: float = 1, waves: Sequence[int] = (2, 3, 5)
+        self, rng: StableRng, wobble: float, squeeze: float = 1, waves: Sequence[int] = (2, 3, 5)
     ) -> list[Point]:
         """A closed outline, uneven by about `wobble` radii and `squeeze` times as wide as long."""
         r = np.ones(len(ANGLES))
         for wave in waves:
-            r += wobble * dice.uniform(0, 1) * np.cos(wave * ANGLES + dice.uniform(0, 6.3))
+            r += wobble * rng.uniform(0, 1) * np.cos(wave * ANGLES + rng.uniform(0, 6.3))
         x, y = self.point_at(r * np.cos(ANGLES), squeeze * r * np.sin(ANGLES))
         return list(zip(x.tolist(), y.tolist(), strict=True))
 
@@ -80,12 +80,10 @@ class Mask(NamedTuple):
 class Field:
     """A slide in progress: layers of density, float32 (PX, PX); 1 is as dense as its stain gets."""
 
-    def __init__(self, dice: StableRng):
+    def __init__(self, rng: StableRng):
         self.layers = np.zeros((5, CANVAS_PX, CANVAS_PX), np.float32)
-        self.layers[CELL] = cloud_noise(dice, 5) * dice.uniform(
-            0.02, 0.14
-        )  # plasma takes stain too
-        self.grain = cloud_noise(dice, 64)
+        self.layers[CELL] = cloud_noise(rng, 5) * rng.uniform(0.02, 0.14)  # plasma takes stain too
+        self.grain = cloud_noise(rng, 64)
 
     def add(
         self, layer: int, amount: float, mask: Mask, clear: float = 0, rough: float = 0
@@ -105,9 +103,9 @@ class Field:
         self.layers[:, rows, columns] *= 1 - share * part
 
 
-def cloud_noise(dice: StableRng, cells: int) -> np.ndarray:
+def cloud_noise(rng: StableRng, cells: int) -> np.ndarray:
     """float32 (PX, PX) in 0..1: noise with so many bumps to a side."""
-    rough = Image.fromarray((uniform_noise(dice, (cells, cells)) * 255).astype(np.uint8))
+    rough = Image.fromarray((uniform_noise(rng, (cells, cells)) * 255).astype(np.uint8))
     return (
         np.asarray(rough.resize((CANVAS_PX, CANVAS_PX), Image.Resampling.BILINEAR), np.float32)
         / 255
@@ -142,35 +140,35 @@ def rasterize(
     return Mask(slice(y0, y1 + 1), slice(x0, x1 + 1), part)
 
 
-def photograph(field: Field, dice: StableRng) -> np.ndarray:
+def photograph(field: Field, rng: StableRng) -> np.ndarray:
     """What a camera on the eyepiece makes of the slide: uint8 (64, 64, 3)."""
-    empty, *stains = dice.choice(STAINS)
+    empty, *stains = rng.choice(STAINS)
     light = (
-        transmit_light(field, dice, stains)
-        * (np.array(vary_colour(dice, empty, 6)) / 255)
-        * lamp_brightness(dice)
+        transmit_light(field, rng, stains)
+        * (np.array(vary_colour(rng, empty, 6)) / 255)
+        * lamp_brightness(rng)
     )
-    exposure = dice.uniform(0.82, 1.05)
-    light *= [exposure * dice.uniform(0.93, 1.07) for _ in range(3)]  # and the white balance
-    light = (light - 0.6) * dice.uniform(0.8, 1.15) + 0.6 + dice.uniform(-0.1, 0.06)
-    light += (uniform_noise(dice, light.shape) - 0.5) * dice.uniform(0.01, 0.09)
+    exposure = rng.uniform(0.82, 1.05)
+    light *= [exposure * rng.uniform(0.93, 1.07) for _ in range(3)]  # and the white balance
+    light = (light - 0.6) * rng.uniform(0.8, 1.15) + 0.6 + rng.uniform(-0.1, 0.06)
+    light += (uniform_noise(rng, light.shape) - 0.5) * rng.uniform(0.01, 0.09)
     return (light.clip(0, 1) * 255).astype(np.uint8)
 
 
-def transmit_light(field: Field, dice: StableRng, stains: Sequence[Colour]) -> np.ndarray:
+def transmit_light(field: Field, rng: StableRng, stains: Sequence[Colour]) -> np.ndarray:
     """The share of light that the slide and the lenses let through: float (64, 64, 3)."""
     stains = [
-        *(vary_colour(dice, stain, 14) for stain in stains),
-        vary_colour(dice, dice.choice(INK_COLOURS), 20),
+        *(vary_colour(rng, stain, 14) for stain in stains),
+        vary_colour(rng, rng.choice(INK_COLOURS), 20),
     ]
-    strength = np.array([dice.uniform(0.7, 1.3), *[dice.uniform(0.75, 1.2)] * 2, 1, 1])
+    strength = np.array([rng.uniform(0.7, 1.3), *[rng.uniform(0.75, 1.2)] * 2, 1, 1])
     density = -np.log(np.array(stains) / 255) * strength[:, None]
-    if dice.bernoulli(0.6):  # a little out of focus, edges of cells shine or darken
+    if rng.bernoulli(0.6):  # a little out of focus, edges of cells shine or darken
         cells = Image.fromarray((field.layers[CELL] * 100).clip(0, 255).astype(np.uint8))
         wide = np.asarray(cells.filter(ImageFilter.BoxBlur(5)), np.float32) / 100
-        field.layers[CELL] += (field.layers[CELL] - wide) * dice.uniform(-0.3, 0.6)
-    blur = ImageFilter.GaussianBlur(dice.uniform(0.1, 0.8) if dice.bernoulli(0.7) else 0)
-    shift, seen = dice.uniform(-1.6, 1.6), []  # lenses do not bring all colours to one place
+        field.layers[CELL] += (field.layers[CELL] - wide) * rng.uniform(-0.3, 0.6)
+    blur = ImageFilter.GaussianBlur(rng.uniform(0.1, 0.8) if rng.bernoulli(0.7) else 0)
+    shift, seen = rng.uniform(-1.6, 1.6), []  # lenses do not bring all colours to one place
     for column, off in zip(density.T.tolist(), (2 - shift, 2, 2 + shift), strict=True):
         # Not `@`: its threads would take longer to meet than to multiply.
         thick = sum(layer * amount for layer, amount in zip(field.layers, column, strict=True))
@@ -180,20 +178,20 @@ def transmit_light(field: Field, dice: StableRng, stains: Sequence[Colour]) -> n
     return np.stack(seen, axis=-1) / 212
 
 
-def vary_colour(dice: StableRng, colour: Colour, most: int) -> Colour:
+def vary_colour(rng: StableRng, colour: Colour, most: int) -> Colour:
     """The colour with each of its parts moved by up to `most`."""
-    r, g, b = (min(255, max(1, int(part + dice.uniform(-most, most)))) for part in colour)
+    r, g, b = (min(255, max(1, int(part + rng.uniform(-most, most)))) for part in colour)
     return (r, g, b)
 
 
-def lamp_brightness(dice: StableRng) -> np.ndarray:
+def lamp_brightness(rng: StableRng) -> np.ndarray:
     """How much light reaches each pixel (64, 64, 1): uneven, less at the rim, none beyond it."""
     y, x = np.mgrid[-1 : 1 : IMAGE_PX * 1j, -1 : 1 : IMAGE_PX * 1j]
-    way, slope, rim = dice.uniform(0, 6.3), dice.uniform(0, 0.15), dice.uniform(0, 0.18)
+    way, slope, rim = rng.uniform(0, 6.3), rng.uniform(0, 0.15), rng.uniform(0, 0.18)
     light = 1 + slope * (math.cos(way) * x + math.sin(way) * y) - rim * (x * x + y * y)
-    if dice.bernoulli(0.2):  # the round edge of the eyepiece
-        way, r = dice.uniform(0, 6.3), dice.uniform(1.4, 2.2)
-        off = r - dice.uniform(0.85, 1.15)
+    if rng.bernoulli(0.2):  # the round edge of the eyepiece
+        way, r = rng.uniform(0, 6.3), rng.uniform(1.4, 2.2)
+        off = r - rng.uniform(0.85, 1.15)
         away = np.hypot(x - off * math.cos(way), y - off * math.sin(way))
-        light *= 0.06 + 0.94 * ((r - away) * dice.uniform(8, 24) + 0.5).clip(0, 1)
+        light *= 0.06 + 0.94 * ((r - away) * rng.uniform(8, 24) + 0.5).clip(0, 1)
     return light[..., None]

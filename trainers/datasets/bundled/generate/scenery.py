@@ -52,34 +52,34 @@ class Place(NamedTuple):
     )  # what stands there, smallest and largest px
 
 
-def draw_street(canvas: Canvas, dice: StableRng, y: float) -> None:
-    x = -dice.uniform(0, 40)
+def draw_street(canvas: Canvas, rng: StableRng, y: float) -> None:
+    x = -rng.uniform(0, 40)
     while x < CANVAS_PX:
-        wide, tall, step = dice.uniform(28, 70), dice.uniform(30, 150), dice.uniform(11, 17)
-        wall = blend(dice.paint_colour(), STEEL, 0.5)
+        wide, tall, step = rng.uniform(28, 70), rng.uniform(30, 150), rng.uniform(11, 17)
+        wall = blend(rng.paint_colour(), STEEL, 0.5)
         canvas.box(
             x, y - tall, x + wide, y + 2, (blend(wall, WHITE, 0.15), blend(wall, BLACK, 0.2))
         )
-        if dice.bernoulli(0.5):
+        if rng.bernoulli(0.5):
             peak = (x + wide / 2, y - tall - wide * 0.3)
             canvas.fill(
                 [(x, y - tall), (x + wide, y - tall), peak], blend(wall, (110, 50, 40), 0.5)
             )
         for top in np.arange(y - tall + 5, y - step, step):
             for left in np.arange(x + 4, x + wide - step * 0.6, step):
-                pane = blend((70, 84, 100), (190, 210, 225), dice.random() * 0.6)
-                if canvas.light.lamps and dice.bernoulli(0.3):
+                pane = blend((70, 84, 100), (190, 210, 225), rng.random() * 0.6)
+                if canvas.light.lamps and rng.bernoulli(0.3):
                     canvas.is_emissive, pane = True, (240, 200, 120)
                 canvas.box(left, top, left + step * 0.5, top + step * 0.6, pane)
                 canvas.is_emissive = False
         x += wide
 
 
-def draw_garage(canvas: Canvas, dice: StableRng, y: float) -> None:
+def draw_garage(canvas: Canvas, rng: StableRng, y: float) -> None:
     wall, step, bricks = (
-        blend(dice.paint_colour(), STEEL, 0.55),
-        dice.uniform(7, 14),
-        dice.bernoulli(0.5),
+        blend(rng.paint_colour(), STEEL, 0.55),
+        rng.uniform(7, 14),
+        rng.bernoulli(0.5),
     )
     canvas.box(0, 0, CANVAS_PX, y + 1, (blend(wall, WHITE, 0.15), blend(wall, BLACK, 0.15)))
     for row in range(int(max(y, 0) // step) + 1):
@@ -87,19 +87,19 @@ def draw_garage(canvas: Canvas, dice: StableRng, y: float) -> None:
         canvas.line([(0, top), (CANVAS_PX, top)], 1, blend(wall, BLACK, 0.25))
         for x in np.arange(row % 2 * step, CANVAS_PX, 2 * step) if bricks else ():
             canvas.line([(x, top), (x, top - step)], 1, blend(wall, BLACK, 0.25))
-    if dice.bernoulli(0.6):
+    if rng.bernoulli(0.6):
         x, wide, door = (
-            dice.uniform(-30, 150),
-            dice.uniform(40, 110),
-            blend(dice.paint_colour(), STEEL, 0.3),
+            rng.uniform(-30, 150),
+            rng.uniform(40, 110),
+            blend(rng.paint_colour(), STEEL, 0.3),
         )
         for top in np.linspace(y - wide * 0.9, y, 9)[:-1]:
             canvas.box(x, top, x + wide, top + wide / 9, (blend(door, BLACK, 0.35), door, door))
 
 
-def draw_studio(canvas: Canvas, dice: StableRng, y: float) -> None:
+def draw_studio(canvas: Canvas, rng: StableRng, y: float) -> None:
     """A roll of paper: the wall runs into the floor."""
-    tone = blend(dice.paint_colour(), (200, 200, 204), dice.uniform(0.4, 0.9))
+    tone = blend(rng.paint_colour(), (200, 200, 204), rng.uniform(0.4, 0.9))
     dark, pale = blend(tone, BLACK, 0.35), blend(tone, WHITE, 0.35)
     canvas.box(0, 0, CANVAS_PX, CANVAS_PX, (dark, tone, pale, blend(tone, BLACK, 0.15)))
 
@@ -164,13 +164,13 @@ CLUTTER_PROPS = tuple(PROPS)[2:]
 # fmt: on
 
 
-def draw_prop(canvas: Canvas, dice: StableRng, name: str, foot: Point, tall: float) -> None:
+def draw_prop(canvas: Canvas, rng: StableRng, name: str, foot: Point, tall: float) -> None:
     """One of `THINGS`, `tall` px high, standing at `foot` (px)."""
-    (x, y), way = foot, dice.choice((-1, 1))
-    roles = {"leaf": dice.choice(LEAF_COLOURS), "any": blend(dice.paint_colour(), STEEL, 0.2)}
-    roles |= {"dark": blend(dice.paint_colour(), BLACK, 0.5), "skin": dice.choice(SKIN_COLOURS)}
+    (x, y), way = foot, rng.choice((-1, 1))
+    roles = {"leaf": rng.choice(LEAF_COLOURS), "any": blend(rng.paint_colour(), STEEL, 0.2)}
+    roles |= {"dark": blend(rng.paint_colour(), BLACK, 0.5), "skin": rng.choice(SKIN_COLOURS)}
     for shape, colour, *numbers in PROPS[name]:
-        paint = blend(roles.get(colour, colour), BLACK, dice.random() * 0.25)
+        paint = blend(roles.get(colour, colour), BLACK, rng.random() * 0.25)
         pairs = zip(numbers[::2], numbers[1::2], strict=False)
         spots = [(x + way * a * tall, y - b * tall) for a, b in pairs]
         if shape == "fill":
@@ -184,48 +184,46 @@ def draw_prop(canvas: Canvas, dice: StableRng, name: str, foot: Point, tall: flo
             canvas.lamp(*spots[0], numbers[-1] * tall, 2, WARM_LIGHT)
 
 
-def draw_scenery(canvas: Canvas, dice: StableRng, place: Place, horizon: float) -> None:
+def draw_scenery(canvas: Canvas, rng: StableRng, place: Place, horizon: float) -> None:
     canvas.is_emissive = bool(canvas.light.sky)
     canvas.box(0, min(0, horizon - 30), CANVAS_PX, horizon + 1, canvas.light.sky or place.sky)
     canvas.is_emissive = False
     canvas.box(0, horizon, CANVAS_PX, CANVAS_PX, place.ground)
     canvas.haze = min(0.8, 0.1 + 2 * canvas.light.fog)
     if place.wall:
-        place.wall(canvas, dice, horizon)
+        place.wall(canvas, rng, horizon)
     for tall, colours in place.ridges:
-        tops = [max(-tall, tall * dice.uniform(0.1, 1)) for _ in range(8)]
+        tops = [max(-tall, tall * rng.uniform(0.1, 1)) for _ in range(8)]
         hills = [(CANVAS_PX * (i - 1) / 5, horizon - top) for i, top in enumerate(tops)]
         canvas.fill(
             smooth_outline([(-CANVAS_PX, horizon + 2), *hills, (2 * CANVAS_PX, horizon + 2)]),
             colours,
         )
     what, small, large = place.background_prop
-    for _ in range(int(dice.uniform(1, 7)) if large else 0):
+    for _ in range(int(rng.uniform(1, 7)) if large else 0):
         draw_prop(
             canvas,
-            dice,
+            rng,
             what,
-            (dice.uniform(0, CANVAS_PX), horizon + 2),
-            dice.uniform(small, large),
+            (rng.uniform(0, CANVAS_PX), horizon + 2),
+            rng.uniform(small, large),
         )
-    height, grain = int(CANVAS_PX - horizon), dice.choice((3, 6, 12))
+    height, grain = int(CANVAS_PX - horizon), rng.choice((3, 6, 12))
     if place.wall is not draw_studio and height > 8:  # uneven ground
-        rough = uniform_noise(dice, (height // grain + 2, CANVAS_PX // grain)) * dice.uniform(
-            25, 90
-        )
+        rough = uniform_noise(rng, (height // grain + 2, CANVAS_PX // grain)) * rng.uniform(25, 90)
         mask = Image.fromarray(rough.astype(np.uint8))
         mask = mask.resize((CANVAS_PX, height), Image.Resampling.BILINEAR)
         canvas.image.paste(canvas.apply_light(DARK), (0, int(horizon)), mask)
 
 
-def draw_road(pen: Pen, dice: StableRng, reach: float) -> None:
+def draw_road(pen: Pen, rng: StableRng, reach: float) -> None:
     """Asphalt along the vehicle's way, with its lines; `reach` is half its width in metres."""
     far = 40 * reach
     near = min(far, (0.85 * pen.far_m - 2 * reach) / max(0.02, abs(pen.sin)))  # not into the lens
     start, stop = (-far, near) if pen.sin > 0 else (-near, far)
-    grey = blend((104, 104, 108), (150, 140, 130), dice.random() * 0.6)
-    line = blend(dice.choice((WHITE, YELLOW)), grey, 0.25)
-    z, step = reach * dice.uniform(0.75, 1.1), reach * 1.5
+    grey = blend((104, 104, 108), (150, 140, 130), rng.random() * 0.6)
+    line = blend(rng.choice((WHITE, YELLOW)), grey, 0.25)
+    z, step = reach * rng.uniform(0.75, 1.1), reach * 1.5
     bands = [(start, stop, -reach, 2 * reach, (blend(grey, WHITE, 0.15), grey))]
     bands += [(start, stop, -0.94 * reach, -0.86 * reach, line)]
     bands += [(i * step, (i + 0.5) * step, z, z + 0.08 * reach, line) for i in range(-6, 7)]
@@ -235,10 +233,10 @@ def draw_road(pen: Pen, dice: StableRng, reach: float) -> None:
             pen.canvas.fill([pen.project(x, 0, z) for x, z in corners], colours)
 
 
-def draw_ground_shadow(pen: Pen, dice: StableRng, size: Size) -> None:
+def draw_ground_shadow(pen: Pen, rng: StableRng, size: Size) -> None:
     h, half, light = size[0] / 2 * 0.96, max(size[2] * 0.95, 0.1), pen.canvas.light
-    long = size[1] * dice.uniform(0.3, 0.8) if light.sun else 0
-    dx, dz = long * dice.choice((-0.8, 0.8)), long * dice.uniform(-0.6, 0.2)
+    long = size[1] * rng.uniform(0.3, 0.8) if light.sun else 0
+    dx, dz = long * rng.choice((-0.8, 0.8)), long * rng.uniform(-0.6, 0.2)
     under = [(-h, half), (h, half), (h, -half), (-h, -half)]
     near = [pen.project(x, 0, z) for x, z in under]
     away = [pen.project(x + dx, 0, z + dz) for x, z in under]  # the shadow of the roof

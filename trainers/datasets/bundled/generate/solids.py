@@ -24,7 +24,7 @@ ROLE_COLOURS = {"dark": DARK, "bark": BARK, "seat": TYRE, "glass": STEEL}
 
 def draw_solids(
     pen: Pen,
-    dice: StableRng,
+    rng: StableRng,
     text: str,
     roles: dict[str, Colour],
     start: float = 0,
@@ -35,10 +35,10 @@ def draw_solids(
     A `round` has its corners cut; a `barrel`, or a `band` round it, gives its z and hoops
     x,y,radius; `ribs` stripe a rectangle. x counts from `start` in units of `long`.
     """
-    roles = {"paint": dice.paint_colour(), **ROLE_COLOURS, **roles}
+    roles = {"paint": rng.paint_colour(), **ROLE_COLOURS, **roles}
     roles["shade"] = blend(roles["paint"], BLACK, 0.3)
     for shape, role, half, outline in parse_solids(text):
-        colour = roles[role] if role in roles else dice.paint_colour()
+        colour = roles[role] if role in roles else rng.paint_colour()
         outline = [(start + x * long, *rest) for x, *rest in outline]
         if shape in ("barrel", "band"):
             pen.barrel(outline, colour, half, closed=shape == "barrel")

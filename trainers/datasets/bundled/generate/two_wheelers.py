@@ -49,12 +49,12 @@ MOTORCYCLE_MODELS = (  # radius and x of the wheels, height of the tail light, b
 )  # fmt: skip
 
 
-def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
-    r, b, tail, (bx, by), shoulder, hulls = dice.choice(MOTORCYCLE_MODELS)
+def make_motorcycle(rng: StableRng) -> tuple[Size, PaintPart]:
+    r, b, tail, (bx, by), shoulder, hulls = rng.choice(MOTORCYCLE_MODELS)
     paint, trim, chrome = (
-        dice.paint_colour(),
-        dice.paint_colour(),
-        dice.choice((STEEL, DARK, (206, 208, 212))),
+        rng.paint_colour(),
+        rng.paint_colour(),
+        rng.choice((STEEL, DARK, (206, 208, 212))),
     )
     roles = {"paint": paint, "trim": trim, "engine": blend(DARK, chrome, 0.3), "chrome": chrome}
 
@@ -66,7 +66,7 @@ def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
 
     def middle(pen: Pen) -> None:
         pen.rod([(-b, r, 0.05), (-0.2, 0.42, 0.05)], 0.09, DARK)
-        draw_solids(pen, dice, hulls, roles)
+        draw_solids(pen, rng, hulls, roles)
         if r > 0.3:
             pipe = [(0.28, 0.45, 0.17), (0.2, 0.22, 0.18), (-0.3, 0.25, 0.2), (-b - 0.1, r, 0.2)]
             pen.limb(pipe, 0.08, chrome)
@@ -84,7 +84,7 @@ def make_motorcycle(dice: StableRng) -> tuple[Size, PaintPart]:
         pen.lamp(bx + 0.18, by - 0.14, 0, 0.1, WARM_LIGHT)
 
     feet = ((0.05, 0.32), (0.0, 0.3))
-    people = make_rider(dice, (-0.32, tail + 0.12), shoulder, (bx - 0.03, by), feet, 0.55)
+    people = make_rider(rng, (-0.32, tail + 0.12), shoulder, (bx - 0.03, by), feet, 0.55)
     parts = [*people[:1], (-b, rear), (0, middle), (b, front), *people[1:]]
     size = (2 * (b + r), shoulder[1] + 0.35 if people else 1.2, 0.35)
     return size, lambda pen: pen.paint_far_to_near(parts)
@@ -98,17 +98,17 @@ BICYCLE_MODELS = (  # radius and thickness of the wheels, saddle, bars, rider's 
 )
 
 
-def make_bicycle(dice: StableRng) -> tuple[Size, PaintPart]:
-    style, r, thick, (sx, sy), (bx, by), shoulder, k = dice.choice(BICYCLE_MODELS)
+def make_bicycle(rng: StableRng) -> tuple[Size, PaintPart]:
+    style, r, thick, (sx, sy), (bx, by), shoulder, k = rng.choice(BICYCLE_MODELS)
     paint, tyre = (
-        dice.paint_colour(),
-        dice.choice((TYRE, TYRE, BARK, blend(dice.paint_colour(), BLACK, 0.4))),
+        rng.paint_colour(),
+        rng.choice((TYRE, TYRE, BARK, blend(rng.paint_colour(), BLACK, 0.4))),
     )
     rear, front, crank, seat = (-0.53 * k, r), (0.53 * k, r), (-0.06 * k, r * 0.86), (sx, sy - 0.12)
-    head, neck, turn = (0.34 * k, by - 0.12), (0.4 * k, by - 0.3 * k), dice.uniform(0, 2 * math.pi)
+    head, neck, turn = (0.34 * k, by - 0.12), (0.4 * k, by - 0.3 * k), rng.uniform(0, 2 * math.pi)
     dx, dy = 0.16 * k * math.cos(turn), 0.16 * k * math.sin(turn)
     feet = ((crank[0] - dx, crank[1] - dy), (crank[0] + dx, crank[1] + dy))
-    low, extras = style in ("city", "child's"), dice.bernoulli(0.6)
+    low, extras = style in ("city", "child's"), rng.bernoulli(0.6)
 
     def back(pen: Pen) -> None:
         pen.spoked_wheel(*rear, thick, tyre, 0.035, 8)
@@ -140,25 +140,25 @@ def make_bicycle(dice: StableRng) -> tuple[Size, PaintPart]:
             pen.block(bx + 0.08, bx + 0.34, by - 0.22, by, 0.16, WICKER)
         pen.lamp(neck[0] + 0.08, neck[1] + 0.08, 0, 0.05, WARM_LIGHT)
 
-    people = make_rider(dice, (sx, sy + 0.08), shoulder, (bx, by), feet, 0.5, k)
+    people = make_rider(rng, (sx, sy + 0.08), shoulder, (bx, by), feet, 0.5, k)
     parts = [*people[:1], (-0.5, back), (-0.1, frame), (0.5, steering), *people[1:]]
     size = (1.75 * k, shoulder[1] + 0.4 * k if people else by, 0.25)
     return size, lambda pen: pen.paint_far_to_near(parts)
 
 
-def make_rider(dice: StableRng, hip: Point, shoulder: Point, hand: Point, feet: tuple[Point, Point],
+def make_rider(rng: StableRng, hip: Point, shoulder: Point, hand: Point, feet: tuple[Point, Point],
           chance: float, k: float = 1) -> list[tuple[float, PaintPart]]:  # fmt: skip
     """Parts for `Pen.in_order`: far limbs, trunk, near limbs; none where nobody rides.
 
     Places are in the plane of the bike, the far foot first; `k` is 1 for an adult.
     """
-    if not dice.bernoulli(chance):
+    if not rng.bernoulli(chance):
         return []
     top, trousers, skin, hat = (
-        dice.paint_colour(),
-        dice.paint_colour(),
-        dice.choice(SKIN_COLOURS),
-        dice.paint_colour(),
+        rng.paint_colour(),
+        rng.paint_colour(),
+        rng.choice(SKIN_COLOURS),
+        rng.paint_colour(),
     )
     (hx, hy), (sx, sy), (ax, ay) = hip, shoulder, hand
 

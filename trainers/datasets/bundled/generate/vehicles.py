@@ -54,70 +54,68 @@ def draw(name: str, number: int) -> np.ndarray:
     Chance comes from the pair alone; another version of Pillow may still shade an edge otherwise.
     Raises `KeyError` for a name that is not in `CLASSES`.
     """
-    dice = StableRng(f"{name}/{number}")
-    light, place = dice.choice(LIGHTS), dice.choice(PLACES)
+    rng = StableRng(f"{name}/{number}")
+    light, place = rng.choice(LIGHTS), rng.choice(PLACES)
     canvas = Canvas(light)
-    size, paint = VEHICLES[name](dice)
-    pen = place_vehicle(canvas, dice, size, dice.uniform(0.5, 1.05))
+    size, paint = VEHICLES[name](rng)
+    pen = place_vehicle(canvas, rng, size, rng.uniform(0.5, 1.05))
     ground = pen.project(0, 0, 0)[1]
-    draw_scenery(canvas, dice, place, pen.horizon)
-    if dice.bernoulli(place.road):
-        draw_road(pen, dice, size[2] * dice.uniform(1.4, 2.6) + 0.3)
-    for _ in range(int(place.clutter * 2 * dice.random() + 0.5)):
-        near = dice.random()  # 0 far away, 1 beside the vehicle
+    draw_scenery(canvas, rng, place, pen.horizon)
+    if rng.bernoulli(place.road):
+        draw_road(pen, rng, size[2] * rng.uniform(1.4, 2.6) + 0.3)
+    for _ in range(int(place.clutter * 2 * rng.random() + 0.5)):
+        near = rng.random()  # 0 far away, 1 beside the vehicle
         canvas.haze = (1 - near) * min(0.7, 0.1 + 2 * light.fog)
         foot = (
-            dice.uniform(0, CANVAS_PX),
+            rng.uniform(0, CANVAS_PX),
             pen.horizon + (ground - pen.horizon) * (0.15 + 0.6 * near),
         )
         draw_prop(
             canvas,
-            dice,
-            dice.choice(CLUTTER_PROPS),
+            rng,
+            rng.choice(CLUTTER_PROPS),
             foot,
-            CANVAS_PX * (0.12 + 0.4 * near * dice.random()),
+            CANVAS_PX * (0.12 + 0.4 * near * rng.random()),
         )
-    if dice.bernoulli(0.08):  # another vehicle, far off
+    if rng.bernoulli(0.08):  # another vehicle, far off
         canvas.haze = min(0.6, 0.2 + light.fog)
-        other, paint_other = VEHICLES[dice.choice(CLASSES)](dice)
-        foot = (dice.uniform(0, CANVAS_PX), pen.horizon + 0.3 * (ground - pen.horizon))
-        paint_other(place_vehicle(canvas, dice, other, dice.uniform(0.08, 0.14), foot))
+        other, paint_other = VEHICLES[rng.choice(CLASSES)](rng)
+        foot = (rng.uniform(0, CANVAS_PX), pen.horizon + 0.3 * (ground - pen.horizon))
+        paint_other(place_vehicle(canvas, rng, other, rng.uniform(0.08, 0.14), foot))
     canvas.haze = light.fog
-    draw_ground_shadow(pen, dice, size)
+    draw_ground_shadow(pen, rng, size)
     paint(pen)
-    if dice.bernoulli(0.3):  # something before it, over a third of it at most
+    if rng.bernoulli(0.3):  # something before it, over a third of it at most
         left, _, right, bottom = pen.bounding_box(size)
-        what, tall = dice.choice(CLUTTER_PROPS[2:]), dice.uniform(0.2, 0.7) * CANVAS_PX
+        what, tall = rng.choice(CLUTTER_PROPS[2:]), rng.uniform(0.2, 0.7) * CANVAS_PX
         tall = min(tall, (right - left) * (0.25 if what in ("bush", "fence") else 0.7))
-        draw_prop(
-            canvas, dice, what, (dice.uniform(left, right), bottom + dice.uniform(2, 20)), tall
-        )
-    slant = dice.uniform(-6, 6)
-    for _ in range(50 if dice.bernoulli(0.06) else 0):  # rain
-        x, y = dice.uniform(0, CANVAS_PX), dice.uniform(0, CANVAS_PX)
+        draw_prop(canvas, rng, what, (rng.uniform(left, right), bottom + rng.uniform(2, 20)), tall)
+    slant = rng.uniform(-6, 6)
+    for _ in range(50 if rng.bernoulli(0.06) else 0):  # rain
+        x, y = rng.uniform(0, CANVAS_PX), rng.uniform(0, CANVAS_PX)
         canvas.line([(x, y), (x + slant, y + 16)], 1, (216, 222, 230))
-    return photograph(canvas, dice)
+    return photograph(canvas, rng)
 
 
 def place_vehicle(
-    canvas: Canvas, dice: StableRng, size: Size, share: float, foot: Point | None = None
+    canvas: Canvas, rng: StableRng, size: Size, share: float, foot: Point | None = None
 ) -> Pen:
     """A pen for a vehicle of `size` (m) that takes about `share` of the frame.
 
     Its wheels come to `foot` (px) where that is given; otherwise it is placed by chance, at times
     partly outside the frame.
     """
-    way = dice.choice((-1, 1))  # the front towards us, or the rear
+    way = rng.choice((-1, 1))  # the front towards us, or the rear
     views = ((0, 0.3), (0, 0.3), (0, 0.3), (0, 0.3), (0.3, 1), (0.3, 1), (0.3, 1), (1, 1.5))
-    yaw = way * dice.uniform(*dice.choice(views))
-    pen = Pen(canvas, yaw, dice.choice((-1, 1)), size[0] * dice.uniform(2, 5), size[1] * 0.6)
+    yaw = way * rng.uniform(*rng.choice(views))
+    pen = Pen(canvas, yaw, rng.choice((-1, 1)), size[0] * rng.uniform(2, 5), size[1] * 0.6)
     left, top, right, bottom = pen.bounding_box(size)
     wide, tall = right - left, bottom - top
     pen.scale = share * CANVAS_PX / (0.75 * max(wide, tall) + 0.25 * min(wide, tall))
-    pen.eye_m = min(dice.uniform(0.04, 0.42), 0.9 * share) * CANVAS_PX / pen.scale
+    pen.eye_m = min(rng.uniform(0.04, 0.42), 0.9 * share) * CANVAS_PX / pen.scale
     left, top, right, bottom = pen.bounding_box(size)
-    x = CANVAS_PX / 2 + dice.uniform(-1, 1) * (max(0, CANVAS_PX - right + left) / 2 + 15)
-    y = CANVAS_PX * 0.52 + dice.uniform(-0.6, 1) * (max(0, CANVAS_PX - bottom + top) / 2 + 6)
+    x = CANVAS_PX / 2 + rng.uniform(-1, 1) * (max(0, CANVAS_PX - right + left) / 2 + 15)
+    y = CANVAS_PX * 0.52 + rng.uniform(-0.6, 1) * (max(0, CANVAS_PX - bottom + top) / 2 + 6)
     pen.cx, pen.horizon = x - (left + right) / 2, y - (top + bottom) / 2
     if foot:
         pen.cx, pen.horizon = foot[0], foot[1] - bottom
@@ -140,11 +138,11 @@ CAR_MODELS = (
 )
 
 
-def make_car(dice: StableRng) -> tuple[Size, PaintPart]:
-    length, top, belt, nose, cowl, screen, roof_end, rear, windows, ride = dice.choice(CAR_MODELS)
-    paint, rim, half, h = dice.paint_colour(), dice.choice((STEEL, DARK, WHITE)), 0.88, length / 2
+def make_car(rng: StableRng) -> tuple[Size, PaintPart]:
+    length, top, belt, nose, cowl, screen, roof_end, rear, windows, ride = rng.choice(CAR_MODELS)
+    paint, rim, half, h = rng.paint_colour(), rng.choice((STEEL, DARK, WHITE)), 0.88, length / 2
     roof, narrow = (
-        dice.paint_colour() if dice.bernoulli(0.25) else paint,
+        rng.paint_colour() if rng.bernoulli(0.25) else paint,
         half - 0.35 * (top - belt),
     )
 
@@ -154,7 +152,7 @@ def make_car(dice: StableRng) -> tuple[Size, PaintPart]:
         pen.solid(smooth_outline([*shell, (-h, belt - 0.05)]), half, paint)
         if rear > 1.5 - h:  # the bed of a pick-up, and what it carries
             pen.block(0.1 - h, rear, belt, belt + 0.01, half - 0.1, DARK)
-            pen.block(0.3 - h, rear - 0.2, belt, belt + 0.2, half - 0.15, dice.paint_colour())
+            pen.block(0.3 - h, rear - 0.2, belt, belt + 0.2, half - 0.15, rng.paint_colour())
         cabin = [(rear, belt - 0.02), (cowl, belt - 0.02), (screen, top - 0.05)]
         cabin += [(screen - 0.2, top), (roof_end, top), (roof_end - 0.1, top - 0.06)]
         pen.solid(cabin, half - 0.03, roof, narrow, glazed=True)
@@ -162,8 +160,8 @@ def make_car(dice: StableRng) -> tuple[Size, PaintPart]:
         pen.side_windows(windows, low, (roof_end, screen - 0.02, top - 0.1, narrow + 0.03))
         for x in (screen + 0.25, screen - 0.85):
             pen.side(x, x + 0.03, ride + 0.15, belt, half, blend(paint, BLACK, 0.5))
-        if dice.bernoulli(0.2):
-            pen.side(0.1 - h, h - 0.1, ride + 0.2, ride + 0.35, half, dice.paint_colour())
+        if rng.bernoulli(0.2):
+            pen.side(0.1 - h, h - 0.1, ride + 0.2, ride + 0.35, half, rng.paint_colour())
         pen.end(h, ride + 0.05, ride + 0.2, half - 0.1, DARK)
         pen.end(h, ride + 0.24, nose - 0.1, 0.42, (DARK, BLACK))
         pen.end(-h, belt - 0.27, belt - 0.1, half, blend(paint, BLACK, 0.3))
@@ -212,17 +210,17 @@ LORRY_LOADS = (  # as `build` reads them; x runs from 0 to 1 along the bed
 )  # fmt: skip
 
 
-def make_lorry(dice: StableRng) -> tuple[Size, PaintPart]:
-    load, h, half = dice.choice(LORRY_LOADS), dice.choice((3.2, 3.5, 3.8, 4.9)), 1.2
-    paint, trim, roof = dice.paint_colour(), dice.paint_colour(), dice.uniform(2.7, 3.1)
-    bonnet, bed = dice.choice((0, 0, 0, 0.8)), 2 * h - dice.uniform(2, 2.3)
+def make_lorry(rng: StableRng) -> tuple[Size, PaintPart]:
+    load, h, half = rng.choice(LORRY_LOADS), rng.choice((3.2, 3.5, 3.8, 4.9)), 1.2
+    paint, trim, roof = rng.paint_colour(), rng.paint_colour(), rng.uniform(2.7, 3.1)
+    bonnet, bed = rng.choice((0, 0, 0, 0.8)), 2 * h - rng.uniform(2, 2.3)
     axles = [0.8 - h, h - 1.05] + ([1.9 - h] if h > 3.4 else []) + ([h - 2.6] if h > 4 else [])
 
     def cab(pen: Pen) -> None:
         rear, screen = bed + 0.2 - h - bonnet, h - bonnet
         outline = [(rear, 0.45), (screen, 0.45), (screen, 1.55), (screen - 0.25, roof - 0.2)]
         pen.solid([*outline, (screen - 0.6, roof), (rear, roof)], half, paint)
-        if dice.bernoulli(0.4):
+        if rng.bernoulli(0.4):
             pen.block(rear, screen - 0.7, roof, roof + 0.4, half - 0.2, paint)
         pen.side(rear, screen, 1.2, 1.32, half, trim)
         high = (rear + 0.3, screen - 0.35, roof - 0.35, half)
@@ -238,12 +236,12 @@ def make_lorry(dice: StableRng) -> tuple[Size, PaintPart]:
     def cargo(pen: Pen) -> None:
         pen.block(-h, bed - h, 0.7, 0.95, half - 0.2, DARK)
         pen.end(-h, 0.7, 0.9, half, RED)
-        draw_solids(pen, dice, load, {"trim": trim, "heap": dice.choice(HEAP_COLOURS)}, -h, bed)
+        draw_solids(pen, rng, load, {"trim": trim, "heap": rng.choice(HEAP_COLOURS)}, -h, bed)
 
     def body(pen: Pen) -> None:
         pen.paint_far_to_near([(-1, cargo), (1, cab)])
 
-    rim = dice.choice((STEEL, trim))
+    rim = rng.choice((STEEL, trim))
     return (2 * h, 3.3, half), lambda pen: pen.on_wheels(axles, 0.5, half, body, rim, arch=False)
 
 
@@ -256,11 +254,11 @@ BUS_MODELS = (  # half length; heights: roof, windows' edge; windows, decks, slo
 )
 
 
-def make_bus(dice: StableRng) -> tuple[Size, PaintPart]:
-    h, top, sill, windows, decks, slope, glass = dice.choice(BUS_MODELS)
-    half, paint, band, inside = 1.2, dice.paint_colour(), dice.paint_colour(), dice.bernoulli(0.7)
-    stripe = (0.4, sill - 0.25) if dice.bernoulli(0.4) else (sill - 0.55, sill - 0.35)
-    doors = dice.choice(((h - 0.95,), (h - 0.95, -0.4), (-0.6,)))
+def make_bus(rng: StableRng) -> tuple[Size, PaintPart]:
+    h, top, sill, windows, decks, slope, glass = rng.choice(BUS_MODELS)
+    half, paint, band, inside = 1.2, rng.paint_colour(), rng.paint_colour(), rng.bernoulli(0.7)
+    stripe = (0.4, sill - 0.25) if rng.bernoulli(0.4) else (sill - 0.55, sill - 0.35)
+    doors = rng.choice(((h - 0.95,), (h - 0.95, -0.4), (-0.6,)))
     storey = (top - sill - 0.25) / decks
 
     def body(pen: Pen) -> None:
@@ -289,7 +287,7 @@ def make_bus(dice: StableRng) -> tuple[Size, PaintPart]:
         pen.lamps(h, 0.8, 0.95, half - 0.15, 0.17)
         pen.wing_mirrors(h - 0.1, sill + 0.4, half)
 
-    axles, rim = (-h * 0.57, h - (1.1 if h < 3.5 else 2.2)), dice.choice((STEEL, paint))
+    axles, rim = (-h * 0.57, h - (1.1 if h < 3.5 else 2.2)), rng.choice((STEEL, paint))
     return (2 * h, top, half), lambda pen: pen.on_wheels(axles, 0.46, half, body, rim)
 
 
