@@ -51,9 +51,9 @@ def list_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
 
 
 def _list_image_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
-    told = []
+    remarks = []
     if facts.grey:
-        told.append(
+        remarks.append(
             "These pictures are grey, and the pre-trained model learned from colour pictures. "
             "That works; it cannot use what it knows of colours."
         )
@@ -64,23 +64,23 @@ def _list_image_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, .
             f"{backbone.image_px}"
         )
         if times * UPSCALE_WARNING_FACTOR <= 1 and not backbone.is_bundled:
-            told.append(
+            remarks.append(
                 f"These pictures are {sizes}: they are enlarged, which costs time and adds no "
                 "detail. The bundled model, made for small pictures, may do as well sooner."
             )
         elif times >= DOWNSCALE_WARNING_FACTOR:
-            told.append(
+            remarks.append(
                 f"These pictures are {sizes}: small details are lost. Another pre-trained model "
                 "(the backbone, an expert setting), such as MobileNet V3 small, looks at 224 "
                 "pixels; it is a download, and takes longer."
             )
-    return tuple(told)
+    return tuple(remarks)
 
 
 def _list_text_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ...]:
-    told = []
+    remarks = []
     if facts.language and backbone.languages and facts.language not in backbone.languages:
-        told.append(
+        remarks.append(
             f"These texts seem to be {_language_name(facts.language)}, and the "
             "pre-trained model was "
             f"trained on {' and '.join(map(_language_name, backbone.languages))}: it "
@@ -88,11 +88,11 @@ def _list_text_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, ..
             "words. The backbone e5_small reads about a hundred languages."
         )
     if backbone.max_tokens and facts.words > backbone.max_tokens * WORDS_PER_TOKEN:
-        told.append(
+        remarks.append(
             f"Some texts have {facts.words:,} words or more, and the pre-trained model reads about "
             f"the first {backbone.max_tokens * WORDS_PER_TOKEN:.0f}. What comes later is not seen."
         )
-    return tuple(told)
+    return tuple(remarks)
 
 
 def _language_name(language: str) -> str:

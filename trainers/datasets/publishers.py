@@ -107,8 +107,8 @@ def fashion_mnist(raw: Path) -> Download:
     found, notices = UploadFiles(), []
     for side, most in (("train", most_train), ("test", most_test)):
         data, targets = sides[side].data.numpy(), sides[side].targets.numpy()
-        rows, told = _subsample(len(targets), most, side)
-        notices += told
+        rows, cut = _subsample(len(targets), most, side)
+        notices += cut
         for row in rows:
             parts = (side, sides[side].classes[targets[row]], f"{row}.png")
             found.add(Member(parts, data[row].nbytes, partial(_encode_png, data[row])))
@@ -157,8 +157,8 @@ def _collect_images(pictures: Iterable[ImageRow]) -> Download:
     most = {"train": most_train, "test": most_test, "": most_train + most_test}
     found, notices = UploadFiles(), []
     for side, all_of_it in sides.items():
-        rows, told = _subsample(len(all_of_it), most[side], side)
-        notices += told
+        rows, cut = _subsample(len(all_of_it), most[side], side)
+        notices += cut
         for row in rows:
             _, label, file = all_of_it[row]
             parts = (*filter(None, (side,)), label, file.name)
@@ -171,8 +171,10 @@ def _subsample(count: int, most: int, side: str) -> tuple[np.ndarray, list[str]]
     if count <= most:
         return np.arange(count), []
     doing = {"train": "to learn from", "test": "to test on", "": "published"}[side]
-    told = f"Of {count:,} examples {doing}, a fixed choice of {most:,} is kept: a run uses no more."
-    return np.sort(np.random.default_rng(0).permutation(count)[:most]), [told]
+    notice = (
+        f"Of {count:,} examples {doing}, a fixed choice of {most:,} is kept: a run uses no more."
+    )
+    return np.sort(np.random.default_rng(0).permutation(count)[:most]), [notice]
 
 
 # --- texts, from Hugging Face -----------------------------------------------------------------
@@ -261,8 +263,8 @@ def hub(raw: Path) -> Download:
             read = json.read_json if file.suffix == ".jsonl" else parquet.read_table
             parts.append(read(file).select([table.text_column, table.label_column]))
         whole = pyarrow.concat_tables(parts)
-        rows, told = _subsample(len(whole), most, side)
-        notices += told
+        rows, cut = _subsample(len(whole), most, side)
+        notices += cut
         texts, labels = whole.take(rows).to_pydict().values()
         if table.class_names:
             labels = [table.class_names[label - table.first_label] for label in labels]

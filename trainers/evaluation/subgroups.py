@@ -154,7 +154,7 @@ def describe_gaps(
     there = [part for part in parts if part.tests]
     if len(there) < 2:
         return [f"The test has examples of one {what} alone: there is nothing to compare."]
-    told = []
+    sentences = []
     for sign, more in ((-1, "fewer"), (1, "more")):
         clear = [gap for gap in found if gap.clear and sign * (gap.share - gap.others) > 0]
         if sign > 0:
@@ -163,28 +163,28 @@ def describe_gaps(
             rest = "the others together"
             if len(there) == 2:
                 rest = next(part.name for part in there if part.name != gap.name)
-            told.append(
+            sentences.append(
                 f"{what.capitalize()} {gap.name}: {more} are right than of {rest}, "
                 f"{gap.share:.0%} against {gap.others:.0%}. So large a gap is hardly chance."
             )
         if len(clear) > MAX_REPORTED_GAPS:
-            told.append(
+            sentences.append(
                 f"And {len(clear) - MAX_REPORTED_GAPS:,} more where clearly {more} are right."
             )
-    if not told:
-        told.append(f"No {what} is clearly apart from the others.")
+    if not sentences:
+        sentences.append(f"No {what} is clearly apart from the others.")
     least = min(there, key=lambda part: part.tests)
     limit = minimum_detectable_gap(least, parts)
     count = "1 example" if least.tests == 1 else f"{least.tests:,} examples"
     has = f"{what.capitalize()} {least.name} has {count} in the test"
     if limit is None:
-        told.append(f"{has}: with so few, any gap below the others could be chance.")
+        sentences.append(f"{has}: with so few, any gap below the others could be chance.")
     elif limit >= 0.01:
-        told.append(
+        sentences.append(
             f"{has}: there a gap of up to {100 * limit:.0f} points "
             "below the others could still be chance."
         )
-    return told
+    return sentences
 
 
 def describe_class_mix(part: SubgroupScore, overall: float) -> str:

@@ -1,4 +1,4 @@
-"""The README.md of a take-away zip: a model card in Hugging Face's form, from what a run told."""
+"""The README.md of a take-away zip: a model card in Hugging Face's form, from a run's events."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,8 +61,8 @@ def render_card(
         "Licence": _render_licence(plan),
         "Files": _render_files(plan, onnx=onnx),
     }
-    told = [f"## {title}\n\n{text}" if title else text for title, text in parts.items()]
-    return f"---\n{_render_front_matter(run, plan)}\n---\n\n" + "\n\n".join(told) + "\n"
+    lines = [f"## {title}\n\n{text}" if title else text for title, text in parts.items()]
+    return f"---\n{_render_front_matter(run, plan)}\n---\n\n" + "\n\n".join(lines) + "\n"
 
 
 def _render_front_matter(run: Run, plan: Plan) -> str:
@@ -114,7 +114,7 @@ def _render_summary(run: Run, plan: Plan) -> str:
 def _render_usage(plan: Plan) -> str:
     row = backbones.pick(plan.backbone)
     column = "text" if row.modality == "text" else "file"
-    told = [
+    lines = [
         "```sh",
         "python -m pip install -r requirements.txt",
         PREDICT_COMMANDS[row.modality],
@@ -129,15 +129,15 @@ def _render_usage(plan: Plan) -> str:
         "there where the run's checks carried a line; change it, or take it out.",
     ]
     if row.modality == "images":
-        told += ["", "Pictures: JPEG, PNG, WebP and what else Pillow reads."]
+        lines += ["", "Pictures: JPEG, PNG, WebP and what else Pillow reads."]
     if plan.approach == "none":
-        told += [
+        lines += [
             "",
             "Nothing was trained, so there are no probabilities: the numbers say how alike an "
             "example and a class are, from -1 to 1, and are good for ranking only. A sensible "
             "`not_sure_below` has to be found by trying.",
         ]
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _render_data(run: Run, plan: Plan, events: Sequence[Event]) -> str:
@@ -157,9 +157,9 @@ def _render_data(run: Run, plan: Plan, events: Sequence[Event]) -> str:
 
 def _render_training(run: Run, plan: Plan, events: Sequence[Event]) -> str:
     approach, row = APPROACHES[plan.approach], backbones.pick(plan.backbone)
-    told = [f"**{approach.title}.** {approach.description}", ""]
+    lines = [f"**{approach.title}.** {approach.description}", ""]
     if plan.approach != "simple":
-        told.append(f"- Backbone: {row.name} (`{row.key}`; {row.source}).")
+        lines.append(f"- Backbone: {row.name} (`{row.key}`; {row.source}).")
     done = {event.phase: event for event in events if isinstance(event, PhaseDone)}
     for event in events:
         if isinstance(event, PhaseStarted):
@@ -170,17 +170,17 @@ def _render_training(run: Run, plan: Plan, events: Sequence[Event]) -> str:
                 else ""
             )
             rate = event.learning_rate  # none where the last layer alone is solved for
-            told.append(
+            lines.append(
                 f"- {event.title}: {event.trainable_parameters:,} numbers learned"
                 f"{f' at a rate of {rate:g}' if rate else ''}{how}."
             )
-    told += [
+    lines += [
         f"- {run.result['learnable_parameters']:,} of {run.result['parameters']:,} numbers "
         f"learned in the end; {run.result['seconds']:.0f} of {plan.seconds:g} seconds were used.",
         "- plan.json names every setting and step; `python train.py` repeats the run, and needs "
         "Thaw for it.",
     ]
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _render_advice(run: Run, comparison: Mapping[str, Any] | None) -> str:
@@ -189,18 +189,18 @@ def _render_advice(run: Run, comparison: Mapping[str, Any] | None) -> str:
             "Not known: this run stood alone. A comparison in Thaw runs every approach on the "
             "same examples and says how sure the difference is."
         )
-    told = []
+    lines = []
     if advised := comparison.get("advised"):
         same = " It is this one." if advised == run.result["approach"] else ""
-        told.append(f"Advised was: {APPROACHES[advised].title}.{same} {comparison['verdict']}")
-    told += ["", "| approach | right | 95 % interval |", "|---|---|---|"]
+        lines.append(f"Advised was: {APPROACHES[advised].title}.{same} {comparison['verdict']}")
+    lines += ["", "| approach | right | 95 % interval |", "|---|---|---|"]
     for lane in comparison["runs"]:
         low, high = lane["test_accuracy_low"], lane["test_accuracy_high"]
-        told.append(
+        lines.append(
             f"| {APPROACHES[lane['approach']].title} | {lane['test_accuracy']:.1%} "
             f"| {low:.1%} to {high:.1%} |"
         )
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _render_scores(run: Run, events: Sequence[Event]) -> str:
@@ -208,7 +208,7 @@ def _render_scores(run: Run, events: Sequence[Event]) -> str:
     result = run.result
     right = [row[n] for n, row in enumerate(result["confusion"])]
     asked = [sum(row) for row in result["confusion"]]
-    told = [
+    lines = [
         f"Right: {_format_accuracy(result['test_right'], result['test_examples'])}. "
         f"Macro-F1 (every class counts the same): {result['macro_f1']:.2f}. Intervals are 95 %, "
         "after Wilson.",
@@ -220,15 +220,15 @@ def _render_scores(run: Run, events: Sequence[Event]) -> str:
         :MAX_CLASSES_LISTED
     ]:
         if not count:
-            told.append(f"| {_escape_markdown(name)} | 0 | not tested | |")
+            lines.append(f"| {_escape_markdown(name)} | 0 | not tested | |")
             continue
         low, high = wilson_interval(good, count)
-        told.append(
+        lines.append(
             f"| {_escape_markdown(name)} | {count:,} | {good / count:.0%} | "
             f"{low:.0%} to {high:.0%} |"
         )
     answered = next((event for event in events if isinstance(event, PredictionsRecorded)), None)
-    told += [
+    lines += [
         "",
         "A class whose interval lies wholly below another's is served worse by this model. "
         + (
@@ -239,22 +239,22 @@ def _render_scores(run: Run, events: Sequence[Event]) -> str:
             "of them."
         ),
     ]
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _render_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> str:
-    told = list_limitations(run, plan, events)
+    lines = list_limitations(run, plan, events)
     if plan.approach != "simple":
-        told.append(
+        lines.append(
             "The scores were measured with the numbers that are quickest on the computer that "
             "trained it; predict.py computes in float32, so answers close to a tie can differ."
         )
-    return "\n".join(f"- {line}" for line in told)
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def list_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]:
     """Return what the model of a finished run cannot do, and what its score does not say."""
-    told = [
+    lines = [
         "It knows these classes and nothing else: whatever it is given, it answers with one of "
         "them, and can be sure and wrong.",
         "The scores hold for examples like those of the test. On others, from another camera, "
@@ -265,10 +265,10 @@ def list_limitations(run: Run, plan: Plan, events: Sequence[Event]) -> list[str]
         "money or safety it needs tests of its own.",
     ]
     if plan.approach != "simple":
-        told.insert(2, f"It reads {backbones.pick(plan.backbone).input_description}.")
+        lines.insert(2, f"It reads {backbones.pick(plan.backbone).input_description}.")
     if plan.approach != "none":
-        told.append(_render_calibration(events))
-    return told + [e.text for e in events if isinstance(e, Notice) and e.is_limitation]
+        lines.append(_render_calibration(events))
+    return lines + [e.text for e in events if isinstance(e, Notice) and e.is_limitation]
 
 
 def _render_calibration(events: Sequence[Event]) -> str:
@@ -284,11 +284,11 @@ def _render_calibration(events: Sequence[Event]) -> str:
 
 def _render_licence(plan: Plan) -> str:
     row = backbones.pick(plan.backbone)
-    told = "The code in this zip is Thaw's, Apache-2.0."
+    text = "The code in this zip is Thaw's, Apache-2.0."
     if plan.approach not in ("simple", "scratch"):
-        told += f" The backbone's weights: {row.licence} ({row.source})."
+        text += f" The backbone's weights: {row.licence} ({row.source})."
     return (
-        f"{told} What was learned comes from your data: whether you may pass it on depends on the "
+        f"{text} What was learned comes from your data: whether you may pass it on depends on the "
         "data's licence. Add `license:` at the top of this file when you publish it."
     )
 

@@ -1,6 +1,6 @@
 """Why the advice was wrong, in words, and what to do.
 
-Guide/wrong_advice.py finds the answer or rule.
+guide/wrong_advice.py finds the answer or rule.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,9 @@ from trainers.evaluation.verdict import Verdict
 
 
 class Explanation(NamedTuple):
-    diagnosis: dict[
-        str, Any
-    ]  # `guide.wrong_advice.Diagnosis` as JSON; {} where it was not the rules
-    reason: str  # what misled: a line for each thing; "" where nothing did
-    next_steps: str  # likewise
+    diagnosis: dict[str, Any]  # `guide.wrong_advice.Diagnosis` as JSON; {} if the rules were right
+    reason: str  # what misled, a line each; "" if nothing did
+    next_steps: str  # what to do, a line each
 
 
 NO_EXPLANATION = Explanation({}, "", "")
@@ -46,83 +44,83 @@ def explain_wrong_advice(
     by_article, by_us = article.outcome == "wrong", verdict.outcome == "wrong"
     if not by_article and not by_us:
         return NO_EXPLANATION
-    found = (
+    diagnosis = (
         diagnose(Answers.from_mapping(answers), verdict.best, measured)
         if answers and by_article
         else None
     )
-    why = _explain_diagnosis(found, says) if found else []
+    reasons = _explain_diagnosis(diagnosis, says) if diagnosis else []
     if by_us and tried:
         if not by_article:
-            why.append(
+            reasons.append(
                 f"The article's rules said {_approach_title(advised_article)}: they did "
                 "not mislead."
             )
-        why.append(
+        reasons.append(
             f"The trial misled{' too' if by_article else ''}: it saw short runs on parts of the "
             f"training examples, and asked only {tried:,} of them."
         )
     return Explanation(
-        found.as_json() if found else {},
-        "\n".join(why),
-        "\n".join(_suggest_next_steps(found, verdict, advised, tried)),
+        diagnosis.as_json() if diagnosis else {},
+        "\n".join(reasons),
+        "\n".join(_suggest_next_steps(diagnosis, verdict, advised, tried)),
     )
 
 
-def _explain_diagnosis(found: Diagnosis, says: Mapping[str, str]) -> list[str]:
-    told = [_describe_correction(one, says) for one in found.corrections]
-    put_right = {one.question for one in found.corrections}
-    if found.cause == "answers":
-        told += [
+def _explain_diagnosis(diagnosis: Diagnosis, says: Mapping[str, str]) -> list[str]:
+    lines = [_describe_correction(correction, says) for correction in diagnosis.corrections]
+    corrected = {correction.question for correction in diagnosis.corrections}
+    if diagnosis.cause == "answers":
+        lines += [
             _describe_vote(rule)
-            for rule in found.opposing_rules
-            if put_right & set(_data_questions(rule))
+            for rule in diagnosis.opposing_rules
+            if corrected & set(_data_questions(rule))
         ]
-    if found.corrections:
-        told.append(
+    if diagnosis.corrections:
+        end = ", which did best." if diagnosis.cause == "answers" else ": that was not best either."
+        lines.append(
             "With what the data says, the article's rules point to "
-            f"{_approach_title(found.corrected_approach)}"
-            f"{', which did best' if found.cause == 'answers' else ': that was not best either'}."
+            f"{_approach_title(diagnosis.corrected_approach)}{end}"
         )
-    for rule in found.remaining_rules:
-        rests_on = [
-            says[one] for one in _data_questions(rule) if one in says and one not in put_right
+    for rule in diagnosis.remaining_rules:
+        evidence = [
+            says[key] for key in _data_questions(rule) if key in says and key not in corrected
         ]
-        told.append(" ".join([_describe_vote(rule), *rests_on]))
-    if found.remaining_rules:
+        lines.append(" ".join([_describe_vote(rule), *evidence]))
+    if diagnosis.remaining_rules:
         # What is said about computing is about its cost: the score does not speak of that.
-        held = all(rule.factor != "compute" for rule in found.remaining_rules)
-        rules = "what this rule says" if len(found.remaining_rules) == 1 else "what these rules say"
-        does = "does not hold" if held else "led the wrong way"
-        told.append(f"On this data, {rules} {does}.")
-    if found.cause == "silence":
-        told.append("No rule took a side, so the middle way was a place to start, no more.")
-    if found.cause != "answers":
-        told.append(_describe_alternatives(found))
-        told += [
+        is_about_score = all(rule.factor != "compute" for rule in diagnosis.remaining_rules)
+        rules = (
+            "what this rule says" if len(diagnosis.remaining_rules) == 1 else "what these rules say"
+        )
+        does = "does not hold" if is_about_score else "led the wrong way"
+        lines.append(f"On this data, {rules} {does}.")
+    if diagnosis.cause == "silence":
+        lines.append("No rule took a side, so the middle way was a place to start, no more.")
+    if diagnosis.cause != "answers":
+        lines.append(_describe_alternatives(diagnosis))
+        lines += [
             f'"{_question_title(question)}" was left open: {says[question]}'
-            for question in dict.fromkeys(change.question for change in found.changes)
+            for question in dict.fromkeys(change.question for change in diagnosis.changes)
             if question in DATA_QUESTIONS and question in says
-            if getattr(found.answers, question) == UNSURE
+            if getattr(diagnosis.answers, question) == UNSURE
         ]
-    return told
+    return lines
 
 
-def _describe_correction(one: Correction, says: Mapping[str, str]) -> str:
-    question, given = f'"{_question_title(one.question)}"', one.original_answer
-    told = (
+def _describe_correction(correction: Correction, says: Mapping[str, str]) -> str:
+    question, answer = f'"{_question_title(correction.question)}"', correction.original_answer
+    text = (
         f"{question} was left open."
-        if given == UNSURE
-        else f'To {question} the answer was "{_option_title(one.question, given)}".'
+        if answer == UNSURE
+        else f'To {question} the answer was "{_option_title(correction.question, answer)}".'
     )
-    return (
-        f"{told} The data says "
-        f'"{_option_title(one.question, one.measured_answer)}": {says[one.question]}'
-    )
+    measured = _option_title(correction.question, correction.measured_answer)
+    return f'{text} The data says "{measured}": {says[correction.question]}'
 
 
 def _data_questions(rule: Rule) -> list[str]:
-    """The questions about the data that woke a rule."""
+    """Return the questions about the data that a rule depends on."""
     return [test.question for test in rule.when if test.question in DATA_QUESTIONS]
 
 
@@ -133,15 +131,17 @@ def _describe_vote(rule: Rule) -> str:
     return f'{whose} that spoke for {side}{weight}: "{rule.because}"'
 
 
-def _describe_alternatives(found: Diagnosis) -> str:
-    better = _approach_title(found.better_approach)
-    if not found.changes:
+def _describe_alternatives(diagnosis: Diagnosis) -> str:
+    better = _approach_title(diagnosis.better_approach)
+    if not diagnosis.changes:
         return f"No other answer alone would have led to {better}: no answer misled, the rules did."
-    return f"One other answer alone would have led to {better}: {_format_changes(found.changes)}."
+    return (
+        f"One other answer alone would have led to {better}: {_format_changes(diagnosis.changes)}."
+    )
 
 
 def _suggest_next_steps(
-    found: Diagnosis | None, verdict: Verdict, advised: str, tried: int
+    diagnosis: Diagnosis | None, verdict: Verdict, advised: str, tried: int
 ) -> list[str]:
     best = _approach_title(verdict.best)
     if verdict.outcome in ("right", "cannot tell"):  # so only the article's own advice was wrong
@@ -157,39 +157,43 @@ def _suggest_next_steps(
         use += (
             f"; or {_approach_title(verdict.sufficient_baseline)}: then no network need be trained"
         )
-    told = [f"Use {use}."]
-    if found and found.cause == "answers":
-        told += [
+    lines = [f"Use {use}."]
+    if diagnosis and diagnosis.cause == "answers":
+        lines += [
             "Next time, with data like this, answer "
-            f'"{_option_title(one.question, one.measured_answer)}" to '
-            f'"{_question_title(one.question)}", or let the data answer.'
-            for one in _decisive_corrections(found)
+            f'"{_option_title(correction.question, correction.measured_answer)}" to '
+            f'"{_question_title(correction.question)}", or let the data answer.'
+            for correction in _decisive_corrections(diagnosis)
         ]
-    elif found and found.cause == "silence":
-        told.append("Next time, answer more of the guide's questions, or let the data answer them.")
-    elif found:
-        if readings := _nearest_changes(found):
-            told.append(
+    elif diagnosis and diagnosis.cause == "silence":
+        lines.append(
+            "Next time, answer more of the guide's questions, or let the data answer them."
+        )
+    elif diagnosis:
+        if readings := _nearest_changes(diagnosis):
+            lines.append(
                 "For data like this, the guide is better read another way: "
                 f"{_format_changes(readings)} "
-                f"leads to {_approach_title(found.better_approach)}."
+                f"leads to {_approach_title(diagnosis.better_approach)}."
             )
-        told.append(
+        lines.append(
             "One set of data overturns no rule, but on data like this trust a trial or a "
             "comparison more than the rules."
         )
     if tried and verdict.outcome == "wrong":
-        told.append("Give the pilot run more time: in a terminal, thaw compare --pilot-seconds 60.")
-    return told
+        lines.append(
+            "Give the pilot run more time: in a terminal, thaw compare --pilot-seconds 60."
+        )
+    return lines
 
 
-def _decisive_corrections(found: Diagnosis) -> list[Correction]:
-    """The corrections that lead to the better approach alone, or all where only together."""
-    alone = [one for one in found.corrections if one.approach == found.better_approach]
-    return alone or list(found.corrections)
+def _decisive_corrections(diagnosis: Diagnosis) -> list[Correction]:
+    """Return the corrections that each lead to the better approach; all, if only together."""
+    decisive = [c for c in diagnosis.corrections if c.approach == diagnosis.better_approach]
+    return decisive or list(diagnosis.corrections)
 
 
-def _nearest_changes(found: Diagnosis) -> list[Change]:
+def _nearest_changes(diagnosis: Diagnosis) -> list[Change]:
     """Return the other answers that lead to the better approach and that fit such data.
 
     Those about the data, and of each question the ones next to the given answer (they are ordered
@@ -198,24 +202,26 @@ def _nearest_changes(found: Diagnosis) -> list[Change]:
     near = []
     for question in DATA_QUESTIONS:
         options = [option.key for option in QUESTIONS[question].options]
-        leading = [one for one in found.changes if one.question == question]
-        given = getattr(found.answers, question)
-        if given != UNSURE:
+        leading = [change for change in diagnosis.changes if change.question == question]
+        answer = getattr(diagnosis.answers, question)
+        if answer != UNSURE:
             leading = [
-                one for one in leading if abs(options.index(one.answer) - options.index(given)) == 1
+                change
+                for change in leading
+                if abs(options.index(change.answer) - options.index(answer)) == 1
             ]
         near += leading
     return near
 
 
 def _format_changes(changes: Sequence[Change]) -> str:
-    """Answers to their questions: "A" or "B" to "Question?"; "C" to "Another?"."""
-    told = []
+    """Return answers with their questions: "A" or "B" to "Question?"; "C" to "Another?"."""
+    lines = []
     for key in dict.fromkeys(change.question for change in changes):
-        answers = [_option_title(key, one.answer) for one in changes if one.question == key]
+        answers = [_option_title(key, c.answer) for c in changes if c.question == key]
         quoted = " or ".join(f'"{answer}"' for answer in answers)
-        told.append(f'{quoted} to "{_question_title(key)}"')
-    return "; ".join(told)
+        lines.append(f'{quoted} to "{_question_title(key)}"')
+    return "; ".join(lines)
 
 
 def _question_title(key: str) -> str:

@@ -18,13 +18,18 @@ DATA_CHANGED_MESSAGE = (
 )
 
 
-def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]:
+def load_map_examples(snapshot: RunSnapshot, run: Run) -> tuple[dict[int, str], str]:
     """The examples on the map by their number: texts, or pictures as data: URIs; and why there are
     none, where that is so."""
-    look = next((look for look in told.evaluations if look.map_labels), None)
-    if not (told.started and told.watched_examples and told.watched_examples.map_indices and look):
+    first = next((e for e in snapshot.evaluations if e.map_labels), None)
+    if not (
+        snapshot.started
+        and snapshot.watched_examples
+        and snapshot.watched_examples.map_indices
+        and first
+    ):
         return {}, "This run is older than this film: it did not note which examples are on it."
-    items, data = tuple(told.watched_examples.map_indices), run.job.data
+    items, data = tuple(snapshot.watched_examples.map_indices), run.job.data
     own = data.startswith("own-")
     if own and run.visitor != current_visitor():
         return {}, "The examples are shown only to who added them."
@@ -45,7 +50,7 @@ def load_map_examples(told: RunSnapshot, run: Run) -> tuple[dict[int, str], str]
         return {}, str(error)
     except (OSError, ValueError) as error:
         return {}, f"The examples could not be read ({error})."
-    if labels != look.map_labels or classes != tuple(told.started.classes):
+    if labels != first.map_labels or classes != tuple(snapshot.started.classes):
         return {}, DATA_CHANGED_MESSAGE
     return dict(zip(items, shown, strict=True)), ""
 

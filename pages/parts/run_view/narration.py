@@ -21,29 +21,29 @@ RESULT_SECTIONS = ("mistakes", "sure", "take")  # of "Look closer"
 
 def draw_narration(events: Sequence[Event], run: Run) -> None:
     """Keep its height while the run is live."""
-    told = narrate_run(events)
+    narration = narrate_run(events)
     if not run.is_over:
         with st.container(height=LIVE_PX, border=False):
-            if told.text:
-                st.markdown(f":material/campaign: {escape_markdown(told.text)}")
+            if narration.text:
+                st.markdown(f":material/campaign: {escape_markdown(narration.text)}")
         return
-    if not told.text:
+    if not narration.text:
         return
     with st.container(border=True):
-        st.markdown(f":material/campaign: **In short.** {escape_markdown(told.text)}")
-        if told.action in RESULT_SECTIONS:
+        st.markdown(f":material/campaign: **In short.** {escape_markdown(narration.text)}")
+        if narration.action in RESULT_SECTIONS:
             st.button(
-                ACTIONS[told.action],
+                ACTIONS[narration.action],
                 icon=":material/arrow_downward:",
-                key=f"do-{told.action}",
+                key=f"do-{narration.action}",
                 on_click=_open_section,
-                args=(told.action,),
+                args=(narration.action,),
             )
-        elif told.action and can_use_data(run.job.data):
-            page, settings = find_action_page(told.action, run.job)
+        elif narration.action and can_use_data(run.job.data):
+            page, settings = find_action_page(narration.action, run.job)
             st.page_link(
                 page,
-                label=ACTIONS[told.action],
+                label=ACTIONS[narration.action],
                 icon=":material/arrow_forward:",
                 query_params=settings,
             )
