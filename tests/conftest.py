@@ -20,6 +20,7 @@ TOGETHER = (
     "tests/browser/",
     "tests/faults/test_apps.py",
     "tests/security/test_shown_names.py",
+    "tests/trainers/export/test_bundle.py",
     "tests/trainers/workers/test_ray.py",
     "tests/trainers/workers/test_workers.py",
 )

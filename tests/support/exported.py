@@ -1,8 +1,10 @@
 """Finished runs, and zips of their models."""
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -20,7 +22,7 @@ from trainers.system.paths import run_dir
 from trainers.training.run import run
 from trainers.workers.execute import execute
 
-SECONDS = 3
+SECONDS = 1
 
 
 def finished(data: str, approach: str, **settings) -> str:
@@ -43,19 +45,27 @@ def unpacked(key: str, to: Path) -> Path:
 
 class Alone:
     """A Python that has what a requirements.txt names, and what that needs, and nothing else: no
-    Thaw. The packages are those of this environment, linked."""
+    Thaw. The packages are those of this environment, linked.
+
+    One environment for each distinct requirements.txt. Importing torch takes seconds, so one
+    process of it (SERVER) imports, and each question is answered by a fork of that process.
+    """
 
     def __init__(self, place: Path) -> None:
+        self.place, self.servers = place, {}
+
+    def install(self, requirements: Path) -> None:
+        text = requirements.read_text()
+        if text not in self.servers:
+            self.servers[text] = self._start_server(text, self.place / str(len(self.servers)))
+        self.server = self.servers[text]
+
+    def _start_server(self, requirements: str, place: Path) -> subprocess.Popen:
         subprocess.run(
             [sys.executable, "-m", "venv", "--without-pip", "--symlinks", place], check=True
         )
-        self.python = place / "bin" / "python"
-        (self.packages,) = place.glob("lib/python*/site-packages")
-
-    def install(self, requirements: Path) -> None:
-        for link in self.packages.iterdir():
-            link.unlink()
-        wanted = [Requirement(line) for line in requirements.read_text().splitlines()]
+        (packages,) = place.glob("lib/python*/site-packages")
+        wanted = [Requirement(line) for line in requirements.splitlines()]
         seen = set()
         while wanted:
             one = wanted.pop()
@@ -67,21 +77,82 @@ class Alone:
             assert one.specifier.contains(found.version.partition("+")[0], prereleases=True), one
             wanted += [Requirement(line) for line in found.requires or []]
             for top in {file.parts[0] for file in found.files} - {"..", "__pycache__", "/"}:
-                if not (self.packages / top).exists():
-                    (self.packages / top).symlink_to(found.locate_file(top))
+                if not (packages / top).exists():
+                    (packages / top).symlink_to(found.locate_file(top))
+        return subprocess.Popen(
+            [place / "bin" / "python", "-I", "-B", "-c", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        )
+
+    def _ask(self, script: Path | None, *arguments: str) -> subprocess.CompletedProcess:
+        order = {"script": str(script or ""), "arguments": arguments, "env": dict(os.environ)}
+        with tempfile.TemporaryDirectory() as folder:
+            order |= {"cwd": str(script.parents[1] if script else folder), "to": folder}
+            self.server.stdin.write(json.dumps(order) + "\n")
+            self.server.stdin.flush()
+            code = int(self.server.stdout.readline())
+            out, err = (Path(folder, name).read_text() for name in ("stdout", "stderr"))
+        return subprocess.CompletedProcess(arguments, code, out, err)
 
     def lacks(self, *modules: str) -> bool:
-        code = f"from importlib.util import find_spec\nprint([*map(find_spec, {modules})])"
-        command = [self.python, "-I", "-c", code]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        """Whether none of the modules can be found there."""
+        told = self._ask(None, *modules).stdout
         return told.strip() == str([None] * len(modules))
 
-    def __call__(self, folder: Path, *arguments: str, **environment: str):
-        return subprocess.run(
-            [self.python, "-I", "-B", folder / "predict.py", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=folder.parent,
-            env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
-            check=False,
-        )
+    def __call__(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+        """The exit code and the output of `python predict.py …`."""
+        return self._ask(folder / "predict.py", *arguments)
+
+    def close(self) -> None:
+        for server in self.servers.values():
+            server.kill()
+            server.communicate()
+
+
+# Each order is a line of JSON, answered with an exit code once a fork has executed it. The server
+# imports large libraries, also the modules of theirs that forks before had imported.
+SERVER = """
+import importlib, importlib.util, json, os, runpy, sys
+LARGE = "numpy", "torch", "torchvision", "transformers", "peft", "safetensors", "PIL"
+def load(names):
+    for name in names:
+        try:
+            importlib.import_module(name.strip())
+        except ImportError:
+            pass
+load(LARGE)
+def execute(order):
+    os.environ.update(order["env"] | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"})
+    os.chdir(order["cwd"])
+    if not order["script"]:
+        print([importlib.util.find_spec(name) for name in order["arguments"]])
+        return
+    sys.argv = [order["script"], *order["arguments"]]
+    runpy.run_path(order["script"], run_name="__main__")
+for line in sys.stdin:
+    order = json.loads(line)
+    loaded = os.path.join(order["to"], "loaded")
+    pid = os.fork()
+    if not pid:
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(os.path.join(order["to"], name), os.O_WRONLY | os.O_CREAT), number)
+        code = 0
+        try:
+            execute(order)
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            code = 1
+        with open(loaded, "w") as file:
+            file.writelines(n + "\\n" for n in list(sys.modules) if n.partition(".")[0] in LARGE)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    load(open(loaded))
+    print(code, flush=True)
+"""

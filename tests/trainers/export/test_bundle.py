@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import os
-import subprocess
+import runpy
 import sys
 import zipfile
 from dataclasses import replace
@@ -59,10 +59,12 @@ from trainers.system.paths import bundle_path
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> Alone:
+def alone(tmp_path_factory):
     if os.name == "nt":
         pytest.skip("links need rights on Windows")
-    return Alone(tmp_path_factory.mktemp("alone") / "venv")
+    made = Alone(tmp_path_factory.mktemp("alone"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -488,17 +490,8 @@ def test_an_export_that_is_stopped_leaves_nothing(trusting):
 def test_the_terminal_packs_the_newest_run(trusting, tmp_path, capsys):
     assert main(["export", "last", "--to", str(tmp_path / "model.zip")]) == 2
     assert "No run was finished" in capsys.readouterr().err
-    run_ = [
-        "--data",
-        "digits",
-        "--approach",
-        "simple",
-        "--examples-per-class",
-        "3",
-        "--seconds",
-        "3",
-    ]
-    assert main(["run", *run_]) == 0
+    run_ = "run --data digits --approach simple --examples-per-class 3 --seconds 3"
+    assert main(run_.split()) == 0
     (told,) = [line for line in capsys.readouterr().out.splitlines() if "thaw export" in line]
     assert main([*told.partition("thaw ")[2].split()[:2], "--to", str(tmp_path / "model.zip")]) == 0
     assert main(["export", "last", "--to", str(tmp_path / "again.zip")]) == 0
@@ -508,23 +501,28 @@ def test_the_terminal_packs_the_newest_run(trusting, tmp_path, capsys):
     assert "no such run" in capsys.readouterr().err
 
 
-def test_the_run_can_be_repeated_from_the_zip(trusting, tmp_path, monkeypatch, root):
+@pytest.fixture
+def train(monkeypatch):
+    """Runs the train.py of a zip, as `python train.py …` does; returns its exit code."""
+
+    def repeat(folder: Path, *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(folder / "train.py"), run_name="__main__")
+        return end.value.code
+
+    return repeat
+
+
+def test_the_run_can_be_repeated_from_the_zip(train, trusting, tmp_path, capsys):
     key = finished("digits", "transfer", examples_per_class=3)
-    folder = unpacked(key, tmp_path)
-    done = subprocess.run(
-        [sys.executable, folder / "train.py"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result = get_store().get_run(key).result
-    assert f"{result['test_right']} of {result['test_examples']} right" in done.stdout
-    assert f"it was {result['test_right']} of {result['test_examples']}" in done.stdout
+    assert train(unpacked(key, tmp_path)) == 0
+    result, shown = get_store().get_run(key).result, capsys.readouterr().out
+    assert f"{result['test_right']} of {result['test_examples']} right" in shown
+    assert f"it was {result['test_right']} of {result['test_examples']}" in shown
 
 
-def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
+def test_a_table_is_read_again_with_its_groups(train, trusting, tmp_path):
     table = tmp_path / "t.csv"
     rows = [
         (f"please {word} the {thing} {n}", word, site)
@@ -540,14 +538,7 @@ def test_a_table_is_read_again_with_its_groups(trusting, tmp_path, root):
     (before,) = uploads.list_uploads(uploads.LOCAL_VISITOR)
     assert before.group_names == ("north", "south")
     folder = unpacked(get_store().list_runs("terminal")[0].id, tmp_path)
-    done = subprocess.run(
-        [sys.executable, folder / "train.py", *given],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    assert train(folder, *given) == 0
     assert {one.group_names for one in uploads.list_uploads(uploads.LOCAL_VISITOR)} == {
         before.group_names
     }
