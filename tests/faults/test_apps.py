@@ -19,7 +19,7 @@ from trainers.store.tables import runs, workers
 from trainers.workers.supervisor import ROOT
 
 ANN = "ann-of-the-tests-00"
-LONG = Plan(data="digits", approach="scratch", examples_per_class=100, seconds=120)
+LONG = Plan(data="digits", approach="scratch", examples_per_class=20, seconds=120)
 QUICK = Plan(data="digits", approach="none", examples_per_class=5, seconds=5)
 
 
