@@ -97,7 +97,7 @@ def test_two_app_servers_execute_every_job_once_and_outlive_their_database(
     with store.engine.connect() as sql:
         before = set(sql.scalars(select(workers.c.id)))
     long = store.enqueue(
-        replace(QUICK, approach="scratch", examples_per_class=None, seconds=20), "ann"
+        replace(QUICK, approach="scratch", examples_per_class=None, seconds=10), "ann"
     )
     until(lambda: count_events(store, long, Step) > 3)
     postgres.stop("immediate")  # as a power cut
