@@ -33,6 +33,7 @@ class RunFacts:
     evaluations_since_best: int | None = None
     loss_rise: float | None = None  # last validation loss divided by the lowest
     loss_is_falling: bool | None = None  # the last validation loss is the lowest
+    accuracy_is_rising: bool | None = None  # the last validation accuracy is above all before
     phases: int | None = None
     phase_skipped: bool | None = None  # there was no time for a phase
     baseline_accuracy: float | None = None  # on the validation set, without training
@@ -173,10 +174,11 @@ FINAL_RULES = (
         when=(
             InRange("ran_out_of_time", 1),
             InRange("loss_is_falling", 1),
+            InRange("accuracy_is_rising", 1),  # a loss also falls by mere confidence
             InRange("evaluations", low=3),
         ),
-        template="Its loss on new examples was still falling at the last step, and its plan for "
-        "{budget_seconds:g} seconds held no more steps: it had not learned all that it can.",
+        template="It ran out of time while still improving: its validation accuracy was highest at "
+        "the last step of its {budget_seconds:g} seconds.",
         action="more-seconds",
     ),
     NarrationRule(

@@ -81,6 +81,7 @@ def _training_facts(
         "evaluations_since_best": len(looks) - 1 - looks.index(best),
         "loss_rise": now.loss / lowest if lowest else None,
         "loss_is_falling": now.loss <= lowest,
+        "accuracy_is_rising": all(now.accuracy > look.accuracy for look in looks[:-1]),
     }
     if now.train_accuracy is not None:
         train_low, _ = _wilson_interval(now.train_accuracy, started.train_examples)

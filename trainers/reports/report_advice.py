@@ -146,10 +146,10 @@ def suggest_next_steps(
             "examples would help more than more training."
         )
     stop_reasons = [event.stop_reason for event in events if isinstance(event, PhaseDone)]
-    last = evaluations[-1] if evaluations else None
-    # The lowest loss at the last look: it was still learning.
-    falling = last and last.loss <= min(e.loss for e in evaluations if e.phase == last.phase)
-    if falling and stop_reasons[-1:] == ["time is up"]:
+    *before, last = [e for e in evaluations if e.phase == evaluations[-1].phase] or [None]
+    # A loss also falls by mere confidence: only a rising accuracy says that time was the limit.
+    improving = last and all(e.loss >= last.loss and e.accuracy < last.accuracy for e in before)
+    if improving and stop_reasons[-1:] == ["time is up"]:
         steps.append("Give it more seconds: time was up while it was still learning.")
     if confusions and confusions[0][0] > 2:
         count, truth, prediction = confusions[0]

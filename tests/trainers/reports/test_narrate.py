@@ -100,11 +100,19 @@ def test_a_budget_that_was_over_while_it_still_learned():
     done = PhaseDone(0, 5, 5.0, "time is up", 28.0)
     told = narrate_run([STARTED, PHASE, *looks, done, end])
     assert [row.key for row in told.rules] == ["time-was-short"]
-    assert "its plan for 30 seconds held no more steps" in told.text
+    assert "ran out of time while still improving" in told.text
     for why in ("all steps done", "no longer improves"):
         assert not run_facts(
             [STARTED, PHASE, *looks, replace(done, stop_reason=why), end]
         ).ran_out_of_time
+
+
+def test_more_time_is_not_advised_where_only_the_loss_still_fell():
+    looks = [look(n, 0.8, 1 - n / 20, best=True, train=0.6) for n in range(5)]
+    done = PhaseDone(0, 5, 5.0, "time is up", 28.0)
+    narration = narrate_run([STARTED, PHASE, *looks, done, ended(LABELS, MOSTLY)])
+    assert "time-was-short" not in [row.key for row in narration.rules]
+    assert narration.action != "more-seconds"
 
 
 def test_of_checks_that_are_learned_from_nothing_is_said():

@@ -263,7 +263,12 @@ def test_what_to_do_comes_from_what_happened(toy):
     assert "either way" not in steps()
     out_of_time = [from_json({"type": "phase_done", "phase": 0, "steps": 1, "epochs": 1.0,
                               "why": "time is up", "seconds": 1.0})]  # fmt: skip
-    falling = [from_json(LOOK | {"loss": loss}) for loss in (0.9, 0.5)]
+    falling = [
+        from_json(LOOK | {"loss": loss, "accuracy": share})
+        for loss, share in ((0.9, 0.5), (0.5, 0.7))
+    ]
+    flat = [replace(look, accuracy=0.7) for look in falling]
+    assert "more seconds" not in steps(looks=flat, events=out_of_time)
     assert "more seconds" in steps(looks=falling, events=out_of_time)
     assert "more seconds" not in steps(looks=falling[::-1], events=out_of_time)
     better = {"runs": [{"approach": "simple", "test_accuracy": 0.95, "test_accuracy_low": 0.9}],
