@@ -52,7 +52,7 @@ class Plan(JsonRecord):
 
     data: str
     approach: str
-    backbone: str = ""  # "": the bundled one for this kind of data
+    backbone: str = ""  # "": the default for this data
     examples_per_class: Annotated[int | None, stored_as("per_class")] = None  # None: all
     seconds: float = 30  # budget of wall time: a ceiling, never padded
     seed: int = 0
@@ -67,8 +67,7 @@ class Plan(JsonRecord):
         try:
             sample = datasets.get_dataset(self.data)
             if not self.backbone:
-                bundled = backbones.list_for_modality(sample.modality)[0].key
-                object.__setattr__(self, "backbone", bundled)
+                object.__setattr__(self, "backbone", backbones.pick_default(sample).key)
             backbone = backbones.pick(self.backbone)
             look_up(APPROACHES, self.approach, "approach")
         except UnknownKey as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from trainers.backbones import cache
 from trainers.backbones.cache import backbone_path, is_downloaded
+from trainers.datasets.types import Dataset
 from trainers.system.registry import UnknownKey, build_registry, look_up
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "is_downloaded",
     "list_for_modality",
     "pick",
+    "pick_default",
 ]
 
 
@@ -36,6 +38,7 @@ class Backbone:
     width: int | None  # numbers it makes of one example; None: not known before a download
     parameters: int  # how many numbers it has learned; 0: not known before a download
     trainable: str  # what fine-tuning lets learn by default: "lora" or "all"
+    hybrid_trainable: str = ""  # what a hybrid thaws by default; "": the same
     licence: str
     source: str
     load: str  # "module:class", resolved in the worker: importing this file brings no torch
@@ -55,6 +58,12 @@ class Backbone:
         """
         module, _, name = self.load.partition(":")
         return getattr(import_module(module), name).build(pretrained=pretrained, backbone=self)
+
+    def resolve_trainable(self, choice: str, approach: str) -> str:
+        """Return what learns in `approach`: `choice`, or the default where that is "auto"."""
+        if choice != "auto":
+            return choice
+        return (approach == "hybrid" and self.hybrid_trainable) or self.trainable
 
     @property
     def is_bundled(self) -> bool:
@@ -114,13 +123,28 @@ BACKBONES = build_registry(
         good_for="Small pictures. Seconds on any computer; made for Thaw.",
         modality="images",
         input_description="32 x 32 pixels, in colour",
-        width=224,
+        width=576,
         parameters=1_330_016,
         trainable="all",
         licence="Apache-2.0",
         source="ours, pre-trained on CIFAR-100",
         load="trainers.networks.small_resnet:SmallResNet",
         image_px=32,
+    ),
+    Backbone(
+        key="efficientnet_lite2",
+        title="EfficientNet-Lite2: photos, the default",
+        good_for="Photos of anything, in detail. Comes with Thaw.",
+        modality="images",
+        input_description="the middle 260 x 260 pixels, in colour",
+        width=1960,
+        parameters=4_811_072,
+        trainable="all",
+        hybrid_trainable="last_blocks",
+        licence="Apache-2.0",
+        source="Google, pre-trained on ImageNet (77.5 % top-1)",
+        load="trainers.networks.efficientnet_lite:EfficientNetLite",
+        image_px=260,
     ),
     # Parameters are those of the whole network less its last layer; sizes are torchvision's own.
     _torchvision_row(
@@ -195,7 +219,7 @@ BACKBONES = build_registry(
         good_for="Short English texts: messages, notes, sentences.",
         modality="text",
         input_description="the first 256 word pieces, English",
-        width=384,
+        width=1536,
         parameters=22_565_376,
         trainable="lora",
         licence="Apache-2.0",
@@ -252,6 +276,9 @@ BACKBONES = build_registry(
     ),
 )
 
+# Pictures whose shorter side is longer are photos to us: 32 px would lose most of what they show.
+MAX_THUMBNAIL_PX = 64
+
 # Any encoder by its hub name: "hf:org/name", "hf:org/name@revision". Names as the hub allows them.
 HUB_KEY_PATTERN = re.compile(
     r"(?!.*(?:--|\.\.))hf:(?P<repo>[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95})"
@@ -287,6 +314,13 @@ def list_for_modality(modality: str) -> list[Backbone]:
 def get_bundled(modality: str) -> Backbone:
     """The backbone for `modality` that needs no download."""
     return list_for_modality(modality)[0]
+
+
+def pick_default(dataset: Dataset) -> Backbone:
+    """Return the backbone for `dataset` unless another is asked for; it needs no download."""
+    side = dataset.facts.side_px if dataset.facts else None
+    is_photo = dataset.modality == "images" and side is not None and side > MAX_THUMBNAIL_PX
+    return BACKBONES["efficientnet_lite2"] if is_photo else get_bundled(dataset.modality)
 
 
 def format_table() -> str:

@@ -36,7 +36,7 @@ from trainers.export.saved_model import (
     load_temperature,
 )
 from trainers.jobs import Export
-from trainers.networks import minilm, small_resnet
+from trainers.networks import small_resnet
 from trainers.plan import Plan
 from trainers.reports.model_card import render_card
 from trainers.reports.report import find_comparison, render_report
@@ -211,7 +211,7 @@ def _describe_network(
     if config["base"] and config["base"]["from"] == "this zip":
         files["base.safetensors"] = small_resnet.WEIGHTS_DIR / "small_resnet.safetensors"
     if config["base"] and config["base"]["from"] == "package":
-        requirements.append(minilm.WEIGHTS_PACKAGE.replace("_", "-"))
+        requirements.append(config["base"]["package"].replace("_", "-"))
     if config["lora"]:
         requirements.append("peft")
     return files, requirements

@@ -9,7 +9,7 @@ import numpy as np
 
 from trainers.backbones import Backbone, cache
 from trainers.export.saved_model import SavedModel
-from trainers.networks import minilm, small_resnet, torchvision
+from trainers.networks import efficientnet_lite, lite_network, minilm, small_resnet, torchvision
 
 
 class ExportRecipe(NamedTuple):
@@ -57,6 +57,18 @@ def _torchvision_base(saved: SavedModel) -> dict[str, Any]:
     weights = torchvision.get_weights(saved.backbone)
     files = _sha256_sums([cache.torch_hub_path() / saved.backbone.weights_file])
     return {"from": "torchvision", "weights": weights.name, "files": files}
+
+
+def _lite_preprocessing(saved: SavedModel, inputs: Sequence) -> dict[str, Any]:
+    side = saved.encoder.image_px
+    sizes = {"side_px": side, "resized_px": side, "interpolation": "bicubic"}
+    return sizes | {"mean": efficientnet_lite.PIXEL_MEAN, "std": efficientnet_lite.PIXEL_STD}
+
+
+def _lite_base(saved: SavedModel) -> dict[str, Any]:
+    file = efficientnet_lite.WEIGHTS[saved.backbone.key]
+    files = {file.name: file.sha256}
+    return {"from": "package", "package": file.package, "folder": "", "files": files}
 
 
 def _text_preprocessing(saved: SavedModel, inputs: Sequence) -> dict[str, Any]:
@@ -117,6 +129,14 @@ EXPORT_RECIPES = {  # by the loader of a backbone
         _small_resnet_preprocessing,
         _small_resnet_base,
         lambda saved: {},
+        IMAGE_REQUIREMENTS,
+    ),
+    "trainers.networks.efficientnet_lite:EfficientNetLite": ExportRecipe(
+        "net",
+        lambda backbone: backbone.key,
+        _lite_preprocessing,
+        _lite_base,
+        lambda saved: {"efficientnet_lite.py": Path(lite_network.__file__)},
         IMAGE_REQUIREMENTS,
     ),
     "trainers.networks.torchvision:TorchvisionEncoder": ExportRecipe(

@@ -95,6 +95,7 @@ def load_model(run: Run) -> SavedModel | baselines.ClassicalModel:
     encoder = new_encoder(plan.backbone, pretrained=plan.approach != "scratch")
     if ranks := {v.shape[0] for name, v in weights.items() if "lora_A" in name}:
         encoder.add_lora(ranks.pop())
+    encoder.use_width(weights["head.linear.weight"].shape[1])
     head = (CosineHead if plan.approach == "none" else Head)(encoder.width, num_classes)
     model = Model(encoder, head).to(get_device())
     _, unknown = model.load_state_dict(weights, strict=False)

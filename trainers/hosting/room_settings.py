@@ -102,11 +102,11 @@ class RoomSettings(JsonRecord):
             )
 
     def backbone_for(self, data: str) -> str:
-        """Return the room's backbone, or the bundled one if `data` has another modality."""
-        modality = datasets.get_dataset(data).modality
-        if self.backbone and backbones.pick(self.backbone).modality == modality:
+        """Return the room's backbone, or the default one if `data` has another modality."""
+        dataset = datasets.get_dataset(data)
+        if self.backbone and backbones.pick(self.backbone).modality == dataset.modality:
             return self.backbone
-        return backbones.get_bundled(modality).key
+        return backbones.pick_default(dataset).key
 
     @classmethod
     def from_exercise(cls, key: str) -> "RoomSettings":

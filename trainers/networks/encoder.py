@@ -164,6 +164,33 @@ class Encoder(nn.Module):
     """A backbone: takes batches of its `Inputs` and returns features, float (N, `width`)."""
 
     width: int
+    last_layer_width: int | None = None  # the last columns, where others are earlier layers'
+
+    has_trunk = False  # whether `run_trunk` and `last_blocks` are there
+
+    def run_trunk(self, batch: Tensor) -> Tensor:
+        """Return what the blocks before the last ones make of a batch; `forward` takes that, too.
+
+        Where only the last blocks learn, this is computed once an example.
+        """
+        raise NotImplementedError
+
+    def last_blocks(self) -> list[nn.Module]:
+        """Return the modules after the trunk."""
+        raise NotImplementedError
+
+    def use_width(self, width: int) -> None:
+        """Return `width` features from now on: all, or those of the last layer alone.
+
+        Models that Thaw 0.1.0 trained know the last layer alone. Raises `ValueError`.
+        """
+        if width not in (self.width, self.last_layer_width):
+            raise ValueError(f"This backbone has {self.width} features, and the model {width}.")
+        self.width = width
+
+    def keep_last_layer(self, features: Any) -> Any:
+        """Return the columns of `features`, (N, F) of torch or NumPy, that are the last layer's."""
+        return features[:, -(self.last_layer_width or self.width) :]
 
     @classmethod
     def build(cls, *, pretrained: bool, backbone: "Backbone | None" = None) -> Self:
@@ -183,6 +210,11 @@ class Encoder(nn.Module):
     def add_lora(self, rank: int) -> None:
         """Add small trainable matrices beside the frozen ones (Hu et al. 2021), through peft."""
         raise NotImplementedError
+
+    def zero_earlier_layers(self, features: Tensor) -> Tensor:
+        """Return `features` with zeros in all columns but the last layer's."""
+        width = self.last_layer_width or self.width
+        return nn.functional.pad(features[:, -width:], (self.width - width, 0))
 
 
 def get_device() -> torch.device:

@@ -29,7 +29,7 @@ def weights_fingerprint(key: str) -> str:
     """Return a digest of everything that decides the pre-trained encoder's features."""
     told = hashlib.blake2b(digest_size=16)
     body, machine = shared_encoder(key), (get_device().type, autocast()._enabled, torch.__version__)
-    told.update(repr((key, type(body).__qualname__, machine)).encode())
+    told.update(repr((key, type(body).__qualname__, body.width, machine)).encode())
     for name, value in body.state_dict().items():
         told.update(name.encode())
         told.update(value.cpu().contiguous().numpy().tobytes())

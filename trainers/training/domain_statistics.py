@@ -28,10 +28,10 @@ def fit_statistics(file: Path) -> dict[str, np.ndarray]:
     made = {}
     for split in ("train", "test"):
         images, labels = load_split(file, split)
-        parts = extract_features(
-            shared_encoder("small_resnet"), ImageInputs(images), torch.arange(len(images))
-        )
-        made[split] = torch.cat(list(parts)).double().numpy(), labels.numpy()
+        encoder = shared_encoder("small_resnet")
+        parts = extract_features(encoder, ImageInputs(images), torch.arange(len(images)))
+        features = encoder.keep_last_layer(torch.cat(list(parts)))
+        made[split] = features.double().numpy(), labels.numpy()
     train, _ = made["train"]
     spread, turned = np.linalg.eigh(np.cov(train.T))
     known = {"centre": train.mean(0), "whiten": turned / np.sqrt(spread)}

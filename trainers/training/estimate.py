@@ -31,14 +31,16 @@ TYPICAL_HEAD_STEPS = 60
 HEAD_STEP_SECONDS, HEAD_MULTIPLIES_PER_SECOND = 0.004, 1e10
 # Forward passes that a step takes, by what learns. Ours, by the same script: 2.5 to 4.7, and of
 # LoRA 2.8 to 15 (its small matrices cost more in casts than they save in gradients).
-FORWARDS_PER_STEP = {"all": 3.0, "lora": 5.0}
+# The last blocks of EfficientNet-Lite2 alone: a third of a forward pass, three times.
+FORWARDS_PER_STEP = {"all": 3.0, "lora": 5.0, "last_blocks": 1.0}
 BYTES_FP32 = 4  # bytes; gradients, averages and copies are float32
 BYTES_BF16 = 2  # bytes of each number of the body, as it is cast for bf16 (see `reduced_precision`)
 STATES_PER_PARAMETER = 3  # of each number that learns: its gradient and two averages
 WEIGHT_COPIES = 3  # as it started, at its best, and while it learns once more
 # Times what the layers hand on: beside it are kept inputs cast, sums, masks, and what flows back;
 # LoRA casts the input of every layer that it adapts. Ours, by the same script.
-TRAIN_MEMORY_FACTOR, EVAL_MEMORY_FACTOR = {"all": 2.0, "lora": 4.0}, 2.5
+TRAIN_MEMORY_FACTOR = {"all": 2.0, "lora": 4.0, "last_blocks": 2.0}
+EVAL_MEMORY_FACTOR = 2.5
 
 
 @dataclass
@@ -207,7 +209,7 @@ def estimate_peak_bytes(run: RunSize, now: int) -> int:
                 answers + (run.train_examples + run.validation_examples) * run.width
             )
         else:
-            learns = run.parameters if phase.trainable == "all" else run.lora_parameters
+            learns = run.lora_parameters if phase.trainable == "lora" else run.parameters
             copies = WEIGHT_COPIES - (run.validation_examples < MIN_EXAMPLES_FOR_BEST_WEIGHTS)
             kept = (
                 TRAIN_MEMORY_FACTOR[phase.trainable]

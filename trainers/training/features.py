@@ -18,6 +18,7 @@ from trainers.training import estimate
 from trainers.training.batches import SubsetInputs
 from trainers.training.clock import Clock
 from trainers.training.inference import argsort_by_length, extract_features
+from trainers.training.trunk_inputs import TrunkInputs
 
 # Training examples that set the scale of a head that learns with the encoder; fewer where the
 # budget is short.
@@ -26,8 +27,11 @@ SORT_WINDOW = 256  # texts that are sorted by length before they are cut into ba
 WARMUP_BATCH_SIZE, PROBE_BATCH_SIZE = 4, 32  # examples in the batches that are timed
 PROGRESS_INTERVAL_SECONDS = 0.2
 
+# Test examples of any run: more narrow the interval by little (a point at 2,000), and take long.
+# A constant, so that all that are compared answer the same test, whatever their budgets.
+MAX_TEST_EXAMPLES = 2000
 # Shares of the budget that may go into forward passes without learning, by their use.
-TEST_SHARE, VALIDATION_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.2, 0.03, 0.4, 0.1
+VALIDATION_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.03, 0.4, 0.1
 # Where validation uses features that are computed once, and where a head is to be scaled.
 CACHED_VALIDATION_SHARE, SCALING_SHARE = 0.1, 0.1
 
@@ -41,12 +45,10 @@ class ComputationCache:
 
     def __init__(self) -> None:
         self.entries: dict[Hashable, tuple[Any, float]] = {}
-        self.test_count: int | None = None  # of test examples; None: what the budget allows
 
     def for_new_train_set(self) -> "ComputationCache":
         """Return what runs that learn from other examples have in common with these: the test."""
         other = ComputationCache()
-        other.test_count = self.test_count
         test, _ = self.entries.get("test", (None, 0.0))
         other.entries = {
             key: value
@@ -86,10 +88,14 @@ class FeatureExtractor:
         clock: Clock,
         cache: ComputationCache,
         disk_cache: feature_cache.FeatureCache | None,
+        *,
+        stores_trunk: bool = False,
     ) -> None:
         self.plan, self.data, self.encoder, self.clock = plan, data, encoder, clock
         self.cache, self.disk_cache = cache, disk_cache
         self.train_inputs = self._get_or_compute("train", encoder.prepare, data.train.inputs)
+        if stores_trunk:
+            self.train_inputs = TrunkInputs(self.train_inputs, encoder)
         self.test_inputs = self._get_or_compute("test", encoder.prepare, data.test.inputs)
         self.is_pretrained = plan.approach != "scratch"  # the encoder, until it learns
         self.seconds_per_example, self.activation_memory = self._get_or_compute(
@@ -130,8 +136,12 @@ class FeatureExtractor:
     def subsample_to_budget(
         self, train: np.ndarray, validation: np.ndarray, recorded: RecordedSchedule | None
     ) -> SampleBudget:
-        """Return as many examples as the budget allows, or as `recorded`: fixed subsamples."""
-        test = np.arange(len(self.data.test.labels))
+        """Return as many examples to learn from as the budget allows, or as `recorded`.
+
+        Fixed subsamples. The test is never cut to fit a budget; validation examples that there is
+        no time to look at again and again are learned from.
+        """
+        test = np.arange(min(len(self.data.test.labels), MAX_TEST_EXAMPLES))
         if recorded:
             return SampleBudget(
                 train[: recorded.train_examples],
@@ -151,13 +161,10 @@ class FeatureExtractor:
             dropped.append(f"{count:,} of {len(items):,} {purpose}")
             return items[:count]
 
-        if self.cache.test_count is None:
-            test = limit(test, count(TEST_SHARE), "to test")
-        else:
-            test = test[: self.cache.test_count]
         is_cached = self.plan.approach == "transfer"
-        share = CACHED_VALIDATION_SHARE if is_cached else VALIDATION_SHARE
-        validation = limit(validation, count(share), "to check")
+        allowed = count(CACHED_VALIDATION_SHARE if is_cached else VALIDATION_SHARE)
+        train = np.union1d(train, validation[allowed:])
+        validation = validation[:allowed]
         if self.plan.approach in ("transfer", "hybrid", "none"):
             train = limit(train, count(FEATURES_SHARE), "to learn from")
         scaling = min(SCALING_EXAMPLES, count(SCALING_SHARE))

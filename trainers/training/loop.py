@@ -42,6 +42,7 @@ class PhaseResult(NamedTuple):
     validation_outputs: (
         ValidationOutputs | None
     )  # with those weights; None without a validation set
+    got_worse: bool  # the validation accuracy is below that of the start
 
 
 def train(
@@ -100,7 +101,9 @@ def train(
         yield from validator.evaluate(schedule.step, schedule.epoch)
     validator.restore_best()
     yield schedule.report_end(stop_reason)
-    return PhaseResult(schedule.record(stop_reason), validator.best_step, validator.best_outputs)
+    got_worse = validator.last_accuracy < validator.first_accuracy
+    record = schedule.record(stop_reason)
+    return PhaseResult(record, validator.best_step, validator.best_outputs, got_worse)
 
 
 def set_modes(model: Model, phase: Phase, planned: int | None) -> None:

@@ -61,6 +61,9 @@ class Model(nn.Module):
 def set_trainable(encoder: Encoder, phase: Phase) -> None:
     """Freeze the encoder, unfreeze it or add LoRA, as `phase` says; the head always learns."""
     encoder.requires_grad_(phase.trainable == "all")
+    if phase.trainable == "last_blocks":
+        for block in encoder.last_blocks():
+            block.requires_grad_(True)
     if phase.trainable == "lora":
         encoder.add_lora(LORA_RANK)
         encoder.to(get_device())

@@ -117,7 +117,7 @@ def resolve_plan(plan: Plan, data: DatasetSplits | None = None) -> ResolvedPlan:
         dataset = datasets.get_dataset(plan.data)
         data = dataset.load_splits(plan.examples_per_class, plan.seed, plan.fixes)
     check_data(data, plan)
-    trainable = backbone.trainable if plan.trainable == "auto" else plan.trainable
+    trainable = backbone.resolve_trainable(plan.trainable, plan.approach)
     phases = build_phases(plan.approach, data.modality, trainable)
     return ResolvedPlan(plan, data, backbone, phases, get_device())
 

@@ -46,6 +46,7 @@ class Validator:
         self.best_weights: dict[str, Tensor] = {}
         self.best_outputs: ValidationOutputs | None = None
         self.since_best = self.best_step = 0
+        self.first_accuracy = self.last_accuracy = 0.0
         self.last_step = -1
         # Of the shortest evaluation: the first one pays for set-up.
         self.seconds = math.inf if len(validation_set) else 0.0
@@ -77,7 +78,9 @@ class Validator:
         loss = F.cross_entropy(scores, labels).item()
         if not math.isfinite(loss):
             raise DivergenceError("The loss on the checks is no number any more. Try a lower rate.")
-        accuracy = (scores.argmax(1) == labels).float().mean().item()
+        self.last_accuracy = accuracy = (scores.argmax(1) == labels).float().mean().item()
+        if not step:
+            self.first_accuracy = accuracy
         is_best = self._update_best(step, accuracy, loss, ValidationOutputs(scores, labels))
         event = ValidationDone(
             phase=self.context.number,
@@ -128,6 +131,7 @@ class Validator:
 
     def state(self) -> dict[str, Any]:
         names = ("best", "since_best", "best_step", "last_step", "seconds")
+        names += ("first_accuracy", "last_accuracy")
         return {name: getattr(self, name) for name in names}
 
     def load_state(self, checkpoint: Checkpoint) -> None:

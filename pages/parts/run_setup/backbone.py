@@ -22,11 +22,11 @@ def choose_backbone(sample: datasets.Dataset) -> str:
     backbone = st.selectbox(
         "Backbone (the pre-trained model)",
         keys,
-        index=keys.index(named) if named in keys else 0,
+        index=keys.index(named if named in keys else backbones.pick_default(sample).key),
         format_func=lambda key: (
             format_backbone_option(rows[key]) if key in rows else "Another, by its name …"
         ),
-        key=f"backbone_{sample.modality}",
+        key=f"backbone_{sample.key}",
     )
     if backbone == HUB_PREFIX:
         name = st.text_input(
@@ -37,7 +37,7 @@ def choose_backbone(sample: datasets.Dataset) -> str:
             key="hub_name",
             help="Any text encoder with weights as safetensors. No code of its own is ever run.",
         )
-        backbone = HUB_PREFIX + name.strip() if name.strip() else backbones.get_bundled("text").key
+        backbone = HUB_PREFIX + name.strip() if name.strip() else backbones.pick_default(sample).key
     try:
         row = backbones.pick(backbone)
     except UnknownKey as error:
@@ -59,7 +59,7 @@ def format_backbone_option(row: backbones.Backbone) -> str:
     )
 
 
-def select_backbone(row: backbones.Backbone) -> None:
-    """Choose a backbone in the form."""
-    st.session_state[f"backbone_{row.modality}"] = row.key
-    st.query_params["backbone"] = row.key
+def select_backbone(data: str, key: str) -> None:
+    """Choose a backbone for `data` in the form."""
+    st.session_state[f"backbone_{data}"] = key
+    st.query_params["backbone"] = key

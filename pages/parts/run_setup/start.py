@@ -23,7 +23,7 @@ def draw_start_button(plan: Plan) -> None:
         for remark in list_remarks(backbone, facts) if facts else ():
             st.caption(f":material/info: {escape_markdown(remark)}")
         if not backbones.is_downloaded(backbone):
-            offer_download(backbone)
+            offer_download(backbone, plan.data)
             return
     wait = get_store().estimate_wait(current_visitor())
     if wait.position:
@@ -47,7 +47,7 @@ def draw_start_button(plan: Plan) -> None:
         draw_compare_button(plan, "Compare all approaches instead", width="stretch")
 
 
-def offer_download(backbone: backbones.Backbone) -> None:
+def offer_download(backbone: backbones.Backbone, data: str) -> None:
     """Draw the offer to download `backbone`, and the way to the one that comes with Thaw."""
     publisher = "Hugging Face" if backbone.repo else "PyTorch"
     draw_download_offer(
@@ -56,11 +56,11 @@ def offer_download(backbone: backbones.Backbone) -> None:
         f"{backbone.download_size} from {publisher}, kept in "
         f"`{backbones.backbone_path(backbone)}`. Nothing else is sent or loaded.",
     )
-    bundled = backbones.get_bundled(backbone.modality)
+    bundled = backbones.pick_default(datasets.get_dataset(data))
     st.button(
         f"Use {bundled.title.partition(':')[0]} instead: it comes with Thaw",
         on_click=select_backbone,
-        args=(bundled,),
+        args=(data, bundled.key),
         width="stretch",
     )
 

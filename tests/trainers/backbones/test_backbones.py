@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from trainers.backbones import BACKBONES, list_for_modality, pick
-from trainers.networks import loading, minilm, pretrain, small_resnet
+from trainers.networks import loading, minilm, package_files, pretrain, small_resnet
 from trainers.networks.encoder import NamedBlock, TokenInputs
 from trainers.plan import Plan
 from trainers.system.registry import UnknownKey
@@ -114,7 +114,7 @@ def copied(tmp_path, monkeypatch):
         submodule_search_locations = (str(package),)
 
     minilm.find_model_folder.cache_clear()
-    monkeypatch.setattr(minilm, "find_spec", lambda name: Spec)
+    monkeypatch.setattr(package_files, "find_spec", lambda name: Spec)
     yield package / "model"
     minilm.find_model_folder.cache_clear()
 
@@ -127,14 +127,14 @@ def test_the_published_files_pass(copied):
 def test_a_damaged_file_is_refused(copied, name):
     whole = (copied / name).read_bytes()
     (copied / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(minilm.DamagedFile, match=f"{name}.*not the published file"):
+    with pytest.raises(package_files.DamagedFile, match=f"{name}.*not the published file"):
         minilm.find_model_folder()
 
 
 def test_a_missing_package_is_said(monkeypatch):
     minilm.find_model_folder.cache_clear()
-    monkeypatch.setattr(minilm, "find_spec", lambda name: None)
-    with pytest.raises(minilm.DamagedFile, match=r"missing\. Install Thaw again"):
+    monkeypatch.setattr(package_files, "find_spec", lambda name: None)
+    with pytest.raises(package_files.DamagedFile, match=r"missing\. Install Thaw again"):
         minilm.find_model_folder()
 
 
@@ -150,6 +150,7 @@ def test_sentences_that_mean_the_same_are_near():
         body,
         ["A man is eating food.", "Someone eats a meal.", "The stock market fell sharply today."],
     )
+    made = body.keep_last_layer(made)
     assert torch.allclose(made.norm(dim=1), torch.ones(3), atol=1e-3)
     alike, unlike = made[0] @ made[1], made[0] @ made[2]
     assert alike > 0.5
@@ -229,7 +230,7 @@ def test_the_small_network_knows_what_it_was_trained_on(cifar):
     images, labels = images[:300], labels[:300]
     body = loading.new_encoder("small_resnet", pretrained=True)
     stored = load_file(WEIGHTS)
-    made = features(body, images.permute(0, 2, 3, 1).numpy())
+    made = body.keep_last_layer(features(body, images.permute(0, 2, 3, 1).numpy()))
     scores = made @ stored["1.weight"].float().T + stored["1.bias"].float()
     assert (scores.argmax(1) == labels).float().mean() > 0.3  # chance is 0.01
 

@@ -39,6 +39,7 @@ from trainers.system.paths import run_dir
 from trainers.training import checkpoint
 from trainers.training.recipes import build_phases
 from trainers.training.run import run
+from trainers.training.stages import network_phase
 from trainers.workers.execute import execute
 
 FILE = checkpoint_file.CHECKPOINT_FILE
@@ -160,6 +161,7 @@ def test_a_second_phase_that_does_not_help_keeps_the_refitted_head(
         return head, replace(body, **still)
 
     monkeypatch.setattr(trainers_run, "build_phases", build_frozen)
+    monkeypatch.setattr(network_phase, "_head_temperature", lambda session: 1.0)
     requested = plan(**CASES["hybrid-all-many"])
     cut(run(requested, folder=tmp_path / "b"), over)
     end = list(run(requested, folder=tmp_path / "b"))[-1]

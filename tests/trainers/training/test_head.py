@@ -97,7 +97,7 @@ def test_what_cannot_be_learned_is_at_chance_however_well_it_was_learned_by_hear
 
 def test_what_can_be_learned_is_and_new_examples_agree_with_the_checks():
     head, events, _ = taught(*examples(60, spread=0.5))
-    best = min(of(ValidationDone, events), key=lambda look: look.loss)
+    best = [look for look in of(ValidationDone, events) if look.is_best][-1]
     features, labels = examples(200, seed=1, spread=0.5)
     with torch.no_grad():
         scores = head(features)
@@ -105,6 +105,25 @@ def test_what_can_be_learned_is_and_new_examples_agree_with_the_checks():
         best.accuracy, abs=0.08
     )
     assert F.cross_entropy(scores, labels).item() == pytest.approx(best.loss, abs=0.1)
+
+
+def test_steps_that_are_too_sure_of_themselves_are_compared_at_the_best_temperature():
+    labels = torch.arange(60) % CLASSES
+    scores = torch.nn.functional.one_hot(labels, CLASSES).float()
+    scores[::5] = scores[::5].roll(1, 1)  # a fifth is wrong
+    calibrated = teaching.minimize_over_temperature(scores, labels)
+    assert teaching.minimize_over_temperature(100 * scores, labels) == pytest.approx(
+        calibrated, abs=0.05
+    )
+    assert F.cross_entropy(100 * scores, labels) > 10
+
+
+def test_a_head_never_gives_every_example_the_same_answer():
+    features, labels = examples(5, spread=20.0)  # noise: the loss of any step exceeds that of none
+    head, _, found = taught(features, labels)
+    assert found.best_step >= 1
+    with torch.no_grad():
+        assert len(head(features).argmax(1).unique()) > 1
 
 
 def test_it_stops_when_the_checks_no_longer_improve_and_keeps_the_best():

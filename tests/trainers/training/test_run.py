@@ -189,13 +189,29 @@ def test_a_tiny_budget_is_a_sensible_run(approach, modality, toy):
     assert finished.seconds < 1.5
 
 
-def test_where_the_test_would_not_fit_a_fixed_choice_is_used_and_said(toy):
+def test_the_test_set_is_never_cut_to_fit_a_budget(toy):
     toy.SLOW["seconds"] = 0.3  # a batch of 32: 10 ms an example
     events = list(run(plan("transfer", seconds=1)))
     notices = " ".join(event.text for event in of(Notice, events))
     assert "1 seconds are too short to look at all examples" in notices
-    assert f"{events[-1].test_examples} of 60 to test" in notices
-    assert 2 <= events[-1].test_examples < 60
+    assert events[-1].test_examples == 60
+
+
+def test_of_a_very_large_test_set_every_run_uses_the_same_part_and_says_so(toy, monkeypatch):
+    monkeypatch.setattr("trainers.training.features.MAX_TEST_EXAMPLES", 25)
+    for approach in ("transfer", "none"):
+        events = list(run(plan(approach)))
+        notices = " ".join(event.text for event in of(Notice, events))
+        assert "25 of the 60 test examples are used" in notices
+        assert events[-1].test_examples == 25
+
+
+def test_validation_examples_without_time_to_look_at_them_are_learned_from(toy):
+    toy.SLOW["seconds"] = 0.3
+    events = list(run(plan("fine_tune", seconds=3)))
+    started = of(RunStarted, events)[0]
+    assert started.validation_examples < 18  # a fifth of 90
+    assert started.train_examples + started.validation_examples == 90
 
 
 @pytest.mark.parametrize("approach", TRAINED)
@@ -308,7 +324,6 @@ def test_a_budget_that_looks_at_a_part_of_the_checks_does_not_forget_that_they_l
     monkeypatch.setattr(looking, "VALIDATION_SHARE", 0.0)
     monkeypatch.setattr(looking, "CACHED_VALIDATION_SHARE", 0.0)
     events = list(run(plan(approach, examples_per_class=1)))
-    assert any("2 of 3 to check" in notice.text for notice in of(Notice, events))
     assert of(RunStarted, events)[0].validation_examples == 0
     assert not of(CalibrationDone, events)
     assert "refit" not in [stage.key for stage in of(Stage, events)]

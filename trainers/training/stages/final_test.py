@@ -61,6 +61,7 @@ def predict_without_training(session: Session) -> Generator[Event, None, Tensor]
     if data.class_descriptions:
         names = session.encoder.prepare(data.class_descriptions)
         name_features = yield from extractor.extract(names, np.arange(len(names)))
+        name_features = session.encoder.zero_earlier_layers(name_features)
         by_name = assign_nearest(name_features, test_features)
         labels = data.test.labels[session.test_items]
         accuracy = float((by_name.cpu().numpy() == labels).mean())

@@ -1,6 +1,7 @@
 """The phase that trains a new last layer on frozen features."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -46,12 +47,23 @@ def extract_head_data(session: Session, with_head: bool) -> Generator[Event, Non
     if plan.approach == "transfer" and session.data.modality == "images":
         all_features = yield from average_flipped(session, all_features, every)
         session.head.fit_scaling(all_features[: len(train)])
-    return HeadData(
+    data = HeadData(
         all_features,
         session.train_labels(every),
         session.folds[every],
         range(len(train), len(every)),
     )
+    return choose_layers(session, data) if with_head else data
+
+
+def choose_layers(session: Session, data: HeadData) -> HeadData:
+    """Return `data` with the features of all layers or of the last alone, by cross-validation."""
+    last, classes = session.encoder.last_layer_width, len(session.data.classes)
+    if last in (None, session.encoder.width) or (data.folds < 0).all():
+        return data
+    last_alone = replace(data, last_columns=last)
+    is_better = cross_val_loss(last_alone, classes) < cross_val_loss(data, classes)
+    return last_alone if is_better else data
 
 
 def train_head(
@@ -95,9 +107,10 @@ def average_flipped(
         return features
     mean = (features + flipped) / 2
     if not recorded:
-        labels, classes = session.train_labels(items), len(session.data.classes)
-        before = cross_val_loss(features, labels, folds, classes)
-        session.use_flipped = cross_val_loss(mean, labels, folds, classes) < before
+        classes = len(session.data.classes)
+        data = HeadData(features, session.train_labels(items), folds)
+        before = cross_val_loss(data, classes)
+        session.use_flipped = cross_val_loss(replace(data, features=mean), classes) < before
     if not session.use_flipped:
         return features
     text = (

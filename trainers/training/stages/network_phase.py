@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from trainers.evaluation.calibration import fit_temperature
 from trainers.events import Event, Notice, PhaseDone, Progress, Stage, Step
 from trainers.plan import StepPlan
 from trainers.system.errors import is_out_of_memory
@@ -29,6 +30,7 @@ class NetworkPhase:
     deadline: float  # seconds on the clock
     start_weights: dict[str, Tensor] | None = None  # None until it has started
     head_state: dict[str, Tensor] | None = None  # of the head then
+    fold_state: dict[str, Tensor] | None = None  # of the head that stands in for it at first
 
 
 def train_network(
@@ -78,24 +80,30 @@ def _train_and_refit(
     """Train on the training examples, then once more on the validation examples as well.
 
     A head that was trained before has seen the validation examples. While they are evaluated,
-    `fold_head` takes its place.
+    `fold_head` takes its place. In the end the weights are averaged with those of the start, if the
+    phase says so.
     """
     model, head, phase = session.model, session.head, job.phase
     saved = session.take_checkpoint()
     if saved:
         head.load_state_dict(saved.section("start"))
     elif fold_head:
-        head.scale_logits(phase.head_logit_scale)
+        scale = phase.head_logit_scale / _head_temperature(session)
+        head.scale_logits(scale)
     job.start_weights = deepcopy(trainable_state_dict(model))
-    job.head_state = deepcopy(head.state_dict())
-    if fold_head and len(session.validation_items):
+    job.head_state = job.fold_state = deepcopy(head.state_dict())
+    if saved:
+        job.fold_state = saved.section("fold") or job.fold_state
+    elif fold_head and len(session.validation_items):
         head.load_state_dict(head.state_dict() | fold_head)
-        head.scale_logits(phase.head_logit_scale)
+        head.scale_logits(scale)
+        job.fold_state = deepcopy(head.state_dict())
     if saved and "refit" in saved.metadata:
         yield from _refit(session, job, saved.metadata["refit"], saved)
+        _average_with_start(session, job)
         return
     started_at = saved.metadata["began"] if saved else session.seconds
-    start = with_prefix("start", job.head_state)
+    start = _head_tensors(job)
     context = session.phase_context(job.number, job.deadline, saved, start, began=started_at)
     train_set, validation_set = map(
         session.select_examples, (session.train_items, session.validation_items)
@@ -105,13 +113,53 @@ def _train_and_refit(
     result = yield from train(model, train_set, validation_set, phase, context, steps)
     session.step_plans.append(result.steps)
     session.epochs += result.steps.done / math.ceil(len(train_set) / phase.batch_size)
-    if len(session.validation_items) and not result.best_step:
-        head.load_state_dict(job.head_state)  # no step helped: the head that has seen every example
-    session.validation_outputs = None if session.validates_on_train else result.validation_outputs
-    if session.validates_on_train or not len(session.validation_items) or session.should_stop():
+    is_refused = fold_head and not phase.start_share and result.got_worse
+    if len(session.validation_items) and (not result.best_step or is_refused):
+        # No step helped: the frozen backbone, and the head that has seen every example.
+        model.load_state_dict(job.start_weights | with_prefix("head", job.head_state))
         return
-    if steps := _count_refit_steps(session, job, result, started_at):
-        yield from _refit(session, job, steps)
+    session.validation_outputs = None if session.validates_on_train else result.validation_outputs
+    can_refit = len(session.validation_items) and not session.validates_on_train
+    if can_refit and not session.should_stop():
+        if steps := _count_refit_steps(session, job, result, started_at):
+            yield from _refit(session, job, steps)
+    _average_with_start(session, job)
+
+
+def _head_tensors(job: NetworkPhase) -> dict[str, Tensor]:
+    """Return the heads that the phase starts from. The names are those of stored checkpoints."""
+    tensors = with_prefix("start", job.head_state)
+    if job.fold_state is not job.head_state:
+        tensors |= with_prefix("fold", job.fold_state)
+    return tensors
+
+
+def _head_temperature(session: Session) -> float:
+    """Return the temperature that calibrates the trained head, by its cross-validation."""
+    outputs = session.validation_outputs
+    return fit_temperature(*(part.cpu().numpy() for part in outputs)) if outputs else 1.0
+
+
+def _average_with_start(session: Session, job: NetworkPhase) -> None:
+    """Put the weights between those at the start of the phase and those now.
+
+    Wortsman et al. 2022 (WiSE-FT): such averages keep what the pre-trained model knew. What the
+    head learned beside the fold's head counts as a change of the one that has seen every example.
+    """
+    share = job.phase.start_share
+    if not share or job.head_state is None:
+        return
+    current, start = trainable_state_dict(session.model), job.start_weights
+    if not session.refit_steps:
+        for name, value in job.fold_state.items():
+            if f"head.{name}" in start:
+                current[f"head.{name}"] = current[f"head.{name}"] + job.head_state[name] - value
+    averaged = {
+        name: share * start[name] + (1 - share) * value
+        for name, value in current.items()
+        if name in start and value.is_floating_point()
+    }
+    session.model.load_state_dict(averaged, strict=False)
 
 
 def _count_refit_steps(
@@ -140,7 +188,7 @@ def _refit(
     model = session.model
     first = saved.section("found") if saved else deepcopy(trainable_state_dict(model))
     model.load_state_dict(job.start_weights, strict=False)
-    tensors = with_prefix("start", job.head_state) | with_prefix("found", first)
+    tensors = _head_tensors(job) | with_prefix("found", first)
     if session.validation_outputs:
         tensors |= with_prefix("first", session.validation_outputs._asdict())
     context = session.phase_context(job.number, job.deadline, saved, tensors, refit=count)

@@ -33,7 +33,13 @@ def prepare(session: Session) -> Iterator[Event]:
             "measured on the very examples that are learned, and says little."
         )
     session.extractor = FeatureExtractor(
-        plan, data, session.encoder, session.clock, session.cache, session.disk_cache
+        plan,
+        data,
+        session.encoder,
+        session.clock,
+        session.cache,
+        session.disk_cache,
+        stores_trunk=any(p.trainable == "last_blocks" for p in session.resolved.phases),
     )
     budget = session.extractor.subsample_to_budget(train, validation, session.recorded_schedule)
     session.set_items(budget.train_items, budget.validation_items, budget.test_items)
@@ -42,6 +48,11 @@ def prepare(session: Session) -> Iterator[Event]:
         session.notices.append(
             f"{plan.seconds:g} seconds are too short to look at all examples. A fixed choice "
             f"is used: {', '.join(budget.dropped)}."
+        )
+    if len(session.test_items) < len(data.test.labels):
+        session.notices.append(
+            f"{len(session.test_items):,} of the {len(data.test.labels):,} test examples are used: "
+            "the same ones in every run."
         )
     session.head = Head(session.encoder.width, len(data.classes)).to(session.resolved.device)
     session.model = Model(session.encoder, session.head)

@@ -11,6 +11,7 @@ from trainers.training.stages.head_phase import extract_head_data, train_head
 from trainers.training.stages.network_phase import train_network
 
 RESERVED_BUDGET_SHARE = 0.02  # for everything that is not timed
+MAX_TEST_BUDGET_SHARE = 0.2  # a longer test comes on top of the budget, and the run says so
 
 
 def train_phases(session: Session) -> Iterator[Event]:
@@ -51,10 +52,12 @@ def train_phases(session: Session) -> Iterator[Event]:
 
 
 def reserve_seconds(session: Session) -> float:
-    """Return the seconds to keep for the last evaluation and the test."""
+    """Return the seconds of the budget to keep for the last evaluation and the test."""
     each = TIME_SAFETY_FACTOR[session.data.modality] * session.extractor.seconds_per_example
-    count = (1 + session.use_flipped) * len(session.test_items) + len(session.validation_items)
-    return each * count + RESERVED_BUDGET_SHARE * session.plan.seconds
+    test = each * (1 + session.use_flipped) * len(session.test_items)
+    test = min(test, MAX_TEST_BUDGET_SHARE * session.plan.seconds)
+    evaluation = each * len(session.validation_items)
+    return test + evaluation + RESERVED_BUDGET_SHARE * session.plan.seconds
 
 
 def phase_deadline(session: Session, end: float, phases: tuple[Phase, ...]) -> float:

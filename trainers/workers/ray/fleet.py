@@ -157,8 +157,7 @@ class RayExecutor:
         self, plan: Plan, *, should_stop: Callable[[], bool], cache: Any, folder: Path | None = None
     ) -> Iterator[Event | None]:
         """Return the events of one of the runs that are compared."""
-        call = partial(node.run_plan, test_count=cache.test_count)
-        return self._run_with_retries(call, plan, should_stop, folder)
+        return self._run_with_retries(node.run_plan, plan, should_stop, folder)
 
     def submit(
         self, subtask: SubtaskFunction, job: Any, *, should_stop: Callable[[], bool]

@@ -82,15 +82,13 @@ def run_job(job: Any, *, should_stop: Callable[[], bool], folder: Path | None) -
 
 
 def run_plan(
-    plan: Plan, *, should_stop: Callable[[], bool], folder: Path | None, test_count: int | None
+    plan: Plan, *, should_stop: Callable[[], bool], folder: Path | None
 ) -> Iterator[Event]:
-    """Return the events of a run that is compared with others, on `test_count` test examples."""
+    """Return the events of a run that is compared with others."""
     from trainers.training.features import ComputationCache
     from trainers.training.run import run
 
-    cache = ComputationCache()
-    cache.test_count = test_count
-    return run(plan, should_stop=should_stop, folder=folder, shared=cache)
+    return run(plan, should_stop=should_stop, folder=folder, shared=ComputationCache())
 
 
 def run_subtask(
