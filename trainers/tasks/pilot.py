@@ -6,7 +6,7 @@ with less time. The test set is never used.
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,17 +15,19 @@ from guide.approaches import APPROACHES
 from trainers.datasets import DatasetSplits, Split
 from trainers.evaluation.metrics import compare_paired
 from trainers.evaluation.verdict import ADVISABLE
-from trainers.events import Event, PredictionsRecorded, Stage
+from trainers.events import Event, PhaseScheduled, PredictionsRecorded, Stage
 from trainers.plan import Plan
 from trainers.training.features import ComputationCache
 from trainers.training.run import BadData, run
+from trainers.training.validator import DivergenceError
 
 # Few folds leave more time for each; there is seldom time for all of them.
 NUM_FOLDS = 3
 # With fewer validation examples in one fold, time is reserved for further folds.
 MIN_VALIDATION_EXAMPLES = 30
-# With fewer, a fold could leave a class without training examples.
-MIN_EXAMPLES_PER_CLASS = 2
+# What takes less comes first: it is recommended unless a later one leads by more than an error.
+CHEAPEST_FIRST = ("transfer", "hybrid", "fine_tune")
+TRAINING_SHARE = 0.5  # of a run's budget; the rest is features, evaluations and the test
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class PilotResult:
 
     @property
     def validation_examples(self) -> int:
-        return min(map(len, self.correct.values()))
+        return min(map(len, self.correct.values()), default=0)
 
 
 def run_pilot(
@@ -55,6 +57,7 @@ def run_pilot(
     """
     started_at = time.monotonic()
     correct: dict[str, list[bool]] = {key: [] for key in ADVISABLE}
+    too_slow: set[str] = set()
     longest_fold = 0.0
     num_planned = min(
         NUM_FOLDS, math.ceil(MIN_VALIDATION_EXAMPLES * NUM_FOLDS / max(1, len(data.train.labels)))
@@ -67,92 +70,116 @@ def run_pilot(
         cache = ComputationCache()
         ends_at = started_at + seconds * min(1.0, (index + 1) / num_planned)
         fold_correct: dict[str, list[bool]] = {}
-        for position, approach in enumerate(ADVISABLE):
+        approaches = list(correct)
+        for position, approach in enumerate(approaches):
             text = f"Trying {APPROACHES[approach].title.lower()}, round {index + 1}"
             yield Stage("trial", text, time.monotonic() - started_at)
             # The fold's remaining time is shared among the approaches still to come.
-            share = (ends_at - time.monotonic()) / (len(ADVISABLE) - position)
+            share = (ends_at - time.monotonic()) / (len(approaches) - position)
             short = replace(plan, approach=approach, schedule=None, seconds=max(1.0, share))
             try:
-                fold_correct |= _evaluate(short, fold, cache, should_stop)
-            except BadData:
+                trial = _evaluate(short, fold, cache, should_stop)
+            except (BadData, DivergenceError):  # the others are compared without it
+                del correct[approach]
+                continue
+            if trial is None:
                 break
-        if len(fold_correct) == len(ADVISABLE):  # else the comparison would not be fair
-            count = min(map(len, fold_correct.values()))
-            for approach in ADVISABLE:
-                correct[approach] += fold_correct[approach][:count]
+            fold_correct[approach] = trial.correct
+            if not trial.would_finish_in(plan.seconds):
+                too_slow.add(approach)
+        if correct.keys() <= fold_correct.keys():  # else the comparison would not be fair
+            for approach in correct:
+                correct[approach] += fold_correct[approach]
         longest_fold = max(longest_fold, time.monotonic() - fold_started_at)
-    recommended, summary = recommend(correct, rule_advice)
+    recommended, summary = recommend(correct, rule_advice, too_slow)
     return PilotResult(correct, rule_advice, recommended, summary, time.monotonic() - started_at)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One approach on one fold."""
+
+    correct: list[bool]  # one for each example of the fold
+    scheduled: PhaseScheduled | None  # of the phase that trains the network; None without one
+
+    def would_finish_in(self, seconds: float) -> bool:
+        """Return whether a run of that budget sees every example once while the network learns."""
+        if self.scheduled is None:
+            return True
+        epoch = self.scheduled.steps_per_epoch * self.scheduled.step_seconds
+        return epoch <= TRAINING_SHARE * seconds
 
 
 def _evaluate(
     plan: Plan, fold: DatasetSplits, cache: ComputationCache, should_stop: Callable[[], bool]
-) -> dict[str, list[bool]]:
-    """Return {approach: whether each example of the fold was right}; {} if the run has no score."""
+) -> Trial | None:
+    """Return how the run did on the fold; None if it has no score."""
+    scheduled = None
     for event in run(plan, data=fold, shared=cache, should_stop=should_stop, checks=False):
+        if isinstance(event, PhaseScheduled):
+            scheduled = event
         if isinstance(event, PredictionsRecorded):
             pairs = zip(event.labels, event.predictions, strict=True)
-            return {plan.approach: [label == prediction for label, prediction in pairs]}
-    return {}
+            return Trial([label == prediction for label, prediction in pairs], scheduled)
+    return None
 
 
-def recommend(correct: dict[str, Sequence[bool]], rule_advice: str) -> tuple[str, str]:
-    """Return the approach to follow and, in words, why."""
-    count = min(map(len, correct.values()))
+def recommend(
+    correct: dict[str, Sequence[bool]], rule_advice: str, too_slow: Collection[str] = ()
+) -> tuple[str, str]:
+    """Return the approach to follow and, in words, why.
+
+    Those in `too_slow` cannot finish in the time that the visitor has.
+    """
+    count = min(map(len, correct.values()), default=0)
     if not count:
         return rule_advice, "There were too few examples, or too little time, for a pilot run."
     scores = {key: sum(answers) for key, answers in correct.items()}
-    recommended = _select_approach(correct, rule_advice)
+    recommended = _select_approach(correct, too_slow)
     summary = "A pilot run on parts of your training examples: " + ", ".join(
         f"{APPROACHES[key].title.lower()} {scores[key]} of {count:,} right" for key in scores
     )
-    if rule_advice not in scores:
-        return recommended, f"{summary}."
-    if scores[rule_advice] == max(scores.values()):
-        return recommended, f"{summary}. That agrees with the article's rules."
     if recommended == rule_advice:
-        return recommended, f"{summary}. The lead may be due to chance, so the rules stand."
-    certainty = (
-        "So clear a lead is unlikely to be chance."
-        if compare_paired(correct[recommended], correct[rule_advice]).low > 0
-        else "With so few examples that may be chance. Thaw follows the pilot run all the same, "
-        "because it is about your data."
-    )
+        return recommended, f"{summary}. That agrees with the article's rules."
     rules = f"The article's rules say {APPROACHES[rule_advice].title.lower()}"
-    return recommended, f"{summary}. {rules}. {certainty}"
+    if rule_advice in too_slow:
+        reason = "It cannot see every example once in the time you have."
+    elif rule_advice not in correct:
+        reason = "It could not be tried."
+    elif compare_paired(correct[recommended], correct[rule_advice]).low > 0:
+        reason = "So clear a lead is unlikely to be chance."
+    elif scores[recommended] >= scores[rule_advice]:
+        reason = "With so few examples the lead may be chance. Thaw follows the pilot run, because "
+        reason += "it is about your data."
+    else:
+        reason = f"The difference is within chance, and {APPROACHES[recommended].title.lower()} "
+        reason += "takes less time."
+    return recommended, f"{summary}. {rules}. {reason}"
 
 
-def _select_approach(correct: dict[str, Sequence[bool]], rule_advice: str) -> str:
-    """Return the approach with the best pilot score; ties go to `rule_advice`.
-
-    Fine-tuning must lead transfer learning and hybrid by more than one standard error, or be at
-    least as good where the rules recommend it: with little time it loses more than hybrid, which
-    starts from a fitted head.
-    """
-    scores = {key: sum(answers) for key, answers in correct.items()}
-    first = max(("transfer", "hybrid"), key=lambda key: (scores[key], key == rule_advice))
-    lead = compare_paired(correct["fine_tune"], correct[first])
-    standard_error = (lead.high - lead.low) / (2 * 1.96)
-    is_ahead = (
-        lead.difference >= 0 if rule_advice == "fine_tune" else lead.difference > standard_error
-    )
-    return "fine_tune" if is_ahead else first
+def _select_approach(correct: dict[str, Sequence[bool]], too_slow: Collection[str]) -> str:
+    """Return the cheapest approach within one standard error of the best, of those that finish."""
+    in_time = [key for key in CHEAPEST_FIRST if key in correct and key not in too_slow]
+    candidates = in_time or [key for key in CHEAPEST_FIRST if key in correct]
+    leader = max(candidates, key=lambda key: sum(correct[key]))
+    for key in candidates:
+        lead = compare_paired(correct[leader], correct[key])
+        standard_error = (lead.high - lead.low) / (2 * 1.96)
+        if lead.difference <= standard_error:
+            return key
+    return leader
 
 
 def split_folds(data: DatasetSplits) -> Generator[DatasetSplits, None, None]:
     """Yield the training examples as data sets, stratified, each fold once as the test set."""
     labels = data.train.labels
-    counts = np.bincount(labels)
-    num_folds = min(NUM_FOLDS, int(counts[counts > 0].min(initial=NUM_FOLDS)))
-    if num_folds < MIN_EXAMPLES_PER_CLASS:
-        return
-    rank = np.empty(len(labels), dtype=np.int64)  # of each example within its class
+    fold_of = np.full(len(labels), -1)  # -1: the only example of its class, which always trains
     for label in np.unique(labels):
         indices = np.flatnonzero(labels == label)
-        rank[indices] = np.arange(len(indices))
-    for fold in range(num_folds):
-        is_test = rank % num_folds == fold
+        if len(indices) > 1:
+            fold_of[indices] = np.arange(len(indices)) % NUM_FOLDS
+    for fold in np.unique(fold_of[fold_of >= 0]):
+        is_test = fold_of == fold
         yield replace(
             data,
             train=select_examples(data.train, ~is_test),

@@ -105,7 +105,7 @@ FINE_TUNE_LR = {
 }
 HYBRID_LR = {
     ("images", "all"): 5e-4,
-    ("images", "last_blocks"): 3e-4,
+    ("images", "last_blocks"): 1.5e-4,
     ("images", "lora"): 1e-3,
     ("text", "all"): 5e-5,
     ("text", "lora"): 1e-3,

@@ -18,6 +18,7 @@ from trainers.system.registry import UnknownKey
 from trainers.training.inference import extract_features
 from trainers.training.prototypes import classify_by_class_mean
 from trainers.training.run import run
+from trainers.training.trunk_inputs import TrunkInputs
 
 BUNDLED = [row for row in BACKBONES.values() if row.is_bundled]
 every_backbone = pytest.mark.parametrize("row", BUNDLED, ids=lambda row: row.key)
@@ -257,3 +258,43 @@ def test_on_drawn_vehicles_what_was_learned_elsewhere_is_worth_fifteen_points():
         for approach in ("transfer", "scratch")
     }
     assert right["transfer"].test_accuracy - right["scratch"].test_accuracy >= 0.15
+
+
+# --- features of several layers, and the frozen trunk --------------------------------------------
+
+
+@every_backbone
+def test_a_narrower_model_gets_the_last_layer_alone(row):
+    encoder = loading.new_encoder(row.key, pretrained=True)
+    everything = features(encoder, RAW[row.modality])
+    encoder.use_width(encoder.last_layer_width)
+    assert torch.allclose(
+        features(encoder, RAW[row.modality]), everything[:, -encoder.last_layer_width :], atol=1e-6
+    )
+    with pytest.raises(ValueError, match="features, and the model 7"):
+        encoder.use_width(7)
+
+
+def test_the_trunk_of_a_photo_is_computed_once_and_leads_to_the_same_features():
+    encoder = loading.new_encoder("efficientnet_lite2", pretrained=True)
+    inputs = encoder.prepare(RAW["images"])
+    items = torch.tensor([3, 1])
+    whole = torch.cat(list(extract_features(encoder, inputs, items)))
+    trunk_inputs = TrunkInputs(inputs, encoder)
+    stored = torch.cat(list(extract_features(encoder, trunk_inputs, items)))
+    assert torch.nn.functional.cosine_similarity(whole, stored).min() > 0.999
+    encoder.run_trunk = None  # not called again
+    assert torch.equal(trunk_inputs.batch(items), trunk_inputs.batch(items))
+
+
+def test_augmentation_draws_mirror_images_at_random():
+    encoder = loading.new_encoder("efficientnet_lite2", pretrained=True)
+    trunk_inputs = TrunkInputs(encoder.prepare(RAW["images"]), encoder)
+    plain, mirrored = (
+        trunk_inputs.batch(torch.tensor([0]), mirrored=flip) for flip in (False, True)
+    )
+    drawn = trunk_inputs.batch(torch.zeros(40, dtype=torch.int64), augment=True)
+    is_plain = torch.tensor([torch.equal(example, plain[0]) for example in drawn])
+    is_mirrored = torch.tensor([torch.equal(example, mirrored[0]) for example in drawn])
+    assert (is_plain ^ is_mirrored).all()
+    assert 5 < is_plain.sum() < 35

@@ -5,6 +5,7 @@ import json
 import math
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,17 +27,19 @@ from trainers.events import (
     Step,
     ValidationDone,
     WatchedExamples,
+    WeightsCompared,
 )
 from trainers.networks import loading
 from trainers.plan import BadPlan, Plan
 from trainers.system.checkpoint_file import CHECKPOINT_FILE
-from trainers.training import features as looking, run as training_run, schedule
+from trainers.training import features as looking, loop, run as training_run, schedule
 from trainers.training.clock import Clock
 from trainers.training.head import assign_folds
 from trainers.training.prototypes import assign_nearest, classify_by_class_mean
+from trainers.training.recipes import build_phases
 from trainers.training.run import BadData, check_data, run
 from trainers.training.session import Session
-from trainers.training.stages import final_test, head_phase
+from trainers.training.stages import final_test, head_phase, network_phase
 from trainers.training.stages.prepare import split_validation
 from trainers.training.validator import DivergenceError
 
@@ -477,6 +480,42 @@ def test_without_checks_every_example_learns_at_once(approach, modality, toy):
     assert of(RunStarted, events)[0].train_examples == 90
     assert of(RunStarted, events)[0].validation_examples == 0
     assert "refit" not in [stage.key for stage in of(Stage, events)]
+    assert events[-1].test_accuracy > 0.6
+
+
+@pytest.mark.parametrize("examples", [30, 3], ids=["with a second pass", "one pass"])
+def test_a_hybrid_on_texts_ends_halfway_between_its_head_and_what_it_thawed(
+    examples, toy, tmp_path, monkeypatch
+):
+    """The frozen model is one end of the way: a hybrid is never far below its own head."""
+    asked = plan("hybrid", KINDS["text"], trainable="lora", examples_per_class=examples)
+    repeat = Plan.from_json(list(run(asked))[-1].repeat_plan)
+    weights = {}
+    for share in (0.0, 0.5, 1.0):
+
+        def build(*args, share=share):
+            head, network = build_phases(*args)
+            return head, replace(network, start_share=share)
+
+        monkeypatch.setattr("trainers.training.run.build_phases", build)
+        list(run(repeat, folder=tmp_path / str(share)))
+        weights[share] = load_file(tmp_path / str(share) / "model.safetensors")
+    for name, middle in weights[0.5].items():
+        assert torch.allclose(middle, (weights[0.0][name] + weights[1.0][name]) / 2, atol=1e-6)
+    head = "head.linear.weight"
+    assert not torch.allclose(weights[0.0][head], weights[1.0][head], atol=1e-4)
+
+
+@pytest.mark.parametrize("got_worse", [True, False])
+def test_a_thawed_network_that_validates_worse_is_not_delivered(got_worse, toy, monkeypatch):
+    def train(*args):
+        result = yield from loop.train(*args)
+        return result._replace(got_worse=got_worse)
+
+    monkeypatch.setattr(network_phase, "train", train)
+    events = list(run(plan("hybrid", trainable="all")))
+    *network, _ = of(WeightsCompared, events)[0].blocks
+    assert all((block["change"] == 0) == got_worse for block in network)
     assert events[-1].test_accuracy > 0.6
 
 

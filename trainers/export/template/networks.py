@@ -115,10 +115,11 @@ class ImageEncoder(nn.Module):
         return torch.stack(small).float() / 255
 
 
+PART_SCALES = {"stage2": 8.46, "stage3": 6.85, "stage4": 1.0}
+
+
 class SmallResNet(nn.Sequential):
     """Thaw's own network for pictures of 32 x 32 pixels: the means of its last three parts."""
-
-    SCALES = {"stage2": 8.46, "stage3": 6.85, "stage4": 1.0}
 
     def __init__(self) -> None:
         from torchvision.models.resnet import BasicBlock
@@ -140,8 +141,8 @@ class SmallResNet(nn.Sequential):
         means = []
         for name, part in self.named_children():
             images = part(images)
-            if name in self.SCALES:
-                means.append(self.SCALES[name] * images.mean((2, 3)))
+            if name in PART_SCALES:
+                means.append(PART_SCALES[name] * images.mean((2, 3)))
         return torch.cat(means, 1)
 
 

@@ -121,8 +121,7 @@ def _train_and_refit(
     session.validation_outputs = None if session.validates_on_train else result.validation_outputs
     can_refit = len(session.validation_items) and not session.validates_on_train
     if can_refit and not session.should_stop():
-        if steps := _count_refit_steps(session, job, result, started_at):
-            yield from _refit(session, job, steps)
+        yield from _refit(session, job, _count_refit_steps(session, job, result, started_at))
     _average_with_start(session, job)
 
 
@@ -183,7 +182,12 @@ def _count_refit_steps(
 def _refit(
     session: Session, job: NetworkPhase, count: int, saved: Checkpoint | None = None
 ) -> Iterator[Event]:
-    """Train the phase from its start on all examples; if cut short, keep the weights of before."""
+    """Train the phase for `count` steps from its start on all examples.
+
+    Cut short, the weights of before stay.
+    """
+    if not count:
+        return
     yield Stage("refit", "Once more, with the checks to learn from as well", session.seconds)
     model = session.model
     first = saved.section("found") if saved else deepcopy(trainable_state_dict(model))
