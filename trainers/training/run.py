@@ -21,7 +21,7 @@ from trainers.training import baselines
 from trainers.training.clock import Clock
 from trainers.training.features import ComputationCache
 from trainers.training.peak_memory import PeakMemory
-from trainers.training.recipes import build_phases
+from trainers.training.recipes import build_phases, shrink_batches
 from trainers.training.session import ResolvedPlan, Session
 from trainers.training.stages.final_test import (
     calibrate,
@@ -119,6 +119,8 @@ def resolve_plan(plan: Plan, data: DatasetSplits | None = None) -> ResolvedPlan:
     check_data(data, plan)
     trainable = backbone.resolve_trainable(plan.trainable, plan.approach)
     phases = build_phases(plan.approach, data.modality, trainable)
+    if trainable == "all" and (backbone.image_px or 0) > backbones.MAX_THUMBNAIL_PX:
+        phases = tuple(map(shrink_batches, phases))
     return ResolvedPlan(plan, data, backbone, phases, get_device())
 
 

@@ -53,9 +53,8 @@ def ended(stream):
 
 def seen(data: DatasetSplits, most: int = 300) -> np.ndarray:
     body = loading.shared_encoder(backbones.get_bundled(data.modality).key)
-    return ended(
-        frozen_features.extract_frozen_features(body, data.train.inputs[:most], seconds=60)
-    )
+    stream = frozen_features.extract_frozen_features(body, data.train.inputs[:most], seconds=60)
+    return body.keep_last_layer(ended(stream))
 
 
 def special_of(data: DatasetSplits, most: int = 300) -> answers.Answer:

@@ -18,6 +18,7 @@ from trainers.datasets.thumbnails import render_example
 from trainers.datasets.uploads import BadUpload
 from trainers.events import Notice
 from trainers.plan import BadPlan, Plan
+from trainers.system.streams import drain
 from trainers.training.run import run
 
 ANY = datasets.get_dataset("digits")  # whose data it is matters only for what is kept
@@ -317,15 +318,9 @@ def test_of_labels_made_wrong_most_that_are_named_were_so(real_data):
     from trainers.training.frozen_features import extract_frozen_features
 
     data = upload(real_data / "blood-cells.zip").load_splits()
-    look = extract_frozen_features(
-        shared_encoder(get_bundled("images").key), data.train.inputs[:600], seconds=60
-    )
-    while True:
-        try:
-            next(look)
-        except StopIteration as end:
-            features = end.value
-            break
+    encoder = shared_encoder(get_bundled("images").key)
+    stream = extract_frozen_features(encoder, data.train.inputs[:600], seconds=60)
+    features = encoder.keep_last_layer(drain(stream))
     rng = np.random.default_rng(0)
     wrong = rng.permutation(len(features))[:30]
     labels = data.train.labels[: len(features)].copy()
