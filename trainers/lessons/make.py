@@ -137,7 +137,8 @@ def _rank_by_similarity(values: Tensor) -> Tensor:
 
 def _extract_features(body: Encoder, inputs: Sequence) -> Tensor:
     ready = body.prepare(inputs)
-    return torch.cat(list(extract_features(body, ready, torch.arange(len(ready))))).float()
+    features = torch.cat(list(extract_features(body, ready, torch.arange(len(ready)))))
+    return body.keep_last_layer(features).float()  # what the lesson speaks of
 
 
 def _make_thumbnail(picture: np.ndarray) -> str:
