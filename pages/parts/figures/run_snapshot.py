@@ -188,7 +188,7 @@ def compare_with_baseline(snapshot: RunSnapshot) -> str:
 OUTCOME_BADGES = {
     "right": ("green", ":material/check_circle:", "The advice was right"),
     "wrong": ("red", ":material/cancel:", "The advice was wrong"),
-    "cannot tell": ("gray", ":material/help:", "It cannot be told"),
+    "cannot tell": ("gray", ":material/help:", "Too close to call"),
     "": ("gray", ":material/help:", "Nothing was advised"),
 }
 

@@ -24,7 +24,7 @@ from trainers.hosting import sharing
 from trainers.store import Run, RunNotFound, data_title, get_store
 from trainers.system.registry import UnknownKey
 
-MAX_COMPARED = 12  # more curves cannot be told apart. Our choice
+MAX_COMPARED = 12  # nobody can tell more curves apart. Our choice
 TRAINABLE_LABELS = {"auto": "as suits the model", "lora": "LoRA", "all": "all weights"}
 SETTING_LABELS = {
     "Pre-trained model": link_term("backbone", "Pre-trained model"),
@@ -193,7 +193,7 @@ def describe_settings(run: Run) -> dict[str, str]:
         "Examples of each class": per_class,
         "Time budget": format_duration(plan.seconds),
         "Pre-trained model": get_backbone_title(plan.backbone),
-        "What learns": TRAINABLE_LABELS[plan.trainable],
+        "What is trained": TRAINABLE_LABELS[plan.trainable],
         "Seed": str(plan.seed),
         "Left out": ", ".join(plan.fixes) or "nothing",
     }

@@ -36,7 +36,7 @@ TEST_DESCRIPTIONS = {
 OUTCOME_BADGES = {
     "worse": ("orange", ":material/trending_down:", "It forgot something"),
     "better": ("green", ":material/trending_up:", "It forgot nothing here"),
-    "cannot tell": ("gray", ":material/help:", "It cannot be told"),
+    "cannot tell": ("gray", ":material/help:", "Too close to call"),
     "untouched": ("green", ":material/check_circle:", "It forgot nothing"),
 }
 

@@ -75,7 +75,7 @@ def draw_settings_form() -> Plan:
         backbone = choose_backbone(sample)
         keys = list(TRAINABLE_LABELS)
         trainable = st.radio(
-            "What learns in fine-tuning and hybrid",
+            "What is trained in fine-tuning and hybrid",
             keys,
             index=keys.index(read_param("what_learns", keys, "auto")),
             format_func=TRAINABLE_LABELS.__getitem__,
