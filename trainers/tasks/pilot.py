@@ -15,7 +15,7 @@ from guide.approaches import APPROACHES
 from trainers.datasets import DatasetSplits, Split
 from trainers.evaluation.metrics import compare_paired
 from trainers.evaluation.verdict import ADVISABLE
-from trainers.events import Event, PhaseScheduled, PredictionsRecorded, Stage
+from trainers.events import Event, PhaseDone, PhaseStarted, PredictionsRecorded, Stage
 from trainers.plan import Plan
 from trainers.training.features import ComputationCache
 from trainers.training.run import BadData, run
@@ -100,27 +100,27 @@ class Trial:
     """One approach on one fold."""
 
     correct: list[bool]  # one for each example of the fold
-    scheduled: PhaseScheduled | None  # of the phase that trains the network; None without one
+    epoch_seconds: float  # of its last phase; 0 where that was over at once
 
     def would_finish_in(self, seconds: float) -> bool:
-        """Return whether a run of that budget sees every example once while the network learns."""
-        if self.scheduled is None:
-            return True
-        epoch = self.scheduled.steps_per_epoch * self.scheduled.step_seconds
-        return epoch <= TRAINING_SHARE * seconds
+        """Return whether a run of that budget sees every example once in its last phase."""
+        return self.epoch_seconds <= TRAINING_SHARE * seconds
 
 
 def _evaluate(
     plan: Plan, fold: DatasetSplits, cache: ComputationCache, should_stop: Callable[[], bool]
 ) -> Trial | None:
     """Return how the run did on the fold; None if it has no score."""
-    scheduled = None
+    started_at = epoch_seconds = 0.0
     for event in run(plan, data=fold, shared=cache, should_stop=should_stop, checks=False):
-        if isinstance(event, PhaseScheduled):
-            scheduled = event
-        if isinstance(event, PredictionsRecorded):
-            pairs = zip(event.labels, event.predictions, strict=True)
-            return Trial([label == prediction for label, prediction in pairs], scheduled)
+        match event:
+            case PhaseStarted():
+                started_at = event.seconds
+            case PhaseDone():
+                epoch_seconds = (event.seconds - started_at) / event.epochs
+            case PredictionsRecorded():
+                pairs = zip(event.labels, event.predictions, strict=True)
+                return Trial([label == prediction for label, prediction in pairs], epoch_seconds)
     return None
 
 
@@ -149,11 +149,13 @@ def recommend(
     elif compare_paired(correct[recommended], correct[rule_advice]).low > 0:
         reason = "So clear a lead is unlikely to be chance."
     elif scores[recommended] >= scores[rule_advice]:
-        reason = "With so few examples the lead may be chance. Thaw follows the pilot run, because "
-        reason += "it is about your data."
+        reason = (
+            "With so few examples the lead may be chance. Thaw follows the pilot run, because it "
+            "is about your data."
+        )
     else:
-        reason = f"The difference is within chance, and {APPROACHES[recommended].title.lower()} "
-        reason += "takes less time."
+        title = APPROACHES[recommended].title.lower()
+        reason = f"The difference is within chance, and {title} takes less time."
     return recommended, f"{summary}. {rules}. {reason}"
 
 

@@ -7,7 +7,7 @@ from tests.support import toys
 from tests.support.streams import collect
 from trainers.datasets import DatasetSplits, Split, get_dataset
 from trainers.evaluation.verdict import ADVISABLE
-from trainers.events import PhaseScheduled, Stage
+from trainers.events import Stage
 from trainers.plan import Plan
 from trainers.tasks import pilot
 from trainers.tasks.pilot import NUM_FOLDS, Trial, recommend, run_pilot, split_folds
@@ -22,8 +22,8 @@ def make_data(counts: list[int], *, text: bool = False) -> DatasetSplits:
     return DatasetSplits("text" if text else "images", tuple("abc"[: len(counts)]), split, split)
 
 
-def run_on_colours(seconds=6.0, rule_advice="transfer", should_stop=lambda: False):
-    plan = Plan(data="colours", approach="transfer", seconds=10)
+def run_on_colours(seconds=6.0, rule_advice="transfer", should_stop=lambda: False, budget=10):
+    plan = Plan(data="colours", approach="transfer", seconds=budget)
     data = get_dataset("colours").load_splits(10, 0)
     return collect(run_pilot(plan, data, rule_advice, seconds=seconds, should_stop=should_stop))
 
@@ -112,7 +112,12 @@ def test_what_cannot_finish_in_the_time_is_not_recommended_and_the_reason_is_sai
 
 
 def test_a_run_finishes_if_it_sees_every_example_once():
-    scheduled = PhaseScheduled(0, steps=10, steps_per_epoch=8, step_seconds=1.0, seconds=1.0)
-    assert Trial([], scheduled).would_finish_in(20)
-    assert not Trial([], scheduled).would_finish_in(10)
-    assert Trial([], None).would_finish_in(0.1)
+    assert Trial([], epoch_seconds=8.0).would_finish_in(20)
+    assert not Trial([], epoch_seconds=8.0).would_finish_in(10)
+
+
+def test_an_approach_whose_trial_was_over_before_its_steps_were_planned_is_timed_too(toy):
+    toys.SLOW["seconds"] = 1.0
+    _, result = run_on_colours(seconds=6.0, rule_advice="fine_tune", budget=1.5)
+    assert result.recommended != "fine_tune"
+    assert "in the time you have" in result.summary
