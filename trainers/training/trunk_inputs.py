@@ -12,7 +12,8 @@ MAX_STORED_EXAMPLES = 4000
 class TrunkInputs(Inputs):
     """What the trunk of `encoder`, which must stay frozen, makes of `inputs` and mirror images.
 
-    Computed when it is first asked for. Batches are bf16 (N, channels, height, width).
+    Computed when it is first asked for, and stored as bf16. Batches are float32 (N, channels,
+    height, width).
     """
 
     def __init__(self, inputs: Inputs, encoder: Encoder) -> None:
@@ -28,6 +29,12 @@ class TrunkInputs(Inputs):
 
     def exceeds_cache(self, items: Tensor) -> bool:
         return self.inputs.exceeds_cache(items)
+
+    def stored_bytes(self, items: int) -> int:
+        """Return the bytes that `items` examples and their mirror images will take."""
+        if not items or len(self) > MAX_STORED_EXAMPLES:
+            return 0
+        return 2 * items * self._compute(torch.tensor([0]), False).nbytes
 
     def batch(self, items: Tensor, *, augment: bool = False, mirrored: bool = False) -> Tensor:
         """Return the trunk's output; with `augment` of half the mirror images, drawn at random."""
@@ -45,7 +52,8 @@ class TrunkInputs(Inputs):
         if len(self) <= MAX_STORED_EXAMPLES:
             self._stored |= computed
         outputs = [self._stored[key] if key in self._stored else computed[key] for key in keys]
-        return to_device(torch.stack(outputs)).contiguous(memory_format=torch.channels_last)
+        batch = to_device(torch.stack(outputs)).float()  # autocast decides what computes in bf16
+        return batch.contiguous(memory_format=torch.channels_last)
 
     def _compute(self, items: Tensor, flip: bool) -> Tensor:
         images = self.inputs.batch(items)

@@ -283,6 +283,7 @@ def test_the_trunk_of_a_photo_is_computed_once_and_leads_to_the_same_features():
     trunk_inputs = TrunkInputs(inputs, encoder)
     stored = torch.cat(list(extract_features(encoder, trunk_inputs, items)))
     assert torch.nn.functional.cosine_similarity(whole, stored).min() > 0.999
+    assert trunk_inputs.stored_bytes(5) == 2 * 5 * trunk_inputs.batch(items)[0].nbytes / 2  # bf16
     encoder.run_trunk = None  # not called again
     assert torch.equal(trunk_inputs.batch(items), trunk_inputs.batch(items))
 
