@@ -101,7 +101,7 @@ def draw_reasons(advice: Advice) -> None:
         weight = ", half a vote" if abs(rule.vote) == 0.5 else ""
         st.markdown(f"{link_terms(rule.because)}  \n:small[{towards}{weight} · {source}]")
         if rule.caveat:
-            st.caption(f"The article is not of one mind. {rule.caveat}")
+            st.caption(f"The article contradicts itself here. {rule.caveat}")
 
 
 def draw_changes(advice: Advice) -> None:
@@ -127,12 +127,14 @@ def draw_run_button(advice: Advice, answers: Answers) -> None:
     # Where images or text was left open, the sample decides.
     settings = suggest_settings(replace(answers, modality=sample.modality), advice.approach)
     per_class = settings.examples_per_class
+    default = backbones.pick_default(sample).resolve_trainable("auto", advice.approach)
     wanted = {
         "approach": advice.approach,
         "data": sample.key,
         "per_class": str(min(per_class if per_class else 10**6, sample.train_examples_per_class)),
         "seconds": str(settings.seconds),
-        "what_learns": settings.trainable,
+        # Named only where it is a choice: another data set may have another backbone.
+        "what_learns": "auto" if settings.trainable == default else settings.trainable,
         guide_answers.PARAM: guide_answers.encode(answers),
     }
     st.session_state["wanted"] = wanted  # for who goes to Run by the menu
@@ -158,13 +160,13 @@ def draw_settings(advice: Advice) -> None:
     st.markdown("### The settings that follow")
     st.markdown(
         f"- {link_term('backbone', 'Backbone')} (the pre-trained model): {known}\n"
-        f"- What learns: {link_terms(TRAINABLE_LABELS[settings.trainable])}\n"
+        f"- What is trained: {link_terms(TRAINABLE_LABELS[settings.trainable])}\n"
         f"- A first run of at most **{settings.seconds} seconds**\n"
         f"- Examples of each class: **{settings.examples_per_class or 'all there are'}**"
     )
     st.caption(
-        "Your answer about computing changes few recommendations; it sets what learns and how "
-        "long the first run may take."
+        "Your answer about computing changes few recommendations; it sets what is trained and "
+        "how long the first run may take."
     )
 
 

@@ -1,6 +1,6 @@
 """Architecture and data held against each other, before a run starts."""
 
-from trainers.backbones import Backbone
+from trainers.backbones import MAX_THUMBNAIL_PX, Backbone
 from trainers.datasets import DatasetFacts
 
 # A picture so much smaller than the network's window gains nothing; ours.
@@ -63,16 +63,16 @@ def _list_image_remarks(backbone: Backbone, facts: DatasetFacts) -> tuple[str, .
             f"about {facts.side_px} pixels wide, and the pre-trained model looks at "
             f"{backbone.image_px}"
         )
-        if times * UPSCALE_WARNING_FACTOR <= 1 and not backbone.is_bundled:
+        if times * UPSCALE_WARNING_FACTOR <= 1 and backbone.image_px > MAX_THUMBNAIL_PX:
             remarks.append(
                 f"These pictures are {sizes}: they are enlarged, which costs time and adds no "
-                "detail. The bundled model, made for small pictures, may do as well sooner."
+                "detail. Small ResNet, made for small pictures, may do as well sooner."
             )
         elif times >= DOWNSCALE_WARNING_FACTOR:
             remarks.append(
                 f"These pictures are {sizes}: small details are lost. Another pre-trained model "
-                "(the backbone, an expert setting), such as MobileNet V3 small, looks at 224 "
-                "pixels; it is a download, and takes longer."
+                "(the backbone, an expert setting), EfficientNet-Lite2, looks at 260 pixels; it "
+                "comes with Thaw, and takes longer."
             )
     return tuple(remarks)
 
