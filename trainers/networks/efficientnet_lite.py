@@ -43,7 +43,6 @@ class EfficientNetLite(Encoder):
     """
 
     last_layer_width = HEAD_CHANNELS
-    has_trunk = True
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

@@ -166,12 +166,11 @@ class Encoder(nn.Module):
     width: int
     last_layer_width: int | None = None  # the last columns, where others are earlier layers'
 
-    has_trunk = False  # whether `run_trunk` and `last_blocks` are there
-
     def run_trunk(self, batch: Tensor) -> Tensor:
         """Return what the blocks before the last ones make of a batch; `forward` takes that, too.
 
-        Where only the last blocks learn, this is computed once an example.
+        Where only the last blocks learn, this is computed once an example. Encoders without
+        `hybrid_trainable="last_blocks"` in their row need neither this nor `last_blocks`.
         """
         raise NotImplementedError
 

@@ -45,9 +45,9 @@ def load_tokenizer() -> Tokenizer:
     return found
 
 
-# The means of these layers, side by side: with 10 and 50 of each class of five data sets better
-# than the last layer's alone by 2.6 points (sms-spam 7.6, agnews 4.9, irony -0.9); adding layers 1
-# and 2 or maxima gave no more.
+# The means of these layers stand side by side. On agnews, irony, sms-spam and polish-jobs, 10 / 50
+# of each class: 71.8 / 76.9 % on average, the last layer alone 68.6 / 74.2, what cross-validation
+# chooses 70.6 / 76.7. tests/bench/feature_layers.py.
 FIRST_LAYER, LAST_LAYER = 3, 6
 
 

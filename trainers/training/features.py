@@ -27,8 +27,8 @@ SORT_WINDOW = 256  # texts that are sorted by length before they are cut into ba
 WARMUP_BATCH_SIZE, PROBE_BATCH_SIZE = 4, 32  # examples in the batches that are timed
 PROGRESS_INTERVAL_SECONDS = 0.2
 
-# Test examples of any run: more narrow the interval by little (a point at 2,000), and take long.
-# A constant, so that all that are compared answer the same test, whatever their budgets.
+# Test examples of any run: their 95 % interval is at most 2.2 points to either side. A constant, so
+# that all runs that are compared answer the same test, whatever their budgets.
 MAX_TEST_EXAMPLES = 2000
 # Shares of the budget that may go into forward passes without learning, by their use.
 VALIDATION_SHARE, FEATURES_SHARE, PROBE_SHARE = 0.03, 0.4, 0.1
