@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from guide.approaches import APPROACHES
+from guide.narrator import FEW_VALIDATION_EXAMPLES
 from trainers.events import Baseline, RunFinished, RunStarted, ValidationDone
 from trainers.plan import Plan
 
@@ -21,9 +22,14 @@ def describe_score(end: RunFinished, mark: str = "") -> str:
 def compare_with_baseline(
     started: RunStarted | None, baseline: Baseline | None, looks: Sequence[ValidationDone]
 ) -> str:
-    """How the run stands against what needed no training, on the validation examples; "" where
-    that was not measured, or on what both had learned from."""
-    if not (started and started.validation_examples and baseline and looks):
+    """How the run stands against what needed no training, on the validation examples.
+
+    "" where that was not measured, or on what both had learned from; and with few validation
+    examples, on which 20 points are chance, and which are not even the cross-validated ones.
+    """
+    if not (started and baseline and looks):
+        return ""
+    if started.validation_examples < FEW_VALIDATION_EXAMPLES:
         return ""
     kept = [look for look in looks if look.is_best][-1]  # whose weights were tested
     gain = (kept.accuracy - baseline.accuracy) * 100

@@ -73,7 +73,7 @@ def build_phases(approach: str, modality: str, what_learns: str) -> tuple[Phase,
             return (
                 replace(_head_phase("First the new last layer"), budget_share=0.25),
                 replace(
-                    _full_model_phase(modality, what_learns, "Then thaw the rest, gently"),
+                    _full_model_phase(modality, what_learns, THAW_TITLES[what_learns]),
                     **THAWS[modality, what_learns]._asdict(),
                 ),
             )
@@ -108,6 +108,13 @@ FINE_TUNE_LR = {
     ("images", "lora"): 3e-3,
     ("text", "all"): 1e-4,
     ("text", "lora"): 1e-3,
+}
+
+
+THAW_TITLES = {
+    "all": "Then thaw the rest, gently",
+    "lora": "Then thaw the rest, gently",
+    "last_blocks": "Then thaw the last blocks, gently",
 }
 
 

@@ -20,7 +20,7 @@ def look(accuracy: float, *, best: bool) -> ValidationDone:
     )  # fmt: skip
 
 
-def begun(approach: str, checks: int = 20) -> RunStarted:
+def begun(approach: str, checks: int = 40) -> RunStarted:
     return RunStarted(
         approach=approach, data="digits", backbone="b", modality="images", classes=["a", "b"],
         train_examples=80, validation_examples=checks, test_examples=50, parameters=10,
@@ -35,6 +35,10 @@ def test_checks_that_chose_flatter_and_checks_that_did_not_choose_do_not():
     last = [look(0.8, best=True), look(0.4, best=True)]
     assert "10 points below" in compare_with_baseline(begun("fine_tune"), NOTHING, last)
     assert "flatters" not in compare_with_baseline(begun("fine_tune"), NOTHING, last)
+
+
+def test_few_validation_examples_are_not_compared_on():
+    assert compare_with_baseline(begun("hybrid", checks=4), NOTHING, [look(0.9, best=True)]) == ""
 
 
 def test_where_the_checks_are_what_is_learned_from_nothing_is_held_against_them():
